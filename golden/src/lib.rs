@@ -1,0 +1,1 @@
+//! Recorded outcomes: redaction, comparison, and the tests that keep them honest.

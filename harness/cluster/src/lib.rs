@@ -1,0 +1,1 @@
+//! Gives you a cluster: the box, or one that exists.

@@ -1,0 +1,272 @@
+//! What a step can do. One key each; names in the fields' own terms.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One thing to try. Manifests are files of the scenario, with one object each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Action {
+    /// POST the object of this manifest.
+    Create(String),
+    /// Server-side apply of this manifest, conflicts forced.
+    Apply(String),
+    /// PUT the object of this manifest; a missing `resourceVersion` is taken from the stored object.
+    Update(String),
+    /// PATCH an object.
+    Patch {
+        /// What to patch.
+        target: Target,
+        /// How.
+        #[serde(default)]
+        kind: PatchKind,
+        /// A subresource, such as `status`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subresource: Option<String>,
+        /// The patch itself, a file of the scenario.
+        with: String,
+    },
+    /// DELETE an object.
+    Delete(Target),
+    /// GET an object, or one of its subresources (`pod/x/log`, `pod/x/status`).
+    Get(Target),
+    /// GET a collection.
+    List {
+        /// The plural resource, with its group where it has one: `secrets`, `roles.rbac.authorization.k8s.io`.
+        resource: String,
+        /// Across all namespaces, or cluster-scoped.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        all_namespaces: bool,
+        /// A field selector.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fields: Option<String>,
+        /// Open a watch for a second instead.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        watch: bool,
+    },
+    /// Merge labels into an object's metadata, as `kubectl label --overwrite`; null removes one.
+    Label {
+        /// What to label.
+        target: Target,
+        /// The labels.
+        set: IndexMap<String, Option<String>>,
+    },
+    /// Evict a pod (`pods/eviction`).
+    Evict(String),
+    /// Run a command in a pod (`pods/exec`); the detail holds its output and exit code.
+    Exec {
+        /// The pod.
+        pod: String,
+        /// The command and its arguments.
+        command: Vec<String>,
+    },
+    /// Add the ephemeral container of this manifest (one container, as in a pod's spec) to a running pod.
+    EphemeralContainer {
+        /// The pod.
+        pod: String,
+        /// The file with the container.
+        with: String,
+    },
+    /// Bind a pod to a node, past the scheduler (`pods/binding`).
+    Bind {
+        /// The pod.
+        pod: String,
+        /// The node; `$(node)` names one that exists.
+        node: String,
+    },
+    /// Request a token for a ServiceAccount (`serviceaccounts/token`). The token itself is never recorded.
+    Token {
+        /// The ServiceAccount.
+        serviceaccount: String,
+        /// The audiences; the API server's own where it is empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        audiences: Vec<String>,
+    },
+    /// Set the replicas of a workload (`…/scale`).
+    Scale {
+        /// What to scale.
+        target: Target,
+        /// To how many.
+        replicas: u32,
+    },
+    /// GET a path of the API server (`/metrics`, `/api/v1/nodes/$(node)/proxy/pods`).
+    Path(String),
+    /// Wait until a pod, or the pods of a workload, really run, or say why they never will.
+    Started(Target),
+    /// Look for something in a record.
+    Seen(Record),
+}
+
+impl Action {
+    /// The files of the scenario that this action reads.
+    #[must_use]
+    pub fn files(&self) -> Vec<&str> {
+        match self {
+            Self::Create(file) | Self::Apply(file) | Self::Update(file) => vec![file],
+            Self::Patch { with, .. } | Self::EphemeralContainer { with, .. } => vec![with],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The format of a patch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PatchKind {
+    /// `application/merge-patch+json`.
+    #[default]
+    Merge,
+    /// `application/strategic-merge-patch+json`.
+    Strategic,
+    /// `application/json-patch+json`.
+    Json,
+}
+
+/// An object by name, `KIND/NAME`, or one of its subresources, `KIND/NAME/SUBRESOURCE`. The kind is written in lower
+/// case, with its group where it is ambiguous: `pod/web`, `clusterrole.rbac.authorization.k8s.io/view`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+pub struct Target {
+    /// The kind, lower case, perhaps with `.GROUP`.
+    pub kind: String,
+    /// The object's name.
+    pub name: String,
+    /// The subresource.
+    pub subresource: Option<String>,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split('/');
+        let (kind, name, subresource) = (parts.next(), parts.next(), parts.next());
+        match (kind, name, parts.next()) {
+            (Some(kind), Some(name), None) if !kind.is_empty() && !name.is_empty() && subresource != Some("") => {
+                Ok(Self { kind: kind.to_lowercase(), name: name.into(), subresource: subresource.map(Into::into) })
+            }
+            _ => Err(format!("`{text}` is not an object: write KIND/NAME, as in `pod/web`")),
+        }
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> Self {
+        target.to_string()
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)?;
+        self.subresource.as_ref().map_or(Ok(()), |sub| write!(f, "/{sub}"))
+    }
+}
+
+/// Where to look, and for what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Record {
+    /// The API server's audit log, from this world's beginning on.
+    Audit(AuditMatch),
+    /// The cluster's events about objects of the world's namespaces.
+    Event(EventMatch),
+    /// A counter of the API server, which must have grown since this world's beginning.
+    Metric(MetricMatch),
+    /// A warning that came with the reply to an earlier step.
+    Warning(WarningMatch),
+    /// A field of a stored object.
+    Field(FieldMatch),
+}
+
+/// An audit event: every key that is given has to match, in one event of stage `ResponseComplete` or
+/// `ResponseStarted`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct AuditMatch {
+    /// The verb, such as `create`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verb: Option<String>,
+    /// `objectRef.resource`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// `objectRef.subresource`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subresource: Option<String>,
+    /// `objectRef.name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `user.username`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// `impersonatedUser.username`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub impersonated: Option<String>,
+    /// `responseStatus.code`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// Annotations: the key is there, and its value contains this text.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// The whole event, as JSON text, contains this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+}
+
+/// An event of the cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EventMatch {
+    /// Its reason, such as `FailedCreate`.
+    pub reason: String,
+    /// Its message contains this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+}
+
+/// A counter on the API server's `/metrics`. A world with such a step has its cluster to itself meanwhile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MetricMatch {
+    /// Its name.
+    pub name: String,
+    /// Labels that the series has to carry.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A warning header of an earlier reply.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WarningMatch {
+    /// The id of that step.
+    pub of: String,
+    /// The text contains this.
+    pub contains: String,
+}
+
+/// A field of a stored object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FieldMatch {
+    /// The object.
+    pub of: Target,
+    /// A JSON pointer (RFC 6901) into it, such as `/metadata/labels/team`.
+    pub at: String,
+    /// The field, as JSON text (a string without its quotes), is this; any value where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equals: Option<String>,
+}

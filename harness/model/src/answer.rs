@@ -1,0 +1,142 @@
+//! The words for what happened: an [`Answer`] can be expected, [`Verdict::Broken`] cannot.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a cluster answered, in one word; the only words a scenario can expect.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Answer {
+    /// The API server took the request (it may have changed the object: the detail says what).
+    Admitted,
+    /// Admission refused the request, and said who.
+    Denied {
+        /// Who refused.
+        by: By,
+    },
+    /// Authorization refused: the identity has no right to this.
+    Forbidden,
+    /// The object is not valid for its schema, or its type is not known to the server.
+    Invalid,
+    /// The pod (or every pod of the workload) really runs.
+    Running,
+    /// Created, but it never started; says who or what refused.
+    Refused {
+        /// Who refused.
+        by: By,
+    },
+    /// The record holds what was looked for.
+    Seen,
+    /// The record does not hold it, while it was shown to be recording.
+    Unseen,
+}
+
+impl Answer {
+    /// Whether this shows a cluster at work; a dead API server can give none of these.
+    #[must_use]
+    pub fn is_positive(&self) -> bool {
+        matches!(self, Self::Admitted | Self::Running | Self::Seen)
+    }
+}
+
+/// Who refused, as precisely as the reply allows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum By {
+    /// The built-in Pod Security admission.
+    PodSecurity,
+    /// A `ValidatingAdmissionPolicy` of this name.
+    Policy(String),
+    /// An admission webhook of this name, with its own decision.
+    Webhook(String),
+    /// An admission webhook of this name could not be called, and its failure policy is `Fail`.
+    FailingClosed(String),
+    /// RBAC's guard against granting, binding or aggregating rights that the user does not hold.
+    RbacEscalation,
+    /// The `NodeRestriction` admission plugin.
+    NodeRestriction,
+    /// A `ResourceQuota` of this name.
+    Quota(String),
+    /// A `PodDisruptionBudget` would be violated by this eviction.
+    DisruptionBudget,
+    /// The kubelet rejected the pod, with this pod status reason.
+    Kubelet(String),
+    /// A container cannot start, with this waiting or terminated reason.
+    Container(String),
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PodSecurity => f.write_str("pod-security"),
+            Self::Policy(name) => write!(f, "policy {name}"),
+            Self::Webhook(name) => write!(f, "webhook {name}"),
+            Self::FailingClosed(name) => write!(f, "webhook {name} failing closed"),
+            Self::RbacEscalation => f.write_str("rbac-escalation"),
+            Self::NodeRestriction => f.write_str("node-restriction"),
+            Self::Quota(name) => write!(f, "quota {name}"),
+            Self::DisruptionBudget => f.write_str("disruption-budget"),
+            Self::Kubelet(reason) => write!(f, "kubelet {reason}"),
+            Self::Container(reason) => write!(f, "container {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Admitted => f.write_str("admitted"),
+            Self::Denied { by } => write!(f, "denied by {by}"),
+            Self::Forbidden => f.write_str("forbidden"),
+            Self::Invalid => f.write_str("invalid"),
+            Self::Running => f.write_str("running"),
+            Self::Refused { by } => write!(f, "refused by {by}"),
+            Self::Seen => f.write_str("seen"),
+            Self::Unseen => f.write_str("unseen"),
+        }
+    }
+}
+
+/// What one cell of the table says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The cluster gave an answer.
+    Answered(Answer),
+    /// It could not be tried, or the reply is not one that is known. Meets no expectation.
+    Broken {
+        /// What stood in the way, for a person.
+        why: String,
+    },
+}
+
+impl Verdict {
+    /// Shorthand for [`Verdict::Broken`].
+    #[must_use]
+    pub fn broken(why: impl Into<String>) -> Self {
+        Self::Broken { why: why.into() }
+    }
+
+    /// Whether this is exactly what was intended. `Broken` never is.
+    #[must_use]
+    pub fn meets(&self, intended: &Answer) -> bool {
+        matches!(self, Self::Answered(answer) if answer == intended)
+    }
+}
+
+impl From<Answer> for Verdict {
+    fn from(answer: Answer) -> Self {
+        Self::Answered(answer)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered(answer) => answer.fmt(f),
+            Self::Broken { why } => write!(f, "broken: {why}"),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! How far an object reaches: whether other worlds on the same cluster could notice it.
+
+use serde_json::Value;
+
+/// How far an object reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Only the world's own namespaces: the world can run beside others.
+    Confined,
+    /// The whole cluster, as far as can be told: the world runs alone.
+    Cluster,
+}
+
+const MARK: &str = "$(namespace)";
+const OWN_NAMESPACE: &str = "kubernetes.io/metadata.name";
+
+/// How far `object`, as its author wrote it, reaches. In doubt, it is [`Reach::Cluster`].
+///
+/// Namespaced kinds are confined when their namespace is one of the world's. Of the cluster-scoped kinds, those that say
+/// themselves whom they concern are confined if that is only the world's namespace.
+#[must_use]
+pub fn reach(object: &Value) -> Reach {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    let named = is_ours(&object["metadata"]["name"]);
+    let confined = match kind {
+        "Namespace" => named,
+        "ClusterRole" => named && object.get("aggregationRule").is_none() && !feeds_aggregation(object),
+        "ClusterRoleBinding" => named && all(&object["subjects"], subject_is_ours),
+        "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => named,
+        "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => {
+            named && selects_only_us(&object["spec"]["matchResources"])
+        }
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => {
+            named && all(&object["webhooks"], selects_only_us)
+        }
+        kind if CLUSTER_SCOPED.contains(&kind) => named && INERT.contains(&kind),
+        _ => object["metadata"].get("namespace").is_none_or(is_ours),
+    };
+    if confined { Reach::Confined } else { Reach::Cluster }
+}
+
+/// Kinds without a namespace that this module must not take for namespaced ones.
+const CLUSTER_SCOPED: [&str; 11] = [
+    "Node",
+    "PersistentVolume",
+    "StorageClass",
+    "PriorityClass",
+    "RuntimeClass",
+    "CertificateSigningRequest",
+    "CustomResourceDefinition",
+    "APIService",
+    "FlowSchema",
+    "PriorityLevelConfiguration",
+    "IngressClass",
+];
+
+/// Of those, the ones that do nothing until an object names them.
+const INERT: [&str; 5] = ["PersistentVolume", "StorageClass", "PriorityClass", "RuntimeClass", "CertificateSigningRequest"];
+
+fn is_ours(name: &Value) -> bool {
+    name.as_str().is_some_and(|name| name.contains(MARK))
+}
+
+fn all(list: &Value, test: fn(&Value) -> bool) -> bool {
+    list.as_array().is_none_or(|items| items.iter().all(test))
+}
+
+fn subject_is_ours(subject: &Value) -> bool {
+    match subject["kind"].as_str() {
+        Some("ServiceAccount") => is_ours(&subject["namespace"]),
+        _ => is_ours(&subject["name"]),
+    }
+}
+
+fn selects_only_us(matcher: &Value) -> bool {
+    is_ours(&matcher["namespaceSelector"]["matchLabels"][OWN_NAMESPACE])
+}
+
+fn feeds_aggregation(role: &Value) -> bool {
+    let labels = role["metadata"]["labels"].as_object();
+    labels.is_some_and(|all| all.keys().any(|key| key.starts_with("rbac.authorization.k8s.io/aggregate-to-")))
+}

@@ -1,0 +1,104 @@
+//! What can be wrong with a scenario's files.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Where in a file something is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// Line, from 1.
+    pub line: u64,
+    /// Column, from 1.
+    pub column: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
+/// A scenario or manifest that cannot be used.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A file or folder could not be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// It.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A path is something else than was needed, such as a folder in a file's place.
+    #[error("`{}` is {found}, not {wanted}", path.display())]
+    Not {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+        /// What should be.
+        wanted: &'static str,
+    },
+    /// A file is larger than any scenario has reason to be.
+    #[error("`{}` has {size} bytes; at most {limit} are read", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A file is not UTF-8.
+    #[error("{place}: not valid UTF-8")]
+    Utf8 {
+        /// The first bad byte.
+        place: Place,
+    },
+    /// A file holds nothing.
+    #[error("`{}` is empty", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file does not parse.
+    #[error("{place}: {what}\n{snippet}")]
+    Parse {
+        /// Where.
+        place: Place,
+        /// The fault in one line.
+        what: String,
+        /// The lines around it, with a caret.
+        snippet: String,
+    },
+    /// No scenario in a folder.
+    #[error("no scenario under `{}`", path.display())]
+    NoScenario {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// A way out, where there is a plain one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoScenario { .. } => "a scenario is a file AREA/NAME/scenario.yaml below this folder".into(),
+            Self::TooLarge { .. } => "keep manifests small; a scenario needs no data files of this size".into(),
+            Self::Empty { .. } => "a scenario begins with `scenario: v1`".into(),
+            Self::Utf8 { .. } => "save the file as UTF-8".into(),
+            Self::Not { .. } => "check the path in the scenario file".into(),
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "paths are relative to the scenario's own folder".into()
+            }
+            _ => return None,
+        })
+    }
+}

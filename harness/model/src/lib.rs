@@ -1,0 +1,36 @@
+//! What a scenario is, what a cluster answered, and what that means.
+//!
+//! Everything here is pure: no clock, no network, no async runtime, no cluster client. The one door to
+//! the outside is [`library`], which reads scenario folders.
+//!
+//! Data flows one way: files → [`Scenario`] → (a cluster tries it) → [`Reply`] → [`read`] → [`Verdict`]
+//! → [`Outcome`].
+
+mod action;
+mod answer;
+mod confine;
+mod error;
+pub mod library;
+mod lint;
+mod manifest;
+mod outcome;
+mod read;
+mod reply;
+mod scenario;
+mod schema;
+mod shape;
+mod texts;
+
+pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
+pub use answer::{Answer, By, Verdict};
+pub use confine::{Reach, reach};
+pub use error::{Error, Place};
+pub use library::{Library, Loaded};
+pub use lint::{Finding, lint};
+pub use manifest::{Manifest, Names};
+pub use outcome::{Cell, CellStatus, Detail, Outcome, WorldOutcome};
+pub use read::{read, read_message};
+pub use reply::{Asked, Body, Reply};
+pub use scenario::{Expect, Format, Identity, Impersonate, Scenario, Step, World};
+pub use schema::scenario_schema;
+pub use shape::{Audit, Encryption, Shape};

@@ -1,0 +1,208 @@
+//! Reads folders of scenarios: `AREA/NAME/scenario.yaml` and the manifests beside it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use crate::error::Place;
+use crate::{Audit, Error, Manifest, Scenario, Shape, manifest};
+
+/// No scenario has reason for a larger file; 1 MiB.
+const LIMIT: u64 = 1 << 20;
+
+/// The file that makes a folder a scenario.
+const SCENARIO: &str = "scenario.yaml";
+
+/// Every scenario below one folder.
+#[derive(Debug, Default)]
+pub struct Library {
+    /// Those that could be read, by id.
+    pub scenarios: Vec<Loaded>,
+    /// Those that could not, by id, and why.
+    pub faults: Vec<(String, Error)>,
+}
+
+/// A scenario with everything it refers to.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// `AREA/NAME`.
+    pub id: String,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// The text of its `scenario.yaml`, for places in messages.
+    pub text: String,
+    /// What the file says.
+    pub scenario: Scenario,
+    /// Its manifests by file name; a file that does not exist is not in here.
+    pub manifests: BTreeMap<String, Vec<Manifest>>,
+    /// Every other file in its folder.
+    pub files: Vec<String>,
+}
+
+impl Library {
+    /// Reads every scenario below `dir`, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or holds no scenario; a fault within one scenario lands in
+    /// [`Library::faults`].
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let mut library = Self::default();
+        for area in folders(dir)? {
+            for name in folders(&dir.join(&area))? {
+                let (id, folder) = (format!("{area}/{name}"), dir.join(&area).join(&name));
+                if !folder.join(SCENARIO).symlink_metadata().is_ok_and(|_| true) {
+                    continue;
+                }
+                match Loaded::read(id.clone(), folder) {
+                    Ok(loaded) => library.scenarios.push(loaded),
+                    Err(error) => library.faults.push((id, error)),
+                }
+            }
+        }
+        if library.scenarios.is_empty() && library.faults.is_empty() {
+            return Err(Error::NoScenario { path: dir.to_owned() });
+        }
+        Ok(library)
+    }
+}
+
+impl Loaded {
+    /// Reads one scenario's folder.
+    ///
+    /// # Errors
+    /// Whatever is wrong with one of its files, with the place.
+    pub fn read(id: String, dir: PathBuf) -> Result<Self, Error> {
+        let file = dir.join(SCENARIO);
+        let text = read_text(&file)?;
+        let scenario: Scenario = parse(&file, &text)?;
+        let mut loaded =
+            Self { id, files: entries(&dir)?, dir, text, scenario, manifests: BTreeMap::new() };
+        loaded.files.retain(|name| name != SCENARIO);
+        for name in loaded.referenced() {
+            let path = loaded.dir.join(&name);
+            if name.contains('/') || (path.symlink_metadata().is_err() && !loaded.files.contains(&name)) {
+                continue; // the lint says so, with the place
+            }
+            loaded.manifests.insert(name, manifest::read_all(&path)?);
+        }
+        Ok(loaded)
+    }
+
+    /// The path of its `scenario.yaml`.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.dir.join(SCENARIO)
+    }
+
+    /// Every file name that the scenario refers to, in the file's order, each once.
+    #[must_use]
+    pub fn referenced(&self) -> Vec<String> {
+        let worlds = self.scenario.worlds.values();
+        let shapes = worlds.clone().filter_map(|world| world.cluster.as_ref()).chain(&self.scenario.cluster);
+        let names = worlds
+            .flat_map(|world| world.apply.iter().map(String::as_str))
+            .chain(self.scenario.steps.iter().flat_map(|step| step.action.files()))
+            .chain(shapes.flat_map(shape_files));
+        let mut seen = Vec::new();
+        for name in names {
+            if !seen.iter().any(|have| have == name) {
+                seen.push(name.to_owned());
+            }
+        }
+        seen
+    }
+
+    /// The text of one of its files, as it was written.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn file_text(&self, name: &str) -> Result<String, Error> {
+        read_text(&self.dir.join(name))
+    }
+
+    /// The only object of the manifest file `name`, if it holds just one.
+    #[must_use]
+    pub fn single(&self, name: &str) -> Option<&Manifest> {
+        match self.manifests.get(name)?.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+}
+
+fn shape_files(shape: &Shape) -> Vec<&str> {
+    let audit = match &shape.audit {
+        Audit::Policy(file) | Audit::PolicyWithoutLog(file) => Some(file.as_str()),
+        Audit::None | Audit::Metadata => None,
+    };
+    audit.into_iter().chain(shape.admission.as_deref()).collect()
+}
+
+fn folders(dir: &Path) -> Result<Vec<String>, Error> {
+    let mut names = entries(dir)?;
+    names.retain(|name| dir.join(name).is_dir());
+    Ok(names)
+}
+
+/// The names in a folder, sorted; hidden ones are left out.
+fn entries(dir: &Path) -> Result<Vec<String>, Error> {
+    let failed = |source| Error::Read { path: dir.to_owned(), source };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The text of a file that a person wrote: a plain file, UTF-8, within the limit.
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let facts = fs::metadata(path).map_err(failed)?;
+    if !facts.is_file() {
+        let found = if facts.is_dir() { "a folder" } else { "a special file" };
+        return Err(Error::Not { path: path.to_owned(), found, wanted: "a file" });
+    }
+    if facts.len() > LIMIT {
+        return Err(Error::TooLarge { path: path.to_owned(), size: facts.len(), limit: LIMIT });
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    let text = String::from_utf8(bytes).map_err(|fault| {
+        let good = &fault.as_bytes()[..fault.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let column = 1 + good.iter().rev().take_while(|byte| **byte != b'\n').count() as u64;
+        Error::Utf8 { place: Place { file: path.to_owned(), line, column } }
+    })?;
+    if text.trim().is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(text) }
+}
+
+/// Parses one document into a type of ours.
+///
+/// # Errors
+/// [`Error::Parse`] with the place and the lines around it.
+pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
+    serde_saphyr::from_str(text).map_err(|fault| parse_error(path, &fault))
+}
+
+pub(crate) fn parse_documents<T: DeserializeOwned>(path: &Path, text: &str) -> Result<Vec<T>, Error> {
+    serde_saphyr::from_multiple(text).map_err(|fault| parse_error(path, &fault))
+}
+
+fn parse_error(path: &Path, fault: &serde_saphyr::Error) -> Error {
+    let location = fault.location();
+    let place = Place {
+        file: path.to_owned(),
+        line: location.map_or(1, |at| at.line().max(1)),
+        column: location.map_or(1, |at| at.column().max(1)),
+    };
+    let what = fault.without_snippet().to_string();
+    let what = what.split(" at line ").next().unwrap_or_default().to_owned();
+    Error::Parse { place, what, snippet: fault.render() }
+}

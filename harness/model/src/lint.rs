@@ -1,0 +1,203 @@
+//! What would let a scenario pass by accident, found before anything runs.
+
+use std::collections::BTreeSet;
+
+use crate::error::Place;
+use crate::manifest::unknown_placeholder;
+use crate::{Loaded, Record, Step, World};
+
+/// One fault of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The scenario's id.
+    pub id: String,
+    /// Where it stands, with the line and a caret, where a text of the file can be pointed at.
+    pub place: Place,
+    /// The line at that place, with a caret below.
+    pub snippet: String,
+    /// The fault, one sentence.
+    pub what: String,
+    /// The way out, one sentence.
+    pub hint: String,
+}
+
+/// Every fault of `loaded`, in the order of the checks.
+#[must_use]
+pub fn lint(loaded: &Loaded) -> Vec<Finding> {
+    let mut notes = Notes { loaded, findings: Vec::new() };
+    notes.worlds();
+    notes.steps();
+    notes.files();
+    notes.placeholders();
+    notes.effects();
+    notes.findings
+}
+
+struct Notes<'a> {
+    loaded: &'a Loaded,
+    findings: Vec<Finding>,
+}
+
+impl Notes<'_> {
+    fn say(&mut self, at: &str, what: String, hint: impl Into<String>) {
+        let (place, snippet) = locate(self.loaded, at);
+        self.findings.push(Finding { id: self.loaded.id.clone(), place, snippet, what, hint: hint.into() });
+    }
+
+    fn worlds(&mut self) {
+        let scenario = &self.loaded.scenario;
+        if !scenario.worlds.contains_key("bare") {
+            self.say("worlds:", "no world is named `bare`".into(), "add `bare: {}`: every control is judged against it");
+        }
+        if scenario.worlds.get("bare").is_some_and(|bare| bare.ineffective) {
+            self.say("bare", "`bare` is what others are compared with; it cannot be ineffective".into(), "drop the key");
+        }
+        for name in scenario.worlds.keys().filter(|name| !is_name(name)) {
+            self.say(name, format!("`{name}` is not a name"), NAME_HINT);
+        }
+        if scenario.steps.is_empty() {
+            self.say("steps", "the scenario has no steps".into(), "a scenario tries at least one thing");
+        }
+    }
+
+    fn steps(&mut self) {
+        let mut ids = BTreeSet::new();
+        for step in &self.loaded.scenario.steps {
+            if !is_name(&step.id) {
+                self.say(&step.id, format!("`{}` is not a name", step.id), NAME_HINT);
+            }
+            if !ids.insert(step.id.as_str()) {
+                let hint = "give each step its own id";
+                self.say(&format!("id: {}", step.id), format!("the id `{}` is used twice", step.id), hint);
+            }
+            self.expectations(step);
+            if let crate::Action::Seen(Record::Warning(warning)) = &step.action
+                && !ids.contains(warning.of.as_str())
+            {
+                let what = format!("`{}` looks at step `{}`, which does not come before it", step.id, warning.of);
+                self.say(&warning.of, what, "name an earlier step");
+            }
+        }
+    }
+
+    fn expectations(&mut self, step: &Step) {
+        let at = format!("id: {}", step.id);
+        match (&step.expect, &step.expect_in) {
+            (Some(_), None) => {}
+            (None, Some(each)) => {
+                for world in self.loaded.scenario.worlds.keys().filter(|world| !each.contains_key(*world)) {
+                    let what = format!("step `{}` intends nothing in world `{world}`", step.id);
+                    self.say(&at, what, format!("name `{world}` in its `expect-in`"));
+                }
+                for world in each.keys().filter(|world| !self.loaded.scenario.worlds.contains_key(*world)) {
+                    let what = format!("step `{}` expects something in `{world}`, which is no world", step.id);
+                    self.say(&at, what, "correct the name, or add the world");
+                }
+            }
+            (Some(_), Some(_)) => {
+                self.say(&at, format!("step `{}` has both `expect` and `expect-in`", step.id), "keep one of them");
+            }
+            (None, None) => {
+                let hint = "say what is intended: `expect` for every world, or `expect-in`";
+                self.say(&at, format!("step `{}` expects nothing", step.id), hint);
+            }
+        }
+    }
+
+    fn files(&mut self) {
+        let referenced = self.loaded.referenced();
+        for name in referenced.iter().filter(|name| !self.loaded.manifests.contains_key(*name)) {
+            let (what, hint) = if name.contains('/') {
+                (format!("`{name}` is not a plain file name"), "keep a scenario's files in its own folder")
+            } else {
+                (format!("there is no file `{name}`"), "paths are relative to the scenario's own folder")
+            };
+            self.say(name, what, hint);
+        }
+        for name in self.loaded.files.iter().filter(|name| !referenced.contains(name)) {
+            let hint = "use it in a world or a step, or delete it";
+            self.say("scenario:", format!("the file `{name}` is not used"), hint);
+        }
+        for step in &self.loaded.scenario.steps {
+            for file in step.action.files() {
+                let many = self.loaded.manifests.get(file).is_some_and(|all| all.len() != 1);
+                if many {
+                    let what = format!("`{file}` holds several objects, and step `{}` sends one", step.id);
+                    self.say(file, what, "give each object a file of its own");
+                }
+            }
+        }
+    }
+
+    fn placeholders(&mut self) {
+        let unknown: Vec<String> = std::iter::once(self.loaded.text.as_str())
+            .filter_map(|text| unknown_placeholder(text).map(str::to_owned))
+            .chain(self.loaded.manifests.values().flatten().filter_map(|manifest| {
+                unknown_placeholder(&manifest.object.to_string()).map(str::to_owned)
+            }))
+            .collect();
+        for name in unknown {
+            let hint = "there are `$(namespace)`, `$(node)` and `$(image:probe)`";
+            self.say(&name, format!("`{name}` is not a placeholder"), hint);
+        }
+    }
+
+    fn effects(&mut self) {
+        let scenario = &self.loaded.scenario;
+        for (name, world) in &scenario.worlds {
+            let intends = |world: &str| scenario.steps.iter().map(|step| step.intended(world)).collect::<Vec<_>>();
+            let mine = intends(name);
+            if !mine.iter().flatten().any(|answer| answer.is_positive()) {
+                let hint = "add a step that is admitted, running or seen here: a dead cluster refuses everything";
+                self.say(name, format!("world `{name}` shows nothing positive"), hint);
+            }
+            if name != "bare" && scenario.worlds.contains_key("bare") {
+                self.effect(name, world, mine != intends("bare"));
+            }
+        }
+    }
+
+    fn effect(&mut self, name: &str, world: &World, changes: bool) {
+        match (changes, world.ineffective) {
+            (false, false) => {
+                let hint = "a control that is real changes a cell; one that is not is declared `ineffective: true`";
+                self.say(name, format!("world `{name}` changes no cell against `bare`"), hint);
+            }
+            (true, true) => {
+                let hint = "drop `ineffective: true`, or correct the expectation";
+                self.say(name, format!("world `{name}` is declared ineffective, yet changes a cell"), hint);
+            }
+            _ => {}
+        }
+        if name != "bare" && world.apply.is_empty() && world.cluster.is_none() {
+            let hint = "give it something to `apply`, or a `cluster` of another shape";
+            self.say(name, format!("world `{name}` is `bare` under another name"), hint);
+        }
+    }
+}
+
+const NAME_HINT: &str = "names are lower case letters, digits and dashes, 63 at most";
+
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('-') && !name.ends_with('-')
+}
+
+/// The first line of the scenario file that holds `needle`, and a caret under it.
+fn locate(loaded: &Loaded, needle: &str) -> (Place, String) {
+    let lines = || loaded.text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#'));
+    let (index, line, column) = lines()
+        .find_map(|(index, line)| line.find(needle).map(|column| (index, line, column)))
+        .unwrap_or((0, loaded.text.lines().next().unwrap_or_default(), 0));
+    let before = line.get(..column).unwrap_or_default().chars().count();
+    let width = needle.chars().count().clamp(1, 60);
+    let number = (index + 1).to_string();
+    let pad = " ".repeat(number.len());
+    let snippet = format!(
+        "{pad} |\n{number} | {line}\n{pad} | {}{}",
+        " ".repeat(before),
+        "^".repeat(width.min(line.chars().count().saturating_sub(before)).max(1))
+    );
+    let place = Place { file: loaded.file(), line: index as u64 + 1, column: before as u64 + 1 };
+    (place, snippet)
+}

@@ -1,0 +1,81 @@
+//! Reading a reply: the heart of the safety claim. A refusal is only believed when its words are known;
+//! everything else is [`Verdict::Broken`].
+
+use serde_json::Value;
+
+use crate::{Answer, Asked, Body, By, Reply, Verdict, texts};
+
+/// What this reply means.
+///
+/// Never panics, and never takes a fault for a refusal: transport faults, time-outs, 401, 404 of an object, 409,
+/// 429 without a disruption budget, every 5xx but a webhook failing closed, and every 403 whose text is not known
+/// are `Broken`.
+#[must_use]
+pub fn read(asked: Asked, reply: &Reply) -> Verdict {
+    match reply {
+        Reply::Transport { fault } => Verdict::broken(format!("no reply: {fault}")),
+        Reply::Http { code: 200..=299 | 101, .. } => Answer::Admitted.into(),
+        Reply::Http { code, body, .. } => match body {
+            Body::Json(status) if status["kind"] == "Status" => refusal(*code, status),
+            Body::Text(text) if asked == Asked::Kubelet && *code == 403 && texts::kubelet_unauthorized(text) => {
+                Answer::Forbidden.into()
+            }
+            other => unknown(*code, "", &text_of(other)),
+        },
+    }
+}
+
+fn refusal(code: u16, status: &Value) -> Verdict {
+    let message = status["message"].as_str().unwrap_or_default();
+    let reason = status["reason"].as_str().unwrap_or_default();
+    if let Some(answer) = read_message(code, message) {
+        return answer.into();
+    }
+    let answer = match (code, reason) {
+        (403, "Forbidden") if texts::unauthorized(message) => Answer::Forbidden,
+        (429, "TooManyRequests") if has_cause(status, "DisruptionBudget") => {
+            Answer::Denied { by: By::DisruptionBudget }
+        }
+        (422, "Invalid") => Answer::Invalid,
+        (400, "BadRequest") if schema_fault(message) => Answer::Invalid,
+        (404, "NotFound") if message == "the server could not find the requested resource" => Answer::Invalid,
+        _ => return unknown(code, reason, message),
+    };
+    answer.into()
+}
+
+/// The refusal that an admission message itself names, for replies and for the messages that controllers pass on.
+#[must_use]
+pub fn read_message(code: u16, message: &str) -> Option<Answer> {
+    let by = match code {
+        500 => texts::failing_closed(message)?,
+        400..=499 => texts::refuser(message)?,
+        _ => return None,
+    };
+    Some(Answer::Denied { by })
+}
+
+/// Bodies that the server could not decode into the type they name.
+fn schema_fault(message: &str) -> bool {
+    ["strict decoding error", " in version \"", "cannot be handled as a ", "json: cannot unmarshal"]
+        .iter()
+        .any(|text| message.contains(text))
+}
+
+fn has_cause(status: &Value, wanted: &str) -> bool {
+    let causes = status["details"]["causes"].as_array();
+    causes.is_some_and(|all| all.iter().any(|cause| cause["reason"] == wanted))
+}
+
+fn text_of(body: &Body) -> String {
+    match body {
+        Body::Json(value) => value.to_string(),
+        Body::Text(text) => text.clone(),
+    }
+}
+
+fn unknown(code: u16, reason: &str, message: &str) -> Verdict {
+    let short: String = message.chars().take(300).collect();
+    let reason = if reason.is_empty() { String::new() } else { format!(" {reason}") };
+    Verdict::broken(format!("the reply {code}{reason} is not one that is known: {short}"))
+}

@@ -1,0 +1,48 @@
+//! What came back over the wire, before anybody says what it means.
+
+use serde_json::Value;
+
+/// What was asked, as far as it matters to the reading of the reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A request to the API server for an object, a collection or a subresource.
+    Api,
+    /// A request that the API server hands on to a kubelet (`nodes/proxy`, `exec`), whose own refusal is plain text.
+    Kubelet,
+}
+
+/// One reply, or what stood in its way.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// An HTTP reply, complete.
+    Http {
+        /// The status code.
+        code: u16,
+        /// The body: JSON where it is JSON.
+        body: Body,
+        /// The texts of its `Warning` headers, in order.
+        warnings: Vec<String>,
+    },
+    /// No reply: connection refused, reset, a time-out, a TLS fault.
+    Transport {
+        /// The fault, for a person.
+        fault: String,
+    },
+}
+
+/// A reply's body.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// It parsed as JSON.
+    Json(Value),
+    /// It did not: its text, lossily decoded.
+    Text(String),
+}
+
+impl Body {
+    /// The body of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        serde_json::from_slice(bytes).map_or_else(|_| Self::Text(String::from_utf8_lossy(bytes).into_owned()), Self::Json)
+    }
+}

@@ -1,0 +1,137 @@
+//! The scenario file: worlds, steps, and what is intended of each cell.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Action, Answer, Shape};
+
+/// One scenario: steps, each tried in several worlds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Scenario {
+    /// The version of this format.
+    pub scenario: Format,
+    /// Why this matters, and any finding that would surprise a reader.
+    pub why: String,
+    /// The shape of the cluster for every world that does not name its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Shape>,
+    /// The same cluster with other controls in it; `bare` has none.
+    pub worlds: IndexMap<String, World>,
+    /// What is tried, in this order, in every world.
+    pub steps: Vec<Step>,
+}
+
+/// The version of the scenario format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Format {
+    /// The first.
+    #[serde(rename = "v1")]
+    V1,
+}
+
+/// One world: which controls are in place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct World {
+    /// Manifest files of the scenario, applied in this order before the first step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub apply: Vec<String>,
+    /// Declares that this world changes no cell against `bare`: the copied recipe that does not protect.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ineffective: bool,
+    /// The shape of this world's cluster, instead of the scenario's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Shape>,
+}
+
+/// One thing to try.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Step {
+    /// Unique within the scenario; lower case, digits and dashes.
+    pub id: String,
+    /// What to know about this step, where it is not obvious.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Who asks; the cluster's administrator where it is left out.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// The namespace of names in `do`, instead of the world's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Ask the API server to decide and store nothing (`dryRun=All`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// What to try.
+    #[serde(rename = "do")]
+    pub action: Action,
+    /// The verdict intended in every world.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Answer>,
+    /// The verdict intended in each world, all of them named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_in: Option<IndexMap<String, Answer>>,
+}
+
+/// What a step intends in one world.
+pub type Expect<'a> = &'a Answer;
+
+impl Step {
+    /// The verdict intended in `world`, or `None` where the file names none (the lint refuses that).
+    #[must_use]
+    pub fn intended(&self, world: &str) -> Option<Expect<'_>> {
+        match (&self.expect, &self.expect_in) {
+            (Some(answer), None) => Some(answer),
+            (None, Some(each)) => each.get(world),
+            _ => None,
+        }
+    }
+}
+
+impl Scenario {
+    /// The shape of the cluster in which `world` is tried.
+    #[must_use]
+    pub fn shape(&self, world: &World) -> Shape {
+        world.cluster.clone().or_else(|| self.cluster.clone()).unwrap_or_default()
+    }
+}
+
+/// Who asks. Users and groups are impersonated by the administrator; a ServiceAccount asks with a token of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Identity {
+    /// A user name and its groups (`system:authenticated` is added).
+    User {
+        /// The user's name.
+        name: String,
+        /// Its groups.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<String>,
+    },
+    /// A ServiceAccount, through a token requested for it.
+    Serviceaccount {
+        /// Its name.
+        name: String,
+        /// Its namespace, where it is not the world's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        namespace: Option<String>,
+        /// Whom it asks to act as, in the request itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        impersonate: Option<Impersonate>,
+    },
+    /// Nobody: no credentials at all.
+    Anonymous,
+}
+
+/// The impersonation headers of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Impersonate {
+    /// `Impersonate-User`.
+    pub user: String,
+    /// `Impersonate-Group`, once each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+}

@@ -1,0 +1,73 @@
+//! The shape of a cluster: what has to be decided before its API server starts.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a world asks of its cluster. Worlds of equal shape share one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Shape {
+    /// The Kubernetes release, `1.N`, one of those that are pinned (`gauntlet components`).
+    pub kubernetes: String,
+    /// How the API server seals Secrets in etcd.
+    pub encryption: Encryption,
+    /// What the API server writes into its audit log.
+    pub audit: Audit,
+    /// A file of the scenario with an `AdmissionConfiguration`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admission: Option<String>,
+    /// Feature gates, for every component.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub feature_gates: BTreeMap<String, bool>,
+    /// `--runtime-config` entries of the API server, such as `admissionregistration.k8s.io/v1beta1: true`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub runtime_config: BTreeMap<String, bool>,
+    /// How many nodes: 0 (an API server alone, for scenarios that start no pod) or 1.
+    pub nodes: u8,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            kubernetes: "1.36".into(),
+            encryption: Encryption::Identity,
+            audit: Audit::Metadata,
+            admission: None,
+            feature_gates: BTreeMap::new(),
+            runtime_config: BTreeMap::new(),
+            nodes: 1,
+        }
+    }
+}
+
+/// Encryption at rest for Secrets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encryption {
+    /// None: what an API server does by default.
+    #[default]
+    Identity,
+    /// `aescbc`, the provider most articles show.
+    Aescbc,
+    /// `aesgcm`.
+    Aesgcm,
+    /// `secretbox`.
+    Secretbox,
+}
+
+/// The API server's audit policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Audit {
+    /// No policy and no log: what an API server does by default.
+    None,
+    /// Every request, without bodies.
+    #[default]
+    Metadata,
+    /// A file of the scenario with an `audit.k8s.io/v1` `Policy`, and a log.
+    Policy(String),
+    /// A file of the scenario with an `audit.k8s.io/v1` `Policy`, and no log to write to.
+    PolicyWithoutLog(String),
+}

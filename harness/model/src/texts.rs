@@ -1,0 +1,79 @@
+//! The stable texts by which the API server says who refused, and nothing else.
+//!
+//! Sources: kubernetes/apiserver `pkg/endpoints/handlers/responsewriters/errors.go` (authorization),
+//! `pkg/admission/plugin/webhook/errors/statuserror.go` (webhooks), `pkg/admission/plugin/policy/validating`
+//! (policies), kubernetes/pod-security-admission `admission/admission.go` and kubernetes/kubernetes
+//! `pkg/registry/rbac/validation/rule.go` (escalation).
+
+use crate::By;
+
+/// The refuser that an admission message names, if it is one of the known texts.
+///
+/// The text has to stand where the server puts it: at the beginning, or right behind the
+/// `… is forbidden: ` that wraps an admission plugin's error. User-controlled names cannot move it there.
+#[must_use]
+pub(crate) fn refuser(message: &str) -> Option<By> {
+    webhook(message).or_else(|| plugin(behind_forbidden(message)?))
+}
+
+/// The server's own words behind `RESOURCE "NAME" is forbidden: `, the prefix of every plugin's refusal.
+fn behind_forbidden(message: &str) -> Option<&str> {
+    let (head, rest) = message.split_once(" is forbidden: ")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._/:\"<>[] ".contains(c);
+    head.chars().all(plain).then_some(rest)
+}
+
+fn webhook(message: &str) -> Option<By> {
+    if let Some(name) = quoted(message.strip_prefix("admission webhook ")?, '"') {
+        let rest = &message["admission webhook ".len() + name.len() + 2..];
+        if rest.starts_with(" denied the request") {
+            return Some(By::Webhook(name.into()));
+        }
+    }
+    None
+}
+
+/// The webhook whose call failed under the failure policy `Fail`.
+#[must_use]
+pub(crate) fn failing_closed(message: &str) -> Option<By> {
+    let rest = message.strip_prefix("Internal error occurred: failed calling webhook ")?;
+    Some(By::FailingClosed(quoted(rest, '"')?.into()))
+}
+
+fn plugin(text: &str) -> Option<By> {
+    if text.starts_with("violates PodSecurity \"") {
+        return Some(By::PodSecurity);
+    }
+    if let Some(rest) = text.strip_prefix("ValidatingAdmissionPolicy ") {
+        let name = quoted(rest, '\'')?;
+        return rest.contains(" denied request: ").then(|| By::Policy(name.into()));
+    }
+    if let Some(rest) = text.strip_prefix("exceeded quota: ") {
+        return Some(By::Quota(rest.split(',').next()?.trim().into()));
+    }
+    if text.starts_with("user ") && text.contains("is attempting to grant RBAC permissions not currently held") {
+        return Some(By::RbacEscalation);
+    }
+    (text.starts_with("node \"") && text.contains(" is not allowed to ")
+        || text.starts_with("node '") && text.contains("is not allowed to "))
+    .then_some(By::NodeRestriction)
+}
+
+/// Whether authorization refused: `… is forbidden: User "U" cannot VERB …`, or the bare form for a path.
+#[must_use]
+pub(crate) fn unauthorized(message: &str) -> bool {
+    let text = message.split_once(" is forbidden: ").map_or(message, |(_, rest)| rest);
+    let text = text.strip_prefix("forbidden: ").unwrap_or(text);
+    text.starts_with("User \"") && text.contains("\" cannot ")
+}
+
+/// A kubelet's own refusal: `Forbidden (user=U, verb=V, resource=nodes, subresource(s)=[…])`, plain text.
+#[must_use]
+pub(crate) fn kubelet_unauthorized(text: &str) -> bool {
+    text.starts_with("Forbidden (user=") && text.contains("resource=nodes")
+}
+
+fn quoted(text: &str, quote: char) -> Option<&str> {
+    let inner = text.strip_prefix(quote)?;
+    inner.split_once(quote).map(|(name, _)| name).filter(|name| !name.is_empty())
+}
