@@ -55,7 +55,8 @@ const CLUSTER_SCOPED: [&str; 11] = [
 ];
 
 /// Of those, the ones that do nothing until an object names them.
-const INERT: [&str; 5] = ["PersistentVolume", "StorageClass", "PriorityClass", "RuntimeClass", "CertificateSigningRequest"];
+const INERT: [&str; 5] =
+    ["PersistentVolume", "StorageClass", "PriorityClass", "RuntimeClass", "CertificateSigningRequest"];
 
 fn is_ours(name: &Value) -> bool {
     name.as_str().is_some_and(|name| name.contains(MARK))

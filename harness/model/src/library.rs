@@ -78,8 +78,7 @@ impl Loaded {
         let file = dir.join(SCENARIO);
         let text = read_text(&file)?;
         let scenario: Scenario = parse(&file, &text)?;
-        let mut loaded =
-            Self { id, files: entries(&dir)?, dir, text, scenario, manifests: BTreeMap::new() };
+        let mut loaded = Self { id, files: entries(&dir)?, dir, text, scenario, manifests: BTreeMap::new() };
         loaded.files.retain(|name| name != SCENARIO);
         for name in loaded.referenced() {
             let path = loaded.dir.join(&name);

@@ -47,10 +47,18 @@ impl Notes<'_> {
     fn worlds(&mut self) {
         let scenario = &self.loaded.scenario;
         if !scenario.worlds.contains_key("bare") {
-            self.say("worlds:", "no world is named `bare`".into(), "add `bare: {}`: every control is judged against it");
+            self.say(
+                "worlds:",
+                "no world is named `bare`".into(),
+                "add `bare: {}`: every control is judged against it",
+            );
         }
         if scenario.worlds.get("bare").is_some_and(|bare| bare.ineffective) {
-            self.say("bare", "`bare` is what others are compared with; it cannot be ineffective".into(), "drop the key");
+            self.say(
+                "bare",
+                "`bare` is what others are compared with; it cannot be ineffective".into(),
+                "drop the key",
+            );
         }
         for name in scenario.worlds.keys().filter(|name| !is_name(name)) {
             self.say(name, format!("`{name}` is not a name"), NAME_HINT);
@@ -132,9 +140,13 @@ impl Notes<'_> {
     fn placeholders(&mut self) {
         let unknown: Vec<String> = std::iter::once(self.loaded.text.as_str())
             .filter_map(|text| unknown_placeholder(text).map(str::to_owned))
-            .chain(self.loaded.manifests.values().flatten().filter_map(|manifest| {
-                unknown_placeholder(&manifest.object.to_string()).map(str::to_owned)
-            }))
+            .chain(
+                self.loaded
+                    .manifests
+                    .values()
+                    .flatten()
+                    .filter_map(|manifest| unknown_placeholder(&manifest.object.to_string()).map(str::to_owned)),
+            )
             .collect();
         for name in unknown {
             let hint = "there are `$(namespace)`, `$(node)` and `$(image:probe)`";

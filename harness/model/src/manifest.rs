@@ -73,7 +73,7 @@ pub(crate) fn unknown_placeholder(text: &str) -> Option<&str> {
     let mut rest = text;
     while let Some(start) = rest.find("$(") {
         let tail = &rest[start..];
-        let Some(end) = tail.find(')') else { return None };
+        let end = tail.find(')')?;
         let name = &tail[2..end];
         let ours = matches!(name, "namespace" | "node" | "image:probe");
         let theirs = !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');

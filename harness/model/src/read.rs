@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::{Answer, Asked, Body, By, Reply, Verdict, texts};
 
+/// The API server's whole reply for a group or version that it does not serve.
+const NO_SUCH_GROUP: &str = "404 page not found";
+
 /// What this reply means.
 ///
 /// Never panics, and never takes a fault for a refusal: transport faults, time-outs, 401, 404 of an object, 409,
@@ -19,6 +22,9 @@ pub fn read(asked: Asked, reply: &Reply) -> Verdict {
             Body::Json(status) if status["kind"] == "Status" => refusal(*code, status),
             Body::Text(text) if asked == Asked::Kubelet && *code == 403 && texts::kubelet_unauthorized(text) => {
                 Answer::Forbidden.into()
+            }
+            Body::Text(text) if asked == Asked::Api && *code == 404 && text.trim() == NO_SUCH_GROUP => {
+                Answer::Invalid.into()
             }
             other => unknown(*code, "", &text_of(other)),
         },
@@ -39,6 +45,7 @@ fn refusal(code: u16, status: &Value) -> Verdict {
         (422, "Invalid") => Answer::Invalid,
         (400, "BadRequest") if schema_fault(message) => Answer::Invalid,
         (404, "NotFound") if message == "the server could not find the requested resource" => Answer::Invalid,
+        (500, "") if message.starts_with("failed to create typed patch object (") => Answer::Invalid,
         _ => return unknown(code, reason, message),
     };
     answer.into()

@@ -51,12 +51,24 @@ fn plugin(text: &str) -> Option<By> {
     if let Some(rest) = text.strip_prefix("exceeded quota: ") {
         return Some(By::Quota(rest.split(',').next()?.trim().into()));
     }
+    if let Some(rest) = text.strip_prefix("failed quota: ") {
+        return Some(By::Quota(rest.split(':').next()?.trim().into()));
+    }
     if text.starts_with("user ") && text.contains("is attempting to grant RBAC permissions not currently held") {
         return Some(By::RbacEscalation);
     }
-    (text.starts_with("node \"") && text.contains(" is not allowed to ")
-        || text.starts_with("node '") && text.contains("is not allowed to "))
-    .then_some(By::NodeRestriction)
+    node_restriction(text).then_some(By::NodeRestriction)
+}
+
+/// The texts of the `NodeRestriction` plugin (kubernetes/kubernetes `plugin/pkg/admission/noderestriction`), as an
+/// API server of 1.36 answered them.
+fn node_restriction(text: &str) -> bool {
+    text.starts_with("node \"") && text.contains("\" is not allowed to ")
+        || text.starts_with("is not allowed to modify labels: ")
+        || text.starts_with("pod does not have \"kubernetes.io/config.mirror\" annotation, node \"")
+        || text.starts_with("node \"") && text.contains("\" can only ")
+        || text.starts_with("a mirror pod may not reference ")
+        || text.starts_with("node requested token not bound to a pod")
 }
 
 /// Whether authorization refused: `… is forbidden: User "U" cannot VERB …`, or the bare form for a path.

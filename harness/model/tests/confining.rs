@@ -1,0 +1,55 @@
+//! What other worlds could notice runs alone.
+
+use model::{Reach, reach};
+use serde_json::{Value, json};
+
+fn binding(selector: Value) -> Value {
+    json!({"kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": "b-$(namespace)"},
+        "spec": {"policyName": "p", "matchResources": {"namespaceSelector": selector}}})
+}
+
+#[test]
+fn namespaced_objects_are_confined_unless_they_name_a_foreign_namespace() {
+    assert_eq!(reach(&json!({"kind": "Pod", "metadata": {"name": "x"}})), Reach::Confined);
+    assert_eq!(reach(&json!({"kind": "Role", "metadata": {"namespace": "$(namespace)-b"}})), Reach::Confined);
+    assert_eq!(reach(&json!({"kind": "Role", "metadata": {"namespace": "kube-system"}})), Reach::Cluster);
+}
+
+#[test]
+fn policies_are_confined_by_their_bindings() {
+    let ours = json!({"matchLabels": {"kubernetes.io/metadata.name": "$(namespace)"}});
+    assert_eq!(reach(&binding(ours)), Reach::Confined);
+    assert_eq!(reach(&binding(json!({"matchLabels": {"team": "a"}}))), Reach::Cluster);
+    assert_eq!(reach(&binding(Value::Null)), Reach::Cluster);
+}
+
+#[test]
+fn a_webhook_configuration_is_confined_when_every_webhook_is() {
+    let hook = |name: &str| json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}});
+    let config = |hooks: Value| {
+        json!({"kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "$(namespace)"}, "webhooks": hooks})
+    };
+    assert_eq!(reach(&config(json!([hook("$(namespace)")]))), Reach::Confined);
+    assert_eq!(reach(&config(json!([hook("$(namespace)"), hook("default")]))), Reach::Cluster);
+    assert_eq!(reach(&config(json!([{}]))), Reach::Cluster);
+}
+
+#[test]
+fn a_cluster_role_binding_is_confined_by_its_subjects() {
+    let bound = |subject: Value| {
+        json!({"kind": "ClusterRoleBinding", "metadata": {"name": "x-$(namespace)"},
+        "subjects": [subject]})
+    };
+    assert_eq!(reach(&bound(json!({"kind": "User", "name": "jane-$(namespace)"}))), Reach::Confined);
+    let account = json!({"kind": "ServiceAccount", "name": "a", "namespace": "$(namespace)"});
+    assert_eq!(reach(&bound(account)), Reach::Confined);
+    assert_eq!(reach(&bound(json!({"kind": "Group", "name": "system:authenticated"}))), Reach::Cluster);
+}
+
+#[test]
+fn a_role_that_feeds_view_is_everybodys() {
+    let role = json!({"kind": "ClusterRole", "metadata": {"name": "x-$(namespace)",
+        "labels": {"rbac.authorization.k8s.io/aggregate-to-view": "true"}}});
+    assert_eq!(reach(&role), Reach::Cluster);
+}

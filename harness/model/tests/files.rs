@@ -1,0 +1,166 @@
+//! Reading scenario folders: what is wrong is said with its place, and nothing panics.
+
+use std::fs;
+use std::path::Path;
+
+use model::{Library, Loaded, lint};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+const GOOD: &str = "scenario: v1
+why: Because.
+worlds:
+  bare: {}
+  labelled: { apply: [namespace.yaml] }
+steps:
+  - id: bad-pod
+    do: { create: pod.yaml }
+    expect-in: { bare: admitted, labelled: { denied: { by: pod-security } } }
+  - id: look
+    do: { get: namespace/$(namespace) }
+    expect: admitted
+";
+const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: $(namespace)}\n";
+const POD: &str =
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: $(image:probe)}]}\n";
+
+fn folder(scenario: &str) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let home = dir.path().join("area/name");
+    fs::create_dir_all(&home).unwrap();
+    fs::write(home.join("scenario.yaml"), scenario).unwrap();
+    fs::write(home.join("namespace.yaml"), NAMESPACE).unwrap();
+    fs::write(home.join("pod.yaml"), POD).unwrap();
+    dir
+}
+
+fn open(dir: &Path) -> Result<Loaded, String> {
+    let mut library = Library::open(dir).map_err(|error| error.to_string())?;
+    match library.faults.pop() {
+        Some((_, error)) => Err(error.to_string()),
+        None => Ok(library.scenarios.remove(0)),
+    }
+}
+
+fn fault(scenario: &str) -> String {
+    open(folder(scenario).path()).unwrap_err()
+}
+
+fn findings(scenario: &str) -> Vec<String> {
+    let dir = folder(scenario);
+    lint(&open(dir.path()).unwrap()).into_iter().map(|finding| finding.what).collect()
+}
+
+#[test]
+fn a_good_scenario_has_no_findings() {
+    let dir = folder(GOOD);
+    let loaded = open(dir.path()).unwrap();
+    assert_eq!(loaded.id, "area/name");
+    assert_eq!(loaded.manifests.len(), 2);
+    assert_eq!(lint(&loaded), []);
+}
+
+#[test]
+fn a_fault_is_shown_with_its_line_and_a_caret() {
+    for (broken, line, word) in [
+        (GOOD.replace("why:", "wy:"), 2, "wy"),
+        (GOOD.replace("by: pod", "bye: pod"), 9, "bye"),
+        (GOOD.replace("expect: admitted", "expect: admited"), 12, "admited"),
+        (GOOD.replace("why: Because.", "why: [1]"), 2, "string"),
+        (GOOD.replace("  bare: {}", "  bare: {}\n  bare: {}"), 5, "duplicate"),
+        (GOOD.replace("namespace/$(namespace)", "namespace"), 11, "KIND/NAME"),
+        (GOOD.replace("scenario: v1", "scenario: v2"), 1, "v2"),
+        (GOOD.replace("worlds:", "worlds: ]"), 3, ""),
+    ] {
+        let text = fault(&broken);
+        assert!(text.contains(&format!("scenario.yaml:{line}:")), "line {line}: {text}");
+        assert!(text.contains(word) && text.contains('^'), "`{word}` and a caret: {text}");
+    }
+}
+
+#[test]
+fn broken_is_no_word_of_a_scenario() {
+    let text = fault(&GOOD.replace("expect: admitted", "expect: broken"));
+    assert!(text.contains("broken"), "{text}");
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named() {
+    let dir = folder(GOOD);
+    let home = dir.path().join("area/name");
+    fs::write(home.join("pod.yaml"), "").unwrap();
+    assert!(open(dir.path()).unwrap_err().contains("is empty"));
+    fs::write(home.join("pod.yaml"), b"a: \xff").unwrap();
+    assert!(open(dir.path()).unwrap_err().contains("pod.yaml:1:4: not valid UTF-8"));
+    fs::write(home.join("pod.yaml"), vec![b'#'; 10 << 20]).unwrap();
+    assert!(open(dir.path()).unwrap_err().contains("at most"));
+    fs::remove_file(home.join("pod.yaml")).unwrap();
+    fs::create_dir(home.join("pod.yaml")).unwrap();
+    assert!(open(dir.path()).unwrap_err().contains("is a folder, not a file"));
+    fs::remove_dir(home.join("pod.yaml")).unwrap();
+    std::os::unix::fs::symlink("pod.yaml", home.join("pod.yaml")).unwrap();
+    assert!(open(dir.path()).unwrap_err().contains("cannot read"));
+    fs::remove_dir_all(dir.path().join("area")).unwrap();
+    assert!(open(dir.path()).unwrap_err().contains("no scenario under"));
+}
+
+#[test]
+fn what_would_pass_by_accident_is_found() {
+    for (broken, wanted) in [
+        (GOOD.replace("labelled: { denied: { by: pod-security } }", "labelled: admitted"), "changes no cell"),
+        (GOOD.replace("[namespace.yaml] }", "[namespace.yaml], ineffective: true }"), "is declared ineffective"),
+        (GOOD.replace("expect: admitted", "expect: forbidden"), "shows nothing positive"),
+        (GOOD.replace("pod.yaml", "pods.yaml"), "there is no file `pods.yaml`"),
+        (GOOD.replace("pod.yaml", "../pod.yaml"), "is not a plain file name"),
+        (GOOD.replace("id: look", "id: bad-pod"), "used twice"),
+        (GOOD.replace("$(namespace)", "$(name)"), "`$(name)` is not a placeholder"),
+        (GOOD.replace("{ bare: admitted, ", "{ "), "intends nothing in world `bare`"),
+        (GOOD.replace("{ bare: admitted, ", "{ bare: admitted, other: admitted, "), "which is no world"),
+        (GOOD.replace("    expect: admitted\n", ""), "expects nothing"),
+        (GOOD.replace("{ apply: [namespace.yaml] }", "{}"), "under another name"),
+        (GOOD.replace("bare", "bear"), "no world is named `bare`"),
+    ] {
+        let all = findings(&broken);
+        assert!(all.iter().any(|what| what.contains(wanted)), "{wanted}: {all:?}");
+    }
+}
+
+#[test]
+fn every_finding_points_somewhere() {
+    let dir = folder(&GOOD.replace("pod.yaml", "pods.yaml"));
+    let all = lint(&open(dir.path()).unwrap());
+    let missing = all.iter().find(|finding| finding.what.contains("pods.yaml")).unwrap();
+    assert_eq!((missing.place.line, missing.snippet.contains("^^^")), (8, true), "{missing:?}");
+}
+
+/// A document that would grow without bound is refused, not expanded.
+#[test]
+fn aliases_cannot_explode() {
+    let mut text = String::from("scenario: v1\nwhy: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let alias = format!("*a{}", level - 1);
+        text.push_str(&format!("k{level}: &a{level} [{}]\n", [alias.as_str(); 9].join(", ")));
+    }
+    assert!(!fault(&text).is_empty());
+    assert!(!fault(&"[".repeat(100_000)).is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}|[ -~\n]{0,200}") {
+        let _ = open(folder(&text).path());
+    }
+
+    /// Cuts and splices of a good file reach deeper than noise does.
+    #[test]
+    fn no_mutation_makes_reader_or_lint_panic(
+        from in 0..GOOD.len(), to in 0..GOOD.len(), splice in "[ -~\n]{0,12}",
+    ) {
+        let text = format!("{}{splice}{}", &GOOD[..from.min(to)], &GOOD[from.max(to)..]);
+        if let Ok(loaded) = open(folder(&text).path()) {
+            let _ = lint(&loaded);
+        }
+    }
+}

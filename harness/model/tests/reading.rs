@@ -1,0 +1,269 @@
+//! The reading of replies: known texts name their refuser, and nothing else is ever a refusal.
+
+use model::{Answer, Asked, Body, By, Reply, Verdict, read};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn status(code: u16, reason: &str, message: &str) -> Reply {
+    let body = json!({"kind": "Status", "apiVersion": "v1", "code": code, "reason": reason, "message": message});
+    Reply::Http { code, body: Body::Json(body), warnings: Vec::new() }
+}
+
+fn denied(by: By) -> Verdict {
+    Answer::Denied { by }.into()
+}
+
+fn reads(code: u16, reason: &str, message: &str) -> Verdict {
+    read(Asked::Api, &status(code, reason, message))
+}
+
+#[test]
+fn success_is_admitted() {
+    for code in [200, 201, 202] {
+        let reply = Reply::Http { code, body: Body::Json(json!({"kind": "Pod"})), warnings: Vec::new() };
+        assert_eq!(read(Asked::Api, &reply), Answer::Admitted.into());
+    }
+}
+
+#[test]
+fn known_texts_name_who_denied() {
+    let cases: [(u16, &str, &str, By); 13] = [
+        (
+            403,
+            "Forbidden",
+            r#"pods "x" is forbidden: violates PodSecurity "baseline:latest": privileged (container "c" must not set securityContext.privileged=true)"#,
+            By::PodSecurity,
+        ),
+        (
+            422,
+            "Invalid",
+            r#"deployments.apps "web" is forbidden: ValidatingAdmissionPolicy 'replicas' with binding 'replicas-test' denied request: at most 5"#,
+            By::Policy("replicas".into()),
+        ),
+        (
+            422,
+            "Invalid",
+            r#"pods "web" is forbidden: ValidatingAdmissionPolicy 'no-binding' denied request: no"#,
+            By::Policy("no-binding".into()),
+        ),
+        (
+            400,
+            "",
+            r#"admission webhook "check.example.com" denied the request: no signature"#,
+            By::Webhook("check.example.com".into()),
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"admission webhook "check.example.com" denied the request without explanation"#,
+            By::Webhook("check.example.com".into()),
+        ),
+        (
+            500,
+            "InternalError",
+            r#"Internal error occurred: failed calling webhook "gone.example.com": failed to call webhook: Post "https://127.0.0.1:9/?timeout=10s": dial tcp 127.0.0.1:9: connect: connection refused"#,
+            By::FailingClosed("gone.example.com".into()),
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"roles.rbac.authorization.k8s.io "wide" is forbidden: user "jane" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:"#,
+            By::RbacEscalation,
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"pods "p" is forbidden: exceeded quota: two-pods, requested: pods=1, used: pods=2, limited: pods=2"#,
+            By::Quota("two-pods".into()),
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"nodes "node-2" is forbidden: node "node-1" is not allowed to modify node "node-2""#,
+            By::NodeRestriction,
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"nodes "node-1" is forbidden: is not allowed to modify labels: node-restriction.kubernetes.io/x"#,
+            By::NodeRestriction,
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"pods "p" is forbidden: pod does not have "kubernetes.io/config.mirror" annotation, node "node-1" can only create mirror pods"#,
+            By::NodeRestriction,
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"pods "p" is forbidden: failed quota: memory: must specify limits.memory for: c"#,
+            By::Quota("memory".into()),
+        ),
+        (
+            413,
+            "RequestEntityTooLarge",
+            r#"configmaps "bad" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: with "quotes" & <html>"#,
+            By::Policy("p".into()),
+        ),
+    ];
+    for (code, reason, message, by) in cases {
+        assert_eq!(reads(code, reason, message), denied(by), "{message}");
+    }
+}
+
+#[test]
+fn authorization_is_forbidden() {
+    for message in [
+        r#"secrets is forbidden: User "jane" cannot list resource "secrets" in API group "" in the namespace "a""#,
+        r#"pods "x" is forbidden: User "jane" cannot create resource "pods/exec" in API group "" in the namespace "a""#,
+        r#"forbidden: User "jane" cannot get path "/metrics""#,
+        r#"nodes "node-1" is forbidden: User "system:anonymous" cannot get resource "nodes/proxy" in API group "" at the cluster scope"#,
+    ] {
+        assert_eq!(reads(403, "Forbidden", message), Answer::Forbidden.into(), "{message}");
+    }
+    let kubelet = "Forbidden (user=jane, verb=get, resource=nodes, subresource(s)=[proxy])".to_owned();
+    let reply = Reply::Http { code: 403, body: Body::Text(kubelet), warnings: Vec::new() };
+    assert_eq!(read(Asked::Kubelet, &reply), Answer::Forbidden.into());
+    assert!(matches!(read(Asked::Api, &reply), Verdict::Broken { .. }));
+}
+
+#[test]
+fn schema_faults_are_invalid() {
+    for (code, reason, message) in [
+        (422, "Invalid", r#"Pod "x" is invalid: spec.containers: Required value"#),
+        (404, "NotFound", "the server could not find the requested resource"),
+        (
+            500,
+            "",
+            "failed to create typed patch object (a/x; /v1, Kind=Pod): .spec.bogus: field not declared in schema",
+        ),
+        (
+            400,
+            "BadRequest",
+            r#"Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field "spec.x""#,
+        ),
+    ] {
+        assert_eq!(reads(code, reason, message), Answer::Invalid.into(), "{message}");
+    }
+}
+
+#[test]
+fn an_api_group_that_is_not_served_is_invalid_and_a_kubelets_unknown_path_is_not() {
+    let reply = Reply::Http { code: 404, body: Body::Text("404 page not found\n".into()), warnings: Vec::new() };
+    assert_eq!(read(Asked::Api, &reply), Answer::Invalid.into());
+    assert!(broken(&read(Asked::Kubelet, &reply)));
+}
+
+/// RBAC names may hold almost any character; the server quotes them, so they cannot end their own quotes.
+#[test]
+fn a_role_cannot_be_named_after_a_refusal() {
+    let message = r#"roles.rbac.authorization.k8s.io "x\" is forbidden: violates PodSecurity \"a" is forbidden: no"#;
+    assert!(broken(&reads(403, "Forbidden", message)));
+}
+
+#[test]
+fn an_eviction_against_a_budget_is_denied_and_other_429s_are_not() {
+    let mut body = json!({"kind": "Status", "code": 429, "reason": "TooManyRequests",
+        "message": "Cannot evict pod as it would violate the pod's disruption budget.",
+        "details": {"causes": [{"reason": "DisruptionBudget", "message": "needs 1"}]}});
+    let reply = |body: &Value| Reply::Http { code: 429, body: Body::Json(body.clone()), warnings: Vec::new() };
+    assert_eq!(read(Asked::Api, &reply(&body)), denied(By::DisruptionBudget));
+    body["details"] = Value::Null;
+    assert!(matches!(read(Asked::Api, &reply(&body)), Verdict::Broken { .. }));
+}
+
+#[test]
+fn faults_are_broken() {
+    for (code, reason, message) in [
+        (401, "Unauthorized", "Unauthorized"),
+        (
+            403,
+            "Forbidden",
+            r#"pods "x" is forbidden: error looking up service account a/b: serviceaccount "b" not found"#,
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"pods "x" is forbidden: unable to create new content in namespace a because it is being terminated"#,
+        ),
+        (403, "Forbidden", r#"pods "x" is forbidden: the policy service said no"#),
+        (404, "NotFound", r#"secrets "x" not found"#),
+        (409, "AlreadyExists", r#"pods "x" already exists"#),
+        (429, "TooManyRequests", "too many requests, please try again later"),
+        (500, "InternalError", "Internal error occurred: admission webhook \"x\" denied the request: no"),
+        (503, "ServiceUnavailable", "apiserver not ready"),
+        (504, "Timeout", "Timeout: request did not complete within the allotted timeout"),
+    ] {
+        assert!(matches!(reads(code, reason, message), Verdict::Broken { .. }), "{code} {message}");
+    }
+}
+
+/// An attacker who chooses names and texts must not be able to make one refusal look like another's.
+#[test]
+fn a_name_cannot_pose_as_a_refuser() {
+    let message = r#"pods "violates PodSecurity \"x\"" is forbidden: User "jane" cannot create resource "pods""#;
+    assert_eq!(reads(403, "Forbidden", message), Answer::Forbidden.into());
+    let inner = r#"admission webhook "a" denied the request: pods "x" is forbidden: violates PodSecurity "baseline""#;
+    assert_eq!(reads(403, "Forbidden", inner), denied(By::Webhook("a".into())));
+    let policy =
+        "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: exceeded quota: q, no";
+    assert_eq!(reads(422, "Invalid", policy), denied(By::Policy("p".into())));
+}
+
+fn broken(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Broken { .. })
+}
+
+fn any_body() -> impl Strategy<Value = Body> {
+    let texts = prop_oneof![
+        any::<String>(),
+        Just("pods \"x\" is forbidden: violates PodSecurity \"baseline:latest\": privileged".to_owned()),
+        Just("admission webhook \"w\" denied the request: no".to_owned()),
+        Just("Internal error occurred: failed calling webhook \"w\": x".to_owned()),
+        Just("User \"u\" cannot get path \"/\"".to_owned()),
+        ".{0,40} is forbidden: .{0,60}",
+    ];
+    (texts, any::<Option<String>>(), any::<bool>()).prop_map(|(message, reason, json)| {
+        if json {
+            Body::Json(json!({"kind": "Status", "message": message, "reason": reason}))
+        } else {
+            Body::Text(message)
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_reply_makes_it_panic(code in any::<u16>(), body in any_body(), kubelet in any::<bool>()) {
+        let asked = if kubelet { Asked::Kubelet } else { Asked::Api };
+        let _ = read(asked, &Reply::Http { code, body, warnings: Vec::new() });
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(code in any::<u16>(), bytes in any::<Vec<u8>>()) {
+        let _ = read(Asked::Api, &Reply::Http { code, body: Body::of(&bytes), warnings: Vec::new() });
+    }
+
+    #[test]
+    fn a_transport_fault_is_never_a_refusal(fault in ".*denied.*|.*forbidden.*|.*") {
+        let verdict = read(Asked::Api, &Reply::Transport { fault });
+        prop_assert!(broken(&verdict));
+    }
+
+    /// Of the server's own faults only a webhook that fails closed is a refusal.
+    #[test]
+    fn a_server_fault_is_never_a_refusal(code in 500u16..600, body in any_body()) {
+        let closed = matches!(&body, Body::Json(v)
+            if v["message"].as_str().is_some_and(|m| m.starts_with("Internal error occurred: failed calling webhook")));
+        let verdict = read(Asked::Api, &Reply::Http { code, body, warnings: Vec::new() });
+        prop_assert!(broken(&verdict) || (closed && code == 500));
+    }
+
+    /// Without a refusal in the code there is no refusal, whatever the words.
+    #[test]
+    fn success_is_never_a_refusal(code in 200u16..300, body in any_body()) {
+        let verdict = read(Asked::Api, &Reply::Http { code, body, warnings: Vec::new() });
+        prop_assert_eq!(verdict, Verdict::from(Answer::Admitted));
+    }
+}
