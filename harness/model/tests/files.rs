@@ -1,5 +1,7 @@
 //! Reading scenario folders: what is wrong is said with its place, and nothing panics.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::Path;
 
