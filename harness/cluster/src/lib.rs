@@ -1,1 +1,136 @@
 //! Gives you a cluster: the box, or one that exists.
+//!
+//! A [`Cluster`] is an administrator's client, the two other ways in (a token, nobody), and what is known about the
+//! cluster: its release, its nodes, where its audit log is. What a cluster has to look like before its API server
+//! starts is a [`ResolvedShape`].
+
+mod connect;
+mod context;
+mod error;
+mod facts;
+mod shape;
+
+use std::path::{Path, PathBuf};
+
+use kube::{Client, Config};
+
+pub use error::{Error, chain};
+pub use facts::{AuditAccess, Facts};
+pub use shape::{ResolvedAudit, ResolvedShape, resolve};
+
+/// A cluster that answers.
+pub struct Cluster {
+    config: Config,
+    admin: Client,
+    facts: Facts,
+    ours: Option<native::Running>,
+}
+
+impl Cluster {
+    /// Starts a box of its own, which dies with this program. `progress` is called on another thread.
+    ///
+    /// # Errors
+    /// When the box does not start, or its API server does not answer.
+    pub async fn native(
+        cache: &native::Cache,
+        name: &str,
+        launcher: &Path,
+        shape: &ResolvedShape,
+        mut progress: impl FnMut(native::Progress) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let cache = cache.clone();
+        let spec = native::Spec { name: name.into(), shape: shape.to_box(), launcher: launcher.into() };
+        let running = tokio::task::spawn_blocking(move || native::start(&cache, &spec, true, &mut progress))
+            .await
+            .map_err(|source| Error::Thread { source })?
+            .map_err(|source| Error::Box { source })?;
+        let config = connect::config(Some(&running.kubeconfig), None).await?.config;
+        let admin = connect::client(config.clone())?;
+        let mut facts = Facts::ask(&admin, &config.cluster_url.to_string()).await?;
+        facts.audit = running.audit_log.clone().map_or(AuditAccess::None, AuditAccess::File);
+        facts.logs = Some(running.logs.clone());
+        facts.ephemeral = true;
+        Ok(Self { config, admin, facts, ours: Some(running) })
+    }
+
+    /// Attaches to a cluster that exists: `kubeconfig`, else `$KUBECONFIG`, else `~/.kube/config`; `context`, else the
+    /// current one. A context whose name does not say that the cluster can be thrown away is refused, unless the caller
+    /// says that it is `disposable`.
+    ///
+    /// # Errors
+    /// A kubeconfig or context that is not there, a context that is not plainly disposable, a server that does not
+    /// answer, an identity without the rights.
+    pub async fn existing(kubeconfig: Option<&Path>, context: Option<&str>, disposable: bool) -> Result<Self, Error> {
+        let found = connect::config(kubeconfig, context).await?;
+        if !disposable && !context::is_disposable(&found.context) {
+            return Err(Error::NotDisposable { context: found.context });
+        }
+        let admin = connect::client(found.config.clone())?;
+        let facts = Facts::ask(&admin, &found.config.cluster_url.to_string()).await?;
+        Ok(Self { config: found.config, admin, facts, ours: None })
+    }
+
+    /// This cluster, with an audit log that can be read from here.
+    #[must_use]
+    pub fn with_audit_log(mut self, path: PathBuf) -> Self {
+        self.facts.audit = AuditAccess::File(path);
+        self
+    }
+
+    /// This cluster, with another test image than the box's.
+    #[must_use]
+    pub fn with_probe_image(mut self, image: impl Into<String>) -> Self {
+        self.facts.probe_image = image.into();
+        self
+    }
+
+    /// The administrator's client. It neither retries nor holds requests back.
+    #[must_use]
+    pub fn admin(&self) -> &Client {
+        &self.admin
+    }
+
+    /// A client with this bearer token and no other credentials.
+    ///
+    /// # Errors
+    /// When no client can be made of it.
+    pub fn with_token(&self, token: &str) -> Result<Client, Error> {
+        let mut config = self.config.clone();
+        config.auth_info = connect::bearer(token);
+        connect::client(config)
+    }
+
+    /// A client without credentials.
+    ///
+    /// # Errors
+    /// When no client can be made of it.
+    pub fn anonymous(&self) -> Result<Client, Error> {
+        let mut config = self.config.clone();
+        config.auth_info = kube::config::AuthInfo::default();
+        connect::client(config)
+    }
+
+    /// What is known about it.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The box's milestones: what was reached, and how long after the start. Empty for a cluster that was there before.
+    #[must_use]
+    pub fn milestones(&self) -> &[(String, std::time::Duration)] {
+        self.ours.as_ref().map_or(&[], |running| &running.milestones)
+    }
+
+    /// Takes a box of our own down and waits until nothing of it is left; a cluster that was there before stays.
+    ///
+    /// # Errors
+    /// When something was left behind.
+    pub async fn down(self) -> Result<(), Error> {
+        let Some(running) = self.ours else { return Ok(()) };
+        tokio::task::spawn_blocking(move || running.down())
+            .await
+            .map_err(|source| Error::Thread { source })?
+            .map_err(|source| Error::Box { source })
+    }
+}

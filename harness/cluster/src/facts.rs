@@ -1,0 +1,83 @@
+//! What is known about a cluster.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kube::Client;
+use kube::client::Body;
+use serde_json::Value;
+
+use crate::Error;
+
+/// How long a server may take to say who it is.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is known about a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Its release, such as `v1.36.3`.
+    pub version: String,
+    /// Its nodes' names, sorted; empty for an API server alone.
+    pub nodes: Vec<String>,
+    /// Where its audit log is.
+    pub audit: AuditAccess,
+    /// The folder with a `PROCESS.log` for each of its processes, where there is one.
+    pub logs: Option<PathBuf>,
+    /// Whether it dies soon after its last world, so that nobody needs to tidy up in it.
+    pub ephemeral: bool,
+    /// The test image's reference.
+    pub probe_image: String,
+}
+
+/// Whether the API server's audit log can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditAccess {
+    /// The API server writes none.
+    None,
+    /// Here, one JSON event a line.
+    File(PathBuf),
+    /// Not known, or not within reach.
+    Unavailable,
+}
+
+impl Facts {
+    pub(crate) async fn ask(admin: &Client, server: &str) -> Result<Self, Error> {
+        let version = get(admin, server, "/version", "say its version").await?;
+        let nodes = get(admin, server, "/api/v1/nodes", "list its nodes").await?;
+        let items = nodes["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut nodes: Vec<String> =
+            items.iter().filter_map(|node| node["metadata"]["name"].as_str().map(str::to_owned)).collect();
+        nodes.sort();
+        Ok(Self {
+            version: version["gitVersion"].as_str().unwrap_or_default().to_owned(),
+            nodes,
+            audit: AuditAccess::Unavailable,
+            logs: None,
+            ephemeral: false,
+            probe_image: native::PROBE_IMAGE.to_owned(),
+        })
+    }
+}
+
+async fn get(admin: &Client, server: &str, path: &str, doing: &'static str) -> Result<Value, Error> {
+    let no_answer = |source| Error::NoAnswer { server: server.to_owned(), source };
+    let request = http::Request::get(path)
+        .body(Body::empty())
+        .map_err(|fault| no_answer(Some(Box::new(kube::Error::HttpError(fault)))))?;
+    let reply = tokio::time::timeout(PATIENCE, async {
+        let reply = admin.send(request).await?;
+        let code = reply.status();
+        Ok((code, reply.into_body().collect_bytes().await?))
+    });
+    let (code, bytes) = match reply.await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(fault)) => return Err(no_answer(Some(Box::new(fault)))),
+        Err(_) => return Err(no_answer(None)),
+    };
+    let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    if code.is_success() {
+        return Ok(body);
+    }
+    let said = body["message"].as_str().map_or_else(|| code.to_string(), str::to_owned);
+    Err(Error::Refused { server: server.to_owned(), doing, said })
+}

@@ -1,0 +1,57 @@
+//! What a caller is told while worlds are tried.
+
+use std::time::Duration;
+
+use model::{Cell, WorldOutcome};
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A world's namespace is being made.
+    WorldStarted {
+        /// The scenario.
+        id: String,
+        /// The world.
+        world: String,
+        /// Its namespace.
+        namespace: String,
+    },
+    /// A world has waited for something for longer than a moment.
+    Waiting {
+        /// The scenario.
+        id: String,
+        /// The world.
+        world: String,
+        /// For what, and what was last seen.
+        what: String,
+        /// For how long so far.
+        elapsed: Duration,
+    },
+    /// A step was tried.
+    CellDone {
+        /// The scenario.
+        id: String,
+        /// The world.
+        world: String,
+        /// The step.
+        step: String,
+        /// What was recorded.
+        cell: Cell,
+    },
+    /// A world came to its end; its cells may still be looked at a second time.
+    WorldDone {
+        /// The scenario.
+        id: String,
+        /// The world.
+        world: String,
+        /// What was recorded.
+        outcome: WorldOutcome,
+    },
+    /// A world is tried once more, because some of its cells are not as intended.
+    SecondLook {
+        /// The scenario.
+        id: String,
+        /// The world.
+        world: String,
+    },
+}
