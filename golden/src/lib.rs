@@ -1,1 +1,19 @@
 //! Recorded outcomes: redaction, comparison, and the tests that keep them honest.
+//!
+//! A golden file holds the *detail* of a scenario's cells: code, message, warnings, what was changed. What is
+//! *intended* stands in the scenario alone. A file is only ever written from an outcome whose every cell met its
+//! intent, so that accepting one can never turn a refusal into an admission.
+
+mod diff;
+mod error;
+mod redact;
+mod snapshot;
+mod store;
+mod table;
+mod yaml;
+
+pub use error::Error;
+pub use redact::{redact, rules};
+pub use snapshot::Snapshot;
+pub use store::{Comparison, Pending, Source, Store};
+pub use table::{Table, render};

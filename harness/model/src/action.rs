@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// One thing to try. Manifests are files of the scenario, with one object each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     /// POST the object of this manifest.
     Create(String),

@@ -203,5 +203,11 @@ fn parse_error(path: &Path, fault: &serde_saphyr::Error) -> Error {
     };
     let what = fault.without_snippet().to_string();
     let what = what.split(" at line ").next().unwrap_or_default().to_owned();
-    Error::Parse { place, what, snippet: fault.render() }
+    Error::Parse { place, what, snippet: snippet(&fault.render()) }
+}
+
+/// The lines around a fault, without the parser's own words above them.
+fn snippet(rendered: &str) -> String {
+    let lines = rendered.lines().skip_while(|line| !line.trim_end().ends_with('|'));
+    lines.collect::<Vec<_>>().join("\n")
 }

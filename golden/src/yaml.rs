@@ -1,0 +1,105 @@
+//! Writes YAML for people: plain where it can be plain, a block where a text has lines, quotes where it must.
+
+/// How a string is written as a value at this indentation, without a final newline.
+pub(crate) fn scalar(text: &str, indent: usize) -> String {
+    if is_plain(text) {
+        text.to_owned()
+    } else if is_block(text) {
+        block(text, indent)
+    } else if text.chars().all(is_printable) && !text.contains('\n') {
+        format!("'{}'", text.replace('\'', "''"))
+    } else {
+        escaped(text)
+    }
+}
+
+/// How a string is written as a key, or in a file's header: on one line.
+pub(crate) fn one_line(text: &str) -> String {
+    if is_plain(text) { text.to_owned() } else { escaped(text) }
+}
+
+fn is_plain(text: &str) -> bool {
+    let first = text.chars().next();
+    let starts_well = first.is_some_and(|c| c.is_alphabetic() || "/$(".contains(c));
+    starts_well
+        && text.chars().all(|c| is_printable(c) && c != '\n')
+        && !text.contains(": ")
+        && !text.contains(" #")
+        && !text.ends_with([' ', ':'])
+        && !is_a_word_of_yaml(text)
+}
+
+fn is_a_word_of_yaml(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"].contains(&lower.as_str())
+}
+
+fn is_block(text: &str) -> bool {
+    let first = text.lines().next().unwrap_or_default();
+    text.contains('\n')
+        && !text.ends_with('\n')
+        && !first.is_empty()
+        && !first.starts_with([' ', '\t'])
+        && text.chars().all(|c| c == '\n' || is_printable(c))
+}
+
+fn block(text: &str, indent: usize) -> String {
+    let pad = " ".repeat(indent + 2);
+    let mut out = String::from("|-");
+    for line in text.split('\n') {
+        out.push('\n');
+        if !line.is_empty() {
+            out.push_str(&pad);
+            out.push_str(line);
+        }
+    }
+    out
+}
+
+fn is_printable(c: char) -> bool {
+    matches!(c, ' '..='~' | '\u{a1}'..='\u{2027}' | '\u{202a}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}')
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if is_printable(c) => out.push(c),
+            c => out.push_str(&format!("\\U{:08X}", u32::from(c))),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn plain_texts_stay_plain_and_the_others_keep_their_meaning() {
+        assert_eq!(scalar("denied by pod-security (403 Forbidden)", 0), "denied by pod-security (403 Forbidden)");
+        assert_eq!(scalar("a: b", 0), "'a: b'");
+        assert_eq!(scalar("403", 0), "'403'");
+        assert_eq!(scalar("one\n two", 2), "|-\n    one\n     two");
+        assert_eq!(scalar("\u{1}", 0), "\"\\U00000001\"");
+    }
+
+    proptest! {
+        #[test]
+        fn a_reader_gets_back_what_was_written(text in "\\PC*|[ -~\n\t]*|(?s).{0,12}", indent in 0usize..6) {
+            let pad = " ".repeat(indent);
+            let written = format!("{pad}key: {}\n{pad}{}: end\n", scalar(&text, indent), one_line("x y"));
+            let read: serde_json::Value = serde_saphyr::from_str(&written).unwrap();
+            prop_assert_eq!(read["key"].as_str(), Some(text.as_str()), "{}", written);
+            prop_assert_eq!(read["x y"].as_str(), Some("end"), "{}", written);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What keeps the golden files honest, and the store that holds them.
+
+#[path = "golden/committed.rs"]
+mod committed;
+#[path = "golden/schema.rs"]
+mod schema;
+#[path = "golden/store.rs"]
+mod store;
+#[path = "golden/table.rs"]
+mod table;
+
+use indexmap::IndexMap;
+use model::{Answer, By, Cell, Detail, Outcome, WorldOutcome};
+
+/// A cell that met its intent.
+fn cell(answer: Answer, detail: Detail) -> Cell {
+    Cell { intended: answer.clone(), verdict: answer.into(), second: None, detail, millis: 12.5 }
+}
+
+fn code(code: u16) -> Detail {
+    Detail { code: Some(code), ..Detail::default() }
+}
+
+/// Three worlds and two steps; the control refuses one of them.
+fn outcome(message: &str) -> Outcome {
+    let denied = Detail {
+        code: Some(403),
+        reason: Some("Forbidden".into()),
+        message: Some(message.into()),
+        ..Detail::default()
+    };
+    let world = |first: Cell| {
+        let plain = cell(Answer::Admitted, code(201));
+        WorldOutcome::Tried(IndexMap::from([("privileged-pod".to_owned(), first), ("plain-pod".to_owned(), plain)]))
+    };
+    let warned = Detail { warnings: vec!["would violate".into()], ..code(201) };
+    Outcome {
+        id: "pod-security/privileged".into(),
+        worlds: IndexMap::from([
+            ("bare".to_owned(), world(cell(Answer::Admitted, code(201)))),
+            ("label-warn".to_owned(), world(cell(Answer::Admitted, warned))),
+            ("label-enforce".to_owned(), world(cell(Answer::Denied { by: By::PodSecurity }, denied))),
+        ]),
+    }
+}

@@ -1,0 +1,75 @@
+//! Every scenario has an outcome, every outcome a scenario, and no outcome holds another verdict than is intended.
+
+use std::path::{Path, PathBuf};
+
+use golden::{Snapshot, Store, Table, redact};
+use model::{Library, Loaded, Names};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn library() -> Vec<Loaded> {
+    let library = Library::open(&root().join("scenarios")).unwrap();
+    assert!(library.faults.is_empty(), "{:#?}", library.faults);
+    library.scenarios
+}
+
+fn store() -> Store {
+    Store::open(&root().join("golden/outcomes")).unwrap()
+}
+
+#[test]
+fn every_scenario_lints() {
+    let findings: Vec<_> = library().iter().flat_map(model::lint).collect();
+    assert!(findings.is_empty(), "{findings:#?}");
+}
+
+#[test]
+fn every_scenario_has_an_outcome_and_every_outcome_a_scenario() {
+    let library = library();
+    let ids: Vec<_> = library.iter().map(|loaded| loaded.id.as_str()).collect();
+    assert_eq!(store().missing(&ids).unwrap(), Vec::<&str>::new(), "`gauntlet run`, then `gauntlet accept`");
+    assert_eq!(store().orphans(&ids).unwrap(), Vec::<PathBuf>::new(), "no scenario uses these: delete them");
+}
+
+#[test]
+fn nothing_waits_to_be_accepted_in_a_commit() {
+    let tracked = |text: &str| text.lines().any(|line| line == "*.snap.new");
+    assert!(tracked(&std::fs::read_to_string(root().join(".gitignore")).unwrap()));
+}
+
+/// The first line of each entry against the intent of its cell, both redacted.
+#[test]
+fn every_recorded_verdict_is_the_intended_one() {
+    let names = Names { namespace: "<namespace>".into(), node: "node-1".into(), probe: "gauntlet.local/probe:1".into() };
+    for loaded in library() {
+        let Some(snapshot) = store().recorded(&loaded.id).unwrap() else { continue };
+        let mut recorded = 0;
+        let table = table(&loaded.id, &snapshot);
+        for (step, world, verdict) in table.verdicts() {
+            let step = loaded.scenario.steps.iter().find(|one| one.id == step);
+            let intended = step.and_then(|step| step.intended(world)).map(ToString::to_string);
+            let intended = intended.map(|text| redact(&names.fill(&text))).unwrap_or_default();
+            let rest = verdict.strip_prefix(&intended);
+            assert!(rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" (")), "{}: {verdict}", loaded.id);
+            recorded += 1;
+        }
+        assert_eq!(recorded, loaded.scenario.worlds.len() * loaded.scenario.steps.len(), "{}: cells", loaded.id);
+    }
+}
+
+#[test]
+fn recorded_bodies_are_redacted_and_written_as_we_write_them() {
+    for id in store().recorded_ids().unwrap() {
+        let snapshot = store().recorded(&id).unwrap().unwrap();
+        assert_eq!(table(&id, &snapshot).body(), snapshot.body, "{id}: edited by hand?");
+        assert_eq!(redact(&snapshot.body), snapshot.body, "{id}: a rule was added; run and accept it again");
+        let file = format!("scenarios/{id}/scenario.yaml");
+        assert_eq!(snapshot.input_file, file);
+    }
+}
+
+fn table(id: &str, snapshot: &Snapshot) -> Table {
+    Table::parse(&snapshot.body).unwrap_or_else(|what| panic!("{id}: {what}"))
+}
