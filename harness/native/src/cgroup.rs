@@ -1,0 +1,298 @@
+//! The box's control groups. Version 1 has one tree for each controller, version 2 one for all; some hosts have both,
+//! with the controllers in the first. A box has one group of its name in each, with `system` in it for its own
+//! processes; the kubelet puts the pods beside that.
+//!
+//! Groups are the only thing that the kernel does not take away with the box.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::wait::{self, Look};
+use crate::{Error, names};
+
+const PREFIX: &str = "gauntlet-";
+const LEAF: &str = "system";
+const WANTED: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
+
+/// The trees of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Host {
+    trees: Vec<Tree>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tree {
+    mount: PathBuf,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Version 1, `cpuset`: a new group has no processors before they are written.
+    Cpuset,
+    /// Version 1, any other controller.
+    One,
+    /// Version 2 with the controllers.
+    Unified,
+    /// Version 2 beside version 1, without controllers.
+    Hybrid,
+}
+
+impl Host {
+    pub(crate) fn detect() -> Result<Self, Error> {
+        let path = "/proc/self/mountinfo";
+        let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
+        let host = Self::parse(&text);
+        let missing = || Error::System {
+            doing: "find the control groups".into(),
+            source: io::Error::other("neither version 1 with the memory controller nor version 2 is mounted"),
+        };
+        if host.trees.is_empty() { Err(missing()) } else { Ok(host) }
+    }
+
+    fn parse(mountinfo: &str) -> Self {
+        let mounts: Vec<Mount> = mountinfo.lines().filter_map(Mount::parse).collect();
+        let has_v1 = mounts.iter().any(|mount| mount.controllers.contains(&"memory"));
+        let mut trees: Vec<Tree> = Vec::new();
+        for mount in &mounts {
+            let kind = match (mount.v2, has_v1) {
+                (true, true) => Kind::Hybrid,
+                (true, false) => Kind::Unified,
+                (false, true) if mount.controllers.contains(&"cpuset") => Kind::Cpuset,
+                (false, true) => Kind::One,
+                (false, false) => continue,
+            };
+            if !trees.iter().any(|tree| tree.mount == mount.path) {
+                trees.push(Tree { mount: mount.path.clone(), kind });
+            }
+        }
+        Self { trees }
+    }
+
+    /// Whether the controllers are those of version 2.
+    pub(crate) fn is_unified(&self) -> bool {
+        self.trees.iter().any(|tree| tree.kind == Kind::Unified)
+    }
+
+    /// The group of a box, whether it exists or not.
+    pub(crate) fn group(&self, name: &str) -> Group {
+        let folder = format!("{PREFIX}{name}");
+        let dirs = self.trees.iter().map(|tree| tree.mount.join(&folder)).collect();
+        Group { dirs, kubelet_root: format!("/{folder}") }
+    }
+
+    /// Makes the group of a box.
+    pub(crate) fn create(&self, name: &str) -> Result<Group, Error> {
+        let group = self.group(name);
+        for (tree, dir) in self.trees.iter().zip(&group.dirs) {
+            tree.create(dir)?;
+        }
+        Ok(group)
+    }
+
+    /// The names of boxes that have a group here.
+    pub(crate) fn boxes(&self) -> Vec<String> {
+        let mut found: Vec<String> = self
+            .trees
+            .iter()
+            .filter_map(|tree| fs::read_dir(&tree.mount).ok())
+            .flat_map(|entries| entries.flatten())
+            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_prefix(PREFIX)?.to_owned()))
+            .filter(|name| names::check(name).is_ok())
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+/// A line of `/proc/self/mountinfo` that mounts control groups.
+struct Mount<'a> {
+    path: PathBuf,
+    v2: bool,
+    controllers: Vec<&'a str>,
+}
+
+impl<'a> Mount<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let (front, back) = line.split_once(" - ")?;
+        let path = PathBuf::from(front.split(' ').nth(4)?);
+        let mut back = back.split(' ');
+        let v2 = match back.next()? {
+            "cgroup2" => true,
+            "cgroup" => false,
+            _ => return None,
+        };
+        let controllers = back.nth(1).unwrap_or_default().split(',').collect();
+        Some(Self { path, v2, controllers })
+    }
+}
+
+impl Tree {
+    fn create(&self, dir: &Path) -> Result<(), Error> {
+        if self.kind == Kind::Unified {
+            hand_down(&self.mount)?;
+        }
+        for dir in [dir.to_owned(), dir.join(LEAF)] {
+            match fs::create_dir(&dir) {
+                Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(Error::file("create", dir)(source));
+                }
+                _ => {}
+            }
+            if self.kind == Kind::Cpuset {
+                fill_cpuset(&dir)?;
+            }
+        }
+        if self.kind == Kind::Unified { hand_down(dir) } else { Ok(()) }
+    }
+}
+
+/// Gives the controllers to the groups below.
+fn hand_down(dir: &Path) -> Result<(), Error> {
+    let have = fs::read_to_string(dir.join("cgroup.controllers")).map_err(Error::file("read", dir))?;
+    let control = dir.join("cgroup.subtree_control");
+    for controller in have.split_whitespace().filter(|controller| WANTED.contains(controller)) {
+        fs::write(&control, format!("+{controller}")).map_err(Error::file("write", &control))?;
+    }
+    Ok(())
+}
+
+fn fill_cpuset(dir: &Path) -> Result<(), Error> {
+    let Some(parent) = dir.parent() else { return Ok(()) };
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let value = fs::read_to_string(parent.join(file)).map_err(Error::file("read", parent.join(file)))?;
+        fs::write(dir.join(file), value.trim()).map_err(Error::file("write", dir.join(file)))?;
+    }
+    Ok(())
+}
+
+/// The group of one box, in every tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    dirs: Vec<PathBuf>,
+    /// As the kubelet names it.
+    pub(crate) kubelet_root: String,
+}
+
+impl Group {
+    /// Its folders.
+    pub(crate) fn dirs(&self) -> &[PathBuf] {
+        &self.dirs
+    }
+
+    /// Moves the calling process into the group's leaf; what it starts will be there too.
+    pub(crate) fn join(&self) -> Result<(), Error> {
+        for dir in &self.dirs {
+            let procs = dir.join(LEAF).join("cgroup.procs");
+            fs::write(&procs, std::process::id().to_string()).map_err(Error::file("join", &procs))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn exists(&self) -> bool {
+        self.dirs.iter().any(|dir| dir.exists())
+    }
+
+    /// The processes in it, as this process sees them.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        let mut pids: Vec<i32> = self.dirs.iter().flat_map(|dir| processes(dir)).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
+    /// Whether nobody used it for a minute.
+    pub(crate) fn is_old(&self) -> bool {
+        let age = |dir: &PathBuf| dir.metadata().ok()?.modified().ok()?.elapsed().ok();
+        self.dirs.iter().filter_map(age).all(|age| age > Duration::from_secs(60))
+    }
+
+    /// Ends what is in it, and takes it away.
+    pub(crate) fn remove(&self, within: Duration, ending: bool) -> Result<(), wait::TimedOut> {
+        wait::until("the box's control groups to go", within, Duration::from_millis(5), || {
+            if ending {
+                for pid in self.processes() {
+                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                }
+            }
+            for dir in &self.dirs {
+                remove_tree(dir);
+            }
+            if self.exists() { Look::NotYet(format!("processes {:?}", self.processes())) } else { Look::Ready(()) }
+        })
+    }
+}
+
+fn subgroups(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let is_dir = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    entries.flatten().filter(is_dir).map(|entry| entry.path()).collect()
+}
+
+fn processes(dir: &Path) -> Vec<i32> {
+    let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+    let mut pids: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect();
+    pids.extend(subgroups(dir).iter().flat_map(|dir| processes(dir)));
+    pids
+}
+
+fn remove_tree(dir: &Path) {
+    for inner in subgroups(dir) {
+        remove_tree(&inner);
+    }
+    let _ = fs::remove_dir(dir);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V1: &str = "\
+30 24 0:26 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
+31 30 0:27 / /sys/fs/cgroup/cpuset rw,relatime - cgroup cgroup rw,cpuset
+32 30 0:28 / /sys/fs/cgroup/memory rw,relatime shared:7 - cgroup cgroup rw,memory
+33 30 0:29 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd
+34 30 0:30 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+";
+    const V2: &str = "\
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 24 0:26 / /sys/fs/cgroup rw,nosuid,nodev shared:9 - cgroup2 cgroup2 rw,nsdelegate
+";
+
+    #[test]
+    fn version_1_has_a_tree_for_each_controller() {
+        let host = Host::parse(V1);
+        assert!(!host.is_unified());
+        let kinds: Vec<Kind> = host.trees.iter().map(|tree| tree.kind).collect();
+        assert_eq!(kinds, [Kind::Cpuset, Kind::One, Kind::One, Kind::Hybrid]);
+        let group = host.group("a");
+        assert_eq!(group.dirs[1], Path::new("/sys/fs/cgroup/memory/gauntlet-a"));
+        assert_eq!(group.kubelet_root, "/gauntlet-a");
+    }
+
+    #[test]
+    fn version_2_has_one_tree() {
+        let host = Host::parse(V2);
+        assert!(host.is_unified());
+        assert_eq!(host.group("a").dirs, [Path::new("/sys/fs/cgroup/gauntlet-a")]);
+    }
+
+    #[test]
+    fn a_host_without_control_groups_has_no_tree() {
+        assert_eq!(Host::parse("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n").trees, []);
+    }
+
+    #[test]
+    fn version_2_hands_down_only_what_a_box_needs() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("cgroup.controllers"), "hugetlb pids\n").unwrap();
+        hand_down(dir.path()).unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("cgroup.subtree_control")).unwrap(), "+pids");
+    }
+}

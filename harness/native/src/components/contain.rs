@@ -1,0 +1,47 @@
+//! Running a build so that nothing of it outlives this program: in a namespace of process ids of its own, whose first
+//! process is killed with its parent.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+
+use crate::lifeline;
+
+/// The hidden words; see [`crate::hidden_main`].
+pub(crate) const CONTAIN: &str = "__contain";
+pub(crate) const ARMED: &str = "__armed";
+
+/// A command that dies with the thread that spawns it, and takes all its descendants with it. The caller must leave
+/// standard input as it is set here, and keep the child's end of it for as long as the command may run.
+pub(super) fn command(launcher: &Path, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(launcher);
+    command.arg(CONTAIN).arg(program).stdin(Stdio::piped());
+    command
+}
+
+/// `__contain PROGRAM ARG…`: makes the namespace. Without the right to, the program itself still dies with this one.
+pub(crate) fn contain(words: &[OsString]) -> io::Result<ExitCode> {
+    lifeline::arm()?;
+    match unshare(CloneFlags::CLONE_NEWPID) {
+        Ok(()) | Err(Errno::EPERM) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let mut child = Command::new(std::env::current_exe()?).arg(ARMED).args(words).stdin(Stdio::piped()).spawn()?;
+    let lifeline = child.stdin.take();
+    let status = child.wait()?;
+    drop(lifeline);
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+/// `__armed PROGRAM ARG…`: becomes the program, once its death is tied to the parent's.
+pub(crate) fn armed(words: &[OsString]) -> io::Result<ExitCode> {
+    lifeline::arm()?;
+    let (program, args) = words.split_first().ok_or_else(|| io::Error::other("no program"))?;
+    Err(Command::new(program).args(args).exec())
+}

@@ -1,0 +1,70 @@
+//! The stamp of a built component: the size and the SHA-256 of every program in it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Component;
+use crate::{Error, names};
+
+pub(super) const FILE: &str = "stamp.json";
+
+/// A program as it was built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) size: u64,
+    pub(super) sha256: String,
+}
+
+/// By the program's name.
+pub(super) type Stamp = BTreeMap<String, Entry>;
+
+/// Reads every program in `dir/bin` and writes the stamp.
+pub(super) fn write(dir: &Path, component: &Component) -> Result<Stamp, Error> {
+    let mut stamp = Stamp::new();
+    for binary in component.binaries {
+        stamp.insert((*binary).to_owned(), measure(&dir.join("bin").join(binary))?);
+    }
+    let text = serde_json::to_vec_pretty(&stamp).map_err(|why| malformed(dir, &why))?;
+    fs::write(dir.join(FILE), text).map_err(Error::file("write", dir.join(FILE)))?;
+    Ok(stamp)
+}
+
+pub(super) fn read(dir: &Path) -> Result<Stamp, Error> {
+    let path = dir.join(FILE);
+    let text = fs::read(&path).map_err(Error::file("read", &path))?;
+    serde_json::from_slice(&text).map_err(|why| malformed(dir, &why))
+}
+
+/// Whether everything is there at its size. Content is checked where it comes from outside: at an import.
+pub(super) fn is_whole(dir: &Path, component: &Component) -> bool {
+    let Ok(stamp) = read(dir) else { return false };
+    let there = |binary: &&str| {
+        let size = fs::metadata(dir.join("bin").join(binary)).map(|meta| meta.len());
+        stamp.get(*binary).is_some_and(|entry| size.is_ok_and(|size| size == entry.size))
+    };
+    component.binaries.iter().all(there)
+}
+
+fn measure(path: &Path) -> Result<Entry, Error> {
+    let mut file = File::open(path).map_err(Error::file("read", path))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut size = 0;
+    loop {
+        let read = file.read(&mut buffer).map_err(Error::file("read", path))?;
+        if read == 0 {
+            return Ok(Entry { size, sha256: names::hex(&hash.finalize()) });
+        }
+        hash.update(&buffer[..read]);
+        size += read as u64;
+    }
+}
+
+fn malformed(dir: &Path, why: &serde_json::Error) -> Error {
+    Error::Malformed { what: format!("`{}`", dir.join(FILE).display()), why: why.to_string() }
+}

@@ -1,0 +1,148 @@
+//! What the box's processes are started with: files, flags, environment. Everything lies below one folder that is the
+//! same in every box, so that a ready-made first state fits all of them.
+
+mod apiserver;
+mod controllers;
+mod etcd;
+mod node;
+mod runtime;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kubeconfig;
+use crate::net::Addresses;
+use crate::pki::Pki;
+use crate::spec::BoxShape;
+use crate::{Error, PROBE_IMAGE};
+
+/// The folder inside the box that holds all that is ours.
+pub(crate) const HOME: &str = "/run/gauntlet";
+
+/// The name of the first (and so far only) node.
+pub(crate) const NODE: &str = "node-1";
+
+/// Where pods get their addresses from.
+const POD_CIDR: &str = "10.244.0.0/16";
+
+/// A /20 holds 4094 pods' addresses: more than `maxPods`.
+const NODE_MASK: u8 = 20;
+
+const SERVICE_CIDR: &str = "10.96.0.0/16";
+pub(crate) const FIRST_SERVICE: &str = "10.96.0.1";
+
+/// A file of the box.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct File {
+    /// Below [`HOME`].
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+}
+
+/// A process of the box.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Process {
+    /// Its name, which is its log's name too.
+    pub(crate) name: String,
+    /// An absolute path inside the box.
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    /// A socket inside the box that must take connections first.
+    pub(crate) after_socket: Option<PathBuf>,
+    /// Whether it does its work and ends; every other process's end is a fault.
+    pub(crate) ends: bool,
+}
+
+/// What a box is made from.
+pub(crate) struct Blueprint<'a> {
+    pub(crate) shape: &'a BoxShape,
+    pub(crate) addresses: &'a Addresses,
+    pub(crate) pki: &'a Pki,
+    /// The box's cgroup as the kubelet names it, with a leading `/`.
+    pub(crate) cgroup_root: &'a str,
+    /// Whether CAP_SYS_RESOURCE is missing, so that containers cannot have it and scores cannot be lowered.
+    pub(crate) confined: bool,
+}
+
+impl Blueprint<'_> {
+    /// Every file of the box.
+    pub(crate) fn files(&self) -> Result<Vec<File>, Error> {
+        let mut files = self.pki.files();
+        files.extend(self.kubeconfigs());
+        files.extend(apiserver::files(self)?);
+        if self.shape.nodes > 0 {
+            files.extend(node::files(self));
+            files.extend(runtime::files(self));
+        }
+        Ok(files)
+    }
+
+    /// What starts at once.
+    pub(crate) fn first(&self) -> Vec<Process> {
+        let mut processes = vec![etcd::process(), apiserver::process(self)];
+        if self.shape.nodes > 0 {
+            processes.extend(runtime::processes());
+        }
+        processes
+    }
+
+    /// What starts when the API server answers, most wanted first.
+    pub(crate) fn second(&self) -> Vec<Process> {
+        let manager = controllers::manager(self);
+        if self.shape.nodes == 0 {
+            return vec![manager];
+        }
+        vec![node::kubelet(self), manager, controllers::scheduler(self), node::proxy()]
+    }
+
+    fn kubeconfigs(&self) -> Vec<File> {
+        let server = "https://127.0.0.1:6443";
+        let one = |user: &str| {
+            let identity = self.pki.identity(user)?;
+            Some(file(format!("{user}.kubeconfig"), kubeconfig::render(server, self.pki.ca(), identity)))
+        };
+        ["kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"].into_iter().filter_map(one).collect()
+    }
+}
+
+fn file(path: impl Into<PathBuf>, text: impl Into<String>) -> File {
+    File { path: path.into(), text: text.into() }
+}
+
+fn json(path: &str, value: &serde_json::Value) -> File {
+    file(path, format!("{value:#}\n"))
+}
+
+/// A program of the Kubernetes component.
+fn kubernetes(name: &str, args: Vec<String>) -> Process {
+    process(name, &format!("{HOME}/bin/kubernetes/{name}"), args)
+}
+
+fn process(name: &str, program: &str, args: Vec<String>) -> Process {
+    let env = [("GOGC", "400"), ("TMPDIR", concat_home("tmp").as_str()), ("PATH", &path())]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Process { name: name.into(), program: program.into(), args, env: env.into(), after_socket: None, ends: false }
+}
+
+fn path() -> String {
+    format!("{HOME}/bin/kubernetes:{HOME}/bin/runtime:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+}
+
+fn concat_home(path: &str) -> String {
+    format!("{HOME}/{path}")
+}
+
+/// `--feature-gates`, for the components that take it as a flag.
+fn feature_gates(gates: &BTreeMap<String, bool>) -> Option<String> {
+    (!gates.is_empty()).then(|| format!("--feature-gates={}", pairs(gates)))
+}
+
+fn pairs(map: &BTreeMap<String, bool>) -> String {
+    map.iter().map(|(name, on)| format!("{name}={on}")).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! The API server, where most of a scenario's knobs are.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use super::{Blueprint, File, HOME, Process, SERVICE_CIDR, feature_gates, file, json as json_file, kubernetes, pairs};
+use crate::Error;
+use crate::net::NODE_ADDRESS;
+use crate::spec::Encryption;
+
+const AUDIT_POLICY: &str = "audit-policy.yaml";
+const ENCRYPTION: &str = "encryption.yaml";
+const ADMISSION: &str = "admission.yaml";
+
+/// The audit log, below [`HOME`].
+pub(crate) const AUDIT_LOG: &str = "logs/audit.jsonl";
+
+pub(super) fn process(blueprint: &Blueprint) -> Process {
+    let shape = blueprint.shape;
+    let mut args = fixed();
+    args.extend(identities());
+    if let Some(audit) = &shape.audit {
+        args.push(format!("--audit-policy-file={HOME}/{AUDIT_POLICY}"));
+        if audit.log {
+            args.push(format!("--audit-log-path={HOME}/{AUDIT_LOG}"));
+            args.push("--audit-log-mode=blocking".into());
+        }
+    }
+    if shape.encryption != Encryption::Identity {
+        args.push(format!("--encryption-provider-config={HOME}/{ENCRYPTION}"));
+    }
+    if shape.admission.is_some() {
+        args.push(format!("--admission-control-config-file={HOME}/{ADMISSION}"));
+    }
+    args.extend(feature_gates(&shape.feature_gates));
+    if !shape.runtime_config.is_empty() {
+        args.push(format!("--runtime-config={}", pairs(&shape.runtime_config)));
+    }
+    kubernetes("kube-apiserver", args)
+}
+
+fn fixed() -> Vec<String> {
+    vec![
+        "--etcd-servers=http://127.0.0.1:2379".into(),
+        "--bind-address=0.0.0.0".into(),
+        "--secure-port=6443".into(),
+        format!("--advertise-address={NODE_ADDRESS}"),
+        format!("--service-cluster-ip-range={SERVICE_CIDR}"),
+        "--authorization-mode=Node,RBAC".into(),
+        "--enable-admission-plugins=NodeRestriction".into(),
+        "--allow-privileged=true".into(),
+        "--kubelet-preferred-address-types=InternalIP".into(),
+        "--service-account-issuer=https://kubernetes.default.svc".into(),
+        "--profiling=false".into(),
+    ]
+}
+
+fn identities() -> Vec<String> {
+    let pki = |flag: &str, file: &str| format!("--{flag}={HOME}/pki/{file}");
+    vec![
+        pki("tls-cert-file", "kube-apiserver.crt"),
+        pki("tls-private-key-file", "kube-apiserver.key"),
+        pki("client-ca-file", "ca.crt"),
+        pki("service-account-key-file", "sa.pub"),
+        pki("service-account-signing-key-file", "sa.key"),
+        pki("kubelet-client-certificate", "kube-apiserver-kubelet-client.crt"),
+        pki("kubelet-client-key", "kube-apiserver-kubelet-client.key"),
+        pki("kubelet-certificate-authority", "ca.crt"),
+        pki("requestheader-client-ca-file", "front-proxy-ca.crt"),
+        pki("proxy-client-cert-file", "front-proxy-client.crt"),
+        pki("proxy-client-key-file", "front-proxy-client.key"),
+        "--requestheader-allowed-names=front-proxy-client".into(),
+        "--requestheader-username-headers=X-Remote-User".into(),
+        "--requestheader-group-headers=X-Remote-Group".into(),
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-".into(),
+    ]
+}
+
+pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
+    let shape = blueprint.shape;
+    let mut files = Vec::new();
+    if let Some(audit) = &shape.audit {
+        files.push(json_file(AUDIT_POLICY, &with_sentinel(&audit.policy)?));
+    }
+    if let Some(config) = encryption(shape.encryption)? {
+        files.push(json_file(ENCRYPTION, &config));
+    }
+    if let Some(text) = &shape.admission {
+        files.push(file(ADMISSION, text.as_str()));
+    }
+    Ok(files)
+}
+
+/// The policy with one rule before its own: a sentinel request is always recorded.
+fn with_sentinel(policy: &str) -> Result<Value, Error> {
+    let refused = |why: String| Error::BadShape(format!("the audit policy: {why}"));
+    let mut policy: Value = serde_saphyr::from_str(policy).map_err(|why| refused(why.to_string()))?;
+    let object = policy.as_object_mut().ok_or_else(|| refused("it is not an object".into()))?;
+    let rules = object.entry("rules").or_insert_with(|| json!([]));
+    let rules = rules.as_array_mut().ok_or_else(|| refused("`rules` is not a list".into()))?;
+    rules.insert(0, json!({ "level": "Metadata", "nonResourceURLs": ["/gauntlet/sentinel*"] }));
+    Ok(policy)
+}
+
+fn encryption(provider: Encryption) -> Result<Option<Value>, Error> {
+    let name = match provider {
+        Encryption::Identity => return Ok(None),
+        Encryption::Aescbc => "aescbc",
+        Encryption::Aesgcm => "aesgcm",
+        Encryption::Secretbox => "secretbox",
+    };
+    let key = json!({ "name": "key1", "secret": BASE64_STANDARD.encode(random_key()?) });
+    Ok(Some(json!({
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "EncryptionConfiguration",
+        "resources": [{ "resources": ["secrets"], "providers": [{ name: { "keys": [key] } }, { "identity": {} }] }],
+    })))
+}
+
+fn random_key() -> Result<[u8; 32], Error> {
+    use std::io::Read;
+    let mut key = [0; 32];
+    let path = "/dev/urandom";
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut key)).map_err(Error::file("read", path))?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentinel_rule_comes_before_every_other() {
+        let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: None}]";
+        let policy = with_sentinel(policy).unwrap();
+        assert_eq!(policy["rules"][0]["nonResourceURLs"][0], "/gauntlet/sentinel*");
+        assert_eq!(policy["rules"][1]["level"], "None");
+        assert_eq!(policy["omitStages"][0], "RequestReceived");
+    }
+
+    #[test]
+    fn a_policy_that_is_no_policy_is_refused() {
+        for text in ["[]", "rules: 7", "a: [", ""] {
+            assert!(matches!(with_sentinel(text), Err(Error::BadShape(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_provider_has_a_key_of_its_own_before_identity() {
+        let one = encryption(Encryption::Secretbox).unwrap().unwrap();
+        let two = encryption(Encryption::Secretbox).unwrap().unwrap();
+        let secret = |config: &Value| config["resources"][0]["providers"][0]["secretbox"]["keys"][0]["secret"].clone();
+        assert_ne!(secret(&one), secret(&two));
+        assert_eq!(BASE64_STANDARD.decode(secret(&one).as_str().unwrap()).unwrap().len(), 32);
+        assert!(encryption(Encryption::Identity).unwrap().is_none());
+    }
+}

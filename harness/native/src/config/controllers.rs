@@ -1,0 +1,57 @@
+//! The controller manager and the scheduler.
+
+use super::{Blueprint, HOME, NODE_MASK, POD_CIDR, Process, feature_gates, kubernetes};
+
+/// What a cluster without nodes needs: namespaces that come with a ServiceAccount and end clean, aggregated roles,
+/// owners and quotas that are honoured.
+const WITHOUT_NODES: [&str; 9] = [
+    "serviceaccount-controller",
+    "serviceaccount-token-controller",
+    "root-ca-certificate-publisher-controller",
+    "namespace-controller",
+    "clusterrole-aggregation-controller",
+    "garbage-collector-controller",
+    "resourcequota-controller",
+    "validatingadmissionpolicy-status-controller",
+    "legacy-serviceaccount-token-cleaner-controller",
+];
+
+pub(super) fn manager(blueprint: &Blueprint) -> Process {
+    let mut args = credentials("kube-controller-manager");
+    args.extend([
+        format!("--service-account-private-key-file={HOME}/pki/sa.key"),
+        format!("--root-ca-file={HOME}/pki/ca.crt"),
+        format!("--cluster-signing-cert-file={HOME}/pki/ca.crt"),
+        format!("--cluster-signing-key-file={HOME}/pki/ca.key"),
+        "--use-service-account-credentials=true".into(),
+        "--kube-api-qps=1000".into(),
+        "--kube-api-burst=2000".into(),
+    ]);
+    if blueprint.shape.nodes == 0 {
+        args.push(format!("--controllers={}", WITHOUT_NODES.join(",")));
+    } else {
+        args.push("--allocate-node-cidrs=true".into());
+        args.push(format!("--cluster-cidr={POD_CIDR}"));
+        args.push(format!("--node-cidr-mask-size={NODE_MASK}"));
+    }
+    args.extend(feature_gates(&blueprint.shape.feature_gates));
+    kubernetes("kube-controller-manager", args)
+}
+
+pub(super) fn scheduler(blueprint: &Blueprint) -> Process {
+    let mut args = credentials("kube-scheduler");
+    args.extend(["--kube-api-qps=1000".into(), "--kube-api-burst=2000".into()]);
+    args.extend(feature_gates(&blueprint.shape.feature_gates));
+    kubernetes("kube-scheduler", args)
+}
+
+fn credentials(name: &str) -> Vec<String> {
+    let file = format!("{HOME}/{name}.kubeconfig");
+    vec![
+        format!("--kubeconfig={file}"),
+        format!("--authentication-kubeconfig={file}"),
+        format!("--authorization-kubeconfig={file}"),
+        "--leader-elect=false".into(),
+        "--profiling=false".into(),
+    ]
+}

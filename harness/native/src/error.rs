@@ -1,0 +1,184 @@
+//! Every way in which a box, or the building of one, can fail.
+
+use std::io;
+use std::path::PathBuf;
+
+/// What went wrong. The text is the fact; [`Error::hint`] says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither `GAUNTLET_CACHE`, `XDG_CACHE_HOME` nor `HOME` says where the cache is.
+    #[error("no place for the cache: none of GAUNTLET_CACHE, XDG_CACHE_HOME and HOME is set to an absolute path")]
+    NoCache,
+    /// A file or folder could not be used.
+    #[error("failed to {doing} `{path}`", path = .path.display())]
+    File {
+        /// What was tried, as an infinitive: "read", "create".
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// No pinned component answers to this.
+    #[error("no such pinned component: `{0}`")]
+    UnknownComponent(String),
+    /// A Kubernetes release that is not pinned.
+    #[error("Kubernetes `{wanted}` is not pinned; pinned are {pinned}")]
+    UnknownRelease {
+        /// What was asked for.
+        wanted: String,
+        /// What there is, as a list for people.
+        pinned: String,
+    },
+    /// A tool is missing from the machine.
+    #[error("`{tool}` is not there: it is needed to {purpose}")]
+    MissingTool {
+        /// The program's name.
+        tool: &'static str,
+        /// What for, as an infinitive.
+        purpose: String,
+    },
+    /// A component did not build.
+    #[error("`{component}` did not build ({status}); the end of what the build said:\n{tail}")]
+    Build {
+        /// `NAME-VERSION`.
+        component: String,
+        /// How the tool ended.
+        status: String,
+        /// Its last lines.
+        tail: String,
+    },
+    /// The disk is full.
+    #[error("the disk that holds `{path}` is full", path = .path.display())]
+    DiskFull {
+        /// A path on that disk.
+        path: PathBuf,
+    },
+    /// An archive of components that cannot be trusted or read.
+    #[error("`{archive}` is not a good archive of components: {why}", archive = .archive.display())]
+    Archive {
+        /// The archive.
+        archive: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Not a name for a box.
+    #[error("`{0}` is not a name for a box")]
+    BadName(String),
+    /// Something in the shape cannot be had.
+    #[error("the cluster's shape cannot be had: {0}")]
+    BadShape(String),
+    /// A box of that name is up, or is being started or taken down.
+    #[error("a box named `{0}` is already up")]
+    NameTaken(String),
+    /// No box of that name is up.
+    #[error("no box named `{0}` is up")]
+    NoSuchBox(String),
+    /// The rights to make namespaces, mounts and cgroups are missing.
+    #[error("starting a box needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN)")]
+    NotRoot,
+    /// The launcher could not be run, or fell silent.
+    #[error("the box's launcher failed: {0}")]
+    Launcher(String),
+    /// The box did not start.
+    #[error("the box `{name}` did not start: {why}")]
+    Start {
+        /// The box.
+        name: String,
+        /// Which step or process failed, and the end of its log.
+        why: String,
+    },
+    /// Taking the box down did not end in time.
+    #[error("the box `{name}` is not gone: {why}")]
+    Down {
+        /// The box.
+        name: String,
+        /// What is left.
+        why: String,
+    },
+    /// A wait ran past its deadline.
+    #[error(transparent)]
+    Wait(#[from] crate::wait::TimedOut),
+    /// A system call failed.
+    #[error("failed to {doing}")]
+    System {
+        /// What was tried, as an infinitive.
+        doing: String,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A command of the machine failed.
+    #[error("`{command}` failed: {why}")]
+    Command {
+        /// The command as typed.
+        command: String,
+        /// What it said.
+        why: String,
+    },
+    /// Keys or certificates could not be made.
+    #[error("failed to make keys and certificates")]
+    Pki(#[source] rcgen::Error),
+    /// Text that is not what it should be.
+    #[error("{what} is not well formed: {why}")]
+    Malformed {
+        /// What was read.
+        what: String,
+        /// The reader's complaint.
+        why: String,
+    },
+}
+
+impl Error {
+    /// What to do about it, where there is something to say.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoCache => Some("set GAUNTLET_CACHE to a folder of your own".into()),
+            Self::MissingTool { .. } => Some("`gauntlet doctor` names the command that installs it".into()),
+            Self::NotRoot => Some("run it as root, for example with `sudo`; `gauntlet doctor` checks the rest".into()),
+            Self::DiskFull { .. } => Some("make room, or set GAUNTLET_CACHE to a folder on another disk".into()),
+            Self::NameTaken(name) => Some(format!("take it down with `gauntlet down {name}`, or choose another name")),
+            Self::NoSuchBox(_) => Some("`gauntlet up` starts one".into()),
+            Self::BadName(_) => {
+                Some("1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit".into())
+            }
+            Self::Archive { .. } => Some("make it anew with `gauntlet components --export FILE`".into()),
+            Self::File { source, .. } if read_only(source) => {
+                Some("the cache must be writable: set GAUNTLET_CACHE to a folder that is".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// For `map_err` on file operations; a full disk gets its own error.
+    pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull => Self::DiskFull { path },
+            _ => Self::File { doing, path, source },
+        }
+    }
+
+    /// For `map_err` on system calls.
+    pub(crate) fn system<E: Into<io::Error>>(doing: impl Into<String>) -> impl FnOnce(E) -> Self {
+        let doing = doing.into();
+        move |source| Self::System { doing, source: source.into() }
+    }
+}
+
+fn read_only(source: &io::Error) -> bool {
+    matches!(source.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
+/// The error and its sources, as one line for people.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
+}

@@ -1,0 +1,36 @@
+//! The hidden entry points: this program is run again as launcher, as the box's first process, and so on.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use crate::components::{armed, contain};
+use crate::{init, launcher, middle, runc};
+
+/// To be called first thing in `main` with all arguments, the program's own name included. `Some` means that this was
+/// a hidden entry point, which has done its work: end with that code.
+pub fn hidden_main(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let (program, words) = args.split_first()?;
+    let outcome = if runc::is_called(program) { runc::run(words) } else { dispatch(words)? };
+    Some(outcome.unwrap_or_else(|why| complain(&why)))
+}
+
+fn dispatch(words: &[OsString]) -> Option<io::Result<ExitCode>> {
+    let (word, rest) = words.split_first()?;
+    Some(match word.to_str()? {
+        launcher::LAUNCHER => launcher::run(),
+        middle::MIDDLE => middle::run(rest),
+        middle::INIT => init::run(),
+        crate::components::CONTAIN => contain(rest),
+        crate::components::ARMED => armed(rest),
+        _ => return None,
+    })
+}
+
+/// Says why on standard error, which whoever started this process reads.
+fn complain(why: &io::Error) -> ExitCode {
+    use io::Write;
+    let _ = writeln!(io::stderr(), "gauntlet: {why}");
+    ExitCode::FAILURE
+}

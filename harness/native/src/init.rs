@@ -1,0 +1,101 @@
+//! The box's first process. It sets up the inside, starts what it is told to, reaps everything, and reports. When its
+//! standard input ends, it ends, and the kernel ends every other process of the box.
+
+mod brood;
+
+use std::io::{self, BufRead};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use nix::unistd::sethostname;
+
+use crate::error::chain;
+use crate::protocol::{self, Event, Layout, Order};
+use crate::{Error, lifeline, net, rootfs, seed};
+use brood::Brood;
+
+/// What the first process waits for.
+enum Word {
+    Order(Box<Order>),
+    Event(Event),
+    /// The launcher is gone, or wants the box gone.
+    End,
+}
+
+/// `__init`.
+pub(crate) fn run() -> io::Result<ExitCode> {
+    lifeline::arm()?;
+    let (to_main, words) = channel();
+    let brood = Arc::new(Brood::default());
+    spawn_reader(to_main.clone());
+    spawn_reaper(Arc::clone(&brood), to_main.clone());
+    obey(&brood, &words, &to_main)
+}
+
+fn obey(brood: &Arc<Brood>, words: &Receiver<Word>, to_main: &Sender<Word>) -> io::Result<ExitCode> {
+    while let Ok(word) = words.recv() {
+        match word {
+            Word::End => break,
+            Word::Event(event) => protocol::send(io::stdout(), &event)?,
+            Word::Order(order) => follow(brood, *order, to_main),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn follow(brood: &Arc<Brood>, order: Order, to_main: &Sender<Word>) {
+    let event = match order {
+        Order::SetUp(layout) => set_up(&layout).map(|()| Event::SetUp),
+        Order::Copy { from, to } => seed::copy_without_holes(&from, &to).map(|()| Event::Copied),
+        Order::Stop { process } => {
+            brood.stop(&process);
+            return;
+        }
+        Order::Spawn(process) => {
+            let (brood, to_main) = (Arc::clone(brood), to_main.clone());
+            thread::spawn(move || {
+                let event = brood.spawn(&process).map(|()| Event::Started { process: process.name });
+                let _ = to_main.send(Word::Event(event.unwrap_or_else(|error| Event::Failed(chain(&error)))));
+            });
+            return;
+        }
+    };
+    let _ = to_main.send(Word::Event(event.unwrap_or_else(|error| Event::Failed(chain(&error)))));
+}
+
+fn set_up(layout: &Layout) -> Result<(), Error> {
+    sethostname(&layout.host_name).map_err(Error::system("name the box"))?;
+    rootfs::enter(layout)?;
+    net::ip(&layout.network)?;
+    let forward = "/proc/sys/net/ipv4/ip_forward";
+    std::fs::write(forward, "1").map_err(Error::file("write", forward))
+}
+
+fn spawn_reader(to_main: Sender<Word>) {
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            let word = match protocol::parse(&line) {
+                Ok(order) => Word::Order(Box::new(order)),
+                Err(why) => Word::Event(Event::Failed(format!("an order that cannot be read: {why}"))),
+            };
+            if to_main.send(word).is_err() {
+                return;
+            }
+        }
+        let _ = to_main.send(Word::End);
+    });
+}
+
+fn spawn_reaper(brood: Arc<Brood>, to_main: Sender<Word>) {
+    thread::spawn(move || {
+        loop {
+            if let Some(event) = brood.reap()
+                && to_main.send(Word::Event(event)).is_err()
+            {
+                return;
+            }
+        }
+    });
+}

@@ -1,0 +1,88 @@
+//! The processes that the first process started, and all the others that became its children.
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::Pid;
+
+use crate::Error;
+use crate::config::Process;
+use crate::protocol::Event;
+use crate::rootfs::at_home;
+use crate::wait::{self, Look};
+
+/// Started processes by their id. The lock is held while one is started, so that the reaper never meets a child whose
+/// name it cannot know yet.
+#[derive(Default)]
+pub(super) struct Brood {
+    names: Mutex<HashMap<i32, String>>,
+    born: Condvar,
+}
+
+impl Brood {
+    pub(super) fn spawn(&self, process: &Process) -> Result<(), Error> {
+        if let Some(socket) = &process.after_socket {
+            wait_for(socket)?;
+        }
+        let log = at_home(Path::new("logs")).join(format!("{}.log", process.name));
+        let file = OpenOptions::new().create(true).append(true).open(&log).map_err(Error::file("create", &log))?;
+        let again = file.try_clone().map_err(Error::file("open", &log))?;
+        let mut command = Command::new(&process.program);
+        command.args(&process.args).env_clear().envs(process.env.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(file).stderr(again).current_dir("/");
+        let mut names = self.lock();
+        let child = command.spawn().map_err(Error::system(format!("start `{}`", process.name)))?;
+        names.insert(child.id().cast_signed(), process.name.clone());
+        self.born.notify_all();
+        Ok(())
+    }
+
+    pub(super) fn stop(&self, name: &str) {
+        for (pid, _) in self.lock().iter().filter(|(_, known)| *known == name) {
+            let _ = kill(Pid::from_raw(*pid), Signal::SIGTERM);
+        }
+    }
+
+    /// Waits for one child to end; says so if it was started here.
+    pub(super) fn reap(&self) -> Option<Event> {
+        let seen = match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+            Ok(status) => status.pid()?,
+            Err(_) => {
+                let names = self.lock();
+                if names.is_empty() {
+                    drop(self.born.wait(names).unwrap_or_else(PoisonError::into_inner));
+                }
+                return None;
+            }
+        };
+        let mut names = self.lock();
+        let status = waitpid(seen, Some(WaitPidFlag::WNOHANG)).ok()?;
+        let process = names.remove(&seen.as_raw())?;
+        let (status, success) = match status {
+            WaitStatus::Exited(_, code) => (format!("exit code {code}"), code == 0),
+            WaitStatus::Signaled(_, signal, _) => (format!("killed by {signal}"), false),
+            other => (format!("{other:?}"), false),
+        };
+        Some(Event::Exited { process, status, success })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, String>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wait_for(socket: &Path) -> Result<(), Error> {
+    let name = format!("`{}` to take connections", socket.display());
+    wait::until(&name, Duration::from_secs(60), Duration::from_millis(5), || match UnixStream::connect(socket) {
+        Ok(_) => Look::Ready(()),
+        Err(why) => Look::NotYet(why.to_string()),
+    })?;
+    Ok(())
+}

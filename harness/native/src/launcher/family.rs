@@ -1,0 +1,213 @@
+//! The launcher's line to the box's first process, and everything else that reaches it.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::tail;
+use crate::error::chain;
+use crate::middle::MIDDLE;
+use crate::protocol::{self, Event, Order};
+use crate::wait::{self, Look};
+use crate::Error;
+
+const TAIL: usize = 15;
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What the launcher waits for.
+pub(super) enum Word {
+    Keep,
+    CallerGone,
+    Signal,
+    Event(Event),
+    InitGone,
+}
+
+/// Why a start does not go on.
+pub(super) enum Stop {
+    /// The caller is gone, or somebody sent SIGTERM.
+    Asked,
+    Failed(String),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(chain(&error))
+    }
+}
+
+/// The box's processes, seen from outside.
+pub(super) struct Family {
+    words: Receiver<Word>,
+    to_main: Sender<Word>,
+    middle: Option<(Child, Option<ChildStdin>)>,
+    logs: PathBuf,
+    /// Processes that do their work and end.
+    ending: Vec<String>,
+    /// Those of them that have ended well, and processes that were stopped.
+    ended: Vec<String>,
+    stopping: Vec<String>,
+}
+
+impl Family {
+    pub(super) fn new(words: Receiver<Word>, to_main: Sender<Word>) -> Self {
+        let (ending, ended, stopping) = (Vec::new(), Vec::new(), Vec::new());
+        Self { words, to_main, middle: None, logs: PathBuf::new(), ending, ended, stopping }
+    }
+
+    /// Starts the middle process; returns its id.
+    pub(super) fn begin(&mut self, name: &str, logs: PathBuf) -> Result<u32, Stop> {
+        self.logs = logs;
+        let program = std::env::current_exe().map_err(Error::system("find this program"))?;
+        let mut middle = Command::new(program)
+            .args([MIDDLE, name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(Error::system("start the box's first process"))?;
+        let stdout = middle.stdout.take();
+        let to_main = self.to_main.clone();
+        thread::spawn(move || {
+            let lines = stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines()).map_while(Result::ok);
+            for line in lines {
+                let event = protocol::parse(&line).unwrap_or_else(|why| Event::Failed(why.to_string()));
+                if to_main.send(Word::Event(event)).is_err() {
+                    return;
+                }
+            }
+            let _ = to_main.send(Word::InitGone);
+        });
+        let id = middle.id();
+        let stdin = middle.stdin.take();
+        self.middle = Some((middle, stdin));
+        Ok(id)
+    }
+
+    pub(super) fn order(&mut self, order: &Order) -> Result<(), Stop> {
+        match order {
+            Order::Spawn(process) if process.ends => self.ending.push(process.name.clone()),
+            Order::Stop { process } => self.stopping.push(process.clone()),
+            _ => {}
+        }
+        let Some((_, Some(stdin))) = &mut self.middle else { return Err(Stop::Failed("the box has ended".into())) };
+        protocol::send(stdin, order).map_err(|why| Stop::Failed(format!("the box takes no orders: {why}")))
+    }
+
+    pub(super) fn next_word(&self) -> Word {
+        self.words.recv().unwrap_or(Word::InitGone)
+    }
+
+    /// Waits for an event that `wanted` accepts, and for nothing longer than `within`.
+    pub(super) fn expect(
+        &mut self,
+        name: &str,
+        within: Duration,
+        wanted: impl Fn(&Event) -> bool,
+        started: &mut dyn FnMut(&str),
+    ) -> Result<(), Stop> {
+        let start = Instant::now();
+        loop {
+            match self.words.recv_timeout(within.saturating_sub(start.elapsed())) {
+                Ok(Word::Event(event)) if wanted(&event) => {
+                    self.judge(event, started)?;
+                    return Ok(());
+                }
+                Ok(word) => self.heed(word, started)?,
+                Err(_) => return Err(Stop::Failed(format!("waited {} s for {name}", within.as_secs()))),
+            }
+        }
+    }
+
+    /// Looks until a condition holds, for as long as nothing goes wrong.
+    pub(super) fn look<T>(
+        &mut self,
+        name: &str,
+        within: Duration,
+        started: &mut dyn FnMut(&str),
+        mut look: impl FnMut() -> Look<T>,
+    ) -> Result<T, Stop> {
+        let every = Duration::from_millis(10);
+        let outcome = wait::until(name, within, every, || match self.catch_up(started) {
+            Err(stop) => Look::Ready(Err(stop)),
+            Ok(()) => match look() {
+                Look::Ready(value) => Look::Ready(Ok(value)),
+                Look::NotYet(seen) => Look::NotYet(seen),
+            },
+        });
+        outcome.unwrap_or_else(|late| Err(Stop::Failed(late.to_string())))
+    }
+
+    /// Heeds everything that has come in.
+    fn catch_up(&mut self, started: &mut dyn FnMut(&str)) -> Result<(), Stop> {
+        loop {
+            match self.words.try_recv() {
+                Ok(word) => self.heed(word, started)?,
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(Stop::Failed("the box has ended".into())),
+            }
+        }
+    }
+
+    fn heed(&mut self, word: Word, started: &mut dyn FnMut(&str)) -> Result<(), Stop> {
+        match word {
+            Word::Keep => Ok(()),
+            Word::CallerGone | Word::Signal => Err(Stop::Asked),
+            Word::InitGone => Err(Stop::Failed("the box's first process ended".into())),
+            Word::Event(event) => self.judge(event, started),
+        }
+    }
+
+    fn judge(&mut self, event: Event, started: &mut dyn FnMut(&str)) -> Result<(), Stop> {
+        match event {
+            Event::Started { process } => started(&process),
+            Event::Failed(why) => return Err(Stop::Failed(why)),
+            exited @ Event::Exited { .. } => {
+                if let Some((process, status)) = self.note(exited) {
+                    let tail = self.log_tail(&process);
+                    return Err(Stop::Failed(format!("`{process}` ended ({status}); the end of its log:\n{tail}")));
+                }
+            }
+            Event::Unshared | Event::SetUp | Event::Copied => {}
+        }
+        Ok(())
+    }
+
+    /// Whether an event is the end of a process that should have lived.
+    pub(super) fn note(&mut self, event: Event) -> Option<(String, String)> {
+        let Event::Exited { process, status, success } = event else { return None };
+        let expected = (success && self.ending.contains(&process)) || self.stopping.contains(&process);
+        if expected {
+            self.ended.push(process);
+            return None;
+        }
+        Some((process, status))
+    }
+
+    /// Whether a process that was to end has.
+    pub(super) fn has_ended(&self, process: &str) -> bool {
+        self.ended.iter().any(|ended| ended == process)
+    }
+
+    pub(super) fn log_tail(&self, process: &str) -> String {
+        tail(&self.logs.join(format!("{process}.log")), TAIL)
+    }
+
+    /// Ends every process of the box: its first one by the end of its input, or with the middle one.
+    pub(super) fn end(mut self) {
+        let Some((mut middle, stdin)) = self.middle.take() else { return };
+        drop(stdin);
+        let ended = wait::until("the box's processes to end", GRACE, Duration::from_millis(2), || {
+            match middle.try_wait() {
+                Ok(None) => Look::NotYet("they have not".into()),
+                _ => Look::Ready(()),
+            }
+        });
+        if ended.is_err() {
+            let _ = middle.kill();
+            let _ = middle.wait();
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! When a box can be used: what is asked, in which order, and what is started once the API server answers.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::drive::{Story, started};
+use super::family::{Family, Stop};
+use crate::api::{Api, first_line};
+use crate::config::{Blueprint, NODE};
+use crate::protocol::Order;
+use crate::wait::Look;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(super) struct Readiness<'a> {
+    pub(super) api: Api,
+    pub(super) family: &'a mut Family,
+    pub(super) story: &'a mut Story,
+    pub(super) nodes: u8,
+}
+
+impl Readiness<'_> {
+    /// Starts the rest, and waits until the box can be used.
+    pub(super) fn reach(&mut self, blueprint: &Blueprint, seeded: bool) -> Result<(), Stop> {
+        let since = now();
+        self.wait("the API server to answer", |api| match api.get("/livez/ping") {
+            Ok((200, _)) => Look::Ready(()),
+            Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
+            Err(why) => Look::NotYet(why),
+        })?;
+        self.story.milestone("api-answers");
+        let mut rest = blueprint.second();
+        if !seeded {
+            rest.sort_by_key(|process| process.name != "kubelet");
+            let early = usize::from(self.nodes > 0);
+            let late = rest.split_off(early);
+            self.spawn(rest)?;
+            self.wait_ready()?;
+            self.spawn(late)?;
+        } else {
+            self.spawn(rest)?;
+            self.wait_ready()?;
+        }
+        self.wait("the ServiceAccount `default`", |api| {
+            exists(api, "/api/v1/namespaces/default/serviceaccounts/default")
+        })?;
+        self.story.milestone("default-serviceaccount");
+        if self.nodes > 0 {
+            self.wait("the node to be Ready", |api| node_is_ready(api, &since))?;
+            self.story.milestone("node-ready");
+        }
+        Ok(())
+    }
+
+    fn spawn(&mut self, processes: Vec<crate::config::Process>) -> Result<(), Stop> {
+        processes.into_iter().try_for_each(|process| self.family.order(&Order::Spawn(process)))
+    }
+
+    fn wait_ready(&mut self) -> Result<(), Stop> {
+        self.wait("the API server to be ready", |api| match api.get("/readyz") {
+            Ok((200, _)) => Look::Ready(()),
+            Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
+            Err(why) => Look::NotYet(why),
+        })?;
+        self.story.milestone("readyz");
+        Ok(())
+    }
+
+    /// Waits until a first start has made everything that a later one should find.
+    pub(super) fn settle(&mut self) -> Result<(), Stop> {
+        for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            for object in ["serviceaccounts/default", "configmaps/kube-root-ca.crt"] {
+                let path = format!("/api/v1/namespaces/{namespace}/{object}");
+                self.wait(&format!("`{object}` in `{namespace}`"), |api| exists(api, &path))?;
+            }
+        }
+        let path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/admin";
+        self.wait("the aggregated role `admin`", |api| match api.object(path) {
+            Ok(role) if role["rules"].as_array().is_some_and(|rules| !rules.is_empty()) => Look::Ready(()),
+            Ok(_) => Look::NotYet("it has no rules".into()),
+            Err(why) => Look::NotYet(why),
+        })
+    }
+
+    fn wait<T>(&mut self, name: &str, mut look: impl FnMut(&Api) -> Look<T>) -> Result<T, Stop> {
+        let api = &self.api;
+        self.family.look(name, PATIENCE, &mut started, || look(api))
+    }
+}
+
+fn exists(api: &Api, path: &str) -> Look<()> {
+    match api.object(path) {
+        Ok(_) => Look::Ready(()),
+        Err(why) => Look::NotYet(why),
+    }
+}
+
+/// Whether this start's kubelet says that the node is Ready: a seed holds what an earlier one said.
+fn node_is_ready(api: &Api, since: &str) -> Look<()> {
+    let node = match api.object(&format!("/api/v1/nodes/{NODE}")) {
+        Ok(node) => node,
+        Err(why) => return Look::NotYet(why),
+    };
+    let conditions = node["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    match conditions.iter().find(|condition| condition["type"] == "Ready") {
+        Some(ready) if ready["status"] == "True" && fresh_since(ready, since) => Look::Ready(()),
+        Some(ready) => Look::NotYet(format!("{}: {}", ready["reason"], ready["message"])),
+        None => Look::NotYet("it has not said".into()),
+    }
+}
+
+/// Whether a condition was written at `since` (RFC 3339, UTC, whole seconds) or later.
+pub(super) fn fresh_since(condition: &Value, since: &str) -> bool {
+    condition["lastHeartbeatTime"].as_str().is_some_and(|at| at >= since)
+}
+
+fn now() -> String {
+    let now = OffsetDateTime::now_utc();
+    now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_start_said_is_not_fresh() {
+        let condition = json!({ "lastHeartbeatTime": "2026-01-02T03:04:05Z" });
+        assert!(fresh_since(&condition, "2026-01-02T03:04:05Z"));
+        assert!(!fresh_since(&condition, "2026-01-02T03:04:06Z"));
+        assert!(!fresh_since(&json!({}), "2026-01-02T03:04:05Z"));
+        assert_eq!(now().len(), "2026-01-02T03:04:05Z".len());
+    }
+}

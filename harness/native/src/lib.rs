@@ -1,0 +1,53 @@
+//! The box: a real Kubernetes cluster as plain processes in one set of namespaces, so that the kernel takes everything
+//! away when the program that started it dies. Components are built from pinned Go modules into a cache.
+//!
+//! ```text
+//! the caller  ── start() ──▶  launcher   host's namespaces; drives the start, and cleans up after it
+//!                             └ middle   makes the namespaces; dies with the launcher
+//!                               └ init   process 1 of the box; dies with the middle, and with it every process
+//! ```
+//! The caller's program must call [`hidden_main`] first thing: the launcher is that same program, run again.
+
+mod api;
+pub mod cache;
+mod cgroup;
+pub mod components;
+mod config;
+pub mod doctor;
+mod error;
+mod hidden;
+pub mod image;
+mod init;
+mod kubeconfig;
+mod launcher;
+mod lifeline;
+mod lock;
+mod middle;
+mod names;
+mod net;
+mod pki;
+mod progress;
+mod protocol;
+mod registry;
+mod rootfs;
+mod runc;
+mod running;
+mod seed;
+mod spec;
+mod start;
+pub mod wait;
+
+pub use cache::Cache;
+pub use error::Error;
+pub use hidden::hidden_main;
+pub use progress::Progress;
+pub use registry::{BoxInfo, down, list, sweep};
+pub use running::{Death, Running};
+pub use spec::{AuditFile, BoxShape, Encryption, Spec};
+pub use start::start;
+
+/// The reference of the test image, which is the pause image too: [`PROBE`] as `/probe`.
+pub const PROBE_IMAGE: &str = "gauntlet.local/probe:1";
+
+/// The static `probe` binary for this machine's architecture.
+pub const PROBE: &[u8] = include_bytes!(env!("GAUNTLET_PROBE"));

@@ -1,0 +1,74 @@
+//! A lock file that may be taken away by its holder: whoever gets the lock makes sure it still is the file of that name.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// Held until dropped, or until the process dies.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Takes the lock if nobody holds it.
+    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, Error> {
+        loop {
+            let file = open(path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(source)) => return Err(Error::file("lock", path)(source)),
+            }
+            if is_still(path, &file) {
+                return Ok(Some(Self { _file: file, path: path.to_owned() }));
+            }
+        }
+    }
+
+    /// Takes the lock, waiting for whoever holds it.
+    pub(crate) fn take(path: &Path) -> Result<Self, Error> {
+        loop {
+            let file = open(path)?;
+            file.lock().map_err(Error::file("lock", path))?;
+            if is_still(path, &file) {
+                return Ok(Self { _file: file, path: path.to_owned() });
+            }
+        }
+    }
+
+    /// Takes the file away while the lock is still held: the next one makes it anew.
+    pub(crate) fn remove(self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn open(path: &Path) -> Result<File, Error> {
+    OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(Error::file("create", path))
+}
+
+fn is_still(path: &Path, file: &File) -> bool {
+    match (fs::metadata(path), file.metadata()) {
+        (Ok(named), Ok(held)) => named.ino() == held.ino() && named.dev() == held.dev(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Lock::try_take(&path).unwrap().unwrap();
+        assert!(Lock::try_take(&path).unwrap().is_none());
+        held.remove();
+        assert!(!path.exists());
+        assert!(Lock::try_take(&path).unwrap().is_some());
+    }
+}

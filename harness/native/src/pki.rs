@@ -1,0 +1,185 @@
+//! The box's own keys and certificates. The authorities and the ServiceAccounts' key belong to a first state and are
+//! kept with it; all else is made anew for every box.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use crate::Error;
+use crate::config::{FIRST_SERVICE, File, NODE};
+use crate::net::NODE_ADDRESS;
+
+/// What signs, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Authority {
+    ca: Identity,
+    front: Identity,
+    service_accounts: String,
+}
+
+/// A certificate and its key (PKCS #8), in PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+/// All keys and certificates of one box.
+#[derive(Debug)]
+pub(crate) struct Pki {
+    authority: Authority,
+    identities: BTreeMap<&'static str, Identity>,
+    service_accounts_public: String,
+}
+
+const CA: &str = "gauntlet-ca";
+const FRONT_CA: &str = "gauntlet-front-proxy-ca";
+
+/// The user of the kubeconfig that people get.
+pub(crate) const ADMIN: &str = "admin";
+
+/// Name of the files, common name, organisation.
+const CLIENTS: [(&str, &str, Option<&str>); 5] = [
+    (ADMIN, "admin", Some("system:masters")),
+    ("kube-apiserver-kubelet-client", "kube-apiserver-kubelet-client", Some("system:masters")),
+    ("kube-controller-manager", "system:kube-controller-manager", None),
+    ("kube-scheduler", "system:kube-scheduler", None),
+    ("kube-proxy", "system:kube-proxy", None),
+];
+
+const API_NAMES: [&str; 5] = [
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "localhost",
+];
+
+impl Authority {
+    pub(crate) fn new() -> Result<Self, Error> {
+        let service_accounts = KeyPair::generate().map_err(Error::Pki)?.serialize_pem();
+        Ok(Self { ca: authority(CA)?, front: authority(FRONT_CA)?, service_accounts })
+    }
+}
+
+impl Pki {
+    /// Makes what a box needs whose API server the host reaches at `server`.
+    pub(crate) fn new(authority: Authority, server: Ipv4Addr) -> Result<Self, Error> {
+        let ca = issuer(CA, &authority.ca)?;
+        let front = issuer(FRONT_CA, &authority.front)?;
+        let fixed = [FIRST_SERVICE, NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
+        let api_addresses = fixed.into_iter().flatten().chain([IpAddr::V4(server)]).map(SanType::IpAddress);
+        let mut api = subject("kube-apiserver", None);
+        api.subject_alt_names = names(&API_NAMES)?.into_iter().chain(api_addresses).collect();
+        let mut kubelet = subject(&format!("system:node:{NODE}"), Some("system:nodes"));
+        kubelet.subject_alt_names = names(&[NODE])?;
+        kubelet.subject_alt_names.extend(NODE_ADDRESS.parse().ok().map(SanType::IpAddress));
+        let mut identities = BTreeMap::from([
+            ("kube-apiserver", signed(api, &ca)?),
+            ("kubelet", signed(kubelet, &ca)?),
+            ("front-proxy-client", signed(subject("front-proxy-client", None), &front)?),
+        ]);
+        for (name, common_name, organisation) in CLIENTS {
+            identities.insert(name, signed(subject(common_name, organisation), &ca)?);
+        }
+        let service_accounts_public =
+            KeyPair::from_pem(&authority.service_accounts).map_err(Error::Pki)?.public_key_pem();
+        Ok(Self { authority, identities, service_accounts_public })
+    }
+
+    /// The cluster's authority, in PEM.
+    pub(crate) fn ca(&self) -> &str {
+        &self.authority.ca.certificate
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub(crate) fn identity(&self, name: &str) -> Option<&Identity> {
+        self.identities.get(name)
+    }
+
+    /// Everything as files of the box, below `pki`.
+    pub(crate) fn files(&self) -> Vec<File> {
+        let authorities = [("ca", &self.authority.ca), ("front-proxy-ca", &self.authority.front)];
+        let pairs = authorities.into_iter().chain(self.identities.iter().map(|(name, identity)| (*name, identity)));
+        let mut files: Vec<File> = pairs
+            .flat_map(|(name, identity)| {
+                [file(&format!("{name}.crt"), &identity.certificate), file(&format!("{name}.key"), &identity.key)]
+            })
+            .collect();
+        files.push(file("sa.key", &self.authority.service_accounts));
+        files.push(file("sa.pub", &self.service_accounts_public));
+        files
+    }
+}
+
+fn file(name: &str, text: &str) -> File {
+    File { path: format!("pki/{name}").into(), text: text.to_owned() }
+}
+
+fn authority(name: &str) -> Result<Identity, Error> {
+    let key = KeyPair::generate().map_err(Error::Pki)?;
+    let certificate = authority_params(name).self_signed(&key).map_err(Error::Pki)?;
+    Ok(Identity { certificate: certificate.pem(), key: key.serialize_pem() })
+}
+
+fn authority_params(name: &str) -> CertificateParams {
+    let mut params = subject(name, None);
+    params.not_after = OffsetDateTime::now_utc() + Duration::days(3650);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.extended_key_usages.clear();
+    params
+}
+
+fn issuer(name: &str, identity: &Identity) -> Result<Issuer<'static, KeyPair>, Error> {
+    Ok(Issuer::new(authority_params(name), KeyPair::from_pem(&identity.key).map_err(Error::Pki)?))
+}
+
+fn subject(common_name: &str, organisation: Option<&str>) -> CertificateParams {
+    let mut name = DistinguishedName::new();
+    if let Some(organisation) = organisation {
+        name.push(DnType::OrganizationName, organisation);
+    }
+    name.push(DnType::CommonName, common_name);
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name;
+    params.not_before = OffsetDateTime::now_utc() - Duration::hours(1);
+    params.not_after = OffsetDateTime::now_utc() + Duration::days(365);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
+fn names(names: &[&str]) -> Result<Vec<SanType>, Error> {
+    names.iter().map(|name| Ok(SanType::DnsName((*name).try_into().map_err(Error::Pki)?))).collect()
+}
+
+fn signed(params: CertificateParams, issuer: &Issuer<'static, KeyPair>) -> Result<Identity, Error> {
+    let key = KeyPair::generate().map_err(Error::Pki)?;
+    let certificate = params.signed_by(&key, issuer).map_err(Error::Pki)?;
+    Ok(Identity { certificate: certificate.pem(), key: key.serialize_pem() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_signs_again_after_a_trip_through_a_file() {
+        let authority = Authority::new().unwrap();
+        let text = serde_json::to_string(&authority).unwrap();
+        let again: Authority = serde_json::from_str(&text).unwrap();
+        let pki = Pki::new(again, Ipv4Addr::new(198, 18, 0, 1)).unwrap();
+        assert_eq!(pki.ca(), authority.ca.certificate);
+        assert!(pki.files().iter().any(|file| file.path.ends_with("sa.pub") && file.text.contains("PUBLIC KEY")));
+    }
+}

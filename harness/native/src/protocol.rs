@@ -1,0 +1,137 @@
+//! What the processes of a box say to each other: JSON, one message a line, over standard input and output.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::config::{File, Process};
+use crate::spec::BoxShape;
+use crate::{Death, Progress};
+
+/// The caller to the launcher, once.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Request {
+    pub(crate) cache: PathBuf,
+    pub(crate) name: String,
+    pub(crate) shape: BoxShape,
+    pub(crate) purpose: Purpose,
+}
+
+/// Why a box is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// To be used.
+    Use,
+    /// To take its first state as the seed of later starts.
+    Seed,
+}
+
+/// What the caller sends after a start to let the box live on without it.
+pub(crate) const KEEP: &str = "keep";
+
+/// The launcher to the caller.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Report {
+    Progress(Progress),
+    Ready(Ready),
+    Failed(Failure),
+    Died(Death),
+}
+
+/// Why there is no box.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Failure {
+    NameTaken,
+    NotRoot,
+    Other(String),
+}
+
+/// A box that is up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ready {
+    pub(crate) kubeconfig: PathBuf,
+    pub(crate) server: String,
+    pub(crate) logs: PathBuf,
+    pub(crate) audit_log: Option<PathBuf>,
+    pub(crate) cgroups: Vec<PathBuf>,
+    pub(crate) kubernetes: String,
+    pub(crate) milestones: Vec<(String, Duration)>,
+}
+
+/// The launcher to the box's first process.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Order {
+    SetUp(Box<Layout>),
+    Spawn(Process),
+    /// SIGTERM for one process.
+    Stop {
+        process: String,
+    },
+    /// Copies a folder to another one, without holes.
+    Copy {
+        from: PathBuf,
+        to: PathBuf,
+    },
+}
+
+/// The box's first process (or, for the first of them, the one that made the namespaces) to the launcher.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Event {
+    Unshared,
+    SetUp,
+    Copied,
+    /// An order could not be followed.
+    Failed(String),
+    Started {
+        process: String,
+    },
+    Exited {
+        process: String,
+        status: String,
+        success: bool,
+    },
+}
+
+/// How the inside of the box is laid out.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Layout {
+    /// An empty folder of the host that the box's memory file system is mounted on while it is made.
+    pub(crate) stage: PathBuf,
+    pub(crate) host_name: String,
+    /// Folders and files of the host (first) that appear in the box (second, below [`crate::config::HOME`]).
+    pub(crate) binds: Vec<Bind>,
+    /// Folders that are copied into the box before it starts: from the host, to a path below `HOME`.
+    pub(crate) copies: Vec<(PathBuf, PathBuf)>,
+    pub(crate) files: Vec<File>,
+    /// Lines for `ip -batch`.
+    pub(crate) network: Vec<String>,
+}
+
+/// A path of the host that appears in the box.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Bind {
+    pub(crate) from: PathBuf,
+    pub(crate) to: PathBuf,
+    pub(crate) read_only: bool,
+}
+
+/// Writes one message.
+pub(crate) fn send<T: Serialize>(mut to: impl Write, message: &T) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    to.write_all(&line)?;
+    to.flush()
+}
+
+/// Reads one message's line.
+pub(crate) fn parse<T: DeserializeOwned>(line: &str) -> io::Result<T> {
+    Ok(serde_json::from_str(line)?)
+}
+
+/// Writes one bare word.
+pub(crate) fn send_word(mut to: impl Write, word: &str) -> io::Result<()> {
+    writeln!(to, "{word}")?;
+    to.flush()
+}

@@ -1,0 +1,140 @@
+//! The box's own view of the file system: the host's, under a layer in memory, so that nothing a box writes, a pod's
+//! `hostPath` included, reaches the host; with fresh `/proc`, `/sys` and `/run`.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::unistd::{chdir, pivot_root};
+
+use crate::Error;
+use crate::config::{File, HOME};
+use crate::protocol::{Bind, Layout};
+use crate::seed;
+
+/// Folders of the host that may be file systems of their own, which the layer over `/` would not show.
+const OFTEN_APART: [&str; 6] = ["/usr", "/var", "/etc", "/opt", "/home", "/root"];
+
+/// Makes the view and moves this process into it. The caller has a mount namespace of its own.
+pub(crate) fn enter(layout: &Layout) -> Result<(), Error> {
+    change("/", MsFlags::MS_REC | MsFlags::MS_PRIVATE)?;
+    let stage = &layout.stage;
+    fresh("tmpfs", stage, "mode=755")?;
+    let root = layer(stage, Path::new("/"), "root")?;
+    for path in OFTEN_APART.into_iter().filter(|path| is_mount(Path::new(path))) {
+        let over = layer(stage, Path::new(path), &path.replace('/', "-"))?;
+        bind(&over, &root.join(&path[1..]), MsFlags::empty())?;
+    }
+    let run = stage.join("run");
+    dir(&run)?;
+    furnish(layout, &run.join("gauntlet"))?;
+    dir(&root.join("run"))?;
+    bind(&run, &root.join("run"), MsFlags::MS_REC)?;
+    kernel_views(&root)?;
+    change_root(&root)
+}
+
+/// What is ours, in memory.
+fn furnish(layout: &Layout, home: &Path) -> Result<(), Error> {
+    for path in ["bin", "logs", "tmp", "pki", "cni", "images"] {
+        dir(&home.join(path))?;
+    }
+    for Bind { from, to, read_only } in &layout.binds {
+        let to = home.join(to);
+        place_for(from, &to)?;
+        bind(from, &to, MsFlags::empty())?;
+        if *read_only {
+            change(&to, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY)?;
+        }
+    }
+    for (from, to) in &layout.copies {
+        seed::copy_without_holes(from, &home.join(to))?;
+    }
+    layout.files.iter().try_for_each(|file| write(home, file))
+}
+
+fn place_for(from: &Path, to: &Path) -> Result<(), Error> {
+    if from.is_dir() {
+        return dir(to);
+    }
+    fs::write(to, "").map_err(Error::file("create", to))
+}
+
+fn write(home: &Path, file: &File) -> Result<(), Error> {
+    let path = home.join(&file.path);
+    if let Some(parent) = path.parent() {
+        dir(parent)?;
+    }
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut open| open.write_all(file.text.as_bytes()))
+        .map_err(Error::file("write", path))
+}
+
+/// A layer in memory over a folder of the host.
+fn layer(stage: &Path, lower: &Path, name: &str) -> Result<PathBuf, Error> {
+    let [upper, work, merged] = ["upper", "work", "merged"].map(|part| stage.join(format!("{name}.{part}")));
+    for path in [&upper, &work, &merged] {
+        dir(path)?;
+    }
+    let mode = fs::metadata(lower).map_err(Error::file("read", lower))?.permissions().mode();
+    fs::set_permissions(&upper, Permissions::from_mode(mode)).map_err(Error::file("create", &upper))?;
+    let options = format!("lowerdir={},upperdir={},workdir={}", lower.display(), upper.display(), work.display());
+    fresh("overlay", &merged, &options)?;
+    Ok(merged)
+}
+
+/// The kernel's own file systems, as seen from the box's namespaces.
+fn kernel_views(root: &Path) -> Result<(), Error> {
+    let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    for kind in ["proc", "sysfs"] {
+        let at = root.join(if kind == "proc" { "proc" } else { "sys" });
+        mount(Some(kind), &at, Some(kind), quiet, None::<&str>).map_err(Error::system(format!("mount {kind}")))?;
+    }
+    bind(Path::new("/sys/fs/cgroup"), &root.join("sys/fs/cgroup"), MsFlags::MS_REC)?;
+    bind(Path::new("/dev"), &root.join("dev"), MsFlags::MS_REC)
+}
+
+/// Leaves the old root behind; from then on mounts are shared among the box's own namespaces, as pods expect.
+fn change_root(root: &Path) -> Result<(), Error> {
+    chdir(root).map_err(Error::system("enter the box's root"))?;
+    pivot_root(".", ".").map_err(Error::system("change the root"))?;
+    umount2(".", MntFlags::MNT_DETACH).map_err(Error::system("leave the host's root"))?;
+    chdir("/").map_err(Error::system("enter the box's root"))?;
+    change("/", MsFlags::MS_REC | MsFlags::MS_SHARED)
+}
+
+/// A path below [`HOME`].
+pub(crate) fn at_home(path: &Path) -> PathBuf {
+    Path::new(HOME).join(path)
+}
+
+fn is_mount(path: &Path) -> bool {
+    let Ok(text) = fs::read_to_string("/proc/self/mountinfo") else { return false };
+    text.lines().any(|line| line.split(' ').nth(4).is_some_and(|at| Path::new(at) == path))
+}
+
+fn dir(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(Error::file("create", path))
+}
+
+fn fresh(kind: &str, at: &Path, options: &str) -> Result<(), Error> {
+    mount(Some(kind), at, Some(kind), MsFlags::empty(), Some(options))
+        .map_err(Error::system(format!("mount {kind} on `{}`", at.display())))
+}
+
+fn bind(from: &Path, to: &Path, more: MsFlags) -> Result<(), Error> {
+    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND | more, None::<&str>)
+        .map_err(Error::system(format!("show `{}` in the box", from.display())))
+}
+
+fn change(at: impl AsRef<Path>, flags: MsFlags) -> Result<(), Error> {
+    let at = at.as_ref();
+    mount(None::<&str>, at, None::<&str>, flags, None::<&str>)
+        .map_err(Error::system(format!("change the mount `{}`", at.display())))
+}

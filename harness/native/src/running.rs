@@ -1,0 +1,118 @@
+//! A box that is up, in its caller's hands.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cache::Cache;
+use crate::protocol::Ready;
+use crate::wait::{self, Look};
+use crate::{Error, registry};
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A process of the box that ended although it should not have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// Its name, such as `kube-apiserver`.
+    pub process: String,
+    /// How it ended: `exit code 1`, `killed by SIGKILL`.
+    pub status: String,
+    /// The last lines of its log.
+    pub tail: String,
+}
+
+pub(crate) type Deaths = Arc<Mutex<Vec<Death>>>;
+
+/// A box that is up. Dropping an attached one takes it down, and waits until nothing of it is left.
+#[derive(Debug)]
+pub struct Running {
+    /// Its name.
+    pub name: String,
+    /// A kubeconfig of its administrator, readable by its owner alone.
+    pub kubeconfig: PathBuf,
+    /// The API server, as `https://ADDRESS:6443`.
+    pub server: String,
+    /// The folder with `PROCESS.log` for each process. It goes with the box.
+    pub logs: PathBuf,
+    /// The audit log, where the shape has one: one JSON event a line.
+    pub audit_log: Option<PathBuf>,
+    /// The box's control groups, one folder for each tree of the host; they hold all of its processes.
+    pub cgroups: Vec<PathBuf>,
+    /// The Kubernetes release, as `1.36.3`.
+    pub kubernetes: String,
+    /// What the start reached, and when, counted from its beginning.
+    pub milestones: Vec<(String, Duration)>,
+    cache: PathBuf,
+    deaths: Deaths,
+    attached: Option<(Child, ChildStdin)>,
+}
+
+impl Running {
+    pub(crate) fn new(
+        cache: &Path,
+        name: &str,
+        ready: Ready,
+        deaths: Deaths,
+        attached: Option<(Child, ChildStdin)>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            kubeconfig: ready.kubeconfig,
+            server: ready.server,
+            logs: ready.logs,
+            audit_log: ready.audit_log,
+            cgroups: ready.cgroups,
+            kubernetes: ready.kubernetes,
+            milestones: ready.milestones,
+            cache: cache.to_owned(),
+            deaths,
+            attached,
+        }
+    }
+
+    /// The processes that have ended since the start although they should not have.
+    #[must_use]
+    pub fn deaths(&self) -> Vec<Death> {
+        self.deaths.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the box down, and waits until nothing of it is left.
+    ///
+    /// # Errors
+    /// [`Error::Down`], if something is left.
+    pub fn down(mut self) -> Result<(), Error> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        let cache = Cache { root: self.cache.clone() };
+        let Some((mut launcher, stdin)) = self.attached.take() else {
+            return Ok(());
+        };
+        drop(stdin);
+        let ended = wait::until("the launcher to end", PATIENCE, Duration::from_millis(2), || match launcher.try_wait() {
+            Ok(None) => Look::NotYet("it has not".into()),
+            Ok(Some(status)) => Look::Ready(Ok(status)),
+            Err(why) => Look::Ready(Err(why)),
+        });
+        if ended.is_err() {
+            let _ = launcher.kill();
+            let _ = launcher.wait();
+            registry::sweep(&cache);
+        }
+        match registry::is_gone(&cache, &self.name) {
+            true => Ok(()),
+            false => Err(Error::Down { name: self.name.clone(), why: "its control groups or its folder".into() }),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}

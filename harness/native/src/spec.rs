@@ -1,0 +1,85 @@
+//! What a caller asks of a box.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A box to start.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The box's name: 1 to 40 of `a-z`, `0-9` and `-`, beginning and ending with a letter or digit.
+    pub name: String,
+    /// What the cluster looks like.
+    pub shape: BoxShape,
+    /// The program that calls [`crate::hidden_main`] first thing in its `main`; it is run again with hidden arguments.
+    pub launcher: PathBuf,
+}
+
+/// What has to be decided before an API server starts. Texts are contents of files, not their paths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BoxShape {
+    /// A pinned release, as `1.36` or `1.36.3`.
+    pub kubernetes: String,
+    /// How Secrets are sealed in etcd.
+    pub encryption: Encryption,
+    /// The audit policy; without one the API server has neither policy nor log.
+    pub audit: Option<AuditFile>,
+    /// An `AdmissionConfiguration` (YAML text).
+    pub admission: Option<String>,
+    /// Feature gates, for every component.
+    pub feature_gates: BTreeMap<String, bool>,
+    /// `--runtime-config` of the API server.
+    pub runtime_config: BTreeMap<String, bool>,
+    /// 0 (no node: etcd, API server, and the controllers that a namespace needs) or 1.
+    pub nodes: u8,
+}
+
+impl Default for BoxShape {
+    fn default() -> Self {
+        Self {
+            kubernetes: "1.36".into(),
+            encryption: Encryption::default(),
+            audit: Some(AuditFile::default()),
+            admission: None,
+            feature_gates: BTreeMap::new(),
+            runtime_config: BTreeMap::new(),
+            nodes: 1,
+        }
+    }
+}
+
+/// An audit policy, and whether there is a log to write to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditFile {
+    /// An `audit.k8s.io/v1` `Policy` (YAML text). One rule is put before its own: requests to non-resource URLs
+    /// `/gauntlet/sentinel*` are recorded at `Metadata` whoever makes them, so that "it is not in the log" can be
+    /// believed once a later sentinel is.
+    pub policy: String,
+    /// Whether the API server gets `--audit-log-path`.
+    pub log: bool,
+}
+
+impl Default for AuditFile {
+    /// Everything at `Metadata`, with a log.
+    fn default() -> Self {
+        let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
+        Self { policy: policy.into(), log: true }
+    }
+}
+
+/// The provider of encryption at rest for Secrets; the key is random and dies with the box.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encryption {
+    /// No encryption: what an API server does by default.
+    #[default]
+    Identity,
+    /// AES-CBC with PKCS#7 padding.
+    Aescbc,
+    /// AES-GCM.
+    Aesgcm,
+    /// XSalsa20 and Poly1305.
+    Secretbox,
+}

@@ -1,0 +1,161 @@
+//! The caller's side of a start.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::cache::Cache;
+use crate::components;
+use crate::protocol::{self, Failure, KEEP, Purpose, Report, Request};
+use crate::running::{Deaths, Running};
+use crate::seed::Seed;
+use crate::spec::Spec;
+use crate::{Error, Progress, names, registry};
+
+/// Starts a box, after building what it needs. Returns when the API server is ready, the `default` ServiceAccount
+/// exists, and the node (if the shape has one) is Ready.
+///
+/// An `attached` box dies with this process, or when [`Running`] is dropped. One that is not lives on until
+/// [`crate::down`]; while it starts, it dies with this process as well.
+///
+/// # Errors
+/// Those of [`Cache::ensure`]; a name that is no name or is taken; missing rights; a start that failed, with the end of
+/// the log of the process that failed.
+pub fn start(
+    cache: &Cache,
+    spec: &Spec,
+    attached: bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Running, Error> {
+    names::check(&spec.name)?;
+    if spec.shape.nodes > 1 {
+        return Err(Error::BadShape(format!("{} nodes; a box has 0 or 1", spec.shape.nodes)));
+    }
+    let needed = components::needed(&spec.shape)?;
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Error::NotRoot);
+    }
+    registry::sweep(cache);
+    cache.ensure(&needed, &spec.launcher, progress)?;
+    if Seed::find(cache, needed[0], &spec.shape).is_none() {
+        make_seed(cache, spec, progress)?;
+    }
+    let request = Request {
+        cache: cache.root.clone(),
+        name: spec.name.clone(),
+        shape: spec.shape.clone(),
+        purpose: Purpose::Use,
+    };
+    launch(&request, &spec.launcher, attached, progress)
+}
+
+/// Makes the first state that later starts of this release begin with. A box that cannot keep one starts without it.
+fn make_seed(cache: &Cache, spec: &Spec, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+    let kubernetes = components::kubernetes(&spec.shape.kubernetes)?;
+    progress(Progress::MakingSeed { kubernetes: kubernetes.version.to_owned() });
+    let shape = crate::BoxShape {
+        kubernetes: kubernetes.version.to_owned(),
+        nodes: spec.shape.nodes,
+        audit: None,
+        ..Default::default()
+    };
+    let name = format!("seed-{}-n{}", kubernetes.version.replace('.', "-"), shape.nodes);
+    let request = Request { cache: cache.root.clone(), name, shape, purpose: Purpose::Seed };
+    match launch(&request, &spec.launcher, true, &mut |_| {}) {
+        Ok(seeding) => seeding.down(),
+        Err(Error::NameTaken(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn launch(
+    request: &Request,
+    launcher: &Path,
+    attached: bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Running, Error> {
+    let failed = |why: String| Error::Launcher(why);
+    let mut child = Command::new(launcher)
+        .arg(crate::launcher::LAUNCHER)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(Error::system(format!("run `{}`", launcher.display())))?;
+    let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(failed("it has no pipes".into()));
+    };
+    let complaints = gather(&mut child);
+    if let Err(why) = protocol::send(&mut stdin, request) {
+        let _ = child.wait();
+        return Err(failed(format!("{why}; {}", said(&complaints))));
+    }
+    let mut lines = BufReader::new(stdout).lines();
+    while let Some(Ok(line)) = lines.next() {
+        match protocol::parse(&line).map_err(|why| failed(why.to_string()))? {
+            Report::Progress(step) => progress(step),
+            Report::Died(_) => {}
+            Report::Failed(failure) => {
+                let _ = child.wait();
+                return Err(failure.named(&request.name));
+            }
+            Report::Ready(ready) => {
+                if !attached {
+                    protocol::send_word(&mut stdin, KEEP).map_err(|why| failed(why.to_string()))?;
+                }
+                let deaths = Deaths::default();
+                listen(lines, Arc::clone(&deaths));
+                let attached = attached.then_some((child, stdin));
+                return Ok(Running::new(&request.cache, &request.name, ready, deaths, attached));
+            }
+        }
+    }
+    let _ = child.wait();
+    Err(failed(said(&complaints)))
+}
+
+impl Failure {
+    fn named(self, name: &str) -> Error {
+        match self {
+            Self::NameTaken => Error::NameTaken(name.to_owned()),
+            Self::NotRoot => Error::NotRoot,
+            Self::Other(why) => Error::Start { name: name.to_owned(), why },
+        }
+    }
+}
+
+/// Keeps reading what the launcher reports once the box is up.
+fn listen(lines: impl Iterator<Item = std::io::Result<String>> + Send + 'static, deaths: Deaths) {
+    thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            if let Ok(Report::Died(death)) = protocol::parse(&line) {
+                deaths.lock().unwrap_or_else(PoisonError::into_inner).push(death);
+            }
+        }
+    });
+}
+
+type Complaints = Arc<Mutex<String>>;
+
+/// Reads the launcher's standard error: it says something there only if it is itself at fault.
+fn gather(child: &mut Child) -> Complaints {
+    let complaints = Complaints::default();
+    if let Some(mut stderr) = child.stderr.take() {
+        let complaints = Arc::clone(&complaints);
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = stderr.read(&mut buffer) {
+                let mut text = complaints.lock().unwrap_or_else(PoisonError::into_inner);
+                *text += &String::from_utf8_lossy(&buffer[..read]);
+            }
+        });
+    }
+    complaints
+}
+
+fn said(complaints: &Complaints) -> String {
+    let text = complaints.lock().unwrap_or_else(PoisonError::into_inner);
+    if text.trim().is_empty() { "it ended without a word".into() } else { text.trim().to_owned() }
+}

@@ -1,0 +1,2 @@
+//! Placeholder until the box starts.
+fn main() {}

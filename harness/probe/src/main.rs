@@ -1,0 +1,73 @@
+//! `probe` is the only program of the box's own image. It does on purpose very little, so that a scenario's verdict
+//! depends on the control and not on the program: it waits, shows what a container sees, serves and asks.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is its answer")]
+
+mod show;
+mod wait;
+mod web;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "probe [pause | cat FILE | ls DIR | id | env | fail CODE | serve PORT | get HOST:PORT/PATH]";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(code) => ExitCode::from(code),
+        Err(why) => {
+            eprintln!("probe: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does one command; `Ok` holds the exit code it asks for.
+fn run(words: &[&str]) -> Result<u8, String> {
+    match words {
+        [] | ["pause"] => wait::until_told().map(|()| 0),
+        ["cat", file] => show::file(file).map(|text| answer(&text)),
+        ["ls", dir] => show::folder(dir).map(|text| answer(text.as_bytes())),
+        ["id"] => show::identity().map(|text| answer(text.as_bytes())),
+        ["env"] => Ok(answer(show::environment().as_bytes())),
+        ["fail", code] => code.parse().map_err(|_| format!("`{code}` is not an exit code (0 to 255)")),
+        ["serve", port] => serve(port).map(|()| 0),
+        ["get", target] => web::get(target).map(|body| answer(&body)),
+        _ => Err(format!("usage: {USAGE}")),
+    }
+}
+
+fn answer(bytes: &[u8]) -> u8 {
+    use std::io::Write;
+    u8::from(std::io::stdout().write_all(bytes).is_err())
+}
+
+fn serve(port: &str) -> Result<(), String> {
+    let port: u16 = port.parse().map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
+    let listener = web::listen(port)?;
+    println!("serving on port {}", web::port(&listener));
+    wait::while_serving(move || web::serve(&listener))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fail_ends_with_the_code_it_was_given() {
+        assert_eq!(run(&["fail", "42"]), Ok(42));
+    }
+
+    #[test]
+    fn a_wrong_word_shows_the_usage() {
+        for words in [&["dance"][..], &["cat"], &["fail", "1", "2"]] {
+            assert_eq!(run(words), Err(format!("usage: {USAGE}")));
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        assert!(run(&["fail", "256"]).is_err());
+        assert!(run(&["serve", "65536"]).is_err());
+    }
+}

@@ -1,0 +1,49 @@
+//! Waiting to be told to stop. As the first process of a container it gets no signal it did not ask for, and has to
+//! reap what it never started.
+
+use std::thread;
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// Returns at SIGTERM or SIGINT.
+pub(crate) fn until_told() -> Result<(), String> {
+    wait(&block()?)
+}
+
+/// Serves in a thread of its own until SIGTERM or SIGINT.
+pub(crate) fn while_serving(serve: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    let signals = block()?;
+    thread::spawn(serve);
+    wait(&signals)
+}
+
+fn block() -> Result<SigSet, String> {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD] {
+        signals.add(signal);
+    }
+    signals.thread_block().map_err(|why| format!("failed to wait for signals: {why}"))?;
+    Ok(signals)
+}
+
+fn wait(signals: &SigSet) -> Result<(), String> {
+    loop {
+        match signals.wait() {
+            Ok(Signal::SIGCHLD) => reap(),
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(why) => return Err(format!("failed to wait for signals: {why}")),
+        }
+    }
+}
+
+fn reap() {
+    while let Ok(status) = waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+        if status == WaitStatus::StillAlive {
+            return;
+        }
+    }
+}

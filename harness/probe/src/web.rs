@@ -1,0 +1,93 @@
+//! The smallest web server and client that a probe needs: one request a connection, numbers for addresses or a name
+//! from the container's hosts file.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv6Addr, TcpListener, TcpStream, ToSocketAddrs};
+use std::thread;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(crate) fn listen(port: u16) -> Result<TcpListener, String> {
+    TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
+        .or_else(|_| TcpListener::bind(("0.0.0.0", port)))
+        .map_err(|why| format!("failed to listen on port {port}: {why}"))
+}
+
+pub(crate) fn port(listener: &TcpListener) -> u16 {
+    listener.local_addr().map_or(0, |address| address.port())
+}
+
+/// Answers each connection with 200 and the name of this host, for ever.
+pub(crate) fn serve(listener: &TcpListener) {
+    for stream in listener.incoming().flatten() {
+        thread::spawn(move || reply(stream));
+    }
+}
+
+fn reply(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    while reader.by_ref().take(8192).read_line(&mut line)? > 2 {
+        line.clear();
+    }
+    let body = format!("{}\n", std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim());
+    let length = body.len();
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+}
+
+/// Fetches `HOST:PORT/PATH` over plain HTTP and returns the body; any status but 200 is a fault.
+pub(crate) fn get(target: &str) -> Result<Vec<u8>, String> {
+    let (host, path) = target.split_once('/').unwrap_or((target, ""));
+    let addresses: Vec<_> = host.to_socket_addrs().map_err(|why| format!("no address for `{host}`: {why}"))?.collect();
+    let mut last = format!("no address for `{host}`");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => return ask(stream, host, path).map_err(|why| format!("`{target}` gave no answer: {why}")),
+            Err(why) => last = format!("failed to connect to `{host}`: {why}"),
+        }
+    }
+    Err(last)
+}
+
+fn ask(mut stream: TcpStream, host: &str, path: &str) -> Result<Vec<u8>, String> {
+    stream.set_read_timeout(Some(PATIENCE)).map_err(|why| why.to_string())?;
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").map_err(|why| why.to_string())?;
+    let mut answer = Vec::new();
+    stream.take(1 << 20).read_to_end(&mut answer).map_err(|why| why.to_string())?;
+    body(&answer)
+}
+
+fn body(answer: &[u8]) -> Result<Vec<u8>, String> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or("not an HTTP answer")?;
+    let head = String::from_utf8_lossy(&answer[..end]);
+    let status = head.lines().next().unwrap_or_default();
+    if status.split(' ').nth(1) == Some("200") { Ok(answer[end + 4..].to_vec()) } else { Err(status.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_served_can_be_fetched() {
+        let listener = listen(0).unwrap();
+        let port = port(&listener);
+        thread::spawn(move || serve(&listener));
+        assert!(get(&format!("127.0.0.1:{port}/any")).unwrap().ends_with(b"\n"));
+    }
+
+    #[test]
+    fn only_200_is_an_answer() {
+        assert_eq!(body(b"HTTP/1.1 200 OK\r\n\r\nhi"), Ok(b"hi".to_vec()));
+        assert_eq!(body(b"HTTP/1.1 503 Busy\r\n\r\nhi"), Err("HTTP/1.1 503 Busy".to_owned()));
+        assert!(body(b"SSH-2.0").is_err());
+    }
+
+    #[test]
+    fn nobody_listening_is_a_fault() {
+        let free = port(&listen(0).unwrap());
+        assert!(get(&format!("127.0.0.1:{free}/")).is_err());
+    }
+}
