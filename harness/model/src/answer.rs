@@ -55,6 +55,10 @@ pub enum By {
     FailingClosed(String),
     /// RBAC's guard against granting, binding or aggregating rights that the user does not hold.
     RbacEscalation,
+    /// The `CertificateApproval` admission plugin: the approver lacks `approve` on this signer.
+    CertificateApproval,
+    /// The `CertificateSubjectRestriction` admission plugin: no client certificate for `system:masters`.
+    CertificateSubjectRestriction,
     /// The `NodeRestriction` admission plugin.
     NodeRestriction,
     /// A `ResourceQuota` of this name.
@@ -75,6 +79,8 @@ impl fmt::Display for By {
             Self::Webhook(name) => write!(f, "webhook {name}"),
             Self::FailingClosed(name) => write!(f, "webhook {name} failing closed"),
             Self::RbacEscalation => f.write_str("rbac-escalation"),
+            Self::CertificateApproval => f.write_str("certificate-approval"),
+            Self::CertificateSubjectRestriction => f.write_str("certificate-subject-restriction"),
             Self::NodeRestriction => f.write_str("node-restriction"),
             Self::Quota(name) => write!(f, "quota {name}"),
             Self::DisruptionBudget => f.write_str("disruption-budget"),

@@ -19,7 +19,7 @@ pub fn read(asked: Asked, reply: &Reply) -> Verdict {
         Reply::Transport { fault } => Verdict::broken(format!("no reply: {fault}")),
         Reply::Http { code: 200..=299 | 101, .. } => Answer::Admitted.into(),
         Reply::Http { code, body, .. } => match body {
-            Body::Json(status) if status["kind"] == "Status" => refusal(*code, status),
+            Body::Json(status) if status["kind"] == "Status" => refusal(asked, *code, status),
             Body::Text(text) if asked == Asked::Kubelet && *code == 403 && texts::kubelet_unauthorized(text) => {
                 Answer::Forbidden.into()
             }
@@ -31,7 +31,7 @@ pub fn read(asked: Asked, reply: &Reply) -> Verdict {
     }
 }
 
-fn refusal(code: u16, status: &Value) -> Verdict {
+fn refusal(asked: Asked, code: u16, status: &Value) -> Verdict {
     let message = status["message"].as_str().unwrap_or_default();
     let reason = status["reason"].as_str().unwrap_or_default();
     if let Some(answer) = read_message(code, message) {
@@ -39,6 +39,7 @@ fn refusal(code: u16, status: &Value) -> Verdict {
     }
     let answer = match (code, reason) {
         (403, "Forbidden") if texts::unauthorized(message) => Answer::Forbidden,
+        (403, "Forbidden") if asked == Asked::Kubelet && texts::upgrade_unauthorized(message) => Answer::Forbidden,
         (429, "TooManyRequests") if has_cause(status, "DisruptionBudget") => {
             Answer::Denied { by: By::DisruptionBudget }
         }

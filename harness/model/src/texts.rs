@@ -3,7 +3,9 @@
 //! Sources: kubernetes/apiserver `pkg/endpoints/handlers/responsewriters/errors.go` (authorization),
 //! `pkg/admission/plugin/webhook/errors/statuserror.go` (webhooks), `pkg/admission/plugin/policy/validating`
 //! (policies), kubernetes/pod-security-admission `admission/admission.go` and kubernetes/kubernetes
-//! `pkg/registry/rbac/validation/rule.go` (escalation).
+//! `pkg/registry/rbac/validation/rule.go` (escalation), `pkg/registry/rbac/clusterrole/policybased/storage.go`
+//! (aggregation), `plugin/pkg/admission/certificates` (signing requests) and `pkg/registry/core/pod/rest/authorize.go`
+//! (the second check of an upgraded request).
 
 use crate::By;
 
@@ -57,6 +59,15 @@ fn plugin(text: &str) -> Option<By> {
     if text.starts_with("user ") && text.contains("is attempting to grant RBAC permissions not currently held") {
         return Some(By::RbacEscalation);
     }
+    if text == "must have cluster-admin privileges to use the aggregationRule" {
+        return Some(By::RbacEscalation);
+    }
+    if text.starts_with("user not permitted to approve requests with signerName \"") {
+        return Some(By::CertificateApproval);
+    }
+    if text.starts_with("use of ") && text.ends_with(" signer with system:masters group is not allowed") {
+        return Some(By::CertificateSubjectRestriction);
+    }
     node_restriction(text).then_some(By::NodeRestriction)
 }
 
@@ -77,6 +88,13 @@ pub(crate) fn unauthorized(message: &str) -> bool {
     let text = message.split_once(" is forbidden: ").map_or(message, |(_, rest)| rest);
     let text = text.strip_prefix("forbidden: ").unwrap_or(text);
     text.starts_with("User \"") && text.contains("\" cannot ")
+}
+
+/// Whether the second check of an upgraded request refused (exec, attach and port-forward have to hold `create` as well
+/// as the verb they came with). It gives the authorizer's reason, and RBAC has none: nothing follows the colon.
+#[must_use]
+pub(crate) fn upgrade_unauthorized(message: &str) -> bool {
+    message.starts_with("pods \"") && message.ends_with("\" is forbidden: ")
 }
 
 /// A kubelet's own refusal: `Forbidden (user=U, verb=V, resource=nodes, subresource(s)=[…])`, plain text.

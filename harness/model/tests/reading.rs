@@ -27,7 +27,7 @@ fn success_is_admitted() {
 
 #[test]
 fn known_texts_name_who_denied() {
-    let cases: [(u16, &str, &str, By); 13] = [
+    let cases: [(u16, &str, &str, By); 16] = [
         (
             403,
             "Forbidden",
@@ -69,6 +69,24 @@ fn known_texts_name_who_denied() {
             "Forbidden",
             r#"roles.rbac.authorization.k8s.io "wide" is forbidden: user "jane" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:"#,
             By::RbacEscalation,
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"clusterroles.rbac.authorization.k8s.io "sum" is forbidden: must have cluster-admin privileges to use the aggregationRule"#,
+            By::RbacEscalation,
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"certificatesigningrequests.certificates.k8s.io "k" is forbidden: user not permitted to approve requests with signerName "kubernetes.io/kube-apiserver-client""#,
+            By::CertificateApproval,
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"certificatesigningrequests.certificates.k8s.io "m" is forbidden: use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed"#,
+            By::CertificateSubjectRestriction,
         ),
         (
             403,
@@ -122,6 +140,9 @@ fn authorization_is_forbidden() {
     ] {
         assert_eq!(reads(403, "Forbidden", message), Answer::Forbidden.into(), "{message}");
     }
+    let upgrade = status(403, "Forbidden", r#"pods "web" is forbidden: "#);
+    assert_eq!(read(Asked::Kubelet, &upgrade), Answer::Forbidden.into());
+    assert!(matches!(read(Asked::Api, &upgrade), Verdict::Broken { .. }));
     let kubelet = "Forbidden (user=jane, verb=get, resource=nodes, subresource(s)=[proxy])".to_owned();
     let reply = Reply::Http { code: 403, body: Body::Text(kubelet), warnings: Vec::new() };
     assert_eq!(read(Asked::Kubelet, &reply), Answer::Forbidden.into());
