@@ -63,6 +63,8 @@ pub(super) fn start(request: &Request, claim: &mut Claim, family: &mut Family) -
     for process in blueprint.first() {
         family.order(&Order::Spawn(process))?;
     }
+    family.expect("the box's inside", SHORT, |event| matches!(event, Event::SetUp), &mut started)?;
+    story.milestone("inside");
     let (server, kubeconfig) = write_kubeconfig(claim, &blueprint)?;
     let api = Api::new(&server, pki.ca(), pki.identity(ADMIN).ok_or_else(no_admin)?)?;
     let mut readiness = Readiness { api, family, story: &mut story, nodes: request.shape.nodes };
