@@ -47,7 +47,7 @@ impl Answer {
 pub enum By {
     /// The built-in Pod Security admission.
     PodSecurity,
-    /// A `ValidatingAdmissionPolicy` of this name.
+    /// A `ValidatingAdmissionPolicy` of this name, or a `MutatingAdmissionPolicy` that fails closed.
     Policy(String),
     /// An admission webhook of this name, with its own decision.
     Webhook(String),

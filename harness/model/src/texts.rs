@@ -1,7 +1,7 @@
 //! The stable texts by which the API server says who refused, and nothing else.
 //!
 //! Sources: kubernetes/apiserver `pkg/endpoints/handlers/responsewriters/errors.go` (authorization),
-//! `pkg/admission/plugin/webhook/errors/statuserror.go` (webhooks), `pkg/admission/plugin/policy/validating`
+//! `pkg/admission/plugin/webhook/errors/statuserror.go` (webhooks), `pkg/admission/plugin/policy/{validating,mutating}`
 //! (policies), kubernetes/pod-security-admission `admission/admission.go` and kubernetes/kubernetes
 //! `pkg/registry/rbac/validation/rule.go` (escalation), `pkg/registry/rbac/clusterrole/policybased/storage.go`
 //! (aggregation), `plugin/pkg/admission/certificates` (signing requests) and `pkg/registry/core/pod/rest/authorize.go`
@@ -15,7 +15,16 @@ use crate::By;
 /// `… is forbidden: ` that wraps an admission plugin's error. User-controlled names cannot move it there.
 #[must_use]
 pub(crate) fn refuser(message: &str) -> Option<By> {
-    webhook(message).or_else(|| plugin(behind_forbidden(message)?))
+    webhook(message).or_else(|| mutating_policy(message)).or_else(|| plugin(behind_forbidden(message)?))
+}
+
+/// A `MutatingAdmissionPolicy` that fails closed; its message has no `… is forbidden: ` before it.
+fn mutating_policy(message: &str) -> Option<By> {
+    let rest = message.strip_prefix("policy ")?;
+    let name = quoted(rest, '\'')?;
+    let binding = rest.get(name.len() + 2..)?.strip_prefix(" with binding ")?;
+    let after = binding.get(quoted(binding, '\'')?.len() + 2..)?;
+    after.starts_with(" denied request: ").then(|| By::Policy(name.into()))
 }
 
 /// The server's own words behind `RESOURCE "NAME" is forbidden: `, the prefix of every plugin's refusal.

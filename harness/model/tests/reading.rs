@@ -27,7 +27,7 @@ fn success_is_admitted() {
 
 #[test]
 fn known_texts_name_who_denied() {
-    let cases: [(u16, &str, &str, By); 16] = [
+    let cases: [(u16, &str, &str, By); 17] = [
         (
             403,
             "Forbidden",
@@ -123,6 +123,12 @@ fn known_texts_name_who_denied() {
             "RequestEntityTooLarge",
             r#"configmaps "bad" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: with "quotes" & <html>"#,
             By::Policy("p".into()),
+        ),
+        (
+            403,
+            "Invalid",
+            r#"policy 'm1' with binding 'b1' denied request: expression 'object.metadata.annotations["x"]' resulted in error: no such key: annotations"#,
+            By::Policy("m1".into()),
         ),
     ];
     for (code, reason, message, by) in cases {
