@@ -29,8 +29,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode, Error> {
-    let launcher = std::env::current_exe()
-        .map_err(|source| Error::System { doing: "find this program".into(), source })?;
+    let launcher =
+        std::env::current_exe().map_err(|source| Error::System { doing: "find this program".into(), source })?;
     let mut spec = Spec { name: "example".into(), shape: BoxShape::default(), launcher };
     let mut words = std::env::args().skip(1).peekable();
     while let Some(option) = words.next_if(|word| word.starts_with("--")) {

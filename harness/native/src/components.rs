@@ -56,13 +56,7 @@ macro_rules! kubernetes {
             ],
             go_mod: include_str!(concat!("../components/kubernetes-", $version, "/go.mod")),
             go_sum: include_str!(concat!("../components/kubernetes-", $version, "/go.sum")),
-            steps: &[Step {
-                packages: &["tool"],
-                cgo: false,
-                tags: "",
-                stamped: true,
-                renames: &[("server", "etcd")],
-            }],
+            steps: &[Step { packages: &["tool"], cgo: false, tags: "", stamped: true, renames: &[("server", "etcd")] }],
         }
     };
 }
@@ -126,9 +120,8 @@ pub fn pinned() -> &'static [Component] {
 /// [`Error::UnknownRelease`], with the releases there are.
 pub fn kubernetes(release: &str) -> Result<&'static Component, Error> {
     let all = || PINNED.iter().filter(|component| component.name == "kubernetes");
-    let matches = |version: &str| {
-        version == release || version.rsplit_once('.').is_some_and(|(minor, _)| minor == release)
-    };
+    let matches =
+        |version: &str| version == release || version.rsplit_once('.').is_some_and(|(minor, _)| minor == release);
     all().find(|component| matches(component.version)).ok_or_else(|| Error::UnknownRelease {
         wanted: release.to_owned(),
         pinned: all().map(|component| component.version).collect::<Vec<_>>().join(", "),
@@ -161,7 +154,10 @@ impl Component {
     #[must_use]
     pub fn id(&self) -> String {
         static IDS: LazyLock<Vec<String>> = LazyLock::new(|| PINNED.iter().map(Component::compute_id).collect());
-        PINNED.iter().position(|pinned| std::ptr::eq(pinned, self)).map_or_else(|| self.compute_id(), |at| IDS[at].clone())
+        PINNED
+            .iter()
+            .position(|pinned| std::ptr::eq(pinned, self))
+            .map_or_else(|| self.compute_id(), |at| IDS[at].clone())
     }
 
     fn compute_id(&self) -> String {

@@ -24,6 +24,9 @@ pub(crate) const HOME: &str = "/run/gauntlet";
 /// The name of the first (and so far only) node.
 pub(crate) const NODE: &str = "node-1";
 
+/// The process that takes the test image into containerd.
+pub(crate) const IMAGE_IMPORT: &str = "image-import";
+
 /// Where pods get their addresses from.
 const POD_CIDR: &str = "10.244.0.0/16";
 
@@ -143,6 +146,3 @@ fn feature_gates(gates: &BTreeMap<String, bool>) -> Option<String> {
 fn pairs(map: &BTreeMap<String, bool>) -> String {
     map.iter().map(|(name, on)| format!("{name}={on}")).collect::<Vec<_>>().join(",")
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,8 +1,20 @@
 //! What this machine lacks to run a box, and the command that mends it.
 
+mod kernel;
+mod setup;
+mod tools;
+
+pub use setup::setup;
+
+use std::fs;
 use std::path::Path;
 
+use nix::sys::statvfs::statvfs;
+
 use crate::cache::Cache;
+use crate::components::pinned;
+
+const GIB: u64 = 1 << 30;
 
 /// One thing that a box needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,35 +23,100 @@ pub struct Finding {
     pub what: String,
     /// Whether it is as it should be.
     pub ok: bool,
-    /// What was seen, or what it is needed for.
+    /// What was seen, and where it is not as it should be, what it is needed for.
     pub why: String,
-    /// The command that mends it.
+    /// The command that mends it, where one does.
     pub mend: Option<String>,
-    /// Debian packages that mend it.
+    /// The Debian packages that mend it.
     pub packages: Vec<&'static str>,
+}
+
+impl Finding {
+    fn good(what: &str, why: impl Into<String>) -> Self {
+        Self { what: what.into(), ok: true, why: why.into(), mend: None, packages: Vec::new() }
+    }
+
+    fn bad(what: &str, why: impl Into<String>) -> Self {
+        Self { ok: false, ..Self::good(what, why) }
+    }
+
+    fn mended_by(self, command: &str) -> Self {
+        Self { mend: Some(command.into()), ..self }
+    }
+
+    fn installed_by(self, packages: &[&'static str]) -> Self {
+        let command = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
+        Self { packages: packages.to_vec(), ..self.mended_by(&command) }
+    }
+}
+
+/// Looks at everything a box of the newest release needs. What only a build needs is not asked for once everything is
+/// built.
+#[must_use]
+pub fn check(cache: &Cache) -> Vec<Finding> {
+    let release = pinned().first().into_iter().chain([crate::components::runtime()]);
+    let built = release.into_iter().all(|component| cache.built(component));
+    let mut findings = vec![kernel::rights()];
+    findings.extend(tools::check(built));
+    findings.extend(kernel::check());
+    findings.push(memory());
+    findings.extend(place(&cache.root, built));
+    findings
 }
 
 /// Whether a program can be found.
 pub(crate) fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| is_program(&dir.join(program)))
+    tools::find(program).is_some()
 }
 
-fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+fn memory() -> Finding {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:")).unwrap_or_default();
+    let free = line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024;
+    enough("free memory", free, 2 * GIB, "a box keeps its data in memory")
 }
 
-/// Looks at everything.
-#[must_use]
-pub fn check(_cache: &Cache) -> Vec<Finding> {
-    Vec::new()
+/// The cache's disk, and the right to write there.
+fn place(root: &Path, built: bool) -> Vec<Finding> {
+    let what = format!("cache at `{}`", root.display());
+    let tried = fs::create_dir_all(root).and_then(|()| tempfile::tempfile_in(root));
+    let writable = match tried {
+        Ok(_) => Finding::good(&what, "writable"),
+        Err(why) => Finding::bad(&what, why.to_string()).mended_by("export GAUNTLET_CACHE=/a/folder/that/is/writable"),
+    };
+    let free = statvfs(root).map(|disk| disk.blocks_available() * disk.fragment_size()).unwrap_or(0);
+    let wanted = if built { GIB / 4 } else { 6 * GIB };
+    vec![writable, enough("free disk for the cache", free, wanted, "components are built there")]
 }
 
-/// Installs the Debian packages that the findings ask for, saying each command before it runs.
-///
-/// # Errors
-/// [`crate::Error::Command`] when a command fails.
-pub fn setup(_findings: &[Finding], _say: &mut dyn FnMut(&str)) -> Result<(), crate::Error> {
-    Ok(())
+fn enough(what: &str, free: u64, wanted: u64, purpose: &str) -> Finding {
+    let tenths = |bytes: u64| format!("{:.1} GiB", bytes as f64 / GIB as f64);
+    if free >= wanted {
+        return Finding::good(what, tenths(free));
+    }
+    Finding::bad(what, format!("{} of {}: {purpose}", tenths(free), tenths(wanted)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_that_packages_mend_shows_the_whole_command() {
+        let finding = Finding::bad("nft", "missing").installed_by(&["nftables"]);
+        assert_eq!(finding.mend.as_deref(), Some("apt-get install -y --no-install-recommends nftables"));
+    }
+
+    #[test]
+    fn too_little_is_told_with_both_figures() {
+        let finding = enough("free memory", GIB / 2, 2 * GIB, "it is needed");
+        assert!(!finding.ok);
+        assert_eq!(finding.why, "0.5 GiB of 2.0 GiB: it is needed");
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_is_found() {
+        let found = place(Path::new("/proc/nowhere"), true);
+        assert!(!found[0].ok && found[0].mend.is_some());
+    }
 }

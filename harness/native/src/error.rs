@@ -141,9 +141,7 @@ impl Error {
             Self::DiskFull { .. } => Some("make room, or set GAUNTLET_CACHE to a folder on another disk".into()),
             Self::NameTaken(name) => Some(format!("take it down with `gauntlet down {name}`, or choose another name")),
             Self::NoSuchBox(_) => Some("`gauntlet up` starts one".into()),
-            Self::BadName(_) => {
-                Some("1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit".into())
-            }
+            Self::BadName(_) => Some("1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit".into()),
             Self::Archive { .. } => Some("make it anew with `gauntlet components --export FILE`".into()),
             Self::File { source, .. } if read_only(source) => {
                 Some("the cache must be writable: set GAUNTLET_CACHE to a folder that is".into())

@@ -7,10 +7,8 @@ use crate::Error;
 /// Refuses what could not be part of a path, a cgroup or a host name.
 pub(crate) fn check(name: &str) -> Result<(), Error> {
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let good = (1..=40).contains(&name.len())
-        && name.bytes().all(inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-');
+    let good =
+        (1..=40).contains(&name.len()) && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-');
     if good { Ok(()) } else { Err(Error::BadName(name.to_owned())) }
 }
 

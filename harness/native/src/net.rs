@@ -44,7 +44,10 @@ impl Addresses {
             let Self { interface, host, .. } = &addresses;
             match ip(&[format!("link add {interface} type veth peer name up0 netns {pid}")]) {
                 Ok(()) => {
-                    ip(&[format!("addr add {host}/31 dev {interface}"), format!("link set {interface} up")])?;
+                    ip(&[
+                        format!("addr add {host}/31 dev {interface}"),
+                        format!("link set {interface} alias gauntlet-{name} up"),
+                    ])?;
                     return Ok(addresses);
                 }
                 Err(Error::Command { why, .. }) if why.contains("File exists") => last = Some(why),

@@ -53,13 +53,8 @@ const CLIENTS: [(&str, &str, Option<&str>); 5] = [
     ("kube-proxy", "system:kube-proxy", None),
 ];
 
-const API_NAMES: [&str; 5] = [
-    "kubernetes",
-    "kubernetes.default",
-    "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
-    "localhost",
-];
+const API_NAMES: [&str; 5] =
+    ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost"];
 
 impl Authority {
     pub(crate) fn new() -> Result<Self, Error> {

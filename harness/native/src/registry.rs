@@ -40,9 +40,7 @@ pub struct BoxInfo {
 /// The boxes that are up, by name. Those that are being started or taken down are not among them.
 #[must_use]
 pub fn list(cache: &Cache) -> Vec<BoxInfo> {
-    let mut boxes: Vec<BoxInfo> = box_names(cache).into_iter().filter_map(|name| info(cache, name)).collect();
-    boxes.sort_by(|one, other| one.name.cmp(&other.name));
-    boxes
+    box_names(cache).into_iter().filter_map(|name| info(cache, name)).collect()
 }
 
 fn info(cache: &Cache, name: String) -> Option<BoxInfo> {
@@ -55,11 +53,15 @@ fn info(cache: &Cache, name: String) -> Option<BoxInfo> {
     Some(BoxInfo { name, kubernetes, server, kubeconfig, logs })
 }
 
-/// The names of the folders, whether anybody lives there or not.
+/// The names of the folders and locks, sorted, whether anybody lives there or not.
 fn box_names(cache: &Cache) -> Vec<String> {
     let Ok(entries) = fs::read_dir(cache.boxes()) else { return Vec::new() };
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter(|name| names::check(name).is_ok()).collect()
+    let names = names.map(|name| name.strip_suffix(".lock").map_or(name.clone(), ToOwned::to_owned));
+    let mut names: Vec<String> = names.filter(|name| names::check(name).is_ok()).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Takes a box down, whoever started it, and waits until nothing of it is left.

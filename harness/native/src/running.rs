@@ -94,11 +94,12 @@ impl Running {
             return Ok(());
         };
         drop(stdin);
-        let ended = wait::until("the launcher to end", PATIENCE, Duration::from_millis(2), || match launcher.try_wait() {
-            Ok(None) => Look::NotYet("it has not".into()),
-            Ok(Some(status)) => Look::Ready(Ok(status)),
-            Err(why) => Look::Ready(Err(why)),
-        });
+        let ended =
+            wait::until("the launcher to end", PATIENCE, Duration::from_millis(2), || match launcher.try_wait() {
+                Ok(None) => Look::NotYet("it has not".into()),
+                Ok(Some(status)) => Look::Ready(Ok(status)),
+                Err(why) => Look::Ready(Err(why)),
+            });
         if ended.is_err() {
             let _ = launcher.kill();
             let _ = launcher.wait();

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 
+use crate::Error;
 use crate::cache::{self, Cache};
 use crate::components::Component;
 use crate::pki::Authority;
 use crate::spec::BoxShape;
-use crate::Error;
 
 const AUTHORITY: &str = "authority.json";
 const BLOCK: usize = 4096;

@@ -23,12 +23,7 @@ use crate::{Error, Progress, names, registry};
 /// # Errors
 /// Those of [`Cache::ensure`]; a name that is no name or is taken; missing rights; a start that failed, with the end of
 /// the log of the process that failed.
-pub fn start(
-    cache: &Cache,
-    spec: &Spec,
-    attached: bool,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Running, Error> {
+pub fn start(cache: &Cache, spec: &Spec, attached: bool, progress: &mut dyn FnMut(Progress)) -> Result<Running, Error> {
     names::check(&spec.name)?;
     if spec.shape.nodes > 1 {
         return Err(Error::BadShape(format!("{} nodes; a box has 0 or 1", spec.shape.nodes)));

@@ -53,7 +53,8 @@ pub(crate) fn get(target: &str) -> Result<Vec<u8>, String> {
 
 fn ask(mut stream: TcpStream, host: &str, path: &str) -> Result<Vec<u8>, String> {
     stream.set_read_timeout(Some(PATIENCE)).map_err(|why| why.to_string())?;
-    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").map_err(|why| why.to_string())?;
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+        .map_err(|why| why.to_string())?;
     let mut answer = Vec::new();
     stream.take(1 << 20).read_to_end(&mut answer).map_err(|why| why.to_string())?;
     body(&answer)

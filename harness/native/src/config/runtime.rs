@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Blueprint, File, HOME, PROBE_IMAGE, Process, file, json as json_file, process};
+use super::{Blueprint, File, HOME, IMAGE_IMPORT, PROBE_IMAGE, Process, file, json as json_file, process};
 
 /// containerd's socket.
 pub(super) const SOCKET: &str = "/run/gauntlet/containerd.sock";
@@ -11,11 +11,13 @@ pub(super) const SOCKET: &str = "/run/gauntlet/containerd.sock";
 const NODE_PODS: &str = "10.244.0.0/20";
 
 pub(super) fn processes() -> Vec<Process> {
-    let containerd =
-        process("containerd", &format!("{HOME}/bin/runtime/containerd"), vec![format!("--config={HOME}/containerd.toml")]);
+    let containerd = process(
+        "containerd",
+        &format!("{HOME}/bin/runtime/containerd"),
+        vec![format!("--config={HOME}/containerd.toml")],
+    );
     let args = ["-a", SOCKET, "-n", "k8s.io", "images", "import", "/run/gauntlet/images/probe.tar"];
-    let mut import =
-        process("image-import", &format!("{HOME}/bin/runtime/ctr"), args.map(ToOwned::to_owned).to_vec());
+    let mut import = process(IMAGE_IMPORT, &format!("{HOME}/bin/runtime/ctr"), args.map(ToOwned::to_owned).to_vec());
     import.after_socket = Some(SOCKET.into());
     import.ends = true;
     vec![containerd, import]

@@ -96,12 +96,7 @@ fn write_kubeconfig(claim: &Claim, blueprint: &Blueprint) -> Result<(String, Pat
     Ok((server, path))
 }
 
-fn layout(
-    claim: &Claim,
-    kubernetes: &Component,
-    blueprint: &Blueprint,
-    seed: Option<&Seed>,
-) -> Result<Layout, Error> {
+fn layout(claim: &Claim, kubernetes: &Component, blueprint: &Blueprint, seed: Option<&Seed>) -> Result<Layout, Error> {
     let cache = &claim.cache;
     let bind = |from: PathBuf, to: &str, read_only| Bind { from, to: to.into(), read_only };
     let mut binds = vec![
@@ -142,8 +137,7 @@ fn harvest(
     let nodes: &[&str] = if request.shape.nodes > 0 { &["kubelet", "kube-proxy", "kube-scheduler"] } else { &[] };
     for process in nodes.iter().chain(&["kube-controller-manager", "kube-apiserver", "etcd"]) {
         family.order(&Order::Stop { process: (*process).to_owned() })?;
-        let exited = |event: &Event| matches!(event, Event::Exited { process: ended, .. } if ended == process);
-        family.expect(&format!("`{process}` to stop"), 3 * SHORT, exited, &mut started)?;
+        family.expect_end(process, 3 * SHORT, &mut started)?;
     }
     let home = PathBuf::from(HOME);
     family.order(&Order::Copy { from: home.join("etcd"), to: home.join("seed/etcd") })?;
@@ -152,4 +146,3 @@ fn harvest(
     seed::keep(&claim.dir.join("seed"), &place, pki.authority())?;
     Ok(())
 }
-

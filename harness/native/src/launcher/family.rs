@@ -8,11 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::tail;
+use crate::Error;
 use crate::error::chain;
 use crate::middle::MIDDLE;
 use crate::protocol::{self, Event, Order};
 use crate::wait::{self, Look};
-use crate::Error;
 
 const TAIL: usize = 15;
 const GRACE: Duration = Duration::from_secs(10);
@@ -47,8 +47,9 @@ pub(super) struct Family {
     logs: PathBuf,
     /// Processes that do their work and end.
     ending: Vec<String>,
-    /// Those of them that have ended well, and processes that were stopped.
+    /// Those of them that have.
     ended: Vec<String>,
+    /// Processes that were told to stop.
     stopping: Vec<String>,
 }
 
@@ -121,6 +122,20 @@ impl Family {
         }
     }
 
+    /// Waits for a process that does its work and ends.
+    pub(super) fn expect_end(
+        &mut self,
+        process: &str,
+        within: Duration,
+        started: &mut dyn FnMut(&str),
+    ) -> Result<(), Stop> {
+        if self.ended.iter().any(|ended| ended == process) {
+            return Ok(());
+        }
+        let ends = |event: &Event| matches!(event, Event::Exited { process: ended, .. } if ended == process);
+        self.expect(&format!("`{process}` to end"), within, ends, started)
+    }
+
     /// Looks until a condition holds, for as long as nothing goes wrong.
     pub(super) fn look<T>(
         &mut self,
@@ -178,17 +193,11 @@ impl Family {
     /// Whether an event is the end of a process that should have lived.
     pub(super) fn note(&mut self, event: Event) -> Option<(String, String)> {
         let Event::Exited { process, status, success } = event else { return None };
-        let expected = (success && self.ending.contains(&process)) || self.stopping.contains(&process);
-        if expected {
+        if (success && self.ending.contains(&process)) || self.stopping.contains(&process) {
             self.ended.push(process);
             return None;
         }
         Some((process, status))
-    }
-
-    /// Whether a process that was to end has.
-    pub(super) fn has_ended(&self, process: &str) -> bool {
-        self.ended.iter().any(|ended| ended == process)
     }
 
     pub(super) fn log_tail(&self, process: &str) -> String {
@@ -199,12 +208,11 @@ impl Family {
     pub(super) fn end(mut self) {
         let Some((mut middle, stdin)) = self.middle.take() else { return };
         drop(stdin);
-        let ended = wait::until("the box's processes to end", GRACE, Duration::from_millis(2), || {
-            match middle.try_wait() {
+        let ended =
+            wait::until("the box's processes to end", GRACE, Duration::from_millis(2), || match middle.try_wait() {
                 Ok(None) => Look::NotYet("they have not".into()),
                 _ => Look::Ready(()),
-            }
-        });
+            });
         if ended.is_err() {
             let _ = middle.kill();
             let _ = middle.wait();

@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use super::drive::{Story, started};
 use super::family::{Family, Stop};
 use crate::api::{Api, first_line};
-use crate::config::{Blueprint, NODE};
+use crate::config::{Blueprint, IMAGE_IMPORT, NODE};
 use crate::protocol::Order;
 use crate::wait::Look;
 
@@ -49,6 +49,8 @@ impl Readiness<'_> {
         })?;
         self.story.milestone("default-serviceaccount");
         if self.nodes > 0 {
+            self.family.expect_end(IMAGE_IMPORT, PATIENCE, &mut started)?;
+            self.story.milestone("image");
             self.wait("the node to be Ready", |api| node_is_ready(api, &since))?;
             self.story.milestone("node-ready");
         }

@@ -1,0 +1,69 @@
+//! Installing what is missing, where Debian has it.
+
+use std::process::{Command, Stdio};
+
+use super::Finding;
+use crate::Error;
+
+/// Installs the Debian packages that the findings ask for; says each command before it runs. Does nothing when there
+/// is nothing that a package mends.
+///
+/// # Errors
+/// [`Error::MissingTool`] where there is no `apt-get`; [`Error::Command`] when a command fails.
+pub fn setup(findings: &[Finding], say: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let packages = wanted(findings);
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let mut install = vec!["install", "-y", "--no-install-recommends"];
+    install.extend(packages);
+    for args in [vec!["update"], install] {
+        let command = format!("apt-get {}", args.join(" "));
+        say(&command);
+        run(&args, command)?;
+    }
+    Ok(())
+}
+
+fn wanted(findings: &[Finding]) -> Vec<&'static str> {
+    let mut packages: Vec<&str> =
+        findings.iter().filter(|finding| !finding.ok).flat_map(|finding| finding.packages.clone()).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    packages
+}
+
+fn run(args: &[&str], command: String) -> Result<(), Error> {
+    if !super::on_path("apt-get") {
+        return Err(Error::MissingTool { tool: "apt-get", purpose: "install what is missing".into() });
+    }
+    let output = Command::new("apt-get")
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(Error::system(format!("run `{command}`")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Error::Command { command, why: said.trim().lines().last().unwrap_or("it said nothing").to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_package_is_asked_for_once_and_only_where_something_is_wrong() {
+        let findings = [
+            Finding::bad("nft", "").installed_by(&["nftables"]),
+            Finding::bad("nft again", "").installed_by(&["nftables"]),
+            Finding { ok: true, ..Finding::bad("ip", "").installed_by(&["iproute2"]) },
+        ];
+        assert_eq!(wanted(&findings), ["nftables"]);
+        let mut said = Vec::new();
+        assert!(setup(&findings[2..], &mut |line| said.push(line.to_owned())).is_ok());
+        assert!(said.is_empty());
+    }
+}

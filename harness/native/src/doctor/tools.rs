@@ -1,0 +1,92 @@
+//! Programs and headers.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Finding;
+
+/// The Go release that the pinned modules ask for; an older one, from 1.21, fetches it by itself.
+const GO: (u32, u32) = (1, 26);
+const GO_THAT_FETCHES: (u32, u32) = (1, 21);
+
+pub(super) fn check(built: bool) -> Vec<Finding> {
+    let mut findings = vec![
+        program("ip", "a box's network is made with it", "iproute2"),
+        program("nft", "kube-proxy makes Services with it", "nftables"),
+        program("mount", "the kubelet mounts volumes with it", "mount"),
+    ];
+    if !built {
+        findings.push(go());
+        findings.push(program("gcc", "runc is built with it", "gcc"));
+        findings.push(program("pkg-config", "runc's build finds libseccomp with it", "pkg-config"));
+        findings.push(seccomp());
+    }
+    findings
+}
+
+/// Where a program is.
+pub(super) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|path| is_program(path))
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+fn program(name: &str, purpose: &str, package: &'static str) -> Finding {
+    match find(name) {
+        Some(path) => Finding::good(name, path.display().to_string()),
+        None => Finding::bad(name, format!("it is not there: {purpose}")).installed_by(&[package]),
+    }
+}
+
+fn go() -> Finding {
+    let output = Command::new("go").arg("version").env("GOTOOLCHAIN", "local").current_dir("/").output();
+    let said = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    judge_go(&said)
+}
+
+fn judge_go(said: &str) -> Finding {
+    let install = &["golang-go"];
+    match go_version(said) {
+        Some(version) if version >= GO => Finding::good("go", said),
+        Some(version) if version >= GO_THAT_FETCHES => {
+            Finding::good("go", format!("{said}: it fetches the newer release that the components ask for"))
+        }
+        Some(_) => Finding::bad("go", format!("{said}: the components ask for 1.26")).mended_by(
+            "install Go 1.26 from https://go.dev/dl, or import built components: gauntlet components --import FILE",
+        ),
+        None => Finding::bad("go", "it is not there: the components are built with it").installed_by(install),
+    }
+}
+
+/// `go version go1.26.8 linux/amd64`.
+fn go_version(said: &str) -> Option<(u32, u32)> {
+    let mut parts = said.strip_prefix("go version go")?.split(['.', ' ', '-']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+fn seccomp() -> Finding {
+    let what = "libseccomp's headers";
+    let asked = Command::new("pkg-config").args(["--exists", "libseccomp"]).status();
+    if asked.is_ok_and(|status| status.success()) {
+        return Finding::good(what, "pkg-config finds them");
+    }
+    Finding::bad(what, "pkg-config does not find them: runc is built with them").installed_by(&["libseccomp-dev"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn go_is_judged_by_its_release() {
+        assert!(judge_go("go version go1.26.8 linux/amd64").ok);
+        assert!(judge_go("go version go1.27-rc1 linux/arm64").ok);
+        assert!(judge_go("go version go1.24.4 linux/amd64").why.contains("fetches"));
+        assert!(!judge_go("go version go1.19.8 linux/amd64").ok);
+        assert_eq!(judge_go("").packages, ["golang-go"]);
+    }
+}

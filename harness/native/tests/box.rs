@@ -1,2 +1,0 @@
-//! Placeholder until the box starts.
-fn main() {}

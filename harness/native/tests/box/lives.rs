@@ -1,0 +1,181 @@
+//! The lives of boxes.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use native::wait::{self, Look};
+use native::{AuditFile, BoxShape, Cache, Encryption, Error, Progress, Running, Spec};
+
+use crate::host::{expect_nothing, kubectl, processes, traces, wait_for_nothing};
+
+/// The argument that makes this program start a box, say how far it is, and hold it.
+pub(crate) const HOLD: &str = "__hold";
+
+fn cache() -> Cache {
+    Cache::from_env().unwrap()
+}
+
+fn name(what: &str) -> String {
+    format!("test-{what}-{}", std::process::id())
+}
+
+fn spec(name: &str, shape: BoxShape) -> Spec {
+    Spec { name: name.to_owned(), shape, launcher: std::env::current_exe().unwrap() }
+}
+
+fn without_nodes() -> BoxShape {
+    BoxShape { nodes: 0, ..BoxShape::default() }
+}
+
+fn start(name: &str, shape: BoxShape) -> Running {
+    native::start(&cache(), &spec(name, shape), true, &mut |_| {}).unwrap()
+}
+
+const PODS: &str = r#"
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: privileged, namespace: default}
+  spec: {containers: [{name: c, image: "gauntlet.local/probe:1", securityContext: {privileged: true}}]}
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: web, namespace: default, labels: {app: web}}
+  spec:
+    containers: [{name: c, image: "gauntlet.local/probe:1", args: [serve, "8080"]}]
+    volumes: [{name: host, hostPath: {path: /var/lib/gauntlet-test-trace, type: DirectoryOrCreate}}]
+- apiVersion: v1
+  kind: Service
+  metadata: {name: web, namespace: default}
+  spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+"#;
+
+pub(crate) fn pods_run_and_services_answer() {
+    let (one, two) = (name("one"), name("two"));
+    let other = std::thread::spawn({
+        let two = two.clone();
+        let shape = BoxShape { encryption: Encryption::Secretbox, ..without_nodes() };
+        move || start(&two, shape)
+    });
+    let running = start(&one, BoxShape::default());
+    let other = other.join().unwrap();
+    assert_ne!(running.server, other.server);
+    let cache = cache();
+    let manifests = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(manifests.path(), PODS).unwrap();
+    let on = |args: &[&str]| kubectl(&cache, &running, args);
+    on(&["create", "-f", &manifests.path().display().to_string()]).unwrap();
+    on(&["wait", "--for=condition=Ready", "pod/privileged", "pod/web", "--timeout=60s"]).unwrap();
+    let address = on(&["get", "service", "web", "-o", "jsonpath={.spec.clusterIP}"]).unwrap();
+    let target = format!("{address}:80/");
+    let asked =
+        wait::until("the Service to answer", Duration::from_secs(20), Duration::from_millis(100), || {
+            match on(&["exec", "privileged", "--", "/probe", "get", &target]) {
+                Ok(answer) => Look::Ready(answer),
+                Err(why) => Look::NotYet(why),
+            }
+        });
+    assert_eq!(asked.unwrap(), "web\n");
+    assert_eq!(on(&["logs", "web"]).unwrap(), "serving on port 8080\n");
+    assert!(!Path::new("/var/lib/gauntlet-test-trace").exists(), "a hostPath reached the host");
+    kubectl(&cache, &other, &["get", "pod", "web"]).unwrap_err();
+    kubectl(&cache, &other, &["create", "secret", "generic", "s", "--from-literal=a=b"]).unwrap();
+    let audit = std::fs::read_to_string(other.audit_log.as_ref().unwrap()).unwrap();
+    assert!(audit.contains("/api/v1/namespaces/default/secrets"));
+    assert_eq!(running.deaths(), []);
+    assert_eq!(other.deaths(), []);
+    let taken = native::start(&cache, &spec(&one, without_nodes()), true, &mut |_| {});
+    assert!(matches!(taken, Err(Error::NameTaken(_))), "{taken:?}");
+    running.down().unwrap();
+    expect_nothing(&cache, &one);
+    assert!(!traces(&cache, &two).is_empty());
+    drop(other);
+    expect_nothing(&cache, &two);
+}
+
+pub(crate) fn kept_until_taken_down() {
+    let (cache, name) = (cache(), name("kept"));
+    let running = native::start(&cache, &spec(&name, without_nodes()), false, &mut |_| {}).unwrap();
+    let mode = running.kubeconfig.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let again = native::start(&cache, &spec(&name, without_nodes()), false, &mut |_| {});
+    assert!(matches!(again, Err(Error::NameTaken(_))), "{again:?}");
+    let server = running.server.clone();
+    drop(running);
+    native::sweep(&cache);
+    let listed = native::list(&cache).into_iter().find(|info| info.name == name).unwrap();
+    assert_eq!(listed.server, server);
+    native::down(&cache, &name).unwrap();
+    expect_nothing(&cache, &name);
+    assert!(matches!(native::down(&cache, &name), Err(Error::NoSuchBox(_))));
+}
+
+pub(crate) fn a_failed_start_shows_the_log() {
+    let name = name("bad");
+    let audit = AuditFile { policy: "apiVersion: audit.k8s.io/v1\nkind: Pancake\n".into(), log: true };
+    let shape = BoxShape { audit: Some(audit), ..without_nodes() };
+    let failed = native::start(&cache(), &spec(&name, shape), true, &mut |_| {});
+    let text = failed.unwrap_err().to_string();
+    assert!(text.contains("`kube-apiserver` ended"), "{text}");
+    assert!(text.contains("Pancake"), "{text}");
+    expect_nothing(&cache(), &name);
+}
+
+/// Starts a box, prints a line for each point of the start, and holds the box until it is killed.
+pub(crate) fn hold(name: &str) -> ExitCode {
+    let running = native::start(&cache(), &spec(name, BoxShape::default()), true, &mut |progress| {
+        if let Progress::Milestone { name, .. } = progress {
+            println!("{name}");
+        }
+    });
+    println!("{}", if running.is_ok() { "up" } else { "failed" });
+    let _ = std::io::stdin().read_line(&mut String::new());
+    drop(running);
+    ExitCode::SUCCESS
+}
+
+fn holder(name: &str, until: &str) -> Child {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([HOLD, name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let reached = lines.into_iter().any(|line| line == until);
+    assert!(reached, "the box did not reach `{until}`");
+    child
+}
+
+pub(crate) fn sigkill_of_the_parent() {
+    for point in ["inside", "api-answers", "readyz", "up"] {
+        let name = name(&format!("killed-{point}"));
+        let mut child = holder(&name, point);
+        assert!(!processes(&format!("gauntlet-{name}")).is_empty());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        wait_for_nothing(&cache(), &name);
+    }
+}
+
+pub(crate) fn sigkill_of_the_launcher() {
+    let (cache, name) = (cache(), name("launcher"));
+    let mut child = holder(&name, "up");
+    let pid = std::fs::read_to_string(cache.box_dir(&name).join("launcher.pid")).unwrap();
+    let killed = Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap();
+    assert!(killed.success());
+    let group = format!("gauntlet-{name}");
+    wait::until("every process to end", Duration::from_secs(10), Duration::from_millis(10), || {
+        let left = processes(&group);
+        if left.is_empty() { Look::Ready(()) } else { Look::NotYet(left.join("; ")) }
+    })
+    .unwrap();
+    native::sweep(&cache);
+    wait_for_nothing(&cache, &name);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

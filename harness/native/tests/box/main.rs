@@ -1,0 +1,58 @@
+//! Real boxes: started, used, taken down, and killed. This test binary is its own launcher, so it has its own `main`.
+//! It needs root and everything that `gauntlet doctor` looks at; without that it fails, with the doctor's words.
+
+mod host;
+mod lives;
+
+use std::process::ExitCode;
+
+use native::{Cache, doctor};
+
+const TESTS: [(&str, fn()); 5] = [
+    ("pods_run_and_services_answer_in_two_boxes_side_by_side", lives::pods_run_and_services_answer),
+    ("a_box_that_is_kept_lives_until_it_is_taken_down", lives::kept_until_taken_down),
+    ("a_start_that_fails_shows_the_end_of_the_log", lives::a_failed_start_shows_the_log),
+    ("sigkill_of_the_parent_leaves_nothing_whenever_it_comes", lives::sigkill_of_the_parent),
+    ("sigkill_of_the_launcher_leaves_no_process", lives::sigkill_of_the_launcher),
+];
+
+fn main() -> ExitCode {
+    if let Some(code) = native::hidden_main(std::env::args_os()) {
+        return code;
+    }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.as_slice() {
+        [word, name] if word == lives::HOLD => return lives::hold(name),
+        [word, ..] if word == "--list" => TESTS.iter().for_each(|(name, _)| println!("{name}: test")),
+        _ => return run(&words),
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(words: &[String]) -> ExitCode {
+    let filters: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    let wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
+    let chosen: Vec<_> = TESTS.iter().filter(|(name, _)| wanted(name)).collect();
+    if !chosen.is_empty() && !fit() {
+        return ExitCode::FAILURE;
+    }
+    let mut failed = 0;
+    for (name, test) in &chosen {
+        let passed = std::panic::catch_unwind(test).is_ok();
+        println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
+        failed += usize::from(!passed);
+    }
+    println!("\n{} passed, {failed} failed, {} filtered out", chosen.len() - failed, TESTS.len() - chosen.len());
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether this machine can run a box at all.
+fn fit() -> bool {
+    let cache = Cache::from_env().expect("a cache");
+    let mut fit = true;
+    for finding in doctor::check(&cache).into_iter().filter(|finding| !finding.ok) {
+        fit = false;
+        println!("{}: {} (mend: {})", finding.what, finding.why, finding.mend.unwrap_or_default());
+    }
+    fit
+}
