@@ -1,0 +1,253 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::exit::Exit;
+
+/// Starts a real Kubernetes cluster in a box, attacks its controls, and records what it answered.
+#[derive(Debug, Parser)]
+#[command(name = "gauntlet", version, after_help = Exit::table(), max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Try scenarios: start what is needed, try every cell, compare, report, take everything down
+    Run(Run),
+    /// Start a box to work in, and say how to use kubectl with it
+    Up(Up),
+    /// Take a box down
+    Down(Down),
+    /// List the scenarios, or the boxes that are up
+    List(List),
+    /// Print what a scenario tries and the manifests as they will be sent
+    Show(Show),
+    /// Check scenarios without running them
+    Lint(Lint),
+    /// Make what the last run recorded the new golden, after showing the diff
+    Accept(Accept),
+    /// Say what this machine lacks, and the command that mends it
+    Doctor,
+    /// What is pinned and built: Kubernetes, etcd, containerd and the rest
+    Components(Components),
+    /// Print the JSON schema of a scenario file
+    Schema(Schema),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Folders {
+    /// The folder of scenarios; `scenarios`, here or above, where it is left out
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) scenarios: Option<PathBuf>,
+    /// The folder of golden outcomes; `golden/outcomes` beside the scenarios where it is left out
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) golden: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Filter {
+    /// Scenarios by id (`rbac/pod-reader`) or glob (`rbac/*`); all where none is named
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Only scenarios of this area; can be given several times
+    #[arg(long, value_name = "AREA")]
+    pub(crate) area: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    #[command(flatten)]
+    pub(crate) folders: Folders,
+    /// Only the I-th of N equal parts, as in `2/4`
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+    /// Keep the namespaces, and the boxes, of worlds that did not pass
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print the full table of every scenario, not only of those that did not pass
+    #[arg(long)]
+    pub(crate) tables: bool,
+    /// Write a JUnit report; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write a JSON report; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Install what the machine lacks (Debian packages), after saying so, and build what is pinned
+    #[arg(long)]
+    pub(crate) setup: bool,
+    #[command(flatten)]
+    pub(crate) existing: Existing,
+}
+
+/// A cluster that exists, instead of a box.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Existing {
+    /// Use the cluster of this kubeconfig instead of a box
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Use the cluster of this context instead of a box
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// The name of that context again: yes, everything in it may be lost
+    #[arg(long, value_name = "NAME")]
+    pub(crate) disposable: Option<String>,
+}
+
+impl Existing {
+    /// Whether a cluster that exists was asked for at all.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.kubeconfig.is_some() || self.context.is_some() || self.disposable.is_some()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// The box's name
+    #[arg(long, default_value = "box")]
+    pub(crate) name: String,
+    /// The Kubernetes release
+    #[arg(long, value_name = "1.N", default_value = "1.36")]
+    pub(crate) kubernetes: String,
+    /// Install what the machine lacks, after saying so, and build what is pinned
+    #[arg(long)]
+    pub(crate) setup: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Down {
+    /// The box
+    #[arg(value_name = "NAME", default_value = "box", conflicts_with = "all")]
+    pub(crate) name: String,
+    /// Every box of this cache
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    #[command(flatten)]
+    pub(crate) folders: Folders,
+    /// List the boxes that are up instead
+    #[arg(long, conflicts_with_all = ["ids", "area"])]
+    pub(crate) boxes: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The scenario
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) folders: Folders,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lint {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    #[command(flatten)]
+    pub(crate) folders: Folders,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Accept {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    #[command(flatten)]
+    pub(crate) folders: Folders,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Components {
+    #[command(subcommand)]
+    pub(crate) what: Option<ComponentsWhat>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ComponentsWhat {
+    /// List them (the default)
+    List,
+    /// Build those that are not built, or only these
+    Build {
+        /// `NAME-VERSION`
+        names: Vec<String>,
+    },
+    /// Write the built ones into one archive, with checksums
+    Export {
+        /// The archive
+        file: PathBuf,
+    },
+    /// Take the built ones out of such an archive
+    Import {
+        /// The archive
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Write it to this file instead
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+}
+
+/// One of N equal parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shard {
+    /// Which, from 1.
+    pub(crate) index: usize,
+    /// Of how many.
+    pub(crate) of: usize,
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').map(|(index, of)| (index.parse(), of.parse()));
+        match parts {
+            Some((Ok(index), Ok(of))) if 1 <= index && index <= of => Ok(Self { index, of }),
+            _ => Err("a shard is I/N with I from 1 to N, as in `2/4`".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn shards_begin_at_one() {
+        assert_eq!("2/4".parse(), Ok(Shard { index: 2, of: 4 }));
+        for bad in ["0/4", "5/4", "1", "a/b", "1/0", "-1/2", ""] {
+            assert!(bad.parse::<Shard>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `gauntlet list`: the scenarios, or the boxes that are up.
+
+use model::Loaded;
+use serde_json::{Value, json};
+
+use crate::args::List;
+use crate::commands::lint::count;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::{folders, select, ui};
+
+/// Lists.
+pub(crate) fn run(args: &List) -> Result<Exit, Fault> {
+    if args.boxes {
+        return boxes(args.json);
+    }
+    let library = folders::find(&args.folders)?.library()?;
+    let ids: Vec<&str> = library.scenarios.iter().map(|loaded| loaded.id.as_str()).collect();
+    let chosen = select::select(&ids, &args.filter)?;
+    let all: Vec<&Loaded> = library.scenarios.iter().filter(|loaded| chosen.contains(&loaded.id.as_str())).collect();
+    if args.json {
+        ui::say(&pretty(&all.iter().map(|loaded| as_json(loaded)).collect()));
+    } else {
+        ui::say(&table(&all));
+    }
+    for (id, error) in &library.faults {
+        ui::note(&format!("warning: `{id}` cannot be read: {}", error.to_string().lines().next().unwrap_or_default()));
+    }
+    Ok(Exit::Passed)
+}
+
+fn table(all: &[&Loaded]) -> String {
+    let width = all.iter().map(|loaded| loaded.id.len()).max().unwrap_or_default();
+    let mut out = String::new();
+    for loaded in all {
+        let (worlds, steps) = size(loaded);
+        out.push_str(&format!("{:width$}  {worlds:>2} × {steps:>2} = {:>3}  {}\n", loaded.id, worlds * steps, why(loaded)));
+    }
+    let cells = all.iter().map(|loaded| size(loaded)).map(|(worlds, steps)| worlds * steps).sum();
+    out.push_str(&format!("\n{}, {} (worlds × steps = cells)\n", count(all.len(), "scenario"), count(cells, "cell")));
+    out
+}
+
+fn size(loaded: &Loaded) -> (usize, usize) {
+    (loaded.scenario.worlds.len(), loaded.scenario.steps.len())
+}
+
+/// The first sentence of its `why`, on one line.
+fn why(loaded: &Loaded) -> String {
+    let line = loaded.scenario.why.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = line.find(". ").map_or(line.len(), |at| at + 1);
+    line[..end].to_owned()
+}
+
+fn as_json(loaded: &Loaded) -> Value {
+    let (worlds, steps) = size(loaded);
+    json!({
+        "id": loaded.id,
+        "worlds": loaded.scenario.worlds.keys().collect::<Vec<_>>(),
+        "steps": loaded.scenario.steps.iter().map(|step| &step.id).collect::<Vec<_>>(),
+        "cells": worlds * steps,
+        "why": loaded.scenario.why,
+    })
+}
+
+fn boxes(as_json: bool) -> Result<Exit, Fault> {
+    let all = native::list(&native::Cache::from_env()?);
+    if as_json {
+        let value = all.iter().map(|one| {
+            json!({"name": one.name, "kubernetes": one.kubernetes, "server": one.server, "kubeconfig": one.kubeconfig})
+        });
+        ui::say(&pretty(&value.collect()));
+        return Ok(Exit::Passed);
+    }
+    for one in &all {
+        ui::say(&format!("{}  Kubernetes {}  {}  {}", one.name, one.kubernetes, one.server, one.kubeconfig.display()));
+    }
+    if all.is_empty() {
+        ui::note("no box is up");
+    }
+    Ok(Exit::Passed)
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}")
+}

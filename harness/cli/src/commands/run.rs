@@ -1,0 +1,114 @@
+//! `gauntlet run`: starts what is needed, tries everything, compares, reports, takes everything down.
+
+mod clusters;
+mod compare;
+mod hold;
+mod outputs;
+mod plan;
+pub(crate) mod setup;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use indexmap::IndexMap;
+use model::{Loaded, Outcome, WorldOutcome};
+use native::Cache;
+
+use crate::args::Run;
+use crate::commands::lint;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::folders::{self, Found};
+use crate::report::{Golden, Report, Tried};
+use crate::{interrupt, report, ui};
+use clusters::{Job, Ran};
+
+/// Runs the chosen scenarios.
+pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
+    let began = Instant::now();
+    let found = folders::find(&args.folders)?;
+    let chosen: Vec<Arc<Loaded>> = lint::good(&found.library()?, &args.filter, args.shard)?.into_iter().map(Arc::new).collect();
+    let store = found.store()?;
+    outputs::check(args)?;
+    let cache = Cache::from_env()?;
+    let plan = plan::of(&chosen, &args.existing)?;
+    if !args.existing.is_asked_for() {
+        setup::ready(&cache, &plan.components()?, args.setup)?;
+    }
+    interrupt::watch(&cache);
+    let job = Arc::new(Job::new(&cache, &chosen, evidence(&cache), args.keep)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Fault::machine("cannot start threads").because(&error))?;
+    let mut ran = runtime.block_on(clusters::run(&job, plan, &args.existing));
+    job.board.clear();
+    let mut report = gather(&chosen, &mut ran);
+    compare::all(&store, &found, &mut report);
+    if args.is_everything() {
+        look_for_orphans(&found, &chosen, &mut report)?;
+    }
+    if !args.keep {
+        runtime.block_on(clusters::down(std::mem::take(&mut ran.clusters), &mut report));
+    }
+    report.elapsed = began.elapsed();
+    outputs::write(args, &mut report, &job.evidence);
+    if args.keep && !ran.clusters.is_empty() {
+        hold::until_told(&cache, &ran.clusters, &report);
+        runtime.block_on(clusters::down(ran.clusters, &mut report));
+    }
+    job.tidy();
+    Ok(report.exit())
+}
+
+impl Run {
+    /// Whether nothing narrows the run.
+    fn is_everything(&self) -> bool {
+        self.filter.ids.is_empty() && self.filter.area.is_empty() && self.shard.is_none()
+    }
+}
+
+/// A folder of this run's own for what failures leave to look at.
+fn evidence(cache: &Cache) -> PathBuf {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    cache.root.join("evidence").join(format!("{now}-{}", std::process::id()))
+}
+
+/// Puts the worlds of every scenario back together, in the file's order.
+fn gather(chosen: &[Arc<Loaded>], ran: &mut Ran) -> Report {
+    let mut worlds: IndexMap<(String, String), WorldOutcome> =
+        ran.outcomes.drain(..).map(|(id, world, outcome)| ((id, world), outcome)).collect();
+    let mut scenarios = Vec::new();
+    for loaded in chosen {
+        let mut outcome = Outcome { id: loaded.id.clone(), worlds: IndexMap::new() };
+        for world in loaded.scenario.worlds.keys() {
+            let seen = worlds.swap_remove(&(loaded.id.clone(), world.clone()));
+            let seen = seen.unwrap_or_else(|| WorldOutcome::Broken { why: "it was never tried".into() });
+            outcome.worlds.insert(world.clone(), seen);
+        }
+        scenarios.push(Tried { scenario: Arc::clone(loaded), outcome, golden: Golden::NotCompared });
+    }
+    Report {
+        scenarios,
+        clusters: std::mem::take(&mut ran.facts),
+        faults: std::mem::take(&mut ran.faults),
+        kept: std::mem::take(&mut ran.kept),
+        ..Report::default()
+    }
+}
+
+fn look_for_orphans(found: &Found, chosen: &[Arc<Loaded>], report: &mut Report) -> Result<(), Fault> {
+    let ids: Vec<&str> = chosen.iter().map(|loaded| loaded.id.as_str()).collect();
+    report.orphans = found.store()?.orphans(&ids)?;
+    Ok(())
+}
+
+/// Prints a text where the report goes: to standard output, unless a report for programs goes there.
+fn print(text: &str, args: &Run) {
+    let taken = [&args.junit, &args.json].into_iter().flatten().any(|path| path.as_os_str() == "-");
+    if taken { ui::note(text) } else { ui::say(text) }
+}
+
+/// The report for people.
+fn text(report: &Report, evidence: &std::path::Path, tables: bool) -> String {
+    report::text::report(report, evidence, tables)
+}

@@ -1,0 +1,148 @@
+//! Starting clusters and trying worlds on them: at most two boxes at a time.
+
+mod job;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cluster::Cluster;
+use engine::Trial;
+use model::WorldOutcome;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::plan::{Group, Plan};
+use crate::args::Existing;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::interrupt;
+use crate::report::{ClusterFacts, NO_CLUSTER, Report};
+pub(crate) use job::Job;
+
+/// How many boxes at a time.
+const AT_ONCE: usize = 2;
+
+/// What came of it.
+#[derive(Default)]
+pub(crate) struct Ran {
+    pub(crate) outcomes: Vec<(String, String, WorldOutcome)>,
+    pub(crate) facts: Vec<ClusterFacts>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) kept: Vec<(String, String, String)>,
+    /// Clusters that are still up, by the name of their box.
+    pub(crate) clusters: Vec<(String, Cluster)>,
+}
+
+/// Tries everything in the plan.
+pub(crate) async fn run(job: &Arc<Job>, plan: Plan, existing: &Existing) -> Ran {
+    let mut ran = Ran { outcomes: plan.skipped, ..Ran::default() };
+    if existing.is_asked_for() {
+        let trials = plan.groups.into_iter().flat_map(|group| group.trials).collect();
+        ran.add(on_existing(job, trials, existing).await);
+    } else {
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        let mut tasks = JoinSet::new();
+        for (index, group) in plan.groups.into_iter().enumerate() {
+            let (job, turns) = (Arc::clone(job), Arc::clone(&turns));
+            tasks.spawn(async move {
+                let _turn = turns.acquire_owned().await;
+                in_a_box(&job, index + 1, group).await
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            match done {
+                Ok(part) => ran.add(part),
+                Err(error) => ran.faults.push(Fault::new(Exit::Broken, "a box's task ended early").because(&error)),
+            }
+        }
+    }
+    ran.kept = job.kept(&ran.outcomes);
+    ran
+}
+
+/// Takes down what is still up.
+pub(crate) async fn down(clusters: Vec<(String, Cluster)>, report: &mut Report) {
+    for (name, cluster) in clusters {
+        if let Err(error) = cluster.down().await {
+            report.leaked.push(cluster::chain(&error));
+        }
+        interrupt::forget(&name);
+    }
+}
+
+async fn in_a_box(job: &Arc<Job>, index: usize, group: Group) -> Ran {
+    let name = format!("run-{}-{index}", std::process::id());
+    interrupt::remember(&name);
+    let board = Arc::clone(&job.board);
+    let (began, shown) = (Instant::now(), name.clone());
+    board.now(&name, &format!("box {name}: starting Kubernetes {}, {} node(s)", group.shape.kubernetes, group.shape.nodes));
+    let progress = move |step| board.machine(&shown, &step);
+    let started = Cluster::native(&job.cache, &name, &job.launcher, &group.shape, progress).await;
+    job.board.end(&name);
+    match started {
+        Ok(cluster) => {
+            let mut ran = on(job, &name, cluster, group.trials, began).await;
+            if !job.keep {
+                take_down(&mut ran).await;
+            }
+            ran
+        }
+        Err(error) => {
+            interrupt::forget(&name);
+            without(group.trials, Fault::from(error))
+        }
+    }
+}
+
+async fn on_existing(job: &Arc<Job>, trials: Vec<Trial>, existing: &Existing) -> Ran {
+    let began = Instant::now();
+    let context = existing.context.as_deref().or(existing.disposable.as_deref());
+    let disposable = existing.disposable.as_deref().is_some_and(|name| Some(name) == context);
+    match Cluster::existing(existing.kubeconfig.as_deref(), context, disposable).await {
+        Ok(cluster) => on(job, context.unwrap_or("current context"), cluster, trials, began).await,
+        Err(error) => without(trials, Fault::from(error)),
+    }
+}
+
+async fn on(job: &Arc<Job>, name: &str, cluster: Cluster, trials: Vec<Trial>, began: Instant) -> Ran {
+    let facts = ClusterFacts {
+        name: name.to_owned(),
+        version: cluster.facts().version.clone(),
+        worlds: trials.len(),
+        start: began.elapsed(),
+        milestones: cluster.milestones().to_vec(),
+    };
+    job.started(&facts);
+    let outcomes = engine::run(&cluster, trials, &job.options(), job.events()).await;
+    Ran { outcomes, facts: vec![facts], clusters: vec![(name.to_owned(), cluster)], ..Ran::default() }
+}
+
+/// Takes a box down as soon as its worlds are done, so that the next can have its turn.
+async fn take_down(ran: &mut Ran) {
+    for (name, cluster) in std::mem::take(&mut ran.clusters) {
+        if let Err(error) = cluster.down().await {
+            ran.faults.push(Fault::new(Exit::Leaked, format!("`{name}` was not taken down")).because(&error));
+        }
+        interrupt::forget(&name);
+    }
+}
+
+/// What becomes of worlds whose cluster never was.
+fn without(trials: Vec<Trial>, fault: Fault) -> Ran {
+    let broken = || WorldOutcome::Broken { why: NO_CLUSTER.into() };
+    let outcomes = trials.into_iter().map(|trial| (trial.scenario.id.clone(), trial.world, broken())).collect();
+    Ran { outcomes, faults: vec![fault], ..Ran::default() }
+}
+
+impl Ran {
+    fn add(&mut self, part: Self) {
+        self.outcomes.extend(part.outcomes);
+        self.facts.extend(part.facts);
+        self.clusters.extend(part.clusters);
+        for fault in part.faults {
+            if !self.faults.contains(&fault) {
+                self.faults.push(fault);
+            }
+        }
+    }
+}

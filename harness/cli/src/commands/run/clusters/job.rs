@@ -1,0 +1,140 @@
+//! What all clusters of a run share: where things are, and what the board shows of their worlds.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use engine::{Event, Options};
+use model::{Cell, CellStatus, Loaded, WorldOutcome};
+use native::Cache;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use crate::fault::Fault;
+use crate::interrupt;
+use crate::progress::{Board, seconds};
+use crate::report::ClusterFacts;
+
+/// How many worlds at a time on one cluster.
+const SIDE_BY_SIDE: usize = 8;
+
+/// The key of the board's line about cells.
+const CELLS: &str = "~cells";
+
+/// What all clusters of a run share.
+pub(crate) struct Job {
+    pub(crate) cache: Cache,
+    pub(crate) launcher: PathBuf,
+    pub(crate) evidence: PathBuf,
+    pub(crate) keep: bool,
+    pub(crate) board: Arc<Board>,
+    count: Mutex<Count>,
+}
+
+#[derive(Default)]
+struct Count {
+    cells: usize,
+    of: usize,
+    bad: usize,
+    /// Worlds that are not done, by scenario.
+    open: BTreeMap<String, usize>,
+    scenarios: usize,
+    namespaces: Vec<(String, String, String)>,
+}
+
+impl Job {
+    pub(crate) fn new(cache: &Cache, chosen: &[Arc<Loaded>], evidence: PathBuf, keep: bool) -> Result<Self, Fault> {
+        let worlds = |loaded: &Arc<Loaded>| loaded.scenario.worlds.len();
+        let count = Count {
+            of: chosen.iter().map(|loaded| worlds(loaded) * loaded.scenario.steps.len()).sum(),
+            open: chosen.iter().map(|loaded| (loaded.id.clone(), worlds(loaded))).collect(),
+            scenarios: chosen.len(),
+            ..Count::default()
+        };
+        Ok(Self {
+            cache: cache.clone(),
+            launcher: interrupt::launcher()?,
+            evidence,
+            keep,
+            board: Arc::new(Board::new()),
+            count: Mutex::new(count),
+        })
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        Options { keep: self.keep, evidence: self.evidence.clone(), side_by_side: SIDE_BY_SIDE }
+    }
+
+    /// Where a cluster's events go: to the board, for as long as somebody sends.
+    pub(crate) fn events(self: &Arc<Self>) -> UnboundedSender<Event> {
+        let (sender, mut events) = unbounded_channel();
+        let job = Arc::clone(self);
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                job.show(event);
+            }
+        });
+        sender
+    }
+
+    /// A cluster answers.
+    pub(crate) fn started(&self, facts: &ClusterFacts) {
+        let text = format!("{}: Kubernetes {}, up in {}", facts.name, facts.version, seconds(facts.start));
+        self.board.line(&format!("{text}; {} to try", worlds(facts.worlds)));
+    }
+
+    fn show(&self, event: Event) {
+        let Ok(mut count) = self.count.lock() else { return };
+        match event {
+            Event::WorldStarted { id, world, namespace } => count.namespaces.push((id, world, namespace)),
+            Event::CellDone { cell, .. } => {
+                count.cells += 1;
+                count.bad += usize::from(cell.status() != CellStatus::Passed);
+                let bad = if count.bad > 0 { format!(", {} not as intended", count.bad) } else { String::new() };
+                self.board.redraw(CELLS, &format!("{} of {} cells{bad}", count.cells, count.of));
+            }
+            Event::Waiting { id, world, what, elapsed } => {
+                self.board.redraw(&format!("{id} {world}"), &format!("{id} in {world}: {what} ({})", seconds(elapsed)));
+            }
+            Event::SecondLook { id, world } => self.board.line(&format!("{id} in {world}: looking a second time")),
+            Event::WorldDone { id, world, .. } => self.world_done(&mut count, &id, &world),
+        }
+    }
+
+    fn world_done(&self, count: &mut Count, id: &str, world: &str) {
+        self.board.end(&format!("{id} {world}"));
+        let Some(open) = count.open.get_mut(id) else { return };
+        *open = open.saturating_sub(1);
+        if *open == 0 {
+            count.open.remove(id);
+            let done = count.scenarios - count.open.len();
+            self.board.line(&format!("tried {id} ({done} of {})", count.scenarios));
+        }
+    }
+
+    /// The namespaces that were kept: those of worlds in which something is not as intended.
+    pub(crate) fn kept(&self, outcomes: &[(String, String, WorldOutcome)]) -> Vec<(String, String, String)> {
+        if !self.keep {
+            return Vec::new();
+        }
+        let is_bad = |id: &str, world: &str| {
+            let found = outcomes.iter().find(|(one, its, _)| one == id && its == world);
+            found.is_some_and(|(_, _, outcome)| !passed(outcome))
+        };
+        let Ok(count) = self.count.lock() else { return Vec::new() };
+        count.namespaces.iter().filter(|(id, world, _)| is_bad(id, world)).cloned().collect()
+    }
+
+    /// Takes the evidence folder away if nothing is in it.
+    pub(crate) fn tidy(&self) {
+        let _ = std::fs::remove_dir(&self.evidence);
+    }
+}
+
+fn passed(outcome: &WorldOutcome) -> bool {
+    let good = |cell: &Cell| cell.status() == CellStatus::Passed;
+    matches!(outcome, WorldOutcome::Tried(cells) if cells.values().all(good))
+}
+
+fn worlds(number: usize) -> String {
+    if number == 1 { "1 world".into() } else { format!("{number} worlds") }
+}

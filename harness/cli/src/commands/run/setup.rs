@@ -1,0 +1,45 @@
+//! Whether this machine has what a box needs; with `--setup`, making it so.
+
+use native::Cache;
+use native::components::Component;
+use native::doctor::{Finding, check};
+
+use crate::commands::{components, doctor};
+use crate::fault::Fault;
+use crate::ui;
+
+/// Makes sure that boxes of these components can start here.
+pub(crate) fn ready(cache: &Cache, needed: &[&Component], setup: bool) -> Result<(), Fault> {
+    let mut findings = check(cache);
+    if setup && findings.iter().any(|finding| !finding.ok) {
+        install(&findings)?;
+        findings = check(cache);
+    }
+    let unbuilt: Vec<&Component> = needed.iter().copied().filter(|component| !cache.built(component)).collect();
+    if setup && findings.iter().all(|finding| finding.ok) {
+        return components::build(cache, &unbuilt);
+    }
+    findings.extend(unbuilt.iter().map(|component| not_built(component)));
+    if findings.iter().all(|finding| finding.ok) { Ok(()) } else { Err(doctor::lacking(&findings)) }
+}
+
+fn install(findings: &[Finding]) -> Result<(), Fault> {
+    let mut packages: Vec<&str> = findings.iter().filter(|finding| !finding.ok).flat_map(|one| one.packages.clone()).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    ui::note(&format!("setup: installing the Debian packages {}", packages.join(", ")));
+    Ok(native::doctor::setup(findings, &mut |command| ui::note(&format!("setup: {command}")))?)
+}
+
+fn not_built(component: &Component) -> Finding {
+    Finding {
+        what: component.title(),
+        ok: false,
+        why: "it is pinned, and not built".into(),
+        mend: Some(format!("gauntlet components build {}", component.title())),
+        packages: Vec::new(),
+    }
+}

@@ -1,0 +1,134 @@
+//! A fault for a person: the fact, what lies behind it, the way out, and how the command ends.
+
+use std::error::Error;
+
+use crate::exit::Exit;
+
+/// Something that ends the command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// How the command ends.
+    pub(crate) exit: Exit,
+    /// The fact.
+    pub(crate) what: String,
+    /// What lies behind it, outermost first.
+    pub(crate) causes: Vec<String>,
+    /// The way out.
+    pub(crate) hint: Option<String>,
+}
+
+impl Fault {
+    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), causes: Vec::new(), hint: None }
+    }
+
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, what)
+    }
+
+    pub(crate) fn machine(what: impl Into<String>) -> Self {
+        Self::new(Exit::Machine, what)
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn because(mut self, error: &(dyn Error + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            self.causes.push(cause.to_string());
+            next = cause.source();
+        }
+        self
+    }
+
+    fn of(exit: Exit, error: &(dyn Error + 'static), hint: Option<String>) -> Self {
+        let mut fault = Self { exit, what: error.to_string(), causes: Vec::new(), hint };
+        if let Some(source) = error.source() {
+            fault = fault.because(source);
+        }
+        fault
+    }
+
+    /// As it is printed: `error: FACT`, its causes, a blank line, `hint: WAY OUT`.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("error: {}", self.what);
+        for cause in &self.causes {
+            text.push_str(&format!("\n  caused by: {cause}"));
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("\n\nhint: {hint}"));
+        }
+        text
+    }
+}
+
+impl From<model::Error> for Fault {
+    fn from(error: model::Error) -> Self {
+        let exit = if matches!(error, model::Error::NoScenario { .. }) { Exit::Nothing } else { Exit::Usage };
+        Self::of(exit, &error, error.hint())
+    }
+}
+
+impl From<golden::Error> for Fault {
+    fn from(error: golden::Error) -> Self {
+        use golden::Error::{Format, Id, NotPending, Outside};
+        let exit = match &error {
+            NotPending { .. } => Exit::Nothing,
+            Outside { .. } | Id { .. } | Format { .. } => Exit::Usage,
+            _ => Exit::Machine,
+        };
+        Self::of(exit, &error, error.hint())
+    }
+}
+
+impl From<native::Error> for Fault {
+    fn from(error: native::Error) -> Self {
+        Self::of(of_box(&error), &error, error.hint())
+    }
+}
+
+impl From<cluster::Error> for Fault {
+    fn from(error: cluster::Error) -> Self {
+        use cluster::Error::{Box, NotDisposable, UnknownContext};
+        match error {
+            Box { source } => source.into(),
+            error => {
+                let is_usage = matches!(error, NotDisposable { .. } | UnknownContext { .. });
+                Self::of(if is_usage { Exit::Usage } else { Exit::Machine }, &error, error.hint())
+            }
+        }
+    }
+}
+
+fn of_box(error: &native::Error) -> Exit {
+    use native::Error::{Archive, BadName, BadShape, Down, NoSuchBox, UnknownComponent, UnknownRelease};
+    match error {
+        Archive { .. } | BadName(_) | BadShape(_) | NoSuchBox(_) | UnknownComponent(_) | UnknownRelease { .. } => Exit::Usage,
+        Down { .. } => Exit::Leaked,
+        _ => Exit::Machine,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_reads_as_fact_causes_and_way_out() {
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "not there");
+        let fault = Fault::usage("cannot read `x`").because(&source).hint("make one");
+        assert_eq!(fault.text(), "error: cannot read `x`\n  caused by: not there\n\nhint: make one");
+    }
+
+    #[test]
+    fn the_source_of_an_error_is_said_once() {
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "not there");
+        let fault = Fault::from(model::Error::Read { path: "x".into(), source });
+        assert_eq!(fault.what, "cannot read `x`");
+        assert_eq!(fault.causes, ["not there"]);
+        assert_eq!(fault.exit, Exit::Usage);
+    }
+}

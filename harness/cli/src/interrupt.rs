@@ -1,0 +1,107 @@
+//! Ctrl-C and SIGTERM: everything is taken down first, then the command ends with 130.
+//!
+//! The boxes and builds of this program die with it: each holds the other end of a pipe. So when a signal comes, the
+//! program becomes another one by `exec`, in the same process: that closes every pipe at one stroke, whatever was going
+//! on. What it becomes waits until the boxes are gone, and sweeps. A second signal ends only the waiting; the boxes
+//! clear up after themselves all the same.
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use native::Cache;
+use native::wait::{Look, until};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::ui;
+
+/// The hidden word, followed by the cache's folder and the names of boxes.
+const WORD: &str = "__taken-down";
+
+const PATIENCE: Duration = Duration::from_secs(45);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// The boxes that this program has started, or is about to.
+static BOXES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// This program's own file, which native runs again.
+pub(crate) fn launcher() -> Result<PathBuf, Fault> {
+    std::env::current_exe().map_err(|error| Fault::machine("this program cannot find its own file").because(&error))
+}
+
+/// From here on a box of this name is ours to take down.
+pub(crate) fn remember(name: &str) {
+    if let Ok(mut boxes) = BOXES.lock() {
+        boxes.push(name.to_owned());
+    }
+}
+
+/// The box is to live on, or is down already.
+pub(crate) fn forget(name: &str) {
+    if let Ok(mut boxes) = BOXES.lock() {
+        boxes.retain(|one| one != name);
+    }
+}
+
+/// From here on signals take everything down.
+pub(crate) fn watch(cache: &Cache) {
+    let root = cache.root.clone();
+    std::thread::spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        if runtime.block_on(next_signal()) {
+            leave(&root);
+        }
+    });
+}
+
+async fn next_signal() -> bool {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else { return false };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    true
+}
+
+/// Becomes the program that waits for the boxes to go.
+fn leave(root: &std::path::Path) {
+    ui::note("\ninterrupted: taking everything down");
+    let names = BOXES.lock().map(|boxes| boxes.clone()).unwrap_or_default();
+    let Ok(program) = launcher() else { return };
+    let error = Command::new(program).arg(WORD).arg(root).args(names).exec();
+    ui::fault(&Fault::machine("cannot take everything down").because(&error));
+}
+
+/// The hidden entry point: waits until the boxes that the command line names are gone.
+pub(crate) fn hidden_main() -> Option<Exit> {
+    let mut words = std::env::args_os().skip(1);
+    if words.next()? != WORD {
+        return None;
+    }
+    let cache = Cache { root: PathBuf::from(words.next()?) };
+    let names: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let gone = names.iter().all(|name| gone(&cache, name));
+    Some(if gone { Exit::Interrupted } else { Exit::Leaked })
+}
+
+/// Waits until nothing of a box is left.
+fn gone(cache: &Cache, name: &str) -> bool {
+    let waited = until(&format!("the box `{name}` to go"), PATIENCE, LOOK_EVERY, || {
+        let folder = cache.box_dir(name);
+        if !folder.exists() {
+            return Look::Ready(());
+        }
+        native::sweep(cache);
+        Look::NotYet(format!("`{}` is there", folder.display()))
+    });
+    if let Err(late) = &waited {
+        ui::fault(&Fault::new(Exit::Leaked, late.to_string()).hint(format!("try `gauntlet down {name}`")));
+    }
+    waited.is_ok()
+}

@@ -1,0 +1,91 @@
+//! The JSON report, for programs. Its keys are stable; a change of meaning gets another version.
+
+use serde_json::{Value, json};
+
+use super::{Golden, Place, Report, Status, Tried, machine};
+
+/// The report.
+pub(crate) fn value(report: &Report) -> Value {
+    let exit = report.exit();
+    json!({
+        "report": "v1",
+        "gauntlet": env!("CARGO_PKG_VERSION"),
+        "exit": { "code": exit.number(), "word": exit.word() },
+        "elapsed-ms": millis(report.elapsed),
+        "machine": machine::facts(),
+        "clusters": report.clusters.iter().map(cluster).collect::<Vec<_>>(),
+        "scenarios": report.scenarios.iter().map(scenario).collect::<Vec<_>>(),
+        "faults": report.faults.iter().map(|fault| fault.what.clone()).collect::<Vec<_>>(),
+        "leaked": report.leaked,
+        "orphans": report.orphans,
+    })
+}
+
+fn millis(time: std::time::Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn cluster(facts: &super::ClusterFacts) -> Value {
+    let points = facts.milestones.iter().map(|(name, at)| json!({ "name": name, "at-ms": millis(*at) }));
+    json!({
+        "name": facts.name,
+        "kubernetes": facts.version,
+        "worlds": facts.worlds,
+        "start-ms": millis(facts.start),
+        "milestones": points.collect::<Vec<_>>(),
+    })
+}
+
+fn scenario(tried: &Tried) -> Value {
+    let (golden, diff) = match &tried.golden {
+        Golden::NotCompared => ("not-compared", None),
+        Golden::Same => ("same", None),
+        Golden::New => ("new", None),
+        Golden::Differs(diff) => ("differs", Some(diff)),
+    };
+    json!({
+        "id": tried.scenario.id,
+        "status": tried.status().word(),
+        "golden": golden,
+        "diff": diff,
+        "cells": tried.cells().iter().map(cell).collect::<Vec<_>>(),
+    })
+}
+
+fn cell(place: &Place<'_>) -> Value {
+    let status = match place.status {
+        Status::Differs | Status::New => Status::Passed,
+        other => other,
+    };
+    json!({
+        "step": place.step,
+        "world": place.world,
+        "status": status.word(),
+        "why": (!place.why.is_empty()).then_some(place.why),
+        "intended": place.cell.map(|cell| cell.intended.to_string()),
+        "seen": place.cell.map(|cell| cell.verdict.to_string()),
+        "then": place.cell.and_then(|cell| cell.second.as_ref()).map(ToString::to_string),
+        "millis": place.cell.map(|cell| cell.millis),
+        "detail": place.cell.map(|cell| &cell.detail),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::tried;
+
+    #[test]
+    fn the_keys_are_stable() {
+        let report = Report { scenarios: vec![tried(|_| {})], ..Report::default() };
+        let value = value(&report);
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+        let wanted = "report gauntlet exit elapsed-ms machine clusters scenarios faults leaked orphans";
+        assert_eq!(keys(&value), wanted);
+        assert_eq!(keys(&value["scenarios"][0]), "id status golden diff cells");
+        let cell = &value["scenarios"][0]["cells"][3];
+        assert_eq!(keys(cell), "step world status why intended seen then millis detail");
+        assert_eq!((cell["world"].as_str(), cell["seen"].as_str()), (Some("enforce"), Some("admitted")));
+        assert_eq!(value["report"], "v1");
+    }
+}

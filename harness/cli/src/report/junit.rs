@@ -1,0 +1,102 @@
+//! The JUnit report: a suite for each scenario, a case for each cell.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+
+use super::{Golden, Place, Report, Status, Tried};
+
+/// The report as XML.
+///
+/// # Errors
+/// When the writer fails, with its words.
+pub(crate) fn xml(report: &Report) -> Result<String, String> {
+    let mut all = quick_junit::Report::new("gauntlet");
+    all.set_time(report.elapsed);
+    for tried in &report.scenarios {
+        all.add_test_suite(suite(tried));
+    }
+    all.to_string().map_err(|error| error.to_string())
+}
+
+fn suite(tried: &Tried) -> TestSuite {
+    let mut suite = TestSuite::new(tried.scenario.id.as_str());
+    for cell in tried.cells() {
+        let mut case = TestCase::new(format!("{} · {}", cell.step, cell.world), status(&cell));
+        case.set_classname(tried.scenario.id.as_str());
+        if let Some(seen) = cell.cell {
+            case.set_time(Duration::from_secs_f64(seen.millis.max(0.0) / 1000.0));
+        }
+        suite.add_test_case(case);
+    }
+    if let Some((message, text)) = difference(&tried.golden) {
+        let mut failed = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        failed.set_message(message).set_type("differs").set_description(text);
+        let mut case = TestCase::new("recorded detail", failed);
+        case.set_classname(tried.scenario.id.as_str());
+        suite.add_test_case(case);
+    }
+    suite
+}
+
+fn difference(golden: &Golden) -> Option<(&str, &str)> {
+    match golden {
+        Golden::New => Some(("nothing is recorded yet", "")),
+        Golden::Differs(diff) => Some(("intents met, recorded detail changed", diff)),
+        Golden::Same | Golden::NotCompared => None,
+    }
+}
+
+fn status(cell: &Place<'_>) -> TestCaseStatus {
+    let kind = match cell.status {
+        Status::Failed | Status::Flaky => NonSuccessKind::Failure,
+        Status::Broken => NonSuccessKind::Error,
+        Status::Skipped => {
+            let mut skipped = TestCaseStatus::skipped();
+            skipped.set_message(cell.why);
+            return skipped;
+        }
+        Status::Passed | Status::Differs | Status::New => return TestCaseStatus::success(),
+    };
+    let mut bad = TestCaseStatus::non_success(kind);
+    bad.set_type(cell.status.word());
+    match cell.cell {
+        Some(seen) => {
+            bad.set_message(format!("intended: {}; seen: {}", seen.intended, seen.verdict));
+            bad.set_description(seen.detail.message.clone().unwrap_or_default());
+        }
+        None => {
+            bad.set_message(cell.why);
+        }
+    }
+    bad
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Answer;
+
+    use super::*;
+    use crate::report::tests::tried;
+
+    fn of(tried: Tried) -> String {
+        xml(&Report { scenarios: vec![tried], ..Report::default() }).unwrap()
+    }
+
+    #[test]
+    fn every_cell_is_a_case() {
+        let text = of(tried(|_| {}));
+        assert!(text.contains(r#"<testsuite name="pod-security/privileged" tests="4""#), "{text}");
+        assert!(text.contains(r#"name="privileged-pod · enforce" classname="pod-security/privileged" time="0.012""#), "{text}");
+    }
+
+    #[test]
+    fn failures_and_differences_fail() {
+        let text = of(tried(|cell| cell.verdict = Answer::Admitted.into()));
+        assert!(text.contains(r#"<failure message="intended: denied by pod-security; seen: admitted" type="failed""#), "{text}");
+        let mut differs = tried(|_| {});
+        differs.golden = Golden::Differs("-old\n+new".into());
+        let text = of(differs);
+        assert!(text.contains(r#"name="recorded detail""#) && text.contains(r#"failures="1""#), "{text}");
+    }
+}

@@ -1,0 +1,64 @@
+//! The table of one scenario: a row for each step, a column for each world.
+
+use super::{Place, Status, Tried};
+
+/// The table. A cell that is as intended is its verdict; any other begins with a mark and says what was intended.
+pub(crate) fn table(tried: &Tried) -> String {
+    let cells = tried.cells();
+    let worlds: Vec<&str> = tried.outcome.worlds.keys().map(String::as_str).collect();
+    let mut rows: Vec<Vec<String>> = vec![std::iter::once("step").chain(worlds.iter().copied()).map(Into::into).collect()];
+    for step in &tried.scenario.scenario.steps {
+        let at = |world: &str| cells.iter().find(|cell| cell.step == step.id && cell.world == world);
+        let texts = worlds.iter().map(|world| at(world).map(text).unwrap_or_default());
+        rows.push(std::iter::once(step.id.clone()).chain(texts).collect());
+    }
+    aligned(&rows)
+}
+
+fn text(cell: &Place<'_>) -> String {
+    let seen = cell.cell.map(|cell| cell.verdict.to_string()).unwrap_or_default();
+    let intended = cell.cell.map(|cell| cell.intended.to_string()).unwrap_or_default();
+    match cell.status {
+        Status::Broken => "?? broken".into(),
+        Status::Skipped => "-".into(),
+        Status::Failed => format!("!! {seen}, intended: {intended}"),
+        Status::Flaky => {
+            let second = cell.cell.and_then(|cell| cell.second.as_ref()).map(ToString::to_string).unwrap_or_default();
+            format!("!! {seen}, then {second}, intended: {intended}")
+        }
+        Status::Passed | Status::Differs | Status::New => seen,
+    }
+}
+
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns).map(widest).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(text, width)| format!("{text:width$}"));
+        format!("  {}", cells.collect::<Vec<_>>().join("  ")).trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Answer;
+
+    use super::*;
+    use crate::report::tests::tried;
+
+    #[test]
+    fn a_table_has_steps_down_and_worlds_across() {
+        let wanted = "  step            bare      enforce
+  privileged-pod  admitted  denied by pod-security
+  plain-pod       admitted  admitted";
+        assert_eq!(table(&tried(|_| {})), wanted);
+    }
+
+    #[test]
+    fn what_is_not_as_intended_is_marked_without_colour() {
+        let text = table(&tried(|cell| cell.verdict = Answer::Admitted.into()));
+        assert!(text.contains("!! admitted, intended: denied by pod-security"), "{text}");
+    }
+}

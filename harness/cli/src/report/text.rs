@@ -1,0 +1,193 @@
+//! The report for people.
+
+use std::path::Path;
+
+use super::{Golden, NO_CLUSTER, Place, Report, Status, Tried, table};
+use crate::commands::lint::count;
+use crate::progress::seconds;
+
+/// The whole report: a line for each scenario, a table and the failures for those that did not pass, a summary.
+pub(crate) fn report(report: &Report, evidence: &Path, tables: bool) -> String {
+    let mut out = String::new();
+    let width = report.scenarios.iter().map(|tried| tried.scenario.id.len()).max().unwrap_or_default();
+    for tried in &report.scenarios {
+        let id = &tried.scenario.id;
+        out.push_str(&format!("{:<8} {id:width$}  {}\n", tried.status().word(), extent(tried)));
+        if tables && is_good(tried.status()) {
+            out.push_str(&format!("\n{}\n\n", table::table(tried)));
+        }
+    }
+    for tried in report.scenarios.iter().filter(|tried| !is_good(tried.status()) && !had_no_cluster(tried)) {
+        out.push_str(&block(tried, evidence));
+    }
+    out.push_str(&tail(report));
+    out.push_str(&format!("\n{}\n", summary(report)));
+    out
+}
+
+fn is_good(status: Status) -> bool {
+    matches!(status, Status::Passed | Status::Skipped)
+}
+
+/// Whether all that is to be said of it is that its cluster did not start.
+fn had_no_cluster(tried: &Tried) -> bool {
+    tried.cells().iter().all(|cell| cell.status == Status::Passed || cell.why == NO_CLUSTER)
+        && tried.status() == Status::Broken
+}
+
+fn extent(tried: &Tried) -> String {
+    let (worlds, steps) = (tried.outcome.worlds.len(), tried.scenario.scenario.steps.len());
+    let skipped = tried.cells().iter().filter(|cell| cell.status == Status::Skipped).count();
+    let note = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
+    format!("{worlds} × {steps} = {} cells{note}", worlds * steps)
+}
+
+/// Everything about a scenario that did not pass.
+fn block(tried: &Tried, evidence: &Path) -> String {
+    let id = &tried.scenario.id;
+    let mut out = format!("\n{} {id}\n\n{}\n", tried.status().word(), table::table(tried));
+    let mut said = Vec::new();
+    for cell in tried.cells() {
+        if matches!(cell.status, Status::Failed | Status::Flaky | Status::Broken) {
+            out.push_str(&failure(tried, &cell, evidence, &mut said));
+        }
+    }
+    match &tried.golden {
+        Golden::New => out.push_str(&format!(
+            "\n  nothing is recorded for it yet\n\nhint: look at the table, then `gauntlet accept {id}`\n"
+        )),
+        Golden::Differs(diff) => {
+            out.push_str(&format!("\n{diff}\nhint: if this is as it should be, `gauntlet accept {id}`\n"));
+        }
+        Golden::NotCompared | Golden::Same => {}
+    }
+    out
+}
+
+/// One cell that is not as intended: what was, what is, where to look, how to try it again. A world that could not be
+/// set up is said once.
+fn failure<'a>(tried: &Tried, cell: &Place<'a>, evidence: &Path, said: &mut Vec<&'a str>) -> String {
+    let id = &tried.scenario.id;
+    let again = format!("    again     gauntlet run {id}\n");
+    let folder = evidence.join(id).join(cell.world);
+    let folder = if folder.is_dir() { format!("    evidence  {}\n", folder.display()) } else { String::new() };
+    let Some(seen) = cell.cell else {
+        if said.contains(&cell.world) {
+            return String::new();
+        }
+        said.push(cell.world);
+        return format!("\n  {} in every step of {}\n    why       {}\n{folder}{again}", cell.status.word(), cell.world, indented(cell.why));
+    };
+    let mut out = format!("\n  {} · {} · {}\n", cell.status.word(), cell.step, cell.world);
+    out.push_str(&format!("    intended  {}\n    seen      {}\n", seen.intended, indented(&seen.verdict.to_string())));
+    if let Some(second) = &seen.second {
+        out.push_str(&format!("    then      {}\n", indented(&second.to_string())));
+    }
+    if let Some(message) = &seen.detail.message {
+        let code = seen.detail.code.map(|code| format!("{code} ")).unwrap_or_default();
+        out.push_str(&format!("    reply     {code}{}\n", indented(message)));
+    }
+    for (key, fact) in &seen.detail.facts {
+        out.push_str(&format!("    {key:<9} {}\n", indented(fact)));
+    }
+    out + &folder + &again
+}
+
+/// A text of several lines, below its own beginning.
+fn indented(text: &str) -> String {
+    text.trim_end().replace('\n', &format!("\n{:14}", ""))
+}
+
+/// What concerns the whole run.
+fn tail(report: &Report) -> String {
+    let mut out = String::new();
+    for fault in &report.faults {
+        out.push_str(&format!("\n{}\n", fault.text()));
+    }
+    for path in &report.orphans {
+        out.push_str(&format!("\nerror: no scenario uses `{}`\n\nhint: delete it\n", path.display()));
+    }
+    for left in &report.leaked {
+        out.push_str(&format!("\nleaked: {left}\n"));
+    }
+    out
+}
+
+/// `45 scenarios, 380 cells: 378 passed, 1 failed, 1 broken; 1 scenario differs; 41.2 s`.
+pub(crate) fn summary(report: &Report) -> String {
+    let cells: usize = report.scenarios.iter().map(|tried| tried.cells().len()).sum();
+    let statuses = [Status::Passed, Status::Failed, Status::Flaky, Status::Broken, Status::Skipped];
+    let parts: Vec<String> = statuses
+        .into_iter()
+        .map(|status| (status, report.count(status)))
+        .filter(|(status, number)| *number > 0 || *status == Status::Passed)
+        .map(|(status, number)| format!("{number} {}", status.word()))
+        .collect();
+    let mut out = format!("{}, {}: {}", count(report.scenarios.len(), "scenario"), count(cells, "cell"), parts.join(", "));
+    for status in [Status::Differs, Status::New] {
+        let number = report.scenarios_that(status);
+        if number > 0 {
+            out.push_str(&format!("; {}: {}", status.word(), count(number, "scenario")));
+        }
+    }
+    if !report.clusters.is_empty() {
+        out.push_str(&format!("; {}", count(report.clusters.len(), "cluster")));
+    }
+    format!("{out}; {}", seconds(report.elapsed))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use model::{Answer, WorldOutcome};
+
+    use super::*;
+    use crate::report::tests::tried;
+
+    fn of(tried: Tried) -> String {
+        let all = Report { scenarios: vec![tried], elapsed: Duration::from_millis(1500), ..Report::default() };
+        report(&all, Path::new("/nowhere"), false)
+    }
+
+    #[test]
+    fn what_passed_is_one_line() {
+        let wanted = "passed   pod-security/privileged  2 × 2 = 4 cells\n\n1 scenario, 4 cells: 4 passed; 1.5 s\n";
+        assert_eq!(of(tried(|_| {})), wanted);
+    }
+
+    #[test]
+    fn a_failure_says_cell_intent_reply_and_command() {
+        let text = of(tried(|cell| {
+            cell.verdict = Answer::Admitted.into();
+            cell.detail.message = Some("created".into());
+        }));
+        let wanted = "
+  failed · privileged-pod · enforce
+    intended  denied by pod-security
+    seen      admitted
+    reply     201 created
+    again     gauntlet run pod-security/privileged
+";
+        assert!(text.contains(wanted), "{text}");
+        assert!(text.ends_with("1 scenario, 4 cells: 3 passed, 1 failed; 1.5 s\n"), "{text}");
+    }
+
+    #[test]
+    fn a_world_that_is_broken_is_said_once() {
+        let mut broken = tried(|_| {});
+        broken.outcome.worlds.insert("enforce".into(), WorldOutcome::Broken { why: "the webhook never answered".into() });
+        let text = of(broken);
+        assert_eq!(text.matches("the webhook never answered").count(), 1, "{text}");
+        assert!(text.contains("broken in every step of enforce"), "{text}");
+    }
+
+    #[test]
+    fn changed_detail_shows_its_diff_and_the_way_to_accept_it() {
+        let mut differs = tried(|_| {});
+        differs.golden = Golden::Differs("-old\n+new\n".into());
+        let text = of(differs);
+        assert!(text.contains("-old\n+new\n\nhint: if this is as it should be, `gauntlet accept pod-security/privileged`"));
+        assert!(text.contains("4 passed; differs: 1 scenario; 1.5 s"), "{text}");
+    }
+}

@@ -1,0 +1,184 @@
+//! Which scenarios a command line names. A filter that matches nothing is a fault, even when others match.
+
+use globset::GlobBuilder;
+
+use crate::args::{Filter, Shard};
+use crate::exit::Exit;
+use crate::fault::Fault;
+
+/// How many ids a hint names.
+const NEAR: usize = 3;
+
+/// The ids that are named, in the order of `all`.
+pub(crate) fn select<'a>(all: &[&'a str], filter: &Filter) -> Result<Vec<&'a str>, Fault> {
+    let patterns = filter.ids.iter().map(|text| Pattern::new(text)).collect::<Result<Vec<_>, _>>()?;
+    for pattern in &patterns {
+        if !all.iter().any(|id| pattern.matches(id)) {
+            return Err(nothing(&format!("no scenario matches `{}`", pattern.text), &pattern.text, all));
+        }
+    }
+    for area in &filter.area {
+        if !all.iter().any(|id| in_area(id, area)) {
+            return Err(no_area(area, all));
+        }
+    }
+    let wanted = |id: &str| {
+        (patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(id)))
+            && (filter.area.is_empty() || filter.area.iter().any(|area| in_area(id, area)))
+    };
+    let chosen: Vec<&str> = all.iter().copied().filter(|id| wanted(id)).collect();
+    if chosen.is_empty() {
+        return Err(Fault::new(Exit::Nothing, "no scenario matches both the ids and the areas")
+            .hint("name one or the other; `gauntlet list` prints every id"));
+    }
+    Ok(chosen)
+}
+
+/// The part of `chosen` that this shard tries.
+pub(crate) fn shard<'a>(chosen: Vec<&'a str>, shard: Option<Shard>) -> Result<Vec<&'a str>, Fault> {
+    let Some(Shard { index, of }) = shard else { return Ok(chosen) };
+    let count = chosen.len();
+    let part: Vec<&str> = chosen.into_iter().skip(index - 1).step_by(of).collect();
+    if part.is_empty() {
+        return Err(Fault::new(Exit::Nothing, format!("shard {index}/{of} is empty: {count} scenarios were chosen"))
+            .hint(format!("use at most {count} shards")));
+    }
+    Ok(part)
+}
+
+struct Pattern {
+    text: String,
+    glob: globset::GlobMatcher,
+}
+
+impl Pattern {
+    fn new(text: &str) -> Result<Self, Fault> {
+        let text = text.trim_end_matches('/').to_owned();
+        let glob = GlobBuilder::new(&text).literal_separator(true).build();
+        let glob = glob.map_err(|error| Fault::usage(format!("`{text}` is not a glob: {}", error.kind())))?;
+        Ok(Self { glob: glob.compile_matcher(), text })
+    }
+
+    fn matches(&self, id: &str) -> bool {
+        id == self.text || self.glob.is_match(id)
+    }
+}
+
+fn in_area(id: &str, area: &str) -> bool {
+    id.split_once('/').is_some_and(|(its, _)| its == area)
+}
+
+fn no_area(area: &str, all: &[&str]) -> Fault {
+    let mut areas: Vec<&str> = all.iter().filter_map(|id| id.split_once('/')).map(|(area, _)| area).collect();
+    areas.dedup();
+    Fault::new(Exit::Nothing, format!("no scenario is in the area `{area}`"))
+        .hint(format!("there are {}", areas.iter().map(|area| format!("`{area}`")).collect::<Vec<_>>().join(", ")))
+}
+
+fn nothing(what: &str, text: &str, all: &[&str]) -> Fault {
+    let near = near(text, all);
+    let hint = if near.is_empty() {
+        "`gauntlet list` prints every id".to_owned()
+    } else {
+        let names: Vec<String> = near.iter().map(|id| format!("`{id}`")).collect();
+        format!("did you mean {}?", names.join(" or "))
+    };
+    Fault::new(Exit::Nothing, what).hint(hint)
+}
+
+/// The ids nearest to a text: those that hold it, then those a few letters away.
+fn near<'a>(text: &str, all: &[&'a str]) -> Vec<&'a str> {
+    let name = |id: &'a str| id.split_once('/').map_or(id, |(_, name)| name);
+    let own = text.split_once('/').map_or(text, |(_, name)| name);
+    let mut ranked: Vec<(usize, &str)> = all
+        .iter()
+        .map(|id| {
+            let away = distance(text, id).min(distance(own, name(id)) + usize::from(own != text));
+            let holds = own.len() >= 3 && id.contains(own);
+            (if holds { 0 } else { away }, *id)
+        })
+        .filter(|(away, id)| *away <= 2.max(id.len() / 4))
+        .collect();
+    ranked.sort();
+    ranked.into_iter().take(NEAR).map(|(_, id)| id).collect()
+}
+
+/// How many letters have to be added, dropped or changed.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.iter().enumerate() {
+            let change = corner + usize::from(a != *b);
+            corner = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [&str; 4] = ["audit/exec", "pod-security/privileged", "rbac/escalate", "rbac/pod-reader"];
+
+    fn ids(ids: &[&str]) -> Filter {
+        Filter { ids: ids.iter().map(ToString::to_string).collect(), area: Vec::new() }
+    }
+
+    #[test]
+    fn nothing_named_is_everything() {
+        assert_eq!(select(&ALL, &ids(&[])).unwrap(), ALL);
+    }
+
+    #[test]
+    fn ids_and_globs_choose_in_the_librarys_order() {
+        assert_eq!(select(&ALL, &ids(&["rbac/*"])).unwrap(), ["rbac/escalate", "rbac/pod-reader"]);
+        assert_eq!(select(&ALL, &ids(&["rbac/pod-reader", "audit/exec"])).unwrap(), ["audit/exec", "rbac/pod-reader"]);
+        assert_eq!(select(&ALL, &ids(&["*/privileged"])).unwrap(), ["pod-security/privileged"]);
+    }
+
+    #[test]
+    fn areas_narrow() {
+        let filter = Filter { ids: vec!["*/*e*".into()], area: vec!["rbac".into()] };
+        assert_eq!(select(&ALL, &filter).unwrap(), ["rbac/escalate", "rbac/pod-reader"]);
+    }
+
+    #[test]
+    fn a_filter_without_a_match_is_a_fault_even_beside_one_that_has() {
+        let fault = select(&ALL, &ids(&["audit/exec", "rbac/pod-raeder"])).unwrap_err();
+        assert_eq!(fault.exit, Exit::Nothing);
+        assert_eq!(fault.what, "no scenario matches `rbac/pod-raeder`");
+        assert_eq!(fault.hint.as_deref(), Some("did you mean `rbac/pod-reader`?"));
+        let filter = Filter { ids: vec![], area: vec!["rbca".into()] };
+        let fault = select(&ALL, &filter).unwrap_err();
+        assert_eq!(fault.hint.as_deref(), Some("there are `audit`, `pod-security`, `rbac`"));
+        let filter = Filter { ids: vec!["audit/*".into()], area: vec!["rbac".into()] };
+        assert_eq!(select(&ALL, &filter).unwrap_err().exit, Exit::Nothing);
+    }
+
+    #[test]
+    fn a_name_without_its_area_is_near() {
+        assert_eq!(near("privileged", &ALL), ["pod-security/privileged"]);
+        assert_eq!(near("zzzzzzzzzzzz", &ALL), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn shards_are_disjoint_and_complete() {
+        let part = |index| shard(ALL.to_vec(), Some(Shard { index, of: 3 })).unwrap();
+        let mut all: Vec<&str> = (1..=3).flat_map(part).collect();
+        all.sort_unstable();
+        assert_eq!(all, ALL);
+        assert_eq!(shard(ALL.to_vec(), Some(Shard { index: 5, of: 5 })).unwrap_err().exit, Exit::Nothing);
+    }
+
+    #[test]
+    fn distances_are_counted_in_letters() {
+        for (from, to, wanted) in [("", "abc", 3), ("abc", "abc", 0), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
+            assert_eq!(distance(from, to), wanted, "{from} {to}");
+        }
+    }
+}
