@@ -24,7 +24,7 @@ pub fn reach(object: &Value) -> Reach {
     let named = is_ours(&object["metadata"]["name"]);
     let confined = match kind {
         "Namespace" => named,
-        "ClusterRole" => named && object.get("aggregationRule").is_none() && !feeds_aggregation(object),
+        "ClusterRole" => named && collects_only_ours(object) && !feeds_aggregation(object),
         "ClusterRoleBinding" => named && all(&object["subjects"], subject_is_ours),
         "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => named,
         "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => {
@@ -75,6 +75,13 @@ fn subject_is_ours(subject: &Value) -> bool {
 
 fn selects_only_us(matcher: &Value) -> bool {
     is_ours(&matcher["namespaceSelector"]["matchLabels"][OWN_NAMESPACE])
+}
+
+/// An aggregated role that can only collect roles whose label names the world.
+fn collects_only_ours(role: &Value) -> bool {
+    all(&role["aggregationRule"]["clusterRoleSelectors"], |selector| {
+        selector["matchLabels"].as_object().is_some_and(|labels| labels.values().any(is_ours))
+    })
 }
 
 fn feeds_aggregation(role: &Value) -> bool {

@@ -48,6 +48,19 @@ fn a_cluster_role_binding_is_confined_by_its_subjects() {
 }
 
 #[test]
+fn an_aggregated_role_is_confined_by_a_label_that_names_the_world() {
+    let role = |selectors: serde_json::Value| {
+        json!({"kind": "ClusterRole", "metadata": {"name": "sum-$(namespace)"},
+               "aggregationRule": {"clusterRoleSelectors": selectors}})
+    };
+    let ours = json!({"matchLabels": {"gauntlet.dev/aggregate-to": "$(namespace)"}});
+    let theirs = json!({"matchLabels": {"team": "blue"}});
+    assert_eq!(reach(&role(json!([ours]))), Reach::Confined);
+    assert_eq!(reach(&role(json!([ours, theirs]))), Reach::Cluster);
+    assert_eq!(reach(&role(json!([{"matchExpressions": [{"key": "team", "operator": "Exists"}]}]))), Reach::Cluster);
+}
+
+#[test]
 fn a_role_that_feeds_view_is_everybodys() {
     let role = json!({"kind": "ClusterRole", "metadata": {"name": "x-$(namespace)",
         "labels": {"rbac.authorization.k8s.io/aggregate-to-view": "true"}}});
