@@ -1,2 +1,88 @@
-//! Figures.
-fn main() {}
+//! Figures of the pipeline, on the machine they run on: raw numbers into a CSV file, medians and ratios to the screen.
+//!
+//! Ratios are between things measured in the same run, in turn; an absolute time says something about one machine on
+//! one day.
+
+mod start;
+mod stats;
+mod step;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measures the box's start, or a step against a bare request.
+#[derive(Parser)]
+struct Arguments {
+    /// What to measure.
+    #[command(subcommand)]
+    figure: Figure,
+    /// The folder that gets the raw numbers, one CSV file for each figure.
+    #[arg(long, default_value = "target/figures", global = true)]
+    out: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Figure {
+    /// Starts boxes one after the other, each up to its first pod Running.
+    Start {
+        /// How many.
+        #[arg(long, default_value_t = 10)]
+        runs: usize,
+    },
+    /// Tries a step and sends the same request from a bare client, in turn.
+    Step {
+        /// How many blocks of fifty of each.
+        #[arg(long, default_value_t = 8)]
+        blocks: usize,
+    },
+}
+
+#[expect(clippy::print_stderr, reason = "this is a command")]
+fn main() -> ExitCode {
+    if let Some(code) = native::hidden_main(std::env::args_os()) {
+        return code;
+    }
+    match measure(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(&arguments.out)?;
+    let launcher = std::env::current_exe()?;
+    let cache = native::Cache::from_env()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let boxes = Boxes { cache: &cache, launcher: &launcher };
+    match arguments.figure {
+        Figure::Start { runs } => runtime.block_on(start::measure(&boxes, runs, &arguments.out)),
+        Figure::Step { blocks } => runtime.block_on(step::measure(&boxes, blocks, &arguments.out)),
+    }
+}
+
+/// Where boxes come from.
+struct Boxes<'a> {
+    cache: &'a native::Cache,
+    launcher: &'a Path,
+}
+
+impl Boxes<'_> {
+    async fn start(&self, name: &str) -> Result<cluster::Cluster, cluster::Error> {
+        let shape = cluster::ResolvedShape {
+            kubernetes: "1.36".into(),
+            encryption: model::Encryption::Identity,
+            audit: cluster::ResolvedAudit::Metadata,
+            admission: None,
+            feature_gates: Default::default(),
+            runtime_config: Default::default(),
+            nodes: 1,
+        };
+        cluster::Cluster::native(self.cache, name, self.launcher, &shape, |_| {}).await
+    }
+}

@@ -122,6 +122,12 @@ impl Cluster {
         self.ours.as_ref().map_or(&[], |running| &running.milestones)
     }
 
+    /// The box's control groups, one folder for each tree of the host. Empty for a cluster that was there before.
+    #[must_use]
+    pub fn cgroups(&self) -> &[PathBuf] {
+        self.ours.as_ref().map_or(&[], |running| &running.cgroups)
+    }
+
     /// Takes a box of our own down and waits until nothing of it is left; a cluster that was there before stays.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use model::{Library, Loaded, lint};
+use model::{Answer, Library, Loaded, lint, mutants};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -133,6 +133,22 @@ fn every_finding_points_somewhere() {
     let all = lint(&open(dir.path()).unwrap());
     let missing = all.iter().find(|finding| finding.what.contains("pods.yaml")).unwrap();
     assert_eq!((missing.place.line, missing.snippet.contains("^^^")), (8, true), "{missing:?}");
+}
+
+#[test]
+fn each_control_can_be_taken_out() {
+    let two = GOOD.replace("[namespace.yaml]", "[namespace.yaml, role.yaml]");
+    let dir = folder(&two.replace("bare: {}", "bare: { apply: [role.yaml] }"));
+    let loaded = open(dir.path()).unwrap();
+    let found = mutants(&loaded);
+    assert_eq!(
+        found.iter().map(|one| (one.of.as_str(), one.without.as_str())).collect::<Vec<_>>(),
+        [("labelled", "namespace.yaml")]
+    );
+    let one = &found[0];
+    assert_eq!(one.scenario.scenario.worlds[&one.world].apply, ["role.yaml"]);
+    let denied = one.scenario.scenario.steps[0].intended(&one.world);
+    assert!(matches!(denied, Some(Answer::Denied { .. })), "the intent stays: {denied:?}");
 }
 
 /// A document that would grow without bound is refused, not expanded.

@@ -1,0 +1,80 @@
+//! How long a box takes to start: the API server, the node, the first pod.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use cluster::Cluster;
+use serde_json::{Value, json};
+
+use crate::Boxes;
+use crate::stats::Spread;
+
+const FIRST_POD: &str = "first-pod-running";
+const MEMORY: &str = "memory-mib";
+
+#[expect(clippy::print_stdout, reason = "this is a command")]
+pub(crate) async fn measure(boxes: &Boxes<'_>, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+    drop(boxes.start("figures-warm-up").await?); // builds what is missing, and makes the first state
+    let mut rows: Vec<(usize, String, f64)> = Vec::new();
+    for run in 1..=runs {
+        let began = Instant::now();
+        let cluster = boxes.start(&format!("figures-{run}")).await?;
+        first_pod(&cluster).await?;
+        rows.push((run, FIRST_POD.into(), millis(began.elapsed())));
+        rows.extend(cluster.milestones().iter().map(|(name, at)| (run, name.clone(), millis(*at))));
+        rows.extend(memory(&cluster).map(|mib| (run, MEMORY.into(), mib)));
+        cluster.down().await?;
+    }
+    let mut csv = String::from("run,milestone,value\n");
+    for (run, name, value) in &rows {
+        writeln!(csv, "{run},{name},{value:.2}")?;
+    }
+    std::fs::write(out.join("start.csv"), csv)?;
+    let of = |wanted: &str| Spread::of(rows.iter().filter(|(_, name, _)| name == wanted).map(|row| row.2).collect());
+    let mut names: Vec<&str> = Vec::new();
+    rows.iter().for_each(|(_, name, _)| if !names.contains(&name.as_str()) { names.push(name) });
+    for name in names {
+        of(name).into_iter().for_each(|spread| println!("{name:24} {spread}"));
+    }
+    if let (Some(pod), Some(ready)) = (of(FIRST_POD), of("readyz")) {
+        println!("first pod over readyz: {:.2}", pod.median / ready.median);
+    }
+    Ok(())
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+async fn first_pod(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "first"},
+        "spec": {"containers": [{"name": "c", "image": native::PROBE_IMAGE}]}});
+    let pods = "/api/v1/namespaces/default/pods";
+    let create = http::Request::post(pods).body(serde_json::to_vec(&pod)?)?;
+    let _: Value = cluster.admin().request(create).await?;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut tick = tokio::time::interval(Duration::from_millis(5));
+    loop {
+        tick.tick().await;
+        let look = http::Request::get(format!("{pods}/first")).body(Vec::new())?;
+        let seen: Value = cluster.admin().request(look).await?;
+        match seen["status"]["phase"].as_str() {
+            Some("Running") => return Ok(()),
+            phase if Instant::now() > deadline => {
+                return Err(format!("waited 30s for the first pod to run; last seen: {phase:?}").into());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What the box's control group holds, file cache included, in MiB.
+fn memory(cluster: &Cluster) -> Option<f64> {
+    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).ok()?.trim().parse::<f64>().ok();
+    let usage = cluster.cgroups().iter().find_map(|group| {
+        read(group.join("memory.current")).or_else(|| read(group.join("memory.usage_in_bytes")))
+    })?;
+    Some(usage / f64::from(1 << 20))
+}
