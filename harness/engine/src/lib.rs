@@ -4,7 +4,26 @@
 //! they are in force; its steps are sent as they are, one after the other; what came back is read by [`model::read`].
 //! Trials run side by side, except those whose controls reach beyond their own namespace.
 
+mod actions;
+mod changed;
+mod discovery;
 mod event;
+mod evidence;
+mod identity;
+mod lab;
+mod masked;
+mod pods;
+mod random;
+mod reach;
+mod request;
+mod schedule;
+mod seen;
+mod settle;
+mod started;
+mod tidy;
+mod wait;
+mod warning;
+mod world;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,10 +63,8 @@ pub async fn run(
     options: &Options,
     events: UnboundedSender<Event>,
 ) -> Vec<(String, String, WorldOutcome)> {
-    let _ = (cluster, options, events);
-    let why = "the engine is not there yet";
-    trials
-        .into_iter()
-        .map(|trial| (trial.scenario.id.clone(), trial.world, WorldOutcome::Broken { why: why.into() }))
-        .collect()
+    let lab = lab::Lab::new(cluster, options, events);
+    let outcomes = schedule::all(&lab, &trials).await;
+    lab.canaries.end().await;
+    trials.into_iter().zip(outcomes).map(|(trial, outcome)| (trial.scenario.id.clone(), trial.world, outcome)).collect()
 }

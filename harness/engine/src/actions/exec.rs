@@ -1,0 +1,152 @@
+//! Running a command in a pod, over the WebSocket protocol `v5.channel.k8s.io`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cluster::chain;
+use futures::StreamExt;
+use hyper_util::rt::TokioIo;
+use kube::client::Body;
+use model::{Asked, Reply, Step, Verdict};
+use serde_json::Value;
+use std::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use super::Tried;
+use crate::request::{self, Call, DEADLINE, Exchange, Who};
+use crate::world::World;
+use crate::{masked, random};
+
+/// What a command left behind.
+#[derive(Debug, Default, PartialEq)]
+struct Ran {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    /// The `Status` with which the server ended it.
+    status: Value,
+}
+
+impl World<'_> {
+    pub(super) async fn exec(&mut self, step: &Step, pod: &str, command: &[String]) -> Result<Tried, String> {
+        let mut call = Call { asked: Asked::Kubelet, ..Call::get(self.pod(step, pod, "exec")) };
+        for part in command {
+            call = call.query("command", &self.fill(part));
+        }
+        let call = call.query("stdout", "true").query("stderr", "true");
+        let who = self.who(step.identity.as_ref()).await?;
+        let start = Instant::now();
+        let deadline = format!("the command did not end within {} s", DEADLINE.as_secs());
+        let (reply, ran) =
+            match tokio::time::timeout(DEADLINE, converse(&who, &call)).await.map_err(|_| deadline).flatten() {
+                Ok(done) => done,
+                Err(fault) => (Reply::Transport { fault }, None),
+            };
+        let headers = who.headers.clone();
+        let tried = Tried::of(Exchange { call, headers, reply, took: start.elapsed() });
+        Ok(match ran {
+            Some(ran) => told(tried, &ran),
+            None => tried,
+        })
+    }
+}
+
+/// Adds what the command said; one that could not be run at all is broken.
+fn told(mut tried: Tried, ran: &Ran) -> Tried {
+    for (key, bytes) in [("output", &ran.stdout), ("stderr", &ran.stderr)] {
+        if !bytes.is_empty() {
+            tried = tried.fact(key, masked::text(&String::from_utf8_lossy(bytes)));
+        }
+    }
+    match exit_code(&ran.status) {
+        Ok(code) => tried.fact("exit", code),
+        Err(why) => {
+            tried.verdict = Verdict::broken(format!("the command was not run: {why}"));
+            tried
+        }
+    }
+}
+
+fn exit_code(status: &Value) -> Result<String, String> {
+    if status["status"] == "Success" {
+        return Ok("0".into());
+    }
+    let causes = status["details"]["causes"].as_array();
+    let code = causes.and_then(|all| all.iter().find(|cause| cause["reason"] == "ExitCode"));
+    match code.and_then(|cause| cause["message"].as_str()) {
+        Some(code) => Ok(code.to_owned()),
+        None => Err(status["message"].as_str().unwrap_or("the server gave no status").to_owned()),
+    }
+}
+
+async fn converse(who: &Who, call: &Call) -> Result<(Reply, Option<Ran>), String> {
+    let request = who
+        .request(call)
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", STANDARD.encode(random::bytes::<16>()))
+        .header("sec-websocket-protocol", "v5.channel.k8s.io")
+        .body(Body::empty())
+        .map_err(|fault| chain(&fault))?;
+    let response = who.client.send(request).await.map_err(|fault| chain(&fault))?;
+    if response.status().as_u16() != 101 {
+        return Ok((request::read(response).await?, None));
+    }
+    let upgraded = hyper::upgrade::on(response).await.map_err(|fault| chain(&fault))?;
+    let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Client, None).await;
+    let ran = listen(socket).await?;
+    Ok((Reply::Http { code: 101, body: model::Body::Text(String::new()), warnings: Vec::new() }, Some(ran)))
+}
+
+/// Reads channels (1: output, 2: errors, 3: the end's status) until the server closes.
+async fn listen<S>(mut socket: WebSocketStream<S>) -> Result<Ran, String>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let mut ran = Ran::default();
+    while let Some(message) = socket.next().await {
+        match message {
+            Ok(Message::Binary(bytes)) => hear(&mut ran, &bytes),
+            Ok(Message::Close(_)) => break,
+            Ok(_) => {}
+            Err(_) if !ran.status.is_null() => break,
+            Err(fault) => return Err(chain(&fault)),
+        }
+    }
+    Ok(ran)
+}
+
+fn hear(ran: &mut Ran, message: &[u8]) {
+    match message.split_first() {
+        Some((1, bytes)) => ran.stdout.extend_from_slice(bytes),
+        Some((2, bytes)) => ran.stderr.extend_from_slice(bytes),
+        Some((3, bytes)) => ran.status = serde_json::from_slice(bytes).unwrap_or_default(),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_are_kept_apart() {
+        let mut ran = Ran::default();
+        for message in [&b"\x01out"[..], b"\x02err", b"\x01put", b"", b"\xff", b"\x03{\"status\":\"Success\"}"] {
+            hear(&mut ran, message);
+        }
+        assert_eq!((ran.stdout.as_slice(), ran.stderr.as_slice()), (&b"output"[..], &b"err"[..]));
+        assert_eq!(exit_code(&ran.status), Ok("0".into()));
+    }
+
+    #[test]
+    fn exit_codes_and_commands_that_never_ran() {
+        let failed = serde_json::json!({"status": "Failure", "reason": "NonZeroExitCode",
+            "details": {"causes": [{"reason": "ExitCode", "message": "3"}]}});
+        assert_eq!(exit_code(&failed), Ok("3".into()));
+        let missing = serde_json::json!({"status": "Failure", "message": "no such file"});
+        assert_eq!(exit_code(&missing), Err("no such file".into()));
+        assert!(exit_code(&Value::Null).is_err());
+    }
+}

@@ -1,0 +1,162 @@
+//! Taking one step: what it sends, and what is recorded of the reply.
+
+mod exec;
+mod objects;
+mod pods;
+mod reads;
+
+use std::time::Instant;
+
+use model::{Action, Answer, Cell, CellStatus, Detail, Reply, Step, Verdict};
+
+use crate::discovery::Resource;
+use crate::request::{Exchange, json as json_of};
+use crate::settle::Touch;
+use crate::world::World;
+
+/// A step that was taken.
+pub(crate) struct Tried {
+    pub(crate) verdict: Verdict,
+    pub(crate) detail: Detail,
+    /// The request that decided it, where it was one.
+    pub(crate) exchange: Option<Exchange>,
+}
+
+/// What a target's name stands for here.
+struct Object {
+    resource: Resource,
+    namespace: String,
+    name: String,
+}
+
+impl Tried {
+    /// What an exchange says by itself.
+    fn of(exchange: Exchange) -> Self {
+        let verdict = model::read(exchange.call.asked, &exchange.reply);
+        Self { verdict, detail: detail(&exchange.reply), exchange: Some(exchange) }
+    }
+
+    /// An answer without a request of its own.
+    pub(crate) fn answer(answer: Answer) -> Self {
+        Self { verdict: answer.into(), detail: Detail::default(), exchange: None }
+    }
+
+    pub(crate) fn fact(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.detail.facts.insert(key.into(), value.into());
+        self
+    }
+
+    fn taken(&self) -> bool {
+        self.exchange.as_ref().is_some_and(|exchange| crate::request::taken(&exchange.reply))
+    }
+}
+
+impl World<'_> {
+    /// Takes a step and records it; evidence is gathered at once where it is not as intended.
+    pub(crate) async fn cell(&mut self, step: &Step, intended: &Answer) -> Cell {
+        let start = Instant::now();
+        let tried = self.take(step).await;
+        let elapsed = start.elapsed();
+        let tried = tried.unwrap_or_else(|why| Tried {
+            verdict: Verdict::broken(why),
+            detail: Detail::default(),
+            exchange: None,
+        });
+        let took = tried.exchange.as_ref().map_or(elapsed, |exchange| exchange.took);
+        let millis = took.as_secs_f64() * 1000.0;
+        let cell =
+            Cell { intended: intended.clone(), verdict: tried.verdict, second: None, detail: tried.detail, millis };
+        if cell.status() != CellStatus::Passed {
+            let why = format!("intended: {intended}\nseen: {}", cell.verdict);
+            self.evidence(&step.id, &why, tried.exchange.as_ref()).await;
+        }
+        if let Some(exchange) = tried.exchange {
+            self.replies.insert(step.id.clone(), exchange.reply);
+        }
+        cell
+    }
+
+    async fn take(&mut self, step: &Step) -> Result<Tried, String> {
+        match &step.action {
+            Action::Create(file) => self.create(step, file).await,
+            Action::Apply(file) => self.apply_step(step, file).await,
+            Action::Update(file) => self.update(step, file).await,
+            Action::Patch { target, kind, subresource, with } => {
+                self.patch(step, target, *kind, subresource.as_deref(), with).await
+            }
+            Action::Delete(target) => self.delete(step, target).await,
+            Action::Label { target, set } => self.label(step, target, set).await,
+            Action::Scale { target, replicas } => self.scale(step, target, *replicas).await,
+            Action::Get(target) => self.get(step, target).await,
+            Action::List { resource, all_namespaces, fields, watch } => {
+                self.list(step, resource, *all_namespaces, fields.as_deref(), *watch).await
+            }
+            Action::Path(path) => self.path(step, path).await,
+            Action::Token { serviceaccount, audiences } => self.token(step, serviceaccount, audiences).await,
+            Action::Evict(pod) => self.evict(step, pod).await,
+            Action::Exec { pod, command } => self.exec(step, pod, command).await,
+            Action::EphemeralContainer { pod, with } => self.ephemeral_container(step, pod, with).await,
+            Action::Bind { pod, node } => self.bind(step, pod, node).await,
+            Action::Started(target) => self.started(step, target).await,
+            Action::Seen(record) => self.seen(step, record).await,
+        }
+    }
+
+    /// The object that a target names in this step.
+    async fn object(&self, step: &Step, target: &model::Target) -> Result<Object, String> {
+        let resource = self.lab.discovery.called(&self.lab.own, &target.kind).await?;
+        Ok(Object { resource, namespace: self.namespace_of(step), name: self.fill(&target.name) })
+    }
+
+    /// The only object of a manifest file, filled in.
+    fn manifest(&self, file: &str) -> Result<serde_json::Value, String> {
+        let manifest = self.scenario.single(file).ok_or_else(|| format!("`{file}` does not hold one object"))?;
+        Ok(self.names.fill_value(&manifest.object))
+    }
+
+    /// Sends a request that writes, as the step's identity.
+    async fn write(&mut self, step: &Step, object: &Object, call: crate::request::Call) -> Result<Tried, String> {
+        let who = self.who(step.identity.as_ref()).await?;
+        let tried = Tried::of(who.send(call.dry(step.dry_run)).await);
+        if tried.taken()
+            && !step.dry_run
+            && let Some(exchange) = &tried.exchange
+        {
+            self.wrote(&object.resource, &object.namespace, &exchange.reply);
+        }
+        Ok(tried)
+    }
+}
+
+impl Object {
+    fn path(&self) -> String {
+        self.resource.object(&self.namespace, &self.name)
+    }
+
+    fn gone(&self) -> Touch {
+        Touch {
+            resource: self.resource.clone(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            object: None,
+        }
+    }
+}
+
+/// What every reply is recorded with.
+fn detail(reply: &Reply) -> Detail {
+    let Reply::Http { code, warnings, body } = reply else { return Detail::default() };
+    let status = json_of(reply).filter(|body| body["kind"] == "Status" && *code >= 300);
+    let field = |name: &str| status.and_then(|status| status[name].as_str()).map(str::to_owned);
+    let text = match body {
+        model::Body::Text(text) if *code >= 300 => Some(text.trim().chars().take(400).collect()),
+        _ => None,
+    };
+    Detail {
+        code: Some(*code),
+        reason: field("reason"),
+        message: field("message").or(text),
+        warnings: warnings.clone(),
+        ..Detail::default()
+    }
+}

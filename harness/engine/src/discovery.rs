@@ -1,0 +1,232 @@
+//! What the API server serves: kinds, their paths and scopes, by aggregated discovery.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use cluster::chain;
+use kube::client::Body;
+use model::Reply;
+use serde_json::Value;
+
+use crate::request::{self, Call, Who, encode};
+
+const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+/// A kind and where it is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resource {
+    /// The group; empty for the core one.
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) kind: String,
+    pub(crate) plural: String,
+    pub(crate) namespaced: bool,
+    /// Every name by which people call it, lower case.
+    names: Vec<String>,
+}
+
+impl Resource {
+    /// By convention, for a kind that the server does not know, so that the server itself can say so.
+    pub(crate) fn guess(api_version: &str, kind: &str) -> Self {
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        let lower = kind.to_lowercase();
+        let plural = match lower.strip_suffix('y') {
+            Some(stem) => format!("{stem}ies"),
+            None if lower.ends_with('s') => format!("{lower}es"),
+            None => format!("{lower}s"),
+        };
+        Self {
+            group: group.into(),
+            version: version.into(),
+            kind: kind.into(),
+            plural,
+            namespaced: true,
+            names: Vec::new(),
+        }
+    }
+
+    /// The path of the collection: everywhere without a namespace.
+    pub(crate) fn collection(&self, namespace: Option<&str>) -> String {
+        let root = if self.group.is_empty() { "/api".into() } else { format!("/apis/{}", encode(&self.group)) };
+        let place = match namespace.filter(|_| self.namespaced) {
+            Some(namespace) => format!("/namespaces/{}", encode(namespace)),
+            None => String::new(),
+        };
+        format!("{root}/{}{place}/{}", encode(&self.version), encode(&self.plural))
+    }
+
+    /// The path of one object.
+    pub(crate) fn object(&self, namespace: &str, name: &str) -> String {
+        format!("{}/{}", self.collection(Some(namespace)), encode(name))
+    }
+
+    /// `GROUP/VERSION`, or just the version.
+    pub(crate) fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    fn is(&self, api_version: &str, kind: &str) -> bool {
+        self.kind == kind && self.api_version() == api_version
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        let (name, group) = name.split_once('.').map_or((name, None), |(name, group)| (name, Some(group)));
+        group.is_none_or(|group| group == self.group) && self.names.iter().any(|known| known == name)
+    }
+}
+
+/// What is served, as far as it was asked for.
+#[derive(Default)]
+pub(crate) struct Discovery {
+    known: RwLock<Arc<Vec<Resource>>>,
+}
+
+impl Discovery {
+    /// The resource of an object's type.
+    ///
+    /// # Errors
+    /// When the server does not answer discovery.
+    pub(crate) async fn of_type(&self, who: &Who, api_version: &str, kind: &str) -> Result<Option<Resource>, String> {
+        self.find(who, |resource| resource.is(api_version, kind)).await
+    }
+
+    /// The resource that people call `name`: `pod`, `pods`, `po`, `deployment.apps`.
+    ///
+    /// # Errors
+    /// When the server does not answer discovery, or knows nothing of that name.
+    pub(crate) async fn called(&self, who: &Who, name: &str) -> Result<Resource, String> {
+        let found = self.find(who, |resource| resource.is_called(name)).await?;
+        found.ok_or_else(|| format!("the API server serves nothing called `{name}`"))
+    }
+
+    async fn find(&self, who: &Who, test: impl Fn(&Resource) -> bool) -> Result<Option<Resource>, String> {
+        let known = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner));
+        if let Some(found) = known.iter().find(|resource| test(resource)) {
+            return Ok(Some(found.clone()));
+        }
+        let fresh = Arc::new(ask(who).await?);
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
+        Ok(fresh.iter().find(|resource| test(resource)).cloned())
+    }
+}
+
+async fn ask(who: &Who) -> Result<Vec<Resource>, String> {
+    let (core, groups) = tokio::join!(list(who, "/api"), list(who, "/apis"));
+    Ok(core?.into_iter().chain(groups?).collect())
+}
+
+async fn list(who: &Who, path: &str) -> Result<Vec<Resource>, String> {
+    let request = http::Request::get(path).header("accept", ACCEPT).header("user-agent", &who.agent);
+    let request = request.body(Body::empty()).map_err(|fault| chain(&fault))?;
+    let reply = tokio::time::timeout(request::DEADLINE, async {
+        request::read(who.client.send(request).await.map_err(|fault| chain(&fault))?).await
+    });
+    let reply = reply.await.map_err(|_| "no reply in time".to_owned()).flatten();
+    let reply = reply.unwrap_or_else(|fault| Reply::Transport { fault });
+    match request::json(&reply) {
+        Some(list) if list["kind"] == "APIGroupDiscoveryList" => Ok(resources(list)),
+        _ => Err(format!("discovery at {path} failed: {}", request::said(&reply))),
+    }
+}
+
+fn resources(list: &Value) -> Vec<Resource> {
+    let mut found = Vec::new();
+    for group in items(&list["items"]) {
+        for version in items(&group["versions"]) {
+            for entry in items(&version["resources"]) {
+                found.extend(resource(&text(&group["metadata"]["name"]), &text(&version["version"]), entry));
+            }
+        }
+    }
+    found
+}
+
+fn resource(group: &str, version: &str, entry: &Value) -> Option<Resource> {
+    let (kind, plural) = (text(&entry["responseKind"]["kind"]), text(&entry["resource"]));
+    if kind.is_empty() || plural.is_empty() {
+        return None;
+    }
+    let short = items(&entry["shortNames"]).iter().map(text);
+    let names = [plural.clone(), text(&entry["singularResource"]), kind.to_lowercase()].into_iter().chain(short);
+    Some(Resource {
+        group: group.into(),
+        version: version.into(),
+        names: names.filter(|name| !name.is_empty()).collect(),
+        kind,
+        plural,
+        namespaced: entry["scope"] == "Namespaced",
+    })
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A request for one object of a type that may be unknown: its resource by discovery, else by convention.
+///
+/// # Errors
+/// When the server does not answer discovery.
+pub(crate) async fn resource_of(discovery: &Discovery, who: &Who, object: &Value) -> Result<Resource, String> {
+    let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+    let found = discovery.of_type(who, &api_version, &kind).await?;
+    Ok(found.unwrap_or_else(|| Resource::guess(&api_version, &kind)))
+}
+
+/// Reads one object by path as the engine itself.
+///
+/// # Errors
+/// What the server said instead.
+pub(crate) async fn fetch(who: &Who, resource: &Resource, namespace: &str, name: &str) -> Result<Value, String> {
+    match who.send(Call::get(resource.object(namespace, name))).await.reply {
+        Reply::Http { code: 200, body: model::Body::Json(body), .. } => Ok(body),
+        reply => Err(request::said(&reply)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn served() -> Vec<Resource> {
+        resources(&json!({"items": [
+            {"metadata": {}, "versions": [{"version": "v1", "resources": [
+                {"resource": "pods", "responseKind": {"kind": "Pod"}, "scope": "Namespaced", "singularResource": "pod",
+                 "shortNames": ["po"]},
+                {"resource": "nodes", "responseKind": {"kind": "Node"}, "scope": "Cluster", "singularResource": "node"},
+            ]}]},
+            {"metadata": {"name": "apps"}, "versions": [{"version": "v1", "resources": [
+                {"resource": "deployments", "responseKind": {"kind": "Deployment"}, "scope": "Namespaced"}]}]},
+        ]}))
+    }
+
+    #[test]
+    fn finds_by_every_name() {
+        let all = served();
+        let plural = |name: &str| all.iter().find(|one| one.is_called(name)).map(|one| one.plural.as_str());
+        for name in ["pod", "pods", "po"] {
+            assert_eq!(plural(name), Some("pods"), "{name}");
+        }
+        assert_eq!(plural("deployment.apps"), Some("deployments"));
+        assert_eq!(plural("deployment.extensions"), None);
+        assert_eq!(plural("po.d"), None);
+    }
+
+    #[test]
+    fn makes_paths() {
+        let all = served();
+        assert_eq!(all[0].object("a", "b/c"), "/api/v1/namespaces/a/pods/b%2Fc");
+        assert_eq!(all[0].collection(None), "/api/v1/pods");
+        assert_eq!(all[1].object("a", "n"), "/api/v1/nodes/n");
+        assert_eq!(all[2].object("a", "n"), "/apis/apps/v1/namespaces/a/deployments/n");
+    }
+
+    #[test]
+    fn guesses_by_convention() {
+        let guess = Resource::guess("example.com/v9", "Policy");
+        assert_eq!(guess.object("a", "x"), "/apis/example.com/v9/namespaces/a/policies/x");
+    }
+}

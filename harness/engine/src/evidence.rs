@@ -1,0 +1,143 @@
+//! What a person needs to understand a failure, gathered while it can still be seen.
+
+use std::path::{Path, PathBuf};
+
+use futures::future::join_all;
+use model::{Body, Reply};
+use serde_json::Value;
+use tokio::fs;
+
+use crate::masked::{masked, text};
+use crate::request::{Exchange, encode};
+use crate::world::World;
+
+/// How many lines of each component's log.
+const LOG_LINES: usize = 200;
+
+impl World<'_> {
+    /// Writes a folder about one step, or about the set-up; what cannot be gathered is left out.
+    pub(crate) async fn evidence(&self, step: &str, why: &str, exchange: Option<&Exchange>) {
+        let mut folder = self.lab.options.evidence.clone();
+        folder.extend(self.scenario.id.split('/'));
+        let folder = folder.join(self.name).join(step);
+        if fs::create_dir_all(&folder).await.is_err() {
+            return;
+        }
+        let again = format!("gauntlet run {}\n", self.scenario.id);
+        let mut files = vec![("why.txt".to_owned(), format!("{why}\n")), ("again.txt".into(), again)];
+        if let Some(exchange) = exchange {
+            files.push(("request.txt".into(), request(exchange)));
+            files.push(("reply.txt".into(), reply(&exchange.reply)));
+        }
+        if let Ok(events) = self.events().await {
+            files.push(("events.json".into(), pretty(&Value::from(events))));
+        }
+        let pods = self.pods().await;
+        files.extend(self.logs_of(&pods).await);
+        files.push(("pods.json".into(), pretty(&Value::from(pods))));
+        files.extend(self.component_logs().await);
+        for (name, text) in files {
+            let _ = fs::write(folder.join(name), text).await;
+        }
+    }
+
+    async fn pods(&self) -> Vec<Value> {
+        let paths = self.namespaces.iter().map(|name| format!("/api/v1/namespaces/{}/pods", encode(name)));
+        let lists = join_all(paths.map(|path| self.lab.own.fetch(path))).await;
+        lists.into_iter().flatten().flat_map(|list| list["items"].as_array().cloned().unwrap_or_default()).collect()
+    }
+
+    /// What containers that ever ran have said.
+    async fn logs_of(&self, pods: &[Value]) -> Vec<(String, String)> {
+        let mut files = Vec::new();
+        for pod in pods {
+            let field = |name: &str| pod["metadata"][name].as_str().unwrap_or_default();
+            let statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
+            for container in statuses.filter(|status| status["containerID"].is_string()) {
+                let container = container["name"].as_str().unwrap_or_default();
+                let (namespace, name) = (field("namespace"), field("name"));
+                let path =
+                    format!("/api/v1/namespaces/{namespace}/pods/{name}/log?container={container}&tailLines=200");
+                let exchange = self.lab.own.send(crate::request::Call::get(path)).await;
+                if let Reply::Http { body: Body::Text(said), .. } = exchange.reply {
+                    files.push((format!("{name}.{container}.log"), text(&said)));
+                }
+            }
+        }
+        files
+    }
+
+    /// The ends of the components' own logs.
+    async fn component_logs(&self) -> Vec<(String, String)> {
+        let Some(folder) = &self.lab.cluster.facts().logs else { return Vec::new() };
+        let mut files = Vec::new();
+        for path in logs(folder).await {
+            if let Ok(bytes) = fs::read(&path).await {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                files.push((format!("component.{name}"), end(&String::from_utf8_lossy(&bytes), LOG_LINES).to_owned()));
+            }
+        }
+        files
+    }
+}
+
+async fn logs(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let Ok(mut entries) = fs::read_dir(folder).await else { return found };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        if entry.path().extension().is_some_and(|end| end == "log") {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+/// The last `lines` lines.
+fn end(text: &str, lines: usize) -> &str {
+    let starts = text.trim_end().rmatch_indices('\n').map(|(at, _)| at + 1);
+    &text[starts.take(lines).nth(lines - 1).unwrap_or(0)..]
+}
+
+fn request(exchange: &Exchange) -> String {
+    let mut out = format!("{} {}\n", exchange.call.method, exchange.call.path);
+    for (name, value) in &exchange.headers {
+        out.push_str(&format!("{name}: {value}\n"));
+    }
+    if let Some((media, body)) = &exchange.call.body {
+        out.push_str(&format!("Content-Type: {media}\n\n{}", pretty(body)));
+    }
+    out
+}
+
+fn reply(reply: &Reply) -> String {
+    match reply {
+        Reply::Transport { fault } => format!("no reply: {fault}\n"),
+        Reply::Http { code, body, warnings } => {
+            let warnings: String = warnings.iter().map(|warning| format!("Warning: {warning}\n")).collect();
+            let body = match body {
+                Body::Json(value) => pretty(value),
+                Body::Text(said) => text(said),
+            };
+            format!("{code}\n{warnings}\n{body}")
+        }
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(&masked(value)).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::end;
+
+    #[test]
+    fn ends_of_logs() {
+        assert_eq!(end("a\nb\nc\n", 2), "b\nc\n");
+        assert_eq!(end("a\nb\nc", 2), "b\nc");
+        assert_eq!(end("a\n", 5), "a\n");
+        assert_eq!(end("", 5), "");
+    }
+}

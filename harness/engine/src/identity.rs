@@ -1,0 +1,67 @@
+//! Who asks: the administrator as somebody, a ServiceAccount with its own token, nobody.
+
+use cluster::{Cluster, chain};
+use kube::Client;
+use model::{Identity, Impersonate};
+use serde_json::json;
+
+use crate::request::{Call, Who, encode, json as json_of, said};
+use crate::world::World;
+
+const AS_USER: &str = "Impersonate-User";
+const AS_GROUP: &str = "Impersonate-Group";
+
+impl World<'_> {
+    /// The one who takes a step; every request carries the world's namespace in its `User-Agent`, so that the audit log
+    /// tells whose it was.
+    ///
+    /// # Errors
+    /// When a ServiceAccount gets no token.
+    pub(crate) async fn who(&mut self, identity: Option<&Identity>) -> Result<Who, String> {
+        let cluster = self.lab.cluster;
+        let (client, headers) = match identity {
+            None => (cluster.admin().clone(), Vec::new()),
+            Some(Identity::Anonymous) => (cluster.anonymous().map_err(|fault| chain(&fault))?, Vec::new()),
+            Some(Identity::User { name, groups }) => {
+                let mut headers = self.acting_as(name, groups);
+                if !headers.contains(&(AS_GROUP, AUTHENTICATED.into())) {
+                    headers.push((AS_GROUP, AUTHENTICATED.into()));
+                }
+                (cluster.admin().clone(), headers)
+            }
+            Some(Identity::Serviceaccount { name, namespace, impersonate }) => {
+                let namespace = namespace.as_ref().map_or_else(|| self.namespace().to_owned(), |name| self.fill(name));
+                let name = self.fill(name);
+                let headers = match impersonate {
+                    Some(Impersonate { user, groups }) => self.acting_as(user, groups),
+                    None => Vec::new(),
+                };
+                (self.account(cluster, namespace, name).await?, headers)
+            }
+        };
+        Ok(Who { client, headers, agent: format!("gauntlet/{}", self.namespace()) })
+    }
+
+    fn acting_as(&self, user: &str, groups: &[String]) -> Vec<(&'static str, String)> {
+        let groups = groups.iter().map(|group| (AS_GROUP, self.fill(group)));
+        std::iter::once((AS_USER, self.fill(user))).chain(groups).collect()
+    }
+
+    /// A client with a token of this ServiceAccount, one for the whole world.
+    async fn account(&mut self, cluster: &Cluster, namespace: String, name: String) -> Result<Client, String> {
+        let key = format!("{namespace}/{name}");
+        if let Some(client) = self.accounts.get(&key) {
+            return Ok(client.clone());
+        }
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", encode(&namespace), encode(&name));
+        let ask = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let reply = self.lab.own.send(Call::post(path, ask)).await.reply;
+        let token = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
+        let token = token.ok_or_else(|| format!("the ServiceAccount {key} gets no token: {}", said(&reply)))?;
+        let client = cluster.with_token(token).map_err(|fault| chain(&fault))?;
+        self.accounts.insert(key, client.clone());
+        Ok(client)
+    }
+}
+
+const AUTHENTICATED: &str = "system:authenticated";

@@ -1,0 +1,31 @@
+//! What all worlds of one run share.
+
+use cluster::Cluster;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::discovery::Discovery;
+use crate::request::{OWN_AGENT, Who};
+use crate::settle::Canaries;
+use crate::{Event, Options};
+
+/// The cluster, and what was learned about it.
+pub(crate) struct Lab<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) options: &'a Options,
+    pub(crate) events: UnboundedSender<Event>,
+    pub(crate) discovery: Discovery,
+    pub(crate) canaries: Canaries,
+    /// The engine itself: its set-up and its looks, as administrator.
+    pub(crate) own: Who,
+}
+
+impl<'a> Lab<'a> {
+    pub(crate) fn new(cluster: &'a Cluster, options: &'a Options, events: UnboundedSender<Event>) -> Self {
+        let own = Who { client: cluster.admin().clone(), headers: Vec::new(), agent: OWN_AGENT.into() };
+        Self { cluster, options, events, discovery: Discovery::default(), canaries: Canaries::new(own.clone()), own }
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+}

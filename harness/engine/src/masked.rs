@@ -1,0 +1,118 @@
+//! What must never be written down: the values of Secrets, and tokens.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+/// `value` with the values of Secrets and tokens replaced by their sizes; lists and watch events are looked into.
+pub(crate) fn masked(value: &Value) -> Value {
+    let mut value = value.clone();
+    mask(&mut value, false);
+    value
+}
+
+fn mask(value: &mut Value, in_secrets: bool) {
+    match value {
+        Value::Object(fields) => {
+            let kind = fields.get("kind").and_then(Value::as_str).unwrap_or_default();
+            let (secret, token) = (kind == "Secret" || in_secrets, matches!(kind, "TokenRequest" | "TokenReview"));
+            let secrets = kind == "SecretList" || secret;
+            for (key, field) in fields.iter_mut() {
+                match key.as_str() {
+                    "data" if secret => seal(field, true),
+                    "stringData" if secret => seal(field, false),
+                    "status" | "spec" if token && field.get("token").is_some() => {
+                        field["token"] = Value::from("<token>");
+                    }
+                    "metadata" => {}
+                    _ => mask(field, secrets),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, in_secrets)),
+        _ => {}
+    }
+}
+
+fn seal(data: &mut Value, encoded: bool) {
+    for (_, value) in data.as_object_mut().into_iter().flatten() {
+        *value = Value::from(sealed(value.as_str().unwrap_or_default(), encoded));
+    }
+}
+
+/// `<sealed N bytes>`.
+fn sealed(text: &str, encoded: bool) -> String {
+    let size = if encoded { STANDARD.decode(text).map_or(text.len(), |bytes| bytes.len()) } else { text.len() };
+    format!("<sealed {size} bytes>")
+}
+
+/// The keys of a Secret and the sizes of their values: `password <sealed 8 bytes>, …`.
+pub(crate) fn keys(secret: &Value) -> String {
+    let data = secret["data"].as_object();
+    let mut keys: Vec<String> = data
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key} {}", sealed(value.as_str().unwrap_or_default(), true)))
+        .collect();
+    keys.sort();
+    keys.join(", ")
+}
+
+/// Text that a pod said: what looks like a signed token is replaced, and only the beginning of long texts is kept.
+pub(crate) fn text(said: &str) -> String {
+    const MOST: usize = 4000;
+    let mut out = String::with_capacity(said.len());
+    let mut rest = said;
+    while let Some(start) = rest.find("eyJ") {
+        let (before, tail) = rest.split_at(start);
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let token = &tail[..tail.find(|c| !plain(c)).unwrap_or(tail.len())];
+        out.push_str(before);
+        out.push_str(if token.matches('.').count() == 2 { "<token>" } else { token });
+        rest = &tail[token.len()..];
+    }
+    out.push_str(rest);
+    match out.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &out[..end]),
+        None => out,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_of_secrets_are_gone_wherever_they_are() {
+        let secret = json!({"kind": "Secret", "metadata": {"name": "a"}, "data": {"password": "aHVudGVyMg=="},
+                            "stringData": {"plain": "hunter2"}});
+        let list =
+            json!({"kind": "SecretList", "items": [{"metadata": {"name": "a"}, "data": {"password": "aHVudGVyMg=="}}]});
+        let event = json!({"type": "ADDED", "object": secret});
+        for value in [secret, list, event] {
+            let text = masked(&value).to_string();
+            assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
+            assert!(text.contains("<sealed 7 bytes>") && text.contains("password"), "{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_gone_and_config_maps_stay() {
+        let token = json!({"kind": "TokenRequest", "status": {"token": "eyJ", "expirationTimestamp": "t"}});
+        assert_eq!(masked(&token)["status"], json!({"token": "<token>", "expirationTimestamp": "t"}));
+        let map = json!({"kind": "ConfigMap", "data": {"a": "b"}});
+        assert_eq!(masked(&map), map);
+    }
+
+    #[test]
+    fn tokens_in_texts_are_gone() {
+        assert_eq!(text("a eyJhbGciOi.eyJpc3Mi.c2ln\nb eyJust"), "a <token>\nb eyJust");
+        assert_eq!(text(&"é".repeat(5000)).chars().count(), 4001);
+    }
+
+    #[test]
+    fn keys_say_their_sizes() {
+        assert_eq!(keys(&json!({"data": {"b": "", "a": "aHVudGVyMg=="}})), "a <sealed 7 bytes>, b <sealed 0 bytes>");
+    }
+}

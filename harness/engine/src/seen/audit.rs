@@ -1,0 +1,191 @@
+//! The API server's audit log.
+//!
+//! An event is this world's when its text names the world's namespace anywhere: in its object, its URI, its user, or the
+//! `User-Agent` that every step's request carries. What the engine asks for itself does not count. *Unseen* needs a
+//! sentinel, a request that is always recorded, to have come into the log after the steps.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use cluster::AuditAccess;
+use model::{Answer, AuditMatch};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+use super::HOLD;
+use crate::actions::Tried;
+use crate::random;
+use crate::request::{Call, OWN_AGENT};
+use crate::wait::{Look, Wait};
+use crate::world::World;
+
+impl World<'_> {
+    pub(super) async fn seen_audit(&self, wanted: &AuditMatch) -> Result<Tried, String> {
+        let path = match &self.lab.cluster.facts().audit {
+            AuditAccess::File(path) => path,
+            AuditAccess::None => {
+                return Ok(Tried::answer(Answer::Unseen).fact("audit", "no audit log is configured"));
+            }
+            AuditAccess::Unavailable => return Err("this cluster's audit log is not within reach".into()),
+        };
+        let wanted = self.filled(wanted);
+        let sentinel = format!("/gauntlet/sentinel-{}", random::name(12));
+        self.lab.own.send(Call::get(sentinel.as_str())).await;
+        let mut recording: Option<Instant> = None;
+        let wait = Wait {
+            what: "the audit log to show a sentinel",
+            within: Duration::from_secs(10),
+            every: Duration::from_millis(25),
+        };
+        self.waiter
+            .until(wait, async || {
+                let text = match since(path, self.beginning.audit).await {
+                    Ok(text) => text,
+                    Err(fault) => return Look::Not(fault),
+                };
+                if let Some(event) = find(&text, self.namespace(), &wanted) {
+                    return Look::Found(told(&event, &wanted));
+                }
+                if recording.is_none() && text.lines().any(|line| line.contains(&sentinel) && line.contains(COMPLETE)) {
+                    recording = Some(Instant::now());
+                }
+                match recording {
+                    Some(since) if since.elapsed() >= HOLD => Look::Found(Tried::answer(Answer::Unseen)),
+                    Some(_) => Look::Not("the sentinel is there".into()),
+                    None => Look::Not("the sentinel is not there".into()),
+                }
+            })
+            .await
+    }
+
+    fn filled(&self, wanted: &AuditMatch) -> AuditMatch {
+        let fill = |text: &Option<String>| text.as_ref().map(|text| self.fill(text));
+        AuditMatch {
+            verb: fill(&wanted.verb),
+            resource: fill(&wanted.resource),
+            subresource: fill(&wanted.subresource),
+            name: fill(&wanted.name),
+            user: fill(&wanted.user),
+            impersonated: fill(&wanted.impersonated),
+            code: wanted.code,
+            annotations: wanted.annotations.iter().map(|(key, value)| (self.fill(key), self.fill(value))).collect(),
+            contains: fill(&wanted.contains),
+        }
+    }
+}
+
+const COMPLETE: &str = "\"stage\":\"ResponseComplete\"";
+
+/// The log from an offset on; from its start where it has been rotated since.
+async fn since(path: &Path, offset: u64) -> Result<String, String> {
+    let read = async {
+        let mut file = tokio::fs::File::open(path).await?;
+        let length = file.metadata().await?.len();
+        if offset <= length {
+            file.seek(std::io::SeekFrom::Start(offset)).await?;
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).await?;
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    read.await.map_err(|fault| format!("the audit log cannot be read: {fault}"))
+}
+
+/// The first event of this world that matches.
+fn find(log: &str, namespace: &str, wanted: &AuditMatch) -> Option<Value> {
+    log.lines()
+        .filter(|line| line.contains(namespace) && wanted.contains.as_ref().is_none_or(|text| line.contains(text)))
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find(|event| matches(event, wanted))
+}
+
+fn matches(event: &Value, wanted: &AuditMatch) -> bool {
+    let object = &event["objectRef"];
+    let texts = [
+        (&wanted.verb, &event["verb"]),
+        (&wanted.resource, &object["resource"]),
+        (&wanted.subresource, &object["subresource"]),
+        (&wanted.name, &object["name"]),
+        (&wanted.user, &event["user"]["username"]),
+        (&wanted.impersonated, &event["impersonatedUser"]["username"]),
+    ];
+    let stage = event["stage"].as_str().unwrap_or_default();
+    let notes = &event["annotations"];
+    (stage == "ResponseComplete" || stage == "ResponseStarted")
+        && event["userAgent"] != OWN_AGENT
+        && texts.into_iter().all(|(want, have)| want.as_ref().is_none_or(|want| have == want.as_str()))
+        && wanted.code.is_none_or(|code| event["responseStatus"]["code"] == code)
+        && wanted.annotations.iter().all(|(key, part)| notes[key].as_str().is_some_and(|text| text.contains(part)))
+}
+
+/// The stable part of the event: how much of it was recorded, and what was asked for.
+fn told(event: &Value, wanted: &AuditMatch) -> Tried {
+    let mut tried = Tried::answer(Answer::Seen).fact("level", event["level"].as_str().unwrap_or_default());
+    let mut bodies = Vec::new();
+    for (key, word) in [("requestObject", "request"), ("responseObject", "response")] {
+        if !event[key].is_null() {
+            bodies.push(word);
+        }
+    }
+    if !bodies.is_empty() {
+        tried = tried.fact("bodies", bodies.join(", "));
+    }
+    for (fact, have) in [("user", &event["user"]["username"]), ("impersonated", &event["impersonatedUser"]["username"])]
+    {
+        if let Some(name) = have.as_str() {
+            tried = tried.fact(fact, name);
+        }
+    }
+    for key in wanted.annotations.keys() {
+        tried = tried.fact(key, event["annotations"][key].as_str().unwrap_or_default());
+    }
+    tried
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = concat!(
+        r#"{"stage":"RequestReceived","verb":"create","objectRef":{"resource":"pods","namespace":"gauntlet-a"}}"#,
+        "\n",
+        r#"{"stage":"ResponseComplete","level":"Metadata","verb":"create","userAgent":"gauntlet-engine","objectRef":{"resource":"secrets","namespace":"gauntlet-a"}}"#,
+        "\n",
+        r#"{"stage":"ResponseComplete","level":"Metadata","verb":"create","userAgent":"gauntlet/gauntlet-a","user":{"username":"admin"},"impersonatedUser":{"username":"jane"},"objectRef":{"resource":"pods","namespace":"gauntlet-a","name":"web"},"responseStatus":{"code":403},"annotations":{"authorization.k8s.io/decision":"forbid"}}"#,
+        "\n",
+        r#"{"stage":"ResponseComplete","verb":"delete","objectRef":{"resource":"pods","namespace":"gauntlet-b"}}"#,
+        "\nnot json, of gauntlet-a\n",
+    );
+
+    fn wanted(verb: &str, resource: &str) -> AuditMatch {
+        AuditMatch { verb: Some(verb.into()), resource: Some(resource.into()), ..AuditMatch::default() }
+    }
+
+    #[test]
+    fn every_key_has_to_match() {
+        let mut want = wanted("create", "pods");
+        want.code = Some(403);
+        want.impersonated = Some("jane".into());
+        want.annotations.insert("authorization.k8s.io/decision".into(), "forb".into());
+        assert!(find(LOG, "gauntlet-a", &want).is_some());
+        want.annotations.insert("authorization.k8s.io/reason".into(), String::new());
+        assert!(find(LOG, "gauntlet-a", &want).is_none());
+        let named = AuditMatch { name: Some("other".into()), ..wanted("create", "pods") };
+        assert!(find(LOG, "gauntlet-a", &named).is_none());
+    }
+
+    #[test]
+    fn other_worlds_and_our_own_requests_do_not_count() {
+        assert!(find(LOG, "gauntlet-a", &wanted("delete", "pods")).is_none());
+        assert!(find(LOG, "gauntlet-b", &wanted("delete", "pods")).is_some());
+        assert!(find(LOG, "gauntlet-a", &wanted("create", "secrets")).is_none());
+    }
+
+    #[test]
+    fn contains_looks_at_the_whole_event() {
+        let want = AuditMatch { contains: Some("\"name\":\"web\"".into()), ..AuditMatch::default() };
+        assert!(find(LOG, "gauntlet-a", &want).is_some());
+        let want = AuditMatch { contains: Some("hunter2".into()), ..AuditMatch::default() };
+        assert!(find(LOG, "gauntlet-a", &want).is_none());
+    }
+}

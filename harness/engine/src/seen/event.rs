@@ -1,0 +1,71 @@
+//! The cluster's events about objects of the world's namespaces.
+
+use std::time::{Duration, Instant};
+
+use model::{Answer, EventMatch};
+use serde_json::{Value, json};
+
+use crate::actions::Tried;
+use crate::random;
+use crate::request::{Call, encode, said, taken};
+use crate::wait::{Look, Wait};
+use crate::world::World;
+
+/// How long controllers get to say something, before it is said that they did not.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl World<'_> {
+    pub(super) async fn seen_event(&self, wanted: &EventMatch) -> Result<Tried, String> {
+        let (reason, part) = (self.fill(&wanted.reason), wanted.contains.as_ref().map(|text| self.fill(text)));
+        let marker = self.mark().await?;
+        let start = Instant::now();
+        let wait = Wait { what: "events to be recorded", within: PATIENCE * 2, every: Duration::from_millis(100) };
+        self.waiter
+            .until(wait, async || {
+                let events = match self.events().await {
+                    Ok(events) => events,
+                    Err(said) => return Look::Not(said),
+                };
+                if let Some(event) = events.iter().find(|event| is(event, &reason, part.as_deref())) {
+                    let message = event["message"].as_str().unwrap_or_default();
+                    return Look::Found(Tried::answer(Answer::Seen).fact("event", message));
+                }
+                let recording = events.iter().any(|event| event["metadata"]["name"] == marker.as_str());
+                match (recording, start.elapsed() >= PATIENCE) {
+                    (true, true) => Look::Found(Tried::answer(Answer::Unseen)),
+                    (true, false) => Look::Not(format!("{} other events", events.len())),
+                    (false, _) => Look::Not("not even our own event".into()),
+                }
+            })
+            .await
+    }
+
+    /// Every event of the world's namespaces.
+    pub(crate) async fn events(&self) -> Result<Vec<Value>, String> {
+        let mut all = Vec::new();
+        for namespace in &self.namespaces {
+            let list = self.lab.own.fetch(format!("/api/v1/namespaces/{}/events", encode(namespace))).await?;
+            all.extend(list["items"].as_array().cloned().unwrap_or_default());
+        }
+        Ok(all)
+    }
+
+    /// Writes an event of our own, to see that events can be read back.
+    async fn mark(&self) -> Result<String, String> {
+        let name = format!("gauntlet-canary-{}", random::name(6));
+        let namespace = self.namespace();
+        let event = json!({
+            "apiVersion": "v1", "kind": "Event", "metadata": {"name": name},
+            "involvedObject": {"apiVersion": "v1", "kind": "Namespace", "name": namespace, "namespace": namespace},
+            "reason": "GauntletCanary", "message": "this shows that events can be read back", "type": "Normal",
+        });
+        let call = Call::post(format!("/api/v1/namespaces/{}/events", encode(namespace)), event);
+        let reply = self.lab.own.send(call).await.reply;
+        if taken(&reply) { Ok(name) } else { Err(format!("an event of our own was not taken: {}", said(&reply))) }
+    }
+}
+
+fn is(event: &Value, reason: &str, part: Option<&str>) -> bool {
+    let message = event["message"].as_str().unwrap_or_default();
+    event["reason"] == reason && part.is_none_or(|part| message.contains(part))
+}

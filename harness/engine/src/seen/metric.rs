@@ -1,0 +1,144 @@
+//! Counters of the API server. *Unseen* needs its count of requests to have grown meanwhile.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use model::{Answer, Body, MetricMatch, Reply};
+
+use super::HOLD;
+use crate::actions::Tried;
+use crate::request::{Call, Who, said};
+use crate::wait::{Look, Wait};
+use crate::world::World;
+
+/// A scrape: its series, as `NAME{LABELS}` and value.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics(Vec<Series>);
+
+#[derive(Debug, PartialEq)]
+struct Series {
+    name: String,
+    labels: BTreeMap<String, String>,
+    value: f64,
+}
+
+/// A counter that every request moves.
+const REQUESTS: &str = "apiserver_request_total";
+
+impl World<'_> {
+    pub(super) async fn seen_metric(&self, wanted: &MetricMatch) -> Result<Tried, String> {
+        let before = self.beginning.metrics.as_ref().ok_or("the metrics' beginning was not noted")?;
+        let labels: BTreeMap<String, String> =
+            wanted.labels.iter().map(|(key, value)| (self.fill(key), self.fill(value))).collect();
+        let start = Instant::now();
+        let wait =
+            Wait { what: "the metrics to move", within: Duration::from_secs(5), every: Duration::from_millis(100) };
+        self.waiter
+            .until(wait, async || {
+                let after = match scrape(&self.lab.own).await {
+                    Ok(after) => after,
+                    Err(said) => return Look::Not(said),
+                };
+                if after.sum(&wanted.name, &labels) - before.sum(&wanted.name, &labels) >= 1.0 {
+                    return Look::Found(Tried::answer(Answer::Seen));
+                }
+                let none = BTreeMap::new();
+                let alive = after.sum(REQUESTS, &none) > before.sum(REQUESTS, &none);
+                if alive && start.elapsed() >= HOLD {
+                    return Look::Found(Tried::answer(Answer::Unseen));
+                }
+                Look::Not(if alive { "it has not grown".into() } else { format!("not even {REQUESTS} has grown") })
+            })
+            .await
+    }
+}
+
+/// Reads the API server's metrics.
+///
+/// # Errors
+/// What the server said instead.
+pub(super) async fn scrape(who: &Who) -> Result<Metrics, String> {
+    match who.send(Call::get("/metrics")).await.reply {
+        Reply::Http { code: 200, body: Body::Text(text), .. } => Ok(Metrics::parse(&text)),
+        reply => Err(format!("the metrics cannot be read: {}", said(&reply))),
+    }
+}
+
+impl Metrics {
+    fn parse(text: &str) -> Self {
+        Self(text.lines().filter(|line| !line.starts_with('#')).filter_map(series).collect())
+    }
+
+    /// The sum over every series of this name that carries these labels; 0 where there is none.
+    fn sum(&self, name: &str, labels: &BTreeMap<String, String>) -> f64 {
+        let carries = |series: &&Series| labels.iter().all(|(key, value)| series.labels.get(key) == Some(value));
+        self.0.iter().filter(|series| series.name == name).filter(carries).map(|series| series.value).sum()
+    }
+}
+
+/// `name{key="value",…} 1.5`, perhaps with a time behind it.
+fn series(line: &str) -> Option<Series> {
+    let end = line.find(['{', ' '])?;
+    let (name, rest) = line.split_at(end);
+    let (labels, rest) = match rest.strip_prefix('{') {
+        Some(rest) => labels(rest)?,
+        None => (BTreeMap::new(), rest),
+    };
+    let value = rest.split_whitespace().next()?.parse().ok()?;
+    Some(Series { name: name.into(), labels, value })
+}
+
+fn labels(mut rest: &str) -> Option<(BTreeMap<String, String>, &str)> {
+    let mut labels = BTreeMap::new();
+    loop {
+        rest = rest.trim_start_matches([',', ' ']);
+        if let Some(rest) = rest.strip_prefix('}') {
+            return Some((labels, rest));
+        }
+        let (key, quoted) = rest.split_once("=\"")?;
+        let mut value = String::new();
+        let mut chars = quoted.char_indices();
+        loop {
+            match chars.next()? {
+                (at, '"') => {
+                    rest = &quoted[at + 1..];
+                    break;
+                }
+                (_, '\\') => match chars.next()?.1 {
+                    'n' => value.push('\n'),
+                    other => value.push(other),
+                },
+                (_, other) => value.push(other),
+            }
+        }
+        labels.insert(key.into(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = concat!(
+        "# HELP a_total Things.\n# TYPE a_total counter\n",
+        "a_total{name=\"x\",kind=\"a \\\"b\\\", c}\"} 2\n",
+        "a_total{name=\"y\",kind=\"z\"} 1.5e1 1700000000\n",
+        "plain 4\nnot a series\n",
+    );
+
+    #[test]
+    fn sums_what_carries_the_labels() {
+        let metrics = Metrics::parse(TEXT);
+        let with = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        assert_eq!(metrics.sum("a_total", &BTreeMap::new()), 17.0);
+        assert_eq!(metrics.sum("a_total", &with(&[("kind", "a \"b\", c}")])), 2.0);
+        assert_eq!(metrics.sum("a_total", &with(&[("name", "y"), ("kind", "z")])), 15.0);
+        assert_eq!(metrics.sum("a_total", &with(&[("name", "y"), ("kind", "no")])), 0.0);
+        assert_eq!(metrics.sum("plain", &BTreeMap::new()), 4.0);
+    }
+
+    #[test]
+    fn skips_what_is_no_series() {
+        assert_eq!(Metrics::parse("a{b=\"c\n{} 1 x\n\na 1 2 3").0.len(), 2);
+    }
+}

@@ -1,0 +1,68 @@
+//! Looking into a record. *Unseen* is only said after the record was shown to be recording.
+
+mod audit;
+mod event;
+mod field;
+mod metric;
+
+use std::time::Duration;
+
+use cluster::AuditAccess;
+use model::{Answer, Record, Step, WarningMatch};
+
+use crate::actions::Tried;
+use crate::world::World;
+
+/// How long a record must stay without the thing, after it was shown to be recording.
+pub(crate) const HOLD: Duration = Duration::from_millis(300);
+
+/// Where the records stood when the world began.
+#[derive(Debug, Default)]
+pub(crate) struct Beginning {
+    /// The length of the audit log, in bytes.
+    audit: u64,
+    /// The API server's metrics, where a step asks for them.
+    metrics: Option<metric::Metrics>,
+}
+
+impl World<'_> {
+    /// Notes where the records stand.
+    pub(crate) async fn begin(&mut self) {
+        if let AuditAccess::File(path) = &self.lab.cluster.facts().audit {
+            self.beginning.audit = tokio::fs::metadata(path).await.map_or(0, |facts| facts.len());
+        }
+    }
+
+    /// Notes the metrics, if a step asks for them; after the set-up, so that canaries do not count.
+    pub(crate) async fn scrape(&mut self) -> Result<(), String> {
+        let asks = |step: &Step| matches!(&step.action, model::Action::Seen(Record::Metric(_)));
+        if self.scenario.scenario.steps.iter().any(asks) {
+            self.beginning.metrics = Some(metric::scrape(&self.lab.own).await?);
+        }
+        Ok(())
+    }
+
+    /// Looks for something in a record.
+    pub(crate) async fn seen(&mut self, step: &Step, record: &Record) -> Result<Tried, String> {
+        match record {
+            Record::Audit(wanted) => self.seen_audit(wanted).await,
+            Record::Event(wanted) => self.seen_event(wanted).await,
+            Record::Metric(wanted) => self.seen_metric(wanted).await,
+            Record::Warning(wanted) => self.seen_warning(wanted),
+            Record::Field(wanted) => self.seen_field(step, wanted).await,
+        }
+    }
+
+    fn seen_warning(&self, wanted: &WarningMatch) -> Result<Tried, String> {
+        let reply = self.replies.get(&wanted.of);
+        let reply = reply.ok_or_else(|| format!("step `{}` has no reply to look at", wanted.of))?;
+        let model::Reply::Http { warnings, .. } = reply else {
+            return Err(format!("step `{}` got no reply", wanted.of));
+        };
+        let text = self.fill(&wanted.contains);
+        Ok(match warnings.iter().find(|warning| warning.contains(&text)) {
+            Some(warning) => Tried::answer(Answer::Seen).fact("warning", warning.as_str()),
+            None => Tried::answer(Answer::Unseen),
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! The canaries' namespace, their names, and their removal.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use model::Reply;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
+
+use crate::random;
+use crate::request::{Call, MERGE, Who, code, said, taken};
+
+/// How long a control may take until it is in force.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The label by which a canary's policy or webhook picks its own Lease.
+pub(crate) const LABEL: &str = "gauntlet.dev/canary";
+
+const LEASES: &str = "/apis/coordination.k8s.io/v1";
+
+/// The canaries of one run.
+pub(crate) struct Canaries {
+    own: Who,
+    namespace: String,
+    counter: AtomicU64,
+    home: OnceCell<()>,
+    removals: Mutex<JoinSet<()>>,
+}
+
+impl Canaries {
+    pub(crate) fn new(own: Who) -> Self {
+        Self {
+            own,
+            namespace: format!("gauntlet-canary-{}", random::name(6)),
+            counter: AtomicU64::new(1),
+            home: OnceCell::new(),
+            removals: Mutex::default(),
+        }
+    }
+
+    /// The canaries' namespace.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    pub(crate) fn own(&self) -> &Who {
+        &self.own
+    }
+
+    /// Makes the canaries' namespace, once.
+    pub(crate) async fn home(&self) -> Result<(), String> {
+        let make = async || {
+            let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
+            self.make("/api/v1/namespaces", body).await
+        };
+        self.home.get_or_try_init(make).await.copied()
+    }
+
+    /// A name that no canary had before.
+    pub(crate) fn name(&self) -> String {
+        format!("{}-{}", self.namespace, self.counter.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Makes a part of a canary.
+    pub(crate) async fn make(&self, path: &str, body: Value) -> Result<(), String> {
+        let reply = self.own.send(Call::post(path, body)).await.reply;
+        if taken(&reply) { Ok(()) } else { Err(format!("a canary could not be made at {path}: {}", said(&reply))) }
+    }
+
+    /// Puts one more label on the canaries' namespace.
+    pub(crate) async fn mark(&self, label: &str) -> Result<(), String> {
+        let patch = json!({"metadata": {"labels": {label: "yes"}}});
+        let path = format!("/api/v1/namespaces/{}", self.namespace);
+        let reply = self.own.send(Call::patch(path, MERGE, patch)).await.reply;
+        if taken(&reply) { Ok(()) } else { Err(format!("the canaries' namespace: {}", said(&reply))) }
+    }
+
+    /// Tries, without storing it, the Lease that only the canary `name` looks at.
+    pub(crate) async fn probe(&self, name: &str) -> Reply {
+        let body = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                          "metadata": {"name": name, "labels": {LABEL: name}}});
+        let path = format!("{LEASES}/namespaces/{}/leases", self.namespace);
+        self.own.send(Call::post(path, body).dry(true)).await.reply
+    }
+
+    /// What only the canary `name` matches: its Lease, in the canaries' namespace.
+    pub(crate) fn selectors(&self, name: &str) -> Value {
+        json!({
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace}},
+            "objectSelector": {"matchLabels": {LABEL: name}},
+        })
+    }
+
+    /// Takes parts of a canary away, in the background.
+    pub(crate) fn remove(&self, paths: Vec<String>) {
+        let own = self.own.clone();
+        let mut removals = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
+        while removals.try_join_next().is_some() {}
+        removals.spawn(async move {
+            for path in paths {
+                own.send(Call::delete(path)).await;
+            }
+        });
+    }
+
+    /// Waits for every removal, and takes the namespace away.
+    pub(crate) async fn end(&self) {
+        let removals = std::mem::take(&mut *self.removals.lock().unwrap_or_else(PoisonError::into_inner));
+        removals.join_all().await;
+        if self.home.initialized() {
+            self.own.send(Call::delete(format!("/api/v1/namespaces/{}", self.namespace))).await;
+        }
+    }
+}
+
+/// A word on a reply that shows no effect yet.
+pub(crate) fn not_yet(reply: &Reply) -> String {
+    match code(reply) {
+        Some(200..=299) => "the canary's object is still let through".into(),
+        _ => said(reply),
+    }
+}
+
+/// The rule for Leases, in the words of a policy or webhook.
+pub(crate) fn lease_rule() -> Value {
+    json!({"apiGroups": ["coordination.k8s.io"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["leases"]})
+}

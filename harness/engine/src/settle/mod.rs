@@ -1,0 +1,26 @@
+//! Knowing that a control is in force, without waiting for a time.
+//!
+//! An API server learns of a control through a watch, and a watch delivers in order. So an object of the same kind that is
+//! made *after* the control, a canary, shows by its effect that the control has been learned of too. Canaries live in a
+//! namespace of their own, so that no control of a world meets them and no step meets one. On a cluster with several API
+//! servers this speaks for the one that answered.
+//!
+//! | written | canary | its effect |
+//! |---|---|---|
+//! | Role, RoleBinding | one of each | a review allows what it grants |
+//! | ClusterRole, ClusterRoleBinding | one of each; aggregated, if that is concerned | the same |
+//! | ValidatingAdmissionPolicy, its binding, its parameters | one of each | a dry run is denied by it |
+//! | MutatingAdmissionPolicy, its binding, its parameters | one of each | a dry run comes back with its label |
+//! | ValidatingWebhookConfiguration, MutatingWebhookConfiguration | one that cannot be reached | a dry run fails on it |
+//! | a Namespace's labels | a label on the canaries' namespace, and a webhook that selects it | the same |
+//! | ResourceQuota, PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
+
+mod canaries;
+mod plan;
+mod policy;
+mod rbac;
+mod status;
+mod webhook;
+
+pub(crate) use canaries::Canaries;
+pub(crate) use plan::{Touch, settle};

@@ -1,0 +1,142 @@
+//! Canaries for admission policies. The API server learns of policies about once a second, all kinds of them at a time,
+//! so worlds that use them are best set up side by side.
+
+use std::time::Duration;
+
+use model::{Answer, Asked, By, Reply, Verdict};
+use serde_json::{Value, json};
+
+use super::canaries::{Canaries, PATIENCE, lease_rule, not_yet};
+use super::plan::Touch;
+use crate::request::{json as json_of, taken};
+use crate::wait::{Look, Wait, Waiter};
+
+const VALIDATING: &str = "ValidatingAdmissionPolicy";
+const MUTATING: &str = "MutatingAdmissionPolicy";
+const EFFECT: &str = "gauntlet.dev/mutated";
+
+/// A kind of policy that has to be in force, perhaps with parameters of some kind.
+#[derive(Debug)]
+pub(super) struct Control<'a> {
+    kind: &'static str,
+    /// `GROUP/VERSION` of the policy as it was written.
+    version: String,
+    /// The kind of its parameters, and one that was written.
+    param: Option<(Value, &'a Touch)>,
+    /// The last policy that was written.
+    name: Option<&'a str>,
+}
+
+/// The kinds of policy that `touches` concern.
+pub(super) fn concerned<'a>(touches: &'a [Touch], history: &'a [Touch]) -> Vec<Control<'a>> {
+    let everything = || history.iter().chain(touches);
+    let mut controls = Vec::new();
+    for kind in [VALIDATING, MUTATING] {
+        let policies = || everything().filter(|touch| touch.resource.kind == kind);
+        let written = touches
+            .iter()
+            .filter(|touch| touch.resource.kind.strip_suffix("Binding").unwrap_or(&touch.resource.kind) == kind);
+        let mut version = written.map(|touch| touch.resource.api_version()).next();
+        let mut kinds: Vec<Value> = Vec::new();
+        for policy in policies().filter_map(|touch| touch.object.as_ref()) {
+            let param = policy["spec"]["paramKind"].clone();
+            if !param.is_null() && !kinds.contains(&param) {
+                kinds.push(param);
+            }
+        }
+        let of = |param: &Value, touch: &Touch| {
+            param["kind"] == touch.resource.kind.as_str()
+                && param["apiVersion"] == touch.resource.api_version().as_str()
+        };
+        if kinds.iter().any(|param| touches.iter().any(|touch| of(param, touch))) {
+            version = version.or_else(|| policies().map(|touch| touch.resource.api_version()).next_back());
+        }
+        let Some(version) = version else { continue };
+        let name = touches.iter().rev().find(|touch| touch.resource.kind == kind).map(|touch| touch.name.as_str());
+        let stored = |param: &Value| everything().rev().find(|touch| of(param, touch) && touch.object.is_some());
+        let params = kinds.iter().filter_map(|param| stored(param).map(|touch| (param.clone(), touch)));
+        controls.extend(params.map(|param| Control { kind, version: version.clone(), param: Some(param), name }));
+        if controls.iter().all(|control| control.kind != kind) {
+            controls.push(Control { kind, version, param: None, name });
+        }
+    }
+    controls
+}
+
+pub(super) async fn policy(canaries: &Canaries, waiter: &Waiter, control: Control<'_>) -> Result<(), String> {
+    let name = canaries.name();
+    let root = format!("/apis/{}", control.version);
+    let plural = if control.kind == VALIDATING { "validatingadmissionpolicies" } else { "mutatingadmissionpolicies" };
+    let bindings = format!("{}bindings", plural.replace("policies", "policy"));
+    let mut paths = Vec::new();
+    if let Some((_, param)) = &control.param {
+        let collection = param.resource.collection(Some(canaries.namespace()));
+        canaries.make(&collection, copy(param, &name)).await?;
+        paths.push(format!("{collection}/{name}"));
+    }
+    canaries.make(&format!("{root}/{plural}"), definition(canaries, &control, &name)).await?;
+    canaries.make(&format!("{root}/{bindings}"), binding(canaries, &control, &name)).await?;
+    paths.extend([format!("{root}/{bindings}/{name}"), format!("{root}/{plural}/{name}")]);
+    let wait = Wait { what: "admission policies to be in force", within: PATIENCE, every: Duration::from_millis(25) };
+    let proved = waiter
+        .until(wait, async || {
+            let reply = canaries.probe(&name).await;
+            if shows(&reply, &control, &name) { Look::Found(()) } else { Look::Not(not_yet(&reply)) }
+        })
+        .await;
+    canaries.remove(paths);
+    proved
+}
+
+fn shows(reply: &Reply, control: &Control<'_>, name: &str) -> bool {
+    if control.kind == MUTATING {
+        return taken(reply) && json_of(reply).is_some_and(|lease| lease["metadata"]["labels"][EFFECT] == "yes");
+    }
+    match model::read(Asked::Api, reply) {
+        Verdict::Answered(Answer::Denied { by: By::Policy(by) }) => by == name || Some(by.as_str()) == control.name,
+        _ => false,
+    }
+}
+
+/// The world's parameter under another name: valid for its kind, whatever that is.
+fn copy(param: &Touch, name: &str) -> Value {
+    let mut object = param.object.clone().unwrap_or_default();
+    object["metadata"] = json!({"name": name});
+    if let Some(fields) = object.as_object_mut() {
+        fields.shift_remove("status");
+    }
+    object
+}
+
+fn definition(canaries: &Canaries, control: &Control<'_>, name: &str) -> Value {
+    let mut constraints = canaries.selectors(name);
+    constraints["resourceRules"] = json!([lease_rule()]);
+    let mut spec = json!({"failurePolicy": "Fail", "matchConstraints": constraints});
+    if control.kind == MUTATING {
+        let expression = format!("Object{{metadata: Object.metadata{{labels: {{\"{EFFECT}\": \"yes\"}}}}}}");
+        spec["reinvocationPolicy"] = Value::from("Never");
+        spec["mutations"] =
+            json!([{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}]);
+    } else {
+        spec["validations"] = json!([{"expression": "false", "message": "this is a canary"}]);
+    }
+    if let Some((kind, _)) = &control.param {
+        spec["paramKind"] = kind.clone();
+    }
+    json!({"apiVersion": control.version, "kind": control.kind, "metadata": {"name": name}, "spec": spec})
+}
+
+fn binding(canaries: &Canaries, control: &Control<'_>, name: &str) -> Value {
+    let mut spec = json!({"policyName": name, "matchResources": canaries.selectors(name)});
+    if control.kind == VALIDATING {
+        spec["validationActions"] = json!(["Deny"]);
+    }
+    if let Some((_, param)) = &control.param {
+        spec["paramRef"] = json!({"name": name, "parameterNotFoundAction": "Allow"});
+        if param.resource.namespaced {
+            spec["paramRef"]["namespace"] = Value::from(canaries.namespace());
+        }
+    }
+    let kind = format!("{}Binding", control.kind);
+    json!({"apiVersion": control.version, "kind": kind, "metadata": {"name": name}, "spec": spec})
+}

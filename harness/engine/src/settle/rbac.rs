@@ -1,0 +1,94 @@
+//! Canaries for RBAC: what they grant is allowed once the authorizer knows them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::canaries::{Canaries, PATIENCE};
+use super::plan::Touch;
+use crate::request::{Call, json as json_of, said};
+use crate::wait::{Look, Wait, Waiter};
+
+const API: &str = "/apis/rbac.authorization.k8s.io/v1";
+const VERSION: &str = "rbac.authorization.k8s.io/v1";
+
+/// Whether this ClusterRole takes part in aggregation, which a controller does.
+pub(super) fn is_aggregation(touch: &Touch) -> bool {
+    let object = touch.object.as_ref();
+    touch.resource.kind == "ClusterRole"
+        && object.is_some_and(|role| {
+            let labels = role["metadata"]["labels"].as_object();
+            !role["aggregationRule"].is_null()
+                || labels.is_some_and(|all| all.keys().any(|key| key.contains("/aggregate-to-")))
+        })
+}
+
+pub(super) async fn roles(canaries: &Canaries, waiter: &Waiter) -> Result<(), String> {
+    let name = canaries.name();
+    let at = |plural: &str| format!("{API}/namespaces/{}/{plural}", canaries.namespace());
+    canaries.make(&at("roles"), role("Role", &name, json!({}))).await?;
+    canaries.make(&at("rolebindings"), binding("RoleBinding", "Role", &name)).await?;
+    allowed(canaries, waiter, &name, Some(canaries.namespace())).await?;
+    canaries.remove(["rolebindings", "roles"].iter().map(|plural| format!("{}/{name}", at(plural))).collect());
+    Ok(())
+}
+
+pub(super) async fn cluster_roles(canaries: &Canaries, waiter: &Waiter, aggregated: bool) -> Result<(), String> {
+    let name = canaries.name();
+    let at = |plural: &str| format!("{API}/{plural}");
+    let mut paths = vec![format!("{}/{name}", at("clusterrolebindings")), format!("{}/{name}", at("clusterroles"))];
+    if aggregated {
+        let whole = json!({
+            "apiVersion": VERSION, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [],
+            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {super::canaries::LABEL: name}}]},
+        });
+        canaries.make(&at("clusterroles"), whole).await?;
+        let part = format!("{name}-part");
+        canaries.make(&at("clusterroles"), role("ClusterRole", &part, json!({super::canaries::LABEL: name}))).await?;
+        paths.push(format!("{}/{part}", at("clusterroles")));
+    } else {
+        canaries.make(&at("clusterroles"), role("ClusterRole", &name, json!({}))).await?;
+    }
+    canaries.make(&at("clusterrolebindings"), binding("ClusterRoleBinding", "ClusterRole", &name)).await?;
+    allowed(canaries, waiter, &name, None).await?;
+    canaries.remove(paths);
+    Ok(())
+}
+
+fn role(kind: &str, name: &str, labels: Value) -> Value {
+    json!({
+        "apiVersion": VERSION, "kind": kind, "metadata": {"name": name, "labels": labels},
+        "rules": [{"apiGroups": ["gauntlet.dev"], "resources": ["canaries"], "verbs": ["get"]}],
+    })
+}
+
+fn binding(kind: &str, role: &str, name: &str) -> Value {
+    json!({
+        "apiVersion": VERSION, "kind": kind, "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}],
+    })
+}
+
+async fn allowed(canaries: &Canaries, waiter: &Waiter, user: &str, namespace: Option<&str>) -> Result<(), String> {
+    let mut what = json!({"group": "gauntlet.dev", "resource": "canaries", "verb": "get"});
+    if let Some(namespace) = namespace {
+        what["namespace"] = Value::from(namespace);
+    }
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+        "spec": {"user": user, "resourceAttributes": what},
+    });
+    let wait = Wait { what: "roles and bindings to be in force", within: PATIENCE, every: Duration::from_millis(10) };
+    waiter
+        .until(wait, async || {
+            let call = Call::post("/apis/authorization.k8s.io/v1/subjectaccessreviews", review.clone());
+            let reply = canaries.own().send(call).await.reply;
+            match json_of(&reply) {
+                Some(body) if body["status"]["allowed"] == true => Look::Found(()),
+                Some(body) if body["status"].is_object() => Look::Not("the canary's user is not allowed yet".into()),
+                _ => Look::Not(said(&reply)),
+            }
+        })
+        .await
+}

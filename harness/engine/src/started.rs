@@ -1,0 +1,164 @@
+//! Waiting until a pod, or the pods of a workload, really run, or say why they never will.
+
+use std::time::Duration;
+
+use model::{Answer, By, Detail, Step, Target, Verdict};
+use serde_json::Value;
+
+use crate::actions::Tried;
+use crate::discovery::{Resource, fetch};
+use crate::pods::{State, state};
+use crate::request::encode;
+use crate::wait::{Look, Wait};
+use crate::world::World;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const EVERY: Duration = Duration::from_millis(40);
+
+/// How many looks in a row have to show it running: a container that ends at once was up for a moment too.
+const LOOKS: u32 = 5;
+
+enum End {
+    Running,
+    Refused(By, String),
+}
+
+impl World<'_> {
+    /// The pods of `target`: started, or refused.
+    ///
+    /// # Errors
+    /// When neither can be told in time.
+    pub(crate) async fn started(&self, step: &Step, target: &Target) -> Result<Tried, String> {
+        let resource = self.lab.discovery.called(&self.lab.own, &target.kind).await?;
+        let (namespace, name) = (self.namespace_of(step), self.fill(&target.name));
+        let what = format!("{target} to run");
+        let mut streak = 0;
+        let end = self
+            .waiter
+            .until(Wait { what: &what, within: PATIENCE, every: EVERY }, async || {
+                match self.look(&resource, &namespace, &name).await {
+                    Ok(State::Refused { by, said }) => Look::Found(End::Refused(by, said)),
+                    Ok(State::Pending(seen)) => {
+                        streak = 0;
+                        Look::Not(seen)
+                    }
+                    Ok(State::Running) => {
+                        streak += 1;
+                        if streak < LOOKS {
+                            Look::Not("running, not yet for long".into())
+                        } else {
+                            Look::Found(End::Running)
+                        }
+                    }
+                    Err(said) => Look::Not(said),
+                }
+            })
+            .await?;
+        Ok(match end {
+            End::Running => Tried::answer(Answer::Running),
+            End::Refused(by, said) => Tried {
+                verdict: Verdict::from(Answer::Refused { by }),
+                detail: Detail { message: Some(said), ..Detail::default() },
+                exchange: None,
+            },
+        })
+    }
+
+    async fn look(&self, resource: &Resource, namespace: &str, name: &str) -> Result<State, String> {
+        let object = fetch(&self.lab.own, resource, namespace, name).await?;
+        if resource.kind == "Pod" {
+            return Ok(state(&object));
+        }
+        let pods = self.pods_of(&object, namespace).await?;
+        let states: Vec<State> = pods.iter().map(state).collect();
+        if let Some(refused) = states.iter().find(|state| matches!(state, State::Refused { .. })) {
+            return Ok(refused.clone());
+        }
+        let wanted = wanted(&object);
+        let running = states.iter().filter(|state| **state == State::Running).count();
+        if wanted > 0 && running >= wanted {
+            return Ok(State::Running);
+        }
+        if let Some(refused) = self.not_created(namespace, name).await? {
+            return Ok(refused);
+        }
+        let pending = states.into_iter().find_map(|state| match state {
+            State::Pending(seen) => Some(seen),
+            _ => None,
+        });
+        Ok(State::Pending(format!("{running} of {wanted} run; {}", pending.unwrap_or("no other pods".into()))))
+    }
+
+    async fn pods_of(&self, workload: &Value, namespace: &str) -> Result<Vec<Value>, String> {
+        let labels = workload["spec"]["selector"]["matchLabels"].as_object();
+        let pairs =
+            labels.into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+        let selector = pairs.collect::<Vec<_>>().join(",");
+        if selector.is_empty() {
+            return Err("it has no selector (yet)".into());
+        }
+        let path = format!("/api/v1/namespaces/{}/pods?labelSelector={}", encode(namespace), encode(&selector));
+        let list = self.lab.own.fetch(path).await?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// The refusal that a controller passes on when it may not create a pod.
+    async fn not_created(&self, namespace: &str, workload: &str) -> Result<Option<State>, String> {
+        let path = format!("/api/v1/namespaces/{}/events?fieldSelector=reason%3DFailedCreate", encode(namespace));
+        let events = self.lab.own.fetch(path).await?;
+        let events = events["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let ours = events.iter().filter(|event| {
+            let name = event["involvedObject"]["name"].as_str().unwrap_or_default();
+            name == workload || name.strip_prefix(workload).is_some_and(|rest| rest.starts_with('-'))
+        });
+        Ok(ours.filter_map(|event| event["message"].as_str()).find_map(passed_on))
+    }
+}
+
+/// How many pods a workload wants.
+fn wanted(workload: &Value) -> usize {
+    let (spec, status) = (&workload["spec"], &workload["status"]);
+    let counts = [&spec["replicas"], &spec["completions"], &spec["parallelism"], &status["desiredNumberScheduled"]];
+    let count = counts.into_iter().find_map(Value::as_u64).unwrap_or(0);
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// Reads `Error creating: …` and `create Pod … failed error: …`.
+fn passed_on(message: &str) -> Option<State> {
+    let words = message.strip_prefix("Error creating: ").unwrap_or(message);
+    let words = words.split_once(" failed error: ").map_or(words, |(_, words)| words);
+    let answer = model::read_message(403, words).or_else(|| model::read_message(500, words))?;
+    match answer {
+        Answer::Denied { by } => Some(State::Refused { by, said: message.to_owned() }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn controllers_pass_refusals_on() {
+        let by = |message: &str| match passed_on(message) {
+            Some(State::Refused { by, .. }) => by.to_string(),
+            other => format!("{other:?}"),
+        };
+        let text = "Error creating: pods \"a-\" is forbidden: violates PodSecurity \"baseline:latest\": privileged";
+        assert_eq!(by(text), "pod-security");
+        let text = "create Pod a-0 in StatefulSet a failed error: admission webhook \"w.x.y\" denied the request: no";
+        assert_eq!(by(text), "webhook w.x.y");
+        let text = "Error creating: Internal error occurred: failed calling webhook \"w.x.y\": failed to call webhook";
+        assert_eq!(by(text), "webhook w.x.y failing closed");
+        assert_eq!(passed_on("Error creating: the server is busy"), None);
+    }
+
+    #[test]
+    fn workloads_want_pods() {
+        assert_eq!(wanted(&json!({"spec": {"replicas": 3}})), 3);
+        assert_eq!(wanted(&json!({"spec": {"parallelism": 2}})), 2);
+        assert_eq!(wanted(&json!({"spec": {}, "status": {"desiredNumberScheduled": 1}})), 1);
+        assert_eq!(wanted(&json!({})), 0);
+    }
+}

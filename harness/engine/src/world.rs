@@ -1,0 +1,228 @@
+//! One world of one scenario: its namespace, its controls, its steps, its end.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use kube::Client;
+use model::{Cell, Loaded, Manifest, Names, Reply, Step, Verdict, WorldOutcome};
+use serde_json::{Value, json};
+
+use crate::discovery::{Resource, resource_of};
+use crate::lab::Lab;
+use crate::request::{Call, code, encode, json as json_of, said, taken};
+use crate::seen::Beginning;
+use crate::settle::{Touch, settle};
+use crate::wait::{Look, Wait, Waiter};
+use crate::{Event, random};
+
+/// A world while it is tried.
+pub(crate) struct World<'a> {
+    pub(crate) lab: &'a Lab<'a>,
+    pub(crate) scenario: &'a Loaded,
+    pub(crate) name: &'a str,
+    pub(crate) names: Names,
+    pub(crate) waiter: Waiter,
+    /// Its own namespace first, then those that it made besides.
+    pub(crate) namespaces: Vec<String>,
+    /// The cluster-scoped objects that it made, by path, in order.
+    pub(crate) made: Vec<String>,
+    /// What was written and is in force.
+    pub(crate) history: Vec<Touch>,
+    /// What was written since.
+    pub(crate) fresh: Vec<Touch>,
+    /// Clients of ServiceAccounts, by `NAMESPACE/NAME`.
+    pub(crate) accounts: HashMap<String, Client>,
+    /// The replies to earlier steps.
+    pub(crate) replies: HashMap<String, Reply>,
+    pub(crate) beginning: Beginning,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(lab: &'a Lab<'a>, scenario: &'a Loaded, name: &'a str) -> Self {
+        let facts = lab.cluster.facts();
+        let namespace = format!("gauntlet-{}", random::name(10));
+        let node = facts.nodes.first().cloned().unwrap_or_default();
+        let names = Names { namespace: namespace.clone(), node, probe: facts.probe_image.clone() };
+        let waiter = Waiter { id: scenario.id.clone(), world: name.into(), events: lab.events.clone() };
+        Self {
+            lab,
+            scenario,
+            name,
+            names,
+            waiter,
+            namespaces: vec![namespace],
+            made: Vec::new(),
+            history: Vec::new(),
+            fresh: Vec::new(),
+            accounts: HashMap::new(),
+            replies: HashMap::new(),
+            beginning: Beginning::default(),
+        }
+    }
+
+    /// Tries it from beginning to end, and tidies up.
+    pub(crate) async fn run(mut self) -> WorldOutcome {
+        let (id, world) = (self.scenario.id.clone(), self.name.to_owned());
+        let namespace = self.namespace().to_owned();
+        self.lab.tell(Event::WorldStarted { id: id.clone(), world: world.clone(), namespace });
+        let outcome = match self.set_up().await {
+            Ok(()) => self.steps().await,
+            Err(why) => {
+                self.evidence("set-up", &why, None).await;
+                WorldOutcome::Broken { why }
+            }
+        };
+        self.tidy().await;
+        self.lab.tell(Event::WorldDone { id, world, outcome: outcome.clone() });
+        outcome
+    }
+
+    /// Its own namespace.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.names.namespace
+    }
+
+    pub(crate) fn fill(&self, text: &str) -> String {
+        self.names.fill(text)
+    }
+
+    /// The namespace of a step's names.
+    pub(crate) fn namespace_of(&self, step: &Step) -> String {
+        step.namespace.as_ref().map_or_else(|| self.namespace().to_owned(), |name| self.fill(name))
+    }
+
+    async fn set_up(&mut self) -> Result<(), String> {
+        if self.names.node.is_empty() && self.scenario.text.contains("$(node)") {
+            return Err("the scenario names a node, and this cluster has none".into());
+        }
+        self.begin().await;
+        let files =
+            self.scenario.scenario.worlds.get(self.name).map(|world| world.apply.as_slice()).unwrap_or_default();
+        let mut manifests = Vec::new();
+        for file in files {
+            manifests.extend(self.scenario.manifests.get(file).ok_or_else(|| format!("there is no file `{file}`"))?);
+        }
+        let (own, others): (Vec<&Manifest>, Vec<&Manifest>) =
+            manifests.into_iter().partition(|one| one.kind() == "Namespace" && one.name() == "$(namespace)");
+        self.make_namespace(own.first().map(|one| self.names.fill_value(&one.object))).await?;
+        for manifest in others {
+            let object = self.names.fill_value(&manifest.object);
+            self.apply(&object).await?;
+        }
+        self.settle().await?;
+        self.scrape().await
+    }
+
+    async fn make_namespace(&mut self, manifest: Option<Value>) -> Result<(), String> {
+        let mut object = manifest.unwrap_or_else(|| json!({"apiVersion": "v1", "kind": "Namespace"}));
+        object["metadata"]["name"] = Value::from(self.namespace());
+        let (area, name) = self.scenario.id.split_once('/').unwrap_or(("", &self.scenario.id));
+        object["metadata"]["labels"]["gauntlet.dev/scenario"] = Value::from(label(&format!("{area}.{name}")));
+        object["metadata"]["labels"]["gauntlet.dev/world"] = Value::from(label(self.name));
+        let reply = self.lab.own.send(Call::post("/api/v1/namespaces", object)).await.reply;
+        if !taken(&reply) {
+            return Err(format!("the world's namespace could not be made: {}", said(&reply)));
+        }
+        let namespace = self.namespace().to_owned();
+        self.account_in(&namespace).await
+    }
+
+    /// Pods need the ServiceAccount `default`, which a controller makes.
+    async fn account_in(&self, namespace: &str) -> Result<(), String> {
+        let what = format!("the ServiceAccount default of {namespace}");
+        let wait = Wait { what: &what, within: Duration::from_secs(30), every: Duration::from_millis(15) };
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts/default", encode(namespace));
+        self.waiter
+            .until(wait, async || match self.lab.own.fetch(path.as_str()).await {
+                Ok(_) => Look::Found(()),
+                Err(said) => Look::Not(said),
+            })
+            .await
+    }
+
+    /// Applies one manifest of the set-up, as administrator.
+    async fn apply(&mut self, object: &Value) -> Result<(), String> {
+        let resource = resource_of(&self.lab.discovery, &self.lab.own, object).await?;
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or(self.namespace()).to_owned();
+        let call = match object["metadata"]["name"].as_str() {
+            Some(name) => Call::apply(&resource.object(&namespace, name), object.clone()),
+            None => Call::post(resource.collection(Some(&namespace)), object.clone()),
+        };
+        let reply = self.lab.own.send(call).await.reply;
+        if !taken(&reply) {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            return Err(format!("the set-up's {} `{name}` was not taken: {}", resource.kind, said(&reply)));
+        }
+        let is_definition = resource.kind == "CustomResourceDefinition";
+        self.wrote(&resource, &namespace, &reply);
+        if resource.kind == "Namespace"
+            && let Some(name) = object["metadata"]["name"].as_str()
+        {
+            self.account_in(name).await?;
+        }
+        if is_definition { self.settle().await } else { Ok(()) }
+    }
+
+    /// Remembers what a request wrote: for the wait until it is in force, and for the world's end.
+    pub(crate) fn wrote(&mut self, resource: &Resource, namespace: &str, reply: &Reply) {
+        let (Some(object), Some(code)) = (json_of(reply), code(reply)) else { return };
+        let Some(name) = object["metadata"]["name"].as_str() else { return };
+        let touch = Touch {
+            resource: resource.clone(),
+            namespace: namespace.into(),
+            name: name.into(),
+            object: Some(object.clone()),
+        };
+        match (resource.kind.as_str(), code) {
+            ("Namespace", 201) => return self.namespaces.push(name.into()),
+            (_, 201) if !resource.namespaced => self.made.push(touch.path()),
+            _ => {}
+        }
+        self.fresh.push(touch);
+    }
+
+    /// Waits until everything that was written is in force.
+    pub(crate) async fn settle(&mut self) -> Result<(), String> {
+        let fresh = std::mem::take(&mut self.fresh);
+        let settled = settle(&self.lab.canaries, &self.waiter, &fresh, &self.history).await;
+        self.history.extend(fresh);
+        settled
+    }
+
+    async fn steps(&mut self) -> WorldOutcome {
+        let mut cells = IndexMap::new();
+        let mut lost: Option<String> = None;
+        for step in &self.scenario.scenario.steps {
+            let Some(intended) = step.intended(self.name) else {
+                return WorldOutcome::Broken { why: format!("step `{}` intends nothing here", step.id) };
+            };
+            let mut cell = match &lost {
+                None => self.cell(step, intended).await,
+                Some(why) => unreached(intended, why),
+            };
+            if lost.is_none()
+                && let Err(why) = self.settle().await
+            {
+                cell.verdict = Verdict::broken(why.clone());
+                lost = Some(why);
+            }
+            let (id, world) = (self.scenario.id.clone(), self.name.to_owned());
+            self.lab.tell(Event::CellDone { id, world, step: step.id.clone(), cell: cell.clone() });
+            cells.insert(step.id.clone(), cell);
+        }
+        WorldOutcome::Tried(cells)
+    }
+}
+
+/// A step that comes after a control that never came into force.
+fn unreached(intended: &model::Answer, why: &str) -> Cell {
+    let verdict = Verdict::broken(format!("not tried, because an earlier step has no effect yet: {why}"));
+    Cell { intended: intended.clone(), verdict, second: None, detail: model::Detail::default(), millis: 0.0 }
+}
+
+/// `text` as the value of a label: at most 63 characters, the last one a letter or digit.
+fn label(text: &str) -> String {
+    let short: String = text.chars().take(63).collect();
+    short.trim_end_matches(['-', '.', '_']).to_owned()
+}
