@@ -118,8 +118,8 @@ impl Cluster {
 
     /// The box's milestones: what was reached, and how long after the start. Empty for a cluster that was there before.
     #[must_use]
-    pub fn milestones(&self) -> &[(String, std::time::Duration)] {
-        self.ours.as_ref().map_or(&[], |running| &running.milestones)
+    pub fn milestones(&self) -> Vec<(String, std::time::Duration)> {
+        self.ours.as_ref().map_or_else(Vec::new, native::Running::milestones)
     }
 
     /// The box's control groups, one folder for each tree of the host. Empty for a cluster that was there before.

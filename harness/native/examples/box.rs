@@ -58,6 +58,9 @@ fn run() -> Result<ExitCode, Error> {
             if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
     };
+    for (name, at) in running.milestones().into_iter().filter(|(name, _)| name == "readyz") {
+        say(&format!("{:>6} ms: {name}", at.as_millis()));
+    }
     for death in running.deaths() {
         say(&format!("{} died: {}\n{}", death.process, death.status, death.tail));
     }

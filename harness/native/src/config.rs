@@ -24,6 +24,12 @@ pub(crate) const HOME: &str = "/run/gauntlet";
 /// The name of the first (and so far only) node.
 pub(crate) const NODE: &str = "node-1";
 
+/// Where the API server listens.
+pub(crate) const API_PORT: u16 = 6443;
+
+/// Where the components reach it, on the loopback interface (see `init::door`).
+pub(crate) const DOOR_PORT: u16 = 6442;
+
 /// The process that takes the test image into containerd.
 pub(crate) const IMAGE_IMPORT: &str = "image-import";
 
@@ -88,6 +94,7 @@ impl Blueprint<'_> {
         let mut processes = vec![etcd::process(), apiserver::process(self)];
         if self.shape.nodes > 0 {
             processes.extend(runtime::processes());
+            processes.push(node::kubelet(self));
         }
         processes
     }
@@ -98,14 +105,14 @@ impl Blueprint<'_> {
         if self.shape.nodes == 0 {
             return vec![manager];
         }
-        vec![node::kubelet(self), manager, controllers::scheduler(self), node::proxy()]
+        vec![controllers::scheduler(self), manager, node::proxy()]
     }
 
     fn kubeconfigs(&self) -> Vec<File> {
-        let server = "https://127.0.0.1:6443";
+        let server = format!("https://127.0.0.1:{DOOR_PORT}");
         let one = |user: &str| {
             let identity = self.pki.identity(user)?;
-            Some(file(format!("{user}.kubeconfig"), kubeconfig::render(server, self.pki.ca(), identity)))
+            Some(file(format!("{user}.kubeconfig"), kubeconfig::render(&server, self.pki.ca(), identity)))
         };
         ["kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"].into_iter().filter_map(one).collect()
     }

@@ -2,6 +2,7 @@
 //! standard input ends, it ends, and the kernel ends every other process of the box.
 
 mod brood;
+mod door;
 
 use std::io::{self, BufRead};
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use crate::error::chain;
 use crate::protocol::{self, Event, Layout, Order};
 use crate::{Error, lifeline, net, rootfs, seed};
 use brood::Brood;
+use door::Door;
 
 /// What the first process waits for.
 enum Word {
@@ -31,24 +33,28 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     let brood = Arc::new(Brood::default());
     spawn_reader(to_main.clone());
     spawn_reaper(Arc::clone(&brood), to_main.clone());
-    obey(&brood, &words, &to_main)
+    obey(&brood, &words, &to_main, &Door::default())
 }
 
-fn obey(brood: &Arc<Brood>, words: &Receiver<Word>, to_main: &Sender<Word>) -> io::Result<ExitCode> {
+fn obey(brood: &Arc<Brood>, words: &Receiver<Word>, to_main: &Sender<Word>, door: &Door) -> io::Result<ExitCode> {
     while let Ok(word) = words.recv() {
         match word {
             Word::End => break,
             Word::Event(event) => protocol::send(io::stdout(), &event)?,
-            Word::Order(order) => follow(brood, *order, to_main),
+            Word::Order(order) => follow(brood, *order, to_main, door),
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn follow(brood: &Arc<Brood>, order: Order, to_main: &Sender<Word>) {
+fn follow(brood: &Arc<Brood>, order: Order, to_main: &Sender<Word>, door: &Door) {
     let event = match order {
-        Order::SetUp(layout) => set_up(&layout).map(|()| Event::SetUp),
+        Order::SetUp(layout) => set_up(&layout, door).map(|()| Event::SetUp),
         Order::Copy { from, to } => seed::copy_without_holes(&from, &to).map(|()| Event::Copied),
+        Order::OpenDoor => {
+            door.open();
+            return;
+        }
         Order::Stop { process } => {
             brood.stop(&process);
             return;
@@ -65,12 +71,13 @@ fn follow(brood: &Arc<Brood>, order: Order, to_main: &Sender<Word>) {
     let _ = to_main.send(Word::Event(event.unwrap_or_else(|error| Event::Failed(chain(&error)))));
 }
 
-fn set_up(layout: &Layout) -> Result<(), Error> {
+fn set_up(layout: &Layout, door: &Door) -> Result<(), Error> {
     sethostname(&layout.host_name).map_err(Error::system("name the box"))?;
     rootfs::enter(layout)?;
     net::ip(&layout.network)?;
     let forward = "/proc/sys/net/ipv4/ip_forward";
-    std::fs::write(forward, "1").map_err(Error::file("write", forward))
+    std::fs::write(forward, "1").map_err(Error::file("write", forward))?;
+    door.hang().map_err(Error::system("take the components' connections"))
 }
 
 fn spawn_reader(to_main: Sender<Word>) {

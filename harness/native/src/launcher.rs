@@ -20,6 +20,7 @@ use crate::error::chain;
 use crate::protocol::{self, Failure, KEEP, Report, Request};
 use crate::{Death, Error};
 use claim::Claim;
+use drive::Story;
 use family::{Family, Stop, Word};
 
 pub(crate) const LAUNCHER: &str = "__box";
@@ -48,10 +49,11 @@ pub(crate) fn run() -> io::Result<ExitCode> {
 
 /// The whole life of a box, its clean-up included.
 fn live(request: &Request, mut claim: Claim, mut family: Family) -> ExitCode {
-    let outcome = drive::start(request, &mut claim, &mut family).and_then(|ready| {
+    let mut story = Story::begin();
+    let outcome = drive::start(request, &mut claim, &mut family, &mut story).and_then(|ready| {
         save(&claim, &ready).map_err(Stop::from)?;
         report(&Report::Ready(ready));
-        stay(request, &mut family)
+        stay(request, &mut family, &mut story)
     });
     let why = match outcome {
         Ok(()) | Err(Stop::Asked) => None,
@@ -68,7 +70,7 @@ fn live(request: &Request, mut claim: Claim, mut family: Family) -> ExitCode {
 }
 
 /// Until somebody wants the box gone, or it ends by itself.
-fn stay(request: &Request, family: &mut Family) -> Result<(), Stop> {
+fn stay(request: &Request, family: &mut Family, story: &mut Story) -> Result<(), Stop> {
     let mut kept = false;
     loop {
         match family.next_word() {
@@ -76,6 +78,7 @@ fn stay(request: &Request, family: &mut Family) -> Result<(), Stop> {
             Word::CallerGone if kept => {}
             Word::CallerGone | Word::Signal => return Ok(()),
             Word::InitGone => return Err(Stop::Failed(format!("the box `{}` ended by itself", request.name))),
+            Word::Reached(milestone) => story.milestone(milestone),
             Word::Event(event) => {
                 if let Some((process, status)) = family.note(event) {
                     let tail = family.log_tail(&process);

@@ -65,6 +65,8 @@ pub(crate) struct Ready {
 pub(crate) enum Order {
     SetUp(Box<Layout>),
     Spawn(Process),
+    /// Lets the components reach the API server.
+    OpenDoor,
     /// SIGTERM for one process.
     Stop {
         process: String,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,33 @@ pub struct Death {
     pub tail: String,
 }
 
-pub(crate) type Deaths = Arc<Mutex<Vec<Death>>>;
+/// What becomes known while the box is up.
+#[derive(Clone, Debug)]
+pub(crate) struct Later(Arc<Mutex<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    milestones: Vec<(String, Duration)>,
+    deaths: Vec<Death>,
+}
+
+impl Later {
+    pub(crate) fn new(milestones: Vec<(String, Duration)>) -> Self {
+        Self(Arc::new(Mutex::new(Known { milestones, deaths: Vec::new() })))
+    }
+
+    pub(crate) fn died(&self, death: Death) {
+        self.lock().deaths.push(death);
+    }
+
+    pub(crate) fn reached(&self, milestone: String, at: Duration) {
+        self.lock().milestones.push((milestone, at));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// A box that is up. Dropping an attached one takes it down, and waits until nothing of it is left.
 #[derive(Debug)]
@@ -44,10 +70,8 @@ pub struct Running {
     pub cgroups: Vec<PathBuf>,
     /// The Kubernetes release, as `1.36.3`.
     pub kubernetes: String,
-    /// What the start reached, and when, counted from its beginning.
-    pub milestones: Vec<(String, Duration)>,
     cache: PathBuf,
-    deaths: Deaths,
+    later: Later,
     attached: Option<(Child, ChildStdin)>,
 }
 
@@ -56,7 +80,7 @@ impl Running {
         cache: &Path,
         name: &str,
         ready: Ready,
-        deaths: Deaths,
+        later: Later,
         attached: Option<(Child, ChildStdin)>,
     ) -> Self {
         Self {
@@ -67,9 +91,8 @@ impl Running {
             audit_log: ready.audit_log,
             cgroups: ready.cgroups,
             kubernetes: ready.kubernetes,
-            milestones: ready.milestones,
             cache: cache.to_owned(),
-            deaths,
+            later,
             attached,
         }
     }
@@ -77,7 +100,14 @@ impl Running {
     /// The processes that have ended since the start although they should not have.
     #[must_use]
     pub fn deaths(&self) -> Vec<Death> {
-        self.deaths.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.later.lock().deaths.clone()
+    }
+
+    /// What the start has reached so far, and when, counted from its beginning. `readyz` may come after the start has
+    /// returned: two of its checks wait a second before they look at what a seeded box has from the beginning.
+    #[must_use]
+    pub fn milestones(&self) -> Vec<(String, Duration)> {
+        self.later.lock().milestones.clone()
     }
 
     /// Takes the box down, and waits until nothing of it is left.

@@ -9,7 +9,7 @@ use std::thread;
 use crate::cache::Cache;
 use crate::components;
 use crate::protocol::{self, Failure, KEEP, Purpose, Report, Request};
-use crate::running::{Deaths, Running};
+use crate::running::{Later, Running};
 use crate::seed::Seed;
 use crate::spec::Spec;
 use crate::{Error, Progress, names, registry};
@@ -100,10 +100,10 @@ fn launch(
                 if !attached {
                     protocol::send_word(&mut stdin, KEEP).map_err(|why| failed(why.to_string()))?;
                 }
-                let deaths = Deaths::default();
-                listen(lines, Arc::clone(&deaths));
+                let later = Later::new(ready.milestones.clone());
+                listen(lines, later.clone());
                 let attached = attached.then_some((child, stdin));
-                return Ok(Running::new(&request.cache, &request.name, ready, deaths, attached));
+                return Ok(Running::new(&request.cache, &request.name, ready, later, attached));
             }
         }
     }
@@ -122,11 +122,13 @@ impl Failure {
 }
 
 /// Keeps reading what the launcher reports once the box is up.
-fn listen(lines: impl Iterator<Item = std::io::Result<String>> + Send + 'static, deaths: Deaths) {
+fn listen(lines: impl Iterator<Item = std::io::Result<String>> + Send + 'static, later: Later) {
     thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
-            if let Ok(Report::Died(death)) = protocol::parse(&line) {
-                deaths.lock().unwrap_or_else(PoisonError::into_inner).push(death);
+            match protocol::parse(&line) {
+                Ok(Report::Died(death)) => later.died(death),
+                Ok(Report::Progress(Progress::Milestone { name, at })) => later.reached(name, at),
+                _ => {}
             }
         }
     });

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::{Blueprint, File, HOME, Process, SERVICE_CIDR, feature_gates, file, json as json_file, kubernetes, pairs};
+use super::{API_PORT, Blueprint, File, HOME, Process, SERVICE_CIDR, feature_gates, file, json as json_file, kubernetes, pairs};
 use crate::Error;
 use crate::net::NODE_ADDRESS;
 use crate::spec::Encryption;
@@ -44,7 +44,7 @@ fn fixed() -> Vec<String> {
     vec![
         "--etcd-servers=http://127.0.0.1:2379".into(),
         "--bind-address=0.0.0.0".into(),
-        "--secure-port=6443".into(),
+        format!("--secure-port={API_PORT}"),
         format!("--advertise-address={NODE_ADDRESS}"),
         format!("--service-cluster-ip-range={SERVICE_CIDR}"),
         "--authorization-mode=Node,RBAC".into(),

@@ -78,6 +78,7 @@ disabled_plugins = [
   [plugins.'io.containerd.cri.v1.runtime'.cni]
     bin_dirs = ["{HOME}/bin/runtime"]
     conf_dir = "{HOME}/cni"
+    use_internal_loopback = true
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
   sandbox = "{PROBE_IMAGE}"
 "#

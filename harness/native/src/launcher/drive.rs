@@ -20,11 +20,15 @@ const SHORT: Duration = Duration::from_secs(30);
 
 /// What is measured and told while a start goes on.
 pub(super) struct Story {
-    start: Instant,
+    pub(super) start: Instant,
     pub(super) milestones: Vec<(String, Duration)>,
 }
 
 impl Story {
+    pub(super) fn begin() -> Self {
+        Self { start: Instant::now(), milestones: Vec::new() }
+    }
+
     pub(super) fn milestone(&mut self, name: &str) {
         let at = self.start.elapsed();
         self.milestones.push((name.to_owned(), at));
@@ -38,8 +42,12 @@ pub(super) fn started(process: &str) {
 }
 
 /// Starts the box; returns when it can be used, or for a seed, when the seed is kept.
-pub(super) fn start(request: &Request, claim: &mut Claim, family: &mut Family) -> Result<Ready, Stop> {
-    let mut story = Story { start: Instant::now(), milestones: Vec::new() };
+pub(super) fn start(
+    request: &Request,
+    claim: &mut Claim,
+    family: &mut Family,
+    story: &mut Story,
+) -> Result<Ready, Stop> {
     let kubernetes = components::kubernetes(&request.shape.kubernetes)?;
     let seed = match request.purpose {
         Purpose::Use => Seed::find(&claim.cache, kubernetes, &request.shape),
@@ -67,10 +75,11 @@ pub(super) fn start(request: &Request, claim: &mut Claim, family: &mut Family) -
     story.milestone("inside");
     let (server, kubeconfig) = write_kubeconfig(claim, &blueprint)?;
     let api = Api::new(&server, pki.ca(), pki.identity(ADMIN).ok_or_else(no_admin)?)?;
-    let mut readiness = Readiness { api, family, story: &mut story, nodes: request.shape.nodes };
+    let mut readiness = Readiness { api, family, story, nodes: request.shape.nodes };
     readiness.reach(&blueprint, seed.is_some())?;
-    if request.purpose == Purpose::Seed {
-        harvest(claim, kubernetes, request, &pki, readiness)?;
+    match request.purpose {
+        Purpose::Seed => harvest(claim, kubernetes, request, &pki, readiness)?,
+        Purpose::Use => readiness.watch_on(),
     }
     let audit = request.shape.audit.as_ref().is_some_and(|audit| audit.log);
     Ok(Ready {
@@ -80,7 +89,7 @@ pub(super) fn start(request: &Request, claim: &mut Claim, family: &mut Family) -
         logs,
         cgroups: claim.group.dirs().to_vec(),
         kubernetes: kubernetes.version.to_owned(),
-        milestones: story.milestones,
+        milestones: story.milestones.clone(),
     })
 }
 

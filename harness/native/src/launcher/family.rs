@@ -22,6 +22,8 @@ pub(super) enum Word {
     Keep,
     CallerGone,
     Signal,
+    /// A milestone that is waited for beside everything else.
+    Reached(&'static str),
     Event(Event),
     InitGone,
 }
@@ -97,6 +99,11 @@ impl Family {
         protocol::send(stdin, order).map_err(|why| Stop::Failed(format!("the box takes no orders: {why}")))
     }
 
+    /// For a thread that waits for something beside everything else.
+    pub(super) fn to_main(&self) -> Sender<Word> {
+        self.to_main.clone()
+    }
+
     pub(super) fn next_word(&self) -> Word {
         self.words.recv().unwrap_or(Word::InitGone)
     }
@@ -168,7 +175,7 @@ impl Family {
 
     fn heed(&mut self, word: Word, started: &mut dyn FnMut(&str)) -> Result<(), Stop> {
         match word {
-            Word::Keep => Ok(()),
+            Word::Keep | Word::Reached(_) => Ok(()),
             Word::CallerGone | Word::Signal => Err(Stop::Asked),
             Word::InitGone => Err(Stop::Failed("the box's first process ended".into())),
             Word::Event(event) => self.judge(event, started),

@@ -1,5 +1,6 @@
 //! When a box can be used: what is asked, in which order, and what is started once the API server answers.
 
+use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -7,13 +8,21 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::drive::{Story, started};
-use super::family::{Family, Stop};
+use super::family::{Family, Stop, Word};
 use crate::api::{Api, first_line};
 use crate::config::{Blueprint, IMAGE_IMPORT, NODE};
 use crate::protocol::Order;
-use crate::wait::Look;
+use crate::wait::{self, Look};
 
 const PATIENCE: Duration = Duration::from_secs(120);
+
+const READYZ: &str = "/readyz";
+const READYZ_MILESTONE: &str = "readyz";
+
+/// All of `/readyz` but the two checks that say that the first roles and priority classes were written: a seed has
+/// them, while each of the two waits a second before its first look.
+const SEEDED: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
+    &exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
 
 pub(super) struct Readiness<'a> {
     pub(super) api: Api,
@@ -26,24 +35,14 @@ impl Readiness<'_> {
     /// Starts the rest, and waits until the box can be used.
     pub(super) fn reach(&mut self, blueprint: &Blueprint, seeded: bool) -> Result<(), Stop> {
         let since = now();
-        self.wait("the API server to answer", |api| match api.get("/livez/ping") {
-            Ok((200, _)) => Look::Ready(()),
-            Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
-            Err(why) => Look::NotYet(why),
-        })?;
+        self.wait("the API server to answer", |api| answers(api, "/livez/ping"))?;
         self.story.milestone("api-answers");
-        let mut rest = blueprint.second();
-        if !seeded {
-            rest.sort_by_key(|process| process.name != "kubelet");
-            let early = usize::from(self.nodes > 0);
-            let late = rest.split_off(early);
-            self.spawn(rest)?;
-            self.wait_ready()?;
-            self.spawn(late)?;
-        } else {
-            self.spawn(rest)?;
-            self.wait_ready()?;
+        for process in blueprint.second() {
+            self.family.order(&Order::Spawn(process))?;
         }
+        self.wait("the API server to be usable", |api| answers(api, if seeded { SEEDED } else { READYZ }))?;
+        self.story.milestone(if seeded { "api-usable" } else { READYZ_MILESTONE });
+        self.family.order(&Order::OpenDoor)?;
         self.wait("the ServiceAccount `default`", |api| {
             exists(api, "/api/v1/namespaces/default/serviceaccounts/default")
         })?;
@@ -57,18 +56,18 @@ impl Readiness<'_> {
         Ok(())
     }
 
-    fn spawn(&mut self, processes: Vec<crate::config::Process>) -> Result<(), Stop> {
-        processes.into_iter().try_for_each(|process| self.family.order(&Order::Spawn(process)))
-    }
-
-    fn wait_ready(&mut self) -> Result<(), Stop> {
-        self.wait("the API server to be ready", |api| match api.get("/readyz") {
-            Ok((200, _)) => Look::Ready(()),
-            Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
-            Err(why) => Look::NotYet(why),
-        })?;
-        self.story.milestone("readyz");
-        Ok(())
+    /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it.
+    pub(super) fn watch_on(self) {
+        let (api, to_main) = (self.api, self.family.to_main());
+        if self.story.milestones.iter().any(|(name, _)| name == READYZ_MILESTONE) {
+            return;
+        }
+        thread::spawn(move || {
+            let every = Duration::from_millis(20);
+            if wait::until("the API server to be ready", PATIENCE, every, || answers(&api, READYZ)).is_ok() {
+                let _ = to_main.send(Word::Reached(READYZ_MILESTONE));
+            }
+        });
     }
 
     /// Waits until a first start has made everything that a later one should find.
@@ -90,6 +89,14 @@ impl Readiness<'_> {
     fn wait<T>(&mut self, name: &str, mut look: impl FnMut(&Api) -> Look<T>) -> Result<T, Stop> {
         let api = &self.api;
         self.family.look(name, PATIENCE, &mut started, || look(api))
+    }
+}
+
+fn answers(api: &Api, path: &str) -> Look<()> {
+    match api.get(path) {
+        Ok((200, _)) => Look::Ready(()),
+        Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
+        Err(why) => Look::NotYet(why),
     }
 }
 
