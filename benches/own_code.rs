@@ -10,7 +10,8 @@ use model::{Asked, Body, Library, Reply, lint, read};
 use serde_json::json;
 
 fn replies(c: &mut Criterion) {
-    let message = "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false";
+    let message =
+        "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false";
     let denied = Reply::Http {
         code: 403,
         body: Body::Json(json!({"kind": "Status", "reason": "Forbidden", "message": message})),

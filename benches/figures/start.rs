@@ -12,6 +12,7 @@ use crate::Boxes;
 use crate::stats::Spread;
 
 const FIRST_POD: &str = "first-pod-running";
+const READYZ: &str = "readyz";
 const MEMORY: &str = "memory-mib";
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
@@ -21,8 +22,9 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, runs: usize, out: &Path) -> Resul
     for run in 1..=runs {
         let began = Instant::now();
         let cluster = boxes.start(&format!("figures-{run}")).await?;
-        first_pod(&cluster).await?;
-        rows.push((run, FIRST_POD.into(), millis(began.elapsed())));
+        let (pod, ready) = tokio::join!(timed(began, first_pod(&cluster)), timed(began, readyz(&cluster)));
+        rows.push((run, FIRST_POD.into(), pod?));
+        rows.push((run, READYZ.into(), ready?));
         rows.extend(cluster.milestones().iter().map(|(name, at)| (run, name.clone(), millis(*at))));
         rows.extend(memory(&cluster).map(|mib| (run, MEMORY.into(), mib)));
         cluster.down().await?;
@@ -34,11 +36,15 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, runs: usize, out: &Path) -> Resul
     std::fs::write(out.join("start.csv"), csv)?;
     let of = |wanted: &str| Spread::of(rows.iter().filter(|(_, name, _)| name == wanted).map(|row| row.2).collect());
     let mut names: Vec<&str> = Vec::new();
-    rows.iter().for_each(|(_, name, _)| if !names.contains(&name.as_str()) { names.push(name) });
+    rows.iter().for_each(|(_, name, _)| {
+        if !names.contains(&name.as_str()) {
+            names.push(name)
+        }
+    });
     for name in names {
         of(name).into_iter().for_each(|spread| println!("{name:24} {spread}"));
     }
-    if let (Some(pod), Some(ready)) = (of(FIRST_POD), of("readyz")) {
+    if let (Some(pod), Some(ready)) = (of(FIRST_POD), of(READYZ)) {
         println!("first pod over readyz: {:.2}", pod.median / ready.median);
     }
     Ok(())
@@ -48,24 +54,52 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
+/// How long after `began` this was done, in milliseconds.
+async fn timed(began: Instant, work: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result<f64, Box<dyn Error>> {
+    work.await.map(|()| millis(began.elapsed()))
+}
+
+/// Every check of `/readyz`, those included that a box from a ready-made state need not wait for.
+async fn readyz(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
+    poll("/readyz to say ok", async || {
+        let look = http::Request::get("/readyz").body(Vec::new())?;
+        Ok(cluster.admin().request_text(look).await.map_err(|why| why.to_string()))
+    })
+    .await
+}
+
 async fn first_pod(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "first"},
         "spec": {"containers": [{"name": "c", "image": native::PROBE_IMAGE}]}});
     let pods = "/api/v1/namespaces/default/pods";
     let create = http::Request::post(pods).body(serde_json::to_vec(&pod)?)?;
     let _: Value = cluster.admin().request(create).await?;
+    poll("the first pod to run", async || {
+        let look = http::Request::get(format!("{pods}/first")).body(Vec::new())?;
+        let seen: Value = cluster.admin().request(look).await?;
+        Ok(match seen["status"]["phase"].as_str() {
+            Some("Running") => Ok(String::new()),
+            phase => Err(format!("{phase:?}")),
+        })
+    })
+    .await
+}
+
+/// Looks every 5 ms until the look is `Ok`, for 30 s at most.
+async fn poll(
+    what: &str,
+    mut look: impl AsyncFnMut() -> Result<Result<String, String>, Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut tick = tokio::time::interval(Duration::from_millis(5));
     loop {
         tick.tick().await;
-        let look = http::Request::get(format!("{pods}/first")).body(Vec::new())?;
-        let seen: Value = cluster.admin().request(look).await?;
-        match seen["status"]["phase"].as_str() {
-            Some("Running") => return Ok(()),
-            phase if Instant::now() > deadline => {
-                return Err(format!("waited 30s for the first pod to run; last seen: {phase:?}").into());
+        match look().await? {
+            Ok(_) => return Ok(()),
+            Err(seen) if Instant::now() > deadline => {
+                return Err(format!("waited 30s for {what}; last seen: {seen}").into());
             }
-            _ => {}
+            Err(_) => {}
         }
     }
 }
@@ -73,8 +107,9 @@ async fn first_pod(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
 /// What the box's control group holds, file cache included, in MiB.
 fn memory(cluster: &Cluster) -> Option<f64> {
     let read = |path: std::path::PathBuf| std::fs::read_to_string(path).ok()?.trim().parse::<f64>().ok();
-    let usage = cluster.cgroups().iter().find_map(|group| {
-        read(group.join("memory.current")).or_else(|| read(group.join("memory.usage_in_bytes")))
-    })?;
+    let usage = cluster
+        .cgroups()
+        .iter()
+        .find_map(|group| read(group.join("memory.current")).or_else(|| read(group.join("memory.usage_in_bytes"))))?;
     Some(usage / f64::from(1 << 20))
 }

@@ -51,7 +51,8 @@ fn object() -> Value {
 }
 
 fn scenario() -> Result<Loaded, Box<dyn Error>> {
-    let step = |n| json!({"id": format!("s{n}"), "dry-run": true, "do": {"create": "object.yaml"}, "expect": "admitted"});
+    let step =
+        |n| json!({"id": format!("s{n}"), "dry-run": true, "do": {"create": "object.yaml"}, "expect": "admitted"});
     let file = json!({"scenario": "v1", "why": "A figure.", "worlds": {"bare": {}},
         "steps": (0..BLOCK).map(step).collect::<Vec<_>>()});
     let manifest = Manifest { file: PathBuf::from("object.yaml"), object: object() };
