@@ -41,7 +41,7 @@ impl Snapshot {
     /// When it does not begin with a header between two lines of dashes.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
         let fault = |what: &str| Error::Format { path: path.to_owned(), what: what.into() };
-        let rest = text.strip_prefix(FENCE).ok_or_else(|| fault("it does not begin with `---`"))?;
+        let rest = text.strip_prefix("---").ok_or_else(|| fault("it does not begin with `---`"))?;
         let (header, body) = rest.split_once("\n---\n").ok_or_else(|| fault("its header has no end"))?;
         let fields: serde_json::Value =
             serde_saphyr::from_str(header).map_err(|_| fault("its header does not parse"))?;

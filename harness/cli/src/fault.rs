@@ -95,10 +95,12 @@ impl From<cluster::Error> for Fault {
         use cluster::Error::{Box, NotDisposable, UnknownContext};
         match error {
             Box { source } => source.into(),
-            error => {
-                let is_usage = matches!(error, NotDisposable { .. } | UnknownContext { .. });
-                Self::of(if is_usage { Exit::Usage } else { Exit::Machine }, &error, error.hint())
+            NotDisposable { ref context } => {
+                let hint = format!("scenarios break things on purpose; if it may be lost: `--disposable {context}`");
+                Self::of(Exit::Usage, &error, Some(hint))
             }
+            UnknownContext { .. } => Self::of(Exit::Usage, &error, error.hint()),
+            error => Self::of(Exit::Machine, &error, error.hint()),
         }
     }
 }

@@ -28,10 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The boxes that this program has started, or is about to.
 static BOXES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// This program's own file, which native runs again.
-pub(crate) fn launcher() -> Result<PathBuf, Fault> {
-    std::env::current_exe().map_err(|error| Fault::machine("this program cannot find its own file").because(&error))
-}
+/// This program, which is run again: itself, even if its file was replaced meanwhile.
+pub(crate) const LAUNCHER: &str = "/proc/self/exe";
 
 /// From here on a box of this name is ours to take down.
 pub(crate) fn remember(name: &str) {
@@ -73,8 +71,7 @@ async fn next_signal() -> bool {
 fn leave(root: &std::path::Path) {
     ui::note("\ninterrupted: taking everything down");
     let names = BOXES.lock().map(|boxes| boxes.clone()).unwrap_or_default();
-    let Ok(program) = launcher() else { return };
-    let error = Command::new(program).arg(WORD).arg(root).args(names).exec();
+    let error = Command::new(LAUNCHER).arg(WORD).arg(root).args(names).exec();
     ui::fault(&Fault::machine("cannot take everything down").because(&error));
 }
 

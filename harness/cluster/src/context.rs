@@ -1,10 +1,13 @@
 //! Which contexts are plainly disposable: security tests belong on clusters that nobody will miss.
 
+/// The context of every box.
+const BOX: &str = "gauntlet";
+
 /// The beginnings of names that tools give to throw-away clusters.
 const PREFIXES: [&str; 4] = ["kind-", "k3d-", "gauntlet-", "minikube"];
 
 pub(crate) fn is_disposable(context: &str) -> bool {
-    PREFIXES.iter().any(|prefix| context.starts_with(prefix))
+    context == BOX || PREFIXES.iter().any(|prefix| context.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -13,10 +16,10 @@ mod tests {
 
     #[test]
     fn only_names_of_throw_away_clusters_pass() {
-        for good in ["kind-box", "k3d-a", "gauntlet-up", "minikube", "minikube-2"] {
+        for good in ["kind-box", "k3d-a", "gauntlet", "gauntlet-up", "minikube", "minikube-2"] {
             assert!(is_disposable(good), "{good}");
         }
-        for bad in ["prod", "my-kind-cluster", "admin@kubernetes", "arn:aws:eks:kind-", ""] {
+        for bad in ["prod", "my-kind-cluster", "gauntlets", "admin@kubernetes", "arn:aws:eks:kind-", ""] {
             assert!(!is_disposable(bad), "{bad}");
         }
     }

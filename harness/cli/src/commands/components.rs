@@ -53,10 +53,9 @@ fn known() -> String {
 
 /// Builds those that are not built, saying what goes on.
 pub(crate) fn build(cache: &Cache, wanted: &[&Component]) -> Result<(), Fault> {
-    let launcher = crate::interrupt::launcher()?;
     interrupt::watch(cache);
     let board = Board::new();
-    cache.ensure(wanted, &launcher, &mut |step| board.machine("", &step))?;
+    cache.ensure(wanted, interrupt::LAUNCHER.as_ref(), &mut |step| board.machine("", &step))?;
     board.clear();
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! `gauntlet doctor`: what this machine lacks, and the command that mends it.
 
+use native::components::{Component, needed};
 use native::doctor::{Finding, check};
+use native::{BoxShape, Cache};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -8,7 +10,9 @@ use crate::ui;
 
 /// Looks, and says what it saw.
 pub(crate) fn run() -> Result<Exit, Fault> {
-    let findings = check(&native::Cache::from_env()?);
+    let cache = Cache::from_env()?;
+    let mut findings = check(&cache);
+    findings.extend(unbuilt(&cache, &needed(&BoxShape::default())?).iter().map(|component| not_built(component)));
     let width = findings.iter().map(|finding| finding.what.chars().count()).max().unwrap_or_default();
     for finding in &findings {
         let state = if finding.ok { "ok     " } else { "missing" };
@@ -32,5 +36,32 @@ pub(crate) fn lacking(findings: &[Finding]) -> Fault {
         let mend = finding.mend.as_deref().map(|mend| format!("; mend: {mend}")).unwrap_or_default();
         what.push_str(&format!("\n  {}: {}{mend}", finding.what, finding.why));
     }
-    Fault::machine(what).hint("`gauntlet run --setup` installs and builds what is missing, after saying so")
+    let fault = Fault::machine(what);
+    let can_be_set_up = |finding: &Finding| !finding.ok && (is_component(finding) || !finding.packages.is_empty());
+    if findings.iter().any(can_be_set_up) {
+        return fault.hint("`gauntlet run --setup` installs and builds what is missing, after saying so");
+    }
+    fault
+}
+
+/// Those of `wanted` that are not built.
+pub(crate) fn unbuilt(cache: &Cache, wanted: &[&'static Component]) -> Vec<&'static Component> {
+    wanted.iter().copied().filter(|component| !cache.built(component)).collect()
+}
+
+const BUILD: &str = "gauntlet components build";
+
+/// The finding about a component that is not built.
+pub(crate) fn not_built(component: &Component) -> Finding {
+    Finding {
+        what: component.title(),
+        ok: false,
+        why: "it is pinned, and not built".into(),
+        mend: Some(format!("{BUILD} {}", component.title())),
+        packages: Vec::new(),
+    }
+}
+
+fn is_component(finding: &Finding) -> bool {
+    finding.mend.as_deref().is_some_and(|mend| mend.starts_with(BUILD))
 }

@@ -14,6 +14,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use indexmap::IndexMap;
 use model::{Loaded, Outcome, WorldOutcome};
 use native::Cache;
+use tokio::task::LocalSet;
 
 use crate::args::Run;
 use crate::commands::lint;
@@ -37,11 +38,12 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
         setup::ready(&cache, &plan.components()?, args.setup)?;
     }
     interrupt::watch(&cache);
-    let job = Arc::new(Job::new(&cache, &chosen, evidence(&cache), args.keep)?);
+    let job = Arc::new(Job::new(&cache, &chosen, evidence(&cache), args.keep));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::machine("cannot start threads").because(&error))?;
-    let mut ran = runtime.block_on(clusters::run(&job, plan, &args.existing));
+    let ran = LocalSet::new().block_on(&runtime, clusters::run(&job, plan, &args.existing));
     job.board.clear();
+    let mut ran = ran?;
     let mut report = gather(&chosen, &mut ran);
     compare::all(&store, &found, &mut report);
     if args.is_everything() {

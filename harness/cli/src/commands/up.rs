@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     setup::ready(&cache, &needed, args.setup)?;
     interrupt::watch(&cache);
     interrupt::remember(&args.name);
-    let spec = Spec { name: args.name.clone(), shape, launcher: interrupt::launcher()? };
+    let spec = Spec { name: args.name.clone(), shape, launcher: interrupt::LAUNCHER.into() };
     let board = Board::new();
     let running = native::start(&cache, &spec, false, &mut |step| board.machine(&args.name, &step));
     board.clear();

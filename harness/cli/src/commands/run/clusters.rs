@@ -33,18 +33,21 @@ pub(crate) struct Ran {
     pub(crate) clusters: Vec<(String, Cluster)>,
 }
 
-/// Tries everything in the plan.
-pub(crate) async fn run(job: &Arc<Job>, plan: Plan, existing: &Existing) -> Ran {
+/// Tries everything in the plan. Runs in a `LocalSet`: worlds take turns on one thread, their connections have others.
+///
+/// # Errors
+/// When a cluster that exists cannot be used. A box that does not start is a fault among the results.
+pub(crate) async fn run(job: &Arc<Job>, plan: Plan, existing: &Existing) -> Result<Ran, Fault> {
     let mut ran = Ran { outcomes: plan.skipped, ..Ran::default() };
     if existing.is_asked_for() {
         let trials = plan.groups.into_iter().flat_map(|group| group.trials).collect();
-        ran.add(on_existing(job, trials, existing).await);
+        ran.add(on_existing(job, trials, existing).await?);
     } else {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         let mut tasks = JoinSet::new();
         for (index, group) in plan.groups.into_iter().enumerate() {
             let (job, turns) = (Arc::clone(job), Arc::clone(&turns));
-            tasks.spawn(async move {
+            tasks.spawn_local(async move {
                 let _turn = turns.acquire_owned().await;
                 in_a_box(&job, index + 1, group).await
             });
@@ -57,7 +60,7 @@ pub(crate) async fn run(job: &Arc<Job>, plan: Plan, existing: &Existing) -> Ran 
         }
     }
     ran.kept = job.kept(&ran.outcomes);
-    ran
+    Ok(ran)
 }
 
 /// Takes down what is still up.
@@ -77,7 +80,7 @@ async fn in_a_box(job: &Arc<Job>, index: usize, group: Group) -> Ran {
     let (began, shown) = (Instant::now(), name.clone());
     board.now(&name, &format!("box {name}: starting Kubernetes {}, {} node(s)", group.shape.kubernetes, group.shape.nodes));
     let progress = move |step| board.machine(&shown, &step);
-    let started = Cluster::native(&job.cache, &name, &job.launcher, &group.shape, progress).await;
+    let started = Cluster::native(&job.cache, &name, interrupt::LAUNCHER.as_ref(), &group.shape, progress).await;
     job.board.end(&name);
     match started {
         Ok(cluster) => {
@@ -94,14 +97,12 @@ async fn in_a_box(job: &Arc<Job>, index: usize, group: Group) -> Ran {
     }
 }
 
-async fn on_existing(job: &Arc<Job>, trials: Vec<Trial>, existing: &Existing) -> Ran {
+async fn on_existing(job: &Arc<Job>, trials: Vec<Trial>, existing: &Existing) -> Result<Ran, Fault> {
     let began = Instant::now();
     let context = existing.context.as_deref().or(existing.disposable.as_deref());
     let disposable = existing.disposable.as_deref().is_some_and(|name| Some(name) == context);
-    match Cluster::existing(existing.kubeconfig.as_deref(), context, disposable).await {
-        Ok(cluster) => on(job, context.unwrap_or("current context"), cluster, trials, began).await,
-        Err(error) => without(trials, Fault::from(error)),
-    }
+    let cluster = Cluster::existing(existing.kubeconfig.as_deref(), context, disposable).await?;
+    Ok(on(job, context.unwrap_or("current context"), cluster, trials, began).await)
 }
 
 async fn on(job: &Arc<Job>, name: &str, cluster: Cluster, trials: Vec<Trial>, began: Instant) -> Ran {

@@ -9,17 +9,17 @@ use crate::fault::Fault;
 use crate::ui;
 
 /// Makes sure that boxes of these components can start here.
-pub(crate) fn ready(cache: &Cache, needed: &[&Component], setup: bool) -> Result<(), Fault> {
+pub(crate) fn ready(cache: &Cache, needed: &[&'static Component], setup: bool) -> Result<(), Fault> {
     let mut findings = check(cache);
     if setup && findings.iter().any(|finding| !finding.ok) {
         install(&findings)?;
         findings = check(cache);
     }
-    let unbuilt: Vec<&Component> = needed.iter().copied().filter(|component| !cache.built(component)).collect();
+    let unbuilt = doctor::unbuilt(cache, needed);
     if setup && findings.iter().all(|finding| finding.ok) {
         return components::build(cache, &unbuilt);
     }
-    findings.extend(unbuilt.iter().map(|component| not_built(component)));
+    findings.extend(unbuilt.iter().map(|component| doctor::not_built(component)));
     if findings.iter().all(|finding| finding.ok) { Ok(()) } else { Err(doctor::lacking(&findings)) }
 }
 
@@ -32,14 +32,4 @@ fn install(findings: &[Finding]) -> Result<(), Fault> {
     }
     ui::note(&format!("setup: installing the Debian packages {}", packages.join(", ")));
     Ok(native::doctor::setup(findings, &mut |command| ui::note(&format!("setup: {command}")))?)
-}
-
-fn not_built(component: &Component) -> Finding {
-    Finding {
-        what: component.title(),
-        ok: false,
-        why: "it is pinned, and not built".into(),
-        mend: Some(format!("gauntlet components build {}", component.title())),
-        packages: Vec::new(),
-    }
 }

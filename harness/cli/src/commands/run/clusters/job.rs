@@ -9,8 +9,6 @@ use model::{Cell, CellStatus, Loaded, WorldOutcome};
 use native::Cache;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::fault::Fault;
-use crate::interrupt;
 use crate::progress::{Board, seconds};
 use crate::report::ClusterFacts;
 
@@ -23,7 +21,6 @@ const CELLS: &str = "~cells";
 /// What all clusters of a run share.
 pub(crate) struct Job {
     pub(crate) cache: Cache,
-    pub(crate) launcher: PathBuf,
     pub(crate) evidence: PathBuf,
     pub(crate) keep: bool,
     pub(crate) board: Arc<Board>,
@@ -42,7 +39,7 @@ struct Count {
 }
 
 impl Job {
-    pub(crate) fn new(cache: &Cache, chosen: &[Arc<Loaded>], evidence: PathBuf, keep: bool) -> Result<Self, Fault> {
+    pub(crate) fn new(cache: &Cache, chosen: &[Arc<Loaded>], evidence: PathBuf, keep: bool) -> Self {
         let worlds = |loaded: &Arc<Loaded>| loaded.scenario.worlds.len();
         let count = Count {
             of: chosen.iter().map(|loaded| worlds(loaded) * loaded.scenario.steps.len()).sum(),
@@ -50,14 +47,13 @@ impl Job {
             scenarios: chosen.len(),
             ..Count::default()
         };
-        Ok(Self {
+        Self {
             cache: cache.clone(),
-            launcher: interrupt::launcher()?,
             evidence,
             keep,
             board: Arc::new(Board::new()),
             count: Mutex::new(count),
-        })
+        }
     }
 
     pub(crate) fn options(&self) -> Options {

@@ -1,0 +1,10 @@
+//! The command as a person uses it: the real binary, its exit status, what it prints and what it leaves.
+
+mod accept;
+mod bad_input;
+mod filters;
+mod looking;
+mod machine;
+mod on_a_box;
+mod own_box;
+mod support;

@@ -1,0 +1,164 @@
+//! What a run comes to, on one box that all of these share: each way to end that needs a cluster.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{GAUNTLET, PRIVILEGED, Ran, Scratch, is_root};
+
+/// Tries every case on the same cluster, one after the other; each has a folder of its own.
+#[test]
+fn on_one_box() {
+    if !is_root("on_one_box") {
+        return;
+    }
+    let cache = native::Cache::from_env().unwrap();
+    let name = format!("cli-{}", std::process::id());
+    let shape = native::BoxShape { nodes: 0, ..native::BoxShape::default() };
+    let spec = native::Spec { name, shape, launcher: GAUNTLET.into() };
+    let running = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
+    let cases: [(&str, fn(&Path)); 8] = [
+        ("passes once recorded, and differs before", new_then_passed),
+        ("detail that changed differs", differs),
+        ("an intent that is not met fails, and is never pending", fails),
+        ("what cannot be tried is broken", broken),
+        ("a golden that no scenario uses differs", orphan),
+        ("a shape of its own is skipped", skipped),
+        ("reports for programs", reports),
+        ("golden files on a full disk", full_disk),
+    ];
+    for (what, case) in cases {
+        eprintln!("{what}");
+        case(&running.kubeconfig);
+    }
+    running.down().unwrap();
+}
+
+/// `gauntlet run` on the shared cluster.
+fn run(scratch: &Scratch, kubeconfig: &Path, more: &[&str]) -> Ran {
+    let mut command = scratch.command(&["run", "--kubeconfig"]);
+    Ran::of(&command.arg(kubeconfig).args(more).output().unwrap())
+}
+
+fn recorded(kubeconfig: &Path) -> Scratch {
+    let scratch = Scratch::privileged();
+    assert_eq!(run(&scratch, kubeconfig, &[]).code, Some(6));
+    scratch.gauntlet(&["accept", "--yes"]).passes(&["1 outcome accepted"]);
+    scratch
+}
+
+fn golden(scratch: &Scratch) -> std::path::PathBuf {
+    scratch.path("golden/outcomes/pod-security/privileged.snap")
+}
+
+fn new_then_passed(kubeconfig: &Path) {
+    let scratch = Scratch::privileged();
+    let ran = run(&scratch, kubeconfig, &[]);
+    assert_eq!(ran.code, Some(6), "{ran:#?}");
+    let texts = [
+        "new      pod-security/privileged  2 × 2 = 4 cells\n",
+        "  step            bare      enforce\n",
+        "  privileged-pod  admitted  denied by pod-security\n",
+        "hint: look at the table, then `gauntlet accept pod-security/privileged`",
+        "1 scenario, 4 cells: 4 passed; new: 1 scenario; 1 cluster; ",
+    ];
+    ran.says_in_order(&ran.out, &texts);
+    scratch.gauntlet(&["accept", "--yes"]).passes(&["+  enforce:\n", "denied by pod-security (403 Forbidden)"]);
+    let recorded = fs::read_to_string(golden(&scratch)).unwrap();
+    assert!(recorded.contains("input_file: scenarios/pod-security/privileged/scenario.yaml\n"), "{recorded}");
+    assert!(!recorded.contains("gauntlet-"), "the namespace is redacted: {recorded}");
+    let ran = run(&scratch, kubeconfig, &[]);
+    ran.passes(&["passed   pod-security/privileged  2 × 2 = 4 cells\n", "1 scenario, 4 cells: 4 passed; 1 cluster; "]);
+    assert!(!ran.out.contains("hint"), "{ran:#?}");
+}
+
+fn differs(kubeconfig: &Path) {
+    let scratch = recorded(kubeconfig);
+    let text = fs::read_to_string(golden(&scratch)).unwrap();
+    fs::write(golden(&scratch), text.replace("(403 Forbidden)", "(418 Teapot)")).unwrap();
+    let ran = run(&scratch, kubeconfig, &[]);
+    assert_eq!(ran.code, Some(6), "{ran:#?}");
+    ran.says_in_order(&ran.out, &["differs  ", "-    verdict: denied by pod-security (418 Teapot)\n", "+    verdict: ", "hint: "]);
+    assert!(golden(&scratch).with_extension("snap.new").exists());
+    fs::write(golden(&scratch), text).unwrap();
+    run(&scratch, kubeconfig, &[]).passes(&["passed"]);
+    assert!(!golden(&scratch).with_extension("snap.new").exists(), "what is pending goes once a run agrees");
+}
+
+fn fails(kubeconfig: &Path) {
+    let scratch = Scratch::new();
+    scratch.write("pod-security/privileged", &PRIVILEGED.replace("{ denied: { by: pod-security } }", "{ denied: { by: node-restriction } }"));
+    let ran = run(&scratch, kubeconfig, &[]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let texts = [
+        "failed   pod-security/privileged",
+        "!! denied by pod-security, intended: denied by node-restriction\n",
+        "  failed · privileged-pod · enforce\n",
+        "    intended  denied by node-restriction\n",
+        "    seen      denied by pod-security\n",
+        "    reply     403 pods \"privileged\" is forbidden: violates PodSecurity",
+        "    evidence  ",
+        "    again     gauntlet run pod-security/privileged\n",
+        "3 passed, 1 failed; ",
+    ];
+    ran.says_in_order(&ran.out, &texts);
+    let evidence = ran.out.lines().find_map(|line| line.trim().strip_prefix("evidence  ")).unwrap();
+    assert!(fs::read_dir(evidence).unwrap().count() > 0, "{evidence}");
+    assert!(!scratch.path("golden").exists(), "an intent that fails is never written as pending");
+}
+
+fn broken(kubeconfig: &Path) {
+    let scratch = Scratch::privileged();
+    fs::write(scratch.file("map.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: plain, namespace: no-such-place }\n").unwrap();
+    let ran = run(&scratch, kubeconfig, &[]);
+    assert_eq!(ran.code, Some(9), "{ran:#?}");
+    ran.says_in_order(&ran.out, &["broken   pod-security/privileged", "?? broken", "broken: the reply 404 NotFound", "again"]);
+    assert!(!scratch.path("golden").exists());
+}
+
+fn orphan(kubeconfig: &Path) {
+    let scratch = recorded(kubeconfig);
+    let lost = scratch.path("golden/outcomes/rbac/lost.snap");
+    fs::create_dir_all(lost.parent().unwrap()).unwrap();
+    fs::copy(golden(&scratch), &lost).unwrap();
+    let ran = run(&scratch, kubeconfig, &[]);
+    assert_eq!(ran.code, Some(6), "{ran:#?}");
+    ran.says_in_order(&ran.out, &["error: no scenario uses `", "rbac/lost.snap`\n\nhint: delete it\n"]);
+    assert_eq!(run(&scratch, kubeconfig, &["pod-security/*"]).code, Some(0), "only a whole run can tell");
+}
+
+fn skipped(kubeconfig: &Path) {
+    let scratch = recorded(kubeconfig);
+    let other = PRIVILEGED.replace("cluster: { nodes: 0 }", "cluster: { nodes: 0, encryption: secretbox }");
+    scratch.write("secrets/sealed", &other);
+    let ran = run(&scratch, kubeconfig, &[]);
+    ran.passes(&["skipped  secrets/sealed           2 × 2 = 4 cells, 4 skipped\n", "4 passed, 4 skipped"]);
+    let ran = run(&scratch, kubeconfig, &["secrets/sealed"]);
+    assert_eq!(ran.code, Some(4), "nothing ran: {ran:#?}");
+}
+
+fn reports(kubeconfig: &Path) {
+    let scratch = recorded(kubeconfig);
+    let ran = run(&scratch, kubeconfig, &["--json", "-", "--junit", "junit.xml", "--tables"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((json["report"].as_str(), json["exit"]["code"].as_u64()), (Some("v1"), Some(0)));
+    let cells = json["scenarios"][0]["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 4);
+    assert!(cells.iter().all(|cell| cell["millis"].as_f64() > Some(0.0)), "{cells:#?}");
+    ran.says_in_order(&ran.err, &["passed   pod-security/privileged", "  privileged-pod  admitted  denied by pod-security"]);
+    let junit = fs::read_to_string(scratch.path("junit.xml")).unwrap();
+    assert!(junit.contains(r#"tests="4" "#) && junit.contains(r#"failures="0""#), "{junit}");
+}
+
+fn full_disk(kubeconfig: &Path) {
+    let scratch = Scratch::privileged();
+    fs::create_dir_all(scratch.path("golden")).unwrap();
+    let script = "mount -t tmpfs -o size=8k,nr_inodes=4 tmpfs golden && head -c 8k /dev/zero > golden/full; exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh", GAUNTLET, "run", "--kubeconfig"]).arg(kubeconfig);
+    command.current_dir(scratch.path(".")).env("GAUNTLET_CACHE", scratch.path("cache"));
+    let ran = Ran::of(&command.output().unwrap());
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    ran.says_in_order(&ran.out, &["error: cannot write `", "privileged.snap.new`\n  caused by: No space left on device", "\nhint: free some space"]);
+}

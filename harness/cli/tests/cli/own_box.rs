@@ -1,0 +1,131 @@
+//! Boxes that the command starts itself: up and down, names that are taken, signals in every phase.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use native::wait::{Look, until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::{Ran, Scratch, is_root, names};
+
+/// The command with this machine's own cache, where components are built.
+fn command(scratch: &Scratch, args: &[&str]) -> Command {
+    let mut command = scratch.command(args);
+    command.env("GAUNTLET_CACHE", &native::Cache::from_env().unwrap().root);
+    command
+}
+
+fn gauntlet(scratch: &Scratch, args: &[&str]) -> Ran {
+    Ran::of(&command(scratch, args).output().unwrap())
+}
+
+/// Takes a box down when the test ends, however it ends.
+struct Down(String);
+
+impl Drop for Down {
+    fn drop(&mut self) {
+        let _ = gauntlet(&Scratch::new(), &["down", &self.0]);
+    }
+}
+
+#[test]
+fn a_box_goes_up_and_down_and_its_kubeconfig_with_it() {
+    if !is_root("a_box_goes_up_and_down_and_its_kubeconfig_with_it") {
+        return;
+    }
+    let scratch = Scratch::privileged();
+    let name = format!("up-{}", std::process::id());
+    let down = Down(name.clone());
+    let ran = gauntlet(&scratch, &["up", "--name", &name]);
+    ran.passes(&["is up: Kubernetes 1.36", "  export KUBECONFIG=", "kubectl get pods", &format!("gauntlet down {name}")]);
+    let kubeconfig = ran.out.lines().find_map(|line| line.trim().strip_prefix("export KUBECONFIG=")).unwrap().to_owned();
+    gauntlet(&scratch, &["list", "--boxes"]).passes(&[&name, &kubeconfig]);
+    let again = gauntlet(&scratch, &["up", "--name", &name]);
+    again.fails(3, &[&format!("error: a box named `{name}` is already up\n"), "\nhint: take it down with `gauntlet down"]);
+    let copy = scratch.path("kubeconfig");
+    std::fs::copy(&kubeconfig, &copy).unwrap();
+    drop(down);
+    let gone = gauntlet(&scratch, &["run", "--kubeconfig", &copy.display().to_string()]);
+    gone.fails(3, &["error: ", "\nhint: start a cluster with `gauntlet up`"]);
+    let gone = gauntlet(&scratch, &["down", &name]);
+    gone.fails(2, &[&format!("error: no box named `{name}` is up\n"), "\nhint: `gauntlet up` starts one"]);
+}
+
+#[test]
+fn names_that_are_none_are_refused() {
+    let scratch = Scratch::new();
+    for name in ["../x", "UP", "-x", "", "a b"] {
+        let ran = gauntlet(&scratch, &["down", "--", name]);
+        ran.fails(2, &["is not a name for a box\n", "\nhint: 1 to 40 of a-z"]);
+    }
+}
+
+#[test]
+fn signals_in_every_phase_take_everything_down_and_end_with_130() {
+    if !is_root("signals_in_every_phase_take_everything_down_and_end_with_130") {
+        return;
+    }
+    for (signal, phase) in [(Signal::SIGINT, "starting Kubernetes"), (Signal::SIGTERM, "up in"), (Signal::SIGINT, "tried ")] {
+        let scratch = Scratch::privileged();
+        let mut child = spawn(&scratch, &["run", "--keep"]);
+        let pid = child.id();
+        let err = read_until(&mut child, phase);
+        kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(130), "{signal} in `{phase}`: {err}");
+        nothing_is_left(pid);
+        assert!(!scratch.path("golden").exists() || phase == "tried ", "{phase}");
+    }
+}
+
+#[test]
+fn sigkill_leaves_nothing_running() {
+    if !is_root("sigkill_leaves_nothing_running") {
+        return;
+    }
+    for phase in ["starting Kubernetes", "up in"] {
+        let scratch = Scratch::privileged();
+        let mut child = spawn(&scratch, &["run", "--keep"]);
+        let pid = child.id();
+        read_until(&mut child, phase);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        nothing_is_left(pid);
+    }
+}
+
+fn spawn(scratch: &Scratch, args: &[&str]) -> Child {
+    command(scratch, args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Reads standard error until a line holds `text`; what was read.
+fn read_until(child: &mut Child, text: &str) -> String {
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut seen = String::new();
+    while !seen.contains(text) {
+        assert!(lines.read_line(&mut seen).unwrap() > 0, "it ended before `{text}`:\n{seen}");
+    }
+    std::thread::spawn(move || {
+        let _ = lines.read_to_end(&mut Vec::new());
+    });
+    seen
+}
+
+/// No folder and no control group of that program's boxes remains.
+fn nothing_is_left(pid: u32) {
+    let prefix = format!("run-{pid}-");
+    let cache = native::Cache::from_env().unwrap();
+    let left = || {
+        let groups = ["/sys/fs/cgroup", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/memory"];
+        let groups = groups.iter().flat_map(|tree| names(tree.as_ref()));
+        let all = groups.chain(names(&cache.boxes()));
+        all.filter(|name| name.contains(&prefix)).collect::<Vec<_>>()
+    };
+    let gone = until("everything to be gone", Duration::from_secs(20), Duration::from_millis(20), || match left() {
+        left if left.is_empty() => Look::Ready(()),
+        left => Look::NotYet(format!("{left:?}")),
+    });
+    gone.unwrap();
+}
