@@ -153,3 +153,6 @@ fn feature_gates(gates: &BTreeMap<String, bool>) -> Option<String> {
 fn pairs(map: &BTreeMap<String, bool>) -> String {
     map.iter().map(|(name, on)| format!("{name}={on}")).collect::<Vec<_>>().join(",")
 }
+
+#[cfg(test)]
+mod tests;

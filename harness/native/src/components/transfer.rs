@@ -197,3 +197,6 @@ fn header(size: u64, mode: u32) -> Header {
     header.set_entry_type(EntryType::Regular);
     header
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+use super::*;
+
+/// A cache with one component whose programs are a few bytes each.
+fn cache_with_runtime(dir: &Path) -> Cache {
+    let cache = Cache { root: dir.to_owned() };
+    let runtime = crate::components::runtime();
+    let place = cache.component_dir(runtime);
+    fs::create_dir_all(place.join("bin")).unwrap();
+    for binary in runtime.binaries {
+        fs::write(place.join("bin").join(binary), format!("I am {binary}")).unwrap();
+    }
+    stamp::write(&place, runtime).unwrap();
+    cache
+}
+
+struct Trip {
+    _dir: tempfile::TempDir,
+    archive: PathBuf,
+    from: Cache,
+    to: Cache,
+}
+
+fn trip() -> Trip {
+    let dir = tempfile::tempdir().unwrap();
+    let from = cache_with_runtime(&dir.path().join("from"));
+    let to = Cache { root: dir.path().join("to") };
+    Trip { archive: dir.path().join("components.tar.gz"), from, to, _dir: dir }
+}
+
+/// The archive's entries, unpacked.
+fn entries(archive: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut tar = Archive::new(GzDecoder::new(File::open(archive).unwrap()));
+    let entries = tar.entries().unwrap().map(|entry| {
+        let mut entry = entry.unwrap();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        (entry.path().unwrap().to_string_lossy().into_owned(), bytes)
+    });
+    entries.collect()
+}
+
+fn pack(archive: &Path, entries: &[(String, Vec<u8>)]) {
+    let mut tar = Builder::new(GzEncoder::new(File::create(archive).unwrap(), Compression::fast()));
+    for (path, bytes) in entries {
+        let mut header = header(bytes.len() as u64, 0o755);
+        let name = &mut header.as_old_mut().name;
+        name[..path.len()].copy_from_slice(path.as_bytes());
+        header.set_cksum();
+        tar.append(&header, bytes.as_slice()).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap();
+}
+
+/// Imports an archive whose entries were changed; it must be refused, and leave nothing.
+fn refused(change: impl FnOnce(&mut Vec<(String, Vec<u8>)>)) -> String {
+    let trip = trip();
+    trip.from.export(&trip.archive).unwrap();
+    let mut entries = entries(&trip.archive);
+    change(&mut entries);
+    pack(&trip.archive, &entries);
+    let error = trip.to.import(&trip.archive).unwrap_err();
+    assert!(matches!(error, Error::Archive { .. }), "{error}");
+    let left: Vec<_> = fs::read_dir(trip.to.components()).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert_eq!(left, Vec::<PathBuf>::new());
+    error.to_string()
+}
+
+#[test]
+fn what_is_exported_can_be_imported() {
+    let trip = trip();
+    let runtime = crate::components::runtime();
+    assert_eq!(trip.from.export(&trip.archive).unwrap(), [runtime.id()]);
+    assert!(!trip.to.built(runtime));
+    assert_eq!(trip.to.import(&trip.archive).unwrap(), [runtime.id()]);
+    assert!(trip.to.built(runtime));
+    assert_eq!(fs::read_to_string(trip.to.binary(runtime, "runc")).unwrap(), "I am runc");
+    assert_eq!(trip.to.import(&trip.archive).unwrap(), [runtime.id()]);
+}
+
+#[test]
+fn a_changed_file_is_refused() {
+    let why = refused(|entries| entries[3].1[0] ^= 1);
+    assert!(why.contains("another SHA-256"), "{why}");
+}
+
+#[test]
+fn a_longer_file_is_refused() {
+    let why = refused(|entries| entries[3].1.extend([0; 100]));
+    assert!(why.contains("another SHA-256"), "{why}");
+}
+
+#[test]
+fn a_missing_file_and_one_too_many_are_refused() {
+    let why = refused(|entries| drop(entries.pop()));
+    assert!(why.contains("in its list and not in it"), "{why}");
+    let why = refused(|entries| entries.push(("extra".into(), Vec::new())));
+    assert!(why.contains("`extra` is not in its list"), "{why}");
+}
+
+#[test]
+fn a_path_that_leaves_the_cache_is_refused() {
+    let why = refused(|entries| entries[1].0 = "../../escaped".into());
+    assert!(why.contains("is not in its list"), "{why}");
+    let why = refused(|entries| {
+        let list = String::from_utf8(entries[0].1.clone()).unwrap();
+        entries[0].1 = list.replace("\"runc\"", "\"../../../escaped\"").into_bytes();
+    });
+    assert!(why.contains("does not consist of"), "{why}");
+}
+
+#[test]
+fn a_component_that_is_not_pinned_is_refused() {
+    let why = refused(|entries| {
+        let list = String::from_utf8(entries[0].1.clone()).unwrap();
+        entries[0].1 = list.replace("runtime-2.4.2", "runtime-9.9.9").into_bytes();
+    });
+    assert!(why.contains("is not pinned"), "{why}");
+}
+
+#[test]
+fn what_is_no_archive_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache { root: dir.path().join("cache") };
+    for text in ["", "not gzip", "\u{1f}\u{8b}"] {
+        let archive = dir.path().join("archive");
+        fs::write(&archive, text).unwrap();
+        assert!(matches!(cache.import(&archive), Err(Error::Archive { .. })), "{text:?}");
+    }
+    assert!(matches!(cache.import(&dir.path().join("none")), Err(Error::File { .. })));
+}

@@ -1,0 +1,88 @@
+use std::net::Ipv4Addr;
+
+use super::*;
+use crate::pki::Authority;
+use crate::spec::{AuditFile, Encryption};
+
+fn with<T>(shape: &BoxShape, look: impl FnOnce(&Blueprint) -> T) -> T {
+    let pki = Pki::new(Authority::new().unwrap(), Ipv4Addr::new(198, 18, 0, 1)).unwrap();
+    let addresses = Addresses {
+        interface: "gl0000".into(),
+        host: Ipv4Addr::new(198, 18, 0, 0),
+        inside: Ipv4Addr::new(198, 18, 0, 1),
+    };
+    look(&Blueprint { shape, addresses: &addresses, pki: &pki, cgroup_root: "/gauntlet-a", confined: true })
+}
+
+fn all(shape: &BoxShape) -> Vec<Process> {
+    with(shape, |blueprint| blueprint.first().into_iter().chain(blueprint.second()).collect())
+}
+
+fn args(processes: &[Process], name: &str) -> Vec<String> {
+    processes.iter().find(|process| process.name == name).unwrap().args.clone()
+}
+
+#[test]
+fn a_node_has_a_runtime_and_an_api_server_alone_has_none() {
+    let names = |shape: &BoxShape| all(shape).into_iter().map(|process| process.name).collect::<Vec<_>>();
+    let one = names(&BoxShape::default());
+    assert!(one.contains(&"kubelet".into()) && one.contains(&"containerd".into()));
+    let none = names(&BoxShape { nodes: 0, ..BoxShape::default() });
+    assert_eq!(none, ["etcd", "kube-apiserver", "kube-controller-manager"]);
+}
+
+#[test]
+fn by_default_the_api_server_has_no_knob_turned_but_the_audit_log() {
+    let api = args(&all(&BoxShape::default()), "kube-apiserver");
+    for flag in ["--encryption", "--admission-control-config", "--feature-gates", "--runtime-config"] {
+        assert!(!api.iter().any(|arg| arg.starts_with(flag)), "{flag}");
+    }
+    assert!(api.contains(&format!("--audit-log-path={HOME}/{}", apiserver::AUDIT_LOG)));
+}
+
+#[test]
+fn every_knob_reaches_its_flag() {
+    let shape = BoxShape {
+        encryption: Encryption::Aescbc,
+        audit: Some(AuditFile { log: false, ..AuditFile::default() }),
+        admission: Some("kind: AdmissionConfiguration\n".into()),
+        feature_gates: [("A".to_owned(), true), ("B".to_owned(), false)].into(),
+        runtime_config: [("api/alpha".to_owned(), true)].into(),
+        ..BoxShape::default()
+    };
+    let processes = all(&shape);
+    let api = args(&processes, "kube-apiserver");
+    assert!(api.contains(&"--feature-gates=A=true,B=false".into()));
+    assert!(api.contains(&"--runtime-config=api/alpha=true".into()));
+    assert!(api.contains(&format!("--encryption-provider-config={HOME}/encryption.yaml")));
+    assert!(api.contains(&format!("--admission-control-config-file={HOME}/admission.yaml")));
+    assert!(api.iter().any(|arg| arg.starts_with("--audit-policy-file")));
+    assert!(!api.iter().any(|arg| arg.starts_with("--audit-log-path")));
+    assert!(args(&processes, "kube-scheduler").contains(&"--feature-gates=A=true,B=false".into()));
+    let files = with(&shape, |blueprint| blueprint.files().unwrap());
+    let kubelet = files.iter().find(|file| file.path.ends_with("kubelet.yaml")).unwrap();
+    let kubelet: serde_json::Value = serde_json::from_str(&kubelet.text).unwrap();
+    assert_eq!(kubelet["featureGates"]["B"], false);
+    assert_eq!(kubelet["cgroupRoot"], "/gauntlet-a");
+}
+
+#[test]
+fn every_file_that_a_flag_names_is_there() {
+    let shape = BoxShape { encryption: Encryption::Aesgcm, ..BoxShape::default() };
+    let files = with(&shape, |blueprint| blueprint.files().unwrap());
+    for arg in all(&shape).iter().flat_map(|process| &process.args) {
+        let Some(path) = arg.split_once('=').and_then(|(_, value)| value.strip_prefix(&format!("{HOME}/"))) else {
+            continue;
+        };
+        let made_by_itself = ["etcd", "kubelet", apiserver::AUDIT_LOG].contains(&path);
+        assert!(made_by_itself || files.iter().any(|file| file.path == PathBuf::from(path)), "{arg}");
+    }
+}
+
+#[test]
+fn the_node_serves_as_many_pods_as_it_has_addresses_for() {
+    let files = with(&BoxShape::default(), |blueprint| blueprint.files().unwrap());
+    let network = files.iter().find(|file| file.path.ends_with("10-box.conflist")).unwrap();
+    assert!(network.text.contains("10.244.0.0/20"));
+    assert!(network.text.contains(&format!("/{NODE_MASK}\"")));
+}
