@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use futures::stream;
 use indexmap::IndexMap;
-use model::{Cell, CellStatus, Reach, WorldOutcome};
+use model::{Cell, CellStatus, Reach, Verdict, WorldOutcome};
 
 use crate::lab::Lab;
 use crate::world::World;
@@ -56,6 +56,11 @@ fn is_doubtful(outcome: &WorldOutcome) -> bool {
 fn compare(first: &mut IndexMap<String, Cell>, again: &IndexMap<String, Cell>) {
     for (step, cell) in first {
         let second = again.get(step).map(|cell| &cell.verdict);
-        cell.second = second.filter(|second| **second != cell.verdict).cloned();
+        cell.second = second.filter(|second| !are_alike(second, &cell.verdict)).cloned();
     }
+}
+
+/// Whether two looks say the same; why a cell is broken may be told in other words each time.
+fn are_alike(one: &Verdict, other: &Verdict) -> bool {
+    one == other || matches!((one, other), (Verdict::Broken { .. }, Verdict::Broken { .. }))
 }

@@ -7,7 +7,7 @@ mod reads;
 
 use std::time::Instant;
 
-use model::{Action, Answer, Cell, CellStatus, Detail, Reply, Step, Verdict};
+use model::{Action, Answer, By, Cell, CellStatus, Detail, Reply, Step, Verdict};
 
 use crate::discovery::Resource;
 use crate::request::{Exchange, json as json_of};
@@ -62,10 +62,10 @@ impl World<'_> {
             detail: Detail::default(),
             exchange: None,
         });
+        let verdict = self.unfilled(tried.verdict);
         let took = tried.exchange.as_ref().map_or(elapsed, |exchange| exchange.took);
         let millis = took.as_secs_f64() * 1000.0;
-        let cell =
-            Cell { intended: intended.clone(), verdict: tried.verdict, second: None, detail: tried.detail, millis };
+        let cell = Cell { intended: intended.clone(), verdict, second: None, detail: tried.detail, millis };
         if cell.status() != CellStatus::Passed {
             let why = format!("intended: {intended}\nseen: {}", cell.verdict);
             self.evidence(&step.id, &why, tried.exchange.as_ref()).await;
@@ -74,6 +74,16 @@ impl World<'_> {
             self.replies.insert(step.id.clone(), exchange.reply);
         }
         cell
+    }
+
+    /// A verdict in the scenario's own terms: the refuser's name with `$(namespace)` where the world's namespace stands.
+    fn unfilled(&self, mut verdict: Verdict) -> Verdict {
+        if let Verdict::Answered(Answer::Denied { by } | Answer::Refused { by }) = &mut verdict
+            && let By::Policy(name) | By::Webhook(name) | By::FailingClosed(name) | By::Quota(name) = by
+        {
+            *name = name.replace(self.namespace(), "$(namespace)");
+        }
+        verdict
     }
 
     async fn take(&mut self, step: &Step) -> Result<Tried, String> {
