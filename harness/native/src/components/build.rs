@@ -11,6 +11,9 @@ use crate::cache::{self, Cache};
 use crate::lock::Lock;
 use crate::{Error, Progress};
 
+/// The build's own scratch room, beside the source: a killed build leaves nothing elsewhere.
+const SCRATCH: &str = "scratch";
+
 impl Cache {
     /// Builds those that are not there, one after the other. Two programs that want the same one do not build it
     /// twice. `launcher` is as in [`crate::Spec`].
@@ -42,13 +45,9 @@ impl Cache {
                 Lock::take(&lock_path)?
             }
         };
-        if !self.built(component) {
-            need_tools(component)?;
-            self.remove_half_built(component)?;
-            self.build_alone(component, launcher, progress)?;
-        }
+        let outcome = if self.built(component) { Ok(()) } else { self.build_alone(component, launcher, progress) };
         lock.remove();
-        Ok(())
+        outcome
     }
 
     /// What a killed build left; only called by the holder of the component's lock.
@@ -69,6 +68,8 @@ impl Cache {
         launcher: &Path,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), Error> {
+        need_tools(component)?;
+        self.remove_half_built(component)?;
         let components = self.components();
         let temp = tempfile::Builder::new()
             .prefix(&half_built_prefix(component))
@@ -108,7 +109,7 @@ fn need_tools(component: &Component) -> Result<(), Error> {
 
 fn compile(component: &Component, launcher: &Path, temp: &Path, feed: &mut Feed) -> Result<(), Error> {
     let (source, bin) = (temp.join("src"), temp.join("out/bin"));
-    for dir in [&source, &bin] {
+    for dir in [&source, &bin, &temp.join(SCRATCH)] {
         fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
     }
     for (name, text) in [("go.mod", component.go_mod), ("go.sum", component.go_sum)] {
@@ -144,6 +145,9 @@ fn go_build(component: &Component, step: &Step, launcher: &Path, source: &Path, 
 fn go(launcher: &Path, source: &Path, cgo: bool) -> Command {
     let mut command = contain::command(launcher, "go");
     command.current_dir(source).env("CGO_ENABLED", if cgo { "1" } else { "0" });
+    for variable in ["GOTMPDIR", "TMPDIR"] {
+        command.env(variable, source.join("..").join(SCRATCH));
+    }
     command.env("GOWORK", "off").env("GOFLAGS", "").env_remove("GOOS").env_remove("GOARCH");
     command
 }
@@ -174,7 +178,8 @@ fn run(component: &Component, feed: &mut Feed, mut command: Command) -> Result<S
     }
     let tail = feed.tail();
     if tail.contains("no space left on device") {
-        return Err(Error::DiskFull { path: command.get_current_dir().unwrap_or(Path::new("/")).to_owned() });
+        let source = command.get_current_dir().unwrap_or(Path::new("/"));
+        return Err(Error::DiskFull { path: source.ancestors().nth(2).unwrap_or(source).to_owned() });
     }
     Err(Error::Build { component: component.title(), status: status.to_string(), tail })
 }
