@@ -6,6 +6,7 @@ use model::{Cell, WorldOutcome};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "events are few and soon gone; a box would be noise to their readers")]
 pub enum Event {
     /// A world's namespace is being made.
     WorldStarted {

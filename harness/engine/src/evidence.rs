@@ -19,7 +19,11 @@ impl World<'_> {
     pub(crate) async fn evidence(&self, step: &str, why: &str, exchange: Option<&Exchange>) {
         let mut folder = self.lab.options.evidence.clone();
         folder.extend(self.scenario.id.split('/'));
-        let folder = folder.join(self.name).join(step);
+        folder.push(self.name);
+        if self.again {
+            folder.push("second-look");
+        }
+        folder.push(step);
         if fs::create_dir_all(&folder).await.is_err() {
             return;
         }

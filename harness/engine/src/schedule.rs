@@ -12,7 +12,7 @@ use crate::{Event, Trial, reach};
 /// Tries every trial; outcomes in the order of `trials`.
 pub(crate) async fn all(lab: &Lab<'_>, trials: &[Trial]) -> Vec<WorldOutcome> {
     let everything: Vec<usize> = (0..trials.len()).collect();
-    let mut outcomes: Vec<(usize, WorldOutcome)> = once(lab, trials, &everything).await;
+    let mut outcomes: Vec<(usize, WorldOutcome)> = once(lab, trials, &everything, false).await;
     outcomes.sort_by_key(|(index, _)| *index);
     let mut outcomes: Vec<WorldOutcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
     second_look(lab, trials, &mut outcomes).await;
@@ -20,12 +20,13 @@ pub(crate) async fn all(lab: &Lab<'_>, trials: &[Trial]) -> Vec<WorldOutcome> {
 }
 
 /// Tries the trials of these indices.
-async fn once(lab: &Lab<'_>, trials: &[Trial], indices: &[usize]) -> Vec<(usize, WorldOutcome)> {
+async fn once(lab: &Lab<'_>, trials: &[Trial], indices: &[usize], again: bool) -> Vec<(usize, WorldOutcome)> {
     let is_alone = |index: &&usize| reach::of(&trials[**index].scenario, &trials[**index].world) == Reach::Cluster;
     let (alone, beside): (Vec<&usize>, Vec<&usize>) = indices.iter().partition(is_alone);
     let one = async |index: &usize| {
         let trial = &trials[*index];
-        (*index, World::new(lab, &trial.scenario, &trial.world).run().await)
+        let world = World { again, ..World::new(lab, &trial.scenario, &trial.world) };
+        (*index, world.run().await)
     };
     let places = lab.options.side_by_side.max(1);
     let mut outcomes: Vec<_> = stream::iter(beside).map(one).buffer_unordered(places).collect().await;
@@ -42,7 +43,7 @@ async fn second_look(lab: &Lab<'_>, trials: &[Trial], outcomes: &mut [WorldOutco
         let (id, world) = (trials[*index].scenario.id.clone(), trials[*index].world.clone());
         lab.tell(Event::SecondLook { id, world });
     }
-    for (index, again) in once(lab, trials, &doubtful).await {
+    for (index, again) in once(lab, trials, &doubtful, true).await {
         if let (WorldOutcome::Tried(first), WorldOutcome::Tried(again)) = (&mut outcomes[index], again) {
             compare(first, &again);
         }

@@ -12,7 +12,7 @@ use crate::discovery::{Resource, resource_of};
 use crate::lab::Lab;
 use crate::request::{Call, code, encode, json as json_of, said, taken};
 use crate::seen::Beginning;
-use crate::settle::{Touch, settle};
+use crate::settle::{Touch, anchor, settle};
 use crate::wait::{Look, Wait, Waiter};
 use crate::{Event, random};
 
@@ -36,6 +36,8 @@ pub(crate) struct World<'a> {
     /// The replies to earlier steps.
     pub(crate) replies: HashMap<String, Reply>,
     pub(crate) beginning: Beginning,
+    /// Whether this is the second time that it is tried.
+    pub(crate) again: bool,
 }
 
 impl<'a> World<'a> {
@@ -58,6 +60,7 @@ impl<'a> World<'a> {
             accounts: HashMap::new(),
             replies: HashMap::new(),
             beginning: Beginning::default(),
+            again: false,
         }
     }
 
@@ -143,6 +146,7 @@ impl<'a> World<'a> {
 
     /// Applies one manifest of the set-up, as administrator.
     async fn apply(&mut self, object: &Value) -> Result<(), String> {
+        self.anchor(object).await;
         let resource = resource_of(&self.lab.discovery, &self.lab.own, object).await?;
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or(self.namespace()).to_owned();
         let call = match object["metadata"]["name"].as_str() {
@@ -162,6 +166,11 @@ impl<'a> World<'a> {
             self.account_in(name).await?;
         }
         if is_definition { self.settle().await } else { Ok(()) }
+    }
+
+    /// Prepares for a policy with parameters; one whose type the server does not know needs nothing.
+    pub(crate) async fn anchor(&self, object: &Value) {
+        let _ = anchor(&self.lab.canaries, object).await;
     }
 
     /// Remembers what a request wrote: for the wait until it is in force, and for the world's end.

@@ -89,6 +89,7 @@ impl World<'_> {
     /// A manifest's object, and where it goes.
     async fn sent(&self, step: &Step, file: &str) -> Result<(Value, Object), String> {
         let sent = self.manifest(file)?;
+        self.anchor(&sent).await;
         let resource = resource_of(&self.lab.discovery, &self.lab.own, &sent).await?;
         let namespace = sent["metadata"]["namespace"].as_str().map_or_else(|| self.namespace_of(step), str::to_owned);
         let name = sent["metadata"]["name"].as_str().unwrap_or_default().to_owned();

@@ -1,5 +1,6 @@
 //! The canaries' namespace, their names, and their removal.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -27,7 +28,11 @@ pub(crate) struct Canaries {
     counter: AtomicU64,
     home: OnceCell<()>,
     removals: Mutex<JoinSet<()>>,
+    anchors: Anchors,
 }
+
+/// The paths of what lasts as long as the run, by what it is for.
+pub(crate) type Anchors = tokio::sync::Mutex<BTreeMap<String, Vec<String>>>;
 
 impl Canaries {
     pub(crate) fn new(own: Who) -> Self {
@@ -37,12 +42,17 @@ impl Canaries {
             counter: AtomicU64::new(1),
             home: OnceCell::new(),
             removals: Mutex::default(),
+            anchors: Anchors::default(),
         }
     }
 
     /// The canaries' namespace.
     pub(crate) fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    pub(crate) fn anchors(&self) -> &Anchors {
+        &self.anchors
     }
 
     pub(crate) fn own(&self) -> &Who {
@@ -105,8 +115,10 @@ impl Canaries {
         });
     }
 
-    /// Waits for every removal, and takes the namespace away.
+    /// Waits for every removal, and takes the anchors and the namespace away.
     pub(crate) async fn end(&self) {
+        let anchors = std::mem::take(&mut *self.anchors.lock().await);
+        self.remove(anchors.into_values().flatten().collect());
         let removals = std::mem::take(&mut *self.removals.lock().unwrap_or_else(PoisonError::into_inner));
         removals.join_all().await;
         if self.home.initialized() {

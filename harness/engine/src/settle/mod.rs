@@ -24,3 +24,4 @@ mod webhook;
 
 pub(crate) use canaries::Canaries;
 pub(crate) use plan::{Touch, settle};
+pub(crate) use policy::anchor;

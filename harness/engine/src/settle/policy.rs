@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::{Answer, Asked, By, Reply, Verdict};
 use serde_json::{Value, json};
 
-use super::canaries::{Canaries, PATIENCE, lease_rule, not_yet};
+use super::canaries::{Canaries, LABEL, PATIENCE, lease_rule, not_yet};
 use super::plan::Touch;
 use crate::request::{json as json_of, taken};
 use crate::wait::{Look, Wait, Waiter};
@@ -25,6 +25,20 @@ pub(super) struct Control<'a> {
     param: Option<(Value, &'a Touch)>,
     /// The last policy that was written.
     name: Option<&'a str>,
+}
+
+impl Control<'_> {
+    fn policies(&self) -> String {
+        format!("/apis/{}/{}ies", self.version, self.stem())
+    }
+
+    fn bindings(&self) -> String {
+        format!("/apis/{}/{}ybindings", self.version, self.stem())
+    }
+
+    fn stem(&self) -> &'static str {
+        if self.kind == VALIDATING { "validatingadmissionpolic" } else { "mutatingadmissionpolic" }
+    }
 }
 
 /// The kinds of policy that `touches` concern.
@@ -65,19 +79,17 @@ pub(super) fn concerned<'a>(touches: &'a [Touch], history: &'a [Touch]) -> Vec<C
 
 pub(super) async fn policy(canaries: &Canaries, waiter: &Waiter, control: Control<'_>) -> Result<(), String> {
     let name = canaries.name();
-    let root = format!("/apis/{}", control.version);
-    let plural = if control.kind == VALIDATING { "validatingadmissionpolicies" } else { "mutatingadmissionpolicies" };
-    let bindings = format!("{}bindings", plural.replace("policies", "policy"));
+    let (policies, bindings) = (control.policies(), control.bindings());
     let mut paths = Vec::new();
     if let Some((_, param)) = &control.param {
         let collection = param.resource.collection(Some(canaries.namespace()));
         canaries.make(&collection, copy(param, &name)).await?;
         paths.push(format!("{collection}/{name}"));
     }
-    canaries.make(&format!("{root}/{plural}"), definition(canaries, &control, &name)).await?;
-    canaries.make(&format!("{root}/{bindings}"), binding(canaries, &control, &name)).await?;
-    paths.extend([format!("{root}/{bindings}/{name}"), format!("{root}/{plural}/{name}")]);
-    let wait = Wait { what: "admission policies to be in force", within: PATIENCE, every: Duration::from_millis(25) };
+    canaries.make(&policies, definition(canaries, &control, &name)).await?;
+    canaries.make(&bindings, binding(canaries, &control, &name)).await?;
+    paths.extend([format!("{bindings}/{name}"), format!("{policies}/{name}")]);
+    let wait = Wait { what: "admission policies to be in force", within: PATIENCE, every: Duration::from_millis(40) };
     let proved = waiter
         .until(wait, async || {
             let reply = canaries.probe(&name).await;
@@ -96,6 +108,34 @@ fn shows(reply: &Reply, control: &Control<'_>, name: &str) -> bool {
         Verdict::Answered(Answer::Denied { by: By::Policy(by) }) => by == name || Some(by.as_str()) == control.name,
         _ => false,
     }
+}
+
+/// Makes a policy of this kind with these parameters that matches nothing, to last as long as the run.
+///
+/// When the last policy with some kind of parameters goes, the API server stops watching that kind, and for its own kinds
+/// (ConfigMaps among them) it never starts again: every later policy then sees the parameters of that moment. A policy that
+/// stays keeps one world's end from deciding over the next.
+pub(crate) async fn anchor(canaries: &Canaries, policy: &Value) -> Result<(), String> {
+    let (param, version) = (&policy["spec"]["paramKind"], policy["apiVersion"].as_str().unwrap_or_default());
+    let kind = [VALIDATING, MUTATING].into_iter().find(|kind| policy["kind"] == *kind);
+    let Some(kind) = kind.filter(|_| !param.is_null()) else { return Ok(()) };
+    canaries.home().await?;
+    let mut anchors = canaries.anchors().lock().await;
+    if anchors.contains_key(&format!("{kind} {param}")) {
+        return Ok(());
+    }
+    let name = canaries.name();
+    let control = Control { kind, version: version.into(), param: None, name: None };
+    let (policies, bindings) = (control.policies(), control.bindings());
+    let mut definition = definition(canaries, &control, &name);
+    definition["spec"]["paramKind"] = param.clone();
+    let mut binding = binding(canaries, &control, &name);
+    binding["spec"]["paramRef"] =
+        json!({"selector": {"matchLabels": {LABEL: name}}, "parameterNotFoundAction": "Allow"});
+    canaries.make(&policies, definition).await?;
+    canaries.make(&bindings, binding).await?;
+    anchors.insert(format!("{kind} {param}"), vec![format!("{bindings}/{name}"), format!("{policies}/{name}")]);
+    Ok(())
 }
 
 /// The world's parameter under another name: valid for its kind, whatever that is.
