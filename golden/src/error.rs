@@ -73,7 +73,9 @@ impl Error {
             Self::Id { .. } => "an id is AREA/NAME, as `gauntlet list` prints it".into(),
             Self::Format { .. } => "restore it from version control, or delete it and record it again".into(),
             Self::NotPending { id } => format!("`gauntlet run {id}` records what differs"),
-            Self::Write { source, .. } if is_read_only(source) => "name a folder you can write, with `--golden DIR`".into(),
+            Self::Write { source, .. } if is_read_only(source) => {
+                "name a folder you can write, with `--golden DIR`".into()
+            }
             Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => "free some space".into(),
             _ => return None,
         })

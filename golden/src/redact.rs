@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn one_message_of_a_controller() {
-        let text = "pods \"web-6d4cf56db6-xk2zp\" in gauntlet-ab12cd34ef-other (uid 3f2c1b0a-1234-4abc-9def-0123456789ab)";
+        let text =
+            "pods \"web-6d4cf56db6-xk2zp\" in gauntlet-ab12cd34ef-other (uid 3f2c1b0a-1234-4abc-9def-0123456789ab)";
         assert_eq!(redact(text), "pods \"web-<hash>-<suffix>\" in <namespace>-other (uid <uid>)");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::yaml::one_line;
 use crate::Error;
+use crate::yaml::one_line;
 
 /// A golden file: a few lines on where it came from and why it exists, and the body.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -63,7 +63,9 @@ impl Store {
             Ok(facts) if !facts.is_dir() => {
                 Err(Error::Format { path: dir.to_owned(), what: "it is a file, not a folder of them".into() })
             }
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Read { path: dir.to_owned(), source }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(Error::Read { path: dir.to_owned(), source })
+            }
             _ => Ok(Self { root: dir.to_owned() }),
         }
     }
@@ -79,7 +81,9 @@ impl Store {
     fn file(&self, id: &str, ending: &str) -> Result<PathBuf, Error> {
         let plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\', '\0']);
         match id.split_once('/') {
-            Some((area, name)) if plain(area) && plain(name) => Ok(self.root.join(area).join(format!("{name}.{ending}"))),
+            Some((area, name)) if plain(area) && plain(name) => {
+                Ok(self.root.join(area).join(format!("{name}.{ending}")))
+            }
             _ => Err(Error::Id { id: id.to_owned() }),
         }
     }

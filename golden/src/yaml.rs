@@ -34,19 +34,23 @@ fn is_a_word_of_yaml(text: &str) -> bool {
     ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"].contains(&lower.as_str())
 }
 
+/// Whether a text reads well as a block: several lines, at most one newline at the end, tabs only inside lines.
 fn is_block(text: &str) -> bool {
-    let first = text.lines().next().unwrap_or_default();
+    let lines = text.strip_suffix('\n').unwrap_or(text);
+    let first = lines.lines().next().unwrap_or_default();
     text.contains('\n')
-        && !text.ends_with('\n')
+        && !lines.ends_with('\n')
         && !first.is_empty()
-        && !first.starts_with([' ', '\t'])
-        && text.chars().all(|c| c == '\n' || is_printable(c))
+        && !first.starts_with(' ')
+        && lines.split('\n').all(|line| !line.starts_with('\t') && !line.trim_end().is_empty() || line.is_empty())
+        && text.chars().all(|c| c == '\n' || c == '\t' || is_printable(c))
 }
 
 fn block(text: &str, indent: usize) -> String {
     let pad = " ".repeat(indent + 2);
-    let mut out = String::from("|-");
-    for line in text.split('\n') {
+    let (lines, mark) = text.strip_suffix('\n').map_or((text, "|-"), |lines| (lines, "|"));
+    let mut out = String::from(mark);
+    for line in lines.split('\n') {
         out.push('\n');
         if !line.is_empty() {
             out.push_str(&pad);
@@ -89,12 +93,13 @@ mod tests {
         assert_eq!(scalar("a: b", 0), "'a: b'");
         assert_eq!(scalar("403", 0), "'403'");
         assert_eq!(scalar("one\n two", 2), "|-\n    one\n     two");
+        assert_eq!(scalar("Uid:\t0\nGid:\t0\n", 2), "|\n    Uid:\t0\n    Gid:\t0");
         assert_eq!(scalar("\u{1}", 0), "\"\\U00000001\"");
     }
 
     proptest! {
         #[test]
-        fn a_reader_gets_back_what_was_written(text in "\\PC*|[ -~\n\t]*|(?s).{0,12}", indent in 0usize..6) {
+        fn a_reader_gets_back_what_was_written(text in "\\PC*|[ -~\n\t]*|([a-c \t]{0,3}\n){0,4}|(?s).{0,12}", indent in 0usize..6) {
             let pad = " ".repeat(indent);
             let written = format!("{pad}key: {}\n{pad}{}: end\n", scalar(&text, indent), one_line("x y"));
             let read: serde_json::Value = serde_saphyr::from_str(&written).unwrap();

@@ -1,4 +1,5 @@
 //! What keeps the golden files honest, and the store that holds them.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
 #[path = "golden/committed.rs"]
 mod committed;

@@ -88,8 +88,8 @@ const TABLE: &[Row] = &[
     Row("box", r"\b(gauntlet-)?run-\d+-\d+\b", "<box>", always, ("the box run-4711-2 is up", "the box <box> is up")),
     Row("namespace", r"\bgauntlet-[a-z0-9]{10}\b", "<namespace>", always,
         ("system:serviceaccount:gauntlet-a1b2c3d4e5:builder", "system:serviceaccount:<namespace>:builder")),
-    Row("ip", r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b", "<ip>", not_loopback,
-        ("dial tcp 10.96.0.10:443, then 127.0.0.1:9", "dial tcp <ip>:443, then 127.0.0.1:9")),
+    Row("ip", r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b", "<ip>", not_fixed,
+        ("dial tcp 10.96.0.10:443, then 127.0.0.1:9 and 169.254.169.254", "dial tcp <ip>:443, then 127.0.0.1:9 and 169.254.169.254")),
     Row("ip-v6", r"\b([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b|\b(f[cde][0-9a-f]{2}|20[0-9a-f]{2}):[0-9a-f:]*[0-9a-f]\b", "<ip>", always,
         ("from [fd00:10:96::a]:443", "from [<ip>]:443")),
     Row("port", r"(127\.0\.0\.1|localhost|<ip>|<ip>\]|\[::1\]):(3[2-9]\d{3}|[4-6]\d{4})\b", "$1:<port>", always,
@@ -117,8 +117,10 @@ fn always(_: &Captures<'_>, _: &str) -> bool {
     true
 }
 
-fn not_loopback(found: &Captures<'_>, _: &str) -> bool {
-    !found[0].starts_with("127.") && &found[0] != "0.0.0.0"
+/// Addresses that no cluster hands out: this host, the cloud's metadata service, and those kept free for examples.
+fn not_fixed(found: &Captures<'_>, _: &str) -> bool {
+    let fixed = ["127.", "0.0.0.0", "169.254.169.254", "192.0.2.", "198.51.100.", "203.0.113."];
+    !fixed.iter().any(|beginning| found[0].starts_with(beginning))
 }
 
 /// A name ends here: what follows is neither a letter, a digit nor a dash, nor a dot with more of a name behind it.

@@ -82,7 +82,8 @@ impl Exit {
 
     /// The table for `--help`.
     pub(crate) fn table() -> String {
-        let rows = Self::ALL.iter().map(|exit| format!("  {:>3}  {:<11}  {}", exit.number(), exit.word(), exit.sentence()));
+        let rows =
+            Self::ALL.iter().map(|exit| format!("  {:>3}  {:<11}  {}", exit.number(), exit.word(), exit.sentence()));
         let rows: Vec<String> = rows.collect();
         format!("Exit codes:\n{}\nSeveral at once: the first of 3, 9, 5, 1, 6, 8, 7 that applies.", rows.join("\n"))
     }

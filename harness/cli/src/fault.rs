@@ -108,7 +108,9 @@ impl From<cluster::Error> for Fault {
 fn of_box(error: &native::Error) -> Exit {
     use native::Error::{Archive, BadName, BadShape, Down, NoSuchBox, UnknownComponent, UnknownRelease};
     match error {
-        Archive { .. } | BadName(_) | BadShape(_) | NoSuchBox(_) | UnknownComponent(_) | UnknownRelease { .. } => Exit::Usage,
+        Archive { .. } | BadName(_) | BadShape(_) | NoSuchBox(_) | UnknownComponent(_) | UnknownRelease { .. } => {
+            Exit::Usage
+        }
         Down { .. } => Exit::Leaked,
         _ => Exit::Machine,
     }

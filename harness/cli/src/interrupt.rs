@@ -45,33 +45,38 @@ pub(crate) fn forget(name: &str) {
     }
 }
 
+/// The boxes that are ours to take down.
+pub(crate) fn remembered() -> Vec<String> {
+    BOXES.lock().map(|boxes| boxes.clone()).unwrap_or_default()
+}
+
 /// From here on signals take everything down.
 pub(crate) fn watch(cache: &Cache) {
     let root = cache.root.clone();
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
-        if runtime.block_on(next_signal()) {
-            leave(&root);
-        }
+        runtime.block_on(next_signal());
+        leave(&root);
     });
 }
 
-async fn next_signal() -> bool {
+/// Returns once somebody wants this program to end.
+pub(crate) async fn next_signal() {
     let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else { return false };
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
+        return std::future::pending().await;
+    };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
     }
-    true
 }
 
 /// Becomes the program that waits for the boxes to go.
 fn leave(root: &std::path::Path) {
     ui::note("\ninterrupted: taking everything down");
-    let names = BOXES.lock().map(|boxes| boxes.clone()).unwrap_or_default();
-    let error = Command::new(LAUNCHER).arg(WORD).arg(root).args(names).exec();
+    let error = Command::new(LAUNCHER).arg(WORD).arg(root).args(remembered()).exec();
     ui::fault(&Fault::machine("cannot take everything down").because(&error));
 }
 

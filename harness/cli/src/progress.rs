@@ -35,7 +35,11 @@ impl Board {
     pub(crate) fn machine(&self, name: &str, step: &Progress) {
         match step {
             Progress::Fetching { component, modules, elapsed } => {
-                self.slow(component, &format!("fetching {component}: {modules} modules, {}", seconds(*elapsed)), *elapsed);
+                self.slow(
+                    component,
+                    &format!("fetching {component}: {modules} modules, {}", seconds(*elapsed)),
+                    *elapsed,
+                );
             }
             Progress::Building { component, compiled, total, elapsed } => {
                 let text = format!("building {component}: {compiled} of {total} packages, {}", seconds(*elapsed));

@@ -9,6 +9,7 @@ mod context;
 mod error;
 mod facts;
 mod shape;
+mod sweep;
 
 use std::path::{Path, PathBuf};
 

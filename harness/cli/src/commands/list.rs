@@ -34,7 +34,12 @@ fn table(all: &[&Loaded]) -> String {
     let mut out = String::new();
     for loaded in all {
         let (worlds, steps) = size(loaded);
-        out.push_str(&format!("{:width$}  {worlds:>2} × {steps:>2} = {:>3}  {}\n", loaded.id, worlds * steps, why(loaded)));
+        out.push_str(&format!(
+            "{:width$}  {worlds:>2} × {steps:>2} = {:>3}  {}\n",
+            loaded.id,
+            worlds * steps,
+            why(loaded)
+        ));
     }
     let cells = all.iter().map(|loaded| size(loaded)).map(|(worlds, steps)| worlds * steps).sum();
     out.push_str(&format!("\n{}, {} (worlds × steps = cells)\n", count(all.len(), "scenario"), count(cells, "cell")));

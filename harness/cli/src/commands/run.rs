@@ -29,7 +29,8 @@ use clusters::{Job, Ran};
 pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     let began = Instant::now();
     let found = folders::find(&args.folders)?;
-    let chosen: Vec<Arc<Loaded>> = lint::good(&found.library()?, &args.filter, args.shard)?.into_iter().map(Arc::new).collect();
+    let chosen: Vec<Arc<Loaded>> =
+        lint::good(&found.library()?, &args.filter, args.shard)?.into_iter().map(Arc::new).collect();
     let store = found.store()?;
     outputs::check(args)?;
     let cache = Cache::from_env()?;
@@ -37,7 +38,9 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     if !args.existing.is_asked_for() {
         setup::ready(&cache, &plan.components()?, args.setup)?;
     }
-    interrupt::watch(&cache);
+    if !args.existing.is_asked_for() {
+        interrupt::watch(&cache);
+    }
     let job = Arc::new(Job::new(&cache, &chosen, evidence(&cache), args.keep));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::machine("cannot start threads").because(&error))?;
@@ -52,6 +55,7 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     if !args.keep {
         runtime.block_on(clusters::down(std::mem::take(&mut ran.clusters), &mut report));
     }
+    report.leaked.extend(left_over(&cache));
     report.elapsed = began.elapsed();
     outputs::write(args, &mut report, &job.evidence);
     if args.keep && !ran.clusters.is_empty() {
@@ -67,6 +71,15 @@ impl Run {
     fn is_everything(&self) -> bool {
         self.filter.ids.is_empty() && self.filter.area.is_empty() && self.shard.is_none()
     }
+}
+
+/// Boxes of ours that are still there although nobody wants them.
+fn left_over(cache: &Cache) -> Vec<String> {
+    let wanted = interrupt::remembered();
+    let names = std::fs::read_dir(cache.boxes()).into_iter().flatten().flatten();
+    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let ours = format!("run-{}-", std::process::id());
+    names.filter(|name| name.starts_with(&ours) && !wanted.iter().any(|one| name.starts_with(one.as_str()))).collect()
 }
 
 /// A folder of this run's own for what failures leave to look at.

@@ -87,13 +87,19 @@ mod tests {
     fn every_cell_is_a_case() {
         let text = of(tried(|_| {}));
         assert!(text.contains(r#"<testsuite name="pod-security/privileged" tests="4""#), "{text}");
-        assert!(text.contains(r#"name="privileged-pod · enforce" classname="pod-security/privileged" time="0.012""#), "{text}");
+        assert!(
+            text.contains(r#"name="privileged-pod · enforce" classname="pod-security/privileged" time="0.012""#),
+            "{text}"
+        );
     }
 
     #[test]
     fn failures_and_differences_fail() {
         let text = of(tried(|cell| cell.verdict = Answer::Admitted.into()));
-        assert!(text.contains(r#"<failure message="intended: denied by pod-security; seen: admitted" type="failed""#), "{text}");
+        assert!(
+            text.contains(r#"<failure message="intended: denied by pod-security; seen: admitted" type="failed""#),
+            "{text}"
+        );
         let mut differs = tried(|_| {});
         differs.golden = Golden::Differs("-old\n+new".into());
         let text = of(differs);

@@ -76,7 +76,12 @@ fn failure<'a>(tried: &Tried, cell: &Place<'a>, evidence: &Path, said: &mut Vec<
             return String::new();
         }
         said.push(cell.world);
-        return format!("\n  {} in every step of {}\n    why       {}\n{folder}{again}", cell.status.word(), cell.world, indented(cell.why));
+        return format!(
+            "\n  {} in every step of {}\n    why       {}\n{folder}{again}",
+            cell.status.word(),
+            cell.world,
+            indented(cell.why)
+        );
     };
     let mut out = format!("\n  {} · {} · {}\n", cell.status.word(), cell.step, cell.world);
     out.push_str(&format!("    intended  {}\n    seen      {}\n", seen.intended, indented(&seen.verdict.to_string())));
@@ -123,7 +128,8 @@ pub(crate) fn summary(report: &Report) -> String {
         .filter(|(status, number)| *number > 0 || *status == Status::Passed)
         .map(|(status, number)| format!("{number} {}", status.word()))
         .collect();
-    let mut out = format!("{}, {}: {}", count(report.scenarios.len(), "scenario"), count(cells, "cell"), parts.join(", "));
+    let mut out =
+        format!("{}, {}: {}", count(report.scenarios.len(), "scenario"), count(cells, "cell"), parts.join(", "));
     for status in [Status::Differs, Status::New] {
         let number = report.scenarios_that(status);
         if number > 0 {
@@ -176,7 +182,10 @@ mod tests {
     #[test]
     fn a_world_that_is_broken_is_said_once() {
         let mut broken = tried(|_| {});
-        broken.outcome.worlds.insert("enforce".into(), WorldOutcome::Broken { why: "the webhook never answered".into() });
+        broken
+            .outcome
+            .worlds
+            .insert("enforce".into(), WorldOutcome::Broken { why: "the webhook never answered".into() });
         let text = of(broken);
         assert_eq!(text.matches("the webhook never answered").count(), 1, "{text}");
         assert!(text.contains("broken in every step of enforce"), "{text}");
@@ -187,7 +196,9 @@ mod tests {
         let mut differs = tried(|_| {});
         differs.golden = Golden::Differs("-old\n+new\n".into());
         let text = of(differs);
-        assert!(text.contains("-old\n+new\n\nhint: if this is as it should be, `gauntlet accept pod-security/privileged`"));
+        assert!(
+            text.contains("-old\n+new\n\nhint: if this is as it should be, `gauntlet accept pod-security/privileged`")
+        );
         assert!(text.contains("4 passed; differs: 1 scenario; 1.5 s"), "{text}");
     }
 }

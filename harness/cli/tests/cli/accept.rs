@@ -45,7 +45,12 @@ fn accepting_moves_the_file_after_showing_the_diff() {
     assert!(golden(&scratch).contains("message: first"));
     pend(&scratch, "second");
     let ran = scratch.gauntlet(&["accept", "--yes", ID]);
-    ran.passes(&["pod-security/privileged: differs\n", "-    message: first\n", "+    message: second\n", "1 outcome accepted"]);
+    ran.passes(&[
+        "pod-security/privileged: differs\n",
+        "-    message: first\n",
+        "+    message: second\n",
+        "1 outcome accepted",
+    ]);
     assert!(golden(&scratch).contains("message: second"));
     assert_eq!(scratch.gauntlet(&["accept", "--yes"]).code, Some(4));
 }

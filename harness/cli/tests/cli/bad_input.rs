@@ -80,8 +80,14 @@ fn what_is_not_utf_8_is_shown_with_its_place() {
 fn a_manifest_that_does_not_exist_is_pointed_at() {
     let scratch = Scratch::privileged();
     fs::remove_file(scratch.file("pod.yaml")).unwrap();
-    let texts =
-        ["error: ", PLACE, ":9:19: there is no file `pod.yaml`\n", "do: { create: pod.yaml }\n", "^^^^^^^^\n", "\nhint: paths are"];
+    let texts = [
+        "error: ",
+        PLACE,
+        ":9:19: there is no file `pod.yaml`\n",
+        "do: { create: pod.yaml }\n",
+        "^^^^^^^^\n",
+        "\nhint: paths are",
+    ];
     run(&scratch).fails(2, &texts);
 }
 
@@ -120,10 +126,17 @@ fn a_manifest_that_does_not_parse_is_shown_with_its_place() {
 
 #[test]
 fn a_world_that_changes_nothing_is_refused() {
-    let ran = run_with("bare: admitted, enforce: { denied: { by: pod-security } }", "bare: admitted, enforce: admitted");
+    let ran =
+        run_with("bare: admitted, enforce: { denied: { by: pod-security } }", "bare: admitted, enforce: admitted");
     ran.fails(
         2,
-        &["error: ", PLACE, ":6:3: world `enforce` changes no cell against `bare`\n", "^^^^^^^\n", "\nhint: a control that"],
+        &[
+            "error: ",
+            PLACE,
+            ":6:3: world `enforce` changes no cell against `bare`\n",
+            "^^^^^^^\n",
+            "\nhint: a control that",
+        ],
     );
 }
 
@@ -133,7 +146,10 @@ fn every_fault_is_said_before_the_end() {
     scratch.write("rbac/one", &PRIVILEGED.replace("why:", "because:"));
     fs::write(scratch.file("unused.yaml"), "kind: Pod\n").unwrap();
     let ran = run(&scratch);
-    ran.fails(2, &["unknown field `because`", "the file `unused.yaml` is not used", "error: 2 findings in 2 scenarios"]);
+    ran.fails(
+        2,
+        &["unknown field `because`", "the file `unused.yaml` is not used", "error: 2 findings in 2 scenarios"],
+    );
 }
 
 #[test]
@@ -148,7 +164,8 @@ fn a_fault_elsewhere_does_not_stop_a_scenario_that_was_named() {
 #[test]
 fn an_empty_folder_has_nothing_to_run() {
     let scratch = Scratch::new();
-    run(&scratch).fails(4, &["error: no scenario under `scenarios`\n", "\nhint: a scenario is a file AREA/NAME/scenario.yaml"]);
+    run(&scratch)
+        .fails(4, &["error: no scenario under `scenarios`\n", "\nhint: a scenario is a file AREA/NAME/scenario.yaml"]);
 }
 
 #[test]

@@ -15,7 +15,12 @@ fn components_that_are_not_built_are_named_with_the_command_that_builds_them() {
     let ran = scratch.gauntlet(&["run"]);
     ran.fails(
         3,
-        &["error: this machine cannot run a box yet\n", "kubernetes-1.36", "mend: gauntlet components build kubernetes-1.36", "\nhint: `gauntlet run --setup`"],
+        &[
+            "error: this machine cannot run a box yet\n",
+            "kubernetes-1.36",
+            "mend: gauntlet components build kubernetes-1.36",
+            "\nhint: `gauntlet run --setup`",
+        ],
     );
     scratch.is_untouched();
     scratch.gauntlet(&["up"]).fails(3, &["error: this machine cannot run a box yet\n"]);
@@ -27,7 +32,10 @@ fn without_tools_they_are_named() {
     let scratch = Scratch::privileged();
     for args in [["run"], ["doctor"]] {
         let output = scratch.command(&args).env("PATH", "").output().unwrap();
-        Ran::of(&output).fails(3, &["error: this machine cannot run a box yet\n", "  ip: ", "; mend: apt-get install ", "\nhint: "]);
+        Ran::of(&output).fails(
+            3,
+            &["error: this machine cannot run a box yet\n", "  ip: ", "; mend: apt-get install ", "\nhint: "],
+        );
     }
     scratch.is_untouched();
 }
@@ -44,8 +52,14 @@ fn without_root_it_says_so() {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let mut command = Command::new(&copy);
-    command.arg("run").current_dir(scratch.path(".")).env("GAUNTLET_CACHE", scratch.path("cache")).uid(NOBODY).gid(NOBODY);
-    Ran::of(&command.output().unwrap()).fails(3, &["error: this machine cannot run a box yet\n", "  rights: ", "\nhint: "]);
+    command
+        .arg("run")
+        .current_dir(scratch.path("."))
+        .env("GAUNTLET_CACHE", scratch.path("cache"))
+        .uid(NOBODY)
+        .gid(NOBODY);
+    Ran::of(&command.output().unwrap())
+        .fails(3, &["error: this machine cannot run a box yet\n", "  rights: ", "\nhint: "]);
     scratch.is_untouched();
 }
 
@@ -62,7 +76,10 @@ fn a_report_that_cannot_be_written_is_found_out_before_anything_starts() {
     let scratch = Scratch::privileged();
     for flag in ["--json", "--junit"] {
         let ran = scratch.gauntlet(&["run", flag, "no/such/file"]);
-        ran.fails(3, &["error: cannot write `no/such/file`\n  caused by: ", "\nhint: name a file that can be written, or `-`"]);
+        ran.fails(
+            3,
+            &["error: cannot write `no/such/file`\n  caused by: ", "\nhint: name a file that can be written, or `-`"],
+        );
     }
     scratch.is_untouched();
 }

@@ -1,10 +1,17 @@
 //! What a run comes to, on one box that all of these share: each way to end that needs a cluster.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::support::{GAUNTLET, PRIVILEGED, Ran, Scratch, is_root};
+
+/// One case: the cluster, and a folder in which the scenario was recorded.
+type Case = fn(&Path, &Scratch);
 
 /// Tries every case on the same cluster, one after the other; each has a folder of its own.
 #[test]
@@ -17,8 +24,8 @@ fn on_one_box() {
     let shape = native::BoxShape { nodes: 0, ..native::BoxShape::default() };
     let spec = native::Spec { name, shape, launcher: GAUNTLET.into() };
     let running = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
-    let cases: [(&str, fn(&Path)); 8] = [
-        ("passes once recorded, and differs before", new_then_passed),
+    let recorded = new_then_passed(&running.kubeconfig);
+    let cases: [(&str, Case); 8] = [
         ("detail that changed differs", differs),
         ("an intent that is not met fails, and is never pending", fails),
         ("what cannot be tried is broken", broken),
@@ -26,10 +33,11 @@ fn on_one_box() {
         ("a shape of its own is skipped", skipped),
         ("reports for programs", reports),
         ("golden files on a full disk", full_disk),
+        ("interrupted on a cluster that stays", interrupted),
     ];
     for (what, case) in cases {
         eprintln!("{what}");
-        case(&running.kubeconfig);
+        case(&running.kubeconfig, &recorded);
     }
     running.down().unwrap();
 }
@@ -40,10 +48,11 @@ fn run(scratch: &Scratch, kubeconfig: &Path, more: &[&str]) -> Ran {
     Ran::of(&command.arg(kubeconfig).args(more).output().unwrap())
 }
 
-fn recorded(kubeconfig: &Path) -> Scratch {
+/// A folder of its own with the same scenario, and with what was recorded of it.
+fn copy(recorded: &Scratch) -> Scratch {
     let scratch = Scratch::privileged();
-    assert_eq!(run(&scratch, kubeconfig, &[]).code, Some(6));
-    scratch.gauntlet(&["accept", "--yes"]).passes(&["1 outcome accepted"]);
+    fs::create_dir_all(golden(&scratch).parent().unwrap()).unwrap();
+    fs::copy(golden(recorded), golden(&scratch)).unwrap();
     scratch
 }
 
@@ -51,7 +60,8 @@ fn golden(scratch: &Scratch) -> std::path::PathBuf {
     scratch.path("golden/outcomes/pod-security/privileged.snap")
 }
 
-fn new_then_passed(kubeconfig: &Path) {
+/// What is new differs until it is accepted, and passes from then on.
+fn new_then_passed(kubeconfig: &Path) -> Scratch {
     let scratch = Scratch::privileged();
     let ran = run(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(6), "{ran:#?}");
@@ -70,29 +80,36 @@ fn new_then_passed(kubeconfig: &Path) {
     let ran = run(&scratch, kubeconfig, &[]);
     ran.passes(&["passed   pod-security/privileged  2 × 2 = 4 cells\n", "1 scenario, 4 cells: 4 passed; 1 cluster; "]);
     assert!(!ran.out.contains("hint"), "{ran:#?}");
+    scratch
 }
 
-fn differs(kubeconfig: &Path) {
-    let scratch = recorded(kubeconfig);
+fn differs(kubeconfig: &Path, recorded: &Scratch) {
+    let scratch = copy(recorded);
     let text = fs::read_to_string(golden(&scratch)).unwrap();
     fs::write(golden(&scratch), text.replace("(403 Forbidden)", "(418 Teapot)")).unwrap();
     let ran = run(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(6), "{ran:#?}");
-    ran.says_in_order(&ran.out, &["differs  ", "-    verdict: denied by pod-security (418 Teapot)\n", "+    verdict: ", "hint: "]);
+    ran.says_in_order(
+        &ran.out,
+        &["differs  ", "-    verdict: denied by pod-security (418 Teapot)\n", "+    verdict: ", "hint: "],
+    );
     assert!(golden(&scratch).with_extension("snap.new").exists());
     fs::write(golden(&scratch), text).unwrap();
     run(&scratch, kubeconfig, &[]).passes(&["passed"]);
     assert!(!golden(&scratch).with_extension("snap.new").exists(), "what is pending goes once a run agrees");
 }
 
-fn fails(kubeconfig: &Path) {
+fn fails(kubeconfig: &Path, _: &Scratch) {
     let scratch = Scratch::new();
-    scratch.write("pod-security/privileged", &PRIVILEGED.replace("{ denied: { by: pod-security } }", "{ denied: { by: node-restriction } }"));
+    scratch.write(
+        "pod-security/privileged",
+        &PRIVILEGED.replace("{ denied: { by: pod-security } }", "{ denied: { by: node-restriction } }"),
+    );
     let ran = run(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
     let texts = [
         "failed   pod-security/privileged",
-        "!! denied by pod-security, intended: denied by node-restriction\n",
+        "  privileged-pod  admitted  !! denied by pod-security\n",
         "  failed · privileged-pod · enforce\n",
         "    intended  denied by node-restriction\n",
         "    seen      denied by pod-security\n",
@@ -107,28 +124,34 @@ fn fails(kubeconfig: &Path) {
     assert!(!scratch.path("golden").exists(), "an intent that fails is never written as pending");
 }
 
-fn broken(kubeconfig: &Path) {
+fn broken(kubeconfig: &Path, _: &Scratch) {
     let scratch = Scratch::privileged();
-    fs::write(scratch.file("map.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: plain, namespace: no-such-place }\n").unwrap();
+    fs::write(
+        scratch.file("map.yaml"),
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: plain, namespace: no-such-place }\n",
+    )
+    .unwrap();
     let ran = run(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(9), "{ran:#?}");
-    ran.says_in_order(&ran.out, &["broken   pod-security/privileged", "?? broken", "broken: the reply 404 NotFound", "again"]);
+    ran.says_in_order(
+        &ran.out,
+        &["broken   pod-security/privileged", "?? broken", "broken: the reply 404 NotFound", "again"],
+    );
     assert!(!scratch.path("golden").exists());
 }
 
-fn orphan(kubeconfig: &Path) {
-    let scratch = recorded(kubeconfig);
+fn orphan(kubeconfig: &Path, recorded: &Scratch) {
+    let scratch = copy(recorded);
     let lost = scratch.path("golden/outcomes/rbac/lost.snap");
     fs::create_dir_all(lost.parent().unwrap()).unwrap();
     fs::copy(golden(&scratch), &lost).unwrap();
     let ran = run(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(6), "{ran:#?}");
     ran.says_in_order(&ran.out, &["error: no scenario uses `", "rbac/lost.snap`\n\nhint: delete it\n"]);
-    assert_eq!(run(&scratch, kubeconfig, &["pod-security/*"]).code, Some(0), "only a whole run can tell");
 }
 
-fn skipped(kubeconfig: &Path) {
-    let scratch = recorded(kubeconfig);
+fn skipped(kubeconfig: &Path, recorded: &Scratch) {
+    let scratch = copy(recorded);
     let other = PRIVILEGED.replace("cluster: { nodes: 0 }", "cluster: { nodes: 0, encryption: secretbox }");
     scratch.write("secrets/sealed", &other);
     let ran = run(&scratch, kubeconfig, &[]);
@@ -137,8 +160,8 @@ fn skipped(kubeconfig: &Path) {
     assert_eq!(ran.code, Some(4), "nothing ran: {ran:#?}");
 }
 
-fn reports(kubeconfig: &Path) {
-    let scratch = recorded(kubeconfig);
+fn reports(kubeconfig: &Path, recorded: &Scratch) {
+    let scratch = copy(recorded);
     let ran = run(&scratch, kubeconfig, &["--json", "-", "--junit", "junit.xml", "--tables"]);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
@@ -146,19 +169,47 @@ fn reports(kubeconfig: &Path) {
     let cells = json["scenarios"][0]["cells"].as_array().unwrap();
     assert_eq!(cells.len(), 4);
     assert!(cells.iter().all(|cell| cell["millis"].as_f64() > Some(0.0)), "{cells:#?}");
-    ran.says_in_order(&ran.err, &["passed   pod-security/privileged", "  privileged-pod  admitted  denied by pod-security"]);
+    ran.says_in_order(
+        &ran.err,
+        &["passed   pod-security/privileged", "  privileged-pod  admitted  denied by pod-security"],
+    );
     let junit = fs::read_to_string(scratch.path("junit.xml")).unwrap();
     assert!(junit.contains(r#"tests="4" "#) && junit.contains(r#"failures="0""#), "{junit}");
 }
 
-fn full_disk(kubeconfig: &Path) {
+fn full_disk(kubeconfig: &Path, _: &Scratch) {
     let scratch = Scratch::privileged();
     fs::create_dir_all(scratch.path("golden")).unwrap();
-    let script = "mount -t tmpfs -o size=8k,nr_inodes=4 tmpfs golden && head -c 8k /dev/zero > golden/full; exec \"$@\"";
+    let script =
+        "mount -t tmpfs -o size=8k,nr_inodes=4 tmpfs golden && head -c 8k /dev/zero > golden/full; exec \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", script, "sh", GAUNTLET, "run", "--kubeconfig"]).arg(kubeconfig);
     command.current_dir(scratch.path(".")).env("GAUNTLET_CACHE", scratch.path("cache"));
     let ran = Ran::of(&command.output().unwrap());
     assert_eq!(ran.code, Some(3), "{ran:#?}");
-    ran.says_in_order(&ran.out, &["error: cannot write `", "privileged.snap.new`\n  caused by: No space left on device", "\nhint: free some space"]);
+    ran.says_in_order(
+        &ran.out,
+        &[
+            "error: cannot write `",
+            "privileged.snap.new`\n  caused by: No space left on device",
+            "\nhint: free some space",
+        ],
+    );
+}
+
+/// Interrupted on a cluster that stays, it takes away what it made.
+fn interrupted(kubeconfig: &Path, recorded: &Scratch) {
+    let scratch = copy(recorded);
+    let mut command = scratch.command(&["run", "--keep", "--kubeconfig"]);
+    let mut child =
+        command.arg(kubeconfig).stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut seen = String::new();
+    while !seen.contains("2 worlds to try") {
+        assert!(lines.read_line(&mut seen).unwrap() > 0, "{seen}");
+    }
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    lines.read_to_string(&mut seen).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{seen}");
+    assert!(seen.contains("interrupted: everything was taken down first"), "{seen}");
 }

@@ -39,11 +39,20 @@ fn a_box_goes_up_and_down_and_its_kubeconfig_with_it() {
     let name = format!("up-{}", std::process::id());
     let down = Down(name.clone());
     let ran = gauntlet(&scratch, &["up", "--name", &name]);
-    ran.passes(&["is up: Kubernetes 1.36", "  export KUBECONFIG=", "kubectl get pods", &format!("gauntlet down {name}")]);
-    let kubeconfig = ran.out.lines().find_map(|line| line.trim().strip_prefix("export KUBECONFIG=")).unwrap().to_owned();
+    ran.passes(&[
+        "is up: Kubernetes 1.36",
+        "  export KUBECONFIG=",
+        "kubectl get pods",
+        &format!("gauntlet down {name}"),
+    ]);
+    let kubeconfig =
+        ran.out.lines().find_map(|line| line.trim().strip_prefix("export KUBECONFIG=")).unwrap().to_owned();
     gauntlet(&scratch, &["list", "--boxes"]).passes(&[&name, &kubeconfig]);
     let again = gauntlet(&scratch, &["up", "--name", &name]);
-    again.fails(3, &[&format!("error: a box named `{name}` is already up\n"), "\nhint: take it down with `gauntlet down"]);
+    again.fails(
+        3,
+        &[&format!("error: a box named `{name}` is already up\n"), "\nhint: take it down with `gauntlet down"],
+    );
     let copy = scratch.path("kubeconfig");
     std::fs::copy(&kubeconfig, &copy).unwrap();
     drop(down);
@@ -67,7 +76,9 @@ fn signals_in_every_phase_take_everything_down_and_end_with_130() {
     if !is_root("signals_in_every_phase_take_everything_down_and_end_with_130") {
         return;
     }
-    for (signal, phase) in [(Signal::SIGINT, "starting Kubernetes"), (Signal::SIGTERM, "up in"), (Signal::SIGINT, "tried ")] {
+    for (signal, phase) in
+        [(Signal::SIGINT, "starting Kubernetes"), (Signal::SIGTERM, "up in"), (Signal::SIGINT, "tried ")]
+    {
         let scratch = Scratch::privileged();
         let mut child = spawn(&scratch, &["run", "--keep"]);
         let pid = child.id();

@@ -121,7 +121,9 @@ impl Scratch {
     pub(crate) fn write(&self, id: &str, text: &str) {
         let dir = self.path("scenarios").join(id);
         fs::create_dir_all(&dir).unwrap();
-        for (name, text) in [("scenario.yaml", text), ("namespace.yaml", NAMESPACE), ("pod.yaml", POD), ("map.yaml", MAP)] {
+        for (name, text) in
+            [("scenario.yaml", text), ("namespace.yaml", NAMESPACE), ("pod.yaml", POD), ("map.yaml", MAP)]
+        {
             fs::write(dir.join(name), text).unwrap();
         }
     }

@@ -78,7 +78,10 @@ async fn in_a_box(job: &Arc<Job>, index: usize, group: Group) -> Ran {
     interrupt::remember(&name);
     let board = Arc::clone(&job.board);
     let (began, shown) = (Instant::now(), name.clone());
-    board.now(&name, &format!("box {name}: starting Kubernetes {}, {} node(s)", group.shape.kubernetes, group.shape.nodes));
+    board.now(
+        &name,
+        &format!("box {name}: starting Kubernetes {}, {} node(s)", group.shape.kubernetes, group.shape.nodes),
+    );
     let progress = move |step| board.machine(&shown, &step);
     let started = Cluster::native(&job.cache, &name, interrupt::LAUNCHER.as_ref(), &group.shape, progress).await;
     job.board.end(&name);
@@ -102,20 +105,44 @@ async fn on_existing(job: &Arc<Job>, trials: Vec<Trial>, existing: &Existing) ->
     let context = existing.context.as_deref().or(existing.disposable.as_deref());
     let disposable = existing.disposable.as_deref().is_some_and(|name| Some(name) == context);
     let cluster = Cluster::existing(existing.kubeconfig.as_deref(), context, disposable).await?;
-    Ok(on(job, context.unwrap_or("current context"), cluster, trials, began).await)
+    let facts = facts(context.unwrap_or("current context"), &cluster, trials.len(), began);
+    job.started(&facts);
+    let options = job.options();
+    tokio::select! {
+        outcomes = engine::run(&cluster, trials, &options, job.events()) => {
+            let clusters = vec![(facts.name.clone(), cluster)];
+            Ok(Ran { outcomes, facts: vec![facts], clusters, ..Ran::default() })
+        }
+        () = interrupt::next_signal() => {
+            job.board.line("interrupted: taking everything down");
+            Err(swept(&cluster.sweep(&job.namespaces()).await))
+        }
+    }
+}
+
+/// How an interrupted run on a cluster that stays ends.
+fn swept(left: &[String]) -> Fault {
+    if left.is_empty() {
+        return Fault::new(Exit::Interrupted, "interrupted: everything was taken down first");
+    }
+    Fault::new(Exit::Leaked, format!("interrupted, and not taken down:\n  {}", left.join("\n  ")))
 }
 
 async fn on(job: &Arc<Job>, name: &str, cluster: Cluster, trials: Vec<Trial>, began: Instant) -> Ran {
-    let facts = ClusterFacts {
-        name: name.to_owned(),
-        version: cluster.facts().version.clone(),
-        worlds: trials.len(),
-        start: began.elapsed(),
-        milestones: cluster.milestones().to_vec(),
-    };
+    let facts = facts(name, &cluster, trials.len(), began);
     job.started(&facts);
     let outcomes = engine::run(&cluster, trials, &job.options(), job.events()).await;
     Ran { outcomes, facts: vec![facts], clusters: vec![(name.to_owned(), cluster)], ..Ran::default() }
+}
+
+fn facts(name: &str, cluster: &Cluster, worlds: usize, began: Instant) -> ClusterFacts {
+    ClusterFacts {
+        name: name.to_owned(),
+        version: cluster.facts().version.clone(),
+        worlds,
+        start: began.elapsed(),
+        milestones: cluster.milestones(),
+    }
 }
 
 /// Takes a box down as soon as its worlds are done, so that the next can have its turn.

@@ -24,7 +24,8 @@ pub(crate) fn ready(cache: &Cache, needed: &[&'static Component], setup: bool) -
 }
 
 fn install(findings: &[Finding]) -> Result<(), Fault> {
-    let mut packages: Vec<&str> = findings.iter().filter(|finding| !finding.ok).flat_map(|one| one.packages.clone()).collect();
+    let mut packages: Vec<&str> =
+        findings.iter().filter(|finding| !finding.ok).flat_map(|one| one.packages.clone()).collect();
     packages.sort_unstable();
     packages.dedup();
     if packages.is_empty() {

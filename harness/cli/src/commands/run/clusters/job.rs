@@ -1,6 +1,7 @@
 //! What all clusters of a run share: where things are, and what the board shows of their worlds.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +15,9 @@ use crate::report::ClusterFacts;
 
 /// How many worlds at a time on one cluster.
 const SIDE_BY_SIDE: usize = 8;
+
+/// The evidence of this many runs is kept.
+const RUNS_KEPT: usize = 20;
 
 /// The key of the board's line about cells.
 const CELLS: &str = "~cells";
@@ -47,13 +51,7 @@ impl Job {
             scenarios: chosen.len(),
             ..Count::default()
         };
-        Self {
-            cache: cache.clone(),
-            evidence,
-            keep,
-            board: Arc::new(Board::new()),
-            count: Mutex::new(count),
-        }
+        Self { cache: cache.clone(), evidence, keep, board: Arc::new(Board::new()), count: Mutex::new(count) }
     }
 
     pub(crate) fn options(&self) -> Options {
@@ -120,10 +118,30 @@ impl Job {
         count.namespaces.iter().filter(|(id, world, _)| is_bad(id, world)).cloned().collect()
     }
 
-    /// Takes the evidence folder away if nothing is in it.
-    pub(crate) fn tidy(&self) {
-        let _ = std::fs::remove_dir(&self.evidence);
+    /// Every namespace that a world has had so far.
+    pub(crate) fn namespaces(&self) -> Vec<String> {
+        let Ok(count) = self.count.lock() else { return Vec::new() };
+        count.namespaces.iter().map(|(_, _, namespace)| namespace.clone()).collect()
     }
+
+    /// Takes the evidence folder away if nothing is in it, and those of runs long past.
+    pub(crate) fn tidy(&self) {
+        let _ = fs::remove_dir(&self.evidence);
+        let Some(all) = self.evidence.parent() else { return };
+        let names = fs::read_dir(all).into_iter().flatten().flatten();
+        let mut runs: Vec<String> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        runs.retain(|name| is_run(name));
+        runs.sort();
+        for old in runs.iter().rev().skip(RUNS_KEPT) {
+            let _ = fs::remove_dir_all(all.join(old));
+        }
+    }
+}
+
+/// `SECONDS-PID`, as every run names its evidence.
+fn is_run(name: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    name.split_once('-').is_some_and(|(seconds, pid)| digits(seconds) && digits(pid))
 }
 
 fn passed(outcome: &WorldOutcome) -> bool {
