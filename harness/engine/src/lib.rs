@@ -65,6 +65,7 @@ pub async fn run(
 ) -> Vec<(String, String, WorldOutcome)> {
     let lab = lab::Lab::new(cluster, options, events);
     let outcomes = schedule::all(&lab, &trials).await;
-    lab.canaries.end().await;
+    let waiter = wait::Waiter { id: String::new(), world: String::new(), events: lab.events.clone() };
+    lab.canaries.end(&waiter, cluster.facts().ephemeral).await;
     trials.into_iter().zip(outcomes).map(|(trial, outcome)| (trial.scenario.id.clone(), trial.world, outcome)).collect()
 }

@@ -23,16 +23,15 @@ const WORKLOADS: [(&str, &str); 7] = [
 ];
 
 impl World<'_> {
-    /// Takes the world away, unless it is kept: cluster-scoped objects always; namespaces where the cluster outlives us,
-    /// and else only what runs in them.
+    /// Takes the world away, unless it is kept: cluster-scoped objects and what runs always; namespaces where the
+    /// cluster outlives us.
     pub(crate) async fn tidy(&mut self) {
         if self.lab.options.keep {
             return;
         }
         join_all(self.made.iter().rev().map(|path| self.lab.own.send(Call::delete(path.as_str())))).await;
-        if self.lab.cluster.facts().ephemeral {
-            self.end_pods().await;
-        } else {
+        self.end_pods().await;
+        if !self.lab.cluster.facts().ephemeral {
             join_all(self.namespaces.iter().map(|name| self.end_namespace(name))).await;
         }
         if reach::of(self.scenario, self.name) == Reach::Cluster {

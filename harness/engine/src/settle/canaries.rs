@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::random;
 use crate::request::{Call, MERGE, Who, code, said, taken};
+use crate::wait::{Look, Wait, Waiter};
 
 /// How long a control may take until it is in force.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -116,14 +117,24 @@ impl Canaries {
     }
 
     /// Waits for every removal, and takes the anchors and the namespace away.
-    pub(crate) async fn end(&self) {
+    /// An ephemeral cluster takes the namespace along by itself.
+    pub(crate) async fn end(&self, waiter: &Waiter, ephemeral: bool) {
         let anchors = std::mem::take(&mut *self.anchors.lock().await);
         self.remove(anchors.into_values().flatten().collect());
         let removals = std::mem::take(&mut *self.removals.lock().unwrap_or_else(PoisonError::into_inner));
         removals.join_all().await;
-        if self.home.initialized() {
-            self.own.send(Call::delete(format!("/api/v1/namespaces/{}", self.namespace))).await;
+        if !self.home.initialized() || ephemeral {
+            return;
         }
+        let path = format!("/api/v1/namespaces/{}", self.namespace);
+        self.own.send(Call::delete(path.as_str())).await;
+        let wait = Wait { what: "the canaries' namespace to go", within: PATIENCE, every: Duration::from_millis(100) };
+        let _ = waiter
+            .until(wait, async || match code(&self.own.send(Call::get(path.as_str())).await.reply) {
+                Some(404) => Look::Found(()),
+                other => Look::Not(format!("{other:?}")),
+            })
+            .await;
     }
 }
 
