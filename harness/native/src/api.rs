@@ -30,6 +30,7 @@ impl Api {
             .tls_config(tls)
             .http_status_as_error(false)
             .proxy(None)
+            .timeout_connect(Some(Duration::from_millis(200)))
             .timeout_global(Some(Duration::from_secs(2)))
             .build()
             .into();

@@ -143,6 +143,9 @@ impl Error {
             Self::NoSuchBox(_) => Some("`gauntlet up` starts one".into()),
             Self::BadName(_) => Some("1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit".into()),
             Self::Archive { .. } => Some("make it anew with `gauntlet components --export FILE`".into()),
+            Self::File { source, path, .. } if busy(source) && path.starts_with("/sys/fs/cgroup") => {
+                Some("in a container, first move its processes out of the root control group into one below it".into())
+            }
             Self::File { source, .. } if read_only(source) => {
                 Some("the cache must be writable: set GAUNTLET_CACHE to a folder that is".into())
             }
@@ -168,6 +171,10 @@ impl Error {
 
 fn read_only(source: &io::Error) -> bool {
     matches!(source.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
+fn busy(source: &io::Error) -> bool {
+    source.kind() == io::ErrorKind::ResourceBusy
 }
 
 /// The error and its sources, as one line for people.

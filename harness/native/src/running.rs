@@ -115,6 +115,9 @@ impl Running {
     /// # Errors
     /// [`Error::Down`], if something is left.
     pub fn down(mut self) -> Result<(), Error> {
+        if self.attached.is_none() {
+            return registry::down(&Cache { root: self.cache.clone() }, &self.name);
+        }
         self.end()
     }
 

@@ -4,7 +4,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::{API_PORT, Blueprint, File, HOME, Process, SERVICE_CIDR, feature_gates, file, json as json_file, kubernetes, pairs};
+use super::{
+    API_PORT, Blueprint, File, HOME, Process, SERVICE_CIDR, feature_gates, file, json as json_file, kubernetes, pairs,
+};
 use crate::Error;
 use crate::net::NODE_ADDRESS;
 use crate::spec::Encryption;

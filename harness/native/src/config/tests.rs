@@ -75,7 +75,7 @@ fn every_file_that_a_flag_names_is_there() {
             continue;
         };
         let made_by_itself = ["etcd", "kubelet", apiserver::AUDIT_LOG].contains(&path);
-        assert!(made_by_itself || files.iter().any(|file| file.path == PathBuf::from(path)), "{arg}");
+        assert!(made_by_itself || files.iter().any(|file| file.path == *path), "{arg}");
     }
 }
 

@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use super::drive::{Story, started};
 use super::family::{Family, Stop, Word};
 use crate::api::{Api, first_line};
-use crate::config::{Blueprint, IMAGE_IMPORT, NODE};
+use crate::config::{Blueprint, IMAGE_IMPORT, NODE, Process};
 use crate::protocol::Order;
 use crate::wait::{self, Look};
 
@@ -32,17 +32,21 @@ pub(super) struct Readiness<'a> {
 }
 
 impl Readiness<'_> {
-    /// Starts the rest, and waits until the box can be used.
+    /// Starts the rest, and waits until the box can be used. Without a seed the roles take a while to be made, and the
+    /// controller manager would give up at the door: then the rest starts after it has opened.
     pub(super) fn reach(&mut self, blueprint: &Blueprint, seeded: bool) -> Result<(), Stop> {
         let since = now();
         self.wait("the API server to answer", |api| answers(api, "/livez/ping"))?;
         self.story.milestone("api-answers");
-        for process in blueprint.second() {
-            self.family.order(&Order::Spawn(process))?;
+        if seeded {
+            self.spawn(blueprint.second())?;
         }
         self.wait("the API server to be usable", |api| answers(api, if seeded { SEEDED } else { READYZ }))?;
         self.story.milestone(if seeded { "api-usable" } else { READYZ_MILESTONE });
         self.family.order(&Order::OpenDoor)?;
+        if !seeded {
+            self.spawn(blueprint.second())?;
+        }
         self.wait("the ServiceAccount `default`", |api| {
             exists(api, "/api/v1/namespaces/default/serviceaccounts/default")
         })?;
@@ -54,6 +58,10 @@ impl Readiness<'_> {
             self.story.milestone("node-ready");
         }
         Ok(())
+    }
+
+    fn spawn(&mut self, processes: Vec<Process>) -> Result<(), Stop> {
+        processes.into_iter().try_for_each(|process| self.family.order(&Order::Spawn(process)))
     }
 
     /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it.
