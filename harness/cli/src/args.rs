@@ -19,6 +19,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Try scenarios: start what is needed, try every cell, compare, report, take everything down
     Run(Run),
+    /// Take out one control at a time: every scenario has to fail without it
+    Prove(Prove),
     /// Start a box to work in, and say how to use kubectl with it
     Up(Up),
     /// Take a box down
@@ -111,6 +113,17 @@ impl Existing {
     pub(crate) fn is_asked_for(&self) -> bool {
         self.kubeconfig.is_some() || self.context.is_some() || self.disposable.is_some()
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    #[command(flatten)]
+    pub(crate) folders: Folders,
+    /// Install what the machine lacks, after saying so, and build what is pinned
+    #[arg(long)]
+    pub(crate) setup: bool,
 }
 
 #[derive(Debug, Args)]

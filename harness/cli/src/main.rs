@@ -36,6 +36,7 @@ fn main() -> ExitCode {
 fn dispatch(command: Command) -> Result<Exit, Fault> {
     match command {
         Command::Run(args) => commands::run::run(&args),
+        Command::Prove(args) => commands::prove::run(&args),
         Command::Up(args) => commands::up::run(&args),
         Command::Down(args) => commands::down::run(&args),
         Command::List(args) => commands::list::run(&args),

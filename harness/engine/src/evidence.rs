@@ -17,7 +17,7 @@ const LOG_LINES: usize = 200;
 impl World<'_> {
     /// Writes a folder about one step, or about the set-up; what cannot be gathered is left out.
     pub(crate) async fn evidence(&self, step: &str, why: &str, exchange: Option<&Exchange>) {
-        let mut folder = self.lab.options.evidence.clone();
+        let Some(mut folder) = self.lab.options.evidence.clone() else { return };
         folder.extend(self.scenario.id.split('/'));
         folder.push(self.name);
         if self.again {

@@ -48,8 +48,9 @@ pub struct Trial {
 pub struct Options {
     /// Leave every world as it was after its last step.
     pub keep: bool,
-    /// The folder that gets a folder for each failure.
-    pub evidence: PathBuf,
+    /// The folder that gets a folder for each failure. `None` where failures are what is looked for: they are neither
+    /// documented nor looked at twice.
+    pub evidence: Option<PathBuf>,
     /// How many worlds at a time; at least one.
     pub side_by_side: usize,
 }

@@ -15,7 +15,9 @@ pub(crate) async fn all(lab: &Lab<'_>, trials: &[Trial]) -> Vec<WorldOutcome> {
     let mut outcomes: Vec<(usize, WorldOutcome)> = once(lab, trials, &everything, false).await;
     outcomes.sort_by_key(|(index, _)| *index);
     let mut outcomes: Vec<WorldOutcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    second_look(lab, trials, &mut outcomes).await;
+    if lab.options.evidence.is_some() {
+        second_look(lab, trials, &mut outcomes).await;
+    }
     outcomes
 }
 

@@ -1,10 +1,10 @@
 //! `gauntlet run`: starts what is needed, tries everything, compares, reports, takes everything down.
 
-mod clusters;
+pub(crate) mod clusters;
 mod compare;
 mod hold;
 mod outputs;
-mod plan;
+pub(crate) mod plan;
 pub(crate) mod setup;
 
 use std::path::PathBuf;
@@ -41,7 +41,8 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     if !args.existing.is_asked_for() {
         interrupt::watch(&cache);
     }
-    let job = Arc::new(Job::new(&cache, &chosen, evidence(&cache), args.keep));
+    let evidence = evidence(&cache);
+    let job = Arc::new(Job::new(&cache, &chosen, Some(evidence.clone()), args.keep));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::machine("cannot start threads").because(&error))?;
     let ran = LocalSet::new().block_on(&runtime, clusters::run(&job, plan, &args.existing));
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     }
     report.leaked.extend(left_over(&cache));
     report.elapsed = began.elapsed();
-    outputs::write(args, &mut report, &job.evidence);
+    outputs::write(args, &mut report, &evidence);
     if args.keep && !ran.clusters.is_empty() {
         hold::until_told(&cache, &ran.clusters, &report);
         runtime.block_on(clusters::down(ran.clusters, &mut report));

@@ -25,7 +25,8 @@ const CELLS: &str = "~cells";
 /// What all clusters of a run share.
 pub(crate) struct Job {
     pub(crate) cache: Cache,
-    pub(crate) evidence: PathBuf,
+    /// Where failures are documented, if they are.
+    pub(crate) evidence: Option<PathBuf>,
     pub(crate) keep: bool,
     pub(crate) board: Arc<Board>,
     count: Mutex<Count>,
@@ -43,7 +44,7 @@ struct Count {
 }
 
 impl Job {
-    pub(crate) fn new(cache: &Cache, chosen: &[Arc<Loaded>], evidence: PathBuf, keep: bool) -> Self {
+    pub(crate) fn new(cache: &Cache, chosen: &[Arc<Loaded>], evidence: Option<PathBuf>, keep: bool) -> Self {
         let worlds = |loaded: &Arc<Loaded>| loaded.scenario.worlds.len();
         let count = Count {
             of: chosen.iter().map(|loaded| worlds(loaded) * loaded.scenario.steps.len()).sum(),
@@ -126,8 +127,9 @@ impl Job {
 
     /// Takes the evidence folder away if nothing is in it, and those of runs long past.
     pub(crate) fn tidy(&self) {
-        let _ = fs::remove_dir(&self.evidence);
-        let Some(all) = self.evidence.parent() else { return };
+        let Some(evidence) = &self.evidence else { return };
+        let _ = fs::remove_dir(evidence);
+        let Some(all) = evidence.parent() else { return };
         let names = fs::read_dir(all).into_iter().flatten().flatten();
         let mut runs: Vec<String> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         runs.retain(|name| is_run(name));
