@@ -32,7 +32,6 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     let (to_main, words) = channel();
     let brood = Arc::new(Brood::default());
     spawn_reader(to_main.clone());
-    spawn_reaper(Arc::clone(&brood), to_main.clone());
     obey(&brood, &words, &to_main, &Door::default())
 }
 
@@ -49,7 +48,11 @@ fn obey(brood: &Arc<Brood>, words: &Receiver<Word>, to_main: &Sender<Word>, door
 
 fn follow(brood: &Arc<Brood>, order: Order, to_main: &Sender<Word>, door: &Door) {
     let event = match order {
-        Order::SetUp(layout) => set_up(&layout, door).map(|()| Event::SetUp),
+        Order::SetUp(layout) => {
+            let outcome = set_up(&layout, door).map(|()| Event::SetUp);
+            spawn_reaper(Arc::clone(brood), to_main.clone());
+            outcome
+        }
         Order::Copy { from, to } => seed::copy_without_holes(&from, &to).map(|()| Event::Copied),
         Order::OpenDoor => {
             door.open();
@@ -95,6 +98,7 @@ fn spawn_reader(to_main: Sender<Word>) {
     });
 }
 
+/// From here on every child is reaped by this thread: nothing else may wait for one.
 fn spawn_reaper(brood: Arc<Brood>, to_main: Sender<Word>) {
     thread::spawn(move || {
         loop {
