@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::error::Place;
 use crate::manifest::unknown_placeholder;
-use crate::{Loaded, Record, Step, World};
+use crate::{Action, Loaded, Manifest, Record, Step, World};
 
 /// One fault of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub fn lint(loaded: &Loaded) -> Vec<Finding> {
     notes.worlds();
     notes.steps();
     notes.files();
+    notes.objects();
     notes.placeholders();
     notes.effects();
     notes.findings
@@ -79,7 +80,7 @@ impl Notes<'_> {
                 self.say(&format!("id: {}", step.id), format!("the id `{}` is used twice", step.id), hint);
             }
             self.expectations(step);
-            if let crate::Action::Seen(Record::Warning(warning)) = &step.action
+            if let Action::Seen(Record::Warning(warning)) = &step.action
                 && !ids.contains(warning.of.as_str())
             {
                 let what = format!("`{}` looks at step `{}`, which does not come before it", step.id, warning.of);
@@ -133,6 +134,22 @@ impl Notes<'_> {
                     let what = format!("`{file}` holds several objects, and step `{}` sends one", step.id);
                     self.say(file, what, "give each object a file of its own");
                 }
+            }
+        }
+    }
+
+    fn objects(&mut self) {
+        let scenario = &self.loaded.scenario;
+        let applied = scenario.worlds.values().flat_map(|world| world.apply.iter().map(String::as_str));
+        let sent = scenario.steps.iter().filter_map(|step| match &step.action {
+            Action::Create(file) | Action::Apply(file) | Action::Update(file) => Some(file.as_str()),
+            _ => None,
+        });
+        let files: BTreeSet<&str> = applied.chain(sent).collect();
+        for file in files {
+            for fault in self.loaded.manifests.get(file).into_iter().flatten().filter_map(Manifest::fault) {
+                let hint = "a manifest is one Kubernetes object: `apiVersion`, `kind`, `metadata`, …";
+                self.say(file, format!("an object in `{file}` {fault}"), hint);
             }
         }
     }

@@ -22,6 +22,23 @@ impl Manifest {
         self.object["kind"].as_str().unwrap_or_default()
     }
 
+    /// What keeps it from being an object that can be sent, if anything does.
+    #[must_use]
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        let text = |key: &str| self.object[key].as_str().is_some_and(|text| !text.is_empty());
+        let mapping = |value: &Value| value.is_null() || value.is_object();
+        let metadata = &self.object["metadata"];
+        if !text("apiVersion") || !text("kind") {
+            Some("names no `apiVersion` and `kind`")
+        } else if !mapping(metadata) {
+            Some("has a `metadata` that is no mapping")
+        } else if !mapping(&metadata["labels"]) || !mapping(&metadata["annotations"]) {
+            Some("has labels or annotations that are no mapping")
+        } else {
+            None
+        }
+    }
+
     /// `metadata.name`, with placeholders.
     #[must_use]
     pub fn name(&self) -> &str {

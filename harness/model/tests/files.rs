@@ -128,6 +128,22 @@ fn what_would_pass_by_accident_is_found() {
 }
 
 #[test]
+fn a_manifest_that_is_no_object_is_found() {
+    for broken in [
+        "[]",
+        "a: b",
+        "apiVersion: v1\nkind: [Pod]",
+        "apiVersion: v1\nkind: Pod\nmetadata: x",
+        "apiVersion: v1\nkind: Pod\nmetadata: {labels: [a]}",
+    ] {
+        let dir = folder(GOOD);
+        fs::write(dir.path().join("area/name/pod.yaml"), broken).unwrap();
+        let all = lint(&open(dir.path()).unwrap());
+        assert!(all.iter().any(|finding| finding.what.starts_with("an object in `pod.yaml`")), "{broken}: {all:?}");
+    }
+}
+
+#[test]
 fn every_finding_points_somewhere() {
     let dir = folder(&GOOD.replace("pod.yaml", "pods.yaml"));
     let all = lint(&open(dir.path()).unwrap());
