@@ -46,11 +46,12 @@ fn every_recorded_verdict_is_the_intended_one() {
         let Some(snapshot) = store().recorded(&loaded.id).unwrap() else { continue };
         let mut recorded = 0;
         let table = table(&loaded.id, &snapshot);
-        for (step, world, verdict) in table.verdicts() {
-            let step = loaded.scenario.steps.iter().find(|one| one.id == step);
+        for (id, world, verdict) in table.verdicts() {
+            let step = loaded.scenario.steps.iter().find(|one| one.id == id);
             let intended = step.and_then(|step| step.intended(world)).map(ToString::to_string).unwrap_or_default();
             let rest = verdict.strip_prefix(&intended);
-            assert!(rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" (")), "{}: {verdict}", loaded.id);
+            let same = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("));
+            assert!(same, "{}: {id} in {world} is recorded as `{verdict}`, intended is `{intended}`", loaded.id);
             recorded += 1;
         }
         assert_eq!(recorded, loaded.scenario.worlds.len() * loaded.scenario.steps.len(), "{}: cells", loaded.id);

@@ -35,7 +35,7 @@ pub(crate) fn select<'a>(all: &[&'a str], filter: &Filter) -> Result<Vec<&'a str
 }
 
 /// The part of `chosen` that this shard tries.
-pub(crate) fn shard<'a>(chosen: Vec<&'a str>, shard: Option<Shard>) -> Result<Vec<&'a str>, Fault> {
+pub(crate) fn shard(chosen: Vec<&str>, shard: Option<Shard>) -> Result<Vec<&str>, Fault> {
     let Some(Shard { index, of }) = shard else { return Ok(chosen) };
     let count = chosen.len();
     let part: Vec<&str> = chosen.into_iter().skip(index - 1).step_by(of).collect();

@@ -37,8 +37,6 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     let plan = plan::of(&chosen, &args.existing)?;
     if !args.existing.is_asked_for() {
         setup::ready(&cache, &plan.components()?, args.setup)?;
-    }
-    if !args.existing.is_asked_for() {
         interrupt::watch(&cache);
     }
     let evidence = evidence(&cache);
@@ -59,7 +57,7 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     report.leaked.extend(left_over(&cache));
     report.elapsed = began.elapsed();
     outputs::write(args, &mut report, &evidence);
-    if args.keep && !ran.clusters.is_empty() {
+    if args.keep {
         hold::until_told(&cache, &ran.clusters, &report);
         runtime.block_on(clusters::down(ran.clusters, &mut report));
     }

@@ -42,6 +42,11 @@ fn on_one_box() {
     running.down().unwrap();
 }
 
+/// `gauntlet run` on the shared cluster; its namespaces stay, which spares the wait for their end.
+fn quick(scratch: &Scratch, kubeconfig: &Path, more: &[&str]) -> Ran {
+    run(scratch, kubeconfig, &[&["--keep"], more].concat())
+}
+
 /// `gauntlet run` on the shared cluster.
 fn run(scratch: &Scratch, kubeconfig: &Path, more: &[&str]) -> Ran {
     let mut command = scratch.command(&["run", "--kubeconfig"]);
@@ -87,7 +92,7 @@ fn differs(kubeconfig: &Path, recorded: &Scratch) {
     let scratch = copy(recorded);
     let text = fs::read_to_string(golden(&scratch)).unwrap();
     fs::write(golden(&scratch), text.replace("(403 Forbidden)", "(418 Teapot)")).unwrap();
-    let ran = run(&scratch, kubeconfig, &[]);
+    let ran = quick(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(6), "{ran:#?}");
     ran.says_in_order(
         &ran.out,
@@ -95,7 +100,7 @@ fn differs(kubeconfig: &Path, recorded: &Scratch) {
     );
     assert!(golden(&scratch).with_extension("snap.new").exists());
     fs::write(golden(&scratch), text).unwrap();
-    run(&scratch, kubeconfig, &[]).passes(&["passed"]);
+    quick(&scratch, kubeconfig, &[]).passes(&["passed"]);
     assert!(!golden(&scratch).with_extension("snap.new").exists(), "what is pending goes once a run agrees");
 }
 
@@ -105,7 +110,7 @@ fn fails(kubeconfig: &Path, _: &Scratch) {
         "pod-security/privileged",
         &PRIVILEGED.replace("{ denied: { by: pod-security } }", "{ denied: { by: node-restriction } }"),
     );
-    let ran = run(&scratch, kubeconfig, &[]);
+    let ran = quick(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
     let texts = [
         "failed   pod-security/privileged",
@@ -131,7 +136,7 @@ fn broken(kubeconfig: &Path, _: &Scratch) {
         "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: plain, namespace: no-such-place }\n",
     )
     .unwrap();
-    let ran = run(&scratch, kubeconfig, &[]);
+    let ran = quick(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(9), "{ran:#?}");
     ran.says_in_order(
         &ran.out,
@@ -145,7 +150,7 @@ fn orphan(kubeconfig: &Path, recorded: &Scratch) {
     let lost = scratch.path("golden/outcomes/rbac/lost.snap");
     fs::create_dir_all(lost.parent().unwrap()).unwrap();
     fs::copy(golden(&scratch), &lost).unwrap();
-    let ran = run(&scratch, kubeconfig, &[]);
+    let ran = quick(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(6), "{ran:#?}");
     ran.says_in_order(&ran.out, &["error: no scenario uses `", "rbac/lost.snap`\n\nhint: delete it\n"]);
 }
@@ -154,15 +159,15 @@ fn skipped(kubeconfig: &Path, recorded: &Scratch) {
     let scratch = copy(recorded);
     let other = PRIVILEGED.replace("cluster: { nodes: 0 }", "cluster: { nodes: 0, encryption: secretbox }");
     scratch.write("secrets/sealed", &other);
-    let ran = run(&scratch, kubeconfig, &[]);
+    let ran = quick(&scratch, kubeconfig, &[]);
     ran.passes(&["skipped  secrets/sealed           2 × 2 = 4 cells, 4 skipped\n", "4 passed, 4 skipped"]);
-    let ran = run(&scratch, kubeconfig, &["secrets/sealed"]);
+    let ran = quick(&scratch, kubeconfig, &["secrets/sealed"]);
     assert_eq!(ran.code, Some(4), "nothing ran: {ran:#?}");
 }
 
 fn reports(kubeconfig: &Path, recorded: &Scratch) {
     let scratch = copy(recorded);
-    let ran = run(&scratch, kubeconfig, &["--json", "-", "--junit", "junit.xml", "--tables"]);
+    let ran = quick(&scratch, kubeconfig, &["--json", "-", "--junit", "junit.xml", "--tables"]);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!((json["report"].as_str(), json["exit"]["code"].as_u64()), (Some("v1"), Some(0)));
@@ -183,7 +188,7 @@ fn full_disk(kubeconfig: &Path, _: &Scratch) {
     let script =
         "mount -t tmpfs -o size=8k,nr_inodes=4 tmpfs golden && head -c 8k /dev/zero > golden/full; exec \"$@\"";
     let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", script, "sh", GAUNTLET, "run", "--kubeconfig"]).arg(kubeconfig);
+    command.args(["--mount", "sh", "-c", script, "sh", GAUNTLET, "run", "--keep", "--kubeconfig"]).arg(kubeconfig);
     command.current_dir(scratch.path(".")).env("GAUNTLET_CACHE", scratch.path("cache"));
     let ran = Ran::of(&command.output().unwrap());
     assert_eq!(ran.code, Some(3), "{ran:#?}");
@@ -200,7 +205,7 @@ fn full_disk(kubeconfig: &Path, _: &Scratch) {
 /// Interrupted on a cluster that stays, it takes away what it made.
 fn interrupted(kubeconfig: &Path, recorded: &Scratch) {
     let scratch = copy(recorded);
-    let mut command = scratch.command(&["run", "--keep", "--kubeconfig"]);
+    let mut command = scratch.command(&["run", "--kubeconfig"]);
     let mut child =
         command.arg(kubeconfig).stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap());

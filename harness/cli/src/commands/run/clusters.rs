@@ -101,7 +101,7 @@ async fn in_a_box(job: &Arc<Job>, index: usize, group: Group) -> Ran {
 }
 
 async fn on_existing(job: &Arc<Job>, trials: Vec<Trial>, existing: &Existing) -> Result<Ran, Fault> {
-    let began = Instant::now();
+    let (began, signal) = (Instant::now(), interrupt::next_signal());
     let context = existing.context.as_deref().or(existing.disposable.as_deref());
     let disposable = existing.disposable.as_deref().is_some_and(|name| Some(name) == context);
     let cluster = Cluster::existing(existing.kubeconfig.as_deref(), context, disposable).await?;
@@ -113,7 +113,7 @@ async fn on_existing(job: &Arc<Job>, trials: Vec<Trial>, existing: &Existing) ->
             let clusters = vec![(facts.name.clone(), cluster)];
             Ok(Ran { outcomes, facts: vec![facts], clusters, ..Ran::default() })
         }
-        () = interrupt::next_signal() => {
+        () = signal => {
             job.board.line("interrupted: taking everything down");
             Err(swept(&cluster.sweep(&job.namespaces()).await))
         }

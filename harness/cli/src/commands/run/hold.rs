@@ -8,14 +8,19 @@ use native::Cache;
 use crate::report::Report;
 use crate::ui;
 
-/// Says what was kept and how to look at it, and returns once Enter is pressed. A signal ends it as well, as always.
+/// Says what was kept and how to look at it, and holds boxes until Enter is pressed. A signal ends it as well, as always.
+/// On a cluster that stays, there is nothing to hold.
 pub(crate) fn until_told(cache: &Cache, clusters: &[(String, Cluster)], report: &Report) {
-    let boxes = native::list(cache);
-    for one in boxes.iter().filter(|one| clusters.iter().any(|(name, _)| *name == one.name)) {
+    let mut boxes = native::list(cache);
+    boxes.retain(|one| clusters.iter().any(|(name, _)| *name == one.name));
+    for one in &boxes {
         ui::note(&format!("kept: box {}; export KUBECONFIG={}", one.name, one.kubeconfig.display()));
     }
     for (id, world, namespace) in &report.kept {
         ui::note(&format!("kept: namespace {namespace} of {id} in {world}"));
+    }
+    if boxes.is_empty() {
+        return;
     }
     if io::stdin().is_terminal() {
         ui::note("press Enter to take everything down");
