@@ -71,7 +71,9 @@ mod tests {
     #[test]
     fn only_names_of_this_run_are_ours() {
         let mine = ["gauntlet-a1b2c3d4e5".to_owned()];
-        for name in ["gauntlet-a1b2c3d4e5", "gauntlet-a1b2c3d4e5-other", "limit-gauntlet-a1b2c3d4e5", "gauntlet-canary-x1y2z3"] {
+        for name in
+            ["gauntlet-a1b2c3d4e5", "gauntlet-a1b2c3d4e5-other", "limit-gauntlet-a1b2c3d4e5", "gauntlet-canary-x1y2z3"]
+        {
             assert!(is_ours(name, &mine), "{name}");
         }
         for name in ["gauntlet-zzzzzzzzzz", "default", "view", "gauntlet"] {
