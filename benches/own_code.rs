@@ -1,7 +1,5 @@
 //! What our own code costs beside a cluster: reading a reply, reading and linting a scenario.
 
-#![expect(missing_docs, reason = "criterion's macros make public functions without a word")]
-
 use std::hint::black_box;
 use std::path::Path;
 
