@@ -41,6 +41,10 @@ fn furnish(layout: &Layout, home: &Path) -> Result<(), Error> {
     for path in ["bin", "logs", "tmp", "pki", "cni", "images"] {
         dir(&home.join(path))?;
     }
+    // A kubelet looks its folder up among the mounts by device, and ends if it picks one of containerd's that is gone
+    // by then: its device is nobody else's.
+    dir(&home.join("kubelet"))?;
+    fresh("tmpfs", &home.join("kubelet"), "mode=750")?;
     for Bind { from, to, read_only } in &layout.binds {
         let to = home.join(to);
         place_for(from, &to)?;
