@@ -71,20 +71,6 @@ impl Cluster {
         Ok(Self { config: found.config, admin, facts, ours: None })
     }
 
-    /// This cluster, with an audit log that can be read from here.
-    #[must_use]
-    pub fn with_audit_log(mut self, path: PathBuf) -> Self {
-        self.facts.audit = AuditAccess::File(path);
-        self
-    }
-
-    /// This cluster, with another test image than the box's.
-    #[must_use]
-    pub fn with_probe_image(mut self, image: impl Into<String>) -> Self {
-        self.facts.probe_image = image.into();
-        self
-    }
-
     /// The administrator's client. It neither retries nor holds requests back.
     #[must_use]
     pub fn admin(&self) -> &Client {

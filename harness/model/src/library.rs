@@ -6,9 +6,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::Place;
-use crate::{Audit, Error, Manifest, Scenario, Shape, manifest};
+use crate::{Audit, Error, Manifest, Scenario, Shape};
 
 /// No scenario has reason for a larger file; 1 MiB.
 const LIMIT: u64 = 1 << 20;
@@ -85,7 +86,7 @@ impl Loaded {
             if name.contains('/') || (path.symlink_metadata().is_err() && !loaded.files.contains(&name)) {
                 continue; // the lint says so, with the place
             }
-            loaded.manifests.insert(name, manifest::read_all(&path)?);
+            loaded.manifests.insert(name, manifests(&path)?);
         }
         Ok(loaded)
     }
@@ -160,8 +161,23 @@ fn entries(dir: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
+/// Reads every document of a manifest file.
+///
+/// # Errors
+/// Everything [`Error`] has, with place and caret for what does not parse.
+fn manifests(path: &Path) -> Result<Vec<Manifest>, Error> {
+    let text = read_text(path)?;
+    let documents: Vec<Value> = parse_documents(path, &text)?;
+    let manifests: Vec<_> = documents
+        .into_iter()
+        .filter(|object| !object.is_null())
+        .map(|object| Manifest { file: path.to_owned(), object })
+        .collect();
+    if manifests.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(manifests) }
+}
+
 /// The text of a file that a person wrote: a plain file, UTF-8, within the limit.
-pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
+fn read_text(path: &Path) -> Result<String, Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
     let facts = fs::metadata(path).map_err(failed)?;
     if !facts.is_file() {
@@ -190,7 +206,7 @@ pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
     serde_saphyr::from_str(text).map_err(|fault| parse_error(path, &fault))
 }
 
-pub(crate) fn parse_documents<T: DeserializeOwned>(path: &Path, text: &str) -> Result<Vec<T>, Error> {
+fn parse_documents<T: DeserializeOwned>(path: &Path, text: &str) -> Result<Vec<T>, Error> {
     serde_saphyr::from_multiple(text).map_err(|fault| parse_error(path, &fault))
 }
 

@@ -1,10 +1,8 @@
 //! Manifests as a scenario's author wrote them, and the few placeholders they may hold.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
-
-use crate::{Error, library};
 
 /// One object, as its author wrote it: placeholders are still in it.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,19 +98,4 @@ pub(crate) fn unknown_placeholder(text: &str) -> Option<&str> {
         rest = &tail[end..];
     }
     None
-}
-
-/// Reads every document of a manifest file.
-///
-/// # Errors
-/// Everything [`Error`] has, with place and caret for what does not parse.
-pub(crate) fn read_all(path: &Path) -> Result<Vec<Manifest>, Error> {
-    let text = library::read_text(path)?;
-    let documents: Vec<Value> = library::parse_documents(path, &text)?;
-    let manifests: Vec<_> = documents
-        .into_iter()
-        .filter(|object| !object.is_null())
-        .map(|object| Manifest { file: path.to_owned(), object })
-        .collect();
-    if manifests.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(manifests) }
 }
