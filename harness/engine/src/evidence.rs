@@ -7,7 +7,7 @@ use model::{Body, Reply};
 use serde_json::Value;
 use tokio::fs;
 
-use crate::masked::{masked, text};
+use crate::masked::{self, masked};
 use crate::request::{Exchange, encode};
 use crate::world::World;
 
@@ -64,7 +64,7 @@ impl World<'_> {
                     format!("/api/v1/namespaces/{namespace}/pods/{name}/log?container={container}&tailLines=200");
                 let exchange = self.lab.own.send(crate::request::Call::get(path)).await;
                 if let Reply::Http { body: Body::Text(said), .. } = exchange.reply {
-                    files.push((format!("{name}.{container}.log"), text(&said)));
+                    files.push((format!("{name}.{container}.log"), masked::text(&said)));
                 }
             }
         }
@@ -108,7 +108,7 @@ fn request(exchange: &Exchange) -> String {
         out.push_str(&format!("{name}: {value}\n"));
     }
     if let Some((media, body)) = &exchange.call.body {
-        out.push_str(&format!("Content-Type: {media}\n\n{}", pretty(body)));
+        out.push_str(&format!("Content-Type: {media}\n\n{}", pretty(&masked::sent(&exchange.call.path, body))));
     }
     out
 }
@@ -120,7 +120,7 @@ fn reply(reply: &Reply) -> String {
             let warnings: String = warnings.iter().map(|warning| format!("Warning: {warning}\n")).collect();
             let body = match body {
                 Body::Json(value) => pretty(value),
-                Body::Text(said) => text(said),
+                Body::Text(said) => masked::reply(said),
             };
             format!("{code}\n{warnings}\n{body}")
         }

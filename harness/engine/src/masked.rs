@@ -11,6 +11,25 @@ pub(crate) fn masked(value: &Value) -> Value {
     value
 }
 
+/// The body of a request to `path`: a patch of a Secret does not say what it patches.
+pub(crate) fn sent(path: &str, body: &Value) -> Value {
+    let mut body = body.clone();
+    mask(&mut body, path.split(['/', '?']).any(|part| part == "secrets"));
+    body
+}
+
+/// The text of a reply: a watch gives one JSON document a line.
+pub(crate) fn reply(said: &str) -> String {
+    let line = |line: &str| match serde_json::from_str::<Value>(line) {
+        Ok(value) if value.is_object() => masked(&value).to_string(),
+        _ => line.to_owned(),
+    };
+    text(&said.lines().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// The whole object as `kubectl apply` keeps it.
+const LAST_APPLIED: &str = "/annotations/kubectl.kubernetes.io~1last-applied-configuration";
+
 fn mask(value: &mut Value, in_secrets: bool) {
     match value {
         Value::Object(fields) => {
@@ -24,6 +43,12 @@ fn mask(value: &mut Value, in_secrets: bool) {
                     "status" | "spec" if token && field.get("token").is_some() => {
                         field["token"] = Value::from("<token>");
                     }
+                    "value" if in_secrets => *field = Value::from(sealed(&plain(field), false)),
+                    "metadata" if secret => {
+                        if let Some(kept) = field.pointer_mut(LAST_APPLIED) {
+                            *kept = Value::from(sealed(&plain(kept), false));
+                        }
+                    }
                     "metadata" => {}
                     _ => mask(field, secrets),
                 }
@@ -32,6 +57,11 @@ fn mask(value: &mut Value, in_secrets: bool) {
         Value::Array(items) => items.iter_mut().for_each(|item| mask(item, in_secrets)),
         _ => {}
     }
+}
+
+/// A string itself; the JSON text of anything else.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn seal(data: &mut Value, encoded: bool) {
@@ -68,7 +98,7 @@ pub(crate) fn text(said: &str) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let token = &tail[..tail.find(|c| !plain(c)).unwrap_or(tail.len())];
         out.push_str(before);
-        out.push_str(if token.matches('.').count() == 2 { "<token>" } else { token });
+        out.push_str(if token.matches('.').count() >= 2 { "<token>" } else { token });
         rest = &tail[token.len()..];
     }
     out.push_str(rest);
@@ -98,6 +128,35 @@ mod tests {
     }
 
     #[test]
+    fn patches_of_secrets_say_no_values() {
+        let path = "/api/v1/namespaces/a/secrets/b?dryRun=All";
+        let merge = json!({"stringData": {"password": "hunter2"}});
+        let json = json!([{"op": "replace", "path": "/data/password", "value": "aHVudGVyMg=="},
+                          {"op": "replace", "path": "/data", "value": {"password": "hunter2"}}]);
+        for body in [merge, json] {
+            let text = sent(path, &body).to_string();
+            assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
+        }
+        let map = json!([{"op": "add", "path": "/data/a", "value": "b"}]);
+        assert_eq!(sent("/api/v1/namespaces/a/configmaps/secrets-of-b", &map), map);
+    }
+
+    #[test]
+    fn what_kubectl_keeps_of_a_secret_is_gone() {
+        let kept = json!({"kubectl.kubernetes.io/last-applied-configuration": "hunter2", "team": "a"});
+        let secret = json!({"kind": "Secret", "metadata": {"name": "a", "annotations": kept}});
+        let text = masked(&secret).to_string();
+        assert!(!text.contains("hunter2") && text.contains("\"team\""), "{text}");
+    }
+
+    #[test]
+    fn watched_secrets_say_no_values() {
+        let one = r#"{"type":"ADDED","object":{"kind":"Secret","data":{"password":"aHVudGVyMg=="}}}"#;
+        let said = reply(&format!("{one}\n{one}\nplain words"));
+        assert!(!said.contains("aHVudGVyMg") && said.ends_with("\nplain words"), "{said}");
+    }
+
+    #[test]
     fn tokens_are_gone_and_config_maps_stay() {
         let token = json!({"kind": "TokenRequest", "status": {"token": "eyJ", "expirationTimestamp": "t"}});
         assert_eq!(masked(&token)["status"], json!({"token": "<token>", "expirationTimestamp": "t"}));
@@ -108,6 +167,7 @@ mod tests {
     #[test]
     fn tokens_in_texts_are_gone() {
         assert_eq!(text("a eyJhbGciOi.eyJpc3Mi.c2ln\nb eyJust"), "a <token>\nb eyJust");
+        assert_eq!(text("it is eyJhbGciOi.eyJpc3Mi.c2ln."), "it is <token>");
         assert_eq!(text(&"é".repeat(5000)).chars().count(), 4001);
     }
 
