@@ -80,12 +80,25 @@ impl Notes<'_> {
                 self.say(&format!("id: {}", step.id), format!("the id `{}` is used twice", step.id), hint);
             }
             self.expectations(step);
+            self.paths(step);
             if let Action::Seen(Record::Warning(warning)) = &step.action
                 && !ids.contains(warning.of.as_str())
             {
                 let what = format!("`{}` looks at step `{}`, which does not come before it", step.id, warning.of);
                 self.say(&warning.of, what, "name an earlier step");
             }
+        }
+    }
+
+    /// What does not begin with a slash is read as something else: a host, or a field that no object has.
+    fn paths(&mut self, step: &Step) {
+        let (text, what) = match &step.action {
+            Action::Path(path) => (path, "is not a path of the API server"),
+            Action::Seen(Record::Field(field)) if !field.at.is_empty() => (&field.at, "is not a JSON pointer"),
+            _ => return,
+        };
+        if !text.starts_with('/') {
+            self.say(&format!("id: {}", step.id), format!("`{text}` {what}"), "it begins with `/`");
         }
     }
 

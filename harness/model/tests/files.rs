@@ -120,6 +120,13 @@ fn what_would_pass_by_accident_is_found() {
         (GOOD.replace("{ bare: admitted, ", "{ bare: admitted, other: admitted, "), "which is no world"),
         (GOOD.replace("    expect: admitted\n", ""), "expects nothing"),
         (GOOD.replace("{ apply: [namespace.yaml] }", "{}"), "under another name"),
+        (GOOD.replace("get: namespace/$(namespace)", "path: metrics"), "`metrics` is not a path"),
+        (GOOD.replace("get: namespace/$(namespace)", "path: ''"), "`` is not a path"),
+        (
+            GOOD.replace("get: namespace/$(namespace)", "seen: { field: { of: pod/p, at: metadata } }")
+                .replace("expect: admitted", "expect: seen"),
+            "`metadata` is not a JSON pointer",
+        ),
         (GOOD.replace("bare", "bear"), "no world is named `bare`"),
     ] {
         let all = findings(&broken);
