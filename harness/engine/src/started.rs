@@ -79,7 +79,10 @@ impl World<'_> {
         if wanted > 0 && running >= wanted {
             return Ok(State::Running);
         }
-        if let Some(refused) = self.not_created(namespace, name).await? {
+        // An event outlives its cause: it counts for pods that are not there, and for those alone.
+        if states.len() < wanted
+            && let Some(refused) = self.not_created(namespace, &resource.kind, name).await?
+        {
             return Ok(refused);
         }
         let pending = states.into_iter().find_map(|state| match state {
@@ -103,16 +106,25 @@ impl World<'_> {
     }
 
     /// The refusal that a controller passes on when it may not create a pod.
-    async fn not_created(&self, namespace: &str, workload: &str) -> Result<Option<State>, String> {
+    async fn not_created(&self, namespace: &str, kind: &str, name: &str) -> Result<Option<State>, String> {
         let path = format!("/api/v1/namespaces/{}/events?fieldSelector=reason%3DFailedCreate", encode(namespace));
         let events = self.lab.own.fetch(path).await?;
         let events = events["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let ours = events.iter().filter(|event| {
-            let name = event["involvedObject"]["name"].as_str().unwrap_or_default();
-            name == workload || name.strip_prefix(workload).is_some_and(|rest| rest.starts_with('-'))
-        });
+        let ours = events.iter().filter(|event| concerns(&event["involvedObject"], kind, name));
         Ok(ours.filter_map(|event| event["message"].as_str()).find_map(passed_on))
     }
+}
+
+/// Whether `object` is the workload, or what a controller made of it: `NAME-HASH`, with no further dash.
+fn concerns(object: &Value, kind: &str, name: &str) -> bool {
+    let (its_kind, its_name) = (object["kind"].as_str(), object["name"].as_str().unwrap_or_default());
+    let made = match kind {
+        "Deployment" => its_kind == Some("ReplicaSet"),
+        "CronJob" => its_kind == Some("Job"),
+        _ => false,
+    };
+    let of_name = |rest: &str| rest.strip_prefix('-').is_some_and(|hash| !hash.is_empty() && !hash.contains('-'));
+    its_kind == Some(kind) && its_name == name || made && its_name.strip_prefix(name).is_some_and(of_name)
 }
 
 /// How many pods a workload wants.
@@ -152,6 +164,16 @@ mod tests {
         let text = "Error creating: Internal error occurred: failed calling webhook \"w.x.y\": failed to call webhook";
         assert_eq!(by(text), "webhook w.x.y failing closed");
         assert_eq!(passed_on("Error creating: the server is busy"), None);
+    }
+
+    #[test]
+    fn events_of_others_do_not_count() {
+        let concerns =
+            |name: &str, kind: &str, of: &str| super::concerns(&json!({"kind": kind, "name": name}), of, "web");
+        assert!(concerns("web-6d4f", "ReplicaSet", "Deployment") && concerns("web", "StatefulSet", "StatefulSet"));
+        assert!(!concerns("web-blocked-6d4f", "ReplicaSet", "Deployment"));
+        assert!(!concerns("web-blocked", "StatefulSet", "StatefulSet"));
+        assert!(!concerns("web", "StatefulSet", "Deployment") && !concerns("website-6d4f", "ReplicaSet", "Deployment"));
     }
 
     #[test]

@@ -119,16 +119,31 @@ where
 
 fn hear(ran: &mut Ran, message: &[u8]) {
     match message.split_first() {
-        Some((1, bytes)) => ran.stdout.extend_from_slice(bytes),
-        Some((2, bytes)) => ran.stderr.extend_from_slice(bytes),
+        Some((1, bytes)) => keep(&mut ran.stdout, bytes),
+        Some((2, bytes)) => keep(&mut ran.stderr, bytes),
         Some((3, bytes)) => ran.status = serde_json::from_slice(bytes).unwrap_or_default(),
         _ => {}
     }
 }
 
+/// A command that never stops talking is heard to its end, and not kept.
+fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+    const MOST: usize = 1 << 20;
+    let room = MOST.saturating_sub(kept.len()).min(bytes.len());
+    kept.extend_from_slice(&bytes[..room]);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn endless_output_is_not_kept() {
+        let mut ran = Ran::default();
+        let chunk: Vec<u8> = std::iter::once(1).chain(std::iter::repeat_n(b'x', 300_000)).collect();
+        (0..10).for_each(|_| hear(&mut ran, &chunk));
+        assert_eq!(ran.stdout.len(), 1 << 20);
+    }
 
     #[test]
     fn channels_are_kept_apart() {

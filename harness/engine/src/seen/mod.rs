@@ -8,7 +8,7 @@ mod metric;
 use std::time::Duration;
 
 use cluster::AuditAccess;
-use model::{Answer, Record, Step, WarningMatch};
+use model::{Answer, Asked, Record, Reply, Step, Verdict, WarningMatch};
 
 use crate::actions::Tried;
 use crate::world::World;
@@ -56,13 +56,31 @@ impl World<'_> {
     fn seen_warning(&self, wanted: &WarningMatch) -> Result<Tried, String> {
         let reply = self.replies.get(&wanted.of);
         let reply = reply.ok_or_else(|| format!("step `{}` has no reply to look at", wanted.of))?;
-        let model::Reply::Http { warnings, .. } = reply else {
+        let Reply::Http { warnings, .. } = reply else {
             return Err(format!("step `{}` got no reply", wanted.of));
         };
         let text = self.fill(&wanted.contains);
         Ok(match warnings.iter().find(|warning| warning.contains(&text)) {
             Some(warning) => Tried::answer(Answer::Seen).fact("warning", warning.as_str()),
+            None if is_fault(reply) => return Err(format!("step `{}` got a reply that is not one", wanted.of)),
             None => Tried::answer(Answer::Unseen),
         })
+    }
+}
+
+/// Whether a reply shows nothing of what would have come with a proper one, whomever it came from.
+fn is_fault(reply: &Reply) -> bool {
+    [Asked::Api, Asked::Kubelet].into_iter().all(|asked| matches!(model::read(asked, reply), Verdict::Broken { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_shows_no_absence() {
+        let reply = |code| Reply::Http { code, body: model::Body::of(b"x"), warnings: Vec::new() };
+        assert!(is_fault(&reply(503)) && is_fault(&Reply::Transport { fault: "gone".into() }));
+        assert!(!is_fault(&reply(201)));
     }
 }
