@@ -25,7 +25,7 @@ pub(crate) struct World<'a> {
     pub(crate) waiter: Waiter,
     /// Its own namespace first, then those that it made besides.
     pub(crate) namespaces: Vec<String>,
-    /// The cluster-scoped objects that it made, by path, in order.
+    /// What it made that goes with none of its namespaces, by path, in order.
     pub(crate) made: Vec<String>,
     /// What was written and is in force.
     pub(crate) history: Vec<Touch>,
@@ -185,7 +185,9 @@ impl<'a> World<'a> {
         };
         match (resource.kind.as_str(), code) {
             ("Namespace", 201) => return self.namespaces.push(name.into()),
-            (_, 201) if !resource.namespaced => self.made.push(touch.path()),
+            (_, 201) if !resource.namespaced || !self.namespaces.iter().any(|own| own == namespace) => {
+                self.made.push(touch.path());
+            }
             _ => {}
         }
         self.fresh.push(touch);
