@@ -26,6 +26,18 @@ pub(crate) fn find(folders: &Folders) -> Result<Found, Fault> {
     Ok(Found { scenarios, golden })
 }
 
+/// The options that name these folders, as a shell reads them, each with a space before it.
+pub(crate) fn options(folders: &Folders) -> String {
+    let both = [("--scenarios", &folders.scenarios), ("--golden", &folders.golden)];
+    let given = both.into_iter().filter_map(|(option, dir)| dir.as_ref().map(|dir| (option, dir.to_string_lossy())));
+    given.map(|(option, dir)| format!(" {option} {}", quoted(&dir))).collect()
+}
+
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
 fn upward() -> Result<PathBuf, Fault> {
     let here = std::env::current_dir().map_err(|error| Fault::machine("the current folder is gone").because(&error))?;
     let found = here.ancestors().map(|dir| dir.join("scenarios")).find(|dir| dir.is_dir());
@@ -55,5 +67,17 @@ impl Found {
     pub(crate) fn input_file(&self, id: &str) -> String {
         let name = self.scenarios.file_name().map_or("scenarios".into(), |name| name.to_string_lossy());
         format!("{name}/{id}/scenario.yaml")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_named_as_a_shell_reads_them() {
+        let named = Folders { scenarios: Some("a/b".into()), golden: Some("it's".into()) };
+        assert_eq!(options(&named), r" --scenarios a/b --golden 'it'\''s'");
+        assert_eq!(options(&Folders { scenarios: None, golden: None }), "");
     }
 }

@@ -22,6 +22,8 @@ pub(crate) const NO_CLUSTER: &str = "its cluster did not start";
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) scenarios: Vec<Tried>,
+    /// The options that name this run's folders, each with a space before it: commands that are shown repeat them.
+    pub(crate) folders: String,
     pub(crate) clusters: Vec<ClusterFacts>,
     /// What ended a cluster, or kept one from starting, or a file from being written.
     pub(crate) faults: Vec<Fault>,

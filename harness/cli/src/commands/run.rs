@@ -47,6 +47,7 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     job.board.clear();
     let mut ran = ran?;
     let mut report = gather(&chosen, &mut ran);
+    report.folders = folders::options(&args.folders);
     compare::all(&store, &found, &mut report);
     if args.is_everything() {
         look_for_orphans(&found, &chosen, &mut report)?;

@@ -18,7 +18,7 @@ pub(crate) fn report(report: &Report, evidence: &Path, tables: bool) -> String {
         }
     }
     for tried in report.scenarios.iter().filter(|tried| !is_good(tried.status()) && !had_no_cluster(tried)) {
-        out.push_str(&block(tried, evidence));
+        out.push_str(&block(tried, evidence, &report.folders));
     }
     out.push_str(&tail(report));
     out.push_str(&format!("\n{}\n", summary(report)));
@@ -43,21 +43,21 @@ fn extent(tried: &Tried) -> String {
 }
 
 /// Everything about a scenario that did not pass.
-fn block(tried: &Tried, evidence: &Path) -> String {
+fn block(tried: &Tried, evidence: &Path, folders: &str) -> String {
     let id = &tried.scenario.id;
     let mut out = format!("\n{} {id}\n\n{}\n", tried.status().word(), table::table(tried));
     let mut said = Vec::new();
     for cell in tried.cells() {
         if matches!(cell.status, Status::Failed | Status::Flaky | Status::Broken) {
-            out.push_str(&failure(tried, &cell, evidence, &mut said));
+            out.push_str(&failure(tried, &cell, (evidence, folders), &mut said));
         }
     }
     match &tried.golden {
         Golden::New => out.push_str(&format!(
-            "\n  nothing is recorded for it yet\n\nhint: look at the table, then `gauntlet accept {id}`\n"
+            "\n  nothing is recorded for it yet\n\nhint: look at the table, then `gauntlet accept {id}{folders}`\n"
         )),
         Golden::Differs(diff) => {
-            out.push_str(&format!("\n{diff}\nhint: if this is as it should be, `gauntlet accept {id}`\n"));
+            out.push_str(&format!("\n{diff}\nhint: if this is as it should be, `gauntlet accept {id}{folders}`\n"));
         }
         Golden::NotCompared | Golden::Same => {}
     }
@@ -66,9 +66,9 @@ fn block(tried: &Tried, evidence: &Path) -> String {
 
 /// One cell that is not as intended: what was, what is, where to look, how to try it again. A world that could not be
 /// set up is said once.
-fn failure<'a>(tried: &Tried, cell: &Place<'a>, evidence: &Path, said: &mut Vec<&'a str>) -> String {
+fn failure<'a>(tried: &Tried, cell: &Place<'a>, (evidence, folders): (&Path, &str), said: &mut Vec<&'a str>) -> String {
     let id = &tried.scenario.id;
-    let again = format!("    again     gauntlet run {id}\n");
+    let again = format!("    again     gauntlet run {id}{folders}\n");
     let folder = evidence.join(id).join(cell.world);
     let folder = if folder.is_dir() { format!("    evidence  {}\n", folder.display()) } else { String::new() };
     let Some(seen) = cell.cell else {
@@ -177,6 +177,20 @@ mod tests {
 ";
         assert!(text.contains(wanted), "{text}");
         assert!(text.ends_with("1 scenario, 4 cells: 3 passed, 1 failed; 1.5 s\n"), "{text}");
+    }
+
+    #[test]
+    fn commands_repeat_the_folders() {
+        let failed = tried(|cell| cell.verdict = Answer::Admitted.into());
+        let mut new = tried(|_| {});
+        new.golden = Golden::New;
+        let folders = " --scenarios 'a b'".to_owned();
+        let all = Report { scenarios: vec![failed, new], folders, ..Report::default() };
+        let text = report(&all, Path::new("/nowhere"), false);
+        for command in ["run", "accept"] {
+            let wanted = format!("gauntlet {command} pod-security/privileged --scenarios 'a b'");
+            assert!(text.contains(&wanted), "{text}");
+        }
     }
 
     #[test]
