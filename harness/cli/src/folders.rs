@@ -33,7 +33,8 @@ pub(crate) fn options(folders: &Folders) -> String {
     given.map(|(option, dir)| format!(" {option} {}", quoted(&dir))).collect()
 }
 
-fn quoted(text: &str) -> String {
+/// `text` as one word of a shell.
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

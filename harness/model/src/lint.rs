@@ -64,6 +64,11 @@ impl Notes<'_> {
         for name in scenario.worlds.keys().filter(|name| !is_name(name)) {
             self.say(name, format!("`{name}` is not a name"), NAME_HINT);
         }
+        let shapes = scenario.worlds.values().filter_map(|world| world.cluster.as_ref()).chain(&scenario.cluster);
+        for nodes in shapes.map(|shape| shape.nodes).filter(|nodes| *nodes > 1) {
+            let hint = "a cluster has one node, or none where no pod has to run";
+            self.say("nodes:", format!("a cluster of {nodes} nodes cannot be had yet"), hint);
+        }
         if scenario.steps.is_empty() {
             self.say("steps", "the scenario has no steps".into(), "a scenario tries at least one thing");
         }

@@ -18,10 +18,13 @@ impl Cache {
     /// `$GAUNTLET_CACHE`, else `$XDG_CACHE_HOME/gauntlet`, else `~/.cache/gauntlet`.
     ///
     /// # Errors
-    /// [`Error::NoCache`] when none of them is set to an absolute path.
+    /// [`Error::NoCache`] when none of them is set. A relative `GAUNTLET_CACHE` is meant from the current folder; the
+    /// others count only when they are absolute, as the base directory specification wants.
     pub fn from_env() -> Result<Self, Error> {
         let var = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let root = var("GAUNTLET_CACHE")
+        let ours = std::env::var_os("GAUNTLET_CACHE").filter(|path| !path.is_empty());
+        let root = ours
+            .and_then(|path| std::path::absolute(path).ok())
             .or_else(|| var("XDG_CACHE_HOME").map(|path| path.join("gauntlet")))
             .or_else(|| var("HOME").map(|path| path.join(".cache/gauntlet")));
         root.map(|root| Self { root }).ok_or(Error::NoCache)

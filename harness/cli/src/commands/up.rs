@@ -6,6 +6,7 @@ use crate::args::Up;
 use crate::commands::run::setup;
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::folders::quoted;
 use crate::progress::Board;
 use crate::{interrupt, ui};
 
@@ -24,9 +25,9 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     let running = running?;
     interrupt::forget(&args.name);
     ui::say(&format!("`{}` is up: Kubernetes {} at {}", args.name, running.kubernetes, running.server));
-    ui::say(&format!("  export KUBECONFIG={}", running.kubeconfig.display()));
+    ui::say(&format!("  export KUBECONFIG={}", quoted(&running.kubeconfig.to_string_lossy())));
     let kubectl = cache.binary(needed[0], "kubectl");
-    ui::say(&format!("  {} get pods --all-namespaces", kubectl.display()));
+    ui::say(&format!("  {} get pods --all-namespaces", quoted(&kubectl.to_string_lossy())));
     ui::say(&format!("  gauntlet down {}", args.name));
     Ok(Exit::Passed)
 }
