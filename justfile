@@ -18,7 +18,7 @@ schema:
 
 # figures: the box's start, a step against a bare request, our own code
 bench *ARGS:
-    cargo bench --package benches {{ARGS}}
+    cargo bench --package benches {{ARGS}} && cargo run --release --package benches --bin figures -- start && cargo run --release --package benches --bin figures -- step
 
 # what CI does
 ci:
