@@ -136,13 +136,16 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoCache => Some("set GAUNTLET_CACHE to a folder of your own".into()),
+            Self::UnknownRelease { .. } => {
+                Some("name one of those, as in `1.36`; `gauntlet components` lists them".into())
+            }
             Self::MissingTool { .. } => Some("`gauntlet doctor` names the command that installs it".into()),
             Self::NotRoot => Some("run it as root, for example with `sudo`; `gauntlet doctor` checks the rest".into()),
             Self::DiskFull { .. } => Some("make room, or set GAUNTLET_CACHE to a folder on another disk".into()),
             Self::NameTaken(name) => Some(format!("take it down with `gauntlet down {name}`, or choose another name")),
             Self::NoSuchBox(_) => Some("`gauntlet up` starts one".into()),
             Self::BadName(_) => Some("1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit".into()),
-            Self::Archive { .. } => Some("make it anew with `gauntlet components --export FILE`".into()),
+            Self::Archive { .. } => Some("make it anew with `gauntlet components export FILE`".into()),
             Self::File { source, path, .. } if busy(source) && path.starts_with("/sys/fs/cgroup") => {
                 Some("in a container, first move its processes out of the root control group into one below it".into())
             }

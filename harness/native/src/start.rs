@@ -154,5 +154,9 @@ fn gather(child: &mut Child) -> Complaints {
 
 fn said(complaints: &Complaints) -> String {
     let text = complaints.lock().unwrap_or_else(PoisonError::into_inner);
-    if text.trim().is_empty() { "it ended without a word".into() } else { text.trim().to_owned() }
+    if text.trim().is_empty() {
+        "it ended while the box was starting: taken down, or killed".into()
+    } else {
+        text.trim().to_owned()
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) fn good(library: &Library, filter: &Filter, shard: Option<Shard>) -> 
     let unread = library.faults.iter().filter(|(id, _)| is_chosen(id)).map(|(_, error)| unreadable(error));
     let chosen: Vec<Loaded> = library.scenarios.iter().filter(|loaded| is_chosen(&loaded.id)).cloned().collect();
     let lints = chosen.iter().flat_map(model::lint).map(|finding| linted(&finding));
-    let faults: Vec<Fault> = unread.chain(lints).collect();
+    let faults: Vec<Fault> = unread.chain(lints).chain(chosen.iter().filter_map(unpinned)).collect();
     if faults.is_empty() {
         return Ok(chosen);
     }
@@ -46,6 +46,17 @@ fn unreadable(error: &model::Error) -> Fault {
         fault = fault.because(source);
     }
     fault
+}
+
+/// The Kubernetes release that a world asks for, if no component is pinned for it.
+fn unpinned(loaded: &Loaded) -> Option<Fault> {
+    let shapes = loaded.scenario.worlds.values().map(|world| loaded.scenario.shape(world));
+    let error = shapes.map(|shape| native::components::kubernetes(&shape.kubernetes)).find_map(Result::err)?;
+    let fault = Fault::usage(format!("{}: {error}", loaded.file().display()));
+    Some(match error.hint() {
+        Some(hint) => fault.hint(hint),
+        None => fault,
+    })
 }
 
 fn linted(finding: &Finding) -> Fault {

@@ -48,6 +48,12 @@ fn a_verdict_that_nobody_may_intend_is_refused() {
 }
 
 #[test]
+fn a_release_that_is_not_pinned_is_refused_before_anything_starts() {
+    let ran = run_with("{ nodes: 0 }", "{ kubernetes: '1.99' }");
+    ran.fails(2, &["error: ", PLACE, "Kubernetes `1.99` is not pinned", "hint: ", "gauntlet components"]);
+}
+
+#[test]
 fn what_is_not_yaml_is_shown_with_its_place() {
     run_with("scenario: v1", "scenario: [v1").fails(2, &["error: ", PLACE]);
 }
