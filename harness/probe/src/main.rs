@@ -1,14 +1,18 @@
 //! `probe` is the only program of the box's own image. It does on purpose very little, so that a scenario's verdict
-//! depends on the control and not on the program: it waits, shows what a container sees, serves and asks.
+//! depends on the control and not on the program: it waits, shows what a container sees, serves, asks, and spoils what
+//! a registry answers.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is its answer")]
 
+mod front;
 mod show;
 mod wait;
 mod web;
 
+use std::net::TcpListener;
 use std::process::ExitCode;
 
-const USAGE: &str = "probe [pause | cat FILE | ls DIR | id | env | fail CODE | serve PORT | get HOST:PORT/PATH]";
+const USAGE: &str = "probe [pause | cat FILE | ls DIR | id | env | fail CODE | serve PORT | get HOST:PORT/PATH | \
+                     front --listen ADDRESS:PORT --upstream HOST:PORT]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -32,6 +36,7 @@ fn run(words: &[&str]) -> Result<u8, String> {
         ["env"] => Ok(answer(show::environment().as_bytes())),
         ["fail", code] => code.parse().map_err(|_| format!("`{code}` is not an exit code (0 to 255)")),
         ["serve", port] => serve(port).map(|()| 0),
+        ["front", "--listen", address, "--upstream", registry] => front(address, registry).map(|()| 0),
         ["get", target] => web::get(target).map(|body| answer(&body)),
         _ => Err(format!("usage: {USAGE}")),
     }
@@ -47,6 +52,13 @@ fn serve(port: &str) -> Result<(), String> {
     let listener = web::listen(port)?;
     println!("serving on port {}", web::port(&listener));
     wait::while_serving(move || web::serve(&listener))
+}
+
+fn front(address: &str, registry: &str) -> Result<(), String> {
+    let listener = TcpListener::bind(address).map_err(|why| format!("failed to listen on `{address}`: {why}"))?;
+    println!("serving on port {}", web::port(&listener));
+    let registry = registry.to_owned();
+    wait::while_serving(move || front::serve(&listener, &registry))
 }
 
 #[cfg(test)]
@@ -69,5 +81,6 @@ mod tests {
     fn numbers_out_of_range_are_refused() {
         assert!(run(&["fail", "256"]).is_err());
         assert!(run(&["serve", "65536"]).is_err());
+        assert!(run(&["front", "--listen", "127.0.0.1:65536", "--upstream", "127.0.0.1:1"]).is_err());
     }
 }

@@ -6,7 +6,8 @@ use std::net::{Ipv6Addr, TcpListener, TcpStream, ToSocketAddrs};
 use std::thread;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a peer may stay silent.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn listen(port: u16) -> Result<TcpListener, String> {
     TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
