@@ -45,7 +45,7 @@ impl<'a> World<'a> {
         let facts = lab.cluster.facts();
         let namespace = format!("gauntlet-{}", random::name(10));
         let node = facts.nodes.first().cloned().unwrap_or_default();
-        let names = Names { namespace: namespace.clone(), node, probe: facts.probe_image.clone() };
+        let names = Names { namespace: namespace.clone(), node, probe: facts.probe_image.clone(), ..Names::default() };
         let waiter = Waiter { id: scenario.id.clone(), world: name.into(), events: lab.events.clone() };
         Self {
             lab,

@@ -8,6 +8,8 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::image::{Attest, Build, Copy, ImageName, Predicate, Sbom, Scan, Sign, Spoil, Tamper, TrustedRoot, Verify};
+
 /// One thing to try. Manifests are files of the scenario, with one object each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
@@ -100,6 +102,26 @@ pub enum Action {
     Started(Target),
     /// Look for something in a record.
     Seen(Record),
+    /// Make an image; it is not in the registry yet.
+    Build(Build),
+    /// Put an image that was built into the registry, under its tag.
+    Push(ImageName),
+    /// Copy an image within the registry, or move a tag.
+    Copy(Copy),
+    /// Change an image under its tag.
+    Tamper(Tamper),
+    /// Destroy what is attached to an image.
+    Spoil(Spoil),
+    /// Write an image's bill of materials, with syft.
+    Sbom(Sbom),
+    /// Sign an image, with cosign.
+    Sign(Sign),
+    /// Attach a signed statement to an image, with cosign.
+    Attest(Attest),
+    /// Judge an image's signature or attestation.
+    Verify(Verify),
+    /// Look for known vulnerabilities, with grype.
+    Scan(Scan),
 }
 
 impl Action {
@@ -109,6 +131,17 @@ impl Action {
         match self {
             Self::Create(file) | Self::Apply(file) | Self::Update(file) => vec![file],
             Self::Patch { with, .. } | Self::EphemeralContainer { with, .. } => vec![with],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The files of the scenario that this action takes as they are, whatever they hold.
+    #[must_use]
+    pub fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::Build(build) => build.files.values().map(String::as_str).collect(),
+            Self::Attest(Attest { predicate: Predicate::File(file), .. }) => vec![file],
+            Self::Verify(Verify { root: TrustedRoot::File(file), .. }) => vec![file],
             _ => Vec::new(),
         }
     }

@@ -31,13 +31,86 @@ pub enum Answer {
     Seen,
     /// The record does not hold it, while it was shown to be recording.
     Unseen,
+    /// An artifact was made: an image, a copy, a bill of materials, a signature, an attestation.
+    Made,
+    /// The signature, attestation or bill of materials is what was asked for.
+    Verified,
+    /// It is not, or it could not be made; says why.
+    Rejected {
+        /// Why.
+        why: Why,
+    },
 }
 
 impl Answer {
     /// Whether this shows a cluster at work; a dead API server can give none of these.
     #[must_use]
     pub fn is_positive(&self) -> bool {
-        matches!(self, Self::Admitted | Self::Running | Self::Seen)
+        matches!(self, Self::Admitted | Self::Running | Self::Seen | Self::Verified)
+    }
+}
+
+/// Why an artifact was rejected, from what the tool said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// Nothing is attached to the image.
+    NoSignature,
+    /// No signature is by this key.
+    WrongKey,
+    /// The certificate is for another subject, or its token was of another issuer.
+    WrongIdentity,
+    /// The signature speaks of another digest.
+    OtherDigest,
+    /// The certificate was not valid at the only time that is known.
+    Expired,
+    /// No entry in the transparency log.
+    NoLogEntry,
+    /// The entry is not of a log that is trusted.
+    UntrustedLog,
+    /// No timestamp.
+    NoTimestamp,
+    /// The timestamp is not of an authority that is trusted.
+    UntrustedTimestamp,
+    /// The certificate is not of an authority that is trusted.
+    UntrustedAuthority,
+    /// No attestation of the type that was asked for.
+    NoAttestation,
+    /// What is attached cannot be read.
+    Unreadable,
+    /// The trusted root cannot be read, or there is none.
+    NoTrustedRoot,
+    /// The certificate authority did not accept the token.
+    TokenRefused,
+    /// The registry does not hold it, or does not give it to us.
+    NotGiven,
+    /// A vulnerability of the severity in question is known.
+    Vulnerable,
+    /// The bill of materials names nothing.
+    Empty,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSignature => "no-signature",
+            Self::WrongKey => "wrong-key",
+            Self::WrongIdentity => "wrong-identity",
+            Self::OtherDigest => "other-digest",
+            Self::Expired => "expired",
+            Self::NoLogEntry => "no-log-entry",
+            Self::UntrustedLog => "untrusted-log",
+            Self::NoTimestamp => "no-timestamp",
+            Self::UntrustedTimestamp => "untrusted-timestamp",
+            Self::UntrustedAuthority => "untrusted-authority",
+            Self::NoAttestation => "no-attestation",
+            Self::Unreadable => "unreadable",
+            Self::NoTrustedRoot => "no-trusted-root",
+            Self::TokenRefused => "token-refused",
+            Self::NotGiven => "not-given",
+            Self::Vulnerable => "vulnerable",
+            Self::Empty => "empty",
+        })
     }
 }
 
@@ -53,6 +126,10 @@ pub enum By {
     Webhook(String),
     /// An admission webhook of this name could not be called, and its failure policy is `Fail`.
     FailingClosed(String),
+    /// Kyverno, by the policy of this name.
+    Kyverno(String),
+    /// Sigstore's policy-controller, by the policy of this name; `no matching policies` where none matched.
+    PolicyController(String),
     /// RBAC's guard against granting, binding or aggregating rights that the user does not hold.
     RbacEscalation,
     /// The `CertificateApproval` admission plugin: the approver lacks `approve` on this signer.
@@ -78,6 +155,8 @@ impl fmt::Display for By {
             Self::Policy(name) => write!(f, "policy {name}"),
             Self::Webhook(name) => write!(f, "webhook {name}"),
             Self::FailingClosed(name) => write!(f, "webhook {name} failing closed"),
+            Self::Kyverno(name) => write!(f, "kyverno {name}"),
+            Self::PolicyController(name) => write!(f, "policy-controller {name}"),
             Self::RbacEscalation => f.write_str("rbac-escalation"),
             Self::CertificateApproval => f.write_str("certificate-approval"),
             Self::CertificateSubjectRestriction => f.write_str("certificate-subject-restriction"),
@@ -101,6 +180,9 @@ impl fmt::Display for Answer {
             Self::Refused { by } => write!(f, "refused by {by}"),
             Self::Seen => f.write_str("seen"),
             Self::Unseen => f.write_str("unseen"),
+            Self::Made => f.write_str("made"),
+            Self::Verified => f.write_str("verified"),
+            Self::Rejected { why } => write!(f, "rejected: {why}"),
         }
     }
 }

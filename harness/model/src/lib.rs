@@ -10,10 +10,12 @@ mod action;
 mod answer;
 mod confine;
 mod error;
+mod image;
 pub mod library;
 mod lint;
 mod manifest;
 mod mutants;
+mod names;
 mod outcome;
 mod read;
 mod reply;
@@ -23,16 +25,21 @@ mod shape;
 mod texts;
 
 pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
-pub use answer::{Answer, By, Verdict};
+pub use answer::{Answer, By, Verdict, Why};
 pub use confine::{Reach, reach};
 pub use error::{Error, Place};
+pub use image::{
+    Attest, Build, Change, Copy, Damage, Fault, ImageName, Predicate, Sbom, SbomFormat, Scan, Severity, Sign,
+    SignatureFormat, Signer, Spoil, Tamper, Trust, TrustedRoot, Verifier, Verify,
+};
 pub use library::{Library, Loaded};
 pub use lint::{Finding, lint};
-pub use manifest::{Manifest, Names};
+pub use manifest::Manifest;
 pub use mutants::{Mutant, mutants};
+pub use names::Names;
 pub use outcome::{Cell, CellStatus, Detail, Outcome, WorldOutcome};
 pub use read::{read, read_message};
 pub use reply::{Asked, Body, Reply};
 pub use scenario::{Expect, Format, Identity, Impersonate, Scenario, Step, World};
 pub use schema::scenario_schema;
-pub use shape::{Audit, Encryption, Shape};
+pub use shape::{Audit, Encryption, Install, Shape};

@@ -81,7 +81,8 @@ impl Loaded {
         let scenario: Scenario = parse(&file, &text)?;
         let mut loaded = Self { id, files: entries(&dir)?, dir, text, scenario, manifests: BTreeMap::new() };
         loaded.files.retain(|name| name != SCENARIO);
-        for name in loaded.referenced() {
+        let texts: Vec<String> = loaded.texts().map(str::to_owned).collect();
+        for name in loaded.referenced().into_iter().filter(|name| !texts.contains(name)) {
             let path = loaded.dir.join(&name);
             if name.contains('/') || (path.symlink_metadata().is_err() && !loaded.files.contains(&name)) {
                 continue; // the lint says so, with the place
@@ -105,6 +106,7 @@ impl Loaded {
         let names = worlds
             .flat_map(|world| world.apply.iter().map(String::as_str))
             .chain(self.scenario.steps.iter().flat_map(|step| step.action.files()))
+            .chain(self.texts())
             .chain(shapes.flat_map(shape_files));
         let mut seen = Vec::new();
         for name in names {
@@ -113,6 +115,11 @@ impl Loaded {
             }
         }
         seen
+    }
+
+    /// The files that steps take as they are, whatever they hold.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.scenario.steps.iter().flat_map(|step| step.action.texts())
     }
 
     /// The text of one of its files, as it was written.

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::error::Place;
-use crate::manifest::unknown_placeholder;
+use crate::names::{self, unknown_placeholder};
 use crate::{Action, Loaded, Manifest, Record, Step, World};
+
+mod images;
 
 /// One fault of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,7 @@ pub fn lint(loaded: &Loaded) -> Vec<Finding> {
     notes.files();
     notes.objects();
     notes.placeholders();
+    notes.images();
     notes.effects();
     notes.findings
 }
@@ -133,7 +136,10 @@ impl Notes<'_> {
 
     fn files(&mut self) {
         let referenced = self.loaded.referenced();
-        for name in referenced.iter().filter(|name| !self.loaded.manifests.contains_key(*name)) {
+        let texts: Vec<&str> =
+            self.loaded.texts().filter(|name| self.loaded.files.iter().any(|have| have == name)).collect();
+        let missing = |name: &&String| !self.loaded.manifests.contains_key(*name) && !texts.contains(&name.as_str());
+        for name in referenced.iter().filter(missing) {
             let (what, hint) = if name.contains('/') {
                 (format!("`{name}` is not a plain file name"), "keep a scenario's files in its own folder")
             } else {
@@ -184,8 +190,8 @@ impl Notes<'_> {
             )
             .collect();
         for name in unknown {
-            let hint = "there are `$(namespace)`, `$(node)` and `$(image:probe)`";
-            self.say(&name, format!("`{name}` is not a placeholder"), hint);
+            let hint = format!("there are {}", names::ALL);
+            self.say(&format!("$({name})"), format!("`$({name})` is not a placeholder"), hint);
         }
     }
 
@@ -195,7 +201,8 @@ impl Notes<'_> {
             let intends = |world: &str| scenario.steps.iter().map(|step| step.intended(world)).collect::<Vec<_>>();
             let mine = intends(name);
             if !mine.iter().flatten().any(|answer| answer.is_positive()) {
-                let hint = "add a step that is admitted, running or seen here: a dead cluster refuses everything";
+                let hint =
+                    "add a step that is admitted, running, verified or seen here: a dead cluster refuses everything";
                 self.say(name, format!("world `{name}` shows nothing positive"), hint);
             }
             if name != "bare" && scenario.worlds.contains_key("bare") {
@@ -216,8 +223,8 @@ impl Notes<'_> {
             }
             _ => {}
         }
-        if name != "bare" && world.apply.is_empty() && world.cluster.is_none() {
-            let hint = "give it something to `apply`, or a `cluster` of another shape";
+        if name != "bare" && world.apply.is_empty() && world.cluster.is_none() && world.install.is_empty() {
+            let hint = "give it something to `apply` or to `install`, or a `cluster` of another shape";
             self.say(name, format!("world `{name}` is `bare` under another name"), hint);
         }
     }

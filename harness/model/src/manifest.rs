@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// One object, as its author wrote it: placeholders are still in it.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,60 +42,4 @@ impl Manifest {
     pub fn name(&self) -> &str {
         self.object["metadata"]["name"].as_str().unwrap_or_default()
     }
-}
-
-/// What the placeholders stand for, in one world of one run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
-    /// `$(namespace)`: the world's namespace.
-    pub namespace: String,
-    /// `$(node)`: a node's name; empty where the cluster has none.
-    pub node: String,
-    /// `$(image:probe)`: the test image.
-    pub probe: String,
-}
-
-impl Names {
-    /// `text` with its placeholders filled in.
-    #[must_use]
-    pub fn fill(&self, text: &str) -> String {
-        text.replace("$(namespace)", &self.namespace)
-            .replace("$(node)", &self.node)
-            .replace("$(image:probe)", &self.probe)
-    }
-
-    /// `value` with the placeholders in its strings and keys filled in.
-    #[must_use]
-    pub fn fill_value(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.fill(text)),
-            Value::Array(items) => Value::Array(items.iter().map(|item| self.fill_value(item)).collect()),
-            Value::Object(fields) => {
-                let filled: Map<String, Value> =
-                    fields.iter().map(|(key, item)| (self.fill(key), self.fill_value(item))).collect();
-                Value::Object(filled)
-            }
-            other => other.clone(),
-        }
-    }
-}
-
-/// The first `$(…)` in `text` that is not a placeholder of ours, if there is one.
-///
-/// Kubernetes expands `$(VAR)` in commands and arguments itself, so upper-case names are left to it.
-#[must_use]
-pub(crate) fn unknown_placeholder(text: &str) -> Option<&str> {
-    let mut rest = text;
-    while let Some(start) = rest.find("$(") {
-        let tail = &rest[start..];
-        let end = tail.find(')')?;
-        let name = &tail[2..end];
-        let ours = matches!(name, "namespace" | "node" | "image:probe");
-        let theirs = !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-        if !ours && !theirs {
-            return Some(&tail[..=end]);
-        }
-        rest = &tail[end..];
-    }
-    None
 }

@@ -11,7 +11,7 @@ pub struct Mutant {
     pub world: String,
     /// The name of the world with it.
     pub of: String,
-    /// What was taken out: a manifest file, or `cluster` for the shape.
+    /// What was taken out: a manifest file, `cluster` for the shape, or `install` where nothing is applied.
     pub without: String,
 }
 
@@ -31,7 +31,10 @@ pub fn mutants(loaded: &Loaded) -> (Loaded, Vec<Mutant>) {
         });
         let without_shape = (world.cluster.is_some() && world.cluster != bare.cluster)
             .then(|| ("cluster".to_owned(), World { cluster: bare.cluster.clone(), ..world.clone() }));
-        for (without, world) in without_file.chain(without_shape) {
+        let without_install = (world.install != bare.install
+            && world.apply.iter().all(|file| bare.apply.contains(file)))
+        .then(|| ("install".to_owned(), World { install: bare.install.clone(), ..world.clone() }));
+        for (without, world) in without_file.chain(without_shape).chain(without_install) {
             let name = format!("without-{}", found.len());
             worlds.insert(name.clone(), world);
             found.push(Mutant { world: name, of: of.clone(), without });

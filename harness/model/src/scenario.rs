@@ -1,10 +1,12 @@
 //! The scenario file: worlds, steps, and what is intended of each cell.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Answer, Shape};
+use crate::{Action, Answer, Install, Shape};
 
 /// One scenario: steps, each tried in several worlds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +19,9 @@ pub struct Scenario {
     /// The shape of the cluster for every world that does not name its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Shape>,
+    /// What every world needs beside Kubernetes itself.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub install: BTreeSet<Install>,
     /// The same cluster with other controls in it; `bare` has none.
     pub worlds: IndexMap<String, World>,
     /// What is tried, in this order, in every world.
@@ -35,6 +40,9 @@ pub enum Format {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct World {
+    /// What this world needs besides.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub install: BTreeSet<Install>,
     /// Manifest files of the scenario, applied in this order before the first step.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub apply: Vec<String>,
@@ -95,6 +103,12 @@ impl Scenario {
     #[must_use]
     pub fn shape(&self, world: &World) -> Shape {
         world.cluster.clone().or_else(|| self.cluster.clone()).unwrap_or_default()
+    }
+
+    /// What `world` needs beside Kubernetes itself.
+    #[must_use]
+    pub fn install(&self, world: &World) -> BTreeSet<Install> {
+        self.install.union(&world.install).copied().collect()
     }
 }
 

@@ -71,3 +71,19 @@ pub enum Audit {
     /// A file of the scenario with an `audit.k8s.io/v1` `Policy`, and no log to write to.
     PolicyWithoutLog(String),
 }
+
+/// What a world needs beside Kubernetes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Install {
+    /// An OCI registry, with TLS from the box's certificate authority.
+    Registry,
+    /// The same registry over plain HTTP: `$(registry)` names it there.
+    PlainRegistry,
+    /// Fulcio, Rekor (tiles) and a timestamp authority.
+    Sigstore,
+    /// Kyverno's admission controller.
+    Kyverno,
+    /// Sigstore's policy-controller.
+    PolicyController,
+}

@@ -29,8 +29,12 @@ const PLACEHOLDERS: &str = "\
 # $(node) is a node of the cluster, shown here as node-1. $(image:probe) is the test image.";
 
 fn text(loaded: &Loaded) -> Result<String, Fault> {
-    let names =
-        Names { namespace: "gauntlet-xxxxxxxxxx".into(), node: "node-1".into(), probe: native::PROBE_IMAGE.into() };
+    let names = Names {
+        namespace: "gauntlet-xxxxxxxxxx".into(),
+        node: "node-1".into(),
+        probe: native::PROBE_IMAGE.into(),
+        ..Names::default()
+    };
     let why = loaded.scenario.why.trim().replace('\n', "\n# ");
     let mut out = format!("# {}\n# {why}\n{PLACEHOLDERS}\n", loaded.id);
     for (name, world) in &loaded.scenario.worlds {

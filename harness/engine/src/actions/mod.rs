@@ -79,7 +79,12 @@ impl World<'_> {
     /// A verdict in the scenario's own terms: the refuser's name with `$(namespace)` where the world's namespace stands.
     fn unfilled(&self, mut verdict: Verdict) -> Verdict {
         if let Verdict::Answered(Answer::Denied { by } | Answer::Refused { by }) = &mut verdict
-            && let By::Policy(name) | By::Webhook(name) | By::FailingClosed(name) | By::Quota(name) = by
+            && let By::Policy(name)
+            | By::Webhook(name)
+            | By::FailingClosed(name)
+            | By::Kyverno(name)
+            | By::PolicyController(name)
+            | By::Quota(name) = by
         {
             *name = name.replace(self.namespace(), "$(namespace)");
         }
@@ -109,6 +114,7 @@ impl World<'_> {
             Action::Bind { pod, node } => self.bind(step, pod, node).await,
             Action::Started(target) => self.started(step, target).await,
             Action::Seen(record) => self.seen(step, record).await,
+            other => Err(format!("not tried: {other:?}")),
         }
     }
 

@@ -1,0 +1,175 @@
+//! Images: what a step or a manifest names has to be made first, by what the world installs.
+
+use std::collections::BTreeSet;
+
+use super::Notes;
+use crate::image::{Predicate, Signer};
+use crate::names::{image_of, placeholders};
+use crate::{Action, ImageName, Install, Loaded, World};
+
+impl Notes<'_> {
+    pub(super) fn images(&mut self) {
+        for (name, world) in &self.loaded.scenario.worlds {
+            self.installs(name, world);
+        }
+        let made = made(self.loaded);
+        for (at, image) in named(self.loaded).into_iter().filter(|(_, image)| !made.contains(&image.name)) {
+            let hint = "`build` it, or `copy` another to that name";
+            self.say(&at, format!("no step makes the image `{image}`"), hint);
+        }
+        self.documents();
+    }
+
+    /// What the steps use has to be there in every world.
+    fn installs(&mut self, name: &str, world: &World) {
+        let scenario = &self.loaded.scenario;
+        let install = scenario.install(world);
+        let has_registry = install.contains(&Install::Registry) || install.contains(&Install::PlainRegistry);
+        let images = scenario.steps.iter().any(|step| needs_registry(&step.action));
+        if images && !has_registry {
+            self.say(name, format!("world `{name}` has no registry, and steps need one"), "`install: [registry]`");
+        }
+        if scenario.steps.iter().any(|step| needs_sigstore(&step.action)) && !install.contains(&Install::Sigstore) {
+            let what = format!("world `{name}` has no certificate authority, and steps need one");
+            self.say(name, what, "`install: [registry, sigstore]`");
+        }
+        let has_engine = install.contains(&Install::Kyverno) || install.contains(&Install::PolicyController);
+        if has_engine && scenario.shape(world).nodes == 0 {
+            let what = format!("world `{name}` installs an engine that runs in a pod, and its cluster has no node");
+            self.say(name, what, "drop `nodes: 0`");
+        }
+    }
+
+    /// A bill of materials has to be written before it is used.
+    fn documents(&mut self) {
+        let mut written = BTreeSet::new();
+        for step in &self.loaded.scenario.steps {
+            let used = match &step.action {
+                Action::Sbom(sbom) => {
+                    written.insert(sbom.into.as_str());
+                    continue;
+                }
+                Action::Attest(attest) => match &attest.predicate {
+                    Predicate::Sbom(name) => name,
+                    Predicate::File(_) => continue,
+                },
+                Action::Scan(scan) => &scan.sbom,
+                _ => continue,
+            };
+            if !written.contains(used.as_str()) {
+                let what =
+                    format!("step `{}` uses the bill of materials `{used}`, which no earlier step writes", step.id);
+                self.say(&format!("id: {}", step.id), what, "add an `sbom` step before it");
+            }
+        }
+    }
+}
+
+fn needs_registry(action: &Action) -> bool {
+    !matches!(action, Action::Build(_)) && image(action).is_some()
+}
+
+fn needs_sigstore(action: &Action) -> bool {
+    let (with, log, timestamp) = match action {
+        Action::Sign(sign) => (&sign.with, sign.log, sign.timestamp),
+        Action::Attest(attest) => (&attest.with, attest.log, attest.timestamp),
+        _ => return false,
+    };
+    !matches!(with, Signer::Key(_)) || log == Some(true) || timestamp == Some(true)
+}
+
+/// The image that an action is about.
+fn image(action: &Action) -> Option<&ImageName> {
+    Some(match action {
+        Action::Build(build) => &build.image,
+        Action::Push(image) => image,
+        Action::Copy(copy) => &copy.from,
+        Action::Tamper(tamper) => &tamper.image,
+        Action::Spoil(spoil) => &spoil.image,
+        Action::Sbom(sbom) => &sbom.image,
+        Action::Sign(sign) => &sign.image,
+        Action::Attest(attest) => &attest.image,
+        Action::Verify(verify) => &verify.image,
+        _ => return None,
+    })
+}
+
+/// The names of images that steps make.
+fn made(loaded: &Loaded) -> BTreeSet<String> {
+    let steps = loaded.scenario.steps.iter();
+    steps
+        .filter_map(|step| match &step.action {
+            Action::Build(build) => Some(build.image.name.clone()),
+            Action::Copy(copy) => Some(copy.to.name.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Every image that is named, and a text to find it by.
+fn named(loaded: &Loaded) -> Vec<(String, ImageName)> {
+    let steps = loaded.scenario.steps.iter();
+    let in_steps = steps.filter_map(|step| Some((format!("id: {}", step.id), image(&step.action)?.clone())));
+    let manifests = loaded.manifests.iter().flat_map(|(file, all)| all.iter().map(move |one| (file, one)));
+    let in_manifests = manifests.flat_map(|(file, manifest)| {
+        let text = manifest.object.to_string();
+        placeholders(&text).filter_map(image_of).map(|image| (file.clone(), image)).collect::<Vec<_>>()
+    });
+    let mut all: Vec<_> = in_steps.chain(in_manifests).collect();
+    all.dedup();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::{Library, lint};
+
+    fn findings(scenario: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("signing/one");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("scenario.yaml"), scenario).unwrap();
+        let library = Library::open(folder.path()).unwrap();
+        assert!(library.faults.is_empty(), "{:?}", library.faults);
+        lint(&library.scenarios[0]).into_iter().map(|finding| finding.what).collect()
+    }
+
+    const HEAD: &str = "scenario: v1\nwhy: Because.\n";
+
+    #[test]
+    fn an_image_needs_a_registry_and_a_maker() {
+        let text = format!(
+            "{HEAD}worlds: {{ bare: {{}} }}\nsteps:\n- {{ id: a, do: {{ push: app }}, expect: made }}\n\
+             - {{ id: b, do: {{ verify: {{ image: app, by: {{ key: k }} }} }}, expect: verified }}\n"
+        );
+        let found = findings(&text);
+        assert!(found.contains(&"world `bare` has no registry, and steps need one".into()), "{found:?}");
+        assert!(found.contains(&"no step makes the image `app`".into()), "{found:?}");
+    }
+
+    #[test]
+    fn a_whole_one_has_no_fault() {
+        let text = format!(
+            "{HEAD}install: [registry]\nworlds: {{ bare: {{}} }}\nsteps:\n\
+             - {{ id: a, do: {{ build: {{ image: app }} }}, expect: made }}\n- {{ id: b, do: {{ push: app }}, expect: made }}\n\
+             - {{ id: c, do: {{ sign: {{ image: app, with: {{ key: k }} }} }}, expect: made }}\n\
+             - {{ id: d, do: {{ verify: {{ image: app, by: {{ key: k }} }} }}, expect: verified }}\n"
+        );
+        assert_eq!(findings(&text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn keyless_needs_sigstore_and_a_document_its_writer() {
+        let text = format!(
+            "{HEAD}install: [registry]\nworlds: {{ bare: {{}} }}\nsteps:\n\
+             - {{ id: a, do: {{ build: {{ image: app }} }}, expect: made }}\n\
+             - {{ id: b, do: {{ attest: {{ image: app, with: {{ account: ci }}, predicate: {{ sbom: bom }}, type: cyclonedx }} }}, \
+             expect: verified }}\n"
+        );
+        let found = findings(&text);
+        assert!(found.iter().any(|what| what.contains("no certificate authority")), "{found:?}");
+        assert!(found.iter().any(|what| what.contains("which no earlier step writes")), "{found:?}");
+    }
+}

@@ -1,0 +1,234 @@
+//! The placeholders of manifests and scenario files, and what they stand for.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::{Fault, ImageName};
+
+/// What the placeholders stand for, in one world of one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// `$(namespace)`: the world's namespace.
+    pub namespace: String,
+    /// `$(node)`: a node's name; empty where the cluster has none.
+    pub node: String,
+    /// `$(image:probe)`: the test image.
+    pub probe: String,
+    /// `$(registry)`: host and port of the world's registry; empty where it has none.
+    pub registry: String,
+    /// Host and port of the front before the registry, for `$(front:FAULT:IMAGE)`; empty where there is none.
+    pub front: String,
+    /// What becomes known on the way, by the placeholder without `$(` and `)`: `sha256:IMAGE`, `key:NAME`, `trusted-root`.
+    pub texts: BTreeMap<String, String>,
+}
+
+/// A placeholder, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Placeholder {
+    Namespace,
+    Node,
+    Probe,
+    Registry,
+    Image(ImageName),
+    Digest(ImageName),
+    Front(Fault, ImageName),
+    Text(String),
+}
+
+/// Texts of the box that have names of their own.
+const TEXTS: [&str; 4] = ["fulcio-root", "rekor-key", "trusted-root", "tsa-chain"];
+
+/// Every placeholder there is, for a hint.
+pub(crate) const ALL: &str = "$(namespace), $(node), $(registry), $(image:NAME), $(digest:NAME), $(sha256:NAME), \
+    $(front:FAULT:NAME), $(key:NAME), $(fulcio-root), $(rekor-key), $(tsa-chain), $(trusted-root)";
+
+fn placeholder(name: &str) -> Option<Placeholder> {
+    let image = |text: &str| text.parse::<ImageName>().ok();
+    Some(match name.split_once(':') {
+        None if name == "namespace" => Placeholder::Namespace,
+        None if name == "node" => Placeholder::Node,
+        None if name == "registry" => Placeholder::Registry,
+        None if TEXTS.contains(&name) => Placeholder::Text(name.into()),
+        Some(("image", "probe")) => Placeholder::Probe,
+        Some(("image", rest)) => Placeholder::Image(image(rest)?),
+        Some(("digest", rest)) => Placeholder::Digest(image(rest)?),
+        Some(("sha256", rest)) => Placeholder::Text(format!("sha256:{}", image(rest)?)),
+        Some(("key", rest)) if !rest.is_empty() => Placeholder::Text(name.into()),
+        Some(("front", rest)) => {
+            let (word, rest) = rest.split_once(':')?;
+            let (fault, _) = Fault::ALL.iter().find(|(_, known)| *known == word)?;
+            Placeholder::Front(*fault, image(rest)?)
+        }
+        _ => return None,
+    })
+}
+
+impl Names {
+    /// The repository of an image of the world, without registry: `NAMESPACE/NAME`.
+    #[must_use]
+    pub fn repository(&self, image: &ImageName) -> String {
+        format!("{}/{}", self.namespace, image.name)
+    }
+
+    /// An image of the world by its tag, as `HOST:PORT/NAMESPACE/NAME:TAG`.
+    #[must_use]
+    pub fn reference(&self, image: &ImageName) -> String {
+        format!("{}/{}:{}", self.registry, self.repository(image), image.tag)
+    }
+
+    /// `text` with its placeholders filled in; one whose text is not known stays.
+    #[must_use]
+    pub fn fill(&self, text: &str) -> String {
+        let mut filled = String::with_capacity(text.len());
+        for (plain, name) in pieces(text) {
+            filled.push_str(plain);
+            match name.map(|name| (name, self.text(name))) {
+                Some((_, Some(value))) => filled.push_str(&value),
+                Some((name, None)) => filled.push_str(&format!("$({name})")),
+                None => {}
+            }
+        }
+        filled
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        match placeholder(name)? {
+            Placeholder::Namespace => known(&self.namespace),
+            Placeholder::Node => known(&self.node),
+            Placeholder::Probe => known(&self.probe),
+            Placeholder::Registry => known(&self.registry),
+            Placeholder::Image(image) => known(&self.registry).map(|_| self.reference(&image)),
+            Placeholder::Digest(image) => {
+                let digest = self.texts.get(&format!("sha256:{image}"))?;
+                Some(format!("{}/{}@{digest}", known(&self.registry)?, self.repository(&image)))
+            }
+            Placeholder::Front(fault, image) => {
+                Some(format!("{}/{}/{}:{}", known(&self.front)?, fault.word(), self.repository(&image), image.tag))
+            }
+            Placeholder::Text(name) => self.texts.get(&name).cloned(),
+        }
+    }
+
+    /// `value` with the placeholders in its strings and keys filled in.
+    #[must_use]
+    pub fn fill_value(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.fill(text)),
+            Value::Array(items) => Value::Array(items.iter().map(|item| self.fill_value(item)).collect()),
+            Value::Object(fields) => {
+                let filled: Map<String, Value> =
+                    fields.iter().map(|(key, item)| (self.fill(key), self.fill_value(item))).collect();
+                Value::Object(filled)
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// The names in `text` that are placeholders of ours without a text yet, without `$(` and `)`.
+    #[must_use]
+    pub fn missing(&self, text: &str) -> Vec<String> {
+        placeholders(text).filter(|name| self.text(name).is_none()).map(str::to_owned).collect()
+    }
+}
+
+/// The names of the placeholders of ours in `text`, without `$(` and `)`.
+pub(crate) fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    pieces(text).filter_map(|(_, name)| name).filter(|name| placeholder(name).is_some())
+}
+
+/// The image that a placeholder names, unless it is the test image.
+pub(crate) fn image_of(name: &str) -> Option<ImageName> {
+    match placeholder(name)? {
+        Placeholder::Image(image) | Placeholder::Digest(image) | Placeholder::Front(_, image) => Some(image),
+        Placeholder::Text(name) => name.strip_prefix("sha256:").and_then(|rest| rest.parse().ok()),
+        _ => None,
+    }
+}
+
+/// The first `$(…)` in `text` that is not a placeholder of ours, if there is one.
+///
+/// Kubernetes expands `$(VAR)` in commands and arguments itself, so upper-case names are left to it.
+#[must_use]
+pub(crate) fn unknown_placeholder(text: &str) -> Option<&str> {
+    let theirs =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    pieces(text).filter_map(|(_, name)| name).find(|name| placeholder(name).is_none() && !theirs(name))
+}
+
+/// `text` in pieces: what is plain, and the name in the `$(…)` behind it.
+fn pieces(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let all = rest?;
+        let Some((plain, tail)) = all.split_once("$(") else {
+            rest = None;
+            return Some((all, None));
+        };
+        match tail.split_once(')') {
+            Some((name, behind)) => {
+                rest = Some(behind);
+                Some((plain, Some(name)))
+            }
+            None => {
+                rest = None;
+                Some((all, None))
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        let texts = [("sha256:app", "sha256:00"), ("key:release", "PEM")];
+        Names {
+            namespace: "ns".into(),
+            registry: "registry.box:5000".into(),
+            front: "front.local:5002".into(),
+            probe: "probe:1".into(),
+            texts: texts.map(|(name, text)| (name.into(), text.into())).into(),
+            ..Names::default()
+        }
+    }
+
+    #[test]
+    fn every_placeholder_is_filled() {
+        let filled = [
+            ("a $(namespace) b", "a ns b"),
+            ("$(image:probe)", "probe:1"),
+            ("$(image:app)", "registry.box:5000/ns/app:v1"),
+            ("$(image:app:v2)", "registry.box:5000/ns/app:v2"),
+            ("$(digest:app)", "registry.box:5000/ns/app@sha256:00"),
+            ("$(sha256:app)$(key:release)", "sha256:00PEM"),
+            ("$(front:answer-500:app)", "front.local:5002/answer-500/ns/app:v1"),
+            ("$(HOME) $(", "$(HOME) $("),
+        ];
+        for (text, wanted) in filled {
+            assert_eq!(names().fill(text), wanted);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_yet_stays_and_is_missing() {
+        let text = "$(digest:other) $(key:old) $(namespace) $(HOME)";
+        assert_eq!(names().fill(text), "$(digest:other) $(key:old) ns $(HOME)");
+        assert_eq!(names().missing(text), ["digest:other", "key:old"]);
+    }
+
+    #[test]
+    fn what_is_no_placeholder_is_found() {
+        for (text, wanted) in [
+            ("$(image:App)", Some("image:App")),
+            ("$(front:slow:app)", Some("front:slow:app")),
+            ("$(nonsense)", Some("nonsense")),
+            ("$(image:app) $(HOME) $(fulcio-root)", None),
+            ("$(never closed", None),
+        ] {
+            assert_eq!(unknown_placeholder(text), wanted, "{text}");
+        }
+    }
+}
