@@ -3,6 +3,7 @@
 //! Ratios are between things measured in the same run, in turn; an absolute time says something about one machine on
 //! one day.
 
+mod scenario;
 mod start;
 mod stats;
 mod step;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Measures the box's start, or a step against a bare request.
+/// Measures the box's start, a step against a bare request, or a scenario's steps.
 #[derive(Parser)]
 struct Arguments {
     /// What to measure.
@@ -38,6 +39,14 @@ enum Figure {
         #[arg(long, default_value_t = 8)]
         blocks: usize,
     },
+    /// Tries every world of a scenario again and again on the same clusters.
+    Scenario {
+        /// The scenario's folder.
+        dir: PathBuf,
+        /// How often, after one round that does not count.
+        #[arg(long, default_value_t = 10)]
+        runs: usize,
+    },
 }
 
 #[expect(clippy::print_stderr, reason = "this is a command")]
@@ -60,9 +69,12 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let cache = native::Cache::from_env()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let boxes = Boxes { cache: &cache, launcher: &launcher };
-    match arguments.figure {
-        Figure::Start { runs } => runtime.block_on(start::measure(&boxes, runs, &arguments.out)),
-        Figure::Step { blocks } => runtime.block_on(step::measure(&boxes, blocks, &arguments.out)),
+    match &arguments.figure {
+        Figure::Start { runs } => runtime.block_on(start::measure(&boxes, *runs, &arguments.out)),
+        Figure::Step { blocks } => runtime.block_on(step::measure(&boxes, *blocks, &arguments.out)),
+        Figure::Scenario { dir, runs } => {
+            runtime.block_on(scenario::measure(&boxes, &dir.canonicalize()?, *runs, &arguments.out))
+        }
     }
 }
 
@@ -73,6 +85,10 @@ struct Boxes<'a> {
 }
 
 impl Boxes<'_> {
+    async fn start_as(&self, name: &str, shape: &cluster::ResolvedShape) -> Result<cluster::Cluster, cluster::Error> {
+        cluster::Cluster::native(self.cache, name, self.launcher, shape, |_| {}).await
+    }
+
     async fn start(&self, name: &str) -> Result<cluster::Cluster, cluster::Error> {
         let shape = cluster::ResolvedShape {
             kubernetes: "1.36".into(),
@@ -83,6 +99,6 @@ impl Boxes<'_> {
             runtime_config: Default::default(),
             nodes: 1,
         };
-        cluster::Cluster::native(self.cache, name, self.launcher, &shape, |_| {}).await
+        self.start_as(name, &shape).await
     }
 }
