@@ -98,6 +98,7 @@ impl Boxes<'_> {
             feature_gates: Default::default(),
             runtime_config: Default::default(),
             nodes: 1,
+            install: Default::default(),
         };
         self.start_as(name, &shape).await
     }

@@ -1,8 +1,8 @@
 //! A cluster's shape with the contents of the files it names, so that equal shapes compare equal across scenarios.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Audit, Encryption, Loaded, Shape, World};
+use model::{Audit, Encryption, Install, Loaded, Shape, World};
 
 /// What has to be decided before an API server starts, files' contents included.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +21,8 @@ pub struct ResolvedShape {
     pub runtime_config: BTreeMap<String, bool>,
     /// How many nodes: 0 or 1.
     pub nodes: u8,
+    /// What runs in it beside Kubernetes. A registry that is wanted over plain HTTP is the same registry.
+    pub install: BTreeSet<Install>,
 }
 
 /// The API server's audit policy.
@@ -50,7 +52,9 @@ pub fn resolve(loaded: &Loaded, world: &World) -> Result<ResolvedShape, model::E
         Audit::PolicyWithoutLog(file) => ResolvedAudit::PolicyWithoutLog(loaded.file_text(&file)?),
     };
     let admission = admission.map(|file| loaded.file_text(&file)).transpose()?;
-    Ok(ResolvedShape { kubernetes, encryption, audit, admission, feature_gates, runtime_config, nodes })
+    let one = |install| if install == Install::PlainRegistry { Install::Registry } else { install };
+    let install = loaded.scenario.install(world).into_iter().map(one).collect();
+    Ok(ResolvedShape { kubernetes, encryption, audit, admission, feature_gates, runtime_config, nodes, install })
 }
 
 impl ResolvedShape {

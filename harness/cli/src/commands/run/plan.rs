@@ -34,8 +34,10 @@ pub(crate) fn of(chosen: &[Arc<Loaded>], existing: &Existing) -> Result<Plan, Fa
     for loaded in chosen {
         for (name, world) in &loaded.scenario.worlds {
             let trial = Trial { scenario: Arc::clone(loaded), world: name.clone() };
-            if existing.is_asked_for() && !fits_any_cluster(&loaded.scenario.shape(world)) {
-                let why = "it needs a cluster of a shape of its own, which only a box can have".into();
+            let any = fits_any_cluster(&loaded.scenario.shape(world)) && loaded.scenario.install(world).is_empty();
+            if existing.is_asked_for() && !any {
+                let why =
+                    "it needs a cluster of a shape of its own, or services beside it, which only a box can have".into();
                 plan.skipped.push((loaded.id.clone(), name.clone(), WorldOutcome::Skipped { why }));
                 continue;
             }
