@@ -3,6 +3,7 @@
 mod build;
 mod contain;
 mod feed;
+mod recipes;
 mod stamp;
 mod transfer;
 
@@ -11,8 +12,16 @@ pub(crate) use contain::{ARMED, CONTAIN, armed, contain};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use recipes::PINNED;
+
 use crate::cache::Cache;
 use crate::{Error, names};
+
+/// The folder of a component's programs, in its own.
+const BIN: &str = "bin";
+
+/// The folder of a component's data.
+const DATA: &str = "data";
 
 /// A set of programs built from one `go.mod`.
 #[derive(Debug)]
@@ -23,9 +32,37 @@ pub struct Component {
     pub version: &'static str,
     /// The programs that come out of it.
     pub binaries: &'static [&'static str],
+    /// Files that it needs at run time, from its modules.
+    data: &'static [Data],
     go_mod: &'static str,
     go_sum: &'static str,
     steps: &'static [Step],
+}
+
+/// Where a part lies in the component's folder.
+fn place(part: &str) -> String {
+    if is_data(part) { part.to_owned() } else { format!("{BIN}/{part}") }
+}
+
+/// Whether a part is data; no program has a slash in its name.
+fn is_data(part: &str) -> bool {
+    part.contains('/')
+}
+
+/// A file of a module. Such files are read from the module when the component is built, and never kept here.
+#[derive(Debug)]
+struct Data {
+    module: &'static str,
+    /// Inside the module.
+    path: &'static str,
+    /// Its name in the component's `data` folder.
+    name: &'static str,
+}
+
+impl Data {
+    fn part(&self) -> String {
+        format!("{DATA}/{}", self.name)
+    }
 }
 
 /// One call of `go build`.
@@ -40,75 +77,7 @@ struct Step {
     renames: &'static [(&'static str, &'static str)],
 }
 
-macro_rules! kubernetes {
-    ($version:literal) => {
-        Component {
-            name: "kubernetes",
-            version: $version,
-            binaries: &[
-                "etcd",
-                "kube-apiserver",
-                "kube-controller-manager",
-                "kube-proxy",
-                "kube-scheduler",
-                "kubectl",
-                "kubelet",
-            ],
-            go_mod: include_str!(concat!("../components/kubernetes-", $version, "/go.mod")),
-            go_sum: include_str!(concat!("../components/kubernetes-", $version, "/go.sum")),
-            steps: &[Step { packages: &["tool"], cgo: false, tags: "", stamped: true, renames: &[("server", "etcd")] }],
-        }
-    };
-}
-
-static PINNED: [Component; 3] = [
-    kubernetes!("1.36.3"),
-    kubernetes!("1.35.4"),
-    Component {
-        name: "runtime",
-        version: "2.4.2",
-        binaries: &[
-            "bridge",
-            "containerd",
-            "containerd-shim-runc-v2",
-            "ctr",
-            "host-local",
-            "loopback",
-            "portmap",
-            "ptp",
-            "runc",
-        ],
-        go_mod: include_str!("../components/runtime-2.4.2/go.mod"),
-        go_sum: include_str!("../components/runtime-2.4.2/go.sum"),
-        steps: &[
-            Step {
-                packages: &[
-                    "github.com/containerd/containerd/v2/cmd/containerd",
-                    "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
-                    "github.com/containerd/containerd/v2/cmd/ctr",
-                    "github.com/containernetworking/plugins/plugins/main/bridge",
-                    "github.com/containernetworking/plugins/plugins/main/loopback",
-                    "github.com/containernetworking/plugins/plugins/main/ptp",
-                    "github.com/containernetworking/plugins/plugins/ipam/host-local",
-                    "github.com/containernetworking/plugins/plugins/meta/portmap",
-                ],
-                cgo: false,
-                tags: "",
-                stamped: false,
-                renames: &[],
-            },
-            Step {
-                packages: &["github.com/opencontainers/runc"],
-                cgo: true,
-                tags: "seccomp",
-                stamped: false,
-                renames: &[],
-            },
-        ],
-    },
-];
-
-/// Everything that is pinned; Kubernetes releases newest first.
+/// Everything that is pinned: Kubernetes releases, newest first, then the runtime, then what a world can install.
 #[must_use]
 pub fn pinned() -> &'static [Component] {
     &PINNED
@@ -132,6 +101,15 @@ pub fn kubernetes(release: &str) -> Result<&'static Component, Error> {
 #[must_use]
 pub fn runtime() -> &'static Component {
     &PINNED[2]
+}
+
+/// A component that is pinned in one version only, such as `cosign`, by its name.
+///
+/// # Errors
+/// [`Error::UnknownComponent`].
+pub fn tool(name: &str) -> Result<&'static Component, Error> {
+    let found = PINNED.iter().find(|component| component.name == name);
+    found.ok_or_else(|| Error::UnknownComponent(name.to_owned()))
 }
 
 /// What a box of this shape is made of.
@@ -160,23 +138,40 @@ impl Component {
             .map_or_else(|| self.compute_id(), |at| IDS[at].clone())
     }
 
+    /// What it consists of, sorted: its programs by name, its data as `data/NAME`.
+    fn parts(&self) -> Vec<String> {
+        let programs = self.binaries.iter().map(|name| (*name).to_owned());
+        let mut parts: Vec<String> = programs.chain(self.data.iter().map(Data::part)).collect();
+        parts.sort();
+        parts
+    }
+
     fn compute_id(&self) -> String {
-        let recipe = format!("{}\n{}\n{:?}", self.go_mod, self.go_sum, self.steps);
+        let mut recipe = format!("{}\n{}\n{:?}", self.go_mod, self.go_sum, self.steps);
+        if !self.data.is_empty() {
+            recipe += &format!("\n{:?}", self.data);
+        }
         format!("{}-{}", self.title(), &names::sha256(recipe.as_bytes())[..12])
     }
 }
 
 impl Cache {
-    /// A component's folder; its programs are in `bin` below it.
+    /// A component's folder; its programs are in `bin` below it, what it needs beside them in `data`.
     #[must_use]
     pub fn component_dir(&self, component: &Component) -> PathBuf {
         self.components().join(component.id())
     }
 
+    /// A file that a component needs at run time, such as Kyverno's `install.yaml`.
+    #[must_use]
+    pub fn data(&self, component: &Component, file: &str) -> PathBuf {
+        self.component_dir(component).join(DATA).join(file)
+    }
+
     /// A program of a component.
     #[must_use]
     pub fn binary(&self, component: &Component, binary: &str) -> PathBuf {
-        self.component_dir(component).join("bin").join(binary)
+        self.component_dir(component).join(BIN).join(binary)
     }
 
     /// Whether a component is there, complete.
@@ -203,7 +198,7 @@ mod tests {
     #[test]
     fn every_sum_is_pinned_and_every_folder_has_its_own_name() {
         for component in pinned() {
-            assert!(component.go_mod.contains("tool ("), "{}", component.title());
+            assert!(component.go_mod.contains("\ntool "), "{}", component.title());
             assert!(component.go_sum.lines().count() > 100, "{}", component.title());
         }
         let ids: std::collections::BTreeSet<_> = pinned().iter().map(Component::id).collect();

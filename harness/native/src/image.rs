@@ -11,9 +11,14 @@ use tar::{Builder, EntryType, Header};
 use crate::cache::{self, Cache};
 use crate::{Error, PROBE, PROBE_IMAGE, names};
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// The media type of an image's manifest.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// The media type of an image's configuration.
+pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+
+/// The media type of a layer that is not compressed.
+pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// A file of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +40,7 @@ pub fn archive(name: &str, files: &BTreeMap<String, ImageFile<'_>>, entrypoint: 
 }
 
 fn write(name: &str, files: &BTreeMap<String, ImageFile<'_>>, entrypoint: &[&str]) -> io::Result<Vec<u8>> {
-    let layer = layer(files)?;
+    let layer = tarred(files)?;
     let config = serde_json::to_vec(&json!({
         "architecture": architecture(),
         "os": "linux",
@@ -62,7 +67,15 @@ fn write(name: &str, files: &BTreeMap<String, ImageFile<'_>>, entrypoint: &[&str
     tar.into_inner()
 }
 
-fn layer(files: &BTreeMap<String, ImageFile<'_>>) -> io::Result<Vec<u8>> {
+/// One layer: a tar with `files` by their absolute path, owned by root, of no time.
+///
+/// # Errors
+/// A path that is not absolute, or too long for a tar archive.
+pub fn layer(files: &BTreeMap<String, ImageFile<'_>>) -> Result<Vec<u8>, Error> {
+    tarred(files).map_err(Error::system("write a layer"))
+}
+
+fn tarred(files: &BTreeMap<String, ImageFile<'_>>) -> io::Result<Vec<u8>> {
     let mut tar = Builder::new(Vec::new());
     for (path, file) in files {
         let path = path.strip_prefix('/').ok_or_else(|| io::Error::other(format!("`{path}` is not absolute")))?;
@@ -88,7 +101,9 @@ fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", names::sha256(bytes))
 }
 
-fn architecture() -> &'static str {
+/// This machine's architecture, as images name it.
+#[must_use]
+pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

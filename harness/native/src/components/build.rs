@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::feed::Feed;
-use super::{Component, Step, contain, stamp};
+use super::{Component, Data, Step, contain, stamp};
 use crate::cache::{self, Cache};
 use crate::lock::Lock;
 use crate::{Error, Progress};
@@ -123,7 +123,28 @@ fn compile(component: &Component, launcher: &Path, temp: &Path, feed: &mut Feed)
             fs::rename(bin.join(package), bin.join(program)).map_err(Error::file("create", bin.join(program)))?;
         }
     }
-    Ok(())
+    let copy = |data| copy_data(component, data, launcher, &source, &temp.join("out"), feed);
+    component.data.iter().try_for_each(copy)
+}
+
+/// Copies a file out of its module, which the build has fetched.
+fn copy_data(
+    component: &Component,
+    data: &Data,
+    launcher: &Path,
+    source: &Path,
+    out: &Path,
+    feed: &mut Feed,
+) -> Result<(), Error> {
+    let mut command = go(launcher, source, false);
+    command.args(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", data.module]);
+    let module = run(component, feed, command)?;
+    let (from, to) = (Path::new(module.trim()).join(data.path), out.join(data.part()));
+    if let Some(dir) = to.parent() {
+        fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
+    }
+    let bytes = fs::read(&from).map_err(Error::file("read", &from))?;
+    fs::write(&to, bytes).map_err(Error::file("write", to))
 }
 
 /// How many packages there are to compile; fetches the modules on its way.

@@ -1,4 +1,4 @@
-//! The stamp of a built component: the size and the SHA-256 of every program in it.
+//! The stamp of a built component: the size and the SHA-256 of every file in it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -8,26 +8,27 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Component;
+use super::{Component, place};
 use crate::{Error, names};
 
 pub(super) const FILE: &str = "stamp.json";
 
-/// A program as it was built.
+/// A file as it was built.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) size: u64,
     pub(super) sha256: String,
 }
 
-/// By the program's name.
+/// By the part's name.
 pub(super) type Stamp = BTreeMap<String, Entry>;
 
-/// Reads every program in `dir/bin` and writes the stamp.
+/// Reads every part in `dir` and writes the stamp.
 pub(super) fn write(dir: &Path, component: &Component) -> Result<Stamp, Error> {
     let mut stamp = Stamp::new();
-    for binary in component.binaries {
-        stamp.insert((*binary).to_owned(), measure(&dir.join("bin").join(binary))?);
+    for part in component.parts() {
+        let entry = measure(&dir.join(place(&part)))?;
+        stamp.insert(part, entry);
     }
     let text = serde_json::to_vec_pretty(&stamp).map_err(|why| malformed(dir, &why))?;
     fs::write(dir.join(FILE), text).map_err(Error::file("write", dir.join(FILE)))?;
@@ -43,11 +44,11 @@ pub(super) fn read(dir: &Path) -> Result<Stamp, Error> {
 /// Whether everything is there at its size. Content is checked where it comes from outside: at an import.
 pub(super) fn is_whole(dir: &Path, component: &Component) -> bool {
     let Ok(stamp) = read(dir) else { return false };
-    let there = |binary: &&str| {
-        let size = fs::metadata(dir.join("bin").join(binary)).map(|meta| meta.len());
-        stamp.get(*binary).is_some_and(|entry| size.is_ok_and(|size| size == entry.size))
+    let there = |part: &String| {
+        let size = fs::metadata(dir.join(place(part))).map(|meta| meta.len());
+        stamp.get(part).is_some_and(|entry| size.is_ok_and(|size| size == entry.size))
     };
-    component.binaries.iter().all(there)
+    component.parts().iter().all(there)
 }
 
 fn measure(path: &Path) -> Result<Entry, Error> {

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use tar::{Archive, Builder, EntryType, Header};
 
 use super::stamp::{self, Stamp};
-use super::{Component, build, pinned};
+use super::{Component, build, is_data, pinned, place};
 use crate::cache::Cache;
 use crate::lock::Lock;
 use crate::{Error, names};
@@ -56,9 +56,10 @@ impl Cache {
         let text = serde_json::to_vec_pretty(manifest)?;
         tar.append_data(&mut header(text.len() as u64, 0o644), MANIFEST, text.as_slice())?;
         for (id, stamp) in &manifest.components {
-            for (binary, entry) in stamp {
-                let from = File::open(self.components().join(id).join("bin").join(binary))?;
-                tar.append_data(&mut header(entry.size, 0o755), format!("{id}/bin/{binary}"), from)?;
+            for (part, entry) in stamp {
+                let path = format!("{id}/{}", place(part));
+                let from = File::open(self.components().join(&path))?;
+                tar.append_data(&mut header(entry.size, mode(part)), path, from)?;
             }
         }
         tar.into_inner()?.finish()?.flush()
@@ -128,11 +129,11 @@ fn unpack(file: File, into: &Path) -> Result<Manifest, Fault> {
     for entry in entries {
         let mut entry = entry?;
         let path = entry.path()?.to_string_lossy().into_owned();
-        let Some(wanted) = missing.remove(&path) else { return bad(format!("`{path}` is not in its list")) };
+        let Some((mode, wanted)) = missing.remove(&path) else { return bad(format!("`{path}` is not in its list")) };
         if entry.header().entry_type() != EntryType::Regular {
             return bad(format!("`{path}` is not a plain file"));
         }
-        if store(&mut entry, &into.join(&path), wanted.size)? != wanted.sha256 {
+        if store(&mut entry, &into.join(&path), mode, wanted.size)? != wanted.sha256 {
             return bad(format!("`{path}` has another SHA-256 than its list says"));
         }
     }
@@ -156,26 +157,27 @@ fn read_manifest(entry: &mut tar::Entry<impl Read>) -> Result<Manifest, Fault> {
 }
 
 /// The paths that the archive must hold. They come from the pinned components alone, so none can leave its folder.
-fn expected(manifest: &Manifest) -> Result<BTreeMap<String, stamp::Entry>, Fault> {
+fn expected(manifest: &Manifest) -> Result<BTreeMap<String, (u32, stamp::Entry)>, Fault> {
     let mut paths = BTreeMap::new();
     for (id, stamp) in &manifest.components {
         let Some(component) = pinned().iter().find(|component| component.id() == *id) else {
             return bad(format!("`{id}` is not pinned by this version of gauntlet"));
         };
-        if !stamp.keys().map(String::as_str).eq(component.binaries.iter().copied()) {
-            return bad(format!("`{id}` does not consist of {}", component.binaries.join(", ")));
+        let parts = component.parts();
+        if !stamp.keys().eq(&parts) {
+            return bad(format!("`{id}` does not consist of {}", parts.join(", ")));
         }
-        paths.extend(stamp.iter().map(|(binary, entry)| (format!("{id}/bin/{binary}"), entry.clone())));
+        paths.extend(stamp.iter().map(|(part, entry)| (format!("{id}/{}", place(part)), (mode(part), entry.clone()))));
     }
     Ok(paths)
 }
 
 /// Writes a file and returns its SHA-256.
-fn store(from: &mut impl Read, path: &PathBuf, size: u64) -> Result<String, Fault> {
+fn store(from: &mut impl Read, path: &PathBuf, mode: u32, size: u64) -> Result<String, Fault> {
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o755).open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     let mut limited = from.take(size + 1);
@@ -187,6 +189,10 @@ fn store(from: &mut impl Read, path: &PathBuf, size: u64) -> Result<String, Faul
         hash.update(&buffer[..read]);
         file.write_all(&buffer[..read])?;
     }
+}
+
+fn mode(part: &str) -> u32 {
+    if is_data(part) { 0o644 } else { 0o755 }
 }
 
 fn header(size: u64, mode: u32) -> Header {

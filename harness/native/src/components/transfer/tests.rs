@@ -1,16 +1,20 @@
 use super::*;
 
-/// A cache with one component whose programs are a few bytes each.
+/// A cache with one component whose files are a few bytes each.
 fn cache_with_runtime(dir: &Path) -> Cache {
     let cache = Cache { root: dir.to_owned() };
-    let runtime = crate::components::runtime();
-    let place = cache.component_dir(runtime);
-    fs::create_dir_all(place.join("bin")).unwrap();
-    for binary in runtime.binaries {
-        fs::write(place.join("bin").join(binary), format!("I am {binary}")).unwrap();
-    }
-    stamp::write(&place, runtime).unwrap();
+    put(&cache, crate::components::runtime());
     cache
+}
+
+fn put(cache: &Cache, component: &Component) {
+    let dir = cache.component_dir(component);
+    for part in component.parts() {
+        let path = dir.join(place(&part));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("I am {part}")).unwrap();
+    }
+    stamp::write(&dir, component).unwrap();
 }
 
 struct Trip {
@@ -75,6 +79,21 @@ fn what_is_exported_can_be_imported() {
     assert!(trip.to.built(runtime));
     assert_eq!(fs::read_to_string(trip.to.binary(runtime, "runc")).unwrap(), "I am runc");
     assert_eq!(trip.to.import(&trip.archive).unwrap(), [runtime.id()]);
+}
+
+#[test]
+fn data_goes_with_the_programs_and_is_no_program() {
+    use std::os::unix::fs::PermissionsExt;
+    let trip = trip();
+    let kyverno = crate::components::tool("kyverno").unwrap();
+    put(&trip.from, kyverno);
+    trip.from.export(&trip.archive).unwrap();
+    trip.to.import(&trip.archive).unwrap();
+    let data = trip.to.data(kyverno, "install.yaml");
+    assert_eq!(fs::read_to_string(&data).unwrap(), "I am data/install.yaml");
+    assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o644);
+    fs::remove_file(&data).unwrap();
+    assert!(!trip.to.built(kyverno));
 }
 
 #[test]
