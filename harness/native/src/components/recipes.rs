@@ -49,7 +49,7 @@ macro_rules! kubernetes {
     };
 }
 
-pub(super) static PINNED: [Component; 10] = [
+pub(super) static PINNED: [Component; 12] = [
     kubernetes!("1.36.3"),
     kubernetes!("1.35.4"),
     RUNTIME,
@@ -59,7 +59,9 @@ pub(super) static PINNED: [Component; 10] = [
     signing::REKOR,
     signing::TIMESTAMPS,
     signing::SYFT,
+    signing::GRYPE,
     verifiers::KYVERNO,
+    verifiers::POLICY_CONTROLLER,
 ];
 
 const RUNTIME: Component = Component {

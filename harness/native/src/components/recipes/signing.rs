@@ -16,3 +16,5 @@ pub(super) const TIMESTAMPS: Component =
     tools!("timestamp-authority", "2.1.3", ["timestamp-server"], renames: [], data: []);
 
 pub(super) const SYFT: Component = tools!("syft", "1.42.1", ["syft"], renames: [], data: []);
+
+pub(super) const GRYPE: Component = tools!("grype", "0.109.0", ["grype"], renames: [], data: []);
