@@ -23,6 +23,7 @@ mod scenario;
 mod schema;
 mod shape;
 mod texts;
+mod tool;
 
 pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
 pub use answer::{Answer, By, Verdict, Why};
@@ -43,3 +44,4 @@ pub use reply::{Asked, Body, Reply};
 pub use scenario::{Expect, Format, Identity, Impersonate, Scenario, Step, World};
 pub use schema::scenario_schema;
 pub use shape::{Audit, Encryption, Install, Shape};
+pub use tool::{Tool, read_tool};
