@@ -1,0 +1,92 @@
+//! What is attached to an image: signatures and attestations, as bundles that refer to it, or in cosign's older tags.
+
+use serde_json::{Value, json};
+
+use crate::image::descriptor;
+use crate::{Error, Manifest, Registry};
+
+/// The media type of the list of what refers to an image.
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// What cosign 2 appended to an image's digest.
+pub(crate) const LEGACY: [&str; 2] = [".sig", ".att"];
+
+/// The tag under which a registry without a referrers API lists what refers to a digest.
+pub(crate) fn fallback(digest: &str) -> String {
+    digest.replacen(':', "-", 1)
+}
+
+impl Registry {
+    /// The manifests that refer to the image `digest`, each with one bundle.
+    ///
+    /// # Errors
+    /// What the registry answered; that there is nothing is none.
+    pub fn referrers(&self, repository: &str, digest: &str) -> Result<Vec<Manifest>, Error> {
+        let Some(index) = self.if_there(repository, &fallback(digest))? else { return Ok(Vec::new()) };
+        let index = index.json()?;
+        let listed = index["manifests"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let names = listed.iter().filter_map(|one| one["digest"].as_str());
+        names.map(|name| self.manifest(repository, name)).collect()
+    }
+
+    /// The manifest of this name, or nothing where the registry knows none.
+    pub(crate) fn if_there(&self, repository: &str, reference: &str) -> Result<Option<Manifest>, Error> {
+        match self.manifest(repository, reference) {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(Error::Refused { code: 404, .. }) => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Writes the list of what refers to the image `digest` anew.
+    pub(crate) fn set_referrers(&self, repository: &str, digest: &str, manifests: &[Vec<u8>]) -> Result<(), Error> {
+        let entries: Result<Vec<Value>, Error> = manifests.iter().map(|manifest| entry(manifest)).collect();
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries? });
+        for manifest in manifests {
+            self.put_manifest(repository, &crate::digest(manifest), native::image::MANIFEST, manifest)?;
+        }
+        self.put_manifest(repository, &fallback(digest), INDEX, index.to_string().as_bytes()).map(drop)
+    }
+
+    /// Copies everything that is attached to one image to the place of another, which need not be the same one.
+    ///
+    /// # Errors
+    /// What the registry answered instead.
+    pub fn copy_attached(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), Error> {
+        let subject = self.manifest(to.0, to.1)?;
+        let subject = descriptor(&subject.media_type, &subject.bytes);
+        let mut copies = Vec::new();
+        for referrer in self.referrers(from.0, from.1)? {
+            let mut manifest = referrer.json()?;
+            self.carry(from.0, &manifest, to.0)?;
+            manifest["subject"] = subject.clone();
+            copies.push(manifest.to_string().into_bytes());
+        }
+        if !copies.is_empty() {
+            let there = self.referrers(to.0, to.1)?;
+            copies.splice(0..0, there.into_iter().map(|manifest| manifest.bytes));
+            self.set_referrers(to.0, to.1, &copies)?;
+        }
+        for ending in LEGACY {
+            let [old, new] = [from.1, to.1].map(|digest| format!("{}{ending}", fallback(digest)));
+            if self.if_there(from.0, &old)?.is_some() {
+                self.copy(from.0, &old, to.0, &new)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the list says of one manifest.
+fn entry(bytes: &[u8]) -> Result<Value, Error> {
+    let manifest: Value = serde_json::from_slice(bytes).map_err(|fault| Error::malformed("a referrer", fault))?;
+    let mut entry = descriptor(native::image::MANIFEST, bytes);
+    entry["artifactType"] = match &manifest["artifactType"] {
+        Value::Null => manifest["config"]["mediaType"].clone(),
+        kind => kind.clone(),
+    };
+    if let annotations @ Value::Object(_) = &manifest["annotations"] {
+        entry["annotations"] = annotations.clone();
+    }
+    Ok(entry)
+}

@@ -1,0 +1,70 @@
+//! What can go wrong between us and a registry.
+
+use std::path::PathBuf;
+
+/// Why an image could not be made, fetched or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The registry answered, and not with what was asked for.
+    #[error("the registry answered {code} to {asked}: {said}")]
+    Refused {
+        /// Method and path.
+        asked: String,
+        /// The status code.
+        code: u16,
+        /// The beginning of the body.
+        said: String,
+    },
+    /// The registry did not answer, or not to the end.
+    #[error("the registry did not answer {asked}")]
+    Transport {
+        /// Method and path.
+        asked: String,
+        /// What happened.
+        #[source]
+        source: Box<ureq::Error>,
+    },
+    /// What came does not have the digest under which it was asked for.
+    #[error("{asked} gave other bytes than were asked for: they have the digest {got}")]
+    Altered {
+        /// Method and path.
+        asked: String,
+        /// The digest of what came.
+        got: String,
+    },
+    /// A manifest, configuration or bundle in the registry is not what it should be.
+    #[error("{what} cannot be read: {why}")]
+    Malformed {
+        /// What it is.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An image cannot be made of these files.
+    #[error("failed to make an image")]
+    Image(#[source] native::Error),
+    /// A file cannot be written.
+    #[error("failed to write `{path}`")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// The status code, where the registry answered.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn malformed(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
+        Self::Malformed { what: what.into(), why: why.to_string() }
+    }
+}

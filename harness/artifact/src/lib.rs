@@ -1,0 +1,25 @@
+//! Container images and what is attached to them, as data: no cluster, no processes, no clock.
+//!
+//! [`Image`] makes deterministic images, [`Registry`] puts them where they are pulled from and changes what is there,
+//! and [`verify`] judges signatures and attestations by itself, without cosign.
+
+mod attached;
+mod error;
+mod image;
+mod registry;
+mod spoil;
+mod tamper;
+pub mod verify;
+
+pub use error::Error;
+pub use image::Image;
+pub use registry::{Manifest, Registry};
+
+use sha2::{Digest, Sha256};
+
+/// `sha256:…` of `bytes`.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}

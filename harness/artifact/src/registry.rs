@@ -1,0 +1,201 @@
+//! A client for a registry over plain HTTP: what the distribution specification calls pull, push and management.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::{Response, StatusCode};
+use ureq::{Agent, Body};
+
+use crate::{Error, Image, digest};
+
+/// Manifests of an image, of several images, and the same in Docker's older words.
+const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// How long the registry may take for one answer.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The most that is read of one answer.
+const MOST: u64 = 64 << 20;
+
+/// A registry.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    agent: Agent,
+    base: String,
+}
+
+/// A manifest as it is in the registry.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// What it says it is.
+    pub media_type: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Their digest.
+    pub digest: String,
+}
+
+impl Manifest {
+    /// Its content.
+    ///
+    /// # Errors
+    /// When it is not JSON.
+    pub fn json(&self) -> Result<Value, Error> {
+        serde_json::from_slice(&self.bytes)
+            .map_err(|fault| Error::malformed(format!("manifest {}", self.digest), fault))
+    }
+}
+
+impl Registry {
+    /// The registry that answers on `address`, as `HOST:PORT`.
+    #[must_use]
+    pub fn at(address: &str) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(DEADLINE))
+            .user_agent("gauntlet-engine")
+            .proxy(None)
+            .build();
+        Self { agent: config.into(), base: format!("http://{address}") }
+    }
+
+    /// Pushes an image under a tag: its digest.
+    ///
+    /// # Errors
+    /// What the registry answered instead.
+    pub fn push(&self, repository: &str, tag: &str, image: &Image) -> Result<String, Error> {
+        for blob in &image.blobs {
+            self.put_blob(repository, blob)?;
+        }
+        self.put_manifest(repository, tag, native::image::MANIFEST, &image.manifest)
+    }
+
+    /// A manifest by its tag or digest.
+    ///
+    /// # Errors
+    /// What the registry answered instead.
+    pub fn manifest(&self, repository: &str, reference: &str) -> Result<Manifest, Error> {
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let asked = format!("GET {path}");
+        let answer = self.agent.get(self.url(&path)).header("accept", ACCEPT).call();
+        let answer = expect(answer, &asked, &[StatusCode::OK])?;
+        let kind = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
+        let media_type = kind.unwrap_or_default().to_owned();
+        let bytes = body(answer, &asked)?;
+        let digest = right(&asked, reference, &bytes)?;
+        Ok(Manifest { media_type, bytes, digest })
+    }
+
+    /// A blob.
+    ///
+    /// # Errors
+    /// What the registry answered instead, or that it gave other bytes.
+    pub fn blob(&self, repository: &str, name: &str) -> Result<Vec<u8>, Error> {
+        let path = format!("/v2/{repository}/blobs/{name}");
+        let asked = format!("GET {path}");
+        let answer = expect(self.agent.get(self.url(&path)).call(), &asked, &[StatusCode::OK])?;
+        let bytes = body(answer, &asked)?;
+        right(&asked, name, &bytes)?;
+        Ok(bytes)
+    }
+
+    /// Puts a blob: its digest.
+    ///
+    /// # Errors
+    /// What the registry answered instead.
+    pub fn put_blob(&self, repository: &str, bytes: &[u8]) -> Result<String, Error> {
+        let name = digest(bytes);
+        let path = format!("/v2/{repository}/blobs/{name}");
+        let known = self.agent.head(self.url(&path)).call();
+        if known.is_ok_and(|answer| answer.status() == StatusCode::OK) {
+            return Ok(name);
+        }
+        let path = format!("/v2/{repository}/blobs/uploads/");
+        let asked = format!("POST {path}");
+        let answer = expect(self.agent.post(self.url(&path)).send_empty(), &asked, &[StatusCode::ACCEPTED])?;
+        let place = answer.headers().get("location").and_then(|value| value.to_str().ok());
+        let place = place.ok_or_else(|| Error::malformed(asked.clone(), "no place for the upload was given"))?;
+        let mark = if place.contains('?') { '&' } else { '?' };
+        // The place names the host as the registry knows it, which need not be the one that we reach it by.
+        let path = place.split_once("/v2/").map_or_else(|| place.to_owned(), |(_, rest)| format!("/v2/{rest}"));
+        let url = self.url(&format!("{path}{mark}digest={name}"));
+        let asked = format!("PUT {}", path.split('?').next().unwrap_or_default());
+        let answer = self.agent.put(url).header("content-type", "application/octet-stream").send(bytes);
+        expect(answer, &asked, &[StatusCode::CREATED])?;
+        Ok(name)
+    }
+
+    /// Puts a manifest under a tag or its own digest: its digest.
+    ///
+    /// # Errors
+    /// What the registry answered instead.
+    pub fn put_manifest(&self, repository: &str, name: &str, kind: &str, bytes: &[u8]) -> Result<String, Error> {
+        let path = format!("/v2/{repository}/manifests/{name}");
+        let answer = self.agent.put(self.url(&path)).header("content-type", kind).send(bytes);
+        expect(answer, &format!("PUT {path}"), &[StatusCode::CREATED])?;
+        Ok(digest(bytes))
+    }
+
+    /// Deletes a tag, or a manifest by its digest.
+    ///
+    /// # Errors
+    /// What the registry answered instead.
+    pub fn delete(&self, repository: &str, reference: &str) -> Result<(), Error> {
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let answer = self.agent.delete(self.url(&path)).call();
+        expect(answer, &format!("DELETE {path}"), &[StatusCode::ACCEPTED]).map(drop)
+    }
+
+    /// Copies an image, by its tag or digest, to another repository under a tag: its digest.
+    ///
+    /// # Errors
+    /// What the registry answered instead.
+    pub fn copy(&self, from: &str, reference: &str, to: &str, tag: &str) -> Result<String, Error> {
+        let manifest = self.manifest(from, reference)?;
+        self.carry(from, &manifest.json()?, to)?;
+        self.put_manifest(to, tag, &manifest.media_type, &manifest.bytes)
+    }
+
+    /// Copies the blobs that a manifest names.
+    pub(crate) fn carry(&self, from: &str, manifest: &Value, to: &str) -> Result<(), Error> {
+        let layers = manifest["layers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let names = layers.iter().chain([&manifest["config"]]).filter_map(|blob| blob["digest"].as_str());
+        for name in names.filter(|_| from != to) {
+            self.put_blob(to, &self.blob(from, name)?)?;
+        }
+        Ok(())
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
+
+fn expect(
+    answer: Result<Response<Body>, ureq::Error>,
+    asked: &str,
+    wanted: &[StatusCode],
+) -> Result<Response<Body>, Error> {
+    let answer = answer.map_err(|source| Error::Transport { asked: asked.into(), source: Box::new(source) })?;
+    if wanted.contains(&answer.status()) {
+        return Ok(answer);
+    }
+    let code = answer.status().as_u16();
+    let said = body(answer, asked).map(|bytes| String::from_utf8_lossy(&bytes).trim().chars().take(400).collect());
+    Err(Error::Refused { asked: asked.into(), code, said: said.unwrap_or_default() })
+}
+
+fn body(mut answer: Response<Body>, asked: &str) -> Result<Vec<u8>, Error> {
+    let read = answer.body_mut().with_config().limit(MOST).read_to_vec();
+    read.map_err(|source| Error::Transport { asked: asked.into(), source: Box::new(source) })
+}
+
+/// The digest of `bytes`, which is the one asked for, if it was asked for by digest.
+fn right(asked: &str, reference: &str, bytes: &[u8]) -> Result<String, Error> {
+    let got = digest(bytes);
+    if reference.starts_with("sha256:") && reference != got {
+        return Err(Error::Altered { asked: asked.into(), got });
+    }
+    Ok(got)
+}

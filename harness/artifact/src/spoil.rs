@@ -1,0 +1,133 @@
+//! Destroying what is attached to an image, in the ways in which it gets destroyed.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use model::Damage;
+use serde_json::Value;
+
+use crate::attached::{LEGACY, fallback};
+use crate::image::descriptor;
+use crate::{Error, Manifest, Registry};
+
+/// Where cosign 2 kept a signature.
+const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+
+/// Spoils one layer: its bytes, or what its descriptor says.
+type Spoiler = fn(&mut Value, &[u8], Damage) -> Result<Vec<u8>, Error>;
+
+impl Registry {
+    /// Spoils everything that is attached to the image `digest`: how many pieces.
+    ///
+    /// # Errors
+    /// What the registry answered instead.
+    pub fn spoil(&self, repository: &str, digest: &str, damage: Damage) -> Result<usize, Error> {
+        let referrers = self.referrers(repository, digest)?;
+        let mut count = referrers.len();
+        if damage == Damage::Removal && count > 0 {
+            self.delete(repository, &fallback(digest))?;
+        } else if count > 0 {
+            let spoiled: Result<Vec<_>, Error> =
+                referrers.iter().map(|one| self.spoiled(repository, one, damage, bundle)).collect();
+            self.set_referrers(repository, digest, &spoiled?)?;
+        }
+        for ending in LEGACY {
+            let tag = format!("{}{ending}", fallback(digest));
+            let Some(manifest) = self.if_there(repository, &tag)? else { continue };
+            count += 1;
+            if damage == Damage::Removal {
+                self.delete(repository, &tag)?;
+            } else {
+                let spoiled = self.spoiled(repository, &manifest, damage, legacy)?;
+                self.put_manifest(repository, &tag, &manifest.media_type, &spoiled)?;
+            }
+        }
+        Ok(count)
+    }
+
+    /// A manifest with every layer spoiled.
+    fn spoiled(&self, repository: &str, manifest: &Manifest, damage: Damage, with: Spoiler) -> Result<Vec<u8>, Error> {
+        let mut json = manifest.json()?;
+        for layer in json["layers"].as_array_mut().map(Vec::as_mut_slice).unwrap_or_default() {
+            let old = self.blob(repository, layer["digest"].as_str().unwrap_or_default())?;
+            let new = with(layer, &old, damage)?;
+            self.put_blob(repository, &new)?;
+            let kind = layer["mediaType"].as_str().unwrap_or_default().to_owned();
+            let described = descriptor(&kind, &new);
+            layer["digest"] = described["digest"].clone();
+            layer["size"] = described["size"].clone();
+        }
+        Ok(json.to_string().into_bytes())
+    }
+}
+
+/// A bundle, spoiled.
+fn bundle(_: &mut Value, bytes: &[u8], damage: Damage) -> Result<Vec<u8>, Error> {
+    envelope(bytes, "/dsseEnvelope", damage)
+}
+
+/// A layer of cosign 2, spoiled: a signature beside its payload, or an envelope.
+fn legacy(layer: &mut Value, bytes: &[u8], damage: Damage) -> Result<Vec<u8>, Error> {
+    let Some(signature) = layer.pointer_mut("/annotations").and_then(|all| all.get_mut(SIGNATURE)) else {
+        return envelope(bytes, "", damage);
+    };
+    if signature.as_str().is_none_or(str::is_empty) {
+        return envelope(bytes, "", damage);
+    }
+    match damage {
+        Damage::Signature => flip(signature).map(|()| bytes.to_vec()),
+        Damage::Statement => {
+            let mut changed = bytes.to_vec();
+            changed.push(b' ');
+            Ok(changed)
+        }
+        Damage::Bundle | Damage::Removal => Ok(bytes[..bytes.len() / 2].to_vec()),
+    }
+}
+
+fn envelope(bytes: &[u8], at: &str, damage: Damage) -> Result<Vec<u8>, Error> {
+    let field = match damage {
+        Damage::Signature => "/signatures/0/sig",
+        Damage::Statement => "/payload",
+        Damage::Bundle | Damage::Removal => return Ok(bytes[..bytes.len() / 2].to_vec()),
+    };
+    let mut json: Value = serde_json::from_slice(bytes).map_err(|fault| Error::malformed("a bundle", fault))?;
+    let place = json.pointer_mut(&format!("{at}{field}"));
+    flip(place.ok_or_else(|| Error::malformed("a bundle", format!("it has no {field}")))?)?;
+    Ok(json.to_string().into_bytes())
+}
+
+/// Changes one byte of what a string encodes: in the last third, so that its outer shape stays.
+fn flip(text: &mut Value) -> Result<(), Error> {
+    let malformed = |why: &str| Error::malformed("a signature", why);
+    let mut bytes = STANDARD.decode(text.as_str().unwrap_or_default()).map_err(|_| malformed("it is not Base64"))?;
+    let place = bytes.len() * 2 / 3;
+    *bytes.get_mut(place).ok_or_else(|| malformed("it is empty"))? ^= 1;
+    *text = STANDARD.encode(&bytes).into();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUNDLE: &[u8] = br#"{"dsseEnvelope":{"payload":"YWJjZGVm","signatures":[{"sig":"MDEyMzQ1"}]}}"#;
+
+    #[test]
+    fn one_byte_of_one_field_changes() {
+        let json =
+            |damage| -> Value { serde_json::from_slice(&envelope(BUNDLE, "/dsseEnvelope", damage).unwrap()).unwrap() };
+        let signature = json(Damage::Signature);
+        assert_eq!(signature["dsseEnvelope"]["payload"], "YWJjZGVm");
+        assert_eq!(signature["dsseEnvelope"]["signatures"][0]["sig"], STANDARD.encode("012355"));
+        let statement = json(Damage::Statement);
+        assert_eq!(statement["dsseEnvelope"]["payload"], STANDARD.encode("abcddf"));
+        assert_eq!(statement["dsseEnvelope"]["signatures"][0]["sig"], "MDEyMzQ1");
+    }
+
+    #[test]
+    fn half_a_bundle_is_no_bundle() {
+        let half = envelope(BUNDLE, "/dsseEnvelope", Damage::Bundle).unwrap();
+        assert!(serde_json::from_slice::<Value>(&half).is_err());
+        assert!(envelope(b"{}", "/dsseEnvelope", Damage::Signature).is_err());
+    }
+}

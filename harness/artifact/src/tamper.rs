@@ -1,0 +1,62 @@
+//! Changing an image under its tag.
+
+use std::collections::BTreeMap;
+
+use model::Change;
+use native::image::{CONFIG, ImageFile, LAYER};
+use serde_json::{Value, json};
+
+use crate::image::descriptor;
+use crate::{Error, Registry};
+
+impl Registry {
+    /// Changes an image under its tag: the old digest and the new one. What was attached to the old one stays there.
+    ///
+    /// # Errors
+    /// What the registry answered instead.
+    pub fn tamper(&self, repository: &str, tag: &str, change: Change) -> Result<(String, String), Error> {
+        let old = self.manifest(repository, tag)?;
+        let mut manifest = old.json()?;
+        match change {
+            Change::Manifest => manifest["annotations"]["gauntlet.dev/tampered"] = "true".into(),
+            Change::Config => {
+                let mut config = self.config(repository, &manifest)?;
+                push(&mut config["config"]["Env"], "TAMPERED=true".into());
+                self.set_config(repository, &mut manifest, &config)?;
+            }
+            Change::Layer => {
+                let file = ImageFile { bytes: b"tampered\n", mode: 0o755 };
+                let files = BTreeMap::from([("/tampered".to_owned(), file)]);
+                let layer = native::image::layer(&files).map_err(Error::Image)?;
+                let mut config = self.config(repository, &manifest)?;
+                push(&mut config["rootfs"]["diff_ids"], crate::digest(&layer).into());
+                self.put_blob(repository, &layer)?;
+                push(&mut manifest["layers"], descriptor(LAYER, &layer));
+                self.set_config(repository, &mut manifest, &config)?;
+            }
+        }
+        let bytes = manifest.to_string().into_bytes();
+        let new = self.put_manifest(repository, tag, &old.media_type, &bytes)?;
+        Ok((old.digest, new))
+    }
+
+    fn config(&self, repository: &str, manifest: &Value) -> Result<Value, Error> {
+        let name = manifest["config"]["digest"].as_str().unwrap_or_default();
+        let bytes = self.blob(repository, name)?;
+        serde_json::from_slice(&bytes).map_err(|fault| Error::malformed("the image's configuration", fault))
+    }
+
+    fn set_config(&self, repository: &str, manifest: &mut Value, config: &Value) -> Result<(), Error> {
+        let bytes = config.to_string().into_bytes();
+        self.put_blob(repository, &bytes)?;
+        manifest["config"] = descriptor(CONFIG, &bytes);
+        Ok(())
+    }
+}
+
+fn push(list: &mut Value, item: Value) {
+    match list {
+        Value::Array(items) => items.push(item),
+        other => *other = json!([item]),
+    }
+}

@@ -1,0 +1,126 @@
+//! The certificate of a signer: whose it is, and who issued it.
+
+use der::asn1::Utf8StringRef;
+use der::oid::ObjectIdentifier;
+use der::{Decode, Encode};
+use model::Why;
+use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use sigstore::crypto::CosignVerificationKey;
+use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use x509_cert::Certificate;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+
+use super::root::Authority;
+use super::{Rejection, Text, TrustedRoot};
+
+/// The issuer of the token, as a UTF-8 string.
+const ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8");
+
+/// The same in its older form, as it is.
+const OLD_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.1");
+
+/// For signing code.
+const CODE_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 3];
+
+/// For timestamps.
+const TIMESTAMPING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
+
+/// Whom a certificate is for.
+#[derive(Debug)]
+pub(super) struct Holder {
+    subjects: Vec<String>,
+    issuer: Option<String>,
+    pub(super) key: CosignVerificationKey,
+}
+
+pub(super) fn read(bytes: &[u8]) -> Result<Holder, Rejection> {
+    let unreadable = |fault: der::Error| Rejection::new(Why::Unreadable, format!("no certificate: {fault}"));
+    let certificate = Certificate::from_der(bytes).map_err(unreadable)?.tbs_certificate;
+    let names = certificate.get::<SubjectAltName>().map_err(unreadable)?;
+    let names = names.map(|(_, names)| names.0).unwrap_or_default();
+    let extension = |wanted: ObjectIdentifier| {
+        let extensions = certificate.extensions.as_deref().unwrap_or_default();
+        extensions.iter().find(|one| one.extn_id == wanted).map(|one| one.extn_value.as_bytes())
+    };
+    let issuer = match extension(ISSUER) {
+        Some(bytes) => Utf8StringRef::from_der(bytes).ok().map(|text| text.as_str().to_owned()),
+        None => extension(OLD_ISSUER).and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()),
+    };
+    let key = certificate.subject_public_key_info.to_der().map_err(unreadable)?;
+    let key = CosignVerificationKey::try_from_der(&key)
+        .map_err(|fault| Rejection::new(Why::Unreadable, format!("the certificate's key cannot be read: {fault}")))?;
+    Ok(Holder { subjects: names.iter().filter_map(subject).collect(), issuer, key })
+}
+
+fn subject(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::Rfc822Name(text) => Some(text.as_str().to_owned()),
+        GeneralName::UniformResourceIdentifier(text) => Some(text.as_str().to_owned()),
+        GeneralName::DnsName(text) => Some(text.as_str().to_owned()),
+        _ => None,
+    }
+}
+
+impl Holder {
+    pub(super) fn is(&self, subject: &Text<'_>, issuer: &Text<'_>) -> Result<(), Rejection> {
+        let said = self.issuer.as_deref().unwrap_or_default();
+        if !self.subjects.iter().any(|name| subject.fits(name)) {
+            let names = self.subjects.join(", ");
+            return Err(Rejection::new(Why::WrongIdentity, format!("the certificate is for {names}")));
+        }
+        if !issuer.fits(said) {
+            return Err(Rejection::new(Why::WrongIdentity, format!("the token was issued by {said}")));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a signer's certificate was issued by one of the root's authorities, and valid at `time`.
+pub(super) fn chains(certificate: &[u8], root: &TrustedRoot, time: u64) -> Result<(), Rejection> {
+    if root.certificate_authorities.is_empty() {
+        return Err(Rejection::new(Why::NoTrustedRoot, "the trusted root names no certificate authority"));
+    }
+    issued(certificate, &root.certificate_authorities, CODE_SIGNING, time)
+}
+
+/// The same, for the certificate of a timestamp authority.
+pub(super) fn stamps(certificate: &[u8], authority: &Authority, time: u64) -> Result<(), Rejection> {
+    issued(certificate, std::slice::from_ref(authority), TIMESTAMPING, time)
+}
+
+fn issued(certificate: &[u8], authorities: &[Authority], usage: &'static [u8], time: u64) -> Result<(), Rejection> {
+    let certificate = CertificateDer::from(certificate);
+    let leaf = EndEntityCert::try_from(&certificate)
+        .map_err(|fault| Rejection::new(Why::Unreadable, format!("no certificate: {fault}")))?;
+    let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(time));
+    let mut rejection = Rejection::new(Why::UntrustedAuthority, "no authority is trusted");
+    for authority in authorities {
+        let chain: Vec<CertificateDer<'_>> = authority.chain().map(CertificateDer::from).collect();
+        let Some((last, between)) = chain.split_last() else { continue };
+        let Ok(anchor) = anchor_from_trusted_cert(last) else { continue };
+        match path(&leaf, &[anchor], between, time, usage) {
+            Ok(()) => return Ok(()),
+            Err(other) if rejection.why != Why::Expired => rejection = other,
+            Err(_) => {}
+        }
+    }
+    Err(rejection)
+}
+
+fn path(
+    leaf: &EndEntityCert<'_>,
+    anchors: &[TrustAnchor<'_>],
+    between: &[CertificateDer<'_>],
+    time: UnixTime,
+    usage: &'static [u8],
+) -> Result<(), Rejection> {
+    let usage = KeyUsage::required(usage);
+    match leaf.verify_for_usage(ALL_VERIFICATION_ALGS, anchors, between, time, usage, None, None) {
+        Ok(_) => Ok(()),
+        Err(fault @ (webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. })) => {
+            Err(Rejection::new(Why::Expired, format!("the certificate was not valid at the time: {fault}")))
+        }
+        Err(fault) => Err(Rejection::new(Why::UntrustedAuthority, format!("the certificate does not chain: {fault}"))),
+    }
+}

@@ -1,0 +1,146 @@
+//! The entry in a transparency log of Rekor's second version: the proof that it is in there, and that it is ours.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use model::Why;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::bundle::{Bundle, Bytes, Entry, Proof};
+use super::root::Log;
+use super::{Rejection, TrustedRoot, signed};
+
+type Hash = [u8; 32];
+
+/// Whether one of the bundle's entries is in a log that the root knows.
+pub(super) fn entered(bundle: &Bundle, root: &TrustedRoot) -> Result<(), Rejection> {
+    let mut rejection = Rejection::new(Why::NoLogEntry, "it has no entry of a log");
+    for entry in bundle.entries() {
+        match known(entry, bundle, root) {
+            Ok(()) => return Ok(()),
+            Err(said) => rejection = Rejection::new(Why::UntrustedLog, said),
+        }
+    }
+    Err(rejection)
+}
+
+fn known(entry: &Entry, bundle: &Bundle, root: &TrustedRoot) -> Result<(), String> {
+    let log = root.tlogs.iter().find(|log| log.log_id.key_id == entry.log_id.key_id);
+    let log = log.ok_or("the entry is of a log that is not known")?;
+    let proof = entry.inclusion_proof.as_ref().ok_or("the entry has no proof of inclusion")?;
+    let (size, wanted) = checkpoint(&proof.checkpoint.envelope, log).ok_or("the log did not sign this checkpoint")?;
+    if size != proof.tree_size || root_of(&entry.canonicalized_body.0, proof).as_ref() != Some(&wanted) {
+        return Err("the proof does not lead to the checkpoint".into());
+    }
+    if concerns(&entry.canonicalized_body.0, bundle) { Ok(()) } else { Err("the entry is of something else".into()) }
+}
+
+/// The size and the root hash of a checkpoint, if `log` signed it.
+fn checkpoint(note: &str, log: &Log) -> Option<(u64, Hash)> {
+    let (text, signatures) = note.split_once("\n\n")?;
+    let text = format!("{text}\n");
+    let key = log.key()?;
+    let origin = log.origin();
+    let by_log = signatures.lines().filter_map(|line| line.strip_prefix("— ")?.strip_prefix(origin)?.strip_prefix(' '));
+    let is_good = |encoded: &str| {
+        let bytes = STANDARD.decode(encoded).unwrap_or_default();
+        bytes.len() > 4 && bytes[..4] == log.log_id.key_id.0[..4] && signed(&key, &bytes[4..], text.as_bytes())
+    };
+    if log.log_id.key_id.0.len() < 4 || !by_log.into_iter().any(is_good) {
+        return None;
+    }
+    let mut lines = text.lines();
+    let (name, size, hash) = (lines.next()?, lines.next()?, lines.next()?);
+    let hash = STANDARD.decode(hash).ok()?.try_into().ok()?;
+    (name == origin).then_some((size.parse().ok()?, hash))
+}
+
+/// The root of the tree that the proof leads to from an entry (RFC 6962, section 2.1.1).
+fn root_of(body: &[u8], proof: &Proof) -> Option<Hash> {
+    let Proof { log_index, tree_size, hashes, .. } = proof;
+    if log_index >= tree_size {
+        return None;
+    }
+    let mut hash = hashed(&[&[0], body]);
+    let (mut place, mut last) = (*log_index, tree_size - 1);
+    for Bytes(other) in hashes {
+        if last == 0 {
+            return None;
+        }
+        if place % 2 == 1 || place == last {
+            hash = hashed(&[&[1], other, &hash]);
+            while place % 2 == 0 && place != 0 {
+                place /= 2;
+                last /= 2;
+            }
+        } else {
+            hash = hashed(&[&[1], &hash, other]);
+        }
+        place /= 2;
+        last /= 2;
+    }
+    (last == 0).then_some(hash)
+}
+
+fn hashed(parts: &[&[u8]]) -> Hash {
+    let mut state = Sha256::new();
+    parts.iter().for_each(|part| state.update(part));
+    state.finalize().into()
+}
+
+/// Whether an entry is of this bundle's signature over this bundle's statement.
+fn concerns(body: &[u8], bundle: &Bundle) -> bool {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let record = &body["spec"]["hashedRekordV002"];
+    let is = |value: &Value, wanted: &[u8]| value.as_str() == Some(STANDARD.encode(wanted).as_str());
+    body["kind"] == "hashedrekord"
+        && body["apiVersion"] == "0.0.2"
+        && record["data"]["algorithm"] == "SHA2_256"
+        && is(&record["data"]["digest"], &hashed(&[&bundle.encoded()]))
+        && is(&record["signature"]["content"], bundle.signature())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::bundle::Checkpoint;
+
+    /// The root of a tree of these leaves, as the RFC defines it.
+    fn tree(leaves: &[Vec<u8>]) -> Hash {
+        match leaves {
+            [one] => hashed(&[&[0], one]),
+            many => {
+                let half = many.len().next_power_of_two() / 2;
+                hashed(&[&[1], &tree(&many[..half]), &tree(&many[half..])])
+            }
+        }
+    }
+
+    fn path(index: usize, leaves: &[Vec<u8>]) -> Vec<Bytes> {
+        if leaves.len() == 1 {
+            return Vec::new();
+        }
+        let half = leaves.len().next_power_of_two() / 2;
+        let (mut path, other) = if index < half {
+            (path(index, &leaves[..half]), tree(&leaves[half..]))
+        } else {
+            (path(index - half, &leaves[half..]), tree(&leaves[..half]))
+        };
+        path.push(Bytes(other.to_vec()));
+        path
+    }
+
+    #[test]
+    fn every_leaf_of_every_small_tree_leads_to_its_root() {
+        for size in 1..=17_u64 {
+            let leaves: Vec<Vec<u8>> = (0..size).map(|leaf| leaf.to_be_bytes().to_vec()).collect();
+            for (index, leaf) in leaves.iter().enumerate() {
+                let hashes = path(index, &leaves);
+                let checkpoint = Checkpoint { envelope: String::new() };
+                let proof = Proof { log_index: index as u64, tree_size: size, hashes, checkpoint };
+                assert_eq!(root_of(leaf, &proof), Some(tree(&leaves)), "leaf {index} of {size}");
+                assert_ne!(root_of(b"other", &proof), Some(tree(&leaves)));
+            }
+        }
+    }
+}

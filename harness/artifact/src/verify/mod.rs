@@ -1,0 +1,176 @@
+//! A second reader of signatures and attestations, which shares no code with cosign.
+//!
+//! It reads Sigstore bundles of version 0.3 and checks the signature of the envelope, what the statement speaks of, the
+//! certificate and its identity, the entry in a log of Rekor's second version, and the RFC 3161 timestamp. Signatures
+//! are checked with the `sigstore` crate's keys. The crate's own verifier of bundles is of no use here: it wants a proof
+//! of a certificate transparency log and the log's time, and a box has no such log and a tiled log gives no time.
+//!
+//! What it does not do: proofs of certificate transparency, logs of Rekor's first version, witnesses' signatures on a
+//! checkpoint, and legacy signatures; where only one of those would do, it rejects.
+
+mod bundle;
+mod certificate;
+mod log;
+mod root;
+mod timestamp;
+
+use model::Why;
+use regex::Regex;
+use sigstore::crypto::{CosignVerificationKey, Signature};
+
+use crate::{Error, Registry};
+use bundle::{Bundle, Statement};
+pub use root::TrustedRoot;
+
+/// The predicate type of a signature.
+pub const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
+
+/// What has to be shown for an image.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Who has to have signed.
+    pub by: By<'a>,
+    /// The type of what was stated; [`SIGNATURE`] for a signature.
+    pub predicate_type: &'a str,
+    /// An entry in a log that the trusted root knows.
+    pub log: bool,
+    /// A timestamp of an authority that the trusted root knows.
+    pub timestamp: bool,
+    /// Whom to trust.
+    pub root: &'a TrustedRoot,
+    /// The time that counts where there is no timestamp, in seconds since 1970.
+    pub now: u64,
+}
+
+/// Who has to have signed.
+#[derive(Clone, Debug)]
+pub enum By<'a> {
+    /// The holder of the private half of this key, in PEM.
+    Key(&'a str),
+    /// The holder of a certificate for this subject, which an issuer of identities vouched for.
+    Identity {
+        /// The subject.
+        subject: Text<'a>,
+        /// Who issued the token.
+        issuer: Text<'a>,
+    },
+}
+
+/// A text that has to be in a certificate.
+#[derive(Clone, Debug)]
+pub enum Text<'a> {
+    /// This one.
+    Exactly(&'a str),
+    /// One that this expression finds something in.
+    Like(Regex),
+}
+
+impl Text<'_> {
+    fn fits(&self, text: &str) -> bool {
+        match self {
+            Self::Exactly(wanted) => *wanted == text,
+            Self::Like(expression) => expression.is_match(text),
+        }
+    }
+}
+
+/// Why something is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// In the closed list's words.
+    pub why: Why,
+    /// In our own.
+    pub said: String,
+}
+
+impl Rejection {
+    fn new(why: Why, said: impl ToString) -> Self {
+        Self { why, said: said.to_string() }
+    }
+}
+
+/// Judges an image in a registry, by its tag or digest. It is enough that one of its bundles is what is wanted.
+///
+/// # Errors
+/// When the registry does not answer, or refuses.
+pub fn image(
+    registry: &Registry,
+    repository: &str,
+    reference: &str,
+    wanted: &Wanted<'_>,
+) -> Result<Result<(), Rejection>, Error> {
+    let digest = registry.manifest(repository, reference)?.digest;
+    let mut bundles = Vec::new();
+    for referrer in registry.referrers(repository, &digest)? {
+        let manifest = referrer.json()?;
+        let layers = manifest["layers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for name in layers.iter().filter_map(|layer| layer["digest"].as_str()) {
+            bundles.push(registry.blob(repository, name)?);
+        }
+    }
+    Ok(any(&bundles, &digest, wanted))
+}
+
+/// Judges the bundles that are attached to the image `digest`.
+///
+/// # Errors
+/// Why none of them is what is wanted: of those of the right type, what is wrong with the last one.
+pub fn any(bundles: &[Vec<u8>], digest: &str, wanted: &Wanted<'_>) -> Result<(), Rejection> {
+    let none = if wanted.predicate_type == SIGNATURE { Why::NoSignature } else { Why::NoAttestation };
+    let mut rejection = Rejection::new(none, format!("nothing of the type {} is attached", wanted.predicate_type));
+    for bytes in bundles {
+        match one(bytes, digest, wanted) {
+            Ok(()) => return Ok(()),
+            Err(other) if other.why == none => {}
+            Err(other) => rejection = other,
+        }
+    }
+    Err(rejection)
+}
+
+/// Judges one bundle.
+///
+/// # Errors
+/// Why it is not what is wanted.
+pub fn one(bytes: &[u8], digest: &str, wanted: &Wanted<'_>) -> Result<(), Rejection> {
+    let bundle = Bundle::read(bytes)?;
+    let statement = bundle.statement();
+    if let Ok(Statement { predicate_type, .. }) = &statement
+        && predicate_type != wanted.predicate_type
+    {
+        let none = if wanted.predicate_type == SIGNATURE { Why::NoSignature } else { Why::NoAttestation };
+        return Err(Rejection::new(none, format!("it states {predicate_type}")));
+    }
+    let stamped = timestamp::of(&bundle, wanted.root);
+    if wanted.timestamp
+        && let Err(rejection) = stamped
+    {
+        return Err(rejection);
+    }
+    let key = match &wanted.by {
+        By::Key(pem) => key(pem)?,
+        By::Identity { subject, issuer } => {
+            let certificate = bundle.certificate()?;
+            let holder = certificate::read(certificate)?;
+            certificate::chains(certificate, wanted.root, stamped.unwrap_or(wanted.now))?;
+            holder.is(subject, issuer)?;
+            holder.key
+        }
+    };
+    bundle.signed_by(&key)?;
+    let statement = statement?;
+    if !statement.speaks_of(digest) {
+        return Err(Rejection::new(Why::OtherDigest, "it speaks of another digest"));
+    }
+    if wanted.log { log::entered(&bundle, wanted.root) } else { Ok(()) }
+}
+
+fn key(pem: &str) -> Result<CosignVerificationKey, Rejection> {
+    CosignVerificationKey::try_from_pem(pem.as_bytes())
+        .map_err(|fault| Rejection::new(Why::Unreadable, format!("the public key cannot be read: {fault}")))
+}
+
+/// Whether `key` signed `message`.
+fn signed(key: &CosignVerificationKey, signature: &[u8], message: &[u8]) -> bool {
+    key.verify_signature(Signature::Raw(signature), message).is_ok()
+}

@@ -1,0 +1,69 @@
+//! A trusted root: whose certificates, log entries and timestamps are taken.
+
+use model::Why;
+use serde::Deserialize;
+use sigstore::crypto::CosignVerificationKey;
+
+use super::Rejection;
+use super::bundle::{LogId, Raw};
+
+/// Whom to trust, as `trusted-root.json` says it; by default nobody.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrustedRoot {
+    #[serde(default)]
+    pub(super) tlogs: Vec<Log>,
+    #[serde(default)]
+    pub(super) certificate_authorities: Vec<Authority>,
+    #[serde(default)]
+    pub(super) timestamp_authorities: Vec<Authority>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Log {
+    base_url: String,
+    pub(super) public_key: Raw,
+    pub(super) log_id: LogId,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Authority {
+    cert_chain: Chain,
+}
+
+#[derive(Debug, Deserialize)]
+struct Chain {
+    certificates: Vec<Raw>,
+}
+
+impl TrustedRoot {
+    /// Reads a trusted root.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(text: &str) -> Result<Self, Rejection> {
+        serde_json::from_str(text)
+            .map_err(|fault| Rejection::new(Why::NoTrustedRoot, format!("the trusted root cannot be read: {fault}")))
+    }
+}
+
+impl Log {
+    /// The name with which it signs its checkpoints: its host.
+    pub(super) fn origin(&self) -> &str {
+        let rest = self.base_url.split_once("://").map_or(self.base_url.as_str(), |(_, rest)| rest);
+        rest.split(['/', ':']).next().unwrap_or_default()
+    }
+
+    pub(super) fn key(&self) -> Option<CosignVerificationKey> {
+        CosignVerificationKey::try_from_der(&self.public_key.raw_bytes.0).ok()
+    }
+}
+
+impl Authority {
+    /// Its certificates, the root last.
+    pub(super) fn chain(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.cert_chain.certificates.iter().map(|raw| raw.raw_bytes.0.as_slice())
+    }
+}
