@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use crate::{Fault, ImageName};
@@ -33,6 +35,7 @@ enum Placeholder {
     Image(ImageName),
     Digest(ImageName),
     Front(Fault, ImageName),
+    Base64(String),
     Text(String),
 }
 
@@ -41,7 +44,7 @@ const TEXTS: [&str; 4] = ["fulcio-root", "rekor-key", "trusted-root", "tsa-chain
 
 /// Every placeholder there is, for a hint.
 pub(crate) const ALL: &str = "$(namespace), $(node), $(registry), $(image:NAME), $(digest:NAME), $(sha256:NAME), \
-    $(front:FAULT:NAME), $(key:NAME), $(fulcio-root), $(rekor-key), $(tsa-chain), $(trusted-root)";
+    $(front:FAULT:NAME), $(key:NAME), $(base64:KEY-OR-ROOT), $(fulcio-root), $(rekor-key), $(tsa-chain), $(trusted-root)";
 
 fn placeholder(name: &str) -> Option<Placeholder> {
     let image = |text: &str| text.parse::<ImageName>().ok();
@@ -54,6 +57,10 @@ fn placeholder(name: &str) -> Option<Placeholder> {
         Some(("image", rest)) => Placeholder::Image(image(rest)?),
         Some(("digest", rest)) => Placeholder::Digest(image(rest)?),
         Some(("sha256", rest)) => Placeholder::Text(format!("sha256:{}", image(rest)?)),
+        Some(("base64", rest)) => {
+            placeholder(rest)?;
+            Placeholder::Base64(rest.into())
+        }
         Some(("key", rest)) if !rest.is_empty() => Placeholder::Text(name.into()),
         Some(("front", rest)) => {
             let (word, rest) = rest.split_once(':')?;
@@ -107,6 +114,7 @@ impl Names {
             Placeholder::Front(fault, image) => {
                 Some(format!("{}/{}/{}:{}", known(&self.front)?, fault.word(), self.repository(&image), image.tag))
             }
+            Placeholder::Base64(name) => Some(STANDARD.encode(self.text(&name)?)),
             Placeholder::Text(name) => self.texts.get(&name).cloned(),
         }
     }
@@ -129,7 +137,7 @@ impl Names {
     /// The names in `text` that are placeholders of ours without a text yet, without `$(` and `)`.
     #[must_use]
     pub fn missing(&self, text: &str) -> Vec<String> {
-        placeholders(text).filter(|name| self.text(name).is_none()).map(str::to_owned).collect()
+        placeholders(text).filter(|name| self.text(name).is_none()).map(|name| plain(name).to_owned()).collect()
     }
 }
 
@@ -138,9 +146,14 @@ pub(crate) fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     pieces(text).filter_map(|(_, name)| name).filter(|name| placeholder(name).is_some())
 }
 
+/// What is in base64, without saying so.
+fn plain(name: &str) -> &str {
+    name.strip_prefix("base64:").map_or(name, plain)
+}
+
 /// The image that a placeholder names, unless it is the test image.
 pub(crate) fn image_of(name: &str) -> Option<ImageName> {
-    match placeholder(name)? {
+    match placeholder(plain(name))? {
         Placeholder::Image(image) | Placeholder::Digest(image) | Placeholder::Front(_, image) => Some(image),
         Placeholder::Text(name) => name.strip_prefix("sha256:").and_then(|rest| rest.parse().ok()),
         _ => None,
@@ -205,6 +218,7 @@ mod tests {
             ("$(digest:app)", "registry.box:5000/ns/app@sha256:00"),
             ("$(sha256:app)$(key:release)", "sha256:00PEM"),
             ("$(front:answer-500:app)", "front.local:5002/answer-500/ns/app:v1"),
+            ("$(base64:key:release)", "UEVN"),
             ("$(HOME) $(", "$(HOME) $("),
         ];
         for (text, wanted) in filled {
@@ -214,8 +228,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_yet_stays_and_is_missing() {
-        let text = "$(digest:other) $(key:old) $(namespace) $(HOME)";
-        assert_eq!(names().fill(text), "$(digest:other) $(key:old) ns $(HOME)");
+        let text = "$(digest:other) $(base64:key:old) $(namespace) $(HOME)";
+        assert_eq!(names().fill(text), "$(digest:other) $(base64:key:old) ns $(HOME)");
         assert_eq!(names().missing(text), ["digest:other", "key:old"]);
     }
 
