@@ -167,6 +167,8 @@ pub enum Signer {
     Account(String),
     /// This ServiceAccount, with a token that expired an hour ago.
     ExpiredToken(String),
+    /// This ServiceAccount, with a token of an issuer whose clock is two hours ahead.
+    FutureToken(String),
     /// A certificate for this subject that expires seconds after the signature, by an authority that the box's trusted
     /// root knows besides Fulcio.
     ShortLived(String),
