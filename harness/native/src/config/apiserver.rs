@@ -54,6 +54,7 @@ fn fixed() -> Vec<String> {
         "--allow-privileged=true".into(),
         "--kubelet-preferred-address-types=InternalIP".into(),
         "--service-account-issuer=https://kubernetes.default.svc".into(),
+        "--service-account-jwks-uri=https://kubernetes.default.svc/openid/v1/jwks".into(),
         "--profiling=false".into(),
     ]
 }
@@ -120,7 +121,7 @@ fn encryption(provider: Encryption) -> Result<Option<Value>, Error> {
     })))
 }
 
-fn random_key() -> Result<[u8; 32], Error> {
+pub(super) fn random_key() -> Result<[u8; 32], Error> {
     use std::io::Read;
     let mut key = [0; 32];
     let path = "/dev/urandom";
