@@ -19,11 +19,15 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image that runs `base`, a static binary, as `/probe`, and holds `files` by their path, owned by root.
+    /// An image that runs the probe, as the test image does, and holds `files` by their path, owned by root.
     ///
     /// # Errors
     /// A path that is too long for a tar archive.
-    pub fn build(base: &[u8], files: &BTreeMap<String, Vec<u8>>) -> Result<Self, Error> {
+    pub fn build(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, Error> {
+        Self::on(native::PROBE, files)
+    }
+
+    fn on(base: &[u8], files: &BTreeMap<String, Vec<u8>>) -> Result<Self, Error> {
         let binary = BTreeMap::from([("/probe".to_owned(), ImageFile { bytes: base, mode: 0o755 })]);
         let file = |(path, bytes)| {
             let path: &String = path;
@@ -91,18 +95,18 @@ mod tests {
 
     #[test]
     fn the_same_files_make_the_same_image() {
-        let one = Image::build(b"base", &files("one")).unwrap();
-        assert_eq!(one, Image::build(b"base", &files("one")).unwrap());
-        assert_ne!(one.digest(), Image::build(b"base", &files("two")).unwrap().digest());
-        assert_ne!(one.digest(), Image::build(b"other", &files("one")).unwrap().digest());
+        let one = Image::on(b"base", &files("one")).unwrap();
+        assert_eq!(one, Image::on(b"base", &files("one")).unwrap());
+        assert_ne!(one.digest(), Image::on(b"base", &files("two")).unwrap().digest());
+        assert_ne!(one.digest(), Image::on(b"other", &files("one")).unwrap().digest());
         assert_eq!(one.blobs.len(), 3);
-        assert_eq!(Image::build(b"base", &BTreeMap::new()).unwrap().blobs.len(), 2);
+        assert_eq!(Image::on(b"base", &BTreeMap::new()).unwrap().blobs.len(), 2);
     }
 
     #[test]
     fn a_layout_holds_every_blob_that_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        let image = Image::build(b"base", &files("one")).unwrap();
+        let image = Image::on(b"base", &files("one")).unwrap();
         image.write_layout(dir.path()).unwrap();
         let blob = |digest: &str| fs::read(dir.path().join("blobs/sha256").join(&digest[7..])).unwrap();
         let index: Value = serde_json::from_slice(&fs::read(dir.path().join("index.json")).unwrap()).unwrap();

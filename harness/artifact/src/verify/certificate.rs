@@ -118,8 +118,9 @@ fn path(
     let usage = KeyUsage::required(usage);
     match leaf.verify_for_usage(ALL_VERIFICATION_ALGS, anchors, between, time, usage, None, None) {
         Ok(_) => Ok(()),
-        Err(fault @ (webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. })) => {
-            Err(Rejection::new(Why::Expired, format!("the certificate was not valid at the time: {fault}")))
+        Err(webpki::Error::CertExpired { .. }) => Err(Rejection::new(Why::Expired, "the certificate had expired")),
+        Err(webpki::Error::CertNotValidYet { .. }) => {
+            Err(Rejection::new(Why::Expired, "the certificate was not valid yet"))
         }
         Err(fault) => Err(Rejection::new(Why::UntrustedAuthority, format!("the certificate does not chain: {fault}"))),
     }

@@ -1,0 +1,142 @@
+//! Making images and putting them into the world's registry: build, push, copy, tamper, spoil.
+
+use std::collections::BTreeMap;
+
+use artifact::{Error, Image, Registry};
+use cluster::{Toolbox, chain};
+use model::{Answer, Build, Copy, Fault, ImageName, Spoil, Tamper, Why};
+
+use crate::actions::Tried;
+use crate::world::World;
+
+/// What a registry gave, or how it refused; a fault of any other kind says nothing about the artifact.
+pub(super) type Given<T> = Result<T, Box<Tried>>;
+
+impl World<'_> {
+    pub(in crate::actions) async fn build(&mut self, build: &Build) -> Result<Tried, String> {
+        let mut files = BTreeMap::new();
+        for (path, file) in &build.files {
+            let text = self.scenario.file_text(file).map_err(|fault| fault.to_string())?;
+            files.insert(path.clone(), text.into_bytes());
+        }
+        let image = Image::build(&files).map_err(|fault| chain(&fault))?;
+        self.images.insert(build.image.clone(), image);
+        Ok(Tried::answer(Answer::Made))
+    }
+
+    pub(in crate::actions) async fn push(&mut self, name: &ImageName) -> Result<Tried, String> {
+        let image = self.images.get(name).cloned();
+        let image = image.ok_or_else(|| format!("the image `{name}` was not built"))?;
+        let (repository, tag) = self.place(name);
+        let given = self.registry(move |registry| registry.push(&repository, &tag, &image)).await?;
+        Ok(self.put(name, given))
+    }
+
+    /// Copies an image; where the target is another image already and signatures are wanted, it gets those alone.
+    pub(in crate::actions) async fn copy(&mut self, copy: &Copy) -> Result<Tried, String> {
+        let ((from, tag), (to, new_tag), with) = (self.place(&copy.from), self.place(&copy.to), copy.with_signatures);
+        let known = self.names.texts.contains_key(&format!("sha256:{}", copy.to));
+        let given = self
+            .registry(move |registry| {
+                let source = registry.manifest(&from, &tag)?.digest;
+                let target = if with && known {
+                    registry.manifest(&to, &new_tag)?.digest
+                } else {
+                    registry.copy(&from, &source, &to, &new_tag)?
+                };
+                if with {
+                    registry.copy_attached((&from, &source), (&to, &target))?;
+                }
+                Ok(target)
+            })
+            .await?;
+        Ok(self.put(&copy.to, given))
+    }
+
+    pub(in crate::actions) async fn tamper(&mut self, tamper: &Tamper) -> Result<Tried, String> {
+        let ((repository, tag), change, with) = (self.place(&tamper.image), tamper.with, tamper.with_signatures);
+        let given = self
+            .registry(move |registry| {
+                let (old, new) = registry.tamper(&repository, &tag, change)?;
+                if with {
+                    registry.copy_attached((&repository, &old), (&repository, &new))?;
+                }
+                Ok(new)
+            })
+            .await?;
+        Ok(self.put(&tamper.image, given))
+    }
+
+    pub(in crate::actions) async fn spoil(&mut self, spoil: &Spoil) -> Result<Tried, String> {
+        let ((repository, tag), what) = (self.place(&spoil.image), spoil.what);
+        let given = self
+            .registry(move |registry| {
+                let digest = registry.manifest(&repository, &tag)?.digest;
+                registry.spoil(&repository, &digest, what)
+            })
+            .await?;
+        match given {
+            Ok(0) => Err(format!("nothing is attached to the image `{}`: there is nothing to spoil", spoil.image)),
+            Ok(count) => Ok(Tried::answer(Answer::Made).fact("spoiled", count.to_string())),
+            Err(tried) => Ok(*tried),
+        }
+    }
+
+    /// An image's repository and tag.
+    pub(super) fn place(&self, image: &ImageName) -> (String, String) {
+        (self.names.repository(image), image.tag.clone())
+    }
+
+    /// Remembers the digest that an image's name stands for from now on.
+    fn put(&mut self, name: &ImageName, given: Given<String>) -> Tried {
+        match given {
+            Ok(digest) => {
+                self.names.texts.insert(format!("sha256:{name}"), digest);
+                Tried::answer(Answer::Made)
+            }
+            Err(tried) => *tried,
+        }
+    }
+
+    /// Asks the world's registry, over plain HTTP from outside the box.
+    async fn registry<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Given<T>, String> {
+        let address = format!("{}:{}", self.toolbox()?.address(), Toolbox::PLAIN_PORT);
+        asked(address, ask).await
+    }
+
+    /// The same through the front that spoils every answer, if there is a fault to meet.
+    pub(super) async fn registry_through<T: Send + 'static>(
+        &self,
+        fault: Option<Fault>,
+        ask: impl FnOnce(&Registry, &str) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Given<T>, String> {
+        let Some(fault) = fault else { return self.registry(|registry| ask(registry, "")).await };
+        let port = Toolbox::FRONT.rsplit(':').next().unwrap_or_default();
+        let address = format!("{}:{port}", self.toolbox()?.address());
+        asked(address, move |registry| ask(registry, &format!("{}/", fault.word()))).await
+    }
+}
+
+async fn asked<T: Send + 'static>(
+    address: String,
+    ask: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
+) -> Result<Given<T>, String> {
+    let answer = tokio::task::spawn_blocking(move || ask(&Registry::at(&address))).await;
+    match answer.map_err(|fault| fault.to_string())? {
+        Ok(given) => Ok(Ok(given)),
+        Err(fault) => refused(&fault).map(|tried| Err(Box::new(tried))),
+    }
+}
+
+/// A refusal for good rejects; anything else leaves the question open.
+fn refused(fault: &Error) -> Result<Tried, String> {
+    match fault.code() {
+        Some(401 | 403 | 404) => {
+            Ok(Tried::answer(Answer::Rejected { why: Why::NotGiven }).fact("registry", chain(fault)))
+        }
+        _ => Err(chain(fault)),
+    }
+}

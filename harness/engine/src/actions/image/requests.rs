@@ -1,0 +1,114 @@
+//! How many requests to the registry one admission costs, from the registries' own logs.
+//!
+//! What counts names the world's namespace in its path, falls into the step, and is neither the engine's nor
+//! containerd's. Only single pods are counted: a controller's pods come when they come.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::{Action, Install, Step};
+
+use crate::request::OWN_AGENT;
+use crate::wait::{Look, Wait};
+use crate::world::World;
+
+/// The logs of the registry with TLS, and of the one without.
+const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
+
+/// How many looks in a row have to show the same.
+const LOOKS: u32 = 3;
+
+/// How long the logs were before a step.
+pub(in crate::actions) struct Mark([usize; 2]);
+
+impl World<'_> {
+    /// The place in the logs where this step begins, if its requests are to be counted.
+    pub(in crate::actions) async fn mark(&self, step: &Step) -> Option<Mark> {
+        let install = self.scenario.scenario.install(self.scenario.scenario.worlds.get(self.name)?);
+        let has_engine = install.contains(&Install::Kyverno) || install.contains(&Install::PolicyController);
+        let (Action::Create(file) | Action::Apply(file) | Action::Update(file)) = &step.action else { return None };
+        let is_pod = self.scenario.single(file).is_some_and(|manifest| manifest.kind() == "Pod");
+        if !has_engine || !is_pod || self.names.registry.is_empty() {
+            return None;
+        }
+        let [tls, plain] = self.logs()?;
+        Some(Mark([length(&tls).await, length(&plain).await]))
+    }
+
+    /// The requests since `mark`, in words, once no more of them come.
+    pub(in crate::actions) async fn requests(&self, mark: &Mark) -> Result<String, String> {
+        let logs = self.logs().ok_or("the registry's log is gone")?;
+        let what = "the registry's log to be complete";
+        let wait = Wait { what, within: Duration::from_secs(5), every: Duration::from_millis(10) };
+        let (mut last, mut same) = (None, 0);
+        self.waiter
+            .until(wait, async || {
+                let mut text = String::new();
+                for (path, since) in logs.iter().zip(mark.0) {
+                    let bytes = tokio::fs::read(path).await.unwrap_or_default();
+                    text.push_str(&String::from_utf8_lossy(bytes.get(since..).unwrap_or_default()));
+                }
+                let counted = count(&text, self.namespace());
+                same = if last.as_ref() == Some(&counted) { same + 1 } else { 0 };
+                last = Some(counted.clone());
+                if same >= LOOKS { Look::Found(counted) } else { Look::Not(counted) }
+            })
+            .await
+    }
+
+    fn logs(&self) -> Option<[PathBuf; 2]> {
+        let toolbox = self.lab.cluster.toolbox()?;
+        Some(LOGS.map(|name| toolbox.logs().join(name)))
+    }
+}
+
+async fn length(path: &PathBuf) -> usize {
+    let length = tokio::fs::metadata(path).await.map_or(0, |meta| meta.len());
+    usize::try_from(length).unwrap_or(usize::MAX)
+}
+
+/// How many requests of each kind concern `namespace`, from lines in Apache's combined format.
+fn count(log: &str, namespace: &str) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for kind in log.lines().filter_map(|line| kind(line, namespace)) {
+        *counts.entry(kind).or_default() += 1;
+    }
+    let told: Vec<String> = counts.into_iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    if told.is_empty() { "none".into() } else { told.join(", ") }
+}
+
+fn kind(line: &str, namespace: &str) -> Option<String> {
+    let mut quoted = line.split('"').skip(1).step_by(2);
+    let (request, agent) = (quoted.next()?, quoted.last().unwrap_or_default());
+    if agent.starts_with(OWN_AGENT) || agent.starts_with("containerd/") {
+        return None;
+    }
+    let mut words = request.split(' ');
+    let (method, path) = (words.next()?, words.next()?);
+    let mut parts = path.strip_prefix("/v2/")?.split('/').skip_while(|part| *part != namespace);
+    parts.next()?;
+    let what = parts.find(|part| matches!(*part, "manifests" | "blobs" | "referrers" | "tags"))?;
+    Some(format!("{method} {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = r#"{"level":"info","msg":"listening on [::]:5000"}
+10.88.0.1 - - [22/Nov/2026:21:09:50 +0000] "GET /v2/ HTTP/1.1" 200 2 "" "kyverno"
+10.88.0.1 - - [22/Nov/2026:21:09:50 +0000] "GET /v2/ns/app/manifests/v1 HTTP/1.1" 200 303 "" "kyverno go-containerregistry"
+10.88.0.1 - - [22/Nov/2026:21:09:50 +0000] "GET /v2/ns/app/manifests/sha256-00 HTTP/1.1" 200 303 "" "kyverno"
+10.88.0.1 - - [22/Nov/2026:21:09:50 +0000] "GET /v2/ns/app/blobs/sha256:00 HTTP/1.1" 200 303 "" ""
+10.88.0.1 - - [22/Nov/2026:21:09:50 +0000] "GET /v2/other/app/blobs/sha256:00 HTTP/1.1" 200 303 "" "kyverno"
+10.88.0.1 - - [22/Nov/2026:21:09:50 +0000] "GET /v2/ns/app/blobs/sha256:00 HTTP/1.1" 200 303 "" "containerd/2.4.2"
+10.88.0.1 - - [22/Nov/2026:21:09:50 +0000] "PUT /v2/ns/app/manifests/v1 HTTP/1.1" 201 0 "" "gauntlet-engine"
+"#;
+
+    #[test]
+    fn requests_of_others_do_not_count() {
+        assert_eq!(count(LOG, "ns"), "GET blobs 1, GET manifests 2");
+        assert_eq!(count(LOG, "nowhere"), "none");
+    }
+}

@@ -1,0 +1,98 @@
+//! Bills of materials with syft, and looking for known vulnerabilities in them with grype.
+
+use artifact::Image;
+use model::{Answer, Sbom, SbomFormat, Scan, Severity, Tool, Verdict, Why};
+use serde_json::Value;
+
+use crate::actions::Tried;
+use crate::tools;
+use crate::world::World;
+
+impl World<'_> {
+    pub(in crate::actions) async fn sbom(&mut self, sbom: &Sbom) -> Result<Tried, String> {
+        let file = self.folder()?.join(format!("{}.sbom.json", sbom.into));
+        let format = match sbom.format {
+            SbomFormat::Cyclonedx => "cyclonedx-json",
+            SbomFormat::Spdx => "spdx-json",
+        };
+        let source = match self.images.get(&sbom.image) {
+            Some(image) => self.layout(&sbom.into, image)?,
+            None => format!("registry:{}", self.by_digest(&sbom.image)?),
+        };
+        let digest = match self.images.get(&sbom.image) {
+            Some(image) => image.digest(),
+            None => self.fill(&format!("$(sha256:{})", sbom.image)),
+        };
+        let name = format!("{}/{}", self.names.registry, self.names.repository(&sbom.image));
+        let args = ["scan", &source, "--quiet", "--source-name", &name, "--source-version", &digest, "--output"];
+        let mut args: Vec<String> = args.map(str::to_owned).into();
+        args.push(format!("{format}={}", self.inside(&file)?));
+        let tried = self.tool(Tool::Syft, "syft", args).await?;
+        if tried.verdict != Verdict::from(Answer::Made) {
+            return Ok(tried);
+        }
+        Ok(tried.fact("packages", packages(&tools::read(&file)?)?.join(", ")))
+    }
+
+    /// Writes an image into the world's folder, for tools that read layouts.
+    fn layout(&self, name: &str, image: &Image) -> Result<String, String> {
+        let dir = self.folder()?.join(format!("{name}.layout"));
+        image.write_layout(&dir).map_err(|fault| cluster::chain(&fault))?;
+        Ok(format!("oci-dir:{}", self.inside(&dir)?))
+    }
+
+    pub(in crate::actions) async fn scan(&mut self, scan: &Scan) -> Result<Tried, String> {
+        let file = self.folder()?.join(format!("{}.sbom.json", scan.sbom));
+        let packages = packages(&tools::read(&file)?)?;
+        let severity = match scan.fail_on {
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        };
+        let source = format!("sbom:{}", self.inside(&file)?);
+        let args = [source.as_str(), "--quiet", "--fail-on", severity, "--output", "json"].map(str::to_owned).into();
+        let mut tried = self.tool(Tool::Grype, "grype", args).await?;
+        if packages.is_empty() && tried.verdict == Verdict::from(Answer::Verified) {
+            tried.verdict = Answer::Rejected { why: Why::Empty }.into();
+        }
+        Ok(tried.fact("packages", packages.join(", ")))
+    }
+}
+
+/// The packages that a bill of materials names, with their versions, in order.
+fn packages(text: &str) -> Result<Vec<String>, String> {
+    let bill: Value = serde_json::from_str(text).map_err(|fault| format!("no bill of materials: {fault}"))?;
+    let list = |key: &str| bill[key].as_array().cloned().unwrap_or_default();
+    let named = |one: &Value, version: &str| {
+        let version = one[version].as_str().unwrap_or("of no version");
+        format!("{} {version}", one["name"].as_str().unwrap_or_default())
+    };
+    let components = list("components");
+    let components = components.iter().filter(|one| one["type"] == "library").map(|one| named(one, "version"));
+    let roots: Vec<Value> = list("relationships");
+    let is_root = |one: &Value| {
+        roots.iter().any(|r| r["relationshipType"] == "DESCRIBES" && r["relatedSpdxElement"] == one["SPDXID"])
+    };
+    let packages = list("packages");
+    let packages = packages.iter().filter(|one| !is_root(one)).map(|one| named(one, "versionInfo"));
+    let mut all: Vec<String> = components.chain(packages).collect();
+    all.sort();
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_formats_name_their_packages() {
+        let cyclonedx = r#"{"components":[{"type":"library","name":"b","version":"2"},{"type":"library","name":"a"},
+            {"type":"operating-system","name":"debian"},{"type":"file","name":"/a"}]}"#;
+        assert_eq!(packages(cyclonedx).unwrap(), ["a of no version", "b 2"]);
+        let spdx = r#"{"packages":[{"name":"app","SPDXID":"r"},{"name":"a","versionInfo":"1","SPDXID":"p"}],
+            "relationships":[{"relationshipType":"DESCRIBES","relatedSpdxElement":"r"}]}"#;
+        assert_eq!(packages(spdx).unwrap(), ["a 1"]);
+        assert!(packages("{}").unwrap().is_empty() && packages("{").is_err());
+    }
+}
