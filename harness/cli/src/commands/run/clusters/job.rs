@@ -22,6 +22,9 @@ const RUNS_KEPT: usize = 20;
 /// The key of the board's line about cells.
 const CELLS: &str = "~cells";
 
+/// The milestones of what worlds install.
+const INSTALLS: [&str; 6] = ["registry", "rekor", "timestamp-authority", "fulcio", "kyverno", "policy-controller"];
+
 /// What all clusters of a run share.
 pub(crate) struct Job {
     pub(crate) cache: Cache,
@@ -74,7 +77,10 @@ impl Job {
     /// A cluster answers.
     pub(crate) fn started(&self, facts: &ClusterFacts) {
         let text = format!("{}: Kubernetes {}, up in {}", facts.name, facts.version, seconds(facts.start));
-        self.board.line(&format!("{text}; {} to try", worlds(facts.worlds)));
+        let installs = facts.milestones.iter().filter(|(name, _)| INSTALLS.contains(&name.as_str()));
+        let installs: Vec<String> = installs.map(|(name, at)| format!("{name} {}", seconds(*at))).collect();
+        let installs = if installs.is_empty() { String::new() } else { format!(" ({})", installs.join(", ")) };
+        self.board.line(&format!("{text}{installs}; {} to try", worlds(facts.worlds)));
     }
 
     fn show(&self, event: Event) {
