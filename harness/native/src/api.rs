@@ -1,4 +1,4 @@
-//! The few questions that a start asks the API server.
+//! The few questions that a start asks the API server, and the services beside it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,21 +10,25 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use crate::Error;
 use crate::pki::Identity;
 
-/// A client of one API server, as its administrator.
+/// A client of one server of a box.
 pub(crate) struct Api {
     server: String,
     agent: Agent,
 }
 
 impl Api {
-    pub(crate) fn new(server: &str, ca: &str, identity: &Identity) -> Result<Self, Error> {
+    /// With an identity it is that one's client, without it is anybody's.
+    pub(crate) fn new(server: &str, ca: &str, identity: Option<&Identity>) -> Result<Self, Error> {
         let malformed = |why: ureq::Error| Error::Malformed { what: "the box's keys".into(), why: why.to_string() };
         let root = Certificate::from_pem(ca.as_bytes()).map_err(malformed)?;
-        let certificate = Certificate::from_pem(identity.certificate.as_bytes()).map_err(malformed)?;
-        let key = PrivateKey::from_pem(identity.key.as_bytes()).map_err(malformed)?;
+        let client = identity.map(|identity| {
+            let certificate = Certificate::from_pem(identity.certificate.as_bytes())?;
+            let key = PrivateKey::from_pem(identity.key.as_bytes())?;
+            Ok(ClientCert::new_with_certs(&[certificate], key))
+        });
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::Specific(Arc::new(vec![root])))
-            .client_cert(Some(ClientCert::new_with_certs(&[certificate], key)))
+            .client_cert(client.transpose().map_err(malformed)?)
             .build();
         let agent = Agent::config_builder()
             .tls_config(tls)
@@ -37,9 +41,22 @@ impl Api {
         Ok(Self { server: server.to_owned(), agent })
     }
 
+    /// Another client of the same server, without credentials.
+    pub(crate) fn without_identity(&self, ca: &str) -> Result<Self, Error> {
+        Self::new(&self.server, ca, None)
+    }
+
     /// The status and body of one request, or why there was no answer.
     pub(crate) fn get(&self, path: &str) -> Result<(u16, String), String> {
         let mut response = self.agent.get(format!("{}{path}", self.server)).call().map_err(|why| why.to_string())?;
+        let body = response.body_mut().read_to_string().map_err(|why| why.to_string())?;
+        Ok((response.status().as_u16(), body))
+    }
+
+    /// Sends an object; returns the status and body of the answer, or why there was none.
+    pub(crate) fn post(&self, path: &str, object: &Value) -> Result<(u16, String), String> {
+        let request = self.agent.post(format!("{}{path}", self.server)).header("content-type", "application/json");
+        let mut response = request.send(object.to_string()).map_err(|why| why.to_string())?;
         let body = response.body_mut().read_to_string().map_err(|why| why.to_string())?;
         Ok((response.status().as_u16(), body))
     }

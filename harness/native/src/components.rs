@@ -15,13 +15,13 @@ use std::sync::LazyLock;
 use recipes::PINNED;
 
 use crate::cache::Cache;
-use crate::{Error, names};
+use crate::{Error, Install, names};
 
 /// The folder of a component's programs, in its own.
-const BIN: &str = "bin";
+pub(crate) const BIN: &str = "bin";
 
 /// The folder of a component's data.
-const DATA: &str = "data";
+pub(crate) const DATA: &str = "data";
 
 /// A set of programs built from one `go.mod`.
 #[derive(Debug)]
@@ -112,13 +112,31 @@ pub fn tool(name: &str) -> Result<&'static Component, Error> {
     found.ok_or_else(|| Error::UnknownComponent(name.to_owned()))
 }
 
-/// What a box of this shape is made of.
+/// Programs for whoever signs, lists and scans: they are in every box for which they are built.
+const TOOLS: [&str; 3] = ["cosign", "grype", "syft"];
+
+/// What a box of this shape is made of: Kubernetes first.
 ///
 /// # Errors
 /// [`Error::UnknownRelease`].
 pub fn needed(shape: &crate::BoxShape) -> Result<Vec<&'static Component>, Error> {
-    let kubernetes = kubernetes(&shape.kubernetes)?;
-    Ok(if shape.nodes == 0 { vec![kubernetes] } else { vec![kubernetes, runtime()] })
+    let mut wanted = Vec::new();
+    if shape.nodes > 0 {
+        wanted.push("runtime");
+    }
+    wanted.extend(shape.install.iter().flat_map(|install| installed(*install)));
+    let others = PINNED.iter().filter(|component| wanted.contains(&component.name));
+    Ok([kubernetes(&shape.kubernetes)?].into_iter().chain(others).collect())
+}
+
+fn installed(install: Install) -> Vec<&'static str> {
+    let with_tools = |services: &[&'static str]| services.iter().copied().chain(TOOLS).collect();
+    match install {
+        Install::Registry | Install::PlainRegistry => with_tools(&["registry"]),
+        Install::Sigstore => with_tools(&["fulcio", "rekor-tiles", "timestamp-authority"]),
+        Install::Kyverno => vec!["kyverno"],
+        Install::PolicyController => vec!["policy-controller"],
+    }
 }
 
 impl Component {
@@ -136,6 +154,11 @@ impl Component {
             .iter()
             .position(|pinned| std::ptr::eq(pinned, self))
             .map_or_else(|| self.compute_id(), |at| IDS[at].clone())
+    }
+
+    /// Whether it has files beside its programs.
+    pub(crate) fn has_data(&self) -> bool {
+        !self.data.is_empty()
     }
 
     /// What it consists of, sorted: its programs by name, its data as `data/NAME`.
@@ -172,6 +195,16 @@ impl Cache {
     #[must_use]
     pub fn binary(&self, component: &Component, binary: &str) -> PathBuf {
         self.component_dir(component).join(BIN).join(binary)
+    }
+
+    /// What is shown in a box of this shape: what it is made of, and the tools that are built.
+    pub(crate) fn shown(&self, shape: &crate::BoxShape) -> Result<Vec<&'static Component>, Error> {
+        let mut shown = needed(shape)?;
+        let is_tool = |component: &&Component| TOOLS.contains(&component.name) && self.built(component);
+        let tools: Vec<_> =
+            PINNED.iter().filter(is_tool).filter(|tool| !shown.iter().any(|it| it.name == tool.name)).collect();
+        shown.extend(tools);
+        Ok(shown)
     }
 
     /// Whether a component is there, complete.

@@ -6,11 +6,15 @@ mod controllers;
 mod etcd;
 mod node;
 mod runtime;
+mod services;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use services::{REGISTRY_NAME, Service, issuer_is_open, open_issuer, services};
 
 use crate::kubeconfig;
 use crate::net::Addresses;
@@ -20,6 +24,9 @@ use crate::{Error, PROBE_IMAGE};
 
 /// The folder inside the box that holds all that is ours.
 pub(crate) const HOME: &str = "/run/gauntlet";
+
+/// This program inside a box, below [`HOME`].
+pub(crate) const OURSELVES: &str = "bin/gauntlet";
 
 /// The name of the first (and so far only) node.
 pub(crate) const NODE: &str = "node-1";
@@ -77,11 +84,17 @@ pub(crate) struct Blueprint<'a> {
 }
 
 impl Blueprint<'_> {
-    /// Every file of the box.
+    /// Files of the box outside [`HOME`], by absolute path.
+    pub(crate) fn outside(&self) -> Vec<File> {
+        services::outside(self)
+    }
+
+    /// Every file of the box below [`HOME`].
     pub(crate) fn files(&self) -> Result<Vec<File>, Error> {
         let mut files = self.pki.files();
         files.extend(self.kubeconfigs());
         files.extend(apiserver::files(self)?);
+        files.extend(services::files(self)?);
         if self.shape.nodes > 0 {
             files.extend(node::files(self));
             files.extend(runtime::files(self));
@@ -96,7 +109,19 @@ impl Blueprint<'_> {
             processes.extend(runtime::processes());
             processes.push(node::kubelet(self));
         }
+        processes.extend(services::first(self.shape));
         processes
+    }
+
+    /// Where Fulcio asks for the API server, with or without a kube-proxy.
+    pub(crate) fn first_service(&self) -> Option<SocketAddr> {
+        let address = FIRST_SERVICE.parse::<IpAddr>().ok()?;
+        self.shape.has_sigstore().then_some(SocketAddr::new(address, 443))
+    }
+
+    /// What starts when the issuer of ServiceAccount tokens can be asked by anybody.
+    pub(crate) fn third(&self) -> Vec<Process> {
+        services::third(self.shape)
     }
 
     /// What starts when the API server answers, most wanted first.
@@ -132,13 +157,15 @@ fn kubernetes(name: &str, args: Vec<String>) -> Process {
 }
 
 fn process(name: &str, program: &str, args: Vec<String>) -> Process {
-    let env = [("GOGC", "400"), ("TMPDIR", concat_home("tmp").as_str()), ("PATH", &path())]
+    let env = [("GOGC", "400"), ("TMPDIR", concat_home("tmp").as_str()), ("PATH", &path(&["kubernetes", "runtime"]))]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     Process { name: name.into(), program: program.into(), args, env: env.into(), after_socket: None, ends: false }
 }
 
-fn path() -> String {
-    format!("{HOME}/bin/kubernetes:{HOME}/bin/runtime:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+/// `PATH` with the programs of these components.
+pub(crate) fn path(components: &[&str]) -> String {
+    let ours: String = components.iter().map(|name| format!("{HOME}/bin/{name}:")).collect();
+    format!("{ours}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 }
 
 fn concat_home(path: &str) -> String {

@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::components::{armed, contain};
-use crate::{init, launcher, middle, runc};
+use crate::{enter, init, launcher, middle, runc};
 
 /// To be called first thing in `main` with all arguments, the program's own name included. `Some` means that this was
 /// a hidden entry point, which has done its work: end with that code.
@@ -22,6 +22,8 @@ fn dispatch(words: &[OsString]) -> Option<io::Result<ExitCode>> {
         launcher::LAUNCHER => launcher::run(),
         middle::MIDDLE => middle::run(rest),
         middle::INIT => init::run(),
+        enter::ENTER => enter::enter(rest),
+        enter::JOINED => enter::joined(rest),
         crate::components::CONTAIN => contain(rest),
         crate::components::ARMED => armed(rest),
         _ => return None,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -112,17 +113,21 @@ pub fn architecture() -> &'static str {
 }
 
 impl Cache {
-    /// The folder that holds the test image as `probe.tar`, made if it is not there; its name is the image's digest.
+    /// The folder that holds the test image as `probe.tar` and its program as `probe`, made if it is not there; its
+    /// name is the image's digest.
     pub(crate) fn probe_image(&self) -> Result<PathBuf, Error> {
         let files = BTreeMap::from([("/probe".to_owned(), ImageFile { bytes: PROBE, mode: 0o755 })]);
         let bytes = archive(PROBE_IMAGE, &files, &["/probe"])?;
         let dir = self.images().join(&names::sha256(&bytes)[..12]);
-        let path = dir.join("probe.tar");
-        if fs::metadata(&path).is_ok_and(|meta| meta.len() == bytes.len() as u64) {
+        let (program, path) = (dir.join("probe"), dir.join("probe.tar"));
+        let is_there = |path: &PathBuf, length: usize| fs::metadata(path).is_ok_and(|meta| meta.len() == length as u64);
+        if is_there(&path, bytes.len()) && is_there(&program, PROBE.len()) {
             return Ok(dir);
         }
         fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
         cache::write_atomically(&path, &bytes)?;
+        cache::write_atomically(&program, PROBE)?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).map_err(Error::file("write", &program))?;
         Ok(dir)
     }
 }

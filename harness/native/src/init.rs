@@ -80,7 +80,8 @@ fn set_up(layout: &Layout, door: &Door) -> Result<(), Error> {
     net::ip(&layout.network)?;
     let forward = "/proc/sys/net/ipv4/ip_forward";
     std::fs::write(forward, "1").map_err(Error::file("write", forward))?;
-    door.hang().map_err(Error::system("take the components' connections"))
+    let hung = layout.doors.iter().try_for_each(|at| door.hang(*at));
+    hung.map_err(Error::system("take the components' connections"))
 }
 
 fn spawn_reader(to_main: Sender<Word>) {

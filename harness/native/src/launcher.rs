@@ -6,6 +6,7 @@ mod claim;
 mod drive;
 mod family;
 mod ready;
+mod services;
 
 use std::fs;
 use std::io::{self, BufRead};

@@ -14,6 +14,7 @@ mod cgroup;
 pub mod components;
 mod config;
 pub mod doctor;
+mod enter;
 mod error;
 mod hidden;
 pub mod image;
@@ -43,7 +44,7 @@ pub use hidden::hidden_main;
 pub use progress::Progress;
 pub use registry::{BoxInfo, down, list, sweep};
 pub use running::{Death, Running};
-pub use spec::{AuditFile, BoxShape, Encryption, Spec};
+pub use spec::{AuditFile, BoxShape, Encryption, Install, Spec};
 pub use start::start;
 
 /// The reference of the test image, which is the pause image too: [`PROBE`] as `/probe`.

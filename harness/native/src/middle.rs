@@ -23,7 +23,9 @@ pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     }
-    let status = Command::new(std::env::current_exe()?).arg(INIT).status()?;
+    let mut first = Command::new(std::env::current_exe()?).arg(INIT).spawn()?;
+    protocol::send(io::stdout(), &Event::Born { init: first.id() })?;
+    let status = first.wait()?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 
+use crate::config::FIRST_SERVICE;
 use crate::{Error, names};
 
 /// The first node's address, the same in every box.
@@ -58,9 +59,10 @@ impl Addresses {
         Err(Error::Command { command: "ip link add".into(), why: format!("{ATTEMPTS} interfaces are taken: {why}") })
     }
 
-    /// What has to be done inside.
-    pub(crate) fn inside_commands(&self) -> Vec<String> {
-        vec![
+    /// What has to be done inside. With `first_service` the API server's own Service is there before kube-proxy is, and
+    /// without any.
+    pub(crate) fn inside_commands(&self, first_service: bool) -> Vec<String> {
+        let mut commands = vec![
             "link set lo up".into(),
             format!("addr add {}/31 dev up0", self.inside),
             "link set up0 up".into(),
@@ -68,7 +70,11 @@ impl Addresses {
             format!("addr add {NODE_ADDRESS}/24 dev node"),
             "link set node up".into(),
             "route add default dev node".into(),
-        ]
+        ];
+        if first_service {
+            commands.push(format!("addr add {FIRST_SERVICE}/32 dev lo"));
+        }
+        commands
     }
 
     /// Takes the pair away now, rather than when the kernel comes to it.

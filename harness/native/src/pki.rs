@@ -6,13 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, PKCS_ED25519, SanType,
 };
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use crate::Error;
-use crate::config::{FIRST_SERVICE, File, NODE};
+use crate::config::{FIRST_SERVICE, File, NODE, REGISTRY_NAME};
 use crate::net::NODE_ADDRESS;
 
 /// What signs, in PEM.
@@ -36,6 +36,8 @@ pub(crate) struct Pki {
     authority: Authority,
     identities: BTreeMap<&'static str, Identity>,
     service_accounts_public: String,
+    /// The transparency log's.
+    log: KeyPair,
 }
 
 const CA: &str = "gauntlet-ca";
@@ -43,6 +45,12 @@ const FRONT_CA: &str = "gauntlet-front-proxy-ca";
 
 /// The user of the kubeconfig that people get.
 pub(crate) const ADMIN: &str = "admin";
+
+/// The registry's certificate and key.
+pub(crate) const REGISTRY: &str = "registry";
+
+/// The transparency log's key, below `pki`.
+pub(crate) const LOG_KEY: &str = "rekor.key";
 
 /// Name of the files, common name, organisation.
 const CLIENTS: [(&str, &str, Option<&str>); 5] = [
@@ -79,13 +87,20 @@ impl Pki {
             ("kube-apiserver", signed(api, &ca)?),
             ("kubelet", signed(kubelet, &ca)?),
             ("front-proxy-client", signed(subject("front-proxy-client", None), &front)?),
+            (REGISTRY, signed(registry(server)?, &ca)?),
         ]);
         for (name, common_name, organisation) in CLIENTS {
             identities.insert(name, signed(subject(common_name, organisation), &ca)?);
         }
         let service_accounts_public =
             KeyPair::from_pem(&authority.service_accounts).map_err(Error::Pki)?.public_key_pem();
-        Ok(Self { authority, identities, service_accounts_public })
+        let log = KeyPair::generate_for(&PKCS_ED25519).map_err(Error::Pki)?;
+        Ok(Self { authority, identities, service_accounts_public, log })
+    }
+
+    /// The public key of the transparency log, in PEM.
+    pub(crate) fn log_key(&self) -> String {
+        self.log.public_key_pem()
     }
 
     /// The cluster's authority, in PEM.
@@ -112,8 +127,17 @@ impl Pki {
             .collect();
         files.push(file("sa.key", &self.authority.service_accounts));
         files.push(file("sa.pub", &self.service_accounts_public));
+        files.push(file(LOG_KEY, &self.log.serialize_pem()));
         files
     }
+}
+
+fn registry(server: Ipv4Addr) -> Result<CertificateParams, Error> {
+    let mut params = subject(REGISTRY, None);
+    params.subject_alt_names = names(&[REGISTRY_NAME, "localhost"])?;
+    let fixed = [NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
+    params.subject_alt_names.extend(fixed.into_iter().flatten().chain([IpAddr::V4(server)]).map(SanType::IpAddress));
+    Ok(params)
 }
 
 fn file(name: &str, text: &str) -> File {

@@ -1,6 +1,7 @@
 //! What the processes of a box say to each other: JSON, one message a line, over standard input and output.
 
 use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,6 +58,14 @@ pub(crate) struct Ready {
     pub(crate) audit_log: Option<PathBuf>,
     pub(crate) cgroups: Vec<PathBuf>,
     pub(crate) kubernetes: String,
+    pub(crate) work: PathBuf,
+    pub(crate) address: IpAddr,
+    pub(crate) ca: String,
+    pub(crate) rekor_key: Option<String>,
+    /// The first process, as the host knows it.
+    pub(crate) init: u32,
+    /// `PATH` with every program that the box shows.
+    pub(crate) path: String,
     pub(crate) milestones: Vec<(String, Duration)>,
 }
 
@@ -82,6 +91,10 @@ pub(crate) enum Order {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Event {
     Unshared,
+    /// The first process has this id on the host.
+    Born {
+        init: u32,
+    },
     SetUp,
     Copied,
     /// An order could not be followed.
@@ -107,6 +120,10 @@ pub(crate) struct Layout {
     /// Folders that are copied into the box before it starts: from the host, to a path below `HOME`.
     pub(crate) copies: Vec<(PathBuf, PathBuf)>,
     pub(crate) files: Vec<File>,
+    /// Files elsewhere in the box, by absolute path.
+    pub(crate) outside: Vec<File>,
+    /// Where the first process takes connections for the API server.
+    pub(crate) doors: Vec<SocketAddr>,
     /// Lines for `ip -batch`.
     pub(crate) network: Vec<String>,
 }

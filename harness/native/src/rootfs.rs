@@ -33,12 +33,23 @@ pub(crate) fn enter(layout: &Layout) -> Result<(), Error> {
     dir(&root.join("run"))?;
     bind(&run, &root.join("run"), MsFlags::MS_REC)?;
     kernel_views(&root)?;
-    change_root(&root)
+    change_root(&root)?;
+    layout.outside.iter().try_for_each(replace)
+}
+
+/// Writes a file in the box's own view; what the host has there stays as it is.
+fn replace(file: &File) -> Result<(), Error> {
+    let File { path, text } = file;
+    if let Some(parent) = path.parent() {
+        dir(parent)?;
+    }
+    let _ = fs::remove_file(path);
+    fs::write(path, text).map_err(Error::file("write", path))
 }
 
 /// What is ours, in memory.
 fn furnish(layout: &Layout, home: &Path) -> Result<(), Error> {
-    for path in ["bin", "logs", "tmp", "pki", "cni", "images"] {
+    for path in ["bin", "data", "logs", "tmp", "pki", "cni", "images"] {
         dir(&home.join(path))?;
     }
     // A kubelet looks its folder up among the mounts by device, and ends if it picks one of containerd's that is gone

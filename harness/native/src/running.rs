@@ -1,7 +1,8 @@
 //! A box that is up, in its caller's hands.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin};
+use std::process::{Child, ChildStdin, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::cache::Cache;
 use crate::protocol::Ready;
 use crate::wait::{self, Look};
-use crate::{Error, registry};
+use crate::{Error, enter, registry};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -70,6 +71,17 @@ pub struct Running {
     pub cgroups: Vec<PathBuf>,
     /// The Kubernetes release, as `1.36.3`.
     pub kubernetes: String,
+    /// A folder of the host that the box sees at `/run/gauntlet/work`.
+    pub work: PathBuf,
+    /// The box's address: its services listen there at their ports.
+    pub address: IpAddr,
+    /// The box's certificate authority, PEM.
+    pub ca: String,
+    /// The public key of the transparency log, PEM, where there is one. The log's origin is `rekor.box`.
+    pub rekor_key: Option<String>,
+    launcher: PathBuf,
+    init: u32,
+    path: String,
     cache: PathBuf,
     later: Later,
     attached: Option<(Child, ChildStdin)>,
@@ -79,6 +91,7 @@ impl Running {
     pub(crate) fn new(
         cache: &Path,
         name: &str,
+        launcher: &Path,
         ready: Ready,
         later: Later,
         attached: Option<(Child, ChildStdin)>,
@@ -91,6 +104,13 @@ impl Running {
             audit_log: ready.audit_log,
             cgroups: ready.cgroups,
             kubernetes: ready.kubernetes,
+            work: ready.work,
+            address: ready.address,
+            ca: ready.ca,
+            rekor_key: ready.rekor_key,
+            launcher: launcher.to_owned(),
+            init: ready.init,
+            path: ready.path,
             cache: cache.to_owned(),
             later,
             attached,
@@ -108,6 +128,17 @@ impl Running {
     #[must_use]
     pub fn milestones(&self) -> Vec<(String, Duration)> {
         self.later.lock().milestones.clone()
+    }
+
+    /// A command that runs its first argument in the box: in its namespaces and control group, with `work` as its
+    /// current folder. It has the caller's standard streams and passes the exit code on (128 and the number for a
+    /// signal). `PATH` holds every program that the box shows; of the caller's environment nothing is there.
+    ///
+    /// It dies with the box and with the thread that spawns it, so spawn it where you wait for it, and as a direct
+    /// child of this process.
+    #[must_use]
+    pub fn enter(&self) -> Command {
+        enter::command(&self.launcher, &self.name, self.init, &self.path)
     }
 
     /// Takes the box down, and waits until nothing of it is left.

@@ -1,6 +1,6 @@
 //! What a caller asks of a box.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,40 @@ pub struct BoxShape {
     pub runtime_config: BTreeMap<String, bool>,
     /// 0 (no node: etcd, API server, and the controllers that a namespace needs) or 1.
     pub nodes: u8,
+    /// What stands beside the cluster. The services run as processes of the box; of the verifiers only the programs are
+    /// there, at `/run/gauntlet/bin/NAME`, and their files at `/run/gauntlet/data/NAME`: they run as pods.
+    pub install: BTreeSet<Install>,
+}
+
+/// What can stand beside a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Install {
+    /// An OCI registry with TLS from the box's authority, at `registry.box:5000`.
+    Registry,
+    /// The same registry over plain HTTP, at `registry.localhost:5001`. Both are there when either is asked for, and
+    /// at `front.localhost:5002` a front that spoils the registry's answers on request.
+    PlainRegistry,
+    /// Fulcio at `fulcio.box:5555`, Rekor at `rekor.box:3003`, a timestamp authority at `tsa.box:3004`; plain HTTP.
+    Sigstore,
+    /// Kyverno's program and definitions.
+    Kyverno,
+    /// The programs and definitions of sigstore's policy-controller.
+    PolicyController,
+}
+
+impl BoxShape {
+    /// Whether there is a registry.
+    #[must_use]
+    pub fn has_registry(&self) -> bool {
+        self.install.contains(&Install::Registry) || self.install.contains(&Install::PlainRegistry)
+    }
+
+    /// Whether there are Fulcio, Rekor and a timestamp authority.
+    #[must_use]
+    pub fn has_sigstore(&self) -> bool {
+        self.install.contains(&Install::Sigstore)
+    }
 }
 
 impl Default for BoxShape {
@@ -46,6 +80,7 @@ impl Default for BoxShape {
             feature_gates: BTreeMap::new(),
             runtime_config: BTreeMap::new(),
             nodes: 1,
+            install: BTreeSet::new(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Blueprint, File, HOME, IMAGE_IMPORT, PROBE_IMAGE, Process, file, json as json_file, process};
+use super::{Blueprint, File, HOME, IMAGE_IMPORT, PROBE_IMAGE, Process, file, json as json_file, process, services};
 
 /// containerd's socket.
 pub(super) const SOCKET: &str = "/run/gauntlet/containerd.sock";
@@ -41,12 +41,16 @@ pub(super) fn files(blueprint: &Blueprint) -> Vec<File> {
             { "type": "portmap", "capabilities": { "portMappings": true } },
         ],
     });
-    vec![file("containerd.toml", containerd(blueprint.confined)), json_file("cni/10-box.conflist", &network)]
+    vec![
+        file("containerd.toml", containerd(blueprint.confined, blueprint.shape.has_registry())),
+        json_file("cni/10-box.conflist", &network),
+    ]
 }
 
 /// Where CAP_SYS_RESOURCE is missing, runc is reached through this program (see [`crate::runc`]).
-fn containerd(confined: bool) -> String {
+fn containerd(confined: bool, registry: bool) -> String {
     let runc = if confined { format!("{HOME}/bin/gauntlet-runc") } else { format!("{HOME}/bin/runtime/runc") };
+    let registry = if registry { services::HOSTS_CONFIG } else { "" };
     format!(
         r#"version = 3
 root = "{HOME}/containerd/root"
@@ -81,6 +85,6 @@ disabled_plugins = [
     use_internal_loopback = true
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
   sandbox = "{PROBE_IMAGE}"
-"#
+{registry}"#
     )
 }

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use crate::config::{API_PORT, DOOR_PORT};
+use crate::config::API_PORT;
 
 /// Shut until it is opened; then open for good.
 #[derive(Clone, Default)]
@@ -16,9 +16,9 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Begins to take connections.
-    pub(super) fn hang(&self) -> io::Result<()> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, DOOR_PORT))?;
+    /// Begins to take connections at an address.
+    pub(super) fn hang(&self, at: SocketAddr) -> io::Result<()> {
+        let listener = TcpListener::bind(at)?;
         let door = self.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {

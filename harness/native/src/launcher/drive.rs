@@ -1,5 +1,6 @@
 //! The start of a box, step by step.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -7,9 +8,11 @@ use super::claim::Claim;
 use super::family::{Family, Stop};
 use super::ready::Readiness;
 use super::report;
+use super::services::Watches;
 use crate::api::Api;
 use crate::components::{self, Component};
-use crate::config::{Blueprint, HOME};
+use crate::config::{self, Blueprint, DOOR_PORT, HOME, OURSELVES};
+use crate::enter::WORK;
 use crate::net::Addresses;
 use crate::pki::{ADMIN, Authority, Pki};
 use crate::protocol::{Bind, Event, Layout, Order, Purpose, Ready, Report, Request};
@@ -30,7 +33,10 @@ impl Story {
     }
 
     pub(super) fn milestone(&mut self, name: &str) {
-        let at = self.start.elapsed();
+        self.milestone_at(name, self.start.elapsed());
+    }
+
+    pub(super) fn milestone_at(&mut self, name: &str, at: Duration) {
         self.milestones.push((name.to_owned(), at));
         report(&Report::Progress(Progress::Milestone { name: name.to_owned(), at }));
     }
@@ -48,6 +54,7 @@ pub(super) fn start(
     family: &mut Family,
     story: &mut Story,
 ) -> Result<Ready, Stop> {
+    let shown = claim.cache.shown(&request.shape)?;
     let kubernetes = components::kubernetes(&request.shape.kubernetes)?;
     let seed = match request.purpose {
         Purpose::Use => Seed::find(&claim.cache, kubernetes, &request.shape),
@@ -67,16 +74,18 @@ pub(super) fn start(
         cgroup_root: &claim.group.kubelet_root,
         confined: runc::is_needed(),
     };
-    family.order(&Order::SetUp(Box::new(layout(claim, kubernetes, &blueprint, seed.as_ref())?)))?;
+    family.order(&Order::SetUp(Box::new(layout(claim, &shown, &blueprint, seed.as_ref())?)))?;
     for process in blueprint.first() {
         family.order(&Order::Spawn(process))?;
     }
+    let mut watches = Watches::begin(&request.shape, addresses.inside, pki.ca(), story.start)?;
     family.expect("the box's inside", SHORT, |event| matches!(event, Event::SetUp), &mut started)?;
     story.milestone("inside");
     let (server, kubeconfig) = write_kubeconfig(claim, &blueprint)?;
-    let api = Api::new(&server, pki.ca(), pki.identity(ADMIN).ok_or_else(no_admin)?)?;
+    let api = Api::new(&server, pki.ca(), Some(pki.identity(ADMIN).ok_or_else(no_admin)?))?;
     let mut readiness = Readiness { api, family, story, nodes: request.shape.nodes };
     readiness.reach(&blueprint, seed.is_some())?;
+    watches.end(readiness.family, readiness.story)?;
     match request.purpose {
         Purpose::Seed => harvest(claim, kubernetes, request, &pki, readiness)?,
         Purpose::Use => readiness.watch_on(),
@@ -89,6 +98,12 @@ pub(super) fn start(
         logs,
         cgroups: claim.group.dirs().to_vec(),
         kubernetes: kubernetes.version.to_owned(),
+        work: claim.dir.join(WORK),
+        address: addresses.inside.into(),
+        ca: pki.ca().to_owned(),
+        rekor_key: request.shape.has_sigstore().then(|| pki.log_key()),
+        init: family.init.ok_or_else(|| Stop::Failed("the box has no first process".into()))?,
+        path: config::path(&shown.iter().map(|component| component.name).collect::<Vec<_>>()),
         milestones: story.milestones.clone(),
     })
 }
@@ -105,31 +120,35 @@ fn write_kubeconfig(claim: &Claim, blueprint: &Blueprint) -> Result<(String, Pat
     Ok((server, path))
 }
 
-fn layout(claim: &Claim, kubernetes: &Component, blueprint: &Blueprint, seed: Option<&Seed>) -> Result<Layout, Error> {
+fn layout(claim: &Claim, shown: &[&Component], blueprint: &Blueprint, seed: Option<&Seed>) -> Result<Layout, Error> {
     let cache = &claim.cache;
     let bind = |from: PathBuf, to: &str, read_only| Bind { from, to: to.into(), read_only };
-    let mut binds = vec![
-        bind(cache.component_dir(kubernetes).join("bin"), "bin/kubernetes", true),
-        bind(claim.dir.join("logs"), "logs", false),
-    ];
-    if blueprint.shape.nodes > 0 {
-        binds.push(bind(cache.component_dir(components::runtime()).join("bin"), "bin/runtime", true));
-        binds.push(bind(cache.probe_image()?, "images", true));
-    }
+    let program = std::env::current_exe().map_err(Error::system("find this program"))?;
+    let mut binds = vec![bind(cache.probe_image()?, "images", true), bind(program.clone(), OURSELVES, true)];
     if blueprint.confined {
-        let program = std::env::current_exe().map_err(Error::system("find this program"))?;
         binds.push(bind(program, &format!("bin/{}", runc::NAME), true));
     }
-    let harvest = claim.dir.join("seed");
-    crate::cache::private_dir(&harvest)?;
-    binds.push(bind(harvest, "seed", false));
+    for component in shown {
+        for part in [components::BIN, components::DATA].into_iter().take(1 + usize::from(component.has_data())) {
+            let from = cache.component_dir(component).join(part);
+            binds.push(bind(from, &format!("{part}/{}", component.name), true));
+        }
+    }
+    for shared in ["logs", "seed", WORK] {
+        crate::cache::private_dir(&claim.dir.join(shared))?;
+        binds.push(bind(claim.dir.join(shared), shared, false));
+    }
+    let mut doors = vec![SocketAddr::from(([127, 0, 0, 1], DOOR_PORT))];
+    doors.extend(blueprint.first_service());
     Ok(Layout {
         stage: claim.dir.join("root"),
         host_name: "gauntlet".into(),
         binds,
         copies: seed.map(|seed| (seed.etcd(), "etcd".into())).into_iter().collect(),
         files: blueprint.files()?,
-        network: blueprint.addresses.inside_commands(),
+        outside: blueprint.outside(),
+        network: blueprint.addresses.inside_commands(doors.len() > 1),
+        doors,
     })
 }
 

@@ -53,12 +53,14 @@ pub(super) struct Family {
     ended: Vec<String>,
     /// Processes that were told to stop.
     stopping: Vec<String>,
+    /// The box's first process, as the host knows it.
+    pub(super) init: Option<u32>,
 }
 
 impl Family {
     pub(super) fn new(words: Receiver<Word>, to_main: Sender<Word>) -> Self {
         let (ending, ended, stopping) = (Vec::new(), Vec::new(), Vec::new());
-        Self { words, to_main, middle: None, logs: PathBuf::new(), ending, ended, stopping }
+        Self { words, to_main, middle: None, logs: PathBuf::new(), ending, ended, stopping, init: None }
     }
 
     /// Starts the middle process; returns its id.
@@ -185,6 +187,7 @@ impl Family {
     fn judge(&mut self, event: Event, started: &mut dyn FnMut(&str)) -> Result<(), Stop> {
         match event {
             Event::Started { process } => started(&process),
+            Event::Born { init } => self.init = Some(init),
             Event::Failed(why) => return Err(Stop::Failed(why)),
             exited @ Event::Exited { .. } => {
                 if let Some((process, status)) = self.note(exited) {

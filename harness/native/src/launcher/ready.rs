@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use super::drive::{Story, started};
 use super::family::{Family, Stop, Word};
 use crate::api::{Api, first_line};
-use crate::config::{Blueprint, IMAGE_IMPORT, NODE, Process};
+use crate::config::{Blueprint, IMAGE_IMPORT, NODE, Process, issuer_is_open, open_issuer};
 use crate::protocol::Order;
 use crate::wait::{self, Look};
 
@@ -47,6 +47,9 @@ impl Readiness<'_> {
         if !seeded {
             self.spawn(blueprint.second())?;
         }
+        if blueprint.shape.has_sigstore() {
+            self.open_issuer(blueprint)?;
+        }
         self.wait("the ServiceAccount `default`", |api| {
             exists(api, "/api/v1/namespaces/default/serviceaccounts/default")
         })?;
@@ -58,6 +61,20 @@ impl Readiness<'_> {
             self.story.milestone("node-ready");
         }
         Ok(())
+    }
+
+    /// Lets everybody read what Fulcio asks the cluster for, and starts Fulcio, which asks once and never again.
+    fn open_issuer(&mut self, blueprint: &Blueprint) -> Result<(), Stop> {
+        let (path, binding) = open_issuer();
+        self.wait("the issuer's keys to be opened", |api| match api.post(path, &binding) {
+            Ok((201 | 409, _)) => Look::Ready(()),
+            Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
+            Err(why) => Look::NotYet(why),
+        })?;
+        let anybody = self.api.without_identity(blueprint.pki.ca())?;
+        let name = "the issuer's keys to be open";
+        self.family.look(name, PATIENCE, &mut started, || answers(&anybody, issuer_is_open()))?;
+        self.spawn(blueprint.third())
     }
 
     fn spawn(&mut self, processes: Vec<Process>) -> Result<(), Stop> {

@@ -1,0 +1,209 @@
+//! What stands beside the cluster: a registry and its front, and what signs, logs and dates. Each has a name that the
+//! box, its pods and containerd know it by, and listens on every address, so that the host reaches it too.
+
+use serde_json::{Value, json};
+
+use super::{Blueprint, FIRST_SERVICE, File, HOME, Process, file, json as json_file, process};
+use crate::Error;
+use crate::net::NODE_ADDRESS;
+use crate::pki::{LOG_KEY, REGISTRY};
+use crate::spec::BoxShape;
+
+/// The registry's name, with TLS.
+pub(crate) const REGISTRY_NAME: &str = "registry.box";
+
+/// Where containerd looks registries up, as a line of its configuration.
+pub(super) const HOSTS_CONFIG: &str = r#"[plugins.'io.containerd.cri.v1.images'.registry]
+  config_path = "/run/gauntlet/certs.d"
+"#;
+
+const REGISTRY_PORT: u16 = 5000;
+const PLAIN_PORT: u16 = 5001;
+const FRONT_PORT: u16 = 5002;
+const FULCIO_PORT: u16 = 5555;
+const LOG_PORT: u16 = 3003;
+const TIMESTAMP_PORT: u16 = 3004;
+
+/// Names for the node's address. Go's registry clients take those below `localhost` for plain HTTP.
+const NAMES: [&str; 6] = [REGISTRY_NAME, "registry.localhost", "front.localhost", "fulcio.box", "rekor.box", "tsa.box"];
+
+/// The issuer of ServiceAccount tokens, which Fulcio asks for its keys.
+const ISSUER: &str = "https://kubernetes.default.svc";
+
+/// A service that the host waits for.
+pub(crate) struct Service {
+    /// Its milestone.
+    pub(crate) name: &'static str,
+    /// Whether it speaks TLS.
+    pub(crate) tls: bool,
+    pub(crate) port: u16,
+    /// What it answers with 200 when it can be used.
+    pub(crate) path: &'static str,
+}
+
+/// The services of a shape.
+pub(crate) fn services(shape: &BoxShape) -> Vec<Service> {
+    let plain = |name, port, path| Service { name, tls: false, port, path };
+    let mut services = Vec::new();
+    if shape.has_registry() {
+        services.push(Service { name: REGISTRY, tls: true, port: REGISTRY_PORT, path: "/v2/" });
+        services.push(plain("registry-plain", PLAIN_PORT, "/v2/"));
+        services.push(plain("front", FRONT_PORT, "/v2/"));
+    }
+    if shape.has_sigstore() {
+        services.push(plain("rekor", LOG_PORT, "/healthz"));
+        services.push(plain("timestamp-authority", TIMESTAMP_PORT, "/api/v1/timestamp/certchain"));
+        services.push(plain("fulcio", FULCIO_PORT, "/api/v1/rootCert"));
+    }
+    services
+}
+
+/// What starts at once.
+pub(super) fn first(shape: &BoxShape) -> Vec<Process> {
+    let mut processes = Vec::new();
+    if shape.has_registry() {
+        processes.push(service(REGISTRY, "registry/registry", &["serve", "/run/gauntlet/registry.json"]));
+        processes.push(service("registry-plain", "registry/registry", &["serve", "/run/gauntlet/registry-plain.json"]));
+        let (listen, upstream) = (format!("0.0.0.0:{FRONT_PORT}"), format!("127.0.0.1:{PLAIN_PORT}"));
+        let args = ["front", "--listen", &listen, "--upstream", &upstream].map(ToOwned::to_owned);
+        processes.push(process("front", &format!("{HOME}/images/probe"), args.to_vec()));
+    }
+    if shape.has_sigstore() {
+        processes.push(log());
+        processes.push(service(
+            "timestamp-authority",
+            "timestamp-authority/timestamp-server",
+            &["serve", "--host=0.0.0.0", "--port=3004", "--timestamp-signer=memory", "--disable-ntp-monitoring"],
+        ));
+    }
+    processes
+}
+
+/// What starts when the issuer of tokens answers.
+pub(super) fn third(shape: &BoxShape) -> Vec<Process> {
+    if !shape.has_sigstore() {
+        return Vec::new();
+    }
+    let args = [
+        "serve",
+        "--port=5555",
+        "--grpc-host=127.0.0.1",
+        "--grpc-port=5556",
+        "--metrics-port=5557",
+        "--ca=ephemeralca",
+        "--ct-log-url=",
+        "--config-path=/run/gauntlet/fulcio.json",
+    ];
+    vec![service("fulcio", "fulcio/fulcio", &args)]
+}
+
+fn log() -> Process {
+    let args = [
+        "serve".to_owned(),
+        "--hostname=rekor.box".to_owned(),
+        format!("--signer-filepath={HOME}/pki/{LOG_KEY}"),
+        format!("--storage-dir={HOME}/rekor"),
+        "--http-address=0.0.0.0".to_owned(),
+        format!("--http-port={LOG_PORT}"),
+        "--grpc-port=3013".to_owned(),
+        "--http-metrics-port=3023".to_owned(),
+        "--checkpoint-interval=100ms".to_owned(),
+        "--batch-max-age=10ms".to_owned(),
+    ];
+    service("rekor", "rekor-tiles/rekor", &args.each_ref().map(String::as_str))
+}
+
+fn service(name: &str, program: &str, args: &[&str]) -> Process {
+    let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+    let mut process = process(name, &format!("{HOME}/bin/{program}"), args);
+    let more = [("HOME", format!("{HOME}/tmp")), ("OTEL_TRACES_EXPORTER", "none".to_owned())];
+    process.env.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    process
+}
+
+/// Files below [`HOME`].
+pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
+    let mut files = Vec::new();
+    if blueprint.shape.has_registry() {
+        let secret = crate::names::hex(&super::apiserver::random_key()?);
+        let pki = |end: &str| format!("{HOME}/pki/{REGISTRY}.{end}");
+        let tls = json!({ "certificate": pki("crt"), "key": pki("key") });
+        files.push(json_file("registry.json", &registry(REGISTRY_PORT, &secret, Some(tls))));
+        files.push(json_file("registry-plain.json", &registry(PLAIN_PORT, &secret, None)));
+        files.push(hosts_file("https", &format!("{REGISTRY_NAME}:{REGISTRY_PORT}")));
+        files.push(hosts_file("http", &format!("registry.localhost:{PLAIN_PORT}")));
+        files.push(hosts_file("http", &format!("front.localhost:{FRONT_PORT}")));
+    }
+    if blueprint.shape.has_sigstore() {
+        let issuer = json!({ "issuer-url": ISSUER, "client-id": "sigstore", "type": "kubernetes" });
+        files.push(json_file("fulcio.json", &json!({ "oidc-issuers": { ISSUER: issuer } })));
+    }
+    Ok(files)
+}
+
+/// Both registries read and write the same folder, so neither may remember what it saw there. Every request is one line
+/// of the log, in Apache's combined format: requests can be counted there.
+fn registry(port: u16, secret: &str, tls: Option<Value>) -> Value {
+    let mut http = json!({ "addr": format!(":{port}"), "secret": secret });
+    if let Some(tls) = tls {
+        http["tls"] = tls;
+    }
+    json!({
+        "version": "0.1",
+        "log": { "level": "error", "formatter": "json" },
+        "storage": {
+            "filesystem": { "rootdirectory": format!("{HOME}/registry") },
+            "delete": { "enabled": true },
+            "maintenance": { "uploadpurging": { "enabled": false } },
+        },
+        "http": http,
+    })
+}
+
+/// How containerd reaches a registry.
+fn hosts_file(scheme: &str, host: &str) -> File {
+    let server = format!("{scheme}://{host}");
+    let text = format!("server = \"{server}\"\n[host.\"{server}\"]\n  ca = \"{HOME}/pki/ca.crt\"\n");
+    file(format!("certs.d/{host}/hosts.toml"), text)
+}
+
+/// Files elsewhere. With names comes that no other name is asked for anywhere: a box has no network, and a question
+/// into nowhere would take long to fail.
+pub(super) fn outside(blueprint: &Blueprint) -> Vec<File> {
+    let mut files = Vec::new();
+    if !blueprint.shape.install.is_empty() {
+        let names = NAMES.join(" ");
+        let hosts = format!("127.0.0.1 localhost\n{FIRST_SERVICE} kubernetes.default.svc\n{NODE_ADDRESS} {names}\n");
+        files.push(file("/etc/hosts", hosts));
+        files.push(file("/etc/resolv.conf", "nameserver 127.0.0.1\n"));
+    }
+    if blueprint.shape.has_sigstore() {
+        files.push(file("/var/run/fulcio/ca.crt", blueprint.pki.ca()));
+    }
+    files
+}
+
+/// Lets everybody ask for the keys that ServiceAccount tokens are signed with: where to send it, and what.
+pub(crate) fn open_issuer() -> (&'static str, Value) {
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": { "name": "gauntlet:service-account-issuer-discovery" },
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "system:service-account-issuer-discovery",
+        },
+        "subjects": [{
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "Group",
+            "name": "system:unauthenticated",
+        }],
+    });
+    ("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
+}
+
+/// What everybody can read once that holds.
+pub(crate) fn issuer_is_open() -> &'static str {
+    "/.well-known/openid-configuration"
+}

@@ -1,0 +1,112 @@
+//! Running a program inside a box that is up: in its namespaces and its control group, so that it ends with the box,
+//! and dies with whoever called it.
+//!
+//! ```text
+//! the caller ── spawn ──▶ __enter   joins the box; dies with the caller
+//!                         └ __joined   becomes the program, process of the box; dies with the one before
+//! ```
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, ExitCode, ExitStatus};
+
+use nix::sched::{CloneFlags, setns};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{chdir, getppid};
+
+use crate::cgroup::Host;
+use crate::config::{HOME, OURSELVES};
+use crate::error::chain;
+
+/// The hidden words; see [`crate::hidden_main`].
+pub(crate) const ENTER: &str = "__enter";
+pub(crate) const JOINED: &str = "__joined";
+
+/// The folder that a box shares with the host, below [`HOME`].
+pub(crate) const WORK: &str = "work";
+
+/// The namespaces of a box: the mounts last, because the others are found in the host's `/proc`.
+const SPACES: [(&str, CloneFlags); 5] = [
+    ("ipc", CloneFlags::CLONE_NEWIPC),
+    ("uts", CloneFlags::CLONE_NEWUTS),
+    ("net", CloneFlags::CLONE_NEWNET),
+    ("pid", CloneFlags::CLONE_NEWPID),
+    ("mnt", CloneFlags::CLONE_NEWNS),
+];
+
+/// A command that runs its first argument in the box `name`, whose first process is `init`.
+pub(crate) fn command(launcher: &Path, name: &str, init: u32, path: &str) -> Command {
+    let mut command = Command::new(launcher);
+    command.args([ENTER, name]).arg(init.to_string()).arg(std::process::id().to_string());
+    command.env_clear().env("PATH", path);
+    command.env("HOME", format!("{HOME}/{WORK}")).env("TMPDIR", format!("{HOME}/tmp"));
+    command
+}
+
+/// `__enter NAME INIT CALLER PROGRAM ARG…`.
+pub(crate) fn enter(words: &[OsString]) -> io::Result<ExitCode> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    let [name, init, caller, program @ ..] = words else { return Err(io::Error::other("too few words")) };
+    let text = |word: &OsString| word.to_string_lossy().into_owned();
+    if getppid().to_string() != text(caller) {
+        return Err(io::Error::other("the caller is gone"));
+    }
+    join(&text(name), &text(init))?;
+    let status = Command::new(format!("{HOME}/{OURSELVES}")).arg(JOINED).args(program).status()?;
+    Ok(ExitCode::from(code(status)))
+}
+
+fn join(name: &str, init: &str) -> io::Result<()> {
+    let spaces = SPACES.map(|(space, flag)| (File::open(format!("/proc/{init}/ns/{space}")), flag));
+    let group = Host::detect().map_err(|error| io::Error::other(chain(&error)))?.group(name);
+    if !is_in(&fs::read_to_string(format!("/proc/{init}/cgroup")).unwrap_or_default(), &group.kubelet_root) {
+        return Err(io::Error::other(format!("the box `{name}` is not up")));
+    }
+    group.join().map_err(|error| io::Error::other(chain(&error)))?;
+    for (space, flag) in spaces {
+        setns(space?, flag)?;
+    }
+    Ok(chdir(&Path::new(HOME).join(WORK))?)
+}
+
+/// Whether a process with these control groups belongs to the box: its id may be another process's by now.
+fn is_in(groups: &str, root: &str) -> bool {
+    let end = format!("{root}/system");
+    groups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).any(|path| path.ends_with(&end))
+}
+
+/// `__joined PROGRAM ARG…`: the parent is outside, where no process of the box has an id; another parent is the box's
+/// first process, which takes the children of the dead.
+pub(crate) fn joined(words: &[OsString]) -> io::Result<ExitCode> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    if getppid().as_raw() != 0 {
+        return Err(io::Error::other("the caller is gone"));
+    }
+    let (program, args) = words.split_first().ok_or_else(|| io::Error::other("no program"))?;
+    let why = Command::new(program).args(args).exec();
+    Err(io::Error::other(format!("failed to run `{}`: {why}", program.display())))
+}
+
+/// A status as an exit code, as shells have it.
+fn code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_boxs_own_first_process_is_joined() {
+        assert!(is_in("3:pids:/gauntlet-a/system\n0::/x\n", "/gauntlet-a"));
+        assert!(is_in("0::/outer/gauntlet-a/system\n", "/gauntlet-a"));
+        for other in ["", "0::/\n", "0::/gauntlet-ab/system\n", "0::/gauntlet-a\n", "0::/gauntlet-a/kubepods/x\n"] {
+            assert!(!is_in(other, "/gauntlet-a"), "{other}");
+        }
+    }
+}
