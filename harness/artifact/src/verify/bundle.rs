@@ -130,7 +130,8 @@ impl Bundle {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Rejection> {
         let unreadable = |said: String| Rejection::new(Why::Unreadable, said);
         let text = std::str::from_utf8(bytes).map_err(|fault| unreadable(format!("no bundle: {fault}")))?;
-        let bundle: Self = serde_json::from_str(text).map_err(|fault| unreadable(format!("no bundle: {fault}")))?;
+        let bundle: Self =
+            serde_json::from_str(text).map_err(|fault| unreadable(format!("no bundle: {}", words(&fault))))?;
         if bundle.media_type != MEDIA_TYPE || bundle.dsse_envelope.payload_type != IN_TOTO {
             let kind = format!("{} with {}", bundle.media_type, bundle.dsse_envelope.payload_type);
             return Err(unreadable(format!("a bundle of another kind: {kind}")));
@@ -144,7 +145,7 @@ impl Bundle {
     /// What it states, whoever signed it.
     pub(super) fn statement(&self) -> Result<Statement, Rejection> {
         serde_json::from_slice(&self.dsse_envelope.payload.0)
-            .map_err(|fault| Rejection::new(Why::Unreadable, format!("no statement: {fault}")))
+            .map_err(|fault| Rejection::new(Why::Unreadable, format!("no statement: {}", words(&fault))))
     }
 
     /// The signer's certificate.
@@ -190,4 +191,10 @@ fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
         Value::String(text) => text.parse().map_err(serde::de::Error::custom),
         other => other.as_u64().ok_or_else(|| serde::de::Error::custom("no number")),
     }
+}
+
+/// What a parser says, without the place: signatures are not all of one length.
+fn words(fault: &serde_json::Error) -> String {
+    let text = fault.to_string();
+    text.split_once(" at line ").map_or_else(|| text.clone(), |(words, _)| words.to_owned())
 }

@@ -24,7 +24,7 @@ pub(in crate::actions) struct Mark([usize; 2]);
 
 impl World<'_> {
     /// The place in the logs where this step begins, if its requests are to be counted.
-    pub(in crate::actions) async fn mark(&self, step: &Step) -> Option<Mark> {
+    pub(in crate::actions) async fn begin_count(&self, step: &Step) -> Option<Mark> {
         let install = self.scenario.scenario.install(self.scenario.scenario.worlds.get(self.name)?);
         let has_engine = install.contains(&Install::Kyverno) || install.contains(&Install::PolicyController);
         let (Action::Create(file) | Action::Apply(file) | Action::Update(file)) = &step.action else { return None };
