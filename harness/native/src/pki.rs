@@ -128,6 +128,7 @@ impl Pki {
         files.push(file("sa.key", &self.authority.service_accounts));
         files.push(file("sa.pub", &self.service_accounts_public));
         files.push(file(LOG_KEY, &self.log.serialize_pem()));
+        files.push(file("rekor.pub", &self.log_key()));
         files
     }
 }

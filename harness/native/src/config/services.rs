@@ -92,6 +92,7 @@ pub(super) fn third(shape: &BoxShape) -> Vec<Process> {
         "--metrics-port=5557",
         "--ca=ephemeralca",
         "--ct-log-url=",
+        "--log_type=prod",
         "--config-path=/run/gauntlet/fulcio.json",
     ];
     vec![service("fulcio", "fulcio/fulcio", &args)]
