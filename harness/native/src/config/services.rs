@@ -136,8 +136,8 @@ pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
         files.push(hosts_file("http", &format!("front.localhost:{FRONT_PORT}")));
     }
     if blueprint.shape.has_sigstore() {
-        let issuer = json!({ "issuer-url": ISSUER, "client-id": "sigstore", "type": "kubernetes" });
-        files.push(json_file("fulcio.json", &json!({ "oidc-issuers": { ISSUER: issuer } })));
+        let issuer = json!({ "IssuerURL": ISSUER, "ClientID": "sigstore", "Type": "kubernetes" });
+        files.push(json_file("fulcio.json", &json!({ "OIDCIssuers": { ISSUER: issuer } })));
     }
     Ok(files)
 }
@@ -176,7 +176,7 @@ pub(super) fn outside(blueprint: &Blueprint) -> Vec<File> {
         let names = NAMES.join(" ");
         let hosts = format!("127.0.0.1 localhost\n{FIRST_SERVICE} kubernetes.default.svc\n{NODE_ADDRESS} {names}\n");
         files.push(file("/etc/hosts", hosts));
-        files.push(file("/etc/resolv.conf", "nameserver 127.0.0.1\n"));
+        files.push(file("/etc/resolv.conf", ""));
     }
     if blueprint.shape.has_sigstore() {
         files.push(file("/var/run/fulcio/ca.crt", blueprint.pki.ca()));
