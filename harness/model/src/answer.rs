@@ -64,7 +64,7 @@ pub enum Why {
     OtherDigest,
     /// The certificate was not valid at the only time that is known.
     Expired,
-    /// No entry in the transparency log.
+    /// No entry in the transparency log that is trusted. (cosign says the same where the entry is of another log.)
     NoLogEntry,
     /// The entry is not of a log that is trusted.
     UntrustedLog,
@@ -74,6 +74,10 @@ pub enum Why {
     UntrustedTimestamp,
     /// The certificate is not of an authority that is trusted.
     UntrustedAuthority,
+    /// The certificate is over or of no authority that is trusted: cosign does not say which.
+    InvalidCertificate,
+    /// The log entry that came with the signature is not the entry of this signature.
+    OtherLogEntry,
     /// No attestation of the type that was asked for.
     NoAttestation,
     /// What is attached cannot be read.
@@ -103,6 +107,8 @@ impl fmt::Display for Why {
             Self::NoTimestamp => "no-timestamp",
             Self::UntrustedTimestamp => "untrusted-timestamp",
             Self::UntrustedAuthority => "untrusted-authority",
+            Self::InvalidCertificate => "invalid-certificate",
+            Self::OtherLogEntry => "other-log-entry",
             Self::NoAttestation => "no-attestation",
             Self::Unreadable => "unreadable",
             Self::NoTrustedRoot => "no-trusted-root",

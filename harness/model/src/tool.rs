@@ -1,6 +1,17 @@
-//! Reading what a tool left: as with replies, a rejection is only believed when its words are known.
+//! Reading what a tool left: as with replies, a rejection is only believed when its words are known, and when they
+//! came with the exit code that belongs to them.
+//!
+//! The words are those of cosign 3.1.3, as it printed them. Sources: sigstore/cosign `cmd/cosign/main.go` (every error
+//! is printed twice), `cmd/cosign/cli/verify` and `pkg/cosign/verify.go`, `cmd/cosign/errors/exit_code_lookup.go` (exit
+//! codes), `internal/key` and `pkg/cosign/bundle` (signing); sigstore/sigstore-go `pkg/verify`; and
+//! google/go-containerregistry `pkg/v1/remote/transport/error.go`. syft 1.42.1 and grype 0.109.0 say theirs in one
+//! line that begins with `[SECONDS] ERROR`.
 
-use crate::{Answer, Verdict};
+use serde_json::Value;
+
+use crate::{Answer, Verdict, Why};
+
+mod words;
 
 /// A call of a tool, by what it is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +33,79 @@ pub enum Tool {
 /// What this outcome means. `exit` is the exit code, unless a signal ended the tool.
 #[must_use]
 pub fn read_tool(tool: Tool, exit: Option<i32>, stdout: &str, stderr: &str) -> Verdict {
-    let _ = stdout;
-    match (tool, exit) {
-        (Tool::CosignSign | Tool::CosignAttest | Tool::Syft, Some(0)) => Answer::Made.into(),
-        (Tool::CosignVerify | Tool::CosignVerifyAttestation | Tool::Grype, Some(0)) => Answer::Verified.into(),
-        _ => Verdict::broken(format!(
-            "the tool's words are not known: {}",
-            stderr.trim().lines().last().unwrap_or_default()
-        )),
+    let Some(exit) = exit else {
+        return Verdict::broken("a signal ended the tool");
+    };
+    if exit == 0 {
+        return done(tool, stdout, stderr);
     }
+    let why = match tool {
+        Tool::CosignSign | Tool::CosignAttest => complaint(stderr).and_then(|text| words::signing(text, exit)),
+        Tool::CosignVerify => complaint(stderr).and_then(|text| words::verifying(text, exit, Why::NoSignature)),
+        Tool::CosignVerifyAttestation => {
+            complaint(stderr).and_then(|text| words::verifying(text, exit, Why::NoAttestation))
+        }
+        Tool::Syft => error_line(stderr).and_then(|_| words::cataloguing(stderr, exit)),
+        Tool::Grype => words::scanning(error_line(stderr), exit),
+    };
+    why.map_or_else(|| unknown(exit, stderr), |why| Answer::Rejected { why }.into())
+}
+
+/// Exit code 0 is a success only with what belongs to it.
+fn done(tool: Tool, stdout: &str, stderr: &str) -> Verdict {
+    let said = |line: &str| stderr.lines().any(|one| one.starts_with(line));
+    let (shown, answer) = match tool {
+        Tool::CosignSign => (said("Pushing signature to: "), Answer::Made),
+        Tool::CosignAttest => (said("Signing artifact..."), Answer::Made),
+        Tool::CosignVerify => (names_digests(stdout), Answer::Verified),
+        Tool::CosignVerifyAttestation => (holds_statements(stdout), Answer::Verified),
+        Tool::Syft => (true, Answer::Made),
+        Tool::Grype => (!stdout.trim().is_empty(), Answer::Verified),
+    };
+    if shown { answer.into() } else { unknown(0, stderr) }
+}
+
+/// Whether this is the list of verified signatures, each with the digest that it speaks of.
+fn names_digests(stdout: &str) -> bool {
+    let digest = |one: &Value| one["critical"]["image"]["docker-manifest-digest"].as_str().is_some();
+    match serde_json::from_str::<Value>(stdout) {
+        Ok(Value::Array(list)) => !list.is_empty() && list.iter().all(digest),
+        _ => false,
+    }
+}
+
+/// Whether these are verified attestations, an envelope a line.
+fn holds_statements(stdout: &str) -> bool {
+    let envelope = |line: &str| {
+        serde_json::from_str::<Value>(line)
+            .is_ok_and(|one| one["payload"].is_string() && one["payloadType"] == "application/vnd.in-toto+json")
+    };
+    let mut lines = stdout.lines().filter(|line| !line.trim().is_empty()).peekable();
+    lines.peek().is_some() && lines.all(envelope)
+}
+
+/// cosign's own error: printed by its command library as `Error: TEXT`, and once more by its main function. That both
+/// are the same, to the end of the output, is what keeps a text within a text from being taken for it.
+fn complaint(stderr: &str) -> Option<&str> {
+    const FIRST: &str = "Error: ";
+    const AGAIN: &str = "\nerror during command execution: ";
+    let start = if stderr.starts_with(FIRST) { 0 } else { stderr.find("\nError: ")? + 1 };
+    let both = stderr.get(start + FIRST.len()..)?;
+    let both = both.strip_suffix('\n').unwrap_or(both);
+    let length = both.len().checked_sub(AGAIN.len())? / 2;
+    let text = both.get(..length)?;
+    (both.get(length..)?.strip_prefix(AGAIN)? == text).then_some(text)
+}
+
+/// What follows `[SECONDS] ERROR ` at the beginning of a line.
+fn error_line(stderr: &str) -> Option<&str> {
+    stderr.lines().find_map(|line| {
+        let (seconds, text) = line.strip_prefix('[')?.split_once("] ERROR ")?;
+        seconds.chars().all(|c| c.is_ascii_digit()).then_some(text)
+    })
+}
+
+fn unknown(exit: i32, stderr: &str) -> Verdict {
+    let last = stderr.trim().lines().last().unwrap_or("nothing");
+    Verdict::broken(format!("the tool ended with exit code {exit} and words that are not known: {last}"))
 }
