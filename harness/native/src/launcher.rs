@@ -5,6 +5,7 @@
 mod claim;
 mod drive;
 mod family;
+mod layout;
 mod ready;
 mod services;
 
@@ -53,7 +54,7 @@ fn live(request: &Request, mut claim: Claim, mut family: Family) -> ExitCode {
     let mut story = Story::begin();
     let outcome = drive::start(request, &mut claim, &mut family, &mut story).and_then(|ready| {
         save(&claim, &ready).map_err(Stop::from)?;
-        report(&Report::Ready(ready));
+        report(&Report::Ready(Box::new(ready)));
         stay(request, &mut family, &mut story)
     });
     let why = match outcome {

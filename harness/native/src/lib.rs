@@ -41,6 +41,7 @@ pub mod wait;
 pub use cache::Cache;
 pub use error::Error;
 pub use hidden::hidden_main;
+pub use net::NODE_ADDRESS;
 pub use progress::Progress;
 pub use registry::{BoxInfo, down, list, sweep};
 pub use running::{Death, Running};

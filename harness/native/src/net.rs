@@ -10,7 +10,7 @@ use crate::config::FIRST_SERVICE;
 use crate::{Error, names};
 
 /// The first node's address, the same in every box.
-pub(crate) const NODE_ADDRESS: &str = "10.88.0.1";
+pub const NODE_ADDRESS: &str = "10.88.0.1";
 
 /// 198.18.0.0/15 is set aside for tests of network devices; a box takes two addresses of it.
 const FIRST: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);

@@ -36,7 +36,7 @@ pub(crate) const KEEP: &str = "keep";
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
     Progress(Progress),
-    Ready(Ready),
+    Ready(Box<Ready>),
     Failed(Failure),
     Died(Death),
 }

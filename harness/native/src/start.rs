@@ -103,7 +103,7 @@ fn launch(
                 let later = Later::new(ready.milestones.clone());
                 listen(lines, later.clone());
                 let attached = attached.then_some((child, stdin));
-                return Ok(Running::new(&request.cache, &request.name, launcher, ready, later, attached));
+                return Ok(Running::new(&request.cache, &request.name, launcher, *ready, later, attached));
             }
         }
     }

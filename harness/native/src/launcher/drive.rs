@@ -1,23 +1,23 @@
 //! The start of a box, step by step.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::claim::Claim;
 use super::family::{Family, Stop};
+use super::layout::layout;
 use super::ready::Readiness;
 use super::report;
 use super::services::Watches;
 use crate::api::Api;
 use crate::components::{self, Component};
-use crate::config::{self, Blueprint, DOOR_PORT, HOME, OURSELVES};
+use crate::config::{self, Blueprint, HOME};
 use crate::enter::WORK;
 use crate::net::Addresses;
 use crate::pki::{ADMIN, Authority, Pki};
-use crate::protocol::{Bind, Event, Layout, Order, Purpose, Ready, Report, Request};
+use crate::protocol::{Event, Order, Purpose, Ready, Report, Request};
 use crate::seed::{self, Seed};
-use crate::{Error, Progress, kubeconfig, runc};
+use crate::{Progress, kubeconfig, runc};
 
 const SHORT: Duration = Duration::from_secs(30);
 
@@ -54,14 +54,12 @@ pub(super) fn start(
     family: &mut Family,
     story: &mut Story,
 ) -> Result<Ready, Stop> {
-    let shown = claim.cache.shown(&request.shape)?;
     let kubernetes = components::kubernetes(&request.shape.kubernetes)?;
     let seed = match request.purpose {
         Purpose::Use => Seed::find(&claim.cache, kubernetes, &request.shape),
         Purpose::Seed => None,
     };
-    let logs = claim.dir.join("logs");
-    let middle = family.begin(&claim.name, logs.clone())?;
+    let middle = family.begin(&claim.name, claim.dir.join("logs"))?;
     let authority = seed.as_ref().map_or_else(Authority::new, |seed| Ok(seed.authority.clone()))?;
     family.expect("the namespaces", SHORT, |event| matches!(event, Event::Unshared), &mut started)?;
     let addresses = Addresses::join(&claim.name, middle)?;
@@ -74,15 +72,15 @@ pub(super) fn start(
         cgroup_root: &claim.group.kubelet_root,
         confined: runc::is_needed(),
     };
-    family.order(&Order::SetUp(Box::new(layout(claim, &shown, &blueprint, seed.as_ref())?)))?;
+    family.order(&Order::SetUp(Box::new(layout(claim, &blueprint, seed.as_ref())?)))?;
     for process in blueprint.first() {
         family.order(&Order::Spawn(process))?;
     }
     let mut watches = Watches::begin(&request.shape, addresses.inside, pki.ca(), story.start)?;
     family.expect("the box's inside", SHORT, |event| matches!(event, Event::SetUp), &mut started)?;
     story.milestone("inside");
-    let (server, kubeconfig) = write_kubeconfig(claim, &blueprint)?;
-    let api = Api::new(&server, pki.ca(), Some(pki.identity(ADMIN).ok_or_else(no_admin)?))?;
+    let kubeconfig = write_kubeconfig(claim, &blueprint)?;
+    let api = Api::new(&server(&blueprint), pki.ca(), Some(pki.identity(ADMIN).ok_or_else(no_admin)?))?;
     let mut readiness = Readiness { api, family, story, nodes: request.shape.nodes };
     readiness.reach(&blueprint, seed.is_some())?;
     watches.end(readiness.family, readiness.story)?;
@@ -90,20 +88,34 @@ pub(super) fn start(
         Purpose::Seed => harvest(claim, kubernetes, request, &pki, readiness)?,
         Purpose::Use => readiness.watch_on(),
     }
+    ready(request, claim, family, &blueprint, kubeconfig, story)
+}
+
+/// What there is to know of a box that is up.
+fn ready(
+    request: &Request,
+    claim: &Claim,
+    family: &Family,
+    blueprint: &Blueprint,
+    kubeconfig: PathBuf,
+    story: &Story,
+) -> Result<Ready, Stop> {
+    let logs = claim.dir.join("logs");
     let audit = request.shape.audit.as_ref().is_some_and(|audit| audit.log);
+    let shown: Vec<&str> = claim.cache.shown(&request.shape)?.iter().map(|component| component.name).collect();
     Ok(Ready {
         kubeconfig,
-        server,
+        server: server(blueprint),
         audit_log: audit.then(|| logs.join("audit.jsonl")),
         logs,
         cgroups: claim.group.dirs().to_vec(),
-        kubernetes: kubernetes.version.to_owned(),
+        kubernetes: components::kubernetes(&request.shape.kubernetes)?.version.to_owned(),
         work: claim.dir.join(WORK),
-        address: addresses.inside.into(),
-        ca: pki.ca().to_owned(),
-        rekor_key: request.shape.has_sigstore().then(|| pki.log_key()),
+        address: blueprint.addresses.inside.into(),
+        ca: blueprint.pki.ca().to_owned(),
+        rekor_key: request.shape.has_sigstore().then(|| blueprint.pki.log_key()),
         init: family.init.ok_or_else(|| Stop::Failed("the box has no first process".into()))?,
-        path: config::path(&shown.iter().map(|component| component.name).collect::<Vec<_>>()),
+        path: config::path(&shown),
         milestones: story.milestones.clone(),
     })
 }
@@ -112,44 +124,16 @@ fn no_admin() -> Stop {
     Stop::Failed("the box has no administrator".into())
 }
 
-fn write_kubeconfig(claim: &Claim, blueprint: &Blueprint) -> Result<(String, PathBuf), Stop> {
-    let server = format!("https://{}:6443", blueprint.addresses.inside);
-    let admin = blueprint.pki.identity(ADMIN).ok_or_else(no_admin)?;
-    let path = claim.dir.join("kubeconfig");
-    crate::cache::write_atomically(&path, kubeconfig::render(&server, blueprint.pki.ca(), admin).as_bytes())?;
-    Ok((server, path))
+fn server(blueprint: &Blueprint) -> String {
+    format!("https://{}:6443", blueprint.addresses.inside)
 }
 
-fn layout(claim: &Claim, shown: &[&Component], blueprint: &Blueprint, seed: Option<&Seed>) -> Result<Layout, Error> {
-    let cache = &claim.cache;
-    let bind = |from: PathBuf, to: &str, read_only| Bind { from, to: to.into(), read_only };
-    let program = std::env::current_exe().map_err(Error::system("find this program"))?;
-    let mut binds = vec![bind(cache.probe_image()?, "images", true), bind(program.clone(), OURSELVES, true)];
-    if blueprint.confined {
-        binds.push(bind(program, &format!("bin/{}", runc::NAME), true));
-    }
-    for component in shown {
-        for part in [components::BIN, components::DATA].into_iter().take(1 + usize::from(component.has_data())) {
-            let from = cache.component_dir(component).join(part);
-            binds.push(bind(from, &format!("{part}/{}", component.name), true));
-        }
-    }
-    for shared in ["logs", "seed", WORK] {
-        crate::cache::private_dir(&claim.dir.join(shared))?;
-        binds.push(bind(claim.dir.join(shared), shared, false));
-    }
-    let mut doors = vec![SocketAddr::from(([127, 0, 0, 1], DOOR_PORT))];
-    doors.extend(blueprint.first_service());
-    Ok(Layout {
-        stage: claim.dir.join("root"),
-        host_name: "gauntlet".into(),
-        binds,
-        copies: seed.map(|seed| (seed.etcd(), "etcd".into())).into_iter().collect(),
-        files: blueprint.files()?,
-        outside: blueprint.outside(),
-        network: blueprint.addresses.inside_commands(doors.len() > 1),
-        doors,
-    })
+fn write_kubeconfig(claim: &Claim, blueprint: &Blueprint) -> Result<PathBuf, Stop> {
+    let admin = blueprint.pki.identity(ADMIN).ok_or_else(no_admin)?;
+    let path = claim.dir.join("kubeconfig");
+    let text = kubeconfig::render(&server(blueprint), blueprint.pki.ca(), admin);
+    crate::cache::write_atomically(&path, text.as_bytes())?;
+    Ok(path)
 }
 
 /// Stops everything gently, etcd last, and keeps its data as a seed.
