@@ -3,6 +3,7 @@
 //! [`Image`] makes deterministic images, [`Registry`] puts them where they are pulled from and changes what is there,
 //! and [`verify`] judges signatures and attestations by itself, without cosign.
 
+pub mod advisories;
 mod attached;
 mod error;
 mod image;

@@ -367,6 +367,35 @@ pub struct Scan {
     pub sbom: String,
     /// The severity from which on it is rejected.
     pub fail_on: Severity,
+    /// What grype's database holds. Without it there is no database, and grype cannot scan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Vec<Advisory>>,
+}
+
+/// A vulnerability that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Advisory {
+    /// Its name.
+    pub id: String,
+    /// What kind of package it is in.
+    pub ecosystem: Ecosystem,
+    /// The package's name there.
+    pub package: String,
+    /// The versions that have it, such as `< 4.17.21`.
+    pub versions: String,
+    /// How bad it is.
+    pub severity: Severity,
+}
+
+/// A kind of package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ecosystem {
+    /// Node's packages.
+    Npm,
+    /// Python's packages.
+    Python,
 }
 
 /// The severity of a vulnerability.
@@ -381,6 +410,19 @@ pub enum Severity {
     High,
     /// Critical.
     Critical,
+}
+
+impl Severity {
+    /// Its word, which is also grype's.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

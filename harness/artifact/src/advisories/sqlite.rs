@@ -1,0 +1,165 @@
+//! `SQLite` files, as far as a small database needs them: tables of one page each, without indexes and overflow pages
+//! (<https://www.sqlite.org/fileformat.html>).
+
+use crate::Error;
+
+const PAGE: usize = 4096;
+/// The file's own head, on the first page.
+const FILE_HEAD: usize = 100;
+/// The head of a leaf page.
+const PAGE_HEAD: usize = 8;
+/// The longest row that needs no overflow page.
+const LONGEST: usize = PAGE - 35;
+
+/// A value of a row.
+pub(super) enum Value {
+    Null,
+    Integer(i64),
+    Text(String),
+}
+
+/// A table with its rows, in the order of their ids.
+pub(super) struct Table {
+    name: &'static str,
+    sql: String,
+    rows: Vec<(i64, Vec<Value>)>,
+}
+
+impl Table {
+    pub(super) fn new(name: &'static str, columns: &str) -> Self {
+        Self { name, sql: format!("CREATE TABLE {name} ({columns})"), rows: Vec::new() }
+    }
+
+    /// A column that is the table's `integer PRIMARY KEY` is null here: the id says it.
+    pub(super) fn insert(&mut self, id: i64, row: Vec<Value>) {
+        self.rows.push((id, row));
+    }
+}
+
+/// The whole file: the first page holds the schema, each table has the next one.
+pub(super) fn file(tables: &[Table]) -> Result<Vec<u8>, Error> {
+    let mut schema = Table::new("sqlite_schema", "");
+    for (number, table) in (1..).zip(tables) {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let row = [text("table"), text(table.name), text(table.name), Value::Integer(number + 1), text(&table.sql)];
+        schema.insert(number, row.into());
+    }
+    let mut bytes = page(&schema, FILE_HEAD)?;
+    let pages = u32::try_from(tables.len() + 1).unwrap_or(u32::MAX);
+    bytes[..FILE_HEAD].copy_from_slice(&head(pages));
+    for table in tables {
+        bytes.extend(page(table, 0)?);
+    }
+    Ok(bytes)
+}
+
+fn head(pages: u32) -> [u8; FILE_HEAD] {
+    let mut head = [0; FILE_HEAD];
+    head[..16].copy_from_slice(b"SQLite format 3\0");
+    head[16..18].copy_from_slice(&[0x10, 0x00]); // the page's size
+    head[18..24].copy_from_slice(&[1, 1, 0, 64, 32, 32]); // no write-ahead log, nothing reserved, fixed fractions
+    let words = [(24, 1), (28, pages), (40, 1), (44, 4), (56, 1), (92, 1), (96, 3_045_000)];
+    for (at, word) in words {
+        head[at..at + 4].copy_from_slice(&u32::to_be_bytes(word));
+    }
+    head
+}
+
+/// A leaf page: its head, pointers to its rows, and the rows from the end on.
+fn page(table: &Table, start: usize) -> Result<Vec<u8>, Error> {
+    let mut page = vec![0; PAGE];
+    let (mut end, mut pointers) = (PAGE, Vec::new());
+    for (id, row) in &table.rows {
+        let payload = record(row);
+        let mut cell = varint(payload.len().try_into().unwrap_or(u64::MAX));
+        cell.extend(varint(id.cast_unsigned()));
+        cell.extend(&payload);
+        let full = start + PAGE_HEAD + pointers.len() + 2;
+        end = end.checked_sub(cell.len()).filter(|end| *end >= full && payload.len() <= LONGEST).ok_or_else(|| {
+            Error::malformed("the list of advisories", format!("the table {} is larger than a page", table.name))
+        })?;
+        page[end..end + cell.len()].copy_from_slice(&cell);
+        pointers.extend(short(end));
+    }
+    page[start] = 13;
+    page[start + 3..start + 5].copy_from_slice(&short(table.rows.len()));
+    page[start + 5..start + 7].copy_from_slice(&short(end));
+    let first = start + PAGE_HEAD;
+    page[first..first + pointers.len()].copy_from_slice(&pointers);
+    Ok(page)
+}
+
+fn short(number: usize) -> [u8; 2] {
+    u16::try_from(number).unwrap_or(u16::MAX).to_be_bytes()
+}
+
+/// A row: the types of its values, then the values.
+fn record(row: &[Value]) -> Vec<u8> {
+    let (mut types, mut body) = (Vec::new(), Vec::new());
+    for value in row {
+        match value {
+            Value::Null => types.push(0),
+            Value::Integer(number) => {
+                types.push(6);
+                body.extend(number.to_be_bytes());
+            }
+            Value::Text(text) => {
+                types.extend(varint(2 * u64::try_from(text.len()).unwrap_or(u64::MAX / 4) + 13));
+                body.extend(text.as_bytes());
+            }
+        }
+    }
+    // The length counts itself; two bytes serve for every row that fits a page.
+    let length = types.len() + 1;
+    let mut record = if length < 128 { varint(length as u64) } else { varint(length as u64 + 1) };
+    record.extend(types);
+    record.extend(body);
+    record
+}
+
+/// A number in seven bits a byte, the highest first; all but the last have the top bit set.
+fn varint(number: u64) -> Vec<u8> {
+    let mut bytes = vec![(number & 0x7f) as u8];
+    let mut rest = number >> 7;
+    while rest > 0 {
+        bytes.insert(0, (rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_take_seven_bits_a_byte() {
+        for (number, bytes) in [(0, &[0][..]), (127, &[0x7f]), (128, &[0x81, 0]), (16_384, &[0x81, 0x80, 0])] {
+            assert_eq!(varint(number), bytes);
+        }
+    }
+
+    #[test]
+    fn a_row_says_its_types_before_its_values() {
+        let row = [Value::Null, Value::Integer(258), Value::Text("ab".into())];
+        assert_eq!(record(&row), [4, 0, 6, 17, 0, 0, 0, 0, 0, 0, 1, 2, b'a', b'b']);
+    }
+
+    #[test]
+    fn a_file_is_a_page_for_the_schema_and_one_for_each_table() {
+        let mut table = Table::new("t", "id integer PRIMARY KEY, v text");
+        table.insert(7, vec![Value::Null, Value::Text("here".into())]);
+        let file = file(&[table]).unwrap();
+        assert_eq!(file.len(), 2 * PAGE);
+        assert!(file.starts_with(b"SQLite format 3\0"));
+        assert_eq!(file[FILE_HEAD], 13);
+        assert!(file.ends_with(b"\x07\x03\x00\x15here"));
+    }
+
+    #[test]
+    fn a_row_that_needs_an_overflow_page_is_refused() {
+        let mut table = Table::new("t", "v text");
+        table.insert(1, vec![Value::Text("x".repeat(LONGEST))]);
+        assert!(file(&[table]).is_err());
+    }
+}
