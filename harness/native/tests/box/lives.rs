@@ -10,15 +10,16 @@ use native::wait::{self, Look};
 use native::{AuditFile, BoxShape, Cache, Encryption, Error, Progress, Running, Spec};
 
 use crate::host::{expect_nothing, kubectl, processes, traces, wait_for_nothing};
+use crate::services;
 
 /// The argument that makes this program start a box, say how far it is, and hold it.
 pub(crate) const HOLD: &str = "__hold";
 
-fn cache() -> Cache {
+pub(crate) fn cache() -> Cache {
     Cache::from_env().unwrap()
 }
 
-fn name(what: &str) -> String {
+pub(crate) fn name(what: &str) -> String {
     format!("test-{what}-{}", std::process::id())
 }
 
@@ -30,7 +31,7 @@ fn without_nodes() -> BoxShape {
     BoxShape { nodes: 0, ..BoxShape::default() }
 }
 
-fn start(name: &str, shape: BoxShape) -> Running {
+pub(crate) fn start(name: &str, shape: BoxShape) -> Running {
     native::start(&cache(), &spec(name, shape), true, &mut |_| {}).unwrap()
 }
 
@@ -126,18 +127,24 @@ pub(crate) fn a_failed_start_shows_the_log() {
 
 /// Starts a box, prints a line for each point of the start, and holds the box until it is killed.
 pub(crate) fn hold(name: &str) -> ExitCode {
-    let running = native::start(&cache(), &spec(name, BoxShape::default()), true, &mut |progress| {
+    let with_services = name.contains("services");
+    let shape = if with_services { services::shape() } else { BoxShape::default() };
+    let running = native::start(&cache(), &spec(name, shape), true, &mut |progress| {
         if let Progress::Milestone { name, .. } = progress {
             println!("{name}");
         }
     });
+    let entered = running.as_ref().ok().filter(|_| with_services).map(|running| {
+        let mut sleeper = running.enter().args(["sh", "-c", "echo entered; exec sleep 1000"]).spawn().unwrap();
+        sleeper.wait()
+    });
     println!("{}", if running.is_ok() { "up" } else { "failed" });
     let _ = std::io::stdin().read_line(&mut String::new());
-    drop(running);
+    drop((running, entered));
     ExitCode::SUCCESS
 }
 
-fn holder(name: &str, until: &str) -> Child {
+pub(crate) fn holder(name: &str, until: &str) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([HOLD, name])
         .stdin(Stdio::piped())

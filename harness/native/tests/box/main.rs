@@ -5,17 +5,24 @@
 
 mod host;
 mod lives;
+mod push;
+mod services;
 
 use std::process::ExitCode;
 
 use native::{Cache, doctor};
 
-const TESTS: [(&str, fn()); 5] = [
+const TESTS: [(&str, fn()); 10] = [
     ("pods_run_and_services_answer_in_two_boxes_side_by_side", lives::pods_run_and_services_answer),
     ("a_box_that_is_kept_lives_until_it_is_taken_down", lives::kept_until_taken_down),
     ("a_start_that_fails_shows_the_end_of_the_log", lives::a_failed_start_shows_the_log),
     ("sigkill_of_the_parent_leaves_nothing_whenever_it_comes", lives::sigkill_of_the_parent),
     ("sigkill_of_the_launcher_leaves_no_process", lives::sigkill_of_the_launcher),
+    ("what_is_pushed_to_the_registry_runs_as_a_pod", services::what_is_pushed_runs),
+    ("a_service_account_signs_without_a_key", services::a_service_account_signs),
+    ("what_is_entered_ends_with_its_caller_and_its_box", services::what_is_entered_ends_with_its_caller_and_its_box),
+    ("a_registry_that_dies_is_reported_with_its_log", services::a_registry_that_dies_is_reported),
+    ("sigkill_leaves_no_service_and_nothing_that_was_entered", services::sigkill_leaves_no_service),
 ];
 
 fn main() -> ExitCode {
