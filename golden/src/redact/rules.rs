@@ -83,6 +83,7 @@ const TABLE: &[Row] = &[
         ("uid 3f2c1b0a-1234-4abc-9def-0123456789ab.", "uid <uid>.")),
     Row("klog", r"\b([IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6}\s+\d+ ", "$1<time> ", always,
         ("W1122 18:21:31.123456    4711 dispatcher.go:12] failing open", "W<time> dispatcher.go:12] failing open")),
+    Row("seconds", r"(?m)^\[\d{4}\] ", "[<seconds>] ", always, ("[0012] ERROR no database", "[<seconds>] ERROR no database")),
     Row("timestamp", r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|[+-]\d\d:?\d\d))?( UTC)?( m=[+-][0-9.]+)?", "<time>", always,
         ("current time 2026-11-22T18:21:31.5Z is after 2025-01-01T00:00:00+01:00", "current time <time> is after <time>")),
     Row("box-path", r"(/[A-Za-z0-9_.@+~-]+)+/boxes/[A-Za-z0-9_.-]+", "<box>", always,

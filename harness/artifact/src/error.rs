@@ -15,7 +15,16 @@ pub enum Error {
         /// The beginning of the body.
         said: String,
     },
-    /// The registry did not answer, or not to the end.
+    /// The registry's answer ended too early.
+    #[error("the registry broke off in its answer to {asked}")]
+    BrokenOff {
+        /// Method and path.
+        asked: String,
+        /// What happened.
+        #[source]
+        source: Box<ureq::Error>,
+    },
+    /// The registry did not answer.
     #[error("the registry did not answer {asked}")]
     Transport {
         /// Method and path.
@@ -55,13 +64,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// The status code, where the registry answered.
+    /// Whether the registry answered, and withheld what was asked for.
     #[must_use]
-    pub fn code(&self) -> Option<u16> {
-        match self {
-            Self::Refused { code, .. } => Some(*code),
-            _ => None,
-        }
+    pub fn is_withheld(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::BrokenOff { .. } | Self::Altered { .. })
     }
 
     pub(crate) fn malformed(what: impl Into<String>, why: impl std::fmt::Display) -> Self {

@@ -188,7 +188,7 @@ fn expect(
 
 fn body(mut answer: Response<Body>, asked: &str) -> Result<Vec<u8>, Error> {
     let read = answer.body_mut().with_config().limit(MOST).read_to_vec();
-    read.map_err(|source| Error::Transport { asked: asked.into(), source: Box::new(source) })
+    read.map_err(|source| Error::BrokenOff { asked: asked.into(), source: Box::new(source) })
 }
 
 /// The digest of `bytes`, which is the one asked for, if it was asked for by digest.

@@ -131,12 +131,10 @@ async fn asked<T: Send + 'static>(
     }
 }
 
-/// A refusal for good rejects; anything else leaves the question open.
+/// What is withheld rejects; that nobody answers leaves the question open.
 fn refused(fault: &Error) -> Result<Tried, String> {
-    match fault.code() {
-        Some(401 | 403 | 404) => {
-            Ok(Tried::answer(Answer::Rejected { why: Why::NotGiven }).fact("registry", chain(fault)))
-        }
-        _ => Err(chain(fault)),
+    if fault.is_withheld() {
+        return Ok(Tried::answer(Answer::Rejected { why: Why::NotGiven }).fact("registry", chain(fault)));
     }
+    Err(chain(fault))
 }

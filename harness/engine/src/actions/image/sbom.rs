@@ -1,7 +1,9 @@
 //! Bills of materials with syft, and looking for known vulnerabilities in them with grype.
 
+use std::fs;
+
 use artifact::Image;
-use model::{Answer, Sbom, SbomFormat, Scan, Severity, Tool, Verdict, Why};
+use model::{Advisory, Answer, Sbom, SbomFormat, Scan, Tool, Verdict, Why};
 use serde_json::Value;
 
 use crate::actions::Tried;
@@ -24,7 +26,7 @@ impl World<'_> {
             None => self.fill(&format!("$(sha256:{})", sbom.image)),
         };
         let name = format!("{}/{}", self.names.registry, self.names.repository(&sbom.image));
-        let args = ["scan", &source, "--quiet", "--source-name", &name, "--source-version", &digest, "--output"];
+        let args = ["scan", &source, "--source-name", &name, "--source-version", &digest, "--output"];
         let mut args: Vec<String> = args.map(str::to_owned).into();
         args.push(format!("{format}={}", self.inside(&file)?));
         let tried = self.tool(Tool::Syft, "syft", args).await?;
@@ -44,20 +46,40 @@ impl World<'_> {
     pub(in crate::actions) async fn scan(&mut self, scan: &Scan) -> Result<Tried, String> {
         let file = self.folder()?.join(format!("{}.sbom.json", scan.sbom));
         let packages = packages(&tools::read(&file)?)?;
-        let severity = match scan.fail_on {
-            Severity::Low => "low",
-            Severity::Medium => "medium",
-            Severity::High => "high",
-            Severity::Critical => "critical",
-        };
+        self.set_known(scan.known.as_deref()).await?;
         let source = format!("sbom:{}", self.inside(&file)?);
-        let args = [source.as_str(), "--quiet", "--fail-on", severity, "--output", "json"].map(str::to_owned).into();
-        let mut tried = self.tool(Tool::Grype, "grype", args).await?;
+        let args = [source.as_str(), "--fail-on", scan.fail_on.word(), "--output", "json"].map(str::to_owned).into();
+        let (mut tried, output) = self.tool_with_output(Tool::Grype, "grype", args).await?;
         if packages.is_empty() && tried.verdict == Verdict::from(Answer::Verified) {
             tried.verdict = Answer::Rejected { why: Why::Empty }.into();
         }
-        Ok(tried.fact("packages", packages.join(", ")))
+        Ok(tried.fact("packages", packages.join(", ")).fact("matches", matches(&output).join(", ")))
     }
+
+    /// Gives grype the database that a step asks for, or none.
+    async fn set_known(&self, known: Option<&[Advisory]>) -> Result<(), String> {
+        let home = self.folder()?;
+        let _ = fs::remove_dir_all(home.join(".cache/grype"));
+        let Some(known) = known else { return Ok(()) };
+        let file = home.join("known.db");
+        tools::write(&file, artifact::advisories::database(known).map_err(|fault| cluster::chain(&fault))?)?;
+        let args = vec!["db".into(), "import".into(), self.inside(&file)?];
+        tools::must(self.toolbox()?, &tools::Call { program: "grype", args, home: &home }).await.map(drop)
+    }
+}
+
+/// What grype found, in order.
+fn matches(output: &str) -> Vec<String> {
+    let report: Value = serde_json::from_str(output).unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let told = report["matches"].as_array().into_iter().flatten().map(|found| {
+        let (known, package) = (&found["vulnerability"], &found["artifact"]);
+        let (name, version) = (text(&package["name"]), text(&package["version"]));
+        format!("{} ({}) in {name} {version}", text(&known["id"]), text(&known["severity"]))
+    });
+    let mut all: Vec<String> = told.collect();
+    all.sort();
+    all
 }
 
 /// The packages that a bill of materials names, with their versions, in order.
@@ -84,6 +106,14 @@ fn packages(text: &str) -> Result<Vec<String>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_found_is_told_in_one_line_each() {
+        let report =
+            r#"{"matches":[{"vulnerability":{"id":"E-1","severity":"High"},"artifact":{"name":"a","version":"1"}}]}"#;
+        assert_eq!(matches(report), ["E-1 (High) in a 1"]);
+        assert!(matches("").is_empty());
+    }
 
     #[test]
     fn both_formats_name_their_packages() {
