@@ -48,6 +48,28 @@ impl Registry {
         self.put_manifest(repository, &fallback(digest), INDEX, index.to_string().as_bytes()).map(drop)
     }
 
+    /// Attaches a document to an image, without a signature.
+    ///
+    /// # Errors
+    /// What the registry answered instead.
+    pub fn attach(&self, repository: &str, image: &str, kind: &str, document: &[u8]) -> Result<(), Error> {
+        const EMPTY: &[u8] = b"{}";
+        let subject = self.manifest(repository, image)?;
+        self.put_blob(repository, EMPTY)?;
+        self.put_blob(repository, document)?;
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": native::image::MANIFEST,
+            "artifactType": kind,
+            "config": descriptor("application/vnd.oci.empty.v1+json", EMPTY),
+            "layers": [descriptor(kind, document)],
+            "subject": descriptor(&subject.media_type, &subject.bytes),
+        });
+        let mut all: Vec<_> = self.referrers(repository, &subject.digest)?.into_iter().map(|one| one.bytes).collect();
+        all.push(manifest.to_string().into_bytes());
+        self.set_referrers(repository, &subject.digest, &all)
+    }
+
     /// Copies everything that is attached to one image to the place of another, which need not be the same one.
     ///
     /// # Errors

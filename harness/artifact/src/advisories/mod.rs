@@ -56,7 +56,10 @@ fn tables() -> [Table; 6] {
             "db_metadata",
             "build_timestamp datetime NOT NULL, model integer NOT NULL, revision integer NOT NULL, addition integer NOT NULL",
         ),
-        Table::new("providers", "id text, version text, processor text, date_captured datetime, input_digest text"),
+        Table::keyed(
+            "providers",
+            "id text PRIMARY KEY, version text, processor text, date_captured datetime, input_digest text",
+        ),
         Table::new(
             "vulnerability_handles",
             "id integer PRIMARY KEY, name text NOT NULL, status text NOT NULL, published_date datetime, \

@@ -8,8 +8,9 @@ const PAGE: usize = 4096;
 const FILE_HEAD: usize = 100;
 /// The head of a leaf page.
 const PAGE_HEAD: usize = 8;
-/// The longest row that needs no overflow page.
+/// The longest row that needs no overflow page, in a table with ids and in one without.
 const LONGEST: usize = PAGE - 35;
+const LONGEST_KEYED: usize = (PAGE - 12) * 64 / 255 - 23;
 
 /// A value of a row.
 pub(super) enum Value {
@@ -22,15 +23,24 @@ pub(super) enum Value {
 pub(super) struct Table {
     name: &'static str,
     sql: String,
+    /// Its rows are found by their first column, and have no ids.
+    keyed: bool,
     rows: Vec<(i64, Vec<Value>)>,
 }
 
 impl Table {
     pub(super) fn new(name: &'static str, columns: &str) -> Self {
-        Self { name, sql: format!("CREATE TABLE {name} ({columns})"), rows: Vec::new() }
+        Self { name, sql: format!("CREATE TABLE {name} ({columns})"), keyed: false, rows: Vec::new() }
     }
 
-    /// A column that is the table's `integer PRIMARY KEY` is null here: the id says it.
+    /// A table whose first column is its primary key, and no number.
+    pub(super) fn keyed(name: &'static str, columns: &str) -> Self {
+        let sql = format!("CREATE TABLE {name} ({columns}) WITHOUT ROWID");
+        Self { keyed: true, sql, ..Self::new(name, columns) }
+    }
+
+    /// A column that is the table's `integer PRIMARY KEY` is null here: the id says it. In a keyed table the ids only
+    /// say the order, which has to be that of the keys.
     pub(super) fn insert(&mut self, id: i64, row: Vec<Value>) {
         self.rows.push((id, row));
     }
@@ -69,19 +79,22 @@ fn head(pages: u32) -> [u8; FILE_HEAD] {
 fn page(table: &Table, start: usize) -> Result<Vec<u8>, Error> {
     let mut page = vec![0; PAGE];
     let (mut end, mut pointers) = (PAGE, Vec::new());
+    let (kind, longest) = if table.keyed { (10, LONGEST_KEYED) } else { (13, LONGEST) };
     for (id, row) in &table.rows {
         let payload = record(row);
         let mut cell = varint(payload.len().try_into().unwrap_or(u64::MAX));
-        cell.extend(varint(id.cast_unsigned()));
+        if !table.keyed {
+            cell.extend(varint(id.cast_unsigned()));
+        }
         cell.extend(&payload);
         let full = start + PAGE_HEAD + pointers.len() + 2;
-        end = end.checked_sub(cell.len()).filter(|end| *end >= full && payload.len() <= LONGEST).ok_or_else(|| {
+        end = end.checked_sub(cell.len()).filter(|end| *end >= full && payload.len() <= longest).ok_or_else(|| {
             Error::malformed("the list of advisories", format!("the table {} is larger than a page", table.name))
         })?;
         page[end..end + cell.len()].copy_from_slice(&cell);
         pointers.extend(short(end));
     }
-    page[start] = 13;
+    page[start] = kind;
     page[start + 3..start + 5].copy_from_slice(&short(table.rows.len()));
     page[start + 5..start + 7].copy_from_slice(&short(end));
     let first = start + PAGE_HEAD;
@@ -154,6 +167,15 @@ mod tests {
         assert!(file.starts_with(b"SQLite format 3\0"));
         assert_eq!(file[FILE_HEAD], 13);
         assert!(file.ends_with(b"\x07\x03\x00\x15here"));
+    }
+
+    #[test]
+    fn a_keyed_row_has_no_id() {
+        let mut table = Table::keyed("t", "k text PRIMARY KEY");
+        table.insert(1, vec![Value::Text("key".into())]);
+        let file = file(&[table]).unwrap();
+        assert_eq!(file[PAGE], 10);
+        assert!(file.ends_with(b"\x00\x05\x02\x13key"));
     }
 
     #[test]
