@@ -33,6 +33,10 @@ pub fn reach(object: &Value) -> Reach {
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => {
             named && all(&object["webhooks"], selects_only_us)
         }
+        "ClusterPolicy" => named && rules_match_only_us(object),
+        "ImageValidatingPolicy" | "ValidatingPolicy" => named && selects_only_us(&object["spec"]["matchConstraints"]),
+        "ClusterImagePolicy" => named && all(&object["spec"]["images"], |image| is_our_image(&image["glob"])),
+        "TrustRoot" => named,
         kind if CLUSTER_SCOPED.contains(&kind) => named && INERT.contains(&kind),
         _ => object["metadata"].get("namespace").is_none_or(is_ours),
     };
@@ -62,6 +66,12 @@ fn is_ours(name: &Value) -> bool {
     name.as_str().is_some_and(|name| name.contains(MARK))
 }
 
+/// Whether a pattern of image references matches only images of this world, whose repositories are called after it.
+fn is_our_image(glob: &Value) -> bool {
+    let images = ["$(image:", "$(digest:", "$(front:"];
+    is_ours(glob) || glob.as_str().is_some_and(|glob| images.iter().any(|image| glob.starts_with(image)))
+}
+
 fn all(list: &Value, test: fn(&Value) -> bool) -> bool {
     list.as_array().is_none_or(|items| items.iter().all(test))
 }
@@ -75,6 +85,23 @@ fn subject_is_ours(subject: &Value) -> bool {
 
 fn selects_only_us(matcher: &Value) -> bool {
     is_ours(&matcher["namespaceSelector"]["matchLabels"][OWN_NAMESPACE])
+}
+
+/// A policy of Kyverno each of whose rules matches objects of the world's namespaces alone.
+fn rules_match_only_us(policy: &Value) -> bool {
+    let within = |filter: &Value| {
+        let namespaces = filter["resources"]["namespaces"].as_array();
+        namespaces.is_some_and(|all| !all.is_empty() && all.iter().all(is_ours))
+    };
+    let rules = policy["spec"]["rules"].as_array();
+    rules.is_some_and(|rules| {
+        rules.iter().all(|rule| {
+            let list = |name| rule["match"][name].as_array().filter(|filters: &&Vec<Value>| !filters.is_empty());
+            within(&rule["match"])
+                || list("any").is_some_and(|filters| filters.iter().all(within))
+                || list("all").is_some_and(|filters| filters.iter().any(within))
+        })
+    })
 }
 
 /// An aggregated role that can only collect roles whose label names the world.

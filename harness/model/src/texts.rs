@@ -7,6 +7,9 @@
 //! (aggregation), `plugin/pkg/admission/certificates` (signing requests) and `pkg/registry/core/pod/rest/authorize.go`
 //! (the second check of an upgraded request).
 
+mod kyverno;
+mod policy_controller;
+
 use crate::By;
 
 /// The refuser that an admission message names, if it is one of the known texts.
@@ -38,10 +41,21 @@ fn webhook(message: &str) -> Option<By> {
     if let Some(name) = quoted(message.strip_prefix("admission webhook ")?, '"') {
         let rest = &message["admission webhook ".len() + name.len() + 2..];
         if rest.starts_with(" denied the request") {
-            return Some(By::Webhook(name.into()));
+            return Some(
+                engine(name, &rest[" denied the request".len()..]).unwrap_or_else(|| By::Webhook(name.into())),
+            );
         }
     }
     None
+}
+
+/// The engine's policy behind a webhook's refusal, where the webhook is one that names it.
+fn engine(webhook: &str, rest: &str) -> Option<By> {
+    match webhook {
+        policy_controller::WEBHOOK => Some(By::PolicyController(policy_controller::policy(rest)?.into())),
+        _ if kyverno::is_webhook(webhook) => Some(By::Kyverno(kyverno::policy(rest)?.into())),
+        _ => None,
+    }
 }
 
 /// The webhook whose call failed under the failure policy `Fail`.

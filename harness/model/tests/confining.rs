@@ -66,3 +66,45 @@ fn a_role_that_feeds_view_is_everybodys() {
         "labels": {"rbac.authorization.k8s.io/aggregate-to-view": "true"}}});
     assert_eq!(reach(&role), Reach::Cluster);
 }
+
+#[test]
+fn an_image_policy_is_confined_by_its_patterns() {
+    let policy = |globs: &[&str]| {
+        let images: Vec<Value> = globs.iter().map(|glob| json!({"glob": glob})).collect();
+        json!({"kind": "ClusterImagePolicy", "metadata": {"name": "$(namespace)-keys"}, "spec": {"images": images}})
+    };
+    assert_eq!(reach(&policy(&["$(registry)/$(namespace)/**"])), Reach::Confined);
+    assert_eq!(reach(&policy(&["$(image:app)", "front.local:5002/none/$(namespace)/**"])), Reach::Confined);
+    assert_eq!(reach(&policy(&["$(registry)/$(namespace)/**", "$(registry)/**"])), Reach::Cluster);
+    assert_eq!(reach(&json!({"kind": "TrustRoot", "metadata": {"name": "$(namespace)"}})), Reach::Confined);
+    assert_eq!(reach(&json!({"kind": "TrustRoot", "metadata": {"name": "root"}})), Reach::Cluster);
+}
+
+#[test]
+fn a_cluster_policy_is_confined_by_what_every_rule_matches() {
+    let policy = |matches: &[Value]| {
+        let rules: Vec<Value> = matches.iter().map(|one| json!({"name": "a", "match": one})).collect();
+        json!({"kind": "ClusterPolicy", "metadata": {"name": "$(namespace)-signed"}, "spec": {"rules": rules}})
+    };
+    let pods = |namespaces: &[&str]| json!({"resources": {"kinds": ["Pod"], "namespaces": namespaces}});
+    let (ours, theirs) = (pods(&["$(namespace)"]), pods(&["$(namespace)", "prod"]));
+    let everywhere = json!({"resources": {"kinds": ["Pod"]}});
+    assert_eq!(reach(&policy(&[json!({"any": [ours]}), ours.clone()])), Reach::Confined);
+    assert_eq!(reach(&policy(&[json!({"all": [everywhere, ours]})])), Reach::Confined);
+    assert_eq!(reach(&policy(&[json!({"any": [ours]}), json!({"any": [everywhere]})])), Reach::Cluster);
+    assert_eq!(reach(&policy(&[json!({"any": [ours, everywhere]})])), Reach::Cluster);
+    assert_eq!(reach(&policy(&[json!({"any": [theirs]})])), Reach::Cluster);
+    assert_eq!(reach(&policy(&[json!({"any": []})])), Reach::Cluster);
+    assert_eq!(reach(&json!({"kind": "ClusterPolicy", "metadata": {"name": "$(namespace)"}})), Reach::Cluster);
+}
+
+#[test]
+fn an_image_validating_policy_is_confined_by_its_selector() {
+    let policy = |constraints: Value| {
+        json!({"kind": "ImageValidatingPolicy", "metadata": {"name": "$(namespace)"}, "spec": {"matchConstraints": constraints}})
+    };
+    let ours = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "$(namespace)"}}});
+    assert_eq!(reach(&policy(ours)), Reach::Confined);
+    assert_eq!(reach(&policy(json!({}))), Reach::Cluster);
+    assert_eq!(reach(&json!({"kind": "NamespacedImageValidatingPolicy", "metadata": {"name": "a"}})), Reach::Confined);
+}

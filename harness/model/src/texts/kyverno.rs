@@ -1,0 +1,92 @@
+//! The texts of Kyverno 1.19 (kyverno/kyverno `pkg/webhooks/utils/block.go`, `pkg/webhooks/resource/ivpol`), as a cluster
+//! answered them: HTTP 400, without a reason.
+
+/// What its webhooks for resources are called: `mutate.kyverno.svc-fail`, `validate.kyverno.svc-ignore`,
+/// `ivpol.validate.kyverno.svc-fail-finegrained-POLICY`. Those for its own policies end in `.kyverno.svc`.
+const WEBHOOKS: &str = ".kyverno.svc-";
+
+pub(super) fn is_webhook(name: &str) -> bool {
+    let kind = name.split_once(WEBHOOKS).map(|(kind, _)| kind);
+    kind.is_some_and(|kind| ["mutate", "validate"].iter().any(|end| kind.rsplit('.').next() == Some(end)))
+}
+
+/// The policy that refused, from what follows `denied the request`. Where several did, it is the first in the order in
+/// which they are told: that of their names.
+pub(super) fn policy(rest: &str) -> Option<&str> {
+    let said = rest.strip_prefix(": ")?;
+    let name = match said.strip_prefix("Policy ") {
+        Some(named) => first_of(named, &[" failed: ", " error: "])?,
+        None => {
+            let (resource, blocked) =
+                said.strip_prefix("\n\nresource ")?.split_once(" was blocked due to the following policies \n\n")?;
+            let line = blocked.lines().next()?;
+            line.strip_suffix(':').filter(|_| !resource.contains('\n'))?
+        }
+    };
+    is_name(name).then_some(name)
+}
+
+fn first_of<'a>(text: &'a str, ends: &[&str]) -> Option<&'a str> {
+    ends.iter().filter_map(|end| text.split_once(end)).map(|(name, _)| name).min_by_key(|name| name.len())
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_webhook, policy};
+
+    const BLOCKED: &str = ": \n\nresource Pod/t1/p was blocked due to the following policies \n\n";
+
+    #[test]
+    fn its_webhooks_for_resources_are_known() {
+        for name in [
+            "mutate.kyverno.svc-fail",
+            "validate.kyverno.svc-ignore",
+            "ivpol.validate.kyverno.svc-fail-finegrained-i1-signed",
+            "ivpol.mutate.kyverno.svc-ignore-finegrained-i3-ignore",
+        ] {
+            assert!(is_webhook(name), "{name}");
+        }
+        for name in ["validate-policy.kyverno.svc", "policy.sigstore.dev", "kyverno.svc-fail", "a.kyverno.svc-fail"] {
+            assert!(!is_webhook(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_policy_is_named() {
+        for why in [
+            "r0: 'failed to verify image registry.box:5000/ns/app:unsigned: .attestors[0].entries[0].keys: sigstore bundle verification failed: no matching signatures found'",
+            "autogen-signed: 'failed to verify image registry.box:5000/ns/app:v1: .attestors[0].entries[0].keys: no signatures found'",
+            "signed: missing digest for registry.box:5000/ns/app:v1",
+            "signed: unverified image registry.box:5009/xx/yy@sha256:2074e4ca3123a1658fb8ddf88ca99e1cc1fc4248c9a30f1d9c194e0cd0cd43fc",
+        ] {
+            assert_eq!(policy(&format!("{BLOCKED}t1-pol:\n  {why}\n")), Some("t1-pol"), "{why}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_several_is_named() {
+        assert_eq!(policy(&format!("{BLOCKED}t1-a:\n  r0: x\nt1-b:\n  r0: y\n")), Some("t1-a"));
+    }
+
+    #[test]
+    fn an_image_validating_policy_is_named() {
+        assert_eq!(policy(": Policy i1-signed failed: not signed by the key"), Some("i1-signed"));
+        assert_eq!(
+            policy(": Policy i4-fail error: failed to evaluate policy: Get \"https://registry.box:5009/v2/\": dial tcp"),
+            Some("i4-fail")
+        );
+        assert_eq!(policy(": Policy i4 error: x failed: y"), Some("i4"));
+    }
+
+    #[test]
+    fn other_words_name_nobody() {
+        for rest in [": no", ": Policy A B failed: x", ": Policy x", &format!("{BLOCKED}"), &format!("{BLOCKED}A b:\n")] {
+            assert_eq!(policy(rest), None, "{rest}");
+        }
+        assert_eq!(policy(&format!(": \n\nresource Pod/a\n/b{}a:\n", &BLOCKED[22..])), None);
+    }
+}
