@@ -229,6 +229,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_installed_is_needed_and_nothing_else() {
+        let names = |install: &[Install]| {
+            let shape = crate::BoxShape { install: install.iter().copied().collect(), ..Default::default() };
+            needed(&shape).unwrap().iter().map(|component| component.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[]), ["kubernetes", "runtime"]);
+        let plain = names(&[Install::PlainRegistry]);
+        assert_eq!(plain, ["kubernetes", "runtime", "registry", "cosign", "syft", "grype"]);
+        assert_eq!(names(&[Install::Registry, Install::PlainRegistry]), plain);
+        assert_eq!(names(&[Install::PolicyController]), ["kubernetes", "runtime", "policy-controller"]);
+        assert_eq!(tool("kyverno").unwrap().binaries, ["kyverno"]);
+        assert!(matches!(tool("trivy"), Err(Error::UnknownComponent(_))));
+    }
+
+    #[test]
     fn every_sum_is_pinned_and_every_folder_has_its_own_name() {
         for component in pinned() {
             assert!(component.go_mod.contains("\ntool "), "{}", component.title());

@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::pki::Authority;
-use crate::spec::{AuditFile, Encryption};
+use crate::spec::{AuditFile, Encryption, Install};
 
 fn with<T>(shape: &BoxShape, look: impl FnOnce(&Blueprint) -> T) -> T {
     let pki = Pki::new(Authority::new().unwrap(), Ipv4Addr::new(198, 18, 0, 1)).unwrap();
@@ -15,7 +15,10 @@ fn with<T>(shape: &BoxShape, look: impl FnOnce(&Blueprint) -> T) -> T {
 }
 
 fn all(shape: &BoxShape) -> Vec<Process> {
-    with(shape, |blueprint| blueprint.first().into_iter().chain(blueprint.second()).collect())
+    with(shape, |blueprint| {
+        let later = blueprint.second().into_iter().chain(blueprint.third());
+        blueprint.first().into_iter().chain(later).collect()
+    })
 }
 
 fn args(processes: &[Process], name: &str) -> Vec<String> {
@@ -68,13 +71,12 @@ fn every_knob_reaches_its_flag() {
 
 #[test]
 fn every_file_that_a_flag_names_is_there() {
-    let shape = BoxShape { encryption: Encryption::Aesgcm, ..BoxShape::default() };
+    let shape = BoxShape { encryption: Encryption::Aesgcm, ..with_services() };
     let files = with(&shape, |blueprint| blueprint.files().unwrap());
-    for arg in all(&shape).iter().flat_map(|process| &process.args) {
-        let Some(path) = arg.split_once('=').and_then(|(_, value)| value.strip_prefix(&format!("{HOME}/"))) else {
-            continue;
-        };
-        let made_by_itself = ["etcd", "kubelet", apiserver::AUDIT_LOG].contains(&path);
+    for arg in all(&shape).iter().filter(|process| process.name != IMAGE_IMPORT).flat_map(|process| &process.args) {
+        let value = arg.split_once('=').map_or(arg.as_str(), |(_, value)| value);
+        let Some(path) = value.strip_prefix(&format!("{HOME}/")) else { continue };
+        let made_by_itself = ["etcd", "kubelet", "rekor", apiserver::AUDIT_LOG].contains(&path);
         assert!(made_by_itself || files.iter().any(|file| file.path == *path), "{arg}");
     }
 }
@@ -85,4 +87,33 @@ fn the_node_serves_as_many_pods_as_it_has_addresses_for() {
     let network = files.iter().find(|file| file.path.ends_with("10-box.conflist")).unwrap();
     assert!(network.text.contains("10.244.0.0/20"));
     assert!(network.text.contains(&format!("/{NODE_MASK}\"")));
+}
+
+fn with_services() -> BoxShape {
+    BoxShape { install: [Install::Registry, Install::Sigstore].into(), ..BoxShape::default() }
+}
+
+#[test]
+fn services_come_in_order_and_only_when_they_are_asked_for() {
+    let is_service = |name: &str| services(&with_services()).iter().any(|service| service.name == name);
+    let names = |processes: Vec<Process>| processes.into_iter().map(|process| process.name).collect::<Vec<_>>();
+    let first = with(&with_services(), |blueprint| names(blueprint.first()));
+    for name in ["registry", "registry-plain", "front", "rekor", "timestamp-authority"] {
+        assert!(is_service(name) && first.contains(&name.to_owned()), "{name}");
+    }
+    assert_eq!(with(&with_services(), |blueprint| names(blueprint.third())), ["fulcio"]);
+    assert!(!names(all(&BoxShape::default())).iter().any(|name| is_service(name)));
+    with(&BoxShape::default(), |blueprint| {
+        assert_eq!((blueprint.outside(), blueprint.first_service()), (Vec::new(), None));
+        assert!(!blueprint.files().unwrap().iter().any(|file| file.text.contains("certs.d")));
+    });
+}
+
+#[test]
+fn names_stand_for_the_node_and_no_other_name_is_looked_up() {
+    let outside = with(&with_services(), |blueprint| blueprint.outside());
+    let text = |path: &str| outside.iter().find(|file| file.path == *path).map(|file| file.text.clone()).unwrap();
+    assert!(text("/etc/hosts").lines().any(|line| line.starts_with("10.88.0.1 ") && line.contains(" fulcio.box ")));
+    assert_eq!(text("/etc/resolv.conf"), "");
+    assert!(text("/var/run/fulcio/ca.crt").contains("BEGIN CERTIFICATE"));
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::sys::inotify::{InitFlags, Inotify};
+
 use super::Finding;
 use crate::cgroup::Host;
 use crate::error::chain;
@@ -12,6 +14,9 @@ use crate::runc;
 /// What a box cannot do without.
 const CAPABILITIES: [(&str, u32); 4] =
     [("CAP_NET_ADMIN", 12), ("CAP_SYS_CHROOT", 18), ("CAP_SYS_ADMIN", 21), ("CAP_MKNOD", 27)];
+/// As many inotify instances as a box takes, and a few more.
+const WATCHES: usize = 24;
+
 const SPACES: [&str; 5] = ["ipc", "mnt", "net", "pid", "uts"];
 
 pub(super) fn rights() -> Finding {
@@ -39,7 +44,7 @@ fn judge_rights(status: &str, confined: bool) -> Finding {
 }
 
 pub(super) fn check() -> Vec<Finding> {
-    vec![namespaces(), overlay(), groups(), veth(), nftables()]
+    vec![namespaces(), overlay(), groups(), watches(), veth(), nftables()]
 }
 
 fn namespaces() -> Finding {
@@ -65,6 +70,16 @@ fn groups() -> Finding {
         Ok(host) if host.is_unified() => Finding::good("control groups", "version 2"),
         Ok(_) => Finding::good("control groups", "version 1"),
         Err(error) => Finding::bad("control groups", chain(&error)).mended_by("mount -t cgroup2 none /sys/fs/cgroup"),
+    }
+}
+
+/// The limit is one of a user on the whole machine, so that other boxes count.
+fn watches() -> Finding {
+    let opened: Result<Vec<_>, _> = (0..WATCHES).map(|_| Inotify::init(InitFlags::empty())).collect();
+    match opened {
+        Ok(_) => Finding::good("file watches", format!("{WATCHES} inotify instances are free")),
+        Err(why) => Finding::bad("file watches", format!("{why}: a box takes about 20 inotify instances"))
+            .mended_by("sysctl -w fs.inotify.max_user_instances=1024"),
     }
 }
 

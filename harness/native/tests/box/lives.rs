@@ -1,6 +1,6 @@
 //! The lives of boxes.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -151,9 +151,11 @@ pub(crate) fn holder(name: &str, until: &str) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let lines = stdout.by_ref().lines().map_while(Result::ok);
     let last = lines.into_iter().find(|line| [until, "up", "failed"].contains(&line.as_str()));
     assert_eq!(last.as_deref(), Some(until));
+    child.stdout = Some(stdout.into_inner());
     child
 }
 
