@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Components) -> Result<Exit, Fault> {
 fn list(cache: &Cache) {
     for component in pinned() {
         let state = if cache.built(component) { "built  " } else { "missing" };
-        ui::say(&format!("{state}  {:18}  {}", component.title(), component.binaries.join(" ")));
+        ui::say(&format!("{state}  {:25}  {}", component.title(), component.binaries.join(" ")));
     }
     ui::say(&format!("\nin {}", cache.components().display()));
 }
