@@ -13,11 +13,13 @@
 //! | MutatingAdmissionPolicy, its binding, its parameters | one of each | a dry run comes back with its label |
 //! | ValidatingWebhookConfiguration, MutatingWebhookConfiguration | one that cannot be reached | a dry run fails on it |
 //! | a Namespace's labels | a label on the canaries' namespace, and a webhook that selects it | the same |
+//! | ClusterImagePolicy, TrustRoot | a policy, once their own status is right | a dry run is denied by it |
 //! | ResourceQuota, PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
 
 mod canaries;
 mod plan;
 mod policy;
+mod policy_controller;
 mod rbac;
 mod status;
 mod webhook;

@@ -1,0 +1,123 @@
+//! Sigstore's policy-controller, as a pod. It looks only at namespaces that are labelled for it.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use kube::Client;
+use serde_json::{Value, json};
+
+use super::{Site, api, definitions};
+
+/// Our own part: the controller with what it needs.
+const MANIFEST: &str = include_str!("../../manifests/policy-controller.yaml");
+
+/// Its definitions, by the file of its module.
+const DEFINITIONS: [(&str, &str); 2] = [
+    ("300-clusterimagepolicy.yaml", "clusterimagepolicies.policy.sigstore.dev"),
+    ("300-trustroot.yaml", "trustroots.policy.sigstore.dev"),
+];
+
+/// The namespace and the policy of its trial.
+const TRIAL: &str = "gauntlet-trial-policy-controller";
+
+const EVERY: Duration = Duration::from_millis(30);
+
+/// Installs it, and waits until it has refused what it has to.
+pub(super) async fn install(site: &Site<'_>) -> Result<(), String> {
+    let mut found = Vec::new();
+    for (file, name) in DEFINITIONS {
+        let file = site.data("policy-controller", file)?;
+        let read = tokio::task::spawn_blocking(move || definitions::named(&file, &[name]));
+        found.extend(read.await.map_err(|why| why.to_string())??);
+    }
+    try_join_all(found.iter().map(|definition| definitions::install(site.admin, definition))).await?;
+    for object in objects()? {
+        api::apply(site.admin, &object).await?;
+    }
+    trial(site.admin).await
+}
+
+fn objects() -> Result<Vec<Value>, String> {
+    let text = MANIFEST.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+    serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
+}
+
+/// Its webhooks get their rules one after the other: the one that checks policies has to refuse a bad one, the one that
+/// fills them in has to be seen at it, and on account of a good one the API server has to refuse an image.
+async fn trial(admin: &Client) -> Result<(), String> {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": TRIAL, "labels": {"policy.sigstore.dev/include": "true"}}});
+    api::apply(admin, &namespace).await?;
+    let bad = policy(&json!([]));
+    let checked = api::until("policy-controller to refuse a policy without authorities", EVERY, async || {
+        let answer = api::dry_run(admin, &bad).await?;
+        if refused(&answer, "missing field(s): spec.authorities") { Ok(Some(())) } else { Err(answer.said()) }
+    });
+    checked.await?;
+    let good = policy(&json!([{"static": {"action": "fail", "message": "a trial"}}]));
+    let filled = api::until("policy-controller to fill a policy in", EVERY, async || {
+        let answer = api::dry_run(admin, &good).await?;
+        if answer.body["spec"]["mode"] == "enforce" { Ok(Some(())) } else { Err(answer.said()) }
+    });
+    filled.await?;
+    api::until("policy-controller to take a policy", EVERY, async || api::apply(admin, &good).await.map(Some)).await?;
+    let pod = pod();
+    let denied = format!("failed policy: {TRIAL}: ");
+    let refused = api::until("policy-controller to refuse a known-bad image", EVERY, async || {
+        let answer = api::dry_run(admin, &pod).await?;
+        if refused(&answer, &denied) { Ok(Some(())) } else { Err(answer.said()) }
+    });
+    refused.await?;
+    api::delete(admin, &good).await?;
+    api::delete(admin, &namespace).await?;
+    Ok(())
+}
+
+/// Whether one of its webhooks refused with these words.
+fn refused(answer: &api::Answer, words: &str) -> bool {
+    let said = answer.said();
+    answer.code == 400
+        && said.contains("sigstore.dev\" denied the request: validation failed: ")
+        && said.contains(words)
+}
+
+/// A policy for an image that nobody has.
+fn policy(authorities: &Value) -> Value {
+    json!({
+        "apiVersion": "policy.sigstore.dev/v1beta1", "kind": "ClusterImagePolicy", "metadata": {"name": TRIAL},
+        "spec": {"images": [{"glob": "127.0.0.1:1/known/**"}], "authorities": authorities},
+    })
+}
+
+/// A pod with that image, by digest: nobody has to ask a registry.
+fn pod() -> Value {
+    let image = format!("127.0.0.1:1/known/bad@sha256:{}", "0".repeat(64));
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "known-bad", "namespace": TRIAL},
+        "spec": {"containers": [{"name": "known-bad", "image": image}]},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_can_be_read() {
+        let objects = objects().unwrap();
+        assert!(objects.iter().all(|object| object["kind"].is_string() && !object.to_string().contains("$(")));
+        assert_eq!(objects.iter().filter(|object| object["kind"] == "Deployment").count(), 1);
+    }
+
+    #[test]
+    fn only_a_refusal_in_known_words_is_one() {
+        let said = |code, message: &str| api::Answer { code, body: json!({"message": message}) };
+        let words = format!("failed policy: {TRIAL}: ");
+        let text = format!(
+            "admission webhook \"policy.sigstore.dev\" denied the request: validation failed: {words}spec.containers[0].image"
+        );
+        assert!(refused(&said(400, &text), &words));
+        assert!(!refused(&said(500, &text), &words));
+        assert!(!refused(&said(400, "admission webhook \"policy.sigstore.dev\" denied the request: x"), &words));
+    }
+}
