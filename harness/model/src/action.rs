@@ -8,7 +8,9 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::image::{Attest, Build, Copy, ImageName, Predicate, Sbom, Scan, Sign, Spoil, Tamper, TrustedRoot, Verify};
+use crate::image::{
+    Attach, Attest, Build, Copy, ImageName, Predicate, Sbom, Scan, Sign, Spoil, Tamper, TrustedRoot, Verify,
+};
 
 /// One thing to try. Manifests are files of the scenario, with one object each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -114,6 +116,8 @@ pub enum Action {
     Spoil(Spoil),
     /// Write an image's bill of materials, with syft.
     Sbom(Sbom),
+    /// Attach a bill of materials to an image, unsigned.
+    Attach(Attach),
     /// Sign an image, with cosign.
     Sign(Sign),
     /// Attach a signed statement to an image, with cosign.

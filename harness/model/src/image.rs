@@ -146,6 +146,16 @@ pub struct Sbom {
     pub into: String,
 }
 
+/// Attaching a bill of materials to an image without any signature, as every client of a registry can.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Attach {
+    /// The image, in the registry.
+    pub image: ImageName,
+    /// The bill of materials that an earlier step wrote.
+    pub sbom: String,
+}
+
 /// The format of a bill of materials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -268,7 +278,7 @@ pub struct Verify {
 
 /// Whose signature is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Trust {
     /// The key pair of this name.
     Key(String),

@@ -30,7 +30,7 @@ pub use answer::{Answer, By, Verdict, Why};
 pub use confine::{Reach, reach};
 pub use error::{Error, Place};
 pub use image::{
-    Advisory, Attest, Build, Change, Copy, Damage, Ecosystem, Fault, ImageName, Predicate, Sbom, SbomFormat, Scan, Severity, Sign,
+    Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, Fault, ImageName, Predicate, Sbom, SbomFormat, Scan, Severity, Sign,
     SignatureFormat, Signer, Spoil, Tamper, Trust, TrustedRoot, Verifier, Verify,
 };
 pub use library::{Library, Loaded};

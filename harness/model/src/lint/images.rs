@@ -53,6 +53,7 @@ impl Notes<'_> {
                     Predicate::Sbom(name) => name,
                     Predicate::File(_) => continue,
                 },
+                Action::Attach(attach) => &attach.sbom,
                 Action::Scan(scan) => &scan.sbom,
                 _ => continue,
             };
@@ -87,6 +88,7 @@ fn image(action: &Action) -> Option<&ImageName> {
         Action::Tamper(tamper) => &tamper.image,
         Action::Spoil(spoil) => &spoil.image,
         Action::Sbom(sbom) => &sbom.image,
+        Action::Attach(attach) => &attach.image,
         Action::Sign(sign) => &sign.image,
         Action::Attest(attest) => &attest.image,
         Action::Verify(verify) => &verify.image,
