@@ -76,9 +76,9 @@ pub(super) fn start(
     for process in blueprint.first() {
         family.order(&Order::Spawn(process))?;
     }
-    let mut watches = Watches::begin(&request.shape, addresses.inside, pki.ca(), story.start)?;
     family.expect("the box's inside", SHORT, |event| matches!(event, Event::SetUp), &mut started)?;
     story.milestone("inside");
+    let mut watches = Watches::begin(&request.shape, addresses.inside, pki.ca(), story.start)?;
     let kubeconfig = write_kubeconfig(claim, &blueprint)?;
     let api = Api::new(&server(&blueprint), pki.ca(), Some(pki.identity(ADMIN).ok_or_else(no_admin)?))?;
     let mut readiness = Readiness { api, family, story, nodes: request.shape.nodes };
