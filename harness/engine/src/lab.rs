@@ -6,6 +6,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::discovery::Discovery;
 use crate::request::{OWN_AGENT, Who};
 use crate::settle::Canaries;
+use crate::tools::Material;
 use crate::{Event, Options};
 
 /// The cluster, and what was learned about it.
@@ -15,6 +16,8 @@ pub(crate) struct Lab<'a> {
     pub(crate) events: UnboundedSender<Event>,
     pub(crate) discovery: Discovery,
     pub(crate) canaries: Canaries,
+    /// Key pairs and trusted roots.
+    pub(crate) material: Material,
     /// The engine itself: its set-up and its looks, as administrator.
     pub(crate) own: Who,
 }
@@ -22,7 +25,15 @@ pub(crate) struct Lab<'a> {
 impl<'a> Lab<'a> {
     pub(crate) fn new(cluster: &'a Cluster, options: &'a Options, events: UnboundedSender<Event>) -> Self {
         let own = Who { client: cluster.admin().clone(), headers: Vec::new(), agent: OWN_AGENT.into() };
-        Self { cluster, options, events, discovery: Discovery::default(), canaries: Canaries::new(own.clone()), own }
+        Self {
+            cluster,
+            options,
+            events,
+            discovery: Discovery::default(),
+            canaries: Canaries::new(own.clone()),
+            material: Material::default(),
+            own,
+        }
     }
 
     pub(crate) fn tell(&self, event: Event) {

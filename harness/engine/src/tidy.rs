@@ -23,6 +23,13 @@ const WORKLOADS: [(&str, &str); 7] = [
 ];
 
 impl World<'_> {
+    /// What tools read and wrote for this world.
+    fn forget_files(&self) {
+        if let Ok(toolbox) = self.toolbox() {
+            let _ = std::fs::remove_dir_all(toolbox.work().join(self.namespace()));
+        }
+    }
+
     /// Takes the world away, unless it is kept: cluster-scoped objects and what runs always; namespaces where the
     /// cluster outlives us.
     pub(crate) async fn tidy(&mut self) {
@@ -31,6 +38,7 @@ impl World<'_> {
         }
         join_all(self.made.iter().rev().map(|path| self.lab.own.send(Call::delete(path.as_str())))).await;
         self.end_pods().await;
+        self.forget_files();
         if !self.lab.cluster.facts().ephemeral {
             join_all(self.namespaces.iter().map(|name| self.end_namespace(name))).await;
         }

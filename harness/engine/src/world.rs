@@ -1,12 +1,15 @@
 //! One world of one scenario: its namespace, its controls, its steps, its end.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use artifact::Image;
 use indexmap::IndexMap;
 use kube::Client;
-use model::{Cell, Loaded, Manifest, Names, Reply, Step, Verdict, WorldOutcome};
+use model::{Cell, ImageName, Loaded, Manifest, Names, Reply, Step, Verdict, WorldOutcome};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::discovery::{Resource, resource_of};
 use crate::lab::Lab;
@@ -14,7 +17,7 @@ use crate::request::{Call, code, encode, json as json_of, said, taken};
 use crate::seen::Beginning;
 use crate::settle::{Touch, anchor, settle};
 use crate::wait::{Look, Wait, Waiter};
-use crate::{Event, random};
+use crate::{Event, learn, random};
 
 /// A world while it is tried.
 pub(crate) struct World<'a> {
@@ -36,6 +39,10 @@ pub(crate) struct World<'a> {
     /// The replies to earlier steps.
     pub(crate) replies: HashMap<String, Reply>,
     pub(crate) beginning: Beginning,
+    /// The images that were built.
+    pub(crate) images: HashMap<ImageName, Arc<Image>>,
+    /// When the last certificate will be over that was made to be soon over.
+    pub(crate) over: Option<OffsetDateTime>,
     /// Whether this is the second time that it is tried.
     pub(crate) again: bool,
 }
@@ -45,7 +52,16 @@ impl<'a> World<'a> {
         let facts = lab.cluster.facts();
         let namespace = format!("gauntlet-{}", random::name(10));
         let node = facts.nodes.first().cloned().unwrap_or_default();
-        let names = Names { namespace: namespace.clone(), node, probe: facts.probe_image.clone(), ..Names::default() };
+        let install = scenario.scenario.worlds.get(name).map(|world| scenario.scenario.install(world));
+        let (registry, front) = learn::addresses(&install.unwrap_or_default());
+        let names = Names {
+            namespace: namespace.clone(),
+            node,
+            probe: facts.probe_image.clone(),
+            registry: registry.into(),
+            front: front.into(),
+            ..Names::default()
+        };
         let waiter = Waiter { id: scenario.id.clone(), world: name.into(), events: lab.events.clone() };
         Self {
             lab,
@@ -60,6 +76,8 @@ impl<'a> World<'a> {
             accounts: HashMap::new(),
             replies: HashMap::new(),
             beginning: Beginning::default(),
+            images: HashMap::new(),
+            over: None,
             again: false,
         }
     }
@@ -110,6 +128,7 @@ impl<'a> World<'a> {
             manifests.into_iter().partition(|one| one.kind() == "Namespace" && one.name() == "$(namespace)");
         self.make_namespace(own.first().map(|one| self.names.fill_value(&one.object))).await?;
         for manifest in others {
+            self.learn(&manifest.object.to_string()).await?;
             let object = self.names.fill_value(&manifest.object);
             self.apply(&object).await?;
         }

@@ -1,6 +1,7 @@
 //! Taking one step: what it sends, and what is recorded of the reply.
 
 mod exec;
+mod image;
 mod objects;
 mod pods;
 mod reads;
@@ -54,9 +55,14 @@ impl Tried {
 impl World<'_> {
     /// Takes a step and records it; evidence is gathered at once where it is not as intended.
     pub(crate) async fn cell(&mut self, step: &Step, intended: &Answer) -> Cell {
+        let mark = self.begin_count(step).await;
         let start = Instant::now();
-        let tried = self.take(step).await;
+        let mut tried = self.take(step).await;
         let elapsed = start.elapsed();
+        if let (Some(mark), Ok(taken)) = (mark, &mut tried) {
+            let requests = self.requests(&mark).await.unwrap_or_else(|why| why);
+            taken.detail.facts.insert("registry requests".into(), requests);
+        }
         let tried = tried.unwrap_or_else(|why| Tried {
             verdict: Verdict::broken(why),
             detail: Detail::default(),
@@ -92,6 +98,8 @@ impl World<'_> {
     }
 
     async fn take(&mut self, step: &Step) -> Result<Tried, String> {
+        self.learn_for(step).await?;
+        self.outlive(&step.action).await?;
         match &step.action {
             Action::Create(file) => self.create(step, file).await,
             Action::Apply(file) => self.apply_step(step, file).await,
@@ -114,7 +122,17 @@ impl World<'_> {
             Action::Bind { pod, node } => self.bind(step, pod, node).await,
             Action::Started(target) => self.started(step, target).await,
             Action::Seen(record) => self.seen(step, record).await,
-            other => Err(format!("not tried: {other:?}")),
+            Action::Build(build) => self.build(build).await,
+            Action::Push(image) => self.push(image).await,
+            Action::Copy(copy) => self.copy(copy).await,
+            Action::Tamper(tamper) => self.tamper(tamper).await,
+            Action::Spoil(spoil) => self.spoil(spoil).await,
+            Action::Sbom(sbom) => self.sbom(sbom).await,
+            Action::Scan(scan) => self.scan(scan).await,
+            Action::Attach(attach) => self.attach(attach).await,
+            Action::Sign(sign) => self.sign(sign).await,
+            Action::Attest(attest) => self.attest(step, attest).await,
+            Action::Verify(verify) => self.verify(verify).await,
         }
     }
 

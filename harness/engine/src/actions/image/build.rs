@@ -1,13 +1,19 @@
 //! Making images and putting them into the world's registry: build, push, copy, tamper, spoil.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use artifact::{Error, Image, Registry};
 use cluster::{Toolbox, chain};
-use model::{Answer, Build, Copy, Fault, ImageName, Spoil, Tamper, Why};
+use model::{Answer, Attach, Build, Copy, Fault, ImageName, Spoil, Tamper, Why};
 
 use crate::actions::Tried;
+use crate::tools;
 use crate::world::World;
+
+/// The media types of bills of materials.
+const CYCLONEDX: &str = "application/vnd.cyclonedx+json";
+const SPDX: &str = "application/spdx+json";
 
 /// What a registry gave, or how it refused; a fault of any other kind says nothing about the artifact.
 pub(super) type Given<T> = Result<T, Box<Tried>>;
@@ -19,8 +25,8 @@ impl World<'_> {
             let text = self.scenario.file_text(file).map_err(|fault| fault.to_string())?;
             files.insert(path.clone(), text.into_bytes());
         }
-        let image = Image::build(&files).map_err(|fault| chain(&fault))?;
-        self.images.insert(build.image.clone(), image);
+        let image = blocking(move || Image::build(&files)).await?.map_err(|fault| chain(&fault))?;
+        self.images.insert(build.image.clone(), Arc::new(image));
         Ok(Tried::answer(Answer::Made))
     }
 
@@ -82,6 +88,18 @@ impl World<'_> {
         }
     }
 
+    pub(in crate::actions) async fn attach(&mut self, attach: &Attach) -> Result<Tried, String> {
+        let (repository, tag) = self.place(&attach.image);
+        let document = tools::read(&self.folder()?.join(format!("{}.sbom.json", attach.sbom)))?;
+        let kind = if document.contains("spdxVersion") { SPDX } else { CYCLONEDX };
+        let given =
+            self.registry(move |registry| registry.attach(&repository, &tag, kind, document.as_bytes())).await?;
+        Ok(match given {
+            Ok(()) => Tried::answer(Answer::Made),
+            Err(tried) => *tried,
+        })
+    }
+
     /// An image's repository and tag.
     pub(super) fn place(&self, image: &ImageName) -> (String, String) {
         (self.names.repository(image), image.tag.clone())
@@ -124,11 +142,15 @@ async fn asked<T: Send + 'static>(
     address: String,
     ask: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
 ) -> Result<Given<T>, String> {
-    let answer = tokio::task::spawn_blocking(move || ask(&Registry::at(&address))).await;
-    match answer.map_err(|fault| fault.to_string())? {
+    match blocking(move || ask(&Registry::at(&address))).await? {
         Ok(given) => Ok(Ok(given)),
         Err(fault) => refused(&fault).map(|tried| Err(Box::new(tried))),
     }
+}
+
+/// Does what takes a thread a while away from the others' work.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.map_err(|fault| fault.to_string())
 }
 
 /// What is withheld rejects; that nobody answers leaves the question open.

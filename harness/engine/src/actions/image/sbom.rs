@@ -1,11 +1,13 @@
 //! Bills of materials with syft, and looking for known vulnerabilities in them with grype.
 
 use std::fs;
+use std::sync::Arc;
 
 use artifact::Image;
 use model::{Advisory, Answer, Sbom, SbomFormat, Scan, Tool, Verdict, Why};
 use serde_json::Value;
 
+use super::build::blocking;
 use crate::actions::Tried;
 use crate::tools;
 use crate::world::World;
@@ -18,7 +20,7 @@ impl World<'_> {
             SbomFormat::Spdx => "spdx-json",
         };
         let source = match self.images.get(&sbom.image) {
-            Some(image) => self.layout(&sbom.into, image)?,
+            Some(image) => self.layout(&sbom.into, image.clone()).await?,
             None => format!("registry:{}", self.by_digest(&sbom.image)?),
         };
         let digest = match self.images.get(&sbom.image) {
@@ -37,10 +39,11 @@ impl World<'_> {
     }
 
     /// Writes an image into the world's folder, for tools that read layouts.
-    fn layout(&self, name: &str, image: &Image) -> Result<String, String> {
+    async fn layout(&self, name: &str, image: Arc<Image>) -> Result<String, String> {
         let dir = self.folder()?.join(format!("{name}.layout"));
-        image.write_layout(&dir).map_err(|fault| cluster::chain(&fault))?;
-        Ok(format!("oci-dir:{}", self.inside(&dir)?))
+        let inside = self.inside(&dir)?;
+        blocking(move || image.write_layout(&dir)).await?.map_err(|fault| cluster::chain(&fault))?;
+        Ok(format!("oci-dir:{inside}"))
     }
 
     pub(in crate::actions) async fn scan(&mut self, scan: &Scan) -> Result<Tried, String> {

@@ -1,0 +1,87 @@
+//! Steps on container images: making them, signing them, judging them.
+
+mod build;
+mod own;
+mod requests;
+mod sbom;
+mod sign;
+mod verify;
+
+use model::{Detail, ImageName, Tool};
+
+use super::Tried;
+use crate::tools::{self, Call};
+use crate::world::World;
+
+/// More lines than this are not recorded.
+const LINES: usize = 12;
+
+/// How the lines begin that tell what was wrong. All others are about progress, and come in no fixed order.
+const TELLING: [&str; 4] = ["error:", "warning:", "[error]", "could not"];
+
+impl World<'_> {
+    /// An image by the digest that was last pushed under its name.
+    pub(crate) fn by_digest(&self, image: &ImageName) -> Result<String, String> {
+        let name = format!("$(digest:{image})");
+        if self.names.missing(&name).is_empty() {
+            return Ok(self.fill(&name));
+        }
+        Err(format!("the image `{image}` is not in the registry: no step put it there"))
+    }
+
+    /// Runs cosign and reads what it says.
+    async fn cosign(&self, tool: Tool, args: Vec<String>) -> Result<Tried, String> {
+        self.tool(tool, "cosign", args).await
+    }
+
+    /// Runs a tool and reads what it says.
+    pub(super) async fn tool(&self, tool: Tool, program: &str, args: Vec<String>) -> Result<Tried, String> {
+        self.tool_with_output(tool, program, args).await.map(|(tried, _)| tried)
+    }
+
+    /// The same, with what it wrote to its output.
+    async fn tool_with_output(&self, tool: Tool, program: &str, args: Vec<String>) -> Result<(Tried, String), String> {
+        let home = self.folder()?;
+        let output = tools::run(self.toolbox()?, &Call { program, args, home: &home }).await?;
+        let verdict = model::read_tool(tool, output.exit, &output.stdout, &output.stderr);
+        let tried = Tried { verdict, detail: Detail::default(), exchange: None };
+        let exit = output.exit.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
+        let said = telling(&output.stderr);
+        let tried = tried.fact("exit", exit);
+        let tried = if said.is_empty() { tried } else { tried.fact(program, said) };
+        Ok((tried, output.stdout))
+    }
+}
+
+/// From the first line on that tells what was wrong.
+fn telling(stderr: &str) -> String {
+    let tells = |line: &&str| TELLING.iter().any(|word| line.trim_start().to_lowercase().starts_with(word));
+    let lines = stderr.lines().skip_while(|line| !tells(line)).filter(|line| !line.trim().is_empty());
+    let again = |line: &&str| !line.starts_with("error during command execution:");
+    lines.filter(again).take(LINES).map(ordered).collect::<Vec<_>>().join("\n")
+}
+
+/// cosign lists the types that it found in another order each time.
+fn ordered(line: &str) -> String {
+    let Some((words, found)) = line.split_once("predicate type: ").and(line.split_once(", found: ")) else {
+        return line.to_owned();
+    };
+    let mut found: Vec<&str> = found.split(',').collect();
+    found.sort_unstable();
+    format!("{words}, found: {}", found.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::telling;
+
+    #[test]
+    fn only_what_was_wrong_is_recorded() {
+        let words =
+            "Signing artifact...\nError: no signatures found\nerror during command execution: no signatures found\n";
+        assert_eq!(telling(words), "Error: no signatures found");
+        assert_eq!(telling("Pushing signature to: x\n"), "");
+        let words = "Error: none of the attestations matched the predicate type: c, found: b,a\n";
+        assert_eq!(telling(words), "Error: none of the attestations matched the predicate type: c, found: a,b");
+    }
+}

@@ -1,0 +1,181 @@
+//! Signing and attesting with cosign.
+
+use std::path::{Path, PathBuf};
+
+use cluster::Toolbox;
+use model::{Action, Attest, Predicate, Sign, SignatureFormat, Signer, Step, Tool, TrustedRoot};
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+use crate::actions::Tried;
+use crate::request::{Call as Request, encode, json as json_of, said};
+use crate::tools::{self, Call, token};
+use crate::wait::{Look, Wait};
+use crate::world::World;
+
+/// How long a certificate lasts that is to be over soon, in seconds: enough to sign with it, on a busy machine, too.
+const SHORT: i64 = 15;
+
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
+const BREATH: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// The audience that Fulcio asks of a token.
+const AUDIENCE: &str = "sigstore";
+
+/// Which services take part in a signature.
+#[derive(Clone, Copy)]
+struct Services {
+    fulcio: bool,
+    log: bool,
+    timestamp: bool,
+}
+
+impl Services {
+    fn of(with: &Signer, log: Option<bool>, timestamp: Option<bool>) -> Self {
+        let fulcio = !matches!(with, Signer::Key(_) | Signer::ShortLived(_));
+        Self { fulcio, log: log.unwrap_or(fulcio), timestamp: timestamp.unwrap_or(fulcio) }
+    }
+}
+
+impl World<'_> {
+    pub(in crate::actions) async fn sign(&mut self, sign: &Sign) -> Result<Tried, String> {
+        let services = Services::of(&sign.with, sign.log, sign.timestamp);
+        let mut args = vec!["sign".to_owned(), "-y".into()];
+        args.extend(self.signer(&sign.with, services, sign.format).await?);
+        args.push(self.by_digest(&sign.image)?);
+        let tried = self.cosign(Tool::CosignSign, args).await?;
+        self.note_end(&sign.with);
+        Ok(tried)
+    }
+
+    pub(in crate::actions) async fn attest(&mut self, step: &Step, attest: &Attest) -> Result<Tried, String> {
+        let services = Services::of(&attest.with, attest.log, attest.timestamp);
+        let folder = self.folder()?;
+        let text = match &attest.predicate {
+            Predicate::File(file) => {
+                let text = self.scenario.file_text(file).map_err(|fault| fault.to_string())?;
+                self.learn(&text).await?;
+                self.fill(&text)
+            }
+            Predicate::Sbom(name) => tools::read(&folder.join(format!("{name}.sbom.json")))?,
+        };
+        let file = folder.join(format!("{}.predicate", step.id));
+        tools::write(&file, text)?;
+        let mut args = vec!["attest".to_owned(), "-y".into(), "--type".into(), attest.kind.clone()];
+        args.extend(["--predicate".to_owned(), self.inside(&file)?]);
+        args.extend(self.signer(&attest.with, services, attest.format).await?);
+        args.push(self.by_digest(&attest.image)?);
+        let tried = self.cosign(Tool::CosignAttest, args).await?;
+        self.note_end(&attest.with);
+        Ok(tried)
+    }
+
+    /// Notes when a certificate will be over that was made to be soon over.
+    fn note_end(&mut self, with: &Signer) {
+        if let Signer::ShortLived(_) = with {
+            self.over = Some(OffsetDateTime::now_utc() + Duration::seconds(SHORT + 1));
+        }
+    }
+
+    /// Waits until the certificates are over that were made to be soon over: once, and not while more is being signed.
+    pub(in crate::actions) async fn outlive(&mut self, action: &Action) -> Result<(), String> {
+        let makes = matches!(
+            action,
+            Action::Build(_) | Action::Push(_) | Action::Copy(_) | Action::Sign(_) | Action::Attest(_)
+        );
+        let Some(over) = self.over.filter(|_| !makes) else { return Ok(()) };
+        let wait = Wait { what: "the certificate to expire", within: PATIENCE, every: BREATH };
+        let look = async || match OffsetDateTime::now_utc() {
+            now if now > over => Look::Found(()),
+            now => Look::Not(format!("{} more seconds", (over - now).whole_seconds())),
+        };
+        self.waiter.until(wait, look).await?;
+        self.over = None;
+        Ok(())
+    }
+
+    /// Who signs, and with which services, in cosign's flags.
+    async fn signer(
+        &mut self,
+        with: &Signer,
+        services: Services,
+        format: SignatureFormat,
+    ) -> Result<Vec<String>, String> {
+        let toolbox = self.toolbox()?;
+        let material = &self.lab.material;
+        let Services { fulcio, log, timestamp } = services;
+        let mut args = match with {
+            Signer::Key(name) => vec!["--key".into(), material.key_file(toolbox, name, true).await?],
+            Signer::Account(account) => self.token_file(account, 0).await?,
+            Signer::ExpiredToken(account) => self.token_file(account, -token::FAR).await?,
+            Signer::FutureToken(account) => self.token_file(account, token::FAR).await?,
+            Signer::ShortLived(subject) => self.short_lived(&self.fill(subject)).await?,
+        };
+        if format == SignatureFormat::Legacy {
+            let flags = ["--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false"];
+            args.extend(flags.map(str::to_owned));
+            if fulcio {
+                args.extend([format!("--fulcio-url={}", Toolbox::FULCIO), "--insecure-skip-verify".into()]);
+            }
+            args.extend(timestamp.then(|| format!("--timestamp-server-url={}/api/v1/timestamp", Toolbox::TSA)));
+            return Ok(args);
+        }
+        args.extend(["--signing-config".into(), material.signing_config(toolbox, fulcio, log, timestamp).await?]);
+        if let Some(root) = material.trusted_root(toolbox, &TrustedRoot::Box).await? {
+            args.extend(["--trusted-root".into(), root]);
+        }
+        Ok(args)
+    }
+
+    /// A file with a token of this ServiceAccount for Fulcio, dated so many seconds later than it was made.
+    async fn token_file(&self, account: &str, later: i64) -> Result<Vec<String>, String> {
+        let (namespace, account) = (self.namespace().to_owned(), self.fill(account));
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", encode(&namespace), encode(&account));
+        let spec = json!({"audiences": [AUDIENCE]});
+        let ask = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
+        let reply = self.lab.own.send(Request::post(path, ask)).await.reply;
+        let token = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
+        let mut token =
+            token.ok_or_else(|| format!("the ServiceAccount {account} gets no token: {}", said(&reply)))?.to_owned();
+        if later != 0 {
+            token = token::token(self.toolbox()?, &self.folder()?, &token, later).await?;
+        }
+        let file = self.folder()?.join(format!("{account}.token"));
+        tools::write(&file, token)?;
+        Ok(vec!["--identity-token".into(), self.inside(&file)?])
+    }
+
+    /// A certificate that is soon over, with its key in cosign's own form.
+    async fn short_lived(&self, subject: &str) -> Result<Vec<String>, String> {
+        let (toolbox, folder) = (self.toolbox()?, self.folder()?);
+        let authority = self.lab.material.authority().await?;
+        let leaf = authority.issue(subject, SHORT)?;
+        let at = |name: &str| folder.join(format!("short-lived.{name}"));
+        tools::write(&at("pem"), leaf.key)?;
+        tools::write(&at("crt"), leaf.certificate)?;
+        let prefix = self.inside(&folder.join("short-lived"))?;
+        let args = ["import-key-pair", "-y", "--key"].map(str::to_owned).into_iter();
+        let args = args.chain([self.inside(&at("pem"))?, "--output-key-prefix".into(), prefix]).collect();
+        tools::must(toolbox, &Call { program: "cosign", args, home: &folder }).await?;
+        let flags = [("--key", "key"), ("--certificate", "crt")];
+        let mut args = Vec::new();
+        for (flag, name) in flags {
+            args.extend([flag.to_owned(), self.inside(&at(name))?]);
+        }
+        Ok(args)
+    }
+
+    /// The world's own folder, on this side.
+    pub(crate) fn folder(&self) -> Result<PathBuf, String> {
+        tools::folder(self.toolbox()?, self.namespace())
+    }
+
+    pub(crate) fn inside(&self, path: &Path) -> Result<String, String> {
+        Ok(self.toolbox()?.inside(path).display().to_string())
+    }
+
+    pub(crate) fn toolbox(&self) -> Result<Toolbox<'_>, String> {
+        self.lab.cluster.toolbox().ok_or_else(|| "this cluster is no box, and tools run in a box".to_owned())
+    }
+}

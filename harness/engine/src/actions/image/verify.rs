@@ -1,0 +1,70 @@
+//! Verifying with cosign.
+
+use model::{Tool, Trust, TrustedRoot, Verifier, Verify};
+
+use crate::actions::Tried;
+use crate::tools;
+use crate::world::World;
+
+impl World<'_> {
+    pub(in crate::actions) async fn verify(&mut self, verify: &Verify) -> Result<Tried, String> {
+        if verify.with == Verifier::Own {
+            return self.verify_ourselves(verify).await;
+        }
+        let keyless = matches!(verify.by, Trust::Identity { .. });
+        let (tool, verb) = match &verify.kind {
+            Some(_) => (Tool::CosignVerifyAttestation, "verify-attestation"),
+            None => (Tool::CosignVerify, "verify"),
+        };
+        let mut args = vec![verb.to_owned()];
+        if let Some(kind) = &verify.kind {
+            args.extend(["--type".to_owned(), kind.clone()]);
+        }
+        args.extend(self.trust(&verify.by).await?);
+        if !verify.log.unwrap_or(keyless) {
+            args.push("--insecure-ignore-tlog=true".into());
+        }
+        if keyless {
+            args.push("--insecure-ignore-sct=true".into());
+        }
+        if verify.timestamp.unwrap_or(keyless) {
+            args.push("--use-signed-timestamps=true".into());
+        }
+        if let Some(root) = self.root(&verify.root).await? {
+            args.extend(["--trusted-root".to_owned(), root]);
+        }
+        args.push(match verify.through {
+            Some(fault) => self.fill(&format!("$(front:{}:{})", fault.word(), verify.image)),
+            None => self.names.reference(&verify.image),
+        });
+        self.cosign(tool, args).await
+    }
+
+    /// Whose signature is wanted, in cosign's flags.
+    async fn trust(&self, trust: &Trust) -> Result<Vec<String>, String> {
+        let Trust::Identity { subject, subject_like, issuer, issuer_like } = trust else {
+            let Trust::Key(name) = trust else { return Ok(Vec::new()) };
+            let file = self.lab.material.key_file(self.toolbox()?, name, false).await?;
+            return Ok(vec!["--key".into(), file]);
+        };
+        let flags = [
+            ("--certificate-identity", subject),
+            ("--certificate-identity-regexp", subject_like),
+            ("--certificate-oidc-issuer", issuer),
+            ("--certificate-oidc-issuer-regexp", issuer_like),
+        ];
+        let given = flags.into_iter().filter_map(|(flag, text)| Some((flag, text.as_ref()?)));
+        Ok(given.flat_map(|(flag, text)| [flag.to_owned(), self.fill(text)]).collect())
+    }
+
+    /// The path, inside the box, of what a signature is checked against.
+    async fn root(&self, root: &TrustedRoot) -> Result<Option<String>, String> {
+        let TrustedRoot::File(file) = root else {
+            return self.lab.material.trusted_root(self.toolbox()?, root).await;
+        };
+        let text = self.scenario.file_text(file).map_err(|fault| fault.to_string())?;
+        let path = self.folder()?.join("trusted-root.json");
+        tools::write(&path, text)?;
+        self.inside(&path).map(Some)
+    }
+}

@@ -1,0 +1,95 @@
+//! Authorities of our own: one for certificates that are soon over, and strangers that no signature comes from.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, PKCS_ED25519, SanType,
+};
+use time::{Duration, OffsetDateTime};
+
+/// The extensions in which Fulcio's certificates name the issuer of the token: as plain bytes, which readers of the older
+/// signature format look for, and as a DER `UTF8String` (sigstore/fulcio, `docs/oid-info.md`).
+const TOKEN_ISSUER: [[u64; 9]; 2] = [[1, 3, 6, 1, 4, 1, 57264, 1, 1], [1, 3, 6, 1, 4, 1, 57264, 1, 8]];
+
+/// The issuer of the cluster's ServiceAccount tokens.
+pub(crate) const ISSUER: &str = "https://kubernetes.default.svc";
+
+/// An authority whose certificates are soon over.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key (PKCS #8), PEM.
+pub(crate) struct Leaf {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Result<Self, String> {
+        let key = KeyPair::generate().map_err(unmade)?;
+        CertifiedIssuer::self_signed(root("gauntlet-short-lived"), key).map(Self).map_err(unmade)
+    }
+
+    /// Its own certificate, PEM.
+    pub(crate) fn certificate(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for this subject (a URI) that is over after so many seconds.
+    pub(crate) fn issue(&self, subject: &str, seconds: i64) -> Result<Leaf, String> {
+        let now = OffsetDateTime::now_utc();
+        let mut leaf = CertificateParams::default();
+        leaf.not_before = now - Duration::seconds(1);
+        leaf.not_after = now + Duration::seconds(seconds);
+        leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+        leaf.subject_alt_names = vec![SanType::URI(subject.try_into().map_err(unmade)?)];
+        let issuers = [ISSUER.as_bytes().to_vec(), utf8_string(ISSUER)];
+        let issuers = TOKEN_ISSUER.iter().zip(issuers);
+        leaf.custom_extensions = issuers.map(|(id, text)| CustomExtension::from_oid_content(id, text)).collect();
+        leaf.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate().map_err(unmade)?;
+        let certificate = leaf.signed_by(&key, &self.0).map_err(unmade)?.pem();
+        Ok(Leaf { certificate, key: key.serialize_pem() })
+    }
+}
+
+/// The certificate of a certificate authority that nobody uses, PEM.
+pub(crate) fn stranger() -> Result<String, String> {
+    let key = KeyPair::generate().map_err(unmade)?;
+    CertifiedIssuer::self_signed(root("gauntlet-stranger"), key).map(|issuer| issuer.pem()).map_err(unmade)
+}
+
+/// The public key of a log that nobody writes to, PEM.
+pub(crate) fn other_log_key() -> Result<String, String> {
+    KeyPair::generate_for(&PKCS_ED25519).map(|key| key.public_key_pem()).map_err(unmade)
+}
+
+/// The certificates of a timestamp authority that nobody uses, its own first, PEM.
+pub(crate) fn other_timestamps() -> Result<String, String> {
+    let key = KeyPair::generate().map_err(unmade)?;
+    let issuer = CertifiedIssuer::self_signed(root("gauntlet-other-timestamps"), key).map_err(unmade)?;
+    let mut leaf = CertificateParams::default();
+    leaf.not_before = OffsetDateTime::now_utc() - Duration::days(1);
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::TimeStamping];
+    let key = KeyPair::generate().map_err(unmade)?;
+    let leaf = leaf.signed_by(&key, &issuer).map_err(unmade)?;
+    Ok(format!("{}{}", leaf.pem(), issuer.pem()))
+}
+
+fn root(name: &str) -> CertificateParams {
+    let mut root = CertificateParams::default();
+    root.distinguished_name.push(DnType::CommonName, name);
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    root.not_before = OffsetDateTime::now_utc() - Duration::days(1);
+    root
+}
+
+fn utf8_string(text: &str) -> Vec<u8> {
+    let length = u8::try_from(text.len()).unwrap_or_default();
+    [&[0x0c, length], text.as_bytes()].concat()
+}
+
+fn unmade(fault: impl std::fmt::Display) -> String {
+    format!("a certificate could not be made: {fault}")
+}

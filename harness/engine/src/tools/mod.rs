@@ -1,0 +1,105 @@
+//! Tools that run in the box as processes of their own: cosign, syft, grype.
+
+mod authority;
+mod material;
+pub(crate) mod token;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use cluster::Toolbox;
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+
+pub(crate) use material::Material;
+
+/// No tool needs longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Tools compute; more of them than processors would only keep each other, and the box, waiting.
+static TURNS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(2, NonZeroUsize::get)));
+
+/// What a tool left.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    /// Its exit code, unless a signal ended it.
+    pub(crate) exit: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A call of a tool.
+pub(crate) struct Call<'a> {
+    pub(crate) program: &'a str,
+    pub(crate) args: Vec<String>,
+    /// A folder of its own, on this side: its home, where it may write.
+    pub(crate) home: &'a Path,
+}
+
+/// Runs a tool in the box.
+///
+/// # Errors
+/// When it cannot be started, or does not end in time.
+pub(crate) async fn run(toolbox: Toolbox<'_>, call: &Call<'_>) -> Result<Output, String> {
+    let mut command = toolbox.enter();
+    let home = toolbox.inside(call.home);
+    command
+        .arg(call.program)
+        .args(&call.args)
+        .env("HOME", &home)
+        .env("TMPDIR", &home)
+        .env("SSL_CERT_FILE", Toolbox::CA_FILE)
+        .env("COSIGN_PASSWORD", "")
+        .env("SYFT_CHECK_FOR_APP_UPDATE", "false")
+        .env("GRYPE_CHECK_FOR_APP_UPDATE", "false")
+        .env("GRYPE_DB_AUTO_UPDATE", "false")
+        .env("GRYPE_DB_VALIDATE_AGE", "false")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let _turn = TURNS.acquire().await.map_err(|fault| fault.to_string())?;
+    let child = Command::from(command)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|fault| format!("{} cannot be started: {fault}", call.program))?;
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output())
+        .await
+        .map_err(|_| format!("waited {} s for {} to end", PATIENCE.as_secs(), call.program))?
+        .map_err(|fault| format!("{} was lost: {fault}", call.program))?;
+    Ok(Output {
+        exit: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// Runs a tool that has to do its work: everything but exit code 0 is a fault of ours.
+pub(crate) async fn must(toolbox: Toolbox<'_>, call: &Call<'_>) -> Result<Output, String> {
+    let output = run(toolbox, call).await?;
+    if output.exit == Some(0) {
+        return Ok(output);
+    }
+    let verb = call.args.first().map(String::as_str).unwrap_or_default();
+    Err(format!("{} {verb} failed: {}", call.program, output.stderr.trim()))
+}
+
+/// A folder below the box's work folder, on this side.
+pub(crate) fn folder(toolbox: Toolbox<'_>, name: &str) -> Result<PathBuf, String> {
+    let folder = toolbox.work().join(name);
+    std::fs::create_dir_all(&folder).map_err(|fault| format!("cannot create `{}`: {fault}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Writes a file for a tool.
+pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|fault| format!("cannot write `{}`: {fault}", path.display()))
+}
+
+/// Reads a file that a tool wrote.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|fault| format!("cannot read `{}`: {fault}", path.display()))
+}
