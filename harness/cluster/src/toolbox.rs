@@ -1,0 +1,81 @@
+//! A way into a box: for tools that have to run beside its services, and for what those services say.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A way into a box of our own.
+#[derive(Clone, Copy)]
+pub struct Toolbox<'a> {
+    pub(crate) running: &'a native::Running,
+}
+
+impl Toolbox<'_> {
+    /// A command that runs its first argument within the box's namespaces, and dies with the box. Its environment holds
+    /// a `PATH` with every tool that is built, and nothing else of the caller's.
+    #[must_use]
+    pub fn enter(&self) -> Command {
+        self.running.enter()
+    }
+
+    /// A folder that the box sees as [`Toolbox::INSIDE`].
+    #[must_use]
+    pub fn work(&self) -> &Path {
+        &self.running.work
+    }
+
+    /// The folder with a log for each process of the box.
+    #[must_use]
+    pub fn logs(&self) -> &Path {
+        &self.running.logs
+    }
+
+    /// The path inside the box of a file below [`Toolbox::work`].
+    #[must_use]
+    pub fn inside(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(self.work()).map_or_else(|_| path.to_owned(), |rest| Path::new(Self::INSIDE).join(rest))
+    }
+
+    /// The box's address, as this program reaches it.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.running.address
+    }
+
+    /// The box's certificate authority, PEM.
+    #[must_use]
+    pub fn ca(&self) -> &str {
+        &self.running.ca
+    }
+
+    /// The public key of the box's transparency log, PEM, where there is one.
+    #[must_use]
+    pub fn rekor_key(&self) -> Option<&str> {
+        self.running.rekor_key.as_deref()
+    }
+
+    /// Where the box sees [`Toolbox::work`].
+    pub const INSIDE: &'static str = "/run/gauntlet/work";
+    /// The file with the box's certificate authority, inside.
+    pub const CA_FILE: &'static str = "/run/gauntlet/pki/ca.crt";
+    /// The registry, with TLS.
+    pub const REGISTRY: &'static str = "registry.box:5000";
+    /// The same registry, over plain HTTP. Go's registry clients take names below `localhost` for plain HTTP.
+    pub const PLAIN_REGISTRY: &'static str = "registry.localhost:5001";
+    /// The front of the registry that spoils its answers.
+    pub const FRONT: &'static str = "front.localhost:5002";
+    /// The registry's port for plain HTTP.
+    pub const PLAIN_PORT: u16 = 5001;
+    /// Fulcio.
+    pub const FULCIO: &'static str = "http://fulcio.box:5555";
+    /// Fulcio's port.
+    pub const FULCIO_PORT: u16 = 5555;
+    /// Rekor.
+    pub const REKOR: &'static str = "http://rekor.box:3003";
+    /// The name that the log signs its checkpoints with.
+    pub const REKOR_ORIGIN: &'static str = "rekor.box";
+    /// The timestamp authority.
+    pub const TSA: &'static str = "http://tsa.box:3004";
+    /// The timestamp authority's port.
+    pub const TSA_PORT: u16 = 3004;
+}
