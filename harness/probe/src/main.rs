@@ -3,15 +3,17 @@
 //! a registry answers.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is its answer")]
 
+mod files;
 mod front;
 mod show;
 mod wait;
 mod web;
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "probe [pause | cat FILE | ls DIR | id | env | fail CODE | serve PORT | get HOST:PORT/PATH | \
+const USAGE: &str = "probe [pause | cat FILE | ls DIR | id | env | fail CODE | serve PORT [DIR] | get HOST:PORT/PATH | \
                      front --listen ADDRESS:PORT --upstream HOST:PORT]";
 
 fn main() -> ExitCode {
@@ -35,7 +37,8 @@ fn run(words: &[&str]) -> Result<u8, String> {
         ["id"] => show::identity().map(|text| answer(text.as_bytes())),
         ["env"] => Ok(answer(show::environment().as_bytes())),
         ["fail", code] => code.parse().map_err(|_| format!("`{code}` is not an exit code (0 to 255)")),
-        ["serve", port] => serve(port).map(|()| 0),
+        ["serve", port] => serve(port, None).map(|()| 0),
+        ["serve", port, dir] => serve(port, Some(dir)).map(|()| 0),
         ["front", "--listen", address, "--upstream", registry] => front(address, registry).map(|()| 0),
         ["get", target] => web::get(target).map(|body| answer(&body)),
         _ => Err(format!("usage: {USAGE}")),
@@ -47,11 +50,15 @@ fn answer(bytes: &[u8]) -> u8 {
     u8::from(std::io::stdout().write_all(bytes).is_err())
 }
 
-fn serve(port: &str) -> Result<(), String> {
+fn serve(port: &str, dir: Option<&str>) -> Result<(), String> {
     let port: u16 = port.parse().map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
     let listener = web::listen(port)?;
     println!("serving on port {}", web::port(&listener));
-    wait::while_serving(move || web::serve(&listener))
+    let dir = dir.map(PathBuf::from);
+    wait::while_serving(move || match &dir {
+        Some(dir) => files::serve(&listener, dir),
+        None => web::serve(&listener),
+    })
 }
 
 fn front(address: &str, registry: &str) -> Result<(), String> {
