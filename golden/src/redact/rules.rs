@@ -104,6 +104,9 @@ const TABLE: &[Row] = &[
         ("back-off 1m20s restarting failed container", "back-off <duration> restarting failed container")),
     Row("duration", r"(^|[\s(\[:,])(\d+h)?(\d+m)?(\d+\.\d+s|\d+(\.\d+)?(ms|µs|us|ns))\b", "$1<duration>", always,
         ("took 1.5s of 1m2.25s (30.2ms), limit 10s", "took <duration> of <duration> (<duration>), limit 10s")),
+    // policy-controller tells of a policy's authorities in whatever order they came to an end.
+    Row("authority", r"\bauthority authority-\d+\b", "authority <authority>", always,
+        ("failed for authority authority-1 for x", "failed for authority <authority> for x")),
     Row("event-name", r"([a-z0-9>])\.[0-9a-f]{16}\b", "$1.<event>", always, ("web.17f0c3b2a1d4e5f6", "web.<event>")),
     Row("replica-set", concat!("([a-z0-9>])-", random!("{8,10}"), "-", random!("{5}")), "$1-<hash>-<suffix>", ends_name,
         ("pods \"web-6d4cf56db6-xk2zp\" is forbidden", "pods \"web-<hash>-<suffix>\" is forbidden")),
