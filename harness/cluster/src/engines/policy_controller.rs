@@ -61,10 +61,10 @@ async fn trial(admin: &Client) -> Result<(), String> {
     });
     filled.await?;
     api::until("policy-controller to take a policy", EVERY, async || api::apply(admin, &good).await.map(Some)).await?;
-    let pod = pod();
+    let job = job();
     let denied = format!("failed policy: {TRIAL}: ");
     let refused = api::until("policy-controller to refuse a known-bad image", EVERY, async || {
-        let answer = api::dry_run(admin, &pod).await?;
+        let answer = api::dry_run(admin, &job).await?;
         if refused(&answer, &denied) { Ok(Some(())) } else { Err(answer.said()) }
     });
     refused.await?;
@@ -89,12 +89,14 @@ fn policy(authorities: &Value) -> Value {
     })
 }
 
-/// A pod with that image, by digest: nobody has to ask a registry.
-fn pod() -> Value {
+/// A Job with that image, by digest: nobody has to ask a registry, nor to wait for a ServiceAccount as a pod has to.
+fn job() -> Value {
     let image = format!("127.0.0.1:1/known/bad@sha256:{}", "0".repeat(64));
     json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "known-bad", "namespace": TRIAL},
-        "spec": {"containers": [{"name": "known-bad", "image": image}]},
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "known-bad", "namespace": TRIAL},
+        "spec": {"template": {"spec": {
+            "restartPolicy": "Never", "containers": [{"name": "known-bad", "image": image}],
+        }}},
     })
 }
 
