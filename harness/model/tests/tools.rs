@@ -202,6 +202,10 @@ fn reasons_of_several_lines_have_to_agree() {
     assert_eq!(read_tool(CosignVerify, Some(1), "", &mismatch), rejected(Why::OtherLogEntry));
     let twice = error(&format!("{one}{digest}\n{digest}"));
     assert_eq!(read_tool(CosignVerify, Some(1), "", &twice), rejected(Why::OtherDigest));
+    let key = "failed to verify signature: could not verify envelope: accepted signatures do not match threshold";
+    for by_others in [format!("{one}{key}\n{digest}\n{key}"), format!("{one}{digest}\n{key}")] {
+        assert_eq!(read_tool(CosignVerify, Some(1), "", &error(&by_others)), rejected(Why::OtherDigest));
+    }
     for other in [format!("{one}{digest}\n{LEFT}"), format!("{one}{digest}\nsomething new"), format!("{one}\n")] {
         assert!(broken(&read_tool(CosignVerify, Some(1), "", &error(&other))), "{other}");
     }

@@ -16,6 +16,7 @@ mod timestamp;
 
 use model::Why;
 use regex::Regex;
+use serde_json::Value;
 use sigstore::crypto::{CosignVerificationKey, Signature};
 
 use crate::{Error, Registry};
@@ -24,6 +25,9 @@ pub use root::TrustedRoot;
 
 /// The predicate type of a signature.
 pub const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
+
+/// How the media type of every bundle begins. What is of another type was never signed, and is nothing to judge.
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.";
 
 /// What has to be shown for an image.
 #[derive(Clone, Debug)]
@@ -104,7 +108,8 @@ pub fn image(
     for referrer in registry.referrers(repository, &digest)? {
         let manifest = referrer.json()?;
         let layers = manifest["layers"].as_array().map(Vec::as_slice).unwrap_or_default();
-        for name in layers.iter().filter_map(|layer| layer["digest"].as_str()) {
+        let signed = |layer: &&Value| layer["mediaType"].as_str().is_some_and(|kind| kind.starts_with(BUNDLE));
+        for name in layers.iter().filter(signed).filter_map(|layer| layer["digest"].as_str()) {
             bundles.push(registry.blob(repository, name)?);
         }
     }

@@ -61,21 +61,25 @@ fn bundling(text: &str) -> Option<Why> {
     (refused || text == "unable to get subject from identity token").then_some(Why::TokenRefused)
 }
 
-/// One line a signature. They have to agree: a word for several reasons would be a guess.
+/// One reason for each signature and attestation that is there, in no fixed order. What is by another signer says
+/// nothing about the one that was asked for: it counts where there is nothing else. What then remains has to agree: one
+/// word for several reasons would be a guess.
 fn agreed(reasons: &str) -> Option<Why> {
     let mut lines = reasons.lines().peekable();
-    let mut agreed = None;
+    let mut all = Vec::new();
     while let Some(line) = lines.next() {
         let why = reason(line)?;
         if why == Why::OtherLogEntry {
             while lines.next_if(|line| line.starts_with('[') || line.starts_with(" does not match ")).is_some() {}
         }
-        if agreed.is_some_and(|before| before != why) {
-            return None;
-        }
-        agreed = Some(why);
+        all.push(why);
     }
-    agreed
+    let foreign = |why: &Why| matches!(why, Why::WrongKey | Why::WrongIdentity);
+    if !all.iter().all(foreign) {
+        all.retain(|why| !foreign(why));
+    }
+    let first = *all.first()?;
+    all.iter().all(|why| *why == first).then_some(first)
 }
 
 /// Why one signature or attestation does not count: the bundle's words, then those of the older format.
