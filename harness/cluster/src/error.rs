@@ -80,6 +80,14 @@ pub enum Error {
         /// Its words.
         said: String,
     },
+    /// What verifies images at admission could not be installed, or never refused what it has to.
+    #[error("{engine} could not be installed: {why}")]
+    Engine {
+        /// Its name.
+        engine: &'static str,
+        /// What stood in the way.
+        why: String,
+    },
     /// A thread of ours ended before its work was done.
     #[error("a thread of our own was ended")]
     Thread {
@@ -105,7 +113,7 @@ impl Error {
                 format!("scenarios break things on purpose; if `{context}` may be broken, name it on the command line")
             }
             Self::Refused { .. } => "scenarios need an administrator (`cluster-admin`)".into(),
-            Self::Kubeconfig { .. } | Self::Client { .. } | Self::Thread { .. } => return None,
+            Self::Kubeconfig { .. } | Self::Client { .. } | Self::Engine { .. } | Self::Thread { .. } => return None,
         })
     }
 }

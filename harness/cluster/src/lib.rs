@@ -6,18 +6,23 @@
 
 mod connect;
 mod context;
+mod engines;
 mod error;
 mod facts;
 mod shape;
 mod sweep;
+mod toolbox;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use kube::{Client, Config};
 
+use engines::Site;
 pub use error::{Error, chain};
 pub use facts::{AuditAccess, Facts};
 pub use shape::{ResolvedAudit, ResolvedShape, resolve};
+pub use toolbox::Toolbox;
 
 /// A cluster that answers.
 pub struct Cluster {
@@ -25,6 +30,7 @@ pub struct Cluster {
     admin: Client,
     facts: Facts,
     ours: Option<native::Running>,
+    engines: Vec<(String, Duration)>,
 }
 
 impl Cluster {
@@ -39,7 +45,8 @@ impl Cluster {
         shape: &ResolvedShape,
         mut progress: impl FnMut(native::Progress) + Send + 'static,
     ) -> Result<Self, Error> {
-        let cache = cache.clone();
+        let start = Instant::now();
+        let (cache, own_cache) = (cache.clone(), cache);
         let spec = native::Spec { name: name.into(), shape: shape.to_box(), launcher: launcher.into() };
         let running = tokio::task::spawn_blocking(move || native::start(&cache, &spec, true, &mut progress))
             .await
@@ -51,7 +58,14 @@ impl Cluster {
         facts.audit = running.audit_log.clone().map_or(AuditAccess::None, AuditAccess::File);
         facts.logs = Some(running.logs.clone());
         facts.ephemeral = true;
-        Ok(Self { config, admin, facts, ours: Some(running) })
+        let site = Site {
+            admin: &admin,
+            running: &running,
+            cache: own_cache,
+            sigstore: shape.install.contains(&model::Install::Sigstore),
+        };
+        let engines = engines::install(&site, shape, start).await?;
+        Ok(Self { config, admin, facts, ours: Some(running), engines })
     }
 
     /// Attaches to a cluster that exists: `kubeconfig`, else `$KUBECONFIG`, else `~/.kube/config`; `context`, else the
@@ -68,7 +82,7 @@ impl Cluster {
         }
         let admin = connect::client(found.config.clone())?;
         let facts = Facts::ask(&admin, &found.config.cluster_url.to_string()).await?;
-        Ok(Self { config: found.config, admin, facts, ours: None })
+        Ok(Self { config: found.config, admin, facts, ours: None, engines: Vec::new() })
     }
 
     /// The administrator's client. It neither retries nor holds requests back.
@@ -103,10 +117,17 @@ impl Cluster {
         &self.facts
     }
 
+    /// The way into a box of our own.
+    #[must_use]
+    pub fn toolbox(&self) -> Option<Toolbox<'_>> {
+        self.ours.as_ref().map(|running| Toolbox { running })
+    }
+
     /// The box's milestones: what was reached, and how long after the start. Empty for a cluster that was there before.
     #[must_use]
-    pub fn milestones(&self) -> Vec<(String, std::time::Duration)> {
-        self.ours.as_ref().map_or_else(Vec::new, native::Running::milestones)
+    pub fn milestones(&self) -> Vec<(String, Duration)> {
+        let of_box = self.ours.as_ref().map_or_else(Vec::new, native::Running::milestones);
+        of_box.into_iter().chain(self.engines.iter().cloned()).collect()
     }
 
     /// The box's control groups, one folder for each tree of the host. Empty for a cluster that was there before.

@@ -80,6 +80,7 @@ impl ResolvedShape {
             feature_gates: self.feature_gates.clone(),
             runtime_config: self.runtime_config.clone(),
             nodes: self.nodes,
+            install: self.install.iter().map(installed).collect(),
         }
     }
 
@@ -88,5 +89,15 @@ impl ResolvedShape {
     #[must_use]
     pub fn with_node(&self) -> Self {
         Self { nodes: self.nodes.max(1), ..self.clone() }
+    }
+}
+
+fn installed(install: &Install) -> native::Install {
+    match install {
+        Install::Registry => native::Install::Registry,
+        Install::PlainRegistry => native::Install::PlainRegistry,
+        Install::Sigstore => native::Install::Sigstore,
+        Install::Kyverno => native::Install::Kyverno,
+        Install::PolicyController => native::Install::PolicyController,
     }
 }

@@ -54,6 +54,12 @@ impl Toolbox<'_> {
         self.running.rekor_key.as_deref()
     }
 
+    /// The first root of the TUF repository that Kyverno's pod serves itself at `http://tuf.box:3005`, where it does.
+    #[must_use]
+    pub fn tuf_root(&self) -> Option<String> {
+        std::fs::read_to_string(self.work().join("tuf/root.json")).ok()
+    }
+
     /// Where the box sees [`Toolbox::work`].
     pub const INSIDE: &'static str = "/run/gauntlet/work";
     /// The file with the box's certificate authority, inside.

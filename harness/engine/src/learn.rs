@@ -44,7 +44,10 @@ impl World<'_> {
     async fn stands_for(&self, name: &str) -> Result<String, String> {
         let unknown = || Err(format!("`$({name})` stands for nothing here: no step has put it there yet"));
         let (kind, rest) = name.split_once(':').unwrap_or((name, ""));
-        if !matches!(kind, "key" | "fulcio-root" | "rekor-key" | "short-lived-root" | "trusted-root" | "tsa-chain") {
+        if !matches!(
+            kind,
+            "key" | "fulcio-root" | "rekor-key" | "short-lived-root" | "trusted-root" | "tsa-chain" | "tuf-root"
+        ) {
             return unknown();
         }
         let (toolbox, material) = (self.toolbox()?, &self.lab.material);
@@ -52,6 +55,7 @@ impl World<'_> {
             "key" => material.key(toolbox, rest).await?,
             "short-lived-root" => material.authority().await?.certificate(),
             "trusted-root" => material.trusted_root_text(toolbox, &TrustedRoot::Box).await?,
+            "tuf-root" => toolbox.tuf_root().ok_or("nothing here serves a TUF repository")?,
             "fulcio-root" => material.served(toolbox).await?.fulcio_root.clone(),
             "rekor-key" => material.served(toolbox).await?.rekor_key.clone(),
             _ => material.served(toolbox).await?.tsa_chain.clone(),

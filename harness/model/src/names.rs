@@ -40,12 +40,12 @@ enum Placeholder {
 }
 
 /// Texts of the box that have names of their own.
-const TEXTS: [&str; 5] = ["fulcio-root", "rekor-key", "short-lived-root", "trusted-root", "tsa-chain"];
+const TEXTS: [&str; 6] = ["fulcio-root", "rekor-key", "short-lived-root", "trusted-root", "tsa-chain", "tuf-root"];
 
 /// Every placeholder there is, for a hint.
 pub(crate) const ALL: &str = "$(namespace), $(node), $(registry), $(image:NAME), $(digest:NAME), $(sha256:NAME), \
     $(front:FAULT:NAME), $(key:NAME), $(base64:KEY-OR-ROOT), $(fulcio-root), $(rekor-key), $(short-lived-root), \
-    $(tsa-chain), $(trusted-root)";
+    $(tsa-chain), $(trusted-root), $(tuf-root)";
 
 fn placeholder(name: &str) -> Option<Placeholder> {
     let image = |text: &str| text.parse::<ImageName>().ok();

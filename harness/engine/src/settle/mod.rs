@@ -13,10 +13,12 @@
 //! | MutatingAdmissionPolicy, its binding, its parameters | one of each | a dry run comes back with its label |
 //! | ValidatingWebhookConfiguration, MutatingWebhookConfiguration | one that cannot be reached | a dry run fails on it |
 //! | a Namespace's labels | a label on the canaries' namespace, and a webhook that selects it | the same |
+//! | ClusterPolicy, Policy and the \[Namespaced\]ImageValidatingPolicy of Kyverno | one of each, once their own status is right | dry runs are denied by it, in both passes |
 //! | ClusterImagePolicy, TrustRoot | a policy, once their own status is right | a dry run is denied by it |
 //! | ResourceQuota, PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
 
 mod canaries;
+mod kyverno;
 mod plan;
 mod policy;
 mod policy_controller;

@@ -1,0 +1,132 @@
+//! The few requests that installing takes.
+
+use std::time::{Duration, Instant};
+
+use http::{Method, Request};
+use kube::Client;
+use kube::client::Body;
+use serde_json::Value;
+
+/// How long an engine may take until it refuses what it has to.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+const APPLY: &str = "application/apply-patch+yaml";
+const JSON: &str = "application/json";
+
+/// An answer of the API server.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) code: u16,
+    pub(super) body: Value,
+}
+
+impl Answer {
+    pub(super) fn is_good(&self) -> bool {
+        (200..300).contains(&self.code)
+    }
+
+    /// The server's words, where it refused.
+    pub(super) fn said(&self) -> String {
+        self.body["message"].as_str().map_or_else(|| self.code.to_string(), str::to_owned)
+    }
+}
+
+/// Puts `object` there, by server-side apply.
+pub(super) async fn apply(admin: &Client, object: &Value) -> Result<(), String> {
+    let path = format!("{}?fieldManager=gauntlet&force=true", path(object));
+    put(send(admin, Method::PATCH, &path, APPLY, Some(object)).await?, object)
+}
+
+/// Creates `object`, which is too large to be applied fast.
+pub(super) async fn create(admin: &Client, object: &Value) -> Result<(), String> {
+    put(send(admin, Method::POST, &collection(object), JSON, Some(object)).await?, object)
+}
+
+fn put(answer: Answer, object: &Value) -> Result<(), String> {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let kind = object["kind"].as_str().unwrap_or_default();
+    if answer.is_good() { Ok(()) } else { Err(format!("the {kind} `{name}` was not taken: {}", answer.said())) }
+}
+
+/// Tries to create `object`, without storing it.
+pub(super) async fn dry_run(admin: &Client, object: &Value) -> Result<Answer, String> {
+    send(admin, Method::POST, &format!("{}?dryRun=All", collection(object)), JSON, Some(object)).await
+}
+
+pub(super) async fn get(admin: &Client, path: &str) -> Result<Answer, String> {
+    send(admin, Method::GET, path, JSON, None).await
+}
+
+pub(super) async fn delete(admin: &Client, object: &Value) -> Result<Answer, String> {
+    send(admin, Method::DELETE, &path(object), JSON, None).await
+}
+
+async fn send(
+    admin: &Client,
+    method: Method,
+    path: &str,
+    content: &str,
+    body: Option<&Value>,
+) -> Result<Answer, String> {
+    let bytes = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
+    let request = Request::builder().method(method).uri(path).header("Content-Type", content).body(Body::from(bytes));
+    let reply = admin.send(request.map_err(|fault| fault.to_string())?).await.map_err(|fault| fault.to_string())?;
+    let code = reply.status().as_u16();
+    let bytes = reply.into_body().collect_bytes().await.map_err(|fault| fault.to_string())?;
+    Ok(Answer { code, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+}
+
+/// Where objects of this kind are.
+pub(super) fn collection(object: &Value) -> String {
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    let root = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
+    let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
+    let plural = kind.strip_suffix('y').map_or_else(|| format!("{kind}s"), |stem| format!("{stem}ies"));
+    match object["metadata"]["namespace"].as_str() {
+        Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+        None => format!("{root}/{plural}"),
+    }
+}
+
+fn path(object: &Value) -> String {
+    format!("{}/{}", collection(object), object["metadata"]["name"].as_str().unwrap_or_default())
+}
+
+/// Looks until there is something, and says at the end what was seen last.
+pub(super) async fn until<T>(
+    what: &str,
+    every: Duration,
+    mut look: impl AsyncFnMut() -> Result<Option<T>, String>,
+) -> Result<T, String> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let last = match look().await {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => "nothing yet".to_owned(),
+            Err(said) => said,
+        };
+        if Instant::now() >= end {
+            return Err(format!("waited {} s for {what}; last seen: {last}", PATIENCE.as_secs()));
+        }
+        pause(every).await;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that sleeps, between two looks at a named condition")]
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_path_of_an_object_follows_from_its_kind() {
+        let role = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}});
+        assert_eq!(path(&role), "/api/v1/namespaces/n/configmaps/a");
+        let policy = json!({"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "a"}});
+        assert_eq!(path(&policy), "/apis/kyverno.io/v1/clusterpolicies/a");
+    }
+}

@@ -1,0 +1,75 @@
+//! An engine's own definitions (CRDs), from the manifest that its module ships.
+
+use std::path::Path;
+
+use kube::Client;
+use serde_json::Value;
+
+use super::api;
+
+/// The definitions of these names in a manifest of many objects.
+pub(super) fn named(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, String> {
+    let text =
+        std::fs::read_to_string(manifest).map_err(|why| format!("cannot read `{}`: {why}", manifest.display()))?;
+    let mut found = Vec::new();
+    for document in text.split("\n---\n") {
+        if !document.contains("\nkind: CustomResourceDefinition\n") {
+            continue;
+        }
+        let name = document.lines().find_map(|line| line.strip_prefix("  name: ")).unwrap_or_default();
+        if names.contains(&name) {
+            let mut object: Value = serde_saphyr::from_str(document).map_err(|why| format!("{name}: {why}"))?;
+            shorten(&mut object["spec"]["versions"]);
+            found.push(object);
+        }
+    }
+    match names.iter().find(|name| found.iter().all(|object| object["metadata"]["name"] != **name)) {
+        Some(missing) => Err(format!("`{}` does not define {missing}", manifest.display())),
+        None => Ok(found),
+    }
+}
+
+/// Takes the prose out of schemas, which is half of their size and which nobody reads here.
+fn shorten(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("description").is_some_and(Value::is_string) {
+                fields.remove("description");
+            }
+            fields.values_mut().for_each(shorten);
+        }
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
+/// Makes a definition, and waits until its kind is served.
+pub(super) async fn install(admin: &Client, definition: &Value) -> Result<(), String> {
+    api::create(admin, definition).await?;
+    let spec = &definition["spec"];
+    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let stored = versions.iter().find(|version| version["storage"] == true);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let version = stored.map(|version| text(&version["name"])).unwrap_or_default();
+    let (group, plural) = (text(&spec["group"]), text(&spec["names"]["plural"]));
+    let path = format!("/apis/{group}/{version}/{plural}?limit=1");
+    api::until(&format!("{plural}.{group} to be served"), std::time::Duration::from_millis(40), async || {
+        let answer = api::get(admin, &path).await?;
+        if answer.is_good() { Ok(Some(())) } else { Err(answer.said()) }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn prose_goes_and_a_field_of_that_name_stays() {
+        let mut schema =
+            json!({"description": "long", "properties": {"description": {"type": "string", "description": "x"}}});
+        shorten(&mut schema);
+        assert_eq!(schema, json!({"properties": {"description": {"type": "string"}}}));
+    }
+}
