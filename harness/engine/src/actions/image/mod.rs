@@ -58,7 +58,34 @@ fn telling(stderr: &str) -> String {
     let tells = |line: &&str| TELLING.iter().any(|word| line.trim_start().to_lowercase().starts_with(word));
     let lines = stderr.lines().skip_while(|line| !tells(line)).filter(|line| !line.trim().is_empty());
     let again = |line: &&str| !line.starts_with("error during command execution:");
-    lines.filter(again).take(LINES).map(ordered).collect::<Vec<_>>().join("\n")
+    let lines: Vec<String> = lines.take_while(again).map(ordered).collect();
+    let mut told = sorted_reasons(lines);
+    told.truncate(LINES);
+    told.join("\n")
+}
+
+/// cosign looks at what is attached in another order each time, and gives a reason for each: all reasons once, in order.
+/// A reason of several lines goes on with numbers in brackets or a blank.
+fn sorted_reasons(mut lines: Vec<String>) -> Vec<String> {
+    let heads = ["Error: no matching attestations: ", "Error: no matching signatures: "];
+    let begins = |line: &String| heads.iter().find(|head| line.starts_with(**head)).copied();
+    let Some((at, head)) = lines.iter().enumerate().find_map(|(at, line)| Some((at, begins(line)?))) else {
+        return lines;
+    };
+    let mut reasons: Vec<String> = Vec::new();
+    for line in lines.split_off(at) {
+        match reasons.last_mut() {
+            Some(last) if line.starts_with(['[', ' ']) => *last = format!("{last}\n{line}"),
+            _ => reasons.push(line.strip_prefix(head).unwrap_or(&line).to_owned()),
+        }
+    }
+    reasons.sort_unstable();
+    reasons.dedup();
+    if let Some(first) = reasons.first_mut() {
+        first.insert_str(0, head);
+    }
+    lines.extend(reasons);
+    lines
 }
 
 /// cosign lists the types that it found in another order each time.
@@ -83,5 +110,12 @@ mod tests {
         assert_eq!(telling("Pushing signature to: x\n"), "");
         let words = "Error: none of the attestations matched the predicate type: c, found: b,a\n";
         assert_eq!(telling(words), "Error: none of the attestations matched the predicate type: c, found: a,b");
+    }
+
+    #[test]
+    fn reasons_are_recorded_once_and_in_order() {
+        let text = "no matching attestations: b:\n[2]\n does not match\na\nb:\n[2]\n does not match";
+        let words = format!("Error: {text}\nerror during command execution: {text}\n");
+        assert_eq!(telling(&words), "Error: no matching attestations: a\nb:\n[2]\n does not match");
     }
 }
