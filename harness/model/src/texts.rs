@@ -40,10 +40,8 @@ fn behind_forbidden(message: &str) -> Option<&str> {
 fn webhook(message: &str) -> Option<By> {
     if let Some(name) = quoted(message.strip_prefix("admission webhook ")?, '"') {
         let rest = &message["admission webhook ".len() + name.len() + 2..];
-        if rest.starts_with(" denied the request") {
-            return Some(
-                engine(name, &rest[" denied the request".len()..]).unwrap_or_else(|| By::Webhook(name.into())),
-            );
+        if let Some(said) = rest.strip_prefix(" denied the request") {
+            return Some(engine(name, said).unwrap_or_else(|| By::Webhook(name.into())));
         }
     }
     None
