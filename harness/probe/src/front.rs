@@ -37,6 +37,10 @@ fn reply(mut client: TcpStream, upstream: &str) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     client.set_write_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(client.try_clone()?);
+    if !reader.fill_buf()?.first().is_some_and(u8::is_ascii_uppercase) {
+        // Registry clients try TLS first: told at once that there is none, they need not wait.
+        return say(&mut client, "GET", "400 Bad Request", "UNSUPPORTED");
+    }
     let asked = Head::read(&mut reader)?;
     let mut body = reader.take(asked.length().unwrap_or(0));
     let mut words = asked.first.split(' ');
@@ -247,7 +251,7 @@ mod tests {
 
     #[test]
     fn what_is_no_request_gets_no_answer_from_the_registry() {
-        for bytes in [&b""[..], b"\r\n\r\n", b"GET\r\n\r\n", b"GET /v2/ HTTP/1.1\r\nfield\r\n\r\n", b"\xff\xfe\r\n\r\n"]
+        for bytes in [&b""[..], b"\r\n\r\n", b"GET\r\n\r\n", b"GET /v2/ HTTP/1.1\r\nfield\r\n\r\n", b"\x16\x03\x01\x02"]
         {
             let answer = answer("127.0.0.1:1", bytes);
             assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
