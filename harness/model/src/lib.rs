@@ -30,8 +30,8 @@ pub use answer::{Answer, By, Verdict, Why};
 pub use confine::{Reach, reach};
 pub use error::{Error, Place};
 pub use image::{
-    Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, Fault, ImageName, Predicate, Sbom, SbomFormat, Scan, Severity, Sign,
-    SignatureFormat, Signer, Spoil, Tamper, Trust, TrustedRoot, Verifier, Verify,
+    Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, Fault, ImageName, Predicate, Sbom, SbomFormat,
+    Scan, Severity, Sign, SignatureFormat, Signer, Spoil, Tamper, Trust, TrustedRoot, Verifier, Verify,
 };
 pub use library::{Library, Loaded};
 pub use lint::{Finding, lint};

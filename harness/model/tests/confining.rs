@@ -100,9 +100,7 @@ fn a_cluster_policy_is_confined_by_what_every_rule_matches() {
 
 #[test]
 fn an_image_validating_policy_is_confined_by_its_selector() {
-    let policy = |constraints: Value| {
-        json!({"kind": "ImageValidatingPolicy", "metadata": {"name": "$(namespace)"}, "spec": {"matchConstraints": constraints}})
-    };
+    let policy = |constraints: Value| json!({"kind": "ImageValidatingPolicy", "metadata": {"name": "$(namespace)"}, "spec": {"matchConstraints": constraints}});
     let ours = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "$(namespace)"}}});
     assert_eq!(reach(&policy(ours)), Reach::Confined);
     assert_eq!(reach(&policy(json!({}))), Reach::Cluster);

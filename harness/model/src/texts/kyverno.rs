@@ -76,7 +76,9 @@ mod tests {
     fn an_image_validating_policy_is_named() {
         assert_eq!(policy(": Policy i1-signed failed: not signed by the key"), Some("i1-signed"));
         assert_eq!(
-            policy(": Policy i4-fail error: failed to evaluate policy: Get \"https://registry.box:5009/v2/\": dial tcp"),
+            policy(
+                ": Policy i4-fail error: failed to evaluate policy: Get \"https://registry.box:5009/v2/\": dial tcp"
+            ),
             Some("i4-fail")
         );
         assert_eq!(policy(": Policy i4 error: x failed: y"), Some("i4"));
@@ -84,7 +86,7 @@ mod tests {
 
     #[test]
     fn other_words_name_nobody() {
-        for rest in [": no", ": Policy A B failed: x", ": Policy x", &format!("{BLOCKED}"), &format!("{BLOCKED}A b:\n")] {
+        for rest in [": no", ": Policy A B failed: x", ": Policy x", BLOCKED, &format!("{BLOCKED}A b:\n")] {
             assert_eq!(policy(rest), None, "{rest}");
         }
         assert_eq!(policy(&format!(": \n\nresource Pod/a\n/b{}a:\n", &BLOCKED[22..])), None);
