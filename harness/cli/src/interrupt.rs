@@ -50,14 +50,20 @@ pub(crate) fn remembered() -> Vec<String> {
     BOXES.lock().map(|boxes| boxes.clone()).unwrap_or_default()
 }
 
-/// From here on signals take everything down.
+/// From here on signals take everything down. Returns once they do.
 pub(crate) fn watch(cache: &Cache) {
     let root = cache.root.clone();
+    let (not_yet, watching) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
-        runtime.block_on(async { next_signal().await });
+        runtime.block_on(async {
+            let signal = next_signal();
+            drop(not_yet);
+            signal.await;
+        });
         leave(&root);
     });
+    let _ = watching.recv();
 }
 
 /// Waits for somebody who wants this program to end. Signals count from this call on, not only once it is polled.
