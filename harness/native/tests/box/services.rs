@@ -47,9 +47,10 @@ pub(crate) fn what_is_pushed_runs() {
     for (pod, image) in ["tls", "plain", "front"].iter().zip(images) {
         let image = format!("--image={image}@{}", pushed.digest);
         kubectl(&cache(), &running, &["run", pod, &image, "--restart=Never", "--", "pause"]).unwrap();
+        // One after the other: containerd fetches the same bytes once, from whichever it asks first.
+        let ready = ["wait", "--for=condition=Ready", &format!("pod/{pod}"), "--timeout=60s"];
+        kubectl(&cache(), &running, &ready).unwrap();
     }
-    let ready = ["wait", "--for=condition=Ready", "pod/tls", "pod/plain", "pod/front", "--timeout=60s"];
-    kubectl(&cache(), &running, &ready).unwrap();
     let log = std::fs::read_to_string(running.logs.join("registry.log")).unwrap();
     let asked = format!("\"GET /v2/app/manifests/{} HTTP/1.1\" 200", pushed.digest);
     assert!(log.lines().any(|line| line.contains(&asked) && line.contains("containerd/")), "{log}");
