@@ -112,7 +112,10 @@ pub(super) async fn until<T>(
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that sleeps, between two looks at a named condition")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this crate's one pause, between two looks at a named condition with a deadline"
+)]
 async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }

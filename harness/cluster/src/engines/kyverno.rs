@@ -1,5 +1,6 @@
 //! Kyverno's admission controller, without the controllers beside it: no reports, no background scans, no clean-up.
 
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine;
@@ -9,6 +10,7 @@ use kube::Client;
 use serde_json::{Value, json};
 
 use super::{Site, api, definitions, tuf};
+use crate::Toolbox;
 
 /// Our own part: the controller with what it needs.
 const MANIFEST: &str = include_str!("../../manifests/kyverno.yaml");
@@ -72,7 +74,7 @@ fn serve_trust(pod: &mut Value, root: &str) {
     if let Some(args) = pod["containers"][0]["args"].as_array_mut() {
         args.extend(more.map(Value::from));
     }
-    let folder = format!("/run/gauntlet/work/{}", tuf::FOLDER);
+    let folder = Path::new(Toolbox::INSIDE).join(tuf::FOLDER);
     if let Some(volumes) = pod["volumes"].as_array_mut() {
         volumes.push(json!({"name": "tuf", "hostPath": {"path": folder}}));
     }

@@ -12,6 +12,8 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha512};
 
+use crate::Toolbox;
+
 /// The repository's folder, below the box's work folder.
 pub(super) const FOLDER: &str = "tuf";
 
@@ -102,7 +104,7 @@ fn trusted_root(running: &Running, folder: &Path) -> Result<String, String> {
         write(&folder.join(name), text)?;
         Ok(format!("{name},start-time={SINCE}"))
     };
-    let inside = Path::new("/run/gauntlet/work").join(FOLDER);
+    let inside = Path::new(Toolbox::INSIDE).join(FOLDER);
     let fulcio = put("fulcio.pem", &fetch(running, FULCIO)?)?;
     let timestamps = put("timestamps.pem", &fetch(running, TIMESTAMPS)?)?;
     let (log, unused) = (put("log.pem", log)?, put("unused.pem", &unused)?);
