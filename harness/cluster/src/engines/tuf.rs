@@ -22,9 +22,10 @@ const SINCE: &str = "2024-01-01T00:00:00Z";
 const TARGET: &str = "trusted_root.json";
 
 /// Where the box's services are, as they themselves and their clients name them.
-const FULCIO: (&str, u16, &str) = ("http://fulcio.box:5555", 5555, "/api/v1/rootCert");
-const TIMESTAMPS: (&str, u16, &str) = ("http://tsa.box:3004/api/v1/timestamp", 3004, "/api/v1/timestamp/certchain");
-const LOG: &str = "http://rekor.box:3003";
+const FULCIO: (&str, u16, &str) = (Toolbox::FULCIO, Toolbox::FULCIO_PORT, "/api/v1/rootCert");
+const TIMESTAMPS: (&str, u16, &str) =
+    ("http://tsa.box:3004/api/v1/timestamp", Toolbox::TSA_PORT, "/api/v1/timestamp/certchain");
+const LOG: &str = Toolbox::REKOR;
 
 /// Writes the repository, and returns its first root's text.
 pub(super) fn publish(running: &Running) -> Result<String, String> {
