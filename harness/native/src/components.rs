@@ -77,7 +77,8 @@ struct Step {
     renames: &'static [(&'static str, &'static str)],
 }
 
-/// Everything that is pinned: Kubernetes releases, newest first, then the runtime, then what a world can install.
+/// Everything that is pinned: Kubernetes releases, newest first, then the runtime and etcd's tools, then what a world
+/// can install.
 #[must_use]
 pub fn pinned() -> &'static [Component] {
     &PINNED
@@ -120,7 +121,7 @@ const TOOLS: [&str; 3] = ["cosign", "grype", "syft"];
 /// # Errors
 /// [`Error::UnknownRelease`].
 pub fn needed(shape: &crate::BoxShape) -> Result<Vec<&'static Component>, Error> {
-    let mut wanted = Vec::new();
+    let mut wanted = vec!["etcd-tools"];
     if shape.nodes > 0 {
         wanted.push("runtime");
     }
@@ -234,11 +235,11 @@ mod tests {
             let shape = crate::BoxShape { install: install.iter().copied().collect(), ..Default::default() };
             needed(&shape).unwrap().iter().map(|component| component.name).collect::<Vec<_>>()
         };
-        assert_eq!(names(&[]), ["kubernetes", "runtime"]);
+        assert_eq!(names(&[]), ["kubernetes", "runtime", "etcd-tools"]);
         let plain = names(&[Install::PlainRegistry]);
-        assert_eq!(plain, ["kubernetes", "runtime", "registry", "cosign", "syft", "grype"]);
+        assert_eq!(plain, ["kubernetes", "runtime", "etcd-tools", "registry", "cosign", "syft", "grype"]);
         assert_eq!(names(&[Install::Registry, Install::PlainRegistry]), plain);
-        assert_eq!(names(&[Install::PolicyController]), ["kubernetes", "runtime", "policy-controller"]);
+        assert_eq!(names(&[Install::PolicyController]), ["kubernetes", "runtime", "etcd-tools", "policy-controller"]);
         assert_eq!(tool("kyverno").unwrap().binaries, ["kyverno"]);
         assert!(matches!(tool("trivy"), Err(Error::UnknownComponent(_))));
     }

@@ -11,8 +11,9 @@ use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
+use crate::BoxShape;
 use crate::cache::Cache;
-use crate::components::pinned;
+use crate::components::needed;
 
 const GIB: u64 = 1 << 30;
 
@@ -54,8 +55,7 @@ impl Finding {
 /// built.
 #[must_use]
 pub fn check(cache: &Cache) -> Vec<Finding> {
-    let release = pinned().first().into_iter().chain([crate::components::runtime()]);
-    let built = release.into_iter().all(|component| cache.built(component));
+    let built = needed(&BoxShape::default()).is_ok_and(|all| all.into_iter().all(|component| cache.built(component)));
     let mut findings = vec![kernel::rights()];
     findings.extend(tools::check(built));
     findings.extend(kernel::check());

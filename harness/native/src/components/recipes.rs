@@ -49,10 +49,11 @@ macro_rules! kubernetes {
     };
 }
 
-pub(super) static PINNED: [Component; 12] = [
+pub(super) static PINNED: [Component; 13] = [
     kubernetes!("1.36.3"),
     kubernetes!("1.35.4"),
     RUNTIME,
+    ETCD_TOOLS,
     signing::REGISTRY,
     signing::COSIGN,
     signing::FULCIO,
@@ -63,6 +64,9 @@ pub(super) static PINNED: [Component; 12] = [
     verifiers::KYVERNO,
     verifiers::POLICY_CONTROLLER,
 ];
+
+/// What looks into etcd, and saves and restores what it holds.
+const ETCD_TOOLS: Component = tools!("etcd-tools", "3.6.8", ["etcdctl", "etcdutl"], renames: [], data: []);
 
 const RUNTIME: Component = Component {
     name: "runtime",
