@@ -21,6 +21,7 @@ use kube::{Client, Config};
 use engines::Site;
 pub use error::{Error, chain};
 pub use facts::{AuditAccess, Facts};
+pub use native::{Control, Life, State};
 pub use shape::{ResolvedAudit, ResolvedShape, resolve};
 pub use toolbox::Toolbox;
 

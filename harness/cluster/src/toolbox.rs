@@ -4,6 +4,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use native::{Control, Life};
+
+use crate::Error;
+
 /// A way into a box of our own.
 #[derive(Clone, Copy)]
 pub struct Toolbox<'a> {
@@ -16,6 +20,21 @@ impl Toolbox<'_> {
     #[must_use]
     pub fn enter(&self) -> Command {
         self.running.enter()
+    }
+
+    /// Orders one process of the box to end, to halt, to go on, or to start again, and returns at once: what becomes of
+    /// it is told by [`Toolbox::life`].
+    ///
+    /// # Errors
+    /// For a name that the box never had.
+    pub fn control(&self, process: &str, what: Control) -> Result<(), Error> {
+        self.running.control(process, what).map_err(|source| Error::Box { source })
+    }
+
+    /// What is known of a process of the box now; nothing for a name that the box never had.
+    #[must_use]
+    pub fn life(&self, process: &str) -> Option<Life> {
+        self.running.life(process)
     }
 
     /// A folder that the box sees as [`Toolbox::INSIDE`].

@@ -11,6 +11,7 @@ use crate::Error;
 use crate::pki::Identity;
 
 /// A client of one server of a box.
+#[derive(Clone)]
 pub(crate) struct Api {
     server: String,
     agent: Agent,

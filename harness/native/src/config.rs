@@ -37,6 +37,9 @@ pub(crate) const API_PORT: u16 = 6443;
 /// Where the components reach it, on the loopback interface (see `init::door`).
 pub(crate) const DOOR_PORT: u16 = 6442;
 
+/// The API server's process.
+pub(crate) const API_SERVER: &str = "kube-apiserver";
+
 /// The process that takes the test image into containerd.
 pub(crate) const IMAGE_IMPORT: &str = "image-import";
 

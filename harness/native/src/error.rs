@@ -75,6 +75,17 @@ pub enum Error {
     /// No box of that name is up.
     #[error("no box named `{0}` is up")]
     NoSuchBox(String),
+    /// A box that lives on without its caller takes no orders for its processes.
+    #[error("the box `{0}` is not attached: it takes no orders for its processes")]
+    NotAttached(String),
+    /// A box never had a process of that name.
+    #[error("the box `{name}` has no process `{process}`")]
+    NoSuchProcess {
+        /// The box.
+        name: String,
+        /// What was asked for.
+        process: String,
+    },
     /// The rights to make namespaces, mounts and cgroups are missing.
     #[error("starting a box needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN)")]
     NotRoot,

@@ -54,19 +54,21 @@ fn follow(brood: &Arc<Brood>, order: Order, to_main: &Sender<Word>, door: &Door)
             outcome
         }
         Order::Copy { from, to } => seed::copy_without_holes(&from, &to).map(|()| Event::Copied),
-        Order::OpenDoor => {
-            door.open();
+        Order::Door { open } => {
+            door.set(open);
             return;
         }
-        Order::Stop { process } => {
-            brood.stop(&process);
+        Order::Signal { process, what } => {
+            brood.signal(&process, what);
             return;
         }
         Order::Spawn(process) => {
             let (brood, to_main) = (Arc::clone(brood), to_main.clone());
             thread::spawn(move || {
-                let event = brood.spawn(&process).map(|()| Event::Started { process: process.name });
-                let _ = to_main.send(Word::Event(event.unwrap_or_else(|error| Event::Failed(chain(&error)))));
+                let tell = |event| drop(to_main.send(Word::Event(event)));
+                if let Err(error) = brood.spawn(&process, tell) {
+                    tell(Event::NotStarted { process: process.name, why: chain(&error) });
+                }
             });
             return;
         }

@@ -7,10 +7,12 @@ mod drive;
 mod family;
 mod layout;
 mod ready;
+mod roster;
 mod services;
 
-use std::fs;
-use std::io::{self, BufRead};
+use std::fs::File;
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -18,9 +20,10 @@ use std::thread;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::setsid;
 
+use crate::Error;
+use crate::api::Api;
 use crate::error::chain;
-use crate::protocol::{self, Failure, KEEP, Report, Request};
-use crate::{Death, Error};
+use crate::protocol::{self, Failure, Order, Report, Request, Wish};
 use claim::Claim;
 use drive::Story;
 use family::{Family, Stop, Word};
@@ -52,10 +55,10 @@ pub(crate) fn run() -> io::Result<ExitCode> {
 /// The whole life of a box, its clean-up included.
 fn live(request: &Request, mut claim: Claim, mut family: Family) -> ExitCode {
     let mut story = Story::begin();
-    let outcome = drive::start(request, &mut claim, &mut family, &mut story).and_then(|ready| {
+    let outcome = drive::start(request, &mut claim, &mut family, &mut story).and_then(|(ready, api)| {
         save(&claim, &ready).map_err(Stop::from)?;
         report(&Report::Ready(Box::new(ready)));
-        stay(request, &mut family, &mut story)
+        stay(request, &api, &mut family, &mut story)
     });
     let why = match outcome {
         Ok(()) | Err(Stop::Asked) => None,
@@ -72,19 +75,21 @@ fn live(request: &Request, mut claim: Claim, mut family: Family) -> ExitCode {
 }
 
 /// Until somebody wants the box gone, or it ends by itself.
-fn stay(request: &Request, family: &mut Family, story: &mut Story) -> Result<(), Stop> {
+fn stay(request: &Request, api: &Api, family: &mut Family, story: &mut Story) -> Result<(), Stop> {
     let mut kept = false;
     loop {
         match family.next_word() {
-            Word::Keep => kept = true,
+            Word::Wish(Wish::Keep) => kept = true,
+            Word::Wish(Wish::Control { process, what }) => family.control(&process, what)?,
             Word::CallerGone if kept => {}
             Word::CallerGone | Word::Signal => return Ok(()),
             Word::InitGone => return Err(Stop::Failed(format!("the box `{}` ended by itself", request.name))),
             Word::Reached(milestone) => story.milestone(milestone),
+            Word::Usable => family.order(&Order::Door { open: true })?,
             Word::Event(event) => {
-                if let Some((process, status)) = family.note(event) {
-                    let tail = family.log_tail(&process);
-                    report(&Report::Died(Death { process, status, tail }));
+                ready::mind_the_door(&event, api, family)?;
+                if let Some(death) = family.note(event)? {
+                    report(&Report::Died(death));
                 }
             }
         }
@@ -130,7 +135,8 @@ fn watch_signals(signals: SigSet, to_main: Sender<Word>) {
 fn watch_caller(to_main: Sender<Word>) {
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            if line == KEEP && to_main.send(Word::Keep).is_err() {
+            let Ok(wish) = protocol::parse(&line) else { continue };
+            if to_main.send(Word::Wish(wish)).is_err() {
                 return;
             }
         }
@@ -138,9 +144,13 @@ fn watch_caller(to_main: Sender<Word>) {
     });
 }
 
-/// The last lines of a log, indented.
-pub(crate) fn tail(path: &std::path::Path, lines: usize) -> String {
-    let text = fs::read(path).unwrap_or_default();
+/// The last lines of what a log holds from a place on, indented.
+fn tail(path: &Path, from: u64, lines: usize) -> String {
+    let mut text = Vec::new();
+    let _ = File::open(path).and_then(|mut log| {
+        log.seek(SeekFrom::Start(from))?;
+        log.read_to_end(&mut text)
+    });
     let text = String::from_utf8_lossy(&text);
     let all: Vec<&str> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].iter().map(|line| format!("    {line}\n")).collect()

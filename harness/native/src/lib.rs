@@ -13,6 +13,7 @@ pub mod cache;
 mod cgroup;
 pub mod components;
 mod config;
+mod control;
 pub mod doctor;
 mod enter;
 mod error;
@@ -39,6 +40,7 @@ mod start;
 pub mod wait;
 
 pub use cache::Cache;
+pub use control::{Control, Life, State};
 pub use error::Error;
 pub use hidden::hidden_main;
 pub use net::NODE_ADDRESS;

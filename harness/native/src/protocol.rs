@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::config::{File, Process};
 use crate::spec::BoxShape;
-use crate::{Death, Progress};
+use crate::{Control, Death, Life, Progress};
 
 /// The caller to the launcher, once.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,8 +29,14 @@ pub(crate) enum Purpose {
     Seed,
 }
 
-/// What the caller sends after a start to let the box live on without it.
-pub(crate) const KEEP: &str = "keep";
+/// The caller to the launcher, after a start.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Wish {
+    /// To let the box live on without its caller.
+    Keep,
+    /// An order to one process.
+    Control { process: String, what: Control },
+}
 
 /// The launcher to the caller.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,6 +44,11 @@ pub(crate) enum Report {
     Progress(Progress),
     Ready(Box<Ready>),
     Failed(Failure),
+    /// A process was started, frozen or thawed, or has ended.
+    Life {
+        process: String,
+        life: Life,
+    },
     Died(Death),
 }
 
@@ -70,15 +81,18 @@ pub(crate) struct Ready {
 }
 
 /// The launcher to the box's first process.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Order {
     SetUp(Box<Layout>),
     Spawn(Process),
-    /// Lets the components reach the API server.
-    OpenDoor,
-    /// SIGTERM for one process.
-    Stop {
+    /// Whether the components' connections reach the API server, or wait.
+    Door {
+        open: bool,
+    },
+    /// A signal for one process.
+    Signal {
         process: String,
+        what: Control,
     },
     /// Copies a folder to another one, without holes.
     Copy {
@@ -99,8 +113,19 @@ pub(crate) enum Event {
     Copied,
     /// An order could not be followed.
     Failed(String),
+    /// What it writes into its log begins at `log_from`.
     Started {
         process: String,
+        log_from: u64,
+    },
+    NotStarted {
+        process: String,
+        why: String,
+    },
+    /// A signal has stopped it, or it goes on.
+    Froze {
+        process: String,
+        frozen: bool,
     },
     Exited {
         process: String,
@@ -110,7 +135,7 @@ pub(crate) enum Event {
 }
 
 /// How the inside of the box is laid out.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Layout {
     /// An empty folder of the host that the box's memory file system is mounted on while it is made.
     pub(crate) stage: PathBuf,
@@ -129,7 +154,7 @@ pub(crate) struct Layout {
 }
 
 /// A path of the host that appears in the box.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bind {
     pub(crate) from: PathBuf,
     pub(crate) to: PathBuf,
@@ -147,10 +172,4 @@ pub(crate) fn send<T: Serialize>(mut to: impl Write, message: &T) -> io::Result<
 /// Reads one message's line.
 pub(crate) fn parse<T: DeserializeOwned>(line: &str) -> io::Result<T> {
     Ok(serde_json::from_str(line)?)
-}
-
-/// Writes one bare word.
-pub(crate) fn send_word(mut to: impl Write, word: &str) -> io::Result<()> {
-    writeln!(to, "{word}")?;
-    to.flush()
 }

@@ -1,5 +1,6 @@
 //! A box that is up, in its caller's hands.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command};
@@ -9,9 +10,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
-use crate::protocol::Ready;
+use crate::protocol::{self, Ready, Wish};
 use crate::wait::{self, Look};
-use crate::{Error, enter, registry};
+use crate::{Control, Error, Life, enter, registry};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -27,18 +28,19 @@ pub struct Death {
 }
 
 /// What becomes known while the box is up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Later(Arc<Mutex<Known>>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Known {
     milestones: Vec<(String, Duration)>,
     deaths: Vec<Death>,
+    lives: BTreeMap<String, Life>,
 }
 
 impl Later {
-    pub(crate) fn new(milestones: Vec<(String, Duration)>) -> Self {
-        Self(Arc::new(Mutex::new(Known { milestones, deaths: Vec::new() })))
+    pub(crate) fn lives(&self, process: String, life: Life) {
+        self.lock().lives.insert(process, life);
     }
 
     pub(crate) fn died(&self, death: Death) {
@@ -117,10 +119,31 @@ impl Running {
         }
     }
 
-    /// The processes that have ended since the start although they should not have.
+    /// The processes that have ended since the start although they should not have, one entry for each end.
     #[must_use]
     pub fn deaths(&self) -> Vec<Death> {
         self.later.lock().deaths.clone()
+    }
+
+    /// Orders one process of the box to end, to halt, to go on, or to start again, and returns at once: what becomes of
+    /// it is told by [`Running::life`]. An end that was ordered is none of [`Running::deaths`].
+    ///
+    /// # Errors
+    /// [`Error::NotAttached`], and [`Error::NoSuchProcess`] for a name that the box never had.
+    pub fn control(&self, process: &str, what: Control) -> Result<(), Error> {
+        let Some((_, launcher)) = &self.attached else { return Err(Error::NotAttached(self.name.clone())) };
+        if self.life(process).is_none() {
+            return Err(Error::NoSuchProcess { name: self.name.clone(), process: process.to_owned() });
+        }
+        let wish = Wish::Control { process: process.to_owned(), what };
+        protocol::send(launcher, &wish).map_err(|why| Error::Launcher(why.to_string()))
+    }
+
+    /// What is known of a process of the box now; nothing for a name that the box never had. It changes when the box's
+    /// first process has seen the change, not when that was ordered.
+    #[must_use]
+    pub fn life(&self, process: &str) -> Option<Life> {
+        self.later.lock().lives.get(process).cloned()
     }
 
     /// What the start has reached so far, and when, counted from its beginning. `readyz` may come after the start has

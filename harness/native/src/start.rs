@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::cache::Cache;
 use crate::components;
-use crate::protocol::{self, Failure, KEEP, Purpose, Report, Request};
+use crate::protocol::{self, Failure, Purpose, Report, Request, Wish};
 use crate::running::{Later, Running};
 use crate::seed::Seed;
 use crate::spec::Spec;
@@ -87,10 +87,12 @@ fn launch(
         let _ = child.wait();
         return Err(failed(format!("{why}; {}", said(&complaints))));
     }
+    let later = Later::default();
     let mut lines = BufReader::new(stdout).lines();
     while let Some(Ok(line)) = lines.next() {
         match protocol::parse(&line).map_err(|why| failed(why.to_string()))? {
             Report::Progress(step) => progress(step),
+            Report::Life { process, life } => later.lives(process, life),
             Report::Died(_) => {}
             Report::Failed(failure) => {
                 let _ = child.wait();
@@ -98,9 +100,9 @@ fn launch(
             }
             Report::Ready(ready) => {
                 if !attached {
-                    protocol::send_word(&mut stdin, KEEP).map_err(|why| failed(why.to_string()))?;
+                    protocol::send(&mut stdin, &Wish::Keep).map_err(|why| failed(why.to_string()))?;
                 }
-                let later = Later::new(ready.milestones.clone());
+                ready.milestones.iter().for_each(|(name, at)| later.reached(name.clone(), *at));
                 listen(lines, later.clone());
                 let attached = attached.then_some((child, stdin));
                 return Ok(Running::new(&request.cache, &request.name, launcher, *ready, later, attached));
@@ -126,6 +128,7 @@ fn listen(lines: impl Iterator<Item = std::io::Result<String>> + Send + 'static,
     thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
             match protocol::parse(&line) {
+                Ok(Report::Life { process, life }) => later.lives(process, life),
                 Ok(Report::Died(death)) => later.died(death),
                 Ok(Report::Progress(Progress::Milestone { name, at })) => later.reached(name, at),
                 _ => {}

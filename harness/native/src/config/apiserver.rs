@@ -5,7 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::{
-    API_PORT, Blueprint, File, HOME, Process, SERVICE_CIDR, feature_gates, file, json as json_file, kubernetes, pairs,
+    API_PORT, API_SERVER, Blueprint, File, HOME, Process, SERVICE_CIDR, feature_gates, file, json as json_file,
+    kubernetes, pairs,
 };
 use crate::Error;
 use crate::net::NODE_ADDRESS;
@@ -39,7 +40,7 @@ pub(super) fn process(blueprint: &Blueprint) -> Process {
     if !shape.runtime_config.is_empty() {
         args.push(format!("--runtime-config={}", pairs(&shape.runtime_config)));
     }
-    kubernetes("kube-apiserver", args)
+    kubernetes(API_SERVER, args)
 }
 
 fn fixed() -> Vec<String> {
@@ -56,6 +57,8 @@ fn fixed() -> Vec<String> {
         "--service-account-issuer=https://kubernetes.default.svc".into(),
         "--service-account-jwks-uri=https://kubernetes.default.svc/openid/v1/jwks".into(),
         "--profiling=false".into(),
+        // Without it, one that is told to stop holds on to its watches for a whole minute.
+        "--shutdown-watch-termination-grace-period=1s".into(),
     ]
 }
 

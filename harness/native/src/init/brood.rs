@@ -8,15 +8,15 @@ use std::process::{Command, Stdio};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::kill;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
-use crate::Error;
 use crate::config::Process;
 use crate::protocol::Event;
 use crate::rootfs::at_home;
 use crate::wait::{self, Look};
+use crate::{Control, Error};
 
 /// Started processes by their id. The lock is held while one is started, so that the reaper never meets a child whose
 /// name it cannot know yet.
@@ -27,32 +27,36 @@ pub(super) struct Brood {
 }
 
 impl Brood {
-    pub(super) fn spawn(&self, process: &Process) -> Result<(), Error> {
+    /// Starts a process, once the socket that it needs takes connections. Its start is told before its end can be.
+    pub(super) fn spawn(&self, process: &Process, tell: impl FnOnce(Event)) -> Result<(), Error> {
         if let Some(socket) = &process.after_socket {
             wait_for(socket)?;
         }
         let log = at_home(Path::new("logs")).join(format!("{}.log", process.name));
         let file = OpenOptions::new().create(true).append(true).open(&log).map_err(Error::file("create", &log))?;
         let again = file.try_clone().map_err(Error::file("open", &log))?;
+        let log_from = file.metadata().map_err(Error::file("read", &log))?.len();
         let mut command = Command::new(&process.program);
         command.args(&process.args).env_clear().envs(process.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(file).stderr(again).current_dir("/");
         let mut names = self.lock();
         let child = command.spawn().map_err(Error::system(format!("start `{}`", process.name)))?;
         names.insert(child.id().cast_signed(), process.name.clone());
+        tell(Event::Started { process: process.name.clone(), log_from });
         self.born.notify_all();
         Ok(())
     }
 
-    pub(super) fn stop(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str, what: Control) {
         for (pid, _) in self.lock().iter().filter(|(_, known)| *known == name) {
-            let _ = kill(Pid::from_raw(*pid), Signal::SIGTERM);
+            let _ = kill(Pid::from_raw(*pid), what.signal());
         }
     }
 
-    /// Waits for one child to end; says so if it was started here.
+    /// Waits for one child to end, to be stopped by a signal, or to go on; says so if it was started here.
     pub(super) fn reap(&self) -> Option<Event> {
-        let seen = match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+        let changes = WaitPidFlag::WSTOPPED | WaitPidFlag::WCONTINUED;
+        let seen = match waitid(Id::All, changes | WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
             Ok(status) => status.pid()?,
             Err(_) => {
                 let names = self.lock();
@@ -63,19 +67,24 @@ impl Brood {
             }
         };
         let mut names = self.lock();
-        let status = waitpid(seen, Some(WaitPidFlag::WNOHANG)).ok()?;
-        let process = names.remove(&seen.as_raw())?;
-        let (status, success) = match status {
+        let (status, success) = match waitpid(seen, Some(changes | WaitPidFlag::WNOHANG)).ok()? {
             WaitStatus::Exited(_, code) => (format!("exit code {code}"), code == 0),
             WaitStatus::Signaled(_, signal, _) => (format!("killed by {signal}"), false),
-            other => (format!("{other:?}"), false),
+            WaitStatus::Stopped(..) => return frozen(&names, seen, true),
+            WaitStatus::Continued(_) => return frozen(&names, seen, false),
+            _ => return None,
         };
+        let process = names.remove(&seen.as_raw())?;
         Some(Event::Exited { process, status, success })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<i32, String>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn frozen(names: &HashMap<i32, String>, pid: Pid, frozen: bool) -> Option<Event> {
+    names.get(&pid.as_raw()).map(|process| Event::Froze { process: process.clone(), frozen })
 }
 
 fn wait_for(socket: &Path) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use std::thread;
 
 use crate::config::API_PORT;
 
-/// Shut until it is opened; then open for good.
+/// Shut until it is opened.
 #[derive(Clone, Default)]
 pub(super) struct Door {
     state: Arc<(Mutex<bool>, Condvar)>,
@@ -32,9 +32,10 @@ impl Door {
         Ok(())
     }
 
-    pub(super) fn open(&self) {
+    /// Opens or shuts it; who has passed it stays where they are.
+    pub(super) fn set(&self, is_open: bool) {
         let (open, opened) = &*self.state;
-        *open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *open.lock().unwrap_or_else(PoisonError::into_inner) = is_open;
         opened.notify_all();
     }
 

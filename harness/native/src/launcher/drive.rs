@@ -17,7 +17,7 @@ use crate::net::Addresses;
 use crate::pki::{ADMIN, Authority, Pki};
 use crate::protocol::{Event, Order, Purpose, Ready, Report, Request};
 use crate::seed::{self, Seed};
-use crate::{Progress, kubeconfig, runc};
+use crate::{Control, Progress, kubeconfig, runc};
 
 const SHORT: Duration = Duration::from_secs(30);
 
@@ -47,13 +47,14 @@ pub(super) fn started(process: &str) {
     report(&Report::Progress(Progress::Started { process: process.to_owned() }));
 }
 
-/// Starts the box; returns when it can be used, or for a seed, when the seed is kept.
+/// Starts the box; returns when it can be used, or for a seed, when the seed is kept. The administrator's client of its
+/// API server comes with it.
 pub(super) fn start(
     request: &Request,
     claim: &mut Claim,
     family: &mut Family,
     story: &mut Story,
-) -> Result<Ready, Stop> {
+) -> Result<(Ready, Api), Stop> {
     let kubernetes = components::kubernetes(&request.shape.kubernetes)?;
     let seed = match request.purpose {
         Purpose::Use => Seed::find(&claim.cache, kubernetes, &request.shape),
@@ -74,21 +75,21 @@ pub(super) fn start(
     };
     family.order(&Order::SetUp(Box::new(layout(claim, &blueprint, seed.as_ref())?)))?;
     for process in blueprint.first() {
-        family.order(&Order::Spawn(process))?;
+        family.spawn(process)?;
     }
     family.expect("the box's inside", SHORT, |event| matches!(event, Event::SetUp), &mut started)?;
     story.milestone("inside");
     let mut watches = Watches::begin(&request.shape, addresses.inside, pki.ca(), story.start)?;
     let kubeconfig = write_kubeconfig(claim, &blueprint)?;
     let api = Api::new(&server(&blueprint), pki.ca(), Some(pki.identity(ADMIN).ok_or_else(no_admin)?))?;
-    let mut readiness = Readiness { api, family, story, nodes: request.shape.nodes };
+    let mut readiness = Readiness { api: api.clone(), family, story, nodes: request.shape.nodes };
     readiness.reach(&blueprint, seed.is_some())?;
     watches.end(readiness.family, readiness.story)?;
     match request.purpose {
         Purpose::Seed => harvest(claim, kubernetes, request, &pki, readiness)?,
         Purpose::Use => readiness.watch_on(),
     }
-    ready(request, claim, family, &blueprint, kubeconfig, story)
+    Ok((ready(request, claim, family, &blueprint, kubeconfig, story)?, api))
 }
 
 /// What there is to know of a box that is up.
@@ -148,7 +149,7 @@ fn harvest(
     let family = &mut *readiness.family;
     let nodes: &[&str] = if request.shape.nodes > 0 { &["kubelet", "kube-proxy", "kube-scheduler"] } else { &[] };
     for process in nodes.iter().chain(&["kube-controller-manager", "kube-apiserver", "etcd"]) {
-        family.order(&Order::Stop { process: (*process).to_owned() })?;
+        family.control(process, Control::Stop)?;
         family.expect_end(process, 3 * SHORT, &mut started)?;
     }
     let home = PathBuf::from(HOME);

@@ -7,23 +7,27 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::tail;
-use crate::Error;
+use super::roster::Roster;
+use super::{report, tail};
+use crate::config::Process;
 use crate::error::chain;
 use crate::middle::MIDDLE;
-use crate::protocol::{self, Event, Order};
+use crate::protocol::{self, Event, Order, Report, Wish};
 use crate::wait::{self, Look};
+use crate::{Control, Death, Error};
 
 const TAIL: usize = 15;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// What the launcher waits for.
 pub(super) enum Word {
-    Keep,
+    Wish(Wish),
     CallerGone,
     Signal,
     /// A milestone that is waited for beside everything else.
     Reached(&'static str),
+    /// The API server, which was started again, can be used.
+    Usable,
     Event(Event),
     InitGone,
 }
@@ -47,20 +51,14 @@ pub(super) struct Family {
     to_main: Sender<Word>,
     middle: Option<(Child, Option<ChildStdin>)>,
     logs: PathBuf,
-    /// Processes that do their work and end.
-    ending: Vec<String>,
-    /// Those of them that have.
-    ended: Vec<String>,
-    /// Processes that were told to stop.
-    stopping: Vec<String>,
+    roster: Roster,
     /// The box's first process, as the host knows it.
     pub(super) init: Option<u32>,
 }
 
 impl Family {
     pub(super) fn new(words: Receiver<Word>, to_main: Sender<Word>) -> Self {
-        let (ending, ended, stopping) = (Vec::new(), Vec::new(), Vec::new());
-        Self { words, to_main, middle: None, logs: PathBuf::new(), ending, ended, stopping, init: None }
+        Self { words, to_main, middle: None, logs: PathBuf::new(), roster: Roster::default(), init: None }
     }
 
     /// Starts the middle process; returns its id.
@@ -92,13 +90,19 @@ impl Family {
     }
 
     pub(super) fn order(&mut self, order: &Order) -> Result<(), Stop> {
-        match order {
-            Order::Spawn(process) if process.ends => self.ending.push(process.name.clone()),
-            Order::Stop { process } => self.stopping.push(process.clone()),
-            _ => {}
-        }
         let Some((_, Some(stdin))) = &mut self.middle else { return Err(Stop::Failed("the box has ended".into())) };
         protocol::send(stdin, order).map_err(|why| Stop::Failed(format!("the box takes no orders: {why}")))
+    }
+
+    /// Starts a process for the first time.
+    pub(super) fn spawn(&mut self, process: Process) -> Result<(), Stop> {
+        self.roster.enlist(&process);
+        self.order(&Order::Spawn(process))
+    }
+
+    /// Follows an order to one process.
+    pub(super) fn control(&mut self, process: &str, what: Control) -> Result<(), Stop> {
+        self.roster.control(process, what).map_or(Ok(()), |order| self.order(&order))
     }
 
     /// For a thread that waits for something beside everything else.
@@ -138,7 +142,7 @@ impl Family {
         within: Duration,
         started: &mut dyn FnMut(&str),
     ) -> Result<(), Stop> {
-        if self.ended.iter().any(|ended| ended == process) {
+        if self.roster.has_ended_well(process) {
             return Ok(());
         }
         let ends = |event: &Event| matches!(event, Event::Exited { process: ended, .. } if ended == process);
@@ -177,7 +181,7 @@ impl Family {
 
     fn heed(&mut self, word: Word, started: &mut dyn FnMut(&str)) -> Result<(), Stop> {
         match word {
-            Word::Keep | Word::Reached(_) => Ok(()),
+            Word::Wish(_) | Word::Reached(_) | Word::Usable => Ok(()),
             Word::CallerGone | Word::Signal => Err(Stop::Asked),
             Word::InitGone => Err(Stop::Failed("the box's first process ended".into())),
             Word::Event(event) => self.judge(event, started),
@@ -185,33 +189,60 @@ impl Family {
     }
 
     fn judge(&mut self, event: Event, started: &mut dyn FnMut(&str)) -> Result<(), Stop> {
-        match event {
-            Event::Started { process } => started(&process),
-            Event::Born { init } => self.init = Some(init),
-            Event::Failed(why) => return Err(Stop::Failed(why)),
-            exited @ Event::Exited { .. } => {
-                if let Some((process, status)) = self.note(exited) {
-                    let tail = self.log_tail(&process);
-                    return Err(Stop::Failed(format!("`{process}` ended ({status}); the end of its log:\n{tail}")));
-                }
+        match &event {
+            Event::Started { process, .. } => started(process),
+            Event::Born { init } => self.init = Some(*init),
+            Event::Failed(why) => return Err(Stop::Failed(why.clone())),
+            Event::NotStarted { process, why } => {
+                return Err(Stop::Failed(format!("`{process}` was not started: {why}")));
             }
-            Event::Unshared | Event::SetUp | Event::Copied => {}
+            _ => {}
         }
-        Ok(())
+        match self.note(event)? {
+            None => Ok(()),
+            Some(Death { process, status, tail }) => {
+                Err(Stop::Failed(format!("`{process}` ended ({status}); the end of its log:\n{tail}")))
+            }
+        }
     }
 
-    /// Whether an event is the end of a process that should have lived.
-    pub(super) fn note(&mut self, event: Event) -> Option<(String, String)> {
-        let Event::Exited { process, status, success } = event else { return None };
-        if (success && self.ending.contains(&process)) || self.stopping.contains(&process) {
-            self.ended.push(process);
-            return None;
+    /// Takes in what became of a process, tells the caller, and does what follows. Returns the end of a process that
+    /// should have lived.
+    pub(super) fn note(&mut self, event: Event) -> Result<Option<Death>, Stop> {
+        let (process, orders, death) = match event {
+            Event::Started { process, log_from } => {
+                let orders = self.roster.started(&process, log_from);
+                (process, orders, None)
+            }
+            Event::Froze { process, frozen } => {
+                self.roster.froze(&process, frozen);
+                (process, Vec::new(), None)
+            }
+            Event::NotStarted { process, why } => {
+                let status = format!("not started: {why}");
+                let death = Death { process: process.clone(), status, tail: String::new() };
+                self.roster.not_started(&death);
+                (process, Vec::new(), Some(death))
+            }
+            Event::Exited { process, status, success } => {
+                let death = self.death(&process, status);
+                let ending = self.roster.ended(&death, success);
+                (process, ending.order.into_iter().collect(), ending.unexpected.then_some(death))
+            }
+            Event::Unshared | Event::Born { .. } | Event::SetUp | Event::Copied | Event::Failed(_) => return Ok(None),
+        };
+        if let Some(life) = self.roster.life(&process) {
+            report(&Report::Life { process, life: life.clone() });
         }
-        Some((process, status))
+        orders.iter().try_for_each(|order| self.order(order))?;
+        Ok(death)
     }
 
-    pub(super) fn log_tail(&self, process: &str) -> String {
-        tail(&self.logs.join(format!("{process}.log")), TAIL)
+    /// An end, with the last lines of what the process has logged since it was started.
+    fn death(&self, process: &str, status: String) -> Death {
+        let log = self.logs.join(format!("{process}.log"));
+        let tail = tail(&log, self.roster.log_from(process), TAIL);
+        Death { process: process.to_owned(), status, tail }
     }
 
     /// Ends every process of the box: its first one by the end of its input, or with the middle one.

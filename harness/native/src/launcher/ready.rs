@@ -10,8 +10,8 @@ use time::format_description::well_known::Rfc3339;
 use super::drive::{Story, started};
 use super::family::{Family, Stop, Word};
 use crate::api::{Api, first_line};
-use crate::config::{Blueprint, IMAGE_IMPORT, NODE, Process, issuer_is_open, open_issuer};
-use crate::protocol::Order;
+use crate::config::{API_SERVER, Blueprint, IMAGE_IMPORT, NODE, Process, issuer_is_open, open_issuer};
+use crate::protocol::{Event, Order};
 use crate::wait::{self, Look};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -23,6 +23,10 @@ const READYZ_MILESTONE: &str = "readyz";
 /// them, while each of the two waits a second before its first look.
 const SEEDED: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
     &exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
+
+/// What the components need of an API server that was started again: it may well have lost its keys.
+const USABLE: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
+    &exclude=poststarthook/scheduling/bootstrap-system-priority-classes&exclude=kms-providers";
 
 pub(super) struct Readiness<'a> {
     pub(super) api: Api,
@@ -43,7 +47,7 @@ impl Readiness<'_> {
         }
         self.wait("the API server to be usable", |api| answers(api, if seeded { SEEDED } else { READYZ }))?;
         self.story.milestone(if seeded { "api-usable" } else { READYZ_MILESTONE });
-        self.family.order(&Order::OpenDoor)?;
+        self.family.order(&Order::Door { open: true })?;
         if !seeded {
             self.spawn(blueprint.second())?;
         }
@@ -78,21 +82,14 @@ impl Readiness<'_> {
     }
 
     fn spawn(&mut self, processes: Vec<Process>) -> Result<(), Stop> {
-        processes.into_iter().try_for_each(|process| self.family.order(&Order::Spawn(process)))
+        processes.into_iter().try_for_each(|process| self.family.spawn(process))
     }
 
     /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it.
-    pub(super) fn watch_on(self) {
-        let (api, to_main) = (self.api, self.family.to_main());
-        if self.story.milestones.iter().any(|(name, _)| name == READYZ_MILESTONE) {
-            return;
+    pub(super) fn watch_on(&self) {
+        if !self.story.milestones.iter().any(|(name, _)| name == READYZ_MILESTONE) {
+            watch(&self.api, self.family, READYZ, Word::Reached(READYZ_MILESTONE));
         }
-        thread::spawn(move || {
-            let every = Duration::from_millis(20);
-            if wait::until("the API server to be ready", PATIENCE, every, || answers(&api, READYZ)).is_ok() {
-                let _ = to_main.send(Word::Reached(READYZ_MILESTONE));
-            }
-        });
     }
 
     /// Waits until a first start has made everything that a later one should find.
@@ -115,6 +112,30 @@ impl Readiness<'_> {
         let api = &self.api;
         self.family.look(name, PATIENCE, &mut started, || look(api))
     }
+}
+
+/// Shuts the components' door when the API server has ended, and opens it when the next one can be used: one that was
+/// just started knows no roles yet and forbids everything, at which a controller manager that is starting gives up.
+pub(super) fn mind_the_door(event: &Event, api: &Api, family: &mut Family) -> Result<(), Stop> {
+    match event {
+        Event::Exited { process, .. } if process == API_SERVER => family.order(&Order::Door { open: false }),
+        Event::Started { process, .. } if process == API_SERVER => {
+            watch(api, family, USABLE, Word::Usable);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Looks at a path beside everything else, and says so once it answers.
+fn watch(api: &Api, family: &Family, path: &'static str, then: Word) {
+    let (api, to_main) = (api.clone(), family.to_main());
+    thread::spawn(move || {
+        let every = Duration::from_millis(20);
+        if wait::until("the API server to be ready", PATIENCE, every, || answers(&api, path)).is_ok() {
+            let _ = to_main.send(then);
+        }
+    });
 }
 
 fn answers(api: &Api, path: &str) -> Look<()> {

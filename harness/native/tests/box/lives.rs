@@ -7,8 +7,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use native::wait::{self, Look};
-use native::{AuditFile, BoxShape, Cache, Encryption, Error, Progress, Running, Spec};
+use native::{AuditFile, BoxShape, Cache, Control, Encryption, Error, Progress, Running, Spec};
 
+use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, processes, traces, wait_for_nothing};
 use crate::services;
 
@@ -138,6 +139,12 @@ pub(crate) fn hold(name: &str) -> ExitCode {
         let mut sleeper = running.enter().args(["sh", "-c", "echo entered; exec sleep 1000"]).spawn().unwrap();
         sleeper.wait()
     });
+    if let Some(running) = running.as_ref().ok().filter(|_| name.contains("restarted")) {
+        running.control("kube-apiserver", Control::Kill).unwrap();
+        running.control("kube-apiserver", Control::Start).unwrap();
+        expect_life(running, "kube-apiserver", |life| life.starts == 2);
+        println!("restarted");
+    }
     println!("{}", if running.is_ok() { "up" } else { "failed" });
     let _ = std::io::stdin().read_line(&mut String::new());
     drop((running, entered));

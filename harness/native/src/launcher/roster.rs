@@ -1,0 +1,264 @@
+//! What the launcher knows of each process of the box, and what follows from an order or an event. It touches nothing:
+//! what it returns is to be done.
+
+use std::collections::BTreeMap;
+
+use crate::config::Process;
+use crate::protocol::Order;
+use crate::{Control, Death, Life, State};
+
+/// Every process that was ever to be started, by name.
+#[derive(Default)]
+pub(super) struct Roster(BTreeMap<String, Member>);
+
+struct Member {
+    process: Process,
+    /// Nothing until its first start.
+    life: Option<Life>,
+    /// Whether a start is under way.
+    starting: bool,
+    /// Where the part of its log begins that it has written since its last start.
+    log_from: u64,
+    /// Whether it was told to end since then.
+    told_to_end: bool,
+    /// Whether it has ended as it should.
+    ended_well: bool,
+    /// Whether it is to start again once it has ended.
+    again: bool,
+    /// Signals that wait for its start.
+    early: Vec<Control>,
+}
+
+/// What follows from the end of a process.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// Whether it should have lived.
+    pub(super) unexpected: bool,
+    /// What is to be done now.
+    pub(super) order: Option<Order>,
+}
+
+impl Roster {
+    /// A process is about to be started for the first time.
+    pub(super) fn enlist(&mut self, process: &Process) {
+        let member = Member {
+            process: process.clone(),
+            life: None,
+            starting: true,
+            log_from: 0,
+            told_to_end: false,
+            ended_well: false,
+            again: false,
+            early: Vec::new(),
+        };
+        self.0.insert(process.name.clone(), member);
+    }
+
+    /// What is to be done to follow an order; nothing for a name that the box never had.
+    pub(super) fn control(&mut self, name: &str, what: Control) -> Option<Order> {
+        let member = self.0.get_mut(name)?;
+        if member.starting {
+            member.early.push(what);
+            return None;
+        }
+        match (what, member.lives()) {
+            (Control::Start, false) => Some(member.start()),
+            (Control::Start, true) => {
+                member.again |= member.told_to_end;
+                None
+            }
+            (_, false) => None,
+            (_, true) => {
+                member.told_to_end |= matches!(what, Control::Stop | Control::Kill);
+                Some(Order::Signal { process: name.to_owned(), what })
+            }
+        }
+    }
+
+    /// It was started; returns what waited for that.
+    pub(super) fn started(&mut self, name: &str, log_from: u64) -> Vec<Order> {
+        let Some(member) = self.0.get_mut(name) else { return Vec::new() };
+        member.life = Some(Life { starts: member.starts() + 1, state: State::Alive });
+        (member.starting, member.told_to_end, member.ended_well) = (false, false, false);
+        member.log_from = log_from;
+        let early = std::mem::take(&mut member.early);
+        early.into_iter().filter_map(|what| self.control(name, what)).collect()
+    }
+
+    /// It was stopped by a signal, or goes on.
+    pub(super) fn froze(&mut self, name: &str, frozen: bool) {
+        let life = self.0.get_mut(name).and_then(|member| member.life.as_mut());
+        if let Some(life) = life.filter(|life| !matches!(life.state, State::Ended { .. })) {
+            life.state = if frozen { State::Frozen } else { State::Alive };
+        }
+    }
+
+    /// It has ended.
+    pub(super) fn ended(&mut self, death: &Death, success: bool) -> Ending {
+        let Some(member) = self.0.get_mut(&death.process) else { return Ending { unexpected: true, order: None } };
+        let (status, tail) = (death.status.clone(), death.tail.clone());
+        member.life = Some(Life { starts: member.starts(), state: State::Ended { status, tail } });
+        member.ended_well = member.told_to_end || (success && member.process.ends);
+        let order = std::mem::take(&mut member.again).then(|| member.start());
+        Ending { unexpected: !member.ended_well, order }
+    }
+
+    /// It could not be started; whatever waited for that is dropped.
+    pub(super) fn not_started(&mut self, death: &Death) {
+        if let Some(member) = self.0.get_mut(&death.process) {
+            (member.starting, member.told_to_end) = (false, false);
+            member.early.clear();
+            self.ended(death, false);
+        }
+    }
+
+    /// What is known of it.
+    pub(super) fn life(&self, name: &str) -> Option<&Life> {
+        self.0.get(name)?.life.as_ref()
+    }
+
+    /// Whether it has ended as it should.
+    pub(super) fn has_ended_well(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|member| member.ended_well)
+    }
+
+    /// Where the part of its log begins that it has written since its last start.
+    pub(super) fn log_from(&self, name: &str) -> u64 {
+        self.0.get(name).map_or(0, |member| member.log_from)
+    }
+}
+
+impl Member {
+    fn lives(&self) -> bool {
+        matches!(&self.life, Some(Life { state: State::Alive | State::Frozen, .. }))
+    }
+
+    fn starts(&self) -> u32 {
+        self.life.as_ref().map_or(0, |life| life.starts)
+    }
+
+    fn start(&mut self) -> Order {
+        self.starting = true;
+        Order::Spawn(self.process.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(name: &str, ends: bool) -> Process {
+        Process {
+            name: name.into(),
+            program: "/bin/a".into(),
+            args: vec!["--b".into()],
+            env: Vec::new(),
+            after_socket: None,
+            ends,
+        }
+    }
+
+    /// A roster with one process `a`, which lives.
+    fn living() -> Roster {
+        let mut roster = Roster::default();
+        roster.enlist(&process("a", false));
+        assert_eq!(roster.life("a"), None);
+        assert_eq!(roster.started("a", 0), []);
+        roster
+    }
+
+    fn signal(what: Control) -> Option<Order> {
+        Some(Order::Signal { process: "a".into(), what })
+    }
+
+    fn death(process: &str, status: &str) -> Death {
+        Death { process: process.into(), status: status.into(), tail: "tail".into() }
+    }
+
+    fn end(roster: &mut Roster) -> Ending {
+        roster.ended(&death("a", "exit code 1"), false)
+    }
+
+    #[test]
+    fn an_end_that_was_asked_for_is_no_fault_and_one_after_the_next_start_is() {
+        let mut roster = living();
+        assert_eq!(roster.control("a", Control::Stop), signal(Control::Stop));
+        assert_eq!(end(&mut roster), Ending { unexpected: false, order: None });
+        assert_eq!(roster.control("a", Control::Start), Some(Order::Spawn(process("a", false))));
+        assert!(matches!(roster.life("a"), Some(Life { starts: 1, state: State::Ended { .. } })), "not before it has");
+        roster.started("a", 7);
+        assert_eq!(roster.life("a"), Some(&Life { starts: 2, state: State::Alive }));
+        assert_eq!(roster.log_from("a"), 7);
+        assert_eq!(end(&mut roster), Ending { unexpected: true, order: None });
+    }
+
+    #[test]
+    fn a_process_that_was_told_to_end_starts_again_once_it_has() {
+        let mut roster = living();
+        assert_eq!(roster.control("a", Control::Start), None);
+        assert_eq!(roster.control("a", Control::Kill), signal(Control::Kill));
+        assert_eq!(roster.control("a", Control::Start), None);
+        let ending = end(&mut roster);
+        assert_eq!(ending, Ending { unexpected: false, order: Some(Order::Spawn(process("a", false))) });
+        roster.started("a", 0);
+        assert_eq!(end(&mut roster).order, None, "once is enough");
+    }
+
+    #[test]
+    fn a_start_that_nobody_needed_does_not_hide_an_end() {
+        let mut roster = living();
+        assert_eq!(roster.control("a", Control::Start), None);
+        assert_eq!(end(&mut roster), Ending { unexpected: true, order: None });
+    }
+
+    #[test]
+    fn what_is_ordered_during_a_start_waits_for_it() {
+        let mut roster = living();
+        roster.control("a", Control::Kill);
+        end(&mut roster);
+        roster.control("a", Control::Start);
+        assert_eq!(roster.control("a", Control::Freeze), None);
+        assert_eq!(roster.control("a", Control::Kill), None);
+        let orders: Vec<_> = [Control::Freeze, Control::Kill].into_iter().filter_map(signal).collect();
+        assert_eq!(roster.started("a", 0), orders);
+        assert!(!end(&mut roster).unexpected);
+    }
+
+    #[test]
+    fn frozen_is_what_the_kernel_says_and_the_dead_stay_dead() {
+        let mut roster = living();
+        assert_eq!(roster.control("a", Control::Freeze), signal(Control::Freeze));
+        assert_eq!(roster.life("a").map(|life| &life.state), Some(&State::Alive));
+        roster.froze("a", true);
+        assert_eq!(roster.life("a").map(|life| &life.state), Some(&State::Frozen));
+        assert_eq!(roster.control("a", Control::Kill), signal(Control::Kill));
+        end(&mut roster);
+        roster.froze("a", false);
+        assert!(matches!(roster.life("a"), Some(Life { starts: 1, state: State::Ended { .. } })));
+        assert_eq!(roster.control("a", Control::Thaw), None);
+    }
+
+    #[test]
+    fn a_start_that_fails_is_known_and_can_be_tried_again() {
+        let mut roster = living();
+        roster.control("a", Control::Kill);
+        end(&mut roster);
+        roster.control("a", Control::Start);
+        roster.not_started(&death("a", "not started: no room"));
+        let ended = State::Ended { status: "not started: no room".into(), tail: "tail".into() };
+        assert_eq!(roster.life("a"), Some(&Life { starts: 1, state: ended }));
+        assert!(roster.control("a", Control::Start).is_some());
+    }
+
+    #[test]
+    fn a_process_that_does_its_work_ends_well_and_an_unknown_one_is_not_there() {
+        let mut roster = living();
+        roster.enlist(&process("import", true));
+        roster.started("import", 0);
+        assert!(!roster.has_ended_well("import"));
+        let ending = roster.ended(&death("import", "exit code 0"), true);
+        assert!(!ending.unexpected && roster.has_ended_well("import"));
+        assert_eq!(roster.control("b", Control::Kill), None);
+        assert_eq!(roster.life("b"), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! Ordering the processes of a box.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use native::wait::{self, Look};
+use native::{BoxShape, Control, Error, Life, Running, State};
+
+use crate::host::{expect_nothing, kubectl, processes, wait_for_nothing};
+use crate::lives::{cache, holder, name, start};
+
+/// Waits until what is known of a process is as wanted.
+pub(crate) fn expect_life(running: &Running, process: &str, wanted: impl Fn(&Life) -> bool) -> Life {
+    let waited = wait::until(process, Duration::from_secs(60), Duration::from_millis(10), || {
+        match running.life(process).unwrap() {
+            life if wanted(&life) => Look::Ready(life),
+            life => Look::NotYet(format!("{life:?}")),
+        }
+    });
+    waited.unwrap()
+}
+
+/// Waits until the API server says that it is ready.
+pub(crate) fn expect_ready(running: &Running) {
+    let waited = wait::until("/readyz", Duration::from_secs(60), Duration::from_millis(100), || {
+        match kubectl(&cache(), running, &["get", "--raw=/readyz"]) {
+            Ok(_) => Look::Ready(()),
+            Err(why) => Look::NotYet(why),
+        }
+    });
+    waited.unwrap();
+}
+
+pub(crate) fn has_ended(life: &Life) -> bool {
+    matches!(life.state, State::Ended { .. })
+}
+
+/// The id on the host of the box's process whose program has this name.
+fn pid(name: &str, program: &str) -> String {
+    let found = processes(&format!("gauntlet-{name}"));
+    let is_it = |pid: &&str| {
+        let line = std::fs::read(Path::new("/proc").join(pid).join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).split('\0').next().unwrap().ends_with(program)
+    };
+    found.iter().filter_map(|process| process.strip_prefix("process ")).find(is_it).unwrap().to_owned()
+}
+
+/// The kernel's letter for what a process does.
+fn kernel_state(pid: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("State:")).unwrap();
+    line.split_whitespace().next().unwrap().to_owned()
+}
+
+pub(crate) fn processes_obey() {
+    let name = name("obey");
+    let running = start(&name, BoxShape { nodes: 0, ..BoxShape::default() });
+    let api = "kube-apiserver";
+    assert_eq!(running.life(api), Some(Life { starts: 1, state: State::Alive }));
+    assert_eq!(running.life("kubelet"), None);
+    assert!(matches!(running.control("kubelet", Control::Kill), Err(Error::NoSuchProcess { .. })));
+    running.control(api, Control::Kill).unwrap();
+    let ended = expect_life(&running, api, has_ended);
+    assert!(matches!(&ended.state, State::Ended { status, .. } if status == "killed by SIGKILL"), "{ended:?}");
+    kubectl(&cache(), &running, &["get", "--raw=/readyz"]).unwrap_err();
+    running.control(api, Control::Start).unwrap();
+    expect_life(&running, api, |life| *life == Life { starts: 2, state: State::Alive });
+    expect_ready(&running);
+
+    let etcd = pid(&name, "/etcd");
+    running.control("etcd", Control::Freeze).unwrap();
+    expect_life(&running, "etcd", |life| life.state == State::Frozen);
+    assert_eq!(kernel_state(&etcd), "T");
+    let asked = ["get", "namespaces", "--request-timeout=1s"];
+    kubectl(&cache(), &running, &asked).unwrap_err();
+    running.control("etcd", Control::Thaw).unwrap();
+    expect_life(&running, "etcd", |life| *life == Life { starts: 1, state: State::Alive });
+    assert_ne!(kernel_state(&etcd), "T");
+    expect_ready(&running);
+    assert_eq!(running.deaths(), []);
+
+    // Ordered in one breath: it starts when it has ended.
+    running.control(api, Control::Stop).unwrap();
+    running.control(api, Control::Start).unwrap();
+    expect_life(&running, api, |life| *life == Life { starts: 3, state: State::Alive });
+    expect_ready(&running);
+    assert_eq!(running.deaths(), []);
+    assert!(Command::new("kill").args(["-KILL", &pid(&name, "/kube-apiserver")]).status().unwrap().success());
+    expect_life(&running, api, has_ended);
+    let deaths = running.deaths();
+    assert!(matches!(deaths.as_slice(), [death] if death.process == api), "{deaths:?}");
+    running.down().unwrap();
+    expect_nothing(&cache(), &name);
+}
+
+pub(crate) fn a_start_that_fails_is_told_with_its_log() {
+    let name = name("fails");
+    let running = start(&name, BoxShape { nodes: 0, ..BoxShape::default() });
+    let manager = "kube-controller-manager";
+    running.control(manager, Control::Stop).unwrap();
+    expect_life(&running, manager, has_ended);
+    assert_eq!(running.deaths(), []);
+    assert!(running.enter().args(["rm", "/run/gauntlet/pki/sa.key"]).status().unwrap().success());
+    running.control(manager, Control::Start).unwrap();
+    let life = expect_life(&running, manager, |life| life.starts == 2 && has_ended(life));
+    let State::Ended { status, tail } = life.state else { unreachable!() };
+    assert_eq!(status, "exit code 1");
+    assert!(tail.contains("sa.key") && !tail.contains("terminated"), "{tail}");
+    assert_eq!(running.deaths().len(), 1);
+    running.down().unwrap();
+    expect_nothing(&cache(), &name);
+}
+
+pub(crate) fn sigkill_leaves_no_process_that_was_started_again() {
+    let name = name("killed-restarted");
+    let mut child = holder(&name, "restarted");
+    assert!(!pid(&name, "/kube-apiserver").is_empty());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_for_nothing(&cache(), &name);
+}
