@@ -79,6 +79,8 @@ impl ResolvedShape {
             admission: self.admission.clone(),
             feature_gates: self.feature_gates.clone(),
             runtime_config: self.runtime_config.clone(),
+            verbosity: None,
+            sync_frequency: None,
             nodes: self.nodes,
             install: self.install.iter().map(installed).collect(),
         }

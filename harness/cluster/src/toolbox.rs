@@ -43,6 +43,13 @@ impl Toolbox<'_> {
         &self.running.work
     }
 
+    /// The encryption configuration that the shape brought, as a file of the host. Whoever replaces it renames a whole
+    /// one into its place.
+    #[must_use]
+    pub fn encryption_config(&self) -> PathBuf {
+        self.running.encryption_config()
+    }
+
     /// The folder with a log for each process of the box.
     #[must_use]
     pub fn logs(&self) -> &Path {

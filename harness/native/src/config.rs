@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use apiserver::OWN_ENCRYPTION;
 pub(crate) use services::{REGISTRY_NAME, Service, issuer_is_open, open_issuer, services};
 
 use crate::kubeconfig;
@@ -178,6 +179,11 @@ fn concat_home(path: &str) -> String {
 /// `--feature-gates`, for the components that take it as a flag.
 fn feature_gates(gates: &BTreeMap<String, bool>) -> Option<String> {
     (!gates.is_empty()).then(|| format!("--feature-gates={}", pairs(gates)))
+}
+
+/// `--v`, for the components that have it.
+fn verbosity(shape: &BoxShape) -> Option<String> {
+    shape.verbosity.map(|level| format!("--v={level}"))
 }
 
 fn pairs(map: &BTreeMap<String, bool>) -> String {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
+use crate::config::OWN_ENCRYPTION;
 use crate::protocol::{self, Ready, Wish};
 use crate::wait::{self, Look};
 use crate::{Control, Error, Life, enter, registry};
@@ -151,6 +152,13 @@ impl Running {
     #[must_use]
     pub fn milestones(&self) -> Vec<(String, Duration)> {
         self.later.lock().milestones.clone()
+    }
+
+    /// The encryption configuration of [`crate::Encryption::Config`], as a file of the host that its owner alone can
+    /// read. Whoever replaces it renames a whole one into its place.
+    #[must_use]
+    pub fn encryption_config(&self) -> PathBuf {
+        self.work.join(OWN_ENCRYPTION)
     }
 
     /// A command that runs its first argument in the box: in its namespaces and control group, with `work` as its

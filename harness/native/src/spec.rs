@@ -22,7 +22,7 @@ pub struct Spec {
 pub struct BoxShape {
     /// A pinned release, as `1.36` or `1.36.3`.
     pub kubernetes: String,
-    /// How Secrets are sealed in etcd.
+    /// How Secrets, or whatever a configuration names, are sealed in etcd.
     pub encryption: Encryption,
     /// The audit policy; without one the API server has neither policy nor log.
     pub audit: Option<AuditFile>,
@@ -32,6 +32,11 @@ pub struct BoxShape {
     pub feature_gates: BTreeMap<String, bool>,
     /// `--runtime-config` of the API server.
     pub runtime_config: BTreeMap<String, bool>,
+    /// `--v` of the API server, the controller manager, the scheduler and the kubelet.
+    pub verbosity: Option<u8>,
+    /// The kubelet's `syncFrequency`, such as `2s`: how often it looks at its pods again, and so how soon a changed
+    /// Secret reaches the files of a pod. A minute, where nothing is said.
+    pub sync_frequency: Option<String>,
     /// 0 (no node: etcd, API server, and the controllers that a namespace needs) or 1.
     pub nodes: u8,
     /// What stands beside the cluster. The services run as processes of the box; of the verifiers only the programs are
@@ -79,6 +84,8 @@ impl Default for BoxShape {
             admission: None,
             feature_gates: BTreeMap::new(),
             runtime_config: BTreeMap::new(),
+            verbosity: None,
+            sync_frequency: None,
             nodes: 1,
             install: BTreeSet::new(),
         }
@@ -104,8 +111,8 @@ impl Default for AuditFile {
     }
 }
 
-/// The provider of encryption at rest for Secrets; the key is random and dies with the box.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Encryption at rest. That of one provider is for Secrets; its key is random and dies with the box.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encryption {
     /// No encryption: what an API server does by default.
@@ -117,4 +124,12 @@ pub enum Encryption {
     Aesgcm,
     /// XSalsa20 and Poly1305.
     Secretbox,
+    /// A configuration of the caller's own, which lies on the host and can be replaced there while the box is up: see
+    /// [`crate::Running::encryption_config`].
+    Config {
+        /// An `EncryptionConfiguration` (YAML text), keys and all.
+        text: String,
+        /// Whether the API server looks for a new one by itself, once a minute.
+        reload: bool,
+    },
 }

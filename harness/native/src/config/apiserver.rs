@@ -6,14 +6,18 @@ use serde_json::{Value, json};
 
 use super::{
     API_PORT, API_SERVER, Blueprint, File, HOME, Process, SERVICE_CIDR, feature_gates, file, json as json_file,
-    kubernetes, pairs,
+    kubernetes, pairs, verbosity,
 };
 use crate::Error;
+use crate::enter::WORK;
 use crate::net::NODE_ADDRESS;
 use crate::spec::Encryption;
 
 const AUDIT_POLICY: &str = "audit-policy.yaml";
 const ENCRYPTION: &str = "encryption.yaml";
+
+/// The configuration that a caller brings, in the folder that the box shares with the host.
+pub(crate) const OWN_ENCRYPTION: &str = "encryption.yaml";
 const ADMISSION: &str = "admission.yaml";
 
 /// The audit log, below [`HOME`].
@@ -30,9 +34,7 @@ pub(super) fn process(blueprint: &Blueprint) -> Process {
             args.push("--audit-log-mode=blocking".into());
         }
     }
-    if shape.encryption != Encryption::Identity {
-        args.push(format!("--encryption-provider-config={HOME}/{ENCRYPTION}"));
-    }
+    args.extend(encryption_flags(&shape.encryption));
     if shape.admission.is_some() {
         args.push(format!("--admission-control-config-file={HOME}/{ADMISSION}"));
     }
@@ -40,7 +42,21 @@ pub(super) fn process(blueprint: &Blueprint) -> Process {
     if !shape.runtime_config.is_empty() {
         args.push(format!("--runtime-config={}", pairs(&shape.runtime_config)));
     }
+    args.extend(verbosity(shape));
     kubernetes(API_SERVER, args)
+}
+
+fn encryption_flags(encryption: &Encryption) -> Vec<String> {
+    let flag = |path: &str| format!("--encryption-provider-config={HOME}/{path}");
+    match encryption {
+        Encryption::Identity => Vec::new(),
+        Encryption::Aescbc | Encryption::Aesgcm | Encryption::Secretbox => vec![flag(ENCRYPTION)],
+        Encryption::Config { reload, .. } => {
+            let mut flags = vec![flag(&format!("{WORK}/{OWN_ENCRYPTION}"))];
+            flags.extend(reload.then(|| "--encryption-provider-config-automatic-reload=true".to_owned()));
+            flags
+        }
+    }
 }
 
 fn fixed() -> Vec<String> {
@@ -89,7 +105,7 @@ pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
     if let Some(audit) = &shape.audit {
         files.push(json_file(AUDIT_POLICY, &with_sentinel(&audit.policy)?));
     }
-    if let Some(config) = encryption(shape.encryption)? {
+    if let Some(config) = encryption(&shape.encryption)? {
         files.push(json_file(ENCRYPTION, &config));
     }
     if let Some(text) = &shape.admission {
@@ -109,9 +125,9 @@ fn with_sentinel(policy: &str) -> Result<Value, Error> {
     Ok(policy)
 }
 
-fn encryption(provider: Encryption) -> Result<Option<Value>, Error> {
+fn encryption(provider: &Encryption) -> Result<Option<Value>, Error> {
     let name = match provider {
-        Encryption::Identity => return Ok(None),
+        Encryption::Identity | Encryption::Config { .. } => return Ok(None),
         Encryption::Aescbc => "aescbc",
         Encryption::Aesgcm => "aesgcm",
         Encryption::Secretbox => "secretbox",
@@ -154,11 +170,11 @@ mod tests {
 
     #[test]
     fn each_provider_has_a_key_of_its_own_before_identity() {
-        let one = encryption(Encryption::Secretbox).unwrap().unwrap();
-        let two = encryption(Encryption::Secretbox).unwrap().unwrap();
+        let one = encryption(&Encryption::Secretbox).unwrap().unwrap();
+        let two = encryption(&Encryption::Secretbox).unwrap().unwrap();
         let secret = |config: &Value| config["resources"][0]["providers"][0]["secretbox"]["keys"][0]["secret"].clone();
         assert_ne!(secret(&one), secret(&two));
         assert_eq!(BASE64_STANDARD.decode(secret(&one).as_str().unwrap()).unwrap().len(), 32);
-        assert!(encryption(Encryption::Identity).unwrap().is_none());
+        assert!(encryption(&Encryption::Identity).unwrap().is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! The controller manager and the scheduler.
 
-use super::{Blueprint, HOME, NODE_MASK, POD_CIDR, Process, feature_gates, kubernetes};
+use super::{Blueprint, HOME, NODE_MASK, POD_CIDR, Process, feature_gates, kubernetes, verbosity};
 
 /// What a cluster without nodes needs: namespaces that come with a ServiceAccount and end clean, aggregated roles,
 /// owners and quotas that are honoured.
@@ -35,6 +35,7 @@ pub(super) fn manager(blueprint: &Blueprint) -> Process {
         args.push(format!("--node-cidr-mask-size={NODE_MASK}"));
     }
     args.extend(feature_gates(&blueprint.shape.feature_gates));
+    args.extend(verbosity(blueprint.shape));
     kubernetes("kube-controller-manager", args)
 }
 
@@ -42,6 +43,7 @@ pub(super) fn scheduler(blueprint: &Blueprint) -> Process {
     let mut args = credentials("kube-scheduler");
     args.extend(["--kube-api-qps=1000".into(), "--kube-api-burst=2000".into()]);
     args.extend(feature_gates(&blueprint.shape.feature_gates));
+    args.extend(verbosity(blueprint.shape));
     kubernetes("kube-scheduler", args)
 }
 

@@ -2,20 +2,20 @@
 
 use serde_json::json;
 
-use super::{Blueprint, File, HOME, NODE, POD_CIDR, Process, json as json_file, kubernetes};
+use super::{Blueprint, File, HOME, NODE, POD_CIDR, Process, json as json_file, kubernetes, verbosity};
 use crate::config::runtime::SOCKET;
 use crate::net::NODE_ADDRESS;
 
 pub(super) fn kubelet(blueprint: &Blueprint) -> Process {
-    let _ = blueprint;
-    let args = [
+    let mut args = vec![
         format!("--config={HOME}/kubelet.yaml"),
         format!("--kubeconfig={HOME}/kubelet.kubeconfig"),
         format!("--root-dir={HOME}/kubelet"),
         format!("--hostname-override={NODE}"),
         format!("--node-ip={NODE_ADDRESS}"),
     ];
-    let mut process = kubernetes("kubelet", args.into());
+    args.extend(verbosity(blueprint.shape));
+    let mut process = kubernetes("kubelet", args);
     process.after_socket = Some(SOCKET.into());
     process
 }
@@ -26,7 +26,7 @@ pub(super) fn proxy() -> Process {
 
 pub(super) fn files(blueprint: &Blueprint) -> Vec<File> {
     let gates = &blueprint.shape.feature_gates;
-    let kubelet = json!({
+    let mut kubelet = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "authentication": {
@@ -60,6 +60,9 @@ pub(super) fn files(blueprint: &Blueprint) -> Vec<File> {
         "enableDebuggingHandlers": true,
         "featureGates": gates,
     });
+    if let Some(frequency) = &blueprint.shape.sync_frequency {
+        kubelet["syncFrequency"] = json!(frequency);
+    }
     let proxy = json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",

@@ -37,7 +37,7 @@ fn a_node_has_a_runtime_and_an_api_server_alone_has_none() {
 #[test]
 fn by_default_the_api_server_has_no_knob_turned_but_the_audit_log() {
     let api = args(&all(&BoxShape::default()), "kube-apiserver");
-    for flag in ["--encryption", "--admission-control-config", "--feature-gates", "--runtime-config"] {
+    for flag in ["--encryption", "--admission-control-config", "--feature-gates", "--runtime-config", "--v="] {
         assert!(!api.iter().any(|arg| arg.starts_with(flag)), "{flag}");
     }
     assert!(api.contains(&format!("--audit-log-path={HOME}/{}", apiserver::AUDIT_LOG)));
@@ -51,6 +51,8 @@ fn every_knob_reaches_its_flag() {
         admission: Some("kind: AdmissionConfiguration\n".into()),
         feature_gates: [("A".to_owned(), true), ("B".to_owned(), false)].into(),
         runtime_config: [("api/alpha".to_owned(), true)].into(),
+        verbosity: Some(6),
+        sync_frequency: Some("2s".into()),
         ..BoxShape::default()
     };
     let processes = all(&shape);
@@ -67,6 +69,25 @@ fn every_knob_reaches_its_flag() {
     let kubelet: serde_json::Value = serde_json::from_str(&kubelet.text).unwrap();
     assert_eq!(kubelet["featureGates"]["B"], false);
     assert_eq!(kubelet["cgroupRoot"], "/gauntlet-a");
+    assert_eq!(kubelet["syncFrequency"], "2s");
+    for name in ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"] {
+        assert!(args(&processes, name).contains(&"--v=6".into()), "{name}");
+    }
+}
+
+#[test]
+fn a_configuration_of_the_callers_own_is_read_where_the_host_can_replace_it() {
+    let shape = |reload| BoxShape {
+        encryption: Encryption::Config { text: "kind: EncryptionConfiguration\n".into(), reload },
+        ..BoxShape::default()
+    };
+    let own = format!("--encryption-provider-config={HOME}/work/encryption.yaml");
+    let automatic = "--encryption-provider-config-automatic-reload=true".to_owned();
+    let api = args(&all(&shape(false)), "kube-apiserver");
+    assert!(api.contains(&own) && !api.contains(&automatic));
+    assert!(args(&all(&shape(true)), "kube-apiserver").contains(&automatic));
+    let files = with(&shape(true), |blueprint| blueprint.files().unwrap());
+    assert!(!files.iter().any(|file| file.text.contains("EncryptionConfiguration")));
 }
 
 #[test]

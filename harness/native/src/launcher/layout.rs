@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::claim::Claim;
-use crate::config::{Blueprint, DOOR_PORT, OURSELVES};
+use crate::config::{Blueprint, DOOR_PORT, OURSELVES, OWN_ENCRYPTION};
 use crate::enter::WORK;
 use crate::protocol::{Bind, Layout};
 use crate::seed::Seed;
-use crate::{Error, components, runc};
+use crate::{Encryption, Error, components, runc};
 
 pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) -> Result<Layout, Error> {
     let cache = &claim.cache;
@@ -27,6 +27,9 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
     for shared in ["logs", "seed", WORK] {
         crate::cache::private_dir(&claim.dir.join(shared))?;
         binds.push(bind(claim.dir.join(shared), shared, false));
+    }
+    if let Encryption::Config { text, .. } = &blueprint.shape.encryption {
+        crate::cache::write_atomically(&claim.dir.join(WORK).join(OWN_ENCRYPTION), text.as_bytes())?;
     }
     let mut doors = vec![SocketAddr::from(([127, 0, 0, 1], DOOR_PORT))];
     doors.extend(blueprint.first_service());

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -24,9 +24,10 @@ const READYZ_MILESTONE: &str = "readyz";
 const SEEDED: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
     &exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
 
-/// What the components need of an API server that was started again: it may well have lost its keys.
-const USABLE: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
-    &exclude=poststarthook/scheduling/bootstrap-system-priority-classes&exclude=kms-providers";
+const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+
+/// How long an API server that was started again is looked at.
+const LONG: Duration = Duration::from_secs(600);
 
 pub(super) struct Readiness<'a> {
     pub(super) api: Api,
@@ -88,7 +89,7 @@ impl Readiness<'_> {
     /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it.
     pub(super) fn watch_on(&self) {
         if !self.story.milestones.iter().any(|(name, _)| name == READYZ_MILESTONE) {
-            watch(&self.api, self.family, READYZ, Word::Reached(READYZ_MILESTONE));
+            watch(&self.api, self.family, PATIENCE, Word::Reached(READYZ_MILESTONE), |api| answers(api, READYZ));
         }
     }
 
@@ -114,28 +115,57 @@ impl Readiness<'_> {
     }
 }
 
-/// Shuts the components' door when the API server has ended, and opens it when the next one can be used: one that was
-/// just started knows no roles yet and forbids everything, at which a controller manager that is starting gives up.
+/// Shuts the components' door when the API server has ended, and opens it when the next one knows its roles: before, it
+/// forbids everything, at which a controller manager that is starting gives up. `/readyz` cannot be asked for that: an
+/// API server that has lost the key of a single Secret is never ready.
 pub(super) fn mind_the_door(event: &Event, api: &Api, family: &mut Family) -> Result<(), Stop> {
     match event {
         Event::Exited { process, .. } if process == API_SERVER => family.order(&Order::Door { open: false }),
         Event::Started { process, .. } if process == API_SERVER => {
-            watch(api, family, USABLE, Word::Usable);
+            watch(api, family, LONG, Word::Usable, knows_its_roles);
             Ok(())
         }
         _ => Ok(()),
     }
 }
 
-/// Looks at a path beside everything else, and says so once it answers.
-fn watch(api: &Api, family: &Family, path: &'static str, then: Word) {
+/// Looks beside everything else, and says so once it has found what it looks for.
+fn watch(api: &Api, family: &Family, within: Duration, then: Word, look: impl Fn(&Api) -> Look<()> + Send + 'static) {
     let (api, to_main) = (api.clone(), family.to_main());
     thread::spawn(move || {
         let every = Duration::from_millis(20);
-        if wait::until("the API server to be ready", PATIENCE, every, || answers(&api, path)).is_ok() {
+        if wait::until("the API server to be ready", within, every, || look(&api)).is_ok() {
             let _ = to_main.send(then);
         }
     });
+}
+
+/// Whether the API server has read its roles and bindings, those of the cluster and those of a namespace.
+fn knows_its_roles(api: &Api) -> Look<()> {
+    let attributes = [
+        json!({ "verb": "list", "resource": "namespaces" }),
+        json!({ "verb": "get", "resource": "configmaps", "namespace": "kube-system",
+            "name": "extension-apiserver-authentication" }),
+    ];
+    let reviews = attributes.map(|attributes| review("system:kube-controller-manager", &attributes));
+    let not_yet = reviews.iter().map(|review| api.post(REVIEWS, review)).find_map(|answer| match answer {
+        Ok((201, body)) if allows(&body) => None,
+        Ok((status, body)) => Some(format!("status {status}: {}", first_line(&body))),
+        Err(why) => Some(why),
+    });
+    not_yet.map_or(Look::Ready(()), Look::NotYet)
+}
+
+fn review(user: &str, attributes: &Value) -> Value {
+    json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": { "user": user, "resourceAttributes": attributes },
+    })
+}
+
+fn allows(body: &str) -> bool {
+    serde_json::from_str::<Value>(body).is_ok_and(|review| review["status"]["allowed"] == true)
 }
 
 fn answers(api: &Api, path: &str) -> Look<()> {
@@ -179,8 +209,6 @@ fn now() -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

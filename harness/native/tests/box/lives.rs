@@ -104,6 +104,8 @@ pub(crate) fn kept_until_taken_down() {
     let running = native::start(&cache, &spec(&name, without_nodes()), false, &mut |_| {}).unwrap();
     let mode = running.kubeconfig.metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+    let mode = cache.box_dir(&name).join("box.json").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     let again = native::start(&cache, &spec(&name, without_nodes()), false, &mut |_| {});
     assert!(matches!(again, Err(Error::NameTaken(_))), "{again:?}");
     let server = running.server.clone();

@@ -7,13 +7,14 @@ mod control;
 mod host;
 mod lives;
 mod push;
+mod secrets;
 mod services;
 
 use std::process::ExitCode;
 
 use native::{Cache, doctor};
 
-const TESTS: [(&str, fn()); 13] = [
+const TESTS: [(&str, fn()); 14] = [
     ("pods_run_and_services_answer_in_two_boxes_side_by_side", lives::pods_run_and_services_answer),
     ("a_box_that_is_kept_lives_until_it_is_taken_down", lives::kept_until_taken_down),
     ("a_start_that_fails_shows_the_end_of_the_log", lives::a_failed_start_shows_the_log),
@@ -22,6 +23,7 @@ const TESTS: [(&str, fn()); 13] = [
     ("processes_end_halt_and_start_again_when_they_are_told_to", control::processes_obey),
     ("a_start_again_that_fails_is_told_with_its_log", control::a_start_that_fails_is_told_with_its_log),
     ("sigkill_leaves_no_process_that_was_started_again", control::sigkill_leaves_no_process_that_was_started_again),
+    ("keys_are_rotated_by_replacing_the_configuration_and_restarting", secrets::keys_are_rotated),
     ("what_is_pushed_to_the_registry_runs_as_a_pod", services::what_is_pushed_runs),
     ("a_service_account_signs_without_a_key", services::a_service_account_signs),
     ("what_is_entered_ends_with_its_caller_and_its_box", services::what_is_entered_ends_with_its_caller_and_its_box),

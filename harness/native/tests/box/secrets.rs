@@ -1,0 +1,126 @@
+//! Secrets as etcd has them.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use native::wait::{self, Look};
+use native::{BoxShape, Control, Encryption, Running, State};
+
+use crate::control::{expect_life, expect_ready, has_ended};
+use crate::host::{expect_nothing, kubectl};
+use crate::lives::{cache, name, start};
+
+/// Keys of 32 bytes, as a configuration has them.
+const KEYS: [(&str, &str); 2] =
+    [("one", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), ("two", "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=")];
+
+/// A configuration that seals Secrets with the first of these keys and opens them with all.
+fn aescbc(keys: &[usize]) -> String {
+    let keys: Vec<String> =
+        keys.iter().map(|key| format!("{{name: {}, secret: {}}}", KEYS[*key].0, KEYS[*key].1)).collect();
+    config(&format!("aescbc: {{keys: [{}]}}", keys.join(", ")))
+}
+
+/// A configuration with one provider for Secrets.
+fn config(provider: &str) -> String {
+    format!(
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\n\
+        resources: [{{resources: [secrets], providers: [{{{provider}}}, {{identity: {{}}}}]}}]\n"
+    )
+}
+
+/// A shape with a configuration of its own.
+fn shape(text: String) -> BoxShape {
+    BoxShape { nodes: 0, encryption: Encryption::Config { text, reload: false }, ..BoxShape::default() }
+}
+
+fn create(running: &Running, secret: &str) -> Result<String, String> {
+    kubectl(&cache(), running, &["create", "secret", "generic", secret, "--from-literal=password=swordfish"])
+}
+
+/// A Secret's password, as the API server answers it, in base64.
+fn read(running: &Running, secret: &str) -> Result<String, String> {
+    kubectl(&cache(), running, &["get", "secret", secret, "-o", "jsonpath={.data.password}"])
+}
+
+const PASSWORD: &str = "c3dvcmRmaXNo";
+
+/// A Secret of the namespace `default`, as etcd has it.
+fn stored(running: &Running, secret: &str) -> String {
+    let key = format!("/registry/secrets/default/{secret}");
+    let output = running.enter().args(["etcdctl", "get", "--print-value-only", &key]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Waits until `kubectl` answers at all.
+fn expect_ok(running: &Running, args: &[&str]) {
+    let waited = wait::until(&args.join(" "), Duration::from_secs(60), Duration::from_millis(100), || {
+        match kubectl(&cache(), running, args) {
+            Ok(_) => Look::Ready(()),
+            Err(why) => Look::NotYet(why),
+        }
+    });
+    waited.unwrap();
+}
+
+/// Waits until the API server refuses to read a Secret for a fault of its own.
+fn expect_refused(running: &Running, secret: &str) -> String {
+    let waited =
+        wait::until("a refusal", Duration::from_secs(60), Duration::from_millis(100), || match read(running, secret) {
+            Err(why) if why.contains("Internal error") => Look::Ready(why),
+            other => Look::NotYet(format!("{other:?}")),
+        });
+    waited.unwrap()
+}
+
+fn replace(path: &Path, text: &str) {
+    let whole = path.with_extension("new");
+    std::fs::write(&whole, text).unwrap();
+    std::fs::rename(&whole, path).unwrap();
+}
+
+fn restart(running: &Running, process: &str) {
+    let starts = running.life(process).unwrap().starts;
+    running.control(process, Control::Stop).unwrap();
+    running.control(process, Control::Start).unwrap();
+    expect_life(running, process, |life| life.starts == starts + 1);
+}
+
+pub(crate) fn keys_are_rotated() {
+    let name = name("rotate");
+    let running = start(&name, shape(aescbc(&[0])));
+    let place = running.encryption_config();
+    assert_eq!(place.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    create(&running, "old").unwrap();
+    assert!(stored(&running, "old").starts_with("k8s:enc:aescbc:v1:one:"));
+
+    replace(&place, &aescbc(&[1, 0]));
+    restart(&running, "kube-apiserver");
+    expect_ready(&running);
+    create(&running, "new").unwrap();
+    assert!(stored(&running, "new").starts_with("k8s:enc:aescbc:v1:two:"));
+    assert_eq!(read(&running, "old").as_deref(), Ok(PASSWORD));
+
+    replace(&place, "kind: Pancake\n");
+    running.control("kube-apiserver", Control::Stop).unwrap();
+    running.control("kube-apiserver", Control::Start).unwrap();
+    let life = expect_life(&running, "kube-apiserver", |life| life.starts == 3 && has_ended(life));
+    assert!(matches!(&life.state, State::Ended { tail, .. } if tail.contains("Pancake")), "{life:?}");
+    assert_eq!(running.deaths().len(), 1);
+
+    replace(&place, &aescbc(&[1]));
+    running.control("kube-apiserver", Control::Start).unwrap();
+    expect_life(&running, "kube-apiserver", |life| life.starts == 4);
+    let refused = expect_refused(&running, "old");
+    assert!(refused.contains("no matching key was found for the provided AES transformer"), "{refused}");
+    assert_eq!(read(&running, "new").as_deref(), Ok(PASSWORD));
+    // It is never ready again, and still the components go on.
+    let unready = kubectl(&cache(), &running, &["get", "--raw=/readyz"]).unwrap_err();
+    assert!(unready.contains("[-]informer-sync failed"), "{unready}");
+    kubectl(&cache(), &running, &["create", "namespace", "later"]).unwrap();
+    expect_ok(&running, &["get", "serviceaccount", "default", "--namespace=later"]);
+    running.down().unwrap();
+    expect_nothing(&cache(), &name);
+}
