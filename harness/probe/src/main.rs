@@ -5,6 +5,7 @@
 
 mod files;
 mod front;
+mod guard;
 mod show;
 mod wait;
 mod web;
@@ -13,7 +14,8 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "probe [pause | cat FILE | ls DIR | id | env | fail CODE | serve PORT [DIR] | get HOST:PORT/PATH | \
+const USAGE: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | environments | fail CODE | crash | \
+                     serve PORT [DIR] | get HOST:PORT/PATH | guard PORT DIR | knock HOST:PORT | \
                      front --listen ADDRESS:PORT --upstream HOST:PORT]";
 
 fn main() -> ExitCode {
@@ -35,12 +37,17 @@ fn run(words: &[&str]) -> Result<u8, String> {
         ["cat", file] => show::file(file).map(|text| answer(&text)),
         ["ls", dir] => show::folder(dir).map(|text| answer(text.as_bytes())),
         ["id"] => show::identity().map(|text| answer(text.as_bytes())),
+        ["tree", dir] => show::tree(dir).map(|bytes| answer(&bytes)),
         ["env"] => Ok(answer(show::environment().as_bytes())),
+        ["environments"] => show::environments().map(|bytes| answer(&bytes)),
+        ["crash"] => Ok(answer(show::environment().as_bytes()).max(1)),
         ["fail", code] => code.parse().map_err(|_| format!("`{code}` is not an exit code (0 to 255)")),
         ["serve", port] => serve(port, None).map(|()| 0),
         ["serve", port, dir] => serve(port, Some(dir)).map(|()| 0),
         ["front", "--listen", address, "--upstream", registry] => front(address, registry).map(|()| 0),
         ["get", target] => web::get(target).map(|body| answer(&body)),
+        ["guard", port, dir] => guard(port, dir).map(|()| 0),
+        ["knock", target] => guard::knock(target).map(|text| answer(text.as_bytes())),
         _ => Err(format!("usage: {USAGE}")),
     }
 }
@@ -61,6 +68,14 @@ fn serve(port: &str, dir: Option<&str>) -> Result<(), String> {
     })
 }
 
+fn guard(port: &str, dir: &str) -> Result<(), String> {
+    let port: u16 = port.parse().map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
+    let listener = web::listen(port)?;
+    println!("guarding port {}", web::port(&listener));
+    let dir = PathBuf::from(dir);
+    wait::while_serving(move || guard::serve(&listener, &dir))
+}
+
 fn front(address: &str, registry: &str) -> Result<(), String> {
     let listener = TcpListener::bind(address).map_err(|why| format!("failed to listen on `{address}`: {why}"))?;
     println!("serving on port {}", web::port(&listener));
@@ -75,6 +90,7 @@ mod tests {
     #[test]
     fn fail_ends_with_the_code_it_was_given() {
         assert_eq!(run(&["fail", "42"]), Ok(42));
+        assert_eq!(run(&["crash"]), Ok(1));
     }
 
     #[test]

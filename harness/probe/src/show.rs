@@ -1,6 +1,7 @@
 //! What a container sees: files, folders, its identity and its environment.
 
 use std::fs;
+use std::path::PathBuf;
 
 pub(crate) fn file(path: &str) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|why| format!("failed to read `{path}`: {why}"))
@@ -16,6 +17,40 @@ pub(crate) fn folder(path: &str) -> Result<String, String> {
         .map_err(fault)?;
     names.sort();
     Ok(names.iter().map(|name| format!("{name}\n")).collect())
+}
+
+/// The contents of every file below a folder, each behind its path; what cannot be read is left out.
+pub(crate) fn tree(path: &str) -> Result<Vec<u8>, String> {
+    let fault = |why: std::io::Error| format!("failed to list `{path}`: {why}");
+    let (mut out, mut folders) = (Vec::new(), vec![PathBuf::from(path)]);
+    fs::read_dir(path).map_err(fault)?;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let kind = entry.file_type();
+            if kind.as_ref().is_ok_and(fs::FileType::is_dir) {
+                folders.push(entry.path());
+            } else if kind.is_ok_and(|kind| kind.is_file())
+                && let Ok(text) = fs::read(entry.path())
+            {
+                out.extend_from_slice(format!("{}: ", entry.path().display()).as_bytes());
+                out.extend_from_slice(&text);
+                out.push(b'\n');
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The environment of every process that this one can see.
+pub(crate) fn environments() -> Result<Vec<u8>, String> {
+    let processes = fs::read_dir("/proc").map_err(|why| format!("failed to list `/proc`: {why}"))?;
+    let mut out = Vec::new();
+    for process in processes.flatten() {
+        let mut text = fs::read(process.path().join("environ")).unwrap_or_default();
+        text.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b'\n');
+        out.extend_from_slice(&text);
+    }
+    Ok(out)
 }
 
 /// User, groups, capabilities and the like, as the kernel states them.
@@ -55,5 +90,22 @@ mod tests {
     fn a_missing_file_is_named() {
         assert!(file("/no/such/file").is_err_and(|why| why.contains("/no/such/file")));
         assert!(folder("/no/such/folder").is_err_and(|why| why.contains("/no/such/folder")));
+        assert!(tree("/no/such/folder").is_err_and(|why| why.contains("/no/such/folder")));
+    }
+
+    #[test]
+    fn a_tree_holds_what_lies_deep() {
+        let folder = std::env::temp_dir().join(format!("probe-tree-{}", std::process::id()));
+        fs::create_dir_all(folder.join("a/b")).unwrap();
+        fs::write(folder.join("a/b/c"), "deep").unwrap();
+        let text = tree(&folder.to_string_lossy()).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), format!("{}/a/b/c: deep\n", folder.display()));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn our_own_environment_is_among_them() {
+        let path = std::env::var("PATH").unwrap();
+        assert!(String::from_utf8_lossy(&environments().unwrap()).contains(&path));
     }
 }

@@ -1,0 +1,68 @@
+//! A door with passwords: each file of a folder holds one that is good, and is read afresh for every visitor.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::thread;
+
+use crate::web::{self, PATIENCE};
+
+/// Answers `GET /PASSWORD` with 200 or 403, for ever.
+pub(crate) fn serve(listener: &TcpListener, folder: &Path) {
+    for stream in listener.incoming().flatten() {
+        let folder = folder.to_owned();
+        thread::spawn(move || reply(stream, &folder));
+    }
+}
+
+fn reply(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut first = String::new();
+    reader.by_ref().take(8192).read_line(&mut first)?;
+    let mut line = String::new();
+    while reader.by_ref().take(8192).read_line(&mut line)? > 2 {
+        line.clear();
+    }
+    let password = first.split(' ').nth(1).and_then(|target| target.strip_prefix('/')).unwrap_or_default();
+    let (status, body) = if is_good(folder, password) { ("200 OK", "welcome\n") } else { ("403 Forbidden", "no\n") };
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+}
+
+fn is_good(folder: &Path, password: &str) -> bool {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    !password.is_empty() && files.filter_map(|path| fs::read_to_string(path).ok()).any(|good| good.trim() == password)
+}
+
+/// Goes to the door at `HOST:PORT` with the password in `$PASSWORD`, and says what came of it.
+pub(crate) fn knock(target: &str) -> Result<String, String> {
+    let password = std::env::var("PASSWORD").map_err(|_| "there is no $PASSWORD".to_owned())?;
+    match web::get(&format!("{target}/{password}")) {
+        Ok(_) => Ok("let in\n".into()),
+        Err(why) if why.ends_with("403 Forbidden") => Ok("turned away\n".into()),
+        Err(why) => Err(why.replace(&password, "…")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_password_of_the_folder_is_good() {
+        let folder = std::env::temp_dir().join(format!("probe-guard-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("old"), "one\n").unwrap();
+        fs::write(folder.join("new"), "two").unwrap();
+        assert!(is_good(&folder, "one") && is_good(&folder, "two"));
+        assert!(!is_good(&folder, "three") && !is_good(&folder, ""));
+        let listener = web::listen(0).unwrap();
+        let port = web::port(&listener);
+        let served = folder.clone();
+        thread::spawn(move || serve(&listener, &served));
+        assert_eq!(web::get(&format!("127.0.0.1:{port}/two")), Ok(b"welcome\n".to_vec()));
+        assert!(web::get(&format!("127.0.0.1:{port}/three")).unwrap_err().ends_with("403 Forbidden"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
