@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::{
     Attach, Attest, Build, Copy, ImageName, Predicate, Sbom, Scan, Sign, Spoil, Tamper, TrustedRoot, Verify,
 };
+use crate::keeping::{CanaryMatch, Encrypt, Followed, Kms, Leak, Process, Rewrite, Rotate, Transplant};
 
 /// One thing to try. Manifests are files of the scenario, with one object each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -126,6 +127,30 @@ pub enum Action {
     Verify(Verify),
     /// Look for known vulnerabilities, with grype.
     Scan(Scan),
+    /// Look at an object's bytes in etcd.
+    Store(Target),
+    /// Give the API server another encryption configuration.
+    Encrypt(Encrypt),
+    /// Read every Secret of the world and write it back.
+    Rewrite(Rewrite),
+    /// Make so many Secrets, `many-0` and on, each with a value of its own that `survey` knows.
+    Fill(u16),
+    /// Whether every Secret that `fill` made is still there, can be read, and holds its value.
+    Survey,
+    /// Stop, kill, freeze or start a process of the box.
+    Process(Process),
+    /// Change how the test's own KMS plugin behaves.
+    Kms(Kms),
+    /// Copy an object's stored bytes to another object's place, past the API server.
+    Transplant(Transplant),
+    /// Save what etcd holds, under a name.
+    Snapshot(String),
+    /// Stop the API server and etcd, and start them with what a snapshot of this name holds.
+    Restore(String),
+    /// Give a Secret another value, and watch how it gets about.
+    Rotate(Rotate),
+    /// Whether a place followed a rotation in time.
+    Followed(Followed),
 }
 
 impl Action {
@@ -144,10 +169,38 @@ impl Action {
     pub fn texts(&self) -> Vec<&str> {
         match self {
             Self::Build(build) => build.files.values().map(String::as_str).collect(),
+            Self::Encrypt(Encrypt { with, .. }) => vec![with],
             Self::Attest(Attest { predicate: Predicate::File(file), .. }) => vec![file],
             Self::Verify(Verify { root: TrustedRoot::File(file), .. }) => vec![file],
             _ => Vec::new(),
         }
+    }
+
+    /// Whether it reaches past the API server, which only a box lets it do.
+    #[must_use]
+    pub fn needs_a_box(&self) -> bool {
+        let looks_inside = matches!(
+            self,
+            Self::Seen(Record::Canary(CanaryMatch {
+                place: Leak::Store(_) | Leak::StoreFiles | Leak::Snapshot(_) | Leak::ComponentLog(_),
+                ..
+            }))
+        );
+        let kept = matches!(self, Self::Store(_) | Self::Transplant(_) | Self::Snapshot(_));
+        looks_inside || kept || self.changes_the_cluster()
+    }
+
+    /// Whether it changes the cluster itself, so that no other world can be tried on it, before or after.
+    #[must_use]
+    pub fn changes_the_cluster(&self) -> bool {
+        matches!(
+            self,
+            Self::Encrypt(_)
+                | Self::Rewrite(Rewrite { killed_after: Some(_) })
+                | Self::Process(_)
+                | Self::Kms(_)
+                | Self::Restore(_)
+        )
     }
 }
 
@@ -227,6 +280,10 @@ pub enum Record {
     Warning(WarningMatch),
     /// A field of a stored object.
     Field(FieldMatch),
+    /// A planted value, in a place to which it can leak.
+    Canary(CanaryMatch),
+    /// A text in what an earlier step was answered: the reply's body, or the output of a command.
+    Output(WarningMatch),
 }
 
 /// An audit event: every key that is given has to match, in one event of stage `ResponseComplete` or
@@ -285,7 +342,7 @@ pub struct MetricMatch {
     pub labels: BTreeMap<String, String>,
 }
 
-/// A warning header of an earlier reply.
+/// A text of an earlier step: in a warning header of its reply, or in what it put out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct WarningMatch {

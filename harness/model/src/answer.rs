@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Seal;
+
 /// What a cluster answered, in one word; the only words a scenario can expect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -18,6 +20,8 @@ pub enum Answer {
     },
     /// Authorization refused: the identity has no right to this.
     Forbidden,
+    /// The credentials are not accepted (any more).
+    Unauthenticated,
     /// The object is not valid for its schema, or its type is not known to the server.
     Invalid,
     /// The pod (or every pod of the workload) really runs.
@@ -31,7 +35,7 @@ pub enum Answer {
     Seen,
     /// The record does not hold it, while it was shown to be recording.
     Unseen,
-    /// An artifact was made: an image, a copy, a bill of materials, a signature, an attestation.
+    /// It was made or done: an image, a copy, a signature, a snapshot, another setting of a test's own service.
     Made,
     /// The signature, attestation or bill of materials is what was asked for.
     Verified,
@@ -40,13 +44,25 @@ pub enum Answer {
         /// Why.
         why: Why,
     },
+    /// The process does not run, or does nothing (frozen), as was asked.
+    Stopped,
+    /// The bytes in etcd hold the object as it is.
+    Plaintext,
+    /// The bytes in etcd are sealed, and hold none of the planted values.
+    Sealed {
+        /// The provider that sealed them.
+        with: Seal,
+    },
 }
 
 impl Answer {
     /// Whether this shows a cluster at work; a dead API server can give none of these.
     #[must_use]
     pub fn is_positive(&self) -> bool {
-        matches!(self, Self::Admitted | Self::Running | Self::Seen | Self::Verified)
+        matches!(
+            self,
+            Self::Admitted | Self::Running | Self::Seen | Self::Verified | Self::Plaintext | Self::Sealed { .. }
+        )
     }
 }
 
@@ -92,6 +108,8 @@ pub enum Why {
     Vulnerable,
     /// The bill of materials names nothing.
     Empty,
+    /// Not everything that was written can be read again as it was.
+    Lost,
 }
 
 impl fmt::Display for Why {
@@ -116,6 +134,7 @@ impl fmt::Display for Why {
             Self::NotGiven => "not-given",
             Self::Vulnerable => "vulnerable",
             Self::Empty => "empty",
+            Self::Lost => "lost",
         })
     }
 }
@@ -152,6 +171,10 @@ pub enum By {
     Kubelet(String),
     /// A container cannot start, with this waiting or terminated reason.
     Container(String),
+    /// Encryption at rest: the API server cannot seal the object, or cannot open what is stored.
+    Encryption,
+    /// A process of the box of this name ended instead of running.
+    Process(String),
 }
 
 impl fmt::Display for By {
@@ -171,6 +194,8 @@ impl fmt::Display for By {
             Self::DisruptionBudget => f.write_str("disruption-budget"),
             Self::Kubelet(reason) => write!(f, "kubelet {reason}"),
             Self::Container(reason) => write!(f, "container {reason}"),
+            Self::Encryption => f.write_str("encryption"),
+            Self::Process(name) => write!(f, "process {name}"),
         }
     }
 }
@@ -181,6 +206,7 @@ impl fmt::Display for Answer {
             Self::Admitted => f.write_str("admitted"),
             Self::Denied { by } => write!(f, "denied by {by}"),
             Self::Forbidden => f.write_str("forbidden"),
+            Self::Unauthenticated => f.write_str("unauthenticated"),
             Self::Invalid => f.write_str("invalid"),
             Self::Running => f.write_str("running"),
             Self::Refused { by } => write!(f, "refused by {by}"),
@@ -189,6 +215,9 @@ impl fmt::Display for Answer {
             Self::Made => f.write_str("made"),
             Self::Verified => f.write_str("verified"),
             Self::Rejected { why } => write!(f, "rejected: {why}"),
+            Self::Stopped => f.write_str("stopped"),
+            Self::Plaintext => f.write_str("plaintext"),
+            Self::Sealed { with } => write!(f, "sealed: {with}"),
         }
     }
 }

@@ -66,7 +66,8 @@ impl fmt::Display for ImageName {
 pub struct Build {
     /// What it is called from then on. It is not in the registry yet.
     pub image: ImageName,
-    /// Files of the scenario by their place in the image, such as `app/requirements.txt: requirements.txt`.
+    /// Files of the scenario by their place in the image, such as `app/requirements.txt: requirements.txt`; placeholders in
+    /// them are filled in.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, String>,
 }

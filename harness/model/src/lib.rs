@@ -8,9 +8,11 @@
 
 mod action;
 mod answer;
+mod canary;
 mod confine;
 mod error;
 mod image;
+mod keeping;
 pub mod library;
 mod lint;
 mod manifest;
@@ -27,17 +29,21 @@ mod tool;
 
 pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
 pub use answer::{Answer, By, Verdict, Why};
+pub use canary::{conceal_canary, find_canary};
 pub use confine::{Reach, reach};
 pub use error::{Error, Place};
 pub use image::{
     Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, Fault, ImageName, Predicate, Sbom, SbomFormat,
     Scan, Severity, Sign, SignatureFormat, Signer, Spoil, Tamper, Trust, TrustedRoot, Verifier, Verify,
 };
+pub use keeping::{
+    CanaryMatch, Encrypt, Followed, Kms, KmsCall, Leak, Process, Rewrite, Rotate, Seal, Takeover, Transplant, Watched,
+};
 pub use library::{Library, Loaded};
 pub use lint::{Finding, lint};
 pub use manifest::Manifest;
 pub use mutants::{Mutant, mutants};
-pub use names::Names;
+pub use names::{Names, named};
 pub use outcome::{Cell, CellStatus, Detail, Outcome, WorldOutcome};
 pub use read::{read, read_message};
 pub use reply::{Asked, Body, Reply};

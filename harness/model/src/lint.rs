@@ -7,6 +7,7 @@ use crate::names::{self, unknown_placeholder};
 use crate::{Action, Loaded, Manifest, Record, Step, World};
 
 mod images;
+mod keeping;
 
 /// One fault of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub fn lint(loaded: &Loaded) -> Vec<Finding> {
     notes.objects();
     notes.placeholders();
     notes.images();
+    notes.keeping();
     notes.effects();
     notes.findings
 }
@@ -89,7 +91,7 @@ impl Notes<'_> {
             }
             self.expectations(step);
             self.paths(step);
-            if let Action::Seen(Record::Warning(warning)) = &step.action
+            if let Action::Seen(Record::Warning(warning) | Record::Output(warning)) = &step.action
                 && !ids.contains(warning.of.as_str())
             {
                 let what = format!("`{}` looks at step `{}`, which does not come before it", step.id, warning.of);
@@ -115,11 +117,17 @@ impl Notes<'_> {
         match (&step.expect, &step.expect_in) {
             (Some(_), None) => {}
             (None, Some(each)) => {
-                for world in self.loaded.scenario.worlds.keys().filter(|world| !each.contains_key(*world)) {
+                let scenario = &self.loaded.scenario;
+                let takes = |world: &&String| scenario.takes(world, &step.id);
+                for world in scenario.worlds.keys().filter(takes).filter(|world| !each.contains_key(*world)) {
                     let what = format!("step `{}` intends nothing in world `{world}`", step.id);
                     self.say(&at, what, format!("name `{world}` in its `expect-in`"));
                 }
-                for world in each.keys().filter(|world| !self.loaded.scenario.worlds.contains_key(*world)) {
+                for world in each.keys().filter(|world| !takes(world)) {
+                    let what = format!("step `{}` expects something in `{world}`, which leaves it out", step.id);
+                    self.say(&at, what, "drop it from `expect-in`, or from the world's `omit`");
+                }
+                for world in each.keys().filter(|world| !scenario.worlds.contains_key(*world)) {
                     let what = format!("step `{}` expects something in `{world}`, which is no world", step.id);
                     self.say(&at, what, "correct the name, or add the world");
                 }
@@ -198,15 +206,15 @@ impl Notes<'_> {
     fn effects(&mut self) {
         let scenario = &self.loaded.scenario;
         for (name, world) in &scenario.worlds {
-            let intends = |world: &str| scenario.steps.iter().map(|step| step.intended(world)).collect::<Vec<_>>();
-            let mine = intends(name);
+            let mine: Vec<_> = scenario.steps_in(name).map(|step| step.intended(name)).collect();
             if !mine.iter().flatten().any(|answer| answer.is_positive()) {
                 let hint =
                     "add a step that is admitted, running, verified or seen here: a dead cluster refuses everything";
                 self.say(name, format!("world `{name}` shows nothing positive"), hint);
             }
             if name != "bare" && scenario.worlds.contains_key("bare") {
-                self.effect(name, world, mine != intends("bare"));
+                let mut both = scenario.steps_in(name).filter(|step| scenario.takes("bare", &step.id));
+                self.effect(name, world, both.any(|step| step.intended(name) != step.intended("bare")));
             }
         }
     }
@@ -223,8 +231,10 @@ impl Notes<'_> {
             }
             _ => {}
         }
-        if name != "bare" && world.apply.is_empty() && world.cluster.is_none() && world.install.is_empty() {
-            let hint = "give it something to `apply` or to `install`, or a `cluster` of another shape";
+        let bare_omits = self.loaded.scenario.worlds.get("bare").map(|bare| bare.omit.as_slice()).unwrap_or_default();
+        let nothing = world.apply.is_empty() && world.cluster.is_none() && world.install.is_empty();
+        if name != "bare" && nothing && world.omit == bare_omits {
+            let hint = "give it something to `apply` or to `install`, a `cluster` of another shape, or steps to `omit`";
             self.say(name, format!("world `{name}` is `bare` under another name"), hint);
         }
     }

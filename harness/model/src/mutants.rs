@@ -11,7 +11,8 @@ pub struct Mutant {
     pub world: String,
     /// The name of the world with it.
     pub of: String,
-    /// What was taken out: a manifest file, `cluster` for the shape, or `install` where nothing is applied.
+    /// What was taken out: a manifest file, `cluster` for the shape, `install` where nothing is applied, or `step ID`
+    /// for one that `bare` leaves out.
     pub without: String,
 }
 
@@ -34,7 +35,12 @@ pub fn mutants(loaded: &Loaded) -> (Loaded, Vec<Mutant>) {
         let without_install = (world.install != bare.install
             && world.apply.iter().all(|file| bare.apply.contains(file)))
         .then(|| ("install".to_owned(), World { install: bare.install.clone(), ..world.clone() }));
-        for (without, world) in without_file.chain(without_shape).chain(without_install) {
+        let done = bare.omit.iter().filter(|step| !world.omit.contains(step));
+        let without_step = done.map(|step| {
+            let omit = world.omit.iter().chain([step]).cloned().collect();
+            (format!("step {step}"), World { omit, ..world.clone() })
+        });
+        for (without, world) in without_file.chain(without_shape).chain(without_install).chain(without_step) {
             let name = format!("without-{}", found.len());
             worlds.insert(name.clone(), world);
             found.push(Mutant { world: name, of: of.clone(), without });
@@ -43,7 +49,7 @@ pub fn mutants(loaded: &Loaded) -> (Loaded, Vec<Mutant>) {
     let mut scenario = loaded.clone();
     scenario.scenario.worlds = worlds;
     for each in scenario.scenario.steps.iter_mut().filter_map(|step| step.expect_in.as_mut()) {
-        let intended = |one: &Mutant| each.get(&one.of).map(|answer| (one.world.clone(), answer.clone()));
+        let intended = |one: &Mutant| Some((one.world.clone(), each.get(&one.of)?.clone()));
         *each = found.iter().filter_map(intended).collect();
     }
     (scenario, found)

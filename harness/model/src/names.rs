@@ -42,10 +42,17 @@ enum Placeholder {
 /// Texts of the box that have names of their own.
 const TEXTS: [&str; 6] = ["fulcio-root", "rekor-key", "short-lived-root", "trusted-root", "tsa-chain", "tuf-root"];
 
+/// Texts that are made when they are first named, by the kind before the name.
+const NAMED: [&str; 4] = ["canary", "sealing-key", "helm-release", "kms"];
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
 /// Every placeholder there is, for a hint.
 pub(crate) const ALL: &str = "$(namespace), $(node), $(registry), $(image:NAME), $(digest:NAME), $(sha256:NAME), \
     $(front:FAULT:NAME), $(key:NAME), $(base64:KEY-OR-ROOT), $(fulcio-root), $(rekor-key), $(short-lived-root), \
-    $(tsa-chain), $(trusted-root), $(tuf-root)";
+    $(tsa-chain), $(trusted-root), $(tuf-root), $(canary:NAME), $(helm-release:CANARY), $(sealing-key:NAME), $(kms:NAME)";
 
 fn placeholder(name: &str) -> Option<Placeholder> {
     let image = |text: &str| text.parse::<ImageName>().ok();
@@ -54,6 +61,7 @@ fn placeholder(name: &str) -> Option<Placeholder> {
         None if name == "node" => Placeholder::Node,
         None if name == "registry" => Placeholder::Registry,
         None if TEXTS.contains(&name) => Placeholder::Text(name.into()),
+        Some((kind, rest)) if NAMED.contains(&kind) && is_plain(rest) => Placeholder::Text(name.into()),
         Some(("image", "probe")) => Placeholder::Probe,
         Some(("image", rest)) => Placeholder::Image(image(rest)?),
         Some(("digest", rest)) => Placeholder::Digest(image(rest)?),
@@ -145,6 +153,11 @@ impl Names {
 /// The names of the placeholders of ours in `text`, without `$(` and `)`.
 pub(crate) fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     pieces(text).filter_map(|(_, name)| name).filter(|name| placeholder(name).is_some())
+}
+
+/// The names behind `KIND:` in the placeholders of this kind in `text`.
+pub fn named<'a>(text: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
+    placeholders(text).map(plain).filter_map(move |name| name.strip_prefix(kind)?.strip_prefix(':'))
 }
 
 /// What is in base64, without saying so.

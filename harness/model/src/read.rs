@@ -10,9 +10,9 @@ const NO_SUCH_GROUP: &str = "404 page not found";
 
 /// What this reply means.
 ///
-/// Never panics, and never takes a fault for a refusal: transport faults, time-outs, 401, 404 of an object, 409,
-/// 429 without a disruption budget, every 5xx but a webhook failing closed, and every 403 whose text is not known
-/// are `Broken`.
+/// Never panics, and never takes a fault for a refusal: transport faults, time-outs, 404 of an object, 409, 429
+/// without a disruption budget, every 5xx but a webhook failing closed and what encryption at rest cannot seal or open, and
+/// every 403 whose text is not known are `Broken`.
 #[must_use]
 pub fn read(asked: Asked, reply: &Reply) -> Verdict {
     match reply {
@@ -37,7 +37,11 @@ fn refusal(asked: Asked, code: u16, status: &Value) -> Verdict {
     if let Some(answer) = read_message(code, message) {
         return answer.into();
     }
+    if code == 500 && texts::sealing_fault(message) {
+        return Answer::Denied { by: By::Encryption }.into();
+    }
     let answer = match (code, reason) {
+        (401, "Unauthorized") if message == "Unauthorized" => Answer::Unauthenticated,
         (403, "Forbidden") if texts::unauthorized(message) => Answer::Forbidden,
         (403, "Forbidden") if asked == Asked::Kubelet && texts::upgrade_unauthorized(message) => Answer::Forbidden,
         (429, "TooManyRequests") if has_cause(status, "DisruptionBudget") => {

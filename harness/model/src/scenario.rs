@@ -46,6 +46,10 @@ pub struct World {
     /// Manifest files of the scenario, applied in this order before the first step.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub apply: Vec<String>,
+    /// Ids of steps that this world leaves out: where a control is something that is done, the worlds without it leave it
+    /// out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub omit: Vec<String>,
     /// Declares that this world changes no cell against `bare`: the copied recipe that does not protect.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ineffective: bool,
@@ -78,7 +82,7 @@ pub struct Step {
     /// The verdict intended in every world.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Answer>,
-    /// The verdict intended in each world, all of them named.
+    /// The verdict intended in each world; every world is named that does not leave the step out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect_in: Option<IndexMap<String, Answer>>,
 }
@@ -99,6 +103,18 @@ impl Step {
 }
 
 impl Scenario {
+    /// The steps that the world of this name takes, in order.
+    pub fn steps_in(&self, world: &str) -> impl Iterator<Item = &Step> {
+        let omitted = self.worlds.get(world).map(|world| world.omit.as_slice()).unwrap_or_default();
+        self.steps.iter().filter(move |step| !omitted.contains(&step.id))
+    }
+
+    /// Whether the world of this name takes the step of this id.
+    #[must_use]
+    pub fn takes(&self, world: &str, step: &str) -> bool {
+        !self.worlds.get(world).is_some_and(|world| world.omit.iter().any(|omitted| omitted == step))
+    }
+
     /// The shape of the cluster in which `world` is tried.
     #[must_use]
     pub fn shape(&self, world: &World) -> Shape {
@@ -134,6 +150,13 @@ pub enum Identity {
         /// Whom it asks to act as, in the request itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         impersonate: Option<Impersonate>,
+        /// The audience of the token, where it is not the API server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        audience: Option<String>,
+        /// A pod of that namespace: the token is good for as long as the pod is there. It is requested when it is first
+        /// used, and once only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bound_to: Option<String>,
     },
     /// Nobody: no credentials at all.
     Anonymous,

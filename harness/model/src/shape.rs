@@ -13,6 +13,12 @@ pub struct Shape {
     pub kubernetes: String,
     /// How the API server seals Secrets in etcd.
     pub encryption: Encryption,
+    /// `-v` of Kubernetes' components; their own default where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verbosity: Option<u8>,
+    /// The kubelet's `syncFrequency`, such as `2s`; its own default, a minute, where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_frequency: Option<String>,
     /// What the API server writes into its audit log.
     pub audit: Audit,
     /// A file of the scenario with an `AdmissionConfiguration`.
@@ -33,6 +39,8 @@ impl Default for Shape {
         Self {
             kubernetes: "1.36".into(),
             encryption: Encryption::Identity,
+            verbosity: None,
+            sync_frequency: None,
             audit: Audit::Metadata,
             admission: None,
             feature_gates: BTreeMap::new(),
@@ -43,7 +51,7 @@ impl Default for Shape {
 }
 
 /// Encryption at rest for Secrets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encryption {
     /// None: what an API server does by default.
@@ -55,6 +63,22 @@ pub enum Encryption {
     Aesgcm,
     /// `secretbox`.
     Secretbox,
+    /// A file of the scenario with an `EncryptionConfiguration`: `$(sealing-key:NAME)` is a random key of 32 bytes in
+    /// base64, the same in every step of one cluster, `$(kms:NAME)` the endpoint of a KMS plugin of our own.
+    Config(String),
+    /// The same, with `--encryption-provider-config-automatic-reload`.
+    ReloadingConfig(String),
+}
+
+impl Encryption {
+    /// The file of the scenario that it names.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::Config(file) | Self::ReloadingConfig(file) => Some(file),
+            _ => None,
+        }
+    }
 }
 
 /// The API server's audit policy.

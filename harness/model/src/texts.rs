@@ -9,8 +9,10 @@
 
 mod kyverno;
 mod policy_controller;
+mod sealing;
 
 use crate::By;
+pub(crate) use sealing::is_fault as sealing_fault;
 
 /// The refuser that an admission message names, if it is one of the known texts.
 ///

@@ -1,0 +1,174 @@
+//! What is kept: steps that look back name steps that come before them, and a cluster is only changed where it can be.
+
+use std::collections::BTreeSet;
+
+use super::Notes;
+use crate::keeping::{CanaryMatch, Followed, Leak, Takeover};
+use crate::{Action, Encryption, Loaded, Record, Step, World, names};
+
+impl Notes<'_> {
+    pub(super) fn keeping(&mut self) {
+        for (name, world) in &self.loaded.scenario.worlds {
+            self.omitted(name, world);
+            self.encryption(name, world);
+        }
+        let mut before: Vec<&Step> = Vec::new();
+        for step in &self.loaded.scenario.steps {
+            self.looks_back(step, &before);
+            before.push(step);
+        }
+        self.canaries();
+    }
+
+    fn omitted(&mut self, name: &str, world: &World) {
+        for id in &world.omit {
+            if !self.loaded.scenario.steps.iter().any(|step| step.id == *id) {
+                let what = format!("world `{name}` leaves out `{id}`, which is no step");
+                self.say(id, what, "name the id of a step");
+            }
+        }
+    }
+
+    fn encryption(&mut self, name: &str, world: &World) {
+        let scenario = &self.loaded.scenario;
+        let encryption = scenario.shape(world).encryption;
+        for step in scenario.steps_in(name) {
+            let Action::Encrypt(encrypt) = &step.action else { continue };
+            let wanted = match (&encryption, encrypt.by) {
+                (Encryption::ReloadingConfig(_), _) | (Encryption::Config(_), Takeover::Restart | Takeover::None) => {
+                    continue;
+                }
+                (_, Takeover::Reload) => "reloading-config",
+                _ => "config",
+            };
+            let what =
+                format!("step `{}` changes the encryption of world `{name}`, which begins without a file", step.id);
+            self.say(&format!("id: {}", step.id), what, format!("`cluster: {{ encryption: {{ {wanted}: FILE }} }}`"));
+        }
+    }
+
+    fn looks_back(&mut self, step: &Step, before: &[&Step]) {
+        let earlier = |id: &str| before.iter().find(|step| step.id == id).map(|step| &step.action);
+        let (at, fault) = match &step.action {
+            Action::Followed(Followed { of, place }) => {
+                let Some(Action::Rotate(rotate)) = earlier(of) else {
+                    let what = format!("`{}` looks at step `{of}`, which is no `rotate` before it", step.id);
+                    return self.say(of, what, "name an earlier `rotate` step");
+                };
+                (place, (!rotate.watch.contains_key(place)).then(|| format!("step `{of}` does not watch `{place}`")))
+            }
+            Action::Restore(name) | Action::Seen(Record::Canary(CanaryMatch { place: Leak::Snapshot(name), .. })) => {
+                let saved = before.iter().any(|step| step.action == Action::Snapshot(name.clone()));
+                (name, (!saved).then(|| format!("no step before `{}` saves a snapshot `{name}`", step.id)))
+            }
+            Action::Seen(Record::Canary(CanaryMatch { place: Leak::Reply(of), .. })) => (
+                of,
+                earlier(of)
+                    .is_none()
+                    .then(|| format!("`{}` looks at step `{of}`, which does not come before it", step.id)),
+            ),
+            Action::Survey => {
+                let filled = before.iter().any(|step| matches!(step.action, Action::Fill(_)));
+                (&step.id, (!filled).then(|| format!("no step before `{}` makes Secrets to survey", step.id)))
+            }
+            _ => return,
+        };
+        if let Some(what) = fault {
+            self.say(at, what, "name what an earlier step made");
+        }
+    }
+
+    /// A canary that is looked for has to be planted, or it would never be seen anywhere.
+    fn canaries(&mut self) {
+        let planted = planted(self.loaded);
+        for step in &self.loaded.scenario.steps {
+            let Action::Seen(Record::Canary(CanaryMatch { of, .. })) = &step.action else { continue };
+            if !planted.contains(of) {
+                let what = format!("nothing plants the canary `{of}`");
+                self.say(&format!("of: {of}"), what, format!("write `$(canary:{of})` where the secret belongs"));
+            }
+        }
+    }
+}
+
+/// The canaries that manifests, files and rotations bring in.
+fn planted(loaded: &Loaded) -> BTreeSet<String> {
+    let in_text = |text: &str| {
+        let kinds = ["canary", "helm-release"];
+        kinds.iter().flat_map(|kind| names::named(text, kind)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let manifests = loaded.manifests.values().flatten().map(|manifest| manifest.object.to_string());
+    let files = loaded.texts().filter_map(|name| loaded.file_text(name).ok());
+    let rotated = loaded.scenario.steps.iter().filter_map(|step| match &step.action {
+        Action::Rotate(rotate) => Some(rotate.to.clone()),
+        _ => None,
+    });
+    manifests.chain(files).flat_map(|text| in_text(&text)).chain(rotated).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::{Library, lint};
+
+    fn findings(scenario: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("secrets/one");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("scenario.yaml"), format!("scenario: v1\nwhy: Because.\n{scenario}")).unwrap();
+        fs::write(
+            dir.join("secret.yaml"),
+            "apiVersion: v1\nkind: Secret\nmetadata: { name: a }\nstringData: { a: $(canary:a) }\n",
+        )
+        .unwrap();
+        let library = Library::open(folder.path()).unwrap();
+        assert!(library.faults.is_empty(), "{:?}", library.faults);
+        lint(&library.scenarios[0]).into_iter().map(|finding| finding.what).collect()
+    }
+
+    #[test]
+    fn what_looks_back_needs_something_to_see() {
+        let found = findings(
+            "worlds: { bare: {} }\nsteps:\n\
+             - { id: a, do: { create: secret.yaml }, expect: admitted }\n\
+             - { id: b, do: { followed: { of: a, place: file } }, expect: seen }\n\
+             - { id: c, do: { restore: monday }, expect: running }\n\
+             - { id: d, do: { survey }, expect: verified }\n\
+             - { id: e, do: { seen: { canary: { of: b, in: audit } } }, expect: seen }\n\
+             - { id: f, do: { seen: { canary: { of: a, in: { reply: z } } } }, expect: seen }\n\
+             - { id: g, do: { encrypt: { with: secret.yaml } }, expect: running }\n"
+                .replace("{ survey }", "survey")
+                .as_str(),
+        );
+        for wanted in [
+            "`b` looks at step `a`, which is no `rotate` before it",
+            "no step before `c` saves a snapshot `monday`",
+            "no step before `d` makes Secrets to survey",
+            "nothing plants the canary `b`",
+            "`f` looks at step `z`, which does not come before it",
+            "step `g` changes the encryption of world `bare`, which begins without a file",
+        ] {
+            assert!(found.iter().any(|what| what == wanted), "{wanted}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_world_can_leave_a_step_out() {
+        let text = "worlds: { bare: { omit: [b] }, done: {} }\nsteps:\n\
+             - { id: a, do: { create: secret.yaml }, expect: admitted }\n\
+             - { id: b, do: { rewrite: {} }, expect: made }\n\
+             - { id: c, do: { store: secret/a }, expect-in: { bare: plaintext, done: { sealed: { with: aescbc } } } }\n";
+        assert_eq!(findings(text), Vec::<String>::new());
+        let found = findings(
+            &text.replace("omit: [b]", "omit: [b, x]").replace("expect: made", "expect-in: { bare: made, done: made }"),
+        );
+        assert_eq!(
+            found,
+            [
+                "step `b` expects something in `bare`, which leaves it out",
+                "world `bare` leaves out `x`, which is no step",
+            ]
+        );
+    }
+}
