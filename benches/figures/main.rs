@@ -92,13 +92,17 @@ impl Boxes<'_> {
     async fn start(&self, name: &str) -> Result<cluster::Cluster, cluster::Error> {
         let shape = cluster::ResolvedShape {
             kubernetes: "1.36".into(),
-            encryption: model::Encryption::Identity,
+            encryption: cluster::ResolvedEncryption::Provider(model::Encryption::Identity),
+            kms: Default::default(),
+            verbosity: None,
+            sync_frequency: None,
             audit: cluster::ResolvedAudit::Metadata,
             admission: None,
             feature_gates: Default::default(),
             runtime_config: Default::default(),
             nodes: 1,
             install: Default::default(),
+            alone: None,
         };
         self.start_as(name, &shape).await
     }

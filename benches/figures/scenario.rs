@@ -30,8 +30,8 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, dir: &Path, runs: usize, out: &Pa
     let id = id.into_iter().rev().collect::<Vec<_>>().join("/");
     let scenario = Arc::new(Loaded::read(id.clone(), dir.to_owned())?);
     let mut groups: BTreeMap<ResolvedShape, Vec<String>> = BTreeMap::new();
-    for (name, world) in &scenario.scenario.worlds {
-        groups.entry(resolve(&scenario, world)?).or_default().push(name.clone());
+    for name in scenario.scenario.worlds.keys() {
+        groups.entry(resolve(&scenario, name)?).or_default().push(name.clone());
     }
     let mut clusters = Vec::new();
     for (index, (shape, worlds)) in groups.into_iter().enumerate() {

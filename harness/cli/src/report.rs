@@ -112,11 +112,15 @@ pub(crate) struct Place<'a> {
 }
 
 impl Tried {
-    /// Every cell, by world and then by step, in the file's order.
+    /// Every cell, by world and then by step, in the file's order; a step that a world leaves out has none there.
     pub(crate) fn cells(&self) -> Vec<Place<'_>> {
         let steps = &self.scenario.scenario.steps;
         let worlds = self.outcome.worlds.iter();
-        worlds.flat_map(|(world, outcome)| steps.iter().map(move |step| place(&step.id, world, outcome))).collect()
+        let places = worlds.flat_map(|(world, outcome)| {
+            let taken = steps.iter().filter(move |step| self.scenario.scenario.takes(world, &step.id));
+            taken.map(move |step| place(&step.id, world, outcome))
+        });
+        places.collect()
     }
 
     /// What the scenario came to.

@@ -14,6 +14,9 @@ pub enum Error {
         #[source]
         source: native::Error,
     },
+    /// The system has no random bytes to make keys of.
+    #[error("the system has no random bytes")]
+    NoRandom,
     /// No kubeconfig was named, and none is at the usual places.
     #[error("no kubeconfig: neither `KUBECONFIG` nor `HOME` is set")]
     NoKubeconfig,
@@ -113,7 +116,11 @@ impl Error {
                 format!("scenarios break things on purpose; if `{context}` may be broken, name it on the command line")
             }
             Self::Refused { .. } => "scenarios need an administrator (`cluster-admin`)".into(),
-            Self::Kubeconfig { .. } | Self::Client { .. } | Self::Engine { .. } | Self::Thread { .. } => return None,
+            Self::Kubeconfig { .. }
+            | Self::Client { .. }
+            | Self::Engine { .. }
+            | Self::Thread { .. }
+            | Self::NoRandom => return None,
         })
     }
 }

@@ -9,6 +9,7 @@ mod context;
 mod engines;
 mod error;
 mod facts;
+mod sealing;
 mod shape;
 mod sweep;
 mod toolbox;
@@ -22,7 +23,8 @@ use engines::Site;
 pub use error::{Error, chain};
 pub use facts::{AuditAccess, Facts};
 pub use native::{Control, Life, State};
-pub use shape::{ResolvedAudit, ResolvedShape, resolve};
+pub use sealing::{SealingKeys, endpoint as kms_endpoint};
+pub use shape::{ResolvedAudit, ResolvedEncryption, ResolvedShape, resolve};
 pub use toolbox::Toolbox;
 
 /// A cluster that answers.
@@ -32,6 +34,7 @@ pub struct Cluster {
     facts: Facts,
     ours: Option<native::Running>,
     engines: Vec<(String, Duration)>,
+    sealing: SealingKeys,
 }
 
 impl Cluster {
@@ -48,7 +51,12 @@ impl Cluster {
     ) -> Result<Self, Error> {
         let start = Instant::now();
         let (cache, own_cache) = (cache.clone(), cache);
-        let spec = native::Spec { name: name.into(), shape: shape.to_box(), launcher: launcher.into() };
+        let sealing = SealingKeys::random().map_err(|_| Error::NoRandom)?;
+        let mut box_shape = shape.to_box();
+        if let native::Encryption::Config { text, .. } = &mut box_shape.encryption {
+            *text = sealing.names(text).fill(text);
+        }
+        let spec = native::Spec { name: name.into(), shape: box_shape, launcher: launcher.into() };
         let running = tokio::task::spawn_blocking(move || native::start(&cache, &spec, true, &mut progress))
             .await
             .map_err(|source| Error::Thread { source })?
@@ -66,7 +74,7 @@ impl Cluster {
             sigstore: shape.install.contains(&model::Install::Sigstore),
         };
         let engines = engines::install(&site, shape, start).await?;
-        Ok(Self { config, admin, facts, ours: Some(running), engines })
+        Ok(Self { config, admin, facts, ours: Some(running), engines, sealing })
     }
 
     /// Attaches to a cluster that exists: `kubeconfig`, else `$KUBECONFIG`, else `~/.kube/config`; `context`, else the
@@ -83,7 +91,8 @@ impl Cluster {
         }
         let admin = connect::client(found.config.clone())?;
         let facts = Facts::ask(&admin, &found.config.cluster_url.to_string()).await?;
-        Ok(Self { config: found.config, admin, facts, ours: None, engines: Vec::new() })
+        let sealing = SealingKeys::random().map_err(|_| Error::NoRandom)?;
+        Ok(Self { config: found.config, admin, facts, ours: None, engines: Vec::new(), sealing })
     }
 
     /// The administrator's client. It neither retries nor holds requests back.
@@ -116,6 +125,12 @@ impl Cluster {
     #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// The keys with which its encryption configurations are filled.
+    #[must_use]
+    pub fn sealing_keys(&self) -> &SealingKeys {
+        &self.sealing
     }
 
     /// The way into a box of our own.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Audit, Encryption, Install, Loaded, Shape, World};
+use model::{Action, Audit, Encryption, Install, Loaded, Shape};
 
 /// What has to be decided before an API server starts, files' contents included.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -10,7 +10,13 @@ pub struct ResolvedShape {
     /// The Kubernetes release, `1.N`.
     pub kubernetes: String,
     /// How the API server seals Secrets in etcd.
-    pub encryption: Encryption,
+    pub encryption: ResolvedEncryption,
+    /// The KMS plugins beside it, by name: those that any of the world's encryption configurations names.
+    pub kms: BTreeSet<String>,
+    /// `-v` of Kubernetes' components.
+    pub verbosity: Option<u8>,
+    /// The kubelet's `syncFrequency`.
+    pub sync_frequency: Option<String>,
     /// What the API server writes into its audit log.
     pub audit: ResolvedAudit,
     /// An `AdmissionConfiguration`, as YAML text.
@@ -23,6 +29,22 @@ pub struct ResolvedShape {
     pub nodes: u8,
     /// What runs in it beside Kubernetes. A registry that is wanted over plain HTTP is the same registry.
     pub install: BTreeSet<Install>,
+    /// The world that has this cluster for itself, because its steps change the cluster.
+    pub alone: Option<String>,
+}
+
+/// How the API server seals Secrets in etcd.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ResolvedEncryption {
+    /// By a provider with a key of the box's own, or not at all.
+    Provider(Encryption),
+    /// As this `EncryptionConfiguration` says (YAML text, its placeholders still in it).
+    Config {
+        /// The text.
+        text: String,
+        /// Whether the API server looks at the file by itself.
+        reload: bool,
+    },
 }
 
 /// The API server's audit policy.
@@ -38,13 +60,15 @@ pub enum ResolvedAudit {
     PolicyWithoutLog(String),
 }
 
-/// The shape that `world` of `loaded` asks for.
+/// The shape that the world of this name asks for.
 ///
 /// # Errors
 /// When a file that the shape names cannot be read.
-pub fn resolve(loaded: &Loaded, world: &World) -> Result<ResolvedShape, model::Error> {
-    let Shape { kubernetes, encryption, audit, admission, feature_gates, runtime_config, nodes } =
-        loaded.scenario.shape(world);
+pub fn resolve(loaded: &Loaded, world_name: &str) -> Result<ResolvedShape, model::Error> {
+    let world = &loaded.scenario.worlds.get(world_name).cloned().unwrap_or_default();
+    let shape = loaded.scenario.shape(world);
+    let Shape { kubernetes, audit, admission, feature_gates, runtime_config, nodes, verbosity, sync_frequency, .. } =
+        shape;
     let audit = match audit {
         Audit::None => ResolvedAudit::None,
         Audit::Metadata => ResolvedAudit::Metadata,
@@ -54,22 +78,56 @@ pub fn resolve(loaded: &Loaded, world: &World) -> Result<ResolvedShape, model::E
     let admission = admission.map(|file| loaded.file_text(&file)).transpose()?;
     let one = |install| if install == Install::PlainRegistry { Install::Registry } else { install };
     let install = loaded.scenario.install(world).into_iter().map(one).collect();
-    Ok(ResolvedShape { kubernetes, encryption, audit, admission, feature_gates, runtime_config, nodes, install })
+    let changes = loaded.scenario.steps_in(world_name).any(|step| step.action.changes_the_cluster());
+    Ok(ResolvedShape {
+        kubernetes,
+        kms: kms(loaded, world_name, &shape.encryption)?,
+        encryption: encryption(loaded, shape.encryption)?,
+        verbosity,
+        sync_frequency,
+        audit,
+        admission,
+        feature_gates,
+        runtime_config,
+        nodes,
+        install,
+        alone: changes.then(|| format!("{} {world_name}", loaded.id)),
+    })
+}
+
+fn encryption(loaded: &Loaded, wanted: Encryption) -> Result<ResolvedEncryption, model::Error> {
+    Ok(match wanted {
+        Encryption::Config(file) => ResolvedEncryption::Config { text: loaded.file_text(&file)?, reload: false },
+        Encryption::ReloadingConfig(file) => {
+            ResolvedEncryption::Config { text: loaded.file_text(&file)?, reload: true }
+        }
+        provider => ResolvedEncryption::Provider(provider),
+    })
+}
+
+/// The plugins that the first configuration and those of the world's steps name.
+fn kms(loaded: &Loaded, world: &str, first: &Encryption) -> Result<BTreeSet<String>, model::Error> {
+    let steps = loaded.scenario.steps_in(world).filter_map(|step| match &step.action {
+        Action::Encrypt(encrypt) => Some(encrypt.with.as_str()),
+        _ => None,
+    });
+    let mut plugins = BTreeSet::new();
+    for file in first.file().into_iter().chain(steps) {
+        plugins.extend(model::named(&loaded.file_text(file)?, "kms").map(str::to_owned));
+    }
+    Ok(plugins)
 }
 
 impl ResolvedShape {
-    /// The box of this shape.
+    /// The box of this shape; an encryption configuration in it still has its placeholders.
     #[must_use]
     pub fn to_box(&self) -> native::BoxShape {
         let file = |policy: &String, log| native::AuditFile { policy: policy.clone(), log };
         native::BoxShape {
             kubernetes: self.kubernetes.clone(),
-            encryption: match self.encryption {
-                Encryption::Identity => native::Encryption::Identity,
-                Encryption::Aescbc => native::Encryption::Aescbc,
-                Encryption::Aesgcm => native::Encryption::Aesgcm,
-                Encryption::Secretbox => native::Encryption::Secretbox,
-            },
+            encryption: self.encryption.to_box(),
+            verbosity: self.verbosity,
+            sync_frequency: self.sync_frequency.clone(),
             audit: match &self.audit {
                 ResolvedAudit::None => None,
                 ResolvedAudit::Metadata => Some(native::AuditFile::default()),
@@ -79,8 +137,6 @@ impl ResolvedShape {
             admission: self.admission.clone(),
             feature_gates: self.feature_gates.clone(),
             runtime_config: self.runtime_config.clone(),
-            verbosity: None,
-            sync_frequency: None,
             nodes: self.nodes,
             install: self.install.iter().map(installed).collect(),
         }
@@ -91,6 +147,18 @@ impl ResolvedShape {
     #[must_use]
     pub fn with_node(&self) -> Self {
         Self { nodes: self.nodes.max(1), ..self.clone() }
+    }
+}
+
+impl ResolvedEncryption {
+    fn to_box(&self) -> native::Encryption {
+        match self {
+            Self::Provider(Encryption::Aescbc) => native::Encryption::Aescbc,
+            Self::Provider(Encryption::Aesgcm) => native::Encryption::Aesgcm,
+            Self::Provider(Encryption::Secretbox) => native::Encryption::Secretbox,
+            Self::Provider(_) => native::Encryption::Identity,
+            Self::Config { text, reload } => native::Encryption::Config { text: text.clone(), reload: *reload },
+        }
     }
 }
 

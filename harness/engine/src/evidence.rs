@@ -41,7 +41,7 @@ impl World<'_> {
         files.push(("pods.json".into(), pretty(&Value::from(pods))));
         files.extend(self.component_logs().await);
         for (name, text) in files {
-            let _ = fs::write(folder.join(name), text).await;
+            let _ = fs::write(folder.join(name), self.planted.conceal(&text)).await;
         }
     }
 

@@ -3,13 +3,33 @@
 use cluster::{Cluster, chain};
 use kube::Client;
 use model::{Identity, Impersonate};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::request::{Call, Who, encode, json as json_of, said};
 use crate::world::World;
 
 const AS_USER: &str = "Impersonate-User";
 const AS_GROUP: &str = "Impersonate-Group";
+
+/// What a token is good for.
+#[derive(Debug, Default)]
+struct Token {
+    audience: Option<String>,
+    pod: Option<String>,
+}
+
+impl Token {
+    fn spec(&self) -> Value {
+        let mut spec = json!({});
+        if let Some(audience) = &self.audience {
+            spec["audiences"] = json!([audience]);
+        }
+        if let Some(pod) = &self.pod {
+            spec["boundObjectRef"] = json!({"apiVersion": "v1", "kind": "Pod", "name": pod});
+        }
+        spec
+    }
+}
 
 impl World<'_> {
     /// The one who takes a step; every request carries the world's namespace in its `User-Agent`, so that the audit log
@@ -29,14 +49,18 @@ impl World<'_> {
                 }
                 (cluster.admin().clone(), headers)
             }
-            Some(Identity::Serviceaccount { name, namespace, impersonate }) => {
+            Some(Identity::Serviceaccount { name, namespace, impersonate, audience, bound_to }) => {
                 let namespace = namespace.as_ref().map_or_else(|| self.namespace().to_owned(), |name| self.fill(name));
                 let name = self.fill(name);
                 let headers = match impersonate {
                     Some(Impersonate { user, groups }) => self.acting_as(user, groups),
                     None => Vec::new(),
                 };
-                (self.account(cluster, namespace, name).await?, headers)
+                let token = Token {
+                    audience: audience.as_ref().map(|audience| self.fill(audience)),
+                    pod: bound_to.as_ref().map(|pod| self.fill(pod)),
+                };
+                (self.account(cluster, namespace, name, &token).await?, headers)
             }
         };
         Ok(Who { client, headers, agent: format!("gauntlet/{}", self.namespace()) })
@@ -47,17 +71,24 @@ impl World<'_> {
         std::iter::once((AS_USER, self.fill(user))).chain(groups).collect()
     }
 
-    /// A client with a token of this ServiceAccount, one for the whole world.
-    async fn account(&mut self, cluster: &Cluster, namespace: String, name: String) -> Result<Client, String> {
-        let key = format!("{namespace}/{name}");
+    /// A client with a token of this ServiceAccount, one of its kind for the whole world.
+    async fn account(
+        &mut self,
+        cluster: &Cluster,
+        namespace: String,
+        name: String,
+        token: &Token,
+    ) -> Result<Client, String> {
+        let key = format!("{namespace}/{name} {token:?}");
         if let Some(client) = self.accounts.get(&key) {
             return Ok(client.clone());
         }
         let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", encode(&namespace), encode(&name));
-        let ask = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let ask = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": token.spec()});
         let reply = self.lab.own.send(Call::post(path, ask)).await.reply;
         let token = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
-        let token = token.ok_or_else(|| format!("the ServiceAccount {key} gets no token: {}", said(&reply)))?;
+        let token =
+            token.ok_or_else(|| format!("the ServiceAccount {namespace}/{name} gets no token: {}", said(&reply)))?;
         let client = cluster.with_token(token).map_err(|fault| chain(&fault))?;
         self.accounts.insert(key, client.clone());
         Ok(client)

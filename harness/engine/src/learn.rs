@@ -1,9 +1,15 @@
 //! What placeholders stand for that is only known once the world runs: keys, roots, digests.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use cluster::Toolbox;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use model::{Install, Step, TrustedRoot};
+use serde_json::json;
 
 use crate::world::World;
 
@@ -16,6 +22,16 @@ pub(crate) fn addresses(install: &BTreeSet<Install>) -> (&'static str, &'static 
     } else {
         ("", "")
     }
+}
+
+/// What Helm stores of a release in a Secret's `release` key: its JSON, compressed, in base64 (helm.sh/helm,
+/// `pkg/storage/driver`). The values that were given stand in it.
+fn helm_release(password: &str) -> std::io::Result<String> {
+    let release = json!({"name": "app", "version": 1, "namespace": "default", "config": {"password": password},
+        "info": {"status": "deployed"}, "chart": {"metadata": {"name": "app", "version": "0.1.0"}}});
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(release.to_string().as_bytes())?;
+    Ok(STANDARD.encode(encoder.finish()?))
 }
 
 impl World<'_> {
@@ -41,7 +57,26 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Values that are made when they are first named.
+    fn made_up(&self, name: &str) -> Result<Option<String>, String> {
+        let (kind, rest) = name.split_once(':').unwrap_or((name, ""));
+        Ok(Some(match kind {
+            "canary" => self.planted.canary(rest),
+            "helm-release" => helm_release(&self.planted.canary(rest)).map_err(|fault| fault.to_string())?,
+            "kms" => cluster::kms_endpoint(rest),
+            "sealing-key" => {
+                let key = self.lab.cluster.sealing_keys().key(rest);
+                self.planted.hide("sealing-key", rest, &key);
+                key
+            }
+            _ => return Ok(None),
+        }))
+    }
+
     async fn stands_for(&self, name: &str) -> Result<String, String> {
+        if let Some(text) = self.made_up(name)? {
+            return Ok(text);
+        }
         let unknown = || Err(format!("`$({name})` stands for nothing here: no step has put it there yet"));
         let (kind, rest) = name.split_once(':').unwrap_or((name, ""));
         if !matches!(

@@ -5,6 +5,7 @@
 //! Trials run side by side, except those whose controls reach beyond their own namespace.
 
 mod actions;
+mod canaries;
 mod changed;
 mod discovery;
 mod event;
@@ -68,7 +69,12 @@ pub async fn run(
 ) -> Vec<(String, String, WorldOutcome)> {
     let lab = lab::Lab::new(cluster, options, events);
     let outcomes = schedule::all(&lab, &trials).await;
-    let waiter = wait::Waiter { id: String::new(), world: String::new(), events: lab.events.clone() };
+    let waiter = wait::Waiter {
+        id: String::new(),
+        world: String::new(),
+        events: lab.events.clone(),
+        planted: canaries::Planted::default(),
+    };
     lab.canaries.end(&waiter, cluster.facts().ephemeral).await;
     trials.into_iter().zip(outcomes).map(|(trial, outcome)| (trial.scenario.id.clone(), trial.world, outcome)).collect()
 }

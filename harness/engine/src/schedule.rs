@@ -40,7 +40,9 @@ async fn once(lab: &Lab<'_>, trials: &[Trial], indices: &[usize], again: bool) -
 
 /// Worlds with a cell that is not as intended are tried once more; a cell that answers otherwise there says so.
 async fn second_look(lab: &Lab<'_>, trials: &[Trial], outcomes: &mut [WorldOutcome]) {
-    let doubtful: Vec<usize> = (0..outcomes.len()).filter(|index| is_doubtful(&outcomes[*index])).collect();
+    let fresh = |index: &usize| !changes_the_cluster(&trials[*index]);
+    let doubtful: Vec<usize> =
+        (0..outcomes.len()).filter(|index| is_doubtful(&outcomes[*index])).filter(fresh).collect();
     for index in &doubtful {
         let (id, world) = (trials[*index].scenario.id.clone(), trials[*index].world.clone());
         lab.tell(Event::SecondLook { id, world });
@@ -50,6 +52,11 @@ async fn second_look(lab: &Lab<'_>, trials: &[Trial], outcomes: &mut [WorldOutco
             compare(first, &again);
         }
     }
+}
+
+/// Whether a second look would find another cluster than the first did.
+fn changes_the_cluster(trial: &Trial) -> bool {
+    trial.scenario.scenario.steps_in(&trial.world).any(|step| step.action.changes_the_cluster())
 }
 
 fn is_doubtful(outcome: &WorldOutcome) -> bool {

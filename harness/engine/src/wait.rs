@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Event;
+use crate::canaries::Planted;
 
 /// After this long, and then again each time, the caller is told what is being waited for.
 const MOMENT: Duration = Duration::from_secs(2);
@@ -33,6 +34,8 @@ pub(crate) struct Waiter {
     pub(crate) id: String,
     pub(crate) world: String,
     pub(crate) events: UnboundedSender<Event>,
+    /// What must not be shown of what was last seen.
+    pub(crate) planted: Planted,
 }
 
 impl Waiter {
@@ -49,10 +52,12 @@ impl Waiter {
                 Look::Not(seen) => seen,
             };
             if start.elapsed() >= wait.within {
+                let seen = self.planted.conceal(&seen);
                 return Err(format!("waited {} for {}; last seen: {seen}", seconds(wait.within), wait.what));
             }
             if said.elapsed() >= MOMENT {
                 said = Instant::now();
+                let seen = self.planted.conceal(&seen);
                 self.tell(format!("{} (last seen: {seen})", wait.what), start.elapsed());
             }
             pause(wait.every).await;
@@ -80,7 +85,7 @@ mod tests {
 
     fn waiter() -> Waiter {
         let (events, _) = tokio::sync::mpsc::unbounded_channel();
-        Waiter { id: "a/b".into(), world: "bare".into(), events }
+        Waiter { id: "a/b".into(), world: "bare".into(), events, planted: Planted::default() }
     }
 
     const SOON: Wait<'static> =

@@ -11,6 +11,8 @@ use model::{Cell, ImageName, Loaded, Manifest, Names, Reply, Step, Verdict, Worl
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::actions::keeping::Rotation;
+use crate::canaries::Planted;
 use crate::discovery::{Resource, resource_of};
 use crate::lab::Lab;
 use crate::request::{Call, code, encode, json as json_of, said, taken};
@@ -38,6 +40,14 @@ pub(crate) struct World<'a> {
     pub(crate) accounts: HashMap<String, Client>,
     /// The replies to earlier steps.
     pub(crate) replies: HashMap<String, Reply>,
+    /// What commands in pods said, by step.
+    pub(crate) outputs: HashMap<String, Vec<u8>>,
+    /// What became of rotations, by step.
+    pub(crate) rotations: HashMap<String, Rotation>,
+    /// How many Secrets `fill` has made.
+    pub(crate) filled: u16,
+    /// The values that must never be shown.
+    pub(crate) planted: Planted,
     pub(crate) beginning: Beginning,
     /// The images that were built.
     pub(crate) images: HashMap<ImageName, Arc<Image>>,
@@ -62,7 +72,13 @@ impl<'a> World<'a> {
             front: front.into(),
             ..Names::default()
         };
-        let waiter = Waiter { id: scenario.id.clone(), world: name.into(), events: lab.events.clone() };
+        let planted = Planted::default();
+        let waiter = Waiter {
+            id: scenario.id.clone(),
+            world: name.into(),
+            events: lab.events.clone(),
+            planted: planted.clone(),
+        };
         Self {
             lab,
             scenario,
@@ -75,6 +91,10 @@ impl<'a> World<'a> {
             fresh: Vec::new(),
             accounts: HashMap::new(),
             replies: HashMap::new(),
+            outputs: HashMap::new(),
+            rotations: HashMap::new(),
+            filled: 0,
+            planted,
             beginning: Beginning::default(),
             images: HashMap::new(),
             over: None,
@@ -90,6 +110,7 @@ impl<'a> World<'a> {
         let outcome = match self.set_up().await {
             Ok(()) => self.steps().await,
             Err(why) => {
+                let why = self.planted.conceal(&why);
                 self.evidence("set-up", &why, None).await;
                 WorldOutcome::Broken { why }
             }
@@ -223,7 +244,7 @@ impl<'a> World<'a> {
     async fn steps(&mut self) -> WorldOutcome {
         let mut cells = IndexMap::new();
         let mut lost: Option<String> = None;
-        for step in &self.scenario.scenario.steps {
+        for step in self.scenario.scenario.steps_in(self.name) {
             let Some(intended) = step.intended(self.name) else {
                 return WorldOutcome::Broken { why: format!("step `{}` intends nothing here", step.id) };
             };

@@ -74,7 +74,10 @@ fn intents(loaded: &Loaded, step: &Step) -> String {
         out.push_str(&format!("# {}\n", why.trim().replace('\n', "\n# ")));
     }
     for world in loaded.scenario.worlds.keys() {
-        let intended = step.intended(world).map_or("nothing".into(), ToString::to_string);
+        let intended = match step.intended(world) {
+            _ if !loaded.scenario.takes(world, &step.id) => "left out".into(),
+            intended => intended.map_or("nothing".into(), ToString::to_string),
+        };
         out.push_str(&format!("#   {world}: {intended}\n"));
     }
     out

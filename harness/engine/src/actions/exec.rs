@@ -36,18 +36,38 @@ impl World<'_> {
         let call = call.query("stdout", "true").query("stderr", "true");
         let who = self.who(step.identity.as_ref()).await?;
         let start = Instant::now();
-        let deadline = format!("the command did not end within {} s", DEADLINE.as_secs());
-        let (reply, ran) =
-            match tokio::time::timeout(DEADLINE, converse(&who, &call)).await.map_err(|_| deadline).flatten() {
-                Ok(done) => done,
-                Err(fault) => (Reply::Transport { fault }, None),
-            };
+        let (reply, ran) = in_time(&who, &call).await;
+        if let Some(ran) = &ran {
+            self.outputs.insert(step.id.clone(), [ran.stdout.as_slice(), b"\n", &ran.stderr].concat());
+        }
         let headers = who.headers.clone();
         let tried = Tried::of(Exchange { call, headers, reply, took: start.elapsed() });
         Ok(match ran {
             Some(ran) => told(tried, &ran),
             None => tried,
         })
+    }
+
+    /// The output of a command that the engine itself runs in a pod, and that has to do its work.
+    pub(super) async fn output_of(&self, step: &Step, pod: &str, command: &[&str]) -> Result<Vec<u8>, String> {
+        let call = Call { asked: Asked::Kubelet, ..Call::get(self.pod(step, pod, "exec")) };
+        let call = command.iter().fold(call, |call, part| call.query("command", &self.fill(part)));
+        match in_time(&self.lab.own, &call.query("stdout", "true").query("stderr", "true")).await {
+            (_, Some(ran)) => match exit_code(&ran.status)?.as_str() {
+                "0" => Ok(ran.stdout),
+                code => Err(format!("exit code {code}: {}", String::from_utf8_lossy(&ran.stderr).trim())),
+            },
+            (reply, None) => Err(request::said(&reply)),
+        }
+    }
+}
+
+/// A whole conversation, or the fault that cut it short.
+async fn in_time(who: &Who, call: &Call) -> (Reply, Option<Ran>) {
+    let deadline = format!("the command did not end within {} s", DEADLINE.as_secs());
+    match tokio::time::timeout(DEADLINE, converse(who, call)).await.map_err(|_| deadline).flatten() {
+        Ok(done) => done,
+        Err(fault) => (Reply::Transport { fault }, None),
     }
 }
 

@@ -2,11 +2,12 @@
 
 mod exec;
 mod image;
+pub(crate) mod keeping;
 mod objects;
 mod pods;
 mod reads;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use model::{Action, Answer, By, Cell, CellStatus, Detail, Reply, Step, Verdict};
 
@@ -47,6 +48,11 @@ impl Tried {
         self
     }
 
+    /// A time that was measured: to the millisecond, and never compared with another run's.
+    pub(crate) fn figure(self, key: &str, took: Duration) -> Self {
+        self.fact(key, format!("{:.3}s", took.as_secs_f64()))
+    }
+
     fn taken(&self) -> bool {
         self.exchange.as_ref().is_some_and(|exchange| crate::request::taken(&exchange.reply))
     }
@@ -56,6 +62,7 @@ impl World<'_> {
     /// Takes a step and records it; evidence is gathered at once where it is not as intended.
     pub(crate) async fn cell(&mut self, step: &Step, intended: &Answer) -> Cell {
         let mark = self.begin_count(step).await;
+        let calls = self.kms_calls();
         let start = Instant::now();
         let mut tried = self.take(step).await;
         let elapsed = start.elapsed();
@@ -63,11 +70,15 @@ impl World<'_> {
             let requests = self.requests(&mark).await.unwrap_or_else(|why| why);
             taken.detail.facts.insert("registry requests".into(), requests);
         }
-        let tried = tried.unwrap_or_else(|why| Tried {
+        let mut tried = tried.unwrap_or_else(|why| Tried {
             verdict: Verdict::broken(why),
             detail: Detail::default(),
             exchange: None,
         });
+        if let (Some(before), Some(now), true) = (calls, self.kms_calls(), tried.exchange.is_some()) {
+            tried.detail.facts.insert("kms calls".into(), now.since(before));
+        }
+        self.planted.conceal_detail(&mut tried.detail);
         let verdict = self.unfilled(tried.verdict);
         let took = tried.exchange.as_ref().map_or(elapsed, |exchange| exchange.took);
         let millis = took.as_secs_f64() * 1000.0;
@@ -93,6 +104,9 @@ impl World<'_> {
             | By::Quota(name) = by
         {
             *name = name.replace(self.namespace(), "$(namespace)");
+        }
+        if let Verdict::Broken { why } = &mut verdict {
+            *why = self.planted.conceal(why);
         }
         verdict
     }
@@ -133,6 +147,18 @@ impl World<'_> {
             Action::Sign(sign) => self.sign(sign).await,
             Action::Attest(attest) => self.attest(step, attest).await,
             Action::Verify(verify) => self.verify(verify).await,
+            Action::Store(target) => self.store(step, target).await,
+            Action::Encrypt(encrypt) => self.encrypt(encrypt).await,
+            Action::Rewrite(rewrite) => self.rewrite(rewrite).await,
+            Action::Fill(count) => self.fill_up(step, *count).await,
+            Action::Survey => self.survey(step).await,
+            Action::Process(process) => self.process(process).await,
+            Action::Kms(kms) => self.set_kms(kms),
+            Action::Transplant(transplant) => self.transplant(step, transplant).await,
+            Action::Snapshot(name) => self.snapshot(name).await,
+            Action::Restore(name) => self.restore(name).await,
+            Action::Rotate(rotate) => self.rotate(step, rotate).await,
+            Action::Followed(followed) => self.followed(followed),
         }
     }
 

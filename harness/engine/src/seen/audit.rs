@@ -32,13 +32,8 @@ impl World<'_> {
         let sentinel = format!("/gauntlet/sentinel-{}", random::name(12));
         self.lab.own.send(Call::get(sentinel.as_str())).await;
         let mut recording: Option<Instant> = None;
-        let wait = Wait {
-            what: "the audit log to show a sentinel",
-            within: Duration::from_secs(10),
-            every: Duration::from_millis(25),
-        };
         self.waiter
-            .until(wait, async || {
+            .until(SENTINEL, async || {
                 let text = match since(path, self.beginning.audit).await {
                     Ok(text) => text,
                     Err(fault) => return Look::Not(fault),
@@ -46,7 +41,7 @@ impl World<'_> {
                 if let Some(event) = find(&text, self.namespace(), &wanted) {
                     return Look::Found(told(&event, &wanted));
                 }
-                if recording.is_none() && text.lines().any(|line| line.contains(&sentinel) && line.contains(COMPLETE)) {
+                if recording.is_none() && has(&text, &sentinel) {
                     recording = Some(Instant::now());
                 }
                 match recording {
@@ -54,6 +49,20 @@ impl World<'_> {
                     Some(_) => Look::Not("the sentinel is there".into()),
                     None => Look::Not("the sentinel is not there".into()),
                 }
+            })
+            .await
+    }
+
+    /// Waits until what was asked so far is in the log, where there is one.
+    pub(super) async fn audit_has_come(&self) -> Result<(), String> {
+        let AuditAccess::File(path) = &self.lab.cluster.facts().audit else { return Ok(()) };
+        let sentinel = format!("/gauntlet/sentinel-{}", random::name(12));
+        self.lab.own.send(Call::get(sentinel.as_str())).await;
+        self.waiter
+            .until(SENTINEL, async || match since(path, self.beginning.audit).await {
+                Ok(text) if has(&text, &sentinel) => Look::Found(()),
+                Ok(_) => Look::Not("the sentinel is not there".into()),
+                Err(fault) => Look::Not(fault),
             })
             .await
     }
@@ -75,6 +84,16 @@ impl World<'_> {
 }
 
 const COMPLETE: &str = "\"stage\":\"ResponseComplete\"";
+
+const SENTINEL: Wait<'static> = Wait {
+    what: "the audit log to show a sentinel",
+    within: Duration::from_secs(10),
+    every: Duration::from_millis(25),
+};
+
+fn has(log: &str, sentinel: &str) -> bool {
+    log.lines().any(|line| line.contains(sentinel) && line.contains(COMPLETE))
+}
 
 /// The log from an offset on; from its start where it has been rotated since.
 async fn since(path: &Path, offset: u64) -> Result<String, String> {

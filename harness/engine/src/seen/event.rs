@@ -40,6 +40,22 @@ impl World<'_> {
             .await
     }
 
+    /// Waits until events can be read back, and for as long as controllers get to say something.
+    pub(super) async fn events_have_come(&self) -> Result<(), String> {
+        let marker = self.mark().await?;
+        let start = Instant::now();
+        let wait = Wait { what: "events to be recorded", within: PATIENCE * 2, every: Duration::from_millis(100) };
+        self.waiter
+            .until(wait, async || match self.events().await {
+                Err(said) => Look::Not(said),
+                Ok(events) if events.iter().any(|event| event["metadata"]["name"] == marker.as_str()) => {
+                    if start.elapsed() >= PATIENCE { Look::Found(()) } else { Look::Not("more may come".into()) }
+                }
+                Ok(_) => Look::Not("not even our own event".into()),
+            })
+            .await
+    }
+
     /// Every event of the world's namespaces.
     pub(crate) async fn events(&self) -> Result<Vec<Value>, String> {
         let mut all = Vec::new();

@@ -35,7 +35,7 @@ impl World<'_> {
             Wait { what: "the metrics to move", within: Duration::from_secs(5), every: Duration::from_millis(100) };
         self.waiter
             .until(wait, async || {
-                let after = match scrape(&self.lab.own).await {
+                let after = match Metrics::scrape(&self.lab.own).await {
                     Ok(after) => after,
                     Err(said) => return Look::Not(said),
                 };
@@ -53,24 +53,24 @@ impl World<'_> {
     }
 }
 
-/// Reads the API server's metrics.
-///
-/// # Errors
-/// What the server said instead.
-pub(super) async fn scrape(who: &Who) -> Result<Metrics, String> {
-    match who.send(Call::get("/metrics")).await.reply {
-        Reply::Http { code: 200, body: Body::Text(text), .. } => Ok(Metrics::parse(&text)),
-        reply => Err(format!("the metrics cannot be read: {}", said(&reply))),
-    }
-}
-
 impl Metrics {
+    /// Reads the API server's metrics.
+    ///
+    /// # Errors
+    /// What the server said instead.
+    pub(crate) async fn scrape(who: &Who) -> Result<Self, String> {
+        match who.send(Call::get("/metrics")).await.reply {
+            Reply::Http { code: 200, body: Body::Text(text), .. } => Ok(Self::parse(&text)),
+            reply => Err(format!("the metrics cannot be read: {}", said(&reply))),
+        }
+    }
+
     fn parse(text: &str) -> Self {
         Self(text.lines().filter(|line| !line.starts_with('#')).filter_map(series).collect())
     }
 
     /// The sum over every series of this name that carries these labels; 0 where there is none.
-    fn sum(&self, name: &str, labels: &BTreeMap<String, String>) -> f64 {
+    pub(crate) fn sum(&self, name: &str, labels: &BTreeMap<String, String>) -> f64 {
         let carries = |series: &&Series| labels.iter().all(|(key, value)| series.labels.get(key) == Some(value));
         self.0.iter().filter(|series| series.name == name).filter(carries).map(|series| series.value).sum()
     }

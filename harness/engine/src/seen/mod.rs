@@ -1,10 +1,12 @@
 //! Looking into a record. *Unseen* is only said after the record was shown to be recording.
 
 mod audit;
+mod canary;
 mod event;
 mod field;
 mod metric;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use cluster::AuditAccess;
@@ -12,6 +14,8 @@ use model::{Answer, Asked, Record, Reply, Step, Verdict, WarningMatch};
 
 use crate::actions::Tried;
 use crate::world::World;
+
+pub(crate) use metric::Metrics;
 
 /// How long a record must stay without the thing, after it was shown to be recording.
 pub(crate) const HOLD: Duration = Duration::from_millis(300);
@@ -21,8 +25,10 @@ pub(crate) const HOLD: Duration = Duration::from_millis(300);
 pub(crate) struct Beginning {
     /// The length of the audit log, in bytes.
     audit: u64,
+    /// The lengths of the processes' logs, in bytes, by process.
+    logs: HashMap<String, usize>,
     /// The API server's metrics, where a step asks for them.
-    metrics: Option<metric::Metrics>,
+    metrics: Option<Metrics>,
 }
 
 impl World<'_> {
@@ -31,13 +37,20 @@ impl World<'_> {
         if let AuditAccess::File(path) = &self.lab.cluster.facts().audit {
             self.beginning.audit = tokio::fs::metadata(path).await.map_or(0, |facts| facts.len());
         }
+        let logs = self.lab.cluster.facts().logs.as_ref().and_then(|folder| std::fs::read_dir(folder).ok());
+        for entry in logs.into_iter().flatten().flatten() {
+            let length = entry.metadata().map_or(0, |facts| facts.len());
+            if let Some(process) = entry.path().file_stem().map(|name| name.to_string_lossy().into_owned()) {
+                self.beginning.logs.insert(process, usize::try_from(length).unwrap_or(usize::MAX));
+            }
+        }
     }
 
     /// Notes the metrics, if a step asks for them; after the set-up, so that canaries do not count.
     pub(crate) async fn scrape(&mut self) -> Result<(), String> {
         let asks = |step: &Step| matches!(&step.action, model::Action::Seen(Record::Metric(_)));
         if self.scenario.scenario.steps.iter().any(asks) {
-            self.beginning.metrics = Some(metric::scrape(&self.lab.own).await?);
+            self.beginning.metrics = Some(Metrics::scrape(&self.lab.own).await?);
         }
         Ok(())
     }
@@ -50,7 +63,16 @@ impl World<'_> {
             Record::Metric(wanted) => self.seen_metric(wanted).await,
             Record::Warning(wanted) => self.seen_warning(wanted),
             Record::Field(wanted) => self.seen_field(step, wanted).await,
+            Record::Output(wanted) => self.seen_output(wanted),
+            Record::Canary(wanted) => self.seen_canary(step, wanted).await,
         }
+    }
+
+    fn seen_output(&self, wanted: &WarningMatch) -> Result<Tried, String> {
+        let text = self.fill(&wanted.contains);
+        let said = self.said(&wanted.of)?;
+        let holds = String::from_utf8_lossy(&said).contains(&text);
+        Ok(Tried::answer(if holds { Answer::Seen } else { Answer::Unseen }))
     }
 
     fn seen_warning(&self, wanted: &WarningMatch) -> Result<Tried, String> {

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use cluster::Toolbox;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
@@ -45,6 +46,11 @@ pub(crate) struct Call<'a> {
 /// # Errors
 /// When it cannot be started, or does not end in time.
 pub(crate) async fn run(toolbox: Toolbox<'_>, call: &Call<'_>) -> Result<Output, String> {
+    run_with(toolbox, call, None).await
+}
+
+/// The same, with something to read on its standard input.
+async fn run_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Option<&[u8]>) -> Result<Output, String> {
     let mut command = toolbox.enter();
     let home = toolbox.inside(call.home);
     command
@@ -58,15 +64,22 @@ pub(crate) async fn run(toolbox: Toolbox<'_>, call: &Call<'_>) -> Result<Output,
         .env("GRYPE_CHECK_FOR_APP_UPDATE", "false")
         .env("GRYPE_DB_AUTO_UPDATE", "false")
         .env("GRYPE_DB_VALIDATE_AGE", "false")
-        .stdin(Stdio::null())
+        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let _turn = TURNS.acquire().await.map_err(|fault| fault.to_string())?;
-    let child = Command::from(command)
+    let mut child = Command::from(command)
         .kill_on_drop(true)
         .spawn()
         .map_err(|fault| format!("{} cannot be started: {fault}", call.program))?;
-    let output = tokio::time::timeout(PATIENCE, child.wait_with_output())
+    let stdin = child.stdin.take();
+    let talk = async {
+        if let (Some(mut stdin), Some(input)) = (stdin, input) {
+            stdin.write_all(input).await?;
+        }
+        child.wait_with_output().await
+    };
+    let output = tokio::time::timeout(PATIENCE, talk)
         .await
         .map_err(|_| format!("waited {} s for {} to end", PATIENCE.as_secs(), call.program))?
         .map_err(|fault| format!("{} was lost: {fault}", call.program))?;
@@ -79,7 +92,12 @@ pub(crate) async fn run(toolbox: Toolbox<'_>, call: &Call<'_>) -> Result<Output,
 
 /// Runs a tool that has to do its work: everything but exit code 0 is a fault of ours.
 pub(crate) async fn must(toolbox: Toolbox<'_>, call: &Call<'_>) -> Result<Output, String> {
-    let output = run(toolbox, call).await?;
+    must_with(toolbox, call, None).await
+}
+
+/// The same, with something to read on its standard input.
+pub(crate) async fn must_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Option<&[u8]>) -> Result<Output, String> {
+    let output = run_with(toolbox, call, input).await?;
     if output.exit == Some(0) {
         return Ok(output);
     }

@@ -34,14 +34,16 @@ pub(crate) fn of(chosen: &[Arc<Loaded>], existing: &Existing) -> Result<Plan, Fa
     for loaded in chosen {
         for (name, world) in &loaded.scenario.worlds {
             let trial = Trial { scenario: Arc::clone(loaded), world: name.clone() };
-            let any = fits_any_cluster(&loaded.scenario.shape(world)) && loaded.scenario.install(world).is_empty();
+            let alone = loaded.scenario.steps_in(name).any(|step| step.action.needs_a_box());
+            let fits = fits_any_cluster(&loaded.scenario.shape(world)) && !alone;
+            let any = fits && loaded.scenario.install(world).is_empty();
             if existing.is_asked_for() && !any {
                 let why =
                     "it needs a cluster of a shape of its own, or services beside it, which only a box can have".into();
                 plan.skipped.push((loaded.id.clone(), name.clone(), WorldOutcome::Skipped { why }));
                 continue;
             }
-            let shape = resolve(loaded, world)?;
+            let shape = resolve(loaded, name)?;
             groups.entry(if existing.is_asked_for() { shape.with_node() } else { shape }).or_default().push(trial);
         }
     }

@@ -23,7 +23,8 @@ impl World<'_> {
         let mut files = BTreeMap::new();
         for (path, file) in &build.files {
             let text = self.scenario.file_text(file).map_err(|fault| fault.to_string())?;
-            files.insert(path.clone(), text.into_bytes());
+            self.learn(&text).await?;
+            files.insert(path.clone(), self.fill(&text).into_bytes());
         }
         let image = blocking(move || Image::build(&files)).await?.map_err(|fault| chain(&fault))?;
         self.images.insert(build.image.clone(), Arc::new(image));

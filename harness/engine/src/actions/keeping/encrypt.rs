@@ -1,0 +1,135 @@
+//! Encryption at rest: another configuration, and what is stored written anew.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use cluster::Control;
+use model::{Answer, By, Encrypt, Reply, Rewrite, Takeover};
+use serde_json::Value;
+
+use super::process::API_SERVER;
+use crate::actions::Tried;
+use crate::request::{Call, Exchange, encode, taken};
+use crate::seen::Metrics;
+use crate::wait::{Look, Wait};
+use crate::world::World;
+
+/// The API server looks at the file once a minute (kubernetes/apiserver, `encryptionconfig/controller`).
+const RELOAD: Duration = Duration::from_secs(100);
+
+/// Grows with each reload, by `status` (the same package's metrics).
+const RELOADS: &str = "apiserver_encryption_config_controller_automatic_reloads_total";
+
+impl World<'_> {
+    pub(in crate::actions) async fn encrypt(&mut self, encrypt: &Encrypt) -> Result<Tried, String> {
+        let text = self.scenario.file_text(&encrypt.with).map_err(|fault| fault.to_string())?;
+        self.learn(&text).await?;
+        let path = self.toolbox()?.encryption_config();
+        let before = if encrypt.by == Takeover::Reload { Some(self.reloads().await?) } else { None };
+        replace(&path, &self.fill(&text)).map_err(|fault| format!("cannot write `{}`: {fault}", path.display()))?;
+        match (encrypt.by, before) {
+            (Takeover::Restart, _) => self.restart(API_SERVER).await,
+            (Takeover::Reload, Some(before)) => self.reloaded(before).await,
+            _ => Ok(Tried::answer(Answer::Made)),
+        }
+    }
+
+    /// Waits until the API server has taken the file over, or has said that it does not.
+    async fn reloaded(&self, before: (f64, f64)) -> Result<Tried, String> {
+        let began = std::time::Instant::now();
+        let wait = Wait {
+            what: "the API server to look at its configuration",
+            within: RELOAD,
+            every: Duration::from_millis(250),
+        };
+        self.waiter
+            .until(wait, async || match self.reloads().await {
+                Ok((good, _)) if good > before.0 => {
+                    Look::Found(Tried::answer(Answer::Running).figure("taken over after", began.elapsed()))
+                }
+                Ok((_, bad)) if bad > before.1 => {
+                    let by = By::Process(API_SERVER.into());
+                    Look::Found(Tried::answer(Answer::Refused { by }).figure("refused after", began.elapsed()))
+                }
+                Ok(_) => Look::Not("it has not".into()),
+                Err(why) => Look::Not(why),
+            })
+            .await
+    }
+
+    async fn reloads(&self) -> Result<(f64, f64), String> {
+        let metrics = Metrics::scrape(&self.lab.own).await?;
+        let of = |status: &str| metrics.sum(RELOADS, &[("status".to_owned(), status.to_owned())].into());
+        Ok((of("success"), of("failure")))
+    }
+
+    pub(in crate::actions) async fn rewrite(&self, rewrite: &Rewrite) -> Result<Tried, String> {
+        let mut written = 0;
+        for namespace in &self.namespaces {
+            let path = format!("/api/v1/namespaces/{}/secrets", encode(namespace));
+            let listed = self.lab.own.send(Call::get(path.as_str())).await;
+            let Some(items) = items(&listed) else { return Ok(Tried::of(listed)) };
+            for mut secret in items {
+                secret["apiVersion"] = Value::from("v1");
+                secret["kind"] = Value::from("Secret");
+                let name = secret["metadata"]["name"].as_str().unwrap_or_default();
+                let exchange = self.lab.own.send(Call::put(format!("{path}/{}", encode(name)), secret.clone())).await;
+                if !taken(&exchange.reply) {
+                    return Ok(cut_short(exchange, rewrite));
+                }
+                written += 1;
+                if rewrite.killed_after == Some(written) {
+                    self.control(API_SERVER, Control::Kill)?;
+                }
+            }
+        }
+        if rewrite.killed_after.is_some() {
+            return Err(format!("all {written} Secrets were written before the API server was gone"));
+        }
+        Ok(Tried::answer(Answer::Made).fact("written", written.to_string()))
+    }
+}
+
+fn items(listed: &Exchange) -> Option<Vec<Value>> {
+    crate::request::json(&listed.reply).filter(|_| taken(&listed.reply))?["items"].as_array().cloned()
+}
+
+/// A rewrite that came to no end: as was asked, if it was to be killed, and on account of the reply otherwise.
+fn cut_short(exchange: Exchange, rewrite: &Rewrite) -> Tried {
+    match (&exchange.reply, rewrite.killed_after) {
+        (Reply::Transport { .. }, Some(_)) => Tried::answer(Answer::Stopped),
+        _ => Tried::of(exchange),
+    }
+}
+
+/// Replaces the file in one step: the API server must not read half of it.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let fresh = path.with_extension("new");
+    let _ = fs::remove_file(&fresh);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    fs::rename(&fresh, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Verdict;
+
+    use super::*;
+
+    #[test]
+    fn only_a_killed_rewrite_is_stopped_by_a_lost_reply() {
+        let lost = || Exchange {
+            call: Call::get("/"),
+            headers: Vec::new(),
+            reply: Reply::Transport { fault: "gone".into() },
+            took: Duration::ZERO,
+        };
+        let stopped = cut_short(lost(), &Rewrite { killed_after: Some(1) });
+        assert_eq!(stopped.verdict, Verdict::from(Answer::Stopped));
+        assert!(matches!(cut_short(lost(), &Rewrite::default()).verdict, Verdict::Broken { .. }));
+    }
+}

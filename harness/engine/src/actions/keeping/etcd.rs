@@ -1,0 +1,77 @@
+//! etcd itself, through `etcdctl` in the box.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cluster::Toolbox;
+use serde_json::Value;
+
+use crate::discovery::Resource;
+use crate::tools::{self, Call, Output};
+use crate::world::World;
+
+/// Where etcd listens, inside the box.
+const ENDPOINT: &str = "--endpoints=http://127.0.0.1:2379";
+
+/// The key of an object, as the API server makes it: built-in kinds by their plural alone, others below their group.
+pub(crate) fn key(resource: &Resource, namespace: &str, name: &str) -> String {
+    let group = resource.group.as_str();
+    let built_in = !group.contains('.') || group.ends_with(".k8s.io");
+    let root = if built_in { "/registry".to_owned() } else { format!("/registry/{group}") };
+    let place = if resource.namespaced { format!("/{namespace}") } else { String::new() };
+    format!("{root}/{}{place}/{name}", resource.plural)
+}
+
+impl World<'_> {
+    /// The bytes at a key.
+    ///
+    /// # Errors
+    /// When etcd cannot be asked, or has no such key.
+    pub(crate) async fn stored(&self, key: &str) -> Result<Vec<u8>, String> {
+        let output = self.etcdctl(&["get", key, "--write-out=json"], None).await?;
+        let reply: Value =
+            serde_json::from_str(&output.stdout).map_err(|fault| format!("etcdctl's answer: {fault}"))?;
+        let value = reply["kvs"][0]["value"].as_str().ok_or_else(|| format!("etcd has no key `{key}`"))?;
+        STANDARD.decode(value).map_err(|fault| format!("etcdctl's answer: {fault}"))
+    }
+
+    /// Writes bytes to a key.
+    pub(super) async fn put_stored(&self, key: &str, bytes: &[u8]) -> Result<(), String> {
+        self.etcdctl(&["put", key], Some(bytes)).await.map(drop)
+    }
+
+    /// Runs `etcdctl`, which has to do its work.
+    pub(super) async fn etcdctl(&self, args: &[&str], input: Option<&[u8]>) -> Result<Output, String> {
+        let args: Vec<&str> = std::iter::once(ENDPOINT).chain(args.iter().copied()).collect();
+        self.in_the_box("etcdctl", &args, input).await
+    }
+
+    /// Runs a program in the box, which has to do its work.
+    pub(crate) async fn in_the_box(
+        &self,
+        program: &str,
+        args: &[&str],
+        input: Option<&[u8]>,
+    ) -> Result<Output, String> {
+        let toolbox: Toolbox<'_> = self.toolbox()?;
+        let home = self.folder()?;
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let call = Call { program, args, home: &home };
+        tools::must_with(toolbox, &call, input).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_those_of_the_api_server() {
+        let secret = Resource::guess("v1", "Secret");
+        assert_eq!(key(&secret, "a", "b"), "/registry/secrets/a/b");
+        assert_eq!(key(&Resource::guess("apps/v1", "Deployment"), "a", "b"), "/registry/deployments/a/b");
+        let policy = Resource::guess("rbac.authorization.k8s.io/v1", "Role");
+        assert_eq!(key(&policy, "a", "b"), "/registry/roles/a/b");
+        let custom = Resource::guess("external-secrets.io/v1", "SecretStore");
+        assert_eq!(key(&custom, "a", "b"), "/registry/external-secrets.io/secretstores/a/b");
+    }
+}

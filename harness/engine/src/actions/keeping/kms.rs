@@ -1,0 +1,69 @@
+//! The test's own KMS plugins: how they behave, and how often they are called.
+
+use std::path::PathBuf;
+
+use kms::{Method, Settings};
+use model::{Answer, Kms, KmsCall};
+
+use crate::actions::Tried;
+use crate::world::World;
+
+/// How many calls there were at some time: `Encrypt` and `Decrypt`. `Status` comes by the clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    encrypt: usize,
+    decrypt: usize,
+}
+
+impl World<'_> {
+    pub(in crate::actions) fn set_kms(&self, wanted: &Kms) -> Result<Tried, String> {
+        let settings = Settings {
+            key: wanted.key.clone(),
+            delay: wanted.delay,
+            fails: wanted.fails.iter().map(|call| method(*call)).collect(),
+            unhealthy: wanted.unhealthy,
+            lost: wanted.lost.clone(),
+        };
+        let folder = self.plugin(&wanted.plugin)?;
+        if !folder.is_dir() {
+            return Err(format!("the box has no KMS plugin `{}`", wanted.plugin));
+        }
+        settings.write(&folder).map_err(|fault| cluster::chain(&fault))?;
+        Ok(Tried::answer(Answer::Made))
+    }
+
+    /// The calls so far, of all plugins; `None` where the box has none.
+    pub(in crate::actions) fn kms_calls(&self) -> Option<Counts> {
+        let folder = self.lab.cluster.toolbox()?.work().join("kms");
+        let mut counts = Counts::default();
+        for entry in std::fs::read_dir(folder).ok()?.flatten() {
+            for call in kms::calls(&entry.path()).unwrap_or_default() {
+                counts.encrypt += usize::from(call.call == Method::Encrypt);
+                counts.decrypt += usize::from(call.call == Method::Decrypt);
+            }
+        }
+        Some(counts)
+    }
+
+    fn plugin(&self, name: &str) -> Result<PathBuf, String> {
+        Ok(self.toolbox()?.work().join("kms").join(name))
+    }
+}
+
+fn method(call: KmsCall) -> Method {
+    match call {
+        KmsCall::Status => Method::Status,
+        KmsCall::Encrypt => Method::Encrypt,
+        KmsCall::Decrypt => Method::Decrypt,
+    }
+}
+
+impl Counts {
+    /// What came since `before`, in words.
+    pub(crate) fn since(self, before: Self) -> String {
+        let told = [("encrypt", self.encrypt - before.encrypt), ("decrypt", self.decrypt - before.decrypt)];
+        let told: Vec<String> =
+            told.into_iter().filter(|(_, count)| *count > 0).map(|(call, count)| format!("{call} {count}")).collect();
+        if told.is_empty() { "none".into() } else { told.join(", ") }
+    }
+}

@@ -1,0 +1,171 @@
+//! Processes of the box: ended, frozen, and started again.
+
+use std::time::{Duration, Instant};
+
+use cluster::{Control, Life, State, chain};
+use model::{Answer, Body, By, Process, Reply, Verdict};
+
+use crate::actions::Tried;
+use crate::request::{Call, said};
+use crate::wait::{Look, Wait};
+use crate::world::World;
+
+pub(crate) const API_SERVER: &str = "kube-apiserver";
+pub(crate) const ETCD: &str = "etcd";
+
+/// How long a process may take to end, or to be of use.
+const PATIENCE: Duration = Duration::from_secs(90);
+const EVERY: Duration = Duration::from_millis(20);
+
+/// What the API server says about itself, but for two checks that wait a second for what was there before.
+const READY: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
+    &exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
+
+/// Checks that fail for good where something stored cannot be opened, or a KMS plugin does not answer: an API server
+/// that fails no others is of use, and its state is told.
+const OPEN: [&str; 2] = ["informer-sync", "kms-providers"];
+
+/// How long those may take before it is believed that they fail.
+const OPEN_FOR: Duration = Duration::from_secs(3);
+
+impl World<'_> {
+    pub(in crate::actions) async fn process(&self, process: &Process) -> Result<Tried, String> {
+        match process {
+            Process::Stop(name) => self.ended(name, Control::Stop).await,
+            Process::Kill(name) => self.ended(name, Control::Kill).await,
+            Process::Freeze(name) => {
+                self.control(name, Control::Freeze)?;
+                self.until(name, "to be frozen", |life| life.state == State::Frozen).await?;
+                Ok(Tried::answer(Answer::Stopped))
+            }
+            Process::Thaw(name) => {
+                self.control(name, Control::Thaw)?;
+                self.until(name, "to go on", |life| life.state == State::Alive).await?;
+                self.of_use(name).await
+            }
+            Process::Start(name) => self.begin_process(name).await,
+            Process::Restart(name) => self.restart(name).await,
+        }
+    }
+
+    pub(super) async fn restart(&self, name: &str) -> Result<Tried, String> {
+        self.end_process(name).await?;
+        self.begin_process(name).await
+    }
+
+    /// Ends a process that runs; one that has ended already stays so.
+    pub(super) async fn end_process(&self, name: &str) -> Result<(), String> {
+        self.ended(name, Control::Stop).await.map(drop)
+    }
+
+    async fn ended(&self, name: &str, how: Control) -> Result<Tried, String> {
+        self.control(name, how)?;
+        self.until(name, "to end", is_over).await?;
+        Ok(Tried::answer(Answer::Stopped))
+    }
+
+    /// Starts a process that has ended, and waits until it is of use or gives up.
+    pub(super) async fn begin_process(&self, name: &str) -> Result<Tried, String> {
+        let before = self.life(name)?;
+        self.control(name, Control::Start)?;
+        self.until(name, "to start", |life| *life != before).await?;
+        self.of_use(name).await
+    }
+
+    /// The API server is of use when it answers; of other processes it is enough that they live.
+    async fn of_use(&self, name: &str) -> Result<Tried, String> {
+        let began = Instant::now();
+        let what = format!("`{name}` to be of use");
+        let wait = Wait { what: &what, within: PATIENCE, every: EVERY };
+        let mut open_since = None;
+        let tried = self
+            .waiter
+            .until(wait, async || {
+                match self.life(name) {
+                    Ok(Life { state: State::Ended { status, tail }, .. }) => {
+                        return Look::Found(gave_up(name, &status, &tail));
+                    }
+                    Ok(_) => {}
+                    Err(why) => return Look::Not(why),
+                }
+                if name != API_SERVER {
+                    return Look::Found(Tried::answer(Answer::Running));
+                }
+                let reply = self.lab.own.send(Call::get(READY)).await.reply;
+                match &reply {
+                    Reply::Http { code: 200, .. } => return Look::Found(Tried::answer(Answer::Running)),
+                    Reply::Http { code: 500, body: Body::Text(text), .. } => {
+                        let failing = failing(text);
+                        if !failing.is_empty() && failing.iter().all(|check| OPEN.contains(&check.as_str())) {
+                            let since = open_since.get_or_insert_with(Instant::now);
+                            if since.elapsed() >= OPEN_FOR {
+                                let tried = Tried::answer(Answer::Running);
+                                return Look::Found(tried.fact("not ready", failing.join(", ")));
+                            }
+                        } else {
+                            open_since = None;
+                        }
+                    }
+                    _ => {}
+                }
+                Look::Not(said(&reply))
+            })
+            .await?;
+        Ok(tried.figure("of use after", began.elapsed()))
+    }
+
+    async fn until(&self, name: &str, what: &str, holds: impl Fn(&Life) -> bool) -> Result<(), String> {
+        let what = format!("`{name}` {what}");
+        let wait = Wait { what: &what, within: PATIENCE, every: EVERY };
+        self.waiter
+            .until(wait, async || match self.life(name) {
+                Ok(life) if holds(&life) => Look::Found(()),
+                Ok(life) => Look::Not(format!("{:?}", life.state)),
+                Err(why) => Look::Not(why),
+            })
+            .await
+    }
+
+    pub(super) fn control(&self, name: &str, what: Control) -> Result<(), String> {
+        self.toolbox()?.control(name, what).map_err(|fault| chain(&fault))
+    }
+
+    fn life(&self, name: &str) -> Result<Life, String> {
+        self.toolbox()?.life(name).ok_or_else(|| format!("the box has no process `{name}`"))
+    }
+}
+
+/// The checks that fail, from the text of `/readyz`: `[-]NAME failed: …`, one a line.
+fn failing(text: &str) -> Vec<String> {
+    let names = text.lines().filter_map(|line| line.strip_prefix("[-]")?.split_once(" failed").map(|(name, _)| name));
+    names.map(str::to_owned).collect()
+}
+
+fn is_over(life: &Life) -> bool {
+    matches!(life.state, State::Ended { .. })
+}
+
+/// A process that ended by itself, with the last thing it said.
+fn gave_up(name: &str, status: &str, tail: &str) -> Tried {
+    let last = tail.lines().map(str::trim).rfind(|line| !line.is_empty() && !is_trace(line));
+    let by = By::Process(name.to_owned());
+    let tried = Tried::answer(Answer::Refused { by }).fact("ended", status);
+    match last {
+        Some(line) => tried.fact("said", line),
+        None => tried,
+    }
+}
+
+/// Lines that Go prints below a fault.
+fn is_trace(line: &str) -> bool {
+    line.starts_with("goroutine ")
+        || line.contains(".go:") && line.starts_with('/')
+        || line.ends_with(')') && line.contains("(0x")
+}
+
+impl Tried {
+    /// Why it did not run, if it did not.
+    pub(super) fn refused(self) -> Option<Self> {
+        matches!(self.verdict, Verdict::Answered(Answer::Refused { .. })).then_some(self)
+    }
+}

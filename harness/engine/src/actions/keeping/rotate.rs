@@ -1,0 +1,162 @@
+//! Rotating a value and watching how it gets about: each place is looked at by itself, from the moment of the change.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures::future::join_all;
+use model::{Answer, Followed, Rotate, Step, Watched};
+use serde_json::{Map, Value, json};
+
+use crate::actions::Tried;
+use crate::discovery::fetch;
+use crate::request::{Call, MERGE, encode};
+use crate::wait::{Look, Wait};
+use crate::world::World;
+
+/// From one look at a place to the next.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// How long a place may take to show the value that it had before.
+const BEFORE: Duration = Duration::from_secs(10);
+
+/// What became of each place, by its name.
+pub(crate) type Rotation = HashMap<String, Place>;
+
+/// What became of one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It had the new value after this long.
+    Followed(Duration),
+    /// It still had the old one at the end.
+    Stayed,
+    /// Neither could be seen there.
+    Lost(String),
+}
+
+impl World<'_> {
+    pub(in crate::actions) async fn rotate(&mut self, step: &Step, rotate: &Rotate) -> Result<Tried, String> {
+        let path =
+            format!("/api/v1/namespaces/{}/secrets/{}", encode(&self.namespace_of(step)), encode(&rotate.secret));
+        let secret = self.lab.own.fetch(path.as_str()).await?;
+        let old = secret["data"][&rotate.key].as_str().and_then(|text| STANDARD.decode(text).ok());
+        let old = old.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+        if old.is_empty() {
+            return Err(format!("the Secret `{}` has no value to rotate at `{}`", rotate.secret, rotate.key));
+        }
+        for (name, place) in &rotate.watch {
+            self.shows_before(step, name, place, &old).await?;
+        }
+        let new = self.planted.canary(&rotate.to);
+        let data = Map::from_iter([(rotate.key.clone(), Value::from(STANDARD.encode(&new)))]);
+        let who = self.who(step.identity.as_ref()).await?;
+        let tried = Tried::of(who.send(Call::patch(path, MERGE, json!({"data": data}))).await);
+        if !tried.taken() {
+            return Ok(tried);
+        }
+        let began = Instant::now();
+        let within = Duration::from_secs(u64::from(rotate.within));
+        let watches = rotate
+            .watch
+            .iter()
+            .map(async |(name, place)| (name.clone(), self.watched(step, place, (&old, &new), began, within).await));
+        let rotation: Rotation = join_all(watches).await.into_iter().collect();
+        let order = order(&rotation);
+        self.rotations.insert(step.id.clone(), rotation);
+        Ok(tried.fact("order", order))
+    }
+
+    /// A place that never showed the old value would show nothing by not showing the new one.
+    async fn shows_before(&self, step: &Step, name: &str, place: &Watched, old: &str) -> Result<(), String> {
+        let what = format!("the place `{name}` to show the old value");
+        let wait = Wait { what: &what, within: BEFORE, every: EVERY };
+        self.waiter
+            .until(wait, async || match self.at(step, place).await {
+                Ok(bytes) if model::find_canary(&bytes, old).is_some() => Look::Found(()),
+                Ok(_) => Look::Not("another value".into()),
+                Err(why) => Look::Not(why),
+            })
+            .await
+    }
+
+    async fn watched(
+        &self,
+        step: &Step,
+        place: &Watched,
+        (old, new): (&str, &str),
+        began: Instant,
+        within: Duration,
+    ) -> Place {
+        let mut last = Place::Lost("it was never looked at".into());
+        let wait = Wait { what: "the place to follow", within, every: EVERY };
+        let waited = self
+            .waiter
+            .until(wait, async || {
+                last = match self.at(step, place).await {
+                    Ok(bytes) if model::find_canary(&bytes, new).is_some() => return Look::Found(began.elapsed()),
+                    Ok(bytes) if model::find_canary(&bytes, old).is_some() => Place::Stayed,
+                    Ok(_) => Place::Lost("neither value is there".into()),
+                    Err(why) => Place::Lost(why),
+                };
+                Look::Not("it has not".into())
+            })
+            .await;
+        waited.map_or(last, Place::Followed)
+    }
+
+    /// What a place holds now.
+    async fn at(&self, step: &Step, place: &Watched) -> Result<Vec<u8>, String> {
+        let (pod, file) = match place {
+            Watched::Object(target) => {
+                let resource = self.lab.discovery.called(&self.lab.own, &target.kind).await?;
+                let object =
+                    fetch(&self.lab.own, &resource, &self.namespace_of(step), &self.fill(&target.name)).await?;
+                return Ok(object.to_string().into_bytes());
+            }
+            Watched::File { pod, path } => (pod, path.as_str()),
+            Watched::Environment { pod } => (pod, "/proc/1/environ"),
+        };
+        self.output_of(step, pod, &["/probe", "cat", file]).await
+    }
+
+    pub(in crate::actions) fn followed(&self, followed: &Followed) -> Result<Tried, String> {
+        let rotation = self.rotations.get(&followed.of);
+        let rotation = rotation.ok_or_else(|| format!("step `{}` rotated nothing", followed.of))?;
+        match rotation.get(&followed.place) {
+            Some(Place::Followed(after)) => Ok(Tried::answer(Answer::Seen).figure("after", *after)),
+            Some(Place::Stayed) => Ok(Tried::answer(Answer::Unseen).fact("holds", "the old value")),
+            Some(Place::Lost(why)) => Err(why.clone()),
+            None => Err(format!("step `{}` does not watch `{}`", followed.of, followed.place)),
+        }
+    }
+}
+
+/// The places in the order in which they followed.
+fn order(rotation: &Rotation) -> String {
+    let mut followed: Vec<(&Duration, &String)> = rotation
+        .iter()
+        .filter_map(|(name, place)| match place {
+            Place::Followed(after) => Some((after, name)),
+            _ => None,
+        })
+        .collect();
+    followed.sort();
+    let names: Vec<&str> = followed.into_iter().map(|(_, name)| name.as_str()).collect();
+    if names.is_empty() { "none followed".into() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_names_those_that_followed() {
+        let followed = |millis| Place::Followed(Duration::from_millis(millis));
+        let places =
+            [("file", followed(900)), ("env", Place::Stayed), ("api", followed(3)), ("x", Place::Lost("gone".into()))];
+        let rotation: Rotation = places.map(|(name, place)| (name.to_owned(), place)).into();
+        assert_eq!(order(&rotation), "api, file");
+        assert_eq!(order(&Rotation::new()), "none followed");
+    }
+}

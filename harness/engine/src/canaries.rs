@@ -1,0 +1,102 @@
+//! The values of one world that must never be shown: planted ones, which are random in each run, and sealing keys.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use model::Detail;
+
+use crate::random;
+
+/// Every value and what is written instead. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Planted(Arc<Mutex<Vec<Value>>>);
+
+#[derive(Debug)]
+struct Value {
+    kind: &'static str,
+    name: String,
+    text: String,
+}
+
+/// The kind of a planted value.
+const CANARY: &str = "canary";
+
+impl Planted {
+    /// The canary of this name; made when it is first asked for. Its beginning and end are the same for all, so that what
+    /// is left at the edges of a hidden base64 form is the same in every run.
+    pub(crate) fn canary(&self, name: &str) -> String {
+        let mut values = self.lock();
+        if let Some(value) = values.iter().find(|value| value.kind == CANARY && value.name == name) {
+            return value.text.clone();
+        }
+        let text = format!("canary-{}-yranac", random::name(24));
+        values.push(Value { kind: CANARY, name: name.into(), text: text.clone() });
+        text
+    }
+
+    /// Has another value hidden from now on.
+    pub(crate) fn hide(&self, kind: &'static str, name: &str, text: &str) {
+        let mut values = self.lock();
+        if !values.iter().any(|value| value.text == text) {
+            values.push(Value { kind, name: name.into(), text: text.into() });
+        }
+    }
+
+    /// The canaries that `bytes` hold, with their wrappings: `db (base64)`.
+    pub(crate) fn found_in(&self, bytes: &[u8]) -> Vec<String> {
+        let values: Vec<(String, String)> = self.canaries();
+        let found = values.iter().filter_map(|(name, text)| {
+            model::find_canary(bytes, text).map(|wrappings| format!("{name} ({wrappings})"))
+        });
+        found.collect()
+    }
+
+    /// The canaries that there are, by name.
+    pub(crate) fn canaries(&self) -> Vec<(String, String)> {
+        let values = self.lock();
+        let canaries = values.iter().filter(|value| value.kind == CANARY);
+        canaries.map(|value| (value.name.clone(), value.text.clone())).collect()
+    }
+
+    /// `text` with every value replaced by `<KIND NAME>`.
+    pub(crate) fn conceal(&self, text: &str) -> String {
+        let hide = |text: String, value: &Value| {
+            model::conceal_canary(&text, &value.text, &format!("<{} {}>", value.kind, value.name))
+        };
+        self.lock().iter().fold(text.to_owned(), hide)
+    }
+
+    /// The same for everything in a cell's detail.
+    pub(crate) fn conceal_detail(&self, detail: &mut Detail) {
+        let texts = detail.reason.iter_mut().chain(&mut detail.message).chain(&mut detail.warnings);
+        for text in texts.chain(&mut detail.changed).chain(detail.facts.values_mut()) {
+            *text = self.conceal(text);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Value>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    #[test]
+    fn values_are_random_and_nobody_sees_them() {
+        let (planted, other) = (Planted::default(), Planted::default());
+        let value = planted.canary("db");
+        assert_eq!(value, planted.canary("db"));
+        assert_ne!(value, planted.canary("other"));
+        assert_ne!(value, other.canary("db"));
+        planted.hide("sealing-key", "a", "c2VjcmV0");
+        let text = format!("{value} and {} under c2VjcmV0", STANDARD.encode(format!("x{value}")));
+        let hidden = planted.conceal(&text);
+        assert!(hidden.starts_with("<canary db> and ") && hidden.ends_with(" under <sealing-key a>"), "{hidden}");
+        assert_eq!(planted.found_in(hidden.as_bytes()), Vec::<String>::new());
+        assert_eq!(planted.found_in(text.as_bytes()), ["db (plain)"]);
+    }
+}
