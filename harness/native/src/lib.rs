@@ -27,6 +27,7 @@ mod lock;
 mod middle;
 mod names;
 mod net;
+mod ourselves;
 mod pki;
 mod progress;
 mod protocol;
