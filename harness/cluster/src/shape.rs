@@ -70,6 +70,7 @@ impl ResolvedShape {
                 Encryption::Aesgcm => native::Encryption::Aesgcm,
                 Encryption::Secretbox => native::Encryption::Secretbox,
             },
+            kms: BTreeSet::new(),
             audit: match &self.audit {
                 ResolvedAudit::None => None,
                 ResolvedAudit::Metadata => Some(native::AuditFile::default()),

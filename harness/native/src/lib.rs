@@ -29,6 +29,7 @@ mod names;
 mod net;
 mod ourselves;
 mod pki;
+mod plugin;
 mod progress;
 mod protocol;
 mod registry;

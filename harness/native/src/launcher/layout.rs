@@ -8,7 +8,7 @@ use crate::config::{Blueprint, DOOR_PORT, OURSELVES, OWN_ENCRYPTION};
 use crate::enter::WORK;
 use crate::protocol::{Bind, Layout};
 use crate::seed::Seed;
-use crate::{Encryption, Error, components, runc};
+use crate::{Encryption, Error, components, plugin, runc};
 
 pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) -> Result<Layout, Error> {
     let cache = &claim.cache;
@@ -27,6 +27,9 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
     for shared in ["logs", "seed", WORK] {
         crate::cache::private_dir(&claim.dir.join(shared))?;
         binds.push(bind(claim.dir.join(shared), shared, false));
+    }
+    for name in &blueprint.shape.kms {
+        crate::cache::private_dir(&claim.dir.join(WORK).join(plugin::FOLDER).join(name))?;
     }
     if let Encryption::Config { text, .. } = &blueprint.shape.encryption {
         crate::cache::write_atomically(&claim.dir.join(WORK).join(OWN_ENCRYPTION), text.as_bytes())?;
