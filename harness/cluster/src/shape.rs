@@ -128,6 +128,7 @@ impl ResolvedShape {
             encryption: self.encryption.to_box(),
             verbosity: self.verbosity,
             sync_frequency: self.sync_frequency.clone(),
+            kms: self.kms.clone(),
             audit: match &self.audit {
                 ResolvedAudit::None => None,
                 ResolvedAudit::Metadata => Some(native::AuditFile::default()),

@@ -50,6 +50,12 @@ impl Toolbox<'_> {
         self.running.encryption_config()
     }
 
+    /// The folder of a key management plugin of the shape, on the host: what it is told to do, and its calls.
+    #[must_use]
+    pub fn kms(&self, name: &str) -> PathBuf {
+        self.running.kms(name)
+    }
+
     /// The folder with a log for each process of the box.
     #[must_use]
     pub fn logs(&self) -> &Path {

@@ -5,6 +5,7 @@ mod apiserver;
 mod controllers;
 mod etcd;
 mod node;
+mod plugins;
 mod runtime;
 mod services;
 
@@ -106,9 +107,10 @@ impl Blueprint<'_> {
         Ok(files)
     }
 
-    /// What starts at once.
+    /// What starts at once. The API server asks its plugins while it starts, so they are there before.
     pub(crate) fn first(&self) -> Vec<Process> {
-        let mut processes = vec![etcd::process(), apiserver::process(self)];
+        let mut processes = plugins::processes(self);
+        processes.extend([etcd::process(), apiserver::process(self)]);
         if self.shape.nodes > 0 {
             processes.extend(runtime::processes());
             processes.push(node::kubelet(self));

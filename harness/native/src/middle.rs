@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use nix::sched::{CloneFlags, unshare};
 
 use crate::cgroup::Host;
 use crate::protocol::{self, Event};
-use crate::{Error, lifeline};
+use crate::{Error, lifeline, ourselves};
 
 pub(crate) const MIDDLE: &str = "__middle";
 pub(crate) const INIT: &str = "__init";
@@ -23,7 +23,7 @@ pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     }
-    let mut first = Command::new(std::env::current_exe()?).arg(INIT).spawn()?;
+    let mut first = ourselves::again().arg(INIT).spawn()?;
     protocol::send(io::stdout(), &Event::Born { init: first.id() })?;
     let status = first.wait()?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

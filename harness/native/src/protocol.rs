@@ -142,6 +142,8 @@ pub(crate) struct Layout {
     pub(crate) host_name: String,
     /// Folders and files of the host (first) that appear in the box (second, below [`crate::config::HOME`]).
     pub(crate) binds: Vec<Bind>,
+    /// Where this program appears, below `HOME`.
+    pub(crate) ourselves: Vec<PathBuf>,
     /// Folders that are copied into the box before it starts: from the host, to a path below `HOME`.
     pub(crate) copies: Vec<(PathBuf, PathBuf)>,
     pub(crate) files: Vec<File>,

@@ -12,7 +12,7 @@ use nix::unistd::{chdir, pivot_root};
 use crate::Error;
 use crate::config::{File, HOME};
 use crate::protocol::{Bind, Layout};
-use crate::seed;
+use crate::{ourselves, seed};
 
 /// Folders of the host that may be file systems of their own, which the layer over `/` would not show.
 const OFTEN_APART: [&str; 6] = ["/usr", "/var", "/etc", "/opt", "/home", "/root"];
@@ -61,8 +61,12 @@ fn furnish(layout: &Layout, home: &Path) -> Result<(), Error> {
         place_for(from, &to)?;
         bind(from, &to, MsFlags::empty())?;
         if *read_only {
-            change(&to, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY)?;
+            keep_as_it_is(&to)?;
         }
+    }
+    for to in layout.ourselves.iter().map(|to| home.join(to)) {
+        empty(&to)?;
+        ourselves::show_at(&to)?;
     }
     for (from, to) in &layout.copies {
         seed::copy_without_holes(from, &home.join(to))?;
@@ -70,11 +74,20 @@ fn furnish(layout: &Layout, home: &Path) -> Result<(), Error> {
     layout.files.iter().try_for_each(|file| write(home, file))
 }
 
+/// Nothing is written through this mount.
+pub(crate) fn keep_as_it_is(at: &Path) -> Result<(), Error> {
+    change(at, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY)
+}
+
 fn place_for(from: &Path, to: &Path) -> Result<(), Error> {
     if from.is_dir() {
         return dir(to);
     }
-    fs::write(to, "").map_err(Error::file("create", to))
+    empty(to)
+}
+
+fn empty(file: &Path) -> Result<(), Error> {
+    fs::write(file, "").map_err(Error::file("create", file))
 }
 
 fn write(home: &Path, file: &File) -> Result<(), Error> {
@@ -143,7 +156,7 @@ fn fresh(kind: &str, at: &Path, options: &str) -> Result<(), Error> {
         .map_err(Error::system(format!("mount {kind} on `{}`", at.display())))
 }
 
-fn bind(from: &Path, to: &Path, more: MsFlags) -> Result<(), Error> {
+pub(crate) fn bind(from: &Path, to: &Path, more: MsFlags) -> Result<(), Error> {
     mount(Some(from), to, None::<&str>, MsFlags::MS_BIND | more, None::<&str>)
         .map_err(Error::system(format!("show `{}` in the box", from.display())))
 }

@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::config::OWN_ENCRYPTION;
 use crate::protocol::{self, Ready, Wish};
 use crate::wait::{self, Look};
-use crate::{Control, Error, Life, enter, registry};
+use crate::{Control, Error, Life, enter, plugin, registry};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -159,6 +159,12 @@ impl Running {
     #[must_use]
     pub fn encryption_config(&self) -> PathBuf {
         self.work.join(OWN_ENCRYPTION)
+    }
+
+    /// The folder of a key management plugin of the shape, on the host: its [`kms::Settings`] and [`kms::calls`].
+    #[must_use]
+    pub fn kms(&self, name: &str) -> PathBuf {
+        self.work.join(plugin::FOLDER).join(name)
     }
 
     /// A command that runs its first argument in the box: in its namespaces and control group, with `work` as its

@@ -24,6 +24,9 @@ pub struct BoxShape {
     pub kubernetes: String,
     /// How Secrets, or whatever a configuration names, are sealed in etcd.
     pub encryption: Encryption,
+    /// The names of key management plugins (KMS v2, for tests). A configuration calls the plugin `NAME` by its endpoint
+    /// `unix:///run/gauntlet/work/kms/NAME/kms.sock`; its process is `kms-NAME`. See [`crate::Running::kms`].
+    pub kms: BTreeSet<String>,
     /// The audit policy; without one the API server has neither policy nor log.
     pub audit: Option<AuditFile>,
     /// An `AdmissionConfiguration` (YAML text).
@@ -80,6 +83,7 @@ impl Default for BoxShape {
         Self {
             kubernetes: "1.36".into(),
             encryption: Encryption::default(),
+            kms: BTreeSet::new(),
             audit: Some(AuditFile::default()),
             admission: None,
             feature_gates: BTreeMap::new(),

@@ -28,6 +28,9 @@ pub fn start(cache: &Cache, spec: &Spec, attached: bool, progress: &mut dyn FnMu
     if spec.shape.nodes > 1 {
         return Err(Error::BadShape(format!("{} nodes; a box has 0 or 1", spec.shape.nodes)));
     }
+    if let Some(name) = spec.shape.kms.iter().find(|name| names::check(name).is_err()) {
+        return Err(Error::BadShape(format!("`{name}` is no name for a key management plugin")));
+    }
     let needed = components::needed(&spec.shape)?;
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::NotRoot);

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
-use crate::lifeline;
+use crate::{lifeline, ourselves};
 
 /// The hidden words; see [`crate::hidden_main`].
 pub(crate) const CONTAIN: &str = "__contain";
@@ -31,7 +31,7 @@ pub(crate) fn contain(words: &[OsString]) -> io::Result<ExitCode> {
         Ok(()) | Err(Errno::EPERM) => {}
         Err(errno) => return Err(errno.into()),
     }
-    let mut child = Command::new(std::env::current_exe()?).arg(ARMED).args(words).stdin(Stdio::piped()).spawn()?;
+    let mut child = ourselves::again().arg(ARMED).args(words).stdin(Stdio::piped()).spawn()?;
     let lifeline = child.stdin.take();
     let status = child.wait()?;
     drop(lifeline);

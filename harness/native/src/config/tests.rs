@@ -91,6 +91,16 @@ fn a_configuration_of_the_callers_own_is_read_where_the_host_can_replace_it() {
 }
 
 #[test]
+fn the_plugins_come_before_the_api_server_and_need_no_file() {
+    let shape = BoxShape { kms: ["a".to_owned(), "b".to_owned()].into(), ..BoxShape::default() };
+    let first = with(&shape, |blueprint| blueprint.first());
+    let names: Vec<&str> = first.iter().map(|process| process.name.as_str()).take(4).collect();
+    assert_eq!(names, ["kms-a", "kms-b", "etcd", "kube-apiserver"]);
+    assert_eq!(first[0].args, ["__kms", "/run/gauntlet/work/kms/a/kms.sock", "/run/gauntlet/work/kms/a"]);
+    assert_eq!(first[0].program, *"/run/gauntlet/bin/gauntlet");
+}
+
+#[test]
 fn every_file_that_a_flag_names_is_there() {
     let shape = BoxShape { encryption: Encryption::Aesgcm, ..with_services() };
     let files = with(&shape, |blueprint| blueprint.files().unwrap());

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::error::chain;
 use crate::middle::MIDDLE;
 use crate::protocol::{self, Event, Order, Report, Wish};
 use crate::wait::{self, Look};
-use crate::{Control, Death, Error};
+use crate::{Control, Death, Error, ourselves};
 
 const TAIL: usize = 15;
 const GRACE: Duration = Duration::from_secs(10);
@@ -64,8 +64,7 @@ impl Family {
     /// Starts the middle process; returns its id.
     pub(super) fn begin(&mut self, name: &str, logs: PathBuf) -> Result<u32, Stop> {
         self.logs = logs;
-        let program = std::env::current_exe().map_err(Error::system("find this program"))?;
-        let mut middle = Command::new(program)
+        let mut middle = ourselves::again()
             .args([MIDDLE, name])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -8,15 +8,15 @@ use crate::config::{Blueprint, DOOR_PORT, OURSELVES, OWN_ENCRYPTION};
 use crate::enter::WORK;
 use crate::protocol::{Bind, Layout};
 use crate::seed::Seed;
-use crate::{Encryption, Error, components, runc};
+use crate::{Encryption, Error, components, plugin, runc};
 
 pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) -> Result<Layout, Error> {
     let cache = &claim.cache;
     let bind = |from: PathBuf, to: &str, read_only| Bind { from, to: to.into(), read_only };
-    let program = std::env::current_exe().map_err(Error::system("find this program"))?;
-    let mut binds = vec![bind(cache.probe_image()?, "images", true), bind(program.clone(), OURSELVES, true)];
+    let mut binds = vec![bind(cache.probe_image()?, "images", true)];
+    let mut ourselves = vec![PathBuf::from(OURSELVES)];
     if blueprint.confined {
-        binds.push(bind(program, &format!("bin/{}", runc::NAME), true));
+        ourselves.push(format!("bin/{}", runc::NAME).into());
     }
     for component in cache.shown(blueprint.shape)? {
         for part in [components::BIN, components::DATA].into_iter().take(1 + usize::from(component.has_data())) {
@@ -28,6 +28,9 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
         crate::cache::private_dir(&claim.dir.join(shared))?;
         binds.push(bind(claim.dir.join(shared), shared, false));
     }
+    for name in &blueprint.shape.kms {
+        crate::cache::private_dir(&claim.dir.join(WORK).join(plugin::FOLDER).join(name))?;
+    }
     if let Encryption::Config { text, .. } = &blueprint.shape.encryption {
         crate::cache::write_atomically(&claim.dir.join(WORK).join(OWN_ENCRYPTION), text.as_bytes())?;
     }
@@ -37,6 +40,7 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
         stage: claim.dir.join("root"),
         host_name: "gauntlet".into(),
         binds,
+        ourselves,
         copies: seed.map(|seed| (seed.etcd(), "etcd".into())).into_iter().collect(),
         files: blueprint.files()?,
         outside: blueprint.outside(),

@@ -1,13 +1,13 @@
 //! The lives of boxes.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use native::wait::{self, Look};
-use native::{AuditFile, BoxShape, Cache, Control, Encryption, Error, Progress, Running, Spec};
+use native::{AuditFile, BoxShape, Cache, Control, Encryption, Error, PROBE_IMAGE, Progress, Running, Spec};
 
 use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, processes, traces, wait_for_nothing};
@@ -15,6 +15,9 @@ use crate::services;
 
 /// The argument that makes this program start a box, say how far it is, and hold it.
 pub(crate) const HOLD: &str = "__hold";
+
+/// This program, even if its file was replaced.
+const LAUNCHER: &str = "/proc/self/exe";
 
 pub(crate) fn cache() -> Cache {
     Cache::from_env().unwrap()
@@ -25,7 +28,7 @@ pub(crate) fn name(what: &str) -> String {
 }
 
 fn spec(name: &str, shape: BoxShape) -> Spec {
-    Spec { name: name.to_owned(), shape, launcher: std::env::current_exe().unwrap() }
+    Spec { name: name.to_owned(), shape, launcher: LAUNCHER.into() }
 }
 
 fn without_nodes() -> BoxShape {
@@ -132,25 +135,41 @@ pub(crate) fn a_failed_start_shows_the_log() {
 pub(crate) fn hold(name: &str) -> ExitCode {
     let with_services = name.contains("services");
     let shape = if with_services { services::shape() } else { BoxShape::default() };
+    if name.contains("replaced") {
+        println!("waits");
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+    }
     let running = native::start(&cache(), &spec(name, shape), true, &mut |progress| {
         if let Progress::Milestone { name, .. } = progress {
             println!("{name}");
         }
     });
-    let entered = running.as_ref().ok().filter(|_| with_services).map(|running| {
-        let mut sleeper = running.enter().args(["sh", "-c", "echo entered; exec sleep 1000"]).spawn().unwrap();
-        sleeper.wait()
-    });
-    if let Some(running) = running.as_ref().ok().filter(|_| name.contains("restarted")) {
+    if let Ok(running) = &running {
+        use_it(name, running);
+    }
+    println!("{}", if running.is_ok() { "up" } else { "failed" });
+    let _ = std::io::stdin().read_line(&mut String::new());
+    drop(running);
+    ExitCode::SUCCESS
+}
+
+/// What a holder does with its box, by its name.
+fn use_it(name: &str, running: &Running) {
+    if name.contains("services") {
+        running.enter().args(["sh", "-c", "echo entered; exec sleep 1000"]).status().unwrap();
+    }
+    if name.contains("restarted") {
         running.control("kube-apiserver", Control::Kill).unwrap();
         running.control("kube-apiserver", Control::Start).unwrap();
         expect_life(running, "kube-apiserver", |life| life.starts == 2);
         println!("restarted");
     }
-    println!("{}", if running.is_ok() { "up" } else { "failed" });
-    let _ = std::io::stdin().read_line(&mut String::new());
-    drop((running, entered));
-    ExitCode::SUCCESS
+    if name.contains("replaced") {
+        let on = |args: &[&str]| kubectl(&cache(), running, args).unwrap();
+        on(&["run", "pod", &format!("--image={PROBE_IMAGE}"), "--restart=Never", "--", "pause"]);
+        on(&["wait", "--for=condition=Ready", "pod/pod", "--timeout=60s"]);
+        running.enter().args(["echo", "entered"]).status().unwrap();
+    }
 }
 
 pub(crate) fn holder(name: &str, until: &str) -> Child {
@@ -166,6 +185,26 @@ pub(crate) fn holder(name: &str, until: &str) -> Child {
     assert_eq!(last.as_deref(), Some(until));
     child.stdout = Some(stdout.into_inner());
     child
+}
+
+pub(crate) fn the_program_is_replaced() {
+    let (cache, name) = (cache(), name("replaced"));
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("program");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let mut child =
+        Command::new(&program).args([HOLD, &name]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert_eq!(lines.next().as_deref(), Some("waits"));
+    std::fs::remove_file(&program).unwrap();
+    std::fs::write(&program, "#!/bin/false\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    let last = lines.find(|line| ["entered", "up", "failed"].contains(&line.as_str()));
+    assert_eq!(last.as_deref(), Some("entered"));
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    expect_nothing(&cache, &name);
 }
 
 pub(crate) fn sigkill_of_the_parent() {

@@ -14,16 +14,19 @@ use std::process::ExitCode;
 
 use native::{Cache, doctor};
 
-const TESTS: [(&str, fn()); 14] = [
+const TESTS: [(&str, fn()); 17] = [
     ("pods_run_and_services_answer_in_two_boxes_side_by_side", lives::pods_run_and_services_answer),
     ("a_box_that_is_kept_lives_until_it_is_taken_down", lives::kept_until_taken_down),
     ("a_start_that_fails_shows_the_end_of_the_log", lives::a_failed_start_shows_the_log),
+    ("a_box_starts_from_a_program_whose_file_was_replaced", lives::the_program_is_replaced),
     ("sigkill_of_the_parent_leaves_nothing_whenever_it_comes", lives::sigkill_of_the_parent),
     ("sigkill_of_the_launcher_leaves_no_process", lives::sigkill_of_the_launcher),
     ("processes_end_halt_and_start_again_when_they_are_told_to", control::processes_obey),
     ("a_start_again_that_fails_is_told_with_its_log", control::a_start_that_fails_is_told_with_its_log),
     ("sigkill_leaves_no_process_that_was_started_again", control::sigkill_leaves_no_process_that_was_started_again),
     ("keys_are_rotated_by_replacing_the_configuration_and_restarting", secrets::keys_are_rotated),
+    ("a_plugin_seals_secrets_and_without_it_nobody_opens_them", secrets::a_plugin_seals),
+    ("a_snapshot_of_etcd_is_restored_under_a_running_box", secrets::a_snapshot_is_restored),
     ("what_is_pushed_to_the_registry_runs_as_a_pod", services::what_is_pushed_runs),
     ("a_service_account_signs_without_a_key", services::a_service_account_signs),
     ("what_is_entered_ends_with_its_caller_and_its_box", services::what_is_entered_ends_with_its_caller_and_its_box),

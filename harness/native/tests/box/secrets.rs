@@ -4,8 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use kms::{Operation, Settings};
 use native::wait::{self, Look};
-use native::{BoxShape, Control, Encryption, Running, State};
+use native::{BoxShape, Control, Encryption, PROBE_IMAGE, Running, State};
 
 use crate::control::{expect_life, expect_ready, has_ended};
 use crate::host::{expect_nothing, kubectl};
@@ -121,6 +122,92 @@ pub(crate) fn keys_are_rotated() {
     assert!(unready.contains("[-]informer-sync failed"), "{unready}");
     kubectl(&cache(), &running, &["create", "namespace", "later"]).unwrap();
     expect_ok(&running, &["get", "serviceaccount", "default", "--namespace=later"]);
+    running.down().unwrap();
+    expect_nothing(&cache(), &name);
+}
+
+/// A shape whose Secrets are sealed by the plugin `a`.
+fn with_plugin() -> BoxShape {
+    let endpoint = "unix:///run/gauntlet/work/kms/a/kms.sock";
+    let text = config(&format!("kms: {{apiVersion: v2, name: a, endpoint: \"{endpoint}\", timeout: 3s}}"));
+    BoxShape { kms: ["a".to_owned()].into(), ..shape(text) }
+}
+
+/// How many calls of a kind the plugin has had.
+fn count(running: &Running, call: Operation, ok: bool) -> usize {
+    let calls = kms::calls(&running.kms("a")).unwrap();
+    calls.iter().filter(|found| found.call == call && found.ok == ok).count()
+}
+
+pub(crate) fn a_plugin_seals() {
+    let name = name("kms");
+    let running = start(&name, with_plugin());
+    for secret in ["one", "two"] {
+        create(&running, secret).unwrap();
+        assert!(stored(&running, secret).starts_with("k8s:enc:kms:v2:a:"));
+    }
+    let sealed = |ok| (count(&running, Operation::Encrypt, ok), count(&running, Operation::Decrypt, ok));
+    assert_eq!(sealed(true), (1, 0), "one seed for the life of the API server");
+    restart(&running, "kube-apiserver");
+    expect_ready(&running);
+    assert_eq!(read(&running, "one").as_deref(), Ok(PASSWORD));
+    assert_eq!(sealed(true), (2, 1), "a new seed, and the old one is opened once");
+
+    // Without the plugin what is known goes on; an API server that starts then knows nothing.
+    running.control("kms-a", Control::Kill).unwrap();
+    expect_life(&running, "kms-a", has_ended);
+    assert_eq!(read(&running, "two").as_deref(), Ok(PASSWORD));
+    restart(&running, "kube-apiserver");
+    let refused = expect_refused(&running, "one");
+    assert!(refused.contains("got unexpected nil transformer"), "{refused}");
+    let lost = Settings { key: "k2".into(), lost: ["k1".to_owned()].into(), ..Settings::default() };
+    lost.write(&running.kms("a")).unwrap();
+    running.control("kms-a", Control::Start).unwrap();
+    expect_ok(&running, &["create", "secret", "generic", "three", "--from-literal=password=swordfish"]);
+    let refused = expect_refused(&running, "one");
+    assert!(refused.contains("the key `k1` is lost"), "{refused}");
+    assert!(sealed(false).1 > 0);
+    Settings { lost: [].into(), ..lost }.write(&running.kms("a")).unwrap();
+    expect_ready(&running);
+    assert_eq!(read(&running, "one").as_deref(), Ok(PASSWORD));
+    assert_eq!(running.deaths(), []);
+    running.down().unwrap();
+    expect_nothing(&cache(), &name);
+}
+
+/// What an operator does with a snapshot. Revisions are moved on, so that nobody takes what was seen before for news.
+const RESTORE: &str = "set -e
+etcdutl snapshot restore snapshot.db --data-dir /run/gauntlet/etcd.new --bump-revision 1000000000 --mark-compacted
+rm -r /run/gauntlet/etcd
+mv /run/gauntlet/etcd.new /run/gauntlet/etcd";
+
+pub(crate) fn a_snapshot_is_restored() {
+    let name = name("snapshot");
+    let running = start(&name, BoxShape { encryption: Encryption::Aesgcm, ..BoxShape::default() });
+    let inside = |line: &str| {
+        let output = running.enter().args(["sh", "-c", line]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    create(&running, "early").unwrap();
+    inside("etcdctl snapshot save snapshot.db");
+    create(&running, "late").unwrap();
+    kubectl(&cache(), &running, &["delete", "secret", "early"]).unwrap();
+    for process in ["kube-apiserver", "etcd"] {
+        running.control(process, Control::Stop).unwrap();
+        expect_life(&running, process, has_ended);
+    }
+    inside(RESTORE);
+    for process in ["etcd", "kube-apiserver"] {
+        running.control(process, Control::Start).unwrap();
+        expect_life(&running, process, |life| life.starts == 2);
+    }
+    expect_ready(&running);
+    assert_eq!(read(&running, "early").as_deref(), Ok(PASSWORD));
+    let gone = read(&running, "late").unwrap_err();
+    assert!(gone.contains("NotFound"), "{gone}");
+    kubectl(&cache(), &running, &["run", "pod", &format!("--image={PROBE_IMAGE}"), "--", "pause"]).unwrap();
+    expect_ok(&running, &["wait", "--for=condition=Ready", "pod/pod", "--timeout=5s"]);
+    assert_eq!(running.deaths(), []);
     running.down().unwrap();
     expect_nothing(&cache(), &name);
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kms::{Method, Settings};
+use kms::{Operation, Settings};
 use model::{Answer, Kms, KmsCall};
 
 use crate::actions::Tried;
@@ -38,8 +38,8 @@ impl World<'_> {
         let mut counts = Counts::default();
         for entry in std::fs::read_dir(folder).ok()?.flatten() {
             for call in kms::calls(&entry.path()).unwrap_or_default() {
-                counts.encrypt += usize::from(call.call == Method::Encrypt);
-                counts.decrypt += usize::from(call.call == Method::Decrypt);
+                counts.encrypt += usize::from(call.call == Operation::Encrypt);
+                counts.decrypt += usize::from(call.call == Operation::Decrypt);
             }
         }
         Some(counts)
@@ -50,11 +50,11 @@ impl World<'_> {
     }
 }
 
-fn method(call: KmsCall) -> Method {
+fn method(call: KmsCall) -> Operation {
     match call {
-        KmsCall::Status => Method::Status,
-        KmsCall::Encrypt => Method::Encrypt,
-        KmsCall::Decrypt => Method::Decrypt,
+        KmsCall::Status => Operation::Status,
+        KmsCall::Encrypt => Operation::Encrypt,
+        KmsCall::Decrypt => Operation::Decrypt,
     }
 }
 

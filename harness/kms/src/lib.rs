@@ -1,0 +1,27 @@
+//! A key management plugin for tests: it speaks KMS v2, the gRPC service that an API server asks to seal the keys of its
+//! Secrets, and it fails, dawdles, and loses keys when it is told to. Its keys lie beside it in a file. It keeps no
+//! secret from anybody and is for nothing but tests.
+//!
+//! All that it knows is in one folder, which whoever runs the test shares with it:
+//!
+//! | file | what |
+//! |---|---|
+//! | `settings.json` | [`Settings`], read afresh at every call; the defaults where there is none |
+//! | `calls.jsonl` | one line for each [`Call`] |
+//! | `master` | 32 random bytes that the key of every key id is derived from; made at the first start |
+
+mod calls;
+mod error;
+mod keys;
+mod plugin;
+mod server;
+mod settings;
+mod wire;
+
+pub use calls::{Call, Operation, calls};
+pub use error::Error;
+pub use server::serve;
+pub use settings::Settings;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+use std::time::{Duration, Instant};
+
+use http::uri::PathAndQuery;
+use proptest::prelude::*;
+use prost::Message;
+use tempfile::TempDir;
+use tonic::client::Grpc;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
+
+use super::*;
+use crate::wire::*;
+
+/// A plugin that serves until the test ends, in a thread of its own.
+struct Served {
+    folder: TempDir,
+    client: Grpc<Channel>,
+}
+
+impl Served {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(folder).await
+    }
+
+    async fn in_folder(folder: TempDir) -> Self {
+        let path = folder.path().to_owned();
+        let socket = path.join("kms.sock");
+        let at = socket.clone();
+        std::thread::spawn(move || serve(&at, &path));
+        Self { client: Grpc::new(connect(&socket).await), folder }
+    }
+
+    fn set(&self, settings: Settings) {
+        settings.write(self.folder.path()).unwrap();
+    }
+
+    async fn ask<Q, A>(&mut self, path: &'static str, message: Q, within: Duration) -> Result<A, Status>
+    where
+        Q: Message + 'static,
+        A: Message + Default + 'static,
+    {
+        self.client.ready().await.unwrap();
+        let mut request = Request::new(message);
+        request.set_timeout(within);
+        let codec = ProstCodec::<Q, A>::default();
+        let answer = self.client.unary(request, PathAndQuery::from_static(path), codec).await;
+        answer.map(tonic::Response::into_inner)
+    }
+
+    async fn status(&mut self) -> Result<StatusResponse, Status> {
+        self.ask(STATUS, StatusRequest {}, LONG).await
+    }
+
+    async fn encrypt(&mut self, plain: &[u8]) -> Result<EncryptResponse, Status> {
+        self.ask(ENCRYPT, EncryptRequest { plaintext: plain.into(), uid: "u".into() }, LONG).await
+    }
+
+    async fn decrypt(&mut self, key: &str, sealed: &[u8]) -> Result<Vec<u8>, Status> {
+        let message = DecryptRequest {
+            ciphertext: sealed.into(),
+            uid: "u".into(),
+            key_id: key.into(),
+            annotations: Default::default(),
+        };
+        self.ask(DECRYPT, message, LONG).await.map(|answer: DecryptResponse| answer.plaintext)
+    }
+
+    fn calls(&self) -> Vec<(Operation, String, bool)> {
+        let calls = calls(self.folder.path()).unwrap();
+        calls.into_iter().map(|Call { call, key, ok }| (call, key, ok)).collect()
+    }
+}
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// Connects once the socket takes connections.
+async fn connect(socket: &std::path::Path) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("unix:{}", socket.display())).unwrap();
+    let begin = Instant::now();
+    loop {
+        match endpoint.connect().await {
+            Ok(channel) => return channel,
+            Err(why) => assert!(begin.elapsed() < LONG, "{why}"),
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn settings(change: impl FnOnce(&mut Settings)) -> Settings {
+    let mut settings = Settings::default();
+    change(&mut settings);
+    settings
+}
+
+#[tokio::test]
+async fn what_is_sealed_is_opened_and_every_call_is_recorded() {
+    let mut served = Served::new().await;
+    assert_eq!(calls(served.folder.path()).unwrap(), []);
+    let status = served.status().await.unwrap();
+    assert_eq!((status.version.as_str(), status.healthz.as_str(), status.key_id.as_str()), ("v2", "ok", "k1"));
+    let (one, two) = (served.encrypt(b"seed").await.unwrap(), served.encrypt(b"seed").await.unwrap());
+    assert_eq!(one.key_id, "k1");
+    assert_ne!(one.ciphertext, two.ciphertext);
+    assert_eq!(served.decrypt("k1", &one.ciphertext).await.unwrap(), b"seed");
+    let k1 = |call| (call, "k1".to_owned(), true);
+    let wanted = [Operation::Status, Operation::Encrypt, Operation::Encrypt, Operation::Decrypt].map(k1);
+    assert_eq!(served.calls(), wanted);
+}
+
+#[tokio::test]
+async fn a_new_key_opens_what_it_sealed_and_the_old_one_still_opens_the_rest() {
+    let mut served = Served::new().await;
+    let old = served.encrypt(b"a").await.unwrap();
+    served.set(settings(|settings| settings.key = "k2".into()));
+    assert_eq!(served.status().await.unwrap().key_id, "k2");
+    let new = served.encrypt(b"b").await.unwrap();
+    assert_eq!(new.key_id, "k2");
+    assert_eq!(served.decrypt("k1", &old.ciphertext).await.unwrap(), b"a");
+    assert_eq!(served.decrypt("k2", &new.ciphertext).await.unwrap(), b"b");
+    let mixed = served.decrypt("k2", &old.ciphertext).await.unwrap_err();
+    assert_eq!(mixed.code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_lost_key_opens_and_seals_nothing() {
+    let mut served = Served::new().await;
+    let old = served.encrypt(b"a").await.unwrap();
+    served.set(settings(|settings| settings.lost = ["k1".to_owned()].into()));
+    let lost = served.decrypt("k1", &old.ciphertext).await.unwrap_err();
+    assert_eq!((lost.code(), lost.message()), (Code::NotFound, "the key `k1` is lost"));
+    assert_eq!(served.encrypt(b"b").await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(served.status().await.unwrap().healthz, "ok");
+    served.set(Settings::default());
+    assert_eq!(served.decrypt("k1", &old.ciphertext).await.unwrap(), b"a");
+}
+
+#[tokio::test]
+async fn each_call_fails_by_itself() {
+    let mut served = Served::new().await;
+    let sealed = served.encrypt(b"a").await.unwrap().ciphertext;
+    for broken in [Operation::Status, Operation::Encrypt, Operation::Decrypt] {
+        served.set(settings(|settings| settings.fails = [broken].into()));
+        let codes = [
+            served.status().await.map_or_else(|status| status.code(), |_| Code::Ok),
+            served.encrypt(b"b").await.map_or_else(|status| status.code(), |_| Code::Ok),
+            served.decrypt("k1", &sealed).await.map_or_else(|status| status.code(), |_| Code::Ok),
+        ];
+        let wanted = [Operation::Status, Operation::Encrypt, Operation::Decrypt]
+            .map(|call| if call == broken { Code::Unavailable } else { Code::Ok });
+        assert_eq!(codes, wanted, "{broken:?}");
+        assert!(served.calls().contains(&(broken, "k1".into(), false)));
+    }
+}
+
+#[tokio::test]
+async fn an_unhealthy_plugin_says_so() {
+    let mut served = Served::new().await;
+    served.set(settings(|settings| settings.unhealthy = true));
+    assert_eq!(served.status().await.unwrap().healthz, "unhealthy, as it was told to be");
+    served.encrypt(b"a").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_is_late_and_a_caller_that_does_not_wait_gets_none() {
+    let mut served = Served::new().await;
+    served.set(settings(|settings| settings.delay = 300));
+    let begin = Instant::now();
+    served.status().await.unwrap();
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+    served.set(settings(|settings| settings.delay = 60_000));
+    let begin = Instant::now();
+    let late = served.ask::<_, StatusResponse>(STATUS, StatusRequest {}, Duration::from_millis(200)).await;
+    let code = late.unwrap_err().code();
+    assert!(matches!(code, Code::DeadlineExceeded | Code::Cancelled), "{code}");
+    assert!(begin.elapsed() < LONG);
+    served.set(Settings::default());
+    served.status().await.unwrap();
+    let mut oks: Vec<bool> = served.calls().into_iter().map(|(.., ok)| ok).collect();
+    oks.sort_unstable();
+    assert_eq!(oks, [false, true, true], "what was given up is recorded too");
+}
+
+#[tokio::test]
+async fn what_was_cut_or_changed_is_refused() {
+    let mut served = Served::new().await;
+    let sealed = served.encrypt(b"seed").await.unwrap().ciphertext;
+    for length in 0..sealed.len() {
+        let refused = served.decrypt("k1", &sealed[..length]).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{length}");
+    }
+    for at in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[at] ^= 1;
+        assert_eq!(served.decrypt("k1", &changed).await.unwrap_err().code(), Code::InvalidArgument, "{at}");
+    }
+}
+
+#[tokio::test]
+async fn settings_that_are_none_are_told_by_every_call() {
+    let mut served = Served::new().await;
+    let sealed = served.encrypt(b"a").await.unwrap().ciphertext;
+    for text in ["", "{", "[]", "7", r#"{"kee": "k2"}"#, r#"{"fails": ["encode"]}"#, r#"{"delay": -1}"#] {
+        std::fs::write(served.folder.path().join("settings.json"), text).unwrap();
+        let refusals = [
+            served.status().await.unwrap_err(),
+            served.encrypt(b"b").await.unwrap_err(),
+            served.decrypt("k1", &sealed).await.unwrap_err(),
+        ];
+        for refusal in refusals {
+            assert_eq!(refusal.code(), Code::FailedPrecondition);
+            assert!(refusal.message().contains("settings.json` is not well formed: "), "{refusal}");
+        }
+    }
+    served.set(Settings::default());
+    served.status().await.unwrap();
+}
+
+#[tokio::test]
+async fn another_method_is_not_there_and_garbage_for_a_message_is_refused() {
+    let mut served = Served::new().await;
+    let other = served.ask::<_, StatusResponse>("/v2.KeyManagementService/Sign", StatusRequest {}, LONG).await;
+    assert_eq!(other.unwrap_err().code(), Code::Unimplemented);
+    // Its second field is a string, which this is not.
+    let garbage = DecryptResponse { plaintext: vec![0xff; 4] };
+    let status = served.ask::<_, EncryptResponse>(ENCRYPT, Wrong { uid: garbage.plaintext }, LONG).await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    served.status().await.unwrap();
+}
+
+/// The second field as bytes.
+#[derive(Clone, PartialEq, Message)]
+struct Wrong {
+    #[prost(bytes = "vec", tag = "2")]
+    uid: Vec<u8>,
+}
+
+#[tokio::test]
+async fn a_plugin_that_comes_back_has_its_keys_and_takes_its_socket_again() {
+    let mut first = Served::new().await;
+    let sealed = first.encrypt(b"a").await.unwrap().ciphertext;
+    let master = first.folder.path().join("master");
+    let kept = std::fs::read(&master).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&master.metadata().unwrap().permissions());
+    assert_eq!((kept.len(), mode & 0o777), (32, 0o600));
+    let mut second = Served::in_folder(first.folder).await;
+    assert_eq!(second.decrypt("k1", &sealed).await.unwrap(), b"a");
+    assert_eq!(std::fs::read(&master).unwrap(), kept);
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("kms.sock");
+    let missing = folder.path().join("missing");
+    assert!(matches!(serve(&socket, &missing), Err(Error::File { .. })));
+    std::fs::write(folder.path().join("master"), "short").unwrap();
+    let error = serve(&socket, folder.path()).unwrap_err();
+    assert!(error.to_string().ends_with("master` does not hold 32 bytes"), "{error}");
+    let whole = tempfile::tempdir().unwrap();
+    assert!(matches!(serve(&missing.join("kms.sock"), whole.path()), Err(Error::File { .. })));
+}
+
+#[test]
+fn a_line_that_is_still_being_written_is_no_call_yet_and_a_wrong_one_is_a_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = |text: &str| std::fs::write(folder.path().join("calls.jsonl"), text).unwrap();
+    record("{\"call\":\"encrypt\",\"key\":\"k1\",\"ok\":true}\n{\"call\":\"dec");
+    let call = Call { call: Operation::Encrypt, key: "k1".into(), ok: true };
+    assert_eq!(calls(folder.path()).unwrap(), [call]);
+    record("{\"call\":\"encrypt\"}\n");
+    assert!(matches!(calls(folder.path()), Err(Error::Malformed { .. })));
+}
+
+/// The bytes of the published definition, written by hand.
+#[test]
+fn messages_have_the_published_fields() {
+    let asked = DecryptRequest::decode(&b"\x0a\x02\x01\x02\x12\x01u\x1a\x02k1\x22\x06\x0a\x01a\x12\x01b"[..]).unwrap();
+    assert_eq!((asked.ciphertext, asked.uid.as_str(), asked.key_id.as_str()), (vec![1, 2], "u", "k1"));
+    assert_eq!(asked.annotations, [("a".to_owned(), b"b".to_vec())].into());
+    let asked = EncryptRequest::decode(&b"\x0a\x01p\x12\x01u"[..]).unwrap();
+    assert_eq!((asked.plaintext.as_slice(), asked.uid.as_str()), (&b"p"[..], "u"));
+    let status = StatusResponse { version: "v2".into(), healthz: "ok".into(), key_id: "k1".into() };
+    assert_eq!(status.encode_to_vec(), b"\x0a\x02v2\x12\x02ok\x1a\x02k1");
+    let sealed = EncryptResponse { ciphertext: vec![1], key_id: "k".into(), annotations: Default::default() };
+    assert_eq!(sealed.encode_to_vec(), b"\x0a\x01\x01\x12\x01k");
+    assert_eq!(DecryptResponse { plaintext: vec![9] }.encode_to_vec(), b"\x0a\x01\x09");
+}
+
+proptest! {
+    #[test]
+    fn no_garbage_is_opened_and_none_breaks_anything(
+        garbage in proptest::collection::vec(any::<u8>(), 0..200),
+        id in ".{0,40}",
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = crate::keys::Keys::of(folder.path()).unwrap();
+        prop_assert!(keys.open(&id, &garbage).is_err());
+        let sealed = keys.seal(&id, &garbage).unwrap();
+        prop_assert_eq!(keys.open(&id, &sealed).unwrap(), garbage);
+    }
+}

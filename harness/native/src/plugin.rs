@@ -1,0 +1,21 @@
+//! The box's key management plugins: this program, run again as one.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::error::chain;
+
+/// The hidden word; see [`crate::hidden_main`].
+pub(crate) const KMS: &str = "__kms";
+
+/// The folder with a folder for each plugin, below the one that a box shares with the host.
+pub(crate) const FOLDER: &str = "kms";
+
+/// `__kms SOCKET FOLDER`.
+pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
+    let [socket, folder] = words else { return Err(io::Error::other("a socket and a folder are wanted")) };
+    let served = kms::serve(Path::new(socket), Path::new(folder));
+    served.map(|()| ExitCode::SUCCESS).map_err(|error| io::Error::other(chain(&error)))
+}
