@@ -86,4 +86,6 @@ pub enum Install {
     Kyverno,
     /// Sigstore's policy-controller.
     PolicyController,
+    /// External Secrets Operator.
+    ExternalSecrets,
 }

@@ -136,6 +136,7 @@ fn installed(install: Install) -> Vec<&'static str> {
         Install::Sigstore => with_tools(&["fulcio", "rekor-tiles", "timestamp-authority"]),
         Install::Kyverno => vec!["kyverno"],
         Install::PolicyController => vec!["policy-controller"],
+        Install::ExternalSecrets => vec!["external-secrets"],
     }
 }
 
@@ -239,6 +240,7 @@ mod tests {
         assert_eq!(plain, ["kubernetes", "runtime", "registry", "cosign", "syft", "grype"]);
         assert_eq!(names(&[Install::Registry, Install::PlainRegistry]), plain);
         assert_eq!(names(&[Install::PolicyController]), ["kubernetes", "runtime", "policy-controller"]);
+        assert_eq!(names(&[Install::ExternalSecrets]), ["kubernetes", "runtime", "external-secrets"]);
         assert_eq!(tool("kyverno").unwrap().binaries, ["kyverno"]);
         assert!(matches!(tool("trivy"), Err(Error::UnknownComponent(_))));
     }

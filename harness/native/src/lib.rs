@@ -39,6 +39,7 @@ mod start;
 pub mod wait;
 
 pub use cache::Cache;
+pub use config::FIRST_SERVICE as API_ADDRESS;
 pub use error::Error;
 pub use hidden::hidden_main;
 pub use net::NODE_ADDRESS;

@@ -1,6 +1,7 @@
 //! The recipes: which packages make up a component, and how they are built.
 
 mod signing;
+mod stores;
 mod verifiers;
 
 use super::{Component, Step};
@@ -49,7 +50,7 @@ macro_rules! kubernetes {
     };
 }
 
-pub(super) static PINNED: [Component; 12] = [
+pub(super) static PINNED: [Component; 13] = [
     kubernetes!("1.36.3"),
     kubernetes!("1.35.4"),
     RUNTIME,
@@ -62,6 +63,7 @@ pub(super) static PINNED: [Component; 12] = [
     signing::GRYPE,
     verifiers::KYVERNO,
     verifiers::POLICY_CONTROLLER,
+    stores::EXTERNAL_SECRETS,
 ];
 
 const RUNTIME: Component = Component {
