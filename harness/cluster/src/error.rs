@@ -83,7 +83,7 @@ pub enum Error {
         /// Its words.
         said: String,
     },
-    /// What verifies images at admission could not be installed, or never refused what it has to.
+    /// An engine could not be installed, or was never seen to do what it has to.
     #[error("{engine} could not be installed: {why}")]
     Engine {
         /// Its name.

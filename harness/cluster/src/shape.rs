@@ -170,5 +170,6 @@ fn installed(install: &Install) -> native::Install {
         Install::Sigstore => native::Install::Sigstore,
         Install::Kyverno => native::Install::Kyverno,
         Install::PolicyController => native::Install::PolicyController,
+        Install::ExternalSecrets => native::Install::ExternalSecrets,
     }
 }

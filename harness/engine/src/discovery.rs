@@ -186,6 +186,22 @@ pub(crate) async fn fetch(who: &Who, resource: &Resource, namespace: &str, name:
     }
 }
 
+/// The same, with nothing for an object that the server says is not there.
+///
+/// # Errors
+/// What the server said instead.
+pub(crate) async fn find(who: &Who, resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>, String> {
+    found(&who.send(Call::get(resource.object(namespace, name))).await.reply)
+}
+
+fn found(reply: &Reply) -> Result<Option<Value>, String> {
+    match reply {
+        Reply::Http { code: 200, body: model::Body::Json(body), .. } => Ok(Some(body.clone())),
+        Reply::Http { code: 404, body: model::Body::Json(status), .. } if status["reason"] == "NotFound" => Ok(None),
+        reply => Err(request::said(reply)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +238,16 @@ mod tests {
         assert_eq!(all[0].collection(None), "/api/v1/pods");
         assert_eq!(all[1].object("a", "n"), "/api/v1/nodes/n");
         assert_eq!(all[2].object("a", "n"), "/apis/apps/v1/namespaces/a/deployments/n");
+    }
+
+    #[test]
+    fn only_the_servers_own_word_says_that_an_object_is_not_there() {
+        let reply = |code, body: &[u8]| Reply::Http { code, body: model::Body::of(body), warnings: Vec::new() };
+        let gone = br#"{"kind": "Status", "reason": "NotFound", "message": "secrets \"db\" not found"}"#;
+        assert_eq!(found(&reply(404, gone)), Ok(None));
+        assert!(found(&reply(404, b"404 page not found")).is_err());
+        assert!(found(&reply(503, gone)).is_err());
+        assert_eq!(found(&reply(200, br#"{"kind": "Secret"}"#)), Ok(Some(json!({"kind": "Secret"}))));
     }
 
     #[test]

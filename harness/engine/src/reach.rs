@@ -6,11 +6,13 @@ use serde_json::Value;
 const MARK: &str = "$(namespace)";
 
 /// Kinds without a namespace, as steps write them, that steps may change.
-const CLUSTER_SCOPED: [&str; 14] = [
+const CLUSTER_SCOPED: [&str; 16] = [
     "namespace",
     "node",
     "clusterrole",
     "clusterrolebinding",
+    "clustersecretstore",
+    "clusterexternalsecret",
     "persistentvolume",
     "storageclass",
     "priorityclass",

@@ -17,7 +17,7 @@ use crate::discovery::{Resource, resource_of};
 use crate::lab::Lab;
 use crate::request::{Call, code, encode, json as json_of, said, taken};
 use crate::seen::Beginning;
-use crate::settle::{Touch, anchor, settle};
+use crate::settle::{Touch, acts_at_once, anchor, settle};
 use crate::wait::{Look, Wait, Waiter};
 use crate::{Event, learn, random};
 
@@ -171,15 +171,20 @@ impl<'a> World<'a> {
         self.account_in(&namespace).await
     }
 
-    /// Pods need the ServiceAccount `default`, which a controller makes.
+    /// Pods need the ServiceAccount `default` and the cluster's certificates, which controllers make.
     async fn account_in(&self, namespace: &str) -> Result<(), String> {
-        let what = format!("the ServiceAccount default of {namespace}");
+        let what = format!("the ServiceAccount default and the ConfigMap kube-root-ca.crt of {namespace}");
         let wait = Wait { what: &what, within: Duration::from_secs(30), every: Duration::from_millis(15) };
-        let path = format!("/api/v1/namespaces/{}/serviceaccounts/default", encode(namespace));
+        let home = format!("/api/v1/namespaces/{}", encode(namespace));
+        let account = format!("{home}/serviceaccounts/default");
+        let certificates = format!("{home}/configmaps/kube-root-ca.crt");
+        let own = &self.lab.own;
         self.waiter
-            .until(wait, async || match self.lab.own.fetch(path.as_str()).await {
-                Ok(_) => Look::Found(()),
-                Err(said) => Look::Not(said),
+            .until(wait, async || {
+                match tokio::try_join!(own.fetch(account.as_str()), own.fetch(certificates.as_str())) {
+                    Ok(_) => Look::Found(()),
+                    Err(said) => Look::Not(said),
+                }
             })
             .await
     }
@@ -189,6 +194,9 @@ impl<'a> World<'a> {
         self.anchor(object).await;
         let resource = resource_of(&self.lab.discovery, &self.lab.own, object).await?;
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or(self.namespace()).to_owned();
+        if acts_at_once(&resource) {
+            self.settle().await?;
+        }
         let call = match object["metadata"]["name"].as_str() {
             Some(name) => Call::apply(&resource.object(&namespace, name), object.clone()),
             None => Call::post(resource.collection(Some(&namespace)), object.clone()),
@@ -198,14 +206,14 @@ impl<'a> World<'a> {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             return Err(format!("the set-up's {} `{name}` was not taken: {}", resource.kind, said(&reply)));
         }
-        let is_definition = resource.kind == "CustomResourceDefinition";
+        let is_needed_now = resource.kind == "CustomResourceDefinition" || acts_at_once(&resource);
         self.wrote(&resource, &namespace, &reply);
         if resource.kind == "Namespace"
             && let Some(name) = object["metadata"]["name"].as_str()
         {
             self.account_in(name).await?;
         }
-        if is_definition { self.settle().await } else { Ok(()) }
+        if is_needed_now { self.settle().await } else { Ok(()) }
     }
 
     /// Prepares for a policy with parameters; one whose type the server does not know needs nothing.

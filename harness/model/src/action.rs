@@ -360,7 +360,8 @@ pub struct FieldMatch {
     pub of: Target,
     /// A JSON pointer (RFC 6901) into it, such as `/metadata/labels/team`.
     pub at: String,
-    /// The field, as JSON text (a string without its quotes), is this; any value where it is left out.
+    /// The field, as JSON text (a string without its quotes), is this; any value where it is left out. What is looked for
+    /// in an object that does not exist is unseen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equals: Option<String>,
 }

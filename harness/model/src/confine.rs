@@ -37,6 +37,7 @@ pub fn reach(object: &Value) -> Reach {
         "ImageValidatingPolicy" | "ValidatingPolicy" => named && selects_only_us(&object["spec"]["matchConstraints"]),
         "ClusterImagePolicy" => named && all(&object["spec"]["images"], |image| is_our_image(&image["glob"])),
         "TrustRoot" => named,
+        "ClusterExternalSecret" => named && goes_only_to_us(&object["spec"]),
         kind if CLUSTER_SCOPED.contains(&kind) => named && INERT.contains(&kind),
         _ => object["metadata"].get("namespace").is_none_or(is_ours),
     };
@@ -44,7 +45,7 @@ pub fn reach(object: &Value) -> Reach {
 }
 
 /// Kinds without a namespace that this module must not take for namespaced ones.
-const CLUSTER_SCOPED: [&str; 11] = [
+const CLUSTER_SCOPED: [&str; 12] = [
     "Node",
     "PersistentVolume",
     "StorageClass",
@@ -56,11 +57,18 @@ const CLUSTER_SCOPED: [&str; 11] = [
     "FlowSchema",
     "PriorityLevelConfiguration",
     "IngressClass",
+    "ClusterSecretStore",
 ];
 
 /// Of those, the ones that do nothing until an object names them.
-const INERT: [&str; 5] =
-    ["PersistentVolume", "StorageClass", "PriorityClass", "RuntimeClass", "CertificateSigningRequest"];
+const INERT: [&str; 6] = [
+    "PersistentVolume",
+    "StorageClass",
+    "PriorityClass",
+    "RuntimeClass",
+    "CertificateSigningRequest",
+    "ClusterSecretStore",
+];
 
 fn is_ours(name: &Value) -> bool {
     name.as_str().is_some_and(|name| name.contains(MARK))
@@ -85,6 +93,13 @@ fn subject_is_ours(subject: &Value) -> bool {
 
 fn selects_only_us(matcher: &Value) -> bool {
     is_ours(&matcher["namespaceSelector"]["matchLabels"][OWN_NAMESPACE])
+}
+
+/// A ClusterExternalSecret that goes into the world's namespaces alone; what it goes by is added up.
+fn goes_only_to_us(spec: &Value) -> bool {
+    let is_us = |selector: &Value| is_ours(&selector["matchLabels"][OWN_NAMESPACE]);
+    let one = &spec["namespaceSelector"];
+    (one.is_null() || is_us(one)) && all(&spec["namespaceSelectors"], is_us) && all(&spec["namespaces"], is_ours)
 }
 
 /// A policy of Kyverno each of whose rules matches objects of the world's namespaces alone.

@@ -110,4 +110,6 @@ pub enum Install {
     Kyverno,
     /// Sigstore's policy-controller.
     PolicyController,
+    /// External Secrets Operator.
+    ExternalSecrets,
 }

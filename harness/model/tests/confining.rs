@@ -99,6 +99,23 @@ fn a_cluster_policy_is_confined_by_what_every_rule_matches() {
 }
 
 #[test]
+fn a_store_is_inert_and_a_cluster_external_secret_is_confined_by_where_it_goes() {
+    let store = |name: &str| json!({"kind": "ClusterSecretStore", "metadata": {"name": name}, "spec": {}});
+    assert_eq!(reach(&store("$(namespace)-vault")), Reach::Confined);
+    assert_eq!(reach(&store("vault")), Reach::Cluster);
+    let spread =
+        |spec: Value| json!({"kind": "ClusterExternalSecret", "metadata": {"name": "$(namespace)"}, "spec": spec});
+    let ours = json!({"matchLabels": {"kubernetes.io/metadata.name": "$(namespace)"}});
+    let theirs = json!({"matchLabels": {"team": "blue"}});
+    assert_eq!(reach(&spread(json!({"namespaceSelector": ours}))), Reach::Confined);
+    assert_eq!(reach(&spread(json!({"namespaces": ["$(namespace)", "$(namespace)-b"]}))), Reach::Confined);
+    assert_eq!(reach(&spread(json!({"namespaceSelector": theirs}))), Reach::Cluster);
+    assert_eq!(reach(&spread(json!({"namespaceSelectors": [ours, theirs]}))), Reach::Cluster);
+    assert_eq!(reach(&spread(json!({"namespaceSelector": ours, "namespaces": ["default"]}))), Reach::Cluster);
+    assert_eq!(reach(&spread(json!({"namespaceSelector": {}}))), Reach::Cluster);
+}
+
+#[test]
 fn an_image_validating_policy_is_confined_by_its_selector() {
     let policy = |constraints: Value| json!({"kind": "ImageValidatingPolicy", "metadata": {"name": "$(namespace)"}, "spec": {"matchConstraints": constraints}});
     let ours = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "$(namespace)"}}});

@@ -137,6 +137,7 @@ fn installed(install: Install) -> Vec<&'static str> {
         Install::Sigstore => with_tools(&["fulcio", "rekor-tiles", "timestamp-authority"]),
         Install::Kyverno => vec!["kyverno"],
         Install::PolicyController => vec!["policy-controller"],
+        Install::ExternalSecrets => vec!["external-secrets"],
     }
 }
 
@@ -240,6 +241,7 @@ mod tests {
         assert_eq!(plain, ["kubernetes", "runtime", "etcd-tools", "registry", "cosign", "syft", "grype"]);
         assert_eq!(names(&[Install::Registry, Install::PlainRegistry]), plain);
         assert_eq!(names(&[Install::PolicyController]), ["kubernetes", "runtime", "etcd-tools", "policy-controller"]);
+        assert_eq!(names(&[Install::ExternalSecrets]), ["kubernetes", "runtime", "etcd-tools", "external-secrets"]);
         assert_eq!(tool("kyverno").unwrap().binaries, ["kyverno"]);
         assert!(matches!(tool("trivy"), Err(Error::UnknownComponent(_))));
     }

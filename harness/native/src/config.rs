@@ -52,7 +52,8 @@ const POD_CIDR: &str = "10.244.0.0/16";
 const NODE_MASK: u8 = 20;
 
 const SERVICE_CIDR: &str = "10.96.0.0/16";
-pub(crate) const FIRST_SERVICE: &str = "10.96.0.1";
+/// The address of the service `kubernetes`: the API server's, inside the box.
+pub const FIRST_SERVICE: &str = "10.96.0.1";
 
 /// A file of the box.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,7 +42,7 @@ pub struct BoxShape {
     pub sync_frequency: Option<String>,
     /// 0 (no node: etcd, API server, and the controllers that a namespace needs) or 1.
     pub nodes: u8,
-    /// What stands beside the cluster. The services run as processes of the box; of the verifiers only the programs are
+    /// What stands beside the cluster. The services run as processes of the box; of the controllers only the programs are
     /// there, at `/run/gauntlet/bin/NAME`, and their files at `/run/gauntlet/data/NAME`: they run as pods.
     pub install: BTreeSet<Install>,
 }
@@ -62,6 +62,8 @@ pub enum Install {
     Kyverno,
     /// The programs and definitions of sigstore's policy-controller.
     PolicyController,
+    /// The program and definitions of External Secrets Operator.
+    ExternalSecrets,
 }
 
 impl BoxShape {

@@ -20,6 +20,7 @@ pub(super) fn named(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, Strin
         if names.contains(&name) {
             let mut object: Value = serde_saphyr::from_str(document).map_err(|why| format!("{name}: {why}"))?;
             shorten(&mut object["spec"]["versions"]);
+            served(&mut object);
             found.push(object);
         }
     }
@@ -40,6 +41,13 @@ fn shorten(schema: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(shorten),
         _ => {}
+    }
+}
+
+/// Takes out the versions that nobody can ask for.
+fn served(definition: &mut Value) {
+    if let Some(versions) = definition["spec"]["versions"].as_array_mut() {
+        versions.retain(|version| version["served"] != false || version["storage"] == true);
     }
 }
 
@@ -71,5 +79,15 @@ mod tests {
             json!({"description": "long", "properties": {"description": {"type": "string", "description": "x"}}});
         shorten(&mut schema);
         assert_eq!(schema, json!({"properties": {"description": {"type": "string"}}}));
+    }
+
+    #[test]
+    fn a_version_stays_if_it_is_served_or_stored() {
+        let version =
+            |name: &str, served: bool, storage: bool| json!({"name": name, "served": served, "storage": storage});
+        let mut definition = json!({"spec": {"versions": [version("v1", true, false), version("v2", false, true), version("v3", false, false)]}});
+        served(&mut definition);
+        let names: Vec<_> = definition["spec"]["versions"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+        assert_eq!(names, ["v1", "v2"]);
     }
 }

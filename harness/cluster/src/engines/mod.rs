@@ -1,9 +1,11 @@
-//! Installs what verifies images at admission. Such an engine runs as pods of the test image, with its own program from
-//! the box; what it wants to find in the cluster is partly ours (below `manifests`) and partly its own, read from its
-//! component's data. It is ready when the API server, on its word, has refused an object that is known to be bad.
+//! Installs what verifies images at admission, and what brings secrets in. Such an engine runs as pods of the test image,
+//! with its own program from the box; what it wants to find in the cluster is partly ours (below `manifests`) and partly
+//! its own, read from its component's data. It is ready when it has been seen at work: when the API server, on its word,
+//! has refused an object that is known to be bad, or when a secret has come in.
 
 mod api;
 mod definitions;
+mod external_secrets;
 mod kyverno;
 mod policy_controller;
 mod tuf;
@@ -45,8 +47,13 @@ pub(crate) async fn install(
     let policy_controller = one(shape, Install::PolicyController, "policy-controller", start, async || {
         policy_controller::install(site).await.map_err(|why| Error::Engine { engine: "policy-controller", why })
     });
-    let (kyverno, policy_controller) = tokio::try_join!(kyverno, policy_controller)?;
-    Ok(kyverno.into_iter().chain(policy_controller).collect())
+    let external_secrets = one(shape, Install::ExternalSecrets, "external-secrets", start, async || {
+        let engine = "External Secrets Operator";
+        external_secrets::install(site).await.map_err(|why| Error::Engine { engine, why })
+    });
+    let (kyverno, policy_controller, external_secrets) =
+        tokio::try_join!(kyverno, policy_controller, external_secrets)?;
+    Ok([kyverno, policy_controller, external_secrets].into_iter().flatten().collect())
 }
 
 /// Installs one engine, if it is wanted, and says when it was ready.

@@ -15,9 +15,11 @@
 //! | a Namespace's labels | a label on the canaries' namespace, and a webhook that selects it | the same |
 //! | ClusterPolicy, Policy and the \[Namespaced\]ImageValidatingPolicy of Kyverno | one of each, once their own status is right | dry runs are denied by it, in both passes |
 //! | ClusterImagePolicy, TrustRoot | a policy, once their own status is right | a dry run is denied by it |
+//! | SecretStore, ClusterSecretStore, ExternalSecret, ClusterExternalSecret of External Secrets Operator | one of each, once their own status is there | its controller has looked at it |
 //! | ResourceQuota, PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
 
 mod canaries;
+mod external_secrets;
 mod kyverno;
 mod plan;
 mod policy;
@@ -27,5 +29,6 @@ mod status;
 mod webhook;
 
 pub(crate) use canaries::Canaries;
+pub(crate) use external_secrets::acts_at_once;
 pub(crate) use plan::{Touch, settle};
 pub(crate) use policy::anchor;

@@ -4,7 +4,7 @@ use futures::FutureExt;
 use futures::future::{LocalBoxFuture, try_join_all};
 use serde_json::Value;
 
-use super::{Canaries, kyverno, policy, policy_controller, rbac, status, webhook};
+use super::{Canaries, external_secrets, kyverno, policy, policy_controller, rbac, status, webhook};
 use crate::discovery::Resource;
 use crate::wait::Waiter;
 
@@ -68,6 +68,9 @@ fn plan<'a>(canaries: &'a Canaries, waiter: &'a Waiter, touches: &'a [Touch], hi
     }
     for kind in kyverno::concerned(touches) {
         works.push(kyverno::policies(canaries, waiter, kind, touches).boxed_local());
+    }
+    for kind in external_secrets::concerned(touches) {
+        works.push(external_secrets::objects(canaries, waiter, kind, touches, history).boxed_local());
     }
     let images = policy_controller::concerned(touches);
     if !images.is_empty() {

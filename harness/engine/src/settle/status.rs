@@ -24,8 +24,13 @@ pub(super) fn test(kind: &str) -> Option<Test> {
 }
 
 fn is_established(object: &Value) -> bool {
-    let conditions = object["status"]["conditions"].as_array();
-    conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Established" && one["status"] == "True"))
+    condition(object, "Established") == Some("True")
+}
+
+/// The status of a condition, where the object has it.
+pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions.iter().find(|one| one["type"] == kind)?["status"].as_str()
 }
 
 pub(super) async fn own(own: &Who, waiter: &Waiter, touch: &Touch, done: Test) -> Result<(), String> {

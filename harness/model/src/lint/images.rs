@@ -33,7 +33,8 @@ impl Notes<'_> {
             let what = format!("world `{name}` has no certificate authority, and steps need one");
             self.say(name, what, "`install: [registry, sigstore]`");
         }
-        let has_engine = install.contains(&Install::Kyverno) || install.contains(&Install::PolicyController);
+        let engines = [Install::Kyverno, Install::PolicyController, Install::ExternalSecrets];
+        let has_engine = engines.iter().any(|engine| install.contains(engine));
         if has_engine && scenario.shape(world).nodes == 0 {
             let what = format!("world `{name}` installs an engine that runs in a pod, and its cluster has no node");
             self.say(name, what, "drop `nodes: 0`");

@@ -1,6 +1,7 @@
 //! The recipes: which packages make up a component, and how they are built.
 
 mod signing;
+mod stores;
 mod verifiers;
 
 use super::{Component, Step};
@@ -63,6 +64,7 @@ pub(super) static PINNED: [Component; 13] = [
     signing::GRYPE,
     verifiers::KYVERNO,
     verifiers::POLICY_CONTROLLER,
+    stores::EXTERNAL_SECRETS,
 ];
 
 /// What looks into etcd, and saves and restores what it holds.

@@ -23,7 +23,8 @@ const RUNS_KEPT: usize = 20;
 const CELLS: &str = "~cells";
 
 /// The milestones of what worlds install.
-const INSTALLS: [&str; 6] = ["registry", "rekor", "timestamp-authority", "fulcio", "kyverno", "policy-controller"];
+const INSTALLS: [&str; 7] =
+    ["registry", "rekor", "timestamp-authority", "fulcio", "kyverno", "policy-controller", "external-secrets"];
 
 /// What all clusters of a run share.
 pub(crate) struct Job {

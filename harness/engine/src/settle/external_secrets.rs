@@ -1,0 +1,245 @@
+//! Canaries for External Secrets Operator. Each of its kinds has a controller of its own, which hears of it by one watch,
+//! in order, and looks at one object at a time. An object's status says that it has been looked at, and not always at
+//! which version; a canary of the same kind that is looked at later shows that. An object that changes while its
+//! controller is at it gets in line again, perhaps behind the canary: hence two of them, one after the other.
+//!
+//! The canaries come to nothing: their stores name credentials that are not there, and nobody's store holds their secrets.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::canaries::{Canaries, LABEL, PATIENCE};
+use super::plan::Touch;
+use super::status::{self, condition};
+use crate::discovery::Resource;
+use crate::request::Who;
+use crate::wait::{Look, Wait, Waiter};
+
+const GROUP: &str = "external-secrets.io";
+const VERSION: &str = "external-secrets.io/v1";
+
+/// How many canaries have to be looked at, one after the other.
+const ROUNDS: usize = 2;
+
+/// A kind that a controller looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    kind: &'static str,
+    plural: &'static str,
+    namespaced: bool,
+}
+
+const SECRETS: Kind = Kind { kind: "ExternalSecret", plural: "externalsecrets", namespaced: true };
+
+const KINDS: [Kind; 4] = [
+    Kind { kind: "SecretStore", plural: "secretstores", namespaced: true },
+    Kind { kind: "ClusterSecretStore", plural: "clustersecretstores", namespaced: false },
+    Kind { kind: "ClusterExternalSecret", plural: "clusterexternalsecrets", namespaced: false },
+    SECRETS,
+];
+
+/// Whether a controller acts on an object of this kind the moment it is there: everything that it needs has to be in
+/// force by then, or it fails and tries again only later.
+pub(crate) fn acts_at_once(resource: &Resource) -> bool {
+    resource.group == GROUP
+}
+
+/// The kinds among `touches`.
+pub(super) fn concerned(touches: &[Touch]) -> Vec<Kind> {
+    KINDS.into_iter().filter(|kind| touches.iter().any(|touch| kind.is_of(touch))).collect()
+}
+
+impl Kind {
+    fn is_of(self, touch: &Touch) -> bool {
+        touch.resource.kind == self.kind && touch.resource.group == GROUP
+    }
+
+    fn path(self, namespace: &str) -> String {
+        let place = if self.namespaced { format!("namespaces/{namespace}/") } else { String::new() };
+        format!("/apis/{VERSION}/{place}{}", self.plural)
+    }
+
+    /// Something to look at, of which nothing comes.
+    fn canary(self, namespace: &str, name: &str) -> Value {
+        let credentials = |more: Value| {
+            let mut spec = json!({"provider": {"kubernetes": {"authRef": {"name": name, "key": "none"}}}});
+            if let Some(conditions) = more.as_array() {
+                spec["provider"]["kubernetes"]["authRef"]["namespace"] = Value::from(namespace);
+                spec["conditions"] = Value::from(conditions.clone());
+            }
+            spec
+        };
+        let secret = json!({
+            "secretStoreRef": {"kind": "SecretStore", "name": name},
+            "data": [{"secretKey": "none", "remoteRef": {"key": "none"}}],
+        });
+        let spec = match self.kind {
+            "SecretStore" => credentials(Value::Null),
+            "ClusterSecretStore" => credentials(json!([{"namespaces": [namespace]}])),
+            "ClusterExternalSecret" => {
+                json!({"namespaceSelector": {"matchLabels": {LABEL: name}}, "externalSecretSpec": secret})
+            }
+            _ => secret,
+        };
+        json!({"apiVersion": VERSION, "kind": self.kind, "metadata": {"name": name}, "spec": spec})
+    }
+}
+
+/// Waits until every object of this kind in `touches` has been looked at, and what came of those that were deleted is
+/// gone. `history` has the earlier touches.
+pub(super) async fn objects(
+    canaries: &Canaries,
+    waiter: &Waiter,
+    kind: Kind,
+    touches: &[Touch],
+    history: &[Touch],
+) -> Result<(), String> {
+    for touch in touches.iter().filter(|touch| kind.is_of(touch)) {
+        match &touch.object {
+            Some(object) if is_looked_after(object) => status::own(canaries.own(), waiter, touch, is_looked_at).await?,
+            Some(_) => {}
+            None if kind == SECRETS => owned_gone(canaries.own(), waiter, touch, history).await?,
+            None => {}
+        }
+    }
+    looked_at(canaries, waiter, kind).await?;
+    // What it makes are ExternalSecrets.
+    if kind.kind == "ClusterExternalSecret" { looked_at(canaries, waiter, SECRETS).await } else { Ok(()) }
+}
+
+/// Waits until a controller has looked at everything that was written before now.
+async fn looked_at(canaries: &Canaries, waiter: &Waiter, kind: Kind) -> Result<(), String> {
+    for _ in 0..ROUNDS {
+        let (name, at) = (canaries.name(), kind.path(canaries.namespace()));
+        let path = format!("{at}/{name}");
+        canaries.make(&at, kind.canary(canaries.namespace(), &name)).await?;
+        let what = format!("External Secrets Operator to look at a {}", kind.kind);
+        let wait = Wait { what: &what, within: PATIENCE, every: Duration::from_millis(10) };
+        let looked = waiter
+            .until(wait, async || match canaries.own().fetch(path.as_str()).await {
+                Ok(object) if condition(&object, "Ready").is_some() => Look::Found(()),
+                Ok(object) => Look::Not(format!("its status {}", object["status"])),
+                Err(said) => Look::Not(said),
+            })
+            .await;
+        canaries.remove(vec![path]);
+        looked?;
+    }
+    Ok(())
+}
+
+/// A store can be left to another controller.
+fn is_looked_after(object: &Value) -> bool {
+    matches!(object["spec"]["controller"].as_str(), None | Some("" | "default"))
+}
+
+/// Whether its status is that of a first look, or of a look at this version where a success says of which it was.
+fn is_looked_at(object: &Value) -> bool {
+    match condition(object, "Ready") {
+        None => false,
+        Some("True") if object["kind"] == SECRETS.kind && follows(&object["spec"]) => {
+            let generation = format!("{}-", object["metadata"]["generation"]);
+            object["status"]["syncedResourceVersion"].as_str().is_some_and(|seen| seen.starts_with(&generation))
+        }
+        Some(_) => true,
+    }
+}
+
+/// Whether an ExternalSecret is fetched again when it changes.
+fn follows(spec: &Value) -> bool {
+    let interval = spec["refreshInterval"].as_str().unwrap_or("1h");
+    match spec["refreshPolicy"].as_str() {
+        Some("CreatedOnce") => false,
+        Some("OnChange") => true,
+        _ => interval.chars().any(|c| ('1'..='9').contains(&c)),
+    }
+}
+
+/// Waits until no Secret is left that a deleted ExternalSecret owned: the garbage collector takes them.
+async fn owned_gone(own: &Who, waiter: &Waiter, touch: &Touch, history: &[Touch]) -> Result<(), String> {
+    let earlier = history.iter().rev().filter(|earlier| earlier.path() == touch.path());
+    let Some(object) = earlier.filter_map(|earlier| earlier.object.as_ref()).next() else { return Ok(()) };
+    let uid = &object["metadata"]["uid"];
+    let path = format!("/api/v1/namespaces/{}/secrets", touch.namespace);
+    let what = format!("what ExternalSecret {} owned to go", touch.name);
+    let wait = Wait { what: &what, within: PATIENCE, every: Duration::from_millis(30) };
+    waiter
+        .until(wait, async || match own.fetch(path.as_str()).await {
+            Ok(list) => match owned(&list, uid) {
+                None => Look::Found(()),
+                Some(name) => Look::Not(format!("the Secret {name} is there")),
+            },
+            Err(said) => Look::Not(said),
+        })
+        .await
+}
+
+/// The first object of a list that an object of this uid owns.
+fn owned<'a>(list: &'a Value, uid: &Value) -> Option<&'a Value> {
+    let is_owned = |item: &&Value| {
+        let owners = item["metadata"]["ownerReferences"].as_array();
+        owners.is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == *uid))
+    };
+    let found = list["items"].as_array()?.iter().find(is_owned)?;
+    Some(&found["metadata"]["name"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(spec: &Value, ready: Option<&str>, seen: &str) -> Value {
+        let conditions: Vec<Value> =
+            ready.into_iter().map(|status| json!({"type": "Ready", "status": status})).collect();
+        json!({"kind": "ExternalSecret", "metadata": {"generation": 2}, "spec": spec,
+            "status": {"conditions": conditions, "syncedResourceVersion": seen}})
+    }
+
+    #[test]
+    fn a_success_speaks_of_one_version_and_a_failure_of_none() {
+        let spec = json!({"refreshInterval": "1h"});
+        assert!(!is_looked_at(&secret(&spec, None, "")));
+        assert!(is_looked_at(&secret(&spec, Some("False"), "")));
+        assert!(is_looked_at(&secret(&spec, Some("True"), "2-abc")));
+        assert!(!is_looked_at(&secret(&spec, Some("True"), "1-abc")));
+        assert!(!is_looked_at(&secret(&json!({}), Some("True"), "20-abc")));
+    }
+
+    #[test]
+    fn what_is_fetched_once_is_not_waited_for() {
+        for spec in [json!({"refreshPolicy": "CreatedOnce"}), json!({"refreshInterval": "0h0m0s"})] {
+            assert!(is_looked_at(&secret(&spec, Some("True"), "1-abc")), "{spec}");
+        }
+        assert!(!is_looked_at(&secret(&json!({"refreshPolicy": "OnChange"}), Some("True"), "1-abc")));
+    }
+
+    #[test]
+    fn a_store_of_another_controller_gets_no_status() {
+        assert!(is_looked_after(&json!({"spec": {}})) && is_looked_after(&json!({"spec": {"controller": "default"}})));
+        assert!(!is_looked_after(&json!({"spec": {"controller": "another"}})));
+        assert!(is_looked_at(&json!({"kind": "SecretStore", "metadata": {"generation": 2},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]}})));
+    }
+
+    #[test]
+    fn what_was_owned_is_found_by_its_owner() {
+        let item = |name: &str, uid: &str| json!({"metadata": {"name": name, "ownerReferences": [{"uid": uid}]}});
+        let list = json!({"items": [json!({"metadata": {"name": "a"}}), item("b", "1"), item("c", "2")]});
+        assert_eq!(owned(&list, &json!("2")), Some(&json!("c")));
+        assert_eq!(owned(&list, &json!("3")), None);
+    }
+
+    #[test]
+    fn a_canary_stays_in_its_namespace() {
+        for kind in KINDS {
+            let canary = kind.canary("gauntlet-canary", "c-1");
+            let within = match kind.kind {
+                "ClusterSecretStore" => &canary["spec"]["conditions"][0]["namespaces"][0] == "gauntlet-canary",
+                "ClusterExternalSecret" => &canary["spec"]["namespaceSelector"]["matchLabels"][LABEL] == "c-1",
+                _ => kind.path("gauntlet-canary").contains("/namespaces/gauntlet-canary/"),
+            };
+            assert!(within, "{canary}");
+        }
+    }
+}

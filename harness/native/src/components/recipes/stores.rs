@@ -1,0 +1,21 @@
+//! What brings secrets into a cluster from stores outside it.
+
+use super::tools;
+use crate::components::{Component, Data};
+
+/// All its controllers are one program; its definitions are the files they are generated into.
+pub(super) const EXTERNAL_SECRETS: Component = tools!(
+    "external-secrets", "0.19.2", ["external-secrets"],
+    renames: [],
+    data: [
+        defined("clusterexternalsecrets.yaml", "config/crds/bases/external-secrets.io_clusterexternalsecrets.yaml"),
+        defined("clustersecretstores.yaml", "config/crds/bases/external-secrets.io_clustersecretstores.yaml"),
+        defined("externalsecrets.yaml", "config/crds/bases/external-secrets.io_externalsecrets.yaml"),
+        defined("generatorstates.yaml", "config/crds/bases/generators.external-secrets.io_generatorstates.yaml"),
+        defined("secretstores.yaml", "config/crds/bases/external-secrets.io_secretstores.yaml"),
+    ]
+);
+
+const fn defined(name: &'static str, path: &'static str) -> Data {
+    Data { module: "github.com/external-secrets/external-secrets", path, name }
+}
