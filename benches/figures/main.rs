@@ -3,7 +3,9 @@
 //! Ratios are between things measured in the same run, in turn; an absolute time says something about one machine on
 //! one day.
 
+mod rotation;
 mod scenario;
+mod sealing;
 mod start;
 mod stats;
 mod step;
@@ -39,6 +41,21 @@ enum Figure {
         #[arg(long, default_value_t = 8)]
         blocks: usize,
     },
+    /// Writes and reads Secrets under each provider of encryption at rest, in turn, then many of them.
+    Sealing {
+        /// How many blocks of fifty writes and fifty reads for each provider.
+        #[arg(long, default_value_t = 8)]
+        blocks: usize,
+        /// How many Secrets are written, rewritten and opened after a restart.
+        #[arg(long, default_value_t = 10_000)]
+        secrets: usize,
+    },
+    /// Rotates Secrets that pods have mounted, with the kubelet's own interval.
+    Rotation {
+        /// How many pods.
+        #[arg(long, default_value_t = 24)]
+        pods: usize,
+    },
     /// Tries every world of a scenario again and again on the same clusters.
     Scenario {
         /// The scenario's folder.
@@ -72,6 +89,10 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     match &arguments.figure {
         Figure::Start { runs } => runtime.block_on(start::measure(&boxes, *runs, &arguments.out)),
         Figure::Step { blocks } => runtime.block_on(step::measure(&boxes, *blocks, &arguments.out)),
+        Figure::Sealing { blocks, secrets } => {
+            runtime.block_on(sealing::measure(&boxes, *blocks, *secrets, &arguments.out))
+        }
+        Figure::Rotation { pods } => runtime.block_on(rotation::measure(&boxes, *pods, &arguments.out)),
         Figure::Scenario { dir, runs } => {
             runtime.block_on(scenario::measure(&boxes, &dir.canonicalize()?, *runs, &arguments.out))
         }
@@ -90,20 +111,24 @@ impl Boxes<'_> {
     }
 
     async fn start(&self, name: &str) -> Result<cluster::Cluster, cluster::Error> {
-        let shape = cluster::ResolvedShape {
-            kubernetes: "1.36".into(),
-            encryption: cluster::ResolvedEncryption::Provider(model::Encryption::Identity),
-            kms: Default::default(),
-            verbosity: None,
-            sync_frequency: None,
-            audit: cluster::ResolvedAudit::Metadata,
-            admission: None,
-            feature_gates: Default::default(),
-            runtime_config: Default::default(),
-            nodes: 1,
-            install: Default::default(),
-            alone: None,
-        };
-        self.start_as(name, &shape).await
+        self.start_as(name, &usual()).await
+    }
+}
+
+/// The shape of a box that nothing special is asked of.
+fn usual() -> cluster::ResolvedShape {
+    cluster::ResolvedShape {
+        kubernetes: "1.36".into(),
+        encryption: cluster::ResolvedEncryption::Provider(model::Encryption::Identity),
+        kms: Default::default(),
+        verbosity: None,
+        sync_frequency: None,
+        audit: cluster::ResolvedAudit::Metadata,
+        admission: None,
+        feature_gates: Default::default(),
+        runtime_config: Default::default(),
+        nodes: 1,
+        install: Default::default(),
+        alone: None,
     }
 }

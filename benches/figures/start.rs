@@ -60,7 +60,7 @@ async fn timed(began: Instant, work: impl Future<Output = Result<(), Box<dyn Err
 }
 
 /// Every check of `/readyz`, those included that a box from a ready-made state need not wait for.
-async fn readyz(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn readyz(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
     poll("/readyz to say ok", async || {
         let look = http::Request::get("/readyz").body(Vec::new())?;
         Ok(cluster.admin().request_text(look).await.map_err(|why| why.to_string()))
@@ -86,7 +86,7 @@ async fn first_pod(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
 }
 
 /// Looks every 5 ms until the look is `Ok`, for 30 s at most.
-async fn poll(
+pub(crate) async fn poll(
     what: &str,
     mut look: impl AsyncFnMut() -> Result<Result<String, String>, Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {

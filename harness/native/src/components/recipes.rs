@@ -50,7 +50,7 @@ macro_rules! kubernetes {
     };
 }
 
-pub(super) static PINNED: [Component; 13] = [
+pub(super) static PINNED: [Component; 14] = [
     kubernetes!("1.36.3"),
     kubernetes!("1.35.4"),
     RUNTIME,

@@ -1,0 +1,101 @@
+//! How long a mounted Secret takes to follow a rotation, with the kubelet's own interval of a minute: many pods, each with
+//! a Secret of its own, rotated at moments spread over two minutes.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::Cluster;
+use engine::{Options, Trial};
+use model::{Loaded, Manifest, WorldOutcome};
+use serde_json::{Value, json};
+
+use crate::Boxes;
+use crate::stats::Spread;
+
+/// No kubelet takes longer: twice its interval, and some.
+const WITHIN: u16 = 150;
+
+/// The rotations of one round: each is a world of its own, and they run side by side.
+#[expect(clippy::print_stdout, reason = "this is a command")]
+pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+    let cluster = boxes.start("figures-rotation").await?;
+    let scenario = Arc::new(scenario(pods)?);
+    let lags = round(&cluster, &scenario, pods).await?;
+    cluster.down().await?;
+    let mut csv = String::from("pod,place,seconds\n");
+    for (pod, place, lag) in &lags {
+        writeln!(csv, "{pod},{place},{:.3}", lag.as_secs_f64())?;
+    }
+    std::fs::write(out.join("rotation.csv"), csv)?;
+    for place in ["api", "file"] {
+        let these = lags.iter().filter(|(_, at, _)| at == place).map(|(_, _, lag)| lag.as_secs_f64()).collect();
+        Spread::of(these).into_iter().for_each(|spread| println!("{place:8} {spread} s"));
+    }
+    Ok(())
+}
+
+/// One world for each pod; each waits for its own moment by making so many objects of no meaning first.
+fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
+    let worlds: serde_json::Map<String, Value> = (0..pods).map(|pod| (world(pod), json!({}))).collect();
+    let rotate = json!({"secret": "db", "key": "password", "to": "new", "within": WITHIN, "watch": {
+        "api": {"object": "secret/db"}, "file": {"file": {"pod": "app", "path": "/etc/db/password"}}}});
+    let step = |id: &str, action: Value, expect: &str| json!({"id": id, "do": action, "expect": expect});
+    let file = json!({"scenario": "v1", "why": "A figure.", "worlds": worlds, "steps": [
+        step("secret", json!({"create": "secret.yaml"}), "admitted"),
+        step("pod", json!({"create": "pod.yaml"}), "admitted"),
+        step("runs", json!({"started": "pod/app"}), "running"),
+        step("rotate", json!({"rotate": rotate}), "admitted"),
+        step("api", json!({"followed": {"of": "rotate", "place": "api"}}), "seen"),
+        step("file", json!({"followed": {"of": "rotate", "place": "file"}}), "seen"),
+    ]});
+    let manifests = [("secret.yaml", secret()), ("pod.yaml", pod())]
+        .map(|(name, object)| (name.to_owned(), vec![Manifest { file: name.into(), object }]));
+    Ok(Loaded {
+        id: "figures/rotation".into(),
+        dir: std::path::PathBuf::new(),
+        text: String::new(),
+        scenario: serde_json::from_value(file)?,
+        manifests: manifests.into(),
+        files: Vec::new(),
+    })
+}
+
+fn world(pod: usize) -> String {
+    format!("pod-{pod}")
+}
+
+fn secret() -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"password": "$(canary:db)"}})
+}
+
+fn pod() -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "app"}, "spec": {
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "main", "image": "$(image:probe)", "imagePullPolicy": "Never", "args": ["pause"],
+            "volumeMounts": [{"name": "db", "mountPath": "/etc/db"}]}],
+        "volumes": [{"name": "db", "secret": {"secretName": "db"}}]}})
+}
+
+async fn round(
+    cluster: &Cluster,
+    scenario: &Arc<Loaded>,
+    pods: usize,
+) -> Result<Vec<(String, String, Duration)>, Box<dyn Error>> {
+    let trials = (0..pods).map(|pod| Trial { scenario: Arc::clone(scenario), world: world(pod) }).collect();
+    let options = Options { keep: false, evidence: None, side_by_side: 8 };
+    let (events, _) = tokio::sync::mpsc::unbounded_channel();
+    let mut lags = Vec::new();
+    for (_, world, outcome) in engine::run(cluster, trials, &options, events).await {
+        let WorldOutcome::Tried(cells) = outcome else { return Err(format!("{world} was not tried").into()) };
+        for place in ["api", "file"] {
+            let after = cells.get(place).and_then(|cell| cell.detail.facts.get("after"));
+            let seconds = after.and_then(|text| text.strip_suffix('s')?.parse().ok());
+            let seconds = seconds.ok_or_else(|| format!("{world}: the {place} did not follow: {cells:?}"))?;
+            lags.push((world.clone(), place.to_owned(), Duration::from_secs_f64(seconds)));
+        }
+    }
+    Ok(lags)
+}

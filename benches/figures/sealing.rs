@@ -1,0 +1,197 @@
+//! What encryption at rest costs: writes and reads of Secrets under each provider over `identity`, in turn; many Secrets
+//! written, rewritten, and opened again after a restart.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use cluster::{Cluster, Control, ResolvedEncryption, ResolvedShape};
+use futures::{StreamExt, TryStreamExt, stream};
+use model::Encryption;
+use serde_json::{Value, json};
+
+use crate::Boxes;
+use crate::stats::Spread;
+
+const NAMESPACE: &str = "/api/v1/namespaces/default/secrets";
+
+/// Operations of each kind in one turn of one provider.
+const BLOCK: usize = 50;
+
+/// How many requests at a time where many Secrets are written.
+const AT_ONCE: usize = 8;
+
+const KMS: &str = "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n\
+    - resources: [secrets]\n  providers:\n  - kms: { apiVersion: v2, name: a, endpoint: \"$(kms:a)\", timeout: 3s }\n\
+    \x20 - identity: {}\n";
+
+/// What the others are compared with.
+const FLOOR: &str = "identity";
+
+struct Sample {
+    provider: &'static str,
+    operation: &'static str,
+    millis: f64,
+}
+
+pub(crate) async fn measure(
+    boxes: &Boxes<'_>,
+    blocks: usize,
+    secrets: usize,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
+    let mut clusters = Vec::new();
+    for (provider, shape) in shapes() {
+        clusters.push((provider, boxes.start_as(&format!("figures-{provider}"), &shape).await?));
+    }
+    let mut samples = Vec::new();
+    for block in 0..=blocks {
+        for turn in 0..clusters.len() {
+            let (provider, cluster) = &clusters[(block + turn) % clusters.len()];
+            let taken = one_block(cluster, provider, block).await?;
+            samples.extend(if block == 0 { Vec::new() } else { taken }); // the first warms everything up
+        }
+    }
+    let count = clusters.len();
+    for turn in 0..count {
+        let (provider, cluster) = &clusters[turn];
+        samples.extend(many(cluster, provider, secrets).await?);
+    }
+    for (_, cluster) in clusters {
+        cluster.down().await?;
+    }
+    std::fs::write(out.join("sealing.csv"), csv(&samples)?)?;
+    show(&samples);
+    Ok(())
+}
+
+fn shapes() -> Vec<(&'static str, ResolvedShape)> {
+    let shape = |encryption, kms: &[&str]| ResolvedShape {
+        nodes: 0,
+        encryption,
+        kms: kms.iter().map(|name| (*name).to_owned()).collect(),
+        ..crate::usual()
+    };
+    let provider = |encryption| shape(ResolvedEncryption::Provider(encryption), &[]);
+    vec![
+        (FLOOR, provider(Encryption::Identity)),
+        ("aescbc", provider(Encryption::Aescbc)),
+        ("aesgcm", provider(Encryption::Aesgcm)),
+        ("secretbox", provider(Encryption::Secretbox)),
+        ("kms-v2", shape(ResolvedEncryption::Config { text: KMS.into(), reload: false }, &["a"])),
+    ]
+}
+
+/// A Secret of 1 KiB.
+fn secret(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"value": "x".repeat(1024)}})
+}
+
+async fn one_block(cluster: &Cluster, provider: &'static str, block: usize) -> Result<Vec<Sample>, Box<dyn Error>> {
+    let mut samples = Vec::with_capacity(2 * BLOCK);
+    for operation in ["write", "read"] {
+        for index in 0..BLOCK {
+            let name = format!("block-{block}-{index}");
+            let request = match operation {
+                "write" => post(&secret(&name))?,
+                _ => http::Request::get(format!("{NAMESPACE}/{name}")).body(Vec::new())?,
+            };
+            let began = Instant::now();
+            let _: Value = cluster.admin().request(request).await?;
+            samples.push(Sample { provider, operation, millis: millis(began.elapsed()) });
+        }
+    }
+    Ok(samples)
+}
+
+/// So many Secrets written, all of them rewritten, and the API server started again with them.
+async fn many(cluster: &Cluster, provider: &'static str, count: usize) -> Result<Vec<Sample>, Box<dyn Error>> {
+    let sample = |operation, took| Sample { provider, operation, millis: millis(took) };
+    let began = Instant::now();
+    let creates = (0..count).map(|index| create(cluster, format!("many-{index}")));
+    stream::iter(creates).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    let created = began.elapsed();
+    let began = Instant::now();
+    let list: Value = cluster.admin().request(http::Request::get(NAMESPACE).body(Vec::new())?).await?;
+    let items = list["items"].as_array().cloned().unwrap_or_default();
+    if items.len() < count {
+        return Err(format!("{} of {count} Secrets are there", items.len()).into());
+    }
+    let puts = items.into_iter().map(|item| put(cluster, item));
+    stream::iter(puts).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    let rewritten = began.elapsed();
+    let (usable, listed) = restart(cluster).await?;
+    Ok(vec![
+        sample("create-many", created),
+        sample("rewrite-many", rewritten),
+        sample("restart-usable", usable),
+        sample("restart-listed", listed),
+    ])
+}
+
+async fn create(cluster: &Cluster, name: String) -> Result<(), Box<dyn Error>> {
+    let _: Value = cluster.admin().request(post(&secret(&name))?).await?;
+    Ok(())
+}
+
+async fn put(cluster: &Cluster, mut item: Value) -> Result<(), Box<dyn Error>> {
+    let name = item["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    (item["apiVersion"], item["kind"]) = ("v1".into(), "Secret".into());
+    let request = http::Request::put(format!("{NAMESPACE}/{name}"))
+        .header("content-type", "application/json")
+        .body(serde_json::to_vec(&item)?)?;
+    let _: Value = cluster.admin().request(request).await?;
+    Ok(())
+}
+
+fn post(object: &Value) -> Result<http::Request<Vec<u8>>, Box<dyn Error>> {
+    let request = http::Request::post(NAMESPACE).header("content-type", "application/json");
+    Ok(request.body(serde_json::to_vec(object)?)?)
+}
+
+/// From the API server's start until it is ready, and until it has given every Secret.
+async fn restart(cluster: &Cluster) -> Result<(Duration, Duration), Box<dyn Error>> {
+    let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
+    let process = "kube-apiserver";
+    toolbox.control(process, Control::Kill)?;
+    crate::start::poll("the API server to end", async || {
+        let life = toolbox.life(process);
+        let over = life.as_ref().is_some_and(|life| matches!(life.state, cluster::State::Ended { .. }));
+        Ok(if over { Ok(String::new()) } else { Err(format!("{life:?}")) })
+    })
+    .await?;
+    toolbox.control(process, Control::Start)?;
+    let began = Instant::now();
+    crate::start::readyz(cluster).await?;
+    let usable = began.elapsed();
+    let _: Value = cluster.admin().request(http::Request::get(NAMESPACE).body(Vec::new())?).await?;
+    Ok((usable, began.elapsed()))
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn csv(samples: &[Sample]) -> Result<String, std::fmt::Error> {
+    let mut csv = String::from("provider,operation,milliseconds\n");
+    for Sample { provider, operation, millis } in samples {
+        writeln!(csv, "{provider},{operation},{millis:.3}")?;
+    }
+    Ok(csv)
+}
+
+#[expect(clippy::print_stdout, reason = "this is a command")]
+fn show(samples: &[Sample]) {
+    let of = |provider: &str, operation: &str| {
+        let these = samples.iter().filter(|sample| sample.provider == provider && sample.operation == operation);
+        Spread::of(these.map(|sample| sample.millis).collect())
+    };
+    let mut rows: Vec<(&str, &str)> = samples.iter().map(|sample| (sample.operation, sample.provider)).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    for (operation, provider) in rows {
+        let (Some(spread), Some(floor)) = (of(provider, operation), of(FLOOR, operation)) else { continue };
+        println!("{operation:16} {provider:12} {spread} ms  {:.2} × {FLOOR}", spread.median / floor.median);
+    }
+}
