@@ -129,6 +129,9 @@ impl Running {
     /// Orders one process of the box to end, to halt, to go on, or to start again, and returns at once: what becomes of
     /// it is told by [`Running::life`]. An end that was ordered is none of [`Running::deaths`].
     ///
+    /// A box is up before its controller manager is: one that is still starting gives up if the API server is not
+    /// healthy for ten seconds. The ServiceAccount `default` in a new namespace says that it has started.
+    ///
     /// # Errors
     /// [`Error::NotAttached`], and [`Error::NoSuchProcess`] for a name that the box never had.
     pub fn control(&self, process: &str, what: Control) -> Result<(), Error> {

@@ -21,15 +21,27 @@ pub(crate) fn expect_life(running: &Running, process: &str, wanted: impl Fn(&Lif
     waited.unwrap()
 }
 
-/// Waits until the API server says that it is ready.
-pub(crate) fn expect_ready(running: &Running) {
-    let waited = wait::until("/readyz", Duration::from_secs(60), Duration::from_millis(100), || {
-        match kubectl(&cache(), running, &["get", "--raw=/readyz"]) {
+/// Waits until `kubectl` answers at all.
+pub(crate) fn expect_ok(running: &Running, args: &[&str]) {
+    let waited = wait::until(&args.join(" "), Duration::from_secs(60), Duration::from_millis(100), || {
+        match kubectl(&cache(), running, args) {
             Ok(_) => Look::Ready(()),
             Err(why) => Look::NotYet(why),
         }
     });
     waited.unwrap();
+}
+
+/// Waits until the API server says that it is ready.
+pub(crate) fn expect_ready(running: &Running) {
+    expect_ok(running, &["get", "--raw=/readyz"]);
+}
+
+/// Waits until the controllers have done their part for a new namespace. A controller manager that is still starting
+/// gives up if the API server is not healthy for ten seconds; one that runs does not.
+pub(crate) fn expect_controllers(running: &Running, namespace: &str) {
+    kubectl(&cache(), running, &["create", "namespace", namespace]).unwrap();
+    expect_ok(running, &["get", "serviceaccount", "default", "--namespace", namespace]);
 }
 
 pub(crate) fn has_ended(life: &Life) -> bool {
@@ -60,6 +72,7 @@ pub(crate) fn processes_obey() {
     assert_eq!(running.life(api), Some(Life { starts: 1, state: State::Alive }));
     assert_eq!(running.life("kubelet"), None);
     assert!(matches!(running.control("kubelet", Control::Kill), Err(Error::NoSuchProcess { .. })));
+    expect_controllers(&running, "first");
     running.control(api, Control::Kill).unwrap();
     let ended = expect_life(&running, api, has_ended);
     assert!(matches!(&ended.state, State::Ended { status, .. } if status == "killed by SIGKILL"), "{ended:?}");
@@ -67,6 +80,20 @@ pub(crate) fn processes_obey() {
     running.control(api, Control::Start).unwrap();
     expect_life(&running, api, |life| *life == Life { starts: 2, state: State::Alive });
     expect_ready(&running);
+
+    // A controller manager that starts beside it has to wait for it, and for its roles.
+    let manager = "kube-controller-manager";
+    for process in [api, manager] {
+        running.control(process, Control::Kill).unwrap();
+        expect_life(&running, process, has_ended);
+    }
+    for process in [manager, api] {
+        running.control(process, Control::Start).unwrap();
+        expect_life(&running, process, |life| life.state == State::Alive);
+    }
+    expect_ready(&running);
+    expect_controllers(&running, "second");
+    assert_eq!(running.deaths(), []);
 
     let etcd = pid(&name, "/etcd");
     running.control("etcd", Control::Freeze).unwrap();
@@ -83,13 +110,17 @@ pub(crate) fn processes_obey() {
     // Ordered in one breath: it starts when it has ended.
     running.control(api, Control::Stop).unwrap();
     running.control(api, Control::Start).unwrap();
-    expect_life(&running, api, |life| *life == Life { starts: 3, state: State::Alive });
+    expect_life(&running, api, |life| *life == Life { starts: 4, state: State::Alive });
     expect_ready(&running);
     assert_eq!(running.deaths(), []);
     assert!(Command::new("kill").args(["-KILL", &pid(&name, "/kube-apiserver")]).status().unwrap().success());
     expect_life(&running, api, has_ended);
     let deaths = running.deaths();
     assert!(matches!(deaths.as_slice(), [death] if death.process == api), "{deaths:?}");
+
+    // What is frozen ends with its box all the same.
+    running.control("etcd", Control::Freeze).unwrap();
+    expect_life(&running, "etcd", |life| life.state == State::Frozen);
     running.down().unwrap();
     expect_nothing(&cache(), &name);
 }

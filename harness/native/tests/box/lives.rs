@@ -111,6 +111,7 @@ pub(crate) fn kept_until_taken_down() {
     assert_eq!(mode & 0o777, 0o600);
     let again = native::start(&cache, &spec(&name, without_nodes()), false, &mut |_| {});
     assert!(matches!(again, Err(Error::NameTaken(_))), "{again:?}");
+    assert!(matches!(running.control("etcd", Control::Kill), Err(Error::NotAttached(_))));
     let server = running.server.clone();
     native::sweep(&cache);
     let listed = native::list(&cache).into_iter().find(|info| info.name == name).unwrap();

@@ -8,7 +8,7 @@ use kms::{Operation, Settings};
 use native::wait::{self, Look};
 use native::{BoxShape, Control, Encryption, PROBE_IMAGE, Running, State};
 
-use crate::control::{expect_life, expect_ready, has_ended};
+use crate::control::{expect_controllers, expect_life, expect_ok, expect_ready, has_ended};
 use crate::host::{expect_nothing, kubectl};
 use crate::lives::{cache, name, start};
 
@@ -55,17 +55,6 @@ fn stored(running: &Running, secret: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Waits until `kubectl` answers at all.
-fn expect_ok(running: &Running, args: &[&str]) {
-    let waited = wait::until(&args.join(" "), Duration::from_secs(60), Duration::from_millis(100), || {
-        match kubectl(&cache(), running, args) {
-            Ok(_) => Look::Ready(()),
-            Err(why) => Look::NotYet(why),
-        }
-    });
-    waited.unwrap();
-}
-
 /// Waits until the API server refuses to read a Secret for a fault of its own.
 fn expect_refused(running: &Running, secret: &str) -> String {
     let waited =
@@ -92,6 +81,7 @@ fn restart(running: &Running, process: &str) {
 pub(crate) fn keys_are_rotated() {
     let name = name("rotate");
     let running = start(&name, shape(aescbc(&[0])));
+    expect_controllers(&running, "first");
     let place = running.encryption_config();
     assert_eq!(place.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     create(&running, "old").unwrap();
@@ -120,8 +110,7 @@ pub(crate) fn keys_are_rotated() {
     // It is never ready again, and still the components go on.
     let unready = kubectl(&cache(), &running, &["get", "--raw=/readyz"]).unwrap_err();
     assert!(unready.contains("[-]informer-sync failed"), "{unready}");
-    kubectl(&cache(), &running, &["create", "namespace", "later"]).unwrap();
-    expect_ok(&running, &["get", "serviceaccount", "default", "--namespace=later"]);
+    expect_controllers(&running, "later");
     running.down().unwrap();
     expect_nothing(&cache(), &name);
 }
@@ -142,6 +131,7 @@ fn count(running: &Running, call: Operation, ok: bool) -> usize {
 pub(crate) fn a_plugin_seals() {
     let name = name("kms");
     let running = start(&name, with_plugin());
+    expect_controllers(&running, "first");
     for secret in ["one", "two"] {
         create(&running, secret).unwrap();
         assert!(stored(&running, secret).starts_with("k8s:enc:kms:v2:a:"));
@@ -188,6 +178,7 @@ pub(crate) fn a_snapshot_is_restored() {
         let output = running.enter().args(["sh", "-c", line]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
+    expect_controllers(&running, "first");
     create(&running, "early").unwrap();
     inside("etcdctl snapshot save snapshot.db");
     create(&running, "late").unwrap();
