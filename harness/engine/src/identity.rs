@@ -66,6 +66,20 @@ impl World<'_> {
         Ok(Who { client, headers, agent: format!("gauntlet/{}", self.namespace()) })
     }
 
+    /// Has later steps use a token that is bound to a pod.
+    pub(crate) fn keep_token(
+        &mut self,
+        namespace: String,
+        name: String,
+        pod: String,
+        token: &str,
+    ) -> Result<(), String> {
+        let client = self.lab.cluster.with_token(token).map_err(|fault| chain(&fault))?;
+        let bound = Token { audience: None, pod: Some(pod) };
+        self.accounts.insert(format!("{namespace}/{name} {bound:?}"), client);
+        Ok(())
+    }
+
     fn acting_as(&self, user: &str, groups: &[String]) -> Vec<(&'static str, String)> {
         let groups = groups.iter().map(|group| (AS_GROUP, self.fill(group)));
         std::iter::once((AS_USER, self.fill(user))).chain(groups).collect()

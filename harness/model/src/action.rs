@@ -91,6 +91,10 @@ pub enum Action {
         /// The audiences; the API server's own where it is empty.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         audiences: Vec<String>,
+        /// A pod of that namespace: the token is good for as long as the pod is there. A later step uses this very token
+        /// with `as: { serviceaccount: { name: …, bound-to: … } }`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bound_to: Option<String>,
     },
     /// Set the replicas of a workload (`…/scale`).
     Scale {

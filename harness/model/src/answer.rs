@@ -171,7 +171,8 @@ pub enum By {
     Kubelet(String),
     /// A container cannot start, with this waiting or terminated reason.
     Container(String),
-    /// Encryption at rest: the API server cannot seal the object, or cannot open what is stored.
+    /// Encryption at rest: the API server cannot seal the object, cannot open what is stored, or does not take another
+    /// configuration over.
     Encryption,
     /// A process of the box of this name ended instead of running.
     Process(String),

@@ -26,12 +26,11 @@ pub struct Encrypt {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Takeover {
-    /// It is started again.
+    /// As it was started: with a `reloading-config` it looks at the file by itself, once a minute; else it is started
+    /// again.
     #[default]
-    Restart,
-    /// It looks at the file by itself, once a minute; the shape's encryption has to be a `reloading-config`.
-    Reload,
-    /// Not at all: the file lies there.
+    Usual,
+    /// Not at all: the file lies there until it is started again.
     None,
 }
 

@@ -37,7 +37,7 @@ fn refusal(asked: Asked, code: u16, status: &Value) -> Verdict {
     if let Some(answer) = read_message(code, message) {
         return answer.into();
     }
-    if code == 500 && texts::sealing_fault(message) {
+    if texts::sealing_fault(code, message) {
         return Answer::Denied { by: By::Encryption }.into();
     }
     let answer = match (code, reason) {

@@ -155,7 +155,7 @@ pub enum Identity {
         audience: Option<String>,
         /// A pod of that namespace: the token is good for as long as the pod is there. It is requested when it is first
         /// used, and once only.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, rename = "bound-to", skip_serializing_if = "Option::is_none")]
         bound_to: Option<String>,
     },
     /// Nobody: no credentials at all.

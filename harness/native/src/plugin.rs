@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use nix::sys::signal::SigSet;
+
 use crate::error::chain;
 
 /// The hidden word; see [`crate::hidden_main`].
@@ -16,6 +18,7 @@ pub(crate) const FOLDER: &str = "kms";
 /// `__kms SOCKET FOLDER`.
 pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
     let [socket, folder] = words else { return Err(io::Error::other("a socket and a folder are wanted")) };
+    SigSet::empty().thread_set_mask()?; // the mask comes down from a launcher that waits for signals itself
     let served = kms::serve(Path::new(socket), Path::new(folder));
     served.map(|()| ExitCode::SUCCESS).map_err(|error| io::Error::other(chain(&error)))
 }

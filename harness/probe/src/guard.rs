@@ -35,9 +35,13 @@ fn is_good(folder: &Path, password: &str) -> bool {
     !password.is_empty() && files.filter_map(|path| fs::read_to_string(path).ok()).any(|good| good.trim() == password)
 }
 
-/// Goes to the door at `HOST:PORT` with the password in `$PASSWORD`, and says what came of it.
-pub(crate) fn knock(target: &str) -> Result<String, String> {
-    let password = std::env::var("PASSWORD").map_err(|_| "there is no $PASSWORD".to_owned())?;
+/// Goes to the door of a Service with the password in `$PASSWORD`, and says what came of it. Its address is in the
+/// variables that a kubelet makes for it.
+pub(crate) fn knock(service: &str) -> Result<String, String> {
+    let var = |name: &str| std::env::var(name).map_err(|_| format!("there is no ${name}"));
+    let password = var("PASSWORD")?;
+    let (host, port) = (var(&format!("{service}_SERVICE_HOST"))?, var(&format!("{service}_SERVICE_PORT"))?);
+    let target = format!("{host}:{port}");
     match web::get(&format!("{target}/{password}")) {
         Ok(_) => Ok("let in\n".into()),
         Err(why) if why.ends_with("403 Forbidden") => Ok("turned away\n".into()),

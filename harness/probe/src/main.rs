@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | environments | fail CODE | crash | \
-                     serve PORT [DIR] | get HOST:PORT/PATH | guard PORT DIR | knock HOST:PORT | \
+                     serve PORT [DIR] | get HOST:PORT/PATH | guard PORT DIR | knock SERVICE | \
                      front --listen ADDRESS:PORT --upstream HOST:PORT]";
 
 fn main() -> ExitCode {
@@ -47,7 +47,7 @@ fn run(words: &[&str]) -> Result<u8, String> {
         ["front", "--listen", address, "--upstream", registry] => front(address, registry).map(|()| 0),
         ["get", target] => web::get(target).map(|body| answer(&body)),
         ["guard", port, dir] => guard(port, dir).map(|()| 0),
-        ["knock", target] => guard::knock(target).map(|text| answer(text.as_bytes())),
+        ["knock", service] => guard::knock(service).map(|text| answer(text.as_bytes())),
         _ => Err(format!("usage: {USAGE}")),
     }
 }

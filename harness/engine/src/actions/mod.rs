@@ -129,7 +129,9 @@ impl World<'_> {
                 self.list(step, resource, *all_namespaces, fields.as_deref(), *watch).await
             }
             Action::Path(path) => self.path(step, path).await,
-            Action::Token { serviceaccount, audiences } => self.token(step, serviceaccount, audiences).await,
+            Action::Token { serviceaccount, audiences, bound_to } => {
+                self.token(step, serviceaccount, audiences, bound_to.as_deref()).await
+            }
             Action::Evict(pod) => self.evict(step, pod).await,
             Action::Exec { pod, command } => self.exec(step, pod, command).await,
             Action::EphemeralContainer { pod, with } => self.ephemeral_container(step, pod, with).await,

@@ -41,13 +41,27 @@ impl World<'_> {
         Ok(Tried::of(who.send(call.dry(step.dry_run)).await))
     }
 
-    pub(super) async fn token(&mut self, step: &Step, account: &str, audiences: &[String]) -> Result<Tried, String> {
+    pub(super) async fn token(
+        &mut self,
+        step: &Step,
+        account: &str,
+        audiences: &[String],
+        pod: Option<&str>,
+    ) -> Result<Tried, String> {
         let (namespace, account) = (self.namespace_of(step), self.fill(account));
         let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", encode(&namespace), encode(&account));
         let audiences: Vec<String> = audiences.iter().map(|audience| self.fill(audience)).collect();
-        let spec = if audiences.is_empty() { json!({}) } else { json!({"audiences": audiences}) };
+        let mut spec = if audiences.is_empty() { json!({}) } else { json!({"audiences": audiences}) };
+        let pod = pod.map(|pod| self.fill(pod));
+        if let Some(pod) = &pod {
+            spec["boundObjectRef"] = json!({"apiVersion": "v1", "kind": "Pod", "name": pod});
+        }
         let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
         let tried = self.ask(step, Call::post(path, body)).await?;
+        let given = tried.exchange.as_ref().and_then(|exchange| crate::request::json(&exchange.reply));
+        if let (Some(pod), Some(token)) = (pod, given.and_then(|body| body["status"]["token"].as_str())) {
+            self.keep_token(namespace, account, pod, token)?;
+        }
         let spec = tried.exchange.as_ref().and_then(|exchange| crate::request::json(&exchange.reply));
         let given: Vec<&str> = spec
             .and_then(|body| body["spec"]["audiences"].as_array())

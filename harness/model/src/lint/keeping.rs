@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Notes;
-use crate::keeping::{CanaryMatch, Followed, Leak, Takeover};
-use crate::{Action, Encryption, Loaded, Record, Step, World, names};
+use crate::keeping::{CanaryMatch, Followed, Leak};
+use crate::{Action, Loaded, Record, Step, World, names};
 
 impl Notes<'_> {
     pub(super) fn keeping(&mut self) {
@@ -33,17 +33,13 @@ impl Notes<'_> {
         let scenario = &self.loaded.scenario;
         let encryption = scenario.shape(world).encryption;
         for step in scenario.steps_in(name) {
-            let Action::Encrypt(encrypt) = &step.action else { continue };
-            let wanted = match (&encryption, encrypt.by) {
-                (Encryption::ReloadingConfig(_), _) | (Encryption::Config(_), Takeover::Restart | Takeover::None) => {
-                    continue;
-                }
-                (_, Takeover::Reload) => "reloading-config",
-                _ => "config",
-            };
+            let Action::Encrypt(_) = &step.action else { continue };
+            if encryption.file().is_some() {
+                continue;
+            }
             let what =
                 format!("step `{}` changes the encryption of world `{name}`, which begins without a file", step.id);
-            self.say(&format!("id: {}", step.id), what, format!("`cluster: {{ encryption: {{ {wanted}: FILE }} }}`"));
+            self.say(&format!("id: {}", step.id), what, "`cluster: { encryption: { config: FILE } }`");
         }
     }
 

@@ -7,7 +7,7 @@
 const INTERNAL: &str = "Internal error occurred: ";
 
 /// Beginnings of the transformers' own errors.
-const FAULTS: [&str; 11] = [
+const FAULTS: [&str; 12] = [
     "no matching prefix found",
     "no matching key was found for the provided ",
     "identity transformer tried to read encrypted data",
@@ -19,13 +19,21 @@ const FAULTS: [&str; 11] = [
     "failed to decrypt DEK, error: ",
     "failed to encrypt DEK, error: ",
     "encryptedDEKSource with keyID hash ",
+    "got unexpected nil transformer",
 ];
 
-/// Whether this message of a reply 500 is such a one.
+/// What a list is answered for as long as the server cannot read all of it (`pkg/storage/cacher`), and why not.
+const INITIALIZING: &str = "storage is (re)initializing: failed to list ";
+
+/// Whether this message of a reply 500, or 429, is such a one.
 #[must_use]
-pub(crate) fn is_fault(message: &str) -> bool {
-    let Some(rest) = message.strip_prefix(INTERNAL) else { return false };
-    let rest = behind_key(rest).unwrap_or(rest);
+pub(crate) fn is_fault(code: u16, message: &str) -> bool {
+    let rest = match code {
+        500 => message.strip_prefix(INTERNAL).map(|rest| behind_key(rest).unwrap_or(rest)),
+        429 => message.strip_prefix(INITIALIZING).and_then(|rest| behind_key(rest.split_once(": ")?.1)),
+        _ => None,
+    };
+    let Some(rest) = rest else { return false };
     let rest = rest.strip_prefix('[').unwrap_or(rest); // several keys or providers were tried
     FAULTS.iter().any(|fault| rest.starts_with(fault))
 }
@@ -48,7 +56,7 @@ mod tests {
             "Internal error occurred: [invalid padding on input, invalid padding on input]",
             "Internal error occurred: failed to decrypt DEK, error: failed to decrypt, error: rpc error: code = Unavailable",
         ] {
-            assert!(is_fault(message), "{message}");
+            assert!(is_fault(500, message) && !is_fault(503, message), "{message}");
         }
         for message in [
             "no matching prefix found",
@@ -57,7 +65,12 @@ mod tests {
             "Internal error occurred: unable to transform key",
             "Internal error occurred: ",
         ] {
-            assert!(!is_fault(message), "{message}");
+            assert!(!is_fault(500, message), "{message}");
         }
+        let list = "storage is (re)initializing: failed to list *core.Secret: unable to transform key \"/registry/secrets/a/b\": \
+                    no matching key was found for the provided AES transformer";
+        assert!(is_fault(429, list) && !is_fault(500, list));
+        assert!(!is_fault(429, "storage is (re)initializing: failed to list *core.Secret: etcdserver: no leader"));
+        assert!(!is_fault(429, "storage is (re)initializing"));
     }
 }

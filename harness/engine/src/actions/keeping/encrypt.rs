@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cluster::Control;
-use model::{Answer, By, Encrypt, Reply, Rewrite, Takeover};
+use model::{Answer, By, Encrypt, Encryption, Reply, Rewrite, Takeover};
 use serde_json::Value;
 
 use super::process::API_SERVER;
@@ -28,13 +28,19 @@ impl World<'_> {
         let text = self.scenario.file_text(&encrypt.with).map_err(|fault| fault.to_string())?;
         self.learn(&text).await?;
         let path = self.toolbox()?.encryption_config();
-        let before = if encrypt.by == Takeover::Reload { Some(self.reloads().await?) } else { None };
+        let before = if self.reloads_by_itself() { Some(self.reloads().await?) } else { None };
         replace(&path, &self.fill(&text)).map_err(|fault| format!("cannot write `{}`: {fault}", path.display()))?;
         match (encrypt.by, before) {
-            (Takeover::Restart, _) => self.restart(API_SERVER).await,
-            (Takeover::Reload, Some(before)) => self.reloaded(before).await,
-            _ => Ok(Tried::answer(Answer::Made)),
+            (Takeover::None, _) => Ok(Tried::answer(Answer::Made)),
+            (Takeover::Usual, Some(before)) => self.reloaded(before).await,
+            (Takeover::Usual, None) => self.restart(API_SERVER).await,
         }
+    }
+
+    fn reloads_by_itself(&self) -> bool {
+        let scenario = &self.scenario.scenario;
+        let shape = scenario.worlds.get(self.name).map(|world| scenario.shape(world));
+        shape.is_some_and(|shape| matches!(shape.encryption, Encryption::ReloadingConfig(_)))
     }
 
     /// Waits until the API server has taken the file over, or has said that it does not.
@@ -51,8 +57,8 @@ impl World<'_> {
                     Look::Found(Tried::answer(Answer::Running).figure("taken over after", began.elapsed()))
                 }
                 Ok((_, bad)) if bad > before.1 => {
-                    let by = By::Process(API_SERVER.into());
-                    Look::Found(Tried::answer(Answer::Refused { by }).figure("refused after", began.elapsed()))
+                    let by = By::Encryption;
+                    Look::Found(Tried::answer(Answer::Denied { by }).figure("refused after", began.elapsed()))
                 }
                 Ok(_) => Look::Not("it has not".into()),
                 Err(why) => Look::Not(why),

@@ -27,11 +27,23 @@ impl World<'_> {
     /// # Errors
     /// When etcd cannot be asked, or has no such key.
     pub(crate) async fn stored(&self, key: &str) -> Result<Vec<u8>, String> {
-        let output = self.etcdctl(&["get", key, "--write-out=json"], None).await?;
-        let reply: Value =
-            serde_json::from_str(&output.stdout).map_err(|fault| format!("etcdctl's answer: {fault}"))?;
-        let value = reply["kvs"][0]["value"].as_str().ok_or_else(|| format!("etcd has no key `{key}`"))?;
-        STANDARD.decode(value).map_err(|fault| format!("etcdctl's answer: {fault}"))
+        self.values(&["get", key]).await?.pop().ok_or_else(|| format!("etcd has no key `{key}`"))
+    }
+
+    /// The bytes at every key that begins so.
+    pub(super) async fn stored_below(&self, prefix: &str) -> Result<Vec<Vec<u8>>, String> {
+        self.values(&["get", prefix, "--prefix"]).await
+    }
+
+    async fn values(&self, args: &[&str]) -> Result<Vec<Vec<u8>>, String> {
+        let fault = |why: &dyn std::fmt::Display| format!("etcdctl's answer: {why}");
+        let args: Vec<&str> = args.iter().copied().chain(["--write-out=json"]).collect();
+        let output = self.etcdctl(&args, None).await?;
+        let reply: Value = serde_json::from_str(&output.stdout).map_err(|why| fault(&why))?;
+        let found = reply["kvs"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let decode =
+            |one: &Value| STANDARD.decode(one["value"].as_str().unwrap_or_default()).map_err(|why| fault(&why));
+        found.iter().map(decode).collect()
     }
 
     /// Writes bytes to a key.

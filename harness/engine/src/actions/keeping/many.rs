@@ -11,6 +11,9 @@ use crate::actions::Tried;
 use crate::request::{Call, encode, taken};
 use crate::world::World;
 
+/// What their names begin with.
+const PREFIX: &str = "many-";
+
 /// The canary that every value is made of.
 const CANARY: &str = "many";
 
@@ -31,16 +34,16 @@ impl World<'_> {
 
     pub(in crate::actions) async fn survey(&self, step: &Step) -> Result<Tried, String> {
         let namespace = self.namespace_of(step);
-        let (mut lost, mut seals) = (Vec::new(), BTreeSet::new());
+        let mut lost = Vec::new();
         for index in 0..self.filled {
             let path = format!("/api/v1/namespaces/{}/secrets/{}", encode(&namespace), name(index));
             let got = self.lab.own.fetch(path).await;
             if !got.is_ok_and(|secret| secret["data"]["value"] == self.value(index)) {
                 lost.push(name(index));
             }
-            let stored = self.stored(&format!("/registry/secrets/{namespace}/{}", name(index))).await;
-            seals.insert(stored.ok().map_or_else(|| "nothing".into(), |bytes| seal(&bytes)));
         }
+        let stored = self.stored_below(&format!("/registry/secrets/{namespace}/{PREFIX}")).await?;
+        let seals: BTreeSet<String> = stored.iter().map(|bytes| seal(bytes)).collect();
         let seals = seals.into_iter().collect::<Vec<_>>().join(", ");
         if lost.is_empty() {
             return Ok(Tried::answer(Answer::Verified).fact("sealed with", seals));
@@ -54,7 +57,7 @@ impl World<'_> {
 }
 
 fn name(index: u16) -> String {
-    format!("many-{index}")
+    format!("{PREFIX}{index}")
 }
 
 fn seal(bytes: &[u8]) -> String {

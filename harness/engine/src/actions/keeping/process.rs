@@ -23,7 +23,7 @@ const READY: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
 
 /// Checks that fail for good where something stored cannot be opened, or a KMS plugin does not answer: an API server
 /// that fails no others is of use, and its state is told.
-const OPEN: [&str; 2] = ["informer-sync", "kms-providers"];
+const OPEN: [&str; 3] = ["informer-sync", "kms-providers", "storage-readiness"];
 
 /// How long those may take before it is believed that they fail.
 const OPEN_FOR: Duration = Duration::from_secs(3);

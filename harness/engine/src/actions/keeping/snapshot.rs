@@ -12,6 +12,9 @@ use crate::world::World;
 /// etcd's data, inside the box.
 pub(crate) const DATA: &str = "/run/gauntlet/etcd";
 
+/// Revisions go on far behind those that clients have seen, so that no watch goes on from before the restore.
+const BUMP: &str = "--bump-revision=1000000000";
+
 impl World<'_> {
     pub(in crate::actions) async fn snapshot(&self, name: &str) -> Result<Tried, String> {
         let file = self.snapshot_file(name)?;
@@ -25,9 +28,11 @@ impl World<'_> {
         let inside = toolbox.inside(&self.snapshot_file(name)?);
         self.end_process(API_SERVER).await?;
         self.end_process(ETCD).await?;
+        let fresh = format!("{DATA}.new");
+        let (file, data) = (inside.to_string_lossy(), format!("--data-dir={fresh}"));
+        self.in_the_box("etcdutl", &["snapshot", "restore", &file, &data, BUMP, "--mark-compacted"], None).await?;
         self.in_the_box("rm", &["-r", DATA], None).await?;
-        let data = format!("--data-dir={DATA}");
-        self.in_the_box("etcdutl", &["snapshot", "restore", &inside.to_string_lossy(), &data], None).await?;
+        self.in_the_box("mv", &[&fresh, DATA], None).await?;
         match self.begin_process(ETCD).await?.refused() {
             None => self.begin_process(API_SERVER).await,
             Some(refused) => Ok(refused),
