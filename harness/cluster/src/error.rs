@@ -88,6 +88,12 @@ pub enum Error {
         /// What stood in the way.
         why: String,
     },
+    /// A trusted root could not be made.
+    #[error("there is no trusted root: {why}")]
+    TrustedRoot {
+        /// What stood in the way.
+        why: String,
+    },
     /// A thread of ours ended before its work was done.
     #[error("a thread of our own was ended")]
     Thread {
@@ -113,7 +119,11 @@ impl Error {
                 format!("scenarios break things on purpose; if `{context}` may be broken, name it on the command line")
             }
             Self::Refused { .. } => "scenarios need an administrator (`cluster-admin`)".into(),
-            Self::Kubeconfig { .. } | Self::Client { .. } | Self::Engine { .. } | Self::Thread { .. } => return None,
+            Self::Kubeconfig { .. }
+            | Self::Client { .. }
+            | Self::Engine { .. }
+            | Self::TrustedRoot { .. }
+            | Self::Thread { .. } => return None,
         })
     }
 }

@@ -12,6 +12,7 @@ mod facts;
 mod shape;
 mod sweep;
 mod toolbox;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ pub use error::{Error, chain};
 pub use facts::{AuditAccess, Facts};
 pub use shape::{ResolvedAudit, ResolvedShape, resolve};
 pub use toolbox::Toolbox;
+pub use trust::{SINCE, Trust};
 
 /// A cluster that answers.
 pub struct Cluster {

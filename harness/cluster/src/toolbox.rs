@@ -80,8 +80,8 @@ impl Toolbox<'_> {
     pub const REKOR: &'static str = "http://rekor.box:3003";
     /// The name that the log signs its checkpoints with.
     pub const REKOR_ORIGIN: &'static str = "rekor.box";
-    /// The timestamp authority.
-    pub const TSA: &'static str = "http://tsa.box:3004";
+    /// Where the timestamp authority takes requests.
+    pub const TIMESTAMPS: &'static str = "http://tsa.box:3004/api/v1/timestamp";
     /// The timestamp authority's port.
     pub const TSA_PORT: u16 = 3004;
 }

@@ -47,8 +47,10 @@ pub(super) async fn install(site: &Site<'_>) -> Result<(), String> {
     let installed = async {
         try_join_all(definitions.iter().map(|definition| definitions::install(site.admin, definition))).await.map(drop)
     };
-    let root = if site.sigstore { Some(tuf::publish(site.running)?) } else { None };
-    installed.await?;
+    let root = async {
+        if site.sigstore { tuf::publish(Toolbox { running: site.running }).await.map(Some) } else { Ok(None) }
+    };
+    let ((), root) = tokio::try_join!(installed, root)?;
     for object in objects(root.as_deref())? {
         api::apply(site.admin, &object).await?;
     }
