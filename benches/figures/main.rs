@@ -90,16 +90,6 @@ impl Boxes<'_> {
     }
 
     async fn start(&self, name: &str) -> Result<cluster::Cluster, cluster::Error> {
-        let shape = cluster::ResolvedShape {
-            kubernetes: "1.36".into(),
-            encryption: model::Encryption::Identity,
-            audit: cluster::ResolvedAudit::Metadata,
-            admission: None,
-            feature_gates: Default::default(),
-            runtime_config: Default::default(),
-            nodes: 1,
-            install: Default::default(),
-        };
-        self.start_as(name, &shape).await
+        self.start_as(name, &cluster::ResolvedShape::usual("1.36")).await
     }
 }

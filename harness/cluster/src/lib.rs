@@ -138,6 +138,14 @@ impl Cluster {
         self.ours.as_ref().map_or(&[], |running| &running.cgroups)
     }
 
+    /// Lets a box of our own live on without this program, until it is taken down by its name.
+    ///
+    /// # Errors
+    /// When it has ended meanwhile.
+    pub fn stay(&mut self) -> Result<(), Error> {
+        self.ours.as_mut().map_or(Ok(()), |running| running.stay().map_err(|source| Error::Box { source }))
+    }
+
     /// Takes a box of our own down and waits until nothing of it is left; a cluster that was there before stays.
     ///
     /// # Errors

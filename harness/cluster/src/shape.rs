@@ -58,6 +58,21 @@ pub fn resolve(loaded: &Loaded, world: &World) -> Result<ResolvedShape, model::E
 }
 
 impl ResolvedShape {
+    /// The usual shape of a release (`1.N`): a node, an audit log, and nothing beside Kubernetes.
+    #[must_use]
+    pub fn usual(kubernetes: &str) -> Self {
+        Self {
+            kubernetes: kubernetes.to_owned(),
+            encryption: Encryption::Identity,
+            audit: ResolvedAudit::Metadata,
+            admission: None,
+            feature_gates: BTreeMap::new(),
+            runtime_config: BTreeMap::new(),
+            nodes: 1,
+            install: BTreeSet::new(),
+        }
+    }
+
     /// The box of this shape.
     #[must_use]
     pub fn to_box(&self) -> native::BoxShape {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
-use crate::protocol::Ready;
+use crate::protocol::{self, KEEP, Ready};
 use crate::wait::{self, Look};
 use crate::{Error, enter, registry};
 
@@ -139,6 +139,18 @@ impl Running {
     #[must_use]
     pub fn enter(&self) -> Command {
         enter::command(&self.launcher, &self.name, self.init, &self.path)
+    }
+
+    /// Lets the box live on without this process, until [`crate::down`].
+    ///
+    /// # Errors
+    /// [`Error::Launcher`], if the box has ended meanwhile.
+    pub fn stay(&mut self) -> Result<(), Error> {
+        if let Some((_, stdin)) = &mut self.attached {
+            protocol::send_word(stdin, KEEP).map_err(|why| Error::Launcher(why.to_string()))?;
+        }
+        self.attached = None;
+        Ok(())
     }
 
     /// Takes the box down, and waits until nothing of it is left.
