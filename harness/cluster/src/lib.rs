@@ -45,15 +45,13 @@ impl Cluster {
         name: &str,
         launcher: &Path,
         shape: &ResolvedShape,
-        mut progress: impl FnMut(native::Progress) + Send + 'static,
+        progress: impl FnMut(native::Progress) + Send + 'static,
     ) -> Result<Self, Error> {
         let start = Instant::now();
-        let (cache, own_cache) = (cache.clone(), cache);
         let spec = native::Spec { name: name.into(), shape: shape.to_box(), launcher: launcher.into() };
-        let running = tokio::task::spawn_blocking(move || native::start(&cache, &spec, true, &mut progress))
-            .await
-            .map_err(|source| Error::Thread { source })?
-            .map_err(|source| Error::Box { source })?;
+        let (own_cache, own_shape) = (cache.clone(), shape.clone());
+        let started = tokio::task::spawn_blocking(move || begin(&own_cache, spec, &own_shape, progress));
+        let (running, begun) = started.await.map_err(|source| Error::Thread { source })??;
         let config = connect::config(Some(&running.kubeconfig), None).await?.config;
         let admin = connect::client(config.clone())?;
         let mut facts = Facts::ask(&admin, &config.cluster_url.to_string()).await?;
@@ -63,8 +61,9 @@ impl Cluster {
         let site = Site {
             admin: &admin,
             running: &running,
-            cache: own_cache,
+            cache,
             sigstore: shape.install.contains(&model::Install::Sigstore),
+            begun,
         };
         let engines = engines::install(&site, shape, start).await?;
         Ok(Self { config, admin, facts, ours: Some(running), engines })
@@ -157,4 +156,25 @@ impl Cluster {
             .map_err(|source| Error::Thread { source })?
             .map_err(|source| Error::Box { source })
     }
+}
+
+/// Starts a box, from a first state that has its engines; says whether it did.
+fn begin(
+    cache: &native::Cache,
+    mut spec: native::Spec,
+    shape: &ResolvedShape,
+    mut progress: impl FnMut(native::Progress),
+) -> Result<(native::Running, bool), Error> {
+    let failed = |source| Error::Box { source };
+    if let Some(first_state) = engines::first_state(shape).map_err(failed)? {
+        spec.shape.first_state = first_state;
+        if !native::is_prepared(cache, &spec.shape) {
+            let needed = native::components::needed(&spec.shape).map_err(failed)?;
+            cache.ensure(&needed, &spec.launcher, &mut progress).map_err(failed)?;
+            let objects = engines::first_objects(cache, shape)?;
+            native::prepare(cache, &spec, objects, &mut progress).map_err(failed)?;
+        }
+    }
+    let begun = !spec.shape.first_state.is_empty() && native::is_prepared(cache, &spec.shape);
+    Ok((native::start(cache, &spec, true, &mut progress).map_err(failed)?, begun))
 }

@@ -96,6 +96,7 @@ impl ResolvedShape {
             runtime_config: self.runtime_config.clone(),
             nodes: self.nodes,
             install: self.install.iter().map(installed).collect(),
+            first_state: String::new(),
         }
     }
 

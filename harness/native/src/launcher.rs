@@ -19,7 +19,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::setsid;
 
 use crate::error::chain;
-use crate::protocol::{self, Failure, KEEP, Report, Request};
+use crate::protocol::{self, Failure, KEEP, Order, Report, Request};
 use crate::{Death, Error};
 use claim::Claim;
 use drive::Story;
@@ -80,7 +80,10 @@ fn stay(request: &Request, family: &mut Family, story: &mut Story) -> Result<(),
             Word::CallerGone if kept => {}
             Word::CallerGone | Word::Signal => return Ok(()),
             Word::InitGone => return Err(Stop::Failed(format!("the box `{}` ended by itself", request.name))),
-            Word::Reached(milestone) => story.milestone(milestone),
+            Word::Reached(milestone) => {
+                story.milestone(milestone);
+                family.order(&Order::OpenLateDoor)?;
+            }
             Word::Event(event) => {
                 if let Some((process, status)) = family.note(event) {
                     let tail = family.log_tail(&process);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::config::{File, Process};
-use crate::spec::BoxShape;
+use crate::spec::{BoxShape, FirstObject};
 use crate::{Death, Progress};
 
 /// The caller to the launcher, once.
@@ -21,12 +21,12 @@ pub(crate) struct Request {
 }
 
 /// Why a box is started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Purpose {
     /// To be used.
     Use,
-    /// To take its first state as the seed of later starts.
-    Seed,
+    /// To take its first state, with these objects, as the seed of later starts.
+    Seed(Vec<FirstObject>),
 }
 
 /// What the caller sends after a start to let the box live on without it.
@@ -76,6 +76,8 @@ pub(crate) enum Order {
     Spawn(Process),
     /// Lets the components reach the API server.
     OpenDoor,
+    /// Lets the controller manager reach it, too.
+    OpenLateDoor,
     /// SIGTERM for one process.
     Stop {
         process: String,
@@ -124,6 +126,8 @@ pub(crate) struct Layout {
     pub(crate) outside: Vec<File>,
     /// Where the first process takes connections for the API server.
     pub(crate) doors: Vec<SocketAddr>,
+    /// Where it takes those of the controller manager.
+    pub(crate) late_door: SocketAddr,
     /// Lines for `ip -batch`.
     pub(crate) network: Vec<String>,
 }

@@ -19,19 +19,14 @@ pub(super) const FOLDER: &str = "tuf";
 const EXPIRES: &str = "2099-01-01T00:00:00Z";
 const TARGET: &str = "trusted_root.json";
 
-/// Writes the repository, and returns its first root's text.
-pub(super) async fn publish(toolbox: Toolbox<'_>) -> Result<String, String> {
+/// Writes the repository.
+pub(super) async fn publish(toolbox: Toolbox<'_>) -> Result<(), String> {
     let folder = toolbox.work().join(FOLDER);
     fs::create_dir_all(folder.join("targets")).map_err(|why| format!("cannot make `{}`: {why}", folder.display()))?;
     let trusted = trusted_root(toolbox, &folder).await?;
     let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| "no key for TUF".to_owned())?;
     let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| "no key for TUF".to_owned())?;
-    let repository = repository(&key, trusted.as_bytes());
-    for (name, text) in &repository {
-        write(&folder.join(name), text)?;
-    }
-    let root = repository.into_iter().find(|(name, _)| name == "root.json");
-    root.map(|(_, text)| text).ok_or_else(|| "no root".into())
+    repository(&key, trusted.as_bytes()).iter().try_for_each(|(name, text)| write(&folder.join(name), text))
 }
 
 /// The files of a repository with one target, by their names.
@@ -101,7 +96,7 @@ fn write(path: &PathBuf, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|why| format!("cannot write `{}`: {why}", path.display()))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
