@@ -94,6 +94,12 @@ pub enum Error {
         /// What stood in the way.
         why: String,
     },
+    /// What pods send is not counted.
+    #[error("packets of pods are not counted: {why}")]
+    Uncounted {
+        /// Why not.
+        why: String,
+    },
     /// A thread of ours ended before its work was done.
     #[error("a thread of our own was ended")]
     Thread {
@@ -123,6 +129,7 @@ impl Error {
             | Self::Client { .. }
             | Self::Engine { .. }
             | Self::TrustedRoot { .. }
+            | Self::Uncounted { .. }
             | Self::Thread { .. } => return None,
         })
     }

@@ -29,17 +29,20 @@ impl Material {
         folder(toolbox, SHARED)
     }
 
-    /// The key pair of this name: its public key, PEM. `SHARED/NAME.key` and `.pub` are its files.
+    /// The key pair of this name, made when it is first named in this box: its public key, PEM. `SHARED/NAME.key` and `.pub` are its files.
     pub(crate) async fn key(&self, toolbox: Toolbox<'_>, name: &str) -> Result<String, String> {
         let mut keys = self.keys.lock().await;
         if let Some(key) = keys.get(name) {
             return Ok(key.clone());
         }
         let home = Self::shared(toolbox)?;
-        let prefix = toolbox.inside(&home.join(name)).display().to_string();
-        let args = vec!["generate-key-pair".into(), "--output-key-prefix".into(), prefix];
-        must(toolbox, &Call { program: "cosign", args, home: &home }).await?;
-        let key = read(&home.join(format!("{name}.pub")))?;
+        let public = home.join(format!("{name}.pub"));
+        if !public.exists() {
+            let prefix = toolbox.inside(&home.join(name)).display().to_string();
+            let args = vec!["generate-key-pair".into(), "--output-key-prefix".into(), prefix];
+            must(toolbox, &Call { program: "cosign", args, home: &home }).await?;
+        }
+        let key = read(&public)?;
         keys.insert(name.into(), key.clone());
         Ok(key)
     }
