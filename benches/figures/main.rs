@@ -3,6 +3,8 @@
 //! Ratios are between things measured in the same run, in turn; an absolute time says something about one machine on
 //! one day.
 
+mod clusters;
+mod requests;
 mod scenario;
 mod start;
 mod stats;
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Measures the box's start, a step against a bare request, or a scenario's steps.
+/// Measures the box's start, a step against a bare request, or a scenario's steps; counts a scenario's requests.
 #[derive(Parser)]
 struct Arguments {
     /// What to measure.
@@ -47,6 +49,14 @@ enum Figure {
         #[arg(long, default_value_t = 10)]
         runs: usize,
     },
+    /// Counts what each step of a scenario asks of the registry, the log and the authorities behind it.
+    Requests {
+        /// The scenario's folder.
+        dir: PathBuf,
+        /// How often everything is counted; it has to be the same each time.
+        #[arg(long, default_value_t = 2)]
+        runs: usize,
+    },
 }
 
 #[expect(clippy::print_stderr, reason = "this is a command")]
@@ -74,6 +84,9 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Figure::Step { blocks } => runtime.block_on(step::measure(&boxes, *blocks, &arguments.out)),
         Figure::Scenario { dir, runs } => {
             runtime.block_on(scenario::measure(&boxes, &dir.canonicalize()?, *runs, &arguments.out))
+        }
+        Figure::Requests { dir, runs } => {
+            runtime.block_on(requests::measure(&boxes, &dir.canonicalize()?, *runs, &arguments.out))
         }
     }
 }
