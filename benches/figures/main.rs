@@ -3,6 +3,8 @@
 //! Ratios are between things measured in the same run, in turn; an absolute time says something about one machine on
 //! one day.
 
+mod clusters;
+mod requests;
 mod rotation;
 mod scenario;
 mod sealing;
@@ -16,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Measures the box's start, a step against a bare request, or a scenario's steps.
+/// Measures the box's start, a step against a bare request, or a scenario's steps; counts a scenario's requests.
 #[derive(Parser)]
 struct Arguments {
     /// What to measure.
@@ -64,6 +66,14 @@ enum Figure {
         #[arg(long, default_value_t = 10)]
         runs: usize,
     },
+    /// Counts what each step of a scenario asks of the registry, the log and the authorities behind it.
+    Requests {
+        /// The scenario's folder.
+        dir: PathBuf,
+        /// How often everything is counted; it has to be the same each time.
+        #[arg(long, default_value_t = 2)]
+        runs: usize,
+    },
 }
 
 #[expect(clippy::print_stderr, reason = "this is a command")]
@@ -96,6 +106,9 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Figure::Scenario { dir, runs } => {
             runtime.block_on(scenario::measure(&boxes, &dir.canonicalize()?, *runs, &arguments.out))
         }
+        Figure::Requests { dir, runs } => {
+            runtime.block_on(requests::measure(&boxes, &dir.canonicalize()?, *runs, &arguments.out))
+        }
     }
 }
 
@@ -111,24 +124,6 @@ impl Boxes<'_> {
     }
 
     async fn start(&self, name: &str) -> Result<cluster::Cluster, cluster::Error> {
-        self.start_as(name, &usual()).await
-    }
-}
-
-/// The shape of a box that nothing special is asked of.
-fn usual() -> cluster::ResolvedShape {
-    cluster::ResolvedShape {
-        kubernetes: "1.36".into(),
-        encryption: cluster::ResolvedEncryption::Provider(model::Encryption::Identity),
-        kms: Default::default(),
-        verbosity: None,
-        sync_frequency: None,
-        audit: cluster::ResolvedAudit::Metadata,
-        admission: None,
-        feature_gates: Default::default(),
-        runtime_config: Default::default(),
-        nodes: 1,
-        install: Default::default(),
-        alone: None,
+        self.start_as(name, &cluster::ResolvedShape::usual("1.36")).await
     }
 }

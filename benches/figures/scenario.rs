@@ -1,22 +1,26 @@
-//! What each step of a scenario takes, per world, over several runs on the same clusters; and each world over `bare`.
+//! What each step of a scenario takes, per world, over several runs on the same clusters, in turn; and each world over
+//! `bare`.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cluster::{Cluster, ResolvedShape, resolve};
-use engine::{Options, Trial};
+use cluster::{Cluster, Toolbox};
 use indexmap::IndexMap;
-use model::{Loaded, WorldOutcome};
+use model::Loaded;
 
 use crate::Boxes;
+use crate::clusters::{self, Clusters};
 use crate::stats::Spread;
 
 /// The row that stands for a world's whole time, its set-up included.
 const WHOLE: &str = "(whole world)";
+
+/// The row for a cosign that does nothing but start, in the same box: what every step with cosign contains.
+const START: &str = "(cosign starts)";
 
 struct Sample {
     run: usize,
@@ -26,30 +30,21 @@ struct Sample {
 }
 
 pub(crate) async fn measure(boxes: &Boxes<'_>, dir: &Path, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
-    let id = dir.components().rev().take(2).map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>();
-    let id = id.into_iter().rev().collect::<Vec<_>>().join("/");
-    let scenario = Arc::new(Loaded::read(id.clone(), dir.to_owned())?);
-    let mut groups: BTreeMap<ResolvedShape, Vec<String>> = BTreeMap::new();
-    for name in scenario.scenario.worlds.keys() {
-        groups.entry(resolve(&scenario, name)?).or_default().push(name.clone());
-    }
-    let mut clusters = Vec::new();
-    for (index, (shape, worlds)) in groups.into_iter().enumerate() {
-        clusters.push((boxes.start_as(&format!("figures-{index}"), &shape).await?, worlds));
-    }
+    let scenario = clusters::read(dir)?;
+    let clusters = Clusters::start(boxes, &scenario).await?;
     let mut samples = Vec::new();
     for run in 0..=runs {
-        for (cluster, world) in
-            clusters.iter().flat_map(|(cluster, worlds)| worlds.iter().map(move |one| (cluster, one)))
-        {
+        let mut worlds = clusters.worlds();
+        if run % 2 == 1 {
+            worlds.reverse();
+        }
+        for (cluster, world) in worlds {
             let taken = one(cluster, &scenario, world, run).await?;
             samples.extend(if run == 0 { Vec::new() } else { taken }); // the first round warms everything up
         }
     }
-    for (cluster, _) in clusters {
-        cluster.down().await?;
-    }
-    std::fs::write(out.join(format!("{}.csv", id.replace('/', "-"))), csv(&samples)?)?;
+    clusters.down().await?;
+    std::fs::write(out.join(format!("{}.csv", scenario.id.replace('/', "-"))), csv(&samples)?)?;
     show(&samples);
     Ok(())
 }
@@ -60,21 +55,26 @@ async fn one(
     world: &str,
     run: usize,
 ) -> Result<Vec<Sample>, Box<dyn Error>> {
-    let options = Options { keep: false, evidence: None, side_by_side: 1 };
-    let (events, _) = tokio::sync::mpsc::unbounded_channel();
-    let trial = Trial { scenario: Arc::clone(scenario), world: world.to_owned() };
-    let began = Instant::now();
-    let outcome = engine::run(cluster, vec![trial], &options, events).await.pop();
-    let whole = began.elapsed().as_secs_f64() * 1000.0;
-    let Some((_, _, WorldOutcome::Tried(cells))) = outcome else {
-        return Err(format!("world `{world}` was not tried: {outcome:?}").into());
-    };
-    if let Some((step, cell)) = cells.iter().find(|(_, cell)| !cell.verdict.meets(&cell.intended)) {
-        return Err(format!("{world} · {step} is {} and not as intended: no figure", cell.verdict).into());
-    }
     let of = |step: String, millis| Sample { run, world: world.to_owned(), step, millis };
-    let steps = cells.into_iter().map(|(step, cell)| of(step, cell.millis));
-    Ok(steps.chain([of(WHOLE.into(), whole)]).collect())
+    let mut samples = Vec::new();
+    if let Some(toolbox) = cluster.toolbox().filter(|_| !scenario.scenario.install.is_empty()) {
+        samples.push(of(START.into(), cosign_starts(toolbox).await?));
+    }
+    let began = Instant::now();
+    let cells = clusters::tried(cluster, scenario, world).await?;
+    let whole = began.elapsed().as_secs_f64() * 1000.0;
+    samples.extend(cells.into_iter().map(|(step, cell)| of(step, cell.millis)));
+    samples.push(of(WHOLE.into(), whole));
+    Ok(samples)
+}
+
+async fn cosign_starts(toolbox: Toolbox<'_>) -> Result<f64, Box<dyn Error>> {
+    let mut command = toolbox.enter();
+    command.args(["cosign", "version"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let began = Instant::now();
+    let status = tokio::process::Command::from(command).status().await?;
+    let millis = began.elapsed().as_secs_f64() * 1000.0;
+    if status.success() { Ok(millis) } else { Err(format!("cosign does not start: {status}").into()) }
 }
 
 fn csv(samples: &[Sample]) -> Result<String, std::fmt::Error> {

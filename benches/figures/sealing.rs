@@ -71,7 +71,7 @@ fn shapes() -> Vec<(&'static str, ResolvedShape)> {
         nodes: 0,
         encryption,
         kms: kms.iter().map(|name| (*name).to_owned()).collect(),
-        ..crate::usual()
+        ..ResolvedShape::usual("1.36")
     };
     let provider = |encryption| shape(ResolvedEncryption::Provider(encryption), &[]);
     vec![

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use model::Install;
 
 use crate::exit::Exit;
 
@@ -134,9 +136,19 @@ pub(crate) struct Up {
     /// The Kubernetes release
     #[arg(long, value_name = "1.N", default_value = "1.36")]
     pub(crate) kubernetes: String,
+    /// What is to stand beside Kubernetes, separated by commas
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = installs())]
+    pub(crate) install: Vec<Install>,
     /// Install what the machine lacks, after saying so, and build what is pinned
     #[arg(long)]
     pub(crate) setup: bool,
+}
+
+/// The words for what can stand beside Kubernetes: those of scenario files.
+const INSTALLS: [&str; 4] = ["registry", "sigstore", "kyverno", "policy-controller"];
+
+fn installs() -> impl TypedValueParser<Value = Install> {
+    PossibleValuesParser::new(INSTALLS).try_map(|word| serde_json::from_value(serde_json::Value::String(word)))
 }
 
 #[derive(Debug, Args)]
@@ -254,6 +266,16 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_installed_is_separated_by_commas() {
+        let up = |what: &str| match Cli::try_parse_from(["gauntlet", "up", "--install", what]).map(|cli| cli.command) {
+            Ok(Command::Up(up)) => Some(up.install.len()),
+            _ => None,
+        };
+        assert_eq!(up(&INSTALLS.join(",")), Some(INSTALLS.len()));
+        assert_eq!(up("registry,docker"), None);
     }
 
     #[test]

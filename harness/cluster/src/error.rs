@@ -91,6 +91,18 @@ pub enum Error {
         /// What stood in the way.
         why: String,
     },
+    /// A trusted root could not be made.
+    #[error("there is no trusted root: {why}")]
+    TrustedRoot {
+        /// What stood in the way.
+        why: String,
+    },
+    /// What pods send is not counted.
+    #[error("packets of pods are not counted: {why}")]
+    Uncounted {
+        /// Why not.
+        why: String,
+    },
     /// A thread of ours ended before its work was done.
     #[error("a thread of our own was ended")]
     Thread {
@@ -119,6 +131,9 @@ impl Error {
             Self::Kubeconfig { .. }
             | Self::Client { .. }
             | Self::Engine { .. }
+            | Self::Engine { .. }
+            | Self::TrustedRoot { .. }
+            | Self::Uncounted { .. }
             | Self::Thread { .. }
             | Self::NoRandom => return None,
         })

@@ -13,6 +13,7 @@ mod sealing;
 mod shape;
 mod sweep;
 mod toolbox;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ pub use native::{Control, Life, State};
 pub use sealing::{SealingKeys, endpoint as kms_endpoint};
 pub use shape::{ResolvedAudit, ResolvedEncryption, ResolvedShape, resolve};
 pub use toolbox::Toolbox;
+pub use trust::{SINCE, Trust};
 
 /// A cluster that answers.
 pub struct Cluster {
@@ -47,20 +49,18 @@ impl Cluster {
         name: &str,
         launcher: &Path,
         shape: &ResolvedShape,
-        mut progress: impl FnMut(native::Progress) + Send + 'static,
+        progress: impl FnMut(native::Progress) + Send + 'static,
     ) -> Result<Self, Error> {
         let start = Instant::now();
-        let (cache, own_cache) = (cache.clone(), cache);
         let sealing = SealingKeys::random().map_err(|_| Error::NoRandom)?;
         let mut box_shape = shape.to_box();
         if let native::Encryption::Config { text, .. } = &mut box_shape.encryption {
             *text = sealing.names(text).fill(text);
         }
         let spec = native::Spec { name: name.into(), shape: box_shape, launcher: launcher.into() };
-        let running = tokio::task::spawn_blocking(move || native::start(&cache, &spec, true, &mut progress))
-            .await
-            .map_err(|source| Error::Thread { source })?
-            .map_err(|source| Error::Box { source })?;
+        let (own_cache, own_shape) = (cache.clone(), shape.clone());
+        let started = tokio::task::spawn_blocking(move || begin(&own_cache, spec, &own_shape, progress));
+        let (running, begun) = started.await.map_err(|source| Error::Thread { source })??;
         let config = connect::config(Some(&running.kubeconfig), None).await?.config;
         let admin = connect::client(config.clone())?;
         let mut facts = Facts::ask(&admin, &config.cluster_url.to_string()).await?;
@@ -70,8 +70,9 @@ impl Cluster {
         let site = Site {
             admin: &admin,
             running: &running,
-            cache: own_cache,
+            cache,
             sigstore: shape.install.contains(&model::Install::Sigstore),
+            begun,
         };
         let engines = engines::install(&site, shape, start).await?;
         Ok(Self { config, admin, facts, ours: Some(running), engines, sealing })
@@ -152,6 +153,14 @@ impl Cluster {
         self.ours.as_ref().map_or(&[], |running| &running.cgroups)
     }
 
+    /// Lets a box of our own live on without this program, until it is taken down by its name.
+    ///
+    /// # Errors
+    /// When it has ended meanwhile.
+    pub fn stay(&mut self) -> Result<(), Error> {
+        self.ours.as_mut().map_or(Ok(()), |running| running.stay().map_err(|source| Error::Box { source }))
+    }
+
     /// Takes a box of our own down and waits until nothing of it is left; a cluster that was there before stays.
     ///
     /// # Errors
@@ -163,4 +172,25 @@ impl Cluster {
             .map_err(|source| Error::Thread { source })?
             .map_err(|source| Error::Box { source })
     }
+}
+
+/// Starts a box, from a first state that has its engines; says whether it did.
+fn begin(
+    cache: &native::Cache,
+    mut spec: native::Spec,
+    shape: &ResolvedShape,
+    mut progress: impl FnMut(native::Progress),
+) -> Result<(native::Running, bool), Error> {
+    let failed = |source| Error::Box { source };
+    if let Some(first_state) = engines::first_state(shape).map_err(failed)? {
+        spec.shape.first_state = first_state;
+        if !native::is_prepared(cache, &spec.shape) {
+            let needed = native::components::needed(&spec.shape).map_err(failed)?;
+            cache.ensure(&needed, &spec.launcher, &mut progress).map_err(failed)?;
+            let objects = engines::first_objects(cache, shape)?;
+            native::prepare(cache, &spec, objects, &mut progress).map_err(failed)?;
+        }
+    }
+    let begun = !spec.shape.first_state.is_empty() && native::is_prepared(cache, &spec.shape);
+    Ok((native::start(cache, &spec, true, &mut progress).map_err(failed)?, begun))
 }

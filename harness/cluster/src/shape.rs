@@ -119,6 +119,25 @@ fn kms(loaded: &Loaded, world: &str, first: &Encryption) -> Result<BTreeSet<Stri
 }
 
 impl ResolvedShape {
+    /// The usual shape of a release (`1.N`): a node, an audit log, and nothing beside Kubernetes.
+    #[must_use]
+    pub fn usual(kubernetes: &str) -> Self {
+        Self {
+            kubernetes: kubernetes.to_owned(),
+            encryption: ResolvedEncryption::Provider(Encryption::Identity),
+            kms: BTreeSet::new(),
+            verbosity: None,
+            sync_frequency: None,
+            audit: ResolvedAudit::Metadata,
+            admission: None,
+            feature_gates: BTreeMap::new(),
+            runtime_config: BTreeMap::new(),
+            nodes: 1,
+            install: BTreeSet::new(),
+            alone: None,
+        }
+    }
+
     /// The box of this shape; an encryption configuration in it still has its placeholders.
     #[must_use]
     pub fn to_box(&self) -> native::BoxShape {
@@ -140,6 +159,7 @@ impl ResolvedShape {
             runtime_config: self.runtime_config.clone(),
             nodes: self.nodes,
             install: self.install.iter().map(installed).collect(),
+            first_state: String::new(),
         }
     }
 

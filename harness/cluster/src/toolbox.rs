@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use native::{Control, Life};
+use serde_json::Value;
 
 use crate::Error;
 
@@ -92,6 +93,23 @@ impl Toolbox<'_> {
         std::fs::read_to_string(self.work().join("tuf/root.json")).ok()
     }
 
+    /// How many packets pods have sent so far to the log, the certificate authority and the timestamp authority.
+    ///
+    /// # Errors
+    /// Where nobody counts them: in a box without these, or without a node.
+    pub async fn packets_to_sigstore(self) -> Result<u64, Error> {
+        let uncounted = |why: String| Error::Uncounted { why };
+        let mut command = self.enter();
+        let [table, counter] = native::COUNTER;
+        command.args(["nft", "-j", "list", "counter", "inet", table, counter]).stdin(Stdio::null());
+        let output = tokio::process::Command::from(command).kill_on_drop(true).output().await;
+        let output = output.map_err(|why| uncounted(why.to_string()))?;
+        let listed: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let counters = listed["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let packets = counters.iter().find_map(|one| one["counter"]["packets"].as_u64());
+        packets.ok_or_else(|| uncounted(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
+
     /// Where the box sees [`Toolbox::work`].
     pub const INSIDE: &'static str = "/run/gauntlet/work";
     /// The file with the box's certificate authority, inside.
@@ -112,8 +130,8 @@ impl Toolbox<'_> {
     pub const REKOR: &'static str = "http://rekor.box:3003";
     /// The name that the log signs its checkpoints with.
     pub const REKOR_ORIGIN: &'static str = "rekor.box";
-    /// The timestamp authority.
-    pub const TSA: &'static str = "http://tsa.box:3004";
+    /// Where the timestamp authority takes requests.
+    pub const TIMESTAMPS: &'static str = "http://tsa.box:3004/api/v1/timestamp";
     /// The timestamp authority's port.
     pub const TSA_PORT: u16 = 3004;
 }

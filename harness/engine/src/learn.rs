@@ -13,6 +13,9 @@ use serde_json::json;
 
 use crate::world::World;
 
+/// Why a root or key of the box's services stands for nothing.
+const NOBODY: &str = "the box has neither a certificate authority nor a log";
+
 /// Host and port of the registry, and of its front, in a world with these installs.
 pub(crate) fn addresses(install: &BTreeSet<Install>) -> (&'static str, &'static str) {
     if install.contains(&Install::PlainRegistry) {
@@ -91,9 +94,9 @@ impl World<'_> {
             "short-lived-root" => material.authority().await?.certificate(),
             "trusted-root" => material.trusted_root_text(toolbox, &TrustedRoot::Box).await?,
             "tuf-root" => toolbox.tuf_root().ok_or("nothing here serves a TUF repository")?,
-            "fulcio-root" => material.served(toolbox).await?.fulcio_root.clone(),
-            "rekor-key" => material.served(toolbox).await?.rekor_key.clone(),
-            _ => material.served(toolbox).await?.tsa_chain.clone(),
+            "fulcio-root" => material.served(toolbox).await?.fulcio.clone().ok_or(NOBODY)?,
+            "rekor-key" => material.served(toolbox).await?.log.clone().ok_or(NOBODY)?,
+            _ => material.served(toolbox).await?.timestamps.clone().ok_or(NOBODY)?,
         })
     }
 }

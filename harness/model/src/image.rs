@@ -216,6 +216,8 @@ pub enum SignatureFormat {
 }
 
 /// Attaching a signed statement to an image with cosign.
+// The last three fields are those of `Sign`. They are not shared by `serde(flatten)`: a fault in one of them would be
+// shown at the line after it, and an unknown field without the fields that there are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Attest {

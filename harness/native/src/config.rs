@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use apiserver::OWN_ENCRYPTION;
+pub use services::COUNTER;
 pub(crate) use services::{REGISTRY_NAME, Service, issuer_is_open, open_issuer, services};
 
 use crate::kubeconfig;
@@ -41,6 +42,8 @@ pub(crate) const DOOR_PORT: u16 = 6442;
 
 /// The API server's process.
 pub(crate) const API_SERVER: &str = "kube-apiserver";
+/// Where the controller manager does: it goes on only when all of the API server is ready, and looks once a second.
+pub(crate) const LATE_DOOR_PORT: u16 = 6441;
 
 /// The process that takes the test image into containerd.
 pub(crate) const IMAGE_IMPORT: &str = "image-import";
@@ -141,12 +144,17 @@ impl Blueprint<'_> {
     }
 
     fn kubeconfigs(&self) -> Vec<File> {
-        let server = format!("https://127.0.0.1:{DOOR_PORT}");
-        let one = |user: &str| {
-            let identity = self.pki.identity(user)?;
+        let one = |(user, port): (&str, u16)| {
+            let (identity, server) = (self.pki.identity(user)?, format!("https://127.0.0.1:{port}"));
             Some(file(format!("{user}.kubeconfig"), kubeconfig::render(&server, self.pki.ca(), identity)))
         };
-        ["kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"].into_iter().filter_map(one).collect()
+        let users = [
+            ("kube-controller-manager", LATE_DOOR_PORT),
+            ("kube-scheduler", DOOR_PORT),
+            ("kubelet", DOOR_PORT),
+            ("kube-proxy", DOOR_PORT),
+        ];
+        users.into_iter().filter_map(one).collect()
     }
 }
 

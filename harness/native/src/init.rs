@@ -18,6 +18,13 @@ use crate::{Error, lifeline, net, rootfs, seed};
 use brood::Brood;
 use door::Door;
 
+/// The doors to the API server.
+#[derive(Default)]
+struct Doors {
+    first: Door,
+    late: Door,
+}
+
 /// What the first process waits for.
 enum Word {
     Order(Box<Order>),
@@ -32,30 +39,34 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     let (to_main, words) = channel();
     let brood = Arc::new(Brood::default());
     spawn_reader(to_main.clone());
-    obey(&brood, &words, &to_main, &Door::default())
+    obey(&brood, &words, &to_main, &Doors::default())
 }
 
-fn obey(brood: &Arc<Brood>, words: &Receiver<Word>, to_main: &Sender<Word>, door: &Door) -> io::Result<ExitCode> {
+fn obey(brood: &Arc<Brood>, words: &Receiver<Word>, to_main: &Sender<Word>, doors: &Doors) -> io::Result<ExitCode> {
     while let Ok(word) = words.recv() {
         match word {
             Word::End => break,
             Word::Event(event) => protocol::send(io::stdout(), &event)?,
-            Word::Order(order) => follow(brood, *order, to_main, door),
+            Word::Order(order) => follow(brood, *order, to_main, doors),
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn follow(brood: &Arc<Brood>, order: Order, to_main: &Sender<Word>, door: &Door) {
+fn follow(brood: &Arc<Brood>, order: Order, to_main: &Sender<Word>, doors: &Doors) {
     let event = match order {
         Order::SetUp(layout) => {
-            let outcome = set_up(&layout, door).map(|()| Event::SetUp);
+            let outcome = set_up(&layout, doors).map(|()| Event::SetUp);
             spawn_reaper(Arc::clone(brood), to_main.clone());
             outcome
         }
         Order::Copy { from, to } => seed::copy_without_holes(&from, &to).map(|()| Event::Copied),
         Order::Door { open } => {
-            door.set(open);
+            doors.first.set(open);
+            return;
+        }
+        Order::LateDoor { open } => {
+            doors.late.set(open);
             return;
         }
         Order::Signal { process, what } => {
@@ -76,13 +87,14 @@ fn follow(brood: &Arc<Brood>, order: Order, to_main: &Sender<Word>, door: &Door)
     let _ = to_main.send(Word::Event(event.unwrap_or_else(|error| Event::Failed(chain(&error)))));
 }
 
-fn set_up(layout: &Layout, door: &Door) -> Result<(), Error> {
+fn set_up(layout: &Layout, doors: &Doors) -> Result<(), Error> {
     sethostname(&layout.host_name).map_err(Error::system("name the box"))?;
     rootfs::enter(layout)?;
     net::ip(&layout.network)?;
     let forward = "/proc/sys/net/ipv4/ip_forward";
     std::fs::write(forward, "1").map_err(Error::file("write", forward))?;
-    let hung = layout.doors.iter().try_for_each(|at| door.hang(*at));
+    let hung = layout.doors.iter().try_for_each(|at| doors.first.hang(*at));
+    let hung = hung.and_then(|()| doors.late.hang(layout.late_door));
     hung.map_err(Error::system("take the components' connections"))
 }
 

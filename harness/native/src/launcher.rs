@@ -84,8 +84,14 @@ fn stay(request: &Request, api: &Api, family: &mut Family, story: &mut Story) ->
             Word::CallerGone if kept => {}
             Word::CallerGone | Word::Signal => return Ok(()),
             Word::InitGone => return Err(Stop::Failed(format!("the box `{}` ended by itself", request.name))),
-            Word::Reached(milestone) => story.milestone(milestone),
-            Word::Usable => family.order(&Order::Door { open: true })?,
+            Word::Reached(milestone) => {
+                story.milestone(milestone);
+                family.order(&Order::LateDoor { open: true })?;
+            }
+            Word::Usable => {
+                family.order(&Order::Door { open: true })?;
+                family.order(&Order::LateDoor { open: true })?;
+            }
             Word::Event(event) => {
                 ready::mind_the_door(&event, api, family)?;
                 if let Some(death) = family.note(event)? {

@@ -42,6 +42,7 @@ mod start;
 pub mod wait;
 
 pub use cache::Cache;
+pub use config::COUNTER;
 pub use config::FIRST_SERVICE as API_ADDRESS;
 pub use control::{Control, Life, State};
 pub use error::Error;
@@ -50,8 +51,8 @@ pub use net::NODE_ADDRESS;
 pub use progress::Progress;
 pub use registry::{BoxInfo, down, list, sweep};
 pub use running::{Death, Running};
-pub use spec::{AuditFile, BoxShape, Encryption, Install, Spec};
-pub use start::start;
+pub use spec::{AuditFile, BoxShape, Encryption, FirstObject, Install, Spec};
+pub use start::{is_prepared, prepare, start};
 
 /// The reference of the test image, which is the pause image too: [`PROBE`] as `/probe`.
 pub const PROBE_IMAGE: &str = "gauntlet.local/probe:1";

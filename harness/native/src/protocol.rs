@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::config::{File, Process};
-use crate::spec::BoxShape;
+use crate::spec::{BoxShape, FirstObject};
 use crate::{Control, Death, Life, Progress};
 
 /// The caller to the launcher, once.
@@ -21,12 +21,12 @@ pub(crate) struct Request {
 }
 
 /// Why a box is started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Purpose {
     /// To be used.
     Use,
-    /// To take its first state as the seed of later starts.
-    Seed,
+    /// To take its first state, with these objects, as the seed of later starts.
+    Seed(Vec<FirstObject>),
 }
 
 /// The caller to the launcher, after a start.
@@ -87,6 +87,10 @@ pub(crate) enum Order {
     Spawn(Process),
     /// Whether the components' connections reach the API server, or wait.
     Door {
+        open: bool,
+    },
+    /// The same for the controller manager's.
+    LateDoor {
         open: bool,
     },
     /// A signal for one process.
@@ -151,6 +155,8 @@ pub(crate) struct Layout {
     pub(crate) outside: Vec<File>,
     /// Where the first process takes connections for the API server.
     pub(crate) doors: Vec<SocketAddr>,
+    /// Where it takes those of the controller manager.
+    pub(crate) late_door: SocketAddr,
     /// Lines for `ip -batch`.
     pub(crate) network: Vec<String>,
 }

@@ -181,6 +181,18 @@ impl Running {
         enter::command(&self.launcher, &self.name, self.init, &self.path)
     }
 
+    /// Lets the box live on without this process, until [`crate::down`].
+    ///
+    /// # Errors
+    /// [`Error::Launcher`], if the box has ended meanwhile.
+    pub fn stay(&mut self) -> Result<(), Error> {
+        if let Some((_, stdin)) = &mut self.attached {
+            protocol::send(stdin, &Wish::Keep).map_err(|why| Error::Launcher(why.to_string()))?;
+        }
+        self.attached = None;
+        Ok(())
+    }
+
     /// Takes the box down, and waits until nothing of it is left.
     ///
     /// # Errors

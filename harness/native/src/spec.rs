@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A box to start.
 #[derive(Clone, Debug)]
@@ -45,6 +46,21 @@ pub struct BoxShape {
     /// What stands beside the cluster. The services run as processes of the box; of the controllers only the programs are
     /// there, at `/run/gauntlet/bin/NAME`, and their files at `/run/gauntlet/data/NAME`: they run as pods.
     pub install: BTreeSet<Install>,
+    /// The first state that it begins with, if [`crate::prepare`] has made one of this name: Kubernetes' own, with a few
+    /// objects more. Empty for Kubernetes' own.
+    pub first_state: String,
+}
+
+/// An object of a first state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstObject {
+    /// Where objects of its kind are made, such as `/api/v1/namespaces`.
+    pub collection: String,
+    /// The object.
+    pub object: Value,
+    /// What the API server answers with 200 once the object has come into force, if that is to be waited for. For a
+    /// Deployment it is its own path, and its pods have to be there as well.
+    pub in_force: Option<String>,
 }
 
 /// What can stand beside a cluster.
@@ -94,6 +110,7 @@ impl Default for BoxShape {
             sync_frequency: None,
             nodes: 1,
             install: BTreeSet::new(),
+            first_state: String::new(),
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::components;
 use crate::protocol::{self, Failure, Purpose, Report, Request, Wish};
 use crate::running::{Later, Running};
 use crate::seed::Seed;
-use crate::spec::Spec;
-use crate::{Error, Progress, names, registry};
+use crate::spec::{FirstObject, Spec};
+use crate::{BoxShape, Error, Progress, names, registry};
 
 /// Starts a box, after building what it needs. Returns when the API server is ready, the `default` ServiceAccount
 /// exists, and the node (if the shape has one) is Ready.
@@ -37,30 +37,60 @@ pub fn start(cache: &Cache, spec: &Spec, attached: bool, progress: &mut dyn FnMu
     }
     registry::sweep(cache);
     cache.ensure(&needed, &spec.launcher, progress)?;
-    if Seed::find(cache, needed[0], &spec.shape).is_none() {
-        make_seed(cache, spec, progress)?;
+    let mut shape = spec.shape.clone();
+    if !is_prepared(cache, &shape) {
+        shape.first_state.clear();
     }
-    let request = Request {
-        cache: cache.root.clone(),
-        name: spec.name.clone(),
-        shape: spec.shape.clone(),
-        purpose: Purpose::Use,
-    };
+    if Seed::find(cache, needed[0], &shape).is_none() {
+        make_seed(cache, spec, Vec::new(), progress)?;
+    }
+    let request = Request { cache: cache.root.clone(), name: spec.name.clone(), shape, purpose: Purpose::Use };
     launch(&request, &spec.launcher, attached, progress)
 }
 
-/// Makes the first state that later starts of this release begin with. A box that cannot keep one starts without it.
-fn make_seed(cache: &Cache, spec: &Spec, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+/// Whether the first state that a shape names is there, so that boxes of this shape begin with it.
+#[must_use]
+pub fn is_prepared(cache: &Cache, shape: &BoxShape) -> bool {
+    components::kubernetes(&shape.kubernetes).is_ok_and(|kubernetes| Seed::find(cache, kubernetes, shape).is_some())
+}
+
+/// Makes the first state that the shape names, with these objects in it. Where another program is at it, nothing is made.
+///
+/// # Errors
+/// Those of [`start()`].
+pub fn prepare(
+    cache: &Cache,
+    spec: &Spec,
+    objects: Vec<FirstObject>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Error::NotRoot);
+    }
+    cache.ensure(&components::needed(&spec.shape)?, &spec.launcher, progress)?;
+    make_seed(cache, spec, objects, progress)
+}
+
+/// Makes a first state that later starts of this release begin with. A box that cannot keep one starts without it.
+fn make_seed(
+    cache: &Cache,
+    spec: &Spec,
+    objects: Vec<FirstObject>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    let first_state = if objects.is_empty() { String::new() } else { spec.shape.first_state.clone() };
     let kubernetes = components::kubernetes(&spec.shape.kubernetes)?;
     progress(Progress::MakingSeed { kubernetes: kubernetes.version.to_owned() });
-    let shape = crate::BoxShape {
+    let shape = BoxShape {
         kubernetes: kubernetes.version.to_owned(),
         nodes: spec.shape.nodes,
         audit: None,
+        first_state,
         ..Default::default()
     };
-    let name = format!("seed-{}-n{}", kubernetes.version.replace('.', "-"), shape.nodes);
-    let request = Request { cache: cache.root.clone(), name, shape, purpose: Purpose::Seed };
+    let place = Seed::place(cache, kubernetes, &shape);
+    let name = format!("seed-{}", &names::sha256(place.as_os_str().as_encoded_bytes())[..12]);
+    let request = Request { cache: cache.root.clone(), name, shape, purpose: Purpose::Seed(objects) };
     match launch(&request, &spec.launcher, true, &mut |_| {}) {
         Ok(seeding) => seeding.down(),
         Err(Error::NameTaken(_)) => Ok(()),

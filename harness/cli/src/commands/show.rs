@@ -28,6 +28,10 @@ const PLACEHOLDERS: &str = "\
 # $(namespace) is a fresh name for every world of every run, shown here as gauntlet-xxxxxxxxxx.
 # $(node) is a node of the cluster, shown here as node-1. $(image:probe) is the test image.";
 
+const LATER: &str = "\
+# $(image:NAME) and $(digest:NAME) are an image of the scenario, by tag and by digest, and $(key:NAME) is a public key: \
+left as they are, because a run makes them.";
+
 fn text(loaded: &Loaded) -> Result<String, Fault> {
     let names = Names {
         namespace: "gauntlet-xxxxxxxxxx".into(),
@@ -36,7 +40,8 @@ fn text(loaded: &Loaded) -> Result<String, Fault> {
         ..Names::default()
     };
     let why = loaded.scenario.why.trim().replace('\n', "\n# ");
-    let mut out = format!("# {}\n# {why}\n{PLACEHOLDERS}\n", loaded.id);
+    let later = if is_about_images(loaded) { format!("{LATER}\n") } else { String::new() };
+    let mut out = format!("# {}\n# {why}\n{PLACEHOLDERS}\n{later}", loaded.id);
     for (name, world) in &loaded.scenario.worlds {
         let shape = loaded.scenario.shape(world);
         let note = if world.ineffective { ", declared ineffective" } else { "" };
@@ -57,6 +62,12 @@ fn text(loaded: &Loaded) -> Result<String, Fault> {
         }
     }
     Ok(out)
+}
+
+/// Whether some of its placeholders stay.
+fn is_about_images(loaded: &Loaded) -> bool {
+    let worlds = loaded.scenario.worlds.values();
+    worlds.into_iter().any(|world| !loaded.scenario.install(world).is_empty())
 }
 
 /// A file's text with the placeholders filled in.

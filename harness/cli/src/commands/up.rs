@@ -1,6 +1,9 @@
 //! `gauntlet up`: a box to work in.
 
-use native::{BoxShape, Cache, Spec};
+mod services;
+
+use cluster::{Cluster, ResolvedShape};
+use native::{Cache, Progress};
 
 use crate::args::Up;
 use crate::commands::run::setup;
@@ -13,21 +16,34 @@ use crate::{interrupt, ui};
 /// Starts the box, and says how to use it.
 pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     let cache = Cache::from_env()?;
-    let shape = BoxShape { kubernetes: args.kubernetes.clone(), ..BoxShape::default() };
-    let needed = native::components::needed(&shape)?;
+    let mut shape = ResolvedShape::usual(&args.kubernetes);
+    shape.install = args.install.iter().copied().collect();
+    let needed = native::components::needed(&shape.to_box())?;
     setup::ready(&cache, &needed, args.setup)?;
     interrupt::watch(&cache);
     interrupt::remember(&args.name);
-    let spec = Spec { name: args.name.clone(), shape, launcher: interrupt::LAUNCHER.into() };
-    let board = Board::new();
-    let running = native::start(&cache, &spec, false, &mut |step| board.machine(&args.name, &step));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Fault::machine("cannot start threads").because(&error))?;
+    let board = std::sync::Arc::new(Board::new());
+    let (shown, name) = (board.clone(), args.name.clone());
+    let progress = move |step: Progress| shown.machine(&name, &step);
+    let started = runtime.block_on(async {
+        let cluster = Cluster::native(&cache, &args.name, interrupt::LAUNCHER.as_ref(), &shape, progress).await?;
+        let services = services::lines(&cluster, &cache, &shape.install).await?;
+        Ok::<_, Fault>((cluster, services))
+    });
     board.clear();
-    let running = running?;
+    let (mut cluster, services) = started?;
+    cluster.stay()?;
     interrupt::forget(&args.name);
+    let Some(running) = native::list(&cache).into_iter().find(|one| one.name == args.name) else {
+        return Err(Fault::machine(format!("the box `{}` has ended", args.name)));
+    };
     ui::say(&format!("`{}` is up: Kubernetes {} at {}", args.name, running.kubernetes, running.server));
     ui::say(&format!("  export KUBECONFIG={}", quoted(&running.kubeconfig.to_string_lossy())));
     let kubectl = cache.binary(needed[0], "kubectl");
     ui::say(&format!("  {} get pods --all-namespaces", quoted(&kubectl.to_string_lossy())));
+    services.iter().for_each(|line| ui::say(line));
     ui::say(&format!("  gauntlet down {}", args.name));
     Ok(Exit::Passed)
 }

@@ -48,6 +48,25 @@ fn show_prints_manifests_as_they_will_be_sent() {
 }
 
 #[test]
+fn show_says_what_stays_of_images_and_keys() {
+    let scratch = Scratch::new();
+    let images = "\
+scenario: v1
+why: An image.
+install: [registry]
+worlds: { bare: {} }
+steps:
+  - { id: build, do: { build: { image: app } }, expect: made }
+  - { id: push, do: { push: app }, expect: made }
+";
+    scratch.write("signing/image", images);
+    let said = "# $(image:NAME) and $(digest:NAME) are an image of the scenario, by tag and by digest, and $(key:NAME)";
+    scratch.gauntlet(&["show", "signing/image"]).passes(&[said, "left as they are", "# ===== world bare"]);
+    let without = Scratch::privileged().gauntlet(&["show", "pod-security/privileged"]);
+    assert!(!without.out.contains("$(key:NAME)"), "{}", without.out);
+}
+
+#[test]
 fn show_of_a_scenario_that_cannot_be_read_says_why() {
     let scratch = Scratch::new();
     scratch.write("rbac/one", "scenario: v2\n");

@@ -1,6 +1,6 @@
 //! Boxes that the command starts itself: up and down, names that are taken, signals in every phase.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -60,6 +60,37 @@ fn a_box_goes_up_and_down_and_its_kubeconfig_with_it() {
     gone.fails(3, &["error: ", "\nhint: start a cluster with `gauntlet up`"]);
     let gone = gauntlet(&scratch, &["down", &name]);
     gone.fails(2, &[&format!("error: no box named `{name}` is up\n"), "\nhint: `gauntlet up` starts one"]);
+}
+
+#[test]
+fn a_box_to_work_in_has_the_services_that_were_asked_for() {
+    if !is_root("a_box_to_work_in_has_the_services_that_were_asked_for") {
+        return;
+    }
+    let scratch = Scratch::privileged();
+    let name = format!("up-services-{}", std::process::id());
+    let _down = Down(name.clone());
+    let ran = gauntlet(&scratch, &["up", "--name", &name, "--install", "registry,sigstore"]);
+    ran.passes(&["is up", "  registry", "registry.box:5000", "  its authority", "  Rekor", "  a trusted root"]);
+    let line = |start: &str| {
+        let found = ran.out.lines().find_map(|line| line.trim().strip_prefix(start)).unwrap();
+        found.trim().to_owned()
+    };
+    assert!(std::fs::read_to_string(line("its authority")).unwrap().contains("BEGIN CERTIFICATE"));
+    let root: serde_json::Value = serde_json::from_slice(&std::fs::read(line("a trusted root")).unwrap()).unwrap();
+    assert_eq!(root["tlogs"].as_array().map(Vec::len), Some(1), "{root:#}");
+    let address = line("without TLS").split(['/', ',']).nth(2).unwrap().to_owned();
+    let mut registry = std::net::TcpStream::connect(&address).unwrap();
+    registry.write_all(format!("GET /v2/ HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    registry.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains(" 200 OK\r\n"), "{answer}");
+}
+
+#[test]
+fn what_cannot_be_installed_is_said_at_once() {
+    let ran = Scratch::new().gauntlet(&["up", "--install", "registry,docker"]);
+    ran.fails(2, &["docker", "registry", "policy-controller"]);
 }
 
 #[test]

@@ -2,16 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::try_join_all;
 use http::{Method, Request};
 use kube::Client;
 use kube::client::Body;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How long an engine may take until it refuses what it has to.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 const APPLY: &str = "application/apply-patch+yaml";
 const JSON: &str = "application/json";
+const MERGE: &str = "application/merge-patch+json";
 
 /// An answer of the API server.
 #[derive(Debug)]
@@ -29,6 +31,36 @@ impl Answer {
     pub(super) fn said(&self) -> String {
         self.body["message"].as_str().map_or_else(|| self.code.to_string(), str::to_owned)
     }
+}
+
+/// Puts all of these there, side by side: first namespaces, then what a Deployment's pods need, then Deployments.
+pub(super) async fn apply_all(admin: &Client, objects: &[Value]) -> Result<(), String> {
+    let turn = |object: &Value| match object["kind"].as_str() {
+        Some("Namespace") => 0,
+        Some("Deployment") => 2,
+        _ => 1,
+    };
+    for now in 0..=2 {
+        try_join_all(objects.iter().filter(|object| turn(object) == now).map(|object| apply(admin, object))).await?;
+    }
+    Ok(())
+}
+
+/// Lets pods, given as `NAMESPACE/LABEL=VALUE`, be scheduled that are held back.
+pub(super) async fn release(admin: &Client, pods: &str) -> Result<(), String> {
+    let (namespace, label) = pods.split_once('/').unwrap_or_default();
+    let all = format!("/api/v1/namespaces/{namespace}/pods");
+    let list = format!("{all}?labelSelector={label}");
+    let held = async || -> Result<Option<Vec<Value>>, String> {
+        let found = get(admin, &list).await?.body["items"].as_array().cloned().unwrap_or_default();
+        Ok(Some(found).filter(|pods| !pods.is_empty()))
+    };
+    let none = json!({"spec": {"schedulingGates": null}});
+    for pod in until(&format!("the pods of {namespace}"), Duration::from_millis(40), held).await? {
+        let path = format!("{all}/{}", pod["metadata"]["name"].as_str().unwrap_or_default());
+        put(send(admin, Method::PATCH, &path, MERGE, Some(&none)).await?, &pod)?;
+    }
+    Ok(())
 }
 
 /// Puts `object` there, by server-side apply.
@@ -88,7 +120,8 @@ pub(super) fn collection(object: &Value) -> String {
     }
 }
 
-fn path(object: &Value) -> String {
+/// Where this object is.
+pub(super) fn path(object: &Value) -> String {
     format!("{}/{}", collection(object), object["metadata"]["name"].as_str().unwrap_or_default())
 }
 
@@ -123,7 +156,6 @@ async fn pause(time: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn the_path_of_an_object_follows_from_its_kind() {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use futures::future::try_join_all;
 use kube::Client;
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ pub(super) fn named(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, Strin
         if names.contains(&name) {
             let mut object: Value = serde_saphyr::from_str(document).map_err(|why| format!("{name}: {why}"))?;
             shorten(&mut object["spec"]["versions"]);
-            served(&mut object);
+            drop_unserved(&mut object);
             found.push(object);
         }
     }
@@ -45,33 +46,49 @@ fn shorten(schema: &mut Value) {
 }
 
 /// Takes out the versions that nobody can ask for.
-fn served(definition: &mut Value) {
+fn drop_unserved(definition: &mut Value) {
     if let Some(versions) = definition["spec"]["versions"].as_array_mut() {
         versions.retain(|version| version["served"] != false || version["storage"] == true);
     }
 }
 
-/// Makes a definition, and waits until its kind is served.
-pub(super) async fn install(admin: &Client, definition: &Value) -> Result<(), String> {
+/// Makes definitions, and waits until their kinds are served.
+pub(super) async fn install(admin: &Client, definitions: &[Value]) -> Result<(), String> {
+    try_join_all(definitions.iter().map(|definition| install_one(admin, definition))).await.map(drop)
+}
+
+async fn install_one(admin: &Client, definition: &Value) -> Result<(), String> {
     api::create(admin, definition).await?;
-    let spec = &definition["spec"];
-    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let stored = versions.iter().find(|version| version["storage"] == true);
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let version = stored.map(|version| text(&version["name"])).unwrap_or_default();
-    let (group, plural) = (text(&spec["group"]), text(&spec["names"]["plural"]));
-    let path = format!("/apis/{group}/{version}/{plural}?limit=1");
-    api::until(&format!("{plural}.{group} to be served"), std::time::Duration::from_millis(40), async || {
+    let path = served(definition);
+    api::until(&format!("`{path}` to answer"), std::time::Duration::from_millis(40), async || {
         let answer = api::get(admin, &path).await?;
         if answer.is_good() { Ok(Some(())) } else { Err(answer.said()) }
     })
     .await
 }
 
+/// The path that the API server answers once it serves the kind of a definition.
+pub(super) fn served(definition: &Value) -> String {
+    let spec = &definition["spec"];
+    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let stored = versions.iter().find(|version| version["storage"] == true);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let version = stored.map(|version| text(&version["name"])).unwrap_or_default();
+    let (group, plural) = (text(&spec["group"]), text(&spec["names"]["plural"]));
+    format!("/apis/{group}/{version}/{plural}?limit=1")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_kind_is_served_in_the_version_that_is_stored() {
+        let versions = json!([{"name": "v1beta1", "storage": false}, {"name": "v1", "storage": true}]);
+        let definition = json!({"spec": {"group": "g.io", "names": {"plural": "things"}, "versions": versions}});
+        assert_eq!(served(&definition), "/apis/g.io/v1/things?limit=1");
+    }
 
     #[test]
     fn prose_goes_and_a_field_of_that_name_stays() {

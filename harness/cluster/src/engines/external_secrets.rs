@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 use kube::Client;
 use serde_json::{Value, json};
 
-use super::{Site, api, definitions};
+use super::{Site, api, data, definitions};
 
 /// Our own part: the controllers with what they need.
 const MANIFEST: &str = include_str!("../../manifests/external-secrets.yaml");
@@ -42,12 +42,9 @@ pub(super) async fn install(site: &Site<'_>) -> Result<(), String> {
 }
 
 async fn define(site: &Site<'_>, file: &str, name: &'static str) -> Result<(), String> {
-    let file = site.data("external-secrets", file)?;
+    let file = data(site.cache, "external-secrets", file)?;
     let read = tokio::task::spawn_blocking(move || definitions::named(&file, &[name]));
-    for definition in read.await.map_err(|why| why.to_string())?? {
-        definitions::install(site.admin, &definition).await?;
-    }
-    Ok(())
+    definitions::install(site.admin, &read.await.map_err(|why| why.to_string())??).await
 }
 
 fn objects() -> Result<Vec<Value>, String> {

@@ -3,17 +3,25 @@
 use std::path::Path;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use futures::future::try_join_all;
+use k8s_openapi::jiff::Timestamp;
 use kube::Client;
+use model::Install;
 use serde_json::{Value, json};
 
-use super::{Site, api, definitions, tuf};
+use super::certificates::Certificates;
+use super::{Engine, Site, api, data, definitions, tuf};
 use crate::Toolbox;
 
-/// Our own part: the controller with what it needs.
-const MANIFEST: &str = include_str!("../../manifests/kyverno.yaml");
+/// Kyverno.
+pub(super) const ENGINE: Engine = Engine {
+    install: Install::Kyverno,
+    component: "kyverno",
+    definitions: &DEFINITIONS,
+    read: |cache| definitions::named(&data(cache, "kyverno", "install.yaml")?, &DEFINITIONS),
+    manifest: include_str!("../../manifests/kyverno.yaml"),
+    objects,
+    pods: "kyverno/app=kyverno",
+};
 
 /// What it watches from its start on: without one of these it never gets as far as having a certificate.
 const DEFINITIONS: [&str; 14] = [
@@ -41,36 +49,57 @@ const TRIAL: &str = "gauntlet-trial-kyverno";
 
 /// Installs it, and waits until it has refused what it has to.
 pub(super) async fn install(site: &Site<'_>) -> Result<(), String> {
-    let manifest = site.data("kyverno", "install.yaml")?;
-    let read = tokio::task::spawn_blocking(move || definitions::named(&manifest, &DEFINITIONS));
-    let definitions = read.await.map_err(|why| why.to_string())??;
-    let installed = async {
-        try_join_all(definitions.iter().map(|definition| definitions::install(site.admin, definition))).await.map(drop)
-    };
-    let root = if site.sigstore { Some(tuf::publish(site.running)?) } else { None };
-    installed.await?;
-    for object in objects(root.as_deref())? {
-        api::apply(site.admin, &object).await?;
-    }
+    let publish = async || if site.sigstore { tuf::publish(Toolbox { running: site.running }).await } else { Ok(()) };
+    tokio::try_join!(site.define(&ENGINE), publish())?;
+    site.run(&ENGINE).await?;
+    api::apply(site.admin, &sign_of_life()).await?;
     trial(site.admin).await
 }
 
-fn objects(root: Option<&str>) -> Result<Vec<Value>, String> {
-    let text = MANIFEST.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+/// What an earlier Kyverno would have left a moment ago. Without it, it waits a second before it makes its webhooks, for
+/// fear that it was away for long; whether it works is for the trial to say.
+fn sign_of_life() -> Value {
+    let now = Timestamp::now().to_string();
+    json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {
+            "name": "kyverno-health", "namespace": "kyverno", "annotations": {"kyverno.io/last-request-time": now},
+        },
+    })
+}
+
+fn objects(sigstore: bool) -> Result<Vec<Value>, String> {
+    let text =
+        ENGINE.manifest.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
     let parsed: Result<Vec<Value>, _> = serde_saphyr::from_multiple(&text);
     let mut objects = parsed.map_err(|why| why.to_string())?;
-    if let Some(root) = root {
+    if sigstore {
         let deployment = objects.iter_mut().find(|object| object["kind"] == "Deployment");
         let pod = deployment.map(|object| &mut object["spec"]["template"]["spec"]).ok_or("no Deployment")?;
-        serve_trust(pod, root);
+        serve_trust(pod);
     }
+    let made = Certificates::new("kyverno-svc", "kyverno")?;
+    objects.push(secret("ca", &made.authority, &made.authority_key));
+    objects.push(secret("pair", &made.certificate, &made.key));
     Ok(objects)
 }
 
+/// One of its two Secrets. It makes those that are not there one at a time, a second before each.
+fn secret(end: &str, certificate: &str, key: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+        "metadata": {
+            "name": format!("kyverno-svc.kyverno.svc.kyverno-tls-{end}"), "namespace": "kyverno",
+            "labels": {"cert.kyverno.io/managed-by": "kyverno"},
+        },
+        "stringData": {"tls.crt": certificate, "tls.key": key},
+    })
+}
+
 /// Has the pod serve itself the repository, in a container that is up before Kyverno is.
-fn serve_trust(pod: &mut Value, root: &str) {
-    let raw = STANDARD.encode(root);
-    let more = ["--enableTuf=true".to_owned(), format!("--tufMirror={MIRROR}"), format!("--tufRootRaw={raw}")];
+fn serve_trust(pod: &mut Value) {
+    let more =
+        ["--enableTuf=true".to_owned(), format!("--tufMirror={MIRROR}"), format!("--tufRoot={MIRROR}/root.json")];
     if let Some(args) = pod["containers"][0]["args"].as_array_mut() {
         args.extend(more.map(Value::from));
     }
@@ -142,13 +171,13 @@ mod tests {
 
     #[test]
     fn the_manifest_can_be_read_and_trust_is_served_where_there_is_some() {
-        let plain = objects(None).unwrap();
-        let trusting = objects(Some("{}")).unwrap();
+        let (plain, trusting) = (objects(false).unwrap(), objects(true).unwrap());
         let deployment = |objects: &[Value]| {
             objects.iter().find(|object| object["kind"] == "Deployment").cloned().unwrap_or_default().to_string()
         };
         assert!(!deployment(&plain).contains("$("));
         assert!(!deployment(&plain).contains("enableTuf"));
-        assert!(deployment(&trusting).contains("--tufRootRaw=e30="));
+        assert!(deployment(&trusting).contains("--tufRoot=http://tuf.box:3005/root.json"));
+        assert_eq!(plain.iter().filter(|object| object["kind"] == "Secret").count(), 2);
     }
 }

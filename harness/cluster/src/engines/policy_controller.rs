@@ -2,43 +2,54 @@
 
 use std::time::Duration;
 
-use futures::future::try_join_all;
 use kube::Client;
+use model::Install;
+use native::Cache;
 use serde_json::{Value, json};
 
-use super::{Site, api, definitions};
+use super::{Engine, Site, api, data, definitions};
 
-/// Our own part: the controller with what it needs.
-const MANIFEST: &str = include_str!("../../manifests/policy-controller.yaml");
+/// policy-controller.
+pub(super) const ENGINE: Engine = Engine {
+    install: Install::PolicyController,
+    component: "policy-controller",
+    definitions: &DEFINITIONS,
+    read: definitions,
+    manifest: include_str!("../../manifests/policy-controller.yaml"),
+    objects: |_| objects(),
+    pods: "cosign-system/role=webhook",
+};
 
-/// Its definitions, by the file of its module.
-const DEFINITIONS: [(&str, &str); 2] = [
-    ("300-clusterimagepolicy.yaml", "clusterimagepolicies.policy.sigstore.dev"),
-    ("300-trustroot.yaml", "trustroots.policy.sigstore.dev"),
-];
+/// What it defines.
+const DEFINITIONS: [&str; 2] = ["clusterimagepolicies.policy.sigstore.dev", "trustroots.policy.sigstore.dev"];
+
+/// The files of its module that do.
+const FILES: [&str; 2] = ["300-clusterimagepolicy.yaml", "300-trustroot.yaml"];
 
 /// The namespace and the policy of its trial.
 const TRIAL: &str = "gauntlet-trial-policy-controller";
 
 const EVERY: Duration = Duration::from_millis(30);
 
+/// Its definitions.
+fn definitions(cache: &Cache) -> Result<Vec<Value>, String> {
+    let mut found = Vec::new();
+    for (file, name) in FILES.into_iter().zip(DEFINITIONS) {
+        found.extend(definitions::named(&data(cache, ENGINE.component, file)?, &[name])?);
+    }
+    Ok(found)
+}
+
 /// Installs it, and waits until it has refused what it has to.
 pub(super) async fn install(site: &Site<'_>) -> Result<(), String> {
-    let mut found = Vec::new();
-    for (file, name) in DEFINITIONS {
-        let file = site.data("policy-controller", file)?;
-        let read = tokio::task::spawn_blocking(move || definitions::named(&file, &[name]));
-        found.extend(read.await.map_err(|why| why.to_string())??);
-    }
-    try_join_all(found.iter().map(|definition| definitions::install(site.admin, definition))).await?;
-    for object in objects()? {
-        api::apply(site.admin, &object).await?;
-    }
+    site.define(&ENGINE).await?;
+    site.run(&ENGINE).await?;
     trial(site.admin).await
 }
 
 fn objects() -> Result<Vec<Value>, String> {
-    let text = MANIFEST.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+    let text =
+        ENGINE.manifest.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
     serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
 }
 

@@ -6,40 +6,27 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use native::Running;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha512};
 
-use crate::Toolbox;
+use crate::{Toolbox, Trust, chain};
 
 /// The repository's folder, below the box's work folder.
 pub(super) const FOLDER: &str = "tuf";
 
 const EXPIRES: &str = "2099-01-01T00:00:00Z";
-const SINCE: &str = "2024-01-01T00:00:00Z";
 const TARGET: &str = "trusted_root.json";
 
-/// Where the box's services are, as they themselves and their clients name them.
-const FULCIO: (&str, u16, &str) = (Toolbox::FULCIO, Toolbox::FULCIO_PORT, "/api/v1/rootCert");
-const TIMESTAMPS: (&str, u16, &str) =
-    ("http://tsa.box:3004/api/v1/timestamp", Toolbox::TSA_PORT, "/api/v1/timestamp/certchain");
-const LOG: &str = Toolbox::REKOR;
-
-/// Writes the repository, and returns its first root's text.
-pub(super) fn publish(running: &Running) -> Result<String, String> {
-    let folder = running.work.join(FOLDER);
+/// Writes the repository.
+pub(super) async fn publish(toolbox: Toolbox<'_>) -> Result<(), String> {
+    let folder = toolbox.work().join(FOLDER);
     fs::create_dir_all(folder.join("targets")).map_err(|why| format!("cannot make `{}`: {why}", folder.display()))?;
-    let trusted = trusted_root(running, &folder)?;
+    let trusted = trusted_root(toolbox, &folder).await?;
     let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| "no key for TUF".to_owned())?;
     let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| "no key for TUF".to_owned())?;
-    let repository = repository(&key, trusted.as_bytes());
-    for (name, text) in &repository {
-        write(&folder.join(name), text)?;
-    }
-    let root = repository.into_iter().find(|(name, _)| name == "root.json");
-    root.map(|(_, text)| text).ok_or_else(|| "no root".into())
+    repository(&key, trusted.as_bytes()).iter().try_for_each(|(name, text)| write(&folder.join(name), text))
 }
 
 /// The files of a repository with one target, by their names.
@@ -96,49 +83,20 @@ fn canonical(value: &Value) -> String {
     }
 }
 
-/// The box's trusted root, made by cosign. Kyverno refuses one without a log of certificates, even where it is told to
-/// ignore that; the box has none, so a key that nothing is signed with stands in its place.
-fn trusted_root(running: &Running, folder: &Path) -> Result<String, String> {
-    let log = running.rekor_key.as_deref().ok_or("the box has no transparency log")?;
+/// The box's trusted root. Kyverno refuses one without a log of certificates, even where it is told to ignore that; the
+/// box has none, so a key that nothing is signed with stands in its place.
+async fn trusted_root(toolbox: Toolbox<'_>, folder: &Path) -> Result<String, String> {
     let unused = rcgen::KeyPair::generate().map_err(|why| why.to_string())?.public_key_pem();
-    let put = |name: &str, text: &str| -> Result<String, String> {
-        write(&folder.join(name), text)?;
-        Ok(format!("{name},start-time={SINCE}"))
-    };
-    let inside = Path::new(Toolbox::INSIDE).join(FOLDER);
-    let fulcio = put("fulcio.pem", &fetch(running, FULCIO)?)?;
-    let timestamps = put("timestamps.pem", &fetch(running, TIMESTAMPS)?)?;
-    let (log, unused) = (put("log.pem", log)?, put("unused.pem", &unused)?);
-    let inside = inside.display();
-    let out = folder.join("trusted-root.json");
-    let output = running
-        .enter()
-        .args(["cosign", "trusted-root", "create"])
-        .arg(format!("--fulcio=url={},certificate-chain={inside}/{fulcio}", FULCIO.0))
-        .arg(format!("--rekor=url={LOG},origin=rekor.box,public-key={inside}/{log}"))
-        .arg(format!("--tsa=url={},certificate-chain={inside}/{timestamps}", TIMESTAMPS.0))
-        .arg(format!("--ctfe=url=http://unused.box,public-key={inside}/{unused}"))
-        .arg(format!("--out={inside}/trusted-root.json"))
-        .output()
-        .map_err(|why| format!("cosign does not start: {why}"))?;
-    if !output.status.success() {
-        return Err(format!("cosign makes no trusted root: {}", String::from_utf8_lossy(&output.stderr).trim()));
-    }
-    fs::read_to_string(&out).map_err(|why| format!("cannot read `{}`: {why}", out.display()))
-}
-
-/// A short text from one of the box's services.
-fn fetch(running: &Running, (_, port, path): (&str, u16, &str)) -> Result<String, String> {
-    let url = format!("http://{}:{port}{path}", running.address);
-    let reply = ureq::get(&url).call().map_err(|why| format!("`{url}` does not answer: {why}"))?;
-    reply.into_body().read_to_string().map_err(|why| format!("`{url}` broke off: {why}"))
+    let trust = Trust { certificate_log: Some(unused), ..Trust::of_box(toolbox).await.map_err(|why| chain(&why))? };
+    let file = trust.write(toolbox, folder, "trusted-root").await.map_err(|why| chain(&why))?;
+    fs::read_to_string(&file).map_err(|why| format!("cannot read `{}`: {why}", file.display()))
 }
 
 fn write(path: &PathBuf, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|why| format!("cannot write `{}`: {why}", path.display()))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -67,8 +67,9 @@ impl World<'_> {
         let mut tried = self.take(step).await;
         let elapsed = start.elapsed();
         if let (Some(mark), Ok(taken)) = (mark, &mut tried) {
-            let requests = self.requests(&mark).await.unwrap_or_else(|why| why);
-            taken.detail.facts.insert("registry requests".into(), requests);
+            for (name, counted) in self.count_since(&mark).await {
+                taken.detail.facts.insert(name.into(), counted);
+            }
         }
         let mut tried = tried.unwrap_or_else(|why| Tried {
             verdict: Verdict::broken(why),

@@ -4,15 +4,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cluster::Toolbox;
+use cluster::{SINCE, Toolbox, Trust};
 use model::TrustedRoot;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::authority::{self, Authority};
-use super::{Call, folder, must, read, write};
-
-/// A time before the box: from when on its services are to be believed.
-const SINCE: &str = "2024-01-01T00:00:00Z";
+use super::{Call, folder, must, read};
 
 /// The folder of everything that worlds share.
 const SHARED: &str = "shared";
@@ -22,16 +19,8 @@ const SHARED: &str = "shared";
 pub(crate) struct Material {
     keys: Mutex<HashMap<String, String>>,
     files: Mutex<HashMap<String, PathBuf>>,
-    served: OnceCell<Served>,
+    served: OnceCell<Trust>,
     authority: OnceCell<Arc<Authority>>,
-}
-
-/// What the box's services say of themselves, PEM.
-#[derive(Clone, Debug)]
-pub(crate) struct Served {
-    pub(crate) fulcio_root: String,
-    pub(crate) rekor_key: String,
-    pub(crate) tsa_chain: String,
 }
 
 impl Material {
@@ -40,17 +29,20 @@ impl Material {
         folder(toolbox, SHARED)
     }
 
-    /// The key pair of this name: its public key, PEM. `SHARED/NAME.key` and `.pub` are its files.
+    /// The key pair of this name, made when it is first named in this box: its public key, PEM. `SHARED/NAME.key` and `.pub` are its files.
     pub(crate) async fn key(&self, toolbox: Toolbox<'_>, name: &str) -> Result<String, String> {
         let mut keys = self.keys.lock().await;
         if let Some(key) = keys.get(name) {
             return Ok(key.clone());
         }
         let home = Self::shared(toolbox)?;
-        let prefix = toolbox.inside(&home.join(name)).display().to_string();
-        let args = vec!["generate-key-pair".into(), "--output-key-prefix".into(), prefix];
-        must(toolbox, &Call { program: "cosign", args, home: &home }).await?;
-        let key = read(&home.join(format!("{name}.pub")))?;
+        let public = home.join(format!("{name}.pub"));
+        if !public.exists() {
+            let prefix = toolbox.inside(&home.join(name)).display().to_string();
+            let args = vec!["generate-key-pair".into(), "--output-key-prefix".into(), prefix];
+            must(toolbox, &Call { program: "cosign", args, home: &home }).await?;
+        }
+        let key = read(&public)?;
         keys.insert(name.into(), key.clone());
         Ok(key)
     }
@@ -63,17 +55,9 @@ impl Material {
     }
 
     /// What the box's services say of themselves.
-    pub(crate) async fn served(&self, toolbox: Toolbox<'_>) -> Result<&Served, String> {
-        self.served
-            .get_or_try_init(|| async {
-                let rekor_key = toolbox.rekor_key().ok_or("the box has no transparency log")?.to_owned();
-                Ok(Served {
-                    fulcio_root: fetch(toolbox, Toolbox::FULCIO_PORT, "/api/v1/rootCert").await?,
-                    rekor_key,
-                    tsa_chain: fetch(toolbox, Toolbox::TSA_PORT, "/api/v1/timestamp/certchain").await?,
-                })
-            })
-            .await
+    pub(crate) async fn served(&self, toolbox: Toolbox<'_>) -> Result<&Trust, String> {
+        let ask = async || Trust::of_box(toolbox).await.map_err(|fault| cluster::chain(&fault));
+        self.served.get_or_try_init(ask).await
     }
 
     /// The authority of our own for certificates that are soon over.
@@ -98,8 +82,7 @@ impl Material {
             args.extend([format!("--rekor={}", service(Toolbox::REKOR, 2)), "--rekor-config=ANY".into()]);
         }
         if timestamp {
-            let url = format!("{}/api/v1/timestamp", Toolbox::TSA);
-            args.extend([format!("--tsa={}", service(&url, 1)), "--tsa-config=ANY".into()]);
+            args.extend([format!("--tsa={}", service(Toolbox::TIMESTAMPS, 1)), "--tsa-config=ANY".into()]);
         }
         let name = format!("signing-{fulcio}-{log}-{timestamp}.json");
         make(&mut *self.files.lock().await, toolbox, &name, args).await
@@ -123,38 +106,27 @@ impl Material {
         if let Some(made) = files.get(&file) {
             return Ok(Some(made.display().to_string()));
         }
-        let args = self.root_args(toolbox, root, name).await?;
-        make(&mut files, toolbox, &file, args).await.map(Some)
+        let trust = self.trust(toolbox, root).await?;
+        let made = trust.write(toolbox, &Self::shared(toolbox)?, &format!("root-{name}")).await;
+        let inside = toolbox.inside(&made.map_err(|fault| cluster::chain(&fault))?);
+        files.insert(file, inside.clone());
+        Ok(Some(inside.display().to_string()))
     }
 
-    /// How cosign makes a trusted root of these services; an empty one where the box has none.
-    async fn root_args(&self, toolbox: Toolbox<'_>, root: &TrustedRoot, name: &str) -> Result<Vec<String>, String> {
-        let mut args = vec!["trusted-root".into(), "create".into()];
-        if toolbox.rekor_key().is_none() {
-            return Ok(args);
+    /// Whom a trusted root of this kind believes; nobody where the box has no services.
+    async fn trust(&self, toolbox: Toolbox<'_>, root: &TrustedRoot) -> Result<Trust, String> {
+        let mut trust = self.served(toolbox).await?.clone();
+        if trust == Trust::default() {
+            return Ok(trust);
         }
-        let served = self.served(toolbox).await?;
-        let own = self.authority().await?;
-        let home = Self::shared(toolbox)?;
-        let text =
-            |wanted: TrustedRoot, real: &str, other: &str| (if *root == wanted { other } else { real }).to_owned();
-        let put = |part: &str, text: String| -> Result<String, String> {
-            let path = home.join(format!("{name}-{part}.pem"));
-            write(&path, text)?;
-            Ok(toolbox.inside(&path).display().to_string())
-        };
-        let fulcio = put("fulcio", text(TrustedRoot::OtherAuthority, &served.fulcio_root, &authority::stranger()?))?;
-        let rekor = put("rekor", text(TrustedRoot::OtherLog, &served.rekor_key, &authority::other_log_key()?))?;
-        let tsa = put("tsa", text(TrustedRoot::OtherTimestamps, &served.tsa_chain, &authority::other_timestamps()?))?;
-        let short = put("short-lived", own.certificate().to_owned())?;
-        let (log, origin) = (Toolbox::REKOR, Toolbox::REKOR_ORIGIN);
-        args.extend([
-            format!("--fulcio=url={},certificate-chain={fulcio},start-time={SINCE}", Toolbox::FULCIO),
-            format!("--fulcio=url=http://short-lived.box,certificate-chain={short},start-time={SINCE}"),
-            format!("--rekor=url={log},public-key={rekor},origin={origin},start-time={SINCE}"),
-            format!("--tsa=url={}/api/v1/timestamp,certificate-chain={tsa},start-time={SINCE}", Toolbox::TSA),
-        ]);
-        Ok(args)
+        trust.authorities.push(("http://short-lived.box".into(), self.authority().await?.certificate()));
+        match root {
+            TrustedRoot::OtherAuthority => trust.fulcio = Some(authority::stranger()?),
+            TrustedRoot::OtherLog => trust.log = Some(authority::other_log_key()?),
+            TrustedRoot::OtherTimestamps => trust.timestamps = Some(authority::other_timestamps()?),
+            TrustedRoot::Box | TrustedRoot::Absent | TrustedRoot::File(_) => {}
+        }
+        Ok(trust)
     }
 
     /// The text of a trusted root; nothing where there is to be none.
@@ -181,15 +153,4 @@ async fn make(
     must(toolbox, &Call { program: "cosign", args, home: &home }).await?;
     files.insert(name.into(), file.clone());
     Ok(file.display().to_string())
-}
-
-/// A short text from one of the box's services.
-async fn fetch(toolbox: Toolbox<'_>, port: u16, path: &str) -> Result<String, String> {
-    let url = format!("http://{}:{port}{path}", toolbox.address());
-    tokio::task::spawn_blocking(move || {
-        let reply = ureq::get(&url).call().map_err(|fault| format!("`{url}` does not answer: {fault}"))?;
-        reply.into_body().read_to_string().map_err(|fault| format!("`{url}` broke off: {fault}"))
-    })
-    .await
-    .map_err(|fault| fault.to_string())?
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Blueprint, FIRST_SERVICE, File, HOME, Process, file, json as json_file, process};
+use super::{Blueprint, FIRST_SERVICE, File, HOME, POD_CIDR, Process, file, json as json_file, process};
 use crate::Error;
 use crate::net::NODE_ADDRESS;
 use crate::pki::{LOG_KEY, REGISTRY};
@@ -26,6 +26,9 @@ const TIMESTAMP_PORT: u16 = 3004;
 
 /// Names for the node's address. Go's registry clients take those below `localhost` for plain HTTP.
 const NAMES: [&str; 6] = [REGISTRY_NAME, "registry.localhost", "front.localhost", "fulcio.box", "rekor.box", "tsa.box"];
+
+/// The table of nftables, and the counter in it, that counts what pods send to whatever signs, logs and dates.
+pub const COUNTER: [&str; 2] = ["gauntlet", "sigstore-from-pods"];
 
 /// The issuer of ServiceAccount tokens, which Fulcio asks for its keys.
 const ISSUER: &str = "https://kubernetes.default.svc";
@@ -76,7 +79,31 @@ pub(super) fn first(shape: &BoxShape) -> Vec<Process> {
             &["serve", "--host=0.0.0.0", "--port=3004", "--timestamp-signer=memory", "--disable-ntp-monitoring"],
         ));
     }
+    if counts(shape) {
+        let args = ["nft", "-f", "/run/gauntlet/count.nft"].map(ToOwned::to_owned);
+        processes.push(Process { ends: true, ..process("count", "/usr/bin/env", args.to_vec()) });
+    }
     processes
+}
+
+/// Whether there are pods, and something that they could ask for signatures.
+fn counts(shape: &BoxShape) -> bool {
+    shape.has_sigstore() && shape.nodes > 0
+}
+
+/// Counts packets, and not connections: over one that is kept open, requests come unseen.
+fn count_rules() -> String {
+    let [table, counter] = COUNTER;
+    format!(
+        "table inet {table} {{
+  counter {counter} {{ }}
+  chain arriving {{
+    type filter hook prerouting priority -310; policy accept;
+    ip saddr {POD_CIDR} tcp dport {{ {LOG_PORT}, {TIMESTAMP_PORT}, {FULCIO_PORT} }} counter name {counter}
+  }}
+}}
+"
+    )
 }
 
 /// What starts when the issuer of tokens answers.
@@ -138,6 +165,9 @@ pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
     if blueprint.shape.has_sigstore() {
         let issuer = json!({ "IssuerURL": ISSUER, "ClientID": "sigstore", "Type": "kubernetes" });
         files.push(json_file("fulcio.json", &json!({ "OIDCIssuers": { ISSUER: issuer } })));
+    }
+    if counts(blueprint.shape) {
+        files.push(file("count.nft", count_rules()));
     }
     Ok(files)
 }

@@ -1,6 +1,6 @@
 //! The components' door to the API server: it takes their connections from the beginning, and lets them through once
 //! the API server can be used. A component that is turned away waits up to a second or more before it tries again; one
-//! that waits at the door goes on at once.
+//! that waits at the door goes on at once. What "can be used" means is not the same for all: there are two doors.
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

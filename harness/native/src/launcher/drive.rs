@@ -56,9 +56,9 @@ pub(super) fn start(
     story: &mut Story,
 ) -> Result<(Ready, Api), Stop> {
     let kubernetes = components::kubernetes(&request.shape.kubernetes)?;
-    let seed = match request.purpose {
+    let seed = match &request.purpose {
         Purpose::Use => Seed::find(&claim.cache, kubernetes, &request.shape),
-        Purpose::Seed => None,
+        Purpose::Seed(_) => None,
     };
     let middle = family.begin(&claim.name, claim.dir.join("logs"))?;
     let authority = seed.as_ref().map_or_else(Authority::new, |seed| Ok(seed.authority.clone()))?;
@@ -85,8 +85,11 @@ pub(super) fn start(
     let mut readiness = Readiness { api: api.clone(), family, story, nodes: request.shape.nodes };
     readiness.reach(&blueprint, seed.is_some())?;
     watches.end(readiness.family, readiness.story)?;
-    match request.purpose {
-        Purpose::Seed => harvest(claim, kubernetes, request, &pki, readiness)?,
+    match &request.purpose {
+        Purpose::Seed(objects) => {
+            readiness.settle(objects)?;
+            harvest(claim, kubernetes, request, &pki, readiness)?;
+        }
         Purpose::Use => readiness.watch_on(),
     }
     Ok((ready(request, claim, family, &blueprint, kubeconfig, story)?, api))
@@ -143,9 +146,8 @@ fn harvest(
     kubernetes: &Component,
     request: &Request,
     pki: &Pki,
-    mut readiness: Readiness,
+    readiness: Readiness,
 ) -> Result<(), Stop> {
-    readiness.settle()?;
     let family = &mut *readiness.family;
     let nodes: &[&str] = if request.shape.nodes > 0 { &["kubelet", "kube-proxy", "kube-scheduler"] } else { &[] };
     for process in nodes.iter().chain(&["kube-controller-manager", "kube-apiserver", "etcd"]) {

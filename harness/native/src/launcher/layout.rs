@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::claim::Claim;
-use crate::config::{Blueprint, DOOR_PORT, OURSELVES, OWN_ENCRYPTION};
+use crate::config::{Blueprint, DOOR_PORT, LATE_DOOR_PORT, OURSELVES, OWN_ENCRYPTION};
 use crate::enter::WORK;
 use crate::protocol::{Bind, Layout};
 use crate::seed::Seed;
@@ -46,5 +46,6 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
         outside: blueprint.outside(),
         network: blueprint.addresses.inside_commands(doors.len() > 1),
         doors,
+        late_door: SocketAddr::from(([127, 0, 0, 1], LATE_DOOR_PORT)),
     })
 }

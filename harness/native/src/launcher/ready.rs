@@ -12,6 +12,7 @@ use super::family::{Family, Stop, Word};
 use crate::api::{Api, first_line};
 use crate::config::{API_SERVER, Blueprint, IMAGE_IMPORT, NODE, Process, issuer_is_open, open_issuer};
 use crate::protocol::{Event, Order};
+use crate::spec::FirstObject;
 use crate::wait::{self, Look};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -50,6 +51,7 @@ impl Readiness<'_> {
         self.story.milestone(if seeded { "api-usable" } else { READYZ_MILESTONE });
         self.family.order(&Order::Door { open: true })?;
         if !seeded {
+            self.family.order(&Order::LateDoor { open: true })?;
             self.spawn(blueprint.second())?;
         }
         if blueprint.shape.has_sigstore() {
@@ -71,11 +73,7 @@ impl Readiness<'_> {
     /// Lets everybody read what Fulcio asks the cluster for, and starts Fulcio, which asks once and never again.
     fn open_issuer(&mut self, blueprint: &Blueprint) -> Result<(), Stop> {
         let (path, binding) = open_issuer();
-        self.wait("the issuer's keys to be opened", |api| match api.post(path, &binding) {
-            Ok((201 | 409, _)) => Look::Ready(()),
-            Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
-            Err(why) => Look::NotYet(why),
-        })?;
+        self.wait("the issuer's keys to be opened", |api| made(api, path, &binding))?;
         let anybody = self.api.without_identity(blueprint.pki.ca())?;
         let name = "the issuer's keys to be open";
         self.family.look(name, PATIENCE, &mut started, || answers(&anybody, issuer_is_open()))?;
@@ -86,16 +84,25 @@ impl Readiness<'_> {
         processes.into_iter().try_for_each(|process| self.family.spawn(process))
     }
 
-    /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it.
+    /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it. The late door opens then.
     pub(super) fn watch_on(&self) {
         if !self.story.milestones.iter().any(|(name, _)| name == READYZ_MILESTONE) {
             watch(&self.api, self.family, PATIENCE, Word::Reached(READYZ_MILESTONE), |api| answers(api, READYZ));
         }
     }
 
-    /// Waits until a first start has made everything that a later one should find.
-    pub(super) fn settle(&mut self) -> Result<(), Stop> {
-        for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+    /// Waits until a first start has made everything that a later one should find, `more` included.
+    pub(super) fn settle(&mut self, more: &[FirstObject]) -> Result<(), Stop> {
+        for FirstObject { collection, object, .. } in more {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            self.wait(&format!("`{name}` to be made"), |api| made(api, collection, object))?;
+        }
+        for path in more.iter().filter_map(|object| object.in_force.as_deref()) {
+            self.wait(&format!("`{path}` to be in force"), |api| in_force(api, path))?;
+        }
+        let namespaces = more.iter().filter(|more| more.object["kind"] == "Namespace");
+        let namespaces = namespaces.filter_map(|more| more.object["metadata"]["name"].as_str());
+        for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"].into_iter().chain(namespaces) {
             for object in ["serviceaccounts/default", "configmaps/kube-root-ca.crt"] {
                 let path = format!("/api/v1/namespaces/{namespace}/{object}");
                 self.wait(&format!("`{object}` in `{namespace}`"), |api| exists(api, &path))?;
@@ -120,7 +127,10 @@ impl Readiness<'_> {
 /// API server that has lost the key of a single Secret is never ready.
 pub(super) fn mind_the_door(event: &Event, api: &Api, family: &mut Family) -> Result<(), Stop> {
     match event {
-        Event::Exited { process, .. } if process == API_SERVER => family.order(&Order::Door { open: false }),
+        Event::Exited { process, .. } if process == API_SERVER => {
+            family.order(&Order::Door { open: false })?;
+            family.order(&Order::LateDoor { open: false })
+        }
         Event::Started { process, .. } if process == API_SERVER => {
             watch(api, family, LONG, Word::Usable, knows_its_roles);
             Ok(())
@@ -172,6 +182,26 @@ fn answers(api: &Api, path: &str) -> Look<()> {
     match api.get(path) {
         Ok((200, _)) => Look::Ready(()),
         Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
+        Err(why) => Look::NotYet(why),
+    }
+}
+
+/// Makes an object, unless it is there.
+fn made(api: &Api, collection: &str, object: &Value) -> Look<()> {
+    match api.post(collection, object) {
+        Ok((201 | 409, _)) => Look::Ready(()),
+        Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
+        Err(why) => Look::NotYet(why),
+    }
+}
+
+/// Whether what is at `path` is served; a Deployment has to have its pods besides.
+fn in_force(api: &Api, path: &str) -> Look<()> {
+    match api.object(path) {
+        Ok(object) if object["kind"] == "Deployment" && object["status"]["replicas"] != object["spec"]["replicas"] => {
+            Look::NotYet("it has no pods yet".into())
+        }
+        Ok(_) => Look::Ready(()),
         Err(why) => Look::NotYet(why),
     }
 }

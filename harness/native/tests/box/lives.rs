@@ -7,7 +7,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use native::wait::{self, Look};
-use native::{AuditFile, BoxShape, Cache, Control, Encryption, Error, PROBE_IMAGE, Progress, Running, Spec};
+use native::{
+    AuditFile, BoxShape, Cache, Control, Encryption, Error, FirstObject, PROBE_IMAGE, Progress, Running, Spec,
+};
 
 use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, processes, traces, wait_for_nothing};
@@ -100,6 +102,36 @@ pub(crate) fn pods_run_and_services_answer() {
     assert!(!traces(&cache, &two).is_empty());
     drop(other);
     expect_nothing(&cache, &two);
+}
+
+pub(crate) fn a_first_state_holds_what_it_was_given() {
+    let (cache, name) = (cache(), name("first"));
+    let shape = BoxShape { first_state: name.clone(), ..without_nodes() };
+    let spec = spec(&name, shape);
+    let metadata = |name: &str| serde_json::json!({"name": name, "namespace": "given"});
+    let given = |collection: &str, kind: &str, metadata| FirstObject {
+        collection: collection.to_owned(),
+        object: serde_json::json!({"apiVersion": "v1", "kind": kind, "metadata": metadata}),
+        in_force: None,
+    };
+    let objects = vec![
+        given("/api/v1/namespaces", "Namespace", serde_json::json!({"name": "given"})),
+        given("/api/v1/namespaces/given/configmaps", "ConfigMap", metadata("mine")),
+    ];
+    assert!(!native::is_prepared(&cache, &spec.shape));
+    native::prepare(&cache, &spec, objects, &mut |_| {}).unwrap();
+    assert!(native::is_prepared(&cache, &spec.shape));
+    let running = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
+    let names = kubectl(&cache, &running, &["get", "configmaps", "-n", "given", "-o", "name"]).unwrap();
+    running.down().unwrap();
+    let place = std::fs::read_dir(cache.seeds()).unwrap().flatten().map(|entry| entry.path());
+    let place = place.into_iter().find(|path| path.to_string_lossy().ends_with(&name)).unwrap();
+    std::fs::remove_dir_all(place).unwrap();
+    assert_eq!(names, "configmap/kube-root-ca.crt\nconfigmap/mine\n");
+    let without = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
+    let names = kubectl(&cache, &without, &["get", "namespaces", "given"]);
+    without.down().unwrap();
+    names.unwrap_err();
 }
 
 pub(crate) fn kept_until_taken_down() {

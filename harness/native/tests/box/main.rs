@@ -14,9 +14,10 @@ use std::process::ExitCode;
 
 use native::{Cache, doctor};
 
-const TESTS: [(&str, fn()); 17] = [
+const TESTS: [(&str, fn()); 18] = [
     ("pods_run_and_services_answer_in_two_boxes_side_by_side", lives::pods_run_and_services_answer),
     ("a_box_that_is_kept_lives_until_it_is_taken_down", lives::kept_until_taken_down),
+    ("a_first_state_holds_what_it_was_given", lives::a_first_state_holds_what_it_was_given),
     ("a_start_that_fails_shows_the_end_of_the_log", lives::a_failed_start_shows_the_log),
     ("a_box_starts_from_a_program_whose_file_was_replaced", lives::the_program_is_replaced),
     ("sigkill_of_the_parent_leaves_nothing_whenever_it_comes", lives::sigkill_of_the_parent),

@@ -1,7 +1,9 @@
-//! How many requests to the registry one admission costs, from the registries' own logs.
+//! How many requests one admission costs: to the registry, from the registries' own logs; and to the log and the
+//! authorities behind it, from the packets that pods send them.
 //!
-//! What counts names the world's namespace in its path, falls into the step, and is neither the engine's nor
-//! containerd's. Only single pods are counted: a controller's pods come when they come.
+//! What counts at the registry names the world's namespace in its path, falls into the step, and is neither the engine's
+//! nor containerd's. Packets do not say for which world they are sent, and no verifier has sent any so far; if one does,
+//! the outcome differs and says so. Only single pods are counted: a controller's pods come when they come.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,8 +21,13 @@ const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
 /// How many looks in a row have to show the same.
 const LOOKS: u32 = 3;
 
-/// How long the logs were before a step.
-pub(in crate::actions) struct Mark([usize; 2]);
+/// What was counted before a step.
+pub(in crate::actions) struct Mark {
+    /// How long the logs were.
+    logs: [usize; 2],
+    /// Packets of pods to the log and the authorities, where there are such.
+    packets: Option<Result<u64, String>>,
+}
 
 impl World<'_> {
     /// The place in the logs where this step begins, if its requests are to be counted.
@@ -33,11 +40,31 @@ impl World<'_> {
             return None;
         }
         let [tls, plain] = self.logs()?;
-        Some(Mark([length(&tls).await, length(&plain).await]))
+        let packets = if install.contains(&Install::Sigstore) { Some(self.packets().await) } else { None };
+        Some(Mark { logs: [length(&tls).await, length(&plain).await], packets })
+    }
+
+    /// What a step has cost since `mark`, for the record.
+    pub(in crate::actions) async fn count_since(&self, mark: &Mark) -> Vec<(&'static str, String)> {
+        let mut facts = vec![("registry requests", self.requests(mark).await.unwrap_or_else(|why| why))];
+        if let Some(before) = &mark.packets {
+            let sent = match (before, self.packets().await) {
+                (Ok(before), Ok(after)) if *before == after => "none".into(),
+                (Ok(before), Ok(after)) => format!("some, in {} packets", after.saturating_sub(*before)),
+                (Err(why), _) => why.clone(),
+                (_, Err(why)) => why,
+            };
+            facts.push(("log requests", sent));
+        }
+        facts
+    }
+
+    async fn packets(&self) -> Result<u64, String> {
+        self.toolbox()?.packets_to_sigstore().await.map_err(|fault| cluster::chain(&fault))
     }
 
     /// The requests since `mark`, in words, once no more of them come.
-    pub(in crate::actions) async fn requests(&self, mark: &Mark) -> Result<String, String> {
+    async fn requests(&self, mark: &Mark) -> Result<String, String> {
         let logs = self.logs().ok_or("the registry's log is gone")?;
         let what = "the registry's log to be complete";
         let wait = Wait { what, within: Duration::from_secs(5), every: Duration::from_millis(10) };
@@ -45,7 +72,7 @@ impl World<'_> {
         self.waiter
             .until(wait, async || {
                 let mut text = String::new();
-                for (path, since) in logs.iter().zip(mark.0) {
+                for (path, since) in logs.iter().zip(mark.logs) {
                     let bytes = tokio::fs::read(path).await.unwrap_or_default();
                     text.push_str(&String::from_utf8_lossy(bytes.get(since..).unwrap_or_default()));
                 }

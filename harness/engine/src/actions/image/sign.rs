@@ -118,7 +118,7 @@ impl World<'_> {
             if fulcio {
                 args.extend([format!("--fulcio-url={}", Toolbox::FULCIO), "--insecure-skip-verify".into()]);
             }
-            args.extend(timestamp.then(|| format!("--timestamp-server-url={}/api/v1/timestamp", Toolbox::TSA)));
+            args.extend(timestamp.then(|| format!("--timestamp-server-url={}", Toolbox::TIMESTAMPS)));
             return Ok(args);
         }
         args.extend(["--signing-config".into(), material.signing_config(toolbox, fulcio, log, timestamp).await?]);

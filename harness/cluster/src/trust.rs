@@ -1,0 +1,133 @@
+//! Trusted roots: which authorities, logs and timestamp authorities a verifier is to believe, in sigstore's own format,
+//! made by cosign. There is one maker, for what the box itself installs and for whoever tries signatures in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::{Error, Toolbox};
+
+/// A time before the box: from when on its services are to be believed.
+pub const SINCE: &str = "2024-01-01T00:00:00Z";
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whom to believe. The texts are PEM. Nobody by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// Fulcio's certificate.
+    pub fulcio: Option<String>,
+    /// More certificate authorities: address and certificate.
+    pub authorities: Vec<(String, String)>,
+    /// The transparency log's key.
+    pub log: Option<String>,
+    /// The timestamp authority's certificates, its own first.
+    pub timestamps: Option<String>,
+    /// The key of a log of certificates.
+    pub certificate_log: Option<String>,
+}
+
+impl Trust {
+    /// The box's own services, as they describe themselves; nobody where there are none.
+    ///
+    /// # Errors
+    /// When one of them does not answer.
+    pub async fn of_box(toolbox: Toolbox<'_>) -> Result<Self, Error> {
+        let Some(log) = toolbox.rekor_key() else { return Ok(Self::default()) };
+        Ok(Self {
+            fulcio: Some(fetch(toolbox, Toolbox::FULCIO_PORT, "/api/v1/rootCert").await?),
+            log: Some(log.to_owned()),
+            timestamps: Some(fetch(toolbox, Toolbox::TSA_PORT, "/api/v1/timestamp/certchain").await?),
+            ..Self::default()
+        })
+    }
+
+    /// Has cosign make a trusted root of it, `NAME.json` in `folder`, which lies below [`Toolbox::work`]. Returns where
+    /// it is, as the host sees it.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or cosign does not do its work.
+    pub async fn write(&self, toolbox: Toolbox<'_>, folder: &Path, name: &str) -> Result<PathBuf, Error> {
+        let mut args = Vec::new();
+        for (part, flag, text) in self.parts() {
+            let path = folder.join(format!("{name}-{part}.pem"));
+            std::fs::write(&path, text).map_err(|why| unmade(format!("cannot write `{}`: {why}", path.display())))?;
+            args.push(format!("{flag}={},start-time={SINCE}", toolbox.inside(&path).display()));
+        }
+        let file = folder.join(format!("{name}.json"));
+        args.push(format!("--out={}", toolbox.inside(&file).display()));
+        let mut command = toolbox.enter();
+        command.args(["cosign", "trusted-root", "create"]).args(args);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = Command::from(command).kill_on_drop(true).spawn();
+        let child = child.map_err(|why| unmade(format!("cosign does not start: {why}")))?;
+        let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
+        let output = output.map_err(|_| unmade(format!("waited {} s for cosign", PATIENCE.as_secs())))?;
+        let output = output.map_err(|why| unmade(format!("cosign was lost: {why}")))?;
+        if output.status.success() {
+            return Ok(file);
+        }
+        Err(unmade(format!("cosign refuses: {}", String::from_utf8_lossy(&output.stderr).trim())))
+    }
+
+    /// What it consists of: a name for the part's file, the flag up to where that file is named, and its text.
+    fn parts(&self) -> Vec<(String, String, &String)> {
+        let fulcio = self.fulcio.iter().map(|text| (Toolbox::FULCIO, text));
+        let others = self.authorities.iter().map(|(url, text)| (url.as_str(), text));
+        let mut parts: Vec<(String, String, &String)> = Vec::new();
+        for (at, (url, text)) in fulcio.chain(others).enumerate() {
+            parts.push((format!("authority-{at}"), format!("--fulcio=url={url},certificate-chain"), text));
+        }
+        if let Some(text) = &self.log {
+            let (url, origin) = (Toolbox::REKOR, Toolbox::REKOR_ORIGIN);
+            parts.push(("log".into(), format!("--rekor=url={url},origin={origin},public-key"), text));
+        }
+        if let Some(text) = &self.timestamps {
+            let url = Toolbox::TIMESTAMPS;
+            parts.push(("timestamps".into(), format!("--tsa=url={url},certificate-chain"), text));
+        }
+        if let Some(text) = &self.certificate_log {
+            parts.push(("certificate-log".into(), "--ctfe=url=http://unused.box,public-key".into(), text));
+        }
+        parts
+    }
+}
+
+/// A short text from one of the box's services.
+async fn fetch(toolbox: Toolbox<'_>, port: u16, path: &str) -> Result<String, Error> {
+    let url = format!("http://{}:{port}{path}", toolbox.address());
+    let fetched = tokio::task::spawn_blocking(move || {
+        let reply = ureq::get(&url).call().map_err(|why| unmade(format!("`{url}` does not answer: {why}")))?;
+        reply.into_body().read_to_string().map_err(|why| unmade(format!("`{url}` broke off: {why}")))
+    });
+    fetched.await.map_err(|source| Error::Thread { source })?
+}
+
+fn unmade(why: String) -> Error {
+    Error::TrustedRoot { why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_has_its_own_file_and_nobody_has_none() {
+        assert!(Trust::default().parts().is_empty());
+        let text = || Some("PEM".to_owned());
+        let all = Trust {
+            fulcio: text(),
+            authorities: vec![("http://other.box".into(), "OTHER".into())],
+            log: text(),
+            timestamps: text(),
+            certificate_log: text(),
+        };
+        let parts = all.parts();
+        let files: std::collections::BTreeSet<_> = parts.iter().map(|(file, ..)| file).collect();
+        assert_eq!((files.len(), parts.len()), (5, 5));
+        assert_eq!(parts[1].1, "--fulcio=url=http://other.box,certificate-chain");
+        assert_eq!(parts[1].2, "OTHER");
+    }
+}
