@@ -53,9 +53,7 @@ pub(crate) async fn measure(
             samples.extend(if block == 0 { Vec::new() } else { taken }); // the first warms everything up
         }
     }
-    let count = clusters.len();
-    for turn in 0..count {
-        let (provider, cluster) = &clusters[turn];
+    for (provider, cluster) in &clusters {
         samples.extend(many(cluster, provider, secrets).await?);
     }
     for (_, cluster) in clusters {

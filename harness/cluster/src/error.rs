@@ -131,7 +131,6 @@ impl Error {
             Self::Kubeconfig { .. }
             | Self::Client { .. }
             | Self::Engine { .. }
-            | Self::Engine { .. }
             | Self::TrustedRoot { .. }
             | Self::Uncounted { .. }
             | Self::Thread { .. }

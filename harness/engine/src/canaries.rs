@@ -1,4 +1,5 @@
-//! The values of one world that must never be shown: planted ones, which are random in each run, and sealing keys.
+//! The values that must never be shown: planted ones, which are random in each run, and sealing keys. A world looks for its
+//! own alone, and hides those of all others as well: they share nodes, and what a spy sees there is not only its own.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,12 +7,17 @@ use model::Detail;
 
 use crate::random;
 
-/// Every value and what is written instead. Clones share them.
+/// Every value and what is written instead, seen from one world. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Planted(Arc<Mutex<Vec<Value>>>);
+pub(crate) struct Planted {
+    values: Arc<Mutex<Vec<Value>>>,
+    world: String,
+}
 
 #[derive(Debug)]
 struct Value {
+    /// The namespace of the world that it belongs to.
+    world: String,
     kind: &'static str,
     name: String,
     text: String,
@@ -21,15 +27,20 @@ struct Value {
 const CANARY: &str = "canary";
 
 impl Planted {
+    /// The same values, seen from the world with this namespace.
+    pub(crate) fn of(&self, world: &str) -> Self {
+        Self { values: Arc::clone(&self.values), world: world.to_owned() }
+    }
+
     /// The canary of this name; made when it is first asked for. Its beginning and end are the same for all, so that what
     /// is left at the edges of a hidden base64 form is the same in every run.
     pub(crate) fn canary(&self, name: &str) -> String {
         let mut values = self.lock();
-        if let Some(value) = values.iter().find(|value| value.kind == CANARY && value.name == name) {
+        if let Some(value) = values.iter().find(|value| self.is_ours(value) && value.name == name) {
             return value.text.clone();
         }
         let text = format!("canary-{}-yranac", random::name(24));
-        values.push(Value { kind: CANARY, name: name.into(), text: text.clone() });
+        values.push(Value { world: self.world.clone(), kind: CANARY, name: name.into(), text: text.clone() });
         text
     }
 
@@ -37,7 +48,7 @@ impl Planted {
     pub(crate) fn hide(&self, kind: &'static str, name: &str, text: &str) {
         let mut values = self.lock();
         if !values.iter().any(|value| value.text == text) {
-            values.push(Value { kind, name: name.into(), text: text.into() });
+            values.push(Value { world: self.world.clone(), kind, name: name.into(), text: text.into() });
         }
     }
 
@@ -53,14 +64,18 @@ impl Planted {
     /// The canaries that there are, by name.
     pub(crate) fn canaries(&self) -> Vec<(String, String)> {
         let values = self.lock();
-        let canaries = values.iter().filter(|value| value.kind == CANARY);
+        let canaries = values.iter().filter(|value| self.is_ours(value));
         canaries.map(|value| (value.name.clone(), value.text.clone())).collect()
     }
 
-    /// `text` with every value replaced by `<KIND NAME>`.
+    /// `text` with every value replaced by `<KIND NAME>`, those of other worlds by `<canary of another world>`.
     pub(crate) fn conceal(&self, text: &str) -> String {
         let hide = |text: String, value: &Value| {
-            model::conceal_canary(&text, &value.text, &format!("<{} {}>", value.kind, value.name))
+            let instead = match value.world == self.world {
+                true => format!("<{} {}>", value.kind, value.name),
+                false => format!("<{} of another world>", value.kind),
+            };
+            model::conceal_canary(&text, &value.text, &instead)
         };
         self.lock().iter().fold(text.to_owned(), hide)
     }
@@ -73,8 +88,12 @@ impl Planted {
         }
     }
 
+    fn is_ours(&self, value: &Value) -> bool {
+        value.kind == CANARY && value.world == self.world
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Value>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,5 +117,15 @@ mod tests {
         assert!(hidden.starts_with("<canary db> and ") && hidden.ends_with(" under <sealing-key a>"), "{hidden}");
         assert_eq!(planted.found_in(hidden.as_bytes()), Vec::<String>::new());
         assert_eq!(planted.found_in(text.as_bytes()), ["db (plain)"]);
+    }
+
+    #[test]
+    fn another_worlds_values_are_hidden_and_not_found() {
+        let lab = Planted::default();
+        let (one, other) = (lab.of("gauntlet-a"), lab.of("gauntlet-b"));
+        let value = one.canary("db");
+        assert_ne!(value, other.canary("db"));
+        assert_eq!(other.conceal(&value), "<canary of another world>");
+        assert_eq!(other.found_in(value.as_bytes()), Vec::<String>::new());
     }
 }

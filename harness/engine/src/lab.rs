@@ -3,6 +3,7 @@
 use cluster::Cluster;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::canaries::Planted;
 use crate::discovery::Discovery;
 use crate::request::{OWN_AGENT, Who};
 use crate::settle::Canaries;
@@ -16,6 +17,8 @@ pub(crate) struct Lab<'a> {
     pub(crate) events: UnboundedSender<Event>,
     pub(crate) discovery: Discovery,
     pub(crate) canaries: Canaries,
+    /// The values that must never be shown, of all worlds.
+    pub(crate) planted: Planted,
     /// Key pairs and trusted roots.
     pub(crate) material: Material,
     /// The engine itself: its set-up and its looks, as administrator.
@@ -31,6 +34,7 @@ impl<'a> Lab<'a> {
             events,
             discovery: Discovery::default(),
             canaries: Canaries::new(own.clone()),
+            planted: Planted::default(),
             material: Material::default(),
             own,
         }

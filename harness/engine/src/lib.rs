@@ -73,7 +73,7 @@ pub async fn run(
         id: String::new(),
         world: String::new(),
         events: lab.events.clone(),
-        planted: canaries::Planted::default(),
+        planted: lab.planted.clone(),
     };
     lab.canaries.end(&waiter, cluster.facts().ephemeral).await;
     trials.into_iter().zip(outcomes).map(|(trial, outcome)| (trial.scenario.id.clone(), trial.world, outcome)).collect()

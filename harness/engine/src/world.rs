@@ -72,7 +72,7 @@ impl<'a> World<'a> {
             front: front.into(),
             ..Names::default()
         };
-        let planted = Planted::default();
+        let planted = lab.planted.of(&namespace);
         let waiter = Waiter {
             id: scenario.id.clone(),
             world: name.into(),

@@ -69,6 +69,9 @@ pub enum Action {
         pod: String,
         /// The command and its arguments.
         command: Vec<String>,
+        /// Keeps what it says out of the record: it is another thing each time. Later steps can look into it all the same.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unrecorded: bool,
     },
     /// Add the ephemeral container of this manifest (one container, as in a pod's spec) to a running pod.
     EphemeralContainer {

@@ -156,6 +156,14 @@ fn authorization_is_forbidden() {
 }
 
 #[test]
+fn credentials_that_are_not_accepted_and_what_cannot_be_opened_have_words_of_their_own() {
+    assert_eq!(reads(401, "Unauthorized", "Unauthorized"), Answer::Unauthenticated.into());
+    let message = "Internal error occurred: no matching key was found for the provided AES transformer";
+    assert_eq!(reads(500, "InternalError", message), denied(By::Encryption));
+    assert!(matches!(reads(503, "ServiceUnavailable", message), Verdict::Broken { .. }));
+}
+
+#[test]
 fn schema_faults_are_invalid() {
     for (code, reason, message) in [
         (422, "Invalid", r#"Pod "x" is invalid: spec.containers: Required value"#),
@@ -203,7 +211,7 @@ fn an_eviction_against_a_budget_is_denied_and_other_429s_are_not() {
 #[test]
 fn faults_are_broken() {
     for (code, reason, message) in [
-        (401, "Unauthorized", "Unauthorized"),
+        (401, "Unauthorized", "the front door is shut"),
         (
             403,
             "Forbidden",

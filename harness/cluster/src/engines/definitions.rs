@@ -103,7 +103,7 @@ mod tests {
         let version =
             |name: &str, served: bool, storage: bool| json!({"name": name, "served": served, "storage": storage});
         let mut definition = json!({"spec": {"versions": [version("v1", true, false), version("v2", false, true), version("v3", false, false)]}});
-        served(&mut definition);
+        drop_unserved(&mut definition);
         let names: Vec<_> = definition["spec"]["versions"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
         assert_eq!(names, ["v1", "v2"]);
     }

@@ -134,7 +134,7 @@ impl World<'_> {
                 self.token(step, serviceaccount, audiences, bound_to.as_deref()).await
             }
             Action::Evict(pod) => self.evict(step, pod).await,
-            Action::Exec { pod, command } => self.exec(step, pod, command).await,
+            Action::Exec { pod, command, unrecorded } => self.exec(step, pod, command, *unrecorded).await,
             Action::EphemeralContainer { pod, with } => self.ephemeral_container(step, pod, with).await,
             Action::Bind { pod, node } => self.bind(step, pod, node).await,
             Action::Started(target) => self.started(step, target).await,
