@@ -1,5 +1,6 @@
 //! How long a mounted Secret takes to follow a rotation, with the kubelet's own interval of a minute: many pods, each with
-//! a Secret of its own, rotated at moments spread over two minutes.
+//! a Secret of its own. A kubelet counts from a pod's start, so each pod's rotation comes at another moment of that minute:
+//! after another rotation that its environment never follows, and that is watched for so long.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -18,7 +19,7 @@ use crate::stats::Spread;
 /// No kubelet takes longer: twice its interval, and some.
 const WITHIN: u16 = 150;
 
-/// The rotations of one round: each is a world of its own, and they run side by side.
+/// Each rotation is a world of its own, and they run side by side.
 #[expect(clippy::print_stdout, reason = "this is a command")]
 pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let cluster = boxes.start("figures-rotation").await?;
@@ -37,22 +38,34 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, out: &Path) -> Resul
     Ok(())
 }
 
-/// One world for each pod; each waits for its own moment by making so many objects of no meaning first.
+/// One world for each pod; each takes the one phase that is its own.
 fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
-    let worlds: serde_json::Map<String, Value> = (0..pods).map(|pod| (world(pod), json!({}))).collect();
+    let others = |pod: usize| (0..pods).filter(|other| *other != pod).map(phase).collect::<Vec<_>>();
+    let worlds: serde_json::Map<String, Value> =
+        (0..pods).map(|pod| (world(pod), json!({"omit": others(pod)}))).collect();
     let rotate = json!({"secret": "db", "key": "password", "to": "new", "within": WITHIN, "watch": {
         "api": {"object": "secret/db"}, "file": {"file": {"pod": "app", "path": "/etc/db/password"}}}});
     let step = |id: &str, action: Value, expect: &str| json!({"id": id, "do": action, "expect": expect});
-    let file = json!({"scenario": "v1", "why": "A figure.", "worlds": worlds, "steps": [
+    let wait = |pod: usize| {
+        let watch = json!({"environment": {"environment": {"pod": "app"}}});
+        json!({"rotate": {"secret": "phase", "key": "value", "to": "next", "within": 60 * pod / pods, "watch": watch}})
+    };
+    let mut steps = vec![
         step("secret", json!({"create": "secret.yaml"}), "admitted"),
+        step("other-secret", json!({"create": "phase.yaml"}), "admitted"),
         step("pod", json!({"create": "pod.yaml"}), "admitted"),
         step("runs", json!({"started": "pod/app"}), "running"),
+    ];
+    steps.extend((0..pods).map(|pod| step(&phase(pod), wait(pod), "admitted")));
+    steps.extend([
         step("rotate", json!({"rotate": rotate}), "admitted"),
         step("api", json!({"followed": {"of": "rotate", "place": "api"}}), "seen"),
         step("file", json!({"followed": {"of": "rotate", "place": "file"}}), "seen"),
-    ]});
-    let manifests = [("secret.yaml", secret()), ("pod.yaml", pod())]
-        .map(|(name, object)| (name.to_owned(), vec![Manifest { file: name.into(), object }]));
+    ]);
+    let file = json!({"scenario": "v1", "why": "A figure.", "worlds": worlds, "steps": steps});
+    let objects =
+        [("secret.yaml", secret("db", "password")), ("phase.yaml", secret("phase", "value")), ("pod.yaml", pod())];
+    let manifests = objects.map(|(name, object)| (name.to_owned(), vec![Manifest { file: name.into(), object }]));
     Ok(Loaded {
         id: "figures/rotation".into(),
         dir: std::path::PathBuf::new(),
@@ -67,14 +80,20 @@ fn world(pod: usize) -> String {
     format!("pod-{pod}")
 }
 
-fn secret() -> Value {
-    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"password": "$(canary:db)"}})
+fn phase(pod: usize) -> String {
+    format!("phase-{pod}")
+}
+
+fn secret(name: &str, key: &str) -> Value {
+    let value = format!("$(canary:{name})");
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: value}})
 }
 
 fn pod() -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "app"}, "spec": {
         "terminationGracePeriodSeconds": 0,
         "containers": [{"name": "main", "image": "$(image:probe)", "imagePullPolicy": "Never", "args": ["pause"],
+            "env": [{"name": "PHASE", "valueFrom": {"secretKeyRef": {"name": "phase", "key": "value"}}}],
             "volumeMounts": [{"name": "db", "mountPath": "/etc/db"}]}],
         "volumes": [{"name": "db", "secret": {"secretName": "db"}}]}})
 }
@@ -85,7 +104,7 @@ async fn round(
     pods: usize,
 ) -> Result<Vec<(String, String, Duration)>, Box<dyn Error>> {
     let trials = (0..pods).map(|pod| Trial { scenario: Arc::clone(scenario), world: world(pod) }).collect();
-    let options = Options { keep: false, evidence: None, side_by_side: 8 };
+    let options = Options { keep: false, evidence: None, side_by_side: pods };
     let (events, _) = tokio::sync::mpsc::unbounded_channel();
     let mut lags = Vec::new();
     for (_, world, outcome) in engine::run(cluster, trials, &options, events).await {

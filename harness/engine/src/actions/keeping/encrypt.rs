@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cluster::Control;
-use model::{Answer, By, Encrypt, Encryption, Reply, Rewrite, Takeover};
+use model::{Answer, By, Encrypt, Encryption, Reply, Rewrite, Takeover, Verdict};
 use serde_json::Value;
 
 use super::process::API_SERVER;
@@ -84,7 +84,11 @@ impl World<'_> {
                 let name = secret["metadata"]["name"].as_str().unwrap_or_default();
                 let exchange = self.lab.own.send(Call::put(format!("{path}/{}", encode(name)), secret.clone())).await;
                 if !taken(&exchange.reply) {
-                    return Ok(cut_short(exchange, rewrite));
+                    let tried = cut_short(exchange, rewrite);
+                    if tried.verdict == Verdict::from(Answer::Stopped) {
+                        self.is_gone(API_SERVER).await?;
+                    }
+                    return Ok(tried);
                 }
                 written += 1;
                 if rewrite.killed_after == Some(written) {
@@ -122,8 +126,6 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use model::Verdict;
-
     use super::*;
 
     #[test]

@@ -66,9 +66,9 @@ impl World<'_> {
 
     /// Starts a process that has ended, and waits until it is of use or gives up.
     pub(super) async fn begin_process(&self, name: &str) -> Result<Tried, String> {
-        let before = self.life(name)?;
+        let before = self.life(name)?.starts;
         self.control(name, Control::Start)?;
-        self.until(name, "to start", |life| *life != before).await?;
+        self.until(name, "to start", |life| life.starts > before || never_started(life)).await?;
         self.of_use(name).await
     }
 
@@ -114,6 +114,11 @@ impl World<'_> {
         Ok(tried.figure("of use after", began.elapsed()))
     }
 
+    /// Waits until a process that was killed is known to have ended.
+    pub(super) async fn is_gone(&self, name: &str) -> Result<(), String> {
+        self.until(name, "to end", is_over).await
+    }
+
     async fn until(&self, name: &str, what: &str, holds: impl Fn(&Life) -> bool) -> Result<(), String> {
         let what = format!("`{name}` {what}");
         let wait = Wait { what: &what, within: PATIENCE, every: EVERY };
@@ -139,6 +144,11 @@ impl World<'_> {
 fn failing(text: &str) -> Vec<String> {
     let names = text.lines().filter_map(|line| line.strip_prefix("[-]")?.split_once(" failed").map(|(name, _)| name));
     names.map(str::to_owned).collect()
+}
+
+/// Whether the last start came to nothing, as the box's first process says it.
+fn never_started(life: &Life) -> bool {
+    matches!(&life.state, State::Ended { status, .. } if status.starts_with("not started"))
 }
 
 fn is_over(life: &Life) -> bool {

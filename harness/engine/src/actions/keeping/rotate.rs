@@ -15,7 +15,7 @@ use crate::request::{Call, MERGE, encode};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
-/// From one look at a place to the next.
+/// From one look at a place to the next: the least. Where much time is given, looks are a hundredth of it apart.
 const EVERY: Duration = Duration::from_millis(50);
 
 /// How long a place may take to show the value that it had before.
@@ -89,7 +89,7 @@ impl World<'_> {
         within: Duration,
     ) -> Place {
         let mut last = Place::Lost("it was never looked at".into());
-        let wait = Wait { what: "the place to follow", within, every: EVERY };
+        let wait = Wait { what: "the place to follow", within, every: EVERY.max(within / 100) };
         let waited = self
             .waiter
             .until(wait, async || {
