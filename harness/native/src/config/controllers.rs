@@ -24,6 +24,8 @@ pub(super) fn manager(blueprint: &Blueprint) -> Process {
         format!("--cluster-signing-cert-file={HOME}/pki/ca.crt"),
         format!("--cluster-signing-key-file={HOME}/pki/ca.key"),
         "--use-service-account-credentials=true".into(),
+        // It would give up if the answer took 10 s, and it may have to wait at the late door.
+        "--authentication-skip-lookup=true".into(),
         "--kube-api-qps=1000".into(),
         "--kube-api-burst=2000".into(),
     ]);
