@@ -30,6 +30,8 @@ pub enum Takeover {
     /// again.
     #[default]
     Usual,
+    /// It looks at the file by itself, and nothing else is waited for.
+    Reload,
     /// Not at all: the file lies there until it is started again.
     None,
 }
