@@ -53,6 +53,13 @@ pub enum Answer {
         /// The provider that sealed them.
         with: Seal,
     },
+    /// What was asked over the wire was answered.
+    Reached,
+    /// It was not; says how far it came.
+    Blocked {
+        /// The stage at which it ended.
+        at: At,
+    },
 }
 
 impl Answer {
@@ -61,7 +68,13 @@ impl Answer {
     pub fn is_positive(&self) -> bool {
         matches!(
             self,
-            Self::Admitted | Self::Running | Self::Seen | Self::Verified | Self::Plaintext | Self::Sealed { .. }
+            Self::Admitted
+                | Self::Running
+                | Self::Seen
+                | Self::Verified
+                | Self::Plaintext
+                | Self::Sealed { .. }
+                | Self::Reached
         )
     }
 }
@@ -135,6 +148,43 @@ impl fmt::Display for Why {
             Self::Vulnerable => "vulnerable",
             Self::Empty => "empty",
             Self::Lost => "lost",
+        })
+    }
+}
+
+/// How far something came on the wire: the stage that it did not get through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum At {
+    /// The name has no address, or nobody said so.
+    Dns,
+    /// No connection: refused, unreachable, or no answer in time. (UDP has none: there it is `reply`.)
+    Connect,
+    /// No TLS session: the handshake failed, or the peer's certificate is not accepted.
+    Tls,
+    /// The connection was there, and the request could not be sent.
+    Request,
+    /// The request was sent, and no answer came, or not the one that was wanted.
+    Reply,
+    /// The manager did not enrol the agent.
+    Enrol,
+    /// The manager does not take what is sealed with the agent's key.
+    Key,
+    /// The agent was let in, and its events do not arrive.
+    Event,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Request => "request",
+            Self::Reply => "reply",
+            Self::Enrol => "enrol",
+            Self::Key => "key",
+            Self::Event => "event",
         })
     }
 }
@@ -219,6 +269,8 @@ impl fmt::Display for Answer {
             Self::Stopped => f.write_str("stopped"),
             Self::Plaintext => f.write_str("plaintext"),
             Self::Sealed { with } => write!(f, "sealed: {with}"),
+            Self::Reached => f.write_str("reached"),
+            Self::Blocked { at } => write!(f, "blocked at {at}"),
         }
     }
 }

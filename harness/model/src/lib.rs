@@ -28,7 +28,7 @@ mod texts;
 mod tool;
 
 pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
-pub use answer::{Answer, By, Verdict, Why};
+pub use answer::{Answer, At, By, Verdict, Why};
 pub use canary::{conceal_canary, find_canary};
 pub use confine::{Reach, reach};
 pub use error::{Error, Place};

@@ -123,8 +123,8 @@ pub(crate) fn what_is_entered_ends_with_its_caller_and_its_box() {
     let seen = String::from_utf8(seen).unwrap();
     assert!(seen.starts_with("/run/gauntlet/work\ngauntlet\n"), "{seen}");
     assert!(!seen.contains("GAUNTLET") && !seen.contains("CARGO"), "{seen}");
-    let before = processes(&format!("gauntlet-{name}")).len();
-    let count = || processes(&format!("gauntlet-{name}")).len();
+    let before = programs(&name).len();
+    let count = || programs(&name);
     let sleeping = |running: &Running| running.enter().args(["sleep", "1000"]).spawn().unwrap();
     let mut sleeper = sleeping(&running);
     expect_count("the program to be there", before + 2, count);
@@ -141,10 +141,20 @@ pub(crate) fn what_is_entered_ends_with_its_caller_and_its_box() {
     expect_nothing(&cache(), &name);
 }
 
-fn expect_count(what: &str, wanted: usize, count: impl Fn() -> usize) {
-    let waited = wait::until(what, Duration::from_secs(20), Duration::from_millis(20), || match count() {
-        found if found == wanted => Look::Ready(()),
-        found => Look::NotYet(format!("{found} processes, not {wanted}")),
+/// The command line of every process of the box.
+fn programs(name: &str) -> Vec<String> {
+    let line = |process: String| {
+        let pid = process.trim_start_matches("process ");
+        let words = std::fs::read_to_string(Path::new("/proc").join(pid).join("cmdline")).unwrap_or_default();
+        words.replace('\0', " ")
+    };
+    processes(&format!("gauntlet-{name}")).into_iter().map(line).collect()
+}
+
+fn expect_count(what: &str, wanted: usize, programs: impl Fn() -> Vec<String>) {
+    let waited = wait::until(what, Duration::from_secs(20), Duration::from_millis(20), || match programs() {
+        found if found.len() == wanted => Look::Ready(()),
+        found => Look::NotYet(format!("not {wanted} processes, but {found:#?}")),
     });
     waited.unwrap();
 }
