@@ -244,7 +244,7 @@ impl<'a> World<'a> {
     /// Waits until everything that was written is in force.
     pub(crate) async fn settle(&mut self) -> Result<(), String> {
         let fresh = std::mem::take(&mut self.fresh);
-        let settled = settle(&self.lab.canaries, &self.waiter, &fresh, &self.history).await;
+        let settled = settle(&self.lab.canaries, self.lab.cluster.toolbox(), &self.waiter, &fresh, &self.history).await;
         self.history.extend(fresh);
         settled
     }

@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::config::OWN_ENCRYPTION;
 use crate::protocol::{self, Ready, Wish};
 use crate::wait::{self, Look};
-use crate::{Control, Error, Life, enter, plugin, registry};
+use crate::{Control, Error, InForce, Life, enter, plugin, policy, registry};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -168,6 +168,15 @@ impl Running {
     #[must_use]
     pub fn kms(&self, name: &str) -> PathBuf {
         self.work.join(plugin::FOLDER).join(name)
+    }
+
+    /// What each node enforces of NetworkPolicy now; nothing where the shape does not ask for it. A start waits until
+    /// every node has an answer.
+    ///
+    /// # Errors
+    /// When an answer cannot be read.
+    pub fn network_policy(&self) -> Result<Vec<InForce>, Error> {
+        policy::in_force(&self.work)
     }
 
     /// A command that runs its first argument in the box: in its namespaces and control group, with `work` as its

@@ -43,6 +43,9 @@ pub struct BoxShape {
     pub sync_frequency: Option<String>,
     /// 0 (no node: etcd, API server, and the controllers that a namespace needs) or 1.
     pub nodes: u8,
+    /// Whether NetworkPolicies are enforced, by a process `network-policy` for each node (see
+    /// [`crate::Running::network_policy`]). Without it the API server takes them, and nobody looks at them.
+    pub enforce_network_policy: bool,
     /// What stands beside the cluster. The services run as processes of the box; of the controllers only the programs are
     /// there, at `/run/gauntlet/bin/NAME`, and their files at `/run/gauntlet/data/NAME`: they run as pods.
     pub install: BTreeSet<Install>,
@@ -109,6 +112,7 @@ impl Default for BoxShape {
             verbosity: None,
             sync_frequency: None,
             nodes: 1,
+            enforce_network_policy: false,
             install: BTreeSet::new(),
             first_state: String::new(),
         }
