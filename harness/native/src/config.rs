@@ -60,6 +60,9 @@ const SERVICE_CIDR: &str = "10.96.0.0/16";
 /// The address of the service `kubernetes`: the API server's, inside the box.
 pub const FIRST_SERVICE: &str = "10.96.0.1";
 
+/// The address that pods ask for names, whether or not somebody answers there.
+pub const DNS_ADDRESS: &str = "10.96.0.10";
+
 /// A file of the box.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct File {
