@@ -1,7 +1,7 @@
 //! A box that is up, in its caller's hands.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::config::OWN_ENCRYPTION;
 use crate::protocol::{self, Ready, Wish};
 use crate::wait::{self, Look};
-use crate::{Control, Error, Life, enter, plugin, registry};
+use crate::{Control, Error, Life, enter, net, plugin, registry};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -186,7 +186,14 @@ impl Running {
     /// # Errors
     /// When the box has ended.
     pub fn udp_socket(&self) -> Result<UdpSocket, Error> {
-        enter::udp_socket(self.init).map_err(Error::system(format!("open a socket in the box `{}`", self.name)))
+        net::within(&self.network(), || {
+            UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(Error::system("open a socket in the box"))
+        })
+    }
+
+    /// The first node's network, as a file of the host.
+    pub(crate) fn network(&self) -> PathBuf {
+        format!("/proc/{}/ns/net", self.init).into()
     }
 
     /// Lets the box live on without this process, until [`crate::down`].
