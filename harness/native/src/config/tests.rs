@@ -5,7 +5,7 @@ use crate::pki::Authority;
 use crate::spec::{AuditFile, Encryption, Install};
 
 fn with<T>(shape: &BoxShape, look: impl FnOnce(&Blueprint) -> T) -> T {
-    let pki = Pki::new(Authority::new().unwrap(), Ipv4Addr::new(198, 18, 0, 1)).unwrap();
+    let pki = Pki::new(Authority::new().unwrap(), Ipv4Addr::new(198, 18, 0, 1), shape.nodes).unwrap();
     let addresses = Addresses {
         interface: "gl0000".into(),
         host: Ipv4Addr::new(198, 18, 0, 0),

@@ -199,9 +199,9 @@ pub(crate) fn no_packet_slips_through() {
     // While one table takes the place of another, none is open.
     site.enforce(&deny("client", "Egress"), "client");
     let tables = site.0.network_policy().unwrap()[0].tables;
+    let watch =
+        ["exec", "client", "--", "/probe", "watch", "--every", "1", "--timeout", "200", "--for", "5000", &target];
     let watching = std::thread::scope(|scope| {
-        let watch =
-            ["exec", "client", "--", "/probe", "watch", "--every", "1", "--timeout", "200", "--for", "5000", &target];
         let watching = scope.spawn(|| site.on(&watch));
         while !watching.is_finished() {
             for app in ["server", "other"] {
