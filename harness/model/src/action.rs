@@ -12,6 +12,7 @@ use crate::image::{
     Attach, Attest, Build, Copy, ImageName, Predicate, Sbom, Scan, Sign, Spoil, Tamper, TrustedRoot, Verify,
 };
 use crate::keeping::{CanaryMatch, Encrypt, Followed, Kms, Leak, Process, Rewrite, Rotate, Transplant};
+use crate::node::{Node, NodeMatch};
 
 /// One thing to try. Manifests are files of the scenario, with one object each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -146,6 +147,8 @@ pub enum Action {
     Survey,
     /// Stop, kill, freeze or start a process of the box.
     Process(Process),
+    /// Cut off, freeze, kill or start a whole node of the box.
+    Node(Node),
     /// Change how the test's own KMS plugin behaves.
     Kms(Kms),
     /// Copy an object's stored bytes to another object's place, past the API server.
@@ -205,6 +208,7 @@ impl Action {
             Self::Encrypt(_)
                 | Self::Rewrite(Rewrite { killed_after: Some(_) })
                 | Self::Process(_)
+                | Self::Node(_)
                 | Self::Kms(_)
                 | Self::Restore(_)
         )
@@ -287,6 +291,8 @@ pub enum Record {
     Warning(WarningMatch),
     /// A field of a stored object.
     Field(FieldMatch),
+    /// What the API server says about a node.
+    Node(NodeMatch),
     /// A planted value, in a place to which it can leak.
     Canary(CanaryMatch),
     /// A text in what an earlier step was answered: the reply's body, or the output of a command.

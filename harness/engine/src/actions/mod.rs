@@ -3,6 +3,7 @@
 mod exec;
 mod image;
 pub(crate) mod keeping;
+mod node;
 mod objects;
 mod pods;
 mod reads;
@@ -156,6 +157,7 @@ impl World<'_> {
             Action::Fill(count) => self.fill_up(step, *count).await,
             Action::Survey => self.survey(step).await,
             Action::Process(process) => self.process(process).await,
+            Action::Node(node) => self.node(node),
             Action::Kms(kms) => self.set_kms(kms),
             Action::Transplant(transplant) => self.transplant(step, transplant).await,
             Action::Snapshot(name) => self.snapshot(name).await,
