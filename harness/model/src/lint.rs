@@ -8,6 +8,7 @@ use crate::{Action, Loaded, Manifest, Record, Step, World};
 
 mod images;
 mod keeping;
+mod wire;
 
 /// One fault of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub fn lint(loaded: &Loaded) -> Vec<Finding> {
     notes.placeholders();
     notes.images();
     notes.keeping();
+    notes.wire();
     notes.effects();
     notes.findings
 }
