@@ -145,7 +145,7 @@ pub(crate) struct Up {
 }
 
 /// The words for what can stand beside Kubernetes: those of scenario files.
-const INSTALLS: [&str; 4] = ["registry", "sigstore", "kyverno", "policy-controller"];
+const INSTALLS: [&str; 5] = ["registry", "sigstore", "kyverno", "policy-controller", "dns"];
 
 fn installs() -> impl TypedValueParser<Value = Install> {
     PossibleValuesParser::new(INSTALLS).try_map(|word| serde_json::from_value(serde_json::Value::String(word)))

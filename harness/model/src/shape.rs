@@ -117,4 +117,6 @@ pub enum Install {
     PolicyController,
     /// External Secrets Operator.
     ExternalSecrets,
+    /// CoreDNS, for the cluster's names: the Service `kube-dns` at 10.96.0.10.
+    Dns,
 }

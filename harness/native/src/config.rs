@@ -6,6 +6,7 @@ mod controllers;
 mod etcd;
 mod node;
 mod plugins;
+mod policy;
 mod runtime;
 mod services;
 
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use apiserver::OWN_ENCRYPTION;
+pub(crate) use policy::reader as policy_reader;
 pub use services::COUNTER;
 pub(crate) use services::{REGISTRY_NAME, Service, issuer_is_open, open_issuer, services};
 
@@ -57,6 +59,9 @@ const NODE_MASK: u8 = 20;
 const SERVICE_CIDR: &str = "10.96.0.0/16";
 /// The address of the service `kubernetes`: the API server's, inside the box.
 pub const FIRST_SERVICE: &str = "10.96.0.1";
+
+/// The address that pods ask for names, whether or not somebody answers there.
+pub const DNS_ADDRESS: &str = "10.96.0.10";
 
 /// A file of the box.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +137,11 @@ impl Blueprint<'_> {
     /// What starts when the issuer of ServiceAccount tokens can be asked by anybody.
     pub(crate) fn third(&self) -> Vec<Process> {
         services::third(self.shape)
+    }
+
+    /// What starts when the API server knows [`policy_reader`].
+    pub(crate) fn enforcers(&self) -> Vec<Process> {
+        policy::processes(self)
     }
 
     /// What starts when the API server answers, most wanted first.

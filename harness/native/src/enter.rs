@@ -9,9 +9,14 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
+use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
@@ -56,7 +61,9 @@ pub(crate) fn enter(words: &[OsString]) -> io::Result<ExitCode> {
         return Err(io::Error::other("the caller is gone"));
     }
     join(&text(name), &text(init))?;
-    let status = Command::new(format!("{HOME}/{OURSELVES}")).arg(JOINED).args(program).status()?;
+    let alive = format!("gauntlet-enter-{}", std::process::id());
+    let _listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&alive)?)?;
+    let status = Command::new(format!("{HOME}/{OURSELVES}")).arg(JOINED).arg(alive).args(program).status()?;
     Ok(ExitCode::from(code(status)))
 }
 
@@ -73,19 +80,30 @@ fn join(name: &str, init: &str) -> io::Result<()> {
     Ok(chdir(&Path::new(HOME).join(WORK))?)
 }
 
+/// A UDP socket in the network of the process `init`: a socket stays where it was made, and the thread that makes it
+/// ends.
+pub(crate) fn udp_socket(init: u32) -> io::Result<UdpSocket> {
+    let made = thread::spawn(move || {
+        setns(File::open(format!("/proc/{init}/ns/net"))?, CloneFlags::CLONE_NEWNET)?;
+        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
+    });
+    made.join().unwrap_or_else(|_| Err(io::Error::other("the thread that opens it ended")))
+}
+
 /// Whether a process with these control groups belongs to the box: its id may be another process's by now.
 fn is_in(groups: &str, root: &str) -> bool {
     let end = format!("{root}/system");
     groups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).any(|path| path.ends_with(&end))
 }
 
-/// `__joined PROGRAM ARG…`: the parent is outside, where no process of the box has an id; another parent is the box's
-/// first process, which takes the children of the dead.
+/// `__joined ALIVE PROGRAM ARG…`. The parent is outside, where no process of the box has an id, and so is whoever takes
+/// its children when it dies: only the socket `ALIVE`, which it holds, tells whether it died before this one asked to die
+/// with it.
 pub(crate) fn joined(words: &[OsString]) -> io::Result<ExitCode> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    if getppid().as_raw() != 0 {
-        return Err(io::Error::other("the caller is gone"));
-    }
+    let (alive, words) = words.split_first().ok_or_else(|| io::Error::other("no caller"))?;
+    UnixStream::connect_addr(&SocketAddr::from_abstract_name(alive.as_bytes())?)
+        .map_err(|_| io::Error::other("the caller is gone"))?;
     let (program, args) = words.split_first().ok_or_else(|| io::Error::other("no program"))?;
     let why = Command::new(program).args(args).exec();
     Err(io::Error::other(format!("failed to run `{}`: {why}", program.display())))

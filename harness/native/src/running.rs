@@ -1,7 +1,7 @@
 //! A box that is up, in its caller's hands.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -188,6 +188,14 @@ impl Running {
     #[must_use]
     pub fn enter(&self) -> Command {
         enter::command(&self.launcher, &self.name, self.init, &self.path)
+    }
+
+    /// A UDP socket of this process that sends and receives within the box, as node 1 does.
+    ///
+    /// # Errors
+    /// When the box has ended.
+    pub fn udp_socket(&self) -> Result<UdpSocket, Error> {
+        enter::udp_socket(self.init).map_err(Error::system(format!("open a socket in the box `{}`", self.name)))
     }
 
     /// Lets the box live on without this process, until [`crate::down`].

@@ -83,6 +83,8 @@ pub enum Install {
     PolicyController,
     /// The program and definitions of External Secrets Operator.
     ExternalSecrets,
+    /// CoreDNS's program.
+    Dns,
 }
 
 impl BoxShape {

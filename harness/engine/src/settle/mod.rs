@@ -13,6 +13,7 @@
 //! | MutatingAdmissionPolicy, its binding, its parameters | one of each | a dry run comes back with its label |
 //! | ValidatingWebhookConfiguration, MutatingWebhookConfiguration | one that cannot be reached | a dry run fails on it |
 //! | a Namespace's labels | a label on the canaries' namespace, and a webhook that selects it | the same |
+//! | the same, after a ClusterPolicy or Policy of Kyverno | a label again, and a ClusterPolicy that selects it | a dry run is denied by it |
 //! | ClusterPolicy, Policy and the \[Namespaced\]ImageValidatingPolicy of Kyverno | one of each, once their own status is right | dry runs are denied by it, in both passes |
 //! | ClusterImagePolicy, TrustRoot | a policy, once their own status is right | a dry run is denied by it |
 //! | SecretStore, ClusterSecretStore, ExternalSecret, ClusterExternalSecret of External Secrets Operator | one of each, once their own status is there | its controller has looked at it |

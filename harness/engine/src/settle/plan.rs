@@ -72,6 +72,9 @@ fn plan<'a>(canaries: &'a Canaries, waiter: &'a Waiter, touches: &'a [Touch], hi
     }
     if last(&["Namespace"]).is_some() {
         works.push(webhook::namespace_labels(canaries, waiter).boxed_local());
+        if kyverno::reads_labels(history) {
+            works.push(kyverno::namespace_labels(canaries, waiter).boxed_local());
+        }
     }
     for kind in kyverno::concerned(touches) {
         works.push(kyverno::policies(canaries, waiter, kind, touches).boxed_local());

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Blueprint, File, HOME, NODE, POD_CIDR, Process, json as json_file, kubernetes, verbosity};
+use super::{Blueprint, DNS_ADDRESS, File, HOME, NODE, POD_CIDR, Process, json as json_file, kubernetes, verbosity};
 use crate::config::runtime::SOCKET;
 use crate::net::NODE_ADDRESS;
 
@@ -44,7 +44,7 @@ pub(super) fn files(blueprint: &Blueprint) -> Vec<File> {
         "enforceNodeAllocatable": [],
         "containerRuntimeEndpoint": format!("unix://{SOCKET}"),
         "clusterDomain": "cluster.local",
-        "clusterDNS": ["10.96.0.10"],
+        "clusterDNS": [DNS_ADDRESS],
         "resolvConf": "",
         "evictionHard": {},
         "maxPods": 500,

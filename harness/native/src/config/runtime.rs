@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{Blueprint, File, HOME, IMAGE_IMPORT, PROBE_IMAGE, Process, file, json as json_file, process, services};
+use super::{
+    Blueprint, File, HOME, IMAGE_IMPORT, PROBE_IMAGE, Process, file, json as json_file, policy, process, services,
+};
 
 /// containerd's socket.
 pub(super) const SOCKET: &str = "/run/gauntlet/containerd.sock";
@@ -24,7 +26,7 @@ pub(super) fn processes() -> Vec<Process> {
 }
 
 pub(super) fn files(blueprint: &Blueprint) -> Vec<File> {
-    let network = json!({
+    let mut network = json!({
         "cniVersion": "1.0.0",
         "name": "box",
         "plugins": [
@@ -41,6 +43,9 @@ pub(super) fn files(blueprint: &Blueprint) -> Vec<File> {
             { "type": "portmap", "capabilities": { "portMappings": true } },
         ],
     });
+    if let (Some(plugin), Some(plugins)) = (policy::plugin(blueprint), network["plugins"].as_array_mut()) {
+        plugins.push(plugin);
+    }
     vec![
         file("containerd.toml", containerd(blueprint.confined, blueprint.shape.has_registry())),
         json_file("cni/10-box.conflist", &network),
@@ -80,7 +85,7 @@ disabled_plugins = [
         BinaryName = "{runc}"
         SystemdCgroup = false
   [plugins.'io.containerd.cri.v1.runtime'.cni]
-    bin_dirs = ["{HOME}/bin/runtime"]
+    bin_dirs = ["{HOME}/bin/runtime", "{HOME}/bin"]
     conf_dir = "{HOME}/cni"
     use_internal_loopback = true
 [plugins.'io.containerd.cri.v1.images'.pinned_images]

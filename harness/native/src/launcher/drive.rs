@@ -82,7 +82,8 @@ pub(super) fn start(
     let mut watches = Watches::begin(&request.shape, addresses.inside, pki.ca(), story.start)?;
     let kubeconfig = write_kubeconfig(claim, &blueprint)?;
     let api = Api::new(&server(&blueprint), pki.ca(), Some(pki.identity(ADMIN).ok_or_else(no_admin)?))?;
-    let mut readiness = Readiness { api: api.clone(), family, story, nodes: request.shape.nodes };
+    let mut readiness =
+        Readiness { api: api.clone(), family, story, nodes: request.shape.nodes, work: claim.dir.join(WORK) };
     readiness.reach(&blueprint, seed.is_some())?;
     watches.end(readiness.family, readiness.story)?;
     match &request.purpose {

@@ -1,5 +1,6 @@
 //! When a box can be used: what is asked, in which order, and what is started once the API server answers.
 
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use time::format_description::well_known::Rfc3339;
 use super::drive::{Story, started};
 use super::family::{Family, Stop, Word};
 use crate::api::{Api, first_line};
-use crate::config::{API_SERVER, Blueprint, IMAGE_IMPORT, NODE, Process, issuer_is_open, open_issuer};
+use crate::config::{API_SERVER, Blueprint, IMAGE_IMPORT, NODE, Process, issuer_is_open, open_issuer, policy_reader};
+use crate::error::chain;
+use crate::policy::in_force as network_policy;
 use crate::protocol::{Event, Order};
 use crate::spec::FirstObject;
 use crate::wait::{self, Look};
@@ -35,6 +38,8 @@ pub(super) struct Readiness<'a> {
     pub(super) family: &'a mut Family,
     pub(super) story: &'a mut Story,
     pub(super) nodes: u8,
+    /// The folder that the box shares with the host.
+    pub(super) work: PathBuf,
 }
 
 impl Readiness<'_> {
@@ -54,6 +59,14 @@ impl Readiness<'_> {
             self.family.order(&Order::LateDoor { open: true })?;
             self.spawn(blueprint.second())?;
         }
+        let enforcers = blueprint.enforcers();
+        let nodes = enforcers.len();
+        if nodes > 0 {
+            for (path, object) in policy_reader() {
+                self.wait("the enforcers' rights", |api| made(api, &path, &object))?;
+            }
+            self.spawn(enforcers)?;
+        }
         if blueprint.shape.has_sigstore() {
             self.open_issuer(blueprint)?;
         }
@@ -66,6 +79,11 @@ impl Readiness<'_> {
             self.story.milestone("image");
             self.wait("the node to be Ready", |api| node_is_ready(api, &since))?;
             self.story.milestone("node-ready");
+        }
+        if nodes > 0 {
+            let work = self.work.clone();
+            self.wait("network policies to be enforced", |_| enforced(&work, nodes))?;
+            self.story.milestone("network-policy");
         }
         Ok(())
     }
@@ -183,6 +201,15 @@ fn answers(api: &Api, path: &str) -> Look<()> {
         Ok((200, _)) => Look::Ready(()),
         Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
         Err(why) => Look::NotYet(why),
+    }
+}
+
+/// Whether so many nodes have told what they enforce.
+fn enforced(work: &Path, nodes: usize) -> Look<()> {
+    match network_policy(work) {
+        Ok(told) if told.len() == nodes => Look::Ready(()),
+        Ok(told) => Look::NotYet(format!("by {} of {nodes} nodes", told.len())),
+        Err(why) => Look::NotYet(chain(&why)),
     }
 }
 
