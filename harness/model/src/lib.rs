@@ -27,6 +27,7 @@ mod schema;
 mod shape;
 mod texts;
 mod tool;
+mod wire;
 
 pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
 pub use answer::{Answer, At, By, Verdict, Why};
@@ -44,7 +45,7 @@ pub use library::{Library, Loaded};
 pub use lint::{Finding, lint};
 pub use manifest::Manifest;
 pub use mutants::{Mutant, mutants};
-pub use names::{Names, named};
+pub use names::{Names, is_address, named};
 pub use node::{Node, NodeMatch, Ready};
 pub use outcome::{Cell, CellStatus, Detail, Outcome, WorldOutcome};
 pub use read::{read, read_message};
@@ -53,3 +54,4 @@ pub use scenario::{Expect, Format, Identity, Impersonate, Scenario, Step, World}
 pub use schema::scenario_schema;
 pub use shape::{Audit, Encryption, Install, Shape};
 pub use tool::{Tool, read_tool};
+pub use wire::{Held, Hold, Told, Wire, target_pod};

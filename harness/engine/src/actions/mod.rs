@@ -7,6 +7,7 @@ mod node;
 mod objects;
 mod pods;
 mod reads;
+mod wire;
 
 use std::time::{Duration, Instant};
 
@@ -139,6 +140,9 @@ impl World<'_> {
             Action::EphemeralContainer { pod, with } => self.ephemeral_container(step, pod, with).await,
             Action::Bind { pod, node } => self.bind(step, pod, node).await,
             Action::Started(target) => self.started(step, target).await,
+            Action::Reach(wire) => self.reach(step, wire).await,
+            Action::Hold(hold) => self.hold(step, hold).await,
+            Action::Held(held) => self.held(step, held).await,
             Action::Seen(record) => self.seen(step, record).await,
             Action::Build(build) => self.build(build).await,
             Action::Push(image) => self.push(image).await,
