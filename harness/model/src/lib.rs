@@ -7,6 +7,7 @@
 //! → [`Outcome`].
 
 mod action;
+mod agent;
 mod answer;
 mod canary;
 mod confine;
@@ -28,6 +29,7 @@ mod texts;
 mod tool;
 
 pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
+pub use agent::{AgentLook, AgentState, Arrived, Count, Counts, Delivered};
 pub use answer::{Answer, At, By, Verdict, Why};
 pub use canary::{conceal_canary, find_canary};
 pub use confine::{Reach, reach};
