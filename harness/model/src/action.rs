@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::agent::{AgentLook, Delivered};
 use crate::image::{
     Attach, Attest, Build, Copy, ImageName, Predicate, Sbom, Scan, Sign, Spoil, Tamper, TrustedRoot, Verify,
 };
@@ -168,6 +169,10 @@ pub enum Action {
     Rotate(Rotate),
     /// Whether a place followed a rotation in time.
     Followed(Followed),
+    /// Whether a security agent reaches its manager, from enrolment to an event that was taken.
+    Agent(AgentLook),
+    /// Whether every event of a source was taken by a manager; the detail counts what is missing, twice, or late.
+    Delivered(Delivered),
 }
 
 impl Action {

@@ -7,6 +7,7 @@
 //! → [`Outcome`].
 
 mod action;
+mod agent;
 mod answer;
 mod canary;
 mod confine;
@@ -30,6 +31,7 @@ mod tool;
 mod wire;
 
 pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
+pub use agent::{AgentLook, AgentState, Arrived, Count, Counts, Delivered};
 pub use answer::{Answer, At, By, Verdict, Why};
 pub use canary::{conceal_canary, find_canary};
 pub use confine::{Reach, reach};

@@ -1,5 +1,6 @@
 //! Taking one step: what it sends, and what is recorded of the reply.
 
+mod agent;
 mod exec;
 mod image;
 pub(crate) mod keeping;
@@ -168,6 +169,8 @@ impl World<'_> {
             Action::Restore(name) => self.restore(name).await,
             Action::Rotate(rotate) => self.rotate(step, rotate).await,
             Action::Followed(followed) => self.followed(followed),
+            Action::Agent(look) => self.agent(step, look).await,
+            Action::Delivered(wanted) => self.delivered(step, wanted).await,
         }
     }
 
