@@ -97,6 +97,10 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
     if let Some(frequency) = &blueprint.shape.sync_frequency {
         kubelet["syncFrequency"] = json!(frequency);
     }
+    if blueprint.shape.node_monitor_grace_period.is_some() {
+        // It renews its lease four times in that time, so every second.
+        kubelet["nodeLeaseDurationSeconds"] = json!(4);
+    }
     if !node.is_first() {
         // A kubelet takes the logs of pods away that it does not know.
         kubelet["podLogsDir"] = json!(format!("/var/log/{}", node.own("pods")));

@@ -53,6 +53,7 @@ fn every_knob_reaches_its_flag() {
         runtime_config: [("api/alpha".to_owned(), true)].into(),
         verbosity: Some(6),
         sync_frequency: Some("2s".into()),
+        node_monitor_grace_period: Some("8s".into()),
         ..BoxShape::default()
     };
     let processes = all(&shape);
@@ -70,6 +71,8 @@ fn every_knob_reaches_its_flag() {
     assert_eq!(kubelet["featureGates"]["B"], false);
     assert_eq!(kubelet["cgroupRoot"], "/gauntlet-a");
     assert_eq!(kubelet["syncFrequency"], "2s");
+    assert_eq!(kubelet["nodeLeaseDurationSeconds"], 4);
+    assert!(args(&processes, "kube-controller-manager").contains(&"--node-monitor-grace-period=8s".into()));
     for name in ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"] {
         assert!(args(&processes, name).contains(&"--v=6".into()), "{name}");
     }
