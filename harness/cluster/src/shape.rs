@@ -29,6 +29,8 @@ pub struct ResolvedShape {
     pub runtime_config: BTreeMap<String, bool>,
     /// How many nodes: 0 to 3.
     pub nodes: u8,
+    /// Whether the box enforces NetworkPolicies.
+    pub enforce_network_policy: bool,
     /// What runs in it beside Kubernetes. A registry that is wanted over plain HTTP is the same registry.
     pub install: BTreeSet<Install>,
     /// The world that has this cluster for itself, because its steps change the cluster.
@@ -93,6 +95,7 @@ pub fn resolve(loaded: &Loaded, world_name: &str) -> Result<ResolvedShape, model
         feature_gates,
         runtime_config,
         nodes,
+        enforce_network_policy: shape.enforce_network_policy,
         install,
         alone: changes.then(|| format!("{} {world_name}", loaded.id)),
     })
@@ -137,6 +140,7 @@ impl ResolvedShape {
             feature_gates: BTreeMap::new(),
             runtime_config: BTreeMap::new(),
             nodes: 1,
+            enforce_network_policy: false,
             install: BTreeSet::new(),
             alone: None,
         }
@@ -163,6 +167,7 @@ impl ResolvedShape {
             feature_gates: self.feature_gates.clone(),
             runtime_config: self.runtime_config.clone(),
             nodes: self.nodes,
+            enforce_network_policy: self.enforce_network_policy,
             install: self.install.iter().map(installed).collect(),
             first_state: String::new(),
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use native::{Control, Life, NodeControl};
+use native::{Control, InForce, Life, NodeControl};
 use serde_json::Value;
 
 use crate::Error;
@@ -63,6 +63,14 @@ impl Toolbox<'_> {
     #[must_use]
     pub fn kms(&self, name: &str) -> PathBuf {
         self.running.kms(name)
+    }
+
+    /// What each node enforces of NetworkPolicy now; nothing where the shape does not ask for it.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn network_policy(&self) -> Result<Vec<InForce>, Error> {
+        self.running.network_policy().map_err(|source| Error::Box { source })
     }
 
     /// The folder with a log for each process of the box.

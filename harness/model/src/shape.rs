@@ -36,6 +36,10 @@ pub struct Shape {
     pub runtime_config: BTreeMap<String, bool>,
     /// How many nodes: 0 (an API server alone, for scenarios that start no pod) to 3. `$(node:2)` names the second.
     pub nodes: u8,
+    /// Whether the box enforces NetworkPolicies. Where it does not, the API server takes them and nobody looks at them. On
+    /// other clusters it is their own network that enforces them, or does not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub enforce_network_policy: bool,
 }
 
 impl Default for Shape {
@@ -51,6 +55,7 @@ impl Default for Shape {
             feature_gates: BTreeMap::new(),
             runtime_config: BTreeMap::new(),
             nodes: 1,
+            enforce_network_policy: false,
         }
     }
 }

@@ -6,6 +6,7 @@ mod controllers;
 mod etcd;
 mod node;
 mod plugins;
+mod policy;
 mod runtime;
 mod services;
 
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use apiserver::OWN_ENCRYPTION;
+pub(crate) use policy::reader as policy_reader;
 pub use services::COUNTER;
 pub(crate) use services::{REGISTRY_NAME, Service, issuer_is_open, open_issuer, services};
 
@@ -130,6 +132,11 @@ impl Blueprint<'_> {
     /// What starts when the issuer of ServiceAccount tokens can be asked by anybody.
     pub(crate) fn third(&self) -> Vec<Process> {
         services::third(self.shape)
+    }
+
+    /// What starts when the API server knows [`policy_reader`].
+    pub(crate) fn enforcers(&self) -> Vec<Process> {
+        policy::processes(self)
     }
 
     /// What starts when the API server answers, most wanted first.

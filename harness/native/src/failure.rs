@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const EVERY: Duration = Duration::from_millis(5);
 
 /// What a node consists of, but for its pods.
-const PROCESSES: [&str; 3] = ["containerd", "kubelet", "kube-proxy"];
+const PROCESSES: [&str; 4] = ["containerd", "kubelet", "kube-proxy", "network-policy"];
 
 /// What happens to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,9 @@ impl Running {
             NodeControl::Thaw => self.freeze(node, false),
             NodeControl::Kill => self.kill_node(node),
             NodeControl::Start => self.each(node, Control::Start),
-        }
+        }?;
+        self.later.apart(node.name(), matches!(what, NodeControl::CutOff | NodeControl::Freeze | NodeControl::Kill));
+        Ok(())
     }
 
     fn link(&self, node: Node, state: &str) -> Result<(), Error> {
@@ -70,7 +72,7 @@ impl Running {
     /// The processes that the box minds are told first, so that their ends surprise nobody.
     fn kill_node(&self, node: Node) -> Result<(), Error> {
         self.each(node, Control::Kill)?;
-        for process in PROCESSES.map(|process| node.own(process)) {
+        for process in self.processes(node) {
             wait::until(&format!("`{process}` to end"), PATIENCE, EVERY, || match self.life(&process) {
                 Some(life) if !matches!(life.state, State::Ended { .. }) => Look::NotYet(format!("{:?}", life.state)),
                 _ => Look::Ready(()),
@@ -87,7 +89,11 @@ impl Running {
     }
 
     fn each(&self, node: Node, what: Control) -> Result<(), Error> {
-        PROCESSES.iter().try_for_each(|process| self.control(&node.own(process), what))
+        self.processes(node).try_for_each(|process| self.control(&process, what))
+    }
+
+    fn processes(&self, node: Node) -> impl Iterator<Item = String> {
+        PROCESSES.into_iter().map(move |process| node.own(process)).filter(|process| self.life(process).is_some())
     }
 
     /// The node's control group in the tree of version 2, which every host has whose kernel can freeze what it can still

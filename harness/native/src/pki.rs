@@ -50,16 +50,21 @@ pub(crate) const ADMIN: &str = "admin";
 /// The registry's certificate and key.
 pub(crate) const REGISTRY: &str = "registry";
 
+/// The certificate and key of the enforcers of NetworkPolicy, and their user.
+pub(crate) const NETWORK_POLICY: &str = "network-policy";
+pub(crate) const NETWORK_POLICY_USER: &str = "gauntlet:network-policy";
+
 /// The transparency log's key, below `pki`.
 pub(crate) const LOG_KEY: &str = "rekor.key";
 
 /// Name of the files, common name, organisation.
-const CLIENTS: [(&str, &str, Option<&str>); 5] = [
+const CLIENTS: [(&str, &str, Option<&str>); 6] = [
     (ADMIN, "admin", Some("system:masters")),
     ("kube-apiserver-kubelet-client", "kube-apiserver-kubelet-client", Some("system:masters")),
     ("kube-controller-manager", "system:kube-controller-manager", None),
     ("kube-scheduler", "system:kube-scheduler", None),
     ("kube-proxy", "system:kube-proxy", None),
+    (NETWORK_POLICY, NETWORK_POLICY_USER, None),
 ];
 
 const API_NAMES: [&str; 5] =

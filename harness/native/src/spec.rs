@@ -48,6 +48,9 @@ pub struct BoxShape {
     /// the API server beside it and is `node-1`, each further one a network of its own and processes that are called
     /// after it: `kubelet-2`.
     pub nodes: u8,
+    /// Whether NetworkPolicies are enforced, by a process `network-policy` for each node (see
+    /// [`crate::Running::network_policy`]). Without it the API server takes them, and nobody looks at them.
+    pub enforce_network_policy: bool,
     /// What stands beside the cluster. The services run as processes of the box; of the controllers only the programs are
     /// there, at `/run/gauntlet/bin/NAME`, and their files at `/run/gauntlet/data/NAME`: they run as pods.
     pub install: BTreeSet<Install>,
@@ -117,6 +120,7 @@ impl Default for BoxShape {
             sync_frequency: None,
             node_monitor_grace_period: None,
             nodes: 1,
+            enforce_network_policy: false,
             install: BTreeSet::new(),
             first_state: String::new(),
         }

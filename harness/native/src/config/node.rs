@@ -28,7 +28,7 @@ pub(super) fn server(node: Node) -> String {
 }
 
 /// The process of a node, under the node's own name for it and in the node's place.
-fn placed(blueprint: &Blueprint, node: Node, process: Process) -> Process {
+pub(super) fn placed(blueprint: &Blueprint, node: Node, process: Process) -> Process {
     if node.is_first() {
         return process;
     }

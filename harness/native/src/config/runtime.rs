@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{Blueprint, File, HOME, IMAGE_IMPORT, PROBE_IMAGE, Process, file, json as json_file, process, services};
+use super::{
+    Blueprint, File, HOME, IMAGE_IMPORT, PROBE_IMAGE, Process, file, json as json_file, policy, process, services,
+};
 use crate::node::Node;
 
 /// A node's containerd's socket.
@@ -25,7 +27,7 @@ pub(super) fn processes(node: Node) -> Vec<Process> {
 }
 
 pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
-    let network = json!({
+    let mut network = json!({
         "cniVersion": "1.0.0",
         "name": "box",
         "plugins": [
@@ -42,6 +44,9 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
             { "type": "portmap", "capabilities": { "portMappings": true } },
         ],
     });
+    if let (Some(plugin), Some(plugins)) = (policy::plugin(blueprint, node), network["plugins"].as_array_mut()) {
+        plugins.push(plugin);
+    }
     vec![
         file(
             format!("{}.toml", node.own("containerd")),
@@ -85,7 +90,7 @@ disabled_plugins = [
         BinaryName = "{runc}"
         SystemdCgroup = false
   [plugins.'io.containerd.cri.v1.runtime'.cni]
-    bin_dirs = ["{HOME}/bin/runtime"]
+    bin_dirs = ["{HOME}/bin/runtime", "{HOME}/bin"]
     conf_dir = "{HOME}/{cni}"
     use_internal_loopback = true
 [plugins.'io.containerd.cri.v1.images'.pinned_images]

@@ -123,6 +123,26 @@ fn the_node_serves_as_many_pods_as_it_has_addresses_for() {
     assert!(network.text.contains(&format!("/{NODE_MASK}\"")));
 }
 
+#[test]
+fn enforcers_are_there_when_they_are_asked_for_and_the_last_plugin_tells_them_of_pods() {
+    let shape = BoxShape { enforce_network_policy: true, ..BoxShape::default() };
+    let (enforcers, files) = with(&shape, |blueprint| (blueprint.enforcers(), blueprint.files().unwrap()));
+    let socket = "/run/gauntlet/network-policy/node-1.sock";
+    let wanted = ["__network-policy", "node-1", "https://127.0.0.1:6442", socket, "/run/gauntlet/work/network-policy"];
+    assert_eq!(args(&enforcers, "network-policy"), wanted);
+    let plugins = |files: &[File]| {
+        let text = &files.iter().find(|file| file.path.ends_with("10-box.conflist")).unwrap().text;
+        serde_json::from_str::<serde_json::Value>(text).unwrap()["plugins"].as_array().unwrap().clone()
+    };
+    let last = plugins(&files).pop().unwrap();
+    assert_eq!(last, serde_json::json!({ "type": "gauntlet-network-policy", "socket": socket }));
+    let shape = BoxShape::default();
+    let (enforcers, files) = with(&shape, |blueprint| (blueprint.enforcers(), blueprint.files().unwrap()));
+    assert_eq!((enforcers, plugins(&files).len()), (Vec::new(), 2));
+    let shape = BoxShape { enforce_network_policy: true, nodes: 0, ..BoxShape::default() };
+    assert_eq!(with(&shape, |blueprint| blueprint.enforcers()), []);
+}
+
 fn with_services() -> BoxShape {
     BoxShape { install: [Install::Registry, Install::Sigstore].into(), ..BoxShape::default() }
 }

@@ -83,7 +83,8 @@ pub(super) fn start(
     let mut watches = Watches::begin(&request.shape, addresses.inside, pki.ca(), story.start)?;
     let kubeconfig = write_kubeconfig(claim, &blueprint)?;
     let api = Api::new(&server(&blueprint), pki.ca(), Some(pki.identity(ADMIN).ok_or_else(no_admin)?))?;
-    let mut readiness = Readiness { api: api.clone(), family, story, nodes: Node::all(request.shape.nodes).collect() };
+    let nodes = Node::all(request.shape.nodes).collect();
+    let mut readiness = Readiness { api: api.clone(), family, story, nodes, work: claim.dir.join(WORK) };
     readiness.reach(&blueprint, seed.is_some())?;
     watches.end(readiness.family, readiness.story)?;
     match &request.purpose {

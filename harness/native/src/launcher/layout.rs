@@ -9,13 +9,17 @@ use crate::enter::WORK;
 use crate::node::Node;
 use crate::protocol::{Bind, Further, Layout};
 use crate::seed::Seed;
-use crate::{Encryption, Error, components, plugin, runc};
+use crate::{Encryption, Error, components, plugin, policy, runc};
 
 pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) -> Result<Layout, Error> {
     let cache = &claim.cache;
     let bind = |from: PathBuf, to: &str, read_only| Bind { from, to: to.into(), read_only };
     let mut binds = vec![bind(cache.probe_image()?, "images", true)];
     let mut ourselves = vec![PathBuf::from(OURSELVES)];
+    if blueprint.shape.enforce_network_policy {
+        ourselves.push(format!("bin/{}", policy::plugin::NAME).into());
+        crate::cache::private_dir(&claim.dir.join(WORK).join(policy::FOLDER))?;
+    }
     if blueprint.confined {
         ourselves.push(format!("bin/{}", runc::NAME).into());
     }

@@ -1,5 +1,6 @@
 //! When a box can be used: what is asked, in which order, and what is started once the API server answers.
 
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -10,8 +11,10 @@ use time::format_description::well_known::Rfc3339;
 use super::drive::{Story, started};
 use super::family::{Family, Stop, Word};
 use crate::api::{Api, first_line};
-use crate::config::{API_SERVER, Blueprint, IMAGE_IMPORT, Process, issuer_is_open, open_issuer};
+use crate::config::{API_SERVER, Blueprint, IMAGE_IMPORT, Process, issuer_is_open, open_issuer, policy_reader};
+use crate::error::chain;
 use crate::node::Node;
+use crate::policy::in_force as network_policy;
 use crate::protocol::{Event, Order};
 use crate::spec::FirstObject;
 use crate::wait::{self, Look};
@@ -36,6 +39,8 @@ pub(super) struct Readiness<'a> {
     pub(super) family: &'a mut Family,
     pub(super) story: &'a mut Story,
     pub(super) nodes: Vec<Node>,
+    /// The folder that the box shares with the host.
+    pub(super) work: PathBuf,
 }
 
 impl Readiness<'_> {
@@ -58,6 +63,7 @@ impl Readiness<'_> {
             self.family.order(&Order::LateDoor { open: true })?;
             self.spawn(blueprint.second())?;
         }
+        let enforcers = self.enforcers(blueprint)?;
         if blueprint.shape.has_sigstore() {
             self.open_issuer(blueprint)?;
         }
@@ -65,7 +71,36 @@ impl Readiness<'_> {
             exists(api, "/api/v1/namespaces/default/serviceaccounts/default")
         })?;
         self.story.milestone("default-serviceaccount");
-        self.nodes(&since)
+        self.nodes(&since)?;
+        self.enforced(enforcers)
+    }
+
+    /// Starts the enforcers of NetworkPolicy, after what gives them the right to read; returns how many there are.
+    fn enforcers(&mut self, blueprint: &Blueprint) -> Result<usize, Stop> {
+        let enforcers = blueprint.enforcers();
+        let count = enforcers.len();
+        if count > 0 {
+            for (path, object) in policy_reader() {
+                self.wait("the enforcers' rights", |api| made(api, &path, &object))?;
+            }
+            self.spawn(enforcers)?;
+        }
+        Ok(count)
+    }
+
+    /// Waits until so many nodes have told what they enforce.
+    fn enforced(&mut self, count: usize) -> Result<(), Stop> {
+        if count == 0 {
+            return Ok(());
+        }
+        let work = self.work.clone();
+        self.wait("network policies to be enforced", |_| match network_policy(&work) {
+            Ok(told) if told.len() == count => Look::Ready(()),
+            Ok(told) => Look::NotYet(format!("by {} of {count} nodes", told.len())),
+            Err(why) => Look::NotYet(chain(&why)),
+        })?;
+        self.story.milestone("network-policy");
+        Ok(())
     }
 
     /// Waits until every node has the test image and says that it is Ready.

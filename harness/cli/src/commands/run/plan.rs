@@ -66,10 +66,12 @@ fn share_nodes(mut groups: BTreeMap<ResolvedShape, Vec<Trial>>) -> BTreeMap<Reso
     groups
 }
 
-/// Whether a world of this shape can be tried on a cluster that exists.
+/// Whether a world of this shape can be tried on a cluster that exists: whose own network enforces NetworkPolicies, where
+/// the box would.
 fn fits_any_cluster(shape: &Shape) -> bool {
     let usual = Shape::default();
-    Shape { nodes: usual.nodes, ..shape.clone() } == usual
+    let free = Shape { nodes: usual.nodes, enforce_network_policy: usual.enforce_network_policy, ..shape.clone() };
+    free == usual
 }
 
 impl Plan {
