@@ -14,6 +14,7 @@ mod identity;
 mod lab;
 mod learn;
 mod masked;
+mod places;
 mod pods;
 mod random;
 mod reach;

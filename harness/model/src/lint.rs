@@ -9,6 +9,7 @@ use crate::{Action, Loaded, Manifest, Record, Step, World};
 mod images;
 mod keeping;
 mod nodes;
+mod wire;
 
 /// One fault of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,7 @@ pub fn lint(loaded: &Loaded) -> Vec<Finding> {
     notes.placeholders();
     notes.images();
     notes.keeping();
+    notes.wire();
     notes.effects();
     notes.findings
 }

@@ -33,5 +33,6 @@ mod webhook;
 
 pub(crate) use canaries::Canaries;
 pub(crate) use external_secrets::acts_at_once;
+pub(crate) use network::are_enforced;
 pub(crate) use plan::{Touch, settle};
 pub(crate) use policy::anchor;
