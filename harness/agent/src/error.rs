@@ -50,6 +50,12 @@ pub enum Error {
     /// A line is no entry of a key file.
     #[error("a line is not `ID NAME IP KEY`")]
     KeyLine,
+    /// An agent that does not enrol has no key.
+    #[error("there is no key in `{}`", path.display())]
+    NoKey {
+        /// The key file.
+        path: PathBuf,
+    },
     /// What the manager answered to an enrolment is no answer that is known.
     #[error("the reply to the enrolment is not well formed")]
     Reply,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::time_provider::TimeProvider;
@@ -117,7 +117,9 @@ pub(crate) fn server(files: Option<(&Path, &Path)>) -> Result<Arc<ServerConfig>,
 
 fn self_signed() -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), rcgen::Error> {
     let key = KeyPair::generate()?;
-    let certificate = CertificateParams::new(["wazuh.com".to_owned()])?.self_signed(&key)?;
+    let mut params = CertificateParams::new(["manager".to_owned()])?;
+    params.distinguished_name.push(DnType::CommonName, "manager");
+    let certificate = params.self_signed(&key)?;
     let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
     Ok((vec![certificate.der().clone()], key))
 }
@@ -138,6 +140,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 pub(crate) fn complaint(fault: &TlsError) -> Option<&'static str> {
     let TlsError::InvalidCertificate(why) = fault else { return None };
     Some(match why {
+        CertificateError::BadSignature => "certificate signature failure",
         CertificateError::UnknownIssuer => "unable to get local issuer certificate",
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "certificate has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "certificate is not yet valid",

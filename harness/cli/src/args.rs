@@ -136,6 +136,9 @@ pub(crate) struct Up {
     /// The Kubernetes release
     #[arg(long, value_name = "1.N", default_value = "1.36")]
     pub(crate) kubernetes: String,
+    /// How many nodes it has: 0 is an API server alone
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(0..=i64::from(native::MOST_NODES)))]
+    pub(crate) nodes: u8,
     /// What is to stand beside Kubernetes, separated by commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = installs())]
     pub(crate) install: Vec<Install>,

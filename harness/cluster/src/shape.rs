@@ -17,6 +17,8 @@ pub struct ResolvedShape {
     pub verbosity: Option<u8>,
     /// The kubelet's `syncFrequency`.
     pub sync_frequency: Option<String>,
+    /// The controller manager's `--node-monitor-grace-period`.
+    pub node_monitor_grace_period: Option<String>,
     /// What the API server writes into its audit log.
     pub audit: ResolvedAudit,
     /// An `AdmissionConfiguration`, as YAML text.
@@ -25,7 +27,7 @@ pub struct ResolvedShape {
     pub feature_gates: BTreeMap<String, bool>,
     /// `--runtime-config` entries of the API server.
     pub runtime_config: BTreeMap<String, bool>,
-    /// How many nodes: 0 or 1.
+    /// How many nodes: 0 to 3.
     pub nodes: u8,
     /// Whether the box enforces NetworkPolicies.
     pub enforce_network_policy: bool,
@@ -69,8 +71,8 @@ pub enum ResolvedAudit {
 pub fn resolve(loaded: &Loaded, world_name: &str) -> Result<ResolvedShape, model::Error> {
     let world = &loaded.scenario.worlds.get(world_name).cloned().unwrap_or_default();
     let shape = loaded.scenario.shape(world);
-    let Shape { kubernetes, audit, admission, feature_gates, runtime_config, nodes, verbosity, sync_frequency, .. } =
-        shape;
+    let Shape { kubernetes, audit, admission, feature_gates, runtime_config, nodes, .. } = shape;
+    let Shape { verbosity, sync_frequency, node_monitor_grace_period, .. } = shape;
     let audit = match audit {
         Audit::None => ResolvedAudit::None,
         Audit::Metadata => ResolvedAudit::Metadata,
@@ -87,6 +89,7 @@ pub fn resolve(loaded: &Loaded, world_name: &str) -> Result<ResolvedShape, model
         encryption: encryption(loaded, shape.encryption)?,
         verbosity,
         sync_frequency,
+        node_monitor_grace_period,
         audit,
         admission,
         feature_gates,
@@ -131,6 +134,7 @@ impl ResolvedShape {
             kms: BTreeSet::new(),
             verbosity: None,
             sync_frequency: None,
+            node_monitor_grace_period: None,
             audit: ResolvedAudit::Metadata,
             admission: None,
             feature_gates: BTreeMap::new(),
@@ -151,6 +155,7 @@ impl ResolvedShape {
             encryption: self.encryption.to_box(),
             verbosity: self.verbosity,
             sync_frequency: self.sync_frequency.clone(),
+            node_monitor_grace_period: self.node_monitor_grace_period.clone(),
             kms: self.kms.clone(),
             audit: match &self.audit {
                 ResolvedAudit::None => None,

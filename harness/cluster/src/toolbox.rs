@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use native::{Control, InForce, Life};
+use native::{Control, InForce, Life, NodeControl};
 use serde_json::Value;
 
 use crate::Error;
@@ -30,6 +30,14 @@ impl Toolbox<'_> {
     /// For a name that the box never had.
     pub fn control(&self, process: &str, what: Control) -> Result<(), Error> {
         self.running.control(process, what).map_err(|source| Error::Box { source })
+    }
+
+    /// Does something to a whole node beyond the first, and returns when it is done.
+    ///
+    /// # Errors
+    /// For a node that the box does not have, and for the first; where the kernel does not do it.
+    pub fn node(&self, name: &str, what: NodeControl) -> Result<(), Error> {
+        self.running.node(name, what).map_err(|source| Error::Box { source })
     }
 
     /// What is known of a process of the box now; nothing for a name that the box never had.

@@ -7,6 +7,7 @@
 //! → [`Outcome`].
 
 mod action;
+mod agent;
 mod answer;
 mod canary;
 mod confine;
@@ -18,6 +19,7 @@ mod lint;
 mod manifest;
 mod mutants;
 mod names;
+mod node;
 mod outcome;
 mod read;
 mod reply;
@@ -29,6 +31,7 @@ mod tool;
 mod wire;
 
 pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
+pub use agent::{AgentLook, AgentState, Arrived, Count, Counts, Delivered};
 pub use answer::{Answer, At, By, Verdict, Why};
 pub use canary::{conceal_canary, find_canary};
 pub use confine::{Reach, reach};
@@ -45,6 +48,7 @@ pub use lint::{Finding, lint};
 pub use manifest::Manifest;
 pub use mutants::{Mutant, mutants};
 pub use names::{Names, is_address, named};
+pub use node::{Node, NodeMatch, Ready};
 pub use outcome::{Cell, CellStatus, Detail, Outcome, WorldOutcome};
 pub use read::{read, read_message};
 pub use reply::{Asked, Body, Reply};

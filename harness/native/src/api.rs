@@ -13,6 +13,9 @@ use crate::pki::Identity;
 /// How long the first byte of an answer may take whose last has no time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long such an answer may be silent.
+const SILENCE: Duration = Duration::from_secs(40);
+
 /// A client of one server of a box.
 #[derive(Clone)]
 pub(crate) struct Api {
@@ -60,7 +63,8 @@ impl Api {
     /// The status of one request and its body, which may come for as long as the server likes.
     pub(crate) fn stream(&self, path: &str) -> Result<(u16, BodyReader<'static>), String> {
         let request = self.agent.get(format!("{}{path}", self.server)).config();
-        let request = request.timeout_global(None).timeout_recv_response(Some(PATIENCE)).build();
+        let request = request.timeout_global(None).timeout_recv_response(Some(PATIENCE));
+        let request = request.timeout_per_read(Some(SILENCE)).build();
         let (head, body) = request.call().map_err(|why| why.to_string())?.into_parts();
         Ok((head.status.as_u16(), body.into_reader()))
     }

@@ -9,14 +9,12 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
-use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
@@ -78,16 +76,6 @@ fn join(name: &str, init: &str) -> io::Result<()> {
         setns(space?, flag)?;
     }
     Ok(chdir(&Path::new(HOME).join(WORK))?)
-}
-
-/// A UDP socket in the network of the process `init`: a socket stays where it was made, and the thread that makes it
-/// ends.
-pub(crate) fn udp_socket(init: u32) -> io::Result<UdpSocket> {
-    let made = thread::spawn(move || {
-        setns(File::open(format!("/proc/{init}/ns/net"))?, CloneFlags::CLONE_NEWNET)?;
-        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
-    });
-    made.join().unwrap_or_else(|_| Err(io::Error::other("the thread that opens it ended")))
 }
 
 /// Whether a process with these control groups belongs to the box: its id may be another process's by now.

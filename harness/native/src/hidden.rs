@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::components::{armed, contain};
-use crate::{enter, init, launcher, middle, plugin, policy, runc};
+use crate::{enter, init, launcher, middle, node, plugin, policy, runc};
 
 /// To be called first thing in `main` with all arguments, the program's own name included. `Some` means that this was
 /// a hidden entry point, which has done its work: end with that code.
@@ -32,6 +32,7 @@ fn dispatch(words: &[OsString]) -> Option<io::Result<ExitCode>> {
         enter::JOINED => enter::joined(rest),
         plugin::KMS => plugin::run(rest),
         policy::POLICY => policy::run(rest),
+        node::ON_NODE => node::run(rest),
         crate::components::CONTAIN => contain(rest),
         crate::components::ARMED => armed(rest),
         _ => return None,

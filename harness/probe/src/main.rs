@@ -3,6 +3,7 @@
 //! a registry answers.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is its answer")]
 
+mod agent;
 mod args;
 mod dns;
 mod files;
@@ -24,7 +25,8 @@ const USAGE: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | en
                      serve PORT [DIR] | get HOST:PORT/PATH | guard PORT DIR | knock SERVICE | \
                      front --listen ADDRESS:PORT --upstream HOST:PORT | listen SCHEME:PORT[=ARGUMENT,…]… | \
                      reach [--timeout MS] TARGET… | watch [--every MS] [--timeout MS] [--for MS] TARGET | \
-                     hold [--every MS] [--timeout MS] NAME TARGET | held NAME]";
+                     hold [--every MS] [--timeout MS] NAME TARGET | held NAME | \
+                     agent … | agent-state | agent-forge … | manager … | manager-state | emit …]";
 
 /// How long each stage of a connection may take, where nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -65,6 +67,7 @@ fn run(words: &[&str]) -> Result<u8, String> {
         ["hold", rest @ ..] if !rest.is_empty() => hold(rest).map(|text| answer(text.as_bytes())),
         ["held", name] => wire::held(name).map(|text| answer(text.as_bytes())),
         ["knock", service] => guard::knock(service).map(|text| answer(text.as_bytes())),
+        [word, rest @ ..] if agent::WORDS.contains(word) => agent::run(word, rest).map(|text| answer(text.as_bytes())),
         _ => Err(format!("usage: {USAGE}")),
     }
 }

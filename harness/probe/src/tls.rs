@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -17,6 +17,7 @@ use rustls::{
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use time::OffsetDateTime;
 
 use crate::wire::{At, Fault, Reason, Trust};
 
@@ -30,6 +31,8 @@ pub(crate) struct Identity {
     pub(crate) names: Vec<String>,
     /// Its certificate is over.
     pub(crate) expired: bool,
+    /// It is good since a year ago, and until so many days from now.
+    pub(crate) days: Option<i32>,
     /// The authority behind it; a random one where there is none.
     pub(crate) authority: Option<String>,
     /// Files (PEM) instead of all that.
@@ -42,7 +45,7 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 /// The authority of this word, as PKCS #8 (RFC 8410) and as a certificate.
-fn authority(word: &str) -> Result<(CertificateDer<'static>, Issuer<'static, KeyPair>), String> {
+fn authority(word: &str) -> Result<(Certificate, Issuer<'static, KeyPair>), String> {
     const PKCS8: [u8; 16] = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
     let seed = digest(&SHA256, format!("gauntlet probe {word}").as_bytes());
     let der = [&PKCS8, seed.as_ref()].concat();
@@ -52,7 +55,7 @@ fn authority(word: &str) -> Result<(CertificateDer<'static>, Issuer<'static, Key
     params.distinguished_name.push(DnType::CommonName, format!("gauntlet probe {word}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let certificate = params.self_signed(&key).map_err(|why| wrong(&why))?;
-    Ok((certificate.der().clone(), Issuer::new(params, key)))
+    Ok((certificate, Issuer::new(params, key)))
 }
 
 fn random_word() -> Result<String, String> {
@@ -86,6 +89,22 @@ fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, String> {
 }
 
 fn made(identity: &Identity) -> Result<Chain, String> {
+    let (certificate, key) = signed(identity)?;
+    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|why| format!("failed to make a key: {why}"))?;
+    Ok((vec![certificate.der().clone()], key))
+}
+
+/// The certificate of this authority, in PEM.
+pub(crate) fn authority_pem(word: &str) -> Result<String, String> {
+    authority(word).map(|(certificate, _)| certificate.pem())
+}
+
+/// A certificate for this identity and its key, in PEM.
+pub(crate) fn pem(identity: &Identity) -> Result<(String, String), String> {
+    signed(identity).map(|(certificate, key)| (certificate.pem(), key.serialize_pem()))
+}
+
+fn signed(identity: &Identity) -> Result<(Certificate, KeyPair), String> {
     let (_, issuer) = authority(&identity.authority.clone().map_or_else(random_word, Ok)?)?;
     let names = if identity.names.is_empty() { vec!["probe".to_owned()] } else { identity.names.clone() };
     let wrong = |why: rcgen::Error| format!("failed to make a certificate for {}: {why}", names.join(", "));
@@ -94,10 +113,14 @@ fn made(identity: &Identity) -> Result<Chain, String> {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
     }
+    if let Some(days) = identity.days {
+        let now = OffsetDateTime::now_utc();
+        params.not_before = now - time::Duration::days(365);
+        params.not_after = now + time::Duration::days(days.into());
+    }
     let key = KeyPair::generate().map_err(wrong)?;
     let certificate = params.signed_by(&key, &issuer).map_err(wrong)?;
-    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|why| format!("failed to make a key: {why}"))?;
-    Ok((vec![certificate.der().clone()], key))
+    Ok((certificate, key))
 }
 
 /// Takes a client in.
@@ -139,7 +162,7 @@ fn client(trust: &Trust) -> Result<Arc<ClientConfig>, String> {
     } else {
         // Where nobody is believed, an authority of a random word is, which nobody has a certificate of.
         let word = trust.authority.clone().map_or_else(random_word, Ok)?;
-        roots.add(authority(&word)?.0).map_err(wrong)?;
+        roots.add(authority(&word)?.0.der().clone()).map_err(wrong)?;
     }
     Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }

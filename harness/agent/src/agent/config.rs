@@ -16,6 +16,10 @@ pub struct Config {
     pub managers: Vec<String>,
     /// The manager that enrols, where it is another one.
     pub enrol_manager: Option<String>,
+    /// Whether it enrols: otherwise its key has to be there.
+    pub enrols: bool,
+    /// The address that it wants its key to be good for, or `src`; any where it is not given.
+    pub enrol_ip: Option<String>,
     /// The port for events.
     pub port: u16,
     /// The port for enrolment.
@@ -99,6 +103,29 @@ pub struct Times {
     pub poll: Duration,
     /// Between two state files.
     pub state: Duration,
+}
+
+impl Times {
+    /// Every time multiplied, the kernel's own for a connection (127 s) included; how often something is tried stays.
+    #[must_use]
+    pub fn scaled(self, by: f64) -> Self {
+        let of = |time: Duration| Duration::try_from_secs_f64(time.as_secs_f64() * by).unwrap_or(time);
+        Self {
+            connect: Some(of(self.connect.unwrap_or(Duration::from_secs(127)))),
+            receive: of(self.receive),
+            retry: of(self.retry),
+            max_retries: self.max_retries,
+            notify: of(self.notify),
+            no_ack: of(self.no_ack),
+            enrol_step: of(self.enrol_step),
+            enrol_most: of(self.enrol_most),
+            after_enrolment: of(self.after_enrolment),
+            resolve_tries: self.resolve_tries,
+            resolve_pause: of(self.resolve_pause),
+            poll: of(self.poll),
+            state: of(self.state),
+        }
+    }
 }
 
 impl Default for Times {

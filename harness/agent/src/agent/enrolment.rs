@@ -57,6 +57,7 @@ impl Agent {
             password,
             name: self.config.name.clone(),
             version: Some(self.config.version.to_string()),
+            ip: self.config.enrol_ip.clone(),
             key_hash: have.map(Key::hash),
             ..Request::default()
         };

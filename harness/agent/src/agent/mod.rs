@@ -114,6 +114,10 @@ impl Agent {
         while !self.stop.is_told() {
             let name = self.config.managers.get(server).cloned().unwrap_or_default();
             let Some(have) = key.clone() else {
+                if !self.config.enrols {
+                    self.log.error("(4109): Unable to start without auth keys. Exiting.");
+                    return Err(Error::NoKey { path });
+                }
                 key = self.enrol_and_wait(&name, &mut pause)?;
                 if key.is_none() {
                     server = (server + 1) % self.config.managers.len().max(1);
@@ -129,7 +133,9 @@ impl Agent {
                         "(4101): Waiting for server reply (not started). Tried: '{name}'. \
                          Ensure that the manager version is '{version}' or higher."
                     ));
-                    if let Some(new) = self.enrol_again(&name, &have)? {
+                    if self.config.enrols
+                        && let Some(new) = self.enrol_again(&name, &have)?
+                    {
                         key = Some(new);
                     }
                     server = self.next_server(server);

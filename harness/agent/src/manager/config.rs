@@ -38,6 +38,26 @@ pub struct Config {
     pub key_update: Duration,
 }
 
+impl Config {
+    /// Every time multiplied.
+    #[must_use]
+    pub fn scaled(self, by: f64) -> Self {
+        let of = |time: Duration| Duration::try_from_secs_f64(time.as_secs_f64() * by).unwrap_or(time);
+        let Force { disconnected_time, after_registration_time, .. } = self.force;
+        Self {
+            force: Force {
+                disconnected_time: disconnected_time.map(of),
+                after_registration_time: of(after_registration_time),
+                ..self.force
+            },
+            overtake: of(self.overtake),
+            disconnected_after: of(self.disconnected_after),
+            key_update: of(self.key_update),
+            ..self
+        }
+    }
+}
+
 /// When an agent whose name is taken gets it all the same.
 #[derive(Clone, Copy, Debug)]
 pub struct Force {

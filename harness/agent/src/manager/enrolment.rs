@@ -1,7 +1,7 @@
 //! The enrolment port.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -16,8 +16,7 @@ use crate::{Reply, Request};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Manager {
-    pub(super) fn serve_enrolment(self: &Arc<Self>, tls: &Arc<ServerConfig>) {
-        let Some(listener) = &self.enrol else { return };
+    pub(super) fn serve_enrolment(self: &Arc<Self>, listener: &TcpListener, tls: &Arc<ServerConfig>) {
         for stream in listener.incoming() {
             if self.stop.is_told() {
                 return;

@@ -38,6 +38,14 @@ pub struct Manager {
     /// The connections that are open.
     open: Mutex<HashMap<u64, TcpStream>>,
     connections: AtomicU64,
+    /// What it listens on, until a thread of its own does.
+    ears: Mutex<Ears>,
+    ports: [u16; 3],
+}
+
+/// Listening sockets: for events on TCP and on UDP, and for enrolment.
+#[derive(Debug, Default)]
+struct Ears {
     tcp: Option<TcpListener>,
     udp: Option<UdpSocket>,
     enrol: Option<TcpListener>,
@@ -64,6 +72,7 @@ impl Manager {
         let log = dir.join("ossec.log");
         let tcp = config.tcp.then(|| listen(config.port)).transpose()?;
         let udp = config.udp.then(|| UdpSocket::bind(("0.0.0.0", config.port)).map_err(Error::network("listen")));
+        let ears = Ears { tcp, udp: udp.transpose()?, enrol: config.enrol_port.map(listen).transpose()? };
         let manager = Self {
             remoted: Log::new("wazuh-remoted", Some(log.clone())),
             authd: Log::new("wazuh-authd", Some(log)),
@@ -76,9 +85,8 @@ impl Manager {
             sender: Mutex::new(Sender::open(&dir.join("sender_counter"))?),
             open: Mutex::new(HashMap::new()),
             connections: AtomicU64::new(0),
-            tcp,
-            udp: udp.transpose()?,
-            enrol: config.enrol_port.map(listen).transpose()?,
+            ports: ears.ports(),
+            ears: Mutex::new(ears),
             config,
         };
         manager.read_keys();
@@ -93,11 +101,18 @@ impl Manager {
         let files = self.config.certificate.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
         let tls = tls::server(files)?;
         let mut threads = vec![self.thread(Self::read_keys_now_and_then), self.thread(Self::keep_state)];
-        threads.extend(self.tcp.as_ref().map(|_| self.thread(|this| this.serve_tcp())));
-        threads.extend(self.udp.as_ref().map(|_| self.thread(|this| this.serve_udp())));
-        if self.enrol.is_some() {
+        let Ears { tcp, udp, enrol } = std::mem::take(&mut *held(&self.ears));
+        if let Some(listener) = tcp {
             let manager = Arc::clone(self);
-            threads.push(thread::spawn(move || manager.serve_enrolment(&tls)));
+            threads.push(thread::spawn(move || manager.serve_tcp(&listener)));
+        }
+        if let Some(socket) = udp {
+            let manager = Arc::clone(self);
+            threads.push(thread::spawn(move || manager.serve_udp(&socket)));
+        }
+        if let Some(listener) = enrol {
+            let manager = Arc::clone(self);
+            threads.push(thread::spawn(move || manager.serve_enrolment(&listener, &tls)));
         }
         Ok(threads)
     }
@@ -114,22 +129,19 @@ impl Manager {
             let _ = stream.shutdown(Shutdown::Both);
         }
         // A listener looks whether it is told to end when somebody knocks.
-        for listener in self.tcp.iter().chain(&self.enrol) {
-            if let Ok(address) = listener.local_addr() {
-                let _ = TcpStream::connect(at_home(address));
-            }
+        let [tcp, udp, enrol] = self.ports;
+        for port in [tcp, enrol].into_iter().filter(|port| *port != 0) {
+            let _ = TcpStream::connect(("127.0.0.1", port));
         }
-        if let Some(address) = self.udp.as_ref().and_then(|socket| socket.local_addr().ok()) {
-            let _ = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.send_to(b"", at_home(address)));
+        if udp != 0 {
+            let _ = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.send_to(b"", ("127.0.0.1", udp)));
         }
     }
 
     /// The ports that it listens on: for events on TCP, on UDP, and for enrolment; 0 where it does not.
     #[must_use]
     pub fn ports(&self) -> [u16; 3] {
-        let of = |address: Option<SocketAddr>| address.map_or(0, |address| address.port());
-        let tcp = |listener: &Option<TcpListener>| of(listener.as_ref().and_then(|tcp| tcp.local_addr().ok()));
-        [tcp(&self.tcp), of(self.udp.as_ref().and_then(|udp| udp.local_addr().ok())), tcp(&self.enrol)]
+        self.ports
     }
 
     fn key_file(&self) -> PathBuf {
@@ -190,9 +202,12 @@ fn listen(port: u16) -> Result<TcpListener, Error> {
     TcpListener::bind(("0.0.0.0", port)).map_err(Error::network("listen"))
 }
 
-/// Where this machine reaches itself.
-fn at_home(address: SocketAddr) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], address.port()))
+impl Ears {
+    fn ports(&self) -> [u16; 3] {
+        let of = |address: Option<SocketAddr>| address.map_or(0, |address| address.port());
+        let tcp = |listener: &Option<TcpListener>| of(listener.as_ref().and_then(|tcp| tcp.local_addr().ok()));
+        [tcp(&self.tcp), of(self.udp.as_ref().and_then(|udp| udp.local_addr().ok())), tcp(&self.enrol)]
+    }
 }
 
 /// A lock's content, even after a thread that held it ended in a panic.

@@ -1,7 +1,7 @@
 //! The event port: connections, each in a thread of its own, and datagrams.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -14,8 +14,7 @@ use crate::{Error, frame};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Manager {
-    pub(super) fn serve_tcp(self: &Arc<Self>) {
-        let Some(listener) = &self.tcp else { return };
+    pub(super) fn serve_tcp(self: &Arc<Self>, listener: &TcpListener) {
         for stream in listener.incoming() {
             if self.stop.is_told() {
                 return;
@@ -62,8 +61,7 @@ impl Manager {
         }
     }
 
-    pub(super) fn serve_udp(self: &Arc<Self>) {
-        let Some(socket) = &self.udp else { return };
+    pub(super) fn serve_udp(&self, socket: &UdpSocket) {
         let mut buffer = vec![0; frame::LONGEST];
         while let Ok((length, from)) = socket.recv_from(&mut buffer) {
             if self.stop.is_told() {

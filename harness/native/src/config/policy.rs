@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Blueprint, DOOR_PORT, HOME, NODE, OURSELVES, Process, process};
+use super::{Blueprint, HOME, OURSELVES, Process, node, process};
 use crate::enter::WORK;
+use crate::node::Node;
 use crate::pki::NETWORK_POLICY_USER;
 use crate::policy::{FOLDER, POLICY, plugin};
 
@@ -12,26 +13,21 @@ const VERSION: &str = "rbac.authorization.k8s.io/v1";
 
 /// What starts when there is a role for it.
 pub(super) fn processes(blueprint: &Blueprint) -> Vec<Process> {
-    if !enforces(blueprint) {
-        return Vec::new();
-    }
-    let args =
-        [POLICY, NODE, &format!("https://127.0.0.1:{DOOR_PORT}"), &socket(NODE), &format!("{HOME}/{WORK}/{FOLDER}")];
-    let args = args.map(ToOwned::to_owned).to_vec();
-    vec![process("network-policy", &format!("{HOME}/{OURSELVES}"), args)]
+    let enforcer = |node: Node| {
+        let folder = format!("{HOME}/{WORK}/{FOLDER}");
+        let args = vec![POLICY.to_owned(), node.name(), node::server(node), socket(node), folder];
+        node::placed(blueprint, node, process("network-policy", &format!("{HOME}/{OURSELVES}"), args))
+    };
+    blueprint.nodes().filter(|_| blueprint.shape.enforce_network_policy).map(enforcer).collect()
 }
 
-/// The last of the network plugins.
-pub(super) fn plugin(blueprint: &Blueprint) -> Option<Value> {
-    enforces(blueprint).then(|| json!({ "type": plugin::NAME, "socket": socket(NODE) }))
+/// The last of a node's network plugins.
+pub(super) fn plugin(blueprint: &Blueprint, node: Node) -> Option<Value> {
+    blueprint.shape.enforce_network_policy.then(|| json!({ "type": plugin::NAME, "socket": socket(node) }))
 }
 
-fn enforces(blueprint: &Blueprint) -> bool {
-    blueprint.shape.enforce_network_policy && blueprint.shape.nodes > 0
-}
-
-fn socket(node: &str) -> String {
-    format!("{HOME}/{FOLDER}/{node}.sock")
+fn socket(node: Node) -> String {
+    format!("{HOME}/{FOLDER}/{}.sock", node.name())
 }
 
 /// What an enforcer may do: where to send it, and what.

@@ -84,7 +84,6 @@ fn the_text_of_one_policy() {
         table,
         "table inet gauntlet-network-policy {
   set peers-0 { type ipv4_addr; flags interval; elements = { 10.0.0.1-10.0.0.2, 192.0.2.0-192.0.2.127 }; }
-  set peers-1 { type ipv4_addr; flags interval; elements = { 10.0.0.3 }; }
   chain ingress-0 {
     ip saddr @peers-0 tcp dport { 5432, 6000-6010 } return
     ip saddr @peers-0 udp dport { 53 } return
@@ -92,7 +91,7 @@ fn the_text_of_one_policy() {
     drop
   }
   chain egress-0 {
-    ip daddr @peers-1 return
+    ip daddr 10.0.0.3 return
     drop
   }
   set itself { type ipv4_addr . ipv4_addr; elements = { 10.0.0.2 . 10.0.0.2 }; }

@@ -43,6 +43,9 @@ impl Sets {
         if *peers == Ranges::all() {
             return String::new();
         }
+        if let (1, Some(ends)) = (peers.iter().len(), peers.iter().next()) {
+            return format!("ip {side} {} ", range(ends, Ipv4Addr::from_bits));
+        }
         let next = self.0.len();
         let number = self.0.entry(peers.clone()).or_insert(next);
         format!("ip {side} @peers-{number} ")
@@ -50,7 +53,7 @@ impl Sets {
 
     fn text(&self) -> String {
         let set = |(peers, number): (&Ranges, &usize)| {
-            let elements = list(peers.iter().map(|ends| range(ends, |end| Ipv4Addr::from_bits(end))));
+            let elements = list(peers.iter().map(|ends| range(ends, Ipv4Addr::from_bits)));
             format!("  set peers-{number} {{ type ipv4_addr; flags interval; elements = {{ {elements} }}; }}\n")
         };
         self.0.iter().map(set).collect()

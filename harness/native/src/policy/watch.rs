@@ -14,6 +14,9 @@ use super::state::Change;
 use crate::api::{Api, first_line};
 use crate::wait::{self, Look};
 
+/// A watch is asked for anew after so many seconds: what hangs on a connection that has been cut comes back by itself.
+const LASTS: u64 = 30;
+
 /// An API server may be away for as long as it likes: until then the last table stays in force.
 const PATIENCE: Duration = Duration::MAX;
 const EVERY: Duration = Duration::from_millis(50);
@@ -46,8 +49,9 @@ pub(super) fn follow<T: Object>(api: Api, tell: Sender<News>, news: fn(Change<T>
             if told(Change::All(items), version).is_err() {
                 return;
             }
-            let ended = watch::<T>(&api, version, told);
-            super::log(&format!("the watch of {} has ended: {}", T::PATH, ended.err().unwrap_or_default()));
+            if let Err(why) = watch::<T>(&api, version, told) {
+                super::log(&format!("the watch of {} has ended: {why}", T::PATH));
+            }
         }
     });
 }
@@ -61,7 +65,7 @@ fn list<T: Object>(api: &Api) -> Result<(Vec<T>, u64), String> {
 
 /// Tells changes from a version on, until the watch ends.
 fn watch<T: Object>(api: &Api, from: u64, told: impl Fn(Change<T>, u64) -> Result<(), String>) -> Result<(), String> {
-    let path = format!("{}?watch=true&allowWatchBookmarks=true&resourceVersion={from}", T::PATH);
+    let path = format!("{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={LASTS}&resourceVersion={from}", T::PATH);
     for line in BufReader::new(answer(api, &path)?).lines() {
         let (change, version) = read(&line.map_err(|why| why.to_string())?)?;
         told(change, version)?;
