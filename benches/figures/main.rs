@@ -4,6 +4,7 @@
 //! one day.
 
 mod clusters;
+mod network;
 mod requests;
 mod rotation;
 mod scenario;
@@ -58,6 +59,15 @@ enum Figure {
         #[arg(long, default_value_t = 24)]
         pods: usize,
     },
+    /// Makes NetworkPolicies for many pods, and connects to servers under them.
+    Network {
+        /// How many pods.
+        #[arg(long, default_value_t = 100)]
+        pods: usize,
+        /// How many blocks of two hundred connections to each server.
+        #[arg(long, default_value_t = 40)]
+        blocks: usize,
+    },
     /// Tries every world of a scenario again and again on the same clusters.
     Scenario {
         /// The scenario's folder.
@@ -81,7 +91,8 @@ fn main() -> ExitCode {
     if let Some(code) = native::hidden_main(std::env::args_os()) {
         return code;
     }
-    match measure(&Arguments::parse()) {
+    let outcome = network::hidden().unwrap_or_else(|| measure(&Arguments::parse()));
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -103,6 +114,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             runtime.block_on(sealing::measure(&boxes, *blocks, *secrets, &arguments.out))
         }
         Figure::Rotation { pods } => runtime.block_on(rotation::measure(&boxes, *pods, &arguments.out)),
+        Figure::Network { pods, blocks } => runtime.block_on(network::measure(&boxes, *pods, *blocks, &arguments.out)),
         Figure::Scenario { dir, runs } => {
             runtime.block_on(scenario::measure(&boxes, &dir.canonicalize()?, *runs, &arguments.out))
         }

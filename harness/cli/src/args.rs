@@ -89,6 +89,10 @@ pub(crate) struct Run {
     /// Write a JSON report; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Give every box that has a node at least so many: what is true of one node is not always true of two
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(native::MOST_NODES)),
+          conflicts_with_all = ["kubeconfig", "context", "disposable"])]
+    pub(crate) nodes: Option<u8>,
     /// Install what the machine lacks (Debian packages), after saying so, and build what is pinned
     #[arg(long)]
     pub(crate) setup: bool,
@@ -136,6 +140,9 @@ pub(crate) struct Up {
     /// The Kubernetes release
     #[arg(long, value_name = "1.N", default_value = "1.36")]
     pub(crate) kubernetes: String,
+    /// How many nodes it has: 0 is an API server alone
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(0..=i64::from(native::MOST_NODES)))]
+    pub(crate) nodes: u8,
     /// What is to stand beside Kubernetes, separated by commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = installs())]
     pub(crate) install: Vec<Install>,
@@ -145,7 +152,7 @@ pub(crate) struct Up {
 }
 
 /// The words for what can stand beside Kubernetes: those of scenario files.
-const INSTALLS: [&str; 4] = ["registry", "sigstore", "kyverno", "policy-controller"];
+const INSTALLS: [&str; 5] = ["registry", "sigstore", "kyverno", "policy-controller", "dns"];
 
 fn installs() -> impl TypedValueParser<Value = Install> {
     PossibleValuesParser::new(INSTALLS).try_map(|word| serde_json::from_value(serde_json::Value::String(word)))

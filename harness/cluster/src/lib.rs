@@ -23,7 +23,7 @@ use kube::{Client, Config};
 use engines::Site;
 pub use error::{Error, chain};
 pub use facts::{AuditAccess, Facts};
-pub use native::{Control, Life, State};
+pub use native::{Control, InForce, Life, NodeControl, State};
 pub use sealing::{SealingKeys, endpoint as kms_endpoint};
 pub use shape::{ResolvedAudit, ResolvedEncryption, ResolvedShape, resolve};
 pub use toolbox::Toolbox;

@@ -17,6 +17,8 @@ pub struct ResolvedShape {
     pub verbosity: Option<u8>,
     /// The kubelet's `syncFrequency`.
     pub sync_frequency: Option<String>,
+    /// The controller manager's `--node-monitor-grace-period`.
+    pub node_monitor_grace_period: Option<String>,
     /// What the API server writes into its audit log.
     pub audit: ResolvedAudit,
     /// An `AdmissionConfiguration`, as YAML text.
@@ -25,8 +27,10 @@ pub struct ResolvedShape {
     pub feature_gates: BTreeMap<String, bool>,
     /// `--runtime-config` entries of the API server.
     pub runtime_config: BTreeMap<String, bool>,
-    /// How many nodes: 0 or 1.
+    /// How many nodes: 0 to 3.
     pub nodes: u8,
+    /// Whether the box enforces NetworkPolicies.
+    pub enforce_network_policy: bool,
     /// What runs in it beside Kubernetes. A registry that is wanted over plain HTTP is the same registry.
     pub install: BTreeSet<Install>,
     /// The world that has this cluster for itself, because its steps change the cluster.
@@ -67,8 +71,8 @@ pub enum ResolvedAudit {
 pub fn resolve(loaded: &Loaded, world_name: &str) -> Result<ResolvedShape, model::Error> {
     let world = &loaded.scenario.worlds.get(world_name).cloned().unwrap_or_default();
     let shape = loaded.scenario.shape(world);
-    let Shape { kubernetes, audit, admission, feature_gates, runtime_config, nodes, verbosity, sync_frequency, .. } =
-        shape;
+    let Shape { kubernetes, audit, admission, feature_gates, runtime_config, nodes, .. } = shape;
+    let Shape { verbosity, sync_frequency, node_monitor_grace_period, .. } = shape;
     let audit = match audit {
         Audit::None => ResolvedAudit::None,
         Audit::Metadata => ResolvedAudit::Metadata,
@@ -85,11 +89,13 @@ pub fn resolve(loaded: &Loaded, world_name: &str) -> Result<ResolvedShape, model
         encryption: encryption(loaded, shape.encryption)?,
         verbosity,
         sync_frequency,
+        node_monitor_grace_period,
         audit,
         admission,
         feature_gates,
         runtime_config,
         nodes,
+        enforce_network_policy: shape.enforce_network_policy,
         install,
         alone: changes.then(|| format!("{} {world_name}", loaded.id)),
     })
@@ -128,11 +134,13 @@ impl ResolvedShape {
             kms: BTreeSet::new(),
             verbosity: None,
             sync_frequency: None,
+            node_monitor_grace_period: None,
             audit: ResolvedAudit::Metadata,
             admission: None,
             feature_gates: BTreeMap::new(),
             runtime_config: BTreeMap::new(),
             nodes: 1,
+            enforce_network_policy: false,
             install: BTreeSet::new(),
             alone: None,
         }
@@ -147,6 +155,7 @@ impl ResolvedShape {
             encryption: self.encryption.to_box(),
             verbosity: self.verbosity,
             sync_frequency: self.sync_frequency.clone(),
+            node_monitor_grace_period: self.node_monitor_grace_period.clone(),
             kms: self.kms.clone(),
             audit: match &self.audit {
                 ResolvedAudit::None => None,
@@ -158,6 +167,7 @@ impl ResolvedShape {
             feature_gates: self.feature_gates.clone(),
             runtime_config: self.runtime_config.clone(),
             nodes: self.nodes,
+            enforce_network_policy: self.enforce_network_policy,
             install: self.install.iter().map(installed).collect(),
             first_state: String::new(),
         }
@@ -168,6 +178,12 @@ impl ResolvedShape {
     #[must_use]
     pub fn with_node(&self) -> Self {
         Self { nodes: self.nodes.max(1), ..self.clone() }
+    }
+
+    /// The same cluster with at least so many nodes, if it has any.
+    #[must_use]
+    pub fn with_more_nodes(self, nodes: u8) -> Self {
+        Self { nodes: if self.nodes > 0 { self.nodes.max(nodes) } else { 0 }, ..self }
     }
 }
 
@@ -191,5 +207,6 @@ fn installed(install: &Install) -> native::Install {
         Install::Kyverno => native::Install::Kyverno,
         Install::PolicyController => native::Install::PolicyController,
         Install::ExternalSecrets => native::Install::ExternalSecrets,
+        Install::Dns => native::Install::Dns,
     }
 }

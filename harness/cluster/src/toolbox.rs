@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use native::{Control, Life};
+use native::{Control, InForce, Life, NodeControl};
 use serde_json::Value;
 
 use crate::Error;
@@ -32,6 +32,14 @@ impl Toolbox<'_> {
         self.running.control(process, what).map_err(|source| Error::Box { source })
     }
 
+    /// Does something to a whole node beyond the first, and returns when it is done.
+    ///
+    /// # Errors
+    /// For a node that the box does not have, and for the first; where the kernel does not do it.
+    pub fn node(&self, name: &str, what: NodeControl) -> Result<(), Error> {
+        self.running.node(name, what).map_err(|source| Error::Box { source })
+    }
+
     /// What is known of a process of the box now; nothing for a name that the box never had.
     #[must_use]
     pub fn life(&self, process: &str) -> Option<Life> {
@@ -55,6 +63,14 @@ impl Toolbox<'_> {
     #[must_use]
     pub fn kms(&self, name: &str) -> PathBuf {
         self.running.kms(name)
+    }
+
+    /// What each node enforces of NetworkPolicy now; nothing where the shape does not ask for it.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn network_policy(&self) -> Result<Vec<InForce>, Error> {
+        self.running.network_policy().map_err(|source| Error::Box { source })
     }
 
     /// The folder with a log for each process of the box.

@@ -43,6 +43,7 @@ impl World<'_> {
     /// # Errors
     /// When one of them stands for nothing yet.
     pub(crate) async fn learn_for(&mut self, step: &Step) -> Result<(), String> {
+        self.names.texts.retain(|name, _| !model::is_address(name));
         let mut text = serde_json::to_string(&step.action).unwrap_or_default();
         for file in step.action.files() {
             let manifests = self.scenario.manifests.get(file).into_iter().flatten();
@@ -82,6 +83,9 @@ impl World<'_> {
         }
         let unknown = || Err(format!("`$({name})` stands for nothing here: no step has put it there yet"));
         let (kind, rest) = name.split_once(':').unwrap_or((name, ""));
+        if model::is_address(name) {
+            return self.address(kind, rest).await.map_err(|why| format!("`$({name})` stands for nothing here: {why}"));
+        }
         if !matches!(
             kind,
             "key" | "fulcio-root" | "rekor-key" | "short-lived-root" | "trusted-root" | "tsa-chain" | "tuf-root"

@@ -14,6 +14,7 @@ mod identity;
 mod lab;
 mod learn;
 mod masked;
+mod places;
 mod pods;
 mod random;
 mod reach;
@@ -52,7 +53,7 @@ pub struct Options {
     /// Leave every world as it was after its last step.
     pub keep: bool,
     /// The folder that gets a folder for each failure. `None` where failures are what is looked for: they are neither
-    /// documented nor looked at twice.
+    /// documented nor looked at twice, and a world ends with its first.
     pub evidence: Option<PathBuf>,
     /// How many worlds at a time; at least one.
     pub side_by_side: usize,

@@ -92,7 +92,7 @@ impl World<'_> {
         Ok(State::Pending(format!("{running} of {wanted} run; {}", pending.unwrap_or("no other pods".into()))))
     }
 
-    async fn pods_of(&self, workload: &Value, namespace: &str) -> Result<Vec<Value>, String> {
+    pub(crate) async fn pods_of(&self, workload: &Value, namespace: &str) -> Result<Vec<Value>, String> {
         let labels = workload["spec"]["selector"]["matchLabels"].as_object();
         let pairs =
             labels.into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));

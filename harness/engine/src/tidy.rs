@@ -52,7 +52,7 @@ impl World<'_> {
         let gone = |path: &String| self.history.iter().chain(&self.fresh).find(|touch| touch.path() == *path).cloned();
         let mut touches: Vec<_> = self.made.iter().filter_map(gone).collect();
         touches.iter_mut().for_each(|touch| touch.object = None);
-        let _ = settle(&self.lab.canaries, &self.waiter, &touches, &[]).await;
+        let _ = settle(&self.lab.canaries, self.lab.cluster.toolbox(), &self.waiter, &touches, &[]).await;
     }
 
     /// Deletes pods at once, and before them what would make them anew.

@@ -8,10 +8,13 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::agent::{AgentLook, Delivered};
 use crate::image::{
     Attach, Attest, Build, Copy, ImageName, Predicate, Sbom, Scan, Sign, Spoil, Tamper, TrustedRoot, Verify,
 };
 use crate::keeping::{CanaryMatch, Encrypt, Followed, Kms, Leak, Process, Rewrite, Rotate, Transplant};
+use crate::node::{Node, NodeMatch};
+use crate::wire::{Held, Hold, Wire};
 
 /// One thing to try. Manifests are files of the scenario, with one object each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -110,6 +113,12 @@ pub enum Action {
     Path(String),
     /// Wait until a pod, or the pods of a workload, really run, or say why they never will.
     Started(Target),
+    /// Try a connection from a pod. A block counts once it held for a second, and the pod that is meant still answers itself.
+    Reach(Wire),
+    /// Open a TCP connection from a pod and keep it, with a line out and back every tenth of a second.
+    Hold(Hold),
+    /// Whether a line still gets out and back over a connection that an earlier step opened.
+    Held(Held),
     /// Look for something in a record.
     Seen(Record),
     /// Make an image; it is not in the registry yet.
@@ -146,6 +155,8 @@ pub enum Action {
     Survey,
     /// Stop, kill, freeze or start a process of the box.
     Process(Process),
+    /// Cut off, freeze, kill or start a whole node of the box.
+    Node(Node),
     /// Change how the test's own KMS plugin behaves.
     Kms(Kms),
     /// Copy an object's stored bytes to another object's place, past the API server.
@@ -158,6 +169,10 @@ pub enum Action {
     Rotate(Rotate),
     /// Whether a place followed a rotation in time.
     Followed(Followed),
+    /// Whether a security agent reaches its manager, from enrolment to an event that was taken.
+    Agent(AgentLook),
+    /// Whether every event of a source was taken by a manager; the detail counts what is missing, twice, or late.
+    Delivered(Delivered),
 }
 
 impl Action {
@@ -205,6 +220,7 @@ impl Action {
             Self::Encrypt(_)
                 | Self::Rewrite(Rewrite { killed_after: Some(_) })
                 | Self::Process(_)
+                | Self::Node(_)
                 | Self::Kms(_)
                 | Self::Restore(_)
         )
@@ -287,6 +303,8 @@ pub enum Record {
     Warning(WarningMatch),
     /// A field of a stored object.
     Field(FieldMatch),
+    /// What the API server says about a node.
+    Node(NodeMatch),
     /// A planted value, in a place to which it can leak.
     Canary(CanaryMatch),
     /// A text in what an earlier step was answered: the reply's body, or the output of a command.

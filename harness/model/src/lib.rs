@@ -7,6 +7,7 @@
 //! → [`Outcome`].
 
 mod action;
+mod agent;
 mod answer;
 mod canary;
 mod confine;
@@ -18,6 +19,7 @@ mod lint;
 mod manifest;
 mod mutants;
 mod names;
+mod node;
 mod outcome;
 mod read;
 mod reply;
@@ -26,8 +28,10 @@ mod schema;
 mod shape;
 mod texts;
 mod tool;
+mod wire;
 
 pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
+pub use agent::{AgentLook, AgentState, Arrived, Count, Counts, Delivered};
 pub use answer::{Answer, At, By, Verdict, Why};
 pub use canary::{conceal_canary, find_canary};
 pub use confine::{Reach, reach};
@@ -43,7 +47,8 @@ pub use library::{Library, Loaded};
 pub use lint::{Finding, lint};
 pub use manifest::Manifest;
 pub use mutants::{Mutant, mutants};
-pub use names::{Names, named};
+pub use names::{Names, is_address, named};
+pub use node::{Node, NodeMatch, Ready};
 pub use outcome::{Cell, CellStatus, Detail, Outcome, WorldOutcome};
 pub use read::{read, read_message};
 pub use reply::{Asked, Body, Reply};
@@ -51,3 +56,4 @@ pub use scenario::{Expect, Format, Identity, Impersonate, Scenario, Step, World}
 pub use schema::scenario_schema;
 pub use shape::{Audit, Encryption, Install, Shape};
 pub use tool::{Tool, read_tool};
+pub use wire::{Held, Hold, Told, Wire, target_pod};

@@ -8,6 +8,8 @@ use crate::{Action, Loaded, Manifest, Record, Step, World};
 
 mod images;
 mod keeping;
+mod nodes;
+mod wire;
 
 /// One fault of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +31,14 @@ pub struct Finding {
 pub fn lint(loaded: &Loaded) -> Vec<Finding> {
     let mut notes = Notes { loaded, findings: Vec::new() };
     notes.worlds();
+    notes.nodes();
     notes.steps();
     notes.files();
     notes.objects();
     notes.placeholders();
     notes.images();
     notes.keeping();
+    notes.wire();
     notes.effects();
     notes.findings
 }
@@ -68,11 +72,6 @@ impl Notes<'_> {
         }
         for name in scenario.worlds.keys().filter(|name| !is_name(name)) {
             self.say(name, format!("`{name}` is not a name"), NAME_HINT);
-        }
-        let shapes = scenario.worlds.values().filter_map(|world| world.cluster.as_ref()).chain(&scenario.cluster);
-        for nodes in shapes.map(|shape| shape.nodes).filter(|nodes| *nodes > 1) {
-            let hint = "a cluster has one node, or none where no pod has to run";
-            self.say("nodes:", format!("a cluster of {nodes} nodes cannot be had yet"), hint);
         }
         if scenario.steps.is_empty() {
             self.say("steps", "the scenario has no steps".into(), "a scenario tries at least one thing");

@@ -13,8 +13,8 @@ use crate::{Fault, ImageName};
 pub struct Names {
     /// `$(namespace)`: the world's namespace.
     pub namespace: String,
-    /// `$(node)`: a node's name; empty where the cluster has none.
-    pub node: String,
+    /// `$(node)` is the first one, `$(node:N)` the one of that number, from 1.
+    pub nodes: Vec<String>,
     /// `$(image:probe)`: the test image.
     pub probe: String,
     /// `$(registry)`: host and port of the world's registry; empty where it has none.
@@ -29,7 +29,8 @@ pub struct Names {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Placeholder {
     Namespace,
-    Node,
+    /// By its number, from 1.
+    Node(usize),
     Probe,
     Registry,
     Image(ImageName),
@@ -49,18 +50,37 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
+/// Addresses, which are looked up again for every step: a pod that is made anew has another.
+const ADDRESSES: [&str; 3] = ["pod-ip", "service-ip", "node-ip"];
+
+/// `NAME`, or `NAMESPACE/NAME`; a namespace that begins with `-` is one of the world's own, whose name comes before.
+fn is_place(name: &str) -> bool {
+    name.split_once('/').map_or(is_plain(name), |(namespace, name)| is_plain(namespace) && is_plain(name))
+}
+
+/// Whether the placeholder of this name stands for an address, which may be another by now.
+#[must_use]
+pub fn is_address(name: &str) -> bool {
+    ADDRESSES.contains(&name.split_once(':').map_or(name, |(kind, _)| kind))
+}
+
 /// Every placeholder there is, for a hint.
-pub(crate) const ALL: &str = "$(namespace), $(node), $(registry), $(image:NAME), $(digest:NAME), $(sha256:NAME), \
+pub(crate) const ALL: &str = "$(namespace), $(node), $(node:NUMBER), $(registry), $(image:NAME), $(digest:NAME), $(sha256:NAME), \
     $(front:FAULT:NAME), $(key:NAME), $(base64:KEY-OR-ROOT), $(fulcio-root), $(rekor-key), $(short-lived-root), \
-    $(tsa-chain), $(trusted-root), $(tuf-root), $(canary:NAME), $(helm-release:CANARY), $(sealing-key:NAME), $(kms:NAME)";
+    $(tsa-chain), $(trusted-root), $(tuf-root), $(canary:NAME), $(helm-release:CANARY), $(sealing-key:NAME), $(kms:NAME), \
+    $(pod-ip:NAME), $(pod-ip:NAMESPACE/NAME), $(service-ip:NAME), $(node-ip), $(node-ip:NUMBER)";
 
 fn placeholder(name: &str) -> Option<Placeholder> {
     let image = |text: &str| text.parse::<ImageName>().ok();
     Some(match name.split_once(':') {
         None if name == "namespace" => Placeholder::Namespace,
-        None if name == "node" => Placeholder::Node,
+        None if name == "node" => Placeholder::Node(1),
+        Some(("node", rest)) => Placeholder::Node(rest.parse().ok().filter(|number| *number > 0)?),
         None if name == "registry" => Placeholder::Registry,
         None if TEXTS.contains(&name) => Placeholder::Text(name.into()),
+        None if name == "node-ip" => Placeholder::Text(name.into()),
+        Some(("node-ip", rest)) if rest.parse::<u8>().is_ok() => Placeholder::Text(name.into()),
+        Some(("pod-ip" | "service-ip", rest)) if is_place(rest) => Placeholder::Text(name.into()),
         Some((kind, rest)) if NAMED.contains(&kind) && is_plain(rest) => Placeholder::Text(name.into()),
         Some(("image", "probe")) => Placeholder::Probe,
         Some(("image", rest)) => Placeholder::Image(image(rest)?),
@@ -112,7 +132,7 @@ impl Names {
         let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         match placeholder(name)? {
             Placeholder::Namespace => known(&self.namespace),
-            Placeholder::Node => known(&self.node),
+            Placeholder::Node(number) => self.nodes.get(number.checked_sub(1)?).cloned(),
             Placeholder::Probe => known(&self.probe),
             Placeholder::Registry => known(&self.registry),
             Placeholder::Image(image) => known(&self.registry).map(|_| self.reference(&image)),
@@ -216,6 +236,7 @@ mod tests {
             namespace: "ns".into(),
             registry: "registry.box:5000".into(),
             front: "front.local:5002".into(),
+            nodes: vec!["node-1".into(), "node-2".into()],
             probe: "probe:1".into(),
             texts: texts.map(|(name, text)| (name.into(), text.into())).into(),
             ..Names::default()
@@ -233,6 +254,7 @@ mod tests {
             ("$(sha256:app)$(key:release)", "sha256:00PEM"),
             ("$(front:answer-500:app)", "front.local:5002/answer-500/ns/app:v1"),
             ("$(base64:key:release)", "UEVN"),
+            ("$(node) $(node:2) $(node:3)", "node-1 node-2 $(node:3)"),
             ("$(HOME) $(", "$(HOME) $("),
         ];
         for (text, wanted) in filled {
@@ -253,7 +275,12 @@ mod tests {
             ("$(image:App)", Some("image:App")),
             ("$(front:slow:app)", Some("front:slow:app")),
             ("$(nonsense)", Some("nonsense")),
+            ("$(node:2) $(node:0)", Some("node:0")),
             ("$(image:app) $(HOME) $(fulcio-root)", None),
+            ("$(pod-ip:web) $(pod-ip:-shop/web) $(service-ip:kube-system/kube-dns) $(node-ip) $(node-ip:2)", None),
+            ("$(pod-ip:Web)", Some("pod-ip:Web")),
+            ("$(pod-ip:a/b/c)", Some("pod-ip:a/b/c")),
+            ("$(node-ip:two)", Some("node-ip:two")),
             ("$(never closed", None),
         ] {
             assert_eq!(unknown_placeholder(text), wanted, "{text}");

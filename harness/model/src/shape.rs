@@ -19,6 +19,10 @@ pub struct Shape {
     /// The kubelet's `syncFrequency`, such as `2s`; its own default, a minute, where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync_frequency: Option<String>,
+    /// For how long a node may be silent before it counts as not ready, such as `8s`, 5 s being the least; its own
+    /// default, 50 s, where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_monitor_grace_period: Option<String>,
     /// What the API server writes into its audit log.
     pub audit: Audit,
     /// A file of the scenario with an `AdmissionConfiguration`.
@@ -30,8 +34,12 @@ pub struct Shape {
     /// `--runtime-config` entries of the API server, such as `admissionregistration.k8s.io/v1beta1: true`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub runtime_config: BTreeMap<String, bool>,
-    /// How many nodes: 0 (an API server alone, for scenarios that start no pod) or 1.
+    /// How many nodes: 0 (an API server alone, for scenarios that start no pod) to 3. `$(node:2)` names the second.
     pub nodes: u8,
+    /// Whether the box enforces NetworkPolicies. Where it does not, the API server takes them and nobody looks at them. On
+    /// other clusters it is their own network that enforces them, or does not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub enforce_network_policy: bool,
 }
 
 impl Default for Shape {
@@ -41,11 +49,13 @@ impl Default for Shape {
             encryption: Encryption::Identity,
             verbosity: None,
             sync_frequency: None,
+            node_monitor_grace_period: None,
             audit: Audit::Metadata,
             admission: None,
             feature_gates: BTreeMap::new(),
             runtime_config: BTreeMap::new(),
             nodes: 1,
+            enforce_network_policy: false,
         }
     }
 }
@@ -112,4 +122,6 @@ pub enum Install {
     PolicyController,
     /// External Secrets Operator.
     ExternalSecrets,
+    /// CoreDNS, for the cluster's names: the Service `kube-dns` at 10.96.0.10.
+    Dns,
 }

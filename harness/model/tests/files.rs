@@ -128,7 +128,7 @@ fn what_would_pass_by_accident_is_found() {
             "`metadata` is not a JSON pointer",
         ),
         (GOOD.replace("bare", "bear"), "no world is named `bare`"),
-        (GOOD.replace("worlds:", "cluster: { nodes: 2 }\nworlds:"), "2 nodes cannot be had"),
+        (GOOD.replace("worlds:", "cluster: { nodes: 4 }\nworlds:"), "4 nodes cannot be had"),
     ] {
         let all = findings(&broken);
         assert!(all.iter().any(|what| what.contains(wanted)), "{wanted}: {all:?}");

@@ -4,11 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use ureq::Agent;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::{Agent, BodyReader};
 
 use crate::Error;
 use crate::pki::Identity;
+
+/// How long the first byte of an answer may take whose last has no time.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long such an answer may be silent.
+const SILENCE: Duration = Duration::from_secs(40);
 
 /// A client of one server of a box.
 #[derive(Clone)]
@@ -52,6 +58,15 @@ impl Api {
         let mut response = self.agent.get(format!("{}{path}", self.server)).call().map_err(|why| why.to_string())?;
         let body = response.body_mut().read_to_string().map_err(|why| why.to_string())?;
         Ok((response.status().as_u16(), body))
+    }
+
+    /// The status of one request and its body, which may come for as long as the server likes.
+    pub(crate) fn stream(&self, path: &str) -> Result<(u16, BodyReader<'static>), String> {
+        let request = self.agent.get(format!("{}{path}", self.server)).config();
+        let request = request.timeout_global(None).timeout_recv_response(Some(PATIENCE));
+        let request = request.timeout_per_read(Some(SILENCE)).build();
+        let (head, body) = request.call().map_err(|why| why.to_string())?.into_parts();
+        Ok((head.status.as_u16(), body.into_reader()))
     }
 
     /// Sends an object; returns the status and body of the answer, or why there was none.

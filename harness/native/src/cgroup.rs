@@ -1,6 +1,6 @@
 //! The box's control groups. Version 1 has one tree for each controller, version 2 one for all; some hosts have both,
 //! with the controllers in the first. A box has one group of its name in each, with `system` in it for its own
-//! processes; the kubelet puts the pods beside that.
+//! processes; the kubelet puts the pods beside that. Each node beyond the first has a group like that in it.
 //!
 //! Groups are the only thing that the kernel does not take away with the box.
 
@@ -12,6 +12,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::node::Node;
 use crate::wait::{self, Look};
 use crate::{Error, names};
 
@@ -81,18 +82,28 @@ impl Host {
 
     /// The group of a box, whether it exists or not.
     pub(crate) fn group(&self, name: &str) -> Group {
-        let folder = format!("{PREFIX}{name}");
-        let dirs = self.trees.iter().map(|tree| tree.mount.join(&folder)).collect();
-        Group { dirs, kubelet_root: format!("/{folder}") }
+        self.rooted(&format!("/{PREFIX}{name}"))
     }
 
-    /// Makes the group of a box.
-    pub(crate) fn create(&self, name: &str) -> Result<Group, Error> {
-        let group = self.group(name);
-        for (tree, dir) in self.trees.iter().zip(&group.dirs) {
-            tree.create(dir)?;
+    /// The group of this name, as the kubelet has it.
+    pub(crate) fn rooted(&self, root: &str) -> Group {
+        let folder = root.trim_start_matches('/');
+        Group {
+            dirs: self.trees.iter().map(|tree| tree.mount.join(folder)).collect(),
+            kubelet_root: format!("/{folder}"),
         }
-        Ok(group)
+    }
+
+    /// Makes the group of a box, and of each of its further nodes one in it.
+    pub(crate) fn create(&self, name: &str, nodes: u8) -> Result<(), Error> {
+        let group = self.group(name);
+        let of_nodes = Node::further(nodes).map(|node| group.of_node(&node.name()));
+        for group in [group.clone()].into_iter().chain(of_nodes) {
+            for (tree, dir) in self.trees.iter().zip(&group.dirs) {
+                tree.create(dir)?;
+            }
+        }
+        Ok(())
     }
 
     /// The names of boxes that have a group here.
@@ -181,6 +192,14 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    /// The part of a node beyond the first, with its processes and pods.
+    pub(crate) fn of_node(&self, node: &str) -> Self {
+        Self {
+            dirs: self.dirs.iter().map(|dir| dir.join(node)).collect(),
+            kubelet_root: format!("{}/{node}", self.kubelet_root),
+        }
+    }
+
     /// Its folders.
     pub(crate) fn dirs(&self) -> &[PathBuf] {
         &self.dirs

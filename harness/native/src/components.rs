@@ -138,6 +138,7 @@ fn installed(install: Install) -> Vec<&'static str> {
         Install::Kyverno => vec!["kyverno"],
         Install::PolicyController => vec!["policy-controller"],
         Install::ExternalSecrets => vec!["external-secrets"],
+        Install::Dns => vec!["coredns"],
     }
 }
 
@@ -242,6 +243,7 @@ mod tests {
         assert_eq!(names(&[Install::Registry, Install::PlainRegistry]), plain);
         assert_eq!(names(&[Install::PolicyController]), ["kubernetes", "runtime", "etcd-tools", "policy-controller"]);
         assert_eq!(names(&[Install::ExternalSecrets]), ["kubernetes", "runtime", "etcd-tools", "external-secrets"]);
+        assert_eq!(names(&[Install::Dns]), ["kubernetes", "runtime", "etcd-tools", "coredns"]);
         assert_eq!(tool("kyverno").unwrap().binaries, ["kyverno"]);
         assert!(matches!(tool("trivy"), Err(Error::UnknownComponent(_))));
     }

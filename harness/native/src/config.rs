@@ -6,6 +6,7 @@ mod controllers;
 mod etcd;
 mod node;
 mod plugins;
+mod policy;
 mod runtime;
 mod services;
 
@@ -16,11 +17,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use apiserver::OWN_ENCRYPTION;
+pub(crate) use policy::reader as policy_reader;
 pub use services::COUNTER;
 pub(crate) use services::{REGISTRY_NAME, Service, issuer_is_open, open_issuer, services};
 
 use crate::kubeconfig;
 use crate::net::Addresses;
+use crate::node::Node;
 use crate::pki::Pki;
 use crate::spec::BoxShape;
 use crate::{Error, PROBE_IMAGE};
@@ -30,9 +33,6 @@ pub(crate) const HOME: &str = "/run/gauntlet";
 
 /// This program inside a box, below [`HOME`].
 pub(crate) const OURSELVES: &str = "bin/gauntlet";
-
-/// The name of the first (and so far only) node.
-pub(crate) const NODE: &str = "node-1";
 
 /// Where the API server listens.
 pub(crate) const API_PORT: u16 = 6443;
@@ -57,6 +57,9 @@ const NODE_MASK: u8 = 20;
 const SERVICE_CIDR: &str = "10.96.0.0/16";
 /// The address of the service `kubernetes`: the API server's, inside the box.
 pub const FIRST_SERVICE: &str = "10.96.0.1";
+
+/// The address that pods ask for names, whether or not somebody answers there.
+pub const DNS_ADDRESS: &str = "10.96.0.10";
 
 /// A file of the box.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,9 +107,9 @@ impl Blueprint<'_> {
         files.extend(self.kubeconfigs());
         files.extend(apiserver::files(self)?);
         files.extend(services::files(self)?);
-        if self.shape.nodes > 0 {
-            files.extend(node::files(self));
-            files.extend(runtime::files(self));
+        for node in self.nodes() {
+            files.extend(node::files(self, node));
+            files.extend(runtime::files(self, node));
         }
         Ok(files)
     }
@@ -115,10 +118,7 @@ impl Blueprint<'_> {
     pub(crate) fn first(&self) -> Vec<Process> {
         let mut processes = plugins::processes(self);
         processes.extend([etcd::process(), apiserver::process(self)]);
-        if self.shape.nodes > 0 {
-            processes.extend(runtime::processes());
-            processes.push(node::kubelet(self));
-        }
+        processes.extend(self.nodes().flat_map(|node| node::first(self, node)));
         processes.extend(services::first(self.shape));
         processes
     }
@@ -134,27 +134,40 @@ impl Blueprint<'_> {
         services::third(self.shape)
     }
 
+    /// What starts when the API server knows [`policy_reader`].
+    pub(crate) fn enforcers(&self) -> Vec<Process> {
+        policy::processes(self)
+    }
+
     /// What starts when the API server answers, most wanted first.
     pub(crate) fn second(&self) -> Vec<Process> {
         let manager = controllers::manager(self);
         if self.shape.nodes == 0 {
             return vec![manager];
         }
-        vec![controllers::scheduler(self), manager, node::proxy()]
+        let proxies = self.nodes().map(|node| node::second(self, node));
+        [controllers::scheduler(self), manager].into_iter().chain(proxies).collect()
+    }
+
+    /// Its nodes.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = Node> + Clone {
+        Node::all(self.shape.nodes)
     }
 
     fn kubeconfigs(&self) -> Vec<File> {
-        let one = |(user, port): (&str, u16)| {
-            let (identity, server) = (self.pki.identity(user)?, format!("https://127.0.0.1:{port}"));
-            Some(file(format!("{user}.kubeconfig"), kubeconfig::render(&server, self.pki.ca(), identity)))
+        let one = |name: String, user: &str, server: String| {
+            let identity = self.pki.identity(user)?;
+            Some(file(format!("{name}.kubeconfig"), kubeconfig::render(&server, self.pki.ca(), identity)))
         };
-        let users = [
-            ("kube-controller-manager", LATE_DOOR_PORT),
-            ("kube-scheduler", DOOR_PORT),
-            ("kubelet", DOOR_PORT),
-            ("kube-proxy", DOOR_PORT),
-        ];
-        users.into_iter().filter_map(one).collect()
+        let central = [("kube-controller-manager", LATE_DOOR_PORT), ("kube-scheduler", DOOR_PORT)]
+            .into_iter()
+            .filter_map(|(user, port)| one(user.into(), user, format!("https://127.0.0.1:{port}")));
+        let on_nodes = self.nodes().flat_map(|node| {
+            let (kubelet, server) = (node.own("kubelet"), node::server(node));
+            let proxy = one(node.own("kube-proxy"), "kube-proxy", server.clone());
+            [one(kubelet.clone(), &kubelet, server), proxy]
+        });
+        central.chain(on_nodes.flatten()).collect()
     }
 }
 

@@ -9,6 +9,9 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
@@ -56,7 +59,9 @@ pub(crate) fn enter(words: &[OsString]) -> io::Result<ExitCode> {
         return Err(io::Error::other("the caller is gone"));
     }
     join(&text(name), &text(init))?;
-    let status = Command::new(format!("{HOME}/{OURSELVES}")).arg(JOINED).args(program).status()?;
+    let alive = format!("gauntlet-enter-{}", std::process::id());
+    let _listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&alive)?)?;
+    let status = Command::new(format!("{HOME}/{OURSELVES}")).arg(JOINED).arg(alive).args(program).status()?;
     Ok(ExitCode::from(code(status)))
 }
 
@@ -79,13 +84,14 @@ fn is_in(groups: &str, root: &str) -> bool {
     groups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).any(|path| path.ends_with(&end))
 }
 
-/// `__joined PROGRAM ARG…`: the parent is outside, where no process of the box has an id; another parent is the box's
-/// first process, which takes the children of the dead.
+/// `__joined ALIVE PROGRAM ARG…`. The parent is outside, where no process of the box has an id, and so is whoever takes
+/// its children when it dies: only the socket `ALIVE`, which it holds, tells whether it died before this one asked to die
+/// with it.
 pub(crate) fn joined(words: &[OsString]) -> io::Result<ExitCode> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    if getppid().as_raw() != 0 {
-        return Err(io::Error::other("the caller is gone"));
-    }
+    let (alive, words) = words.split_first().ok_or_else(|| io::Error::other("no caller"))?;
+    UnixStream::connect_addr(&SocketAddr::from_abstract_name(alive.as_bytes())?)
+        .map_err(|_| io::Error::other("the caller is gone"))?;
     let (program, args) = words.split_first().ok_or_else(|| io::Error::other("no program"))?;
     let why = Command::new(program).args(args).exec();
     Err(io::Error::other(format!("failed to run `{}`: {why}", program.display())))

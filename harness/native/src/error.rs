@@ -86,6 +86,14 @@ pub enum Error {
         /// What was asked for.
         process: String,
     },
+    /// A box does not have a node of that name, or it is the first, which is left alone.
+    #[error("nothing can be done to `{node}` of the box `{name}`: it has no such node beyond the first")]
+    NoSuchNode {
+        /// The box.
+        name: String,
+        /// What was asked for.
+        node: String,
+    },
     /// The rights to make namespaces, mounts and cgroups are missing.
     #[error("starting a box needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN)")]
     NotRoot,

@@ -5,14 +5,20 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::components::{armed, contain};
-use crate::{enter, init, launcher, middle, plugin, runc};
+use crate::{enter, init, launcher, middle, node, plugin, policy, runc};
 
 /// To be called first thing in `main` with all arguments, the program's own name included. `Some` means that this was
 /// a hidden entry point, which has done its work: end with that code.
 pub fn hidden_main(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let args: Vec<OsString> = args.into_iter().collect();
     let (program, words) = args.split_first()?;
-    let outcome = if runc::is_called(program) { runc::run(words) } else { dispatch(words)? };
+    let outcome = if runc::is_called(program) {
+        runc::run(words)
+    } else if policy::plugin::is_called(program) {
+        policy::plugin::run()
+    } else {
+        dispatch(words)?
+    };
     Some(outcome.unwrap_or_else(|why| complain(&why)))
 }
 
@@ -25,6 +31,8 @@ fn dispatch(words: &[OsString]) -> Option<io::Result<ExitCode>> {
         enter::ENTER => enter::enter(rest),
         enter::JOINED => enter::joined(rest),
         plugin::KMS => plugin::run(rest),
+        policy::POLICY => policy::run(rest),
+        node::ON_NODE => node::run(rest),
         crate::components::CONTAIN => contain(rest),
         crate::components::ARMED => armed(rest),
         _ => return None,

@@ -13,7 +13,7 @@ use std::thread;
 use nix::unistd::sethostname;
 
 use crate::error::chain;
-use crate::protocol::{self, Event, Layout, Order};
+use crate::protocol::{self, Event, Further, Layout, Order};
 use crate::{Error, lifeline, net, rootfs, seed};
 use brood::Brood;
 use door::Door;
@@ -90,12 +90,20 @@ fn follow(brood: &Arc<Brood>, order: Order, to_main: &Sender<Word>, doors: &Door
 fn set_up(layout: &Layout, doors: &Doors) -> Result<(), Error> {
     sethostname(&layout.host_name).map_err(Error::system("name the box"))?;
     rootfs::enter(layout)?;
-    net::ip(&layout.network)?;
-    let forward = "/proc/sys/net/ipv4/ip_forward";
-    std::fs::write(forward, "1").map_err(Error::file("write", forward))?;
+    connect(&layout.network)?;
+    for Further { node, network } in &layout.nodes {
+        net::within(&node.network(), || connect(network))?;
+    }
     let hung = layout.doors.iter().try_for_each(|at| doors.first.hang(*at));
     let hung = hung.and_then(|()| doors.late.hang(layout.late_door));
     hung.map_err(Error::system("take the components' connections"))
+}
+
+/// Sets the network of a node up, which passes on what is not for itself.
+fn connect(network: &[String]) -> Result<(), Error> {
+    net::ip(network)?;
+    let forward = "/proc/sys/net/ipv4/ip_forward";
+    std::fs::write(forward, "1").map_err(Error::file("write", forward))
 }
 
 fn spawn_reader(to_main: Sender<Word>) {

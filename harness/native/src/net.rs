@@ -1,16 +1,25 @@
-//! The box's network: a bridge that is the node's interface, and a veth pair over which the host reaches the API
-//! server. Nothing listens on the host. The pair's host end is made together with the end inside, so the kernel takes
+//! The box's network: a bridge that is the first node's interface and joins the others to it, and a veth pair over
+//! which the host reaches the API server. Nothing listens on the host. The pair's host end is made together with the end inside, so the kernel takes
 //! it away with the box.
 
+use std::fs::File;
 use std::io::Write;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+
+use nix::sched::{CloneFlags, setns};
 
 use crate::config::FIRST_SERVICE;
+use crate::node::Node;
 use crate::{Error, names};
 
 /// The first node's address, the same in every box.
 pub const NODE_ADDRESS: &str = "10.88.0.1";
+
+/// Every node's interface to the others.
+pub(crate) const INTERFACE: &str = "node";
 
 /// 198.18.0.0/15 is set aside for tests of network devices; a box takes two addresses of it.
 const FIRST: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
@@ -61,16 +70,17 @@ impl Addresses {
 
     /// What has to be done inside. With `first_service` the API server's own Service is there before kube-proxy is, and
     /// without any.
-    pub(crate) fn inside_commands(&self, first_service: bool) -> Vec<String> {
+    pub(crate) fn inside_commands(&self, first_service: bool, nodes: u8) -> Vec<String> {
         let mut commands = vec![
             "link set lo up".into(),
             format!("addr add {}/31 dev up0", self.inside),
             "link set up0 up".into(),
-            "link add node type bridge".into(),
-            format!("addr add {NODE_ADDRESS}/24 dev node"),
-            "link set node up".into(),
-            "route add default dev node".into(),
+            format!("link add {INTERFACE} type bridge"),
+            format!("addr add {NODE_ADDRESS}/24 dev {INTERFACE}"),
+            format!("link set {INTERFACE} up"),
+            format!("route add default dev {INTERFACE}"),
         ];
+        commands.extend(Node::further(nodes).flat_map(Node::join_commands));
         if first_service {
             commands.push(format!("addr add {FIRST_SERVICE}/32 dev lo"));
         }
@@ -81,6 +91,18 @@ impl Addresses {
     pub(crate) fn part(&self) {
         let _ = ip(&[format!("link del {}", self.interface)]);
     }
+}
+
+/// Does something in another network, given as its file. What is opened in it stays there; the thread that does it ends.
+pub(crate) fn within<T: Send>(network: &Path, work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    let doing = || format!("enter the network `{}`", network.display());
+    let entered = || {
+        let file = File::open(network).map_err(Error::file("open", network))?;
+        setns(file, CloneFlags::CLONE_NEWNET).map_err(Error::system(doing()))?;
+        work()
+    };
+    let ended = || Error::system(doing())(std::io::Error::other("the thread ended"));
+    thread::scope(|scope| scope.spawn(entered).join()).unwrap_or_else(|_| Err(ended()))
 }
 
 /// Runs commands of `ip`, all of which must succeed.

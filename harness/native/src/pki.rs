@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use crate::Error;
-use crate::config::{FIRST_SERVICE, File, NODE, REGISTRY_NAME};
+use crate::config::{FIRST_SERVICE, File, REGISTRY_NAME};
 use crate::net::NODE_ADDRESS;
+use crate::node::Node;
 
 /// What signs, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +35,7 @@ pub(crate) struct Identity {
 #[derive(Debug)]
 pub(crate) struct Pki {
     authority: Authority,
-    identities: BTreeMap<&'static str, Identity>,
+    identities: BTreeMap<String, Identity>,
     service_accounts_public: String,
     /// The transparency log's.
     log: KeyPair,
@@ -49,16 +50,21 @@ pub(crate) const ADMIN: &str = "admin";
 /// The registry's certificate and key.
 pub(crate) const REGISTRY: &str = "registry";
 
+/// The certificate and key of the enforcers of NetworkPolicy, and their user.
+pub(crate) const NETWORK_POLICY: &str = "network-policy";
+pub(crate) const NETWORK_POLICY_USER: &str = "gauntlet:network-policy";
+
 /// The transparency log's key, below `pki`.
 pub(crate) const LOG_KEY: &str = "rekor.key";
 
 /// Name of the files, common name, organisation.
-const CLIENTS: [(&str, &str, Option<&str>); 5] = [
+const CLIENTS: [(&str, &str, Option<&str>); 6] = [
     (ADMIN, "admin", Some("system:masters")),
     ("kube-apiserver-kubelet-client", "kube-apiserver-kubelet-client", Some("system:masters")),
     ("kube-controller-manager", "system:kube-controller-manager", None),
     ("kube-scheduler", "system:kube-scheduler", None),
     ("kube-proxy", "system:kube-proxy", None),
+    (NETWORK_POLICY, NETWORK_POLICY_USER, None),
 ];
 
 const API_NAMES: [&str; 5] =
@@ -72,25 +78,24 @@ impl Authority {
 }
 
 impl Pki {
-    /// Makes what a box needs whose API server the host reaches at `server`.
-    pub(crate) fn new(authority: Authority, server: Ipv4Addr) -> Result<Self, Error> {
+    /// Makes what a box of so many nodes needs whose API server the host reaches at `server`.
+    pub(crate) fn new(authority: Authority, server: Ipv4Addr, nodes: u8) -> Result<Self, Error> {
         let ca = issuer(CA, &authority.ca)?;
         let front = issuer(FRONT_CA, &authority.front)?;
         let fixed = [FIRST_SERVICE, NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
         let api_addresses = fixed.into_iter().flatten().chain([IpAddr::V4(server)]).map(SanType::IpAddress);
         let mut api = subject("kube-apiserver", None);
         api.subject_alt_names = names(&API_NAMES)?.into_iter().chain(api_addresses).collect();
-        let mut kubelet = subject(&format!("system:node:{NODE}"), Some("system:nodes"));
-        kubelet.subject_alt_names = names(&[NODE])?;
-        kubelet.subject_alt_names.extend(NODE_ADDRESS.parse().ok().map(SanType::IpAddress));
         let mut identities = BTreeMap::from([
-            ("kube-apiserver", signed(api, &ca)?),
-            ("kubelet", signed(kubelet, &ca)?),
-            ("front-proxy-client", signed(subject("front-proxy-client", None), &front)?),
-            (REGISTRY, signed(registry(server)?, &ca)?),
+            ("kube-apiserver".to_owned(), signed(api, &ca)?),
+            ("front-proxy-client".to_owned(), signed(subject("front-proxy-client", None), &front)?),
+            (REGISTRY.to_owned(), signed(registry(server)?, &ca)?),
         ]);
+        for node in Node::all(nodes) {
+            identities.insert(node.own("kubelet"), signed(kubelet(node)?, &ca)?);
+        }
         for (name, common_name, organisation) in CLIENTS {
-            identities.insert(name, signed(subject(common_name, organisation), &ca)?);
+            identities.insert(name.to_owned(), signed(subject(common_name, organisation), &ca)?);
         }
         let service_accounts_public =
             KeyPair::from_pem(&authority.service_accounts).map_err(Error::Pki)?.public_key_pem();
@@ -119,7 +124,8 @@ impl Pki {
     /// Everything as files of the box, below `pki`.
     pub(crate) fn files(&self) -> Vec<File> {
         let authorities = [("ca", &self.authority.ca), ("front-proxy-ca", &self.authority.front)];
-        let pairs = authorities.into_iter().chain(self.identities.iter().map(|(name, identity)| (*name, identity)));
+        let pairs =
+            authorities.into_iter().chain(self.identities.iter().map(|(name, identity)| (name.as_str(), identity)));
         let mut files: Vec<File> = pairs
             .flat_map(|(name, identity)| {
                 [file(&format!("{name}.crt"), &identity.certificate), file(&format!("{name}.key"), &identity.key)]
@@ -131,6 +137,14 @@ impl Pki {
         files.push(file("rekor.pub", &self.log_key()));
         files
     }
+}
+
+fn kubelet(node: Node) -> Result<CertificateParams, Error> {
+    let name = node.name();
+    let mut params = subject(&format!("system:node:{name}"), Some("system:nodes"));
+    params.subject_alt_names = names(&[&name])?;
+    params.subject_alt_names.push(SanType::IpAddress(node.address().into()));
+    Ok(params)
 }
 
 fn registry(server: Ipv4Addr) -> Result<CertificateParams, Error> {
@@ -198,7 +212,7 @@ mod tests {
         let authority = Authority::new().unwrap();
         let text = serde_json::to_string(&authority).unwrap();
         let again: Authority = serde_json::from_str(&text).unwrap();
-        let pki = Pki::new(again, Ipv4Addr::new(198, 18, 0, 1)).unwrap();
+        let pki = Pki::new(again, Ipv4Addr::new(198, 18, 0, 1), 1).unwrap();
         assert_eq!(pki.ca(), authority.ca.certificate);
         assert!(pki.files().iter().any(|file| file.path.ends_with("sa.pub") && file.text.contains("PUBLIC KEY")));
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::config::{File, Process};
+use crate::node::Node;
 use crate::spec::{BoxShape, FirstObject};
 use crate::{Control, Death, Life, Progress};
 
@@ -158,6 +159,16 @@ pub(crate) struct Layout {
     /// Where it takes those of the controller manager.
     pub(crate) late_door: SocketAddr,
     /// Lines for `ip -batch`.
+    pub(crate) network: Vec<String>,
+    /// The nodes beyond the first.
+    pub(crate) nodes: Vec<Further>,
+}
+
+/// A node that has a network of its own.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Further {
+    pub(crate) node: Node,
+    /// Lines for `ip -batch` in that network.
     pub(crate) network: Vec<String>,
 }
 

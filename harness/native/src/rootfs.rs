@@ -11,6 +11,7 @@ use nix::unistd::{chdir, pivot_root};
 
 use crate::Error;
 use crate::config::{File, HOME};
+use crate::node::Node;
 use crate::protocol::{Bind, Layout};
 use crate::{ourselves, seed};
 
@@ -54,8 +55,11 @@ fn furnish(layout: &Layout, home: &Path) -> Result<(), Error> {
     }
     // A kubelet looks its folder up among the mounts by device, and ends if it picks one of containerd's that is gone
     // by then: its device is nobody else's.
-    dir(&home.join("kubelet"))?;
-    fresh("tmpfs", &home.join("kubelet"), "mode=750")?;
+    for node in [Node::FIRST].into_iter().chain(layout.nodes.iter().map(|further| further.node)) {
+        let kubelet = home.join(node.own("kubelet"));
+        dir(&kubelet)?;
+        fresh("tmpfs", &kubelet, "mode=750")?;
+    }
     for Bind { from, to, read_only } in &layout.binds {
         let to = home.join(to);
         place_for(from, &to)?;

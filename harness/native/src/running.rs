@@ -1,7 +1,7 @@
 //! A box that is up, in its caller's hands.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::config::OWN_ENCRYPTION;
 use crate::protocol::{self, Ready, Wish};
 use crate::wait::{self, Look};
-use crate::{Control, Error, Life, enter, plugin, registry};
+use crate::{Control, Error, InForce, Life, enter, net, plugin, policy, registry};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -37,11 +37,22 @@ struct Known {
     milestones: Vec<(String, Duration)>,
     deaths: Vec<Death>,
     lives: BTreeMap<String, Life>,
+    /// The nodes that were cut off, frozen or killed last.
+    apart: BTreeSet<String>,
 }
 
 impl Later {
     pub(crate) fn lives(&self, process: String, life: Life) {
         self.lock().lives.insert(process, life);
+    }
+
+    pub(crate) fn apart(&self, node: String, is_apart: bool) {
+        let mut known = self.lock();
+        if is_apart {
+            known.apart.insert(node)
+        } else {
+            known.apart.remove(&node)
+        };
     }
 
     pub(crate) fn died(&self, death: Death) {
@@ -86,7 +97,7 @@ pub struct Running {
     init: u32,
     path: String,
     cache: PathBuf,
-    later: Later,
+    pub(crate) later: Later,
     attached: Option<(Child, ChildStdin)>,
 }
 
@@ -170,6 +181,18 @@ impl Running {
         self.work.join(plugin::FOLDER).join(name)
     }
 
+    /// What each node enforces of NetworkPolicy now; nothing where the shape does not ask for it. A start waits until
+    /// every node has an answer. A node that was cut off, frozen or killed does not answer until it is back.
+    ///
+    /// # Errors
+    /// When an answer cannot be read.
+    pub fn network_policy(&self) -> Result<Vec<InForce>, Error> {
+        let mut told = policy::in_force(&self.work)?;
+        let known = self.later.lock();
+        told.retain(|one| !known.apart.contains(&one.node));
+        Ok(told)
+    }
+
     /// A command that runs its first argument in the box: in its namespaces and control group, with `work` as its
     /// current folder. It has the caller's standard streams and passes the exit code on (128 and the number for a
     /// signal). `PATH` holds every program that the box shows; of the caller's environment nothing is there.
@@ -179,6 +202,21 @@ impl Running {
     #[must_use]
     pub fn enter(&self) -> Command {
         enter::command(&self.launcher, &self.name, self.init, &self.path)
+    }
+
+    /// A UDP socket of this process that sends and receives within the box, as node 1 does.
+    ///
+    /// # Errors
+    /// When the box has ended.
+    pub fn udp_socket(&self) -> Result<UdpSocket, Error> {
+        net::within(&self.network(), || {
+            UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(Error::system("open a socket in the box"))
+        })
+    }
+
+    /// The first node's network, as a file of the host.
+    pub(crate) fn network(&self) -> PathBuf {
+        format!("/proc/{}/ns/net", self.init).into()
     }
 
     /// Lets the box live on without this process, until [`crate::down`].

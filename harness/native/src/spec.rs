@@ -41,8 +41,16 @@ pub struct BoxShape {
     /// The kubelet's `syncFrequency`, such as `2s`: how often it looks at its pods again, and so how soon a changed
     /// Secret reaches the files of a pod. A minute, where nothing is said.
     pub sync_frequency: Option<String>,
-    /// 0 (no node: etcd, API server, and the controllers that a namespace needs) or 1.
+    /// The controller manager's `--node-monitor-grace-period`, such as `8s`, with kubelets that renew their leases often
+    /// enough for it.
+    pub node_monitor_grace_period: Option<String>,
+    /// 0 (no node: etcd, API server, and the controllers that a namespace needs) to [`crate::MOST_NODES`]. The first has
+    /// the API server beside it and is `node-1`, each further one a network of its own and processes that are called
+    /// after it: `kubelet-2`.
     pub nodes: u8,
+    /// Whether NetworkPolicies are enforced, by a process `network-policy` for each node (see
+    /// [`crate::Running::network_policy`]). Without it the API server takes them, and nobody looks at them.
+    pub enforce_network_policy: bool,
     /// What stands beside the cluster. The services run as processes of the box; of the controllers only the programs are
     /// there, at `/run/gauntlet/bin/NAME`, and their files at `/run/gauntlet/data/NAME`: they run as pods.
     pub install: BTreeSet<Install>,
@@ -80,6 +88,8 @@ pub enum Install {
     PolicyController,
     /// The program and definitions of External Secrets Operator.
     ExternalSecrets,
+    /// CoreDNS's program.
+    Dns,
 }
 
 impl BoxShape {
@@ -108,7 +118,9 @@ impl Default for BoxShape {
             runtime_config: BTreeMap::new(),
             verbosity: None,
             sync_frequency: None,
+            node_monitor_grace_period: None,
             nodes: 1,
+            enforce_network_policy: false,
             install: BTreeSet::new(),
             first_state: String::new(),
         }

@@ -8,6 +8,7 @@ use std::thread;
 
 use crate::cache::Cache;
 use crate::components;
+use crate::node::MOST;
 use crate::protocol::{self, Failure, Purpose, Report, Request, Wish};
 use crate::running::{Later, Running};
 use crate::seed::Seed;
@@ -15,7 +16,7 @@ use crate::spec::{FirstObject, Spec};
 use crate::{BoxShape, Error, Progress, names, registry};
 
 /// Starts a box, after building what it needs. Returns when the API server is ready, the `default` ServiceAccount
-/// exists, and the node (if the shape has one) is Ready.
+/// exists, and the nodes that the shape has are Ready.
 ///
 /// An `attached` box dies with this process, or when [`Running`] is dropped. One that is not lives on until
 /// [`crate::down`]; while it starts, it dies with this process as well.
@@ -25,8 +26,8 @@ use crate::{BoxShape, Error, Progress, names, registry};
 /// the log of the process that failed.
 pub fn start(cache: &Cache, spec: &Spec, attached: bool, progress: &mut dyn FnMut(Progress)) -> Result<Running, Error> {
     names::check(&spec.name)?;
-    if spec.shape.nodes > 1 {
-        return Err(Error::BadShape(format!("{} nodes; a box has 0 or 1", spec.shape.nodes)));
+    if spec.shape.nodes > MOST {
+        return Err(Error::BadShape(format!("{} nodes; a box has {MOST} at the most", spec.shape.nodes)));
     }
     if let Some(name) = spec.shape.kms.iter().find(|name| names::check(name).is_err()) {
         return Err(Error::BadShape(format!("`{name}` is no name for a key management plugin")));

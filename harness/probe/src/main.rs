@@ -3,20 +3,33 @@
 //! a registry answers.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is its answer")]
 
+mod agent;
+mod args;
+mod dns;
 mod files;
 mod front;
 mod guard;
+mod listen;
 mod show;
+mod tls;
 mod wait;
 mod web;
+mod wire;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 const USAGE: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | environments | fail CODE | crash | \
                      serve PORT [DIR] | get HOST:PORT/PATH | guard PORT DIR | knock SERVICE | \
-                     front --listen ADDRESS:PORT --upstream HOST:PORT]";
+                     front --listen ADDRESS:PORT --upstream HOST:PORT | listen SCHEME:PORT[=ARGUMENT,…]… | \
+                     reach [--timeout MS] TARGET… | watch [--every MS] [--timeout MS] [--for MS] TARGET | \
+                     hold [--every MS] [--timeout MS] NAME TARGET | held NAME | \
+                     agent … | agent-state | agent-forge … | manager … | manager-state | emit …]";
+
+/// How long each stage of a connection may take, where nothing else is said.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -47,7 +60,14 @@ fn run(words: &[&str]) -> Result<u8, String> {
         ["front", "--listen", address, "--upstream", registry] => front(address, registry).map(|()| 0),
         ["get", target] => web::get(target).map(|body| answer(&body)),
         ["guard", port, dir] => guard(port, dir).map(|()| 0),
+        ["listen", ports @ ..] if !ports.is_empty() => listen_at(ports).map(|()| 0),
+        ["reach", rest @ ..] if !rest.is_empty() => reach(rest).map(|()| 0),
+        ["watch", rest @ ..] if !rest.is_empty() => watch(rest).map(|()| 0),
+        ["hold", wire::BEHIND, name, target, every, patience] => behind(name, target, every, patience).map(|()| 0),
+        ["hold", rest @ ..] if !rest.is_empty() => hold(rest).map(|text| answer(text.as_bytes())),
+        ["held", name] => wire::held(name).map(|text| answer(text.as_bytes())),
         ["knock", service] => guard::knock(service).map(|text| answer(text.as_bytes())),
+        [word, rest @ ..] if agent::WORDS.contains(word) => agent::run(word, rest).map(|text| answer(text.as_bytes())),
         _ => Err(format!("usage: {USAGE}")),
     }
 }
@@ -66,6 +86,40 @@ fn serve(port: &str, dir: Option<&str>) -> Result<(), String> {
         Some(dir) => files::serve(&listener, dir),
         None => web::serve(&listener),
     })
+}
+
+fn listen_at(ports: &[&str]) -> Result<(), String> {
+    wait::while_listening(|| {
+        let numbers: Vec<String> = listen::start(ports)?.iter().map(u16::to_string).collect();
+        println!("listening on {}", numbers.join(", "));
+        Ok(())
+    })
+}
+
+fn reach(words: &[&str]) -> Result<(), String> {
+    let mut times = [("--timeout", PATIENCE)];
+    let targets = args::times(words, &mut times)?;
+    wire::reach(targets, times[0].1, |line| println!("{line}"))
+}
+
+fn watch(words: &[&str]) -> Result<(), String> {
+    let minute = Duration::from_secs(60);
+    let mut times = [("--every", Duration::from_millis(10)), ("--timeout", PATIENCE), ("--for", minute)];
+    let [target] = args::times(words, &mut times)? else { return Err(format!("usage: {USAGE}")) };
+    let pace = wire::Pace { every: times[0].1, patience: times[1].1, lasting: times[2].1 };
+    wire::watch(target, pace, |line| println!("{line}"))
+}
+
+fn hold(words: &[&str]) -> Result<String, String> {
+    let mut times = [("--every", Duration::from_millis(100)), ("--timeout", PATIENCE)];
+    let [name, target] = args::times(words, &mut times)? else { return Err(format!("usage: {USAGE}")) };
+    wire::hold(name, target, times[0].1, times[1].1)
+}
+
+fn behind(name: &str, target: &str, every: &str, patience: &str) -> Result<(), String> {
+    let mut times = [("--every", Duration::ZERO), ("--timeout", Duration::ZERO)];
+    args::times(&["--every", every, "--timeout", patience], &mut times)?;
+    wire::behind(name, target, times[0].1, times[1].1, |line| println!("{line}"))
 }
 
 fn guard(port: &str, dir: &str) -> Result<(), String> {
@@ -95,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_wrong_word_shows_the_usage() {
-        for words in [&["dance"][..], &["cat"], &["fail", "1", "2"]] {
+        for words in [&["dance"][..], &["cat"], &["fail", "1", "2"], &["reach"], &["listen"], &["hold", "a"]] {
             assert_eq!(run(words), Err(format!("usage: {USAGE}")));
         }
     }

@@ -20,6 +20,13 @@ pub(crate) fn while_serving(serve: impl FnOnce() + Send + 'static) -> Result<(),
     wait(&signals)
 }
 
+/// Begins to listen, in threads of its own, and stays until SIGTERM or SIGINT.
+pub(crate) fn while_listening(start: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    let signals = block()?;
+    start()?;
+    wait(&signals)
+}
+
 fn block() -> Result<SigSet, String> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD] {

@@ -6,13 +6,22 @@ use std::net::{Ipv6Addr, TcpListener, TcpStream, ToSocketAddrs};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::socket::Backlog;
+
 /// How long a peer may stay silent.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How many connections may wait to be taken.
+const QUEUE: i32 = 4096;
+
 pub(crate) fn listen(port: u16) -> Result<TcpListener, String> {
-    TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
-        .or_else(|_| TcpListener::bind(("0.0.0.0", port)))
-        .map_err(|why| format!("failed to listen on port {port}: {why}"))
+    let wrong = |why: &dyn std::fmt::Display| format!("failed to listen on port {port}: {why}");
+    let bound = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).or_else(|_| TcpListener::bind(("0.0.0.0", port)));
+    let listener = bound.map_err(|why| wrong(&why))?;
+    // The library asks for room for 128; hundreds that knock at once would run into their time-outs.
+    let room = Backlog::new(QUEUE).map_err(|why| wrong(&why))?;
+    nix::sys::socket::listen(&listener, room).map_err(|why| wrong(&why))?;
+    Ok(listener)
 }
 
 pub(crate) fn port(listener: &TcpListener) -> u16 {

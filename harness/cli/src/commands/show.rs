@@ -35,7 +35,7 @@ left as they are, because a run makes them.";
 fn text(loaded: &Loaded) -> Result<String, Fault> {
     let names = Names {
         namespace: "gauntlet-xxxxxxxxxx".into(),
-        node: "node-1".into(),
+        nodes: (1..=native::MOST_NODES).map(|number| format!("node-{number}")).collect(),
         probe: native::PROBE_IMAGE.into(),
         ..Names::default()
     };

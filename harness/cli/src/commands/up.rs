@@ -17,6 +17,7 @@ use crate::{interrupt, ui};
 pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     let cache = Cache::from_env()?;
     let mut shape = ResolvedShape::usual(&args.kubernetes);
+    shape.nodes = args.nodes;
     shape.install = args.install.iter().copied().collect();
     let needed = native::components::needed(&shape.to_box())?;
     setup::ready(&cache, &needed, args.setup)?;

@@ -1,4 +1,4 @@
-//! Installs what verifies images at admission, and what brings secrets in. Such an engine runs as pods of the test image,
+//! Installs what verifies images at admission, what brings secrets in, and what answers for names. Such an engine runs as pods of the test image,
 //! with its own program from the box; what it wants to find in the cluster is partly ours (below `manifests`) and partly
 //! its own, read from its component's data. It is ready when it has been seen at work: when the API server, on its word,
 //! has refused an object that is known to be bad, or when a secret has come in.
@@ -6,6 +6,7 @@
 mod api;
 mod certificates;
 mod definitions;
+mod dns;
 mod external_secrets;
 mod kyverno;
 mod policy_controller;
@@ -39,7 +40,7 @@ struct Engine {
     pods: &'static str,
 }
 
-const ENGINES: [&Engine; 2] = [&kyverno::ENGINE, &policy_controller::ENGINE];
+const ENGINES: [&Engine; 3] = [&kyverno::ENGINE, &policy_controller::ENGINE, &dns::ENGINE];
 
 /// Goes into the name of every first state: whoever changes what is in them without changing a manifest changes this.
 const REVISION: u8 = 2;
@@ -153,9 +154,12 @@ pub(crate) async fn install(
         let engine = "External Secrets Operator";
         external_secrets::install(site).await.map_err(|why| Error::Engine { engine, why })
     });
-    let (kyverno, policy_controller, external_secrets) =
-        tokio::try_join!(kyverno, policy_controller, external_secrets)?;
-    Ok([kyverno, policy_controller, external_secrets].into_iter().flatten().collect())
+    let dns = one(shape, Install::Dns, "dns", start, async || {
+        dns::install(site).await.map_err(|why| Error::Engine { engine: "CoreDNS", why })
+    });
+    let (kyverno, policy_controller, external_secrets, dns) =
+        tokio::try_join!(kyverno, policy_controller, external_secrets, dns)?;
+    Ok([kyverno, policy_controller, external_secrets, dns].into_iter().flatten().collect())
 }
 
 /// Installs one engine, if it is wanted, and says when it was ready.
@@ -181,7 +185,7 @@ mod tests {
     fn an_engine_in_a_first_state_has_no_secret_and_its_pods_wait() {
         for engine in ENGINES {
             let objects = (engine.objects)(true).unwrap();
-            assert!(objects.iter().any(is_secret), "{}", engine.component);
+            assert_eq!(objects.iter().any(is_secret), engine.install != Install::Dns, "{}", engine.component);
             let held: Vec<FirstObject> = objects.into_iter().filter(|object| !is_secret(object)).map(held).collect();
             let deployment = held.iter().find(|first| first.object["kind"] == "Deployment").unwrap();
             let template = &deployment.object["spec"]["template"];

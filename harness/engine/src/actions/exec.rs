@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::Tried;
-use crate::request::{self, Call, DEADLINE, Exchange, Who};
+use crate::request::{self, Call, DEADLINE, Exchange, Who, encode};
 use crate::world::World;
 use crate::{masked, random};
 
@@ -56,8 +56,16 @@ impl World<'_> {
 
     /// The output of a command that the engine itself runs in a pod, and that has to do its work.
     pub(super) async fn output_of(&self, step: &Step, pod: &str, command: &[&str]) -> Result<Vec<u8>, String> {
-        let call = Call { asked: Asked::Kubelet, ..Call::get(self.pod(step, pod, "exec")) };
-        let call = command.iter().fold(call, |call, part| call.query("command", &self.fill(part)));
+        let command: Vec<String> = command.iter().map(|part| self.fill(part)).collect();
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        self.output_in(&self.namespace_of(step), &self.fill(pod), &command).await
+    }
+
+    /// The same, in a pod of this namespace.
+    pub(super) async fn output_in(&self, namespace: &str, pod: &str, command: &[&str]) -> Result<Vec<u8>, String> {
+        let path = format!("/api/v1/namespaces/{}/pods/{}/exec", encode(namespace), encode(pod));
+        let call = Call { asked: Asked::Kubelet, ..Call::get(path) };
+        let call = command.iter().fold(call, |call, part| call.query("command", part));
         match in_time(&self.lab.own, &call.query("stdout", "true").query("stderr", "true")).await {
             (_, Some(ran)) => match exit_code(&ran.status)?.as_str() {
                 "0" => Ok(ran.stdout),

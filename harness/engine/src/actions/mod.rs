@@ -1,11 +1,14 @@
 //! Taking one step: what it sends, and what is recorded of the reply.
 
+mod agent;
 mod exec;
 mod image;
 pub(crate) mod keeping;
+mod node;
 mod objects;
 mod pods;
 mod reads;
+mod wire;
 
 use std::time::{Duration, Instant};
 
@@ -138,6 +141,9 @@ impl World<'_> {
             Action::EphemeralContainer { pod, with } => self.ephemeral_container(step, pod, with).await,
             Action::Bind { pod, node } => self.bind(step, pod, node).await,
             Action::Started(target) => self.started(step, target).await,
+            Action::Reach(wire) => self.reach(step, wire).await,
+            Action::Hold(hold) => self.hold(step, hold).await,
+            Action::Held(held) => self.held(step, held).await,
             Action::Seen(record) => self.seen(step, record).await,
             Action::Build(build) => self.build(build).await,
             Action::Push(image) => self.push(image).await,
@@ -156,12 +162,15 @@ impl World<'_> {
             Action::Fill(count) => self.fill_up(step, *count).await,
             Action::Survey => self.survey(step).await,
             Action::Process(process) => self.process(process).await,
+            Action::Node(node) => self.node(node),
             Action::Kms(kms) => self.set_kms(kms),
             Action::Transplant(transplant) => self.transplant(step, transplant).await,
             Action::Snapshot(name) => self.snapshot(name).await,
             Action::Restore(name) => self.restore(name).await,
             Action::Rotate(rotate) => self.rotate(step, rotate).await,
             Action::Followed(followed) => self.followed(followed),
+            Action::Agent(look) => self.agent(step, look).await,
+            Action::Delivered(wanted) => self.delivered(step, wanted).await,
         }
     }
 

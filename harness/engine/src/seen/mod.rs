@@ -5,6 +5,7 @@ mod canary;
 mod event;
 mod field;
 mod metric;
+mod node;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -64,6 +65,7 @@ impl World<'_> {
             Record::Warning(wanted) => self.seen_warning(wanted),
             Record::Field(wanted) => self.seen_field(step, wanted).await,
             Record::Output(wanted) => self.seen_output(wanted),
+            Record::Node(wanted) => self.seen_node(wanted).await,
             Record::Canary(wanted) => self.seen_canary(step, wanted).await,
         }
     }

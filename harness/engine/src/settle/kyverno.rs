@@ -10,7 +10,7 @@ use std::time::Duration;
 use model::{Answer, Asked, By, Reply, Verdict};
 use serde_json::{Value, json};
 
-use super::canaries::{Canaries, PATIENCE, not_yet};
+use super::canaries::{Canaries, LABEL, PATIENCE, not_yet};
 use super::plan::Touch;
 use super::status;
 use crate::request::Call;
@@ -67,10 +67,7 @@ pub(super) async fn policies(
     kind: Kind,
     touches: &[Touch],
 ) -> Result<(), String> {
-    let written = touches.iter().filter(|touch| kind.is_of(touch) && touch.object.is_some());
-    for touch in written {
-        status::own(canaries.own(), waiter, touch, is_ready).await?;
-    }
+    say_ready(canaries, waiter, kind, touches).await?;
     let name = canaries.name();
     let path = kind.path(canaries.namespace());
     let mut paths = Vec::new();
@@ -80,7 +77,44 @@ pub(super) async fn policies(
     }
     let proved = proved(canaries, waiter, kind, &name).await;
     canaries.remove(paths);
-    proved
+    proved?;
+    say_ready(canaries, waiter, kind, touches).await
+}
+
+/// Each of the two webhook configurations says in turn whether it has a policy already, and may take back what the other
+/// one said; a status that changes empties what Kyverno remembers of the policy's images. So this is asked again once a
+/// canary has shown that both have it.
+async fn say_ready(canaries: &Canaries, waiter: &Waiter, kind: Kind, touches: &[Touch]) -> Result<(), String> {
+    for touch in touches.iter().filter(|touch| kind.is_of(touch) && touch.object.is_some()) {
+        status::own(canaries.own(), waiter, touch, is_ready).await?;
+    }
+    Ok(())
+}
+
+/// Whether a Kyverno policy that looks at namespaces' labels itself was written in this world.
+pub(super) fn reads_labels(touches: &[Touch]) -> bool {
+    touches.iter().any(|touch| KINDS.iter().any(|kind| kind.version == OLD && kind.is_of(touch)))
+}
+
+/// Kyverno learns of namespaces' labels by a watch of its own.
+pub(super) async fn namespace_labels(canaries: &Canaries, waiter: &Waiter) -> Result<(), String> {
+    let name = canaries.name();
+    let label = format!("{LABEL}-{}", name.rsplit('-').next().unwrap_or_default());
+    let mut rule = refusing(&name, &json!({"kinds": ["Lease"]}));
+    rule["match"]["any"][0]["resources"]["namespaceSelector"] = json!({"matchLabels": {&label: "yes"}});
+    let [cluster_policy, ..] = KINDS;
+    let path = cluster_policy.path(canaries.namespace());
+    canaries.make(&path, policy(cluster_policy, canaries.namespace(), &name, old_spec(&rule))).await?;
+    canaries.mark(&label).await?;
+    let wait = Wait { what: "Kyverno to know the labels", within: PATIENCE, every: Duration::from_millis(30) };
+    let known = waiter
+        .until(wait, async || {
+            let reply = canaries.probe(&name).await;
+            if refused(&reply, &name) { Look::Found(()) } else { Look::Not(not_yet(&reply)) }
+        })
+        .await;
+    canaries.remove(vec![format!("{path}/{name}")]);
+    known
 }
 
 async fn proved(canaries: &Canaries, waiter: &Waiter, kind: Kind, name: &str) -> Result<(), String> {
@@ -134,37 +168,47 @@ fn checked(name: &str) -> String {
 
 /// The canary: a policy for images that no registry has.
 fn definitions(kind: Kind, namespace: &str, name: &str) -> Vec<Value> {
-    let policy = |name: &str, spec: Value| {
-        let mut policy =
-            json!({"apiVersion": kind.version, "kind": kind.kind, "metadata": {"name": name}, "spec": spec});
-        if kind.namespaced {
-            policy["metadata"]["namespace"] = Value::from(namespace);
-        }
-        policy
-    };
     if kind.version == NEW {
-        return vec![policy(name, image_validating(kind, namespace, name))];
+        return vec![policy(kind, namespace, name, image_validating(kind, namespace, name))];
     }
     let matching = |what: &str| {
         let mut resources = json!({"kinds": [what]});
         if !kind.namespaced {
             resources["namespaces"] = json!([namespace]);
         }
-        json!({"any": [{"resources": resources}]})
+        resources
     };
     let entry = json!({"keys": {"publicKeys": KEY, "rekor": {"ignoreTlog": true}, "ctlog": {"ignoreSCT": true}}});
     let images = json!([{
         "type": "SigstoreBundle", "failureAction": "Enforce",
         "imageReferences": [format!("127.0.0.1:1/{name}/*")], "attestors": [{"entries": [entry]}],
     }]);
-    let seen = json!({"name": "canary", "match": matching("Pod"), "verifyImages": images});
-    let mut leases = matching("Lease");
-    leases["any"][0]["resources"]["names"] = json!([name]);
+    let pods = json!({"any": [{"resources": matching("Pod")}]});
+    let seen = json!({"name": "canary", "match": pods, "verifyImages": images});
+    vec![
+        policy(kind, namespace, name, old_spec(&seen)),
+        policy(kind, namespace, &checked(name), old_spec(&refusing(name, &matching("Lease")))),
+    ]
+}
+
+fn policy(kind: Kind, namespace: &str, name: &str, spec: Value) -> Value {
+    let mut policy = json!({"apiVersion": kind.version, "kind": kind.kind, "metadata": {"name": name}, "spec": spec});
+    if kind.namespaced {
+        policy["metadata"]["namespace"] = Value::from(namespace);
+    }
+    policy
+}
+
+fn old_spec(rule: &Value) -> Value {
+    json!({"background": false, "webhookConfiguration": {"failurePolicy": "Fail"}, "rules": [rule]})
+}
+
+/// A rule that refuses the Lease of this name.
+fn refusing(name: &str, resources: &Value) -> Value {
     let denial = json!({"failureAction": "Enforce", "message": "a canary", "deny": {}});
-    let refusing = json!({"name": "canary", "match": leases, "validate": denial});
-    let spec =
-        |rule: Value| json!({"background": false, "webhookConfiguration": {"failurePolicy": "Fail"}, "rules": [rule]});
-    vec![policy(name, spec(seen)), policy(&checked(name), spec(refusing))]
+    let mut rule = json!({"name": "canary", "match": {"any": [{"resources": resources}]}, "validate": denial});
+    rule["match"]["any"][0]["resources"]["names"] = json!([name]);
+    rule
 }
 
 fn image_validating(kind: Kind, namespace: &str, name: &str) -> Value {

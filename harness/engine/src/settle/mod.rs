@@ -13,14 +13,17 @@
 //! | MutatingAdmissionPolicy, its binding, its parameters | one of each | a dry run comes back with its label |
 //! | ValidatingWebhookConfiguration, MutatingWebhookConfiguration | one that cannot be reached | a dry run fails on it |
 //! | a Namespace's labels | a label on the canaries' namespace, and a webhook that selects it | the same |
+//! | the same, after a ClusterPolicy or Policy of Kyverno | a label again, and a ClusterPolicy that selects it | a dry run is denied by it |
 //! | ClusterPolicy, Policy and the \[Namespaced\]ImageValidatingPolicy of Kyverno | one of each, once their own status is right | dry runs are denied by it, in both passes |
 //! | ClusterImagePolicy, TrustRoot | a policy, once their own status is right | a dry run is denied by it |
 //! | SecretStore, ClusterSecretStore, ExternalSecret, ClusterExternalSecret of External Secrets Operator | one of each, once their own status is there | its controller has looked at it |
+//! | NetworkPolicy, a Namespace's labels, a Pod's labels, in a box that enforces | for a deletion a policy that selects nothing | every node's table was made with it |
 //! | ResourceQuota, PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
 
 mod canaries;
 mod external_secrets;
 mod kyverno;
+mod network;
 mod plan;
 mod policy;
 mod policy_controller;
@@ -30,5 +33,6 @@ mod webhook;
 
 pub(crate) use canaries::Canaries;
 pub(crate) use external_secrets::acts_at_once;
+pub(crate) use network::are_enforced;
 pub(crate) use plan::{Touch, settle};
 pub(crate) use policy::anchor;

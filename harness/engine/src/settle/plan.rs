@@ -1,10 +1,11 @@
 //! Which canaries a batch of written objects asks for.
 
+use cluster::Toolbox;
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, try_join_all};
 use serde_json::Value;
 
-use super::{Canaries, external_secrets, kyverno, policy, policy_controller, rbac, status, webhook};
+use super::{Canaries, external_secrets, kyverno, network, policy, policy_controller, rbac, status, webhook};
 use crate::discovery::Resource;
 use crate::wait::Waiter;
 
@@ -25,17 +26,22 @@ impl Touch {
     }
 }
 
-/// Waits until everything in `touches` is in force. `history` has every earlier touch of the world, for parameters.
+/// Waits until everything in `touches` is in force. `history` has every earlier touch of the world, for parameters;
+/// `toolbox` is the way to a box's own enforcers of NetworkPolicy.
 ///
 /// # Errors
 /// When a canary cannot be made, or shows no effect in time.
 pub(crate) async fn settle(
     canaries: &Canaries,
+    toolbox: Option<Toolbox<'_>>,
     waiter: &Waiter,
     touches: &[Touch],
     history: &[Touch],
 ) -> Result<(), String> {
-    let works = plan(canaries, waiter, touches, history);
+    let mut works = plan(canaries, waiter, touches, history);
+    if let Some(toolbox) = toolbox {
+        works.extend(network::touched(canaries, toolbox, waiter, touches)?);
+    }
     if works.is_empty() {
         return Ok(());
     }
@@ -43,7 +49,8 @@ pub(crate) async fn settle(
     try_join_all(works).await.map(drop)
 }
 
-type Work<'a> = LocalBoxFuture<'a, Result<(), String>>;
+/// One wait.
+pub(super) type Work<'a> = LocalBoxFuture<'a, Result<(), String>>;
 
 fn plan<'a>(canaries: &'a Canaries, waiter: &'a Waiter, touches: &'a [Touch], history: &'a [Touch]) -> Vec<Work<'a>> {
     let last = |kinds: &[&str]| touches.iter().rev().find(|touch| kinds.contains(&touch.resource.kind.as_str()));
@@ -65,6 +72,9 @@ fn plan<'a>(canaries: &'a Canaries, waiter: &'a Waiter, touches: &'a [Touch], hi
     }
     if last(&["Namespace"]).is_some() {
         works.push(webhook::namespace_labels(canaries, waiter).boxed_local());
+        if kyverno::reads_labels(history) {
+            works.push(kyverno::namespace_labels(canaries, waiter).boxed_local());
+        }
     }
     for kind in kyverno::concerned(touches) {
         works.push(kyverno::policies(canaries, waiter, kind, touches).boxed_local());

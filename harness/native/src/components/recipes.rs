@@ -1,5 +1,6 @@
 //! The recipes: which packages make up a component, and how they are built.
 
+mod names;
 mod signing;
 mod stores;
 mod verifiers;
@@ -50,7 +51,7 @@ macro_rules! kubernetes {
     };
 }
 
-pub(super) static PINNED: [Component; 14] = [
+pub(super) static PINNED: [Component; 15] = [
     kubernetes!("1.36.3"),
     kubernetes!("1.35.4"),
     RUNTIME,
@@ -65,6 +66,7 @@ pub(super) static PINNED: [Component; 14] = [
     verifiers::KYVERNO,
     verifiers::POLICY_CONTROLLER,
     stores::EXTERNAL_SECRETS,
+    names::COREDNS,
 ];
 
 /// What looks into etcd, and saves and restores what it holds.

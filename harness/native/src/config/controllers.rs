@@ -35,6 +35,8 @@ pub(super) fn manager(blueprint: &Blueprint) -> Process {
         args.push("--allocate-node-cidrs=true".into());
         args.push(format!("--cluster-cidr={POD_CIDR}"));
         args.push(format!("--node-cidr-mask-size={NODE_MASK}"));
+        let grace = blueprint.shape.node_monitor_grace_period.as_ref();
+        args.extend(grace.map(|period| format!("--node-monitor-grace-period={period}")));
     }
     args.extend(feature_gates(&blueprint.shape.feature_gates));
     args.extend(verbosity(blueprint.shape));

@@ -1,30 +1,64 @@
-//! A node: its kubelet and its kube-proxy.
+//! A node: its runtime, its kubelet and its kube-proxy. What is not the first node's goes by way of this program, which
+//! joins the node's network and control group.
 
 use serde_json::json;
 
-use super::{Blueprint, File, HOME, NODE, POD_CIDR, Process, json as json_file, kubernetes, verbosity};
-use crate::config::runtime::SOCKET;
-use crate::net::NODE_ADDRESS;
+use super::{
+    Blueprint, DNS_ADDRESS, DOOR_PORT, File, HOME, OURSELVES, POD_CIDR, Process, json as json_file, kubernetes,
+    runtime, verbosity,
+};
+use crate::node::{Node, ON_NODE};
 
-pub(super) fn kubelet(blueprint: &Blueprint) -> Process {
+/// What starts with the box.
+pub(super) fn first(blueprint: &Blueprint, node: Node) -> Vec<Process> {
+    let processes = runtime::processes(node).into_iter().chain([kubelet(blueprint, node)]);
+    processes.map(|process| placed(blueprint, node, process)).collect()
+}
+
+/// What starts once the API server answers.
+pub(super) fn second(blueprint: &Blueprint, node: Node) -> Process {
+    let config = format!("--config={HOME}/{}.yaml", node.own("kube-proxy"));
+    placed(blueprint, node, kubernetes("kube-proxy", vec![config]))
+}
+
+/// Where what runs on a node reaches the API server: the further ones do not have the loopback interface of the first.
+pub(super) fn server(node: Node) -> String {
+    let address = if node.is_first() { "127.0.0.1".to_owned() } else { Node::FIRST.address().to_string() };
+    format!("https://{address}:{DOOR_PORT}")
+}
+
+/// The process of a node, under the node's own name for it and in the node's place.
+pub(super) fn placed(blueprint: &Blueprint, node: Node, process: Process) -> Process {
+    if node.is_first() {
+        return process;
+    }
+    let program = process.program.to_string_lossy().into_owned();
+    let join = [ON_NODE.to_owned(), node.name(), blueprint.cgroup_root.to_owned(), program];
+    Process {
+        name: node.own(&process.name),
+        program: format!("{HOME}/{OURSELVES}").into(),
+        args: join.into_iter().chain(process.args).collect(),
+        ..process
+    }
+}
+
+fn kubelet(blueprint: &Blueprint, node: Node) -> Process {
+    let own = node.own("kubelet");
     let mut args = vec![
-        format!("--config={HOME}/kubelet.yaml"),
-        format!("--kubeconfig={HOME}/kubelet.kubeconfig"),
-        format!("--root-dir={HOME}/kubelet"),
-        format!("--hostname-override={NODE}"),
-        format!("--node-ip={NODE_ADDRESS}"),
+        format!("--config={HOME}/{own}.yaml"),
+        format!("--kubeconfig={HOME}/{own}.kubeconfig"),
+        format!("--root-dir={HOME}/{own}"),
+        format!("--hostname-override={}", node.name()),
+        format!("--node-ip={}", node.address()),
     ];
     args.extend(verbosity(blueprint.shape));
     let mut process = kubernetes("kubelet", args);
-    process.after_socket = Some(SOCKET.into());
+    process.after_socket = Some(runtime::socket(node).into());
     process
 }
 
-pub(super) fn proxy() -> Process {
-    kubernetes("kube-proxy", vec![format!("--config={HOME}/kube-proxy.yaml")])
-}
-
-pub(super) fn files(blueprint: &Blueprint) -> Vec<File> {
+pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
+    let (own, proxy) = (node.own("kubelet"), node.own("kube-proxy"));
     let gates = &blueprint.shape.feature_gates;
     let mut kubelet = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -35,16 +69,16 @@ pub(super) fn files(blueprint: &Blueprint) -> Vec<File> {
             "x509": { "clientCAFile": format!("{HOME}/pki/ca.crt") },
         },
         "authorization": { "mode": "Webhook" },
-        "tlsCertFile": format!("{HOME}/pki/kubelet.crt"),
-        "tlsPrivateKeyFile": format!("{HOME}/pki/kubelet.key"),
+        "tlsCertFile": format!("{HOME}/pki/{own}.crt"),
+        "tlsPrivateKeyFile": format!("{HOME}/pki/{own}.key"),
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": blueprint.cgroup_root,
+        "cgroupRoot": cgroup_root(blueprint, node),
         "failCgroupV1": false,
         "failSwapOn": false,
         "enforceNodeAllocatable": [],
-        "containerRuntimeEndpoint": format!("unix://{SOCKET}"),
+        "containerRuntimeEndpoint": format!("unix://{}", runtime::socket(node)),
         "clusterDomain": "cluster.local",
-        "clusterDNS": ["10.96.0.10"],
+        "clusterDNS": [DNS_ADDRESS],
         "resolvConf": "",
         "evictionHard": {},
         "maxPods": 500,
@@ -63,16 +97,30 @@ pub(super) fn files(blueprint: &Blueprint) -> Vec<File> {
     if let Some(frequency) = &blueprint.shape.sync_frequency {
         kubelet["syncFrequency"] = json!(frequency);
     }
-    let proxy = json!({
+    if blueprint.shape.node_monitor_grace_period.is_some() {
+        // It renews its lease four times in that time, so every second.
+        kubelet["nodeLeaseDurationSeconds"] = json!(4);
+    }
+    if !node.is_first() {
+        // A kubelet takes the logs of pods away that it does not know.
+        kubelet["podLogsDir"] = json!(format!("/var/log/{}", node.own("pods")));
+    }
+    let config = json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
         "clusterCIDR": POD_CIDR,
-        "clientConnection": { "kubeconfig": format!("{HOME}/kube-proxy.kubeconfig") },
-        "hostnameOverride": NODE,
+        "clientConnection": { "kubeconfig": format!("{HOME}/{proxy}.kubeconfig") },
+        "hostnameOverride": node.name(),
         "nftables": { "minSyncPeriod": "100ms" },
         "conntrack": { "maxPerCore": 0 },
         "featureGates": gates,
     });
-    vec![json_file("kubelet.yaml", &kubelet), json_file("kube-proxy.yaml", &proxy)]
+    vec![json_file(&format!("{own}.yaml"), &kubelet), json_file(&format!("{proxy}.yaml"), &config)]
+}
+
+/// The group that a node's pods are below.
+fn cgroup_root(blueprint: &Blueprint, node: Node) -> String {
+    let root = blueprint.cgroup_root;
+    if node.is_first() { root.to_owned() } else { format!("{root}/{}", node.name()) }
 }

@@ -2,29 +2,32 @@
 
 use serde_json::json;
 
-use super::{Blueprint, File, HOME, IMAGE_IMPORT, PROBE_IMAGE, Process, file, json as json_file, process, services};
+use super::{
+    Blueprint, File, HOME, IMAGE_IMPORT, PROBE_IMAGE, Process, file, json as json_file, policy, process, services,
+};
+use crate::node::Node;
 
-/// containerd's socket.
-pub(super) const SOCKET: &str = "/run/gauntlet/containerd.sock";
+/// A node's containerd's socket.
+pub(super) fn socket(node: Node) -> String {
+    format!("{HOME}/{}.sock", node.own("containerd"))
+}
 
-/// The first /20 of the pods' addresses; a second node would get the next.
-const NODE_PODS: &str = "10.244.0.0/20";
-
-pub(super) fn processes() -> Vec<Process> {
+pub(super) fn processes(node: Node) -> Vec<Process> {
     let containerd = process(
         "containerd",
         &format!("{HOME}/bin/runtime/containerd"),
-        vec![format!("--config={HOME}/containerd.toml")],
+        vec![format!("--config={HOME}/{}.toml", node.own("containerd"))],
     );
-    let args = ["-a", SOCKET, "-n", "k8s.io", "images", "import", "/run/gauntlet/images/probe.tar"];
+    let socket = socket(node);
+    let args = ["-a", &socket, "-n", "k8s.io", "images", "import", "/run/gauntlet/images/probe.tar"];
     let mut import = process(IMAGE_IMPORT, &format!("{HOME}/bin/runtime/ctr"), args.map(ToOwned::to_owned).to_vec());
-    import.after_socket = Some(SOCKET.into());
+    import.after_socket = Some(socket.into());
     import.ends = true;
     vec![containerd, import]
 }
 
-pub(super) fn files(blueprint: &Blueprint) -> Vec<File> {
-    let network = json!({
+pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
+    let mut network = json!({
         "cniVersion": "1.0.0",
         "name": "box",
         "plugins": [
@@ -33,28 +36,35 @@ pub(super) fn files(blueprint: &Blueprint) -> Vec<File> {
                 "ipMasq": false,
                 "ipam": {
                     "type": "host-local",
-                    "ranges": [[{ "subnet": NODE_PODS }]],
+                    "ranges": [[{ "subnet": node.pods() }]],
                     "routes": [{ "dst": "0.0.0.0/0" }],
-                    "dataDir": format!("{HOME}/cni-data"),
+                    "dataDir": format!("{HOME}/{}", node.own("cni-data")),
                 },
             },
             { "type": "portmap", "capabilities": { "portMappings": true } },
         ],
     });
+    if let (Some(plugin), Some(plugins)) = (policy::plugin(blueprint, node), network["plugins"].as_array_mut()) {
+        plugins.push(plugin);
+    }
     vec![
-        file("containerd.toml", containerd(blueprint.confined, blueprint.shape.has_registry())),
-        json_file("cni/10-box.conflist", &network),
+        file(
+            format!("{}.toml", node.own("containerd")),
+            containerd(node, blueprint.confined, blueprint.shape.has_registry()),
+        ),
+        json_file(&format!("{}/10-box.conflist", node.own("cni")), &network),
     ]
 }
 
 /// Where CAP_SYS_RESOURCE is missing, runc is reached through this program (see [`crate::runc`]).
-fn containerd(confined: bool, registry: bool) -> String {
+fn containerd(node: Node, confined: bool, registry: bool) -> String {
     let runc = if confined { format!("{HOME}/bin/gauntlet-runc") } else { format!("{HOME}/bin/runtime/runc") };
     let registry = if registry { services::HOSTS_CONFIG } else { "" };
+    let (folder, cni, socket) = (node.own("containerd"), node.own("cni"), socket(node));
     format!(
         r#"version = 3
-root = "{HOME}/containerd/root"
-state = "{HOME}/containerd/state"
+root = "{HOME}/{folder}/root"
+state = "{HOME}/{folder}/state"
 disabled_plugins = [
   "io.containerd.snapshotter.v1.blockfile",
   "io.containerd.snapshotter.v1.btrfs",
@@ -68,7 +78,7 @@ disabled_plugins = [
   "io.containerd.internal.v1.tracing",
 ]
 [grpc]
-  address = "{SOCKET}"
+  address = "{socket}"
 [plugins.'io.containerd.cri.v1.runtime']
   restrict_oom_score_adj = {confined}
   disable_apparmor = true
@@ -80,8 +90,8 @@ disabled_plugins = [
         BinaryName = "{runc}"
         SystemdCgroup = false
   [plugins.'io.containerd.cri.v1.runtime'.cni]
-    bin_dirs = ["{HOME}/bin/runtime"]
-    conf_dir = "{HOME}/cni"
+    bin_dirs = ["{HOME}/bin/runtime", "{HOME}/bin"]
+    conf_dir = "{HOME}/{cni}"
     use_internal_loopback = true
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
   sandbox = "{PROBE_IMAGE}"

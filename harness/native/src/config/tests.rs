@@ -5,7 +5,7 @@ use crate::pki::Authority;
 use crate::spec::{AuditFile, Encryption, Install};
 
 fn with<T>(shape: &BoxShape, look: impl FnOnce(&Blueprint) -> T) -> T {
-    let pki = Pki::new(Authority::new().unwrap(), Ipv4Addr::new(198, 18, 0, 1)).unwrap();
+    let pki = Pki::new(Authority::new().unwrap(), Ipv4Addr::new(198, 18, 0, 1), shape.nodes).unwrap();
     let addresses = Addresses {
         interface: "gl0000".into(),
         host: Ipv4Addr::new(198, 18, 0, 0),
@@ -53,6 +53,7 @@ fn every_knob_reaches_its_flag() {
         runtime_config: [("api/alpha".to_owned(), true)].into(),
         verbosity: Some(6),
         sync_frequency: Some("2s".into()),
+        node_monitor_grace_period: Some("8s".into()),
         ..BoxShape::default()
     };
     let processes = all(&shape);
@@ -70,6 +71,8 @@ fn every_knob_reaches_its_flag() {
     assert_eq!(kubelet["featureGates"]["B"], false);
     assert_eq!(kubelet["cgroupRoot"], "/gauntlet-a");
     assert_eq!(kubelet["syncFrequency"], "2s");
+    assert_eq!(kubelet["nodeLeaseDurationSeconds"], 4);
+    assert!(args(&processes, "kube-controller-manager").contains(&"--node-monitor-grace-period=8s".into()));
     for name in ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"] {
         assert!(args(&processes, name).contains(&"--v=6".into()), "{name}");
     }
@@ -118,6 +121,26 @@ fn the_node_serves_as_many_pods_as_it_has_addresses_for() {
     let network = files.iter().find(|file| file.path.ends_with("10-box.conflist")).unwrap();
     assert!(network.text.contains("10.244.0.0/20"));
     assert!(network.text.contains(&format!("/{NODE_MASK}\"")));
+}
+
+#[test]
+fn enforcers_are_there_when_they_are_asked_for_and_the_last_plugin_tells_them_of_pods() {
+    let shape = BoxShape { enforce_network_policy: true, ..BoxShape::default() };
+    let (enforcers, files) = with(&shape, |blueprint| (blueprint.enforcers(), blueprint.files().unwrap()));
+    let socket = "/run/gauntlet/network-policy/node-1.sock";
+    let wanted = ["__network-policy", "node-1", "https://127.0.0.1:6442", socket, "/run/gauntlet/work/network-policy"];
+    assert_eq!(args(&enforcers, "network-policy"), wanted);
+    let plugins = |files: &[File]| {
+        let text = &files.iter().find(|file| file.path.ends_with("10-box.conflist")).unwrap().text;
+        serde_json::from_str::<serde_json::Value>(text).unwrap()["plugins"].as_array().unwrap().clone()
+    };
+    let last = plugins(&files).pop().unwrap();
+    assert_eq!(last, serde_json::json!({ "type": "gauntlet-network-policy", "socket": socket }));
+    let shape = BoxShape::default();
+    let (enforcers, files) = with(&shape, |blueprint| (blueprint.enforcers(), blueprint.files().unwrap()));
+    assert_eq!((enforcers, plugins(&files).len()), (Vec::new(), 2));
+    let shape = BoxShape { enforce_network_policy: true, nodes: 0, ..BoxShape::default() };
+    assert_eq!(with(&shape, |blueprint| blueprint.enforcers()), []);
 }
 
 fn with_services() -> BoxShape {

@@ -32,14 +32,14 @@ impl Claim {
             return Err(Failure::NotRoot);
         }
         let cache = Cache { root: request.cache.clone() };
-        match Self::try_take(cache, &request.name) {
+        match Self::try_take(cache, &request.name, request.shape.nodes) {
             Ok(Some(claim)) => Ok(claim),
             Ok(None) => Err(Failure::NameTaken),
             Err(error) => Err(Failure::Other(chain(&error))),
         }
     }
 
-    fn try_take(cache: Cache, name: &str) -> Result<Option<Self>, Error> {
+    fn try_take(cache: Cache, name: &str, nodes: u8) -> Result<Option<Self>, Error> {
         let boxes = cache.boxes();
         cache::private_dir(&boxes)?;
         let Some(lock) = Lock::try_take(&cache.box_lock(name))? else { return Ok(None) };
@@ -55,8 +55,8 @@ impl Claim {
         let pid = dir.join(registry::PID);
         fs::write(&pid, std::process::id().to_string()).map_err(Error::file("write", &pid))?;
         let claim = Self { cache, name: name.to_owned(), dir, group, addresses: None, lock };
-        match host.create(name) {
-            Ok(_) => Ok(Some(claim)),
+        match host.create(name, nodes) {
+            Ok(()) => Ok(Some(claim)),
             Err(error) => {
                 claim.release()?;
                 Err(error)

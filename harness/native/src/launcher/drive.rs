@@ -14,6 +14,7 @@ use crate::components::{self, Component};
 use crate::config::{self, Blueprint, HOME};
 use crate::enter::WORK;
 use crate::net::Addresses;
+use crate::node::Node;
 use crate::pki::{ADMIN, Authority, Pki};
 use crate::protocol::{Event, Order, Purpose, Ready, Report, Request};
 use crate::seed::{self, Seed};
@@ -65,7 +66,7 @@ pub(super) fn start(
     family.expect("the namespaces", SHORT, |event| matches!(event, Event::Unshared), &mut started)?;
     let addresses = Addresses::join(&claim.name, middle)?;
     claim.addresses = Some(addresses.clone());
-    let pki = Pki::new(authority, addresses.inside)?;
+    let pki = Pki::new(authority, addresses.inside, request.shape.nodes)?;
     let blueprint = Blueprint {
         shape: &request.shape,
         addresses: &addresses,
@@ -82,7 +83,8 @@ pub(super) fn start(
     let mut watches = Watches::begin(&request.shape, addresses.inside, pki.ca(), story.start)?;
     let kubeconfig = write_kubeconfig(claim, &blueprint)?;
     let api = Api::new(&server(&blueprint), pki.ca(), Some(pki.identity(ADMIN).ok_or_else(no_admin)?))?;
-    let mut readiness = Readiness { api: api.clone(), family, story, nodes: request.shape.nodes };
+    let nodes = Node::all(request.shape.nodes).collect();
+    let mut readiness = Readiness { api: api.clone(), family, story, nodes, work: claim.dir.join(WORK) };
     readiness.reach(&blueprint, seed.is_some())?;
     watches.end(readiness.family, readiness.story)?;
     match &request.purpose {
@@ -149,10 +151,13 @@ fn harvest(
     readiness: Readiness,
 ) -> Result<(), Stop> {
     let family = &mut *readiness.family;
-    let nodes: &[&str] = if request.shape.nodes > 0 { &["kubelet", "kube-proxy", "kube-scheduler"] } else { &[] };
-    for process in nodes.iter().chain(&["kube-controller-manager", "kube-apiserver", "etcd"]) {
-        family.control(process, Control::Stop)?;
-        family.expect_end(process, 3 * SHORT, &mut started)?;
+    let nodes = Node::all(request.shape.nodes);
+    let on_nodes = nodes.clone().flat_map(|node| ["kubelet", "kube-proxy"].map(|name| node.own(name)));
+    let scheduler = nodes.take(1).map(|_| "kube-scheduler".to_owned());
+    let central = ["kube-controller-manager", "kube-apiserver", "etcd"].map(str::to_owned);
+    for process in on_nodes.chain(scheduler).chain(central) {
+        family.control(&process, Control::Stop)?;
+        family.expect_end(&process, 3 * SHORT, &mut started)?;
     }
     let home = PathBuf::from(HOME);
     family.order(&Order::Copy { from: home.join("etcd"), to: home.join("seed/etcd") })?;

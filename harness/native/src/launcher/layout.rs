@@ -6,15 +6,20 @@ use std::path::PathBuf;
 use super::claim::Claim;
 use crate::config::{Blueprint, DOOR_PORT, LATE_DOOR_PORT, OURSELVES, OWN_ENCRYPTION};
 use crate::enter::WORK;
-use crate::protocol::{Bind, Layout};
+use crate::node::Node;
+use crate::protocol::{Bind, Further, Layout};
 use crate::seed::Seed;
-use crate::{Encryption, Error, components, plugin, runc};
+use crate::{Encryption, Error, components, plugin, policy, runc};
 
 pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) -> Result<Layout, Error> {
     let cache = &claim.cache;
     let bind = |from: PathBuf, to: &str, read_only| Bind { from, to: to.into(), read_only };
     let mut binds = vec![bind(cache.probe_image()?, "images", true)];
     let mut ourselves = vec![PathBuf::from(OURSELVES)];
+    if blueprint.shape.enforce_network_policy {
+        ourselves.push(format!("bin/{}", policy::plugin::NAME).into());
+        crate::cache::private_dir(&claim.dir.join(WORK).join(policy::FOLDER))?;
+    }
     if blueprint.confined {
         ourselves.push(format!("bin/{}", runc::NAME).into());
     }
@@ -35,7 +40,12 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
         crate::cache::write_atomically(&claim.dir.join(WORK).join(OWN_ENCRYPTION), text.as_bytes())?;
     }
     let mut doors = vec![SocketAddr::from(([127, 0, 0, 1], DOOR_PORT))];
+    let nodes = blueprint.shape.nodes;
+    let network = blueprint.addresses.inside_commands(blueprint.first_service().is_some(), nodes);
+    let further: Vec<Further> =
+        Node::further(nodes).map(|node| Further { node, network: node.inside_commands(nodes) }).collect();
     doors.extend(blueprint.first_service());
+    doors.extend(further.first().map(|_| SocketAddr::from((Node::FIRST.address(), DOOR_PORT))));
     Ok(Layout {
         stage: claim.dir.join("root"),
         host_name: "gauntlet".into(),
@@ -44,7 +54,8 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
         copies: seed.map(|seed| (seed.etcd(), "etcd".into())).into_iter().collect(),
         files: blueprint.files()?,
         outside: blueprint.outside(),
-        network: blueprint.addresses.inside_commands(doors.len() > 1),
+        network,
+        nodes: further,
         doors,
         late_door: SocketAddr::from(([127, 0, 0, 1], LATE_DOOR_PORT)),
     })

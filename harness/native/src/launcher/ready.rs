@@ -1,5 +1,6 @@
 //! When a box can be used: what is asked, in which order, and what is started once the API server answers.
 
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +11,10 @@ use time::format_description::well_known::Rfc3339;
 use super::drive::{Story, started};
 use super::family::{Family, Stop, Word};
 use crate::api::{Api, first_line};
-use crate::config::{API_SERVER, Blueprint, IMAGE_IMPORT, NODE, Process, issuer_is_open, open_issuer};
+use crate::config::{API_SERVER, Blueprint, IMAGE_IMPORT, Process, issuer_is_open, open_issuer, policy_reader};
+use crate::error::chain;
+use crate::node::Node;
+use crate::policy::in_force as network_policy;
 use crate::protocol::{Event, Order};
 use crate::spec::FirstObject;
 use crate::wait::{self, Look};
@@ -34,7 +38,9 @@ pub(super) struct Readiness<'a> {
     pub(super) api: Api,
     pub(super) family: &'a mut Family,
     pub(super) story: &'a mut Story,
-    pub(super) nodes: u8,
+    pub(super) nodes: Vec<Node>,
+    /// The folder that the box shares with the host.
+    pub(super) work: PathBuf,
 }
 
 impl Readiness<'_> {
@@ -49,11 +55,15 @@ impl Readiness<'_> {
         }
         self.wait("the API server to be usable", |api| answers(api, if seeded { SEEDED } else { READYZ }))?;
         self.story.milestone(if seeded { "api-usable" } else { READYZ_MILESTONE });
+        if !seeded {
+            self.register()?;
+        }
         self.family.order(&Order::Door { open: true })?;
         if !seeded {
             self.family.order(&Order::LateDoor { open: true })?;
             self.spawn(blueprint.second())?;
         }
+        let enforcers = self.enforcers(blueprint)?;
         if blueprint.shape.has_sigstore() {
             self.open_issuer(blueprint)?;
         }
@@ -61,13 +71,61 @@ impl Readiness<'_> {
             exists(api, "/api/v1/namespaces/default/serviceaccounts/default")
         })?;
         self.story.milestone("default-serviceaccount");
-        if self.nodes > 0 {
-            self.family.expect_end(IMAGE_IMPORT, PATIENCE, &mut started)?;
-            self.story.milestone("image");
-            self.wait("the node to be Ready", |api| node_is_ready(api, &since))?;
-            self.story.milestone("node-ready");
+        self.nodes(&since)?;
+        self.enforced(enforcers)
+    }
+
+    /// Starts the enforcers of NetworkPolicy, after what gives them the right to read; returns how many there are.
+    fn enforcers(&mut self, blueprint: &Blueprint) -> Result<usize, Stop> {
+        let enforcers = blueprint.enforcers();
+        let count = enforcers.len();
+        if count > 0 {
+            for (path, object) in policy_reader() {
+                self.wait("the enforcers' rights", |api| made(api, &path, &object))?;
+            }
+            self.spawn(enforcers)?;
         }
+        Ok(count)
+    }
+
+    /// Waits until so many nodes have told what they enforce.
+    fn enforced(&mut self, count: usize) -> Result<(), Stop> {
+        if count == 0 {
+            return Ok(());
+        }
+        let work = self.work.clone();
+        self.wait("network policies to be enforced", |_| match network_policy(&work) {
+            Ok(told) if told.len() == count => Look::Ready(()),
+            Ok(told) => Look::NotYet(format!("by {} of {count} nodes", told.len())),
+            Err(why) => Look::NotYet(chain(&why)),
+        })?;
+        self.story.milestone("network-policy");
         Ok(())
+    }
+
+    /// Waits until every node has the test image and says that it is Ready.
+    fn nodes(&mut self, since: &str) -> Result<(), Stop> {
+        for node in &self.nodes {
+            self.family.expect_end(&node.own(IMAGE_IMPORT), PATIENCE, &mut started)?;
+        }
+        let nodes = std::mem::take(&mut self.nodes);
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        self.story.milestone("image");
+        for node in nodes {
+            let name = node.name();
+            self.wait(&format!("`{name}` to be Ready"), |api| node_is_ready(api, &name, since))?;
+        }
+        self.story.milestone("node-ready");
+        Ok(())
+    }
+
+    /// Makes the nodes' objects, each with the part of the pods' addresses that its network plugin uses: the controller
+    /// manager would give them out in the order in which the nodes come.
+    fn register(&mut self) -> Result<(), Stop> {
+        let nodes: Vec<Value> = self.nodes.iter().map(|node| registered(*node)).collect();
+        nodes.iter().try_for_each(|node| self.wait("a node to be made", |api| made(api, "/api/v1/nodes", node)))
     }
 
     /// Lets everybody read what Fulcio asks the cluster for, and starts Fulcio, which asks once and never again.
@@ -214,8 +272,8 @@ fn exists(api: &Api, path: &str) -> Look<()> {
 }
 
 /// Whether this start's kubelet says that the node is Ready: a seed holds what an earlier one said.
-fn node_is_ready(api: &Api, since: &str) -> Look<()> {
-    let node = match api.object(&format!("/api/v1/nodes/{NODE}")) {
+fn node_is_ready(api: &Api, name: &str, since: &str) -> Look<()> {
+    let node = match api.object(&format!("/api/v1/nodes/{name}")) {
         Ok(node) => node,
         Err(why) => return Look::NotYet(why),
     };
@@ -225,6 +283,16 @@ fn node_is_ready(api: &Api, since: &str) -> Look<()> {
         Some(ready) => Look::NotYet(format!("{}: {}", ready["reason"], ready["message"])),
         None => Look::NotYet("it has not said".into()),
     }
+}
+
+/// A node before its kubelet has said anything.
+fn registered(node: Node) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": { "name": node.name() },
+        "spec": { "podCIDR": node.pods(), "podCIDRs": [node.pods()] },
+    })
 }
 
 /// Whether a condition was written at `since` (RFC 3339, UTC, whole seconds) or later.

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use native::wait::{self, Look};
 use native::{
-    AuditFile, BoxShape, Cache, Control, Encryption, Error, FirstObject, PROBE_IMAGE, Progress, Running, Spec,
+    AuditFile, BoxShape, Cache, Control, Encryption, Error, FirstObject, NodeControl, PROBE_IMAGE, Progress, Running,
+    Spec,
 };
 
 use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, processes, traces, wait_for_nothing};
-use crate::services;
+use crate::{nodes, services};
 
 /// The argument that makes this program start a box, say how far it is, and hold it.
 pub(crate) const HOLD: &str = "__hold";
@@ -166,8 +167,11 @@ pub(crate) fn a_failed_start_shows_the_log() {
 
 /// Starts a box, prints a line for each point of the start, and holds the box until it is killed.
 pub(crate) fn hold(name: &str) -> ExitCode {
-    let with_services = name.contains("services");
-    let shape = if with_services { services::shape() } else { BoxShape::default() };
+    let shape = match name {
+        _ if name.contains("services") => services::shape(),
+        _ if name.contains("nodes") => nodes::shape(),
+        _ => BoxShape::default(),
+    };
     if name.contains("replaced") {
         println!("waits");
         std::io::stdin().read_line(&mut String::new()).unwrap();
@@ -190,6 +194,9 @@ pub(crate) fn hold(name: &str) -> ExitCode {
 fn use_it(name: &str, running: &Running) {
     if name.contains("services") {
         running.enter().args(["sh", "-c", "echo entered; exec sleep 1000"]).status().unwrap();
+    }
+    if name.contains("frozen") {
+        running.node("node-2", NodeControl::Freeze).unwrap();
     }
     if name.contains("restarted") {
         running.control("kube-apiserver", Control::Kill).unwrap();

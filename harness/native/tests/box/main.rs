@@ -6,6 +6,8 @@
 mod control;
 mod host;
 mod lives;
+mod network;
+mod nodes;
 mod push;
 mod secrets;
 mod services;
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 
 use native::{Cache, doctor};
 
-const TESTS: [(&str, fn()); 18] = [
+const TESTS: [(&str, fn()); 24] = [
     ("pods_run_and_services_answer_in_two_boxes_side_by_side", lives::pods_run_and_services_answer),
     ("a_box_that_is_kept_lives_until_it_is_taken_down", lives::kept_until_taken_down),
     ("a_first_state_holds_what_it_was_given", lives::a_first_state_holds_what_it_was_given),
@@ -28,6 +30,12 @@ const TESTS: [(&str, fn()); 18] = [
     ("keys_are_rotated_by_replacing_the_configuration_and_restarting", secrets::keys_are_rotated),
     ("a_plugin_seals_secrets_and_without_it_nobody_opens_them", secrets::a_plugin_seals),
     ("a_snapshot_of_etcd_is_restored_under_a_running_box", secrets::a_snapshot_is_restored),
+    ("network_policies_are_enforced", network::policies_are_enforced),
+    ("no_packet_slips_through_between_tables_or_before_the_first", network::no_packet_slips_through),
+    ("an_enforcer_that_dies_is_reported_and_its_table_stays", network::an_enforcer_that_dies_is_reported),
+    ("pods_of_two_nodes_reach_each_other", nodes::pods_of_two_nodes_reach_each_other),
+    ("nodes_fail_and_come_back", nodes::nodes_fail_and_come_back),
+    ("sigkill_leaves_nothing_of_two_nodes", nodes::sigkill_leaves_nothing_of_two_nodes),
     ("what_is_pushed_to_the_registry_runs_as_a_pod", services::what_is_pushed_runs),
     ("a_service_account_signs_without_a_key", services::a_service_account_signs),
     ("what_is_entered_ends_with_its_caller_and_its_box", services::what_is_entered_ends_with_its_caller_and_its_box),

@@ -131,6 +131,15 @@ pub(crate) fn what_is_entered_ends_with_its_caller_and_its_box() {
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
     expect_count("the program to be gone", before, count);
+    for millis in 0..40 {
+        let mut sleeper = sleeping(&running);
+        let _ = wait::until::<()>("nothing", Duration::from_millis(millis), Duration::from_millis(1), || {
+            Look::NotYet(String::new())
+        });
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+    }
+    expect_count("the programs to be gone, however early their callers died", before, count);
     let mut sleeper = sleeping(&running);
     expect_count("the program to be there again", before + 2, count);
     let mut late = running.enter();

@@ -27,6 +27,9 @@ pub(crate) async fn lines(cluster: &Cluster, cache: &Cache, install: &BTreeSet<I
         let label = "policy.sigstore.dev/include=true";
         lines.push(line("policy-controller", &format!("pods in cosign-system; it looks at namespaces with {label}")));
     }
+    if install.contains(&Install::Dns) {
+        lines.push(line("CoreDNS", &format!("{} in the box: the cluster's names, and no others", native::DNS_ADDRESS)));
+    }
     let cosign = native::components::tool("cosign").ok().filter(|tool| cache.built(tool));
     if let Some(cosign) = cosign.filter(|_| !install.is_empty()) {
         lines.push(line("cosign", &quoted(&cache.binary(cosign, "cosign").to_string_lossy())));

@@ -1,0 +1,288 @@
+//! NetworkPolicies: how long until so many of them are in force with so many pods, and what a connection costs under them.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use cluster::{Cluster, ResolvedShape, Toolbox};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Value, json};
+
+use crate::Boxes;
+use crate::stats::Spread;
+
+const PODS: &str = "/api/v1/namespaces/default/pods";
+const POLICIES: &str = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies";
+
+/// How many policies are made at a time.
+const AT_ONCE: usize = 8;
+
+/// How many are there when one more is made, and how often that is done.
+const ALREADY: [usize; 3] = [0, 99, 999];
+const MORE: usize = 20;
+
+/// How many policies pick a server, and no line of them lets the client in but the last.
+const PICKING: [usize; 4] = [0, 10, 100, 1000];
+const PORT: u16 = 8080;
+
+/// Connections in one turn of one server.
+const BLOCK: usize = 200;
+
+/// The hidden word; see [`hidden`].
+const CONNECT: &str = "__connect";
+
+/// A cluster that does not enforce, among those with so many policies.
+const NONE: &str = "none";
+
+/// What was measured, with how many policies, in milliseconds.
+type Row = (&'static str, String, f64);
+
+pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, blocks: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+    let enforcing = ResolvedShape { enforce_network_policy: true, ..ResolvedShape::usual("1.36") };
+    let cluster = boxes.start_as("figures-enforcing", &enforcing).await?;
+    let plain = boxes.start("figures-plain").await?;
+    let mut rows = connections(&cluster, &plain, blocks).await?;
+    plain.down().await?;
+    rows.extend(enforcing_times(&cluster, pods).await?);
+    cluster.down().await?;
+    let mut csv = String::from("measure,policies,milliseconds\n");
+    for (what, policies, millis) in &rows {
+        writeln!(csv, "{what},{policies},{millis:.4}")?;
+    }
+    std::fs::write(out.join("network.csv"), csv)?;
+    show(&rows);
+    Ok(())
+}
+
+/// Makes ever more policies for many pods, and one more each time.
+async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box<dyn Error>> {
+    let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
+    let all: Vec<Value> = (0..pods).map(|index| pod(&format!("many-{index}"), &group(index), &["pause"])).collect();
+    create_all(cluster, PODS, &all).await?;
+    running(cluster, "group", pods).await?;
+    let mut rows = Vec::new();
+    let mut there = 0;
+    for already in ALREADY {
+        let made: Vec<Value> = (there..already).map(policy).collect();
+        let began = Instant::now();
+        let last = create_all(cluster, POLICIES, &made).await?;
+        enforced(toolbox, last).await?;
+        if !made.is_empty() {
+            rows.push(("all-in-force", format!("{}", made.len()), millis(began.elapsed())));
+        }
+        there = already;
+        for index in 0..MORE {
+            let version = create(cluster, POLICIES, &policy(10_000 + 100 * already + index)).await?;
+            let answered = Instant::now();
+            enforced(toolbox, version).await?;
+            rows.push(("one-more-in-force", format!("{}", already + 1), millis(answered.elapsed())));
+            let took = toolbox.network_policy()?.first().map_or(0, |node| node.took);
+            rows.push(("one-more-by-its-own-clock", format!("{}", already + 1), took as f64 / 1e3));
+            delete(cluster, &format!("{POLICIES}/p-{}", 10_000 + 100 * already + index)).await?;
+        }
+    }
+    Ok(rows)
+}
+
+/// Connects to servers that different numbers of policies pick, in turn.
+async fn connections(enforcing: &Cluster, plain: &Cluster, blocks: usize) -> Result<Vec<Row>, Box<dyn Error>> {
+    let listen = format!("tcp:{PORT}");
+    let mut servers = Vec::new();
+    for (name, cluster) in PICKING.map(|count| (count.to_string(), enforcing)).into_iter().chain([(NONE.into(), plain)])
+    {
+        let server = format!("server-{name}");
+        create(cluster, PODS, &pod(&server, json!({"app": server}), &["listen", &listen])).await?;
+        servers.push((name, cluster, server));
+    }
+    for cluster in [enforcing, plain] {
+        let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
+        std::fs::copy(std::env::current_exe()?, toolbox.work().join("figures"))?;
+        create(cluster, PODS, &pod("client", json!({"app": "client"}), &["pause"])).await?;
+    }
+    running(enforcing, "app", PICKING.len() + 1).await?;
+    running(plain, "app", 2).await?;
+    let toolbox = enforcing.toolbox().ok_or("it is no box of ours")?;
+    for count in PICKING {
+        let policies: Vec<Value> = (0..count).map(|index| picking(count, index)).collect();
+        enforced(toolbox, create_all(enforcing, POLICIES, &policies).await?).await?;
+    }
+    let mut rows = Vec::new();
+    for block in 0..=blocks {
+        for turn in 0..servers.len() {
+            let (name, cluster, server) = &servers[(block + turn) % servers.len()];
+            let took = connect_from_client(cluster, server).await?;
+            rows.extend((block > 0).then(|| ("connection", name.clone(), took))); // the first warms everything up
+        }
+    }
+    for path in servers.iter().map(|(_, _, server)| format!("{PODS}/{server}")) {
+        delete(enforcing, &path).await?;
+    }
+    let all = http::Request::delete(POLICIES).body(Vec::new())?;
+    let _: Value = enforcing.admin().request(all).await?;
+    Ok(rows)
+}
+
+/// Has this program connect from the client's network, a block of times; returns the mean.
+async fn connect_from_client(cluster: &Cluster, server: &str) -> Result<f64, Box<dyn Error>> {
+    const FIND: &str = "for space in /run/netns/*; do \
+         if nsenter --net=$space ip -4 -o address | grep -q \" $1/\"; then \
+         exec nsenter --net=$space /run/gauntlet/work/figures \"$4\" \"$2\" \"$3\"; fi; done; \
+         echo no network has \"$1\" >&2; exit 1";
+    let (client, server) = (address(cluster, "client").await?, address(cluster, server).await?);
+    let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
+    let mut command = toolbox.enter();
+    command.args(["sh", "-c", FIND, "sh", &client, &format!("{server}:{PORT}"), &BLOCK.to_string(), CONNECT]);
+    let output = command.stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    said.trim().parse().map_err(|_| format!("no figure: {said}{}", String::from_utf8_lossy(&output.stderr)).into())
+}
+
+/// This program run again in a pod's network, as `__connect ADDRESS:PORT COUNT`.
+pub(crate) fn hidden() -> Option<Result<(), Box<dyn Error>>> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.as_slice() {
+        [word, to, count] if word == CONNECT => Some(connect(to, count)),
+        _ => None,
+    }
+}
+
+/// Connects so many times, one after the other, and tells the mean in milliseconds.
+fn connect(to: &str, count: &str) -> Result<(), Box<dyn Error>> {
+    let (to, count): (SocketAddr, u32) = (to.parse()?, count.parse()?);
+    let began = Instant::now();
+    for _ in 0..count {
+        TcpStream::connect_timeout(&to, Duration::from_secs(5))?;
+    }
+    writeln!(std::io::stdout(), "{}", millis(began.elapsed()) / f64::from(count))?;
+    Ok(())
+}
+
+async fn address(cluster: &Cluster, pod: &str) -> Result<String, Box<dyn Error>> {
+    let pod: Value = cluster.admin().request(http::Request::get(format!("{PODS}/{pod}")).body(Vec::new())?).await?;
+    Ok(pod["status"]["podIP"].as_str().ok_or("a pod has no address")?.to_owned())
+}
+
+fn pod(name: &str, labels: Value, args: &[&str]) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": {
+        "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": false,
+        "containers": [{"name": "c", "image": native::PROBE_IMAGE, "args": args}]}})
+}
+
+/// Pods are in ten groups.
+fn group(index: usize) -> Value {
+    json!({"group": format!("g{}", index % 10)})
+}
+
+/// Lets one group into another, at a port.
+fn policy(index: usize) -> Value {
+    let rule =
+        json!({"from": [{"podSelector": {"matchLabels": group(index / 10)}}], "ports": [{"port": 8000 + index % 100}]});
+    named(
+        &format!("p-{index}"),
+        json!({"podSelector": {"matchLabels": group(index)}, "policyTypes": ["Ingress"], "ingress": [rule]}),
+    )
+}
+
+/// One of so many for one server: each has addresses and a port of its own, so that none can be joined with another. The
+/// last alone lets the client in, and is looked at last.
+fn picking(count: usize, index: usize) -> Value {
+    let (block, port) = if index + 1 == count {
+        ("10.0.0.0/8".to_owned(), usize::from(PORT))
+    } else {
+        (format!("9.0.{}.{}/32", index / 256, index % 256), 10_000 + index)
+    };
+    let rule = json!({"from": [{"ipBlock": {"cidr": block}}], "ports": [{"port": port}]});
+    let server = json!({"matchLabels": {"app": format!("server-{count}")}});
+    named(&format!("s-{count}-{index}"), json!({"podSelector": server, "policyTypes": ["Ingress"], "ingress": [rule]}))
+}
+
+fn named(name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec})
+}
+
+/// Makes an object; returns its version.
+async fn create(cluster: &Cluster, path: &str, object: &Value) -> Result<u64, Box<dyn Error>> {
+    let request = http::Request::post(path).header("content-type", "application/json");
+    let made: Value = cluster.admin().request(request.body(serde_json::to_vec(object)?)?).await?;
+    Ok(made["metadata"]["resourceVersion"].as_str().unwrap_or_default().parse()?)
+}
+
+/// Makes many; returns the newest version.
+async fn create_all(cluster: &Cluster, path: &str, objects: &[Value]) -> Result<u64, Box<dyn Error>> {
+    let creates = objects.iter().map(|object| create(cluster, path, object));
+    let versions: Vec<u64> = stream::iter(creates).buffer_unordered(AT_ONCE).try_collect().await?;
+    Ok(versions.into_iter().max().unwrap_or_default())
+}
+
+async fn delete(cluster: &Cluster, path: &str) -> Result<(), Box<dyn Error>> {
+    let _: Value = cluster.admin().request(http::Request::delete(path).body(Vec::new())?).await?;
+    Ok(())
+}
+
+/// Waits until so many pods with this label run.
+async fn running(cluster: &Cluster, label: &str, count: usize) -> Result<(), Box<dyn Error>> {
+    let path = format!("{PODS}?labelSelector={label}");
+    wait("pods to run", Duration::from_millis(200), async || {
+        let pods: Value = cluster.admin().request(http::Request::get(path.as_str()).body(Vec::new())?).await?;
+        let pods = pods["items"].as_array().cloned().unwrap_or_default();
+        let run = pods.iter().filter(|pod| pod["status"]["phase"] == "Running").count();
+        Ok(if run >= count { Ok(()) } else { Err(format!("{run} of {count}")) })
+    })
+    .await
+}
+
+/// Waits until the node has a table that was made with this version of the policies.
+async fn enforced(toolbox: Toolbox<'_>, version: u64) -> Result<(), Box<dyn Error>> {
+    wait("policies to be in force", Duration::from_millis(1), async || {
+        let nodes = toolbox.network_policy()?;
+        let is_late = nodes.iter().any(|node| node.seen.network_policies < version);
+        Ok(if is_late { Err(format!("{nodes:?}")) } else { Ok(()) })
+    })
+    .await
+}
+
+async fn wait(
+    what: &str,
+    every: Duration,
+    mut look: impl AsyncFnMut() -> Result<Result<(), String>, Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    let deadline = Instant::now() + Duration::from_secs(600);
+    let mut tick = tokio::time::interval(every);
+    loop {
+        tick.tick().await;
+        match look().await? {
+            Ok(()) => return Ok(()),
+            Err(seen) if Instant::now() > deadline => {
+                return Err(format!("waited for {what}; last seen: {seen}").into());
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+#[expect(clippy::print_stdout, reason = "this is a command")]
+fn show(rows: &[Row]) {
+    let of = |what: &str, policies: &str| {
+        let these = rows.iter().filter(|row| row.0 == what && row.1 == policies).map(|row| row.2);
+        Spread::of(these.collect())
+    };
+    let mut kinds: Vec<(&str, &str)> = Vec::new();
+    rows.iter().for_each(|(what, policies, _)| {
+        if !kinds.contains(&(what, policies)) {
+            kinds.push((what, policies));
+        }
+    });
+    for (what, policies) in kinds {
+        let Some(spread) = of(what, policies) else { continue };
+        let over = of(what, NONE).map(|none| format!("  {:.3} × none", spread.median / none.median));
+        println!("{what:28} {policies:>6} {spread} ms{}", over.unwrap_or_default());
+    }
+}

@@ -1,0 +1,149 @@
+//! How an agent is set up.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Crypto, Limits, Protocol, Version};
+
+/// Finds the addresses of a name. A static program brings its own.
+pub type Resolve = fn(&str) -> Result<Vec<IpAddr>, String>;
+
+/// What an agent is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The managers, in the order in which they are tried.
+    pub managers: Vec<String>,
+    /// The manager that enrols, where it is another one.
+    pub enrol_manager: Option<String>,
+    /// Whether it enrols: otherwise its key has to be there.
+    pub enrols: bool,
+    /// The address that it wants its key to be good for, or `src`; any where it is not given.
+    pub enrol_ip: Option<String>,
+    /// The port for events.
+    pub port: u16,
+    /// The port for enrolment.
+    pub enrol_port: u16,
+    /// How events are carried.
+    pub protocol: Protocol,
+    /// What they are sealed with.
+    pub crypto: Crypto,
+    /// What the agent is called.
+    pub name: String,
+    /// The version that it says it is.
+    pub version: Version,
+    /// The file with the enrolment password.
+    pub password: Option<PathBuf>,
+    /// The file with the authority that the enrolling manager's certificate has to be of; it is not looked at otherwise.
+    pub ca: Option<PathBuf>,
+    /// By how many seconds the agent's clock is ahead.
+    pub clock_ahead: i64,
+    /// The folder for key, counters, log and state.
+    pub dir: PathBuf,
+    /// The buffer.
+    pub limits: Limits,
+    /// When what is done.
+    pub times: Times,
+    /// Events that the agent makes itself.
+    pub live: Option<Live>,
+    /// A log file to follow, or a folder: every `.log` file below it.
+    pub logs: Option<PathBuf>,
+    /// How names are resolved.
+    pub resolve: Resolve,
+}
+
+impl Config {
+    pub(super) fn cipher(&self) -> &'static str {
+        match self.crypto {
+            Crypto::Aes => "AES",
+            Crypto::Blowfish => "Blowfish",
+        }
+    }
+}
+
+/// Events that come from no file: what does not fit into the buffer is gone.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// The name in their marks.
+    pub source: String,
+    /// How many.
+    pub events: u64,
+    /// How many in a second; all at once where it is 0.
+    pub rate: f64,
+    /// Whether they begin only when the agent is connected.
+    pub when_connected: bool,
+}
+
+/// The times of an agent; the defaults are the shipped ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// For a connection; as long as the kernel tries, where it is not given.
+    pub connect: Option<Duration>,
+    /// For the answer to the startup.
+    pub receive: Duration,
+    /// Between two tries of one server.
+    pub retry: Duration,
+    /// How many tries a server gets.
+    pub max_retries: u32,
+    /// Between two keep-alives.
+    pub notify: Duration,
+    /// A manager that has answered nothing for so long is taken for gone.
+    pub no_ack: Duration,
+    /// By how much the pause between two enrolments grows.
+    pub enrol_step: Duration,
+    /// The longest such pause.
+    pub enrol_most: Duration,
+    /// After an enrolment, before the connection: managers read their keys now and then only.
+    pub after_enrolment: Duration,
+    /// How often a name is asked for, before it counts as not resolved.
+    pub resolve_tries: u32,
+    /// Between two of these.
+    pub resolve_pause: Duration,
+    /// Between two looks at log files.
+    pub poll: Duration,
+    /// Between two state files.
+    pub state: Duration,
+}
+
+impl Times {
+    /// Every time multiplied, the kernel's own for a connection (127 s) included; how often something is tried stays.
+    #[must_use]
+    pub fn scaled(self, by: f64) -> Self {
+        let of = |time: Duration| Duration::try_from_secs_f64(time.as_secs_f64() * by).unwrap_or(time);
+        Self {
+            connect: Some(of(self.connect.unwrap_or(Duration::from_secs(127)))),
+            receive: of(self.receive),
+            retry: of(self.retry),
+            max_retries: self.max_retries,
+            notify: of(self.notify),
+            no_ack: of(self.no_ack),
+            enrol_step: of(self.enrol_step),
+            enrol_most: of(self.enrol_most),
+            after_enrolment: of(self.after_enrolment),
+            resolve_tries: self.resolve_tries,
+            resolve_pause: of(self.resolve_pause),
+            poll: of(self.poll),
+            state: of(self.state),
+        }
+    }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            connect: None,
+            receive: Duration::from_secs(60),
+            retry: Duration::from_secs(10),
+            max_retries: 5,
+            notify: Duration::from_secs(20),
+            no_ack: Duration::from_secs(60),
+            enrol_step: Duration::from_secs(5),
+            enrol_most: Duration::from_secs(60),
+            after_enrolment: Duration::from_secs(20),
+            resolve_tries: 4,
+            resolve_pause: Duration::from_secs(1),
+            poll: Duration::from_secs(2),
+            state: Duration::from_secs(5),
+        }
+    }
+}

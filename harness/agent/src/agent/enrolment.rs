@@ -1,0 +1,187 @@
+//! Getting a key.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ClientConnection, StreamOwned};
+use rustls_pki_types::ServerName;
+
+use super::state::{Failure, Stage};
+use super::{Agent, held};
+use crate::enrol::LONGEST_LINE;
+use crate::{Error, Key, Reply, Request, tls, wire};
+
+/// How long a manager may take over an enrolment.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Agent {
+    /// Enrols at `manager` and waits as a real agent does: after a success until the manager knows the key, after a
+    /// failure a little longer each time.
+    pub(super) fn enrol_and_wait(&self, manager: &str, pause: &mut Duration) -> Result<Option<Key>, Error> {
+        let times = &self.config.times;
+        let key = self.enrol(manager, None)?;
+        if key.is_some() {
+            *pause = times.enrol_step;
+            let wait = times.after_enrolment;
+            self.log.info(format!("Waiting {} seconds before server connection", wait.as_secs()));
+            self.stop.within(wait);
+        } else {
+            self.stop.within(*pause);
+            *pause = (*pause + times.enrol_step).min(times.enrol_most);
+        }
+        Ok(key)
+    }
+
+    /// Enrols once more with the key that does not work at hand.
+    pub(super) fn enrol_again(&self, manager: &str, key: &Key) -> Result<Option<Key>, Error> {
+        self.enrol(manager, Some(key))
+    }
+
+    fn enrol(&self, manager: &str, have: Option<&Key>) -> Result<Option<Key>, Error> {
+        let manager = self.config.enrol_manager.as_deref().unwrap_or(manager);
+        self.log.info(format!("Requesting a key from server: {manager}"));
+        let password = match &self.config.password {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(Error::file("read", path))?;
+                self.log.info(format!("Using password specified on file: {}", path.display()));
+                Some(text.lines().next().unwrap_or_default().to_owned())
+            }
+            None => {
+                self.log.info("No authentication password provided");
+                None
+            }
+        };
+        let request = Request {
+            password,
+            name: self.config.name.clone(),
+            version: Some(self.config.version.to_string()),
+            ip: self.config.enrol_ip.clone(),
+            key_hash: have.map(Key::hash),
+            ..Request::default()
+        };
+        match self.request(manager, &request)? {
+            Ok(key) => {
+                self.log.info("Valid key received");
+                Key::save(&self.keys(), [&key])?;
+                Ok(Some(key))
+            }
+            Err(failure) => {
+                self.failed(failure);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The whole exchange on the enrolment port.
+    fn request(&self, manager: &str, request: &Request) -> Result<Result<Key, Failure>, Error> {
+        let config = tls::client(self.config.ca.as_deref(), self.config.clock_ahead)?;
+        let address = match self.address(manager) {
+            Ok(address) => address,
+            Err(_) => {
+                self.log.error(format!("Could not resolve hostname: {manager}"));
+                return Ok(Err(failure(Stage::Dns, format!("enrolment: could not resolve {manager}"))));
+            }
+        };
+        let port = self.config.enrol_port;
+        let stream = match wire::connect(SocketAddr::new(address, port), self.config.times.connect) {
+            Ok(stream) => stream,
+            Err(fault) => {
+                self.log.error(format!("(1208): Unable to connect to enrollment service at '[{address}]:{port}'"));
+                let reason = format!("enrolment, port {port}: {}", wire::words(&fault));
+                return Ok(Err(failure(Stage::Connect, reason)));
+            }
+        };
+        Ok(self.converse(stream, config, manager, request))
+    }
+
+    fn converse(
+        &self,
+        stream: TcpStream,
+        config: Arc<rustls::ClientConfig>,
+        manager: &str,
+        request: &Request,
+    ) -> Result<Key, Failure> {
+        let verified = self.config.ca.is_some();
+        match verified {
+            true => self.log.info("Verifying manager's certificate"),
+            false => self.log.debug("Registering agent to unverified manager"),
+        }
+        let patient = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
+        patient.map_err(|fault| failure(Stage::Tls, wire::words(&fault)))?;
+        let name = ServerName::try_from(manager.to_owned()).map_err(|_| self.no_tls("hostname mismatch", verified))?;
+        let tls =
+            ClientConnection::new(config, name).map_err(|_| self.no_tls("certificate verify failed", verified))?;
+        let mut tls = StreamOwned::new(tls, stream);
+        while tls.conn.is_handshaking() {
+            tls.conn.complete_io(&mut tls.sock).map_err(|fault| self.not_accepted(&fault, verified))?;
+        }
+        if verified {
+            self.log.info("Manager has been verified successfully");
+        }
+        self.log.info(format!("Using agent name as: {}", request.name));
+        tls.write_all(request.to_string().as_bytes()).and_then(|()| tls.flush()).map_err(|fault| {
+            self.log.error("SSL write error (unable to send message.)");
+            failure(Stage::Enrol, format!("the request was not sent: {}", wire::words(&fault)))
+        })?;
+        self.log.info("Waiting for server reply");
+        let mut said = Vec::new();
+        // A manager that closes without saying so in TLS has said all the same.
+        let _ = tls.take(LONGEST_LINE).read_to_end(&mut said);
+        self.reply(&String::from_utf8_lossy(&said))
+    }
+
+    fn reply(&self, said: &str) -> Result<Key, Failure> {
+        match Reply::read(said) {
+            Ok(Reply::Key(key)) => Ok(key),
+            Ok(Reply::Refused(why)) => {
+                self.log.error(format!("{why}. Unable to add agent (from manager)"));
+                Err(failure(Stage::Enrol, why))
+            }
+            Err(_) if said.is_empty() => {
+                self.log.error("SSL read (unable to receive message)");
+                Err(failure(Stage::Enrol, "no reply to the request"))
+            }
+            Err(_) => {
+                self.log.error("Invalid keys format received.");
+                Err(failure(Stage::Enrol, "the reply is not well formed"))
+            }
+        }
+    }
+
+    /// A handshake that failed: for the certificate, or because the other end speaks no TLS.
+    fn not_accepted(&self, fault: &std::io::Error, verified: bool) -> Failure {
+        let inner = fault.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(complaint) = inner.and_then(tls::complaint) {
+            return self.no_tls(complaint, verified);
+        }
+        self.log.error("SSL error (1). Connection refused by the manager. Maybe the port specified is incorrect.");
+        failure(Stage::Tls, "the port does not speak TLS")
+    }
+
+    fn no_tls(&self, complaint: &str, verified: bool) -> Failure {
+        if verified {
+            self.log.error(format!("err:{complaint}"));
+            self.log.error("Unable to verify server certificate");
+        }
+        failure(Stage::Tls, format!("the manager's certificate: {complaint}"))
+    }
+
+    /// The first address of a name, or the name itself where it is one.
+    pub(super) fn address(&self, name: &str) -> Result<IpAddr, String> {
+        if let Ok(address) = name.parse() {
+            return Ok(address);
+        }
+        (self.config.resolve)(name)?.into_iter().next().ok_or_else(|| format!("no address for `{name}`"))
+    }
+
+    /// The state of the connection, changed.
+    pub(super) fn note(&self, change: impl FnOnce(&mut super::State)) {
+        change(&mut held(&self.state));
+    }
+}
+
+pub(super) fn failure(stage: Stage, reason: impl Into<String>) -> Failure {
+    Failure { stage, reason: reason.into() }
+}

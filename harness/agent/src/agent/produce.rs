@@ -1,0 +1,194 @@
+//! Where events come from, and how they leave: the agent's own, log files, and the buffer before the connection.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::session::Pace;
+use super::{Agent, GLANCE, Waiting, held};
+use crate::{Event, Mark};
+
+/// The longest line that is taken from a file; the rest of it is the next one.
+const LONGEST_LINE: u64 = 32 << 10;
+
+/// How deep below a folder log files are looked for.
+const DEEPEST: usize = 6;
+
+impl Agent {
+    /// Makes the agent's own events.
+    pub(super) fn produce(&self) {
+        let Some(live) = &self.config.live else { return };
+        if live.when_connected && !self.is_linked() {
+            return;
+        }
+        let event = |number| Event {
+            queue: '1',
+            location: "gauntlet".into(),
+            text: Mark { source: live.source.clone(), number }.to_string(),
+        };
+        if live.rate <= 0.0 {
+            self.push((1..=live.events).map(event));
+            return;
+        }
+        // Late slots are made up for: an event that was due is an event.
+        let start = Instant::now();
+        for number in 1..=live.events {
+            let due = std::time::Duration::from_secs_f64((number - 1) as f64 / live.rate);
+            if self.stop.until(start + due) {
+                return;
+            }
+            self.push([event(number)]);
+        }
+    }
+
+    /// Takes events in, those of one call at one moment.
+    fn push(&self, events: impl IntoIterator<Item = Event>) {
+        let (now, mut count) = (Instant::now(), 0);
+        let mut waiting = held(&self.waiting);
+        for event in events {
+            count += 1;
+            if let Some(level) = waiting.buffer.push(event, now) {
+                self.entered(&mut waiting, level);
+            }
+        }
+        drop(waiting);
+        self.note(|state| state.msg_count += count);
+        self.arrived.notify_all();
+    }
+
+    fn entered(&self, waiting: &mut Waiting, level: crate::Level) {
+        let line = level.line(&self.config.limits);
+        match level {
+            crate::Level::Normal => self.log.info(line),
+            _ => self.log.warning(line),
+        }
+        waiting.levels.push(level);
+    }
+
+    /// Sends what waits, not faster than it may. While there is no connection everything waits.
+    pub(super) fn drain(&self) {
+        let mut pace = Pace::new(f64::from(self.config.limits.per_second));
+        while self.is_linked() {
+            let Some((levels, event)) = self.next() else { continue };
+            for level in levels {
+                let _ = self.send(&Event::of_agent(level.event(&self.config.limits)).payload());
+            }
+            let Some(event) = event else { continue };
+            // What cannot be sent is gone: nothing in the protocol says that an event has arrived.
+            let _ = self.send(&event.payload());
+            if self.stop.until(pace.take()) {
+                return;
+            }
+        }
+    }
+
+    /// What is next to be sent, if it comes soon.
+    fn next(&self) -> Option<(Vec<crate::Level>, Option<Event>)> {
+        let waiting = held(&self.waiting);
+        let nothing = |waiting: &mut Waiting| waiting.buffer.is_empty() && waiting.levels.is_empty();
+        let waited = self.arrived.wait_timeout_while(waiting, GLANCE, nothing);
+        let mut waiting = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        if nothing(&mut waiting) {
+            return None;
+        }
+        let levels = std::mem::take(&mut waiting.levels);
+        let (event, entered) = waiting.buffer.pop(Instant::now());
+        if let Some(level) = entered {
+            self.entered(&mut waiting, level);
+        }
+        Some((levels, event))
+    }
+
+    /// Follows log files from their beginning. While there is no connection they are not read: they keep what they hold.
+    pub(super) fn follow(&self) {
+        let Some(place) = &self.config.logs else { return };
+        let mut read: HashMap<PathBuf, u64> = HashMap::new();
+        while self.is_linked() {
+            for path in log_files(place) {
+                let from = read.entry(path.clone()).or_default();
+                let (lines, end) = lines(&path, *from);
+                *from = end;
+                let location = path.display().to_string();
+                self.push(lines.into_iter().map(|text| Event { queue: '1', location: location.clone(), text }));
+            }
+            if self.stop.within(self.config.times.poll) {
+                return;
+            }
+        }
+    }
+}
+
+/// The file itself, or the log files below a folder.
+fn log_files(place: &Path) -> Vec<PathBuf> {
+    if !place.is_dir() {
+        return vec![place.to_owned()];
+    }
+    let (mut files, mut folders) = (Vec::new(), vec![(place.to_owned(), 0)]);
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() && depth < DEEPEST {
+                folders.push((path, depth + 1));
+            } else if path.extension().is_some_and(|end| end == "log") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The whole lines of a file from a place on, and where they end. A file that cannot be read has none; one that became
+/// shorter is read from its beginning.
+fn lines(path: &Path, from: u64) -> (Vec<String>, u64) {
+    let opened = File::open(path).and_then(|mut file| {
+        let from = if file.metadata()?.len() < from { 0 } else { from };
+        file.seek(SeekFrom::Start(from)).map(|_| (file, from))
+    });
+    let Ok((file, mut at)) = opened else { return (Vec::new(), from) };
+    let (mut reader, mut all) = (BufReader::new(file), Vec::new());
+    loop {
+        let mut line = Vec::new();
+        match std::io::Read::take(&mut reader, LONGEST_LINE).read_until(b'\n', &mut line) {
+            Ok(length) if line.ends_with(b"\n") || length as u64 == LONGEST_LINE => {
+                at += length as u64;
+                all.push(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned());
+            }
+            _ => return (all, at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn only_whole_lines_are_read_and_each_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        std::fs::write(&path, "one\ntwo\nthr").unwrap();
+        let (first, at) = lines(&path, 0);
+        assert_eq!((first, at), (vec!["one".to_owned(), "two".to_owned()], 8));
+        File::options().append(true).open(&path).unwrap().write_all(b"ee\n").unwrap();
+        assert_eq!(lines(&path, at), (vec!["three".to_owned()], 14));
+        std::fs::write(&path, "new\n").unwrap();
+        assert_eq!(lines(&path, 14), (vec!["new".to_owned()], 4));
+        assert_eq!(lines(&dir.path().join("none"), 3), (Vec::new(), 3));
+    }
+
+    #[test]
+    fn log_files_are_found_below_a_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("ns_pod_uid/app")).unwrap();
+        std::fs::write(dir.path().join("ns_pod_uid/app/0.log"), "").unwrap();
+        std::fs::write(dir.path().join("other.txt"), "").unwrap();
+        assert_eq!(log_files(dir.path()), [dir.path().join("ns_pod_uid/app/0.log")]);
+        let one = dir.path().join("other.txt");
+        assert_eq!(log_files(&one), [one]);
+    }
+}

@@ -1,0 +1,72 @@
+//! The enrolment port.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::{Manager, held};
+use crate::enrol::LONGEST_LINE;
+use crate::{Reply, Request};
+
+/// How long an agent may take over an enrolment.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Manager {
+    pub(super) fn serve_enrolment(self: &Arc<Self>, listener: &TcpListener, tls: &Arc<ServerConfig>) {
+        for stream in listener.incoming() {
+            if self.stop.is_told() {
+                return;
+            }
+            let (manager, tls) = (Arc::clone(self), Arc::clone(tls));
+            if let Ok(stream) = stream {
+                thread::spawn(move || {
+                    if let Err(fault) = manager.enrol(stream, tls) {
+                        manager.authd.debug(format!("an enrolment ended early: {fault}"));
+                    }
+                });
+            }
+        }
+    }
+
+    fn enrol(&self, stream: TcpStream, tls: Arc<ServerConfig>) -> std::io::Result<()> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let from = stream.peer_addr()?.ip().to_string();
+        let tls = ServerConnection::new(tls).map_err(std::io::Error::other)?;
+        let mut reader = BufReader::new(StreamOwned::new(tls, stream));
+        let mut line = Vec::new();
+        reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+        let reply = self.reply(&String::from_utf8_lossy(&line), &from);
+        let mut stream = reader.into_inner();
+        stream.write_all(reply.to_string().as_bytes())?;
+        stream.conn.send_close_notify();
+        stream.flush()
+    }
+
+    fn reply(&self, line: &str, from: &str) -> Reply {
+        self.authd.info(format!("New connection from {from}"));
+        let request = match Request::read(line, self.config.password.as_deref(), self.config.version) {
+            Ok(request) => request,
+            Err(refusal) => {
+                self.authd.error(format!("{refusal} (from {from})"));
+                return Reply::Refused(refusal.to_string());
+            }
+        };
+        self.authd.info(format!("Received request for a new agent ({}) from: {from}", request.name));
+        let away = |id: &str| held(&self.seen).get(id).map(|seen| self.is_away(seen));
+        match held(&self.registry).enrol(&request, from, &self.config.force, away) {
+            Ok(key) => {
+                self.authd.info(format!("Agent key generated for '{}' (requested by {from})", key.name));
+                Reply::Key(key)
+            }
+            Err((refusal, why)) => {
+                self.authd.warning(why.unwrap_or_else(|| refusal.to_string()));
+                Reply::Refused(refusal.to_string())
+            }
+        }
+    }
+}

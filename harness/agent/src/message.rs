@@ -1,0 +1,165 @@
+//! A sealed message: counted, summed up, compressed, padded and encrypted; and the way back.
+
+use std::io::{Read, Write};
+
+use aes::Aes256;
+use aes::cipher::block_padding::{NoPadding, Pkcs7};
+use aes::cipher::{BlockDecryptMut, BlockEncryptMut, KeyIvInit};
+use blowfish::Blowfish;
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+
+use crate::frame::LONGEST;
+use crate::keys::{Secret, md5_hex};
+use crate::{Counter, Error};
+
+const AES_IV: &[u8; 16] = b"FEDCBA0987654321";
+const BLOWFISH_IV: [u8; 8] = [0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10];
+const AES_MARK: &[u8] = b"#AES:";
+const BLOWFISH_MARK: &[u8] = b":";
+
+/// What messages are encrypted with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Crypto {
+    /// AES-256 in CBC mode.
+    #[default]
+    Aes,
+    /// Blowfish in CBC mode.
+    Blowfish,
+}
+
+/// A message as it came, taken apart but not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed<'a> {
+    /// The id that it names, where it names one.
+    pub id: Option<&'a str>,
+    /// What it says that it is encrypted with.
+    pub crypto: Crypto,
+    /// The rest.
+    pub body: &'a [u8],
+}
+
+/// What was in a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The sender's count.
+    pub counter: Counter,
+    /// What it says.
+    pub payload: Vec<u8>,
+}
+
+/// Seals `payload`; with `id`, the message names its sender.
+///
+/// # Errors
+/// When it could not be sent for its length, or there is no randomness.
+pub fn seal(
+    secret: &Secret,
+    crypto: Crypto,
+    counter: Counter,
+    id: Option<&str>,
+    payload: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let random = u16::from_le_bytes(crate::random::bytes()?);
+    let plain = plaintext(random, counter, payload);
+    let mut message = id.map(|id| format!("!{id}!").into_bytes()).unwrap_or_default();
+    message.extend_from_slice(if crypto == Crypto::Aes { AES_MARK } else { BLOWFISH_MARK });
+    message.extend(encrypt(secret, crypto, &plain)?);
+    let length = message.len();
+    if length > LONGEST { Err(Error::TooLong { length }) } else { Ok(message) }
+}
+
+/// What is encrypted: one to eight `!`, then the compressed rest.
+fn plaintext(random: u16, counter: Counter, payload: &[u8]) -> Vec<u8> {
+    let inner = [format!("{random:05}{:010}:{:04}:", counter.global, counter.local).as_bytes(), payload].concat();
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    let whole = [md5_hex(&inner).as_bytes(), &inner].concat();
+    let compressed = encoder.write_all(&whole).and_then(|()| encoder.finish()).unwrap_or_default();
+    let mut plain = vec![b'!'; 8 - compressed.len() % 8];
+    plain.extend(compressed);
+    plain
+}
+
+fn encrypt(secret: &Secret, crypto: Crypto, plain: &[u8]) -> Result<Vec<u8>, Error> {
+    let key = secret.text().as_bytes();
+    Ok(match crypto {
+        Crypto::Aes => {
+            let key = key.first_chunk::<32>().ok_or(Error::Key)?;
+            cbc::Encryptor::<Aes256>::new(key.into(), AES_IV.into()).encrypt_padded_vec_mut::<Pkcs7>(plain)
+        }
+        Crypto::Blowfish => cbc::Encryptor::<Blowfish>::new_from_slices(key, &BLOWFISH_IV)
+            .map_err(|_| Error::Key)?
+            .encrypt_padded_vec_mut::<NoPadding>(plain),
+    })
+}
+
+fn decrypt(secret: &Secret, crypto: Crypto, body: &[u8]) -> Result<Vec<u8>, Error> {
+    let key = secret.text().as_bytes();
+    let plain = match crypto {
+        Crypto::Aes => {
+            let key = key.first_chunk::<32>().ok_or(Error::Key)?;
+            cbc::Decryptor::<Aes256>::new(key.into(), AES_IV.into()).decrypt_padded_vec_mut::<Pkcs7>(body)
+        }
+        Crypto::Blowfish => cbc::Decryptor::<Blowfish>::new_from_slices(key, &BLOWFISH_IV)
+            .map_err(|_| Error::Key)?
+            .decrypt_padded_vec_mut::<NoPadding>(body),
+    };
+    plain.map_err(|_| Error::Key)
+}
+
+/// Takes a message apart, without a key.
+///
+/// # Errors
+/// [`Error::Format`] when it begins like none.
+pub fn split(message: &[u8]) -> Result<Sealed<'_>, Error> {
+    let (id, rest) = match message.strip_prefix(b"!") {
+        Some(tail) => {
+            let end = tail.iter().take(9).position(|byte| *byte == b'!').ok_or(Error::Format)?;
+            let id = std::str::from_utf8(&tail[..end]).map_err(|_| Error::Format)?;
+            let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+            (Some(Some(id).filter(|_| is_id).ok_or(Error::Format)?), &tail[end + 1..])
+        }
+        None => (None, message),
+    };
+    if let Some(body) = rest.strip_prefix(AES_MARK) {
+        Ok(Sealed { id, crypto: Crypto::Aes, body })
+    } else if let Some(body) = rest.strip_prefix(BLOWFISH_MARK) {
+        Ok(Sealed { id, crypto: Crypto::Blowfish, body })
+    } else {
+        Err(Error::Format)
+    }
+}
+
+/// Opens what [`split`] took apart. The old format, without compression, is not read.
+///
+/// # Errors
+/// [`Error::Key`] when it does not open, [`Error::Checksum`] when its sum is another, [`Error::Format`] when what it
+/// holds has no counters.
+pub fn open(secret: &Secret, sealed: Sealed<'_>) -> Result<Opened, Error> {
+    let plain = decrypt(secret, sealed.crypto, sealed.body)?;
+    let start = plain.iter().position(|byte| *byte != b'!').filter(|start| *start > 0).ok_or(Error::Key)?;
+    let mut whole = Vec::new();
+    // A sealed message of a frame's size can hold a thousand times as much: what is read of it has an end.
+    let most = LONGEST as u64 + 1024;
+    ZlibDecoder::new(&plain[start..]).take(most).read_to_end(&mut whole).map_err(|_| Error::Key)?;
+    let (sum, inner) = whole.split_at_checked(32).ok_or(Error::Format)?;
+    if sum != md5_hex(inner).as_bytes() {
+        return Err(Error::Checksum);
+    }
+    parse(inner).ok_or(Error::Format)
+}
+
+/// Reads the counters behind five random digits.
+fn parse(inner: &[u8]) -> Option<Opened> {
+    let (head, payload) = inner.split_at_checked(21)?;
+    let head = std::str::from_utf8(head).ok()?;
+    let digits = |range: std::ops::Range<usize>| {
+        head.get(range).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok())
+    };
+    let (_random, global, local): (u32, u32, u32) = (digits(0..5)?, digits(5..15)?, digits(16..20)?);
+    let separated = head.as_bytes()[15] == b':' && head.as_bytes()[20] == b':';
+    separated.then(|| Opened { counter: Counter { global, local }, payload: payload.to_vec() })
+}
+
+#[cfg(test)]
+mod tests;

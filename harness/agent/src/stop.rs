@@ -1,0 +1,37 @@
+//! Being told to end, while waiting for something else.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Told once, heard by all.
+#[derive(Debug, Default)]
+pub struct Stop {
+    told: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    /// Tells everybody to end.
+    pub fn tell(&self) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Whether it was told.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets `time` pass; `true` as soon as it is told.
+    pub fn within(&self, time: Duration) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(told, time, |told| !*told);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// The same until a moment.
+    pub fn until(&self, moment: Instant) -> bool {
+        self.within(moment.saturating_duration_since(Instant::now()))
+    }
+}

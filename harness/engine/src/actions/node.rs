@@ -1,0 +1,24 @@
+//! Whole nodes: cut off, frozen, killed, and back again.
+
+use cluster::{NodeControl, chain};
+use model::{Answer, Node};
+
+use crate::actions::Tried;
+use crate::world::World;
+
+impl World<'_> {
+    /// Returns when it has happened; what the API server says about the node follows in its own time.
+    pub(super) fn node(&self, node: &Node) -> Result<Tried, String> {
+        let (what, answer) = match node {
+            Node::CutOff(_) => (NodeControl::CutOff, Answer::Stopped),
+            Node::Freeze(_) => (NodeControl::Freeze, Answer::Stopped),
+            Node::Kill(_) => (NodeControl::Kill, Answer::Stopped),
+            Node::Rejoin(_) => (NodeControl::Rejoin, Answer::Running),
+            Node::Thaw(_) => (NodeControl::Thaw, Answer::Running),
+            Node::Start(_) => (NodeControl::Start, Answer::Running),
+        };
+        let name = self.fill(node.name());
+        self.toolbox()?.node(&name, what).map_err(|fault| chain(&fault))?;
+        Ok(Tried::answer(answer))
+    }
+}

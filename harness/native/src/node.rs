@@ -1,0 +1,133 @@
+//! The nodes of a box. The first is the box's own network; each further one has a network, a control group, a runtime
+//! and a kubelet of its own.
+
+use std::ffi::OsString;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use nix::sched::{CloneFlags, setns};
+use serde::{Deserialize, Serialize};
+
+use crate::cgroup::Host;
+use crate::error::chain;
+use crate::net::INTERFACE;
+
+/// The hidden word; see [`crate::hidden_main`].
+pub(crate) const ON_NODE: &str = "__on-node";
+
+/// The most nodes that a box has.
+pub const MOST: u8 = 3;
+
+/// Where networks have names.
+const NETWORKS: &str = "/run/netns";
+
+/// A node, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Node(u8);
+
+impl Node {
+    /// The one beside the API server.
+    pub(crate) const FIRST: Self = Self(1);
+
+    /// The nodes of a box with so many.
+    pub(crate) fn all(count: u8) -> impl Iterator<Item = Self> + Clone {
+        (1..=count.min(MOST)).map(Self)
+    }
+
+    /// Those of them that have a network of their own.
+    pub(crate) fn further(count: u8) -> impl Iterator<Item = Self> + Clone {
+        Self::all(count).skip(1)
+    }
+
+    pub(crate) fn is_first(self) -> bool {
+        self == Self::FIRST
+    }
+
+    /// Its name in the cluster, and its network's.
+    pub(crate) fn name(self) -> String {
+        format!("node-{}", self.0)
+    }
+
+    pub(crate) fn address(self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 88, 0, self.0)
+    }
+
+    /// Where its pods get their addresses from: the next /20 of 10.244.0.0/16.
+    pub(crate) fn pods(self) -> String {
+        format!("10.244.{}.0/20", 16 * (self.0 - 1))
+    }
+
+    /// What this node has under a name that is the first node's.
+    pub(crate) fn own(self, name: &str) -> String {
+        if self.is_first() { name.to_owned() } else { format!("{name}-{}", self.0) }
+    }
+
+    /// Its network, inside the box.
+    pub(crate) fn network(self) -> PathBuf {
+        Path::new(NETWORKS).join(self.name())
+    }
+
+    /// What joins it to the others: commands in the first node's network.
+    pub(crate) fn join_commands(self) -> [String; 4] {
+        let name = self.name();
+        [
+            format!("netns add {name}"),
+            format!("link add {name} type veth peer name {INTERFACE} netns {name}"),
+            format!("link set {name} master {INTERFACE} up"),
+            format!("route add {} via {}", self.pods(), self.address()),
+        ]
+    }
+
+    /// Commands in its own network, in a box of `count` nodes.
+    pub(crate) fn inside_commands(self, count: u8) -> Vec<String> {
+        let mut commands = vec![
+            "link set lo up".to_owned(),
+            format!("addr add {}/24 dev {INTERFACE}", self.address()),
+            format!("link set {INTERFACE} up"),
+            format!("route add default via {}", Self::FIRST.address()),
+        ];
+        let others = Self::all(count).filter(|other| *other != self);
+        commands.extend(others.map(|other| format!("route add {} via {}", other.pods(), other.address())));
+        commands
+    }
+}
+
+/// `__on-node NODE GROUP PROGRAM ARG…`: becomes the program, in the node's network and in its control group, which is
+/// below the box's own, `GROUP`.
+pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
+    let [node, root, program, args @ ..] = words else { return Err(io::Error::other("too few words")) };
+    let said = |error: crate::Error| io::Error::other(chain(&error));
+    let node = node.to_string_lossy();
+    Host::detect().map_err(said)?.rooted(&root.to_string_lossy()).of_node(&node).join().map_err(said)?;
+    setns(std::fs::File::open(Path::new(NETWORKS).join(&*node))?, CloneFlags::CLONE_NEWNET)?;
+    let why = Command::new(program).args(args).exec();
+    Err(io::Error::other(format!("failed to run `{}`: {why}", program.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_node_keeps_its_names_and_the_others_have_their_number() {
+        let names: Vec<String> = Node::all(3).map(|node| node.own("kubelet")).collect();
+        assert_eq!(names, ["kubelet", "kubelet-2", "kubelet-3"]);
+        assert_eq!(Node::all(9).count(), usize::from(MOST));
+        assert_eq!(Node::further(1).count(), 0);
+    }
+
+    #[test]
+    fn every_nodes_pods_are_reached_by_its_address() {
+        let [_, second, third] = [0, 1, 2].map(|at| Node::all(3).nth(at).unwrap());
+        assert!(second.join_commands().contains(&"route add 10.244.16.0/20 via 10.88.0.2".to_owned()));
+        let inside = second.inside_commands(3);
+        assert!(inside.contains(&"addr add 10.88.0.2/24 dev node".to_owned()));
+        assert!(inside.contains(&"route add 10.244.0.0/20 via 10.88.0.1".to_owned()));
+        assert!(inside.contains(&"route add 10.244.32.0/20 via 10.88.0.3".to_owned()));
+        assert!(!inside.iter().any(|line| line.contains(&second.pods())));
+        assert_eq!(third.network(), Path::new("/run/netns/node-3"));
+    }
+}

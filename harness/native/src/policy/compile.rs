@@ -1,0 +1,247 @@
+//! From what is known of the cluster to what a node lets through. Nothing here asks anybody anything.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+
+use super::objects::{IpBlock, NetworkPolicy, Peer, Pod, PolicyPort, Port, Protocol, Rule};
+use super::ranges::Ranges;
+use super::state::{Located, State};
+
+/// What a node lets through: for each of its pods that is isolated in a direction, the number of its list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Table {
+    pub(super) ingress: Isolation,
+    pub(super) egress: Isolation,
+}
+
+/// One direction. Pods to which the same is allowed have the same list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Isolation {
+    pub(super) pods: BTreeMap<Ipv4Addr, usize>,
+    pub(super) lists: Vec<Allowed>,
+}
+
+/// What is allowed: addresses at the other end, and ports at the server's end. All else is not.
+pub(super) type Allowed = Vec<(Ranges, Ports)>;
+
+/// Ports at the server's end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Ports {
+    /// Everything, of whatever protocol.
+    All,
+    Some(BTreeMap<Protocol, Ranges>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Ingress,
+    Egress,
+}
+
+/// A rule with its peers found.
+struct Found<'a> {
+    peers: Ranges,
+    ports: &'a [PolicyPort],
+}
+
+/// Everything that the rules are looked up in.
+struct Cluster<'a> {
+    state: &'a State,
+    located: BTreeMap<Ipv4Addr, Located<'a>>,
+}
+
+/// What the node of this name lets through.
+pub(super) fn compile(state: &State, node: &str) -> Table {
+    let cluster = Cluster { state, located: state.located() };
+    Table { ingress: cluster.isolate(node, Direction::Ingress), egress: cluster.isolate(node, Direction::Egress) }
+}
+
+impl<'a> Cluster<'a> {
+    fn isolate(&self, node: &str, direction: Direction) -> Isolation {
+        let mut by_namespace: BTreeMap<&str, Vec<(&NetworkPolicy, Vec<Found<'_>>)>> = BTreeMap::new();
+        for policy in self.state.policies.iter().filter(|policy| direction.concerns(policy)) {
+            let rules = direction.rules(policy).iter().map(|rule| self.found(&policy.metadata.namespace, rule));
+            by_namespace.entry(&policy.metadata.namespace).or_default().push((policy, rules.collect()));
+        }
+        let mut isolation = Isolation::default();
+        // Many pods are picked by the same policies, and many such picks come down to the same list.
+        let (mut picks, mut numbers) = (HashMap::new(), HashMap::new());
+        for located in self.located.values().filter(|located| located.pod.spec.node_name == node) {
+            let pod = located.pod;
+            let Some(policies) = by_namespace.get(pod.metadata.namespace.as_str()) else { continue };
+            let picked = policies.iter().enumerate();
+            let picked = picked.filter(|(_, (policy, _))| policy.spec.pod_selector.picks(&pod.metadata.labels));
+            let picked: Vec<usize> = picked.map(|(index, _)| index).collect();
+            if picked.is_empty() {
+                continue;
+            }
+            let rules = || picked.iter().flat_map(|index| &policies[*index].1);
+            let named = if direction == Direction::Ingress { named_ports(rules(), pod) } else { Vec::new() };
+            let pick = (pod.metadata.namespace.as_str(), picked.clone(), named);
+            let number = *picks.entry(pick).or_insert_with(|| {
+                let list = joined(rules().flat_map(|found| self.allowed(found, direction, pod)).collect());
+                *numbers.entry(list.clone()).or_insert_with(|| {
+                    isolation.lists.push(list);
+                    isolation.lists.len() - 1
+                })
+            });
+            isolation.pods.insert(located.address, number);
+        }
+        isolation
+    }
+
+    fn found<'r>(&self, namespace: &str, rule: &'r Rule) -> Found<'r> {
+        let peers = if rule.peers.is_empty() {
+            Ranges::all()
+        } else {
+            let all: Vec<Ranges> = rule.peers.iter().map(|peer| self.peer(namespace, peer)).collect();
+            Ranges::union(&all)
+        };
+        Found { peers, ports: &rule.ports }
+    }
+
+    /// The addresses of a peer of a policy in `namespace`.
+    fn peer(&self, namespace: &str, peer: &Peer) -> Ranges {
+        if let Some(block) = &peer.ip_block {
+            return self::block(block).unwrap_or_default();
+        }
+        let is_in = |pod: &Pod| match &peer.namespace_selector {
+            None => pod.metadata.namespace == namespace,
+            Some(selector) => {
+                let found = self.state.namespace(&pod.metadata.namespace);
+                found.is_some_and(|found| selector.picks(&found.metadata.labels))
+            }
+        };
+        let is_picked =
+            |pod: &Pod| peer.pod_selector.as_ref().is_none_or(|selector| selector.picks(&pod.metadata.labels));
+        let picked = self.located.values().filter(|located| is_in(located.pod) && is_picked(located.pod));
+        Ranges::of(picked.map(|located| (located.address.to_bits(), located.address.to_bits())))
+    }
+
+    /// What a rule allows a pod. A port's name is looked up in the server: for ingress that is the pod itself, for egress
+    /// each of the pods at the other end.
+    fn allowed(&self, found: &Found<'_>, direction: Direction, pod: &Pod) -> Allowed {
+        if found.ports.is_empty() {
+            return vec![(found.peers.clone(), Ports::All)];
+        }
+        let (named, numbered): (Vec<_>, Vec<_>) =
+            found.ports.iter().partition(|port| matches!(port.port, Some(Port::Name(_))));
+        let mut allowed = vec![(found.peers.clone(), Ports::of(numbered.iter().map(|port| port.numbers())))];
+        match direction {
+            Direction::Ingress => {
+                allowed.push((found.peers.clone(), Ports::of(named.iter().map(|port| port.numbers_in(pod)))));
+            }
+            Direction::Egress if named.is_empty() => {}
+            Direction::Egress => {
+                let servers = self.located.values().filter(|located| found.peers.contains(located.address.to_bits()));
+                allowed.extend(servers.map(|server| {
+                    let address = server.address.to_bits();
+                    (Ranges::of([(address, address)]), Ports::of(named.iter().map(|port| port.numbers_in(server.pod))))
+                }));
+            }
+        }
+        allowed
+    }
+}
+
+/// What the names of ports in these rules come down to for this pod: it tells apart pods that are picked alike.
+fn named_ports<'a>(rules: impl Iterator<Item = &'a Found<'a>>, pod: &Pod) -> Vec<(Protocol, Ranges)> {
+    let ports = rules.flat_map(|found| found.ports);
+    ports.filter(|port| matches!(port.port, Some(Port::Name(_)))).map(|port| port.numbers_in(pod)).collect()
+}
+
+/// The same with as few entries as are easily had: entries with the same ports become one, then those with the same
+/// addresses.
+fn joined(allowed: Allowed) -> Allowed {
+    let mut by_ports: BTreeMap<Ports, Vec<Ranges>> = BTreeMap::new();
+    for (peers, ports) in allowed.into_iter().filter(|(peers, ports)| !peers.is_empty() && !ports.is_empty()) {
+        by_ports.entry(ports).or_default().push(peers);
+    }
+    let mut by_peers: BTreeMap<Ranges, Vec<Ports>> = BTreeMap::new();
+    for (ports, peers) in by_ports {
+        by_peers.entry(Ranges::union(&peers)).or_default().push(ports);
+    }
+    by_peers.into_iter().map(|(peers, ports)| (peers, Ports::union(ports))).collect()
+}
+
+impl Direction {
+    /// Whether the policy isolates in this direction. The API server writes the types where nobody has.
+    fn concerns(self, policy: &NetworkPolicy) -> bool {
+        let name = if self == Self::Ingress { "Ingress" } else { "Egress" };
+        policy.spec.policy_types.iter().any(|kind| kind == name)
+    }
+
+    fn rules(self, policy: &NetworkPolicy) -> &[Rule] {
+        if self == Self::Ingress { &policy.spec.ingress } else { &policy.spec.egress }
+    }
+}
+
+impl PolicyPort {
+    /// The ports of one that is a number, or says nothing but its protocol.
+    fn numbers(&self) -> (Protocol, Ranges) {
+        let ranges = match self.port {
+            Some(Port::Number(first)) => Ranges::of([(first.into(), self.end_port.unwrap_or(first).into())]),
+            Some(Port::Name(_)) => Ranges::default(),
+            None => Ports::every(),
+        };
+        (self.protocol, ranges)
+    }
+
+    /// The ports that have its name in this pod.
+    fn numbers_in(&self, server: &Pod) -> (Protocol, Ranges) {
+        let Some(Port::Name(name)) = &self.port else { return (self.protocol, Ranges::default()) };
+        (self.protocol, Ranges::of(server.ports(name, self.protocol).map(|port| (port.into(), port.into()))))
+    }
+}
+
+impl Ports {
+    /// Every port of a protocol.
+    pub(super) fn every() -> Ranges {
+        Ranges::of([(0, u32::from(u16::MAX))])
+    }
+
+    fn of(ports: impl Iterator<Item = (Protocol, Ranges)>) -> Self {
+        let mut all: BTreeMap<Protocol, Ranges> = BTreeMap::new();
+        for (protocol, ranges) in ports.filter(|(_, ranges)| !ranges.is_empty()) {
+            let have = all.entry(protocol).or_default();
+            *have = Ranges::union([&*have, &ranges]);
+        }
+        Self::Some(all)
+    }
+
+    fn union(all: Vec<Self>) -> Self {
+        let each = all.into_iter().map(|one| match one {
+            Self::All => None,
+            Self::Some(ports) => Some(ports),
+        });
+        each.collect::<Option<Vec<_>>>().map_or(Self::All, |each| Self::of(each.into_iter().flatten()))
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Some(ports) if ports.is_empty())
+    }
+}
+
+/// The addresses of a block. One that cannot be read has none, and neither has one without something that cannot be.
+fn block(block: &IpBlock) -> Option<Ranges> {
+    let except = block.except.iter().map(|text| cidr(text)).collect::<Option<Vec<_>>>()?;
+    Some(cidr(&block.cidr)?.without(&Ranges::union(&except)))
+}
+
+/// The addresses of an IPv4 block; older API servers took leading zeros. A block of another family has none.
+fn cidr(text: &str) -> Option<Ranges> {
+    let (address, length) = text.split_once('/')?;
+    let mut bits = 0_u32;
+    let mut parts = 0;
+    for part in address.split('.') {
+        bits = bits.checked_mul(256)?.checked_add(part.parse::<u8>().ok()?.into())?;
+        parts += 1;
+    }
+    let length = length.parse::<u32>().ok().filter(|length| parts == 4 && *length <= 32)?;
+    let hosts = u32::MAX.checked_shr(length).unwrap_or(0);
+    Some(Ranges::of([(bits & !hosts, bits | hosts)]))
+}
+
+#[cfg(test)]
+#[path = "compile_tests.rs"]
+mod tests;

@@ -1,0 +1,269 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::super::objects::{Namespace, NetworkPolicy, Pod};
+use super::super::render::render;
+use super::super::state::{Change, State};
+use super::*;
+use crate::policy::enforcer::feed;
+
+fn state(pods: &[Value], policies: &[Value]) -> State {
+    let namespaces = ["a", "b"].map(|name| json!({"metadata": {"name": name, "labels": {"team": name}}}));
+    let mut state = State::default();
+    let read = |all: &[Value]| Value::from(all.to_vec());
+    state.pods.take(Change::All(serde_json::from_value::<Vec<Pod>>(read(pods)).unwrap()), 1);
+    state.namespaces.take(Change::All(serde_json::from_value::<Vec<Namespace>>(read(&namespaces)).unwrap()), 1);
+    state.policies.take(Change::All(serde_json::from_value::<Vec<NetworkPolicy>>(read(policies)).unwrap()), 1);
+    state
+}
+
+/// A pod of `node-1`.
+fn pod(namespace: &str, name: &str, address: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": namespace, "uid": name, "labels": {"app": name}},
+        "spec": {"nodeName": "node-1", "containers": [{"ports": [{"name": "http", "containerPort": 80}]}]},
+        "status": {"phase": "Running", "podIPs": [{"ip": address}]},
+    })
+}
+
+fn policy(namespace: &str, spec: &Value) -> Value {
+    json!({"metadata": {"name": spec.to_string(), "namespace": namespace}, "spec": spec})
+}
+
+fn three() -> [Value; 3] {
+    [pod("a", "web", "10.0.0.1"), pod("a", "db", "10.0.0.2"), pod("b", "web", "10.0.0.3")]
+}
+
+fn address(text: &str) -> u32 {
+    text.parse::<Ipv4Addr>().unwrap().to_bits()
+}
+
+/// Whether something from one address gets to another's port over TCP, as far as the pods of `node-1` go.
+fn passes(state: &State, from: &str, to: &str, port: u32) -> bool {
+    let table = compile(state, "node-1");
+    let allows = |isolation: &Isolation, own: &str, other: &str| {
+        let Some(number) = isolation.pods.get(&own.parse().unwrap()) else { return true };
+        isolation.lists[*number].iter().any(|(peers, ports)| {
+            let ports = match ports {
+                Ports::All => true,
+                Ports::Some(all) => all.get(&Protocol::Tcp).is_some_and(|ranges| ranges.contains(port)),
+            };
+            ports && peers.contains(address(other))
+        })
+    };
+    allows(&table.egress, from, to) && allows(&table.ingress, to, from)
+}
+
+const WEB: &str = "10.0.0.1";
+const DB: &str = "10.0.0.2";
+const OTHER: &str = "10.0.0.3";
+const OUTSIDE: &str = "192.0.2.7";
+
+#[test]
+fn without_policies_nothing_is_looked_at() {
+    assert_eq!(
+        render(&compile(&state(&three(), &[]), "node-1")),
+        "table inet gauntlet-network-policy\ndelete table inet gauntlet-network-policy\n\
+         table inet gauntlet-network-policy {\n}\n"
+    );
+}
+
+#[test]
+fn the_text_of_one_policy() {
+    let spec = json!({
+        "podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{
+            "from": [{"podSelector": {}}, {"ipBlock": {"cidr": "192.0.2.0/24", "except": ["192.0.2.128/25"]}}],
+            "ports": [{"port": 5432}, {"port": 6000, "endPort": 6010}, {"protocol": "UDP", "port": 53}, {"protocol": "SCTP"}],
+        }],
+        "egress": [{"to": [{"namespaceSelector": {"matchLabels": {"team": "b"}}}]}],
+    });
+    let text = render(&compile(&state(&three(), &[policy("a", &spec)]), "node-1"));
+    let table = text.split_once("delete table inet gauntlet-network-policy\n").unwrap().1;
+    assert_eq!(
+        table,
+        "table inet gauntlet-network-policy {
+  set peers-0 { type ipv4_addr; flags interval; elements = { 10.0.0.1-10.0.0.2, 192.0.2.0-192.0.2.127 }; }
+  chain ingress-0 {
+    ip saddr @peers-0 tcp dport { 5432, 6000-6010 } return
+    ip saddr @peers-0 udp dport { 53 } return
+    ip saddr @peers-0 meta l4proto sctp return
+    drop
+  }
+  chain egress-0 {
+    ip daddr 10.0.0.3 return
+    drop
+  }
+  set itself { type ipv4_addr . ipv4_addr; elements = { 10.0.0.2 . 10.0.0.2 }; }
+  map ingress { type ipv4_addr : verdict; elements = { 10.0.0.2 : jump ingress-0 }; }
+  map egress { type ipv4_addr : verdict; elements = { 10.0.0.2 : jump egress-0 }; }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    ct state established,related accept
+    ip saddr . ip daddr @itself accept
+    ip saddr vmap @egress
+    ip daddr vmap @ingress
+  }
+  chain input {
+    type filter hook input priority filter; policy accept;
+    ct state established,related accept
+    ip saddr vmap @egress
+    iifname \"veth*\" meta nfproto ipv6 drop
+  }
+}
+"
+    );
+    nft_takes(&text);
+}
+
+#[test]
+fn policies_add_up_and_a_direction_without_one_is_open() {
+    let deny = policy("a", &json!({"podSelector": {}, "policyTypes": ["Ingress"]}));
+    let denied = state(&three(), std::slice::from_ref(&deny));
+    assert!(!passes(&denied, DB, WEB, 80) && !passes(&denied, OTHER, WEB, 80) && !passes(&denied, OUTSIDE, DB, 80));
+    assert!(passes(&denied, WEB, OTHER, 80) && passes(&denied, WEB, OUTSIDE, 80));
+    let let_in = json!({
+        "podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "db"}}}], "ports": [{"port": 80}]}],
+    });
+    let both = state(&three(), &[deny, policy("a", &let_in)]);
+    assert!(passes(&both, DB, WEB, 80));
+    assert!(!passes(&both, DB, WEB, 81) && !passes(&both, OTHER, WEB, 80) && !passes(&both, WEB, DB, 80));
+}
+
+#[test]
+fn selectors_in_one_peer_are_both_meant_and_in_two_either() {
+    let spec = |from: Value| json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": from}]});
+    let (team_b, db) = (json!({"matchLabels": {"team": "b"}}), json!({"matchLabels": {"app": "db"}}));
+    let one = state(&three(), &[policy("a", &spec(json!([{"namespaceSelector": team_b, "podSelector": db}])))]);
+    assert!(!passes(&one, OTHER, WEB, 80) && !passes(&one, DB, WEB, 80));
+    let two = state(&three(), &[policy("a", &spec(json!([{"namespaceSelector": team_b}, {"podSelector": db}])))]);
+    assert!(passes(&two, OTHER, WEB, 80) && passes(&two, DB, WEB, 80) && !passes(&two, OUTSIDE, WEB, 80));
+    let every = state(&three(), &[policy("a", &spec(json!([{"namespaceSelector": {}}])))]);
+    assert!(passes(&every, OTHER, WEB, 80) && !passes(&every, OUTSIDE, WEB, 80));
+    let unknown = pod("c", "new", "10.0.0.9");
+    let unheard = state(&[three()[0].clone(), unknown], &[policy("a", &spec(json!([{"namespaceSelector": {}}])))]);
+    assert!(!passes(&unheard, "10.0.0.9", WEB, 80), "its namespace is not known yet");
+}
+
+#[test]
+fn a_name_is_looked_up_in_the_server_and_one_that_nobody_has_lets_nothing_through() {
+    let mut other = pod("a", "old", "10.0.0.4");
+    other["spec"]["containers"] = json!([{"ports": [{"name": "http", "containerPort": 8080}]}]);
+    let pods = [three().to_vec(), vec![other]].concat();
+    let ports = |name: &str| json!([{"port": name}]);
+    let ingress = |name| json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": ports(name)}]});
+    let egress = |name| json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": ports(name)}]});
+    for spec in [ingress("http"), egress("http")] {
+        let named = state(&pods, &[policy("a", &spec)]);
+        assert!(passes(&named, WEB, DB, 80) && passes(&named, WEB, "10.0.0.4", 8080), "{spec}");
+        assert!(!passes(&named, WEB, DB, 8080) && !passes(&named, WEB, "10.0.0.4", 80), "{spec}");
+    }
+    for spec in [ingress("none"), egress("none")] {
+        assert!(!passes(&state(&pods, &[policy("a", &spec)]), WEB, DB, 80), "{spec}");
+    }
+    let spec = egress("http");
+    assert!(!passes(&state(&pods, &[policy("a", &spec)]), WEB, OUTSIDE, 80), "nobody says what it is called there");
+}
+
+#[test]
+fn a_node_isolates_its_own_pods_and_knows_those_of_others() {
+    let mut pods = three();
+    pods[1]["spec"]["nodeName"] = json!("node-2");
+    let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {}}]}]});
+    let state = state(&pods, &[policy("a", &spec)]);
+    let isolated = |node| compile(&state, node).ingress.pods.into_keys().collect::<Vec<_>>();
+    assert_eq!(isolated("node-1"), [WEB.parse::<Ipv4Addr>().unwrap()]);
+    assert_eq!(isolated("node-2"), [DB.parse::<Ipv4Addr>().unwrap()]);
+    assert!(passes(&state, DB, WEB, 80) && !passes(&state, OTHER, WEB, 80));
+}
+
+#[test]
+fn blocks_are_read_as_the_api_server_takes_them() {
+    let ranges = |from: &str, to: &str| Some(Ranges::of([(address(from), address(to))]));
+    assert_eq!(cidr("10.1.2.3/8"), ranges("10.0.0.0", "10.255.255.255"));
+    assert_eq!(cidr("010.001.0.0/16"), ranges("10.1.0.0", "10.1.255.255"));
+    assert_eq!(cidr("0.0.0.0/0"), Some(Ranges::all()));
+    assert_eq!(cidr("192.0.2.1/32"), ranges("192.0.2.1", "192.0.2.1"));
+    for none in ["fd00::/8", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "10.0.0.0.0/8", "256.0.0.0/8", ""] {
+        assert_eq!(cidr(none), None, "{none}");
+    }
+}
+
+#[test]
+fn a_thousand_policies_for_a_hundred_pods_are_one_list_each_and_few_lines() {
+    let pods: Vec<Value> = (1..=100).map(|n| pod("a", &format!("p{n}"), &format!("10.0.1.{n}"))).collect();
+    let policies: Vec<Value> = (0..1000)
+        .map(|n| {
+            let from = json!([{"podSelector": {"matchLabels": {"app": format!("p{}", n % 100 + 1)}}}]);
+            let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"],
+                "ingress": [{"from": from, "ports": [{"port": 8000 + n / 100}]}]});
+            json!({"metadata": {"name": format!("n{n}"), "namespace": "a"}, "spec": spec})
+        })
+        .collect();
+    let table = compile(&state(&pods, &policies), "node-1");
+    assert_eq!((table.ingress.pods.len(), table.ingress.lists.len(), table.ingress.lists[0].len()), (100, 1, 1));
+}
+
+/// Whether `nft` would put the text in force, in a network namespace of its own.
+fn nft_takes(text: &str) {
+    feed("unshare", &["--map-root-user", "--net", "nft", "--check", "--file", "-"], text).unwrap();
+}
+
+fn selectors() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!({})),
+        Just(json!({"matchLabels": {"app": "web"}})),
+        Just(json!({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]})),
+        Just(json!({"matchExpressions": [{"key": "team", "operator": "Exists"}]})),
+    ]
+}
+
+fn blocks() -> impl Strategy<Value = Value> {
+    (any::<u32>(), 0_u32..=32, 0_u32..=8).prop_map(|(bits, length, deeper)| {
+        let cidr = |length: u32| format!("{}/{length}", Ipv4Addr::from_bits(bits));
+        json!({"ipBlock": {"cidr": cidr(length), "except": [cidr((length + deeper).min(32))]}})
+    })
+}
+
+fn peers() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        blocks(),
+        selectors().prop_map(|pods| json!({"podSelector": pods})),
+        (selectors(), selectors())
+            .prop_map(|(namespaces, pods)| json!({"namespaceSelector": namespaces, "podSelector": pods})),
+    ]
+}
+
+fn ports() -> impl Strategy<Value = Value> {
+    let protocol = prop_oneof![Just("TCP"), Just("UDP"), Just("SCTP")];
+    let port = prop_oneof![
+        (1_u16.., 0_u16..100).prop_map(|(port, more)| json!({"port": port, "endPort": port.saturating_add(more)})),
+        Just(json!({"port": "http"})),
+        Just(json!({})),
+    ];
+    (protocol, port).prop_map(|(protocol, mut port)| {
+        port["protocol"] = json!(protocol);
+        port
+    })
+}
+
+fn policies() -> impl Strategy<Value = Value> {
+    let rules = || {
+        let rule = (proptest::collection::vec(peers(), 0..4), proptest::collection::vec(ports(), 0..4));
+        proptest::collection::vec(rule.prop_map(|(peers, ports)| json!({"from": peers, "ports": ports})), 0..3)
+    };
+    (0..2_usize, selectors(), rules(), rules(), 1..4_usize).prop_map(|(namespace, pods, ingress, egress, types)| {
+        let types = [&["Ingress"][..], &["Egress"], &["Ingress", "Egress"]][types - 1];
+        let spec = json!({"podSelector": pods, "policyTypes": types, "ingress": ingress, "egress": egress});
+        policy(["a", "b"][namespace], &spec)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn nft_takes_the_table_of_any_policies(policies in proptest::collection::vec(policies(), 0..8)) {
+        nft_takes(&render(&compile(&state(&three(), &policies), "node-1")));
+    }
+}

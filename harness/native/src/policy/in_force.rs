@@ -1,0 +1,106 @@
+//! What an enforcer tells of itself: a file for each node in the folder that a box shares with the host.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, cache};
+
+/// The folder with the files, below the one that a box shares with the host.
+pub(crate) const FOLDER: &str = "network-policy";
+
+/// What a node enforces.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct InForce {
+    /// The node's name.
+    pub node: String,
+    /// How far its table speaks of what the API server has.
+    pub seen: Seen,
+    /// How many tables it has put in force. One that would be the same as the last is not put in force again.
+    pub tables: u64,
+    /// How many of the node's pods are isolated, for ingress, egress or both.
+    pub isolated: usize,
+    /// How long the last table took from the first change that it knows to its being in force, in microseconds.
+    pub took: u64,
+}
+
+/// The newest `resourceVersion` of each kind that a table was made with: that table has all that the API server had
+/// written of the kind up to then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Seen {
+    /// Pods.
+    pub pods: u64,
+    /// Namespaces.
+    pub namespaces: u64,
+    /// NetworkPolicies.
+    pub network_policies: u64,
+}
+
+impl Seen {
+    /// For the kind of this name, where it is one of them.
+    #[must_use]
+    pub fn of(&self, kind: &str) -> Option<u64> {
+        match kind {
+            "Pod" => Some(self.pods),
+            "Namespace" => Some(self.namespaces),
+            "NetworkPolicy" => Some(self.network_policies),
+            _ => None,
+        }
+    }
+}
+
+impl InForce {
+    /// Tells it to whoever looks into the folder.
+    pub(super) fn publish(&self, folder: &Path) -> Result<(), Error> {
+        let malformed = |why: serde_json::Error| malformed(&why);
+        let text = serde_json::to_vec(self).map_err(malformed)?;
+        cache::write_atomically(&folder.join(format!("{}.json", self.node)), &text)
+    }
+}
+
+/// What each node tells; `work` is the folder that the box shares with the host.
+pub(crate) fn in_force(work: &Path) -> Result<Vec<InForce>, Error> {
+    let folder = work.join(FOLDER);
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let mut told = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(Error::file("list", &folder))? {
+        let path = entry.map_err(Error::file("list", &folder))?.path();
+        if path.extension().is_some_and(|end| end == "json") {
+            let text = fs::read(&path).map_err(Error::file("read", &path))?;
+            told.push(serde_json::from_slice(&text).map_err(|why| malformed(&why))?);
+        }
+    }
+    told.sort_by(|one: &InForce, other: &InForce| one.node.cmp(&other.node));
+    Ok(told)
+}
+
+fn malformed(why: &serde_json::Error) -> Error {
+    Error::Malformed { what: "what a node enforces of NetworkPolicy".into(), why: why.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_read_again_and_nothing_is_told_where_nothing_is_enforced() {
+        let work = tempfile::tempdir().unwrap();
+        assert_eq!(in_force(work.path()).unwrap(), []);
+        let folder = work.path().join(FOLDER);
+        fs::create_dir(&folder).unwrap();
+        let seen = Seen { pods: 7, namespaces: 8, network_policies: 9 };
+        let told = |node: &str| InForce { node: node.into(), seen, tables: 3, isolated: 2, took: 100 };
+        told("node-2").publish(&folder).unwrap();
+        told("node-1").publish(&folder).unwrap();
+        assert_eq!(in_force(work.path()).unwrap(), [told("node-1"), told("node-2")]);
+        assert_eq!((seen.of("Pod"), seen.of("Namespace"), seen.of("NetworkPolicy")), (Some(7), Some(8), Some(9)));
+        assert_eq!(seen.of("Service"), None);
+        fs::write(folder.join("node-3.json"), "{").unwrap();
+        assert!(matches!(in_force(work.path()), Err(Error::Malformed { .. })));
+    }
+}

@@ -1,0 +1,275 @@
+//! Pods, namespaces and policies: as much of them as a table is made of.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, de::DeserializeOwned};
+
+/// A kind that is listed and watched.
+pub(super) trait Object: DeserializeOwned + Send + 'static {
+    /// Where all of the kind are.
+    const PATH: &'static str;
+    fn metadata(&self) -> &Metadata;
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Metadata {
+    pub(super) name: String,
+    pub(super) namespace: String,
+    pub(super) uid: String,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) creation_timestamp: String,
+    pub(super) deletion_timestamp: Option<String>,
+    pub(super) resource_version: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Namespace {
+    pub(super) metadata: Metadata,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Pod {
+    pub(super) metadata: Metadata,
+    pub(super) spec: PodSpec,
+    pub(super) status: PodStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PodSpec {
+    pub(super) node_name: String,
+    pub(super) host_network: bool,
+    pub(super) containers: Vec<Container>,
+    pub(super) init_containers: Vec<Container>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Container {
+    pub(super) ports: Vec<ContainerPort>,
+    pub(super) restart_policy: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ContainerPort {
+    pub(super) name: String,
+    pub(super) container_port: u16,
+    pub(super) protocol: Protocol,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PodStatus {
+    pub(super) phase: String,
+    #[serde(rename = "podIPs")]
+    pub(super) pod_ips: Vec<PodIp>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct PodIp {
+    pub(super) ip: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NetworkPolicy {
+    pub(super) metadata: Metadata,
+    pub(super) spec: PolicySpec,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PolicySpec {
+    pub(super) pod_selector: Selector,
+    pub(super) policy_types: Vec<String>,
+    pub(super) ingress: Vec<Rule>,
+    pub(super) egress: Vec<Rule>,
+}
+
+/// What is let through: an ingress rule has `from`, an egress rule `to`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Rule {
+    pub(super) ports: Vec<PolicyPort>,
+    #[serde(alias = "from", alias = "to")]
+    pub(super) peers: Vec<Peer>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PolicyPort {
+    pub(super) protocol: Protocol,
+    pub(super) port: Option<Port>,
+    pub(super) end_port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Port {
+    Number(u16),
+    Name(String),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum Protocol {
+    #[default]
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Peer {
+    pub(super) pod_selector: Option<Selector>,
+    pub(super) namespace_selector: Option<Selector>,
+    pub(super) ip_block: Option<IpBlock>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct IpBlock {
+    pub(super) cidr: String,
+    pub(super) except: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Selector {
+    match_labels: BTreeMap<String, String>,
+    match_expressions: Vec<Requirement>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Requirement {
+    key: String,
+    operator: Operator,
+    #[serde(default)]
+    values: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+enum Operator {
+    In,
+    NotIn,
+    Exists,
+    DoesNotExist,
+}
+
+impl Selector {
+    /// Whether it picks what has these labels; an empty one picks everything.
+    pub(super) fn picks(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+            && self.match_expressions.iter().all(|one| one.holds(labels))
+    }
+}
+
+impl Requirement {
+    fn holds(&self, labels: &BTreeMap<String, String>) -> bool {
+        let value = labels.get(&self.key);
+        match self.operator {
+            Operator::In => value.is_some_and(|value| self.values.contains(value)),
+            Operator::NotIn => value.is_none_or(|value| !self.values.contains(value)),
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+        }
+    }
+}
+
+impl Pod {
+    /// The ports of this name and protocol. An init container has ports while the others run if it is a sidecar.
+    pub(super) fn ports<'a>(&'a self, name: &'a str, protocol: Protocol) -> impl Iterator<Item = u16> + 'a {
+        let sidecars = self.spec.init_containers.iter().filter(|container| container.restart_policy == "Always");
+        let ports = self.spec.containers.iter().chain(sidecars).flat_map(|container| &container.ports);
+        ports.filter(move |port| port.name == name && port.protocol == protocol).map(|port| port.container_port)
+    }
+}
+
+macro_rules! objects {
+    ($($kind:ty => $path:literal),*) => {$(
+        impl Object for $kind {
+            const PATH: &'static str = $path;
+            fn metadata(&self) -> &Metadata {
+                &self.metadata
+            }
+        }
+    )*};
+}
+
+objects!(
+    Pod => "/api/v1/pods",
+    Namespace => "/api/v1/namespaces",
+    NetworkPolicy => "/apis/networking.k8s.io/v1/networkpolicies"
+);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn picks(selector: Value, labels: Value) -> bool {
+        let selector: Selector = serde_json::from_value(selector).unwrap();
+        selector.picks(&serde_json::from_value(labels).unwrap())
+    }
+
+    #[test]
+    fn selectors_pick_what_they_say() {
+        let expression = |operator: &str, values: &[&str]| json!({"matchExpressions": [{"key": "tier", "operator": operator, "values": values}]});
+        let (web, none) = (json!({"tier": "web"}), json!({}));
+        for (selector, of_web, of_none) in [
+            (json!({}), true, true),
+            (json!({"matchLabels": {"tier": "web"}}), true, false),
+            (json!({"matchLabels": {"tier": "web", "app": "a"}}), false, false),
+            (expression("In", &["db", "web"]), true, false),
+            (expression("NotIn", &["web"]), false, true),
+            (expression("NotIn", &["db"]), true, true),
+            (expression("Exists", &[]), true, false),
+            (expression("DoesNotExist", &[]), false, true),
+        ] {
+            assert_eq!(picks(selector.clone(), web.clone()), of_web, "{selector} {web}");
+            assert_eq!(picks(selector.clone(), none.clone()), of_none, "{selector} {none}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_read_in_both_directions_and_a_port_by_number_and_name() {
+        let rule: Rule = serde_json::from_value(json!({
+            "ports": [{"port": 80, "endPort": 90, "protocol": "SCTP"}, {"port": "http"}, {}],
+            "to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+        }))
+        .unwrap();
+        assert_eq!((rule.ports[0].port.clone(), rule.ports[0].protocol), (Some(Port::Number(80)), Protocol::Sctp));
+        assert_eq!(
+            (rule.ports[1].port.clone(), rule.ports[1].protocol),
+            (Some(Port::Name("http".into())), Protocol::Tcp)
+        );
+        assert_eq!(rule.ports[2].port, None);
+        assert_eq!(rule.peers[0].ip_block.as_ref().unwrap().cidr, "10.0.0.0/8");
+        let rule: Rule = serde_json::from_value(json!({"from": [{"podSelector": {}}]})).unwrap();
+        assert!(rule.peers[0].pod_selector.is_some() && rule.peers[0].namespace_selector.is_none());
+    }
+
+    #[test]
+    fn a_port_has_a_name_in_containers_and_sidecars() {
+        let pod: Pod = serde_json::from_value(json!({"spec": {
+            "containers": [
+                {"ports": [{"name": "http", "containerPort": 80, "protocol": "TCP"}]},
+                {"ports": [{"name": "dns", "containerPort": 53, "protocol": "UDP"}, {"containerPort": 9}]},
+            ],
+            "initContainers": [
+                {"restartPolicy": "Always", "ports": [{"name": "http", "containerPort": 81}]},
+                {"ports": [{"name": "http", "containerPort": 82}]},
+            ],
+        }}))
+        .unwrap();
+        assert_eq!(pod.ports("http", Protocol::Tcp).collect::<Vec<_>>(), [80, 81]);
+        assert_eq!(pod.ports("dns", Protocol::Tcp).count(), 0);
+        assert_eq!(pod.ports("dns", Protocol::Udp).collect::<Vec<_>>(), [53]);
+    }
+}

@@ -1,0 +1,162 @@
+//! The network plugin (CNI 1.0.0): the last of those that make a pod's network. It tells the node's enforcer which
+//! address the pod has got, and lets the pod start once a table is in force that was made with it: so before its first
+//! packet. Where no enforcer answers, no pod starts.
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Ipv4Addr;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::News;
+use crate::Error;
+use crate::protocol;
+use crate::wait::{self, Look};
+
+/// The name under which this program is the plugin, and the plugin's type.
+pub(crate) const NAME: &str = "gauntlet-network-policy";
+
+const VERSION: &str = "1.0.0";
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// CNI's code for what may go better at another time.
+const TRY_AGAIN: u8 = 11;
+
+/// What the plugin tells the enforcer; any line in return means that it is in force.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Announcement {
+    uid: String,
+    address: Ipv4Addr,
+}
+
+/// Whether the program was called as the plugin.
+pub(crate) fn is_called(program: &OsStr) -> bool {
+    Path::new(program).file_name() == Some(OsStr::new(NAME))
+}
+
+/// Does what the runtime asks for, in the environment and on standard input.
+pub(crate) fn run() -> io::Result<ExitCode> {
+    let word = |name: &str| std::env::var(name).unwrap_or_default();
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text)?;
+    let config: Value = serde_json::from_str(&text)?;
+    let (answer, code) = match word("CNI_COMMAND").as_str() {
+        "ADD" => match add(&config, &word("CNI_ARGS")) {
+            Ok(()) => (config["prevResult"].clone(), ExitCode::SUCCESS),
+            Err(why) => (json!({"cniVersion": VERSION, "code": TRY_AGAIN, "msg": why}), ExitCode::FAILURE),
+        },
+        "VERSION" => (json!({"cniVersion": VERSION, "supportedVersions": [VERSION]}), ExitCode::SUCCESS),
+        _ => return Ok(ExitCode::SUCCESS),
+    };
+    protocol::send(io::stdout(), &answer)?;
+    Ok(code)
+}
+
+fn add(config: &Value, args: &str) -> Result<(), String> {
+    let socket = config["socket"].as_str().ok_or("the configuration names no socket")?;
+    let announcement = announcement(&config["prevResult"], args)?;
+    let name = format!("the enforcer of NetworkPolicy at `{socket}`");
+    let stream = wait::until(&name, PATIENCE, Duration::from_millis(5), || match UnixStream::connect(socket) {
+        Ok(stream) => Look::Ready(stream),
+        Err(why) => Look::NotYet(why.to_string()),
+    });
+    let ask = |stream: UnixStream| {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        protocol::send(&stream, &announcement)?;
+        BufReader::new(stream).read_line(&mut String::new())
+    };
+    match ask(stream.map_err(|late| late.to_string())?) {
+        Ok(1..) => Ok(()),
+        Ok(0) => Err(format!("{name} has ended")),
+        Err(why) => Err(format!("{name} does not know the pod: {why}")),
+    }
+}
+
+fn announcement(result: &Value, args: &str) -> Result<Announcement, String> {
+    let uid = args.split(';').find_map(|pair| pair.strip_prefix("K8S_POD_UID=")).ok_or("no pod is named")?;
+    let addresses = result["ips"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut addresses = addresses.iter().filter_map(|ip| ip["address"].as_str()?.split_once('/')?.0.parse().ok());
+    let address = addresses.next().ok_or("no plugin before this one has given the pod an IPv4 address")?;
+    Ok(Announcement { uid: uid.to_owned(), address })
+}
+
+/// Takes announcements at a socket, on threads of their own.
+pub(super) fn listen(socket: &Path, tell: Sender<News>) -> Result<(), Error> {
+    if let Some(folder) = socket.parent() {
+        crate::cache::private_dir(folder)?;
+    }
+    let _ = std::fs::remove_file(socket);
+    let listener = UnixListener::bind(socket).map_err(Error::file("listen at", socket))?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let tell = tell.clone();
+            thread::spawn(move || drop(hear(stream, &tell)));
+        }
+    });
+    Ok(())
+}
+
+fn hear(stream: UnixStream, tell: &Sender<News>) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line)?;
+    let Announcement { uid, address } = protocol::parse(&line)?;
+    tell.send(News::Announced { uid, address, asker: stream }).map_err(io::Error::other)
+}
+
+/// Answers one that waits: its pod may start.
+pub(super) fn confirm(mut asker: UnixStream) {
+    let _ = asker.write_all(b"in force\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    const ARGS: &str = "IgnoreUnknown=1;K8S_POD_NAMESPACE=a;K8S_POD_NAME=b;K8S_POD_UID=u-1";
+
+    fn result() -> Value {
+        json!({"ips": [{"address": "fd00::2/64"}, {"address": "10.244.0.7/20", "gateway": "10.244.0.1"}]})
+    }
+
+    #[test]
+    fn a_pod_is_announced_with_its_first_ipv4_address() {
+        let address = Ipv4Addr::new(10, 244, 0, 7);
+        assert_eq!(announcement(&result(), ARGS), Ok(Announcement { uid: "u-1".into(), address }));
+        assert!(announcement(&json!({"ips": []}), ARGS).is_err());
+        assert!(announcement(&result(), "K8S_POD_NAME=b").is_err());
+    }
+
+    #[test]
+    fn a_pod_starts_when_its_enforcer_says_so_and_not_when_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("enforcer/node-1.sock");
+        let (tell, news) = channel();
+        listen(&socket, tell).unwrap();
+        let config = json!({"socket": socket, "prevResult": result()});
+        for (confirmed, good) in [(true, true), (false, false)] {
+            let asking = thread::spawn({
+                let config = config.clone();
+                move || add(&config, ARGS)
+            });
+            let News::Announced { uid, address, asker } = news.recv().unwrap() else { unreachable!() };
+            assert_eq!((uid.as_str(), address), ("u-1", Ipv4Addr::new(10, 244, 0, 7)));
+            assert!(!asking.is_finished());
+            if confirmed {
+                confirm(asker)
+            } else {
+                drop(asker)
+            }
+            assert_eq!(asking.join().unwrap().is_ok(), good);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What is known of the cluster.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::in_force::Seen;
+use super::objects::{Namespace, NetworkPolicy, Object, Pod};
+
+/// All objects of one kind.
+#[derive(Debug)]
+pub(super) struct Store<T> {
+    objects: BTreeMap<(String, String), T>,
+    /// The newest `resourceVersion`; nothing before the first list.
+    version: Option<u64>,
+}
+
+/// What a list or a watch says of a kind.
+#[derive(Debug)]
+pub(super) enum Change<T> {
+    /// These are all of them.
+    All(Vec<T>),
+    Written(T),
+    Deleted(T),
+    /// There was no change up to the version.
+    None,
+}
+
+/// What is known of the cluster.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) pods: Store<Pod>,
+    pub(super) namespaces: Store<Namespace>,
+    pub(super) policies: Store<NetworkPolicy>,
+    /// Addresses of this node's pods, by the pods' `uid`, from whoever gave them out.
+    announced: BTreeMap<String, Ipv4Addr>,
+}
+
+/// A pod that has an address of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Located<'a> {
+    pub(super) pod: &'a Pod,
+    pub(super) address: Ipv4Addr,
+}
+
+impl<T> Default for Store<T> {
+    fn default() -> Self {
+        Self { objects: BTreeMap::new(), version: None }
+    }
+}
+
+impl<T: Object> Store<T> {
+    pub(super) fn take(&mut self, change: Change<T>, version: u64) {
+        self.version = Some(version);
+        match change {
+            Change::All(objects) => self.objects = objects.into_iter().map(|object| (key(&object), object)).collect(),
+            Change::Written(object) => drop(self.objects.insert(key(&object), object)),
+            Change::Deleted(object) => drop(self.objects.remove(&key(&object))),
+            Change::None => {}
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.objects.values()
+    }
+}
+
+fn key<T: Object>(object: &T) -> (String, String) {
+    let metadata = object.metadata();
+    (metadata.namespace.clone(), metadata.name.clone())
+}
+
+impl State {
+    /// How far it goes, once every kind was listed.
+    pub(super) fn seen(&self) -> Option<Seen> {
+        Some(Seen {
+            pods: self.pods.version?,
+            namespaces: self.namespaces.version?,
+            network_policies: self.policies.version?,
+        })
+    }
+
+    /// Takes what the network plugin says. It is asked for every sandbox of a pod, and knows before the pod's status does.
+    pub(super) fn announce(&mut self, uid: String, address: Ipv4Addr) {
+        self.announced.insert(uid, address);
+    }
+
+    /// Forgets what was announced of pods that are gone.
+    pub(super) fn forget(&mut self, uid: &str) {
+        self.announced.remove(uid);
+    }
+
+    pub(super) fn knows_pod(&self, uid: &str) -> bool {
+        self.pods.iter().any(|pod| pod.metadata.uid == uid)
+    }
+
+    pub(super) fn namespace(&self, name: &str) -> Option<&Namespace> {
+        self.namespaces.objects.get(&(String::new(), name.to_owned()))
+    }
+
+    /// The pods with addresses, by address. One that has ended has given its address back; of two that still claim the
+    /// same, it is the later one's, and that of one that is being deleted only when nobody else claims it.
+    pub(super) fn located(&self) -> BTreeMap<Ipv4Addr, Located<'_>> {
+        let rank = |pod: &Pod| (pod.metadata.deletion_timestamp.is_none(), pod.metadata.creation_timestamp.clone());
+        let mut located: BTreeMap<Ipv4Addr, Located<'_>> = BTreeMap::new();
+        for pod in self.pods.iter() {
+            let Some(address) = self.address(pod) else { continue };
+            let here = located.get(&address);
+            if here.is_none_or(|here| rank(here.pod) < rank(pod)) {
+                located.insert(address, Located { pod, address });
+            }
+        }
+        located
+    }
+
+    fn address(&self, pod: &Pod) -> Option<Ipv4Addr> {
+        if pod.spec.host_network || ["Succeeded", "Failed"].contains(&pod.status.phase.as_str()) {
+            return None;
+        }
+        let told = || pod.status.pod_ips.iter().find_map(|one| one.ip.parse().ok());
+        self.announced.get(&pod.metadata.uid).copied().or_else(told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn state(pods: Value) -> State {
+        let mut state = State::default();
+        state.pods.take(Change::All(serde_json::from_value(pods).unwrap()), 1);
+        state
+    }
+
+    fn names(state: &State) -> Vec<(String, String)> {
+        let one =
+            |(address, located): (Ipv4Addr, Located<'_>)| (address.to_string(), located.pod.metadata.name.clone());
+        state.located().into_iter().map(one).collect()
+    }
+
+    fn pod(name: &str, address: &str) -> Value {
+        json!({"metadata": {"name": name, "namespace": "a", "uid": name},
+            "status": {"phase": "Running", "podIPs": [{"ip": "fd00::1"}, {"ip": address}]}})
+    }
+
+    fn pair(address: &str, name: &str) -> (String, String) {
+        (address.into(), name.into())
+    }
+
+    #[test]
+    fn an_address_is_that_of_whoever_has_it_now() {
+        let mut ended = pod("ended", "10.0.0.1");
+        ended["status"]["phase"] = json!("Succeeded");
+        let mut going = pod("going", "10.0.0.2");
+        going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        going["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:09Z");
+        let mut host = pod("host", "10.88.0.1");
+        host["spec"]["hostNetwork"] = json!(true);
+        let later = pod("later", "10.0.0.2");
+        let state = state(json!([ended, going, host, later, pod("p", "10.0.0.3")]));
+        assert_eq!(names(&state), [pair("10.0.0.2", "later"), pair("10.0.0.3", "p")]);
+    }
+
+    #[test]
+    fn what_was_announced_comes_before_what_the_status_says() {
+        let mut state = state(json!([pod("p", "10.0.0.3"), {"metadata": {"name": "q", "uid": "q"}}]));
+        state.announce("q".into(), Ipv4Addr::new(10, 0, 0, 4));
+        state.announce("p".into(), Ipv4Addr::new(10, 0, 0, 5));
+        assert_eq!(names(&state), [pair("10.0.0.4", "q"), pair("10.0.0.5", "p")]);
+        state.forget("p");
+        assert_eq!(names(&state), [pair("10.0.0.3", "p"), pair("10.0.0.4", "q")]);
+        assert!(state.knows_pod("q") && !state.knows_pod("r"));
+    }
+
+    #[test]
+    fn a_list_replaces_what_was_known() {
+        let mut state = state(json!([pod("p", "10.0.0.3")]));
+        assert_eq!(state.seen(), None);
+        state.namespaces.take(Change::All(Vec::new()), 5);
+        state.policies.take(Change::None, 6);
+        let p: Pod = serde_json::from_value(pod("p", "10.0.0.9")).unwrap();
+        state.pods.take(Change::Written(p.clone()), 7);
+        assert_eq!(state.seen(), Some(Seen { pods: 7, namespaces: 5, network_policies: 6 }));
+        assert_eq!(names(&state), [pair("10.0.0.9", "p")]);
+        state.pods.take(Change::Deleted(p), 8);
+        assert_eq!(names(&state), []);
+    }
+}

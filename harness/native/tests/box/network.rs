@@ -1,0 +1,244 @@
+//! NetworkPolicies, enforced.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use native::wait::{self, Look};
+use native::{BoxShape, Control, Life, Running, State};
+
+use crate::control::{expect_life, expect_ready, has_ended};
+use crate::host::{expect_nothing, kubectl, processes};
+use crate::lives::{cache, name, start};
+
+const PODS: &str = r#"
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: server, namespace: default, labels: {app: server}}
+  spec:
+    containers:
+    - name: c
+      image: "gauntlet.local/probe:1"
+      args: [listen, "tcp:8080", "tcp:8081", "udp:8080"]
+      ports: [{name: front, containerPort: 8080}]
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: client, namespace: default, labels: {app: client}}
+  spec: {containers: [{name: c, image: "gauntlet.local/probe:1"}]}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: server, namespace: default}
+  spec: {selector: {app: server}, ports: [{port: 80, targetPort: 8080}]}
+"#;
+
+/// Lets clients in, by the port's name, over TCP.
+const LET_IN: &str = r#"
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: server, namespace: default}
+spec:
+  podSelector: {matchLabels: {app: server}}
+  policyTypes: [Ingress]
+  ingress: [{from: [{podSelector: {matchLabels: {app: client}}}], ports: [{port: front}]}]
+"#;
+
+/// A pod that tries to get out from its first moment on, and a policy that has been there before it.
+const LATE: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: late, namespace: default, labels: {app: late}}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: c, image: "gauntlet.local/probe:1", args: [watch, --every, "1", --timeout, "200", --for, "1500", TARGET]}
+"#;
+
+fn deny(app: &str, direction: &str) -> String {
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {app}, namespace: default}}\n\
+         spec: {{podSelector: {{matchLabels: {{app: {app}}}}}, policyTypes: [{direction}]}}\n"
+    )
+}
+
+struct Site(Running);
+
+impl Site {
+    fn start(name: &str) -> Self {
+        let site = Self(start(name, BoxShape { enforce_network_policy: true, ..BoxShape::default() }));
+        site.apply(PODS);
+        site.on(&["wait", "--for=condition=Ready", "pod/server", "pod/client", "--timeout=60s"]);
+        site
+    }
+
+    fn on(&self, args: &[&str]) -> String {
+        kubectl(&cache(), &self.0, args).unwrap()
+    }
+
+    fn apply(&self, manifests: &str) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), manifests).unwrap();
+        self.on(&["apply", "-f", &file.path().display().to_string()]);
+    }
+
+    /// Applies a policy, and waits until the node says that it is in force.
+    fn enforce(&self, manifest: &str, name: &str) {
+        self.apply(manifest);
+        let version = self.on(&["get", "networkpolicy", name, "-o", "jsonpath={.metadata.resourceVersion}"]);
+        let version: u64 = version.parse().unwrap();
+        self.expect("the policy to be in force", |seen| seen.network_policies >= version);
+    }
+
+    fn expect(&self, what: &str, wanted: impl Fn(&native::Seen) -> bool) {
+        let waited = wait::until(what, Duration::from_secs(30), Duration::from_millis(2), || {
+            let told = self.0.network_policy().unwrap();
+            if told.len() == 1 && wanted(&told[0].seen) { Look::Ready(()) } else { Look::NotYet(format!("{told:?}")) }
+        });
+        waited.unwrap();
+    }
+
+    fn address(&self, pod: &str) -> String {
+        self.on(&["get", "pod", pod, "-o", "jsonpath={.status.podIP}"])
+    }
+
+    /// For each target whether it is reached, and where it ends if not.
+    fn reach(&self, pod: &str, targets: &[String]) -> Vec<String> {
+        let words = ["exec", pod, "--", "/probe", "reach", "--timeout", "400"];
+        let words: Vec<&str> = words.into_iter().chain(targets.iter().map(String::as_str)).collect();
+        outcomes(&self.on(&words))
+    }
+}
+
+fn outcomes(lines: &str) -> Vec<String> {
+    let one = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        if line["reached"] == true { "reached".to_owned() } else { format!("{}: {}", line["at"], line["reason"]) }
+    };
+    lines.lines().map(one).collect()
+}
+
+const SILENT: &str = "\"connect\": \"timed-out\"";
+const NO_REPLY: &str = "\"reply\": \"timed-out\"";
+
+pub(crate) fn policies_are_enforced() {
+    let name = name("policy");
+    let site = Site::start(&name);
+    let (server, client) = (site.address("server"), site.address("client"));
+    let service = site.on(&["get", "service", "server", "-o", "jsonpath={.spec.clusterIP}"]);
+    let targets = [
+        format!("tcp://{server}:8080"),
+        format!("tcp://{server}:8081"),
+        format!("udp://{server}:8080"),
+        format!("tcp://{service}:80"),
+    ];
+    assert_eq!(site.reach("client", &targets), ["reached"; 4]);
+    assert_eq!(site.0.network_policy().unwrap()[0].isolated, 0);
+
+    site.enforce(&deny("server", "Ingress"), "server");
+    assert_eq!(site.reach("client", &targets), [SILENT, SILENT, NO_REPLY, SILENT]);
+    assert_eq!(site.reach("server", &targets), ["reached"; 4], "a pod reaches itself, through its Service as well");
+    let inside =
+        site.0.enter().args(["/run/gauntlet/images/probe", "reach", &targets[0], &targets[3]]).output().unwrap();
+    assert_eq!(outcomes(&String::from_utf8(inside.stdout).unwrap()), ["reached"; 2], "a node reaches its pods");
+    assert_eq!(site.0.network_policy().unwrap()[0].isolated, 1);
+
+    // What the API server says after it was away is believed.
+    let api = "kube-apiserver";
+    site.0.control(api, Control::Kill).unwrap();
+    expect_life(&site.0, api, has_ended);
+    site.0.control(api, Control::Start).unwrap();
+    expect_life(&site.0, api, |life| *life == Life { starts: 2, state: State::Alive });
+    expect_ready(&site.0);
+    site.enforce(LET_IN, "server");
+    assert_eq!(site.reach("client", &targets), ["reached", SILENT, NO_REPLY, "reached"]);
+    site.on(&["label", "pod", "client", "--overwrite", "app=stranger"]);
+    let version = site.on(&["get", "pod", "client", "-o", "jsonpath={.metadata.resourceVersion}"]).parse().unwrap();
+    site.expect("the label to be seen", |seen| seen.pods >= version);
+    assert_eq!(site.reach("client", &targets[..1]), [SILENT]);
+
+    // Egress, to other pods and to the node.
+    site.on(&["delete", "networkpolicy", "server"]);
+    site.enforce(&deny("stranger", "Egress"), "stranger");
+    let kubelet = "tcp://10.88.0.1:10250?open".to_owned();
+    assert_eq!(
+        site.reach("client", &[targets[0].clone(), targets[2].clone(), kubelet.clone()]),
+        [SILENT, NO_REPLY, SILENT]
+    );
+    assert_eq!(site.reach("server", &[kubelet]), ["reached"]);
+    site.on(&["delete", "networkpolicy", "stranger"]);
+    let waited =
+        wait::until("the client to be free", Duration::from_secs(20), Duration::from_millis(10), || {
+            match site.reach("client", &targets) {
+                all if all == ["reached"; 4] => Look::Ready(()),
+                some => Look::NotYet(format!("{some:?}")),
+            }
+        });
+    waited.unwrap();
+    assert!(!client.is_empty() && site.0.deaths().is_empty());
+    site.0.down().unwrap();
+    expect_nothing(&cache(), &name);
+}
+
+pub(crate) fn no_packet_slips_through() {
+    let name = name("tight");
+    let site = Site::start(&name);
+    let target = format!("tcp://{}:8080", site.address("server"));
+    let tried = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        (line["tried"].as_u64().unwrap() > 1000, line["reached"].clone())
+    };
+
+    // Before a pod's first packet its policies are there.
+    site.enforce(&deny("late", "Egress"), "late");
+    site.apply(&LATE.replace("TARGET", &target));
+    site.on(&["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/late", "--timeout=60s"]);
+    assert_eq!(tried(site.on(&["logs", "late"]).lines().last().unwrap()), (true, 0.into()));
+
+    // While one table takes the place of another, none is open.
+    site.enforce(&deny("client", "Egress"), "client");
+    let tables = site.0.network_policy().unwrap()[0].tables;
+    let watch =
+        ["exec", "client", "--", "/probe", "watch", "--every", "1", "--timeout", "200", "--for", "5000", &target];
+    let watching = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| site.on(&watch));
+        while !watching.is_finished() {
+            for app in ["server", "other"] {
+                site.apply(&deny(app, "Ingress"));
+            }
+            site.on(&["delete", "networkpolicy", "server", "other"]);
+        }
+        watching.join().unwrap()
+    });
+    let more = site.0.network_policy().unwrap()[0].tables - tables;
+    assert_eq!((tried(watching.lines().last().unwrap()), more >= 4), ((true, 0.into()), true), "{more} tables");
+    site.0.down().unwrap();
+    expect_nothing(&cache(), &name);
+}
+
+pub(crate) fn an_enforcer_that_dies_is_reported() {
+    let name = name("unenforced");
+    let site = Site::start(&name);
+    let target = [format!("tcp://{}:8080", site.address("server"))];
+    site.enforce(&deny("server", "Ingress"), "server");
+    let is_it = |pid: &&str| {
+        let line = std::fs::read(Path::new("/proc").join(pid).join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("__network-policy")
+    };
+    let found = processes(&format!("gauntlet-{name}"));
+    let pid = found.iter().filter_map(|process| process.strip_prefix("process ")).find(is_it).unwrap();
+    assert!(Command::new("kill").args(["-KILL", pid]).status().unwrap().success());
+    expect_life(&site.0, "network-policy", has_ended);
+    let deaths = site.0.deaths();
+    assert!(matches!(deaths.as_slice(), [death] if death.process == "network-policy"), "{deaths:?}");
+    assert_eq!(site.reach("client", &target), [SILENT], "the last table stays");
+
+    // Without an enforcer no pod starts; with one it does.
+    site.apply(&LATE.replace("TARGET", &target[0]));
+    site.0.control("network-policy", Control::Start).unwrap();
+    site.on(&["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/late", "--timeout=60s"]);
+    assert_eq!(site.reach("client", &target), [SILENT]);
+    site.0.down().unwrap();
+    expect_nothing(&cache(), &name);
+}

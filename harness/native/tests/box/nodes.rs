@@ -1,0 +1,111 @@
+//! Boxes of several nodes.
+
+use std::time::Duration;
+
+use native::wait::{self, Look};
+use native::{BoxShape, Control, NodeControl, PROBE_IMAGE, Running, State};
+
+use crate::control::expect_life;
+use crate::host::{expect_nothing, kubectl, wait_for_nothing};
+use crate::lives::{cache, holder, name, start};
+
+pub(crate) fn shape() -> BoxShape {
+    BoxShape { nodes: 2, ..BoxShape::default() }
+}
+
+fn on(running: &Running, args: &[&str]) -> String {
+    kubectl(&cache(), running, args).unwrap()
+}
+
+/// Runs a pod on a node, and returns its address.
+fn pod(running: &Running, name: &str, node: &str, host_network: bool) -> String {
+    let spec = format!(r#"{{"spec":{{"nodeName":"{node}","hostNetwork":{host_network}}}}}"#);
+    let (image, labels) = (format!("--image={PROBE_IMAGE}"), format!("--labels=run={name},app=web"));
+    let port = if host_network { "8081" } else { "8080" };
+    let run = ["run", name, &image, &labels, "--restart=Never", "--overrides", &spec, "--", "serve", port];
+    on(running, &run);
+    on(running, &["wait", "--for=condition=Ready", &format!("pod/{name}"), "--timeout=60s"]);
+    on(running, &["get", "pod", name, "-o", "jsonpath={.status.podIP}"])
+}
+
+/// What a pod gets from an address, once it gets something.
+fn get(running: &Running, pod: &str, target: &str) -> String {
+    let from = ["exec", pod, "--", "/probe", "get", target];
+    let waited = wait::until(target, Duration::from_secs(20), Duration::from_millis(50), || {
+        kubectl(&cache(), running, &from).map_or_else(Look::NotYet, Look::Ready)
+    });
+    waited.unwrap()
+}
+
+pub(crate) fn pods_of_two_nodes_reach_each_other() {
+    let name = name("nodes");
+    let running = start(&name, shape());
+    let parts = r#"jsonpath={.spec.podCIDR} {.status.addresses[?(@.type=="InternalIP")].address}"#;
+    for (node, wanted) in [("node-1", "10.244.0.0/20 10.88.0.1"), ("node-2", "10.244.16.0/20 10.88.0.2")] {
+        assert_eq!(on(&running, &["get", "node", node, "-o", parts]), wanted);
+    }
+    let first = pod(&running, "first", "node-1", false);
+    let second = pod(&running, "second", "node-2", false);
+    let host = pod(&running, "host", "node-2", true);
+    assert!(first.starts_with("10.244.0.") && second.starts_with("10.244.16."), "{first} {second}");
+    assert_eq!(host, "10.88.0.2");
+    on(&running, &["expose", "pod", "second", "--port=80", "--target-port=8080", "--selector=run=second"]);
+    let service = on(&running, &["get", "service", "second", "-o", "jsonpath={.spec.clusterIP}"]);
+    for pod in ["first", "second", "host"] {
+        for target in
+            [format!("{first}:8080/"), format!("{second}:8080/"), format!("{host}:8081/"), format!("{service}:80/")]
+        {
+            assert!(!get(&running, pod, &target).is_empty(), "{pod} {target}");
+        }
+    }
+    let log = on(&running, &["logs", "second"]);
+    assert!(log.contains("serving on port 8080"), "{log}");
+    for process in ["kubelet-2", "kube-proxy-2"] {
+        running.control(process, Control::Kill).unwrap();
+        expect_life(&running, process, |life| matches!(life.state, State::Ended { .. }));
+        running.control(process, Control::Start).unwrap();
+        expect_life(&running, process, |life| life.state == State::Alive && life.starts == 2);
+    }
+    assert!(!get(&running, "second", &format!("{first}:8080/")).is_empty());
+    assert_eq!(running.deaths(), []);
+    running.down().unwrap();
+    expect_nothing(&cache(), &name);
+}
+
+pub(crate) fn nodes_fail_and_come_back() {
+    let name = name("failing");
+    let running = start(&name, shape());
+    let second = pod(&running, "second", "node-2", false);
+    pod(&running, "first", "node-1", false);
+    let target = format!("{second}:8080/");
+    get(&running, "first", &target);
+    let reaches = || kubectl(&cache(), &running, &["exec", "first", "--", "/probe", "get", &target]).is_ok();
+    running.node("node-2", NodeControl::CutOff).unwrap();
+    assert!(!reaches());
+    running.node("node-2", NodeControl::Rejoin).unwrap();
+    get(&running, "first", &target);
+    running.node("node-2", NodeControl::Freeze).unwrap();
+    assert!(!reaches());
+    running.node("node-2", NodeControl::Thaw).unwrap();
+    get(&running, "first", &target);
+    running.node("node-2", NodeControl::Kill).unwrap();
+    assert!(!reaches());
+    assert_eq!(running.deaths(), []);
+    running.node("node-2", NodeControl::Start).unwrap();
+    pod(&running, "third", "node-2", false);
+    running.node("node-1", NodeControl::Freeze).unwrap_err();
+    running.node("node-3", NodeControl::Freeze).unwrap_err();
+    running.down().unwrap();
+    expect_nothing(&cache(), &name);
+}
+
+/// Whether or not a node is frozen.
+pub(crate) fn sigkill_leaves_nothing_of_two_nodes() {
+    for what in ["nodes", "nodes-frozen"] {
+        let name = name(&format!("killed-{what}"));
+        let mut child = holder(&name, "up");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        wait_for_nothing(&cache(), &name);
+    }
+}

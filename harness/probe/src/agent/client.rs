@@ -1,0 +1,142 @@
+//! `agent` and `agent-state`.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use ::agent::agent::{Agent, Config, Live, Times};
+use ::agent::{Crypto, Limits, Version};
+
+use super::Options;
+use crate::dns::resolve::{self, Config as Servers};
+use crate::{show, tls, wait};
+
+/// Where an agent keeps everything, where nothing else is said.
+const DIR: &str = "/agent";
+
+/// How long a name server may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Runs an agent until told to end; it says good-bye to its manager.
+pub(super) fn run(options: Options) -> Result<String, String> {
+    let agent = Agent::new(config(options)?);
+    let runner = Arc::clone(&agent);
+    let (tell, ended) = std::sync::mpsc::channel();
+    wait::while_listening(move || {
+        thread::spawn(move || {
+            let done = runner.run().map_err(|fault| super::chain(&fault));
+            if let Err(why) = &done {
+                eprintln!("probe: {why}");
+            }
+            tell.send(done)
+        });
+        Ok(())
+    })?;
+    agent.stop();
+    ended.recv_timeout(Duration::from_secs(5)).unwrap_or(Ok(())).map(|()| String::new())
+}
+
+/// What the agent of this container says of itself.
+pub(super) fn state(mut options: Options) -> Result<String, String> {
+    let dir = options.dir(DIR);
+    options.end()?;
+    let bytes = show::file(&dir.join("wazuh-agentd.state").to_string_lossy())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn config(mut options: Options) -> Result<Config, String> {
+    let managers = options.text("manager").ok_or("an agent needs a `--manager HOST[,HOST]`")?;
+    let dir = options.dir(DIR);
+    let ca = authority(&mut options, &dir)?;
+    let config = Config {
+        managers: managers.split(',').map(str::to_owned).collect(),
+        enrol_manager: options.text("enrol-manager"),
+        enrols: options.flag("enrol", true)?,
+        enrol_ip: options.text("enrol-ip"),
+        port: options.or("port", 1514)?,
+        enrol_port: options.or("enrol-port", 1515)?,
+        protocol: options.or("protocol", ::agent::Protocol::Tcp)?,
+        crypto: match options.text("crypto").as_deref() {
+            None | Some("aes") => Crypto::Aes,
+            Some("blowfish") => Crypto::Blowfish,
+            Some(other) => return Err(format!("`{other}` is not a cipher: write aes or blowfish")),
+        },
+        name: options.text("name").unwrap_or_else(own_name),
+        version: options.or("version", Version::KNOWN)?,
+        password: options.text("password-file").map(Into::into),
+        ca,
+        clock_ahead: options.or("clock-ahead", 0)?,
+        dir,
+        limits: limits(&mut options)?,
+        times: times(&mut options)?,
+        live: live(&mut options)?,
+        logs: options.text("log").map(Into::into),
+        resolve: addresses,
+    };
+    options.end()?;
+    Ok(config)
+}
+
+/// The name of this container, which is its pod's.
+fn own_name() -> String {
+    std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned()
+}
+
+/// The file with the authority to believe: given, or made from a word that the manager is given too.
+fn authority(options: &mut Options, dir: &Path) -> Result<Option<std::path::PathBuf>, String> {
+    let Some(word) = options.text("authority") else { return Ok(options.text("ca").map(Into::into)) };
+    let (path, text) = (dir.join("ca.pem"), tls::authority_pem(&word)?);
+    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, text));
+    written.map_err(|why| format!("failed to write `{}`: {why}", path.display())).map(|()| Some(path))
+}
+
+fn limits(options: &mut Options) -> Result<Limits, String> {
+    let shipped = Limits::default();
+    Ok(Limits {
+        size: options.or("queue-size", shipped.size)?,
+        per_second: options.or("events-per-second", shipped.per_second)?,
+        tolerance: options.seconds("tolerance", shipped.tolerance)?,
+        ..shipped
+    })
+}
+
+fn times(options: &mut Options) -> Result<Times, String> {
+    let shipped = Times::default();
+    let shipped = options.value("times")?.map_or(shipped, |by| shipped.scaled(by));
+    let connect = options.text("connect-timeout").map(|text| {
+        let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        seconds.ok_or_else(|| format!("`--connect-timeout {text}`: that is not a time in seconds"))
+    });
+    Ok(Times {
+        connect: connect.transpose()?.or(shipped.connect),
+        receive: options.seconds("receive-timeout", shipped.receive)?,
+        retry: options.seconds("retry", shipped.retry)?,
+        max_retries: options.or("max-retries", shipped.max_retries)?,
+        notify: options.seconds("notify", shipped.notify)?,
+        no_ack: options.seconds("no-ack", shipped.no_ack)?,
+        enrol_step: options.seconds("enrol-step", shipped.enrol_step)?,
+        enrol_most: options.seconds("enrol-most", shipped.enrol_most)?,
+        after_enrolment: options.seconds("after-enrolment", shipped.after_enrolment)?,
+        resolve_tries: options.or("resolve-tries", shipped.resolve_tries)?,
+        poll: options.seconds("poll", shipped.poll)?,
+        state: options.seconds("state-every", shipped.state)?,
+        ..shipped
+    })
+}
+
+fn live(options: &mut Options) -> Result<Option<Live>, String> {
+    let Some(events) = options.value("events")? else { return Ok(None) };
+    Ok(Some(Live {
+        source: options.text("source").unwrap_or_else(|| "live".into()),
+        events,
+        rate: options.or("rate", 0.0)?,
+        when_connected: options.flag("when-connected", false)?,
+    }))
+}
+
+fn addresses(name: &str) -> Result<Vec<IpAddr>, String> {
+    let found = resolve::addresses(name, &Servers::own(), PATIENCE);
+    found.map(|found| found.addresses).map_err(|fault| fault.reason.word().to_owned())
+}

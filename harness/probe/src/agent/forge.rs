@@ -1,0 +1,111 @@
+//! `agent-forge KIND --manager HOST [--port N] [--dir DIR]`: what no honest agent sends. With the key of the agent in
+//! DIR where one is needed, as somebody has it who took it, or recorded what it sealed.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+use ::agent::{Counter, Crypto, Event, Key, Mark, frame, seal};
+
+use super::{Options, chain};
+use crate::dns::resolve::{self, Config as Servers};
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Sends, and says what came of it.
+pub(super) fn run(words: &[&str]) -> Result<String, String> {
+    let [kind, rest @ ..] = words else { return Err("what? `agent-forge KIND --manager HOST`".into()) };
+    let mut options = Options::read(rest)?;
+    let host = options.text("manager").ok_or("to whom? `--manager HOST`")?;
+    let (port, dir) = (options.or("port", 1514)?, options.dir("/agent"));
+    options.end()?;
+    let messages = messages(kind, &dir)?;
+    let to = address(&host, port)?;
+    let said: Vec<&str> = messages.iter().map(|bytes| send(to, bytes)).collect::<Result<_, _>>()?;
+    Ok(format!("{}\n", said.join(", ")))
+}
+
+/// The bytes of each connection.
+fn messages(kind: &str, dir: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let length = |length: u32, bytes: &[u8]| [&length.to_le_bytes(), bytes].concat();
+    let framed = |bytes: &[u8]| length(u32::try_from(bytes.len()).unwrap_or(u32::MAX), bytes);
+    Ok(match kind {
+        // One message, recorded and sent three times.
+        "replay" => vec![framed(&sealed(&key(dir)?)?); 3],
+        "oversized" => vec![length(u32::MAX, b"x")],
+        "empty" => vec![length(0, b"")],
+        "truncated" => {
+            let whole = sealed(&key(dir)?)?;
+            vec![framed(&whole[..whole.len() / 2]), length(60_000, &whole)]
+        }
+        "wrong-key" => {
+            let key = key(dir)?;
+            let other = Key::new(key.id, &key.name, &key.ip).map_err(|fault| chain(&fault))?;
+            vec![framed(&sealed(&other)?)]
+        }
+        "unknown-id" => {
+            vec![framed(&sealed(&Key::new("999".into(), "nobody", "any").map_err(|fault| chain(&fault))?)?)]
+        }
+        "junk" => vec![framed(b"\x16\x03\x01 not what was meant"), framed(b"!!!")],
+        "ping" => vec![framed(frame::PING)],
+        _ => return Err(format!("`{kind}` is nothing that can be forged")),
+    })
+}
+
+fn key(dir: &Path) -> Result<Key, String> {
+    let keys = Key::load(&dir.join("client.keys")).map_err(|fault| chain(&fault))?;
+    keys.into_iter().next().ok_or_else(|| format!("there is no key in `{}`", dir.display()))
+}
+
+/// An event with a number far ahead of the agent's own.
+fn sealed(key: &Key) -> Result<Vec<u8>, String> {
+    let event = Event::of_agent(Mark { source: "forged".into(), number: 1 }.to_string());
+    let (counter, id) = (Counter { global: 1_000_000, local: 1 }, Some(key.id.as_str()));
+    seal(&key.secret(), Crypto::Aes, counter, id, &event.payload()).map_err(|fault| chain(&fault))
+}
+
+fn address(host: &str, port: u16) -> Result<SocketAddr, String> {
+    if let Ok(mut found) = (host, port).to_socket_addrs()
+        && host.parse::<std::net::IpAddr>().is_ok()
+        && let Some(address) = found.next()
+    {
+        return Ok(address);
+    }
+    let found = resolve::addresses(host, &Servers::own(), PATIENCE).map_err(|fault| fault.reason.word().to_owned())?;
+    let first = found.addresses.first().ok_or_else(|| format!("no address for `{host}`"))?;
+    Ok(SocketAddr::new(*first, port))
+}
+
+/// What the manager does about it, within a moment.
+fn send(to: SocketAddr, bytes: &[u8]) -> Result<&'static str, String> {
+    let mut stream = TcpStream::connect_timeout(&to, PATIENCE).map_err(|why| format!("failed to connect: {why}"))?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(|why| why.to_string())?;
+    stream.write_all(bytes).map_err(|why| format!("failed to send: {why}"))?;
+    Ok(match frame::read(&mut stream) {
+        Ok(Some(message)) if message == frame::PONG => "pong",
+        Ok(Some(_)) => "answered",
+        Ok(None) => "closed",
+        Err(::agent::Error::Network { source, .. })
+            if matches!(source.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
+        {
+            "taken in silence"
+        }
+        Err(_) => "closed",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_a_key_says_that_there_is_none() {
+        for kind in ["replay", "truncated", "wrong-key"] {
+            assert!(messages(kind, Path::new("/nowhere")).is_err_and(|why| why.contains("no key")), "{kind}");
+        }
+        for kind in ["oversized", "empty", "unknown-id", "junk", "ping"] {
+            assert!(!messages(kind, Path::new("/nowhere")).unwrap().is_empty(), "{kind}");
+        }
+    }
+}

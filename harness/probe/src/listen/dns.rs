@@ -1,0 +1,47 @@
+//! A name server with the names of its arguments, over UDP and TCP. It prints each name that it is asked for: what is
+//! carried out of a network in names arrives here.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use super::spec::Zone;
+use super::{streams, udp};
+use crate::dns::codec::{self, Kind, LONGEST, LONGEST_OVER_UDP};
+use crate::web::PATIENCE;
+
+/// Serves `zone` at `port`; over TCP at the same, which is why a port of 0 is looked for over UDP first.
+pub(super) fn serve(port: u16, zone: Zone) -> Result<u16, String> {
+    let zone = Arc::new(zone);
+    let names = Arc::clone(&zone);
+    let port = udp::answer_all(port, move |peer, query| answer(&names, peer, query, LONGEST_OVER_UDP))?;
+    streams(port, move |stream| _ = over_tcp(stream, &zone))
+}
+
+fn over_tcp(mut stream: TcpStream, zone: &Zone) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let peer = stream.peer_addr()?;
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut query)?;
+    let Some(reply) = answer(zone, peer, &query, LONGEST) else { return Ok(()) };
+    let length = u16::try_from(reply.len()).map_err(|_| std::io::ErrorKind::InvalidData)?;
+    stream.write_all(&[&length.to_be_bytes(), reply.as_slice()].concat())
+}
+
+fn answer(zone: &Zone, peer: SocketAddr, query: &[u8], longest: usize) -> Option<Vec<u8>> {
+    let asked = codec::read(query).filter(|message| !message.is_answer)?;
+    let (name, kind) = asked.question.as_ref()?;
+    println!("asked for {name} by {}", peer.ip().to_canonical());
+    let of = |wanted: &str| -> Vec<Ipv4Addr> {
+        zone.iter().filter(|(name, _)| name == wanted).map(|(_, address)| *address).collect()
+    };
+    let mut addresses = of(name);
+    if addresses.is_empty() {
+        addresses = of("*");
+    }
+    let code = if addresses.is_empty() { 3 } else { 0 };
+    let shown = if *kind == Kind::A { addresses.as_slice() } else { &[] };
+    codec::answer(&asked, code, shown, longest)
+}

@@ -1,0 +1,103 @@
+//! What is served where: `SCHEME:PORT[=ARGUMENT,…]`.
+
+use std::net::Ipv4Addr;
+
+use crate::tls::Identity;
+
+/// One port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spec {
+    pub(super) port: u16,
+    pub(super) what: What,
+}
+
+/// What answers there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Tcp,
+    Udp,
+    Http,
+    /// Arguments: names of the certificate, `expired`, `authority:WORD`; or `cert:FILE` and `key:FILE`.
+    Tls(Identity),
+    /// Arguments: `NAME:ADDRESS`, and `*:ADDRESS` for every other name; a name may have several.
+    Dns(Zone),
+}
+
+/// Names and their addresses.
+pub(super) type Zone = Vec<(String, Ipv4Addr)>;
+
+impl Spec {
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not SCHEME:PORT[=ARGUMENT,…] with tcp, udp, http, tls or dns");
+        let (head, arguments) = text.split_once('=').unwrap_or((text, ""));
+        let (scheme, port) = head.split_once(':').ok_or_else(wrong)?;
+        let port = port.parse().map_err(|_| wrong())?;
+        let mut arguments = arguments.split(',').filter(|argument| !argument.is_empty());
+        let what = match scheme {
+            "tls" => What::Tls(identity(arguments)),
+            "dns" => {
+                let zone: Option<Zone> = arguments.map(entry).collect();
+                What::Dns(zone.ok_or_else(|| format!("`{text}`: a name and its address are NAME:ADDRESS"))?)
+            }
+            _ if arguments.next().is_some() => return Err(format!("`{text}`: {scheme} takes no arguments")),
+            "tcp" => What::Tcp,
+            "udp" => What::Udp,
+            "http" => What::Http,
+            _ => return Err(wrong()),
+        };
+        Ok(Self { port, what })
+    }
+}
+
+fn identity<'a>(arguments: impl Iterator<Item = &'a str>) -> Identity {
+    let mut identity = Identity::default();
+    for argument in arguments {
+        match argument.split_once(':') {
+            None if argument == "expired" => identity.expired = true,
+            Some(("authority", word)) => identity.authority = Some(word.to_owned()),
+            Some(("cert", file)) => identity.cert = Some(file.to_owned()),
+            Some(("key", file)) => identity.key = Some(file.to_owned()),
+            _ => identity.names.push(argument.to_owned()),
+        }
+    }
+    identity
+}
+
+fn entry(text: &str) -> Option<(String, Ipv4Addr)> {
+    let (name, address) = text.rsplit_once(':')?;
+    Some((name.to_ascii_lowercase(), address.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ports_and_arguments_are_read() {
+        assert_eq!(Spec::read("tcp:80"), Ok(Spec { port: 80, what: What::Tcp }));
+        let zone = vec![("a.b".into(), Ipv4Addr::new(10, 0, 0, 1)), ("*".into(), Ipv4Addr::new(10, 0, 0, 2))];
+        assert_eq!(Spec::read("dns:53=A.b:10.0.0.1,*:10.0.0.2"), Ok(Spec { port: 53, what: What::Dns(zone) }));
+        let Ok(Spec { what: What::Tls(identity), .. }) = Spec::read("tls:1=db,expired,authority:one") else { panic!() };
+        assert_eq!((identity.names, identity.expired), (vec!["db".to_owned()], true));
+        assert_eq!(identity.authority.as_deref(), Some("one"));
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_refused() {
+        for text in ["", "tcp", "tcp:x", "tcp:65536", "tcp:1=a", "ftp:1", "dns:53=a", "dns:53=a:b"] {
+            assert!(Spec::read(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*", rest in "\\PC*") {
+            let _ = Spec::read(&text);
+            for scheme in ["tls:1=", "dns:1=", "tcp:"] {
+                let _ = Spec::read(&format!("{scheme}{rest}"));
+            }
+        }
+    }
+}

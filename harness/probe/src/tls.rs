@@ -1,0 +1,229 @@
+//! TLS with certificates of our own making. An authority is a word: its key comes from the word, so that client and
+//! server need no file in common. That is for tests alone: whoever knows the word is the authority.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore,
+    ServerConfig, ServerConnection, SignatureScheme, StreamOwned,
+};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use time::OffsetDateTime;
+
+use crate::wire::{At, Fault, Reason, Trust};
+
+/// How long a client may take for a handshake.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who a server says that it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The names and addresses in its certificate; `probe` where there are none.
+    pub(crate) names: Vec<String>,
+    /// Its certificate is over.
+    pub(crate) expired: bool,
+    /// It is good since a year ago, and until so many days from now.
+    pub(crate) days: Option<i32>,
+    /// The authority behind it; a random one where there is none.
+    pub(crate) authority: Option<String>,
+    /// Files (PEM) instead of all that.
+    pub(crate) cert: Option<String>,
+    pub(crate) key: Option<String>,
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The authority of this word, as PKCS #8 (RFC 8410) and as a certificate.
+fn authority(word: &str) -> Result<(Certificate, Issuer<'static, KeyPair>), String> {
+    const PKCS8: [u8; 16] = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
+    let seed = digest(&SHA256, format!("gauntlet probe {word}").as_bytes());
+    let der = [&PKCS8, seed.as_ref()].concat();
+    let wrong = |why: &dyn std::fmt::Display| format!("failed to make the authority `{word}`: {why}");
+    let key = KeyPair::try_from(der).map_err(|why| wrong(&why))?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, format!("gauntlet probe {word}"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).map_err(|why| wrong(&why))?;
+    Ok((certificate, Issuer::new(params, key)))
+}
+
+fn random_word() -> Result<String, String> {
+    let mut bytes = [0; 16];
+    SystemRandom::new().fill(&mut bytes).map_err(|why| format!("there are no random bytes: {why}"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What a server of this identity needs.
+pub(crate) fn server(identity: &Identity) -> Result<Arc<ServerConfig>, String> {
+    let (chain, key) = match (&identity.cert, &identity.key) {
+        (Some(cert), Some(key)) => from_files(cert, key)?,
+        (None, None) => made(identity)?,
+        _ => return Err("a certificate's file and its key's go together: cert:FILE,key:FILE".into()),
+    };
+    let wrong = |why: Error| format!("the certificate cannot be used: {why}");
+    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    builder.and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key)).map(Arc::new).map_err(wrong)
+}
+
+type Chain = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn from_files(cert: &str, key: &str) -> Result<Chain, String> {
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|why| format!("failed to read `{key}`: {why}"))?;
+    Ok((certificates(cert)?, key))
+}
+
+fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+    read.map_err(|why| format!("failed to read `{file}`: {why}"))
+}
+
+fn made(identity: &Identity) -> Result<Chain, String> {
+    let (certificate, key) = signed(identity)?;
+    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|why| format!("failed to make a key: {why}"))?;
+    Ok((vec![certificate.der().clone()], key))
+}
+
+/// The certificate of this authority, in PEM.
+pub(crate) fn authority_pem(word: &str) -> Result<String, String> {
+    authority(word).map(|(certificate, _)| certificate.pem())
+}
+
+/// A certificate for this identity and its key, in PEM.
+pub(crate) fn pem(identity: &Identity) -> Result<(String, String), String> {
+    signed(identity).map(|(certificate, key)| (certificate.pem(), key.serialize_pem()))
+}
+
+fn signed(identity: &Identity) -> Result<(Certificate, KeyPair), String> {
+    let (_, issuer) = authority(&identity.authority.clone().map_or_else(random_word, Ok)?)?;
+    let names = if identity.names.is_empty() { vec!["probe".to_owned()] } else { identity.names.clone() };
+    let wrong = |why: rcgen::Error| format!("failed to make a certificate for {}: {why}", names.join(", "));
+    let mut params = CertificateParams::new(names.clone()).map_err(wrong)?;
+    if identity.expired {
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 1, 1);
+    }
+    if let Some(days) = identity.days {
+        let now = OffsetDateTime::now_utc();
+        params.not_before = now - time::Duration::days(365);
+        params.not_after = now + time::Duration::days(days.into());
+    }
+    let key = KeyPair::generate().map_err(wrong)?;
+    let certificate = params.signed_by(&key, &issuer).map_err(wrong)?;
+    Ok((certificate, key))
+}
+
+/// Takes a client in.
+pub(crate) fn accept(stream: &TcpStream, config: &Arc<ServerConfig>) -> io::Result<impl Read + Write + use<>> {
+    let mut stream = stream.try_clone()?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+    while session.is_handshaking() {
+        session.complete_io(&mut stream)?;
+    }
+    Ok(StreamOwned::new(session, stream))
+}
+
+/// A session with the server at the other end, if it is one that we believe.
+pub(crate) fn connect(mut stream: TcpStream, host: &str, trust: &Trust) -> Result<impl Read + Write + use<>, Fault> {
+    let unusable = |_| Fault::new(At::Tls, Reason::Other);
+    let config = client(trust).map_err(unusable)?;
+    let name = trust.name.as_deref().unwrap_or(host).to_owned();
+    let name = ServerName::try_from(name).map_err(|_| Fault::new(At::Tls, Reason::CertificateName))?;
+    let mut session = ClientConnection::new(config, name).map_err(|_| Fault::new(At::Tls, Reason::Other))?;
+    while session.is_handshaking() {
+        session.complete_io(&mut stream).map_err(|fault| Fault::new(At::Tls, reason(&fault)))?;
+    }
+    Ok(StreamOwned::new(session, stream))
+}
+
+fn client(trust: &Trust) -> Result<Arc<ClientConfig>, String> {
+    let wrong = |why: Error| why.to_string();
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(wrong)?;
+    if trust.insecure {
+        let anybody = Arc::new(Anybody(provider()));
+        return Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()));
+    }
+    let mut roots = RootCertStore::empty();
+    if let Some(file) = &trust.ca {
+        certificates(file)?.into_iter().try_for_each(|root| roots.add(root)).map_err(wrong)?;
+    } else {
+        // Where nobody is believed, an authority of a random word is, which nobody has a certificate of.
+        let word = trust.authority.clone().map_or_else(random_word, Ok)?;
+        roots.add(authority(&word)?.0.der().clone()).map_err(wrong)?;
+    }
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// The word for what ended a handshake.
+fn reason(fault: &io::Error) -> Reason {
+    let Some(error) = fault.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
+        return Reason::of(fault);
+    };
+    match error {
+        Error::InvalidCertificate(certificate) => match certificate {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Reason::CertificateExpired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Reason::CertificateNotYetValid
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Reason::CertificateName
+            }
+            _ => Reason::CertificateUnknown,
+        },
+        Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => Reason::NotTls,
+        Error::AlertReceived(AlertDescription::CloseNotify) => Reason::Closed,
+        _ => Reason::Handshake,
+    }
+}
+
+/// Believes everybody, and still wants them to hold the key of what they show.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

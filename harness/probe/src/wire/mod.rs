@@ -1,0 +1,14 @@
+//! The client's side: what reaches what, and at which stage it ends where it does not.
+
+mod attempt;
+mod fault;
+mod hold;
+mod reach;
+mod target;
+mod watch;
+
+pub(crate) use fault::{At, Fault, Reason};
+pub(crate) use hold::{BEHIND, behind, held, hold};
+pub(crate) use reach::reach;
+pub(crate) use target::Trust;
+pub(crate) use watch::{Pace, watch};

@@ -1,0 +1,158 @@
+//! Opens connections to a target at a fixed rate, and says when it changes whether they get through.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+
+use super::Fault;
+use super::attempt::attempt;
+use super::target::Target;
+
+/// How a watch goes about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pace {
+    /// From the beginning of one connection to that of the next, however long either takes.
+    pub(crate) every: Duration,
+    /// For each stage of a connection.
+    pub(crate) patience: Duration,
+    /// For how long.
+    pub(crate) lasting: Duration,
+}
+
+/// One connection: which one, when it began, since the watch's beginning, and how it ended.
+struct Tried {
+    index: u64,
+    began: Duration,
+    end: Result<(), Fault>,
+}
+
+/// Watches until its time is over. Each line tells of a change by the time at which the first connection of the new
+/// kind *began*; the last line counts.
+///
+/// # Errors
+/// A text that is no target.
+pub(crate) fn watch(text: &str, pace: Pace, mut say: impl FnMut(&str)) -> Result<(), String> {
+    let target = Target::read(text)?;
+    let (start, clock) = (Instant::now(), SystemTime::now());
+    let (tell, told) = mpsc::channel::<Tried>();
+    let beat = target.clone();
+    thread::spawn(move || open_all(&beat, pace, start, &tell));
+    let mut tally = Tally::default();
+    // One that is let through ends sooner than one before it that runs into its time-out.
+    let mut early = BTreeMap::new();
+    for tried in told {
+        early.insert(tried.index, tried);
+        while let Some(tried) = early.remove(&tally.tried) {
+            if let Some(change) = tally.note(&tried) {
+                say(&line(&target, clock, tried.began, &change));
+            }
+        }
+    }
+    let counted = json!({"target": target.text, "tried": tally.tried, "reached": tally.reached,
+                         "ms": millis(start.elapsed())});
+    say(&counted.to_string());
+    Ok(())
+}
+
+/// Begins a connection at each beat, on time, in a thread of its own.
+fn open_all(target: &Target, pace: Pace, start: Instant, tell: &Sender<Tried>) {
+    let (_keep, never) = mpsc::channel::<()>();
+    let (mut index, mut due) = (0, Duration::ZERO);
+    while due < pace.lasting {
+        if let Some(left) = due.checked_sub(start.elapsed()).filter(|left| !left.is_zero())
+            && never.recv_timeout(left) != Err(RecvTimeoutError::Timeout)
+        {
+            return;
+        }
+        let (target, tell) = (target.clone(), tell.clone());
+        let began = start.elapsed();
+        let connection = move || {
+            _ = tell.send(Tried { index, began, end: attempt(&target, pace.patience).end });
+        };
+        if thread::Builder::new().stack_size(256 << 10).spawn(connection).is_err() {
+            return;
+        }
+        index += 1;
+        due += pace.every.max(Duration::from_millis(1));
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    tried: u64,
+    reached: u64,
+    last: Option<Option<Fault>>,
+    /// Connections that were let through since the last change, or blocked.
+    since: u64,
+}
+
+/// A change, and how many connections went the other way before it.
+struct Change {
+    fault: Option<Fault>,
+    before: u64,
+}
+
+impl Tally {
+    fn note(&mut self, tried: &Tried) -> Option<Change> {
+        self.tried += 1;
+        self.reached += u64::from(tried.end.is_ok());
+        let now = tried.end.err();
+        let changed = self.last.is_none_or(|last| last.is_some() != now.is_some());
+        self.last = Some(now);
+        self.since += 1;
+        changed.then(|| Change { fault: now, before: std::mem::replace(&mut self.since, 1) - 1 })
+    }
+}
+
+fn line(target: &Target, clock: SystemTime, began: Duration, change: &Change) -> String {
+    let at = clock.duration_since(UNIX_EPOCH).unwrap_or_default() + began;
+    let mut line = Map::new();
+    line.insert("target".into(), target.text.as_str().into());
+    line.insert("time".into(), json!(at.as_micros() as f64 / 1_000_000.0));
+    line.insert("ms".into(), millis(began));
+    line.insert("reached".into(), change.fault.is_none().into());
+    if let Some(fault) = change.fault {
+        line.insert("at".into(), fault.at.word().into());
+        line.insert("reason".into(), fault.reason.word().into());
+    }
+    line.insert("before".into(), change.before.into());
+    Value::Object(line).to_string()
+}
+
+fn millis(time: Duration) -> Value {
+    json!(time.as_micros() as f64 / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::listen;
+
+    #[test]
+    fn a_door_that_opens_is_seen_once() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let opener = thread::spawn(move || {
+            let (_keep, never) = mpsc::channel::<()>();
+            _ = never.recv_timeout(Duration::from_millis(150));
+            listen::start(&[&format!("tcp:{port}")]).unwrap();
+        });
+        let pace = Pace {
+            every: Duration::from_millis(10),
+            patience: Duration::from_millis(200),
+            lasting: Duration::from_millis(400),
+        };
+        let mut lines: Vec<Value> = Vec::new();
+        let target = format!("tcp://127.0.0.1:{port}");
+        watch(&target, pace, |line| lines.push(serde_json::from_str(line).unwrap())).unwrap();
+        opener.join().unwrap();
+        let reached: Vec<&Value> = lines.iter().map(|line| &line["reached"]).collect();
+        assert_eq!((reached[0], reached[1], lines.len()), (&json!(false), &json!(true), 3), "{lines:?}");
+        assert!(lines[1]["before"].as_u64() > Some(5), "{lines:?}");
+        assert_eq!(lines[2]["tried"], 40);
+    }
+}
