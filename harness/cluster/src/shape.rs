@@ -191,5 +191,6 @@ fn installed(install: &Install) -> native::Install {
         Install::Kyverno => native::Install::Kyverno,
         Install::PolicyController => native::Install::PolicyController,
         Install::ExternalSecrets => native::Install::ExternalSecrets,
+        Install::Vault => native::Install::Vault,
     }
 }

@@ -112,4 +112,8 @@ pub enum Install {
     PolicyController,
     /// External Secrets Operator.
     ExternalSecrets,
+    /// Vault, at `http://10.96.0.200:8200` (and `http://vault.box:8200` for External Secrets Operator), unsealed: its root
+    /// token is `gauntlet-root`, it keeps key-value pairs under `secret`, and ServiceAccounts of the cluster log in under
+    /// `auth/kubernetes`. It is the StatefulSet `vault` of the namespace `vault`.
+    Vault,
 }

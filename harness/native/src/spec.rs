@@ -80,6 +80,8 @@ pub enum Install {
     PolicyController,
     /// The program and definitions of External Secrets Operator.
     ExternalSecrets,
+    /// Vault's program.
+    Vault,
 }
 
 impl BoxShape {

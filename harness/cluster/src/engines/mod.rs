@@ -1,7 +1,8 @@
-//! Installs what verifies images at admission, and what brings secrets in. Such an engine runs as pods of the test image,
-//! with its own program from the box; what it wants to find in the cluster is partly ours (below `manifests`) and partly
-//! its own, read from its component's data. It is ready when it has been seen at work: when the API server, on its word,
-//! has refused an object that is known to be bad, or when a secret has come in.
+//! Installs what verifies images at admission, what brings secrets in, and where they come from. Such an engine runs as
+//! pods of the test image, with its own program from the box; what it wants to find in the cluster is partly ours (below
+//! `manifests`) and partly its own, read from its component's data. It is ready when it has been seen at work: when the
+//! API server, on its word, has refused an object that is known to be bad, when a secret has come in, or when a
+//! ServiceAccount has been let in.
 
 mod api;
 mod certificates;
@@ -10,6 +11,7 @@ mod external_secrets;
 mod kyverno;
 mod policy_controller;
 mod tuf;
+mod vault;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -153,9 +155,12 @@ pub(crate) async fn install(
         let engine = "External Secrets Operator";
         external_secrets::install(site).await.map_err(|why| Error::Engine { engine, why })
     });
-    let (kyverno, policy_controller, external_secrets) =
-        tokio::try_join!(kyverno, policy_controller, external_secrets)?;
-    Ok([kyverno, policy_controller, external_secrets].into_iter().flatten().collect())
+    let vault = one(shape, Install::Vault, "vault", start, async || {
+        vault::install(site).await.map_err(|why| Error::Engine { engine: "Vault", why })
+    });
+    let (kyverno, policy_controller, external_secrets, vault) =
+        tokio::try_join!(kyverno, policy_controller, external_secrets, vault)?;
+    Ok([kyverno, policy_controller, external_secrets, vault].into_iter().flatten().collect())
 }
 
 /// Installs one engine, if it is wanted, and says when it was ready.

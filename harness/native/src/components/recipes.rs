@@ -50,7 +50,7 @@ macro_rules! kubernetes {
     };
 }
 
-pub(super) static PINNED: [Component; 14] = [
+pub(super) static PINNED: [Component; 15] = [
     kubernetes!("1.36.3"),
     kubernetes!("1.35.4"),
     RUNTIME,
@@ -65,6 +65,7 @@ pub(super) static PINNED: [Component; 14] = [
     verifiers::KYVERNO,
     verifiers::POLICY_CONTROLLER,
     stores::EXTERNAL_SECRETS,
+    stores::VAULT,
 ];
 
 /// What looks into etcd, and saves and restores what it holds.
