@@ -61,7 +61,7 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, blocks: usize, out: 
 /// Makes ever more policies for many pods, and one more each time.
 async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box<dyn Error>> {
     let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
-    let all: Vec<Value> = (0..pods).map(|index| pod(&format!("many-{index}"), &group(index), &["pause"])).collect();
+    let all: Vec<Value> = (0..pods).map(|index| pod(&format!("many-{index}"), group(index), &["pause"])).collect();
     create_all(cluster, PODS, &all).await?;
     running(cluster, "group", pods).await?;
     let mut rows = Vec::new();

@@ -1,0 +1,24 @@
+//! Cases for the oracles: small, from small pools of names, so that things meet; and odd, where the rules have corners.
+
+pub mod network;
+pub mod pod_security;
+pub mod rbac;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// One of these, owned.
+fn word(words: &'static [&'static str]) -> impl Strategy<Value = String> {
+    select(words).prop_map(str::to_owned)
+}
+
+/// Up to `most` of these, in their order, each at most once.
+fn some_of<T: Clone + std::fmt::Debug + 'static>(all: Vec<T>, most: usize) -> impl Strategy<Value = Vec<T>> {
+    let most = most.min(all.len());
+    prop::sample::subsequence(all, 0..=most)
+}
+
+/// A value in one of `of` cases.
+fn seldom<T: std::fmt::Debug + Clone>(of: u32, strategy: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
+    prop::option::weighted(1.0 / f64::from(of), strategy)
+}
