@@ -16,8 +16,8 @@ pub(super) const EXTERNAL_SECRETS: Component = tools!(
     ]
 );
 
-/// Under the MPL. Releases after it want an `sdk` from between two of its releases, which cannot be had: they do not
-/// compile with the one before, and with the one behind they end at their first request.
+/// Under the MPL. 1.14.1 and 1.14.3 want an `sdk` from between two of its releases, which cannot be had: one ends at its
+/// first request, the other does not compile.
 pub(super) const VAULT: Component = tools!("vault", "1.13.2", ["vault"], renames: [], data: []);
 
 const fn defined(name: &'static str, path: &'static str) -> Data {
