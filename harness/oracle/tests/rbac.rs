@@ -191,6 +191,15 @@ fn rules_are_gathered_through_others_that_gather() {
 }
 
 #[test]
+fn a_role_that_finds_nothing_to_gather_keeps_its_own_rules() {
+    let mut world = everywhere(json!([{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]));
+    let gathers = json!({"metadata": {"name": "r"}, "rules": world.cluster_roles[0].rules,
+        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"part": "nobody"}}]}});
+    world.cluster_roles = read(&[gathers]);
+    assert_eq!(allowed(&world, &jane(), &["get pods", "list pods"]), ["get pods"]);
+}
+
+#[test]
 fn a_grant_names_binding_role_and_rule() {
     let world = bound(role_ref("Role", "r"), subject("Group", "devs"));
     let grant = allows(&world, &jane(), &request("get pods in one")).unwrap().unwrap();

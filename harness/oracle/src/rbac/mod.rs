@@ -18,7 +18,8 @@ use crate::Error;
 pub struct World {
     /// Roles.
     pub roles: Vec<Role>,
-    /// Cluster roles. One that aggregates has the rules of those that it selects, whatever its own say.
+    /// Cluster roles. One that aggregates has the rules of those that it selects, and its own where it
+    /// finds none.
     pub cluster_roles: Vec<ClusterRole>,
     /// Bindings in a namespace.
     pub role_bindings: Vec<RoleBinding>,
