@@ -1,12 +1,15 @@
 //! A disagreement, as a scenario that can be tried.
 
+mod network;
 mod pod_security;
 mod rbac;
 
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value;
 
+pub use network::{network, objects};
 pub use pod_security::pod_security;
 pub use rbac::rbac;
 
@@ -36,4 +39,42 @@ impl fmt::Display for Files {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|(name, text)| write!(f, "# {name}\n{text}\n"))
     }
+}
+
+/// The namespace of the generators that becomes the scenario's own; the others' names begin with it.
+const OWN: &str = "one";
+
+/// The label that every namespace has of its own name.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// What a namespace of the generators is called in a scenario.
+fn named(namespace: &str) -> String {
+    if namespace == OWN { "$(namespace)".to_owned() } else { format!("$(namespace)-{namespace}") }
+}
+
+/// Moves an object into the scenario's namespaces, and its selectors with it.
+fn placed(mut object: Value) -> Value {
+    let rename = |value: &mut Value| {
+        if let Some(renamed) = value.as_str().map(named) {
+            *value = renamed.into();
+        }
+    };
+    match &mut object {
+        Value::Object(fields) => {
+            let of_names = fields.get("key").is_some_and(|key| key == NAME_LABEL);
+            if fields.get("kind").is_some_and(|kind| kind == "Namespace") {
+                fields.get_mut("metadata").and_then(|meta| meta.get_mut("name")).into_iter().for_each(rename);
+            }
+            for (key, value) in fields.iter_mut() {
+                match value {
+                    Value::Array(values) if of_names && key == "values" => values.iter_mut().for_each(rename),
+                    text if key == "namespace" || key == NAME_LABEL => rename(text),
+                    other => *other = placed(other.take()),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| *value = placed(value.take())),
+        _ => {}
+    }
+    object
 }

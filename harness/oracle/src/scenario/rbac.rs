@@ -2,12 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Files;
+use super::{Files, placed};
 use crate::Error;
 use crate::rbac::{Grant, Request, User, World};
-
-/// The namespace that becomes the scenario's own.
-const OWN: &str = "one";
 
 /// The scenario of a request that these roles and bindings should allow, or not. Nobody can be asked whether a request
 /// would be allowed other than by creating a review: what it said is in the step's detail.
@@ -56,22 +53,4 @@ fn objects(world: &World) -> Result<Vec<Value>, Error> {
     let cluster_bindings = world.cluster_role_bindings.iter().map(serde_json::to_value);
     let all = roles.chain(cluster_roles).chain(bindings).chain(cluster_bindings);
     all.collect::<Result<_, _>>().map_err(|why| Error::Write { source: Box::new(why) })
-}
-
-/// Moves what is in the namespaces of the generators into the scenario's.
-fn placed(mut object: Value) -> Value {
-    match &mut object {
-        Value::Object(fields) => {
-            for (key, value) in fields.iter_mut() {
-                match value {
-                    Value::String(text) if key == "namespace" && text == OWN => *text = "$(namespace)".to_owned(),
-                    Value::String(text) if key == "namespace" => *text = format!("$(namespace)-{text}"),
-                    other => *other = placed(other.take()),
-                }
-            }
-        }
-        Value::Array(values) => values.iter_mut().for_each(|value| *value = placed(value.take())),
-        _ => {}
-    }
-    object
 }

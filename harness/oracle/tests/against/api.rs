@@ -18,7 +18,8 @@ pub(crate) enum Reply {
 pub(crate) async fn send(cluster: &Cluster, method: &str, path: &str, body: &Value) -> Reply {
     let kind = if method == "PATCH" { "application/strategic-merge-patch+json" } else { "application/json" };
     let request = http::Request::builder().method(method).uri(path).header("content-type", kind);
-    let request = request.body(serde_json::to_vec(body).unwrap()).unwrap();
+    let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
+    let request = request.body(body).unwrap();
     match cluster.admin().request(request).await {
         Ok(reply) => Reply::Done(reply),
         Err(kube::Error::Api(status)) => Reply::Refused(status.code, status.message),

@@ -1,7 +1,7 @@
 //! Cases: the same ones each time, unless another seed is given, and made smaller when one disagrees.
 
+use oracle::generate;
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 /// How often a case may be tried again while it is made smaller.
 const PATIENCE: usize = 300;
@@ -17,11 +17,7 @@ pub(crate) fn wanted(usual: usize) -> usize {
 
 /// This many cases, each of which can still become smaller.
 pub(crate) fn cases<S: Strategy>(strategy: &S, count: usize) -> Vec<S::Tree> {
-    let mut seed = [0; 32];
-    seed[..8].copy_from_slice(&number("ORACLE_SEED").unwrap_or(0).to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    (0..count).map(|_| strategy.new_tree(&mut runner).expect("a case")).collect()
+    generate::trees(strategy, number("ORACLE_SEED").unwrap_or(0), count)
 }
 
 /// The smallest case that was found to disagree still.
