@@ -61,7 +61,7 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, blocks: usize, out: 
 /// Makes ever more policies for many pods, and one more each time.
 async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box<dyn Error>> {
     let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
-    let all: Vec<Value> = (0..pods).map(|index| pod(&format!("many-{index}"), &group(index), &["pause"])).collect();
+    let all: Vec<Value> = (0..pods).map(|index| pod(&format!("many-{index}"), group(index), &["pause"])).collect();
     create_all(cluster, PODS, &all).await?;
     running(cluster, "group", pods).await?;
     let mut rows = Vec::new();
@@ -118,8 +118,8 @@ async fn connections(enforcing: &Cluster, plain: &Cluster, blocks: usize) -> Res
             rows.extend((block > 0).then(|| ("connection", name.clone(), took))); // the first warms everything up
         }
     }
-    for path in servers.iter().map(|(_, _, server)| format!("{PODS}/{server}")) {
-        delete(enforcing, &path).await?;
+    for count in PICKING {
+        delete(enforcing, &format!("{PODS}/server-{count}")).await?;
     }
     let all = http::Request::delete(POLICIES).body(Vec::new())?;
     let _: Value = enforcing.admin().request(all).await?;

@@ -1,4 +1,5 @@
 //! Agent and manager with each other, over real sockets of this machine.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream, UdpSocket};

@@ -89,6 +89,10 @@ pub(crate) struct Run {
     /// Write a JSON report; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Give every box that has a node at least so many: what is true of one node is not always true of two
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(native::MOST_NODES)),
+          conflicts_with_all = ["kubeconfig", "context", "disposable"])]
+    pub(crate) nodes: Option<u8>,
     /// Install what the machine lacks (Debian packages), after saying so, and build what is pinned
     #[arg(long)]
     pub(crate) setup: bool,

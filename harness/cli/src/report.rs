@@ -24,6 +24,8 @@ pub(crate) struct Report {
     pub(crate) scenarios: Vec<Tried>,
     /// The options that name this run's folders, each with a space before it: commands that are shown repeat them.
     pub(crate) folders: String,
+    /// How many nodes were asked for.
+    pub(crate) nodes: Option<u8>,
     pub(crate) clusters: Vec<ClusterFacts>,
     /// What ended a cluster, or kept one from starting, or a file from being written.
     pub(crate) faults: Vec<Fault>,

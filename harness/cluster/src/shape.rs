@@ -179,6 +179,12 @@ impl ResolvedShape {
     pub fn with_node(&self) -> Self {
         Self { nodes: self.nodes.max(1), ..self.clone() }
     }
+
+    /// The same cluster with at least so many nodes, if it has any.
+    #[must_use]
+    pub fn with_more_nodes(self, nodes: u8) -> Self {
+        Self { nodes: if self.nodes > 0 { self.nodes.max(nodes) } else { 0 }, ..self }
+    }
 }
 
 impl ResolvedEncryption {
@@ -202,5 +208,6 @@ fn installed(install: &Install) -> native::Install {
         Install::PolicyController => native::Install::PolicyController,
         Install::ExternalSecrets => native::Install::ExternalSecrets,
         Install::Dns => native::Install::Dns,
+        Install::Vault => native::Install::Vault,
     }
 }

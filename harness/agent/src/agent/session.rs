@@ -44,7 +44,8 @@ impl Agent {
         }
         let address = self.place(manager);
         self.log.info(format!("(4102): Connected to the server ({address})."));
-        Ok(Ok(self.stay(link, key, manager)))
+        self.stay(link, key, manager);
+        Ok(Ok(()))
     }
 
     fn place(&self, manager: &str) -> String {

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
             .hint("worlds that are declared ineffective have none"));
     }
     let cache = Cache::from_env()?;
-    let plan = plan::of(&scenarios, &Existing::default())?;
+    let plan = plan::of(&scenarios, &Existing::default(), 1)?;
     setup::ready(&cache, &plan.components()?, args.setup)?;
     interrupt::watch(&cache);
     let job = Arc::new(Job::new(&cache, &scenarios, None, false));

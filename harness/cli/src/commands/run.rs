@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     let store = found.store()?;
     outputs::check(args)?;
     let cache = Cache::from_env()?;
-    let plan = plan::of(&chosen, &args.existing)?;
+    let plan = plan::of(&chosen, &args.existing, args.nodes.unwrap_or(1))?;
     if !args.existing.is_asked_for() {
         setup::ready(&cache, &plan.components()?, args.setup)?;
         interrupt::watch(&cache);
@@ -48,6 +48,7 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     let mut ran = ran?;
     let mut report = gather(&chosen, &mut ran);
     report.folders = folders::options(&args.folders);
+    report.nodes = args.nodes;
     compare::all(&store, &found, &mut report);
     if args.is_everything() {
         look_for_orphans(&found, &chosen, &mut report)?;

@@ -18,7 +18,7 @@ pub(crate) fn report(report: &Report, evidence: &Path, tables: bool) -> String {
         }
     }
     for tried in report.scenarios.iter().filter(|tried| !is_good(tried.status()) && !had_no_cluster(tried)) {
-        out.push_str(&block(tried, evidence, &report.folders));
+        out.push_str(&block(tried, evidence, report));
     }
     out.push_str(&tail(report));
     out.push_str(&format!("\n{}\n", summary(report)));
@@ -43,13 +43,15 @@ fn extent(tried: &Tried) -> String {
 }
 
 /// Everything about a scenario that did not pass.
-fn block(tried: &Tried, evidence: &Path, folders: &str) -> String {
-    let id = &tried.scenario.id;
+fn block(tried: &Tried, evidence: &Path, report: &Report) -> String {
+    let (id, folders) = (&tried.scenario.id, &report.folders);
+    let nodes = report.nodes.map(|nodes| format!(" --nodes {nodes}")).unwrap_or_default();
+    let options = format!("{folders}{nodes}");
     let mut out = format!("\n{} {id}\n\n{}\n", tried.status().word(), table::table(tried));
     let mut said = Vec::new();
     for cell in tried.cells() {
         if matches!(cell.status, Status::Failed | Status::Flaky | Status::Broken) {
-            out.push_str(&failure(tried, &cell, (evidence, folders), &mut said));
+            out.push_str(&failure(tried, &cell, (evidence, &options), &mut said));
         }
     }
     match &tried.golden {
@@ -66,9 +68,9 @@ fn block(tried: &Tried, evidence: &Path, folders: &str) -> String {
 
 /// One cell that is not as intended: what was, what is, where to look, how to try it again. A world that could not be
 /// set up is said once.
-fn failure<'a>(tried: &Tried, cell: &Place<'a>, (evidence, folders): (&Path, &str), said: &mut Vec<&'a str>) -> String {
+fn failure<'a>(tried: &Tried, cell: &Place<'a>, (evidence, options): (&Path, &str), said: &mut Vec<&'a str>) -> String {
     let id = &tried.scenario.id;
-    let again = format!("    again     gauntlet run {id}{folders}\n");
+    let again = format!("    again     gauntlet run {id}{options}\n");
     let folder = evidence.join(id).join(cell.world);
     let folder = if folder.is_dir() { format!("    evidence  {}\n", folder.display()) } else { String::new() };
     let Some(seen) = cell.cell else {
@@ -180,16 +182,18 @@ mod tests {
     }
 
     #[test]
-    fn commands_repeat_the_folders() {
+    fn commands_repeat_the_folders_and_a_run_its_nodes() {
         let failed = tried(|cell| cell.verdict = Answer::Admitted.into());
         let mut new = tried(|_| {});
         new.golden = Golden::New;
         let folders = " --scenarios 'a b'".to_owned();
-        let all = Report { scenarios: vec![failed, new], folders, ..Report::default() };
+        let all = Report { scenarios: vec![failed, new], folders, nodes: Some(2), ..Report::default() };
         let text = report(&all, Path::new("/nowhere"), false);
-        for command in ["run", "accept"] {
-            let wanted = format!("gauntlet {command} pod-security/privileged --scenarios 'a b'");
-            assert!(text.contains(&wanted), "{text}");
+        for wanted in [
+            "gauntlet run pod-security/privileged --scenarios 'a b' --nodes 2\n",
+            "gauntlet accept pod-security/privileged --scenarios 'a b'`",
+        ] {
+            assert!(text.contains(wanted), "{text}");
         }
     }
 

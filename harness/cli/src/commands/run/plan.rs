@@ -27,8 +27,8 @@ pub(crate) struct Group {
     pub(crate) trials: Vec<Trial>,
 }
 
-/// The plan for these scenarios.
-pub(crate) fn of(chosen: &[Arc<Loaded>], existing: &Existing) -> Result<Plan, Fault> {
+/// The plan for these scenarios; every box that has a node has at least `nodes`.
+pub(crate) fn of(chosen: &[Arc<Loaded>], existing: &Existing, nodes: u8) -> Result<Plan, Fault> {
     let mut groups: BTreeMap<ResolvedShape, Vec<Trial>> = BTreeMap::new();
     let mut plan = Plan::default();
     for loaded in chosen {
@@ -43,7 +43,7 @@ pub(crate) fn of(chosen: &[Arc<Loaded>], existing: &Existing) -> Result<Plan, Fa
                 plan.skipped.push((loaded.id.clone(), name.clone(), WorldOutcome::Skipped { why }));
                 continue;
             }
-            let shape = resolve(loaded, name)?;
+            let shape = resolve(loaded, name)?.with_more_nodes(nodes);
             groups.entry(if existing.is_asked_for() { shape.with_node() } else { shape }).or_default().push(trial);
         }
     }

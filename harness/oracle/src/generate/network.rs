@@ -1,0 +1,217 @@
+//! Clusters of policies: a fixed cast of pods, and policies about them.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use k8s_openapi::api::networking::v1::{
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicySpec,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::{seldom, word};
+use crate::network::{End, NamedPort, Pod, PodName, Probe, Protocol, World};
+
+/// The label that every namespace has of its own name.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// What is listened to in every pod of the cast.
+pub const LISTENED: [(u16, Protocol); 3] = [(80, Protocol::Tcp), (8080, Protocol::Tcp), (53, Protocol::Udp)];
+
+/// The namespaces of the cast, each with a label or none.
+const NAMESPACES: [(&str, Option<(&str, &str)>); 3] =
+    [("one", Some(("team", "red"))), ("two", Some(("team", "blue"))), ("three", None)];
+
+/// The pods of the cast: namespace, name, labels, and the number that the port name `web` stands for.
+const PODS: [(&str, &str, &[(&str, &str)], u16); 8] = [
+    ("one", "web", &[("app", "web"), ("tier", "front")], 80),
+    ("one", "db", &[("app", "db"), ("tier", "back")], 8080),
+    ("one", "plain", &[], 80),
+    ("two", "web", &[("app", "web")], 8080),
+    ("two", "db", &[("app", "db"), ("tier", "back")], 80),
+    ("three", "web", &[("app", "web"), ("tier", "front")], 80),
+    ("three", "db", &[("app", "db")], 8080),
+    ("one", "host", &[("app", "web")], 80),
+];
+
+/// The pods, on so many nodes in turn, without policies. Addresses are those of a box; pods' own are made up, until
+/// the caller knows better. The last pod is on its node's network.
+#[must_use]
+pub fn cast(nodes: u8) -> World {
+    let nodes = nodes.max(1);
+    let node = |at: u8| (format!("node-{at}"), IpAddr::V4(Ipv4Addr::new(10, 88, 0, at)));
+    let pod = |(at, (namespace, name, labels, web)): (u8, &(&str, &str, &[(&str, &str)], u16))| Pod {
+        name: PodName::new(*namespace, *name),
+        labels: pairs(labels),
+        address: IpAddr::V4(Ipv4Addr::new(10, 244, 16 * (at % nodes), 2 + at)),
+        node: format!("node-{}", 1 + at % nodes),
+        host_network: *name == "host",
+        ports: vec![
+            NamedPort { name: "web".into(), port: *web, protocol: Protocol::Tcp },
+            NamedPort { name: "dns".into(), port: 53, protocol: Protocol::Udp },
+        ],
+    };
+    let labelled = |(name, label): &(&str, Option<(&str, &str)>)| ((*name).to_owned(), pairs(label.as_slice()));
+    World {
+        namespaces: NAMESPACES.iter().map(labelled).collect(),
+        nodes: (1..=nodes).map(node).collect(),
+        pods: (0..).zip(&PODS).map(pod).collect(),
+        policies: Vec::new(),
+    }
+}
+
+fn pairs(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+    labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Every pod to every pod of its own network, at every port that is listened to.
+#[must_use]
+pub fn probes(world: &World) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    for from in &world.pods {
+        for to in world.pods.iter().filter(|pod| !pod.host_network) {
+            probes.extend(LISTENED.map(|(port, protocol)| Probe {
+                from: End::Pod(from.name.clone()),
+                to: End::Pod(to.name.clone()),
+                port,
+                protocol,
+            }));
+        }
+    }
+    probes
+}
+
+/// One to five policies about a world's pods.
+pub fn policies(world: &World) -> impl Strategy<Value = Vec<NetworkPolicy>> + use<> {
+    let addresses: Vec<IpAddr> =
+        world.pods.iter().map(|pod| pod.address).chain(world.nodes.values().copied()).collect();
+    vec(policy(addresses), 1..=5).prop_map(|mut policies| {
+        for (at, policy) in policies.iter_mut().enumerate() {
+            policy.metadata.name = Some(format!("p{at}"));
+        }
+        policies
+    })
+}
+
+fn policy(addresses: Vec<IpAddr>) -> impl Strategy<Value = NetworkPolicy> {
+    let types = select(vec![
+        None,
+        Some(vec!["Ingress".to_owned()]),
+        Some(vec!["Egress".to_owned()]),
+        Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
+    ]);
+    let rules = || vec(rule(addresses.clone()), 0..=2);
+    let namespace = word(&["one", "one", "two", "three"]);
+    (namespace, pod_selector(), types, prop::option::of(rules()), prop::option::of(rules())).prop_map(
+        |(namespace, pod_selector, policy_types, ingress, egress)| NetworkPolicy {
+            metadata: ObjectMeta { namespace: Some(namespace), ..ObjectMeta::default() },
+            spec: Some(NetworkPolicySpec {
+                pod_selector: Some(pod_selector),
+                policy_types,
+                ingress: ingress.map(|rules| rules.into_iter().map(ingress_rule).collect()),
+                egress: egress.map(|rules| rules.into_iter().map(egress_rule).collect()),
+            }),
+        },
+    )
+}
+
+type RuleParts = (Option<Vec<NetworkPolicyPeer>>, Option<Vec<NetworkPolicyPort>>);
+
+fn ingress_rule((from, ports): RuleParts) -> NetworkPolicyIngressRule {
+    NetworkPolicyIngressRule { from, ports }
+}
+
+fn egress_rule((to, ports): RuleParts) -> NetworkPolicyEgressRule {
+    NetworkPolicyEgressRule { to, ports }
+}
+
+/// Peers and ports; nothing, and a list of nothing, are everyone.
+fn rule(addresses: Vec<IpAddr>) -> impl Strategy<Value = RuleParts> {
+    (prop::option::weighted(0.8, vec(peer(addresses), 0..=2)), prop::option::of(vec(port(), 0..=2)))
+}
+
+fn peer(addresses: Vec<IpAddr>) -> impl Strategy<Value = NetworkPolicyPeer> {
+    let selected =
+        |pod_selector, namespace_selector| NetworkPolicyPeer { pod_selector, namespace_selector, ip_block: None };
+    prop_oneof![
+        2 => pod_selector().prop_map(move |pods| selected(Some(pods), None)),
+        2 => namespace_selector().prop_map(move |namespaces| selected(None, Some(namespaces))),
+        2 => (pod_selector(), namespace_selector()).prop_map(move |(pods, namespaces)| selected(Some(pods), Some(namespaces))),
+        2 => block(addresses).prop_map(|block| NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() }),
+    ]
+}
+
+/// A block around one of the addresses, and perhaps a hole in it around another.
+fn block(addresses: Vec<IpAddr>) -> impl Strategy<Value = IPBlock> {
+    let inner = seldom(2, (select(addresses.clone()), select(vec![20_u8, 30, 31, 32])));
+    (select(addresses), select(vec![0_u8, 8, 16, 20, 24, 30, 31, 32]), inner).prop_map(|(address, length, inner)| {
+        let within = |(address, length): (IpAddr, u8), outer: &IPBlock| {
+            let hole = masked(address, length);
+            let outside = masked(address, outer_length(outer)) != outer.cidr;
+            (length > outer_length(outer) && !outside).then(|| vec![hole])
+        };
+        let mut block = IPBlock { cidr: masked(address, length), except: None };
+        block.except = inner.and_then(|inner| within(inner, &block));
+        block
+    })
+}
+
+fn outer_length(block: &IPBlock) -> u8 {
+    block.cidr.split_once('/').and_then(|(_, length)| length.parse().ok()).unwrap_or(0)
+}
+
+/// The block of this length that an address is in, written as the API server wants it: nothing beyond the length.
+fn masked(address: IpAddr, length: u8) -> String {
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+            format!("{}/{length}", Ipv4Addr::from_bits(address.to_bits() & mask))
+        }
+        IpAddr::V6(address) => format!("{address}/128"),
+    }
+}
+
+fn port() -> impl Strategy<Value = NetworkPolicyPort> {
+    let protocol = || prop::option::of(word(&["TCP", "UDP", "SCTP", "TCP"]));
+    let number = |number| IntOrString::Int(number);
+    prop_oneof![
+        1 => protocol().prop_map(|protocol| NetworkPolicyPort { protocol, ..NetworkPolicyPort::default() }),
+        3 => (protocol(), select(vec![80, 8080, 53, 81, 1])).prop_map(move |(protocol, port)| NetworkPolicyPort {
+            protocol, port: Some(number(port)), end_port: None,
+        }),
+        2 => (protocol(), select(vec![(80, 80), (79, 81), (53, 80), (81, 8079), (80, 8080), (1, 65535)])).prop_map(
+            move |(protocol, (first, last))| NetworkPolicyPort {
+                protocol, port: Some(number(first)), end_port: Some(last),
+            }
+        ),
+        3 => (protocol(), word(&["web", "dns", "nobody"])).prop_map(|(protocol, name)| NetworkPolicyPort {
+            protocol, port: Some(IntOrString::String(name)), end_port: None,
+        }),
+    ]
+}
+
+fn pod_selector() -> impl Strategy<Value = LabelSelector> {
+    selector(&[("app", "web"), ("app", "db"), ("tier", "front"), ("tier", "back"), ("app", "nobody")])
+}
+
+fn namespace_selector() -> impl Strategy<Value = LabelSelector> {
+    selector(&[("team", "red"), ("team", "blue"), (NAME_LABEL, "one"), (NAME_LABEL, "three")])
+}
+
+/// A selector by some of these labels, or an empty one.
+fn selector(labels: &'static [(&'static str, &'static str)]) -> impl Strategy<Value = LabelSelector> {
+    let equal = seldom(2, select(labels)).prop_map(|label| label.map(|label| pairs(&[label])));
+    let values = vec(select(labels), 1..=2);
+    let operator = word(&["In", "NotIn", "Exists", "DoesNotExist"]);
+    let expression = (select(labels), operator, values).prop_map(|((key, _), operator, values)| {
+        let values = values.into_iter().map(|(_, value)| value.to_owned()).collect();
+        let with_values = matches!(operator.as_str(), "In" | "NotIn");
+        LabelSelectorRequirement { key: key.to_owned(), operator, values: with_values.then_some(values) }
+    });
+    (equal, seldom(3, vec(expression, 1..=2)))
+        .prop_map(|(match_labels, match_expressions)| LabelSelector { match_labels, match_expressions })
+}

@@ -1,0 +1,225 @@
+//! Roles, bindings and requests.
+
+mod aim;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::rbac::v1::{
+    AggregationRule, ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{some_of, word};
+use crate::rbac::{Request, User, World};
+use aim::{Aim, aim};
+
+const API_GROUP: &str = "rbac.authorization.k8s.io";
+
+/// What the names of everything begin with that RBAC knows by name, so that a caller can give a case names of its own.
+pub const TAG: &str = "tag-";
+
+/// The label by which cluster roles are gathered.
+const GATHERED: &str = "gather";
+
+/// The namespaces of all of it.
+pub const NAMESPACES: [&str; 2] = ["one", "two"];
+
+const VERBS: [&str; 6] = ["get", "list", "watch", "create", "delete", "*"];
+const GROUPS: [&str; 4] = ["", "apps", "example.org", "*"];
+const RESOURCES: [&str; 13] = [
+    "pods",
+    "deployments",
+    "widgets",
+    "*",
+    "pods/log",
+    "pods/status",
+    "pods/*",
+    "*/scale",
+    "*/log",
+    "*/*",
+    "deployments/scale",
+    "pods/",
+    "/log",
+];
+const URLS: [&str; 9] = ["*", "/", "/x", "/x/", "/x/*", "/x*", "/x/y", "/*", "/x**"];
+const PATHS: [&str; 8] = ["/", "/x", "/x/", "/x/y", "/x/y/z", "/xy", "/z", "/healthz"];
+const NAMES: [&str; 3] = ["a", "b", "*"];
+/// Those of a world, one that is in none, and one that every cluster begins with.
+const ROLES: [&str; 5] = ["tag-r0", "tag-r1", "tag-r2", "tag-nobody", "view"];
+
+/// Roles and bindings, and requests about them.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The roles and bindings.
+    pub world: World,
+    /// Who asks what.
+    pub asked: Vec<(User, Request)>,
+}
+
+/// A world of a few roles and bindings, with up to this many requests. Most of them are aimed at one of its rules.
+pub fn case(requests: usize) -> impl Strategy<Value = Case> {
+    let asked = (user(), request(), prop::option::weighted(0.8, aim()));
+    (world(), vec(asked, 1..=requests)).prop_map(|(world, asked)| {
+        let aimed = |(user, request, aim): (User, Request, Option<Aim>)| match aim {
+            Some(aim) => aim.at(&world, user, request),
+            None => (user, request),
+        };
+        Case { asked: asked.into_iter().map(aimed).collect(), world }
+    })
+}
+
+/// A few roles and bindings.
+pub fn world() -> impl Strategy<Value = World> {
+    let roles = vec((0..NAMESPACES.len(), vec(resource_rule(), 0..3)), 0..4);
+    let cluster_roles = vec((vec(any_rule(), 0..3), labels()), 1..4);
+    let role_bindings = vec((0..NAMESPACES.len(), role_ref(), vec(subject(), 0..3)), 0..5);
+    let cluster_role_bindings = vec((word(&ROLES), vec(subject(), 0..3)), 0..3);
+    (roles, cluster_roles, role_bindings, cluster_role_bindings).prop_map(|(roles, cluster, bound, cluster_bound)| {
+        World {
+            roles: roles.into_iter().enumerate().map(|(at, (namespace, rules))| role(at, namespace, rules)).collect(),
+            cluster_roles: cluster.into_iter().enumerate().map(cluster_role).collect(),
+            role_bindings: bound.into_iter().enumerate().map(role_binding).collect(),
+            cluster_role_bindings: cluster_bound.into_iter().enumerate().map(cluster_role_binding).collect(),
+        }
+    })
+}
+
+fn role(at: usize, namespace: usize, rules: Vec<PolicyRule>) -> Role {
+    Role { metadata: meta("r", at, NAMESPACES.get(namespace).copied()), rules: Some(rules) }
+}
+
+type ClusterRoleParts = (Vec<PolicyRule>, (Option<String>, Option<String>));
+
+fn cluster_role((at, (rules, (label, gathers))): (usize, ClusterRoleParts)) -> ClusterRole {
+    let labels = |value: String| BTreeMap::from([(GATHERED.to_owned(), value)]);
+    let selector = |value| LabelSelector { match_labels: Some(labels(value)), match_expressions: None };
+    ClusterRole {
+        metadata: ObjectMeta { labels: label.map(labels), ..meta("r", at, None) },
+        aggregation_rule: gathers.map(|value| AggregationRule { cluster_role_selectors: Some(vec![selector(value)]) }),
+        rules: Some(rules),
+    }
+}
+
+fn role_binding((at, (namespace, role_ref, subjects)): (usize, (usize, RoleRef, Vec<Subject>))) -> RoleBinding {
+    let namespace = NAMESPACES.get(namespace).copied();
+    RoleBinding { metadata: meta("b", at, namespace), role_ref, subjects: Some(subjects) }
+}
+
+fn cluster_role_binding((at, (name, subjects)): (usize, (String, Vec<Subject>))) -> ClusterRoleBinding {
+    let role_ref = RoleRef { api_group: Some(API_GROUP.into()), kind: "ClusterRole".into(), name };
+    ClusterRoleBinding { metadata: meta("b", at, None), role_ref, subjects: Some(subjects) }
+}
+
+fn meta(kind: &str, at: usize, namespace: Option<&str>) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(format!("{TAG}{kind}{at}")),
+        namespace: namespace.map(str::to_owned),
+        ..ObjectMeta::default()
+    }
+}
+
+/// The label of a cluster role, and the label of those whose rules it gathers. Those that gather by `tag-y` may find some
+/// that gather by `tag-x`, and nobody comes round to itself: what such a circle ends with is a matter of time.
+fn labels() -> impl Strategy<Value = (Option<String>, Option<String>)> {
+    let plain = prop::option::of(word(&["tag-x", "tag-y"])).prop_map(|label| (label, None));
+    let first = prop::option::of(word(&["tag-y"])).prop_map(|label| (label, Some("tag-x".to_owned())));
+    prop_oneof![6 => plain, 1 => first, 1 => Just((None, Some("tag-y".to_owned())))]
+}
+
+fn role_ref() -> impl Strategy<Value = RoleRef> {
+    let kind = word(&["Role", "ClusterRole"]);
+    (kind, word(&ROLES)).prop_map(|(kind, name)| RoleRef { api_group: Some(API_GROUP.into()), kind, name })
+}
+
+fn subject() -> impl Strategy<Value = Subject> {
+    let named = |kind: &str, name: String| Subject {
+        kind: kind.into(),
+        api_group: Some(API_GROUP.into()),
+        name,
+        namespace: None,
+    };
+    prop_oneof![
+        word(&["tag-jane", "tag-joe"]).prop_map(move |name| named("User", name)),
+        word(&["tag-devs", "tag-ops"]).prop_map(move |name| named("Group", name)),
+        (word(&["tag-bot"]), word(&NAMESPACES)).prop_map(|(name, namespace)| Subject {
+            kind: "ServiceAccount".into(),
+            api_group: None,
+            name,
+            namespace: Some(namespace),
+        }),
+        // The same name, as another kind.
+        Just(named("User", "system:serviceaccount:one:tag-bot".into())),
+        Just(named("User", "tag-devs".into())),
+    ]
+}
+
+fn any_rule() -> impl Strategy<Value = PolicyRule> {
+    prop_oneof![3 => resource_rule(), 1 => path_rule()]
+}
+
+fn at_least_one(words: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
+    vec(word(words), 1..3)
+}
+
+fn resource_rule() -> impl Strategy<Value = PolicyRule> {
+    let names = some_of(NAMES.to_vec(), 2);
+    (
+        at_least_one(&VERBS),
+        at_least_one(&GROUPS),
+        at_least_one(&RESOURCES),
+        prop_oneof![2 => Just(Vec::new()), 1 => names],
+    )
+        .prop_map(|(verbs, groups, resources, names)| PolicyRule {
+            verbs,
+            api_groups: Some(groups),
+            resources: Some(resources),
+            resource_names: (!names.is_empty()).then(|| names.into_iter().map(str::to_owned).collect()),
+            non_resource_urls: None,
+        })
+}
+
+fn path_rule() -> impl Strategy<Value = PolicyRule> {
+    (at_least_one(&VERBS), at_least_one(&URLS)).prop_map(|(verbs, urls)| PolicyRule {
+        verbs,
+        non_resource_urls: Some(urls),
+        ..PolicyRule::default()
+    })
+}
+
+/// Someone whom the worlds know, or nobody.
+pub fn user() -> impl Strategy<Value = User> {
+    let names = [
+        "tag-jane",
+        "tag-joe",
+        "tag-devs",
+        "tag-nobody",
+        "system:serviceaccount:one:tag-bot",
+        "system:serviceaccount:two:tag-bot",
+    ];
+    let groups = some_of(["tag-devs", "tag-ops", "tag-jane", "system:authenticated"].map(str::to_owned).to_vec(), 2);
+    (prop::sample::select(names.to_vec()), groups).prop_map(|(name, groups)| User { name: name.to_owned(), groups })
+}
+
+/// Something to ask for.
+pub fn request() -> impl Strategy<Value = Request> {
+    let path = (word(&VERBS), word(&PATHS)).prop_map(|(verb, path)| Request::Path { verb, path });
+    let resource = (
+        word(&VERBS),
+        word(&GROUPS),
+        word(&["pods", "deployments", "widgets", "*"]),
+        prop_oneof![2 => Just(String::new()), 2 => word(&["log", "scale", "status", "*"])],
+        prop_oneof![1 => Just(String::new()), 1 => word(&["a", "b", "c"])],
+        prop_oneof![1 => Just(String::new()), 3 => word(&NAMESPACES), 1 => Just("three".to_owned())],
+    );
+    let resource = resource.prop_map(|(verb, group, resource, subresource, name, namespace)| Request::Resource {
+        verb,
+        group,
+        resource,
+        subresource,
+        name,
+        namespace,
+    });
+    prop_oneof![4 => resource, 1 => path]
+}

@@ -1,0 +1,151 @@
+//! Who reaches whom under `networking.k8s.io/v1`: policies, namespaces, pods and a probe in; reached or blocked out, and
+//! why.
+//!
+//! What the API leaves open is taken as the box takes it:
+//! * A probe goes to a pod, a node or an address outside; one to a Service is one to the pod behind it, at the pod's own
+//!   port.
+//! * A block of addresses is compared with the address that the packet carries, be it a pod's.
+//! * A named port is looked up at the pod the packet goes to, whatever kind of peer the rule names. Where it goes to no
+//!   pod, no name is known.
+//! * A pod on the host's network is its node: no selector selects it, and no policy isolates it.
+//! * Replies are not asked about: they follow what was let through.
+
+mod block;
+mod compare;
+mod decide;
+mod policy;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+
+pub use compare::{Disagreement, compare};
+pub use decide::Network;
+pub use verdict::{Free, Gate, Verdict};
+
+/// A cluster, as far as policies look at it.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// Labels of namespaces, by name. That of the name itself is added, as the API server does.
+    pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    /// Addresses of nodes, by name.
+    pub nodes: BTreeMap<String, IpAddr>,
+    /// Pods that run.
+    pub pods: Vec<Pod>,
+    /// Policies.
+    pub policies: Vec<NetworkPolicy>,
+}
+
+/// A pod that runs.
+#[derive(Clone, Debug)]
+pub struct Pod {
+    /// Its namespace and name.
+    pub name: PodName,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its own address; not looked at where it is on the host's network.
+    pub address: IpAddr,
+    /// The node it runs on.
+    pub node: String,
+    /// Whether it shares its node's network.
+    pub host_network: bool,
+    /// The ports of its containers that have a name.
+    pub ports: Vec<NamedPort>,
+}
+
+/// A namespace and a name in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodName {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl PodName {
+    /// Shorthand.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for PodName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A container's port that has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedPort {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub port: u16,
+    /// Its protocol.
+    pub protocol: Protocol,
+}
+
+/// What policies tell apart above IP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// The one where nothing is said.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        })
+    }
+}
+
+/// One end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum End {
+    /// A pod.
+    Pod(PodName),
+    /// A node, by its name.
+    Node(String),
+    /// An address that is no pod's and no node's.
+    Outside(IpAddr),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pod(name) => name.fmt(f),
+            Self::Node(name) => write!(f, "node {name}"),
+            Self::Outside(address) => address.fmt(f),
+        }
+    }
+}
+
+/// An attempt to connect.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Probe {
+    /// Who connects.
+    pub from: End,
+    /// To whom.
+    pub to: End,
+    /// The port at the destination.
+    pub port: u16,
+    /// By which protocol.
+    pub protocol: Protocol,
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {} {}/{}", self.from, self.to, self.protocol, self.port)
+    }
+}

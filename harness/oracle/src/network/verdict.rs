@@ -1,0 +1,90 @@
+//! What the oracle says, and why.
+
+use std::fmt;
+
+/// Whether a connection is let through, by both of its ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What the policies on the one who connects say.
+    pub egress: Gate,
+    /// What the policies on the one who is connected to say.
+    pub ingress: Gate,
+}
+
+/// One direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// No policy has a say.
+    Free(Free),
+    /// A rule lets it through.
+    Open {
+        /// `NAMESPACE/NAME` of the policy.
+        policy: String,
+        /// Which of its rules of this direction, from 0.
+        rule: usize,
+    },
+    /// Policies isolate the pod in this direction, and no rule of theirs lets it through.
+    Shut {
+        /// `NAMESPACE/NAME` of each.
+        isolated_by: Vec<String>,
+    },
+}
+
+/// Why no policy has a say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Free {
+    /// That end is no pod with an address of its own.
+    NoPod,
+    /// No policy isolates that pod in this direction.
+    NotIsolated,
+    /// A pod and itself.
+    Itself,
+    /// A pod and the node that it runs on.
+    OwnNode,
+}
+
+impl Gate {
+    /// Whether it lets the connection through.
+    #[must_use]
+    pub fn lets_through(&self) -> bool {
+        !matches!(self, Self::Shut { .. })
+    }
+}
+
+impl Verdict {
+    /// Whether both ends let it through.
+    #[must_use]
+    pub fn reached(&self) -> bool {
+        self.egress.lets_through() && self.ingress.lets_through()
+    }
+}
+
+impl fmt::Display for Free {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoPod => "no pod of its own network",
+            Self::NotIsolated => "not isolated",
+            Self::Itself => "the pod itself",
+            Self::OwnNode => "the pod's own node",
+        })
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Free(why) => write!(f, "free ({why})"),
+            Self::Open { policy, rule } => write!(f, "allowed by rule {rule} of {policy}"),
+            Self::Shut { isolated_by } => {
+                write!(f, "isolated by {}, and allowed by no rule", isolated_by.join(" and "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = if self.reached() { "reached" } else { "blocked" };
+        write!(f, "{word}: egress {}; ingress {}", self.egress, self.ingress)
+    }
+}

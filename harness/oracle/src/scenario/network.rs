@@ -1,0 +1,105 @@
+//! Pods that try to reach each other, with the policies in place.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::{Files, named, placed};
+use crate::Error;
+use crate::generate::network::LISTENED;
+use crate::network::{Disagreement, End, Pod, PodName, Protocol, World};
+
+/// The scenario of cells in which a cluster did something else than the oracle says. Cells that are not between two
+/// pods are left out.
+///
+/// # Errors
+/// When it cannot be written as YAML.
+pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
+    let between = |cell| between(cell).map(|(from, to)| (cell, from, to));
+    let cells: Vec<(&Disagreement, &PodName, &PodName)> = cells.iter().filter_map(between).collect();
+    let pods: BTreeSet<&PodName> = cells.iter().flat_map(|(_, from, to)| [*from, *to]).collect();
+    let started = pods.into_iter().enumerate().map(|(at, pod)| {
+        json!({"id": format!("pod-{at}"), "namespace": named(&pod.namespace),
+            "do": {"started": format!("pod/{}", pod.name)}, "expect": "running"})
+    });
+    let tried = cells.iter().enumerate().map(|(at, (cell, from, to))| step(at, cell, from, to));
+    let said = cells.iter().map(|(cell, ..)| cell.to_string()).collect::<Vec<_>>().join(". ");
+    let address = |pod: &Pod| format!("{} {}", pod.name, pod.address);
+    let addresses = world.pods.iter().map(address).collect::<Vec<_>>().join(", ");
+    let mut policies = json!({"apply": ["pods.yaml", "policies.yaml"]});
+    if cells.iter().all(|(cell, ..)| cell.says.reached()) {
+        policies["ineffective"] = true.into();
+    }
+    let scenario = json!({
+        "scenario": "v1",
+        "why": format!("{said}. The addresses were: {addresses}."),
+        "cluster": {"nodes": world.nodes.len(), "enforce-network-policy": true},
+        "worlds": {"bare": {"apply": ["pods.yaml"]}, "policies": policies},
+        "steps": started.chain(tried).collect::<Vec<_>>(),
+    });
+    let mut files = Files::default();
+    files.add("scenario.yaml", &[scenario])?;
+    let placed_on = |mut object: Value| {
+        if let Some(node) = object["spec"]["nodeName"].as_str().and_then(|name| name.strip_prefix("node-")) {
+            object["spec"]["nodeName"] = format!("$(node:{node})").into();
+        }
+        placed(object)
+    };
+    let pods: Vec<Value> = objects(world, "$(image:probe)").into_iter().map(placed_on).collect();
+    files.add("pods.yaml", &pods)?;
+    let policies = world.policies.iter().map(|policy| serde_json::to_value(policy).map(placed));
+    let policies = policies.collect::<Result<Vec<_>, _>>().map_err(|why| Error::Write { source: Box::new(why) })?;
+    files.add("policies.yaml", &policies)?;
+    Ok(files)
+}
+
+fn between(cell: &Disagreement) -> Option<(&PodName, &PodName)> {
+    match (&cell.probe.from, &cell.probe.to) {
+        (End::Pod(from), End::Pod(to)) => Some((from, to)),
+        _ => None,
+    }
+}
+
+fn step(at: usize, cell: &Disagreement, from: &PodName, to: &PodName) -> Value {
+    let (scheme, stage) = match cell.probe.protocol {
+        Protocol::Udp => ("udp", "reply"),
+        Protocol::Tcp | Protocol::Sctp => ("tcp", "connect"),
+    };
+    let place = named(&to.namespace).replace("$(namespace)", "");
+    let place = if place.is_empty() { to.name.clone() } else { format!("{place}/{}", to.name) };
+    let expected = if cell.says.reached() { json!("reached") } else { json!({"blocked": {"at": stage}}) };
+    json!({"id": format!("cell-{at}"), "namespace": named(&from.namespace),
+        "do": {"reach": {"from": from.name, "to": format!("{scheme}://$(pod-ip:{place}):{}", cell.probe.port)}},
+        "expect-in": {"bare": "reached", "policies": expected}})
+}
+
+/// The namespaces and pods of a world of the generators, as they are created: each pod listens at the ports of
+/// [`LISTENED`], but those on a node's network, which have none to themselves.
+#[must_use]
+pub fn objects(world: &World, image: &str) -> Vec<Value> {
+    let namespace = |(name, labels): (&String, &_)| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+    world.namespaces.iter().map(namespace).chain(world.pods.iter().map(|one| pod(one, image))).collect()
+}
+
+fn pod(pod: &Pod, image: &str) -> Value {
+    let listened = LISTENED.map(|(port, protocol)| format!("{protocol}:{port}"));
+    let command: Vec<&str> = match pod.host_network {
+        true => vec!["/probe", "pause"],
+        false => ["/probe", "listen"].into_iter().chain(listened.iter().map(String::as_str)).collect(),
+    };
+    let port = |port: &crate::network::NamedPort| {
+        let protocol = port.protocol.to_string().to_uppercase();
+        json!({"name": port.name, "containerPort": port.port, "protocol": protocol})
+    };
+    let ports: Vec<Value> = pod.ports.iter().filter(|_| !pod.host_network).map(port).collect();
+    let spec: Map<String, Value> = [
+        ("nodeName".to_owned(), json!(pod.node)),
+        ("hostNetwork".to_owned(), json!(pod.host_network)),
+        ("terminationGracePeriodSeconds".to_owned(), json!(0)),
+        ("containers".to_owned(), json!([{"name": "main", "image": image, "command": command, "ports": ports}])),
+    ]
+    .into_iter()
+    .collect();
+    json!({"apiVersion": "v1", "kind": "Pod", "spec": spec,
+        "metadata": {"namespace": pod.name.namespace, "name": pod.name.name, "labels": pod.labels}})
+}

@@ -1,0 +1,225 @@
+//! Policies against what a box's nodes enforce: every pod of the cast tries every other at every port, for each set of
+//! policies anew.
+//!
+//! What a pod sends to its own node is not tried: by the API's own word nobody can block it, and the box does.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use cluster::Cluster;
+use futures::future::{join_all, try_join_all};
+use k8s_openapi::api::core::v1;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::Api;
+use kube::api::AttachParams;
+use model::Told;
+use oracle::generate::network::{cast, policies, probes};
+use oracle::network::{Disagreement, End, Network, Pod, PodName, Probe, Protocol, World};
+use oracle::scenario;
+use proptest::strategy::ValueTree;
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+
+use crate::api::{must, until};
+use crate::cases::{cases, shrink, wanted};
+
+/// Sets of policies where nobody says how many.
+const USUAL: usize = 40;
+
+/// Nodes of the box, so that packets cross from one to another.
+pub(crate) const NODES: u8 = 2;
+
+/// How long a packet may be under way before it counts as lost, and the same when somebody looks again.
+const PATIENCE: Duration = Duration::from_millis(200);
+const SECOND_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Compares; figures, or the first disagreement.
+pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
+    let arena = Arena::new(cluster).await;
+    let open = arena.disagreements(&[]).await;
+    assert!(open.is_empty(), "without policies, everybody reaches everybody: {}", lines(&open));
+    let mut trees = cases(&policies(&arena.world), wanted(USUAL));
+    let began = Instant::now();
+    let (mut blocked, mut cells) = (0, 0);
+    for tree in &mut trees {
+        let set = tree.current();
+        if !arena.disagreements(&set).await.is_empty() {
+            return Err(arena.explain(tree).await);
+        }
+        let network = arena.network(&set);
+        cells += arena.probes.len();
+        blocked += arena.probes.iter().filter(|probe| !network.decide(probe).unwrap().reached()).count();
+    }
+    let took = began.elapsed().as_secs_f64();
+    if blocked * 10 < cells || blocked * 10 > cells * 9 {
+        return Err(format!("{blocked} of {cells} cells were blocked: the sets say too little"));
+    }
+    let speed = f64::from(u32::try_from(trees.len()).unwrap()) / took;
+    Ok(format!(
+        "{} sets, {cells} cells compared, {blocked} of them blocked; {took:.1} s, {speed:.1} sets a second",
+        trees.len()
+    ))
+}
+
+fn lines(found: &[Disagreement]) -> String {
+    found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// A box with the cast in it.
+struct Arena<'a> {
+    cluster: &'a Cluster,
+    world: World,
+    probes: Vec<Probe>,
+}
+
+impl<'a> Arena<'a> {
+    async fn new(cluster: &'a Cluster) -> Self {
+        let mut world = cast(NODES);
+        for object in scenario::objects(&world, native::PROBE_IMAGE) {
+            let namespace = object["metadata"]["namespace"].as_str();
+            let path = namespace
+                .map_or_else(|| "/api/v1/namespaces".to_owned(), |name| format!("/api/v1/namespaces/{name}/pods"));
+            created(cluster, &path, &object).await;
+        }
+        let mut newest = 0;
+        for pod in &mut world.pods {
+            newest = newest.max(running(cluster, pod).await);
+        }
+        let arena = Self { cluster, probes: probes(&world), world };
+        arena.in_force(|seen| seen.pods >= newest).await;
+        arena
+    }
+
+    fn network(&self, set: &[NetworkPolicy]) -> Network {
+        Network::new(World { policies: set.to_vec(), ..self.world.clone() }).unwrap()
+    }
+
+    /// The cells in which the box does something else, with these policies and no others.
+    async fn disagreements(&self, set: &[NetworkPolicy]) -> Vec<Disagreement> {
+        let posted = join_all(
+            set.iter().map(async |policy| must(self.cluster, "POST", &collection(policy), &json!(policy)).await),
+        )
+        .await;
+        let newest = posted.iter().map(version).max().unwrap_or_default();
+        self.in_force(|seen| seen.network_policies >= newest).await;
+        let network = self.network(set);
+        let found = self.differing(&network, &self.probes, PATIENCE).await;
+        // A busy machine loses a race with the clock, and a datagram may pass as part of an older conversation from the
+        // same port. What is really so is so again.
+        let again: Vec<Probe> = found.into_iter().map(|one| one.probe).collect();
+        let found = self.differing(&network, &again, SECOND_PATIENCE).await;
+        let again: Vec<Probe> = found.into_iter().map(|one| one.probe).collect();
+        let found = self.differing(&network, &again, SECOND_PATIENCE).await;
+        join_all(set.iter().map(async |policy| {
+            let name = policy.metadata.name.as_deref().unwrap();
+            drop(must(self.cluster, "DELETE", &format!("{}/{name}", collection(policy)), &Value::Null).await);
+        }))
+        .await;
+        found
+    }
+
+    async fn differing(&self, network: &Network, probes: &[Probe], patience: Duration) -> Vec<Disagreement> {
+        let mut of_pod: BTreeMap<&PodName, Vec<&Probe>> = BTreeMap::new();
+        for probe in probes {
+            if let End::Pod(from) = &probe.from {
+                of_pod.entry(from).or_default().push(probe);
+            }
+        }
+        let tried = of_pod.iter().map(async |(from, probes)| self.tried(from, probes, patience).await);
+        let seen: Vec<(&Probe, bool)> = try_join_all(tried).await.unwrap().into_iter().flatten().collect();
+        assert_eq!(seen.len(), probes.len());
+        oracle::network::compare(network, seen).unwrap()
+    }
+
+    /// What a pod reaches, in one go.
+    async fn tried<'p>(
+        &self,
+        from: &PodName,
+        probes: &[&'p Probe],
+        patience: Duration,
+    ) -> Result<Vec<(&'p Probe, bool)>, String> {
+        let mut command =
+            vec!["/probe".to_owned(), "reach".into(), "--timeout".into(), patience.as_millis().to_string()];
+        command.extend(probes.iter().map(|probe| self.target(probe)));
+        let pods: Api<v1::Pod> = Api::namespaced(self.cluster.admin().clone(), &from.namespace);
+        let options = AttachParams::default().stderr(false);
+        let mut process = pods.exec(&from.name, command, &options).await.map_err(|why| format!("{from}: {why}"))?;
+        let mut text = String::new();
+        process.stdout().unwrap().read_to_string(&mut text).await.map_err(|why| format!("{from}: {why}"))?;
+        let told = text.lines().map(|line| Told::read(line.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let sure = |told: &Told| told.reached || told.reason.as_deref() == Some("timed-out");
+        match told.iter().find(|told| !sure(told)) {
+            Some(told) => Err(format!("{from}: {told:?}")),
+            None => Ok(probes.iter().copied().zip(told.iter().map(|told| told.reached)).collect()),
+        }
+    }
+
+    fn target(&self, probe: &Probe) -> String {
+        let End::Pod(to) = &probe.to else { panic!("{probe}") };
+        let address = self.world.pods.iter().find(|pod| pod.name == *to).unwrap().address;
+        match probe.protocol {
+            Protocol::Udp => format!("udp://{address}:{}", probe.port),
+            _ => format!("tcp://{address}:{}", probe.port),
+        }
+    }
+
+    /// Waits until every node has a table that was made with what was written.
+    async fn in_force(&self, has: impl Fn(&native::Seen) -> bool) {
+        let toolbox = self.cluster.toolbox().unwrap();
+        until("every node to enforce what was written", async || {
+            let told = toolbox.network_policy().unwrap();
+            if told.len() == usize::from(NODES) && told.iter().all(|node| has(&node.seen)) {
+                Ok(())
+            } else {
+                Err(format!("{told:?}"))
+            }
+        })
+        .await;
+    }
+
+    async fn explain(&self, tree: &mut impl ValueTree<Value = Vec<NetworkPolicy>>) -> String {
+        let set = shrink(tree, async |set| !self.disagreements(&set).await.is_empty()).await;
+        let found = self.disagreements(&set).await;
+        let world = World { policies: set, ..self.world.clone() };
+        format!("{}\n{}", lines(&found), scenario::network(&world, &found).unwrap())
+    }
+}
+
+fn collection(policy: &NetworkPolicy) -> String {
+    let namespace = policy.metadata.namespace.as_deref().unwrap();
+    format!("/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies")
+}
+
+fn version(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
+}
+
+/// A namespace takes pods only once it has a ServiceAccount.
+async fn created(cluster: &Cluster, path: &str, object: &Value) {
+    until("an object to be taken", async || match crate::api::send(cluster, "POST", path, object).await {
+        crate::api::Reply::Done(_) => Ok(()),
+        crate::api::Reply::Refused(code, message) => Err(format!("{code} {message}")),
+    })
+    .await;
+}
+
+/// Waits until a pod runs, and takes its address; its newest version.
+async fn running(cluster: &Cluster, pod: &mut Pod) -> u64 {
+    let path = format!("/api/v1/namespaces/{}/pods/{}", pod.name.namespace, pod.name.name);
+    let mut newest = 0;
+    until("a pod to run", async || {
+        let seen = must(cluster, "GET", &path, &Value::Null).await;
+        let ready = seen["status"]["conditions"].as_array().into_iter().flatten();
+        let ready = ready.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
+        match seen["status"]["podIP"].as_str() {
+            Some(address) if ready => {
+                pod.address = address.parse().unwrap();
+                newest = version(&seen);
+                Ok(())
+            }
+            _ => Err(seen["status"].to_string()),
+        }
+    })
+    .await;
+    newest
+}
