@@ -130,8 +130,8 @@ fn bound(role: Value, subject: Value) -> World {
     };
     World {
         roles: read(&[
-            json!({"metadata": {"name": "r", "namespace": "one"}, "rules": rule("get")}),
             json!({"metadata": {"name": "r", "namespace": "two"}, "rules": rule("list")}),
+            json!({"metadata": {"name": "r", "namespace": "one"}, "rules": rule("get")}),
         ]),
         cluster_roles: read(&[json!({"metadata": {"name": "r"}, "rules": rule("watch")})]),
         role_bindings: read(&[
