@@ -118,8 +118,8 @@ async fn connections(enforcing: &Cluster, plain: &Cluster, blocks: usize) -> Res
             rows.extend((block > 0).then(|| ("connection", name.clone(), took))); // the first warms everything up
         }
     }
-    for path in servers.iter().map(|(_, _, server)| format!("{PODS}/{server}")) {
-        delete(enforcing, &path).await?;
+    for count in PICKING {
+        delete(enforcing, &format!("{PODS}/server-{count}")).await?;
     }
     let all = http::Request::delete(POLICIES).body(Vec::new())?;
     let _: Value = enforcing.admin().request(all).await?;

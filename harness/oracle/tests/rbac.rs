@@ -130,8 +130,8 @@ fn bound(role: Value, subject: Value) -> World {
     };
     World {
         roles: read(&[
-            json!({"metadata": {"name": "r", "namespace": "one"}, "rules": rule("get")}),
             json!({"metadata": {"name": "r", "namespace": "two"}, "rules": rule("list")}),
+            json!({"metadata": {"name": "r", "namespace": "one"}, "rules": rule("get")}),
         ]),
         cluster_roles: read(&[json!({"metadata": {"name": "r"}, "rules": rule("watch")})]),
         role_bindings: read(&[
@@ -188,6 +188,15 @@ fn rules_are_gathered_through_others_that_gather() {
     ]);
     let asked = ["get pods", "list pods", "watch pods", "delete pods"];
     assert_eq!(allowed(&world, &jane(), &asked), ["get pods", "list pods"], "its own are written over");
+}
+
+#[test]
+fn a_role_that_finds_nothing_to_gather_keeps_its_own_rules() {
+    let mut world = everywhere(json!([{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]));
+    let gathers = json!({"metadata": {"name": "r"}, "rules": world.cluster_roles[0].rules,
+        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"part": "nobody"}}]}});
+    world.cluster_roles = read(&[gathers]);
+    assert_eq!(allowed(&world, &jane(), &["get pods", "list pods"]), ["get pods"]);
 }
 
 #[test]

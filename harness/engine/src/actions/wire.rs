@@ -27,9 +27,10 @@ impl World<'_> {
     pub(super) async fn reach(&self, step: &Step, wire: &Wire) -> Result<Tried, String> {
         let pods = self.known_pods(step).await?;
         let to = self.fill(&wire.to);
-        let holds = match step.intended(self.name) {
-            Some(Answer::Reached) => HOLDS_AGAINST_INTENT,
-            _ => HOLDS,
+        let holds = match (wire.within, step.intended(self.name)) {
+            (Some(seconds), _) => Duration::from_secs(seconds.into()),
+            (None, Some(Answer::Reached)) => HOLDS_AGAINST_INTENT,
+            (None, _) => HOLDS,
         };
         let from = (self.namespace_of(step), self.fill(&wire.from));
         let told = self.lasting(&from, &to, holds).await?;
@@ -60,7 +61,7 @@ impl World<'_> {
     async fn lasting(&self, from: &(String, String), to: &str, holds: Duration) -> Result<Told, String> {
         let mut first: Option<(Told, Instant)> = None;
         let what = format!("an answer from {to} that lasts");
-        let wait = Wait { what: &what, within: PATIENCE, every: Duration::from_millis(200) };
+        let wait = Wait { what: &what, within: PATIENCE + holds, every: Duration::from_millis(200) };
         let look = async || {
             let began = Instant::now();
             let told = match self.told(from, &["reach", to]).await {

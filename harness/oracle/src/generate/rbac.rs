@@ -1,5 +1,7 @@
 //! Roles, bindings and requests.
 
+mod aim;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::rbac::v1::{
@@ -11,6 +13,7 @@ use proptest::prelude::*;
 
 use super::{some_of, word};
 use crate::rbac::{Request, User, World};
+use aim::{Aim, aim};
 
 const API_GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -55,16 +58,23 @@ pub struct Case {
     pub asked: Vec<(User, Request)>,
 }
 
-/// A world of a few roles and bindings, with this many requests.
+/// A world of a few roles and bindings, with up to this many requests. Most of them are aimed at one of its rules.
 pub fn case(requests: usize) -> impl Strategy<Value = Case> {
-    (world(), vec((user(), request()), 1..=requests)).prop_map(|(world, asked)| Case { world, asked })
+    let asked = (user(), request(), prop::option::weighted(0.8, aim()));
+    (world(), vec(asked, 1..=requests)).prop_map(|(world, asked)| {
+        let aimed = |(user, request, aim): (User, Request, Option<Aim>)| match aim {
+            Some(aim) => aim.at(&world, user, request),
+            None => (user, request),
+        };
+        Case { asked: asked.into_iter().map(aimed).collect(), world }
+    })
 }
 
 /// A few roles and bindings.
 pub fn world() -> impl Strategy<Value = World> {
-    let roles = vec((0..NAMESPACES.len(), vec(resource_rule(), 0..3)), 0..3);
-    let cluster_roles = vec((vec(any_rule(), 0..3), labels()), 0..4);
-    let role_bindings = vec((0..NAMESPACES.len(), role_ref(), vec(subject(), 0..3)), 0..4);
+    let roles = vec((0..NAMESPACES.len(), vec(resource_rule(), 0..3)), 0..4);
+    let cluster_roles = vec((vec(any_rule(), 0..3), labels()), 1..4);
+    let role_bindings = vec((0..NAMESPACES.len(), role_ref(), vec(subject(), 0..3)), 0..5);
     let cluster_role_bindings = vec((word(&ROLES), vec(subject(), 0..3)), 0..3);
     (roles, cluster_roles, role_bindings, cluster_role_bindings).prop_map(|(roles, cluster, bound, cluster_bound)| {
         World {

@@ -10,33 +10,30 @@ use crate::selector::Selector;
 
 /// The rules of a cluster role: its own, or those that it gathers, through others that gather as well.
 ///
+/// One that finds nothing to gather keeps its own: the controller that gathers applies its list from the server's side,
+/// and an empty list is no field, so that what somebody else wrote there stays.
+///
 /// # Errors
 /// When one of its selectors is none.
 pub fn rules(world: &World, role: &ClusterRole) -> Result<Vec<PolicyRule>, Error> {
-    let mut gathered = Vec::new();
-    gather(world, role, &mut BTreeSet::new(), &mut gathered)?;
-    Ok(gathered)
+    gather(world, role, &mut BTreeSet::new())
 }
 
-fn gather<'a>(
-    world: &'a World,
-    role: &'a ClusterRole,
-    seen: &mut BTreeSet<&'a str>,
-    gathered: &mut Vec<PolicyRule>,
-) -> Result<(), Error> {
-    if !seen.insert(role.metadata.name.as_deref().unwrap_or_default()) {
-        return Ok(());
-    }
-    let Some(aggregation) = &role.aggregation_rule else {
-        gathered.extend(role.rules.iter().flatten().cloned());
-        return Ok(());
-    };
-    for selector in aggregation.cluster_role_selectors.iter().flatten() {
+fn gather<'a>(world: &'a World, role: &'a ClusterRole, seen: &mut BTreeSet<&'a str>) -> Result<Vec<PolicyRule>, Error> {
+    let mut gathered = Vec::new();
+    seen.insert(name(role));
+    for selector in role.aggregation_rule.iter().flat_map(|rule| rule.cluster_role_selectors.iter().flatten()) {
         let selector = Selector::read(selector)?;
         let selected = |other: &&ClusterRole| selector.selects(&other.metadata.labels.clone().unwrap_or_default());
         for other in world.cluster_roles.iter().filter(selected) {
-            gather(world, other, seen, gathered)?;
+            if !seen.contains(name(other)) {
+                gathered.extend(gather(world, other, seen)?);
+            }
         }
     }
-    Ok(())
+    Ok(if gathered.is_empty() { role.rules.clone().unwrap_or_default() } else { gathered })
+}
+
+fn name(role: &ClusterRole) -> &str {
+    role.metadata.name.as_deref().unwrap_or_default()
 }

@@ -1,0 +1,135 @@
+//! Requests that are aimed at a rule, and miss it in one thing or another. Others hardly ever meet one.
+
+use k8s_openapi::api::rbac::v1::{PolicyRule, RoleRef, Subject};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::rbac::{Request, User, World};
+
+/// At what a request is aimed, and in what it may not miss.
+#[derive(Clone, Debug)]
+pub(super) struct Aim {
+    binding: Index,
+    rule: Index,
+    word: Index,
+    hits: u8,
+}
+
+/// Bits of [`Aim::hits`].
+const USER: u8 = 1;
+const VERB: u8 = 2;
+const GROUP: u8 = 4;
+const RESOURCE: u8 = 8;
+const NAME: u8 = 16;
+const NAMESPACE: u8 = 32;
+
+/// Most things are hit.
+pub(super) fn aim() -> impl Strategy<Value = Aim> {
+    let bits = (any::<u8>(), any::<u8>(), any::<u8>());
+    (any::<Index>(), any::<Index>(), any::<Index>(), bits).prop_map(|(binding, rule, word, (one, two, three))| Aim {
+        binding,
+        rule,
+        word,
+        hits: one | two | three,
+    })
+}
+
+impl Aim {
+    /// A request like this one, but for what is hit.
+    pub(super) fn at(&self, world: &World, user: User, request: Request) -> (User, Request) {
+        let bindings = bindings(world);
+        if bindings.is_empty() {
+            return (user, request);
+        }
+        let (subjects, role, namespace) = self.binding.get(&bindings);
+        let user = if self.misses(USER) { user } else { named(self.word.get(subjects), user) };
+        let rules = rules(world, role, namespace.as_deref());
+        let request = self.meet(self.rule.get(&rules), request);
+        match (request, namespace) {
+            (Request::Resource { verb, group, resource, subresource, name, .. }, Some(namespace))
+                if !self.misses(NAMESPACE) =>
+            {
+                let namespace = namespace.clone();
+                (user, Request::Resource { verb, group, resource, subresource, name, namespace })
+            }
+            (request, _) => (user, request),
+        }
+    }
+
+    fn misses(&self, what: u8) -> bool {
+        self.hits & what == 0
+    }
+
+    /// One of these words, unless it is missed, or is a star.
+    fn pick(&self, what: u8, words: Option<&Vec<String>>, instead: String) -> String {
+        match words.filter(|words| !words.is_empty() && !self.misses(what)).map(|words| self.word.get(words)) {
+            Some(word) if word != "*" => word.clone(),
+            _ => instead,
+        }
+    }
+
+    fn meet(&self, rule: &PolicyRule, request: Request) -> Request {
+        let words = |request: Request| match request {
+            Request::Path { verb, path } => (verb, path, String::new(), String::new()),
+            Request::Resource { verb, group, name, namespace, .. } => (verb, group, name, namespace),
+        };
+        let (verb, first, name, namespace) = words(request);
+        let verb = self.pick(VERB, Some(&rule.verbs), verb);
+        if let Some(urls) = &rule.non_resource_urls {
+            let path = self.pick(RESOURCE, Some(urls), "/x".into());
+            return Request::Path { verb, path: path.replace('*', "y") };
+        }
+        let whole = self.pick(RESOURCE, rule.resources.as_ref(), "pods".into());
+        let (resource, subresource) = whole.split_once('/').unwrap_or((&whole, ""));
+        let resource = if resource == "*" { "deployments" } else { resource };
+        let group = if first.starts_with('/') { String::new() } else { first };
+        Request::Resource {
+            verb,
+            group: self.pick(GROUP, rule.api_groups.as_ref(), group),
+            resource: resource.to_owned(),
+            subresource: subresource.to_owned(),
+            name: self.pick(NAME, rule.resource_names.as_ref(), name),
+            namespace,
+        }
+    }
+}
+
+/// Subjects, role and namespace.
+type Binding<'a> = (&'a [Subject], &'a RoleRef, Option<String>);
+
+/// The bindings that grant somebody something.
+fn bindings(world: &World) -> Vec<Binding<'_>> {
+    let here = world
+        .role_bindings
+        .iter()
+        .map(|one| (one.subjects.as_deref().unwrap_or_default(), &one.role_ref, one.metadata.namespace.clone()));
+    let everywhere = world.cluster_role_bindings.iter();
+    let everywhere = everywhere.map(|one| (one.subjects.as_deref().unwrap_or_default(), &one.role_ref, None));
+    let grants = |(subjects, role, namespace): &Binding<'_>| {
+        !subjects.is_empty() && !rules(world, role, namespace.as_deref()).is_empty()
+    };
+    here.chain(everywhere).filter(grants).collect()
+}
+
+/// The rules that stand in the role of this name.
+fn rules(world: &World, role: &RoleRef, namespace: Option<&str>) -> Vec<PolicyRule> {
+    let name = Some(role.name.as_str());
+    let found = if role.kind == "Role" {
+        let mut here = world.roles.iter().filter(|one| one.metadata.namespace.as_deref() == namespace);
+        here.find(|one| one.metadata.name.as_deref() == name).and_then(|one| one.rules.clone())
+    } else {
+        let role = world.cluster_roles.iter().find(|one| one.metadata.name.as_deref() == name);
+        role.and_then(|role| crate::rbac::rules(world, role).ok())
+    };
+    found.unwrap_or_default()
+}
+
+fn named(subject: &Subject, user: User) -> User {
+    match (subject.kind.as_str(), &subject.namespace) {
+        ("Group", _) => User { groups: user.groups.into_iter().chain([subject.name.clone()]).collect(), ..user },
+        ("ServiceAccount", Some(namespace)) => {
+            User { name: format!("system:serviceaccount:{namespace}:{}", subject.name), ..user }
+        }
+        _ => User { name: subject.name.clone(), ..user },
+    }
+}
