@@ -1,5 +1,7 @@
 //! The rules of RBAC, one by one.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use oracle::rbac::{Grant, Request, User, World, allows};
 use serde_json::{Value, json};
 
