@@ -47,15 +47,20 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, blocks: usize, out: 
     let plain = boxes.start("figures-plain").await?;
     let mut rows = connections(&cluster, &plain, blocks).await?;
     plain.down().await?;
+    save(&rows, out)?;
     rows.extend(enforcing_times(&cluster, pods).await?);
     cluster.down().await?;
-    let mut csv = String::from("measure,policies,milliseconds\n");
-    for (what, policies, millis) in &rows {
-        writeln!(csv, "{what},{policies},{millis:.4}")?;
-    }
-    std::fs::write(out.join("network.csv"), csv)?;
+    save(&rows, out)?;
     show(&rows);
     Ok(())
+}
+
+fn save(rows: &[Row], out: &Path) -> Result<(), Box<dyn Error>> {
+    let mut csv = String::from("measure,policies,milliseconds\n");
+    for (what, policies, millis) in rows {
+        writeln!(csv, "{what},{policies},{millis:.4}")?;
+    }
+    Ok(std::fs::write(out.join("network.csv"), csv)?)
 }
 
 /// Makes ever more policies for many pods, and one more each time.

@@ -239,7 +239,6 @@ mod tests {
             nodes: vec!["node-1".into(), "node-2".into()],
             probe: "probe:1".into(),
             texts: texts.map(|(name, text)| (name.into(), text.into())).into(),
-            ..Names::default()
         }
     }
 

@@ -1,5 +1,7 @@
 //! The rules of NetworkPolicy, one by one, on the cast of the generators.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use oracle::generate::network::cast;
 use oracle::network::{End, Free, Gate, Network, PodName, Probe, Protocol, World, compare};
@@ -145,6 +147,25 @@ fn selectors_in_one_peer_are_and_in_two_are_or() {
 }
 
 #[test]
+fn expressions_say_what_they_mean() {
+    let who = |operator: &str, values: &[&str]| {
+        let mut term = json!({"key": "tier", "operator": operator});
+        if !values.is_empty() {
+            term["values"] = json!(values);
+        }
+        let more = json!({"matchLabels": {"app": "db"}, "matchExpressions": [term]});
+        let from = json!([{"namespaceSelector": {}, "podSelector": more}]);
+        let network = network(&[("one", "p", json!({"podSelector": {}, "ingress": [{"from": from}]}))]);
+        who_reaches(&network, "one/plain", &["one/web", "one/db", "two/web", "two/db", "three/db"])
+    };
+    assert_eq!(who("In", &["back", "middle"]), ["one/db", "two/db"]);
+    assert_eq!(who("In", &["front"]), Vec::<&str>::new(), "and of the right app");
+    assert_eq!(who("NotIn", &["back"]), ["three/db"], "what has no tier is not in it");
+    assert_eq!(who("Exists", &[]), ["one/db", "two/db"]);
+    assert_eq!(who("DoesNotExist", &[]), ["three/db"]);
+}
+
+#[test]
 fn no_peers_and_no_ports_are_all_of_them() {
     for rule in [json!({}), json!({"from": [], "ports": []}), json!({"ports": [{"port": 80}]})] {
         let network = network(&[("one", "p", json!({"podSelector": {}, "ingress": [rule]}))]);
@@ -245,6 +266,7 @@ fn what_no_server_would_store_is_an_error() {
         rule(json!({"from": [{}]})),
         rule(json!({"from": [{"podSelector": {}, "ipBlock": {"cidr": "0.0.0.0/0"}}]})),
         rule(json!({"from": [{"ipBlock": {"cidr": "10.0.0.0"}}]})),
+        rule(json!({"from": [{"ipBlock": {"cidr": "10.0.0.0/33"}}]})),
         rule(json!({"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["x"]}}]})),
         rule(json!({"ports": [{"port": 0}]})),
         rule(json!({"ports": [{"port": 65536}]})),

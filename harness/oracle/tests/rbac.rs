@@ -1,5 +1,7 @@
 //! The rules of RBAC, one by one.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use oracle::rbac::{Grant, Request, User, World, allows};
 use serde_json::{Value, json};
 
@@ -130,8 +132,8 @@ fn bound(role: Value, subject: Value) -> World {
     };
     World {
         roles: read(&[
-            json!({"metadata": {"name": "r", "namespace": "one"}, "rules": rule("get")}),
             json!({"metadata": {"name": "r", "namespace": "two"}, "rules": rule("list")}),
+            json!({"metadata": {"name": "r", "namespace": "one"}, "rules": rule("get")}),
         ]),
         cluster_roles: read(&[json!({"metadata": {"name": "r"}, "rules": rule("watch")})]),
         role_bindings: read(&[

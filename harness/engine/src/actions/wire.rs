@@ -18,10 +18,10 @@ use crate::world::World;
 const HOLDS: Duration = Duration::from_secs(1);
 
 /// The same, where it is not what is intended: a Service takes a moment until every node knows it.
-const HOLDS_AGAINST_INTENT: Duration = Duration::from_secs(5);
+const HOLDS_AGAINST_INTENT: Duration = Duration::from_secs(10);
 
 /// Within this time an answer has to come that does not change any more.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl World<'_> {
     pub(super) async fn reach(&self, step: &Step, wire: &Wire) -> Result<Tried, String> {

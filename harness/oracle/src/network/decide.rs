@@ -129,9 +129,7 @@ impl Isolated {
     fn new(pod: Pod, policies: &[Policy]) -> Self {
         let mut isolated = Self { pod, ingress: Vec::new(), egress: Vec::new() };
         let pod = &isolated.pod;
-        let selects = |policy: &Policy| {
-            !pod.host_network && policy.namespace == pod.name.namespace && policy.pods.selects(&pod.labels)
-        };
+        let selects = |policy: &Policy| policy.namespace == pod.name.namespace && policy.pods.selects(&pod.labels);
         for (index, policy) in policies.iter().enumerate().filter(|(_, policy)| selects(policy)) {
             isolated.ingress.extend(policy.ingress.is_some().then_some(index));
             isolated.egress.extend(policy.egress.is_some().then_some(index));

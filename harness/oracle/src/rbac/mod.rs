@@ -90,8 +90,7 @@ pub fn allows(world: &World, user: &User, request: &Request) -> Result<Option<Gr
             return Ok(Some(Grant { binding: format!("clusterrolebinding {name}"), role, rule }));
         }
     }
-    let here =
-        |binding: &&RoleBinding| !namespace.is_empty() && binding.metadata.namespace.as_deref() == Some(namespace);
+    let here = |binding: &&RoleBinding| binding.metadata.namespace.as_deref() == Some(namespace);
     for binding in world.role_bindings.iter().filter(here) {
         let applies = binding.subjects.iter().flatten().any(|subject| is(subject, user));
         if applies && let Some((role, rule)) = granted(world, &binding.role_ref, namespace, request)? {
