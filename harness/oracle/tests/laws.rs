@@ -1,5 +1,7 @@
 //! What holds for every cluster of policies, every pod and every world of roles.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
+
 use std::collections::BTreeSet;
 
 use oracle::generate::{network, pod_security, rbac};
