@@ -40,7 +40,9 @@ fn oracles(c: &mut Criterion) {
     let networks: Vec<Network> = sets.iter().cloned().filter_map(|policies| with(policies).ok()).collect();
     let cells = || networks.iter().flat_map(|network| probes.iter().map(|probe| network.decide(black_box(probe))));
     group.throughput(Throughput::Elements((networks.len() * probes.len()) as u64));
-    group.bench_function("cells of network policies", |b| b.iter(|| cells().flatten().filter(|cell| cell.reached()).count()));
+    group.bench_function("cells of network policies", |b| {
+        b.iter(|| cells().flatten().filter(|cell| cell.reached()).count())
+    });
     group.throughput(Throughput::Elements(sets.len() as u64));
     group.bench_function("sets of network policies read", |b| b.iter(|| sets.iter().cloned().map(with).count()));
     let pods = values(&generate::pod_security::pod(), 0, CASES);
