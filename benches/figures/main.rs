@@ -5,6 +5,7 @@
 
 mod clusters;
 mod network;
+mod nodes;
 mod requests;
 mod rotation;
 mod scenario;
@@ -36,6 +37,12 @@ enum Figure {
     Start {
         /// How many.
         #[arg(long, default_value_t = 10)]
+        runs: usize,
+    },
+    /// Starts boxes of one, two and three nodes in turn, each up to a pod Running on every node.
+    Nodes {
+        /// How many of each.
+        #[arg(long, default_value_t = 5)]
         runs: usize,
     },
     /// Tries a step and sends the same request from a bare client, in turn.
@@ -109,6 +116,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let boxes = Boxes { cache: &cache, launcher: &launcher };
     match &arguments.figure {
         Figure::Start { runs } => runtime.block_on(start::measure(&boxes, *runs, &arguments.out)),
+        Figure::Nodes { runs } => runtime.block_on(nodes::measure(&boxes, *runs, &arguments.out)),
         Figure::Step { blocks } => runtime.block_on(step::measure(&boxes, *blocks, &arguments.out)),
         Figure::Sealing { blocks, secrets } => {
             runtime.block_on(sealing::measure(&boxes, *blocks, *secrets, &arguments.out))

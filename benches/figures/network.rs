@@ -47,21 +47,26 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, blocks: usize, out: 
     let plain = boxes.start("figures-plain").await?;
     let mut rows = connections(&cluster, &plain, blocks).await?;
     plain.down().await?;
+    save(&rows, out)?;
     rows.extend(enforcing_times(&cluster, pods).await?);
     cluster.down().await?;
-    let mut csv = String::from("measure,policies,milliseconds\n");
-    for (what, policies, millis) in &rows {
-        writeln!(csv, "{what},{policies},{millis:.4}")?;
-    }
-    std::fs::write(out.join("network.csv"), csv)?;
+    save(&rows, out)?;
     show(&rows);
     Ok(())
+}
+
+fn save(rows: &[Row], out: &Path) -> Result<(), Box<dyn Error>> {
+    let mut csv = String::from("measure,policies,milliseconds\n");
+    for (what, policies, millis) in rows {
+        writeln!(csv, "{what},{policies},{millis:.4}")?;
+    }
+    Ok(std::fs::write(out.join("network.csv"), csv)?)
 }
 
 /// Makes ever more policies for many pods, and one more each time.
 async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box<dyn Error>> {
     let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
-    let all: Vec<Value> = (0..pods).map(|index| pod(&format!("many-{index}"), &group(index), &["pause"])).collect();
+    let all: Vec<Value> = (0..pods).map(|index| pod(&format!("many-{index}"), group(index), &["pause"])).collect();
     create_all(cluster, PODS, &all).await?;
     running(cluster, "group", pods).await?;
     let mut rows = Vec::new();
@@ -118,8 +123,8 @@ async fn connections(enforcing: &Cluster, plain: &Cluster, blocks: usize) -> Res
             rows.extend((block > 0).then(|| ("connection", name.clone(), took))); // the first warms everything up
         }
     }
-    for path in servers.iter().map(|(_, _, server)| format!("{PODS}/{server}")) {
-        delete(enforcing, &path).await?;
+    for count in PICKING {
+        delete(enforcing, &format!("{PODS}/server-{count}")).await?;
     }
     let all = http::Request::delete(POLICIES).body(Vec::new())?;
     let _: Value = enforcing.admin().request(all).await?;

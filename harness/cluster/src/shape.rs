@@ -208,5 +208,6 @@ fn installed(install: &Install) -> native::Install {
         Install::PolicyController => native::Install::PolicyController,
         Install::ExternalSecrets => native::Install::ExternalSecrets,
         Install::Dns => native::Install::Dns,
+        Install::Vault => native::Install::Vault,
     }
 }

@@ -70,11 +70,18 @@ fn seal(data: &mut Value, encoded: bool) {
     }
 }
 
-/// `<sealed N bytes>`.
+/// `<sealed N bytes>`. What is compressed is another size each time, since names are random.
 fn sealed(text: &str, encoded: bool) -> String {
-    let size = if encoded { STANDARD.decode(text).map_or(text.len(), |bytes| bytes.len()) } else { text.len() };
-    format!("<sealed {size} bytes>")
+    let decoded = if encoded { STANDARD.decode(text).ok() } else { None };
+    let bytes = decoded.as_deref().unwrap_or(text.as_bytes());
+    if GZIP.iter().any(|begin| bytes.starts_with(begin)) {
+        return "<sealed, compressed>".into();
+    }
+    format!("<sealed {} bytes>", bytes.len())
 }
+
+/// How gzip begins, as it is and in base64.
+const GZIP: [&[u8]; 2] = [b"\x1f\x8b", b"H4sI"];
 
 /// The keys of a Secret and the sizes of their values: `password <sealed 8 bytes>, …`.
 pub(crate) fn keys(secret: &Value) -> String {
@@ -174,5 +181,6 @@ mod tests {
     #[test]
     fn keys_say_their_sizes() {
         assert_eq!(keys(&json!({"data": {"b": "", "a": "aHVudGVyMg=="}})), "a <sealed 7 bytes>, b <sealed 0 bytes>");
+        assert_eq!(keys(&json!({"data": {"release": STANDARD.encode("H4sIAAAA")}})), "release <sealed, compressed>");
     }
 }

@@ -43,11 +43,11 @@ impl World<'_> {
         let (path, at) = match kind {
             "pod-ip" => (format!("/api/v1/namespaces/{namespace}/pods/{named}"), "/status/podIP"),
             "service-ip" => (format!("/api/v1/namespaces/{namespace}/services/{named}"), "/spec/clusterIP"),
+            "node-port" => (format!("/api/v1/namespaces/{namespace}/services/{named}"), "/spec/ports/0/nodePort"),
             _ => return self.node_address(rest).await,
         };
         let object = self.lab.own.fetch(path).await?;
-        let address = object.pointer(at).and_then(Value::as_str).filter(|address| address.parse::<IpAddr>().is_ok());
-        address.map(str::to_owned).ok_or_else(|| format!("{name} has no address"))
+        stands(object.pointer(at)).ok_or_else(|| format!("{name} has none"))
     }
 
     async fn node_address(&self, number: &str) -> Result<String, String> {
@@ -111,6 +111,12 @@ impl World<'_> {
     }
 }
 
+/// An address or a port; a headless Service says `None` instead.
+fn stands(value: Option<&Value>) -> Option<String> {
+    let text = value?.as_str().filter(|text| text.parse::<IpAddr>().is_ok()).map(str::to_owned);
+    text.or_else(|| value?.as_u64().map(|port| port.to_string()))
+}
+
 fn internal(node: &Value) -> Option<&Value> {
     let addresses = node["status"]["addresses"].as_array()?;
     addresses.iter().find(|address| address["type"] == "InternalIP").map(|address| &address["address"])
@@ -134,6 +140,19 @@ mod tests {
         assert_eq!(split("web", "ns"), pair("ns", "web"));
         assert_eq!(split("-shop/web", "ns"), pair("ns-shop", "web"));
         assert_eq!(split("kube-system/kube-dns", "ns"), pair("kube-system", "kube-dns"));
+    }
+
+    #[test]
+    fn only_addresses_and_ports_stand_for_something() {
+        for (value, wanted) in [
+            (json!("10.0.0.1"), Some("10.0.0.1")),
+            (json!(31080), Some("31080")),
+            (json!("None"), None),
+            (json!(""), None),
+        ] {
+            assert_eq!(stands(Some(&value)).as_deref(), wanted);
+        }
+        assert_eq!(stands(None), None);
     }
 
     #[test]

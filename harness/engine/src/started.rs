@@ -12,7 +12,8 @@ use crate::request::encode;
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A busy machine starts dozens of pods at a time, and says for each of them that it is not up yet.
+const PATIENCE: Duration = Duration::from_secs(90);
 const EVERY: Duration = Duration::from_millis(40);
 
 /// How many looks in a row have to show it running: a container that ends at once was up for a moment too.

@@ -51,7 +51,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// Addresses, which are looked up again for every step: a pod that is made anew has another.
-const ADDRESSES: [&str; 3] = ["pod-ip", "service-ip", "node-ip"];
+const ADDRESSES: [&str; 4] = ["pod-ip", "service-ip", "node-port", "node-ip"];
 
 /// `NAME`, or `NAMESPACE/NAME`; a namespace that begins with `-` is one of the world's own, whose name comes before.
 fn is_place(name: &str) -> bool {
@@ -68,7 +68,7 @@ pub fn is_address(name: &str) -> bool {
 pub(crate) const ALL: &str = "$(namespace), $(node), $(node:NUMBER), $(registry), $(image:NAME), $(digest:NAME), $(sha256:NAME), \
     $(front:FAULT:NAME), $(key:NAME), $(base64:KEY-OR-ROOT), $(fulcio-root), $(rekor-key), $(short-lived-root), \
     $(tsa-chain), $(trusted-root), $(tuf-root), $(canary:NAME), $(helm-release:CANARY), $(sealing-key:NAME), $(kms:NAME), \
-    $(pod-ip:NAME), $(pod-ip:NAMESPACE/NAME), $(service-ip:NAME), $(node-ip), $(node-ip:NUMBER)";
+    $(pod-ip:NAME), $(pod-ip:NAMESPACE/NAME), $(service-ip:NAME), $(node-port:SERVICE), $(node-ip), $(node-ip:NUMBER)";
 
 fn placeholder(name: &str) -> Option<Placeholder> {
     let image = |text: &str| text.parse::<ImageName>().ok();
@@ -80,7 +80,7 @@ fn placeholder(name: &str) -> Option<Placeholder> {
         None if TEXTS.contains(&name) => Placeholder::Text(name.into()),
         None if name == "node-ip" => Placeholder::Text(name.into()),
         Some(("node-ip", rest)) if rest.parse::<u8>().is_ok() => Placeholder::Text(name.into()),
-        Some(("pod-ip" | "service-ip", rest)) if is_place(rest) => Placeholder::Text(name.into()),
+        Some(("pod-ip" | "service-ip" | "node-port", rest)) if is_place(rest) => Placeholder::Text(name.into()),
         Some((kind, rest)) if NAMED.contains(&kind) && is_plain(rest) => Placeholder::Text(name.into()),
         Some(("image", "probe")) => Placeholder::Probe,
         Some(("image", rest)) => Placeholder::Image(image(rest)?),
@@ -239,7 +239,6 @@ mod tests {
             nodes: vec!["node-1".into(), "node-2".into()],
             probe: "probe:1".into(),
             texts: texts.map(|(name, text)| (name.into(), text.into())).into(),
-            ..Names::default()
         }
     }
 
@@ -277,7 +276,10 @@ mod tests {
             ("$(nonsense)", Some("nonsense")),
             ("$(node:2) $(node:0)", Some("node:0")),
             ("$(image:app) $(HOME) $(fulcio-root)", None),
-            ("$(pod-ip:web) $(pod-ip:-shop/web) $(service-ip:kube-system/kube-dns) $(node-ip) $(node-ip:2)", None),
+            (
+                "$(pod-ip:web) $(pod-ip:-shop/web) $(service-ip:kube-system/kube-dns) $(node-port:web) $(node-ip) $(node-ip:2)",
+                None,
+            ),
             ("$(pod-ip:Web)", Some("pod-ip:Web")),
             ("$(pod-ip:a/b/c)", Some("pod-ip:a/b/c")),
             ("$(node-ip:two)", Some("node-ip:two")),

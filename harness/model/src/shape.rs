@@ -124,4 +124,8 @@ pub enum Install {
     ExternalSecrets,
     /// CoreDNS, for the cluster's names: the Service `kube-dns` at 10.96.0.10.
     Dns,
+    /// Vault, at `http://10.96.0.200:8200` (and `http://vault.box:8200` for External Secrets Operator), unsealed: its root
+    /// token is `gauntlet-root`, it keeps key-value pairs under `secret`, and ServiceAccounts of the cluster log in under
+    /// `auth/kubernetes`. It is the StatefulSet `vault` of the namespace `vault`.
+    Vault,
 }

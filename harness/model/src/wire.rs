@@ -21,6 +21,9 @@ pub struct Wire {
     /// Nobody is meant to answer there, in any world.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub nobody: bool,
+    /// For how many seconds a block has to hold to be believed, where more than a few are needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<u8>,
 }
 
 /// A TCP connection to open and to keep.

@@ -138,6 +138,7 @@ fn installed(install: Install) -> Vec<&'static str> {
         Install::Kyverno => vec!["kyverno"],
         Install::PolicyController => vec!["policy-controller"],
         Install::ExternalSecrets => vec!["external-secrets"],
+        Install::Vault => vec!["vault"],
         Install::Dns => vec!["coredns"],
     }
 }

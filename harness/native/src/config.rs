@@ -57,6 +57,8 @@ const NODE_MASK: u8 = 20;
 const SERVICE_CIDR: &str = "10.96.0.0/16";
 /// The address of the service `kubernetes`: the API server's, inside the box.
 pub const FIRST_SERVICE: &str = "10.96.0.1";
+/// The address of the Service `vault` where it is installed: one of those that are not given out by chance.
+pub const VAULT_SERVICE: &str = "10.96.0.200";
 
 /// The address that pods ask for names, whether or not somebody answers there.
 pub const DNS_ADDRESS: &str = "10.96.0.10";

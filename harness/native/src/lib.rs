@@ -45,8 +45,7 @@ mod start;
 pub mod wait;
 
 pub use cache::Cache;
-pub use config::FIRST_SERVICE as API_ADDRESS;
-pub use config::{COUNTER, DNS_ADDRESS};
+pub use config::{COUNTER, DNS_ADDRESS, FIRST_SERVICE as API_ADDRESS, VAULT_SERVICE as VAULT_ADDRESS};
 pub use control::{Control, Life, State};
 pub use error::Error;
 pub use failure::NodeControl;

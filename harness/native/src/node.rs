@@ -87,7 +87,7 @@ impl Node {
             "link set lo up".to_owned(),
             format!("addr add {}/24 dev {INTERFACE}", self.address()),
             format!("link set {INTERFACE} up"),
-            format!("route add default via {}", Self::FIRST.address()),
+            format!("route add default dev {INTERFACE}"),
         ];
         let others = Self::all(count).filter(|other| *other != self);
         commands.extend(others.map(|other| format!("route add {} via {}", other.pods(), other.address())));

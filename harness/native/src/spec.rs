@@ -90,6 +90,8 @@ pub enum Install {
     ExternalSecrets,
     /// CoreDNS's program.
     Dns,
+    /// Vault's program.
+    Vault,
 }
 
 impl BoxShape {

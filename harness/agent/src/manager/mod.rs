@@ -101,6 +101,9 @@ impl Manager {
         let files = self.config.certificate.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
         let tls = tls::server(files)?;
         let mut threads = vec![self.thread(Self::read_keys_now_and_then), self.thread(Self::keep_state)];
+        for (port, protocol) in self.ports.iter().zip(["tcp", "udp"]).filter(|(port, _)| **port != 0) {
+            self.remoted.info(format!("Listening on port {port}/{protocol} (secure)."));
+        }
         let Ears { tcp, udp, enrol } = std::mem::take(&mut *held(&self.ears));
         if let Some(listener) = tcp {
             let manager = Arc::clone(self);

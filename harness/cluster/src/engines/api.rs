@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
+use http::request::Builder;
 use http::{Method, Request};
 use kube::Client;
 use kube::client::Body;
@@ -93,6 +94,26 @@ pub(super) async fn delete(admin: &Client, object: &Value) -> Result<Answer, Str
     send(admin, Method::DELETE, &path(object), JSON, None).await
 }
 
+/// A token of a ServiceAccount, for the API server.
+pub(super) async fn token(admin: &Client, namespace: &str, name: &str) -> Result<String, String> {
+    let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
+    let asked = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+    let answer = send(admin, Method::POST, &path, JSON, Some(&asked)).await?;
+    answer.body["status"]["token"].as_str().map(str::to_owned).ok_or_else(|| answer.said())
+}
+
+/// Asks for `path` with one more header, in JSON.
+pub(super) async fn with_header(
+    admin: &Client,
+    method: Method,
+    path: &str,
+    (name, value): (&str, &str),
+    body: Option<&Value>,
+) -> Result<Answer, String> {
+    let request = Request::builder().method(method).uri(path).header("Content-Type", JSON).header(name, value);
+    exchange(admin, request, body).await
+}
+
 async fn send(
     admin: &Client,
     method: Method,
@@ -100,8 +121,12 @@ async fn send(
     content: &str,
     body: Option<&Value>,
 ) -> Result<Answer, String> {
+    exchange(admin, Request::builder().method(method).uri(path).header("Content-Type", content), body).await
+}
+
+async fn exchange(admin: &Client, request: Builder, body: Option<&Value>) -> Result<Answer, String> {
     let bytes = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
-    let request = Request::builder().method(method).uri(path).header("Content-Type", content).body(Body::from(bytes));
+    let request = request.body(Body::from(bytes));
     let reply = admin.send(request.map_err(|fault| fault.to_string())?).await.map_err(|fault| fault.to_string())?;
     let code = reply.status().as_u16();
     let bytes = reply.into_body().collect_bytes().await.map_err(|fault| fault.to_string())?;

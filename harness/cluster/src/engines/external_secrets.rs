@@ -48,7 +48,10 @@ async fn define(site: &Site<'_>, file: &str, name: &'static str) -> Result<(), S
 }
 
 fn objects() -> Result<Vec<Value>, String> {
-    let text = MANIFEST.replace("$(api-address)", native::API_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+    let text = MANIFEST
+        .replace("$(api-address)", native::API_ADDRESS)
+        .replace("$(vault-address)", native::VAULT_ADDRESS)
+        .replace("$(image)", native::PROBE_IMAGE);
     serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
 }
 

@@ -1,7 +1,8 @@
-//! Installs what verifies images at admission, what brings secrets in, and what answers for names. Such an engine runs as pods of the test image,
-//! with its own program from the box; what it wants to find in the cluster is partly ours (below `manifests`) and partly
-//! its own, read from its component's data. It is ready when it has been seen at work: when the API server, on its word,
-//! has refused an object that is known to be bad, or when a secret has come in.
+//! Installs what verifies images at admission, what brings secrets in, where they come from, and what answers for names.
+//! Such an engine runs as pods of the test image, with its own program from the box; what it wants to find in the cluster
+//! is partly ours (below `manifests`) and partly its own, read from its component's data. It is ready when it has been
+//! seen at work: when the API server, on its word, has refused an object that is known to be bad, when a secret has come
+//! in, when a ServiceAccount has been let in, or when a name has an address.
 
 mod api;
 mod certificates;
@@ -11,6 +12,7 @@ mod external_secrets;
 mod kyverno;
 mod policy_controller;
 mod tuf;
+mod vault;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -154,12 +156,15 @@ pub(crate) async fn install(
         let engine = "External Secrets Operator";
         external_secrets::install(site).await.map_err(|why| Error::Engine { engine, why })
     });
+    let vault = one(shape, Install::Vault, "vault", start, async || {
+        vault::install(site).await.map_err(|why| Error::Engine { engine: "Vault", why })
+    });
     let dns = one(shape, Install::Dns, "dns", start, async || {
         dns::install(site).await.map_err(|why| Error::Engine { engine: "CoreDNS", why })
     });
-    let (kyverno, policy_controller, external_secrets, dns) =
-        tokio::try_join!(kyverno, policy_controller, external_secrets, dns)?;
-    Ok([kyverno, policy_controller, external_secrets, dns].into_iter().flatten().collect())
+    let (kyverno, policy_controller, external_secrets, vault, dns) =
+        tokio::try_join!(kyverno, policy_controller, external_secrets, vault, dns)?;
+    Ok([kyverno, policy_controller, external_secrets, vault, dns].into_iter().flatten().collect())
 }
 
 /// Installs one engine, if it is wanted, and says when it was ready.

@@ -56,6 +56,19 @@ impl Tried {
         self.fact(key, format!("{:.3}s", took.as_secs_f64()))
     }
 
+    /// Whether no more calls to a KMS come of it: it was a request, or a start of the API server that came to its end. One
+    /// that is not ready goes on trying.
+    fn calls_are_all_made(&self, action: &Action) -> bool {
+        let of_the_api_server = match action {
+            Action::Process(process) => process.name() == keeping::API_SERVER,
+            action => matches!(action, Action::Encrypt(_)),
+        };
+        let starts = of_the_api_server
+            && self.verdict == Answer::Running.into()
+            && !self.detail.facts.contains_key(keeping::NOT_READY);
+        self.exchange.is_some() || starts
+    }
+
     fn taken(&self) -> bool {
         self.exchange.as_ref().is_some_and(|exchange| crate::request::taken(&exchange.reply))
     }
@@ -79,7 +92,7 @@ impl World<'_> {
             detail: Detail::default(),
             exchange: None,
         });
-        if let (Some(before), Some(now), true) = (calls, self.kms_calls(), tried.exchange.is_some()) {
+        if let (Some(before), Some(now), true) = (calls, self.kms_calls(), tried.calls_are_all_made(&step.action)) {
             tried.detail.facts.insert("kms calls".into(), now.since(before));
         }
         self.planted.conceal_detail(&mut tried.detail);
@@ -230,5 +243,23 @@ fn detail(reply: &Reply) -> Detail {
         message: field("message").or(text),
         warnings: warnings.clone(),
         ..Detail::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Process;
+
+    use super::*;
+
+    #[test]
+    fn calls_are_counted_where_no_more_of_them_come() {
+        let restart = |name: &str| Action::Process(Process::Restart(name.into()));
+        let begun = || Tried::answer(Answer::Running);
+        assert!(begun().calls_are_all_made(&restart(keeping::API_SERVER)));
+        assert!(!begun().fact(keeping::NOT_READY, "kms-providers").calls_are_all_made(&restart(keeping::API_SERVER)));
+        assert!(!begun().calls_are_all_made(&restart("kms-a")));
+        assert!(!Tried::answer(Answer::Stopped).calls_are_all_made(&restart(keeping::API_SERVER)));
+        assert!(!begun().calls_are_all_made(&Action::Survey));
     }
 }

@@ -18,18 +18,19 @@ use crate::world::World;
 const HOLDS: Duration = Duration::from_secs(1);
 
 /// The same, where it is not what is intended: a Service takes a moment until every node knows it.
-const HOLDS_AGAINST_INTENT: Duration = Duration::from_secs(5);
+const HOLDS_AGAINST_INTENT: Duration = Duration::from_secs(10);
 
 /// Within this time an answer has to come that does not change any more.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl World<'_> {
     pub(super) async fn reach(&self, step: &Step, wire: &Wire) -> Result<Tried, String> {
         let pods = self.known_pods(step).await?;
         let to = self.fill(&wire.to);
-        let holds = match step.intended(self.name) {
-            Some(Answer::Reached) => HOLDS_AGAINST_INTENT,
-            _ => HOLDS,
+        let holds = match (wire.within, step.intended(self.name)) {
+            (Some(seconds), _) => Duration::from_secs(seconds.into()),
+            (None, Some(Answer::Reached)) => HOLDS_AGAINST_INTENT,
+            (None, _) => HOLDS,
         };
         let from = (self.namespace_of(step), self.fill(&wire.from));
         let told = self.lasting(&from, &to, holds).await?;
@@ -60,7 +61,7 @@ impl World<'_> {
     async fn lasting(&self, from: &(String, String), to: &str, holds: Duration) -> Result<Told, String> {
         let mut first: Option<(Told, Instant)> = None;
         let what = format!("an answer from {to} that lasts");
-        let wait = Wait { what: &what, within: PATIENCE, every: Duration::from_millis(200) };
+        let wait = Wait { what: &what, within: PATIENCE + holds, every: Duration::from_millis(200) };
         let look = async || {
             let began = Instant::now();
             let told = match self.told(from, &["reach", to]).await {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluster::Toolbox;
+use cluster::{InForce, Toolbox};
 use futures::FutureExt;
 use serde_json::{Value, json};
 
@@ -40,23 +40,31 @@ pub(super) fn touched<'a>(
 /// Waits until every node's table was made with these versions of these objects, or later ones. Objects of other kinds
 /// are none of its matter.
 pub(crate) async fn are_enforced(toolbox: Toolbox<'_>, waiter: &Waiter, objects: Vec<&Value>) -> Result<(), String> {
-    let newest =
-        |kind: &str| objects.iter().filter(|object| object["kind"] == kind).filter_map(|object| version(object)).max();
-    let wanted: Vec<(&str, u64)> = ENFORCED.iter().filter_map(|kind| Some((*kind, newest(kind)?))).collect();
+    let wanted = wanted(&objects);
     let wait = Wait { what: "network policies to be enforced", within: PATIENCE, every: Duration::from_millis(2) };
     waiter
-        .until(wait, async || {
-            let nodes = match toolbox.network_policy() {
-                Ok(nodes) => nodes,
-                Err(why) => return Look::Not(cluster::chain(&why)),
-            };
-            let late = nodes.iter().find_map(|node| {
-                let (kind, version) = wanted.iter().find(|(kind, version)| node.seen.of(kind) < Some(*version))?;
-                Some(format!("{} has not seen version {version} of {kind}, but {:?}", node.node, node.seen.of(kind)))
-            });
-            late.map_or(Look::Found(()), Look::Not)
+        .until(wait, async || match toolbox.network_policy() {
+            Ok(nodes) => late(&nodes, &wanted).map_or(Look::Found(()), Look::Not),
+            Err(why) => Look::Not(cluster::chain(&why)),
         })
         .await
+}
+
+/// The newest version of each kind among these objects.
+fn wanted(objects: &[&Value]) -> Vec<(&'static str, u64)> {
+    let newest = |kind: &str| {
+        let those = objects.iter().filter(|object| object["kind"] == kind);
+        those.filter_map(|object| version(object)).max()
+    };
+    ENFORCED.into_iter().filter_map(|kind| Some((kind, newest(kind)?))).collect()
+}
+
+/// What a node has not seen yet, where there is one.
+fn late(nodes: &[InForce], wanted: &[(&str, u64)]) -> Option<String> {
+    nodes.iter().find_map(|InForce { node, seen, .. }| {
+        let (kind, version) = wanted.iter().find(|(kind, version)| seen.of(kind) < Some(*version))?;
+        Some(format!("{node} has seen {kind} up to version {}, and not {version}", seen.of(kind).unwrap_or_default()))
+    })
 }
 
 fn version(object: &Value) -> Option<u64> {
@@ -79,4 +87,30 @@ async fn forgotten(canaries: &Canaries, toolbox: Toolbox<'_>, waiter: &Waiter) -
     let waited = are_enforced(toolbox, waiter, vec![made]).await;
     canaries.remove(vec![format!("{path}/{name}")]);
     waited
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(kind: &str, version: &str) -> Value {
+        json!({"kind": kind, "metadata": {"resourceVersion": version}})
+    }
+
+    #[test]
+    fn the_newest_of_each_kind_is_waited_for_on_every_node() {
+        let objects = [object("Pod", "9"), object("Pod", "12"), object("Service", "40"), object("NetworkPolicy", "10")];
+        let wanted = wanted(&objects.iter().collect::<Vec<_>>());
+        assert_eq!(wanted, [("NetworkPolicy", 10), ("Pod", 12)]);
+        let node = |name: &str, pods: u64, network_policies: u64| {
+            let mut node = InForce { node: name.into(), ..InForce::default() };
+            (node.seen.pods, node.seen.network_policies) = (pods, network_policies);
+            node
+        };
+        assert_eq!(late(&[node("a", 12, 10), node("b", 13, 99)], &wanted), None);
+        let why = "b has seen Pod up to version 11, and not 12";
+        assert_eq!(late(&[node("a", 12, 10), node("b", 11, 10)], &wanted).as_deref(), Some(why));
+        assert!(late(&[node("a", 12, 9)], &wanted).is_some());
+        assert_eq!(late(&[node("a", 0, 0)], &[]), None);
+    }
 }

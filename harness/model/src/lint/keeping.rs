@@ -87,7 +87,7 @@ impl Notes<'_> {
     }
 }
 
-/// The canaries that manifests, files and rotations bring in.
+/// The canaries that manifests, files, commands and rotations bring in.
 fn planted(loaded: &Loaded) -> BTreeSet<String> {
     let in_text = |text: &str| {
         let kinds = ["canary", "helm-release"];
@@ -95,11 +95,15 @@ fn planted(loaded: &Loaded) -> BTreeSet<String> {
     };
     let manifests = loaded.manifests.values().flatten().map(|manifest| manifest.object.to_string());
     let files = loaded.texts().filter_map(|name| loaded.file_text(name).ok());
+    let commands = loaded.scenario.steps.iter().filter_map(|step| match &step.action {
+        Action::Exec { command, .. } => Some(command.join(" ")),
+        _ => None,
+    });
     let rotated = loaded.scenario.steps.iter().filter_map(|step| match &step.action {
         Action::Rotate(rotate) => Some(rotate.to.clone()),
         _ => None,
     });
-    manifests.chain(files).flat_map(|text| in_text(&text)).chain(rotated).collect()
+    manifests.chain(files).chain(commands).flat_map(|text| in_text(&text)).chain(rotated).collect()
 }
 
 #[cfg(test)]
@@ -147,6 +151,17 @@ mod tests {
         ] {
             assert!(found.iter().any(|what| what == wanted), "{wanted}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_command_plants_what_it_names() {
+        let text = "worlds: { bare: {} }\nsteps:\n\
+             - { id: a, do: { create: secret.yaml }, expect: admitted }\n\
+             - { id: b, do: { exec: { pod: a, command: [put, \"x=$(canary:b)\"] } }, expect: admitted }\n\
+             - { id: c, do: { seen: { canary: { of: b, in: audit } } }, expect: seen }\n";
+        let unplanted = |text: &str| findings(text).iter().any(|what| what.starts_with("nothing plants"));
+        assert!(!unplanted(text));
+        assert!(unplanted(&text.replace("x=$(canary:b)", "x=b")));
     }
 
     #[test]

@@ -51,7 +51,7 @@ macro_rules! kubernetes {
     };
 }
 
-pub(super) static PINNED: [Component; 15] = [
+pub(super) static PINNED: [Component; 16] = [
     kubernetes!("1.36.3"),
     kubernetes!("1.35.4"),
     RUNTIME,
@@ -66,6 +66,7 @@ pub(super) static PINNED: [Component; 15] = [
     verifiers::KYVERNO,
     verifiers::POLICY_CONTROLLER,
     stores::EXTERNAL_SECRETS,
+    stores::VAULT,
     names::COREDNS,
 ];
 

@@ -14,7 +14,7 @@ use crate::runc;
 /// What a box cannot do without.
 const CAPABILITIES: [(&str, u32); 4] =
     [("CAP_NET_ADMIN", 12), ("CAP_SYS_CHROOT", 18), ("CAP_SYS_ADMIN", 21), ("CAP_MKNOD", 27)];
-/// As many inotify instances as a box takes, and a few more.
+/// As many inotify instances as a box of one node takes, and a few more.
 const WATCHES: usize = 24;
 
 const SPACES: [&str; 5] = ["ipc", "mnt", "net", "pid", "uts"];
@@ -78,8 +78,11 @@ fn watches() -> Finding {
     let opened: Result<Vec<_>, _> = (0..WATCHES).map(|_| Inotify::init(InitFlags::empty())).collect();
     match opened {
         Ok(_) => Finding::good("file watches", format!("{WATCHES} inotify instances are free")),
-        Err(why) => Finding::bad("file watches", format!("{why}: a box takes about 20 inotify instances"))
-            .mended_by("sysctl -w fs.inotify.max_user_instances=1024"),
+        Err(why) => Finding::bad(
+            "file watches",
+            format!("{why}: a box takes about 20 inotify instances, and 9 more for each further node"),
+        )
+        .mended_by("sysctl -w fs.inotify.max_user_instances=1024"),
     }
 }
 

@@ -83,7 +83,11 @@ fn read<T: Object>(line: &str) -> Result<(Change<T>, u64), String> {
     match event.kind.as_str() {
         "ADDED" | "MODIFIED" => object().map(|(object, version)| (Change::Written(object), version)),
         "DELETED" => object().map(|(object, version)| (Change::Deleted(object), version)),
-        "BOOKMARK" => object().map(|(_, version)| (Change::None, version)),
+        // It has lists that are null.
+        "BOOKMARK" => {
+            let metadata = Metadata::deserialize(&event.object["metadata"]).map_err(|why| format!("{why}: {line}"))?;
+            Ok((Change::None, version(&metadata)?))
+        }
         _ => Err(format!("{}: {}", event.kind, event.object["message"])),
     }
 }
@@ -106,7 +110,7 @@ fn answer(api: &Api, path: &str) -> Result<impl Read + use<>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::objects::Namespace;
+    use super::super::objects::{Namespace, Pod};
     use super::*;
 
     fn told(kind: &str) -> Result<(Change<Namespace>, u64), String> {
@@ -120,6 +124,8 @@ mod tests {
         assert!(matches!(told("MODIFIED"), Ok((Change::Written(_), 12))));
         assert!(matches!(told("DELETED"), Ok((Change::Deleted(_), 12))));
         assert!(matches!(told("BOOKMARK"), Ok((Change::None, 12))));
+        let bare = r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"7"},"spec":{"containers":null}}}"#;
+        assert!(matches!(read::<Pod>(bare), Ok((Change::None, 7))));
         assert_eq!(told("ERROR").unwrap_err(), "ERROR: \"too old\"");
         assert!(read::<Namespace>("{").is_err());
         assert!(read::<Namespace>(r#"{"type": "ADDED", "object": {"metadata": {"resourceVersion": "x"}}}"#).is_err());

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use native::wait::{self, Look};
-use native::{BoxShape, Control, Life, Running, State};
+use native::{BoxShape, Control, Life, NodeControl, Running, State};
 
 use crate::control::{expect_life, expect_ready, has_ended};
 use crate::host::{expect_nothing, kubectl, processes};
@@ -19,6 +19,7 @@ items:
   kind: Pod
   metadata: {name: server, namespace: default, labels: {app: server}}
   spec:
+    nodeName: LAST
     containers:
     - name: c
       image: "gauntlet.local/probe:1"
@@ -27,7 +28,7 @@ items:
 - apiVersion: v1
   kind: Pod
   metadata: {name: client, namespace: default, labels: {app: client}}
-  spec: {containers: [{name: c, image: "gauntlet.local/probe:1"}]}
+  spec: {nodeName: node-1, containers: [{name: c, image: "gauntlet.local/probe:1"}]}
 - apiVersion: v1
   kind: Service
   metadata: {name: server, namespace: default}
@@ -66,9 +67,10 @@ fn deny(app: &str, direction: &str) -> String {
 struct Site(Running);
 
 impl Site {
-    fn start(name: &str) -> Self {
-        let site = Self(start(name, BoxShape { enforce_network_policy: true, ..BoxShape::default() }));
-        site.apply(PODS);
+    /// The client is on the first node, the server on the last.
+    fn start(name: &str, nodes: u8) -> Self {
+        let site = Self(start(name, BoxShape { enforce_network_policy: true, nodes, ..BoxShape::default() }));
+        site.apply(&PODS.replace("LAST", &format!("node-{nodes}")));
         site.on(&["wait", "--for=condition=Ready", "pod/server", "pod/client", "--timeout=60s"]);
         site
     }
@@ -83,7 +85,7 @@ impl Site {
         self.on(&["apply", "-f", &file.path().display().to_string()]);
     }
 
-    /// Applies a policy, and waits until the node says that it is in force.
+    /// Applies a policy, and waits until every node says that it is in force.
     fn enforce(&self, manifest: &str, name: &str) {
         self.apply(manifest);
         let version = self.on(&["get", "networkpolicy", name, "-o", "jsonpath={.metadata.resourceVersion}"]);
@@ -94,7 +96,11 @@ impl Site {
     fn expect(&self, what: &str, wanted: impl Fn(&native::Seen) -> bool) {
         let waited = wait::until(what, Duration::from_secs(30), Duration::from_millis(2), || {
             let told = self.0.network_policy().unwrap();
-            if told.len() == 1 && wanted(&told[0].seen) { Look::Ready(()) } else { Look::NotYet(format!("{told:?}")) }
+            if !told.is_empty() && told.iter().all(|node| wanted(&node.seen)) {
+                Look::Ready(())
+            } else {
+                Look::NotYet(format!("{told:?}"))
+            }
         });
         waited.unwrap();
     }
@@ -124,7 +130,7 @@ const NO_REPLY: &str = "\"reply\": \"timed-out\"";
 
 pub(crate) fn policies_are_enforced() {
     let name = name("policy");
-    let site = Site::start(&name);
+    let site = Site::start(&name, 1);
     let (server, client) = (site.address("server"), site.address("client"));
     let service = site.on(&["get", "service", "server", "-o", "jsonpath={.spec.clusterIP}"]);
     let targets = [
@@ -183,7 +189,7 @@ pub(crate) fn policies_are_enforced() {
 
 pub(crate) fn no_packet_slips_through() {
     let name = name("tight");
-    let site = Site::start(&name);
+    let site = Site::start(&name, 1);
     let target = format!("tcp://{}:8080", site.address("server"));
     let tried = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -217,9 +223,47 @@ pub(crate) fn no_packet_slips_through() {
     expect_nothing(&cache(), &name);
 }
 
+pub(crate) fn every_node_enforces() {
+    let name = name("policies");
+    let site = Site::start(&name, 2);
+    let target = [format!("tcp://{}:8080", site.address("server"))];
+    let from_node = || {
+        let words = ["/run/gauntlet/images/probe", "reach", "--timeout", "400", &target[0]];
+        outcomes(&String::from_utf8(site.0.enter().args(words).output().unwrap().stdout).unwrap())
+    };
+    assert_eq!((site.reach("client", &target), from_node()), (vec!["reached".into()], vec!["reached".to_owned()]));
+    site.enforce(LET_IN, "server");
+    assert_eq!(site.reach("client", &target), ["reached"], "what lets a pod of another node in");
+    assert_eq!(from_node(), [SILENT], "another node than the server's own");
+    site.enforce(&deny("server", "Ingress"), "server");
+    assert_eq!(site.reach("client", &target), [SILENT], "judged where the server is");
+    let isolated = || site.0.network_policy().unwrap().iter().map(|node| node.isolated).collect::<Vec<_>>();
+    assert_eq!(isolated(), [0, 1]);
+    site.on(&["delete", "networkpolicy", "server"]);
+    site.enforce(&deny("client", "Egress"), "client");
+    assert_eq!(site.reach("client", &target), [SILENT], "judged where the client is");
+    assert_eq!((isolated(), from_node()), (vec![1, 0], vec!["reached".to_owned()]));
+
+    // A node that is away is not waited for; when it is back, it is.
+    site.0.node("node-2", NodeControl::CutOff).unwrap();
+    site.enforce(&deny("server", "Ingress"), "server");
+    assert_eq!(isolated(), [1]);
+    site.0.node("node-2", NodeControl::Rejoin).unwrap();
+    site.enforce(LET_IN, "server");
+    assert_eq!(isolated(), [1, 1]);
+    site.0.node("node-2", NodeControl::Kill).unwrap();
+    assert_eq!(isolated(), [1]);
+    site.0.node("node-2", NodeControl::Start).unwrap();
+    expect_life(&site.0, "network-policy-2", |life| *life == Life { starts: 2, state: State::Alive });
+    site.enforce(&deny("server", "Ingress"), "server");
+    assert_eq!((isolated(), site.0.deaths()), (vec![1, 1], Vec::new()));
+    site.0.down().unwrap();
+    expect_nothing(&cache(), &name);
+}
+
 pub(crate) fn an_enforcer_that_dies_is_reported() {
     let name = name("unenforced");
-    let site = Site::start(&name);
+    let site = Site::start(&name, 1);
     let target = [format!("tcp://{}:8080", site.address("server"))];
     site.enforce(&deny("server", "Ingress"), "server");
     let is_it = |pid: &&str| {
@@ -234,7 +278,7 @@ pub(crate) fn an_enforcer_that_dies_is_reported() {
     assert!(matches!(deaths.as_slice(), [death] if death.process == "network-policy"), "{deaths:?}");
     assert_eq!(site.reach("client", &target), [SILENT], "the last table stays");
 
-    // Without an enforcer no pod starts; with one it does.
+    // A pod that comes meanwhile waits for the next one.
     site.apply(&LATE.replace("TARGET", &target[0]));
     site.0.control("network-policy", Control::Start).unwrap();
     site.on(&["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/late", "--timeout=60s"]);

@@ -47,6 +47,10 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
     let first = pod(&running, "first", "node-1", false);
     let second = pod(&running, "second", "node-2", false);
     let host = pod(&running, "host", "node-2", true);
+    let privileged = r#"{"spec":{"nodeName":"node-2","containers":[{"name":"all","image":"gauntlet.local/probe:1",
+        "securityContext":{"privileged":true}}]}}"#;
+    on(&running, &["run", "all", &format!("--image={PROBE_IMAGE}"), "--overrides", privileged]);
+    on(&running, &["wait", "--for=condition=Ready", "pod/all", "--timeout=60s"]);
     assert!(first.starts_with("10.244.0.") && second.starts_with("10.244.16."), "{first} {second}");
     assert_eq!(host, "10.88.0.2");
     on(&running, &["expose", "pod", "second", "--port=80", "--target-port=8080", "--selector=run=second"]);

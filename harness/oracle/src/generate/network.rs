@@ -26,11 +26,10 @@ pub const LISTENED: [(u16, Protocol); 3] = [(80, Protocol::Tcp), (8080, Protocol
 const NAMESPACES: [(&str, Option<(&str, &str)>); 3] =
     [("one", Some(("team", "red"))), ("two", Some(("team", "blue"))), ("three", None)];
 
-/// A namespace, a name, labels, and the number of a port.
-type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)], u16);
+/// A pod of the cast: namespace, name, labels, and the number that the port name `web` stands for.
+type Member = (&'static str, &'static str, &'static [(&'static str, &'static str)], u16);
 
-/// The pods of the cast: namespace, name, labels, and the number that the port name `web` stands for.
-const PODS: [Row; 8] = [
+const PODS: [Member; 8] = [
     ("one", "web", &[("app", "web"), ("tier", "front")], 80),
     ("one", "db", &[("app", "db"), ("tier", "back")], 8080),
     ("one", "plain", &[], 80),
@@ -47,7 +46,7 @@ const PODS: [Row; 8] = [
 pub fn cast(nodes: u8) -> World {
     let nodes = nodes.max(1);
     let node = |at: u8| (format!("node-{at}"), IpAddr::V4(Ipv4Addr::new(10, 88, 0, at)));
-    let pod = |(at, (namespace, name, labels, web)): (u8, &Row)| Pod {
+    let pod = |(at, (namespace, name, labels, web)): (u8, &Member)| Pod {
         name: PodName::new(*namespace, *name),
         labels: pairs(labels),
         address: IpAddr::V4(Ipv4Addr::new(10, 244, 16 * (at % nodes), 2 + at)),

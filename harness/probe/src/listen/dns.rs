@@ -2,7 +2,7 @@
 //! carried out of a network in names arrives here.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 
 use super::spec::Zone;
@@ -35,13 +35,27 @@ fn answer(zone: &Zone, peer: SocketAddr, query: &[u8], longest: usize) -> Option
     let (name, kind) = asked.question.as_ref()?;
     println!("asked for {name} by {}", peer.ip().to_canonical());
     let of = |wanted: &str| -> Vec<Ipv4Addr> {
-        zone.iter().filter(|(name, _)| name == wanted).map(|(_, address)| *address).collect()
+        zone.names.iter().filter(|(name, _)| name == wanted).map(|(_, address)| *address).collect()
     };
     let mut addresses = of(name);
     if addresses.is_empty() {
         addresses = of("*");
     }
+    if let (true, Some(server)) = (addresses.is_empty(), zone.forward) {
+        return forward(server, query).ok();
+    }
     let code = if addresses.is_empty() { 3 } else { 0 };
     let shown = if *kind == Kind::A { addresses.as_slice() } else { &[] };
     codec::answer(&asked, code, shown, longest)
+}
+
+/// What another server answers, over UDP, whatever it is.
+fn forward(server: Ipv4Addr, query: &[u8]) -> std::io::Result<Vec<u8>> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.connect((server, 53))?;
+    socket.send(query)?;
+    let mut bytes = [0; LONGEST_OVER_UDP];
+    let length = socket.recv(&mut bytes)?;
+    Ok(bytes[..length].to_vec())
 }

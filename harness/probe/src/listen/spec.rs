@@ -19,12 +19,19 @@ pub(super) enum What {
     Http,
     /// Arguments: names of the certificate, `expired`, `authority:WORD`; or `cert:FILE` and `key:FILE`.
     Tls(Identity),
-    /// Arguments: `NAME:ADDRESS`, and `*:ADDRESS` for every other name; a name may have several.
+    /// Arguments: `NAME:ADDRESS`, a name may have several; and for every other name `*:ADDRESS`, or `forward:ADDRESS`
+    /// to ask that server.
     Dns(Zone),
 }
 
-/// Names and their addresses.
-pub(super) type Zone = Vec<(String, Ipv4Addr)>;
+/// What a name server knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Zone {
+    /// Names and their addresses.
+    pub(super) names: Vec<(String, Ipv4Addr)>,
+    /// Whom it asks for what it does not know.
+    pub(super) forward: Option<Ipv4Addr>,
+}
 
 impl Spec {
     pub(super) fn read(text: &str) -> Result<Self, String> {
@@ -36,7 +43,7 @@ impl Spec {
         let what = match scheme {
             "tls" => What::Tls(identity(arguments)),
             "dns" => {
-                let zone: Option<Zone> = arguments.map(entry).collect();
+                let zone = zone(arguments);
                 What::Dns(zone.ok_or_else(|| format!("`{text}`: a name and its address are NAME:ADDRESS"))?)
             }
             _ if arguments.next().is_some() => return Err(format!("`{text}`: {scheme} takes no arguments")),
@@ -63,9 +70,17 @@ fn identity<'a>(arguments: impl Iterator<Item = &'a str>) -> Identity {
     identity
 }
 
-fn entry(text: &str) -> Option<(String, Ipv4Addr)> {
-    let (name, address) = text.rsplit_once(':')?;
-    Some((name.to_ascii_lowercase(), address.parse().ok()?))
+fn zone<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<Zone> {
+    let mut zone = Zone::default();
+    for argument in arguments {
+        let (name, address) = argument.rsplit_once(':')?;
+        let address = address.parse().ok()?;
+        match name {
+            "forward" => zone.forward = Some(address),
+            name => zone.names.push((name.to_ascii_lowercase(), address)),
+        }
+    }
+    Some(zone)
 }
 
 #[cfg(test)]
@@ -77,8 +92,10 @@ mod tests {
     #[test]
     fn ports_and_arguments_are_read() {
         assert_eq!(Spec::read("tcp:80"), Ok(Spec { port: 80, what: What::Tcp }));
-        let zone = vec![("a.b".into(), Ipv4Addr::new(10, 0, 0, 1)), ("*".into(), Ipv4Addr::new(10, 0, 0, 2))];
-        assert_eq!(Spec::read("dns:53=A.b:10.0.0.1,*:10.0.0.2"), Ok(Spec { port: 53, what: What::Dns(zone) }));
+        let names = vec![("a.b".into(), Ipv4Addr::new(10, 0, 0, 1)), ("*".into(), Ipv4Addr::new(10, 0, 0, 2))];
+        let zone = Zone { names, forward: Some(Ipv4Addr::new(10, 0, 0, 3)) };
+        let text = "dns:53=A.b:10.0.0.1,*:10.0.0.2,forward:10.0.0.3";
+        assert_eq!(Spec::read(text), Ok(Spec { port: 53, what: What::Dns(zone) }));
         let Ok(Spec { what: What::Tls(identity), .. }) = Spec::read("tls:1=db,expired,authority:one") else { panic!() };
         assert_eq!((identity.names, identity.expired), (vec!["db".to_owned()], true));
         assert_eq!(identity.authority.as_deref(), Some("one"));

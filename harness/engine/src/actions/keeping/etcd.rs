@@ -9,6 +9,9 @@ use crate::discovery::Resource;
 use crate::tools::{self, Call, Output};
 use crate::world::World;
 
+/// A key, and the bytes there.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// Where etcd listens, inside the box.
 const ENDPOINT: &str = "--endpoints=http://127.0.0.1:2379";
 
@@ -27,23 +30,23 @@ impl World<'_> {
     /// # Errors
     /// When etcd cannot be asked, or has no such key.
     pub(crate) async fn stored(&self, key: &str) -> Result<Vec<u8>, String> {
-        self.values(&["get", key]).await?.pop().ok_or_else(|| format!("etcd has no key `{key}`"))
+        let found = self.pairs(&["get", key]).await?.pop();
+        found.map(|(_, bytes)| bytes).ok_or_else(|| format!("etcd has no key `{key}`"))
     }
 
-    /// The bytes at every key that begins so.
-    pub(super) async fn stored_below(&self, prefix: &str) -> Result<Vec<Vec<u8>>, String> {
-        self.values(&["get", prefix, "--prefix"]).await
+    /// Every key that begins so, and the bytes there.
+    pub(super) async fn stored_below(&self, prefix: &str) -> Result<Vec<Pair>, String> {
+        self.pairs(&["get", prefix, "--prefix"]).await
     }
 
-    async fn values(&self, args: &[&str]) -> Result<Vec<Vec<u8>>, String> {
+    async fn pairs(&self, args: &[&str]) -> Result<Vec<Pair>, String> {
         let fault = |why: &dyn std::fmt::Display| format!("etcdctl's answer: {why}");
         let args: Vec<&str> = args.iter().copied().chain(["--write-out=json"]).collect();
         let output = self.etcdctl(&args, None).await?;
         let reply: Value = serde_json::from_str(&output.stdout).map_err(|why| fault(&why))?;
         let found = reply["kvs"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let decode =
-            |one: &Value| STANDARD.decode(one["value"].as_str().unwrap_or_default()).map_err(|why| fault(&why));
-        found.iter().map(decode).collect()
+        let decode = |text: &Value| STANDARD.decode(text.as_str().unwrap_or_default()).map_err(|why| fault(&why));
+        found.iter().map(|one| Ok((decode(&one["key"])?, decode(&one["value"])?))).collect()
     }
 
     /// Writes bytes to a key.

@@ -1,6 +1,6 @@
 //! Many Secrets at once, and whether they are all still there as they were.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -34,25 +34,39 @@ impl World<'_> {
 
     pub(in crate::actions) async fn survey(&self, step: &Step) -> Result<Tried, String> {
         let namespace = self.namespace_of(step);
-        let mut lost = Vec::new();
+        let mut lost = BTreeSet::new();
         for index in 0..self.filled {
             let path = format!("/api/v1/namespaces/{}/secrets/{}", encode(&namespace), name(index));
             let got = self.lab.own.fetch(path).await;
             if !got.is_ok_and(|secret| secret["data"]["value"] == self.value(index)) {
-                lost.push(name(index));
+                lost.insert(name(index));
             }
         }
-        let stored = self.stored_below(&format!("/registry/secrets/{namespace}/{PREFIX}")).await?;
-        let seals: BTreeSet<String> = stored.iter().map(|bytes| seal(bytes)).collect();
-        let seals = seals.into_iter().collect::<Vec<_>>().join(", ");
+        let folder = format!("/registry/secrets/{namespace}/");
+        let mut by_seal: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (key, bytes) in self.stored_below(&format!("{folder}{PREFIX}")).await? {
+            let key = String::from_utf8_lossy(&key).into_owned();
+            by_seal.entry(seal(&bytes)).or_default().insert(key.trim_start_matches(&folder).to_owned());
+        }
+        let seals = by_seal.keys().cloned().collect::<Vec<_>>().join(", ");
         if lost.is_empty() {
             return Ok(Tried::answer(Answer::Verified).fact("sealed with", seals));
         }
-        Ok(Tried::answer(Answer::Rejected { why: Why::Lost }).fact("sealed with", seals).fact("lost", lost.join(", ")))
+        let lost = described(&lost, &by_seal);
+        Ok(Tried::answer(Answer::Rejected { why: Why::Lost }).fact("sealed with", seals).fact("lost", lost))
     }
 
     fn value(&self, index: u16) -> String {
         STANDARD.encode(format!("{}-{index}", self.planted.canary(CANARY)))
+    }
+}
+
+/// Which are lost. How far a rewrite came before it was killed is another number each time, so where it is just those of
+/// one seal, that is said instead of their names.
+fn described(lost: &BTreeSet<String>, by_seal: &BTreeMap<String, BTreeSet<String>>) -> String {
+    match by_seal.iter().find(|(_, names)| *names == lost) {
+        Some((seal, _)) => format!("all that are sealed with {seal}, and no other"),
+        None => lost.iter().cloned().collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -62,4 +76,18 @@ fn name(index: u16) -> String {
 
 fn seal(bytes: &[u8]) -> String {
     Seal::of(bytes).map_or_else(|| "nothing".into(), |(seal, name)| format!("{seal} {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lost_are_told_by_their_seal_only_where_it_is_exactly_those() {
+        let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let by_seal = BTreeMap::from([("new".to_owned(), names(&["a", "b"])), ("old".to_owned(), names(&["c", "d"]))]);
+        assert_eq!(described(&names(&["c", "d"]), &by_seal), "all that are sealed with old, and no other");
+        assert_eq!(described(&names(&["c"]), &by_seal), "c");
+        assert_eq!(described(&names(&["b", "c", "d"]), &by_seal), "b, c, d");
+    }
 }

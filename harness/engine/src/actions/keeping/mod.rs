@@ -9,4 +9,5 @@ mod rotate;
 mod snapshot;
 mod store;
 
+pub(crate) use process::{API_SERVER, NOT_READY};
 pub(crate) use rotate::Rotation;

@@ -13,6 +13,9 @@ use crate::world::World;
 pub(crate) const API_SERVER: &str = "kube-apiserver";
 pub(crate) const ETCD: &str = "etcd";
 
+/// The fact with the checks that an API server fails for good.
+pub(crate) const NOT_READY: &str = "not ready";
+
 /// How long a process may take to end, or to be of use.
 const PATIENCE: Duration = Duration::from_secs(90);
 const EVERY: Duration = Duration::from_millis(20);
@@ -100,7 +103,7 @@ impl World<'_> {
                             let since = open_since.get_or_insert_with(Instant::now);
                             if since.elapsed() >= OPEN_FOR {
                                 let tried = Tried::answer(Answer::Running);
-                                return Look::Found(tried.fact("not ready", failing.join(", ")));
+                                return Look::Found(tried.fact(NOT_READY, failing.join(", ")));
                             }
                         } else {
                             open_since = None;

@@ -1,4 +1,4 @@
-//! What brings secrets into a cluster from stores outside it.
+//! Stores of secrets, and what brings secrets into a cluster from them.
 
 use super::tools;
 use crate::components::{Component, Data};
@@ -15,6 +15,10 @@ pub(super) const EXTERNAL_SECRETS: Component = tools!(
         defined("secretstores.yaml", "config/crds/bases/external-secrets.io_secretstores.yaml"),
     ]
 );
+
+/// Under the MPL. 1.14.1 and 1.14.3 want an `sdk` from between two of its releases, which cannot be had: one ends at its
+/// first request, the other does not compile.
+pub(super) const VAULT: Component = tools!("vault", "1.13.2", ["vault"], renames: [], data: []);
 
 const fn defined(name: &'static str, path: &'static str) -> Data {
     Data { module: "github.com/external-secrets/external-secrets", path, name }

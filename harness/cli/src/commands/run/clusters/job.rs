@@ -23,8 +23,17 @@ const RUNS_KEPT: usize = 20;
 const CELLS: &str = "~cells";
 
 /// The milestones of what worlds install.
-const INSTALLS: [&str; 8] =
-    ["registry", "rekor", "timestamp-authority", "fulcio", "kyverno", "policy-controller", "external-secrets", "dns"];
+const INSTALLS: [&str; 9] = [
+    "registry",
+    "rekor",
+    "timestamp-authority",
+    "fulcio",
+    "kyverno",
+    "policy-controller",
+    "external-secrets",
+    "vault",
+    "dns",
+];
 
 /// What all clusters of a run share.
 pub(crate) struct Job {
