@@ -1,6 +1,6 @@
 //! What holds for every cluster of policies, every pod and every world of roles.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
 use std::collections::BTreeSet;
 

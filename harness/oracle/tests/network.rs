@@ -1,6 +1,6 @@
 //! The rules of NetworkPolicy, one by one, on the cast of the generators.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use oracle::generate::network::cast;

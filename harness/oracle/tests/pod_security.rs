@@ -1,6 +1,6 @@
 //! The Pod Security checks, one by one: what each forbids, what it lets through, and from which release on.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
 use k8s_openapi::api::core::v1::Pod;
 use oracle::pod_security::{Check, Level, Version, violations};

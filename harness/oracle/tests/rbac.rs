@@ -1,6 +1,6 @@
 //! The rules of RBAC, one by one.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
 use oracle::rbac::{Grant, Request, User, World, allows};
 use serde_json::{Value, json};
