@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use agent::agent::{Agent, Config, Live, Stage, State, Status, Times};
+use agent::agent::{Agent, Begin, Config, Live, Stage, State, Status, Times};
 use agent::manager::{self, Force, Manager};
 use agent::{Counter, Crypto, Event, Journal, Key, Limits, Mark, Protocol, Stop, Tally, Version, frame, seal};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -138,7 +138,7 @@ fn log(dir: &Path, whose: &str) -> String {
 }
 
 fn live(events: u64, rate: f64) -> Option<Live> {
-    Some(Live { source: "live".into(), events, rate, when_connected: false })
+    Some(Live { source: "live".into(), events, rate, begin: Begin::AtOnce })
 }
 
 #[test]
@@ -361,6 +361,26 @@ fn what_is_made_while_the_manager_is_away_waits_and_the_newest_is_lost() {
     let lines = log(dir.path(), "agent");
     let wanted = ["Agent buffer at 90 %.", "Agent buffer is full: Events may be lost.", "Agent buffer is under 70 %."];
     assert!(wanted.iter().all(|line| lines.contains(line)), "{lines}");
+    drop(running);
+    manager.stop();
+}
+
+#[test]
+fn what_begins_with_the_loss_of_the_connection_comes_late_and_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let manager = start(manager_in(dir.path()));
+    let begun = Live { source: "live".into(), events: 40, rate: 100.0, begin: Begin::Lost };
+    let running = Running::of(Config { live: Some(begun), ..agent_of(dir.path(), &manager) });
+    running.connected();
+    assert_eq!(running.agent.state().msg_count, 0);
+    let ports = manager.ports();
+    manager.stop();
+    until("all of them", || (running.agent.state().msg_count == 40).then_some(()));
+    assert_eq!(tally(dir.path(), "live"), Tally::default());
+    let manager =
+        start_again(&manager::Config { port: ports[0], enrol_port: Some(ports[2]), ..manager_in(dir.path()) });
+    let all = until("every event", || Some(tally(dir.path(), "live")).filter(|tally| tally.received() == 40));
+    assert_eq!((all.ranges, all.duplicates, all.late), (vec![(1, 40)], 0, 0));
     drop(running);
     manager.stop();
 }

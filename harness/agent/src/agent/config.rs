@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::{Crypto, Limits, Protocol, Version};
@@ -70,8 +71,33 @@ pub struct Live {
     pub events: u64,
     /// How many in a second; all at once where it is 0.
     pub rate: f64,
-    /// Whether they begin only when the agent is connected.
-    pub when_connected: bool,
+    /// When they begin.
+    pub begin: Begin,
+}
+
+/// When an agent begins to make events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Begin {
+    /// With the agent.
+    #[default]
+    AtOnce,
+    /// When it is first connected.
+    Connected,
+    /// When it first has lost its connection: what is on the wire at that moment is none of them.
+    Lost,
+}
+
+impl FromStr for Begin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "at-once" => Ok(Self::AtOnce),
+            "connected" => Ok(Self::Connected),
+            "lost" => Ok(Self::Lost),
+            _ => Err(format!("`{text}` is no beginning: write at-once, connected or lost")),
+        }
+    }
 }
 
 /// The times of an agent; the defaults are the shipped ones.

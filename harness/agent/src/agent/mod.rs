@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use config::{Config, Live, Resolve, Times};
+pub use config::{Begin, Config, Live, Resolve, Times};
 pub use state::{Stage, State, Status};
 
 use crate::buffer::{Buffer, Level};

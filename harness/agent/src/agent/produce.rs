@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::session::Pace;
-use super::{Agent, GLANCE, Waiting, held};
+use super::{Agent, Begin, GLANCE, Status, Waiting, held};
 use crate::{Event, Mark};
 
 /// The longest line that is taken from a file; the rest of it is the next one.
@@ -20,7 +20,7 @@ impl Agent {
     /// Makes the agent's own events.
     pub(super) fn produce(&self) {
         let Some(live) = &self.config.live else { return };
-        if live.when_connected && !self.is_linked() {
+        if !self.has_come_to(live.begin) {
             return;
         }
         let event = |number| Event {
@@ -41,6 +41,19 @@ impl Agent {
             }
             self.push([event(number)]);
         }
+    }
+
+    /// Waits until it is time to begin; `false` where the agent is told to end first.
+    fn has_come_to(&self, begin: Begin) -> bool {
+        if begin != Begin::AtOnce && !self.is_linked() {
+            return false;
+        }
+        while begin == Begin::Lost && held(&self.state).status != Status::Disconnected {
+            if self.stop.within(GLANCE) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Takes events in, those of one call at one moment.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use ::agent::agent::{Agent, Config, Live, Times};
+use ::agent::agent::{Agent, Begin, Config, Live, Times};
 use ::agent::{Crypto, Limits, Version};
 
 use super::Options;
@@ -132,7 +132,7 @@ fn live(options: &mut Options) -> Result<Option<Live>, String> {
         source: options.text("source").unwrap_or_else(|| "live".into()),
         events,
         rate: options.or("rate", 0.0)?,
-        when_connected: options.flag("when-connected", false)?,
+        begin: options.or("begin", Begin::AtOnce)?,
     }))
 }
 
