@@ -10,8 +10,10 @@ fn main() {
     let target = env::var("TARGET").expect("cargo sets TARGET");
     let probe = here.join("../probe");
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed={}", probe.join("src").display());
-    println!("cargo::rerun-if-changed={}", probe.join("Cargo.toml").display());
+    for part in [&probe, &here.join("../agent")] {
+        println!("cargo::rerun-if-changed={}", part.join("src").display());
+        println!("cargo::rerun-if-changed={}", part.join("Cargo.toml").display());
+    }
     let binary = build(&probe, &out.join("probe"), &target);
     println!("cargo::rustc-env=GAUNTLET_PROBE={}", binary.display());
 }
