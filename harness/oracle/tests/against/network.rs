@@ -33,6 +33,12 @@ pub(crate) const NODES: u8 = 2;
 const PATIENCE: Duration = Duration::from_millis(200);
 const SECOND_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a pod may take to try all of it; a busy machine's kubelet drops a conversation now and then.
+const CONVERSATION: Duration = Duration::from_secs(20);
+
+/// How often the test says how far it has come.
+const STRIDE: usize = 100;
+
 /// Compares; figures, or the first disagreement.
 pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
     let arena = Arena::new(cluster).await;
@@ -41,7 +47,10 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
     let mut trees = cases(&policies(&arena.world), wanted(USUAL));
     let began = Instant::now();
     let (mut blocked, mut cells) = (0, 0);
-    for tree in &mut trees {
+    for (done, tree) in trees.iter_mut().enumerate() {
+        if done > 0 && done % STRIDE == 0 {
+            println!("{done} sets agree after {:.0} s", began.elapsed().as_secs_f64());
+        }
         let set = tree.current();
         if !arena.disagreements(&set).await.is_empty() {
             return Err(arena.explain(tree).await);
@@ -131,13 +140,30 @@ impl<'a> Arena<'a> {
         oracle::network::compare(network, seen).unwrap()
     }
 
-    /// What a pod reaches, in one go.
+    /// What a pod reaches, in one go. A conversation with its kubelet that breaks off is held again: it says nothing.
     async fn tried<'p>(
         &self,
         from: &PodName,
         probes: &[&'p Probe],
         patience: Duration,
     ) -> Result<Vec<(&'p Probe, bool)>, String> {
+        let mut text = String::new();
+        until("a pod to have tried what it reaches", async || {
+            let said = tokio::time::timeout(CONVERSATION, self.said(from, probes, patience)).await;
+            text = said.map_err(|_| format!("{from}: no end after {CONVERSATION:?}"))??;
+            Ok(())
+        })
+        .await;
+        let told = text.lines().map(|line| Told::read(line.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let sure = |told: &Told| told.reached || told.reason.as_deref() == Some("timed-out");
+        match told.iter().find(|told| !sure(told)) {
+            Some(told) => Err(format!("{from}: {told:?}")),
+            None => Ok(probes.iter().copied().zip(told.iter().map(|told| told.reached)).collect()),
+        }
+    }
+
+    /// What the probe in a pod says of all of them, a line each.
+    async fn said(&self, from: &PodName, probes: &[&Probe], patience: Duration) -> Result<String, String> {
         let mut command =
             vec!["/probe".to_owned(), "reach".into(), "--timeout".into(), patience.as_millis().to_string()];
         command.extend(probes.iter().map(|probe| self.target(probe)));
@@ -145,12 +171,13 @@ impl<'a> Arena<'a> {
         let options = AttachParams::default().stderr(false);
         let mut process = pods.exec(&from.name, command, &options).await.map_err(|why| format!("{from}: {why}"))?;
         let mut text = String::new();
-        process.stdout().unwrap().read_to_string(&mut text).await.map_err(|why| format!("{from}: {why}"))?;
-        let told = text.lines().map(|line| Told::read(line.as_bytes())).collect::<Result<Vec<_>, _>>()?;
-        let sure = |told: &Told| told.reached || told.reason.as_deref() == Some("timed-out");
-        match told.iter().find(|told| !sure(told)) {
-            Some(told) => Err(format!("{from}: {told:?}")),
-            None => Ok(probes.iter().copied().zip(told.iter().map(|told| told.reached)).collect()),
+        let mut said = process.stdout().ok_or_else(|| format!("{from}: no output"))?;
+        said.read_to_string(&mut text).await.map_err(|why| format!("{from}: {why}"))?;
+        let lines = text.lines().count();
+        if lines == probes.len() {
+            Ok(text)
+        } else {
+            Err(format!("{from}: {lines} lines for {} targets", probes.len()))
         }
     }
 
