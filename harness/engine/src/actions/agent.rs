@@ -17,6 +17,9 @@ const EVERY: Duration = Duration::from_millis(200);
 /// Counts that have not changed for so long are final, unless everything is there before.
 const QUIET: Duration = Duration::from_secs(4);
 
+/// The same where some are missing: an agent on a busy machine makes its pauses.
+const LONG_QUIET: Duration = Duration::from_secs(10);
+
 impl World<'_> {
     pub(super) async fn agent(&self, step: &Step, look: &AgentLook) -> Result<Tried, String> {
         let what = format!("the agent in `{}` to come through or to fail", look.pod);
@@ -77,7 +80,8 @@ impl World<'_> {
                     _ => Instant::now(),
                 };
                 let seen = format!("{} received", now.received);
-                let is_final = since.elapsed() >= QUIET;
+                let quiet = if now.missing.is_empty() { QUIET } else { LONG_QUIET };
+                let is_final = since.elapsed() >= quiet;
                 last = Some((now.clone(), since));
                 if is_final { Look::Found(now) } else { Look::Not(seen) }
             })
