@@ -6,14 +6,17 @@ use model::{Identity, Impersonate};
 use serde_json::{Value, json};
 
 use crate::request::{Call, Who, encode, json as json_of, said};
+use crate::settle::Touch;
 use crate::world::World;
 
 const AS_USER: &str = "Impersonate-User";
 const AS_GROUP: &str = "Impersonate-Group";
 
-/// What a token is good for.
-#[derive(Debug, Default)]
-struct Token {
+/// Whose token, and what it is good for.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Token {
+    namespace: String,
+    account: String,
     audience: Option<String>,
     pod: Option<String>,
 }
@@ -28,6 +31,12 @@ impl Token {
             spec["boundObjectRef"] = json!({"apiVersion": "v1", "kind": "Pod", "name": pod});
         }
         spec
+    }
+
+    /// Whether it ends with what was touched.
+    pub(crate) fn ends_with(&self, touch: &Touch) -> bool {
+        let gone = touch.object.is_none() && touch.resource.kind == "Pod" && touch.namespace == self.namespace;
+        gone && self.pod.as_ref() == Some(&touch.name)
     }
 }
 
@@ -51,16 +60,17 @@ impl World<'_> {
             }
             Some(Identity::Serviceaccount { name, namespace, impersonate, audience, bound_to }) => {
                 let namespace = namespace.as_ref().map_or_else(|| self.namespace().to_owned(), |name| self.fill(name));
-                let name = self.fill(name);
                 let headers = match impersonate {
                     Some(Impersonate { user, groups }) => self.acting_as(user, groups),
                     None => Vec::new(),
                 };
                 let token = Token {
+                    namespace,
+                    account: self.fill(name),
                     audience: audience.as_ref().map(|audience| self.fill(audience)),
                     pod: bound_to.as_ref().map(|pod| self.fill(pod)),
                 };
-                (self.account(cluster, namespace, name, &token).await?, headers)
+                (self.account(cluster, token).await?, headers)
             }
         };
         Ok(Who { client, headers, agent: format!("gauntlet/{}", self.namespace()) })
@@ -70,13 +80,12 @@ impl World<'_> {
     pub(crate) fn keep_token(
         &mut self,
         namespace: String,
-        name: String,
+        account: String,
         pod: String,
         token: &str,
     ) -> Result<(), String> {
         let client = self.lab.cluster.with_token(token).map_err(|fault| chain(&fault))?;
-        let bound = Token { audience: None, pod: Some(pod) };
-        self.accounts.insert(format!("{namespace}/{name} {bound:?}"), client);
+        self.accounts.insert(Token { namespace, account, audience: None, pod: Some(pod) }, client);
         Ok(())
     }
 
@@ -86,25 +95,19 @@ impl World<'_> {
     }
 
     /// A client with a token of this ServiceAccount, one of its kind for the whole world.
-    async fn account(
-        &mut self,
-        cluster: &Cluster,
-        namespace: String,
-        name: String,
-        token: &Token,
-    ) -> Result<Client, String> {
-        let key = format!("{namespace}/{name} {token:?}");
-        if let Some(client) = self.accounts.get(&key) {
+    async fn account(&mut self, cluster: &Cluster, token: Token) -> Result<Client, String> {
+        if let Some(client) = self.accounts.get(&token) {
             return Ok(client.clone());
         }
-        let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", encode(&namespace), encode(&name));
+        let Token { namespace, account, .. } = &token;
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", encode(namespace), encode(account));
         let ask = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": token.spec()});
         let reply = self.lab.own.send(Call::post(path, ask)).await.reply;
-        let token = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
-        let token =
-            token.ok_or_else(|| format!("the ServiceAccount {namespace}/{name} gets no token: {}", said(&reply)))?;
-        let client = cluster.with_token(token).map_err(|fault| chain(&fault))?;
-        self.accounts.insert(key, client.clone());
+        let given = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
+        let given =
+            given.ok_or_else(|| format!("the ServiceAccount {namespace}/{account} gets no token: {}", said(&reply)))?;
+        let client = cluster.with_token(given).map_err(|fault| chain(&fault))?;
+        self.accounts.insert(token, client.clone());
         Ok(client)
     }
 }

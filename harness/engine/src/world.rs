@@ -14,10 +14,11 @@ use time::OffsetDateTime;
 use crate::actions::keeping::Rotation;
 use crate::canaries::Planted;
 use crate::discovery::{Resource, resource_of};
+use crate::identity::Token;
 use crate::lab::Lab;
 use crate::request::{Call, code, encode, json as json_of, said, taken};
 use crate::seen::Beginning;
-use crate::settle::{Touch, acts_at_once, anchor, settle};
+use crate::settle::{Touch, acts_at_once, anchor, bound_tokens, settle};
 use crate::wait::{Look, Wait, Waiter};
 use crate::{Event, learn, random};
 
@@ -36,8 +37,8 @@ pub(crate) struct World<'a> {
     pub(crate) history: Vec<Touch>,
     /// What was written since.
     pub(crate) fresh: Vec<Touch>,
-    /// Clients of ServiceAccounts, by `NAMESPACE/NAME`.
-    pub(crate) accounts: HashMap<String, Client>,
+    /// Clients of ServiceAccounts.
+    pub(crate) accounts: HashMap<Token, Client>,
     /// The replies to earlier steps.
     pub(crate) replies: HashMap<String, Reply>,
     /// What commands in pods said, by step.
@@ -252,7 +253,11 @@ impl<'a> World<'a> {
     /// Waits until everything that was written is in force.
     pub(crate) async fn settle(&mut self) -> Result<(), String> {
         let fresh = std::mem::take(&mut self.fresh);
-        let settled = settle(&self.lab.canaries, self.lab.cluster.toolbox(), &self.waiter, &fresh, &self.history).await;
+        let canaries = &self.lab.canaries;
+        let mut settled = settle(canaries, self.lab.cluster.toolbox(), &self.waiter, &fresh, &self.history).await;
+        if settled.is_ok() && fresh.iter().any(|touch| self.accounts.keys().any(|token| token.ends_with(touch))) {
+            settled = bound_tokens(canaries, &self.waiter).await;
+        }
         self.history.extend(fresh);
         settled
     }

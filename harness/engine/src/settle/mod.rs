@@ -18,6 +18,7 @@
 //! | ClusterImagePolicy, TrustRoot | a policy, once their own status is right | a dry run is denied by it |
 //! | SecretStore, ClusterSecretStore, ExternalSecret, ClusterExternalSecret of External Secrets Operator | one of each, once their own status is there | its controller has looked at it |
 //! | NetworkPolicy, a Namespace's labels, a Pod's labels, in a box that enforces | for a deletion a policy that selects nothing | every node's table was made with it |
+//! | a Pod that is deleted while a token is bound to it | one of each, deleted as well | its token is worth nothing |
 //! | ResourceQuota, PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
 
 mod canaries;
@@ -29,6 +30,7 @@ mod policy;
 mod policy_controller;
 mod rbac;
 mod status;
+mod token;
 mod webhook;
 
 pub(crate) use canaries::Canaries;
@@ -36,3 +38,4 @@ pub(crate) use external_secrets::acts_at_once;
 pub(crate) use network::are_enforced;
 pub(crate) use plan::{Touch, settle};
 pub(crate) use policy::anchor;
+pub(crate) use token::bound_tokens;

@@ -1,0 +1,71 @@
+//! Canaries for bound tokens. An API server asks its own copy of the pods whether a token's pod is still there, and
+//! remembers for ten seconds whom it let in: a token that is tried too early is good for that long. Hence canary pods, each
+//! with one token that is tried once.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::canaries::{Canaries, PATIENCE};
+use crate::request::{Call, json as json_of, said};
+use crate::wait::{Look, Wait, Waiter};
+
+/// Waits until no token is good any more that was bound to a pod that is deleted by now.
+///
+/// # Errors
+/// When a canary cannot be made, or its token stays good.
+pub(crate) async fn bound_tokens(canaries: &Canaries, waiter: &Waiter) -> Result<(), String> {
+    canaries.home().await?;
+    let (account, core) = (canaries.name(), format!("/api/v1/namespaces/{}", canaries.namespace()));
+    let body = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}});
+    canaries.make(&format!("{core}/serviceaccounts"), body).await?;
+    let wait = Wait { what: "tokens of deleted pods to end", within: PATIENCE, every: Duration::from_millis(10) };
+    let ended = waiter
+        .until(wait, async || match is_good(canaries, &core, &account).await {
+            Ok(false) => Look::Found(()),
+            Ok(true) => Look::Not("the token of the canary's pod is still good".into()),
+            Err(said) => Look::Not(said),
+        })
+        .await;
+    canaries.remove(vec![format!("{core}/serviceaccounts/{account}")]);
+    ended
+}
+
+/// Makes a pod and a token of it, deletes the pod, and asks about the token.
+async fn is_good(canaries: &Canaries, core: &str, account: &str) -> Result<bool, String> {
+    let name = canaries.name();
+    canaries.make(&format!("{core}/pods"), pod(&name, account)).await?;
+    let ask = json!({
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+        "spec": {"boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": name}},
+    });
+    let given = canaries.own().send(Call::post(format!("{core}/serviceaccounts/{account}/token"), ask)).await.reply;
+    canaries.own().send(Call::delete(format!("{core}/pods/{name}"))).await;
+    let token = json_of(&given).map(|body| body["status"]["token"].clone()).filter(Value::is_string);
+    let review = json!({
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
+        "spec": {"token": token.ok_or_else(|| said(&given))?},
+    });
+    let reply = canaries.own().send(Call::post("/apis/authentication.k8s.io/v1/tokenreviews", review)).await.reply;
+    match json_of(&reply) {
+        Some(body) if body["status"].is_object() => Ok(body["status"]["authenticated"] == true),
+        _ => Err(said(&reply)),
+    }
+}
+
+/// A pod that no Pod Security level refuses, and that is never scheduled.
+fn pod(name: &str, account: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+        "spec": {
+            "serviceAccountName": account,
+            "terminationGracePeriodSeconds": 0,
+            "schedulingGates": [{"name": "gauntlet.dev/never"}],
+            "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "main", "image": "canary",
+                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+            }],
+        },
+    })
+}
