@@ -1,6 +1,7 @@
-//! How long a mounted Secret takes to follow a rotation, with the kubelet's own interval of a minute: many pods, each with
-//! a Secret of its own. A kubelet counts from a pod's start, so each pod's rotation comes at another moment of that minute:
-//! after another rotation that its environment never follows, and that is watched for so long.
+//! How long places take to follow a rotation, with intervals of a minute: many pods, each with a Secret of its own, mounted
+//! and copied by External Secrets Operator from where it is into another. Kubelet and operator count from a pod's or a
+//! copy's start, so each rotation comes at another moment of that minute: after another rotation that its environment never
+//! follows, and that is watched for so long.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::Cluster;
+use cluster::{Cluster, resolve};
 use engine::{Options, Trial};
 use model::{Loaded, Manifest, WorldOutcome};
 use serde_json::{Value, json};
@@ -16,14 +17,17 @@ use serde_json::{Value, json};
 use crate::Boxes;
 use crate::stats::Spread;
 
+/// The places that follow.
+const PLACES: [&str; 3] = ["api", "copy", "file"];
+
 /// No kubelet takes longer: twice its interval, and some.
 const WITHIN: u16 = 150;
 
 /// Each rotation is a world of its own, and they run side by side.
 #[expect(clippy::print_stdout, reason = "this is a command")]
 pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, out: &Path) -> Result<(), Box<dyn Error>> {
-    let cluster = boxes.start("figures-rotation").await?;
     let scenario = Arc::new(scenario(pods)?);
+    let cluster = boxes.start_as("figures-rotation", &resolve(&scenario, &world(0))?).await?;
     let lags = round(&cluster, &scenario, pods).await?;
     cluster.down().await?;
     let mut csv = String::from("pod,place,seconds\n");
@@ -31,7 +35,7 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, out: &Path) -> Resul
         writeln!(csv, "{pod},{place},{:.3}", lag.as_secs_f64())?;
     }
     std::fs::write(out.join("rotation.csv"), csv)?;
-    for place in ["api", "file"] {
+    for place in PLACES {
         let these = lags.iter().filter(|(_, at, _)| at == place).map(|(_, _, lag)| lag.as_secs_f64()).collect();
         Spread::of(these).into_iter().for_each(|spread| println!("{place:8} {spread} s"));
     }
@@ -41,31 +45,32 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, out: &Path) -> Resul
 /// One world for each pod; each takes the one phase that is its own.
 fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
     let others = |pod: usize| (0..pods).filter(|other| *other != pod).map(phase).collect::<Vec<_>>();
-    let worlds: serde_json::Map<String, Value> =
-        (0..pods).map(|pod| (world(pod), json!({"omit": others(pod)}))).collect();
+    let worlds: serde_json::Map<String, Value> = (0..pods)
+        .map(|pod| (world(pod), json!({"omit": others(pod), "apply": ["secrets.yaml", "copy.yaml"]})))
+        .collect();
     let rotate = json!({"secret": "db", "key": "password", "to": "new", "within": WITHIN, "watch": {
-        "api": {"object": "secret/db"}, "file": {"file": {"pod": "app", "path": "/etc/db/password"}}}});
+        "api": {"object": "secret/db"}, "copy": {"object": "secret/copy"}, "file": {"file": {"pod": "app", "path": "/etc/db/password"}}}});
     let step = |id: &str, action: Value, expect: &str| json!({"id": id, "do": action, "expect": expect});
     let wait = |pod: usize| {
         let watch = json!({"environment": {"environment": {"pod": "app"}}});
         json!({"rotate": {"secret": "phase", "key": "value", "to": "next", "within": 60 * pod / pods, "watch": watch}})
     };
     let mut steps = vec![
-        step("secret", json!({"create": "secret.yaml"}), "admitted"),
-        step("other-secret", json!({"create": "phase.yaml"}), "admitted"),
         step("pod", json!({"create": "pod.yaml"}), "admitted"),
         step("runs", json!({"started": "pod/app"}), "running"),
+        step("copied", json!({"seen": {"field": {"of": "secret/copy", "at": "/data/password"}}}), "seen"),
     ];
     steps.extend((0..pods).map(|pod| step(&phase(pod), wait(pod), "admitted")));
-    steps.extend([
-        step("rotate", json!({"rotate": rotate}), "admitted"),
-        step("api", json!({"followed": {"of": "rotate", "place": "api"}}), "seen"),
-        step("file", json!({"followed": {"of": "rotate", "place": "file"}}), "seen"),
-    ]);
-    let file = json!({"scenario": "v1", "why": "A figure.", "worlds": worlds, "steps": steps});
-    let objects =
-        [("secret.yaml", secret("db", "password")), ("phase.yaml", secret("phase", "value")), ("pod.yaml", pod())];
-    let manifests = objects.map(|(name, object)| (name.to_owned(), vec![Manifest { file: name.into(), object }]));
+    steps.push(step("rotate", json!({"rotate": rotate}), "admitted"));
+    let followed = |place| step(place, json!({"followed": {"of": "rotate", "place": place}}), "seen");
+    steps.extend(PLACES.map(followed));
+    let install = ["external-secrets"];
+    let file = json!({"scenario": "v1", "why": "A figure.", "install": install, "worlds": worlds, "steps": steps});
+    let secrets = vec![secret("db", "password"), secret("phase", "value")];
+    let manifests = [("secrets.yaml", secrets), ("copy.yaml", copy()), ("pod.yaml", vec![pod()])];
+    let manifests = manifests.map(|(name, objects)| {
+        (name.to_owned(), objects.into_iter().map(|object| Manifest { file: name.into(), object }).collect())
+    });
     Ok(Loaded {
         id: "figures/rotation".into(),
         dir: std::path::PathBuf::new(),
@@ -89,6 +94,38 @@ fn secret(name: &str, key: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: value}})
 }
 
+/// What External Secrets Operator needs to copy `db` each minute.
+fn copy() -> Vec<Value> {
+    const RBAC: &str = "rbac.authorization.k8s.io";
+    let object = |group: &str, kind: &str, name: &str, rest: Value| {
+        let mut object = json!({"apiVersion": group, "kind": kind, "metadata": {"name": name}});
+        if let (Some(object), Value::Object(rest)) = (object.as_object_mut(), rest) {
+            object.extend(rest);
+        }
+        object
+    };
+    let rbac = format!("{RBAC}/v1");
+    let rules = json!({"rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]});
+    let binding = json!({
+        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "reader"},
+        "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": "$(namespace)"}]});
+    let store = json!({"spec": {"provider": {"kubernetes": {
+        "remoteNamespace": "$(namespace)",
+        "server": {"caProvider": {"type": "ConfigMap", "name": "kube-root-ca.crt", "key": "ca.crt"}},
+        "auth": {"serviceAccount": {"name": "reader"}}}}}});
+    let wanted = json!({"spec": {
+        "secretStoreRef": {"kind": "SecretStore", "name": "here"},
+        "refreshInterval": "1m",
+        "data": [{"secretKey": "password", "remoteRef": {"key": "db", "property": "password"}}]}});
+    vec![
+        object("v1", "ServiceAccount", "reader", json!({})),
+        object(&rbac, "Role", "reader", rules),
+        object(&rbac, "RoleBinding", "reader", binding),
+        object("external-secrets.io/v1", "SecretStore", "here", store),
+        object("external-secrets.io/v1", "ExternalSecret", "copy", wanted),
+    ]
+}
+
 fn pod() -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "app"}, "spec": {
         "terminationGracePeriodSeconds": 0,
@@ -109,7 +146,7 @@ async fn round(
     let mut lags = Vec::new();
     for (_, world, outcome) in engine::run(cluster, trials, &options, events).await {
         let WorldOutcome::Tried(cells) = outcome else { return Err(format!("{world} was not tried").into()) };
-        for place in ["api", "file"] {
+        for place in PLACES {
             let after = cells.get(place).and_then(|cell| cell.detail.facts.get("after"));
             let seconds = after.and_then(|text| text.strip_suffix('s')?.parse().ok());
             let seconds = seconds.ok_or_else(|| format!("{world}: the {place} did not follow: {cells:?}"))?;

@@ -75,6 +75,15 @@ pub enum Error {
         #[source]
         source: rustls_pki_types::pem::Error,
     },
+    /// A file's authorities cannot vouch for agents.
+    #[error("the authorities in `{}` cannot be used", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::server::VerifierBuilderError,
+    },
     /// A certificate for the manager itself could not be made.
     #[error("no certificate could be made")]
     Certificate {

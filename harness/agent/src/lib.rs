@@ -36,5 +36,6 @@ pub use log::Log;
 pub use message::{Crypto, Opened, Sealed, open, seal, split};
 pub use stop::Stop;
 pub use tally::{Journal, Tallies, Tally};
+pub use tls::{Files, Unverified};
 pub use version::Version;
 pub use wire::Protocol;

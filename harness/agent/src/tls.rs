@@ -1,25 +1,34 @@
 //! TLS on the enrolment port: a manager that shows a certificate, and an agent that looks at it, or does not.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::WebPkiClientVerifier;
 use rustls::time_provider::TimeProvider;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, ServerConfig,
-    SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore,
+    ServerConfig, SignatureScheme,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use crate::Error;
 
-/// Takes every certificate, as an agent does that has no authority configured.
+/// Takes every certificate, as an agent does that has no authority configured; who shows it still has to hold its key.
 #[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
+pub struct Unverified(Arc<CryptoProvider>);
+
+impl Unverified {
+    /// One that knows the signatures of `provider`.
+    #[must_use]
+    pub fn new(provider: Arc<CryptoProvider>) -> Arc<Self> {
+        Arc::new(Self(provider))
+    }
+}
 
 impl ServerCertVerifier for Unverified {
     fn verify_server_cert(
@@ -70,12 +79,15 @@ impl TimeProvider for Clock {
     }
 }
 
-/// What an agent connects with: it believes the authority in the file `ca`, or everybody. Its clock is off by so many
-/// seconds.
+/// The files with a certificate and its key.
+pub type Files = (PathBuf, PathBuf);
+
+/// What an agent connects with: it believes the authority in the file `ca`, or everybody, and shows the certificate `own`
+/// to who asks for one. Its clock is off by so many seconds.
 ///
 /// # Errors
-/// When the file cannot be used.
-pub(crate) fn client(ca: Option<&Path>, clock_off: i64) -> Result<Arc<ClientConfig>, Error> {
+/// When a file cannot be used.
+pub(crate) fn client(ca: Option<&Path>, own: Option<&Files>, clock_off: i64) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(ring::default_provider());
     let off = Duration::from_secs(clock_off.unsigned_abs());
     let zero = Duration::ZERO;
@@ -84,35 +96,55 @@ pub(crate) fn client(ca: Option<&Path>, clock_off: i64) -> Result<Arc<ClientConf
     let builder = ClientConfig::builder_with_details(provider.clone(), clock);
     let builder = builder.with_safe_default_protocol_versions().map_err(|source| Error::Tls { source })?;
     let config = match ca {
-        None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider))),
-        Some(path) => {
-            let mut roots = RootCertStore::empty();
-            for authority in certificates(path)? {
-                roots.add(authority).map_err(|source| Error::Tls { source })?;
-            }
-            builder.with_root_certificates(roots)
-        }
+        None => builder.dangerous().with_custom_certificate_verifier(Unverified::new(provider)),
+        Some(path) => builder.with_root_certificates(roots(path)?),
     };
-    Ok(Arc::new(config.with_no_client_auth()))
+    Ok(Arc::new(match own {
+        None => config.with_no_client_auth(),
+        Some(files) => {
+            let (chain, key) = from_files(files)?;
+            config.with_client_auth_cert(chain, key).map_err(|source| Error::Tls { source })?
+        }
+    }))
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(path)? {
+        roots.add(authority).map_err(|source| Error::Tls { source })?;
+    }
+    Ok(roots)
 }
 
 /// What a manager shows: the certificate and key of these files, or one that it makes and signs itself, as the real one
-/// does when it is installed.
+/// does when it is installed. With an authority in the file `agents` it takes only agents that show a certificate of that.
 ///
 /// # Errors
 /// When the files cannot be used.
-pub(crate) fn server(files: Option<(&Path, &Path)>) -> Result<Arc<ServerConfig>, Error> {
+pub(crate) fn server(files: Option<&Files>, agents: Option<&Path>) -> Result<Arc<ServerConfig>, Error> {
     let (chain, key) = match files {
-        Some((certificate, key)) => {
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|source| Error::Pem { path: key.into(), source })?;
-            (certificates(certificate)?, key)
-        }
+        Some(files) => from_files(files)?,
         None => self_signed().map_err(|source| Error::Certificate { source })?,
     };
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_safe_default_protocol_versions().map_err(|source| Error::Tls { source })?;
-    let config = builder.with_no_client_auth().with_single_cert(chain, key).map_err(|source| Error::Tls { source })?;
+    let builder = match agents {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider).build();
+            builder
+                .with_client_cert_verifier(verifier.map_err(|source| Error::Authority { path: path.into(), source })?)
+        }
+    };
+    let config = builder.with_single_cert(chain, key).map_err(|source| Error::Tls { source })?;
     Ok(Arc::new(config))
+}
+
+fn from_files((certificate, key): &Files) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
+    let chain = certificates(certificate)?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|source| Error::Pem { path: key.into(), source })?;
+    Ok((chain, key))
 }
 
 fn self_signed() -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), rcgen::Error> {
@@ -132,6 +164,19 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
         }
         Ok(all) => Ok(all),
         Err(source) => Err(Error::Pem { path: path.into(), source }),
+    }
+}
+
+/// Why a manager does not take an agent's certificate, in words that stay the same; `None` where it is something else.
+#[must_use]
+pub(crate) fn refusal(fault: &TlsError) -> Option<&'static str> {
+    let TlsError::AlertReceived(alert) = fault else { return None };
+    match alert {
+        AlertDescription::CertificateRequired => Some("the manager asks for an agent's certificate"),
+        AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
+            Some("the manager does not take the agent's certificate")
+        }
+        _ => None,
     }
 }
 

@@ -72,6 +72,7 @@ fn agent_of(dir: &Path, manager: &Manager) -> Config {
         version: Version::KNOWN,
         password: None,
         ca: None,
+        own: None,
         clock_ahead: 0,
         dir: dir.join("agent"),
         limits: Limits { per_second: 100_000, ..Limits::default() },
@@ -366,10 +367,10 @@ fn what_is_made_while_the_manager_is_away_waits_and_the_newest_is_lost() {
 }
 
 #[test]
-fn what_begins_with_the_loss_of_the_connection_comes_late_and_whole() {
+fn what_begins_while_nobody_is_there_comes_later_and_whole() {
     let dir = tempfile::tempdir().unwrap();
     let manager = start(manager_in(dir.path()));
-    let begun = Live { source: "live".into(), events: 40, rate: 100.0, begin: Begin::Lost };
+    let begun = Live { source: "live".into(), events: 40, rate: 100.0, begin: Begin::Away };
     let running = Running::of(Config { live: Some(begun), ..agent_of(dir.path(), &manager) });
     running.connected();
     assert_eq!(running.agent.state().msg_count, 0);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::{Crypto, Limits, Protocol, Version};
+use crate::{Crypto, Files, Limits, Protocol, Version};
 
 /// Finds the addresses of a name. A static program brings its own.
 pub type Resolve = fn(&str) -> Result<Vec<IpAddr>, String>;
@@ -37,6 +37,8 @@ pub struct Config {
     pub password: Option<PathBuf>,
     /// The file with the authority that the enrolling manager's certificate has to be of; it is not looked at otherwise.
     pub ca: Option<PathBuf>,
+    /// The agent's own certificate and key, for a manager that asks for one.
+    pub own: Option<Files>,
     /// By how many seconds the agent's clock is ahead.
     pub clock_ahead: i64,
     /// The folder for key, counters, log and state.
@@ -83,8 +85,8 @@ pub enum Begin {
     AtOnce,
     /// When it is first connected.
     Connected,
-    /// When it first has lost its connection: what is on the wire at that moment is none of them.
-    Lost,
+    /// When it first was connected and then finds nobody to connect to: nothing of theirs is on the wire at that moment.
+    Away,
 }
 
 impl FromStr for Begin {
@@ -94,8 +96,8 @@ impl FromStr for Begin {
         match text {
             "at-once" => Ok(Self::AtOnce),
             "connected" => Ok(Self::Connected),
-            "lost" => Ok(Self::Lost),
-            _ => Err(format!("`{text}` is no beginning: write at-once, connected or lost")),
+            "away" => Ok(Self::Away),
+            _ => Err(format!("`{text}` is no beginning: write at-once, connected or away")),
         }
     }
 }

@@ -76,7 +76,7 @@ impl Agent {
 
     /// The whole exchange on the enrolment port.
     fn request(&self, manager: &str, request: &Request) -> Result<Result<Key, Failure>, Error> {
-        let config = tls::client(self.config.ca.as_deref(), self.config.clock_ahead)?;
+        let config = tls::client(self.config.ca.as_deref(), self.config.own.as_ref(), self.config.clock_ahead)?;
         let address = match self.address(manager) {
             Ok(address) => address,
             Err(_) => {
@@ -128,7 +128,11 @@ impl Agent {
         self.log.info("Waiting for server reply");
         let mut said = Vec::new();
         // A manager that closes without saying so in TLS has said all the same.
-        let _ = tls.take(LONGEST_LINE).read_to_end(&mut said);
+        if let Err(fault) = tls.take(LONGEST_LINE).read_to_end(&mut said)
+            && let Some(refusal) = tls_error(&fault).and_then(tls::refusal)
+        {
+            return Err(self.not_let_in(refusal));
+        }
         self.reply(&String::from_utf8_lossy(&said))
     }
 
@@ -152,12 +156,22 @@ impl Agent {
 
     /// A handshake that failed: for the certificate, or because the other end speaks no TLS.
     fn not_accepted(&self, fault: &std::io::Error, verified: bool) -> Failure {
-        let inner = fault.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(complaint) = inner.and_then(tls::complaint) {
+        if let Some(complaint) = tls_error(fault).and_then(tls::complaint) {
             return self.no_tls(complaint, verified);
+        }
+        if let Some(refusal) = tls_error(fault).and_then(tls::refusal) {
+            return self.not_let_in(refusal);
         }
         self.log.error("SSL error (1). Connection refused by the manager. Maybe the port specified is incorrect.");
         failure(Stage::Tls, "the port does not speak TLS")
+    }
+
+    /// In TLS 1.3 an agent hears only after the handshake that its certificate was looked for, and not found good.
+    fn not_let_in(&self, refusal: &str) -> Failure {
+        let has_one = if self.config.own.is_some() { "may be incorrect!" } else { "are required!" };
+        self.log.error("SSL read (unable to receive message)");
+        self.log.error(format!("If Agent verification is enabled, agent key and certificates {has_one}"));
+        failure(Stage::Tls, refusal)
     }
 
     fn no_tls(&self, complaint: &str, verified: bool) -> Failure {
@@ -180,6 +194,10 @@ impl Agent {
     pub(super) fn note(&self, change: impl FnOnce(&mut super::State)) {
         change(&mut held(&self.state));
     }
+}
+
+fn tls_error(fault: &std::io::Error) -> Option<&rustls::Error> {
+    fault.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
 pub(super) fn failure(stage: Stage, reason: impl Into<String>) -> Failure {

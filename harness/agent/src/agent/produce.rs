@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::session::Pace;
-use super::{Agent, Begin, GLANCE, Status, Waiting, held};
+use super::{Agent, Begin, GLANCE, Stage, Status, Waiting, held};
 use crate::{Event, Mark};
 
 /// The longest line that is taken from a file; the rest of it is the next one.
@@ -48,7 +48,11 @@ impl Agent {
         if begin != Begin::AtOnce && !self.is_linked() {
             return false;
         }
-        while begin == Begin::Lost && held(&self.state).status != Status::Disconnected {
+        let is_away = || {
+            let state = held(&self.state);
+            state.status == Status::Disconnected && state.stage == Some(Stage::Connect)
+        };
+        while begin == Begin::Away && !is_away() {
             if self.stop.within(GLANCE) {
                 return false;
             }
@@ -103,7 +107,8 @@ impl Agent {
         let nothing = |waiting: &mut Waiting| waiting.buffer.is_empty() && waiting.levels.is_empty();
         let waited = self.arrived.wait_timeout_while(waiting, GLANCE, nothing);
         let mut waiting = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
-        if nothing(&mut waiting) {
+        // What waits while the connection ends waits for the next one.
+        if nothing(&mut waiting) || held(&self.link).is_none() {
             return None;
         }
         let levels = std::mem::take(&mut waiting.levels);

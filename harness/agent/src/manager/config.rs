@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Version;
+use crate::{Files, Version};
 
 /// What a manager is told; the defaults are the shipped ones.
 #[derive(Clone, Debug)]
@@ -21,7 +21,9 @@ pub struct Config {
     /// The enrolment password, where one is wanted.
     pub password: Option<String>,
     /// The files with its certificate and key; one that it makes itself where there are none.
-    pub certificate: Option<(PathBuf, PathBuf)>,
+    pub certificate: Option<Files>,
+    /// The file with the authority of agents' certificates (`ssl_agent_ca`): agents need none otherwise.
+    pub agents: Option<PathBuf>,
     /// Another manager's key file, to take events by, instead of its own.
     pub keys: Option<PathBuf>,
     /// Its version.
@@ -81,6 +83,7 @@ impl Default for Config {
             enrol_port: Some(1515),
             password: None,
             certificate: None,
+            agents: None,
             keys: None,
             version: Version::KNOWN,
             force: Force::default(),

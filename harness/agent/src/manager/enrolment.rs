@@ -1,7 +1,7 @@
 //! The enrolment port.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -24,19 +24,22 @@ impl Manager {
             let (manager, tls) = (Arc::clone(self), Arc::clone(tls));
             if let Ok(stream) = stream {
                 thread::spawn(move || {
-                    if let Err(fault) = manager.enrol(stream, tls) {
+                    if let Err(fault) = manager.enrol(&stream, tls) {
                         manager.authd.debug(format!("an enrolment ended early: {fault}"));
+                        // What has not been read would take away the reason that was sent.
+                        let _ = stream.shutdown(Shutdown::Write);
+                        let _ = io::copy(&mut (&stream).take(LONGEST_LINE), &mut io::sink());
                     }
                 });
             }
         }
     }
 
-    fn enrol(&self, stream: TcpStream, tls: Arc<ServerConfig>) -> std::io::Result<()> {
+    fn enrol(&self, stream: &TcpStream, tls: Arc<ServerConfig>) -> io::Result<()> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let from = stream.peer_addr()?.ip().to_string();
-        let tls = ServerConnection::new(tls).map_err(std::io::Error::other)?;
+        let tls = ServerConnection::new(tls).map_err(io::Error::other)?;
         let mut reader = BufReader::new(StreamOwned::new(tls, stream));
         let mut line = Vec::new();
         reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;

@@ -98,8 +98,7 @@ impl Manager {
     /// # Errors
     /// When there is something wrong with its certificate.
     pub fn start(self: &Arc<Self>) -> Result<Vec<thread::JoinHandle<()>>, Error> {
-        let files = self.config.certificate.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
-        let tls = tls::server(files)?;
+        let tls = tls::server(self.config.certificate.as_ref(), self.config.agents.as_deref())?;
         let mut threads = vec![self.thread(Self::read_keys_now_and_then), self.thread(Self::keep_state)];
         for (port, protocol) in self.ports.iter().zip(["tcp", "udp"]).filter(|(port, _)| **port != 0) {
             self.remoted.info(format!("Listening on port {port}/{protocol} (secure)."));

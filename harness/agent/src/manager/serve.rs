@@ -26,8 +26,9 @@ impl Manager {
                     if let Err(fault) = manager.converse(stream, on) {
                         manager.remoted.debug(format!("a connection ended: {fault}"));
                     }
-                    held(&manager.open).remove(&on);
+                    // In this order: who sees the connection end may come on another one.
                     manager.forget(on);
+                    held(&manager.open).remove(&on);
                 });
             }
         }

@@ -1,5 +1,6 @@
 //! How a security agent fares, from what it and its managers say of themselves.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use model::{AgentLook, AgentState, Answer, Arrived, At, Counts, Delivered, Step};
@@ -21,22 +22,14 @@ const QUIET: Duration = Duration::from_secs(4);
 const LONG_QUIET: Duration = Duration::from_secs(10);
 
 impl World<'_> {
+    /// How far the agents of a workload are, all of them: where they differ, there is no answer yet.
     pub(super) async fn agent(&self, step: &Step, look: &AgentLook) -> Result<Tried, String> {
         let what = format!("the agent in `{}` to come through or to fail", look.pod);
-        let (mut first, start) = (None, Instant::now());
+        let mut first = HashMap::new();
         let (answer, state) = self
             .waiter
             .until(Wait { what: &what, within: PATIENCE, every: EVERY }, async || {
-                match self.agent_now(step, look).await {
-                    Ok((state, taken)) => {
-                        let first = first.get_or_insert_with(|| state.clone());
-                        match state.judge(first, start.elapsed(), taken) {
-                            Some(answer) => Look::Found((answer, state)),
-                            None => Look::Not(words(&state, taken)),
-                        }
-                    }
-                    Err(why) => Look::Not(why),
-                }
+                self.agents_now(step, look, &mut first).await.unwrap_or_else(Look::Not)
             })
             .await?;
         let tried = Tried::answer(answer.clone());
@@ -47,16 +40,40 @@ impl World<'_> {
         })
     }
 
-    /// What the agent says, and whether a manager has an event of its connection.
-    async fn agent_now(&self, step: &Step, look: &AgentLook) -> Result<(AgentState, bool), String> {
-        let pods = self.running_pods(step, &look.pod).await?;
-        let pod = pods.last().ok_or_else(|| format!("no pod of `{}` runs", look.pod))?;
-        let output = self.output_of(step, pod, &["/probe", "agent-state"]).await?;
-        let state = AgentState::read(&String::from_utf8_lossy(&output))?;
-        let (source, number) = &state.session;
-        let taken = state.connected
-            && self.counts(step, &look.managers).await?.iter().any(|counts| counts.has(source, *number));
-        Ok((state, taken))
+    /// What each agent says, and whether a manager has an event of its connection. `first` is what the agents said when
+    /// they were first looked at, by their run, and when that was.
+    async fn agents_now(
+        &self,
+        step: &Step,
+        look: &AgentLook,
+        first: &mut HashMap<String, (AgentState, Instant)>,
+    ) -> Result<Look<(Answer, AgentState)>, String> {
+        let mut found = None;
+        let pods = self.pods_called(step, &look.pod).await?;
+        if let Some(pod) = pods.iter().find(|pod| !pod.runs) {
+            return Err(format!("{} does not run yet", pod.name));
+        }
+        for pod in &pods {
+            let output = self.output_of(step, &pod.name, &["/probe", "agent-state"]).await?;
+            let state = AgentState::read(&String::from_utf8_lossy(&output))?;
+            let taken = state.connected
+                && self
+                    .counts(step, &look.managers)
+                    .await?
+                    .iter()
+                    .any(|counts| counts.has(&state.session.0, state.session.1));
+            let (before, at) = first.entry(state.session.0.clone()).or_insert_with(|| (state.clone(), Instant::now()));
+            let said = words(&state, taken);
+            match (state.judge(before, at.elapsed(), taken), &found) {
+                (None, _) => return Ok(Look::Not(said)),
+                (Some(answer), None) => found = Some((answer, state)),
+                (Some(answer), Some((other, _))) if answer != *other => {
+                    return Ok(Look::Not(format!("agents differ: {} {said}", pod.name)));
+                }
+                (Some(_), Some(_)) => {}
+            }
+        }
+        Ok(found.map_or_else(|| Look::Not(format!("there is no pod of `{}`", look.pod)), Look::Found))
     }
 
     pub(super) async fn delivered(&self, step: &Step, wanted: &Delivered) -> Result<Tried, String> {
@@ -111,22 +128,38 @@ impl World<'_> {
         Ok(all)
     }
 
-    /// The pod of this name, or the pods of a workload, `KIND/NAME`, as far as they run; the youngest last.
+    /// The names of those that run.
     async fn running_pods(&self, step: &Step, name: &str) -> Result<Vec<String>, String> {
-        let Some((kind, workload)) = name.split_once('/') else { return Ok(vec![self.fill(name)]) };
+        let pods = self.pods_called(step, name).await?;
+        Ok(pods.into_iter().filter(|pod| pod.runs).map(|pod| pod.name).collect())
+    }
+
+    /// The pod of this name, taken to run, or the pods of a workload, `KIND/NAME`, that have not been told to end.
+    async fn pods_called(&self, step: &Step, name: &str) -> Result<Vec<Pod>, String> {
+        let Some((kind, workload)) = name.split_once('/') else {
+            return Ok(vec![Pod { name: self.fill(name), runs: true }]);
+        };
         let namespace = self.namespace_of(step);
         let resource = self.lab.discovery.called(&self.lab.own, kind).await?;
         let object = fetch(&self.lab.own, &resource, &namespace, &self.fill(workload)).await?;
         let mut pods = self.pods_of(&object, &namespace).await?;
-        pods.retain(|pod| pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null());
+        pods.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null());
         if resource.kind != "Deployment" {
             // Not those of an earlier workload of the same name, which may still be there for a moment.
             pods.retain(|pod| pod["metadata"]["ownerReferences"][0]["uid"] == object["metadata"]["uid"]);
         }
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        pods.sort_by_key(|pod| (text(&pod["metadata"]["creationTimestamp"]), text(&pod["metadata"]["name"])));
-        Ok(pods.iter().map(|pod| text(&pod["metadata"]["name"])).collect())
+        let read = |pod: &Value| Pod {
+            name: pod["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+            runs: pod["status"]["phase"] == "Running",
+        };
+        Ok(pods.iter().map(read).collect())
     }
+}
+
+/// A pod, and whether it runs.
+struct Pod {
+    name: String,
+    runs: bool,
 }
 
 /// For who waits: how far the agent is.

@@ -19,6 +19,9 @@ use crate::wait::{Look, Wait, Waiter};
 const GROUP: &str = "external-secrets.io";
 const VERSION: &str = "external-secrets.io/v1";
 
+/// The garbage collector looks for kinds that are new to it every 30 s (`ResyncPeriod` of its controller).
+const COLLECTED: Duration = Duration::from_secs(60);
+
 /// How many canaries have to be looked at, one after the other.
 const ROUNDS: usize = 2;
 
@@ -163,7 +166,7 @@ async fn owned_gone(own: &Who, waiter: &Waiter, touch: &Touch, history: &[Touch]
     let uid = &object["metadata"]["uid"];
     let path = format!("/api/v1/namespaces/{}/secrets", touch.namespace);
     let what = format!("what ExternalSecret {} owned to go", touch.name);
-    let wait = Wait { what: &what, within: PATIENCE, every: Duration::from_millis(30) };
+    let wait = Wait { what: &what, within: COLLECTED, every: Duration::from_millis(30) };
     waiter
         .until(wait, async || match own.fetch(path.as_str()).await {
             Ok(list) => match owned(&list, uid) {

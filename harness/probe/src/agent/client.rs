@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use ::agent::agent::{Agent, Begin, Config, Live, Times};
-use ::agent::{Crypto, Limits, Version};
+use ::agent::{Crypto, Files, Limits, Version};
 
-use super::Options;
+use super::{Options, authority, save};
 use crate::dns::resolve::{self, Config as Servers};
 use crate::{show, tls, wait};
 
@@ -49,7 +49,9 @@ pub(super) fn state(mut options: Options) -> Result<String, String> {
 fn config(mut options: Options) -> Result<Config, String> {
     let managers = options.text("manager").ok_or("an agent needs a `--manager HOST[,HOST]`")?;
     let dir = options.dir(DIR);
-    let ca = authority(&mut options, &dir)?;
+    let name = options.text("name").unwrap_or_else(own_name);
+    let ca = authority(&mut options, "authority", &dir)?.or_else(|| options.text("ca").map(Into::into));
+    let own = certificate(&mut options, &name, &dir)?;
     let config = Config {
         managers: managers.split(',').map(str::to_owned).collect(),
         enrol_manager: options.text("enrol-manager"),
@@ -63,10 +65,11 @@ fn config(mut options: Options) -> Result<Config, String> {
             Some("blowfish") => Crypto::Blowfish,
             Some(other) => return Err(format!("`{other}` is not a cipher: write aes or blowfish")),
         },
-        name: options.text("name").unwrap_or_else(own_name),
+        name,
         version: options.or("version", Version::KNOWN)?,
         password: options.text("password-file").map(Into::into),
         ca,
+        own,
         clock_ahead: options.or("clock-ahead", 0)?,
         dir,
         limits: limits(&mut options)?,
@@ -84,12 +87,11 @@ fn own_name() -> String {
     std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned()
 }
 
-/// The file with the authority to believe: given, or made from a word that the manager is given too.
-fn authority(options: &mut Options, dir: &Path) -> Result<Option<std::path::PathBuf>, String> {
-    let Some(word) = options.text("authority") else { return Ok(options.text("ca").map(Into::into)) };
-    let (path, text) = (dir.join("ca.pem"), tls::authority_pem(&word)?);
-    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, text));
-    written.map_err(|why| format!("failed to write `{}`: {why}", path.display())).map(|()| Some(path))
+/// A certificate of the agent's own, made by the authority of a word.
+fn certificate(options: &mut Options, name: &str, dir: &Path) -> Result<Option<Files>, String> {
+    let Some(word) = options.text("own-authority") else { return Ok(None) };
+    let identity = tls::Identity { names: vec![name.into()], authority: Some(word), ..tls::Identity::default() };
+    save(&identity, dir, "sslagent").map(Some)
 }
 
 fn limits(options: &mut Options) -> Result<Limits, String> {

@@ -1,8 +1,8 @@
 //! `agent-forge KIND --manager HOST [--port N] [--dir DIR]`: what no honest agent sends. With the key of the agent in
 //! DIR where one is needed, as somebody has it who took it, or recorded what it sealed.
 
-use std::io::Write;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +10,9 @@ use ::agent::{Counter, Crypto, Event, Key, Mark, frame, seal};
 
 use super::{Options, chain};
 use crate::dns::resolve::{self, Config as Servers};
+
+/// So many connections go to one and the same of two managers once in half a million times.
+const SPREAD: u32 = 20;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -31,8 +34,14 @@ fn messages(kind: &str, dir: &Path) -> Result<Vec<Vec<u8>>, String> {
     let length = |length: u32, bytes: &[u8]| [&length.to_le_bytes(), bytes].concat();
     let framed = |bytes: &[u8]| length(u32::try_from(bytes.len()).unwrap_or(u32::MAX), bytes);
     Ok(match kind {
-        // One message, recorded and sent three times.
-        "replay" => vec![framed(&sealed(&key(dir)?)?); 3],
+        // One message, recorded and sent three times; a pong says that the manager took it and goes on.
+        "replay" => vec![[framed(&sealed(&key(dir)?)?), framed(frame::PING)].concat(); 3],
+        // As many messages, each on a connection of its own.
+        "spread" => {
+            let key = key(dir)?;
+            let each = (1..=SPREAD).map(|number| Ok([framed(&numbered(&key, number)?), framed(frame::PING)].concat()));
+            each.collect::<Result<_, String>>()?
+        }
         "oversized" => vec![length(u32::MAX, b"x")],
         "empty" => vec![length(0, b"")],
         "truncated" => {
@@ -58,10 +67,14 @@ fn key(dir: &Path) -> Result<Key, String> {
     keys.into_iter().next().ok_or_else(|| format!("there is no key in `{}`", dir.display()))
 }
 
-/// An event with a number far ahead of the agent's own.
 fn sealed(key: &Key) -> Result<Vec<u8>, String> {
-    let event = Event::of_agent(Mark { source: "forged".into(), number: 1 }.to_string());
-    let (counter, id) = (Counter { global: 1_000_000, local: 1 }, Some(key.id.as_str()));
+    numbered(key, 1)
+}
+
+/// An event with a number far ahead of the agent's own.
+fn numbered(key: &Key, number: u32) -> Result<Vec<u8>, String> {
+    let event = Event::of_agent(Mark { source: "forged".into(), number: number.into() }.to_string());
+    let (counter, id) = (Counter { global: 1_000_000, local: number }, Some(key.id.as_str()));
     seal(&key.secret(), Crypto::Aes, counter, id, &event.payload()).map_err(|fault| chain(&fault))
 }
 
@@ -77,12 +90,13 @@ fn address(host: &str, port: u16) -> Result<SocketAddr, String> {
     Ok(SocketAddr::new(*first, port))
 }
 
-/// What the manager does about it, within a moment.
+/// What the manager does about it, within a moment. Returns when the manager knows that the connection is over: until
+/// then it lets no other one have the same key.
 fn send(to: SocketAddr, bytes: &[u8]) -> Result<&'static str, String> {
     let mut stream = TcpStream::connect_timeout(&to, PATIENCE).map_err(|why| format!("failed to connect: {why}"))?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(|why| why.to_string())?;
     stream.write_all(bytes).map_err(|why| format!("failed to send: {why}"))?;
-    Ok(match frame::read(&mut stream) {
+    let said = match frame::read(&mut stream) {
         Ok(Some(message)) if message == frame::PONG => "pong",
         Ok(Some(_)) => "answered",
         Ok(None) => "closed",
@@ -92,7 +106,9 @@ fn send(to: SocketAddr, bytes: &[u8]) -> Result<&'static str, String> {
             "taken in silence"
         }
         Err(_) => "closed",
-    })
+    };
+    let _ = stream.shutdown(Shutdown::Write).and_then(|()| stream.read_to_end(&mut Vec::new()));
+    Ok(said)
 }
 
 #[cfg(test)]

@@ -7,7 +7,12 @@ mod forge;
 mod options;
 mod server;
 
+use std::path::{Path, PathBuf};
+
+use ::agent::Files;
 use options::Options;
+
+use crate::tls;
 
 /// The words that this module answers to.
 pub(crate) const WORDS: [&str; 6] = ["agent", "agent-state", "agent-forge", "manager", "manager-state", "emit"];
@@ -22,6 +27,28 @@ pub(crate) fn run(word: &str, rest: &[&str]) -> Result<String, String> {
         "manager-state" => server::state(Options::read(rest)?),
         _ => emit::run(rest),
     }
+}
+
+/// The file with the authority of a word, which the other end is given too.
+fn authority(options: &mut Options, option: &str, dir: &Path) -> Result<Option<PathBuf>, String> {
+    let Some(word) = options.text(option) else { return Ok(None) };
+    let path = dir.join(format!("{option}.pem"));
+    write(dir, &path, &tls::authority_pem(&word)?)?;
+    Ok(Some(path))
+}
+
+/// A certificate and its key, made and put into files of this name.
+fn save(identity: &tls::Identity, dir: &Path, name: &str) -> Result<Files, String> {
+    let (cert, key) = tls::pem(identity)?;
+    let files = (dir.join(format!("{name}.cert")), dir.join(format!("{name}.key")));
+    write(dir, &files.0, &cert)?;
+    write(dir, &files.1, &key)?;
+    Ok(files)
+}
+
+fn write(dir: &Path, path: &Path, text: &str) -> Result<(), String> {
+    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(path, text));
+    written.map_err(|why| format!("failed to write `{}`: {why}", path.display()))
 }
 
 /// A fault with all that it came from.

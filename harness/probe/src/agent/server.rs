@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::agent::manager::{Config, Force, Manager};
-use ::agent::{Journal, Protocol};
+use ::agent::{Files, Journal, Protocol, Stop};
 use serde_json::{Value, json};
 
-use super::{Options, chain};
+use super::{Options, authority, chain, save};
 use crate::{tls, wait};
 
 /// Where a manager keeps everything, where nothing else is said.
 const DIR: &str = "/manager";
+
+/// Between two looks at a file that another process writes.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// Runs a manager until told to end.
 pub(super) fn run(options: Options) -> Result<String, String> {
@@ -46,6 +49,7 @@ fn config(mut options: Options) -> Result<Config, String> {
         enrol_port: Some(options.or("enrol-port", 1515)?).filter(|_| enrols),
         password: password(&mut options)?,
         certificate: certificate(&mut options, &dir)?,
+        agents: authority(&mut options, "agent-authority", &dir)?,
         keys: options.text("keys").map(PathBuf::from),
         version: options.or("version", shipped.version)?,
         force: force(&mut options, shipped.force)?,
@@ -67,7 +71,7 @@ fn password(options: &mut Options) -> Result<Option<String>, String> {
 }
 
 /// Files that are given, or made by the authority of a word that the agents are given too.
-fn certificate(options: &mut Options, dir: &Path) -> Result<Option<(PathBuf, PathBuf)>, String> {
+fn certificate(options: &mut Options, dir: &Path) -> Result<Option<Files>, String> {
     let (cert, key) = (options.text("cert"), options.text("key"));
     let names = options.text("cert-name");
     let identity = tls::Identity {
@@ -83,15 +87,7 @@ fn certificate(options: &mut Options, dir: &Path) -> Result<Option<(PathBuf, Pat
         (None, None) => {}
         _ => return Err("a certificate's file and its key's go together".into()),
     }
-    let (cert, key) = tls::pem(&identity)?;
-    let files = (dir.join("sslmanager.cert"), dir.join("sslmanager.key"));
-    let write = || {
-        std::fs::create_dir_all(dir)?;
-        std::fs::write(&files.0, cert)?;
-        std::fs::write(&files.1, key)
-    };
-    write().map_err(|why| format!("failed to write `{}`: {why}", files.0.display()))?;
-    Ok(Some(files))
+    save(&identity, dir, "sslmanager").map(Some)
 }
 
 fn force(options: &mut Options, shipped: Force) -> Result<Force, String> {
@@ -106,12 +102,21 @@ fn force(options: &mut Options, shipped: Force) -> Result<Force, String> {
     })
 }
 
-/// The agents of the manager in this container, and what it counted, as one line of JSON.
+/// The agents of the manager in this container, and what it counted, as one line of JSON. With `--until STATUS --for
+/// SECONDS`, as soon as an agent has that status, or when the time is over.
 pub(super) fn state(mut options: Options) -> Result<String, String> {
     let dir = options.dir(DIR);
+    let (until, most) = (options.text("until"), options.seconds("for", Duration::from_secs(10))?);
     options.end()?;
-    let text = std::fs::read_to_string(dir.join("agents")).map_err(|why| format!("the manager has no state: {why}"))?;
-    let agents: Vec<Value> = text.lines().filter_map(agent).collect();
+    let start = Instant::now();
+    let agents = loop {
+        let agents = agents(&dir)?;
+        let there = |status: &String| agents.iter().any(|agent| agent["status"] == status.as_str());
+        if until.as_ref().is_none_or(there) || start.elapsed() >= most {
+            break agents;
+        }
+        Stop::default().within(GLANCE);
+    };
     let tallies = Journal::tallies(&dir.join("events")).map_err(|fault| chain(&fault))?;
     let counts: Vec<Value> = tallies
         .iter()
@@ -122,6 +127,11 @@ pub(super) fn state(mut options: Options) -> Result<String, String> {
         })
         .collect();
     Ok(format!("{}\n", json!({ "agents": agents, "counts": counts })))
+}
+
+fn agents(dir: &Path) -> Result<Vec<Value>, String> {
+    let text = std::fs::read_to_string(dir.join("agents")).map_err(|why| format!("the manager has no state: {why}"))?;
+    Ok(text.lines().filter_map(agent).collect())
 }
 
 fn agent(line: &str) -> Option<Value> {
