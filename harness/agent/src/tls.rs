@@ -173,9 +173,12 @@ pub(crate) fn refusal(fault: &TlsError) -> Option<&'static str> {
     let TlsError::AlertReceived(alert) = fault else { return None };
     match alert {
         AlertDescription::CertificateRequired => Some("the manager asks for an agent's certificate"),
-        AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
-            Some("the manager does not take the agent's certificate")
-        }
+        // The last stands for a signature of another authority by the same name.
+        AlertDescription::UnknownCA
+        | AlertDescription::BadCertificate
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::DecryptError => Some("the manager does not take the agent's certificate"),
         _ => None,
     }
 }

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -31,21 +32,27 @@ fn resolve(name: &str) -> Result<Vec<IpAddr>, String> {
     if name == "manager" { Ok(vec![[127, 0, 0, 1].into()]) } else { Err(format!("no address for `{name}`")) }
 }
 
-/// A manager's set-up on free ports, quick to read its keys.
+/// A manager's set-up, quick to read its keys.
 fn manager_in(dir: &Path) -> manager::Config {
-    manager::Config {
-        dir: dir.join("manager"),
-        port: 0,
-        enrol_port: Some(0),
-        key_update: Duration::from_millis(20),
-        ..manager::Config::default()
-    }
+    manager::Config { dir: dir.join("manager"), key_update: Duration::from_millis(20), ..manager::Config::default() }
 }
 
+/// On ports that no other test is ever given, so that nobody else is there once it has ended.
 fn start(config: manager::Config) -> Arc<Manager> {
-    let manager = Manager::new(config).unwrap();
+    let enrols = config.enrol_port.is_some();
+    let manager = until("free ports", || {
+        let (port, enrol_port) = (next_port(), next_port());
+        Manager::new(manager::Config { port, enrol_port: enrols.then_some(enrol_port), ..config.clone() }).ok()
+    });
     manager.start().unwrap();
     manager
+}
+
+/// Below those that the kernel gives away by itself.
+fn next_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + u16::try_from(std::process::id() % 200).unwrap() * 100;
+    first + NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The same as soon as its ports are free.
@@ -243,6 +250,24 @@ fn a_manager_with_a_certificate_of_its_own_is_unknown() {
         (stage, reason.as_str()),
         (Stage::Tls, "the manager's certificate: unable to get local issuer certificate")
     );
+    manager.stop();
+}
+
+#[test]
+fn a_manager_that_asks_for_certificates_enrols_those_of_its_authority() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let [ca, certificate, key] = certificates(dir.path(), "agent", 4000);
+    let [_, strange, strange_key] = certificates(other.path(), "agent", 4000);
+    let manager = start(manager::Config { agents: Some(ca), ..manager_in(dir.path()) });
+    for (own, refusal) in [
+        (None, "the manager asks for an agent's certificate"),
+        (Some((strange, strange_key)), "the manager does not take the agent's certificate"),
+    ] {
+        let running = Running::of(Config { own, ..agent_of(dir.path(), &manager) });
+        assert_eq!(running.failed(), (Stage::Tls, refusal.to_owned()));
+        assert!(log(dir.path(), "agent").contains("If Agent verification is enabled, agent key and certificates"));
+    }
+    Running::of(Config { own: Some((certificate, key)), ..agent_of(dir.path(), &manager) }).connected();
     manager.stop();
 }
 
