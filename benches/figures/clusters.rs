@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cluster::{Cluster, ResolvedShape, resolve};
 use engine::{Options, Trial};
 use indexmap::IndexMap;
-use model::{Cell, Loaded, WorldOutcome};
+use model::{Cell, Loaded, Manifest, WorldOutcome};
+use serde_json::Value;
 
 use crate::Boxes;
 
@@ -49,6 +50,26 @@ pub(crate) fn read(dir: &Path) -> Result<Arc<Loaded>, Box<dyn Error>> {
     let id = dir.components().rev().take(2).map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>();
     let id = id.into_iter().rev().collect::<Vec<_>>().join("/");
     Ok(Arc::new(Loaded::read(id, dir.to_owned())?))
+}
+
+/// A scenario that is made here and not read: its file, and its manifests by name.
+pub(crate) fn loaded(
+    id: &str,
+    file: Value,
+    manifests: impl IntoIterator<Item = (String, Vec<Value>)>,
+) -> Result<Loaded, Box<dyn Error>> {
+    let manifests = manifests.into_iter().map(|(name, objects)| {
+        let all = objects.into_iter().map(|object| Manifest { file: name.clone().into(), object }).collect();
+        (name, all)
+    });
+    Ok(Loaded {
+        id: id.into(),
+        dir: PathBuf::new(),
+        text: String::new(),
+        scenario: serde_json::from_value(file)?,
+        manifests: manifests.collect(),
+        files: Vec::new(),
+    })
 }
 
 /// Tries one world: its cells, each as it was intended.

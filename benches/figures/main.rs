@@ -3,9 +3,12 @@
 //! Ratios are between things measured in the same run, in turn; an absolute time says something about one machine on
 //! one day.
 
+mod agent;
 mod clusters;
+mod convergence;
 mod network;
 mod nodes;
+mod objects;
 mod requests;
 mod rotation;
 mod scenario;
@@ -75,6 +78,18 @@ enum Figure {
         #[arg(long, default_value_t = 40)]
         blocks: usize,
     },
+    /// Has an agent make events at ever higher rates, and counts those that arrive.
+    Agent {
+        /// How often each rate is tried.
+        #[arg(long, default_value_t = 3)]
+        runs: usize,
+    },
+    /// Changes policies and labels around a pod that connects all the time.
+    Convergence {
+        /// How often each change is made.
+        #[arg(long, default_value_t = 12)]
+        rounds: usize,
+    },
     /// Tries every world of a scenario again and again on the same clusters.
     Scenario {
         /// The scenario's folder.
@@ -123,6 +138,8 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         }
         Figure::Rotation { pods } => runtime.block_on(rotation::measure(&boxes, *pods, &arguments.out)),
         Figure::Network { pods, blocks } => runtime.block_on(network::measure(&boxes, *pods, *blocks, &arguments.out)),
+        Figure::Agent { runs } => runtime.block_on(agent::measure(&boxes, *runs, &arguments.out)),
+        Figure::Convergence { rounds } => runtime.block_on(convergence::measure(&boxes, *rounds, &arguments.out)),
         Figure::Scenario { dir, runs } => {
             runtime.block_on(scenario::measure(&boxes, &dir.canonicalize()?, *runs, &arguments.out))
         }

@@ -4,22 +4,17 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, ResolvedShape, Toolbox};
-use futures::{StreamExt, TryStreamExt, stream};
+use cluster::{Cluster, ResolvedShape};
 use serde_json::{Value, json};
 
 use crate::Boxes;
+use crate::objects::{PODS, POLICIES, address, create, create_all, delete, enforced, millis, named, pod, running};
 use crate::stats::Spread;
-
-const PODS: &str = "/api/v1/namespaces/default/pods";
-const POLICIES: &str = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies";
-
-/// How many policies are made at a time.
-const AT_ONCE: usize = 8;
 
 /// How many are there when one more is made, and how often that is done.
 const ALREADY: [usize; 3] = [0, 99, 999];
@@ -31,6 +26,13 @@ const PORT: u16 = 8080;
 
 /// Connections in one turn of one server.
 const BLOCK: usize = 200;
+
+/// Targets in one go of the probe: a table of ten by ten pods and three ports.
+const TARGETS: usize = 300;
+
+/// Programs in the box's work folder: this one, and the probe.
+const FIGURES: &str = "/run/gauntlet/work/figures";
+const PROBE: &str = "/run/gauntlet/work/probe";
 
 /// The hidden word; see [`hidden`].
 const CONNECT: &str = "__connect";
@@ -81,13 +83,13 @@ async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box
         }
         there = already;
         for index in 0..MORE {
-            let version = create(cluster, POLICIES, &policy(10_000 + 100 * already + index)).await?;
+            let version = create(cluster, POLICIES, &one_more(index)).await?;
             let answered = Instant::now();
             enforced(toolbox, version).await?;
             rows.push(("one-more-in-force", format!("{}", already + 1), millis(answered.elapsed())));
             let took = toolbox.network_policy()?.first().map_or(0, |node| node.took);
             rows.push(("one-more-by-its-own-clock", format!("{}", already + 1), took as f64 / 1e3));
-            delete(cluster, &format!("{POLICIES}/p-{}", 10_000 + 100 * already + index)).await?;
+            delete(cluster, &format!("{POLICIES}/one-more")).await?;
         }
     }
     Ok(rows)
@@ -106,6 +108,8 @@ async fn connections(enforcing: &Cluster, plain: &Cluster, blocks: usize) -> Res
     for cluster in [enforcing, plain] {
         let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
         std::fs::copy(std::env::current_exe()?, toolbox.work().join("figures"))?;
+        std::fs::write(toolbox.work().join("probe"), native::PROBE)?;
+        std::fs::set_permissions(toolbox.work().join("probe"), std::fs::Permissions::from_mode(0o755))?;
         create(cluster, PODS, &pod("client", json!({"app": "client"}), &["pause"])).await?;
     }
     running(enforcing, "app", PICKING.len() + 1).await?;
@@ -120,7 +124,11 @@ async fn connections(enforcing: &Cluster, plain: &Cluster, blocks: usize) -> Res
         for turn in 0..servers.len() {
             let (name, cluster, server) = &servers[(block + turn) % servers.len()];
             let took = connect_from_client(cluster, server).await?;
-            rows.extend((block > 0).then(|| ("connection", name.clone(), took))); // the first warms everything up
+            let table = probe_from_client(cluster, server).await?;
+            if block > 0 {
+                // The first warms everything up.
+                rows.extend([("connection", name.clone(), took), ("probe-300-targets", name.clone(), table)]);
+            }
         }
     }
     for count in PICKING {
@@ -133,17 +141,38 @@ async fn connections(enforcing: &Cluster, plain: &Cluster, blocks: usize) -> Res
 
 /// Has this program connect from the client's network, a block of times; returns the mean.
 async fn connect_from_client(cluster: &Cluster, server: &str) -> Result<f64, Box<dyn Error>> {
-    const FIND: &str = "for space in /run/netns/*; do \
-         if nsenter --net=$space ip -4 -o address | grep -q \" $1/\"; then \
-         exec nsenter --net=$space /run/gauntlet/work/figures \"$4\" \"$2\" \"$3\"; fi; done; \
-         echo no network has \"$1\" >&2; exit 1";
-    let (client, server) = (address(cluster, "client").await?, address(cluster, server).await?);
+    let to = format!("{}:{PORT}", address(cluster, server).await?);
+    let said = from_client(cluster, &[FIGURES, CONNECT, &to, &BLOCK.to_string()]).await?;
+    said.trim().parse().map_err(|_| format!("no figure: {said}").into())
+}
+
+/// Has the probe try a whole table of targets at once from the client's network, as one `exec` in a pod does; returns how
+/// long that took, in milliseconds.
+async fn probe_from_client(cluster: &Cluster, server: &str) -> Result<f64, Box<dyn Error>> {
+    let to = format!("tcp://{}:{PORT}", address(cluster, server).await?);
+    let words: Vec<&str> = [PROBE, "reach"].into_iter().chain(std::iter::repeat_n(to.as_str(), TARGETS)).collect();
+    let began = Instant::now();
+    let said = from_client(cluster, &words).await?;
+    let took = millis(began.elapsed());
+    let reached = said.lines().filter(|line| line.contains("\"reached\":true")).count();
+    if reached == TARGETS { Ok(took) } else { Err(format!("{reached} of {TARGETS}: {said}").into()) }
+}
+
+/// Runs a program of the box's work folder in the network that has the client's address.
+async fn from_client(cluster: &Cluster, words: &[&str]) -> Result<String, Box<dyn Error>> {
+    const FIND: &str = "client=$1; shift; for space in /run/netns/*; do \
+         if nsenter --net=$space ip -4 -o address | grep -q \" $client/\"; then exec nsenter --net=$space \"$@\"; fi; done; \
+         echo no network has \"$client\" >&2; exit 1";
+    let client = address(cluster, "client").await?;
     let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
     let mut command = toolbox.enter();
-    command.args(["sh", "-c", FIND, "sh", &client, &format!("{server}:{PORT}"), &BLOCK.to_string(), CONNECT]);
+    command.args(["sh", "-c", FIND, "sh", &client]).args(words);
     let output = command.stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    said.trim().parse().map_err(|_| format!("no figure: {said}{}", String::from_utf8_lossy(&output.stderr)).into())
+    if output.status.success() {
+        return Ok(said);
+    }
+    Err(format!("{said}{}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
 /// This program run again in a pod's network, as `__connect ADDRESS:PORT COUNT`.
@@ -166,17 +195,6 @@ fn connect(to: &str, count: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn address(cluster: &Cluster, pod: &str) -> Result<String, Box<dyn Error>> {
-    let pod: Value = cluster.admin().request(http::Request::get(format!("{PODS}/{pod}")).body(Vec::new())?).await?;
-    Ok(pod["status"]["podIP"].as_str().ok_or("a pod has no address")?.to_owned())
-}
-
-fn pod(name: &str, labels: Value, args: &[&str]) -> Value {
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": {
-        "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": false,
-        "containers": [{"name": "c", "image": native::PROBE_IMAGE, "args": args}]}})
-}
-
 /// Pods are in ten groups.
 fn group(index: usize) -> Value {
     json!({"group": format!("g{}", index % 10)})
@@ -184,12 +202,18 @@ fn group(index: usize) -> Value {
 
 /// Lets one group into another, at a port.
 fn policy(index: usize) -> Value {
-    let rule =
-        json!({"from": [{"podSelector": {"matchLabels": group(index / 10)}}], "ports": [{"port": 8000 + index % 100}]});
-    named(
-        &format!("p-{index}"),
-        json!({"podSelector": {"matchLabels": group(index)}, "policyTypes": ["Ingress"], "ingress": [rule]}),
-    )
+    letting(&format!("p-{index}"), index, 8000 + index % 100)
+}
+
+/// One more, with a port that no other has: without that it would change nothing.
+fn one_more(index: usize) -> Value {
+    letting("one-more", index, 20_000 + index)
+}
+
+fn letting(name: &str, index: usize, port: usize) -> Value {
+    let from = json!([{"podSelector": {"matchLabels": group(index / 10)}}]);
+    let rule = json!({"from": from, "ports": [{"port": port}]});
+    named(name, json!({"podSelector": {"matchLabels": group(index)}, "policyTypes": ["Ingress"], "ingress": [rule]}))
 }
 
 /// One of so many for one server: each has addresses and a port of its own, so that none can be joined with another. The
@@ -203,74 +227,6 @@ fn picking(count: usize, index: usize) -> Value {
     let rule = json!({"from": [{"ipBlock": {"cidr": block}}], "ports": [{"port": port}]});
     let server = json!({"matchLabels": {"app": format!("server-{count}")}});
     named(&format!("s-{count}-{index}"), json!({"podSelector": server, "policyTypes": ["Ingress"], "ingress": [rule]}))
-}
-
-fn named(name: &str, spec: Value) -> Value {
-    json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec})
-}
-
-/// Makes an object; returns its version.
-async fn create(cluster: &Cluster, path: &str, object: &Value) -> Result<u64, Box<dyn Error>> {
-    let request = http::Request::post(path).header("content-type", "application/json");
-    let made: Value = cluster.admin().request(request.body(serde_json::to_vec(object)?)?).await?;
-    Ok(made["metadata"]["resourceVersion"].as_str().unwrap_or_default().parse()?)
-}
-
-/// Makes many; returns the newest version.
-async fn create_all(cluster: &Cluster, path: &str, objects: &[Value]) -> Result<u64, Box<dyn Error>> {
-    let creates = objects.iter().map(|object| create(cluster, path, object));
-    let versions: Vec<u64> = stream::iter(creates).buffer_unordered(AT_ONCE).try_collect().await?;
-    Ok(versions.into_iter().max().unwrap_or_default())
-}
-
-async fn delete(cluster: &Cluster, path: &str) -> Result<(), Box<dyn Error>> {
-    let _: Value = cluster.admin().request(http::Request::delete(path).body(Vec::new())?).await?;
-    Ok(())
-}
-
-/// Waits until so many pods with this label run.
-async fn running(cluster: &Cluster, label: &str, count: usize) -> Result<(), Box<dyn Error>> {
-    let path = format!("{PODS}?labelSelector={label}");
-    wait("pods to run", Duration::from_millis(200), async || {
-        let pods: Value = cluster.admin().request(http::Request::get(path.as_str()).body(Vec::new())?).await?;
-        let pods = pods["items"].as_array().cloned().unwrap_or_default();
-        let run = pods.iter().filter(|pod| pod["status"]["phase"] == "Running").count();
-        Ok(if run >= count { Ok(()) } else { Err(format!("{run} of {count}")) })
-    })
-    .await
-}
-
-/// Waits until the node has a table that was made with this version of the policies.
-async fn enforced(toolbox: Toolbox<'_>, version: u64) -> Result<(), Box<dyn Error>> {
-    wait("policies to be in force", Duration::from_millis(1), async || {
-        let nodes = toolbox.network_policy()?;
-        let is_late = nodes.iter().any(|node| node.seen.network_policies < version);
-        Ok(if is_late { Err(format!("{nodes:?}")) } else { Ok(()) })
-    })
-    .await
-}
-
-async fn wait(
-    what: &str,
-    every: Duration,
-    mut look: impl AsyncFnMut() -> Result<Result<(), String>, Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
-    let deadline = Instant::now() + Duration::from_secs(600);
-    let mut tick = tokio::time::interval(every);
-    loop {
-        tick.tick().await;
-        match look().await? {
-            Ok(()) => return Ok(()),
-            Err(seen) if Instant::now() > deadline => {
-                return Err(format!("waited for {what}; last seen: {seen}").into());
-            }
-            Err(_) => {}
-        }
-    }
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }
 
 #[expect(clippy::print_stdout, reason = "this is a command")]

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use cluster::{Cluster, resolve};
 use engine::{Options, Trial};
-use model::{Loaded, Manifest, WorldOutcome};
+use model::{Loaded, WorldOutcome};
 use serde_json::{Value, json};
 
 use crate::Boxes;
+use crate::clusters::loaded;
 use crate::stats::Spread;
 
 /// The places that follow.
@@ -68,17 +69,7 @@ fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
     let file = json!({"scenario": "v1", "why": "A figure.", "install": install, "worlds": worlds, "steps": steps});
     let secrets = vec![secret("db", "password"), secret("phase", "value")];
     let manifests = [("secrets.yaml", secrets), ("copy.yaml", copy()), ("pod.yaml", vec![pod()])];
-    let manifests = manifests.map(|(name, objects)| {
-        (name.to_owned(), objects.into_iter().map(|object| Manifest { file: name.into(), object }).collect())
-    });
-    Ok(Loaded {
-        id: "figures/rotation".into(),
-        dir: std::path::PathBuf::new(),
-        text: String::new(),
-        scenario: serde_json::from_value(file)?,
-        manifests: manifests.into(),
-        files: Vec::new(),
-    })
+    loaded("figures/rotation", file, manifests.map(|(name, objects)| (name.to_owned(), objects)))
 }
 
 fn world(pod: usize) -> String {

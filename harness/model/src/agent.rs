@@ -21,7 +21,7 @@ const ANSWERS: u64 = 5;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AgentLook {
-    /// Its pod, or `KIND/NAME` of the workload that has it; it runs `probe agent`.
+    /// Its pod, which runs `probe agent`, or `KIND/NAME` of a workload of such pods: they have to agree.
     pub pod: String,
     /// The pods, or workloads, that run `probe manager`: one of them has to have taken an event of this very connection.
     pub managers: Vec<String>,

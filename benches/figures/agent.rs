@@ -1,0 +1,109 @@
+//! How many events a second an agent gets to its manager with none lost: made at a fixed rate, whatever becomes of them, at
+//! ever higher ones, with a buffer for a second's worth at the most.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use cluster::resolve;
+use engine::{Options, Trial};
+use model::{Loaded, WorldOutcome};
+use serde_json::{Value, json};
+
+use crate::Boxes;
+use crate::clusters::loaded;
+
+/// Events a second.
+const RATES: [usize; 8] = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000];
+
+/// For so many seconds.
+const LASTING: usize = 5;
+
+/// How many events wait; the shipped buffer holds 5,000.
+const BUFFER: usize = 1000;
+
+#[expect(clippy::print_stdout, reason = "this is a command")]
+pub(crate) async fn measure(boxes: &Boxes<'_>, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+    let scenario = Arc::new(scenario()?);
+    let cluster = boxes.start_as("figures-agent", &resolve(&scenario, &world(RATES[0]))?).await?;
+    let mut csv = String::from("run,events_per_second,made,received\n");
+    for run in 1..=runs {
+        for rate in RATES {
+            let options = Options { keep: false, evidence: None, side_by_side: 1 };
+            let (tell, _) = tokio::sync::mpsc::unbounded_channel();
+            let trial = Trial { scenario: Arc::clone(&scenario), world: world(rate) };
+            let outcome = engine::run(&cluster, vec![trial], &options, tell).await.pop();
+            let Some((_, _, WorldOutcome::Tried(cells))) = outcome else {
+                return Err(format!("{rate} a second: {outcome:?}").into());
+            };
+            let received = cells.get(&events(rate)).and_then(|cell| cell.detail.facts.get("received"));
+            let received: usize = received.ok_or_else(|| format!("{rate} a second: {cells:?}"))?.parse()?;
+            writeln!(csv, "{run},{rate},{},{received}", rate * LASTING)?;
+            println!("{rate:6} a second  {received:7} of {:7}", rate * LASTING);
+        }
+    }
+    cluster.down().await?;
+    Ok(std::fs::write(out.join("agent.csv"), csv)?)
+}
+
+/// One world for each rate.
+fn scenario() -> Result<Loaded, Box<dyn Error>> {
+    let others = |rate: usize| RATES.into_iter().filter(move |other| *other != rate).map(events).collect::<Vec<_>>();
+    let apply = |rate: usize| json!(["service.yaml", "manager.yaml", format!("{}.yaml", world(rate))]);
+    let of_rate = |rate: usize| (world(rate), json!({"apply": apply(rate), "omit": others(rate)}));
+    let worlds: serde_json::Map<String, Value> = RATES.into_iter().map(of_rate).collect();
+    let counted = |rate: usize| {
+        let delivered = json!({"source": "live", "of": rate * LASTING, "managers": ["manager"]});
+        json!({"id": events(rate), "do": {"delivered": delivered}, "expect": "reached"})
+    };
+    let mut steps = vec![json!({"id": "manager-runs", "do": {"started": "pod/manager"}, "expect": "running"})];
+    steps.push(json!({"id": "agent-runs", "do": {"started": "pod/agent"}, "expect": "running"}));
+    steps.extend(RATES.into_iter().map(counted));
+    let file = json!({"scenario": "v1", "why": "A figure.", "install": ["dns"], "worlds": worlds, "steps": steps});
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "wazuh"}, "spec": {
+        "selector": {"app": "manager"},
+        "ports": [{"name": "enrolment", "port": 1515}, {"name": "events", "port": 1514}]}});
+    let mut manifests = vec![
+        ("service.yaml".to_owned(), service),
+        ("manager.yaml".to_owned(), pod("manager", &["manager", "--times", "0.05"])),
+    ];
+    for rate in RATES {
+        let (made, rate_, buffer) = ((rate * LASTING).to_string(), rate.to_string(), BUFFER.to_string());
+        let args = [
+            "agent",
+            "--manager",
+            "wazuh",
+            "--times",
+            "0.05",
+            "--begin",
+            "connected",
+            "--source",
+            "live",
+            "--events",
+            &made,
+            "--rate",
+            &rate_,
+            "--queue-size",
+            &buffer,
+            "--events-per-second",
+            "1000000",
+        ];
+        manifests.push((format!("{}.yaml", world(rate)), pod("agent", &args)));
+    }
+    loaded("figures/agent", file, manifests.into_iter().map(|(name, object)| (name, vec![object])))
+}
+
+fn world(rate: usize) -> String {
+    format!("rate-{rate}")
+}
+
+fn events(rate: usize) -> String {
+    format!("events-{rate}")
+}
+
+fn pod(name: &str, args: &[&str]) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": {
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "main", "image": "$(image:probe)", "imagePullPolicy": "Never", "args": args}]}})
+}

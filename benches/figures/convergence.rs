@@ -1,0 +1,166 @@
+//! How long a door stays open that is to be shut, or shut that is to be open: a pod connects every two milliseconds while
+//! policies and labels change.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cluster::{Cluster, ResolvedShape};
+use serde_json::{Value, json};
+
+use crate::Boxes;
+use crate::objects::{PODS, POLICIES, address, create, delete, enforced, named, patch, pod, running, wait};
+use crate::stats::Spread;
+
+/// From one connection to the next.
+const EVERY: Duration = Duration::from_millis(2);
+
+/// How long a pod connects that was made under a policy.
+const NEW: Duration = Duration::from_millis(1500);
+
+/// What changed; milliseconds from the API server's answer to the first connection that went the new way; how many went
+/// the old way meanwhile.
+type Row = (&'static str, f64, u64);
+
+pub(crate) async fn measure(boxes: &Boxes<'_>, rounds: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+    let enforcing = ResolvedShape { enforce_network_policy: true, ..ResolvedShape::usual("1.36") };
+    let cluster = boxes.start_as("figures-convergence", &enforcing).await?;
+    create(&cluster, PODS, &pod("server", json!({"app": "server"}), &["listen", "tcp:8080"])).await?;
+    running(&cluster, "app", 1).await?;
+    let target = format!("tcp://{}:8080", address(&cluster, "server").await?);
+    let mut rows = Vec::new();
+    for round in 0..rounds {
+        rows.extend(changes(&cluster, &target, round).await?);
+    }
+    let version = create(&cluster, POLICIES, &only_allowed()).await?;
+    enforced(cluster.toolbox().ok_or("it is no box of ours")?, version).await?;
+    for round in 0..rounds {
+        rows.extend(new_pods(&cluster, &target, round).await?);
+    }
+    cluster.down().await?;
+    let mut csv = String::from("change,milliseconds,connections_meanwhile\n");
+    for (what, lag, meanwhile) in &rows {
+        writeln!(csv, "{what},{lag:.2},{meanwhile}")?;
+    }
+    std::fs::write(out.join("convergence.csv"), csv)?;
+    show(&rows);
+    Ok(())
+}
+
+/// Shuts the door, opens it for the pod's label, shuts it by taking that away, and opens it for all.
+async fn changes(cluster: &Cluster, target: &str, round: usize) -> Result<Vec<Row>, Box<dyn Error>> {
+    let name = format!("watcher-{round}");
+    create(cluster, PODS, &watcher(&name, json!({"app": "watcher"}), target, Duration::from_secs(60))).await?;
+    let at = format!("{PODS}/{name}");
+    let label = async |value: Value| patch(cluster, &at, &json!({"metadata": {"labels": {"access": value}}})).await;
+    let mut watch = Watch { cluster, name: &name, read: 0 };
+    watch.next(true).await?;
+    let mut rows = Vec::new();
+    create(cluster, POLICIES, &only_allowed()).await?;
+    rows.push(watch.after("policy created", false).await?);
+    label(json!("yes")).await?;
+    rows.push(watch.after("label set", true).await?);
+    label(Value::Null).await?;
+    rows.push(watch.after("label removed", false).await?);
+    delete(cluster, &format!("{POLICIES}/only-allowed")).await?;
+    rows.push(watch.after("policy deleted", true).await?);
+    delete(cluster, &at).await?;
+    Ok(rows)
+}
+
+/// Pods that begin to connect as soon as they run, under a policy that is in force.
+async fn new_pods(cluster: &Cluster, target: &str, round: usize) -> Result<[Row; 2], Box<dyn Error>> {
+    let (stranger, friend) = (format!("stranger-{round}"), format!("friend-{round}"));
+    create(cluster, PODS, &watcher(&stranger, json!({"app": "watcher"}), target, NEW)).await?;
+    let counted = Watch { cluster, name: &stranger, read: 0 }.end().await?;
+    let through = counted["reached"].as_u64().ok_or("a watch does not say how many got through")?;
+    delete(cluster, &format!("{PODS}/{stranger}")).await?;
+    create(cluster, PODS, &watcher(&friend, json!({"app": "watcher", "access": "yes"}), target, NEW)).await?;
+    let first = Watch { cluster, name: &friend, read: 0 }.first(true).await?;
+    delete(cluster, &format!("{PODS}/{friend}")).await?;
+    let (lag, before) = (first["ms"].as_f64().unwrap_or_default(), first["before"].as_u64().unwrap_or_default());
+    Ok([("new pod that is not let in", 0.0, through), ("new pod that is let in", lag, before)])
+}
+
+fn only_allowed() -> Value {
+    let from = json!([{"podSelector": {"matchLabels": {"access": "yes"}}}]);
+    let server = json!({"matchLabels": {"app": "server"}});
+    named("only-allowed", json!({"podSelector": server, "policyTypes": ["Ingress"], "ingress": [{"from": from}]}))
+}
+
+fn watcher(name: &str, labels: Value, target: &str, lasting: Duration) -> Value {
+    let [every, lasting] = [EVERY, lasting].map(|time| time.as_millis().to_string());
+    let mut pod = pod(name, labels, &["watch", "--every", &every, "--timeout", "300", "--for", &lasting, target]);
+    pod["spec"]["restartPolicy"] = "Never".into();
+    pod
+}
+
+/// What a pod that connects says in its log: a line for each change, and one at the end.
+struct Watch<'a> {
+    cluster: &'a Cluster,
+    name: &'a str,
+    read: usize,
+}
+
+impl Watch<'_> {
+    async fn lines(&self) -> Vec<Value> {
+        let look = http::Request::get(format!("{PODS}/{}/log", self.name)).body(Vec::new());
+        let Ok(look) = look else { return Vec::new() };
+        let text = self.cluster.admin().request_text(look).await.unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    async fn line(&self, is_it: impl Fn(usize, &Value) -> bool) -> Result<Value, Box<dyn Error>> {
+        let mut found = Value::Null;
+        wait("a watch to say more", Duration::from_millis(20), async || {
+            let lines = self.lines().await;
+            let line = lines.iter().enumerate().find(|(index, line)| is_it(*index, line));
+            Ok(match line {
+                Some((_, line)) => {
+                    found = line.clone();
+                    Ok(())
+                }
+                None => Err(format!("{lines:?}")),
+            })
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// The next change, which has to be to `reached`.
+    async fn next(&mut self, reached: bool) -> Result<Value, Box<dyn Error>> {
+        let line = self.line(|index, _| index == self.read).await?;
+        self.read += 1;
+        if line["reached"] == reached { Ok(line) } else { Err(format!("it went to and fro: {line}").into()) }
+    }
+
+    /// The next change, and how long after now it began.
+    async fn after(&mut self, what: &'static str, reached: bool) -> Result<Row, Box<dyn Error>> {
+        let answered = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+        let line = self.next(reached).await?;
+        let lag = (line["time"].as_f64().ok_or("a change has no time")? - answered).max(0.0);
+        Ok((what, lag * 1000.0, (lag / EVERY.as_secs_f64()) as u64))
+    }
+
+    async fn first(&self, reached: bool) -> Result<Value, Box<dyn Error>> {
+        self.line(|_, line| line["reached"] == reached && line["before"].is_u64()).await
+    }
+
+    async fn end(&self) -> Result<Value, Box<dyn Error>> {
+        self.line(|_, line| line["tried"].is_u64()).await
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is a command")]
+fn show(rows: &[Row]) {
+    let mut kinds: Vec<&str> = rows.iter().map(|row| row.0).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    for kind in kinds {
+        let these = || rows.iter().filter(|row| row.0 == kind);
+        let most = these().map(|row| row.2).max().unwrap_or_default();
+        let Some(spread) = Spread::of(these().map(|row| row.1).collect()) else { continue };
+        println!("{kind:28} {spread} ms; connections the old way meanwhile, most: {most}");
+    }
+}
