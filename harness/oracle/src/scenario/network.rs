@@ -9,6 +9,9 @@ use crate::Error;
 use crate::generate::network::LISTENED;
 use crate::network::{Disagreement, End, Pod, PodName, Protocol, World};
 
+/// How many cells are told of in words; each is a step all the same.
+const TOLD: usize = 3;
+
 /// The scenario of cells in which a cluster did something else than the oracle says. Cells that are not between two
 /// pods are left out.
 ///
@@ -23,7 +26,8 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
             "do": {"started": format!("pod/{}", pod.name)}, "expect": "running"})
     });
     let tried = cells.iter().enumerate().map(|(at, (cell, from, to))| step(at, cell, from, to));
-    let said = cells.iter().map(|(cell, ..)| cell.to_string()).collect::<Vec<_>>().join(". ");
+    let mut said: Vec<String> = cells.iter().take(TOLD).map(|(cell, ..)| cell.to_string()).collect();
+    said.extend(cells.len().checked_sub(TOLD).filter(|more| *more > 0).map(|more| format!("So it is in {more} more")));
     let address = |pod: &Pod| format!("{} {}", pod.name, pod.address);
     let addresses = world.pods.iter().map(address).collect::<Vec<_>>().join(", ");
     let mut policies = json!({"apply": ["pods.yaml", "policies.yaml"]});
@@ -32,7 +36,7 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
     }
     let scenario = json!({
         "scenario": "v1",
-        "why": format!("{said}. The addresses were: {addresses}."),
+        "why": format!("{}. The addresses were: {addresses}.", said.join(". ")),
         "cluster": {"nodes": world.nodes.len(), "enforce-network-policy": true},
         "worlds": {"bare": {"apply": ["pods.yaml"]}, "policies": policies},
         "steps": started.chain(tried).collect::<Vec<_>>(),
