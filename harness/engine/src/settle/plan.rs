@@ -59,7 +59,8 @@ fn plan<'a>(canaries: &'a Canaries, waiter: &'a Waiter, touches: &'a [Touch], hi
         works.push(rbac::roles(canaries, waiter).boxed_local());
     }
     if last(&["ClusterRole", "ClusterRoleBinding"]).is_some() {
-        let aggregated = touches.iter().any(rbac::is_aggregation);
+        // A role that is part of another says so, if at all, by labels that it may have lost.
+        let aggregated = touches.iter().chain(history).any(rbac::is_aggregation);
         works.push(rbac::cluster_roles(canaries, waiter, aggregated).boxed_local());
     }
     for control in policy::concerned(touches, history) {
