@@ -18,8 +18,10 @@ use crate::world::World;
 /// The logs of the registry with TLS, and of the one without.
 const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
 
-/// How many looks in a row have to show the same.
+/// How many looks in a row have to show the same, this far apart, and for how long there may be looks.
 const LOOKS: u32 = 3;
+const EVERY: Duration = Duration::from_millis(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was counted before a step.
 pub(in crate::actions) struct Mark {
@@ -39,14 +41,18 @@ impl World<'_> {
         if !has_engine || !is_pod || self.names.registry.is_empty() {
             return None;
         }
-        let [tls, plain] = self.logs()?;
         let packets = if install.contains(&Install::Sigstore) { Some(self.packets().await) } else { None };
-        Some(Mark { logs: [length(&tls).await, length(&plain).await], packets })
+        let [tls, plain] = self.logs()?;
+        let now = [length(&tls).await, length(&plain).await];
+        // A registry notes a request after it has answered: one of the step before would count for this one.
+        let logs = self.complete(now).await.map_or(now, |(_, logs)| logs);
+        Some(Mark { logs, packets })
     }
 
     /// What a step has cost since `mark`, for the record.
     pub(in crate::actions) async fn count_since(&self, mark: &Mark) -> Vec<(&'static str, String)> {
-        let mut facts = vec![("registry requests", self.requests(mark).await.unwrap_or_else(|why| why))];
+        let mut facts =
+            vec![("registry requests", self.complete(mark.logs).await.map_or_else(|why| why, |(counted, _)| counted))];
         if let Some(before) = &mark.packets {
             let sent = match (before, self.packets().await) {
                 (Ok(before), Ok(after)) if *before == after => "none".into(),
@@ -63,23 +69,23 @@ impl World<'_> {
         self.toolbox()?.packets_to_sigstore().await.map_err(|fault| cluster::chain(&fault))
     }
 
-    /// The requests since `mark`, in words, once no more of them come.
-    async fn requests(&self, mark: &Mark) -> Result<String, String> {
+    /// The requests since the logs were so long, in words, once no more of them come; and how long the logs are then.
+    async fn complete(&self, since: [usize; 2]) -> Result<(String, [usize; 2]), String> {
         let logs = self.logs().ok_or("the registry's log is gone")?;
-        let what = "the registry's log to be complete";
-        let wait = Wait { what, within: Duration::from_secs(5), every: Duration::from_millis(10) };
+        let wait = Wait { what: "the registry's log to be complete", within: PATIENCE, every: EVERY };
         let (mut last, mut same) = (None, 0);
         self.waiter
             .until(wait, async || {
-                let mut text = String::new();
-                for (path, since) in logs.iter().zip(mark.logs) {
+                let (mut text, mut lengths) = (String::new(), since);
+                for ((path, since), length) in logs.iter().zip(since).zip(&mut lengths) {
                     let bytes = tokio::fs::read(path).await.unwrap_or_default();
                     text.push_str(&String::from_utf8_lossy(bytes.get(since..).unwrap_or_default()));
+                    *length = bytes.len();
                 }
                 let counted = count(&text, self.namespace());
                 same = if last.as_ref() == Some(&counted) { same + 1 } else { 0 };
                 last = Some(counted.clone());
-                if same >= LOOKS { Look::Found(counted) } else { Look::Not(counted) }
+                if same >= LOOKS { Look::Found((counted, lengths)) } else { Look::Not(counted) }
             })
             .await
     }
