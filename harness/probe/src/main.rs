@@ -31,6 +31,9 @@ const USAGE: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | en
 /// How long each stage of a connection may take, where nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The same for a connection that is kept: it is over for good after that, so that a pause of the machine must not count.
+const KEPT: Duration = Duration::from_secs(5);
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -111,7 +114,7 @@ fn watch(words: &[&str]) -> Result<(), String> {
 }
 
 fn hold(words: &[&str]) -> Result<String, String> {
-    let mut times = [("--every", Duration::from_millis(100)), ("--timeout", PATIENCE)];
+    let mut times = [("--every", Duration::from_millis(100)), ("--timeout", KEPT)];
     let [name, target] = args::times(words, &mut times)? else { return Err(format!("usage: {USAGE}")) };
     wire::hold(name, target, times[0].1, times[1].1)
 }

@@ -148,10 +148,11 @@ impl World<'_> {
             // Not those of an earlier workload of the same name, which may still be there for a moment.
             pods.retain(|pod| pod["metadata"]["ownerReferences"][0]["uid"] == object["metadata"]["uid"]);
         }
-        let read = |pod: &Value| Pod {
-            name: pod["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
-            runs: pod["status"]["phase"] == "Running",
-        };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        // In the order of their nodes: what the first one says is recorded.
+        pods.sort_by_key(|pod| (text(&pod["spec"]["nodeName"]), text(&pod["metadata"]["name"])));
+        let read =
+            |pod: &Value| Pod { name: text(&pod["metadata"]["name"]), runs: pod["status"]["phase"] == "Running" };
         Ok(pods.iter().map(read).collect())
     }
 }
