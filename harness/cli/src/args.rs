@@ -143,6 +143,9 @@ pub(crate) struct Up {
     /// How many nodes it has: 0 is an API server alone
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(0..=i64::from(native::MOST_NODES)))]
     pub(crate) nodes: u8,
+    /// Give nodes, pods, and Services that ask for it an IPv6 address beside their IPv4 one
+    #[arg(long)]
+    pub(crate) dual_stack: bool,
     /// What is to stand beside Kubernetes, separated by commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = installs())]
     pub(crate) install: Vec<Install>,

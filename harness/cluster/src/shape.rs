@@ -31,6 +31,8 @@ pub struct ResolvedShape {
     pub nodes: u8,
     /// Whether the box enforces NetworkPolicies.
     pub enforce_network_policy: bool,
+    /// Whether it has IPv6 beside IPv4.
+    pub dual_stack: bool,
     /// What runs in it beside Kubernetes. A registry that is wanted over plain HTTP is the same registry.
     pub install: BTreeSet<Install>,
     /// The world that has this cluster for itself, because its steps change the cluster.
@@ -96,6 +98,7 @@ pub fn resolve(loaded: &Loaded, world_name: &str) -> Result<ResolvedShape, model
         runtime_config,
         nodes,
         enforce_network_policy: shape.enforce_network_policy,
+        dual_stack: shape.dual_stack,
         install,
         alone: changes.then(|| format!("{} {world_name}", loaded.id)),
     })
@@ -141,6 +144,7 @@ impl ResolvedShape {
             runtime_config: BTreeMap::new(),
             nodes: 1,
             enforce_network_policy: false,
+            dual_stack: false,
             install: BTreeSet::new(),
             alone: None,
         }
@@ -168,6 +172,7 @@ impl ResolvedShape {
             runtime_config: self.runtime_config.clone(),
             nodes: self.nodes,
             enforce_network_policy: self.enforce_network_policy,
+            dual_stack: self.dual_stack,
             install: self.install.iter().map(installed).collect(),
             first_state: String::new(),
         }

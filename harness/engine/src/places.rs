@@ -1,7 +1,7 @@
 //! Whose an address is: pods, Services and nodes by name, for what has another address in every run.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use model::Told;
 use serde_json::Value;
@@ -19,9 +19,9 @@ impl Places {
         self.0.get(&address).cloned().unwrap_or_else(|| "elsewhere".into())
     }
 
-    fn put(&mut self, address: &Value, name: impl FnOnce() -> String) {
-        if let Some(address) = address.as_str().and_then(|text| text.parse().ok()) {
-            self.0.entry(address).or_insert_with(name);
+    fn put(&mut self, addresses: impl IntoIterator<Item = IpAddr>, name: impl Fn() -> String) {
+        for address in addresses {
+            self.0.entry(address).or_insert_with(&name);
         }
     }
 }
@@ -36,27 +36,38 @@ pub(crate) fn split(name: &str, own: &str) -> (String, String) {
 }
 
 impl World<'_> {
-    /// The address that a placeholder stands for now.
+    /// The address, or port, that a placeholder stands for now.
     pub(crate) async fn address(&self, kind: &str, rest: &str) -> Result<String, String> {
-        let (namespace, name) = split(rest, self.namespace());
-        let (namespace, named) = (encode(&namespace), encode(&name));
-        let (path, at) = match kind {
-            "pod-ip" => (format!("/api/v1/namespaces/{namespace}/pods/{named}"), "/status/podIP"),
-            "service-ip" => (format!("/api/v1/namespaces/{namespace}/services/{named}"), "/spec/clusterIP"),
-            "node-port" => (format!("/api/v1/namespaces/{namespace}/services/{named}"), "/spec/ports/0/nodePort"),
-            _ => return self.node_address(rest).await,
+        let (of, is_fit): (_, fn(&IpAddr) -> bool) = match kind.strip_suffix("v6") {
+            Some(of) => (of, IpAddr::is_ipv6),
+            None => (kind, |_| true),
         };
-        let object = self.lab.own.fetch(path).await?;
-        stands(object.pointer(at)).ok_or_else(|| format!("{name} has none"))
+        let object = if of == "node-ip" { self.node_of(rest).await? } else { self.object_of(of, rest).await? };
+        if of == "node-port" {
+            let port = object.pointer("/spec/ports/0/nodePort").and_then(Value::as_u64);
+            return port.map(|port| port.to_string()).ok_or_else(|| format!("{rest} has none"));
+        }
+        let fit = addresses(&object).into_iter().find(is_fit);
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        fit.map(|address| address.to_string()).ok_or_else(|| match addresses(&object).is_empty() {
+            true => format!("{name} has no address"),
+            false => {
+                format!("{name} has no IPv6 address: it comes with `dual-stack: true`, and a Service has to ask for it")
+            }
+        })
     }
 
-    async fn node_address(&self, number: &str) -> Result<String, String> {
+    async fn object_of(&self, of: &str, name: &str) -> Result<Value, String> {
+        let (namespace, name) = split(name, self.namespace());
+        let kind = if of == "pod-ip" { "pods" } else { "services" };
+        self.lab.own.fetch(format!("/api/v1/namespaces/{}/{kind}/{}", encode(&namespace), encode(&name))).await
+    }
+
+    async fn node_of(&self, number: &str) -> Result<Value, String> {
         let index = number.parse::<usize>().unwrap_or(1).saturating_sub(1);
         let name = self.lab.cluster.facts().nodes.get(index);
         let name = name.ok_or_else(|| format!("this cluster has no node {}", index + 1))?;
-        let node = self.lab.own.fetch(format!("/api/v1/nodes/{}", encode(name))).await?;
-        let address = internal(&node).and_then(Value::as_str);
-        address.map(str::to_owned).ok_or_else(|| format!("the node {name} has no address"))
+        self.lab.own.fetch(format!("/api/v1/nodes/{}", encode(name))).await
     }
 
     /// The pods of these namespaces.
@@ -82,19 +93,14 @@ impl World<'_> {
         let nodes = self.lab.own.fetch("/api/v1/nodes").await?;
         for node in nodes["items"].as_array().into_iter().flatten() {
             let name = || format!("node {}", node["metadata"]["name"].as_str().unwrap_or_default());
-            if let Some(address) = internal(node) {
-                places.put(address, name);
-            }
-            if let Some(gateway) = gateway(node) {
-                places.put(&Value::from(gateway.to_string()), name);
-            }
+            places.put(addresses(node).into_iter().chain(gateways(node)), name);
         }
         for pod in pods {
-            places.put(&pod["status"]["podIP"], || self.called("pod", pod));
+            places.put(addresses(pod), || self.called("pod", pod));
         }
         let services = self.lab.own.fetch("/api/v1/services").await?;
         for service in services["items"].as_array().into_iter().flatten() {
-            places.put(&service["spec"]["clusterIP"], || self.called("service", service));
+            places.put(addresses(service), || self.called("service", service));
         }
         Ok(places)
     }
@@ -111,21 +117,25 @@ impl World<'_> {
     }
 }
 
-/// An address or a port; a headless Service says `None` instead.
-fn stands(value: Option<&Value>) -> Option<String> {
-    let text = value?.as_str().filter(|text| text.parse::<IpAddr>().is_ok()).map(str::to_owned);
-    text.or_else(|| value?.as_u64().map(|port| port.to_string()))
+/// The addresses of a pod, a Service or a node, the one of the cluster's first family first. A headless Service has none.
+fn addresses(object: &Value) -> Vec<IpAddr> {
+    let list = |at: &str| object.pointer(at).and_then(Value::as_array).into_iter().flatten();
+    let of_pod = list("/status/podIPs").map(|one| &one["ip"]);
+    let of_service = list("/spec/clusterIPs");
+    let of_node = list("/status/addresses").filter(|one| one["type"] == "InternalIP").map(|one| &one["address"]);
+    let all = of_pod.chain(of_service).chain(of_node);
+    all.filter_map(|address| address.as_str()?.parse().ok()).collect()
 }
 
-fn internal(node: &Value) -> Option<&Value> {
-    let addresses = node["status"]["addresses"].as_array()?;
-    addresses.iter().find(|address| address["type"] == "InternalIP").map(|address| &address["address"])
-}
-
-/// The node's own address in its pods' network: the first.
-fn gateway(node: &Value) -> Option<Ipv4Addr> {
-    let (base, _) = node["spec"]["podCIDR"].as_str()?.split_once('/')?;
-    base.parse::<Ipv4Addr>().ok()?.to_bits().checked_add(1).map(Ipv4Addr::from_bits)
+/// The node's own addresses in its pods' networks: the first of each.
+fn gateways(node: &Value) -> Vec<IpAddr> {
+    let networks = node["spec"]["podCIDRs"].as_array().into_iter().flatten();
+    let bases = networks.filter_map(|network| network.as_str()?.split_once('/')?.0.parse().ok());
+    let first = |base: IpAddr| match base {
+        IpAddr::V4(base) => base.to_bits().checked_add(1).map(|bits| Ipv4Addr::from_bits(bits).into()),
+        IpAddr::V6(base) => base.to_bits().checked_add(1).map(|bits| Ipv6Addr::from_bits(bits).into()),
+    };
+    bases.filter_map(first).collect()
 }
 
 #[cfg(test)]
@@ -142,25 +152,27 @@ mod tests {
         assert_eq!(split("kube-system/kube-dns", "ns"), pair("kube-system", "kube-dns"));
     }
 
-    #[test]
-    fn only_addresses_and_ports_stand_for_something() {
-        for (value, wanted) in [
-            (json!("10.0.0.1"), Some("10.0.0.1")),
-            (json!(31080), Some("31080")),
-            (json!("None"), None),
-            (json!(""), None),
-        ] {
-            assert_eq!(stands(Some(&value)).as_deref(), wanted);
-        }
-        assert_eq!(stands(None), None);
+    fn all(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
     #[test]
-    fn a_node_has_two_addresses() {
-        let addresses = json!([{"type": "Hostname", "address": "one"}, {"type": "InternalIP", "address": "10.88.0.1"}]);
-        let node = json!({"spec": {"podCIDR": "10.244.16.0/20"}, "status": {"addresses": addresses}});
-        assert_eq!(internal(&node), Some(&json!("10.88.0.1")));
-        assert_eq!(gateway(&node), Some(Ipv4Addr::new(10, 244, 16, 1)));
-        assert_eq!((internal(&json!({})), gateway(&json!({}))), (None, None));
+    fn only_addresses_are_addresses() {
+        let pod = json!({"status": {"podIPs": [{"ip": "10.244.0.2"}, {"ip": "fd00::2"}]}});
+        assert_eq!(addresses(&pod), all(&["10.244.0.2", "fd00::2"]));
+        assert_eq!(addresses(&json!({"spec": {"clusterIPs": ["10.96.0.9"]}})), all(&["10.96.0.9"]));
+        for none in [json!({"spec": {"clusterIPs": ["None"]}}), json!({"status": {"podIPs": [{"ip": ""}]}}), json!({})]
+        {
+            assert_eq!(addresses(&none), all(&[]));
+        }
+    }
+
+    #[test]
+    fn a_node_has_an_address_and_one_in_each_network_of_its_pods() {
+        let named = json!([{"type": "Hostname", "address": "one"}, {"type": "InternalIP", "address": "10.88.0.1"}]);
+        let node = json!({"spec": {"podCIDRs": ["10.244.16.0/20", "fd00:1::/64"]}, "status": {"addresses": named}});
+        assert_eq!(addresses(&node), all(&["10.88.0.1"]));
+        assert_eq!(gateways(&node), all(&["10.244.16.1", "fd00:1::1"]));
+        assert_eq!(gateways(&json!({})), all(&[]));
     }
 }

@@ -51,7 +51,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// Addresses, which are looked up again for every step: a pod that is made anew has another.
-const ADDRESSES: [&str; 4] = ["pod-ip", "service-ip", "node-port", "node-ip"];
+const ADDRESSES: [&str; 7] = ["pod-ip", "service-ip", "node-port", "node-ip", "pod-ipv6", "service-ipv6", "node-ipv6"];
 
 /// `NAME`, or `NAMESPACE/NAME`; a namespace that begins with `-` is one of the world's own, whose name comes before.
 fn is_place(name: &str) -> bool {
@@ -68,7 +68,8 @@ pub fn is_address(name: &str) -> bool {
 pub(crate) const ALL: &str = "$(namespace), $(node), $(node:NUMBER), $(registry), $(image:NAME), $(digest:NAME), $(sha256:NAME), \
     $(front:FAULT:NAME), $(key:NAME), $(base64:KEY-OR-ROOT), $(fulcio-root), $(rekor-key), $(short-lived-root), \
     $(tsa-chain), $(trusted-root), $(tuf-root), $(canary:NAME), $(helm-release:CANARY), $(sealing-key:NAME), $(kms:NAME), \
-    $(pod-ip:NAME), $(pod-ip:NAMESPACE/NAME), $(service-ip:NAME), $(node-port:SERVICE), $(node-ip), $(node-ip:NUMBER)";
+    $(pod-ip:NAME), $(pod-ip:NAMESPACE/NAME), $(service-ip:NAME), $(node-port:SERVICE), $(node-ip), $(node-ip:NUMBER), \
+    $(pod-ipv6:NAME), $(service-ipv6:NAME), $(node-ipv6)";
 
 fn placeholder(name: &str) -> Option<Placeholder> {
     let image = |text: &str| text.parse::<ImageName>().ok();
@@ -78,9 +79,11 @@ fn placeholder(name: &str) -> Option<Placeholder> {
         Some(("node", rest)) => Placeholder::Node(rest.parse().ok().filter(|number| *number > 0)?),
         None if name == "registry" => Placeholder::Registry,
         None if TEXTS.contains(&name) => Placeholder::Text(name.into()),
-        None if name == "node-ip" => Placeholder::Text(name.into()),
-        Some(("node-ip", rest)) if rest.parse::<u8>().is_ok() => Placeholder::Text(name.into()),
-        Some(("pod-ip" | "service-ip" | "node-port", rest)) if is_place(rest) => Placeholder::Text(name.into()),
+        None if matches!(name, "node-ip" | "node-ipv6") => Placeholder::Text(name.into()),
+        Some(("node-ip" | "node-ipv6", rest)) if rest.parse::<u8>().is_ok() => Placeholder::Text(name.into()),
+        Some(("pod-ip" | "service-ip" | "node-port" | "pod-ipv6" | "service-ipv6", rest)) if is_place(rest) => {
+            Placeholder::Text(name.into())
+        }
         Some((kind, rest)) if NAMED.contains(&kind) && is_plain(rest) => Placeholder::Text(name.into()),
         Some(("image", "probe")) => Placeholder::Probe,
         Some(("image", rest)) => Placeholder::Image(image(rest)?),

@@ -40,6 +40,9 @@ pub struct Shape {
     /// other clusters it is their own network that enforces them, or does not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub enforce_network_policy: bool,
+    /// Whether nodes, pods, and the Services that ask for it have an IPv6 address beside their IPv4 one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dual_stack: bool,
 }
 
 impl Default for Shape {
@@ -56,6 +59,7 @@ impl Default for Shape {
             runtime_config: BTreeMap::new(),
             nodes: 1,
             enforce_network_policy: false,
+            dual_stack: false,
         }
     }
 }

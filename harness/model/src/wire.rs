@@ -14,9 +14,10 @@ pub struct Wire {
     /// The pod that tries it; its image is `$(image:probe)`.
     pub from: String,
     /// What it tries: `tcp://HOST:PORT`, `udp://…`, `http://…`, `tls://…`, or `dns://NAME[@SERVER[:PORT]]`.
-    /// `$(pod-ip:NAME)`, `$(service-ip:NAME)` and `$(node-ip)` stand for addresses. Behind a `?`, joined by `&`: `open`
-    /// (tcp, tls: to be connected is enough), `by=NAME` (this host has to answer), `name=`, `authority=`, `ca=FILE` and
-    /// `insecure` (tls: whom the client believes), `tcp` (dns over TCP from the beginning).
+    /// `$(pod-ip:NAME)`, `$(service-ip:NAME)` and `$(node-ip)` stand for addresses, and `[$(pod-ipv6:NAME)]` and so on for
+    /// those of IPv6. Behind a `?`, joined by `&`: `open` (tcp, tls: to be connected is enough), `by=NAME` (this host has
+    /// to answer), `name=`, `authority=`, `ca=FILE` and `insecure` (tls: whom the client believes), `tcp` (dns over TCP
+    /// from the beginning), `ipv6` (a name's IPv6 address is asked for).
     pub to: String,
     /// Nobody is meant to answer there, in any world.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -98,10 +99,12 @@ impl Told {
     }
 }
 
-/// The pod whose own address a target is: the name in its `$(pod-ip:NAME)`.
+/// The pod whose own address a target is: the name in its `$(pod-ip:NAME)` or `[$(pod-ipv6:NAME)]`.
 #[must_use]
 pub fn target_pod(to: &str) -> Option<&str> {
-    to.split_once("://$(pod-ip:")?.1.split_once(')').map(|(name, _)| name)
+    let (_, host) = to.split_once("://")?;
+    let rest = host.strip_prefix("$(pod-ip:").or_else(|| host.strip_prefix("[$(pod-ipv6:"))?;
+    rest.split_once(')').map(|(name, _)| name)
 }
 
 #[cfg(test)]
@@ -126,6 +129,7 @@ mod tests {
     fn a_pod_is_known_as_a_target() {
         assert_eq!(target_pod("tcp://$(pod-ip:web):80"), Some("web"));
         assert_eq!(target_pod("tcp://$(pod-ip:-shop/web):80?open"), Some("-shop/web"));
+        assert_eq!(target_pod("udp://[$(pod-ipv6:web)]:53"), Some("web"));
         assert_eq!(target_pod("tcp://web:80"), None);
         assert_eq!(target_pod("dns://web@$(pod-ip:dns)"), None);
     }

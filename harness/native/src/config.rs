@@ -50,11 +50,14 @@ pub(crate) const IMAGE_IMPORT: &str = "image-import";
 
 /// Where pods get their addresses from.
 const POD_CIDR: &str = "10.244.0.0/16";
+const POD_CIDR_6: &str = "fd00:10:244::/48";
 
 /// A /20 holds 4094 pods' addresses: more than `maxPods`.
 const NODE_MASK: u8 = 20;
+const NODE_MASK_6: u8 = 64;
 
 const SERVICE_CIDR: &str = "10.96.0.0/16";
+const SERVICE_CIDR_6: &str = "fd00:10:96::/112";
 /// The address of the service `kubernetes`: the API server's, inside the box.
 pub const FIRST_SERVICE: &str = "10.96.0.1";
 /// The address of the Service `vault` where it is installed: one of those that are not given out by chance.
@@ -98,6 +101,11 @@ pub(crate) struct Blueprint<'a> {
 }
 
 impl Blueprint<'_> {
+    /// What a flag takes that has a value for each family of addresses.
+    fn families(&self, of_four: &str, of_six: &str) -> String {
+        if self.shape.dual_stack { format!("{of_four},{of_six}") } else { of_four.to_owned() }
+    }
+
     /// Files of the box outside [`HOME`], by absolute path.
     pub(crate) fn outside(&self) -> Vec<File> {
         services::outside(self)

@@ -5,6 +5,7 @@ mod brood;
 mod door;
 
 use std::io::{self, BufRead};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -90,9 +91,9 @@ fn follow(brood: &Arc<Brood>, order: Order, to_main: &Sender<Word>, doors: &Door
 fn set_up(layout: &Layout, doors: &Doors) -> Result<(), Error> {
     sethostname(&layout.host_name).map_err(Error::system("name the box"))?;
     rootfs::enter(layout)?;
-    connect(&layout.network)?;
+    connect(&layout.network, layout.dual_stack)?;
     for Further { node, network } in &layout.nodes {
-        net::within(&node.network(), || connect(network))?;
+        net::within(&node.network(), || connect(network, layout.dual_stack))?;
     }
     let hung = layout.doors.iter().try_for_each(|at| doors.first.hang(*at));
     let hung = hung.and_then(|()| doors.late.hang(layout.late_door));
@@ -100,10 +101,18 @@ fn set_up(layout: &Layout, doors: &Doors) -> Result<(), Error> {
 }
 
 /// Sets the network of a node up, which passes on what is not for itself.
-fn connect(network: &[String]) -> Result<(), Error> {
+fn connect(network: &[String], dual_stack: bool) -> Result<(), Error> {
+    let set = |setting: &str, value: &str| {
+        let path = Path::new("/proc/sys/net").join(setting);
+        std::fs::write(&path, value).map_err(Error::file("write", path))
+    };
+    if dual_stack {
+        // Nobody else can have its addresses: to ask around first would take a second.
+        set("ipv6/conf/default/accept_dad", "0")?;
+        set("ipv6/conf/all/forwarding", "1")?;
+    }
     net::ip(network)?;
-    let forward = "/proc/sys/net/ipv4/ip_forward";
-    std::fs::write(forward, "1").map_err(Error::file("write", forward))
+    set("ipv4/ip_forward", "1")
 }
 
 fn spawn_reader(to_main: Sender<Word>) {

@@ -70,16 +70,14 @@ impl Addresses {
 
     /// What has to be done inside. With `first_service` the API server's own Service is there before kube-proxy is, and
     /// without any.
-    pub(crate) fn inside_commands(&self, first_service: bool, nodes: u8) -> Vec<String> {
+    pub(crate) fn inside_commands(&self, first_service: bool, nodes: u8, dual_stack: bool) -> Vec<String> {
         let mut commands = vec![
             "link set lo up".into(),
             format!("addr add {}/31 dev up0", self.inside),
             "link set up0 up".into(),
             format!("link add {INTERFACE} type bridge"),
-            format!("addr add {NODE_ADDRESS}/24 dev {INTERFACE}"),
-            format!("link set {INTERFACE} up"),
-            format!("route add default dev {INTERFACE}"),
         ];
+        commands.extend(Node::FIRST.address_commands(nodes, dual_stack));
         commands.extend(Node::further(nodes).flat_map(Node::join_commands));
         if first_service {
             commands.push(format!("addr add {FIRST_SERVICE}/32 dev lo"));

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -60,6 +60,16 @@ impl Node {
         format!("10.244.{}.0/20", 16 * (self.0 - 1))
     }
 
+    /// Its address of IPv6, in a box that has both families.
+    pub(crate) fn address_6(self) -> Ipv6Addr {
+        Ipv6Addr::new(0xfd00, 0x10, 0x88, 0, 0, 0, 0, self.0.into())
+    }
+
+    /// Where its pods get those of IPv6 from: the next /64 of fd00:10:244::/48.
+    pub(crate) fn pods_6(self) -> String {
+        format!("fd00:10:244:{:x}::/64", self.0 - 1)
+    }
+
     /// What this node has under a name that is the first node's.
     pub(crate) fn own(self, name: &str) -> String {
         if self.is_first() { name.to_owned() } else { format!("{name}-{}", self.0) }
@@ -71,26 +81,33 @@ impl Node {
     }
 
     /// What joins it to the others: commands in the first node's network.
-    pub(crate) fn join_commands(self) -> [String; 4] {
+    pub(crate) fn join_commands(self) -> [String; 3] {
         let name = self.name();
         [
             format!("netns add {name}"),
             format!("link add {name} type veth peer name {INTERFACE} netns {name}"),
             format!("link set {name} master {INTERFACE} up"),
-            format!("route add {} via {}", self.pods(), self.address()),
         ]
     }
 
     /// Commands in its own network, in a box of `count` nodes.
-    pub(crate) fn inside_commands(self, count: u8) -> Vec<String> {
-        let mut commands = vec![
-            "link set lo up".to_owned(),
-            format!("addr add {}/24 dev {INTERFACE}", self.address()),
-            format!("link set {INTERFACE} up"),
-            format!("route add default dev {INTERFACE}"),
-        ];
-        let others = Self::all(count).filter(|other| *other != self);
-        commands.extend(others.map(|other| format!("route add {} via {}", other.pods(), other.address())));
+    pub(crate) fn inside_commands(self, count: u8, dual_stack: bool) -> Vec<String> {
+        let mut commands = vec!["link set lo up".to_owned()];
+        commands.extend(self.address_commands(count, dual_stack));
+        commands
+    }
+
+    /// Commands that give its interface its addresses, and it the way to the others' pods.
+    pub(crate) fn address_commands(self, count: u8, dual_stack: bool) -> Vec<String> {
+        let mut commands = vec![format!("addr add {}/24 dev {INTERFACE}", self.address())];
+        commands.extend(dual_stack.then(|| format!("addr add {}/64 dev {INTERFACE}", self.address_6())));
+        commands.push(format!("link set {INTERFACE} up"));
+        commands.push(format!("route add default dev {INTERFACE}"));
+        commands.extend(dual_stack.then(|| format!("route add ::/0 dev {INTERFACE}")));
+        for other in Self::all(count).filter(|other| *other != self) {
+            commands.push(format!("route add {} via {}", other.pods(), other.address()));
+            commands.extend(dual_stack.then(|| format!("route add {} via {}", other.pods_6(), other.address_6())));
+        }
         commands
     }
 }
@@ -122,12 +139,16 @@ mod tests {
     #[test]
     fn every_nodes_pods_are_reached_by_its_address() {
         let [_, second, third] = [0, 1, 2].map(|at| Node::all(3).nth(at).unwrap());
-        assert!(second.join_commands().contains(&"route add 10.244.16.0/20 via 10.88.0.2".to_owned()));
-        let inside = second.inside_commands(3);
+        assert!(Node::FIRST.address_commands(3, false).contains(&"route add 10.244.16.0/20 via 10.88.0.2".to_owned()));
+        let inside = second.inside_commands(3, false);
         assert!(inside.contains(&"addr add 10.88.0.2/24 dev node".to_owned()));
         assert!(inside.contains(&"route add 10.244.0.0/20 via 10.88.0.1".to_owned()));
         assert!(inside.contains(&"route add 10.244.32.0/20 via 10.88.0.3".to_owned()));
         assert!(!inside.iter().any(|line| line.contains(&second.pods())));
+        let both = second.inside_commands(3, true);
+        assert!(inside.iter().all(|line| both.contains(line)) && !inside.iter().any(|line| line.contains("fd00")));
+        assert!(both.contains(&"addr add fd00:10:88::2/64 dev node".to_owned()));
+        assert!(both.contains(&"route add fd00:10:244:2::/64 via fd00:10:88::3".to_owned()));
         assert_eq!(third.network(), Path::new("/run/netns/node-3"));
     }
 }

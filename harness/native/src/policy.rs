@@ -1,4 +1,4 @@
-//! Enforcement of NetworkPolicy (`networking.k8s.io/v1`, IPv4) with nftables: this program, run again, one process for
+//! Enforcement of NetworkPolicy (`networking.k8s.io/v1`, IPv4 and IPv6) with nftables: this program, run again, one process for
 //! each node, in the node's network namespace. It watches pods, namespaces and policies, makes one table of them, and
 //! puts that in the place of the last in one transaction.
 //!
@@ -14,8 +14,10 @@
 //! * A rule without ports lets every protocol through, ICMP included; any other rule only what it names. Nothing but
 //!   such a rule lets an isolated pod's ICMP through.
 //! * A port's name is looked up in the pod that is the server.
-//! * Pods have no IPv6 addresses but those of their link. While any pod of a node is isolated for egress, none of its
-//!   pods reaches the node over these.
+//! * A pod is isolated at each of its addresses, and a rule lets pods through from each of theirs; an `ipBlock` is of one
+//!   family. While any pod of a node is isolated for egress, none of its pods reaches the node over the IPv6 addresses
+//!   of their link, of which nobody can tell whose they are.
+//! * While there is any policy in the cluster, no pod gets anywhere with an address that is not its own.
 //!
 //! A pod is known by its address before its first packet: see [`plugin`]. The policies that it meets are those that the
 //! node has heard of by then: one that was written at the same moment may come later, as there is no order between
@@ -34,7 +36,7 @@ mod watch;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
@@ -61,10 +63,10 @@ enum News {
     Pods(Change<Pod>, u64),
     Namespaces(Change<Namespace>, u64),
     Policies(Change<NetworkPolicy>, u64),
-    /// The network plugin has given a pod an address, and waits.
+    /// The network plugins have given a pod these addresses, and wait.
     Announced {
         uid: String,
-        address: Ipv4Addr,
+        addresses: Vec<IpAddr>,
         asker: UnixStream,
     },
 }

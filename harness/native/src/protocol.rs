@@ -160,6 +160,8 @@ pub(crate) struct Layout {
     pub(crate) late_door: SocketAddr,
     /// Lines for `ip -batch`.
     pub(crate) network: Vec<String>,
+    /// Whether its nodes pass on what is of IPv6.
+    pub(crate) dual_stack: bool,
     /// The nodes beyond the first.
     pub(crate) nodes: Vec<Further>,
 }

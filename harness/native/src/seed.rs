@@ -25,11 +25,12 @@ pub(crate) struct Seed {
 }
 
 impl Seed {
-    /// Where the seed for this component and shape is, or would be. Only the number of nodes and the name of the first
-    /// state are part of it: all else in a shape is decided by flags.
+    /// Where the seed for this component and shape is, or would be. Only the number of nodes, the families of addresses
+    /// and the name of the first state are part of it: all else in a shape is decided by flags.
     pub(crate) fn place(cache: &Cache, kubernetes: &Component, shape: &BoxShape) -> PathBuf {
         let more = if shape.first_state.is_empty() { String::new() } else { format!("-{}", shape.first_state) };
-        cache.seeds().join(format!("{}-n{}{more}", kubernetes.id(), shape.nodes))
+        let families = if shape.dual_stack { "-dual" } else { "" };
+        cache.seeds().join(format!("{}-n{}{families}{more}", kubernetes.id(), shape.nodes))
     }
 
     /// The seed there is; one that cannot be read counts as none.

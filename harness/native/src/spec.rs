@@ -51,6 +51,8 @@ pub struct BoxShape {
     /// Whether NetworkPolicies are enforced, by a process `network-policy` for each node (see
     /// [`crate::Running::network_policy`]). Without it the API server takes them, and nobody looks at them.
     pub enforce_network_policy: bool,
+    /// Whether nodes, pods, and the Services that ask for it have an IPv6 address beside their IPv4 one.
+    pub dual_stack: bool,
     /// What stands beside the cluster. The services run as processes of the box; of the controllers only the programs are
     /// there, at `/run/gauntlet/bin/NAME`, and their files at `/run/gauntlet/data/NAME`: they run as pods.
     pub install: BTreeSet<Install>,
@@ -123,6 +125,7 @@ impl Default for BoxShape {
             node_monitor_grace_period: None,
             nodes: 1,
             enforce_network_policy: false,
+            dual_stack: false,
             install: BTreeSet::new(),
             first_state: String::new(),
         }

@@ -32,6 +32,9 @@ pub fn start(cache: &Cache, spec: &Spec, attached: bool, progress: &mut dyn FnMu
     if let Some(name) = spec.shape.kms.iter().find(|name| names::check(name).is_err()) {
         return Err(Error::BadShape(format!("`{name}` is no name for a key management plugin")));
     }
+    if spec.shape.dual_stack && !Path::new("/proc/sys/net/ipv6").exists() {
+        return Err(Error::BadShape("this kernel has no IPv6, or was told to do without".into()));
+    }
     let needed = components::needed(&spec.shape)?;
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::NotRoot);
@@ -85,6 +88,7 @@ fn make_seed(
     let shape = BoxShape {
         kubernetes: kubernetes.version.to_owned(),
         nodes: spec.shape.nodes,
+        dual_stack: spec.shape.dual_stack,
         audit: None,
         first_state,
         ..Default::default()

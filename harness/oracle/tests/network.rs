@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
+use std::net::IpAddr;
+
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use oracle::generate::network::cast;
-use oracle::network::{End, Free, Gate, Network, PodName, Probe, Protocol, World, compare};
+use oracle::network::{End, Family, Free, Gate, Network, PodName, Probe, Protocol, World, compare};
 use serde_json::{Value, json};
 
 /// The cast on two nodes with these policies: namespace, name and spec of each.
@@ -28,7 +30,14 @@ fn end(text: &str) -> End {
 }
 
 fn probe(from: &str, to: &str, port: u16, protocol: Protocol) -> Probe {
-    Probe { from: end(from), to: end(to), port, protocol }
+    let (from, to) = (end(from), end(to));
+    let is_six = |end: &End| matches!(end, End::Outside(IpAddr::V6(_)));
+    let family = if is_six(&from) || is_six(&to) { Family::Ipv6 } else { Family::Ipv4 };
+    Probe { from, to, port, protocol, family }
+}
+
+fn over_ipv6(from: &str, to: &str) -> Probe {
+    Probe { family: Family::Ipv6, ..probe(from, to, 80, Protocol::Tcp) }
 }
 
 /// Who of these reaches `to`, by TCP at port 80.
@@ -307,4 +316,37 @@ fn a_table_is_compared_cell_by_cell() {
     assert_eq!(said.len(), 2, "{said:?}");
     assert_eq!(said[0], first);
     assert!(said[1].starts_with("one/web → two/web tcp/80: was blocked; the oracle says reached"), "{}", said[1]);
+}
+
+#[test]
+fn a_selector_is_of_both_families_and_a_block_of_one() {
+    let world = world(&[]);
+    let address = |family: Family| {
+        let web = world.pods.iter().find(|pod| pod.name == PodName::new("two", "web")).unwrap();
+        family.among(&web.addresses).unwrap()
+    };
+    let from = |peer: Value| network(&[("one", "let-in", json!({"podSelector": {}, "ingress": [{"from": [peer]}]}))]);
+    let reached = |peer: Value, who: &str| {
+        let network = from(peer);
+        let reached = |probe: Probe| network.decide(&probe).unwrap().reached();
+        (reached(probe(who, "one/db", 80, Protocol::Tcp)), reached(over_ipv6(who, "one/db")))
+    };
+    let blue = json!({"namespaceSelector": {"matchLabels": {"team": "blue"}}});
+    assert_eq!((reached(blue.clone(), "two/web"), reached(blue, "three/web")), ((true, true), (false, false)));
+    let block = |cidr: String| json!({"ipBlock": {"cidr": cidr}});
+    assert_eq!(reached(block(format!("{}/32", address(Family::Ipv4))), "two/web"), (true, false));
+    assert_eq!(reached(block(format!("{}/128", address(Family::Ipv6))), "two/web"), (false, true));
+    assert_eq!(reached(block("::/0".into()), "three/web"), (false, true));
+}
+
+#[test]
+fn nobody_is_asked_about_an_address_that_is_not_there() {
+    let mut world = world(&[]);
+    for pod in &mut world.pods {
+        pod.addresses.truncate(1);
+    }
+    let network = Network::new(world).unwrap();
+    assert!(network.decide(&probe("one/web", "one/db", 80, Protocol::Tcp)).is_ok());
+    assert!(network.decide(&over_ipv6("one/web", "one/db")).is_err());
+    assert!(network.decide(&probe("one/web", "fd00::9", 80, Protocol::Tcp)).is_err());
 }

@@ -18,6 +18,7 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     let cache = Cache::from_env()?;
     let mut shape = ResolvedShape::usual(&args.kubernetes);
     shape.nodes = args.nodes;
+    shape.dual_stack = args.dual_stack;
     shape.install = args.install.iter().copied().collect();
     let needed = native::components::needed(&shape.to_box())?;
     setup::ready(&cache, &needed, args.setup)?;

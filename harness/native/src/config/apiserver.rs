@@ -5,8 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::{
-    API_PORT, API_SERVER, Blueprint, File, HOME, Process, SERVICE_CIDR, feature_gates, file, json as json_file,
-    kubernetes, pairs, verbosity,
+    API_PORT, API_SERVER, Blueprint, File, HOME, Process, SERVICE_CIDR, SERVICE_CIDR_6, feature_gates, file,
+    json as json_file, kubernetes, pairs, verbosity,
 };
 use crate::Error;
 use crate::enter::WORK;
@@ -26,6 +26,7 @@ pub(crate) const AUDIT_LOG: &str = "logs/audit.jsonl";
 pub(super) fn process(blueprint: &Blueprint) -> Process {
     let shape = blueprint.shape;
     let mut args = fixed();
+    args.push(format!("--service-cluster-ip-range={}", blueprint.families(SERVICE_CIDR, SERVICE_CIDR_6)));
     args.extend(identities());
     if let Some(audit) = &shape.audit {
         args.push(format!("--audit-policy-file={HOME}/{AUDIT_POLICY}"));
@@ -65,7 +66,6 @@ fn fixed() -> Vec<String> {
         "--bind-address=0.0.0.0".into(),
         format!("--secure-port={API_PORT}"),
         format!("--advertise-address={NODE_ADDRESS}"),
-        format!("--service-cluster-ip-range={SERVICE_CIDR}"),
         "--authorization-mode=Node,RBAC".into(),
         "--enable-admission-plugins=NodeRestriction".into(),
         "--allow-privileged=true".into(),

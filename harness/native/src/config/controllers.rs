@@ -1,6 +1,8 @@
 //! The controller manager and the scheduler.
 
-use super::{Blueprint, HOME, NODE_MASK, POD_CIDR, Process, feature_gates, kubernetes, verbosity};
+use super::{
+    Blueprint, HOME, NODE_MASK, NODE_MASK_6, POD_CIDR, POD_CIDR_6, Process, feature_gates, kubernetes, verbosity,
+};
 
 /// What a cluster without nodes needs: namespaces that come with a ServiceAccount and end clean, aggregated roles,
 /// owners and quotas that are honoured.
@@ -33,8 +35,11 @@ pub(super) fn manager(blueprint: &Blueprint) -> Process {
         args.push(format!("--controllers={}", WITHOUT_NODES.join(",")));
     } else {
         args.push("--allocate-node-cidrs=true".into());
-        args.push(format!("--cluster-cidr={POD_CIDR}"));
-        args.push(format!("--node-cidr-mask-size={NODE_MASK}"));
+        args.push(format!("--cluster-cidr={}", blueprint.families(POD_CIDR, POD_CIDR_6)));
+        args.push(format!("--node-cidr-mask-size-ipv4={NODE_MASK}"));
+        if blueprint.shape.dual_stack {
+            args.push(format!("--node-cidr-mask-size-ipv6={NODE_MASK_6}"));
+        }
         let grace = blueprint.shape.node_monitor_grace_period.as_ref();
         args.extend(grace.map(|period| format!("--node-monitor-grace-period={period}")));
     }

@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use super::{
-    Blueprint, DNS_ADDRESS, DOOR_PORT, File, HOME, OURSELVES, POD_CIDR, Process, json as json_file, kubernetes,
-    runtime, verbosity,
+    Blueprint, DNS_ADDRESS, DOOR_PORT, File, HOME, OURSELVES, POD_CIDR, POD_CIDR_6, Process, json as json_file,
+    kubernetes, runtime, verbosity,
 };
 use crate::node::{Node, ON_NODE};
 
@@ -49,7 +49,7 @@ fn kubelet(blueprint: &Blueprint, node: Node) -> Process {
         format!("--kubeconfig={HOME}/{own}.kubeconfig"),
         format!("--root-dir={HOME}/{own}"),
         format!("--hostname-override={}", node.name()),
-        format!("--node-ip={}", node.address()),
+        format!("--node-ip={}", blueprint.families(&node.address().to_string(), &node.address_6().to_string())),
     ];
     args.extend(verbosity(blueprint.shape));
     let mut process = kubernetes("kubelet", args);
@@ -109,7 +109,7 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
-        "clusterCIDR": POD_CIDR,
+        "clusterCIDR": blueprint.families(POD_CIDR, POD_CIDR_6),
         "clientConnection": { "kubeconfig": format!("{HOME}/{proxy}.kubeconfig") },
         "hostnameOverride": node.name(),
         "nftables": { "minSyncPeriod": "100ms" },

@@ -27,6 +27,11 @@ pub(super) fn processes(node: Node) -> Vec<Process> {
 }
 
 pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
+    let (mut ranges, mut routes) = (vec![json!([{ "subnet": node.pods() }])], vec![json!({ "dst": "0.0.0.0/0" })]);
+    if blueprint.shape.dual_stack {
+        ranges.push(json!([{ "subnet": node.pods_6() }]));
+        routes.push(json!({ "dst": "::/0" }));
+    }
     let mut network = json!({
         "cniVersion": "1.0.0",
         "name": "box",
@@ -36,8 +41,8 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
                 "ipMasq": false,
                 "ipam": {
                     "type": "host-local",
-                    "ranges": [[{ "subnet": node.pods() }]],
-                    "routes": [{ "dst": "0.0.0.0/0" }],
+                    "ranges": ranges,
+                    "routes": routes,
                     "dataDir": format!("{HOME}/{}", node.own("cni-data")),
                 },
             },

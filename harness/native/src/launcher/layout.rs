@@ -41,9 +41,10 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
     }
     let mut doors = vec![SocketAddr::from(([127, 0, 0, 1], DOOR_PORT))];
     let nodes = blueprint.shape.nodes;
-    let network = blueprint.addresses.inside_commands(blueprint.first_service().is_some(), nodes);
+    let dual_stack = blueprint.shape.dual_stack;
+    let network = blueprint.addresses.inside_commands(blueprint.first_service().is_some(), nodes, dual_stack);
     let further: Vec<Further> =
-        Node::further(nodes).map(|node| Further { node, network: node.inside_commands(nodes) }).collect();
+        Node::further(nodes).map(|node| Further { node, network: node.inside_commands(nodes, dual_stack) }).collect();
     doors.extend(blueprint.first_service());
     doors.extend(further.first().map(|_| SocketAddr::from((Node::FIRST.address(), DOOR_PORT))));
     Ok(Layout {
@@ -55,6 +56,7 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
         files: blueprint.files()?,
         outside: blueprint.outside(),
         network,
+        dual_stack,
         nodes: further,
         doors,
         late_door: SocketAddr::from(([127, 0, 0, 1], LATE_DOOR_PORT)),

@@ -56,7 +56,7 @@ impl Readiness<'_> {
         self.wait("the API server to be usable", |api| answers(api, if seeded { SEEDED } else { READYZ }))?;
         self.story.milestone(if seeded { "api-usable" } else { READYZ_MILESTONE });
         if !seeded {
-            self.register()?;
+            self.register(blueprint)?;
         }
         self.family.order(&Order::Door { open: true })?;
         if !seeded {
@@ -123,9 +123,9 @@ impl Readiness<'_> {
 
     /// Makes the nodes' objects, each with the part of the pods' addresses that its network plugin uses: the controller
     /// manager would give them out in the order in which the nodes come.
-    fn register(&mut self) -> Result<(), Stop> {
-        let nodes: Vec<Value> = self.nodes.iter().map(|node| registered(*node)).collect();
-        nodes.iter().try_for_each(|node| self.wait("a node to be made", |api| made(api, "/api/v1/nodes", node)))
+    fn register(&mut self, blueprint: &Blueprint) -> Result<(), Stop> {
+        let mut nodes = blueprint.nodes().map(|node| registered(node, blueprint.shape.dual_stack));
+        nodes.try_for_each(|node| self.wait("a node to be made", |api| made(api, "/api/v1/nodes", &node)))
     }
 
     /// Lets everybody read what Fulcio asks the cluster for, and starts Fulcio, which asks once and never again.
@@ -286,12 +286,13 @@ fn node_is_ready(api: &Api, name: &str, since: &str) -> Look<()> {
 }
 
 /// A node before its kubelet has said anything.
-fn registered(node: Node) -> Value {
+fn registered(node: Node, dual_stack: bool) -> Value {
+    let pods: Vec<String> = std::iter::once(node.pods()).chain(dual_stack.then(|| node.pods_6())).collect();
     json!({
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": { "name": node.name() },
-        "spec": { "podCIDR": node.pods(), "podCIDRs": [node.pods()] },
+        "spec": { "podCIDR": node.pods(), "podCIDRs": pods },
     })
 }
 

@@ -1,10 +1,10 @@
 //! From what is known of the cluster to what a node lets through. Nothing here asks anybody anything.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::objects::{IpBlock, NetworkPolicy, Peer, Pod, PolicyPort, Port, Protocol, Rule};
-use super::ranges::Ranges;
+use super::ranges::{Ranges, number};
 use super::state::{Located, State};
 
 /// What a node lets through: for each of its pods that is isolated in a direction, the number of its list.
@@ -12,12 +12,16 @@ use super::state::{Located, State};
 pub(super) struct Table {
     pub(super) ingress: Isolation,
     pub(super) egress: Isolation,
+    /// How many pods are isolated in either direction.
+    pub(super) isolated: usize,
+    /// Whether any pod of the cluster may be: then no pod may send under another's address, on whichever node.
+    pub(super) is_guarded: bool,
 }
 
-/// One direction. Pods to which the same is allowed have the same list.
+/// One direction. Pods, by each of their addresses; those to which the same is allowed have the same list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Isolation {
-    pub(super) pods: BTreeMap<Ipv4Addr, usize>,
+    pub(super) pods: BTreeMap<IpAddr, usize>,
     pub(super) lists: Vec<Allowed>,
 }
 
@@ -47,13 +51,17 @@ struct Found<'a> {
 /// Everything that the rules are looked up in.
 struct Cluster<'a> {
     state: &'a State,
-    located: BTreeMap<Ipv4Addr, Located<'a>>,
+    located: BTreeMap<IpAddr, Located<'a>>,
 }
 
 /// What the node of this name lets through.
 pub(super) fn compile(state: &State, node: &str) -> Table {
     let cluster = Cluster { state, located: state.located() };
-    Table { ingress: cluster.isolate(node, Direction::Ingress), egress: cluster.isolate(node, Direction::Egress) }
+    let (ingress, egress) = (cluster.isolate(node, Direction::Ingress), cluster.isolate(node, Direction::Egress));
+    let isolated = ingress.pods.keys().chain(egress.pods.keys());
+    let isolated: BTreeSet<_> = isolated.map(|address| &cluster.located[address].pod.metadata.uid).collect();
+    let isolated = isolated.len();
+    Table { ingress, egress, isolated, is_guarded: state.policies.iter().next().is_some() }
 }
 
 impl<'a> Cluster<'a> {
@@ -115,7 +123,7 @@ impl<'a> Cluster<'a> {
         let is_picked =
             |pod: &Pod| peer.pod_selector.as_ref().is_none_or(|selector| selector.picks(&pod.metadata.labels));
         let picked = self.located.values().filter(|located| is_in(located.pod) && is_picked(located.pod));
-        Ranges::of(picked.map(|located| (located.address.to_bits(), located.address.to_bits())))
+        Ranges::of(picked.map(|located| (number(located.address), number(located.address))))
     }
 
     /// What a rule allows a pod. A port's name is looked up in the server: for ingress that is the pod itself, for egress
@@ -133,9 +141,9 @@ impl<'a> Cluster<'a> {
             }
             Direction::Egress if named.is_empty() => {}
             Direction::Egress => {
-                let servers = self.located.values().filter(|located| found.peers.contains(located.address.to_bits()));
+                let servers = self.located.values().filter(|located| found.peers.contains(number(located.address)));
                 allowed.extend(servers.map(|server| {
-                    let address = server.address.to_bits();
+                    let address = number(server.address);
                     (Ranges::of([(address, address)]), Ports::of(named.iter().map(|port| port.numbers_in(server.pod))))
                 }));
             }
@@ -197,7 +205,7 @@ impl PolicyPort {
 impl Ports {
     /// Every port of a protocol.
     pub(super) fn every() -> Ranges {
-        Ranges::of([(0, u32::from(u16::MAX))])
+        Ranges::of([(0, u16::MAX.into())])
     }
 
     fn of(ports: impl Iterator<Item = (Protocol, Ranges)>) -> Self {
@@ -228,18 +236,23 @@ fn block(block: &IpBlock) -> Option<Ranges> {
     Some(cidr(&block.cidr)?.without(&Ranges::union(&except)))
 }
 
-/// The addresses of an IPv4 block; older API servers took leading zeros. A block of another family has none.
+/// The addresses of a block. Older API servers took leading zeros in those of IPv4.
 fn cidr(text: &str) -> Option<Ranges> {
     let (address, length) = text.split_once('/')?;
-    let mut bits = 0_u32;
-    let mut parts = 0;
-    for part in address.split('.') {
-        bits = bits.checked_mul(256)?.checked_add(part.parse::<u8>().ok()?.into())?;
-        parts += 1;
+    let length = length.parse::<u32>().ok()?;
+    if address.contains(':') {
+        let base = address.parse::<Ipv6Addr>().ok()?.to_bits();
+        return (length <= 128).then(|| beginning(base, length).without(&Ranges::ipv4()));
     }
-    let length = length.parse::<u32>().ok().filter(|length| parts == 4 && *length <= 32)?;
-    let hosts = u32::MAX.checked_shr(length).unwrap_or(0);
-    Some(Ranges::of([(bits & !hosts, bits | hosts)]))
+    let parts = address.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u8>>>()?;
+    let parts = <[u8; 4]>::try_from(parts).ok()?;
+    (length <= 32).then(|| beginning(number(parts.into()), 96 + length))
+}
+
+/// The numbers whose first bits, so many, are the same.
+fn beginning(base: u128, length: u32) -> Ranges {
+    let rest = u128::MAX.checked_shr(length).unwrap_or(0);
+    Ranges::of([(base & !rest, base | rest)])
 }
 
 #[cfg(test)]

@@ -34,12 +34,12 @@ fn three() -> [Value; 3] {
     [pod("a", "web", "10.0.0.1"), pod("a", "db", "10.0.0.2"), pod("b", "web", "10.0.0.3")]
 }
 
-fn address(text: &str) -> u32 {
-    text.parse::<Ipv4Addr>().unwrap().to_bits()
+fn address(text: &str) -> u128 {
+    number(text.parse().unwrap())
 }
 
 /// Whether something from one address gets to another's port over TCP, as far as the pods of `node-1` go.
-fn passes(state: &State, from: &str, to: &str, port: u32) -> bool {
+fn passes(state: &State, from: &str, to: &str, port: u128) -> bool {
     let table = compile(state, "node-1");
     let allows = |isolation: &Isolation, own: &str, other: &str| {
         let Some(number) = isolation.pods.get(&own.parse().unwrap()) else { return true };
@@ -66,6 +66,14 @@ fn without_policies_nothing_is_looked_at() {
         "table inet gauntlet-network-policy\ndelete table inet gauntlet-network-policy\n\
          table inet gauntlet-network-policy {\n}\n"
     );
+}
+
+#[test]
+fn a_node_without_isolated_pods_looks_at_whose_address_a_pod_sends_under_all_the_same() {
+    let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"]});
+    let text = render(&compile(&state(&three(), &[policy("a", &spec)]), "node-2"));
+    assert!(text.contains("fib saddr . iif oif missing drop") && !text.contains("vmap"), "{text}");
+    nft_takes(&text);
 }
 
 #[test]
@@ -100,6 +108,7 @@ fn the_text_of_one_policy() {
   chain forward {
     type filter hook forward priority filter; policy accept;
     ct state established,related accept
+    iifname \"veth*\" fib saddr . iif oif missing drop
     ip saddr . ip daddr @itself accept
     ip saddr vmap @egress
     ip daddr vmap @ingress
@@ -107,13 +116,96 @@ fn the_text_of_one_policy() {
   chain input {
     type filter hook input priority filter; policy accept;
     ct state established,related accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+    iifname \"veth*\" fib saddr . iif oif missing drop
     ip saddr vmap @egress
-    iifname \"veth*\" meta nfproto ipv6 drop
+    iifname \"veth*\" ip6 saddr fe80::/10 drop
   }
 }
 "
     );
     nft_takes(&text);
+}
+
+/// The three pods with addresses of both families.
+fn six() -> Vec<Value> {
+    let both = |mut pod: Value, six: &str| {
+        pod["status"]["podIPs"].as_array_mut().unwrap().push(json!({"ip": six}));
+        pod
+    };
+    three().into_iter().zip(["fd00::1", "fd00::2", "fd00::3"]).map(|(pod, six)| both(pod, six)).collect()
+}
+
+#[test]
+fn the_text_of_one_policy_where_pods_have_addresses_of_both_families() {
+    let spec = json!({
+        "podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{
+            "from": [{"podSelector": {}}, {"ipBlock": {"cidr": "fd00:9::/64", "except": ["fd00:9::/65"]}}],
+            "ports": [{"port": 5432}],
+        }],
+        "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}],
+    });
+    let table = compile(&state(&six(), &[policy("a", &spec)]), "node-1");
+    assert_eq!(table.isolated, 1);
+    let text = render(&table);
+    assert_eq!(
+        text.split_once("delete table inet gauntlet-network-policy\n").unwrap().1,
+        "table inet gauntlet-network-policy {
+  set peers-0 { type ipv6_addr; flags interval; elements = { fd00::1-fd00::2, fd00:9:0:0:8000::-fd00:9::ffff:ffff:ffff:ffff }; }
+  chain ingress-0 {
+    ip saddr 10.0.0.1-10.0.0.2 tcp dport { 5432 } return
+    ip6 saddr @peers-0 tcp dport { 5432 } return
+    drop
+  }
+  chain egress-0 {
+    meta nfproto ipv4 return
+    drop
+  }
+  set itself { type ipv4_addr . ipv4_addr; elements = { 10.0.0.2 . 10.0.0.2 }; }
+  map ingress { type ipv4_addr : verdict; elements = { 10.0.0.2 : jump ingress-0 }; }
+  map egress { type ipv4_addr : verdict; elements = { 10.0.0.2 : jump egress-0 }; }
+  set itself6 { type ipv6_addr . ipv6_addr; elements = { fd00::2 . fd00::2 }; }
+  map ingress6 { type ipv6_addr : verdict; elements = { fd00::2 : jump ingress-0 }; }
+  map egress6 { type ipv6_addr : verdict; elements = { fd00::2 : jump egress-0 }; }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    ct state established,related accept
+    iifname \"veth*\" fib saddr . iif oif missing drop
+    ip saddr . ip daddr @itself accept
+    ip6 saddr . ip6 daddr @itself6 accept
+    ip saddr vmap @egress
+    ip6 saddr vmap @egress6
+    ip daddr vmap @ingress
+    ip6 daddr vmap @ingress6
+  }
+  chain input {
+    type filter hook input priority filter; policy accept;
+    ct state established,related accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+    iifname \"veth*\" fib saddr . iif oif missing drop
+    ip saddr vmap @egress
+    ip6 saddr vmap @egress6
+    iifname \"veth*\" ip6 saddr fe80::/10 drop
+  }
+}
+"
+    );
+    nft_takes(&text);
+}
+
+#[test]
+fn a_block_is_of_one_family_and_a_selector_of_both() {
+    let from = |peer: Value| json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [peer]}]});
+    let of = |peer: Value| state(&six(), &[policy("a", &from(peer))]);
+    let db = of(json!({"podSelector": {"matchLabels": {"app": "db"}}}));
+    assert!(passes(&db, DB, WEB, 80) && passes(&db, "fd00::2", "fd00::1", 80));
+    assert!(!passes(&db, OTHER, WEB, 80) && !passes(&db, "fd00::3", "fd00::1", 80));
+    for (block, four, six) in [("0.0.0.0/0", true, false), ("::/0", false, true), ("fd00::2/127", false, true)] {
+        let block = of(json!({"ipBlock": {"cidr": block}}));
+        assert_eq!((passes(&block, DB, WEB, 80), passes(&block, "fd00::2", "fd00::1", 80)), (four, six));
+    }
+    assert!(!passes(&of(json!({"ipBlock": {"cidr": "fd00::4/126"}})), "fd00::2", "fd00::1", 80));
 }
 
 #[test]
@@ -173,8 +265,8 @@ fn a_node_isolates_its_own_pods_and_knows_those_of_others() {
     let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {}}]}]});
     let state = state(&pods, &[policy("a", &spec)]);
     let isolated = |node| compile(&state, node).ingress.pods.into_keys().collect::<Vec<_>>();
-    assert_eq!(isolated("node-1"), [WEB.parse::<Ipv4Addr>().unwrap()]);
-    assert_eq!(isolated("node-2"), [DB.parse::<Ipv4Addr>().unwrap()]);
+    assert_eq!(isolated("node-1"), [WEB.parse::<IpAddr>().unwrap()]);
+    assert_eq!(isolated("node-2"), [DB.parse::<IpAddr>().unwrap()]);
     assert!(passes(&state, DB, WEB, 80) && !passes(&state, OTHER, WEB, 80));
 }
 
@@ -183,9 +275,14 @@ fn blocks_are_read_as_the_api_server_takes_them() {
     let ranges = |from: &str, to: &str| Some(Ranges::of([(address(from), address(to))]));
     assert_eq!(cidr("10.1.2.3/8"), ranges("10.0.0.0", "10.255.255.255"));
     assert_eq!(cidr("010.001.0.0/16"), ranges("10.1.0.0", "10.1.255.255"));
-    assert_eq!(cidr("0.0.0.0/0"), Some(Ranges::all()));
+    assert_eq!(cidr("0.0.0.0/0"), Some(Ranges::ipv4()));
+    assert_eq!(cidr("::/0"), Some(Ranges::ipv6()));
+    assert_eq!(cidr("fd00:1::7/32"), ranges("fd00:1::", "fd00:1:ffff:ffff:ffff:ffff:ffff:ffff"));
+    assert_eq!(cidr("fd00::1/128"), ranges("fd00::1", "fd00::1"));
     assert_eq!(cidr("192.0.2.1/32"), ranges("192.0.2.1", "192.0.2.1"));
-    for none in ["fd00::/8", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "10.0.0.0.0/8", "256.0.0.0/8", ""] {
+    for none in
+        ["fd00::/129", "fd00::", "fd00:::/8", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "10.0.0.0.0/8", "256.0.0.0/8", ""]
+    {
         assert_eq!(cidr(none), None, "{none}");
     }
 }
@@ -220,9 +317,11 @@ fn selectors() -> impl Strategy<Value = Value> {
 }
 
 fn blocks() -> impl Strategy<Value = Value> {
-    (any::<u32>(), 0_u32..=32, 0_u32..=8).prop_map(|(bits, length, deeper)| {
-        let cidr = |length: u32| format!("{}/{length}", Ipv4Addr::from_bits(bits));
-        json!({"ipBlock": {"cidr": cidr(length), "except": [cidr((length + deeper).min(32))]}})
+    let cidr = |address: IpAddr, length: u32| format!("{address}/{length}");
+    (any::<IpAddr>(), 0_u32..=128, 0_u32..=8).prop_map(move |(address, length, deeper)| {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let length = length.min(most);
+        json!({"ipBlock": {"cidr": cidr(address, length), "except": [cidr(address, (length + deeper).min(most))]}})
     })
 }
 
@@ -265,5 +364,6 @@ proptest! {
     #[test]
     fn nft_takes_the_table_of_any_policies(policies in proptest::collection::vec(policies(), 0..8)) {
         nft_takes(&render(&compile(&state(&three(), &policies), "node-1")));
+        nft_takes(&render(&compile(&state(&six(), &policies), "node-1")));
     }
 }

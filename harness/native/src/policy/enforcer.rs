@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::compile::compile;
 use super::in_force::InForce;
-use super::render::{isolated, render};
+use super::render::render;
 use super::state::{Change, State};
 use super::{News, log, plugin};
 use crate::Error;
@@ -59,8 +59,8 @@ impl Enforcer {
             }
             News::Namespaces(change, version) => self.state.namespaces.take(change, version),
             News::Policies(change, version) => self.state.policies.take(change, version),
-            News::Announced { uid, address, asker } => {
-                self.state.announce(uid.clone(), address);
+            News::Announced { uid, addresses, asker } => {
+                self.state.announce(uid.clone(), addresses);
                 self.askers.push((uid, asker));
             }
         }
@@ -76,7 +76,7 @@ impl Enforcer {
         if is_new {
             let compiled = start.elapsed();
             put_in_force(&text)?;
-            self.told.isolated = isolated(&table).count();
+            self.told.isolated = table.isolated;
             self.told.tables += 1;
             self.told.took = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.text = text;

@@ -1,10 +1,10 @@
 //! The network plugin (CNI 1.0.0): the last of those that make a pod's network. It tells the node's enforcer which
-//! address the pod has got, and lets the pod start once a table is in force that was made with it: so before its first
+//! addresses the pod has got, and lets the pod start once a table is in force that was made with it: so before its first
 //! packet. Where no enforcer answers, no pod starts.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,7 +33,7 @@ const TRY_AGAIN: u8 = 11;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Announcement {
     uid: String,
-    address: Ipv4Addr,
+    addresses: Vec<IpAddr>,
 }
 
 /// Whether the program was called as the plugin.
@@ -82,9 +82,12 @@ fn add(config: &Value, args: &str) -> Result<(), String> {
 fn announcement(result: &Value, args: &str) -> Result<Announcement, String> {
     let uid = args.split(';').find_map(|pair| pair.strip_prefix("K8S_POD_UID=")).ok_or("no pod is named")?;
     let addresses = result["ips"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut addresses = addresses.iter().filter_map(|ip| ip["address"].as_str()?.split_once('/')?.0.parse().ok());
-    let address = addresses.next().ok_or("no plugin before this one has given the pod an IPv4 address")?;
-    Ok(Announcement { uid: uid.to_owned(), address })
+    let addresses = addresses.iter().filter_map(|ip| ip["address"].as_str()?.split_once('/')?.0.parse().ok());
+    let addresses: Vec<IpAddr> = addresses.collect();
+    if addresses.is_empty() {
+        return Err("no plugin before this one has given the pod an address".to_owned());
+    }
+    Ok(Announcement { uid: uid.to_owned(), addresses })
 }
 
 /// Takes announcements at a socket, on threads of their own.
@@ -107,8 +110,8 @@ fn hear(stream: UnixStream, tell: &Sender<News>) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut line = String::new();
     BufReader::new(&stream).read_line(&mut line)?;
-    let Announcement { uid, address } = protocol::parse(&line)?;
-    tell.send(News::Announced { uid, address, asker: stream }).map_err(io::Error::other)
+    let Announcement { uid, addresses } = protocol::parse(&line)?;
+    tell.send(News::Announced { uid, addresses, asker: stream }).map_err(io::Error::other)
 }
 
 /// Answers one that waits: its pod may start.
@@ -124,14 +127,18 @@ mod tests {
 
     const ARGS: &str = "IgnoreUnknown=1;K8S_POD_NAMESPACE=a;K8S_POD_NAME=b;K8S_POD_UID=u-1";
 
+    fn addresses() -> Vec<IpAddr> {
+        ["fd00::2", "10.244.0.7"].map(|text| text.parse().unwrap()).to_vec()
+    }
+
     fn result() -> Value {
         json!({"ips": [{"address": "fd00::2/64"}, {"address": "10.244.0.7/20", "gateway": "10.244.0.1"}]})
     }
 
     #[test]
-    fn a_pod_is_announced_with_its_first_ipv4_address() {
-        let address = Ipv4Addr::new(10, 244, 0, 7);
-        assert_eq!(announcement(&result(), ARGS), Ok(Announcement { uid: "u-1".into(), address }));
+    fn a_pod_is_announced_with_its_addresses() {
+        let wanted = Announcement { uid: "u-1".into(), addresses: addresses() };
+        assert_eq!(announcement(&result(), ARGS), Ok(wanted));
         assert!(announcement(&json!({"ips": []}), ARGS).is_err());
         assert!(announcement(&result(), "K8S_POD_NAME=b").is_err());
     }
@@ -148,8 +155,8 @@ mod tests {
                 let config = config.clone();
                 move || add(&config, ARGS)
             });
-            let News::Announced { uid, address, asker } = news.recv().unwrap() else { unreachable!() };
-            assert_eq!((uid.as_str(), address), ("u-1", Ipv4Addr::new(10, 244, 0, 7)));
+            let News::Announced { uid, addresses: told, asker } = news.recv().unwrap() else { unreachable!() };
+            assert_eq!((uid.as_str(), told), ("u-1", addresses()));
             assert!(!asking.is_finished());
             if confirmed {
                 confirm(asker)

@@ -1,19 +1,52 @@
-//! Sets of numbers as ranges: of addresses, and of ports.
+//! Sets of numbers as ranges: of ports, and of addresses of both families. Those of IPv4 are numbered as IPv6 maps them:
+//! 10.0.0.1 is ::ffff:10.0.0.1.
+
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Disjoint ranges (both ends belong to them) in order, none of which touches the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Ranges(Vec<(u32, u32)>);
+pub(super) struct Ranges(Vec<(u128, u128)>);
+
+const IPV4: (u128, u128) = (0xffff_0000_0000, 0xffff_ffff_ffff);
+
+/// The number of an address.
+pub(super) fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+/// The address of a number.
+pub(super) fn address(number: u128) -> IpAddr {
+    Ipv6Addr::from_bits(number).to_canonical()
+}
 
 impl Ranges {
     /// Every number.
     pub(super) fn all() -> Self {
-        Self(vec![(0, u32::MAX)])
+        Self(vec![(0, u128::MAX)])
     }
 
-    pub(super) fn of(ranges: impl IntoIterator<Item = (u32, u32)>) -> Self {
+    /// Every IPv4 address: ::ffff:0:0/96.
+    pub(super) fn ipv4() -> Self {
+        Self(vec![IPV4])
+    }
+
+    /// Every IPv6 address that is none of IPv4.
+    pub(super) fn ipv6() -> Self {
+        Self::all().without(&Self::ipv4())
+    }
+
+    /// Those of them that are IPv4 addresses.
+    pub(super) fn of_ipv4(&self) -> Self {
+        Self::of(self.0.iter().map(|(first, last)| (*first.max(&IPV4.0), *last.min(&IPV4.1))))
+    }
+
+    pub(super) fn of(ranges: impl IntoIterator<Item = (u128, u128)>) -> Self {
         let mut ranges: Vec<_> = ranges.into_iter().filter(|(first, last)| first <= last).collect();
         ranges.sort_unstable();
-        let mut joined: Vec<(u32, u32)> = Vec::with_capacity(ranges.len());
+        let mut joined: Vec<(u128, u128)> = Vec::with_capacity(ranges.len());
         for (first, last) in ranges {
             match joined.last_mut() {
                 Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
@@ -43,7 +76,7 @@ impl Ranges {
         Self::of(left)
     }
 
-    pub(super) fn contains(&self, number: u32) -> bool {
+    pub(super) fn contains(&self, number: u128) -> bool {
         let after = self.0.partition_point(|(first, _)| *first <= number);
         after > 0 && self.0[after - 1].1 >= number
     }
@@ -52,7 +85,7 @@ impl Ranges {
         self.0.is_empty()
     }
 
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (u32, u32)> {
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (u128, u128)> {
         self.0.iter().copied()
     }
 }
@@ -63,11 +96,11 @@ mod tests {
 
     use super::*;
 
-    fn some() -> impl Strategy<Value = Vec<(u32, u32)>> {
-        proptest::collection::vec((0_u32..40, 0_u32..40), 0..8)
+    fn some() -> impl Strategy<Value = Vec<(u128, u128)>> {
+        proptest::collection::vec((0_u128..40, 0_u128..40), 0..8)
     }
 
-    fn is_in(number: u32, ranges: &[(u32, u32)]) -> bool {
+    fn is_in(number: u128, ranges: &[(u128, u128)]) -> bool {
         ranges.iter().any(|(first, last)| (*first..=*last).contains(&number))
     }
 
@@ -91,9 +124,23 @@ mod tests {
     fn the_ends_of_all_numbers_are_no_trap() {
         let all = Ranges::all();
         assert!(all.without(&all).is_empty());
-        let ends = Ranges::of([(0, 0), (u32::MAX, u32::MAX)]);
-        assert_eq!(all.without(&ends), Ranges::of([(1, u32::MAX - 1)]));
+        let ends = Ranges::of([(0, 0), (u128::MAX, u128::MAX)]);
+        assert_eq!(all.without(&ends), Ranges::of([(1, u128::MAX - 1)]));
         assert_eq!(Ranges::union([&all, &ends]), all);
-        assert!(!ends.contains(1) && ends.contains(u32::MAX));
+        assert!(!ends.contains(1) && ends.contains(u128::MAX));
+    }
+
+    #[test]
+    fn addresses_have_numbers_and_families() {
+        for text in ["10.0.0.1", "0.0.0.0", "255.255.255.255", "fd00::1", "::", "::1"] {
+            let one: IpAddr = text.parse().unwrap();
+            assert_eq!(address(number(one)), one);
+            assert_eq!(
+                (Ranges::ipv4().contains(number(one)), Ranges::ipv6().contains(number(one))),
+                (one.is_ipv4(), one.is_ipv6())
+            );
+        }
+        assert_eq!(Ranges::all().of_ipv4(), Ranges::ipv4());
+        assert!(Ranges::ipv6().of_ipv4().is_empty());
     }
 }

@@ -1,21 +1,37 @@
 //! A table in the words of nftables: one text, which takes the place of the whole table before it in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use super::compile::{Isolation, Ports, Table};
+use super::compile::{Ports, Table};
 use super::objects::Protocol;
-use super::ranges::Ranges;
+use super::ranges::{Ranges, address};
 
 /// The table's name.
 pub(super) const TABLE: &str = "inet gauntlet-network-policy";
 
-/// Sets of addresses that rules share, by what is in them.
+/// A family of addresses, in nftables' words.
+struct Family {
+    /// What a rule's test of an address begins with.
+    word: &'static str,
+    kind: &'static str,
+    name: &'static str,
+    /// What is behind the names of its sets and maps.
+    mark: &'static str,
+    is_own: fn(&IpAddr) -> bool,
+}
+
+const FAMILIES: [Family; 2] = [
+    Family { word: "ip", kind: "ipv4_addr", name: "ipv4", mark: "", is_own: IpAddr::is_ipv4 },
+    Family { word: "ip6", kind: "ipv6_addr", name: "ipv6", mark: "6", is_own: IpAddr::is_ipv6 },
+];
+
+/// Sets of addresses that rules share, by what is in them. None has addresses of two families.
 #[derive(Default)]
 struct Sets(BTreeMap<Ranges, usize>);
 
-/// The whole text. A node without isolated pods has a table that looks at no packet.
+/// The whole text. Without any policy in the cluster, it is a table that looks at no packet.
 pub(super) fn render(table: &Table) -> String {
     let mut sets = Sets::default();
     let mut chains = String::new();
@@ -23,8 +39,9 @@ pub(super) fn render(table: &Table) -> String {
         for (number, allowed) in isolation.lists.iter().enumerate() {
             let _ = writeln!(chains, "  chain {name}-{number} {{");
             for (peers, ports) in allowed {
-                let from = sets.matching(side, peers);
-                protocols(ports).iter().for_each(|ports| chains += &format!("    {from}{ports}return\n"));
+                for from in sets.matching(side, peers) {
+                    protocols(ports).iter().for_each(|ports| chains += &format!("    {from}{ports}return\n"));
+                }
             }
             let _ = writeln!(chains, "    drop\n  }}");
         }
@@ -38,23 +55,34 @@ pub(super) fn render(table: &Table) -> String {
 }
 
 impl Sets {
-    /// A test of an address, or nothing where every address is meant.
-    fn matching(&mut self, side: &str, peers: &Ranges) -> String {
+    /// A test of an address for each family, or one that everything passes.
+    fn matching(&mut self, side: &str, peers: &Ranges) -> Vec<String> {
         if *peers == Ranges::all() {
-            return String::new();
+            return vec![String::new()];
         }
-        if let (1, Some(ends)) = (peers.iter().len(), peers.iter().next()) {
-            return format!("ip {side} {} ", range(ends, Ipv4Addr::from_bits));
+        let parts = [(peers.of_ipv4(), Ranges::ipv4()), (peers.without(&Ranges::ipv4()), Ranges::ipv6())];
+        let some = FAMILIES.iter().zip(parts).filter(|(_, (part, _))| !part.is_empty());
+        some.map(|(family, (part, whole))| match part == whole {
+            true => format!("meta nfproto {} ", family.name),
+            false => format!("{} {side} {} ", family.word, self.among(part)),
+        })
+        .collect()
+    }
+
+    /// What stands for these addresses, all of one family.
+    fn among(&mut self, addresses: Ranges) -> String {
+        if let (1, Some(ends)) = (addresses.iter().len(), addresses.iter().next()) {
+            return range(ends, address);
         }
         let next = self.0.len();
-        let number = self.0.entry(peers.clone()).or_insert(next);
-        format!("ip {side} @peers-{number} ")
+        format!("@peers-{}", self.0.entry(addresses).or_insert(next))
     }
 
     fn text(&self) -> String {
         let set = |(peers, number): (&Ranges, &usize)| {
-            let elements = list(peers.iter().map(|ends| range(ends, Ipv4Addr::from_bits)));
-            format!("  set peers-{number} {{ type ipv4_addr; flags interval; elements = {{ {elements} }}; }}\n")
+            let kind = if peers.of_ipv4().is_empty() { "ipv6_addr" } else { "ipv4_addr" };
+            let elements = list(peers.iter().map(|ends| range(ends, address)));
+            format!("  set peers-{number} {{ type {kind}; flags interval; elements = {{ {elements} }}; }}\n")
         };
         self.0.iter().map(set).collect()
     }
@@ -79,15 +107,18 @@ fn protocols(ports: &Ports) -> Vec<String> {
 
 fn maps(table: &Table) -> String {
     let mut text = String::new();
-    let own: Vec<String> = isolated(table).map(|pod| format!("{pod} . {pod}")).collect();
-    if !own.is_empty() {
-        let own = list(own.into_iter());
-        let _ = writeln!(text, "  set itself {{ type ipv4_addr . ipv4_addr; elements = {{ {own} }}; }}");
-    }
-    for (name, isolation) in [("ingress", &table.ingress), ("egress", &table.egress)] {
-        if !isolation.pods.is_empty() {
-            let jumps = list(isolation.pods.iter().map(|(pod, number)| format!("{pod} : jump {name}-{number}")));
-            let _ = writeln!(text, "  map {name} {{ type ipv4_addr : verdict; elements = {{ {jumps} }}; }}");
+    for Family { kind, mark, is_own, .. } in &FAMILIES {
+        let own: Vec<String> = isolated(table).into_iter().filter(is_own).map(|pod| format!("{pod} . {pod}")).collect();
+        if !own.is_empty() {
+            let own = list(own.into_iter());
+            let _ = writeln!(text, "  set itself{mark} {{ type {kind} . {kind}; elements = {{ {own} }}; }}");
+        }
+        for (name, isolation) in [("ingress", &table.ingress), ("egress", &table.egress)] {
+            let pods = isolation.pods.iter().filter(|(pod, _)| is_own(pod));
+            let jumps = list(pods.map(|(pod, number)| format!("{pod} : jump {name}-{number}")));
+            if !jumps.is_empty() {
+                let _ = writeln!(text, "  map {name}{mark} {{ type {kind} : verdict; elements = {{ {jumps} }}; }}");
+            }
         }
     }
     text
@@ -95,39 +126,49 @@ fn maps(table: &Table) -> String {
 
 /// Where packets are looked at: after the addresses of Services have become those of pods, and before the sender's
 /// address changes. What a node sends to its own pods passes neither.
+///
+/// What a pod sends under an address that is not its own is dropped: there is no way back to it.
 fn hooks(table: &Table) -> String {
-    let is_there = |isolation: &Isolation| !isolation.pods.is_empty();
-    let (ingress, egress) = (is_there(&table.ingress), is_there(&table.egress));
+    let known = "    ct state established,related accept\n";
+    let forged = "    iifname \"veth*\" fib saddr . iif oif missing drop\n";
     let mut text = String::new();
-    if ingress || egress {
+    if table.is_guarded {
         text += "  chain forward {\n    type filter hook forward priority filter; policy accept;\n";
-        text += "    ct state established,related accept\n    ip saddr . ip daddr @itself accept\n";
-        text += if egress { "    ip saddr vmap @egress\n" } else { "" };
-        text += if ingress { "    ip daddr vmap @ingress\n" } else { "" };
+        text += &format!("{known}{forged}");
+        text += &looked_up(isolated(table), |word, mark| format!("{word} saddr . {word} daddr @itself{mark} accept"));
+        text += &looked_up(table.egress.pods.keys().copied(), |word, mark| format!("{word} saddr vmap @egress{mark}"));
+        text +=
+            &looked_up(table.ingress.pods.keys().copied(), |word, mark| format!("{word} daddr vmap @ingress{mark}"));
         text += "  }\n";
     }
-    if egress {
+    if !table.egress.pods.is_empty() {
         text += "  chain input {\n    type filter hook input priority filter; policy accept;\n";
-        text += "    ct state established,related accept\n    ip saddr vmap @egress\n";
-        // Which pod it is cannot be told: its address is its own choice.
-        text += "    iifname \"veth*\" meta nfproto ipv6 drop\n  }\n";
+        // Without these a pod does not find its node, as without ARP.
+        text += &format!("{known}    icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept\n{forged}");
+        text += &looked_up(table.egress.pods.keys().copied(), |word, mark| format!("{word} saddr vmap @egress{mark}"));
+        // Which pod it is cannot be told: an address of a link is its own choice.
+        text += "    iifname \"veth*\" ip6 saddr fe80::/10 drop\n  }\n";
     }
     text
 }
 
-/// The pods that are isolated, in order.
-pub(super) fn isolated(table: &Table) -> impl Iterator<Item = Ipv4Addr> {
-    let mut pods: Vec<Ipv4Addr> = table.ingress.pods.keys().chain(table.egress.pods.keys()).copied().collect();
-    pods.sort_unstable();
-    pods.dedup();
-    pods.into_iter()
+/// A rule for each family that these addresses are of.
+fn looked_up(pods: impl IntoIterator<Item = IpAddr>, rule: impl Fn(&str, &str) -> String) -> String {
+    let pods: Vec<IpAddr> = pods.into_iter().collect();
+    let there = FAMILIES.iter().filter(|family| pods.iter().any(family.is_own));
+    there.map(|family| format!("    {}\n", rule(family.word, family.mark))).collect()
+}
+
+/// The addresses of pods that are isolated.
+fn isolated(table: &Table) -> BTreeSet<IpAddr> {
+    table.ingress.pods.keys().chain(table.egress.pods.keys()).copied().collect()
 }
 
 fn list(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join(", ")
 }
 
-fn range<T: ToString>((first, last): (u32, u32), show: impl Fn(u32) -> T) -> String {
+fn range<T: ToString>((first, last): (u128, u128), show: impl Fn(u128) -> T) -> String {
     let (from, to) = (show(first).to_string(), show(last).to_string());
     if first == last { from } else { format!("{from}-{to}") }
 }

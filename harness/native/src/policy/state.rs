@@ -1,7 +1,7 @@
 //! What is known of the cluster.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::in_force::Seen;
 use super::objects::{Namespace, NetworkPolicy, Object, Pod};
@@ -32,14 +32,14 @@ pub(super) struct State {
     pub(super) namespaces: Store<Namespace>,
     pub(super) policies: Store<NetworkPolicy>,
     /// Addresses of this node's pods, by the pods' `uid`, from whoever gave them out.
-    announced: BTreeMap<String, Ipv4Addr>,
+    announced: BTreeMap<String, Vec<IpAddr>>,
 }
 
-/// A pod that has an address of its own.
+/// A pod, and an address of its own.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Located<'a> {
     pub(super) pod: &'a Pod,
-    pub(super) address: Ipv4Addr,
+    pub(super) address: IpAddr,
 }
 
 impl<T> Default for Store<T> {
@@ -80,8 +80,8 @@ impl State {
     }
 
     /// Takes what the network plugin says. It is asked for every sandbox of a pod, and knows before the pod's status does.
-    pub(super) fn announce(&mut self, uid: String, address: Ipv4Addr) {
-        self.announced.insert(uid, address);
+    pub(super) fn announce(&mut self, uid: String, addresses: Vec<IpAddr>) {
+        self.announced.insert(uid, addresses);
     }
 
     /// Forgets what was announced of pods that are gone.
@@ -97,13 +97,13 @@ impl State {
         self.namespaces.objects.get(&(String::new(), name.to_owned()))
     }
 
-    /// The pods with addresses, by address. One that has ended has given its address back; of two that still claim the
+    /// The pods with addresses, by each of them. One that has ended has given its address back; of two that still claim the
     /// same, it is the later one's, and that of one that is being deleted only when nobody else claims it.
-    pub(super) fn located(&self) -> BTreeMap<Ipv4Addr, Located<'_>> {
+    pub(super) fn located(&self) -> BTreeMap<IpAddr, Located<'_>> {
         let rank = |pod: &Pod| (pod.metadata.deletion_timestamp.is_none(), pod.metadata.creation_timestamp.clone());
-        let mut located: BTreeMap<Ipv4Addr, Located<'_>> = BTreeMap::new();
-        for pod in self.pods.iter() {
-            let Some(address) = self.address(pod) else { continue };
+        let mut located: BTreeMap<IpAddr, Located<'_>> = BTreeMap::new();
+        let addresses = self.pods.iter().flat_map(|pod| self.addresses(pod).into_iter().map(move |one| (pod, one)));
+        for (pod, address) in addresses {
             let here = located.get(&address);
             if here.is_none_or(|here| rank(here.pod) < rank(pod)) {
                 located.insert(address, Located { pod, address });
@@ -112,12 +112,12 @@ impl State {
         located
     }
 
-    fn address(&self, pod: &Pod) -> Option<Ipv4Addr> {
+    fn addresses(&self, pod: &Pod) -> Vec<IpAddr> {
         if pod.spec.host_network || ["Succeeded", "Failed"].contains(&pod.status.phase.as_str()) {
-            return None;
+            return Vec::new();
         }
-        let told = || pod.status.pod_ips.iter().find_map(|one| one.ip.parse().ok());
-        self.announced.get(&pod.metadata.uid).copied().or_else(told)
+        let told = || pod.status.pod_ips.iter().filter_map(|one| one.ip.parse().ok()).collect();
+        self.announced.get(&pod.metadata.uid).cloned().unwrap_or_else(told)
     }
 }
 
@@ -134,14 +134,13 @@ mod tests {
     }
 
     fn names(state: &State) -> Vec<(String, String)> {
-        let one =
-            |(address, located): (Ipv4Addr, Located<'_>)| (address.to_string(), located.pod.metadata.name.clone());
+        let one = |(address, located): (IpAddr, Located<'_>)| (address.to_string(), located.pod.metadata.name.clone());
         state.located().into_iter().map(one).collect()
     }
 
     fn pod(name: &str, address: &str) -> Value {
         json!({"metadata": {"name": name, "namespace": "a", "uid": name},
-            "status": {"phase": "Running", "podIPs": [{"ip": "fd00::1"}, {"ip": address}]}})
+            "status": {"phase": "Running", "podIPs": [{"ip": address}]}})
     }
 
     fn pair(address: &str, name: &str) -> (String, String) {
@@ -163,10 +162,17 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_is_at_each_of_its_addresses() {
+        let mut both = pod("p", "10.0.0.3");
+        both["status"]["podIPs"] = json!([{"ip": "10.0.0.3"}, {"ip": "fd00::3"}, {"ip": "none"}]);
+        assert_eq!(names(&state(json!([both]))), [pair("10.0.0.3", "p"), pair("fd00::3", "p")]);
+    }
+
+    #[test]
     fn what_was_announced_comes_before_what_the_status_says() {
         let mut state = state(json!([pod("p", "10.0.0.3"), {"metadata": {"name": "q", "uid": "q"}}]));
-        state.announce("q".into(), Ipv4Addr::new(10, 0, 0, 4));
-        state.announce("p".into(), Ipv4Addr::new(10, 0, 0, 5));
+        state.announce("q".into(), vec!["10.0.0.4".parse().unwrap()]);
+        state.announce("p".into(), vec!["10.0.0.5".parse().unwrap()]);
         assert_eq!(names(&state), [pair("10.0.0.4", "q"), pair("10.0.0.5", "p")]);
         state.forget("p");
         assert_eq!(names(&state), [pair("10.0.0.3", "p"), pair("10.0.0.4", "q")]);

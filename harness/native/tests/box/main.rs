@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test without the usual harness")]
 
 mod control;
+mod forged;
 mod host;
 mod lives;
 mod network;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use native::{Cache, doctor};
 
-const TESTS: [(&str, fn()); 25] = [
+const TESTS: [(&str, fn()); 26] = [
     ("pods_run_and_services_answer_in_two_boxes_side_by_side", lives::pods_run_and_services_answer),
     ("a_box_that_is_kept_lives_until_it_is_taken_down", lives::kept_until_taken_down),
     ("a_first_state_holds_what_it_was_given", lives::a_first_state_holds_what_it_was_given),
@@ -32,6 +33,7 @@ const TESTS: [(&str, fn()); 25] = [
     ("a_snapshot_of_etcd_is_restored_under_a_running_box", secrets::a_snapshot_is_restored),
     ("network_policies_are_enforced", network::policies_are_enforced),
     ("no_packet_slips_through_between_tables_or_before_the_first", network::no_packet_slips_through),
+    ("packets_under_an_address_that_is_anothers_go_nowhere", forged::forged_packets_go_nowhere),
     ("every_node_enforces_for_its_own_pods", network::every_node_enforces),
     ("an_enforcer_that_dies_is_reported_and_its_table_stays", network::an_enforcer_that_dies_is_reported),
     ("pods_of_two_nodes_reach_each_other", nodes::pods_of_two_nodes_reach_each_other),

@@ -64,29 +64,34 @@ fn deny(app: &str, direction: &str) -> String {
     )
 }
 
-struct Site(Running);
+pub(crate) struct Site(pub(crate) Running);
 
 impl Site {
-    /// The client is on the first node, the server on the last.
     fn start(name: &str, nodes: u8) -> Self {
-        let site = Self(start(name, BoxShape { enforce_network_policy: true, nodes, ..BoxShape::default() }));
+        Self::of(name, BoxShape { enforce_network_policy: true, nodes, ..BoxShape::default() })
+    }
+
+    /// The client is on the first node, the server on the last.
+    pub(crate) fn of(name: &str, shape: BoxShape) -> Self {
+        let nodes = shape.nodes;
+        let site = Self(start(name, shape));
         site.apply(&PODS.replace("LAST", &format!("node-{nodes}")));
         site.on(&["wait", "--for=condition=Ready", "pod/server", "pod/client", "--timeout=60s"]);
         site
     }
 
-    fn on(&self, args: &[&str]) -> String {
+    pub(crate) fn on(&self, args: &[&str]) -> String {
         kubectl(&cache(), &self.0, args).unwrap()
     }
 
-    fn apply(&self, manifests: &str) {
+    pub(crate) fn apply(&self, manifests: &str) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), manifests).unwrap();
         self.on(&["apply", "-f", &file.path().display().to_string()]);
     }
 
     /// Applies a policy, and waits until every node says that it is in force.
-    fn enforce(&self, manifest: &str, name: &str) {
+    pub(crate) fn enforce(&self, manifest: &str, name: &str) {
         self.apply(manifest);
         let version = self.on(&["get", "networkpolicy", name, "-o", "jsonpath={.metadata.resourceVersion}"]);
         let version: u64 = version.parse().unwrap();
@@ -110,7 +115,7 @@ impl Site {
     }
 
     /// For each target whether it is reached, and where it ends if not.
-    fn reach(&self, pod: &str, targets: &[String]) -> Vec<String> {
+    pub(crate) fn reach(&self, pod: &str, targets: &[String]) -> Vec<String> {
         let words = ["exec", pod, "--", "/probe", "reach", "--timeout", "400"];
         let words: Vec<&str> = words.into_iter().chain(targets.iter().map(String::as_str)).collect();
         outcomes(&self.on(&words))

@@ -1,7 +1,7 @@
 //! Clusters of policies: a fixed cast of pods, and policies about them.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{seldom, word};
-use crate::network::{End, NamedPort, Pod, PodName, Probe, Protocol, World};
+use crate::network::{End, Family, NamedPort, Pod, PodName, Probe, Protocol, World};
 
 /// The label that every namespace has of its own name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -40,16 +40,20 @@ const PODS: [Member; 8] = [
     ("one", "host", &[("app", "web")], 80),
 ];
 
-/// The pods, on so many nodes in turn, without policies. Addresses are those of a box; pods' own are made up, until
-/// the caller knows better. The last pod is on its node's network.
+/// The pods, on so many nodes in turn, without policies, at addresses of both families. Those of nodes are a box's; pods'
+/// own are made up, until the caller knows better. The last pod is on its node's network.
 #[must_use]
 pub fn cast(nodes: u8) -> World {
     let nodes = nodes.max(1);
-    let node = |at: u8| (format!("node-{at}"), IpAddr::V4(Ipv4Addr::new(10, 88, 0, at)));
+    let six = |subnet: u16, node: u8, at: u8| Ipv6Addr::new(0xfd00, 0x10, subnet, node.into(), 0, 0, 0, at.into());
+    let node = |at: u8| (format!("node-{at}"), vec![Ipv4Addr::new(10, 88, 0, at).into(), six(0x88, 0, at).into()]);
     let pod = |(at, (namespace, name, labels, web)): (u8, &Member)| Pod {
         name: PodName::new(*namespace, *name),
         labels: pairs(labels),
-        address: IpAddr::V4(Ipv4Addr::new(10, 244, 16 * (at % nodes), 2 + at)),
+        addresses: vec![
+            Ipv4Addr::new(10, 244, 16 * (at % nodes), 2 + at).into(),
+            six(0x244, at % nodes, 2 + at).into(),
+        ],
         node: format!("node-{}", 1 + at % nodes),
         host_network: *name == "host",
         ports: vec![
@@ -70,17 +74,20 @@ fn pairs(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
     labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Every pod to every pod of its own network, at every port that is listened to.
+/// Every pod to every pod of its own network, at every port that is listened to, over either family.
 #[must_use]
 pub fn probes(world: &World) -> Vec<Probe> {
     let mut probes = Vec::new();
     for from in &world.pods {
         for to in world.pods.iter().filter(|pod| !pod.host_network) {
-            probes.extend(LISTENED.map(|(port, protocol)| Probe {
-                from: End::Pod(from.name.clone()),
-                to: End::Pod(to.name.clone()),
-                port,
-                protocol,
+            probes.extend([Family::Ipv4, Family::Ipv6].into_iter().flat_map(|family| {
+                LISTENED.map(|(port, protocol)| Probe {
+                    from: End::Pod(from.name.clone()),
+                    to: End::Pod(to.name.clone()),
+                    port,
+                    protocol,
+                    family,
+                })
             }));
         }
     }
@@ -89,8 +96,8 @@ pub fn probes(world: &World) -> Vec<Probe> {
 
 /// One to five policies about a world's pods.
 pub fn policies(world: &World) -> impl Strategy<Value = Vec<NetworkPolicy>> + use<> {
-    let addresses: Vec<IpAddr> =
-        world.pods.iter().map(|pod| pod.address).chain(world.nodes.values().copied()).collect();
+    let of_pods = world.pods.iter().map(|pod| &pod.addresses);
+    let addresses: Vec<IpAddr> = of_pods.chain(world.nodes.values()).flatten().copied().collect();
     vec(policy(addresses), 1..=5).prop_map(|mut policies| {
         for (at, policy) in policies.iter_mut().enumerate() {
             policy.metadata.name = Some(format!("p{at}"));
@@ -151,15 +158,28 @@ fn peer(addresses: Vec<IpAddr>) -> impl Strategy<Value = NetworkPolicyPeer> {
 fn block(addresses: Vec<IpAddr>) -> impl Strategy<Value = IPBlock> {
     let inner = seldom(2, (select(addresses.clone()), select(vec![20_u8, 30, 31, 32])));
     (select(addresses), select(vec![0_u8, 8, 16, 20, 24, 30, 31, 32]), inner).prop_map(|(address, length, inner)| {
+        let length = long(address, length);
         let within = |(address, length): (IpAddr, u8), outer: &IPBlock| {
+            let length = long(address, length);
             let hole = masked(address, length);
-            let outside = masked(address, outer_length(outer)) != outer.cidr;
-            (length > outer_length(outer) && !outside).then(|| vec![hole])
+            let is_within = length > outer_length(outer) && masked(address, outer_length(outer)) == outer.cidr;
+            is_within.then(|| vec![hole])
         };
         let mut block = IPBlock { cidr: masked(address, length), except: None };
         block.except = inner.and_then(|inner| within(inner, &block));
         block
     })
+}
+
+/// The length of a block of IPv4, or what comes closest to it in IPv6, whose pods differ in the last bits and whose nodes'
+/// networks in those before the last 64.
+fn long(address: IpAddr, length: u8) -> u8 {
+    match (address, length) {
+        (IpAddr::V4(_), _) | (IpAddr::V6(_), 0) => length,
+        (IpAddr::V6(_), 16) => 48,
+        (IpAddr::V6(_), 20) => 64,
+        (IpAddr::V6(_), _) => 96 + length,
+    }
 }
 
 fn outer_length(block: &IPBlock) -> u8 {
@@ -173,7 +193,10 @@ fn masked(address: IpAddr, length: u8) -> String {
             let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
             format!("{}/{length}", Ipv4Addr::from_bits(address.to_bits() & mask))
         }
-        IpAddr::V6(address) => format!("{address}/128"),
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+            format!("{}/{length}", Ipv6Addr::from_bits(address.to_bits() & mask))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::policy::{Far, Policy, Rule, Target};
-use super::{End, Free, Gate, Pod, PodName, Probe, Verdict, World};
+use super::{End, Family, Free, Gate, Pod, PodName, Probe, Verdict, World};
 use crate::Error;
 use crate::selector::Labels;
 
@@ -15,7 +15,7 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 #[derive(Clone, Debug)]
 pub struct Network {
     namespaces: BTreeMap<String, Labels>,
-    nodes: BTreeMap<String, IpAddr>,
+    nodes: BTreeMap<String, Vec<IpAddr>>,
     pods: BTreeMap<PodName, Isolated>,
     policies: Vec<Policy>,
 }
@@ -62,9 +62,9 @@ impl Network {
     /// Whether a connection is let through.
     ///
     /// # Errors
-    /// When one of its ends is a pod or node that the world does not have.
+    /// When one of its ends is a pod or node that the world does not have, or has no address of the family.
     pub fn decide(&self, probe: &Probe) -> Result<Verdict, Error> {
-        let (from, to) = (self.party(&probe.from)?, self.party(&probe.to)?);
+        let (from, to) = (self.party(&probe.from, probe.family)?, self.party(&probe.to, probe.family)?);
         if let Some(why) = exempt(&from, &to) {
             return Ok(Verdict { egress: Gate::Free(why), ingress: Gate::Free(why) });
         }
@@ -76,21 +76,22 @@ impl Network {
         Ok(Verdict { egress: egress.unwrap_or(no_pod.clone()), ingress: ingress.unwrap_or(no_pod) })
     }
 
-    fn party(&self, end: &End) -> Result<Party<'_>, Error> {
+    fn party(&self, end: &End, family: Family) -> Result<Party<'_>, Error> {
         let unknown = |kind, name: &dyn ToString| Error::Unknown { kind, name: name.to_string() };
+        let of = |addresses: &[IpAddr]| family.among(addresses).ok_or_else(|| unknown("address of the family at", end));
         let node = |name: &str| {
-            let (name, address) = self.nodes.get_key_value(name).ok_or_else(|| unknown("node", &name))?;
-            Ok(Party { address: *address, node: Some(name), pod: None })
+            let (name, addresses) = self.nodes.get_key_value(name).ok_or_else(|| unknown("node", &name))?;
+            Ok(Party { address: of(addresses)?, node: Some(name), pod: None })
         };
         match end {
-            End::Outside(address) => Ok(Party { address: *address, node: None, pod: None }),
+            End::Outside(address) => Ok(Party { address: of(&[*address])?, node: None, pod: None }),
             End::Node(name) => node(name),
             End::Pod(name) => {
                 let found = self.pods.get(name).ok_or_else(|| unknown("pod", name))?;
                 if found.pod.host_network {
                     return node(&found.pod.node);
                 }
-                Ok(Party { address: found.pod.address, node: Some(&found.pod.node), pod: Some(found) })
+                Ok(Party { address: of(&found.pod.addresses)?, node: Some(&found.pod.node), pod: Some(found) })
             }
         }
     }

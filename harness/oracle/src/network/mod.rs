@@ -4,7 +4,8 @@
 //! What the API leaves open is taken as the box takes it:
 //! * A probe goes to a pod, a node or an address outside; one to a Service is one to the pod behind it, at the pod's own
 //!   port.
-//! * A block of addresses is compared with the address that the packet carries, be it a pod's.
+//! * A block of addresses is compared with the address that the packet carries, be it a pod's; a selector selects a pod
+//!   at each of its addresses.
 //! * A named port is looked up at the pod the packet goes to, whatever kind of peer the rule names. Where it goes to no
 //!   pod, no name is known.
 //! * A pod on the host's network is its node: no selector selects it, and no policy isolates it.
@@ -31,8 +32,8 @@ pub use verdict::{Free, Gate, Verdict};
 pub struct World {
     /// Labels of namespaces, by name. That of the name itself is added, as the API server does.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
-    /// Addresses of nodes, by name.
-    pub nodes: BTreeMap<String, IpAddr>,
+    /// Addresses of nodes, by name: one of each family that the cluster has.
+    pub nodes: BTreeMap<String, Vec<IpAddr>>,
     /// Pods that run.
     pub pods: Vec<Pod>,
     /// Policies.
@@ -46,8 +47,8 @@ pub struct Pod {
     pub name: PodName,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its own address; not looked at where it is on the host's network.
-    pub address: IpAddr,
+    /// Its own addresses, one of each family that the cluster has; not looked at where it is on the host's network.
+    pub addresses: Vec<IpAddr>,
     /// The node it runs on.
     pub node: String,
     /// Whether it shares its node's network.
@@ -110,6 +111,24 @@ impl fmt::Display for Protocol {
     }
 }
 
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4.
+    #[default]
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl Family {
+    /// The one of these addresses that is of this family.
+    #[must_use]
+    pub fn among(self, addresses: &[IpAddr]) -> Option<IpAddr> {
+        addresses.iter().copied().find(|address| address.is_ipv6() == (self == Self::Ipv6))
+    }
+}
+
 /// One end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum End {
@@ -142,10 +161,13 @@ pub struct Probe {
     pub port: u16,
     /// By which protocol.
     pub protocol: Protocol,
+    /// Over addresses of which family.
+    pub family: Family,
 }
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} → {} {}/{}", self.from, self.to, self.protocol, self.port)
+        let family = if self.family == Family::Ipv6 { " over IPv6" } else { "" };
+        write!(f, "{} → {} {}/{}{family}", self.from, self.to, self.protocol, self.port)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Files, named, placed};
 use crate::Error;
 use crate::generate::network::LISTENED;
-use crate::network::{Disagreement, End, Pod, PodName, Protocol, World};
+use crate::network::{Disagreement, End, Family, Pod, PodName, Protocol, World};
 
 /// How many cells are told of in words; each is a step all the same.
 const TOLD: usize = 3;
@@ -28,8 +28,12 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
     let tried = cells.iter().enumerate().map(|(at, (cell, from, to))| step(at, cell, from, to));
     let mut said: Vec<String> = cells.iter().take(TOLD).map(|(cell, ..)| cell.to_string()).collect();
     said.extend(cells.len().checked_sub(TOLD).filter(|more| *more > 0).map(|more| format!("So it is in {more} more")));
-    let address = |pod: &Pod| format!("{} {}", pod.name, pod.address);
-    let addresses = world.pods.iter().map(address).collect::<Vec<_>>().join(", ");
+    let at = |pod: &Pod| {
+        let addresses: Vec<String> = pod.addresses.iter().map(ToString::to_string).collect();
+        format!("{} {}", pod.name, addresses.join(" and "))
+    };
+    let addresses = world.pods.iter().map(at).collect::<Vec<_>>().join(", ");
+    let dual_stack = world.nodes.values().any(|addresses| Family::Ipv6.among(addresses).is_some());
     let mut policies = json!({"apply": ["pods.yaml", "policies.yaml"]});
     if cells.iter().all(|(cell, ..)| cell.says.reached()) {
         policies["ineffective"] = true.into();
@@ -37,7 +41,7 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
     let scenario = json!({
         "scenario": "v1",
         "why": format!("{}. The addresses were: {addresses}.", said.join(". ")),
-        "cluster": {"nodes": world.nodes.len(), "enforce-network-policy": true},
+        "cluster": {"nodes": world.nodes.len(), "enforce-network-policy": true, "dual-stack": dual_stack},
         "worlds": {"bare": {"apply": ["pods.yaml"]}, "policies": policies},
         "steps": started.chain(tried).collect::<Vec<_>>(),
     });
@@ -71,9 +75,13 @@ fn step(at: usize, cell: &Disagreement, from: &PodName, to: &PodName) -> Value {
     };
     let place = named(&to.namespace).replace("$(namespace)", "");
     let place = if place.is_empty() { to.name.clone() } else { format!("{place}/{}", to.name) };
+    let host = match cell.probe.family {
+        Family::Ipv4 => format!("$(pod-ip:{place})"),
+        Family::Ipv6 => format!("[$(pod-ipv6:{place})]"),
+    };
     let expected = if cell.says.reached() { json!("reached") } else { json!({"blocked": {"at": stage}}) };
     json!({"id": format!("cell-{at}"), "namespace": named(&from.namespace),
-        "do": {"reach": {"from": from.name, "to": format!("{scheme}://$(pod-ip:{place}):{}", cell.probe.port)}},
+        "do": {"reach": {"from": from.name, "to": format!("{scheme}://{host}:{}", cell.probe.port)}},
         "expect-in": {"bare": "reached", "policies": expected}})
 }
 

@@ -50,7 +50,7 @@ async fn run(wanted: impl Fn(&str) -> bool) -> bool {
     }
     if wanted(NETWORK) {
         let usual = ResolvedShape { audit: ResolvedAudit::None, ..ResolvedShape::usual("1.36") };
-        let shape = ResolvedShape { nodes: network::NODES, enforce_network_policy: true, ..usual };
+        let shape = ResolvedShape { nodes: network::NODES, enforce_network_policy: true, dual_stack: true, ..usual };
         let cluster = start("enforces", &shape).await;
         passed &= told(NETWORK, network::compare(&cluster).await);
         cluster.down().await.unwrap();

@@ -1,9 +1,10 @@
 //! Policies against what a box's nodes enforce: every pod of the cast tries every other at every port, for each set of
-//! policies anew.
+//! policies anew, over IPv4 and over IPv6.
 //!
 //! What a pod sends to its own node is not tried: by the API's own word nobody can block it, and the box does.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use cluster::Cluster;
@@ -183,10 +184,11 @@ impl<'a> Arena<'a> {
 
     fn target(&self, probe: &Probe) -> String {
         let End::Pod(to) = &probe.to else { panic!("{probe}") };
-        let address = self.world.pods.iter().find(|pod| pod.name == *to).unwrap().address;
+        let to = self.world.pods.iter().find(|pod| pod.name == *to).unwrap();
+        let at = SocketAddr::new(probe.family.among(&to.addresses).unwrap(), probe.port);
         match probe.protocol {
-            Protocol::Udp => format!("udp://{address}:{}", probe.port),
-            _ => format!("tcp://{address}:{}", probe.port),
+            Protocol::Udp => format!("udp://{at}"),
+            _ => format!("tcp://{at}"),
         }
     }
 
@@ -230,7 +232,7 @@ async fn created(cluster: &Cluster, path: &str, object: &Value) {
     .await;
 }
 
-/// Waits until a pod runs, and takes its address; its newest version.
+/// Waits until a pod runs, and takes its addresses; its newest version.
 async fn running(cluster: &Cluster, pod: &mut Pod) -> u64 {
     let path = format!("/api/v1/namespaces/{}/pods/{}", pod.name.namespace, pod.name.name);
     let mut newest = 0;
@@ -238,9 +240,9 @@ async fn running(cluster: &Cluster, pod: &mut Pod) -> u64 {
         let seen = must(cluster, "GET", &path, &Value::Null).await;
         let ready = seen["status"]["conditions"].as_array().into_iter().flatten();
         let ready = ready.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
-        match seen["status"]["podIP"].as_str() {
-            Some(address) if ready => {
-                pod.address = address.parse().unwrap();
+        match seen["status"]["podIPs"].as_array() {
+            Some(addresses) if ready => {
+                pod.addresses = addresses.iter().map(|one| one["ip"].as_str().unwrap().parse().unwrap()).collect();
                 newest = version(&seen);
                 Ok(())
             }

@@ -18,6 +18,8 @@ pub(crate) struct Config {
     pub(crate) ndots: usize,
     /// Ask over TCP from the beginning.
     pub(crate) over_tcp: bool,
+    /// The addresses that are asked for: those of IPv4 or those of IPv6.
+    pub(crate) kind: Kind,
 }
 
 /// What a name stands for.
@@ -33,7 +35,7 @@ pub(crate) struct Found {
 impl Config {
     /// Reads `resolv.conf`; what is not understood is passed over.
     pub(crate) fn read(text: &str) -> Self {
-        let mut config = Self { servers: Vec::new(), search: Vec::new(), ndots: 1, over_tcp: false };
+        let mut config = Self { servers: Vec::new(), search: Vec::new(), ndots: 1, over_tcp: false, kind: Kind::A };
         for line in text.lines() {
             let mut words = line.split_whitespace();
             match words.next() {
@@ -81,7 +83,8 @@ pub(crate) fn addresses(host: &str, config: &Config, patience: Duration) -> Resu
     if let Ok(address) = host.parse() {
         return Ok(found(vec![address]));
     }
-    let hosts = in_hosts(&std::fs::read_to_string("/etc/hosts").unwrap_or_default(), host);
+    let mut hosts = in_hosts(&std::fs::read_to_string("/etc/hosts").unwrap_or_default(), host);
+    hosts.retain(|address| address.is_ipv6() == (config.kind == Kind::Aaaa));
     if hosts.is_empty() { lookup(host, config, patience) } else { Ok(found(hosts)) }
 }
 
@@ -117,7 +120,7 @@ pub(crate) fn lookup(name: &str, config: &Config, patience: Duration) -> Result<
 fn ask_all(name: &str, config: &Config, patience: Duration) -> Result<(Message, SocketAddr, bool), Reason> {
     let mut last = Reason::NotAsked;
     for server in &config.servers {
-        match ask(name, *server, config.over_tcp, patience) {
+        match ask(name, *server, config, patience) {
             Ok((message, over_tcp)) => return Ok((message, *server, over_tcp)),
             Err(reason) => last = reason,
         }
@@ -126,14 +129,14 @@ fn ask_all(name: &str, config: &Config, patience: Duration) -> Result<(Message, 
 }
 
 /// Asks one server; over TCP too, where its answer does not fit into UDP.
-fn ask(name: &str, server: SocketAddr, over_tcp: bool, patience: Duration) -> Result<(Message, bool), Reason> {
+fn ask(name: &str, server: SocketAddr, config: &Config, patience: Duration) -> Result<(Message, bool), Reason> {
     let id = u16::try_from(RandomState::new().build_hasher().finish() & 0xffff).unwrap_or_default();
-    let query = codec::query(id, name, Kind::A).ok_or(Reason::NotAsked)?;
+    let query = codec::query(id, name, config.kind).ok_or(Reason::NotAsked)?;
     let dns_reason = |fault: io::Error| match Reason::of(&fault) {
         Reason::TimedOut => Reason::NoAnswer,
         reason => reason,
     };
-    if !over_tcp {
+    if !config.over_tcp {
         let message = by_udp(&query, name, server, patience).map_err(dns_reason)?;
         if !message.is_truncated {
             return Ok((message, false));

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::target::{Scheme, Target};
 use super::{At, Fault, Reason};
+use crate::dns::codec::Kind;
 use crate::dns::resolve::{self, Config, unspecified};
 use crate::tls;
 
@@ -53,7 +54,7 @@ pub(super) fn attempt(target: &Target, patience: Duration) -> Outcome {
 }
 
 fn ask_dns(target: &Target, patience: Duration, facts: &mut Map<String, Value>) -> Result<(), Fault> {
-    let config = Config { over_tcp: target.tcp, ..Config::own() };
+    let config = Config { over_tcp: target.tcp, kind: kind(target), ..Config::own() };
     let config = match target.server {
         Some(server) => Config { servers: vec![server], search: Vec::new(), ..config },
         None => config,
@@ -66,6 +67,11 @@ fn ask_dns(target: &Target, patience: Duration, facts: &mut Map<String, Value>) 
     facts.insert("addresses".into(), json!(addresses));
     note_server(found.server, facts);
     Ok(())
+}
+
+/// What is asked for of a name.
+fn kind(target: &Target) -> Kind {
+    if target.ipv6 { Kind::Aaaa } else { Kind::A }
 }
 
 fn note_servers(config: &Config, facts: &mut Map<String, Value>) {
@@ -87,7 +93,7 @@ pub(super) fn address(
     patience: Duration,
     facts: &mut Map<String, Value>,
 ) -> Result<SocketAddr, Fault> {
-    let config = Config::own();
+    let config = Config { kind: kind(target), ..Config::own() };
     let found = resolve::addresses(&target.host, &config, patience).inspect_err(|_| note_servers(&config, facts))?;
     note_server(found.server, facts);
     let first = found.addresses.first().ok_or(Fault::new(At::Dns, Reason::NoAddress))?;

@@ -32,6 +32,8 @@ pub(crate) struct Target {
     pub(crate) server: Option<SocketAddr>,
     /// DNS over TCP from the beginning.
     pub(crate) tcp: bool,
+    /// A name's IPv6 addresses are asked for, not its IPv4 ones.
+    pub(crate) ipv6: bool,
 }
 
 /// Whom a TLS client believes.
@@ -83,8 +85,9 @@ impl Target {
         if host.is_empty() {
             return Err(wrong("names no host"));
         }
-        let (tls, by) = (Trust::default(), None);
-        let mut target = Self { text: text.into(), scheme, host, port, path, open: false, by, tls, server, tcp: false };
+        let (tls, by, ipv6) = (Trust::default(), None, false);
+        let mut target =
+            Self { text: text.into(), scheme, host, port, path, open: false, by, tls, server, tcp: false, ipv6 };
         for option in options.split('&').filter(|option| !option.is_empty()) {
             target.option(option).ok_or_else(|| wrong(&format!("has an option `{option}` that it cannot have")))?;
         }
@@ -98,6 +101,7 @@ impl Target {
             ("open", None) if matches!(self.scheme, Scheme::Tcp | Scheme::Tls) => self.open = true,
             ("by", Some(name)) if self.scheme != Scheme::Dns => self.by = Some(name),
             ("tcp", None) if self.scheme == Scheme::Dns => self.tcp = true,
+            ("ipv6", None) => self.ipv6 = true,
             ("insecure", None) if is_tls => self.tls.insecure = true,
             ("name", name @ Some(_)) if is_tls => self.tls.name = name,
             ("authority", word @ Some(_)) if is_tls => self.tls.authority = word,
@@ -139,6 +143,7 @@ mod tests {
         assert_eq!(target.tls.name.as_deref(), Some("db"));
         let target = Target::read("dns://db.shop@10.0.0.1:5353?tcp").unwrap();
         assert_eq!((target.host.as_str(), target.server), ("db.shop", "10.0.0.1:5353".parse().ok()));
+        assert!(Target::read("udp://db.shop:53?ipv6").unwrap().ipv6);
         assert_eq!(Target::read("dns://db@10.0.0.1").unwrap().server, "10.0.0.1:53".parse().ok());
     }
 
