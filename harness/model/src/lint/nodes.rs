@@ -1,10 +1,14 @@
-//! Nodes: a cluster has those that a scenario names, and the first one is left alone.
+//! Nodes: a cluster has those that a scenario names, with addresses of the families that it asks for, and the first one is
+//! left alone.
 
 use super::Notes;
 use crate::{Action, Node, Record, Scenario, World, names};
 
 /// The most nodes that a box has.
 const MOST: u8 = 3;
+
+/// What stands for an address that only a dual-stack cluster has.
+const OF_IPV6: [&str; 3] = ["$(pod-ipv6:", "$(service-ipv6:", "$(node-ipv6"];
 
 impl Notes<'_> {
     pub(super) fn nodes(&mut self) {
@@ -16,6 +20,7 @@ impl Notes<'_> {
         }
         for (name, world) in &scenario.worlds {
             self.named(name, world);
+            self.families(name, world);
         }
         for step in &scenario.steps {
             if let Action::Node(node) = &step.action
@@ -27,12 +32,29 @@ impl Notes<'_> {
         }
     }
 
+    /// An address of IPv6 is there only where the cluster has both families.
+    fn families(&mut self, name: &str, world: &World) {
+        if self.loaded.scenario.shape(world).dual_stack {
+            return;
+        }
+        let texts = self.texts();
+        if let Some(asked) = OF_IPV6.iter().find(|asked| texts.iter().any(|text| text.contains(**asked))) {
+            let what = format!("the scenario asks for an IPv6 address, and the cluster of world `{name}` has none");
+            self.say(asked, what, "`cluster: { dual-stack: true }`");
+        }
+    }
+
+    /// The scenario, and what it applies.
+    fn texts(&self) -> Vec<String> {
+        let manifests = self.loaded.manifests.values().flatten().map(|manifest| manifest.object.to_string());
+        manifests.chain([self.loaded.text.clone()]).collect()
+    }
+
     /// Every node that is named has to be there.
     fn named(&mut self, name: &str, world: &World) {
         let scenario = &self.loaded.scenario;
         let nodes = scenario.shape(world).nodes;
-        let manifests = self.loaded.manifests.values().flatten().map(|manifest| manifest.object.to_string());
-        let texts: Vec<String> = manifests.chain([self.loaded.text.clone()]).collect();
+        let texts = self.texts();
         let by_number = texts.iter().flat_map(|text| names::named(text, "node")).map(str::to_owned);
         let mut asked: Vec<String> = by_number.chain(by_name(scenario, name)).collect();
         asked.sort();
@@ -91,6 +113,16 @@ mod tests {
             let wanted = format!("the scenario names the node `{node}`, and the cluster of world `bare` has 1");
             assert!(found.contains(&wanted), "{wanted}: {found:?}");
         }
+    }
+
+    #[test]
+    fn an_ipv6_address_needs_a_cluster_that_has_them() {
+        let steps = "worlds: { bare: {} }\nsteps:\n\
+            - { id: a, do: { create: pod.yaml }, expect: admitted }\n\
+            - { id: b, do: { reach: { from: a, to: 'tcp://[$(node-ipv6:2)]:80' } }, expect: reached }\n";
+        let wanted = "the scenario asks for an IPv6 address, and the cluster of world `bare` has none";
+        assert_eq!(findings(&format!("cluster: {{ nodes: 2 }}\n{steps}")), [wanted]);
+        assert_eq!(findings(&format!("cluster: {{ nodes: 2, dual-stack: true }}\n{steps}")), Vec::<String>::new());
     }
 
     #[test]
