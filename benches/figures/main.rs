@@ -42,7 +42,8 @@ enum Figure {
         #[arg(long, default_value_t = 10)]
         runs: usize,
     },
-    /// Starts boxes of one, two and three nodes in turn, each up to a pod Running on every node.
+    /// Starts boxes of one, two and three nodes, and one with IPv6 beside IPv4, in turn, each up to a pod Running on every
+    /// node.
     Nodes {
         /// How many of each.
         #[arg(long, default_value_t = 5)]

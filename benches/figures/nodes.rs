@@ -1,4 +1,5 @@
-//! How long boxes of one, two and three nodes take, in turn: until all nodes are Ready, and until a pod runs on each.
+//! How long boxes of one, two and three nodes take, and one of one node with IPv6 beside IPv4, in turn: until all nodes are
+//! Ready, and until a pod runs on each.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -15,41 +16,46 @@ use crate::stats::Spread;
 const READY: &str = "nodes-ready";
 const PODS: &str = "pod-on-each-running";
 
-/// A number of nodes, what was measured, and milliseconds.
-type Row = (u8, &'static str, f64);
+/// A box: how many nodes, and how many families of addresses.
+type Kind = (u8, u8);
+
+const KINDS: [Kind; 4] = [(1, 1), (2, 1), (3, 1), (1, 2)];
+
+/// A box, what was measured, and milliseconds.
+type Row = (Kind, &'static str, f64);
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
 pub(crate) async fn measure(boxes: &Boxes<'_>, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
-    let counts = 1..=native::MOST_NODES;
-    for nodes in counts.clone() {
-        drop(start(boxes, nodes).await?); // makes the first state
+    for kind in KINDS {
+        drop(start(boxes, kind).await?); // makes the first state
     }
-    let mut csv = String::from("run,nodes,milestone,ms\n");
+    let mut csv = String::from("run,nodes,families,milestone,ms\n");
     let mut rows: Vec<Row> = Vec::new();
     for run in 1..=runs {
-        for nodes in counts.clone() {
-            for row in one(boxes, nodes).await? {
-                writeln!(csv, "{run},{},{},{:.2}", row.0, row.1, row.2)?;
+        for kind in KINDS {
+            for row in one(boxes, kind).await? {
+                writeln!(csv, "{run},{},{},{},{:.2}", kind.0, kind.1, row.1, row.2)?;
                 rows.push(row);
             }
         }
     }
     std::fs::write(out.join("nodes.csv"), csv)?;
     for what in [READY, PODS] {
-        let of = |nodes: u8| {
-            Spread::of(rows.iter().filter(|row| (row.0, row.1) == (nodes, what)).map(|row| row.2).collect())
+        let of = |kind: Kind| {
+            Spread::of(rows.iter().filter(|row| (row.0, row.1) == (kind, what)).map(|row| row.2).collect())
         };
-        let one = of(1).map_or(f64::NAN, |spread| spread.median);
-        for (nodes, spread) in counts.clone().filter_map(|nodes| Some((nodes, of(nodes)?))) {
-            println!("{what:20} {nodes} node(s) {spread}  over one: {:.2}", spread.median / one);
+        let one = of(KINDS[0]).map_or(f64::NAN, |spread| spread.median);
+        for ((nodes, families), spread) in KINDS.into_iter().filter_map(|kind| Some((kind, of(kind)?))) {
+            let over = spread.median / one;
+            println!("{what:20} {nodes} node(s), {families} families {spread}  over the first: {over:.2}");
         }
     }
     Ok(())
 }
 
-async fn one(boxes: &Boxes<'_>, nodes: u8) -> Result<[Row; 2], Box<dyn Error>> {
+async fn one(boxes: &Boxes<'_>, kind: Kind) -> Result<[Row; 2], Box<dyn Error>> {
     let began = Instant::now();
-    let cluster = start(boxes, nodes).await?;
+    let (cluster, nodes) = (start(boxes, kind).await?, kind.0);
     let ready = cluster.milestones().into_iter().find(|(name, _)| name == "node-ready").map(|(_, at)| at);
     for node in 1..=nodes {
         create(&cluster, node).await?;
@@ -60,12 +66,12 @@ async fn one(boxes: &Boxes<'_>, nodes: u8) -> Result<[Row; 2], Box<dyn Error>> {
     let pods = began.elapsed();
     cluster.down().await?;
     let millis = |time: Duration| time.as_secs_f64() * 1000.0;
-    Ok([(nodes, READY, millis(ready.ok_or("no node was Ready")?)), (nodes, PODS, millis(pods))])
+    Ok([(kind, READY, millis(ready.ok_or("no node was Ready")?)), (kind, PODS, millis(pods))])
 }
 
-async fn start(boxes: &Boxes<'_>, nodes: u8) -> Result<Cluster, cluster::Error> {
-    let shape = ResolvedShape { nodes, ..ResolvedShape::usual("1.36") };
-    boxes.start_as(&format!("figures-nodes-{nodes}"), &shape).await
+async fn start(boxes: &Boxes<'_>, (nodes, families): Kind) -> Result<Cluster, cluster::Error> {
+    let shape = ResolvedShape { nodes, dual_stack: families == 2, ..ResolvedShape::usual("1.36") };
+    boxes.start_as(&format!("figures-nodes-{nodes}-{families}"), &shape).await
 }
 
 const AT: &str = "/api/v1/namespaces/default/pods";
