@@ -124,6 +124,27 @@ fn the_node_serves_as_many_pods_as_it_has_addresses_for() {
 }
 
 #[test]
+fn a_second_family_reaches_whoever_gives_out_addresses() {
+    let wanted = [
+        ("kube-apiserver", "--service-cluster-ip-range=10.96.0.0/16", ",fd00:10:96::/112"),
+        ("kube-controller-manager", "--cluster-cidr=10.244.0.0/16", ",fd00:10:244::/48"),
+        ("kubelet", "--node-ip=10.88.0.1", ",fd00:10:88::1"),
+    ];
+    for dual_stack in [false, true] {
+        let shape = BoxShape { dual_stack, ..BoxShape::default() };
+        let (processes, files) = (all(&shape), with(&shape, |blueprint| blueprint.files().unwrap()));
+        for (name, four, six) in wanted {
+            let flag = if dual_stack { format!("{four}{six}") } else { four.to_owned() };
+            assert!(args(&processes, name).contains(&flag), "{name}: {flag}");
+        }
+        let has_six =
+            |name: &str, text: &str| files.iter().find(|file| file.path.ends_with(name)).unwrap().text.contains(text);
+        let given_out = ["fd00:10:244:0::/64", "::/0"].map(|text| has_six("10-box.conflist", text));
+        assert_eq!((given_out, has_six("kube-proxy.yaml", "fd00:10:244::/48")), ([dual_stack; 2], dual_stack));
+    }
+}
+
+#[test]
 fn enforcers_are_there_when_they_are_asked_for_and_the_last_plugin_tells_them_of_pods() {
     let shape = BoxShape { enforce_network_policy: true, ..BoxShape::default() };
     let (enforcers, files) = with(&shape, |blueprint| (blueprint.enforcers(), blueprint.files().unwrap()));

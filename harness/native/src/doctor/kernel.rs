@@ -44,7 +44,7 @@ fn judge_rights(status: &str, confined: bool) -> Finding {
 }
 
 pub(super) fn check() -> Vec<Finding> {
-    vec![namespaces(), overlay(), groups(), watches(), veth(), nftables(), ipv6()]
+    vec![namespaces(), overlay(), groups(), watches(), veth(), nftables()]
 }
 
 fn namespaces() -> Finding {
@@ -94,12 +94,6 @@ fn veth() -> Finding {
 fn nftables() -> Finding {
     let nft = "nft add table ip probe && nft 'add chain ip probe c { type nat hook prerouting priority 0; }'";
     tried("nftables with NAT", nft, "Services are made of them", "modprobe -a nf_tables nft_chain_nat")
-}
-
-/// A box does without, but for one that is asked to have both families.
-fn ipv6() -> Finding {
-    let why = if Path::new("/proc/sys/net/ipv6").exists() { "there" } else { "not there: no box is dual-stack" };
-    Finding::good("IPv6", why)
 }
 
 /// Tries a line of shell in network namespaces of its own.

@@ -112,10 +112,9 @@ impl fmt::Display for Protocol {
 }
 
 /// A family of addresses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// IPv4.
-    #[default]
     Ipv4,
     /// IPv6.
     Ipv6,
