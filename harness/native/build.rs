@@ -1,42 +1,57 @@
-//! Builds `probe`, the program of the box's own image, as a static binary that `native` carries inside itself.
+//! Lists the sources of the probe, the program of the box's own image, so that `native` carries them inside itself and can
+//! build it as a component. It is not built here: a cargo within a cargo does not find what the outer one has not fetched.
 
 use std::env;
+use std::fmt::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+/// The packages of the probe's workspace.
+const MEMBERS: [&str; 2] = ["harness/probe", "harness/agent"];
 
 fn main() {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR")).join("../..");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
-    let target = env::var("TARGET").expect("cargo sets TARGET");
-    let probe = here.join("../probe");
+    println!("cargo::rustc-env=GAUNTLET_TARGET={}", env::var("TARGET").expect("cargo sets TARGET"));
     println!("cargo::rerun-if-changed=build.rs");
-    for part in [&probe, &here.join("../agent")] {
-        println!("cargo::rerun-if-changed={}", part.join("src").display());
-        println!("cargo::rerun-if-changed={}", part.join("Cargo.toml").display());
+    let mut files = vec!["Cargo.lock".to_owned()];
+    for member in MEMBERS {
+        files.push(format!("{member}/Cargo.toml"));
+        list(&root, &format!("{member}/src"), &mut files);
+        println!("cargo::rerun-if-changed={}", root.join(member).join("src").display());
     }
-    let binary = build(&probe, &out.join("probe"), &target);
-    println!("cargo::rustc-env=GAUNTLET_PROBE={}", binary.display());
+    let mut code = format!("&[(\"Cargo.toml\", {:?}),", manifest(&root.join("Cargo.toml")));
+    for file in files {
+        let path = root.join(&file);
+        println!("cargo::rerun-if-changed={}", path.display());
+        write!(code, "({file:?}, include_str!({:?})),", path.display().to_string()).expect("a string takes all");
+    }
+    code.push(']');
+    fs::write(out.join("probe_source.rs"), code).expect("the output folder can be written");
 }
 
-/// Calls cargo once more: the outer build's flags and wrappers are not for this one.
-fn build(probe: &Path, target_dir: &Path, target: &str) -> PathBuf {
-    let status = Command::new(env::var_os("CARGO").expect("cargo sets CARGO"))
-        .args(["build", "--release", "--quiet", "--locked", "--offline", "--bin", "probe", "--target", target])
-        .arg("--manifest-path")
-        .arg(probe.join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(target_dir)
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("RUSTC_WRAPPER")
-        .env_remove("RUSTC_WORKSPACE_WRAPPER")
-        .env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static")
-        .env("CARGO_PROFILE_RELEASE_PANIC", "abort")
-        .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
-        .env("CARGO_PROFILE_RELEASE_LTO", "true")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s")
-        .status()
-        .expect("cargo starts");
-    assert!(status.success(), "the static probe does not build");
-    target_dir.join(target).join("release/probe")
+/// The workspace's manifest with these members alone. Dependencies that only others use may stay in its table.
+fn manifest(path: &Path) -> String {
+    println!("cargo::rerun-if-changed={}", path.display());
+    let text = fs::read_to_string(path).expect("the workspace has a manifest");
+    let lines = text.lines().filter(|line| !line.starts_with("default-members"));
+    let lines = lines.map(|line| match line.starts_with("members") {
+        true => format!("members = {MEMBERS:?}"),
+        false => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The files below a folder, in order.
+fn list(root: &Path, folder: &str, files: &mut Vec<String>) {
+    let entries = fs::read_dir(root.join(folder)).expect("the sources are there");
+    let mut names: Vec<_> = entries.map(|entry| entry.expect("a folder can be listed")).collect();
+    names.sort_by_key(fs::DirEntry::file_name);
+    for entry in names {
+        let path = format!("{folder}/{}", entry.file_name().to_str().expect("sources have plain names"));
+        match entry.path().is_dir() {
+            true => list(root, &path, files),
+            false => files.push(path),
+        }
+    }
 }

@@ -19,15 +19,11 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image that runs the probe, as the test image does, and holds `files` by their path, owned by root.
+    /// An image that runs `base`, a static program, as `/probe`, and holds `files` by their path, owned by root.
     ///
     /// # Errors
     /// A path that is too long for a tar archive.
-    pub fn build(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, Error> {
-        Self::on(native::PROBE, files)
-    }
-
-    fn on(base: &[u8], files: &BTreeMap<String, Vec<u8>>) -> Result<Self, Error> {
+    pub fn on(base: &[u8], files: &BTreeMap<String, Vec<u8>>) -> Result<Self, Error> {
         let binary = BTreeMap::from([("/probe".to_owned(), ImageFile { bytes: base, mode: 0o755 })]);
         let file = |(path, bytes)| {
             let path: &String = path;

@@ -73,6 +73,14 @@ impl Toolbox<'_> {
         self.running.network_policy().map_err(|source| Error::Box { source })
     }
 
+    /// The static program that the box's pods run.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn probe(&self) -> Result<Vec<u8>, Error> {
+        self.running.probe().map_err(|source| Error::Box { source })
+    }
+
     /// The folder with a log for each process of the box.
     #[must_use]
     pub fn logs(&self) -> &Path {

@@ -1,8 +1,11 @@
 //! The pinned components: what a box is made of, where each comes from and how it is built.
 
 mod build;
+mod cargo;
 mod contain;
 mod feed;
+mod go;
+mod probe_source;
 mod recipes;
 mod stamp;
 mod transfer;
@@ -23,7 +26,7 @@ pub(crate) const BIN: &str = "bin";
 /// The folder of a component's data.
 pub(crate) const DATA: &str = "data";
 
-/// A set of programs built from one `go.mod`.
+/// A set of programs that are built together.
 #[derive(Debug)]
 pub struct Component {
     /// Its name, such as `kubernetes`.
@@ -34,9 +37,16 @@ pub struct Component {
     pub binaries: &'static [&'static str],
     /// Files that it needs at run time, from its modules.
     data: &'static [Data],
-    go_mod: &'static str,
-    go_sum: &'static str,
-    steps: &'static [Step],
+    source: Source,
+}
+
+/// What a component is built from.
+#[derive(Debug)]
+enum Source {
+    /// Pinned Go modules.
+    Go { go_mod: &'static str, go_sum: &'static str, steps: &'static [Step] },
+    /// Rust sources that this program holds, by their path in a workspace.
+    Cargo { files: &'static [(&'static str, &'static str)] },
 }
 
 /// Where a part lies in the component's folder.
@@ -77,19 +87,34 @@ struct Step {
     renames: &'static [(&'static str, &'static str)],
 }
 
-/// Everything that is pinned: Kubernetes releases, newest first, then the runtime and etcd's tools, then what a world
-/// can install.
+/// Everything that is pinned: Kubernetes releases, newest first, then the runtime, the probe and etcd's tools, then what
+/// a world can install.
 #[must_use]
 pub fn pinned() -> &'static [Component] {
     &PINNED
 }
 
-/// The Kubernetes component of a release, given as `1.36` or `1.36.3`.
+/// The control plane of a Kubernetes release, given as `1.36` or `1.36.3`: etcd, API server, controller manager.
 ///
 /// # Errors
 /// [`Error::UnknownRelease`], with the releases there are.
 pub fn kubernetes(release: &str) -> Result<&'static Component, Error> {
-    let all = || PINNED.iter().filter(|component| component.name == "kubernetes");
+    released("kubernetes", release)
+}
+
+/// What a node of this release runs, its scheduler, and `kubectl`.
+///
+/// # Errors
+/// [`Error::UnknownRelease`], with the releases there are.
+pub fn kubernetes_node(release: &str) -> Result<&'static Component, Error> {
+    released(NODE, release)
+}
+
+/// The component of a node.
+pub(crate) const NODE: &str = "kubernetes-node";
+
+fn released(name: &str, release: &str) -> Result<&'static Component, Error> {
+    let all = || PINNED.iter().filter(|component| component.name == name);
     let matches =
         |version: &str| version == release || version.rsplit_once('.').is_some_and(|(minor, _)| minor == release);
     all().find(|component| matches(component.version)).ok_or_else(|| Error::UnknownRelease {
@@ -101,7 +126,13 @@ pub fn kubernetes(release: &str) -> Result<&'static Component, Error> {
 /// The container runtime: containerd, runc and the CNI plugins.
 #[must_use]
 pub fn runtime() -> &'static Component {
-    &PINNED[2]
+    &recipes::RUNTIME
+}
+
+/// The program of the test image.
+#[must_use]
+pub fn probe() -> &'static Component {
+    &recipes::PROBE
 }
 
 /// A component that is pinned in one version only, such as `cosign`, by its name.
@@ -113,25 +144,33 @@ pub fn tool(name: &str) -> Result<&'static Component, Error> {
     found.ok_or_else(|| Error::UnknownComponent(name.to_owned()))
 }
 
-/// Programs for whoever signs, lists and scans: they are in every box for which they are built.
-const TOOLS: [&str; 3] = ["cosign", "grype", "syft"];
+/// Programs for whoever looks into etcd, signs, lists and scans: they are in every box for which they are built.
+const TOOLS: [&str; 4] = ["cosign", ETCD_TOOLS, "grype", "syft"];
+
+/// What looks into etcd, and saves and restores what it holds. No box needs it by itself.
+pub const ETCD_TOOLS: &str = "etcd-tools";
 
 /// What a box of this shape is made of: Kubernetes first.
 ///
 /// # Errors
 /// [`Error::UnknownRelease`].
 pub fn needed(shape: &crate::BoxShape) -> Result<Vec<&'static Component>, Error> {
-    let mut wanted = vec!["etcd-tools"];
+    let mut wanted = Vec::new();
+    let mut all = vec![kubernetes(&shape.kubernetes)?];
+    if shape.needs_probe() {
+        wanted.push("probe");
+    }
     if shape.nodes > 0 {
         wanted.push("runtime");
+        all.push(kubernetes_node(&shape.kubernetes)?);
     }
     wanted.extend(shape.install.iter().flat_map(|install| installed(*install)));
-    let others = PINNED.iter().filter(|component| wanted.contains(&component.name));
-    Ok([kubernetes(&shape.kubernetes)?].into_iter().chain(others).collect())
+    all.extend(PINNED.iter().filter(|component| wanted.contains(&component.name)));
+    Ok(all)
 }
 
 fn installed(install: Install) -> Vec<&'static str> {
-    let with_tools = |services: &[&'static str]| services.iter().copied().chain(TOOLS).collect();
+    let with_tools = |services: &[&'static str]| services.iter().copied().chain(["cosign", "grype", "syft"]).collect();
     match install {
         Install::Registry | Install::PlainRegistry => with_tools(&["registry"]),
         Install::Sigstore => with_tools(&["fulcio", "rekor-tiles", "timestamp-authority"]),
@@ -143,7 +182,38 @@ fn installed(install: Install) -> Vec<&'static str> {
     }
 }
 
+/// How long a build takes on two cores that do nothing else, in seconds, with the modules still to be fetched and the
+/// components before it in [`pinned`] built. They are compared with each other only.
+const BUILD_SECONDS: [(&str, u16); 19] = [
+    ("kubernetes", 190),
+    (ETCD_TOOLS, 45),
+    ("probe", 60),
+    ("runtime", 110),
+    (NODE, 110),
+    ("coredns", 120),
+    ("registry", 100),
+    ("cosign", 200),
+    ("syft", 150),
+    ("grype", 50),
+    ("rekor-tiles", 90),
+    ("timestamp-authority", 60),
+    ("fulcio", 80),
+    ("kyverno", 260),
+    ("policy-controller", 320),
+    ("external-secrets", 420),
+    ("vault", 420),
+    ("kubernetes-1.35.4", 190),
+    ("kubernetes-node-1.35.4", 110),
+];
+
 impl Component {
+    /// How long its build takes beside that of others, in seconds on a quiet machine of two cores.
+    #[must_use]
+    pub fn build_seconds(&self) -> u16 {
+        let of = |name: &str| BUILD_SECONDS.iter().find(|(known, _)| *known == name).map(|(_, seconds)| *seconds);
+        of(&self.title()).or_else(|| of(self.name)).unwrap_or(100)
+    }
+
     /// `NAME-VERSION`.
     #[must_use]
     pub fn title(&self) -> String {
@@ -174,7 +244,10 @@ impl Component {
     }
 
     fn compute_id(&self) -> String {
-        let mut recipe = format!("{}\n{}\n{:?}", self.go_mod, self.go_sum, self.steps);
+        let mut recipe = match &self.source {
+            Source::Go { go_mod, go_sum, steps } => format!("{go_mod}\n{go_sum}\n{steps:?}"),
+            Source::Cargo { files } => format!("{files:?}"),
+        };
         if !self.data.is_empty() {
             recipe += &format!("\n{:?}", self.data);
         }
@@ -238,22 +311,40 @@ mod tests {
             let shape = crate::BoxShape { install: install.iter().copied().collect(), ..Default::default() };
             needed(&shape).unwrap().iter().map(|component| component.name).collect::<Vec<_>>()
         };
-        assert_eq!(names(&[]), ["kubernetes", "runtime", "etcd-tools"]);
+        assert_eq!(names(&[]), ["kubernetes", "kubernetes-node", "probe", "runtime"]);
         let plain = names(&[Install::PlainRegistry]);
-        assert_eq!(plain, ["kubernetes", "runtime", "etcd-tools", "registry", "cosign", "syft", "grype"]);
+        assert_eq!(plain, ["kubernetes", "kubernetes-node", "probe", "runtime", "registry", "cosign", "syft", "grype"]);
         assert_eq!(names(&[Install::Registry, Install::PlainRegistry]), plain);
-        assert_eq!(names(&[Install::PolicyController]), ["kubernetes", "runtime", "etcd-tools", "policy-controller"]);
-        assert_eq!(names(&[Install::ExternalSecrets]), ["kubernetes", "runtime", "etcd-tools", "external-secrets"]);
-        assert_eq!(names(&[Install::Dns]), ["kubernetes", "runtime", "etcd-tools", "coredns"]);
+        assert_eq!(
+            names(&[Install::PolicyController]),
+            ["kubernetes", "kubernetes-node", "probe", "runtime", "policy-controller"]
+        );
+        assert_eq!(
+            names(&[Install::ExternalSecrets]),
+            ["kubernetes", "kubernetes-node", "probe", "runtime", "external-secrets"]
+        );
+        assert_eq!(names(&[Install::Dns]), ["kubernetes", "kubernetes-node", "probe", "runtime", "coredns"]);
+        let alone = crate::BoxShape { nodes: 0, ..Default::default() };
+        let alone = needed(&alone).unwrap().iter().map(|component| component.name).collect::<Vec<_>>();
+        assert_eq!(alone, ["kubernetes"], "an API server alone needs nothing that runs pods");
         assert_eq!(tool("kyverno").unwrap().binaries, ["kyverno"]);
         assert!(matches!(tool("trivy"), Err(Error::UnknownComponent(_))));
     }
 
     #[test]
+    fn every_build_has_a_time() {
+        for component in pinned() {
+            let known = |name: &str| BUILD_SECONDS.iter().any(|(other, _)| *other == name);
+            assert!(known(component.name) || known(&component.title()), "{}", component.title());
+        }
+    }
+
+    #[test]
     fn every_sum_is_pinned_and_every_folder_has_its_own_name() {
         for component in pinned() {
-            assert!(component.go_mod.contains("\ntool "), "{}", component.title());
-            assert!(component.go_sum.lines().count() > 100, "{}", component.title());
+            let Source::Go { go_mod, go_sum, .. } = &component.source else { continue };
+            assert!(go_mod.contains("\ntool "), "{}", component.title());
+            assert!(go_sum.lines().count() > 100, "{}", component.title());
         }
         let ids: std::collections::BTreeSet<_> = pinned().iter().map(Component::id).collect();
         assert_eq!(ids.len(), pinned().len());

@@ -26,7 +26,7 @@ use crate::net::Addresses;
 use crate::node::Node;
 use crate::pki::Pki;
 use crate::spec::BoxShape;
-use crate::{Error, PROBE_IMAGE};
+use crate::{Error, PROBE_IMAGE, components};
 
 /// The folder inside the box that holds all that is ours.
 pub(crate) const HOME: &str = "/run/gauntlet";
@@ -189,14 +189,23 @@ fn json(path: &str, value: &serde_json::Value) -> File {
     file(path, format!("{value:#}\n"))
 }
 
-/// A program of the Kubernetes component.
+/// A program of the control plane.
 fn kubernetes(name: &str, args: Vec<String>) -> Process {
     process(name, &format!("{HOME}/bin/kubernetes/{name}"), args)
 }
 
+/// A program of the component that nodes need.
+fn kubernetes_node(name: &str, args: Vec<String>) -> Process {
+    process(name, &format!("{HOME}/bin/{}/{name}", components::NODE), args)
+}
+
 fn process(name: &str, program: &str, args: Vec<String>) -> Process {
-    let env = [("GOGC", "400"), ("TMPDIR", concat_home("tmp").as_str()), ("PATH", &path(&["kubernetes", "runtime"]))]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let env = [
+        ("GOGC", "400"),
+        ("TMPDIR", concat_home("tmp").as_str()),
+        ("PATH", &path(&["kubernetes", components::NODE, "runtime"])),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
     Process { name: name.into(), program: program.into(), args, env: env.into(), after_socket: None, ends: false }
 }
 

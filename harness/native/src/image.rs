@@ -10,7 +10,7 @@ use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
 use crate::cache::{self, Cache};
-use crate::{Error, PROBE, PROBE_IMAGE, names};
+use crate::{Error, PROBE_IMAGE, components, names};
 
 /// The media type of an image's manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -113,20 +113,30 @@ pub fn architecture() -> &'static str {
 }
 
 impl Cache {
+    /// The static program `probe`, for this machine's architecture.
+    ///
+    /// # Errors
+    /// When it is not built, or cannot be read.
+    pub fn probe(&self) -> Result<Vec<u8>, Error> {
+        let path = self.binary(components::probe(), "probe");
+        fs::read(&path).map_err(Error::file("read", path))
+    }
+
     /// The folder that holds the test image as `probe.tar` and its program as `probe`, made if it is not there; its
     /// name is the image's digest.
     pub(crate) fn probe_image(&self) -> Result<PathBuf, Error> {
-        let files = BTreeMap::from([("/probe".to_owned(), ImageFile { bytes: PROBE, mode: 0o755 })]);
+        let probe = self.probe()?;
+        let files = BTreeMap::from([("/probe".to_owned(), ImageFile { bytes: &probe, mode: 0o755 })]);
         let bytes = archive(PROBE_IMAGE, &files, &["/probe"])?;
         let dir = self.images().join(&names::sha256(&bytes)[..12]);
         let (program, path) = (dir.join("probe"), dir.join("probe.tar"));
         let is_there = |path: &PathBuf, length: usize| fs::metadata(path).is_ok_and(|meta| meta.len() == length as u64);
-        if is_there(&path, bytes.len()) && is_there(&program, PROBE.len()) {
+        if is_there(&path, bytes.len()) && is_there(&program, probe.len()) {
             return Ok(dir);
         }
         fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
         cache::write_atomically(&path, &bytes)?;
-        cache::write_atomically(&program, PROBE)?;
+        cache::write_atomically(&program, &probe)?;
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).map_err(Error::file("write", &program))?;
         Ok(dir)
     }

@@ -59,8 +59,5 @@ pub use running::{Death, Running};
 pub use spec::{AuditFile, BoxShape, Encryption, FirstObject, Install, Spec};
 pub use start::{is_prepared, prepare, start};
 
-/// The reference of the test image, which is the pause image too: [`PROBE`] as `/probe`.
+/// The reference of the test image, which is the pause image too: [`components::probe`] as `/probe`.
 pub const PROBE_IMAGE: &str = "gauntlet.local/probe:1";
-
-/// The static `probe` binary for this machine's architecture.
-pub const PROBE: &[u8] = include_bytes!(env!("GAUNTLET_PROBE"));

@@ -175,6 +175,14 @@ impl Running {
         self.work.join(OWN_ENCRYPTION)
     }
 
+    /// The static program that the box's pods run.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn probe(&self) -> Result<Vec<u8>, Error> {
+        Cache { root: self.cache.clone() }.probe()
+    }
+
     /// The folder of a key management plugin of the shape, on the host: its [`kms::Settings`] and [`kms::calls`].
     #[must_use]
     pub fn kms(&self, name: &str) -> PathBuf {

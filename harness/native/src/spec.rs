@@ -103,6 +103,12 @@ impl BoxShape {
         self.install.contains(&Install::Registry) || self.install.contains(&Install::PlainRegistry)
     }
 
+    /// Whether anything in the box runs the probe: pods, and the front of the registry.
+    #[must_use]
+    pub fn needs_probe(&self) -> bool {
+        self.nodes > 0 || self.has_registry()
+    }
+
     /// Whether there are Fulcio, Rekor and a timestamp authority.
     #[must_use]
     pub fn has_sigstore(&self) -> bool {

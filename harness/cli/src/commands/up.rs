@@ -20,7 +20,11 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     shape.nodes = args.nodes;
     shape.dual_stack = args.dual_stack;
     shape.install = args.install.iter().copied().collect();
-    let needed = native::components::needed(&shape.to_box())?;
+    let mut needed = native::components::needed(&shape.to_box())?;
+    let client = native::components::kubernetes_node(&shape.kubernetes)?;
+    if !needed.iter().any(|component| std::ptr::eq(*component, client)) {
+        needed.push(client);
+    }
     setup::ready(&cache, &needed, args.setup)?;
     interrupt::watch(&cache);
     interrupt::remember(&args.name);
@@ -43,7 +47,7 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     };
     ui::say(&format!("`{}` is up: Kubernetes {} at {}", args.name, running.kubernetes, running.server));
     ui::say(&format!("  export KUBECONFIG={}", quoted(&running.kubeconfig.to_string_lossy())));
-    let kubectl = cache.binary(needed[0], "kubectl");
+    let kubectl = cache.binary(client, "kubectl");
     ui::say(&format!("  {} get pods --all-namespaces", quoted(&kubectl.to_string_lossy())));
     services.iter().for_each(|line| ui::say(line));
     ui::say(&format!("  gauntlet down {}", args.name));

@@ -1,4 +1,5 @@
-//! What signing needs, made once for a cluster: key pairs, signing configurations, trusted roots.
+//! What images and signatures are made of, made once for a cluster: the base, key pairs, signing configurations, trusted
+//! roots.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub(crate) struct Material {
     files: Mutex<HashMap<String, PathBuf>>,
     served: OnceCell<Trust>,
     authority: OnceCell<Arc<Authority>>,
+    probe: OnceCell<Arc<Vec<u8>>>,
 }
 
 impl Material {
@@ -52,6 +54,12 @@ impl Material {
         self.key(toolbox, name).await?;
         let file = Self::shared(toolbox)?.join(format!("{name}.{}", if private { "key" } else { "pub" }));
         Ok(toolbox.inside(&file).display().to_string())
+    }
+
+    /// The program that every image is built on.
+    pub(crate) async fn probe(&self, toolbox: Toolbox<'_>) -> Result<Arc<Vec<u8>>, String> {
+        let read = async || toolbox.probe().map(Arc::new).map_err(|fault| cluster::chain(&fault));
+        self.probe.get_or_try_init(read).await.cloned()
     }
 
     /// What the box's services say of themselves.

@@ -2,17 +2,33 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::feed::Feed;
-use super::{Component, Data, Step, contain, stamp};
+use super::{Component, Source, cargo, go, stamp};
 use crate::cache::{self, Cache};
 use crate::lock::Lock;
 use crate::{Error, Progress};
 
-/// The build's own scratch room, beside the source: a killed build leaves nothing elsewhere.
-const SCRATCH: &str = "scratch";
+/// Where one component is built.
+pub(super) struct Workshop<'a> {
+    pub(super) component: &'a Component,
+    pub(super) launcher: &'a Path,
+    /// A folder of its own, which goes when the build ends: what comes out of it is put into [`Workshop::out`].
+    pub(super) temp: &'a Path,
+    pub(super) cache: &'a Cache,
+}
+
+impl Workshop<'_> {
+    /// The folder that becomes the component's.
+    pub(super) fn out(&self) -> PathBuf {
+        self.temp.join(OUT)
+    }
+}
+
+/// What is built comes here first.
+const OUT: &str = "out";
 
 impl Cache {
     /// Builds those that are not there, one after the other. Two programs that want the same one do not build it
@@ -34,6 +50,28 @@ impl Cache {
         Ok(())
     }
 
+    /// Fetches the modules of a component that is not built, so that its build, which comes later, need not wait for
+    /// them.
+    ///
+    /// # Errors
+    /// Those of [`Cache::ensure`]. The build tries again, so that they may be passed over.
+    pub fn fetch(&self, component: &Component, launcher: &Path) -> Result<(), Error> {
+        match &component.source {
+            Source::Cargo { .. } => Ok(()),
+            Source::Go { .. } if self.built(component) => Ok(()),
+            Source::Go { go_mod, go_sum, steps } => {
+                need_tools(component)?;
+                let components = self.components();
+                fs::create_dir_all(&components).map_err(Error::file("create", &components))?;
+                let folder = tempfile::Builder::new()
+                    .prefix(&fetch_prefix(component))
+                    .tempdir_in(&components)
+                    .map_err(Error::file("create", &components))?;
+                go::fetch(component, (go_mod, go_sum), steps, launcher, folder.path())
+            }
+        }
+    }
+
     fn build(&self, component: &Component, launcher: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
         let components = self.components();
         fs::create_dir_all(&components).map_err(Error::file("create", &components))?;
@@ -53,10 +91,15 @@ impl Cache {
     /// What a killed build left; only called by the holder of the component's lock.
     fn remove_half_built(&self, component: &Component) -> Result<(), Error> {
         let components = self.components();
-        let prefix = half_built_prefix(component);
+        let (half_built, fetch) = (half_built_prefix(component), fetch_prefix(component));
         for entry in fs::read_dir(&components).map_err(Error::file("list", &components))?.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(&half_built) {
                 cache::remove_dir(&entry.path())?;
+            } else if name.starts_with(&fetch) {
+                // Somebody may still be at it, who then fails for nothing: the build fetches what is missing.
+                let _ = cache::remove_dir(&entry.path());
             }
         }
         Ok(())
@@ -76,14 +119,22 @@ impl Cache {
             .tempdir_in(&components)
             .map_err(Error::file("create", &components))?;
         let mut feed = Feed::new(component.title(), progress);
-        compile(component, launcher, temp.path(), &mut feed)?;
+        let workshop = Workshop { component, launcher, temp: temp.path(), cache: self };
+        match &component.source {
+            Source::Go { go_mod, go_sum, steps } => go::compile(&workshop, (go_mod, go_sum), steps, &mut feed)?,
+            Source::Cargo { files } => cargo::compile(&workshop, files, &mut feed)?,
+        }
         let elapsed = feed.elapsed();
-        let whole = temp.path().join("out");
+        let whole = temp.path().join(OUT);
         stamp::write(&whole, component)?;
         put_in_place(&whole, &self.component_dir(component))?;
         progress(Progress::Built { component: component.title(), elapsed });
         Ok(())
     }
+}
+
+fn fetch_prefix(component: &Component) -> String {
+    format!(".fetch-{}-", component.id())
 }
 
 fn half_built_prefix(component: &Component) -> String {
@@ -97,97 +148,20 @@ pub(super) fn put_in_place(whole: &Path, place: &Path) -> Result<(), Error> {
 }
 
 fn need_tools(component: &Component) -> Result<(), Error> {
-    let title = component.title();
-    if !crate::doctor::on_path("go") {
-        return Err(Error::MissingTool { tool: "go", purpose: format!("build `{title}`") });
+    let purpose = || format!("build `{}`", component.title());
+    let needed: &[&'static str] = match &component.source {
+        Source::Go { steps, .. } if steps.iter().any(|step| step.cgo) => &["go", "gcc"],
+        Source::Go { .. } => &["go"],
+        Source::Cargo { .. } => &["cargo", "gcc"],
+    };
+    match needed.iter().find(|tool| !crate::doctor::on_path(tool)) {
+        Some(tool) => Err(Error::MissingTool { tool, purpose: purpose() }),
+        None => Ok(()),
     }
-    if component.steps.iter().any(|step| step.cgo) && !crate::doctor::on_path("gcc") {
-        return Err(Error::MissingTool { tool: "gcc", purpose: format!("build `{title}`") });
-    }
-    Ok(())
-}
-
-fn compile(component: &Component, launcher: &Path, temp: &Path, feed: &mut Feed) -> Result<(), Error> {
-    let (source, bin) = (temp.join("src"), temp.join("out/bin"));
-    for dir in [&source, &bin, &temp.join(SCRATCH)] {
-        fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
-    }
-    for (name, text) in [("go.mod", component.go_mod), ("go.sum", component.go_sum)] {
-        fs::write(source.join(name), text).map_err(Error::file("write", source.join(name)))?;
-    }
-    let total = count_packages(component, launcher, &source, feed)?;
-    feed.set_total(total);
-    for step in component.steps {
-        run(component, feed, go_build(component, step, launcher, &source, &bin))?;
-        for (package, program) in step.renames {
-            fs::rename(bin.join(package), bin.join(program)).map_err(Error::file("create", bin.join(program)))?;
-        }
-    }
-    let copy = |data| copy_data(component, data, launcher, &source, &temp.join("out"), feed);
-    component.data.iter().try_for_each(copy)
-}
-
-/// Copies a file out of its module, which the build has fetched.
-fn copy_data(
-    component: &Component,
-    data: &Data,
-    launcher: &Path,
-    source: &Path,
-    out: &Path,
-    feed: &mut Feed,
-) -> Result<(), Error> {
-    let mut command = go(launcher, source, false);
-    command.args(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", data.module]);
-    let module = run(component, feed, command)?;
-    let (from, to) = (Path::new(module.trim()).join(data.path), out.join(data.part()));
-    if let Some(dir) = to.parent() {
-        fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
-    }
-    let bytes = fs::read(&from).map_err(Error::file("read", &from))?;
-    fs::write(&to, bytes).map_err(Error::file("write", to))
-}
-
-/// How many packages there are to compile; fetches the modules on its way.
-fn count_packages(component: &Component, launcher: &Path, source: &Path, feed: &mut Feed) -> Result<usize, Error> {
-    let mut command = go(launcher, source, component.steps.iter().any(|step| step.cgo));
-    command.args(["list", "-mod=readonly", "-deps"]);
-    command.args(component.steps.iter().flat_map(|step| step.packages));
-    let listed = run(component, feed, command)?;
-    Ok(listed.lines().count())
-}
-
-fn go_build(component: &Component, step: &Step, launcher: &Path, source: &Path, bin: &Path) -> Command {
-    let mut command = go(launcher, source, step.cgo);
-    command.args(["build", "-v", "-mod=readonly", "-trimpath", "-tags", step.tags, "-ldflags"]);
-    command.arg(ldflags(component, step)).arg("-o").arg(bin).args(step.packages);
-    command
-}
-
-fn go(launcher: &Path, source: &Path, cgo: bool) -> Command {
-    let mut command = contain::command(launcher, "go");
-    command.current_dir(source).env("CGO_ENABLED", if cgo { "1" } else { "0" });
-    for variable in ["GOTMPDIR", "TMPDIR"] {
-        command.env(variable, source.join("..").join(SCRATCH));
-    }
-    command.env("GOWORK", "off").env("GOFLAGS", "").env_remove("GOOS").env_remove("GOARCH");
-    command
-}
-
-fn ldflags(component: &Component, step: &Step) -> String {
-    let mut flags = "-s -w".to_owned();
-    if step.stamped {
-        let mut parts = component.version.split('.');
-        let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
-            flags += &format!(" -X {package}.gitVersion=v{} -X {package}.gitMajor={major}", component.version);
-            flags += &format!(" -X {package}.gitMinor={minor} -X {package}.gitTreeState=clean");
-        }
-    }
-    flags
 }
 
 /// Runs one command to its end, feeding on its standard error; returns its standard output.
-fn run(component: &Component, feed: &mut Feed, mut command: Command) -> Result<String, Error> {
+pub(super) fn run(component: &Component, feed: &mut Feed, mut command: Command) -> Result<String, Error> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(Error::system("start the build"))?;
     let lifeline = child.stdin.take();
@@ -220,19 +194,4 @@ fn follow(child: &mut Child, feed: &mut Feed) -> String {
         }
     }
     reader.join().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kubernetes_is_stamped_with_its_version_and_the_runtime_is_not() {
-        let kubernetes = crate::components::kubernetes("1.36").unwrap();
-        let flags = ldflags(kubernetes, &kubernetes.steps[0]);
-        assert!(flags.contains("-X k8s.io/component-base/version.gitVersion=v1.36.3"));
-        assert!(flags.contains("-X k8s.io/client-go/pkg/version.gitMinor=36"));
-        let runtime = crate::components::runtime();
-        assert_eq!(ldflags(runtime, &runtime.steps[0]), "-s -w");
-    }
 }

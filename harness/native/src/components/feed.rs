@@ -1,4 +1,4 @@
-//! What `go build -v` says while it works, read line by line.
+//! What `go build -v` and `cargo build` say while they work, read line by line.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -74,10 +74,13 @@ enum Kind {
     Said,
 }
 
-/// `-v` prints the import path of each package it compiles, alone on a line.
+/// `go build -v` prints the import path of each package it compiles, alone on a line; cargo writes a verb before it.
 fn kind(line: &str) -> Kind {
-    if line.starts_with("go: downloading ") {
+    let verb = line.trim_start().split(' ').next().unwrap_or_default();
+    if line.starts_with("go: downloading ") || verb == "Downloaded" {
         Kind::Fetched
+    } else if verb == "Compiling" {
+        Kind::Compiled
     } else if !line.is_empty() && !line.contains([' ', ':', '\t']) && !line.starts_with('#') {
         Kind::Compiled
     } else {
@@ -93,6 +96,9 @@ mod tests {
     fn lines_are_told_apart() {
         assert_eq!(kind("k8s.io/apimachinery/pkg/runtime"), Kind::Compiled);
         assert_eq!(kind("go: downloading k8s.io/api v0.36.3"), Kind::Fetched);
+        assert_eq!(kind("  Downloaded blowfish v0.9.1"), Kind::Fetched);
+        assert_eq!(kind("   Compiling probe v0.1.0 (src/harness/probe)"), Kind::Compiled);
+        assert_eq!(kind("error: could not compile `probe`"), Kind::Said);
         assert_eq!(kind("# runtime/cgo"), Kind::Said);
         assert_eq!(kind("write /tmp/x: no space left on device"), Kind::Said);
         assert_eq!(kind(""), Kind::Said);

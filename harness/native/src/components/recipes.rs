@@ -5,7 +5,7 @@ mod signing;
 mod stores;
 mod verifiers;
 
-use super::{Component, Step};
+use super::{Component, Source, Step, probe_source};
 
 /// A component that is built in one step, without cgo, from the `tool` lines of its `go.mod`.
 macro_rules! tools {
@@ -15,47 +15,94 @@ macro_rules! tools {
             version: $version,
             binaries: &$binaries,
             data: &$data,
-            go_mod: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/components/", $name, "-", $version, "/go.mod")),
-            go_sum: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/components/", $name, "-", $version, "/go.sum")),
-            steps: &[$crate::components::Step {
-                packages: &["tool"],
-                cgo: false,
-                tags: "",
-                stamped: false,
-                renames: &$renames,
-            }],
+            source: $crate::components::Source::Go {
+                go_mod: include_str!(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/components/",
+                    $name,
+                    "-",
+                    $version,
+                    "/go.mod"
+                )),
+                go_sum: include_str!(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/components/",
+                    $name,
+                    "-",
+                    $version,
+                    "/go.sum"
+                )),
+                steps: &[$crate::components::Step {
+                    packages: &["tool"],
+                    cgo: false,
+                    tags: "",
+                    stamped: false,
+                    renames: &$renames,
+                }],
+            },
         }
     };
 }
 use tools;
 
+/// A part of a Kubernetes release. All parts of a release are built from one `go.mod`.
 macro_rules! kubernetes {
-    ($version:literal) => {
+    ($name:literal, $version:literal, $binaries:expr, $packages:expr, renames: $renames:expr) => {
         Component {
-            name: "kubernetes",
+            name: $name,
             version: $version,
-            binaries: &[
-                "etcd",
-                "kube-apiserver",
-                "kube-controller-manager",
-                "kube-proxy",
-                "kube-scheduler",
-                "kubectl",
-                "kubelet",
-            ],
+            binaries: &$binaries,
             data: &[],
-            go_mod: include_str!(concat!("../../components/kubernetes-", $version, "/go.mod")),
-            go_sum: include_str!(concat!("../../components/kubernetes-", $version, "/go.sum")),
-            steps: &[Step { packages: &["tool"], cgo: false, tags: "", stamped: true, renames: &[("server", "etcd")] }],
+            source: Source::Go {
+                go_mod: include_str!(concat!("../../components/kubernetes-", $version, "/go.mod")),
+                go_sum: include_str!(concat!("../../components/kubernetes-", $version, "/go.sum")),
+                steps: &[Step { packages: &$packages, cgo: false, tags: "", stamped: true, renames: &$renames }],
+            },
         }
     };
 }
 
-pub(super) static PINNED: [Component; 16] = [
-    kubernetes!("1.36.3"),
-    kubernetes!("1.35.4"),
-    RUNTIME,
+/// What answers: a box without nodes has no more than this, so it is built by itself and first.
+macro_rules! control_plane {
+    ($version:literal) => {
+        kubernetes!(
+            "kubernetes", $version,
+            ["etcd", "kube-apiserver", "kube-controller-manager"],
+            [
+                "go.etcd.io/etcd/server/v3",
+                "k8s.io/kubernetes/cmd/kube-apiserver",
+                "k8s.io/kubernetes/cmd/kube-controller-manager",
+            ],
+            renames: [("server", "etcd")]
+        )
+    };
+}
+
+/// What runs pods, and the client.
+macro_rules! node {
+    ($version:literal) => {
+        kubernetes!(
+            "kubernetes-node", $version,
+            ["kube-proxy", "kube-scheduler", "kubectl", "kubelet"],
+            [
+                "k8s.io/kubernetes/cmd/kube-proxy",
+                "k8s.io/kubernetes/cmd/kube-scheduler",
+                "k8s.io/kubernetes/cmd/kubectl",
+                "k8s.io/kubernetes/cmd/kubelet",
+            ],
+            renames: []
+        )
+    };
+}
+
+/// In the order in which they are built where several are missing: what most scenarios need comes first.
+pub(super) static PINNED: [Component; 19] = [
+    control_plane!("1.36.3"),
     ETCD_TOOLS,
+    PROBE,
+    RUNTIME,
+    node!("1.36.3"),
+    names::COREDNS,
     signing::REGISTRY,
     signing::COSIGN,
     signing::FULCIO,
@@ -67,13 +114,23 @@ pub(super) static PINNED: [Component; 16] = [
     verifiers::POLICY_CONTROLLER,
     stores::EXTERNAL_SECRETS,
     stores::VAULT,
-    names::COREDNS,
+    control_plane!("1.35.4"),
+    node!("1.35.4"),
 ];
 
 /// What looks into etcd, and saves and restores what it holds.
 const ETCD_TOOLS: Component = tools!("etcd-tools", "3.6.8", ["etcdctl", "etcdutl"], renames: [], data: []);
 
-const RUNTIME: Component = Component {
+/// What every pod runs, and the front of the registry; see [`probe_source`].
+pub(super) const PROBE: Component = Component {
+    name: "probe",
+    version: env!("CARGO_PKG_VERSION"),
+    binaries: &["probe"],
+    data: &[],
+    source: Source::Cargo { files: probe_source::FILES },
+};
+
+pub(super) const RUNTIME: Component = Component {
     name: "runtime",
     version: "2.4.2",
     binaries: &[
@@ -88,31 +145,33 @@ const RUNTIME: Component = Component {
         "runc",
     ],
     data: &[],
-    go_mod: include_str!("../../components/runtime-2.4.2/go.mod"),
-    go_sum: include_str!("../../components/runtime-2.4.2/go.sum"),
-    steps: &[
-        Step {
-            packages: &[
-                "github.com/containerd/containerd/v2/cmd/containerd",
-                "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
-                "github.com/containerd/containerd/v2/cmd/ctr",
-                "github.com/containernetworking/plugins/plugins/main/bridge",
-                "github.com/containernetworking/plugins/plugins/main/loopback",
-                "github.com/containernetworking/plugins/plugins/main/ptp",
-                "github.com/containernetworking/plugins/plugins/ipam/host-local",
-                "github.com/containernetworking/plugins/plugins/meta/portmap",
-            ],
-            cgo: false,
-            tags: "",
-            stamped: false,
-            renames: &[],
-        },
-        Step {
-            packages: &["github.com/opencontainers/runc"],
-            cgo: true,
-            tags: "seccomp",
-            stamped: false,
-            renames: &[],
-        },
-    ],
+    source: Source::Go {
+        go_mod: include_str!("../../components/runtime-2.4.2/go.mod"),
+        go_sum: include_str!("../../components/runtime-2.4.2/go.sum"),
+        steps: &[
+            Step {
+                packages: &[
+                    "github.com/containerd/containerd/v2/cmd/containerd",
+                    "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+                    "github.com/containerd/containerd/v2/cmd/ctr",
+                    "github.com/containernetworking/plugins/plugins/main/bridge",
+                    "github.com/containernetworking/plugins/plugins/main/loopback",
+                    "github.com/containernetworking/plugins/plugins/main/ptp",
+                    "github.com/containernetworking/plugins/plugins/ipam/host-local",
+                    "github.com/containernetworking/plugins/plugins/meta/portmap",
+                ],
+                cgo: false,
+                tags: "",
+                stamped: false,
+                renames: &[],
+            },
+            Step {
+                packages: &["github.com/opencontainers/runc"],
+                cgo: true,
+                tags: "seccomp",
+                stamped: false,
+                renames: &[],
+            },
+        ],
+    },
 };

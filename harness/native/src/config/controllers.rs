@@ -1,7 +1,8 @@
 //! The controller manager and the scheduler.
 
 use super::{
-    Blueprint, HOME, NODE_MASK, NODE_MASK_6, POD_CIDR, POD_CIDR_6, Process, feature_gates, kubernetes, verbosity,
+    Blueprint, HOME, NODE_MASK, NODE_MASK_6, POD_CIDR, POD_CIDR_6, Process, feature_gates, kubernetes, kubernetes_node,
+    verbosity,
 };
 
 /// What a cluster without nodes needs: namespaces that come with a ServiceAccount and end clean, aggregated roles,
@@ -53,7 +54,7 @@ pub(super) fn scheduler(blueprint: &Blueprint) -> Process {
     args.extend(["--kube-api-qps=1000".into(), "--kube-api-burst=2000".into()]);
     args.extend(feature_gates(&blueprint.shape.feature_gates));
     args.extend(verbosity(blueprint.shape));
-    kubernetes("kube-scheduler", args)
+    kubernetes_node("kube-scheduler", args)
 }
 
 fn credentials(name: &str) -> Vec<String> {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     Blueprint, DNS_ADDRESS, DOOR_PORT, File, HOME, OURSELVES, POD_CIDR, POD_CIDR_6, Process, json as json_file,
-    kubernetes, runtime, verbosity,
+    kubernetes_node, runtime, verbosity,
 };
 use crate::node::{Node, ON_NODE};
 
@@ -18,7 +18,7 @@ pub(super) fn first(blueprint: &Blueprint, node: Node) -> Vec<Process> {
 /// What starts once the API server answers.
 pub(super) fn second(blueprint: &Blueprint, node: Node) -> Process {
     let config = format!("--config={HOME}/{}.yaml", node.own("kube-proxy"));
-    placed(blueprint, node, kubernetes("kube-proxy", vec![config]))
+    placed(blueprint, node, kubernetes_node("kube-proxy", vec![config]))
 }
 
 /// Where what runs on a node reaches the API server: the further ones do not have the loopback interface of the first.
@@ -52,7 +52,7 @@ fn kubelet(blueprint: &Blueprint, node: Node) -> Process {
         format!("--node-ip={}", blueprint.families(&node.address().to_string(), &node.address_6().to_string())),
     ];
     args.extend(verbosity(blueprint.shape));
-    let mut process = kubernetes("kubelet", args);
+    let mut process = kubernetes_node("kubelet", args);
     process.after_socket = Some(runtime::socket(node).into());
     process
 }

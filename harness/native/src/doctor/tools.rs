@@ -17,6 +17,7 @@ pub(super) fn check(built: bool) -> Vec<Finding> {
     ];
     if !built {
         findings.push(go());
+        findings.push(cargo());
         findings.push(program("gcc", "runc is built with it", "gcc"));
         findings.push(program("pkg-config", "runc's build finds libseccomp with it", "pkg-config"));
         findings.push(seccomp());
@@ -48,6 +49,16 @@ fn go() -> Finding {
     judge_go(&said)
 }
 
+/// No package mends it: Debian's Rust is older than what the sources ask for.
+fn cargo() -> Finding {
+    match find("cargo") {
+        Some(path) => Finding::good("cargo", path.display().to_string()),
+        None => Finding::bad("cargo", "it is not there: the probe is built with it").mended_by(
+            "install Rust from https://rustup.rs, or import built components: gauntlet components import FILE",
+        ),
+    }
+}
+
 fn judge_go(said: &str) -> Finding {
     let install = &["golang-go"];
     match go_version(said) {
@@ -56,7 +67,7 @@ fn judge_go(said: &str) -> Finding {
             Finding::good("go", format!("{said}: it fetches the newer release that the components ask for"))
         }
         Some(_) => Finding::bad("go", format!("{said}: the components ask for 1.26")).mended_by(
-            "install Go 1.26 from https://go.dev/dl, or import built components: gauntlet components --import FILE",
+            "install Go 1.26 from https://go.dev/dl, or import built components: gauntlet components import FILE",
         ),
         None => Finding::bad("go", "it is not there: the components are built with it").installed_by(install),
     }

@@ -14,7 +14,10 @@ use crate::{Encryption, Error, components, plugin, policy, runc};
 pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) -> Result<Layout, Error> {
     let cache = &claim.cache;
     let bind = |from: PathBuf, to: &str, read_only| Bind { from, to: to.into(), read_only };
-    let mut binds = vec![bind(cache.probe_image()?, "images", true)];
+    let mut binds = Vec::new();
+    if blueprint.shape.needs_probe() {
+        binds.push(bind(cache.probe_image()?, "images", true));
+    }
     let mut ourselves = vec![PathBuf::from(OURSELVES)];
     if blueprint.shape.enforce_network_policy {
         ourselves.push(format!("bin/{}", policy::plugin::NAME).into());

@@ -61,7 +61,7 @@ pub(crate) fn wait_for_nothing(cache: &Cache, name: &str) {
 
 /// Runs `kubectl` on a box; returns what it printed, or what it complained of.
 pub(crate) fn kubectl(cache: &Cache, running: &Running, args: &[&str]) -> Result<String, String> {
-    let kubernetes = native::components::kubernetes(&running.kubernetes).unwrap();
+    let kubernetes = native::components::kubernetes_node(&running.kubernetes).unwrap();
     let output = Command::new(cache.binary(kubernetes, "kubectl"))
         .args(args)
         .env("KUBECONFIG", &running.kubeconfig)

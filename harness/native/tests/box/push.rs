@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use native::PROBE;
 use native::image::{self, ImageFile};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -16,7 +15,8 @@ pub(crate) struct Pushed {
 
 /// Pushes an image that holds nothing but the probe.
 pub(crate) fn push(agent: &Agent, registry: &str, repository: &str, tag: &str) -> Pushed {
-    let files = BTreeMap::from([("/probe".to_owned(), ImageFile { bytes: PROBE, mode: 0o755 })]);
+    let probe = crate::lives::cache().probe().unwrap();
+    let files = BTreeMap::from([("/probe".to_owned(), ImageFile { bytes: &probe, mode: 0o755 })]);
     let layer = image::layer(&files).unwrap();
     let config = json!({
         "architecture": image::architecture(),

@@ -26,7 +26,8 @@ impl World<'_> {
             self.learn(&text).await?;
             files.insert(path.clone(), self.fill(&text).into_bytes());
         }
-        let image = blocking(move || Image::build(&files)).await?.map_err(|fault| chain(&fault))?;
+        let probe = self.lab.material.probe(self.toolbox()?).await?;
+        let image = blocking(move || Image::on(&probe, &files)).await?.map_err(|fault| chain(&fault))?;
         self.images.insert(build.image.clone(), Arc::new(image));
         Ok(Tried::answer(Answer::Made))
     }
