@@ -1,13 +1,12 @@
 //! A Sigstore bundle, taken apart.
 
+use super::Rejection;
+use super::key::PublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use model::Why;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use sigstore::crypto::CosignVerificationKey;
-
-use super::{Rejection, signed};
 
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const IN_TOTO: &str = "application/vnd.in-toto+json";
@@ -168,8 +167,8 @@ impl Bundle {
         self.dsse_envelope.signatures.first().map(|one| one.sig.0.as_slice()).unwrap_or_default()
     }
 
-    pub(super) fn signed_by(&self, key: &CosignVerificationKey) -> Result<(), Rejection> {
-        if signed(key, self.signature(), &self.encoded()) {
+    pub(super) fn signed_by(&self, key: &PublicKey) -> Result<(), Rejection> {
+        if key.has_signed(self.signature(), &self.encoded()) {
             Ok(())
         } else {
             Err(Rejection::new(Why::WrongKey, "the signature is not by this key over this statement"))

@@ -5,12 +5,12 @@ use der::oid::ObjectIdentifier;
 use der::{Decode, Encode};
 use model::Why;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use sigstore::crypto::CosignVerificationKey;
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
+use super::key::PublicKey;
 use super::root::Authority;
 use super::{Rejection, Text, TrustedRoot};
 
@@ -31,7 +31,7 @@ const TIMESTAMPING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
 pub(super) struct Holder {
     subjects: Vec<String>,
     issuer: Option<String>,
-    pub(super) key: CosignVerificationKey,
+    pub(super) key: PublicKey,
 }
 
 pub(super) fn read(bytes: &[u8]) -> Result<Holder, Rejection> {
@@ -48,7 +48,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Holder, Rejection> {
         None => extension(OLD_ISSUER).and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()),
     };
     let key = certificate.subject_public_key_info.to_der().map_err(unreadable)?;
-    let key = CosignVerificationKey::try_from_der(&key)
+    let key = PublicKey::from_der(&key)
         .map_err(|fault| Rejection::new(Why::Unreadable, format!("the certificate's key cannot be read: {fault}")))?;
     Ok(Holder { subjects: names.iter().filter_map(subject).collect(), issuer, key })
 }

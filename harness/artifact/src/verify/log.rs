@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::bundle::{Bundle, Bytes, Entry, Proof};
 use super::root::Log;
-use super::{Rejection, TrustedRoot, signed};
+use super::{Rejection, TrustedRoot};
 
 type Hash = [u8; 32];
 
@@ -44,7 +44,7 @@ fn checkpoint(note: &str, log: &Log) -> Option<(u64, Hash)> {
     let by_log = signatures.lines().filter_map(|line| line.strip_prefix("— ")?.strip_prefix(origin)?.strip_prefix(' '));
     let is_good = |encoded: &str| {
         let bytes = STANDARD.decode(encoded).unwrap_or_default();
-        bytes.len() > 4 && bytes[..4] == log.log_id.key_id.0[..4] && signed(&key, &bytes[4..], text.as_bytes())
+        bytes.len() > 4 && bytes[..4] == log.log_id.key_id.0[..4] && key.has_signed(&bytes[4..], text.as_bytes())
     };
     if log.log_id.key_id.0.len() < 4 || !by_log.into_iter().any(is_good) {
         return None;

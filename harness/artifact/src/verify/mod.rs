@@ -1,15 +1,16 @@
 //! A second reader of signatures and attestations, which shares no code with cosign.
 //!
 //! It reads Sigstore bundles of version 0.3 and checks the signature of the envelope, what the statement speaks of, the
-//! certificate and its identity, the entry in a log of Rekor's second version, and the RFC 3161 timestamp. Signatures
-//! are checked with the `sigstore` crate's keys. The crate's own verifier of bundles is of no use here: it wants a proof
-//! of a certificate transparency log and the log's time, and a box has no such log and a tiled log gives no time.
+//! certificate and its identity, the entry in a log of Rekor's second version, and the RFC 3161 timestamp. The `sigstore`
+//! crate's verifier of bundles is of no use here: it wants a proof of a certificate transparency log and the log's time,
+//! and a box has no such log and a tiled log gives no time.
 //!
 //! What it does not do: proofs of certificate transparency, logs of Rekor's first version, witnesses' signatures on a
 //! checkpoint, and legacy signatures; where only one of those would do, it rejects.
 
 mod bundle;
 mod certificate;
+mod key;
 mod log;
 mod root;
 mod timestamp;
@@ -17,10 +18,10 @@ mod timestamp;
 use model::Why;
 use regex::Regex;
 use serde_json::Value;
-use sigstore::crypto::{CosignVerificationKey, Signature};
 
 use crate::{Error, Registry};
 use bundle::{Bundle, Statement};
+use key::PublicKey;
 pub use root::TrustedRoot;
 
 /// The predicate type of a signature.
@@ -170,12 +171,7 @@ pub fn one(bytes: &[u8], digest: &str, wanted: &Wanted<'_>) -> Result<(), Reject
     if wanted.log { log::entered(&bundle, wanted.root) } else { Ok(()) }
 }
 
-fn key(pem: &str) -> Result<CosignVerificationKey, Rejection> {
-    CosignVerificationKey::try_from_pem(pem.as_bytes())
+fn key(pem: &str) -> Result<PublicKey, Rejection> {
+    PublicKey::from_pem(pem)
         .map_err(|fault| Rejection::new(Why::Unreadable, format!("the public key cannot be read: {fault}")))
-}
-
-/// Whether `key` signed `message`.
-fn signed(key: &CosignVerificationKey, signature: &[u8], message: &[u8]) -> bool {
-    key.verify_signature(Signature::Raw(signature), message).is_ok()
 }

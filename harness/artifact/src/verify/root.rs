@@ -2,10 +2,10 @@
 
 use model::Why;
 use serde::Deserialize;
-use sigstore::crypto::CosignVerificationKey;
 
 use super::Rejection;
 use super::bundle::{LogId, Raw};
+use super::key::PublicKey;
 
 /// Whom to trust, as `trusted-root.json` says it; by default nobody.
 #[derive(Debug, Default, Deserialize)]
@@ -56,8 +56,8 @@ impl Log {
         rest.split(['/', ':']).next().unwrap_or_default()
     }
 
-    pub(super) fn key(&self) -> Option<CosignVerificationKey> {
-        CosignVerificationKey::try_from_der(&self.public_key.raw_bytes.0).ok()
+    pub(super) fn key(&self) -> Option<PublicKey> {
+        PublicKey::from_der(&self.public_key.raw_bytes.0).ok()
     }
 }
 

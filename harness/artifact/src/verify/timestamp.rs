@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use super::bundle::Bundle;
-use super::{Rejection, TrustedRoot, certificate, signed};
+use super::{Rejection, TrustedRoot, certificate};
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 const TIMESTAMP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
@@ -102,5 +102,5 @@ fn by(signer: &SignerInfo, certificate: &[u8], content: &[u8]) -> bool {
     signer.digest_alg.oid == SHA256
         && names_hash
         && is_timestamp
-        && signed(&holder.key, signer.signature.as_bytes(), &message)
+        && holder.key.has_signed(signer.signature.as_bytes(), &message)
 }
