@@ -8,6 +8,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use native::Progress;
 
 use crate::ui;
+pub(crate) use estimate::Estimate;
+
+mod estimate;
 
 /// Between two plain lines about the same build.
 const PLAIN_EVERY: Duration = Duration::from_secs(15);
@@ -29,6 +32,27 @@ impl Board {
     /// An empty one, for a terminal if standard error is one.
     pub(crate) fn new() -> Self {
         Self { lines: ui::is_terminal().then(MultiProgress::new), state: Mutex::default() }
+    }
+
+    /// A build, and how far all of them are.
+    pub(crate) fn build(&self, step: &Progress, estimate: &mut Estimate) {
+        estimate.note(step);
+        match step {
+            Progress::Building { component, compiled, total, elapsed } => {
+                let text =
+                    format!("building {component}: {compiled} of {total} packages, {}; {estimate}", seconds(*elapsed));
+                self.slow(component, &text, *elapsed);
+            }
+            Progress::Built { component, elapsed } => {
+                self.end(component);
+                self.line(&format!("built {component} in {}; {estimate}", seconds(*elapsed)));
+            }
+            Progress::Fetching { .. }
+            | Progress::WaitingForBuild { .. }
+            | Progress::MakingSeed { .. }
+            | Progress::Started { .. }
+            | Progress::Milestone { .. } => self.machine("", step),
+        }
     }
 
     /// What native does: for the box of this name, or for components where it is empty.
@@ -61,6 +85,14 @@ impl Board {
             Progress::Milestone { name: point, at } => {
                 self.redraw(name, &format!("box {name}: {point} after {}", seconds(*at)));
             }
+        }
+    }
+
+    /// A part of the result, among lines that redraw themselves.
+    pub(crate) fn result(&self, print: impl FnOnce()) {
+        match &self.lines {
+            Some(lines) => lines.suspend(print),
+            None => print(),
         }
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod machine;
 pub(crate) mod table;
 pub(crate) mod text;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub(crate) struct Report {
     pub(crate) scenarios: Vec<Tried>,
     /// The options that name this run's folders, each with a space before it: commands that are shown repeat them.
     pub(crate) folders: String,
+    /// Scenarios of which all that there is to say was said while others were tried, by id.
+    pub(crate) told: BTreeSet<String>,
     /// How many nodes were asked for.
     pub(crate) nodes: Option<u8>,
     pub(crate) clusters: Vec<ClusterFacts>,

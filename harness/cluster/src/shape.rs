@@ -185,6 +185,12 @@ impl ResolvedShape {
         Self { nodes: self.nodes.max(1), ..self.clone() }
     }
 
+    /// This shape without nodes, for worlds that need none.
+    #[must_use]
+    pub fn without_node(&self) -> Self {
+        Self { nodes: 0, ..self.clone() }
+    }
+
     /// The same cluster with at least so many nodes, if it has any.
     #[must_use]
     pub fn with_more_nodes(self, nodes: u8) -> Self {

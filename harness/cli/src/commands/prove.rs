@@ -12,6 +12,7 @@ use tokio::task::LocalSet;
 use crate::args::{Existing, Prove};
 use crate::commands::lint::{self, count};
 use crate::commands::run::clusters::{self, Job};
+use crate::commands::run::supply::Supply;
 use crate::commands::run::{plan, setup};
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -30,12 +31,12 @@ pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
     }
     let cache = Cache::from_env()?;
     let plan = plan::of(&scenarios, &Existing::default(), 1)?;
-    setup::ready(&cache, &plan.components()?, args.setup)?;
+    setup::ready(&cache, &plan.components(), args.setup)?;
     interrupt::watch(&cache);
-    let job = Arc::new(Job::new(&cache, &scenarios, None, false));
+    let job = Arc::new(Job::new(&cache, &scenarios, None, false, None));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::machine("cannot start threads").because(&error))?;
-    let ran = LocalSet::new().block_on(&runtime, clusters::run(&job, plan, &Existing::default()));
+    let ran = LocalSet::new().block_on(&runtime, clusters::run(&job, plan, &Supply::complete(), &Existing::default()));
     job.board.clear();
     let ran = ran?;
     let outcomes = ran.outcomes.into_iter().map(|(id, world, outcome)| ((id, world), outcome)).collect();

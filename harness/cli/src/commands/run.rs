@@ -1,11 +1,13 @@
 //! `gauntlet run`: starts what is needed, tries everything, compares, reports, takes everything down.
 
+mod announce;
 pub(crate) mod clusters;
 mod compare;
 mod hold;
 mod outputs;
 pub(crate) mod plan;
 pub(crate) mod setup;
+pub(crate) mod supply;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +25,9 @@ use crate::fault::Fault;
 use crate::folders::{self, Found};
 use crate::report::{Golden, Report, Tried};
 use crate::{interrupt, report, ui};
+use announce::{Style, Told, announce};
 use clusters::{Job, Ran};
+use supply::Supply;
 
 /// Runs the chosen scenarios.
 pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
@@ -34,21 +38,28 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     let store = found.store()?;
     outputs::check(args)?;
     let cache = Cache::from_env()?;
-    let plan = plan::of(&chosen, &args.existing, args.nodes.unwrap_or(1))?;
+    let mut plan = plan::of(&chosen, &args.existing, args.nodes.unwrap_or(1))?;
+    let mut missing = Vec::new();
     if !args.existing.is_asked_for() {
-        setup::ready(&cache, &plan.components()?, args.setup)?;
+        missing = setup::missing(&cache, &plan.components(), args.setup)?;
+        plan = plan.stage(&missing)?;
+        missing = plan.components().into_iter().filter(|component| !cache.built(component)).collect();
         interrupt::watch(&cache);
     }
     let evidence = evidence(&cache);
-    let job = Arc::new(Job::new(&cache, &chosen, Some(evidence.clone()), args.keep));
+    let told = Told::default();
+    let announce = announce(&found, told.clone(), Style::of(args, &chosen))?;
+    let job = Arc::new(Job::new(&cache, &chosen, Some(evidence.clone()), args.keep, Some(announce)));
+    let supply = if missing.is_empty() { Supply::complete() } else { Supply::begin(&cache, missing, &job.board) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::machine("cannot start threads").because(&error))?;
-    let ran = LocalSet::new().block_on(&runtime, clusters::run(&job, plan, &args.existing));
+    let ran = LocalSet::new().block_on(&runtime, clusters::run(&job, plan, &supply, &args.existing));
     job.board.clear();
     let mut ran = ran?;
     let mut report = gather(&chosen, &mut ran);
     report.folders = folders::options(&args.folders);
     report.nodes = args.nodes;
+    report.told = told.ids();
     compare::all(&store, &found, &mut report);
     if args.is_everything() {
         look_for_orphans(&found, &chosen, &mut report)?;
@@ -68,6 +79,11 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
 }
 
 impl Run {
+    /// Whether a report for programs goes to standard output.
+    fn takes_output(&self) -> bool {
+        [&self.junit, &self.json].into_iter().flatten().any(|path| path.as_os_str() == "-")
+    }
+
     /// Whether nothing narrows the run.
     fn is_everything(&self) -> bool {
         self.filter.ids.is_empty() && self.filter.area.is_empty() && self.shard.is_none()
@@ -119,8 +135,7 @@ fn look_for_orphans(found: &Found, chosen: &[Arc<Loaded>], report: &mut Report) 
 }
 
 /// Prints a text where the report goes: to standard output, unless a report for programs goes there.
-fn print(text: &str, args: &Run) {
-    let taken = [&args.junit, &args.json].into_iter().flatten().any(|path| path.as_os_str() == "-");
+fn print(text: &str, taken: bool) {
     if taken { ui::note(text) } else { ui::say(text) }
 }
 

@@ -10,18 +10,25 @@ use crate::progress::seconds;
 pub(crate) fn report(report: &Report, evidence: &Path, tables: bool) -> String {
     let mut out = String::new();
     let width = report.scenarios.iter().map(|tried| tried.scenario.id.len()).max().unwrap_or_default();
-    for tried in &report.scenarios {
-        let id = &tried.scenario.id;
-        out.push_str(&format!("{:<8} {id:width$}  {}\n", tried.status().word(), extent(tried)));
-        if tables && is_good(tried.status()) {
-            out.push_str(&format!("\n{}\n\n", table::table(tried)));
-        }
+    for tried in report.scenarios.iter().filter(|tried| !report.told.contains(&tried.scenario.id)) {
+        out.push_str(&line(tried, width, tables));
     }
     for tried in report.scenarios.iter().filter(|tried| !is_good(tried.status()) && !had_no_cluster(tried)) {
         out.push_str(&block(tried, evidence, report));
     }
     out.push_str(&tail(report));
     out.push_str(&format!("\n{}\n", summary(report)));
+    out
+}
+
+/// The line of one scenario, and its table if `tables` asks for it and nothing is wrong: where something is, the table
+/// comes with what is to be said of that.
+pub(crate) fn line(tried: &Tried, width: usize, tables: bool) -> String {
+    let id = &tried.scenario.id;
+    let mut out = format!("{:<8} {id:width$}  {}\n", tried.status().word(), extent(tried));
+    if tables && is_good(tried.status()) {
+        out.push_str(&format!("\n{}\n\n", table::table(tried)));
+    }
     out
 }
 

@@ -12,12 +12,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::plan::{Group, Plan};
+use super::supply::Supply;
 use crate::args::Existing;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::interrupt;
 use crate::report::{ClusterFacts, NO_CLUSTER, Report};
-pub(crate) use job::Job;
+pub(crate) use job::{Announce, Job};
 
 /// How many boxes at a time.
 const AT_ONCE: usize = 2;
@@ -37,7 +38,7 @@ pub(crate) struct Ran {
 ///
 /// # Errors
 /// When a cluster that exists cannot be used. A box that does not start is a fault among the results.
-pub(crate) async fn run(job: &Arc<Job>, plan: Plan, existing: &Existing) -> Result<Ran, Fault> {
+pub(crate) async fn run(job: &Arc<Job>, plan: Plan, supply: &Supply, existing: &Existing) -> Result<Ran, Fault> {
     let mut ran = Ran { outcomes: plan.skipped, ..Ran::default() };
     if existing.is_asked_for() {
         let trials = plan.groups.into_iter().flat_map(|group| group.trials).collect();
@@ -46,8 +47,11 @@ pub(crate) async fn run(job: &Arc<Job>, plan: Plan, existing: &Existing) -> Resu
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         let mut tasks = JoinSet::new();
         for (index, group) in plan.groups.into_iter().enumerate() {
-            let (job, turns) = (Arc::clone(job), Arc::clone(&turns));
+            let (job, turns, supply) = (Arc::clone(job), Arc::clone(&turns), supply.clone());
             tasks.spawn_local(async move {
+                if let Err(fault) = supply.wait_for(&group.needed).await {
+                    return without(group.trials, fault);
+                }
                 let _turn = turns.acquire_owned().await;
                 in_a_box(&job, index + 1, group).await
             });

@@ -21,7 +21,8 @@ pub(crate) fn all(store: &Store, found: &Found, report: &mut Report) {
     report.faults.extend(faults);
 }
 
-fn one(store: &Store, found: &Found, tried: &Tried) -> Result<Golden, Error> {
+/// Compares one scenario whose cells are all as intended.
+pub(super) fn one(store: &Store, found: &Found, tried: &Tried) -> Result<Golden, Error> {
     let outcome = &tried.outcome;
     let golden = match store.compare(outcome)? {
         Comparison::Same => {

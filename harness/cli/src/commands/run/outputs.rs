@@ -33,7 +33,7 @@ pub(crate) fn write(args: &Run, report: &mut Report, evidence: &Path) {
             Err(why) => report.faults.push(Fault::machine(format!("cannot write the JUnit report: {why}"))),
         }
     }
-    super::print(&super::text(report, evidence, args.tables), args);
+    super::print(&super::text(report, evidence, args.tables), args.takes_output());
 }
 
 fn put(path: &Path, text: &str, report: &mut Report) {

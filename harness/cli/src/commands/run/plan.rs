@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cluster::{ResolvedShape, resolve};
 use engine::Trial;
 use model::{Loaded, Shape, WorldOutcome};
-use native::components::Component;
+use native::components::{Component, ETCD_TOOLS};
 
 use crate::args::Existing;
 use crate::fault::Fault;
@@ -25,6 +25,28 @@ pub(crate) struct Plan {
 pub(crate) struct Group {
     pub(crate) shape: ResolvedShape,
     pub(crate) trials: Vec<Trial>,
+    /// What its box is made of, and what its steps need beside it.
+    pub(crate) needed: Vec<&'static Component>,
+}
+
+impl Group {
+    fn new(shape: ResolvedShape, trials: Vec<Trial>) -> Result<Self, Fault> {
+        let mut needed = native::components::needed(&shape.to_box())?;
+        let looks_into_etcd = |trial: &Trial| {
+            let mut steps = trial.scenario.scenario.steps_in(&trial.world);
+            steps.any(|step| step.action.needs_a_box())
+        };
+        if trials.iter().any(looks_into_etcd) {
+            needed.push(native::components::tool(ETCD_TOOLS)?);
+        }
+        Ok(Self { shape, trials, needed })
+    }
+
+    /// How long it takes until everything is built that is not.
+    fn build_seconds(&self, missing: &[&'static Component]) -> u32 {
+        let is_missing = |component: &&&'static Component| missing.iter().any(|one| std::ptr::eq(*one, **component));
+        self.needed.iter().filter(is_missing).map(|component| u32::from(component.build_seconds())).sum()
+    }
 }
 
 /// The plan for these scenarios; every box that has a node has at least `nodes`.
@@ -47,7 +69,8 @@ pub(crate) fn of(chosen: &[Arc<Loaded>], existing: &Existing, nodes: u8) -> Resu
             groups.entry(if existing.is_asked_for() { shape.with_node() } else { shape }).or_default().push(trial);
         }
     }
-    plan.groups = share_nodes(groups).into_iter().map(|(shape, trials)| Group { shape, trials }).collect();
+    let groups = if existing.is_asked_for() { groups } else { share_nodes(groups) };
+    plan.groups = groups.into_iter().map(|(shape, trials)| Group::new(shape, trials)).collect::<Result<Vec<_>, _>>()?;
     plan.groups.sort_by_key(|group| std::cmp::Reverse(group.trials.len()));
     Ok(plan)
 }
@@ -75,16 +98,38 @@ fn fits_any_cluster(shape: &Shape) -> bool {
 }
 
 impl Plan {
-    /// What the boxes of this plan are made of.
-    pub(crate) fn components(&self) -> Result<Vec<&'static Component>, Fault> {
-        let mut all: Vec<&'static Component> = Vec::new();
-        for group in &self.groups {
-            for component in native::components::needed(&group.shape.to_box())? {
-                if !all.iter().any(|have| std::ptr::eq(*have, component)) {
-                    all.push(component);
+    /// What the boxes of this plan are made of, in the order in which it is best built.
+    pub(crate) fn components(&self) -> Vec<&'static Component> {
+        let is_needed = |component: &&'static Component| {
+            self.groups.iter().flat_map(|group| &group.needed).any(|one| std::ptr::eq(*one, *component))
+        };
+        native::components::pinned().iter().filter(is_needed).collect()
+    }
+
+    /// While these are still to be built: what needs no node does not wait for one, and what can begin first comes first.
+    ///
+    /// # Errors
+    /// None that the plan itself did not have.
+    pub(crate) fn stage(mut self, missing: &[&'static Component]) -> Result<Self, Fault> {
+        if missing.is_empty() {
+            return Ok(self);
+        }
+        let mut groups = Vec::new();
+        for group in std::mem::take(&mut self.groups) {
+            let alone = group.shape.without_node();
+            let waits = group.shape.nodes == 1 && group.build_seconds(missing) > 0;
+            let (nodeless, others): (Vec<Trial>, Vec<Trial>) = group.trials.into_iter().partition(|trial| {
+                let declared = || resolve(&trial.scenario, &trial.world).is_ok_and(|shape| shape.nodes == 0);
+                waits && (model::needs_no_node(&trial.scenario, &trial.world) || declared())
+            });
+            for (shape, trials) in [(alone, nodeless), (group.shape, others)] {
+                if !trials.is_empty() {
+                    groups.push(Group::new(shape, trials)?);
                 }
             }
         }
-        Ok(all)
+        groups.sort_by_key(|group| (group.build_seconds(missing), std::cmp::Reverse(group.trials.len())));
+        self.groups = groups;
+        Ok(self)
     }
 }

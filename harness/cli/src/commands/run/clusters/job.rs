@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use engine::{Event, Options};
-use model::{Cell, CellStatus, Loaded, WorldOutcome};
+use model::{Cell, CellStatus, Loaded, Outcome, WorldOutcome};
 use native::Cache;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -42,30 +42,62 @@ pub(crate) struct Job {
     pub(crate) evidence: Option<PathBuf>,
     pub(crate) keep: bool,
     pub(crate) board: Arc<Board>,
+    /// Who is told of a scenario in which every cell is as intended, as soon as it is done.
+    announce: Option<Announce>,
     count: Mutex<Count>,
 }
+
+/// Tells of a scenario that is done, with its outcome; says whether there was something to tell.
+pub(crate) type Announce = Box<dyn Fn(&Board, &Arc<Loaded>, Outcome) -> bool + Send + Sync>;
 
 #[derive(Default)]
 struct Count {
     cells: usize,
     of: usize,
     bad: usize,
-    /// Worlds that are not done, by scenario.
-    open: BTreeMap<String, usize>,
+    /// Scenarios that are not done.
+    open: BTreeMap<String, Open>,
     scenarios: usize,
     namespaces: Vec<(String, String, String)>,
 }
 
+/// A scenario that is not done: the outcomes of those of its worlds that are.
+struct Open {
+    scenario: Arc<Loaded>,
+    worlds: BTreeMap<String, WorldOutcome>,
+}
+
+impl Open {
+    fn is_done(&self) -> bool {
+        self.scenario.scenario.worlds.keys().all(|world| self.worlds.contains_key(world))
+    }
+
+    /// Its outcome, worlds in the file's order.
+    fn outcome(&mut self) -> Outcome {
+        let worlds = self.scenario.scenario.worlds.keys();
+        let worlds = worlds.filter_map(|world| Some((world.clone(), self.worlds.remove(world)?)));
+        Outcome { id: self.scenario.id.clone(), worlds: worlds.collect() }
+    }
+}
+
 impl Job {
-    pub(crate) fn new(cache: &Cache, chosen: &[Arc<Loaded>], evidence: Option<PathBuf>, keep: bool) -> Self {
+    pub(crate) fn new(
+        cache: &Cache,
+        chosen: &[Arc<Loaded>],
+        evidence: Option<PathBuf>,
+        keep: bool,
+        announce: Option<Announce>,
+    ) -> Self {
         let worlds = |loaded: &Arc<Loaded>| loaded.scenario.worlds.len();
+        let open = |loaded: &Arc<Loaded>| Open { scenario: Arc::clone(loaded), worlds: BTreeMap::new() };
         let count = Count {
             of: chosen.iter().map(|loaded| worlds(loaded) * loaded.scenario.steps.len()).sum(),
-            open: chosen.iter().map(|loaded| (loaded.id.clone(), worlds(loaded))).collect(),
+            open: chosen.iter().map(|loaded| (loaded.id.clone(), open(loaded))).collect(),
             scenarios: chosen.len(),
             ..Count::default()
         };
-        Self { cache: cache.clone(), evidence, keep, board: Arc::new(Board::new()), count: Mutex::new(count) }
+        let board = Arc::new(Board::new());
+        Self { cache: cache.clone(), evidence, keep, board, announce, count: Mutex::new(count) }
     }
 
     pub(crate) fn options(&self) -> Options {
@@ -107,16 +139,23 @@ impl Job {
                 self.board.redraw(&format!("{id} {world}"), &format!("{id} in {world}: {what} ({})", seconds(elapsed)));
             }
             Event::SecondLook { id, world } => self.board.line(&format!("{id} in {world}: looking a second time")),
-            Event::WorldDone { id, world, .. } => self.world_done(&mut count, &id, &world),
+            Event::WorldDone { id, world, outcome } => self.world_done(&mut count, &id, &world, outcome),
         }
     }
 
-    fn world_done(&self, count: &mut Count, id: &str, world: &str) {
+    fn world_done(&self, count: &mut Count, id: &str, world: &str, outcome: WorldOutcome) {
         self.board.end(&format!("{id} {world}"));
         let Some(open) = count.open.get_mut(id) else { return };
-        *open = open.saturating_sub(1);
-        if *open == 0 {
-            count.open.remove(id);
+        // The first look counts: a second one is taken only where the first was not as intended.
+        open.worlds.entry(world.to_owned()).or_insert(outcome);
+        if !open.is_done() {
+            return;
+        }
+        let Some(mut open) = count.open.remove(id) else { return };
+        let outcome = open.outcome();
+        let is_told = outcome.worlds.values().all(passed)
+            && self.announce.as_ref().is_some_and(|announce| announce(&self.board, &open.scenario, outcome));
+        if !is_told {
             let done = count.scenarios - count.open.len();
             self.board.line(&format!("tried {id} ({done} of {})", count.scenarios));
         }

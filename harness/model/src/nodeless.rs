@@ -1,0 +1,145 @@
+//! Whether a world can be tried on a cluster that has no node: an API server with the few controllers that namespaces,
+//! roles and quotas need.
+//!
+//! In doubt it cannot. Such a world gives the same answers on a cluster that has nodes; it is tried without them while
+//! what a node is made of is still being built.
+
+use serde_json::Value;
+
+use crate::{Action, Loaded, Record, Scenario, Shape, Target};
+
+/// Kinds that the API server alone stores, checks or enforces, or that wait for a pod to name them; and those of the files
+/// that it is started with.
+const KINDS: [&str; 30] = [
+    "AdmissionConfiguration",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Lease",
+    "LimitRange",
+    "LocalSubjectAccessReview",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+    "Namespace",
+    "PersistentVolumeClaim",
+    "Pod",
+    "PodTemplate",
+    "Policy",
+    "PriorityClass",
+    "ResourceQuota",
+    "Role",
+    "RoleBinding",
+    "RuntimeClass",
+    "Secret",
+    "SelfSubjectAccessReview",
+    "SelfSubjectReview",
+    "SelfSubjectRulesReview",
+    "ServiceAccount",
+    "StorageClass",
+    "SubjectAccessReview",
+    "TokenRequest",
+    "TokenReview",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+];
+
+/// What a path leads through to something else than the API server.
+const BEHIND_THE_API: [&str; 4] = ["nodes", "proxy", "pods", "services"];
+
+/// What stands for a node, or for something that only a node gives a pod.
+const OF_NODES: [&str; 3] = ["$(node", "$(pod-ip", "$(service-ip"];
+
+/// Whether this world of the scenario needs no node. False for a world that does not exist.
+#[must_use]
+pub fn needs_no_node(loaded: &Loaded, world: &str) -> bool {
+    let scenario = &loaded.scenario;
+    let Some(own) = scenario.worlds.get(world) else { return false };
+    let manifests: Vec<&Value> = loaded.manifests.values().flatten().map(|manifest| &manifest.object).collect();
+    shape_needs_no_node(&scenario.shape(own))
+        && scenario.install(own).is_empty()
+        && !OF_NODES.iter().any(|word| loaded.text.contains(word))
+        && manifests.iter().all(|object| object_needs_no_node(object))
+        && steps_need_no_node(scenario, world)
+}
+
+/// A shape that says something of nodes is meant as it is.
+fn shape_needs_no_node(shape: &Shape) -> bool {
+    let usual = Shape::default();
+    shape.nodes <= 1
+        && !shape.enforce_network_policy
+        && !shape.dual_stack
+        && shape.sync_frequency == usual.sync_frequency
+        && shape.node_monitor_grace_period == usual.node_monitor_grace_period
+}
+
+fn object_needs_no_node(object: &Value) -> bool {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    let text = object.to_string();
+    KINDS.contains(&kind) && !OF_NODES.iter().any(|word| text.contains(word))
+}
+
+fn steps_need_no_node(scenario: &Scenario, world: &str) -> bool {
+    scenario.steps_in(world).all(|step| action_needs_no_node(&step.action))
+}
+
+fn action_needs_no_node(action: &Action) -> bool {
+    match action {
+        Action::Create(_) | Action::Apply(_) | Action::Update(_) => true,
+        Action::Patch { target, subresource, .. } => is_api_alone(target) && subresource.is_none(),
+        Action::Delete(target) | Action::Label { target, .. } | Action::Get(target) => is_api_alone(target),
+        Action::List { resource, watch, .. } => !watch && !resource.starts_with("node"),
+        Action::Token { bound_to, .. } => bound_to.is_none(),
+        Action::Seen(record) => record_needs_no_node(record),
+        Action::Path(path) => !BEHIND_THE_API.iter().any(|part| path.contains(part)),
+        Action::Scale { .. }
+        | Action::Evict(_)
+        | Action::Exec { .. }
+        | Action::EphemeralContainer { .. }
+        | Action::Bind { .. }
+        | Action::Started(_)
+        | Action::Reach(_)
+        | Action::Hold(_)
+        | Action::Held(_)
+        | Action::Build(_)
+        | Action::Push(_)
+        | Action::Copy(_)
+        | Action::Tamper(_)
+        | Action::Spoil(_)
+        | Action::Sbom(_)
+        | Action::Scan(_)
+        | Action::Attach(_)
+        | Action::Sign(_)
+        | Action::Attest(_)
+        | Action::Verify(_)
+        | Action::Store(_)
+        | Action::Encrypt(_)
+        | Action::Rewrite(_)
+        | Action::Fill(_)
+        | Action::Survey
+        | Action::Process(_)
+        | Action::Node(_)
+        | Action::Kms(_)
+        | Action::Transplant(_)
+        | Action::Snapshot(_)
+        | Action::Restore(_)
+        | Action::Rotate(_)
+        | Action::Followed(_)
+        | Action::Agent(_)
+        | Action::Delivered(_) => false,
+    }
+}
+
+/// Whether a target is one object that the API server answers for: a subresource may be a way to a kubelet, and a pod that
+/// nobody runs ends in another way than one that runs.
+fn is_api_alone(target: &Target) -> bool {
+    let kind = target.kind.split('.').next().unwrap_or_default();
+    target.subresource.is_none() && kind != "pod" && KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind))
+}
+
+fn record_needs_no_node(record: &Record) -> bool {
+    match record {
+        Record::Audit(_) | Record::Warning(_) | Record::Output(_) => true,
+        Record::Field(field) => is_api_alone(&field.of),
+        Record::Metric(_) | Record::Event(_) | Record::Node(_) | Record::Canary(_) => false,
+    }
+}
