@@ -7,6 +7,7 @@
 mod actions;
 mod canaries;
 mod changed;
+mod conversation;
 mod discovery;
 mod event;
 mod evidence;

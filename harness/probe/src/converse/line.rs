@@ -50,7 +50,9 @@ mod tests {
     fn a_question_has_a_number_and_words() {
         let question = Question { id: 7, words: vec!["cat".into(), "/etc/hosts".into()] };
         assert_eq!(Question::read(br#"{"id":7,"words":["cat","/etc/hosts"]}"#), Some(question));
-        for line in ["", "{", "7", r#"{"id":7}"#, r#"{"words":[]}"#, r#"{"id":-1,"words":[]}"#, r#"{"id":1,"words":[1]}"#] {
+        for line in
+            ["", "{", "7", r#"{"id":7}"#, r#"{"words":[]}"#, r#"{"id":-1,"words":[]}"#, r#"{"id":1,"words":[1]}"#]
+        {
             assert_eq!(Question::read(line.as_bytes()), None, "{line}");
         }
     }

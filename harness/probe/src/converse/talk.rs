@@ -27,11 +27,8 @@ struct Shared<W> {
 
 /// Answers questions until there are no more, or one that is none. Answers that are not ready by then are not given.
 pub(crate) fn answer_all<W: Write + Send + 'static>(mut reader: impl BufRead, writer: W) {
-    let shared = Arc::new(Shared {
-        writer: Mutex::new(writer),
-        ended: AtomicBool::new(false),
-        busy: AtomicUsize::new(0),
-    });
+    let shared =
+        Arc::new(Shared { writer: Mutex::new(writer), ended: AtomicBool::new(false), busy: AtomicUsize::new(0) });
     while let Ok(Some(line)) = next(&mut reader) {
         let Some(question) = Question::read(&line) else {
             // Whose answer is due is not known: it is answered to nobody, and that is the end.
@@ -145,7 +142,10 @@ mod tests {
         let mut asker = Asker::begin();
         for words in [&["pause"][..], &[], &["reach"], &["held"], &["crash"], &["emit", "x"], &["hold", "a", "b"]] {
             asker.ask(1, words);
-            assert!(asker.heard()["fault"].as_str().unwrap().contains("nothing that a conversation answers"), "{words:?}");
+            assert!(
+                asker.heard()["fault"].as_str().unwrap().contains("nothing that a conversation answers"),
+                "{words:?}"
+            );
         }
         asker.ask(2, &["reach", "--moon", "1", "tcp://a:1"]);
         assert!(asker.heard()["fault"].as_str().unwrap().contains("--moon"));

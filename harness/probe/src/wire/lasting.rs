@@ -71,7 +71,8 @@ pub(crate) fn lasting(
             last = Some(outcome);
         }
     }
-    last.map(|outcome| outcome.lasting_line(&target, false)).ok_or_else(|| format!("no attempt at `{text}` came to an end"))
+    last.map(|outcome| outcome.lasting_line(&target, false))
+        .ok_or_else(|| format!("no attempt at `{text}` came to an end"))
 }
 
 /// What an attempt has changed.
@@ -99,7 +100,11 @@ impl Streak {
         self.noted += 1;
         match self.first {
             Some((same, since)) if same == fault => {
-                if began.saturating_sub(since) >= holds { Noted::Lasts } else { Noted::Same }
+                if began.saturating_sub(since) >= holds {
+                    Noted::Lasts
+                } else {
+                    Noted::Same
+                }
             }
             _ => {
                 self.first = Some((fault, began));
