@@ -141,7 +141,7 @@ mod tests {
         let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
         let seen = RefCell::new("shut".to_owned());
         let work = async {
-            let note = async || match told.recv().await {
+            let mut note = async || match told.recv().await {
                 Some(Event::Waiting { what, .. }) => what,
                 other => format!("{other:?}"),
             };

@@ -21,6 +21,7 @@ use crate::lab::Lab;
 use crate::request::{Call, code, encode, json as json_of, said, taken};
 use crate::seen::Beginning;
 use crate::settle::{Touch, acts_at_once, anchor, bound_tokens, settle};
+use crate::turns::Turn;
 use crate::wait::{Look, Wait, Waiter};
 use crate::{Event, learn, random};
 
@@ -58,6 +59,8 @@ pub(crate) struct World<'a> {
     pub(crate) images: HashMap<ImageName, Arc<Image>>,
     /// When the last certificate will be over that was made to be soon over.
     pub(crate) over: Option<OffsetDateTime>,
+    /// Its turn to do something.
+    pub(crate) turn: Turn,
     /// Whether this is the second time that it is tried.
     pub(crate) again: bool,
 }
@@ -103,6 +106,7 @@ impl<'a> World<'a> {
             beginning: Beginning::default(),
             images: HashMap::new(),
             over: None,
+            turn: Turn::default(),
             again: false,
         }
     }
@@ -306,7 +310,10 @@ impl<'a> World<'a> {
     /// Takes steps that only look, all at a time: most of them wait for what does not come.
     async fn looks(&mut self, run: &[(&Step, &Answer)]) -> VecDeque<(Result<Tried, String>, Duration)> {
         let steps: Vec<&Step> = run.iter().map(|(step, _)| *step).collect();
-        self.reach_all(&steps).await.into()
+        let (mut turn, turns) = (std::mem::take(&mut self.turn), &self.lab.turns);
+        let tried = turn.resting(turns, self.reach_all(&steps)).await;
+        self.turn = turn;
+        tried.into()
     }
 }
 

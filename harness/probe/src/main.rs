@@ -26,7 +26,8 @@ use std::time::Duration;
 const USAGE: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | environments | fail CODE | crash | \
                      serve PORT [DIR] | get HOST:PORT/PATH | guard PORT DIR | knock SERVICE | \
                      front --listen ADDRESS:PORT --upstream HOST:PORT | listen SCHEME:PORT[=ARGUMENT,…]… | \
-                     reach [--timeout MS] TARGET… | reach --holds MS [--timeout MS] [--every MS] [--within MS] TARGET | \
+                     reach [--timeout MS] TARGET… | \
+                     reach --holds MS [--reached-holds MS] [--timeout MS] [--every MS] [--within MS] TARGET | \
                      watch [--every MS] [--timeout MS] [--for MS] TARGET | \
                      hold [--every MS] [--timeout MS] NAME TARGET | held NAME | converse | \
                      agent … | agent-state | agent-forge … | manager … | manager-state | emit …]";

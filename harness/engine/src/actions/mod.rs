@@ -141,9 +141,20 @@ impl World<'_> {
         verdict
     }
 
+    /// Takes a step; where it only waits for what comes about by itself, other worlds may do something meanwhile.
     async fn take(&mut self, step: &Step) -> Result<Tried, String> {
         self.learn_for(step).await?;
         self.outlive(&step.action).await?;
+        if !waits(&step.action) {
+            return self.act(step).await;
+        }
+        let (mut turn, turns) = (std::mem::take(&mut self.turn), &self.lab.turns);
+        let tried = turn.resting(turns, self.act(step)).await;
+        self.turn = turn;
+        tried
+    }
+
+    async fn act(&mut self, step: &Step) -> Result<Tried, String> {
         match &step.action {
             Action::Create(file) => self.create(step, file).await,
             Action::Apply(file) => self.apply_step(step, file).await,
@@ -242,6 +253,11 @@ impl Object {
             object: None,
         }
     }
+}
+
+/// Whether an action is mostly a wait for what others do by themselves, or do not.
+pub(crate) fn waits(action: &Action) -> bool {
+    matches!(action, Action::Agent(_) | Action::Delivered(_) | Action::Reach(_))
 }
 
 /// What every reply is recorded with.

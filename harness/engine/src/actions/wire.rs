@@ -1,6 +1,6 @@
 //! Trying the wire from a pod, and believing what came of it.
 //!
-//! That something is reached is believed at once. A block has to hold, the same one, for a second; and where a pod is
+//! That something is reached is believed at once, unless a Service may not have heard yet. A block has to hold, the same one, for a second; and where a pod is
 //! the target, its server has to answer the pod itself at that moment: nothing can block that way. The probe sees to the
 //! first by itself, with an attempt every so often, however long each takes.
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream;
-use model::{Action, Answer, Held, Hold, Step, Told, target_pod};
+use model::{Action, Answer, Held, Hold, Step, Told, Wire, target_pod};
 use serde_json::Value;
 
 use super::Tried;
@@ -23,7 +23,9 @@ use crate::world::World;
 /// How long a block has to hold.
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// The same, where it is not what is intended: a Service takes a moment until every node knows it.
+/// The same, where it is not what is intended: a Service takes a moment until every node knows it. And until every node
+/// has let go of a pod that it has let go: so what is reached by another way than a pod's own address has to hold as long,
+/// where a block is intended.
 const HOLDS_AGAINST_INTENT: Duration = Duration::from_secs(10);
 
 /// Within this time an answer has to come that does not change any more.
@@ -40,9 +42,35 @@ struct Attempt {
     /// Namespace and name of the pod that tries it.
     from: (String, String),
     to: String,
-    holds: Duration,
+    holds: Holds,
     /// The pod whose server has to answer itself, where it is blocked.
     server: Option<(String, String)>,
+}
+
+/// How long an answer has to be the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Holds {
+    blocked: Duration,
+    reached: Duration,
+}
+
+impl Holds {
+    fn of(wire: &Wire, intended: Option<&Answer>) -> Self {
+        let blocked = match (wire.within, intended) {
+            (Some(seconds), _) => Duration::from_secs(seconds.into()),
+            (None, Some(Answer::Reached)) => HOLDS_AGAINST_INTENT,
+            (None, _) => HOLDS,
+        };
+        let reached = match (intended, target_pod(&wire.to)) {
+            (Some(Answer::Blocked { .. }), None) => HOLDS_AGAINST_INTENT,
+            _ => Duration::ZERO,
+        };
+        Self { blocked, reached }
+    }
+
+    fn longest(self) -> Duration {
+        self.blocked.max(self.reached)
+    }
 }
 
 impl World<'_> {
@@ -79,16 +107,11 @@ impl World<'_> {
         let Action::Reach(wire) = &step.action else { return Err("the step does not try the wire".into()) };
         self.learn_for(step).await?;
         self.outlive(&step.action).await?;
-        let holds = match (wire.within, step.intended(self.name)) {
-            (Some(seconds), _) => Duration::from_secs(seconds.into()),
-            (None, Some(Answer::Reached)) => HOLDS_AGAINST_INTENT,
-            (None, _) => HOLDS,
-        };
         let server = target_pod(&wire.to).filter(|_| !wire.nobody);
         Ok(Attempt {
             from: (self.namespace_of(step), self.fill(&wire.from)),
             to: self.fill(&wire.to),
-            holds,
+            holds: Holds::of(wire, step.intended(self.name)),
             server: server.map(|pod| split(pod, self.namespace())),
         })
     }
@@ -126,11 +149,13 @@ impl World<'_> {
     }
 
     /// What the probe says, once it has said the same for long enough.
-    async fn lasting(&self, from: &Teller, to: &str, holds: Duration) -> Result<Told, String> {
+    async fn lasting(&self, from: &Teller, to: &str, holds: Holds) -> Result<Told, String> {
         let what = format!("an answer from {to} that lasts");
-        let wait = Wait { what: &what, within: PATIENCE + holds, every: EVERY };
-        let [long, every, within] = [holds, EVERY, wait.within].map(|time| time.as_millis().to_string());
-        let words = ["reach", "--holds", &long, "--every", &every, "--within", &within, to];
+        let wait = Wait { what: &what, within: PATIENCE + holds.longest(), every: EVERY };
+        let times = [holds.blocked, holds.reached, EVERY, wait.within];
+        let [blocked, reached, every, within] = times.map(|time| time.as_millis().to_string());
+        let options = ["--holds", &blocked, "--reached-holds", &reached, "--every", &every, "--within", &within];
+        let words = [&["reach"][..], &options, &[to]].concat();
         let seen = RefCell::new("nothing yet".to_owned());
         let note = |line: String| {
             if let Ok(told) = Told::read(line.as_bytes()) {
@@ -138,10 +163,10 @@ impl World<'_> {
             }
         };
         let told = self.waiter.told(&what, &seen, self.told(from, &words, wait.within, note)).await?;
-        match (told.reached, told.lasts) {
-            (true, _) | (false, Some(true)) => Ok(told),
-            (false, Some(false)) => Err(self.waiter.in_vain(&wait, &told.said())),
-            (false, None) => Err("the probe does not say whether it stays so".into()),
+        match told.lasts {
+            Some(true) => Ok(told),
+            Some(false) => Err(self.waiter.in_vain(&wait, &told.said())),
+            None => Err("the probe does not say whether it stays so".into()),
         }
     }
 
@@ -205,4 +230,26 @@ fn recorded(told: &Told, places: &Places) -> Tried {
         }
     }
     tried.figure("took", Duration::from_secs_f64((told.ms / 1000.0).clamp(0.0, 1e6)))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::At;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_intended_has_to_hold_for_longer() {
+        let wire = |to: &str, within| Wire { from: "a".into(), to: to.into(), nobody: false, within };
+        let (pod, service) = (wire("tcp://$(pod-ip:b):80", None), wire("tcp://$(service-ip:b):80", None));
+        let blocked = Answer::Blocked { at: At::Connect };
+        let of = |wire: &Wire, intended: &Answer| {
+            let holds = Holds::of(wire, Some(intended));
+            (holds.blocked.as_secs(), holds.reached.as_secs())
+        };
+        assert_eq!((of(&pod, &blocked), of(&service, &blocked)), ((1, 0), (1, 10)));
+        assert_eq!((of(&pod, &Answer::Reached), of(&service, &Answer::Reached)), ((10, 0), (10, 0)));
+        assert_eq!(of(&wire("dns://b", Some(60)), &Answer::Reached), (60, 0));
+        assert_eq!(Holds::of(&service, Some(&blocked)).longest(), HOLDS_AGAINST_INTENT);
+    }
 }

@@ -1,4 +1,4 @@
-//! Trying one target until it is known how it is: reached at once, or blocked for long enough.
+//! Trying one target until it is known how it is: reached, at once or for long enough, or blocked for long enough.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,13 @@ use super::Fault;
 use super::attempt::{Outcome, attempt};
 use super::target::Target;
 
-/// How long a block has to hold, and how that is looked at.
+/// How long an answer has to hold, and how that is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Holding {
-    /// From the beginning of the first attempt that ended so to that of the last, at least.
+    /// For a block: from the beginning of the first attempt that ended so to that of the last, at least.
     pub(crate) holds: Duration,
+    /// The same for an answer; without any time, the first one is believed.
+    pub(crate) reached_holds: Duration,
     /// From the beginning of one attempt to that of the next, however long either takes.
     pub(crate) every: Duration,
     /// For each stage of an attempt.
@@ -23,8 +25,7 @@ pub(crate) struct Holding {
     pub(crate) within: Duration,
 }
 
-/// Tries a target until an attempt gets through, or all of them have ended at the same stage for the same reason for long
-/// enough. Gives the line of the attempt that decided; `lasts` in it is whether one did. `seen` is told whenever
+/// Tries a target until attempts get through, or have ended at the same stage for the same reason, for long enough. Gives the line of the attempt that decided; `lasts` in it is whether one did. `seen` is told whenever
 /// attempts end otherwise than those before. Once `ended`, it stops.
 ///
 /// # Errors
@@ -55,15 +56,14 @@ pub(crate) fn lasting(
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        if outcome.end.is_ok() {
+        if outcome.end.is_ok() && pace.reached_holds.is_zero() {
             return Ok(outcome.lasting_line(&target, true));
         }
         // In the order in which they began: one that is refused ends before an earlier one that runs into its time-out.
         early.insert(index, (began, outcome));
         while let Some((began, outcome)) = early.remove(&streak.noted) {
-            let Err(fault) = outcome.end else { break };
-            let noted = streak.note(fault, began, pace.holds);
-            match noted {
+            let holds = if outcome.end.is_ok() { pace.reached_holds } else { pace.holds };
+            match streak.note(outcome.end, began, holds) {
                 Noted::Lasts => return Ok(outcome.lasting_line(&target, true)),
                 Noted::Changed => seen(&outcome.line(&target)),
                 Noted::Same => {}
@@ -90,16 +90,16 @@ enum Noted {
 #[derive(Debug, Default)]
 struct Streak {
     /// How they ended, and when the first of them began.
-    first: Option<(Fault, Duration)>,
+    first: Option<(Result<(), Fault>, Duration)>,
     /// How many attempts there were in all.
     noted: u64,
 }
 
 impl Streak {
-    fn note(&mut self, fault: Fault, began: Duration, holds: Duration) -> Noted {
+    fn note(&mut self, end: Result<(), Fault>, began: Duration, holds: Duration) -> Noted {
         self.noted += 1;
         match self.first {
-            Some((same, since)) if same == fault => {
+            Some((same, since)) if same == end => {
                 if began.saturating_sub(since) >= holds {
                     Noted::Lasts
                 } else {
@@ -107,7 +107,7 @@ impl Streak {
                 }
             }
             _ => {
-                self.first = Some((fault, began));
+                self.first = Some((end, began));
                 Noted::Changed
             }
         }
@@ -126,6 +126,7 @@ mod tests {
 
     const PACE: Holding = Holding {
         holds: Duration::from_millis(300),
+        reached_holds: Duration::ZERO,
         every: Duration::from_millis(40),
         patience: Duration::from_millis(150),
         within: Duration::from_secs(5),
@@ -144,12 +145,12 @@ mod tests {
 
     #[test]
     fn another_reason_begins_anew() {
-        let refused = Fault::new(At::Connect, Reason::Refused);
-        let silent = Fault::new(At::Connect, Reason::TimedOut);
-        let later = Fault::new(At::Reply, Reason::TimedOut);
+        let refused = Err(Fault::new(At::Connect, Reason::Refused));
+        let silent = Err(Fault::new(At::Connect, Reason::TimedOut));
+        let later = Err(Fault::new(At::Reply, Reason::TimedOut));
         let at = |seconds| Duration::from_secs(seconds);
         let mut streak = Streak::default();
-        let mut note = |fault, began| streak.note(fault, at(began), at(3));
+        let mut note = |end, began| streak.note(end, at(began), at(3));
         assert_eq!(note(refused, 0), Noted::Changed);
         assert_eq!(note(refused, 2), Noted::Same);
         assert_eq!(note(silent, 3), Noted::Changed);
@@ -157,7 +158,9 @@ mod tests {
         assert_eq!(note(refused, 6), Noted::Same);
         assert_eq!(note(later, 7), Noted::Changed);
         assert_eq!(note(later, 9), Noted::Same);
-        assert_eq!(note(later, 10), Noted::Lasts);
+        assert_eq!(note(Ok(()), 9), Noted::Changed);
+        assert_eq!(note(later, 10), Noted::Changed);
+        assert_eq!(note(later, 13), Noted::Lasts);
         // One attempt alone holds for no time at all.
         assert_eq!(Streak::default().note(refused, at(0), at(0)), Noted::Changed);
     }
@@ -189,6 +192,15 @@ mod tests {
         });
         let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
         assert!(line["reached"] == true && !first, "{line}");
+    }
+
+    #[test]
+    fn an_answer_can_be_asked_to_hold_too() {
+        let port = listen::start(&["tcp:0"]).unwrap()[0];
+        let pace = Holding { reached_holds: Duration::from_millis(250), ..PACE };
+        let (line, changes, took) = on_time(&format!("tcp://127.0.0.1:{port}"), pace);
+        assert_eq!((&line["reached"], &line["lasts"]), (&true.into(), &true.into()), "{line}");
+        assert!(took >= pace.reached_holds && changes.len() == 1, "{took:?} {changes:?}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ const AT_ONCE: usize = 128;
 /// Enough for a TLS handshake; many threads are cheap where each is small.
 const STACK: usize = 256 << 10;
 
-/// `[--timeout MS] TARGET…`, or with `--holds MS`, and perhaps `--every` and `--within`, one target until it is known how
+/// `[--timeout MS] TARGET…`, or with `--holds MS`, and perhaps `--reached-holds`, `--every` and `--within`, one target until it is known how
 /// it is. Gives all lines; `seen` is told of what does not last.
 ///
 /// # Errors
@@ -29,14 +29,15 @@ pub(crate) fn reach_words(words: &[&str], ended: &AtomicBool, seen: impl FnMut(&
     let mut times = [
         ("--timeout", PATIENCE),
         ("--holds", not_asked),
+        ("--reached-holds", Duration::ZERO),
         ("--every", Duration::from_millis(200)),
         ("--within", Duration::from_secs(60)),
     ];
     let targets = args::times(words, &mut times)?;
-    let [(_, patience), (_, holds), (_, every), (_, within)] = times;
+    let [(_, patience), (_, holds), (_, reached_holds), (_, every), (_, within)] = times;
     match targets {
         [target] if holds != not_asked => {
-            let line = lasting(target, Holding { holds, every, patience, within }, ended, seen)?;
+            let line = lasting(target, Holding { holds, reached_holds, every, patience, within }, ended, seen)?;
             Ok(format!("{line}\n"))
         }
         _ if holds != not_asked => Err("a block holds for one target at a time".into()),
