@@ -1,6 +1,7 @@
 //! A way into a box: for tools that have to run beside its services, and for what those services say.
 
 use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -79,6 +80,14 @@ impl Toolbox<'_> {
     /// When it cannot be read.
     pub fn probe(&self) -> Result<Vec<u8>, Error> {
         self.running.probe().map_err(|source| Error::Box { source })
+
+    /// A connection to the probe that is the first process of a container, by its id and its pod's; nothing, where none
+    /// answers there.
+    ///
+    /// # Errors
+    /// When the kernel lets nobody in.
+    pub fn probe(&self, pod: &str, container: &str) -> Result<Option<UnixStream>, Error> {
+        self.running.probe(pod, container).map_err(|source| Error::Box { source })
     }
 
     /// The folder with a log for each process of the box.

@@ -8,6 +8,7 @@ use crate::discovery::Discovery;
 use crate::request::{OWN_AGENT, Who};
 use crate::settle::Canaries;
 use crate::tools::Material;
+use crate::turns::Turns;
 use crate::{Event, Options};
 
 /// The cluster, and what was learned about it.
@@ -21,6 +22,8 @@ pub(crate) struct Lab<'a> {
     pub(crate) planted: Planted,
     /// Key pairs and trusted roots.
     pub(crate) material: Material,
+    /// The turns of worlds that do something.
+    pub(crate) turns: Turns,
     /// The engine itself: its set-up and its looks, as administrator.
     pub(crate) own: Who,
 }
@@ -36,6 +39,7 @@ impl<'a> Lab<'a> {
             canaries: Canaries::new(own.clone()),
             planted: Planted::default(),
             material: Material::default(),
+            turns: Turns::new(options.side_by_side),
             own,
         }
     }

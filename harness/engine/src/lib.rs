@@ -7,6 +7,7 @@
 mod actions;
 mod canaries;
 mod changed;
+mod conversation;
 mod discovery;
 mod event;
 mod evidence;
@@ -25,6 +26,7 @@ mod settle;
 mod started;
 mod tidy;
 mod tools;
+mod turns;
 mod wait;
 mod warning;
 mod world;
@@ -55,7 +57,8 @@ pub struct Options {
     /// The folder that gets a folder for each failure. `None` where failures are what is looked for: they are neither
     /// documented nor looked at twice, and a world ends with its first.
     pub evidence: Option<PathBuf>,
-    /// How many worlds at a time; at least one.
+    /// How many worlds do something at a time; at least one. Where that is several, as many more may have begun, and wait
+    /// for what comes about by itself.
     pub side_by_side: usize,
 }
 

@@ -1,5 +1,7 @@
 //! Waiting: for a named condition, with a deadline, and a word on what was last seen.
 
+use std::cell::RefCell;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -52,8 +54,7 @@ impl Waiter {
                 Look::Not(seen) => seen,
             };
             if start.elapsed() >= wait.within {
-                let seen = self.planted.conceal(&seen);
-                return Err(format!("waited {} for {}; last seen: {seen}", seconds(wait.within), wait.what));
+                return Err(self.in_vain(&wait, &seen));
             }
             if said.elapsed() >= MOMENT {
                 said = Instant::now();
@@ -62,6 +63,36 @@ impl Waiter {
             }
             pause(wait.every).await;
         }
+    }
+
+    /// Waits for what somebody else looks at until the condition holds, and gives what comes of it. They say in `seen`
+    /// what they saw last, and keep the deadline themselves.
+    pub(crate) async fn told<T>(&self, what: &str, seen: &RefCell<String>, work: impl Future<Output = T>) -> T {
+        self.told_each(MOMENT, what, seen, work).await
+    }
+
+    async fn told_each<T>(
+        &self,
+        moment: Duration,
+        what: &str,
+        seen: &RefCell<String>,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let start = Instant::now();
+        let mut work = pin!(work);
+        loop {
+            if let Ok(done) = tokio::time::timeout(moment, &mut work).await {
+                return done;
+            }
+            let seen = self.planted.conceal(&seen.borrow());
+            self.tell(format!("{what} (last seen: {seen})"), start.elapsed());
+        }
+    }
+
+    /// What a wait that was in vain says.
+    pub(crate) fn in_vain(&self, wait: &Wait<'_>, seen: &str) -> String {
+        let seen = self.planted.conceal(seen);
+        format!("waited {} for {}; last seen: {seen}", seconds(wait.within), wait.what)
     }
 
     fn tell(&self, what: String, elapsed: Duration) {
@@ -103,6 +134,24 @@ mod tests {
         let looks = looks;
         assert_eq!(waited, Err(format!("waited 5 ms for the door; last seen: look {looks}")));
         assert!(looks > 1);
+    }
+
+    #[tokio::test]
+    async fn a_long_wait_tells_what_somebody_else_sees() {
+        let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let seen = RefCell::new("shut".to_owned());
+        let work = async {
+            let mut note = async || match told.recv().await {
+                Some(Event::Waiting { what, .. }) => what,
+                other => format!("{other:?}"),
+            };
+            let first = note().await;
+            "ajar".clone_into(&mut seen.borrow_mut());
+            (first, note().await)
+        };
+        let waiter = Waiter { events, ..waiter() };
+        let notes = waiter.told_each(Duration::from_millis(20), "the door", &seen, work).await;
+        assert_eq!(notes, ("the door (last seen: shut)".into(), "the door (last seen: ajar)".into()));
     }
 
     #[tokio::test]

@@ -1,24 +1,27 @@
 //! One world of one scenario: its namespace, its controls, its steps, its end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use artifact::Image;
 use indexmap::IndexMap;
 use kube::Client;
-use model::{Cell, CellStatus, ImageName, Loaded, Manifest, Names, Reply, Step, Verdict, WorldOutcome};
+use model::{Action, Answer, Cell, CellStatus, ImageName, Loaded, Manifest, Names, Reply, Step, Verdict, WorldOutcome};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::actions::Tried;
 use crate::actions::keeping::Rotation;
 use crate::canaries::Planted;
+use crate::conversation::Conversations;
 use crate::discovery::{Resource, resource_of};
 use crate::identity::Token;
 use crate::lab::Lab;
 use crate::request::{Call, code, encode, json as json_of, said, taken};
 use crate::seen::Beginning;
 use crate::settle::{Touch, acts_at_once, anchor, bound_tokens, settle};
+use crate::turns::Turn;
 use crate::wait::{Look, Wait, Waiter};
 use crate::{Event, learn, random};
 
@@ -43,6 +46,8 @@ pub(crate) struct World<'a> {
     pub(crate) replies: HashMap<String, Reply>,
     /// What commands in pods said, by step.
     pub(crate) outputs: HashMap<String, Vec<u8>>,
+    /// What probes in pods are asked over.
+    pub(crate) conversations: Conversations,
     /// What became of rotations, by step.
     pub(crate) rotations: HashMap<String, Rotation>,
     /// How many Secrets `fill` has made.
@@ -54,6 +59,8 @@ pub(crate) struct World<'a> {
     pub(crate) images: HashMap<ImageName, Arc<Image>>,
     /// When the last certificate will be over that was made to be soon over.
     pub(crate) over: Option<OffsetDateTime>,
+    /// Its turn to do something.
+    pub(crate) turn: Turn,
     /// Whether this is the second time that it is tried.
     pub(crate) again: bool,
 }
@@ -92,12 +99,14 @@ impl<'a> World<'a> {
             accounts: HashMap::new(),
             replies: HashMap::new(),
             outputs: HashMap::new(),
+            conversations: Conversations::default(),
             rotations: HashMap::new(),
             filled: 0,
             planted,
             beginning: Beginning::default(),
             images: HashMap::new(),
             over: None,
+            turn: Turn::default(),
             again: false,
         }
     }
@@ -263,32 +272,54 @@ impl<'a> World<'a> {
     }
 
     async fn steps(&mut self) -> WorldOutcome {
-        let mut cells = IndexMap::new();
-        let mut lost: Option<String> = None;
+        let mut steps = Vec::new();
         for step in self.scenario.scenario.steps_in(self.name) {
             let Some(intended) = step.intended(self.name) else {
                 return WorldOutcome::Broken { why: format!("step `{}` intends nothing here", step.id) };
             };
-            let mut cell = match &lost {
-                None => self.cell(step, intended).await,
-                Some(why) => unreached(intended, why),
-            };
-            if lost.is_none()
-                && let Err(why) = self.settle().await
-            {
-                cell.verdict = Verdict::broken(why.clone());
-                lost = Some(why);
-            }
-            let (id, world) = (self.scenario.id.clone(), self.name.to_owned());
-            self.lab.tell(Event::CellDone { id, world, step: step.id.clone(), cell: cell.clone() });
-            let is_found = self.lab.options.evidence.is_none() && cell.status() != CellStatus::Passed;
-            cells.insert(step.id.clone(), cell);
-            if is_found {
-                break;
+            steps.push((step, intended));
+        }
+        let mut cells = IndexMap::new();
+        let mut lost: Option<String> = None;
+        for run in steps.chunk_by(|(one, _), (next, _)| only_looks(one) && only_looks(next)) {
+            let mut tried = if run.len() > 1 && lost.is_none() { self.looks(run).await } else { VecDeque::new() };
+            for (step, intended) in run {
+                let mut cell = match (&lost, tried.pop_front()) {
+                    (Some(why), _) => unreached(intended, why),
+                    (None, Some((tried, took))) => self.noted(step, intended, tried, took).await,
+                    (None, None) => self.cell(step, intended).await,
+                };
+                if lost.is_none()
+                    && let Err(why) = self.settle().await
+                {
+                    cell.verdict = Verdict::broken(why.clone());
+                    lost = Some(why);
+                }
+                let (id, world) = (self.scenario.id.clone(), self.name.to_owned());
+                self.lab.tell(Event::CellDone { id, world, step: step.id.clone(), cell: cell.clone() });
+                let is_found = self.lab.options.evidence.is_none() && cell.status() != CellStatus::Passed;
+                cells.insert(step.id.clone(), cell);
+                if is_found {
+                    return WorldOutcome::Tried(cells);
+                }
             }
         }
         WorldOutcome::Tried(cells)
     }
+
+    /// Takes steps that only look, all at a time: most of them wait for what does not come.
+    async fn looks(&mut self, run: &[(&Step, &Answer)]) -> VecDeque<(Result<Tried, String>, Duration)> {
+        let steps: Vec<&Step> = run.iter().map(|(step, _)| *step).collect();
+        let (mut turn, turns) = (std::mem::take(&mut self.turn), &self.lab.turns);
+        let tried = turn.resting(turns, self.reach_all(&steps)).await;
+        self.turn = turn;
+        tried.into()
+    }
+}
+
+/// Whether a step changes nothing that another such step could find.
+fn only_looks(step: &Step) -> bool {
+    matches!(step.action, Action::Reach(_))
 }
 
 /// A step that comes after a control that never came into force.

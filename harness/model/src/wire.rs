@@ -73,6 +73,8 @@ pub struct Told {
     pub status: Option<u16>,
     /// How many lines went out and back over a connection that is held.
     pub exchanges: Option<u64>,
+    /// Whether it stays so; nothing, where that was not to be found out.
+    pub lasts: Option<bool>,
     /// How long it took, or lived.
     pub ms: f64,
 }
@@ -86,6 +88,12 @@ impl Told {
         let text = String::from_utf8_lossy(output);
         let shown: String = text.trim().chars().take(200).collect();
         serde_json::from_str(text.trim()).map_err(|why| format!("the probe said `{shown}`: {why}"))
+    }
+
+    /// What it says, in one line for a person.
+    #[must_use]
+    pub fn said(&self) -> String {
+        format!("{}: {}", self.verdict(), self.reason.as_deref().unwrap_or_default())
     }
 
     /// What it means. A fault without a stage is no answer.

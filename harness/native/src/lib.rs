@@ -14,6 +14,7 @@ mod cgroup;
 pub mod components;
 mod config;
 mod control;
+mod conversation;
 pub mod doctor;
 mod enter;
 mod error;

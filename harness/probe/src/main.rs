@@ -5,6 +5,7 @@
 
 mod agent;
 mod args;
+mod converse;
 mod dns;
 mod files;
 mod front;
@@ -19,13 +20,16 @@ mod wire;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 const USAGE: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | environments | fail CODE | crash | \
                      serve PORT [DIR] | get HOST:PORT/PATH | guard PORT DIR | knock SERVICE | \
                      front --listen ADDRESS:PORT --upstream HOST:PORT | listen SCHEME:PORT[=ARGUMENT,…]… | \
-                     reach [--timeout MS] TARGET… | watch [--every MS] [--timeout MS] [--for MS] TARGET | \
-                     hold [--every MS] [--timeout MS] NAME TARGET | held NAME | \
+                     reach [--timeout MS] TARGET… | \
+                     reach --holds MS [--reached-holds MS] [--timeout MS] [--every MS] [--within MS] TARGET | \
+                     watch [--every MS] [--timeout MS] [--for MS] TARGET | \
+                     hold [--every MS] [--timeout MS] NAME TARGET | held NAME | converse | \
                      agent … | agent-state | agent-forge … | manager … | manager-state | emit …]";
 
 /// How long each stage of a connection may take, where nothing else is said.
@@ -64,10 +68,16 @@ fn run(words: &[&str]) -> Result<u8, String> {
         ["get", target] => web::get(target).map(|body| answer(&body)),
         ["guard", port, dir] => guard(port, dir).map(|()| 0),
         ["listen", ports @ ..] if !ports.is_empty() => listen_at(ports).map(|()| 0),
-        ["reach", rest @ ..] if !rest.is_empty() => reach(rest).map(|()| 0),
+        ["reach", rest @ ..] if !rest.is_empty() => {
+            wire::reach_words(rest, &AtomicBool::new(false), |_| {}).map(|text| answer(text.as_bytes()))
+        }
         ["watch", rest @ ..] if !rest.is_empty() => watch(rest).map(|()| 0),
         ["hold", wire::BEHIND, name, target, every, patience] => behind(name, target, every, patience).map(|()| 0),
         ["hold", rest @ ..] if !rest.is_empty() => hold(rest).map(|text| answer(text.as_bytes())),
+        ["converse"] => {
+            converse::answer_all(std::io::stdin().lock(), std::io::stdout());
+            Ok(0)
+        }
         ["held", name] => wire::held(name).map(|text| answer(text.as_bytes())),
         ["knock", service] => guard::knock(service).map(|text| answer(text.as_bytes())),
         [word, rest @ ..] if agent::WORDS.contains(word) => agent::run(word, rest).map(|text| answer(text.as_bytes())),
@@ -97,12 +107,6 @@ fn listen_at(ports: &[&str]) -> Result<(), String> {
         println!("listening on {}", numbers.join(", "));
         Ok(())
     })
-}
-
-fn reach(words: &[&str]) -> Result<(), String> {
-    let mut times = [("--timeout", PATIENCE)];
-    let targets = args::times(words, &mut times)?;
-    wire::reach(targets, times[0].1, |line| println!("{line}"))
 }
 
 fn watch(words: &[&str]) -> Result<(), String> {
@@ -137,7 +141,7 @@ fn front(address: &str, registry: &str) -> Result<(), String> {
     let listener = TcpListener::bind(address).map_err(|why| format!("failed to listen on `{address}`: {why}"))?;
     println!("serving on port {}", web::port(&listener));
     let registry = registry.to_owned();
-    wait::while_serving(move || front::serve(&listener, &registry))
+    wait::while_serving_a_box(move || front::serve(&listener, &registry))
 }
 
 #[cfg(test)]

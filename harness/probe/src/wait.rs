@@ -1,5 +1,5 @@
-//! Waiting to be told to stop. As the first process of a container it gets no signal it did not ask for, and has to
-//! reap what it never started.
+//! Waiting to be told to stop, and answering conversations meanwhile. As the first process of a container it gets no
+//! signal it did not ask for, and has to reap what it never started.
 
 use std::thread;
 
@@ -8,13 +8,25 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use crate::converse;
+
 /// Returns at SIGTERM or SIGINT.
 pub(crate) fn until_told() -> Result<(), String> {
-    wait(&block()?)
+    let signals = block()?;
+    converse::open();
+    wait(&signals)
 }
 
 /// Serves in a thread of its own until SIGTERM or SIGINT.
 pub(crate) fn while_serving(serve: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    let signals = block()?;
+    converse::open();
+    thread::spawn(serve);
+    wait(&signals)
+}
+
+/// The same for a service of a box, which is in no container: it is asked nothing besides.
+pub(crate) fn while_serving_a_box(serve: impl FnOnce() + Send + 'static) -> Result<(), String> {
     let signals = block()?;
     thread::spawn(serve);
     wait(&signals)
@@ -24,6 +36,7 @@ pub(crate) fn while_serving(serve: impl FnOnce() + Send + 'static) -> Result<(),
 pub(crate) fn while_listening(start: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     let signals = block()?;
     start()?;
+    converse::open();
     wait(&signals)
 }
 

@@ -7,6 +7,7 @@ use model::{AgentLook, AgentState, Answer, Arrived, At, Counts, Delivered, Step}
 use serde_json::Value;
 
 use super::Tried;
+use crate::conversation::Teller;
 use crate::discovery::fetch;
 use crate::wait::{Look, Wait};
 use crate::world::World;
@@ -51,10 +52,10 @@ impl World<'_> {
         let mut found = None;
         let pods = self.pods_called(step, &look.pod).await?;
         if let Some(pod) = pods.iter().find(|pod| !pod.runs) {
-            return Err(format!("{} does not run yet", pod.name));
+            return Err(format!("{} does not run yet", pod.teller.name));
         }
         for pod in &pods {
-            let output = self.output_of(step, &pod.name, &["/probe", "agent-state"]).await?;
+            let output = self.asked(&pod.teller, &["agent-state"], Duration::ZERO, |_| {}).await?;
             let state = AgentState::read(&String::from_utf8_lossy(&output))?;
             let taken = state.connected
                 && self
@@ -68,7 +69,7 @@ impl World<'_> {
                 (None, _) => return Ok(Look::Not(said)),
                 (Some(answer), None) => found = Some((answer, state)),
                 (Some(answer), Some((other, _))) if answer != *other => {
-                    return Ok(Look::Not(format!("agents differ: {} {said}", pod.name)));
+                    return Ok(Look::Not(format!("agents differ: {} {said}", pod.teller.name)));
                 }
                 (Some(_), Some(_)) => {}
             }
@@ -120,26 +121,28 @@ impl World<'_> {
         let mut all = Vec::new();
         for manager in managers {
             for pod in self.running_pods(step, manager).await? {
-                let output = self.output_of(step, &pod, &["/probe", "manager-state"]).await?;
+                let output = self.asked(&pod, &["manager-state"], Duration::ZERO, |_| {}).await?;
                 let counts = serde_json::from_slice(&output);
-                all.push(counts.map_err(|fault| format!("`{pod}` says something else than its counts: {fault}"))?);
+                all.push(
+                    counts.map_err(|fault| format!("`{}` says something else than its counts: {fault}", pod.name))?,
+                );
             }
         }
         Ok(all)
     }
 
-    /// The names of those that run.
-    async fn running_pods(&self, step: &Step, name: &str) -> Result<Vec<String>, String> {
+    /// Those that run.
+    async fn running_pods(&self, step: &Step, name: &str) -> Result<Vec<Teller>, String> {
         let pods = self.pods_called(step, name).await?;
-        Ok(pods.into_iter().filter(|pod| pod.runs).map(|pod| pod.name).collect())
+        Ok(pods.into_iter().filter(|pod| pod.runs).map(|pod| pod.teller).collect())
     }
 
     /// The pod of this name, taken to run, or the pods of a workload, `KIND/NAME`, that have not been told to end.
     async fn pods_called(&self, step: &Step, name: &str) -> Result<Vec<Pod>, String> {
-        let Some((kind, workload)) = name.split_once('/') else {
-            return Ok(vec![Pod { name: self.fill(name), runs: true }]);
-        };
         let namespace = self.namespace_of(step);
+        let Some((kind, workload)) = name.split_once('/') else {
+            return Ok(vec![Pod { teller: self.teller(&namespace, &self.fill(name)).await?, runs: true }]);
+        };
         let resource = self.lab.discovery.called(&self.lab.own, kind).await?;
         let object = fetch(&self.lab.own, &resource, &namespace, &self.fill(workload)).await?;
         let mut pods = self.pods_of(&object, &namespace).await?;
@@ -151,15 +154,14 @@ impl World<'_> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         // In the order of their nodes: what the first one says is recorded.
         pods.sort_by_key(|pod| (text(&pod["spec"]["nodeName"]), text(&pod["metadata"]["name"])));
-        let read =
-            |pod: &Value| Pod { name: text(&pod["metadata"]["name"]), runs: pod["status"]["phase"] == "Running" };
+        let read = |pod: &Value| Pod { teller: Teller::of(pod), runs: pod["status"]["phase"] == "Running" };
         Ok(pods.iter().map(read).collect())
     }
 }
 
 /// A pod, and whether it runs.
 struct Pod {
-    name: String,
+    teller: Teller,
     runs: bool,
 }
 

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cluster::chain;
 use futures::StreamExt;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use kube::client::Body;
 use model::{Asked, Reply, Step, Verdict};
@@ -54,19 +55,9 @@ impl World<'_> {
         })
     }
 
-    /// The output of a command that the engine itself runs in a pod, and that has to do its work.
-    pub(super) async fn output_of(&self, step: &Step, pod: &str, command: &[&str]) -> Result<Vec<u8>, String> {
-        let command: Vec<String> = command.iter().map(|part| self.fill(part)).collect();
-        let command: Vec<&str> = command.iter().map(String::as_str).collect();
-        self.output_in(&self.namespace_of(step), &self.fill(pod), &command).await
-    }
-
-    /// The same, in a pod of this namespace.
+    /// The output of a command that the engine itself runs in a pod of this namespace, and that has to do its work.
     pub(super) async fn output_in(&self, namespace: &str, pod: &str, command: &[&str]) -> Result<Vec<u8>, String> {
-        let path = format!("/api/v1/namespaces/{}/pods/{}/exec", encode(namespace), encode(pod));
-        let call = Call { asked: Asked::Kubelet, ..Call::get(path) };
-        let call = command.iter().fold(call, |call, part| call.query("command", part));
-        match in_time(&self.lab.own, &call.query("stdout", "true").query("stderr", "true")).await {
+        match in_time(&self.lab.own, &call(namespace, pod, command)).await {
             (_, Some(ran)) => match exit_code(&ran.status)?.as_str() {
                 "0" => Ok(ran.stdout),
                 code => Err(format!("exit code {code}: {}", String::from_utf8_lossy(&ran.stderr).trim())),
@@ -76,10 +67,18 @@ impl World<'_> {
     }
 }
 
-/// A whole conversation, or the fault that cut it short.
+/// A command in a pod of this namespace, whose output is heard.
+pub(crate) fn call(namespace: &str, pod: &str, command: &[&str]) -> Call {
+    let path = format!("/api/v1/namespaces/{}/pods/{}/exec", encode(namespace), encode(pod));
+    let call = Call { asked: Asked::Kubelet, ..Call::get(path) };
+    let call = command.iter().fold(call, |call, part| call.query("command", part));
+    call.query("stdout", "true").query("stderr", "true")
+}
+
+/// All that a command says, or the fault that cut it short.
 async fn in_time(who: &Who, call: &Call) -> (Reply, Option<Ran>) {
     let deadline = format!("the command did not end within {} s", DEADLINE.as_secs());
-    match tokio::time::timeout(DEADLINE, converse(who, call)).await.map_err(|_| deadline).flatten() {
+    match tokio::time::timeout(DEADLINE, run(who, call)).await.map_err(|_| deadline).flatten() {
         Ok(done) => done,
         Err(fault) => (Reply::Transport { fault }, None),
     }
@@ -113,7 +112,18 @@ fn exit_code(status: &Value) -> Result<String, String> {
     }
 }
 
-async fn converse(who: &Who, call: &Call) -> Result<(Reply, Option<Ran>), String> {
+async fn run(who: &Who, call: &Call) -> Result<(Reply, Option<Ran>), String> {
+    match open(who, call).await? {
+        Ok(socket) => {
+            let ran = listen(socket).await?;
+            Ok((Reply::Http { code: 101, body: model::Body::Text(String::new()), warnings: Vec::new() }, Some(ran)))
+        }
+        Err(reply) => Ok((reply, None)),
+    }
+}
+
+/// The streams of a command, or what the server said instead.
+pub(crate) async fn open(who: &Who, call: &Call) -> Result<Result<WebSocketStream<TokioIo<Upgraded>>, Reply>, String> {
     let request = who
         .request(call)
         .header("connection", "Upgrade")
@@ -125,12 +135,10 @@ async fn converse(who: &Who, call: &Call) -> Result<(Reply, Option<Ran>), String
         .map_err(|fault| chain(&fault))?;
     let response = who.client.send(request).await.map_err(|fault| chain(&fault))?;
     if response.status().as_u16() != 101 {
-        return Ok((request::read(response).await?, None));
+        return Ok(Err(request::read(response).await?));
     }
     let upgraded = hyper::upgrade::on(response).await.map_err(|fault| chain(&fault))?;
-    let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Client, None).await;
-    let ran = listen(socket).await?;
-    Ok((Reply::Http { code: 101, body: model::Body::Text(String::new()), warnings: Vec::new() }, Some(ran)))
+    Ok(Ok(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Client, None).await))
 }
 
 /// Reads channels (1: output, 2: errors, 3: the end's status) until the server closes.

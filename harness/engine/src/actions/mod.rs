@@ -1,7 +1,7 @@
 //! Taking one step: what it sends, and what is recorded of the reply.
 
 mod agent;
-mod exec;
+pub(crate) mod exec;
 mod image;
 pub(crate) mod keeping;
 mod node;
@@ -87,14 +87,27 @@ impl World<'_> {
                 taken.detail.facts.insert(name.into(), counted);
             }
         }
+        if let (Some(before), Some(now), Ok(taken)) = (calls, self.kms_calls(), &mut tried)
+            && taken.calls_are_all_made(&step.action)
+        {
+            taken.detail.facts.insert("kms calls".into(), now.since(before));
+        }
+        self.noted(step, intended, tried, elapsed).await
+    }
+
+    /// Records what came of a step that was taken.
+    pub(crate) async fn noted(
+        &mut self,
+        step: &Step,
+        intended: &Answer,
+        tried: Result<Tried, String>,
+        elapsed: Duration,
+    ) -> Cell {
         let mut tried = tried.unwrap_or_else(|why| Tried {
             verdict: Verdict::broken(why),
             detail: Detail::default(),
             exchange: None,
         });
-        if let (Some(before), Some(now), true) = (calls, self.kms_calls(), tried.calls_are_all_made(&step.action)) {
-            tried.detail.facts.insert("kms calls".into(), now.since(before));
-        }
         self.planted.conceal_detail(&mut tried.detail);
         let verdict = self.unfilled(tried.verdict);
         let took = tried.exchange.as_ref().map_or(elapsed, |exchange| exchange.took);
@@ -128,9 +141,20 @@ impl World<'_> {
         verdict
     }
 
+    /// Takes a step; where it only waits for what comes about by itself, other worlds may do something meanwhile.
     async fn take(&mut self, step: &Step) -> Result<Tried, String> {
         self.learn_for(step).await?;
         self.outlive(&step.action).await?;
+        if !waits(&step.action) {
+            return self.act(step).await;
+        }
+        let (mut turn, turns) = (std::mem::take(&mut self.turn), &self.lab.turns);
+        let tried = turn.resting(turns, self.act(step)).await;
+        self.turn = turn;
+        tried
+    }
+
+    async fn act(&mut self, step: &Step) -> Result<Tried, String> {
         match &step.action {
             Action::Create(file) => self.create(step, file).await,
             Action::Apply(file) => self.apply_step(step, file).await,
@@ -154,7 +178,10 @@ impl World<'_> {
             Action::EphemeralContainer { pod, with } => self.ephemeral_container(step, pod, with).await,
             Action::Bind { pod, node } => self.bind(step, pod, node).await,
             Action::Started(target) => self.started(step, target).await,
-            Action::Reach(wire) => self.reach(step, wire).await,
+            Action::Reach(_) => match self.reach_all(&[step]).await.pop() {
+                Some((tried, _)) => tried,
+                None => Err("nothing came of the step".into()),
+            },
             Action::Hold(hold) => self.hold(step, hold).await,
             Action::Held(held) => self.held(step, held).await,
             Action::Seen(record) => self.seen(step, record).await,
@@ -226,6 +253,11 @@ impl Object {
             object: None,
         }
     }
+}
+
+/// Whether an action is mostly a wait for what others do by themselves, or do not.
+pub(crate) fn waits(action: &Action) -> bool {
+    matches!(action, Action::Agent(_) | Action::Delivered(_) | Action::Reach(_))
 }
 
 /// What every reply is recorded with.

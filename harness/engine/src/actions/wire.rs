@@ -1,98 +1,191 @@
 //! Trying the wire from a pod, and believing what came of it.
 //!
-//! That something is reached is believed at once. A block has to hold, the same one, for a second; and where a pod is
-//! the target, its server has to answer the pod itself at that moment: nothing can block that way.
+//! That something is reached is believed at once, unless a Service may not have heard yet. A block has to hold, the same one, for a second; and where a pod is
+//! the target, its server has to answer the pod itself at that moment: nothing can block that way. The probe sees to the
+//! first by itself, with an attempt every so often, however long each takes.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use model::{Answer, Held, Hold, Step, Told, Wire, target_pod};
+use futures::StreamExt;
+use futures::stream;
+use model::{Action, Answer, Held, Hold, Step, Told, Wire, target_pod};
 use serde_json::Value;
 
 use super::Tried;
+use crate::conversation::Teller;
 use crate::places::{Places, split};
 use crate::settle::are_enforced;
-use crate::wait::{Look, Wait};
+use crate::wait::Wait;
 use crate::world::World;
 
 /// How long a block has to hold.
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// The same, where it is not what is intended: a Service takes a moment until every node knows it.
+/// The same, where it is not what is intended: a Service takes a moment until every node knows it. And until every node
+/// has let go of a pod that it has let go: so what is reached by another way than a pod's own address has to hold as long,
+/// where a block is intended.
 const HOLDS_AGAINST_INTENT: Duration = Duration::from_secs(10);
 
 /// Within this time an answer has to come that does not change any more.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-impl World<'_> {
-    pub(super) async fn reach(&self, step: &Step, wire: &Wire) -> Result<Tried, String> {
-        let pods = self.known_pods(step).await?;
-        let to = self.fill(&wire.to);
-        let holds = match (wire.within, step.intended(self.name)) {
+/// From the beginning of one attempt to that of the next.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// How many steps of a world try the wire at a time.
+const AT_ONCE: usize = 16;
+
+/// An attempt at the wire, with every placeholder filled in.
+struct Attempt {
+    /// Namespace and name of the pod that tries it.
+    from: (String, String),
+    to: String,
+    holds: Holds,
+    /// The pod whose server has to answer itself, where it is blocked.
+    server: Option<(String, String)>,
+}
+
+/// How long an answer has to be the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Holds {
+    blocked: Duration,
+    reached: Duration,
+}
+
+impl Holds {
+    fn of(wire: &Wire, intended: Option<&Answer>) -> Self {
+        let blocked = match (wire.within, intended) {
             (Some(seconds), _) => Duration::from_secs(seconds.into()),
             (None, Some(Answer::Reached)) => HOLDS_AGAINST_INTENT,
             (None, _) => HOLDS,
         };
-        let from = (self.namespace_of(step), self.fill(&wire.from));
-        let told = self.lasting(&from, &to, holds).await?;
-        if let (false, false, Some(pod)) = (told.reached, wire.nobody, target_pod(&wire.to)) {
-            self.answers_itself(pod, &to).await?;
+        let reached = match (intended, target_pod(&wire.to)) {
+            (Some(Answer::Blocked { .. }), None) => HOLDS_AGAINST_INTENT,
+            _ => Duration::ZERO,
+        };
+        Self { blocked, reached }
+    }
+
+    fn longest(self) -> Duration {
+        self.blocked.max(self.reached)
+    }
+}
+
+impl World<'_> {
+    /// Tries the wire for steps that do nothing else, all of them at a time: none changes what another one finds. What came
+    /// of each, and how long it took, in their order.
+    pub(crate) async fn reach_all(&mut self, steps: &[&Step]) -> Vec<(Result<Tried, String>, Duration)> {
+        let mut attempts = Vec::new();
+        for step in steps {
+            attempts.push((*step, self.attempt(step).await));
         }
-        let places = self.places(&told, &pods).await?;
+        let mut pods = BTreeMap::new();
+        for step in steps {
+            let namespace = self.namespace_of(step);
+            if !pods.contains_key(&namespace) {
+                pods.insert(namespace, self.known_pods(step).await);
+            }
+        }
+        let (world, pods) = (&*self, &pods);
+        let one = async |(step, attempt): (&Step, Result<Attempt, String>)| {
+            let start = Instant::now();
+            let tried = match (attempt, pods.get(&world.namespace_of(step))) {
+                (Ok(attempt), Some(Ok(pods))) => world.reach(&attempt, pods).await,
+                (Err(why), _) => Err(why),
+                (Ok(_), Some(Err(why))) => Err(why.clone()),
+                (Ok(_), None) => Err("the step's namespace was not looked at".into()),
+            };
+            (tried, start.elapsed())
+        };
+        stream::iter(attempts).map(one).buffered(AT_ONCE).collect().await
+    }
+
+    /// What a step that tries the wire comes to, now that its addresses are known.
+    async fn attempt(&mut self, step: &Step) -> Result<Attempt, String> {
+        let Action::Reach(wire) = &step.action else { return Err("the step does not try the wire".into()) };
+        self.learn_for(step).await?;
+        self.outlive(&step.action).await?;
+        let server = target_pod(&wire.to).filter(|_| !wire.nobody);
+        Ok(Attempt {
+            from: (self.namespace_of(step), self.fill(&wire.from)),
+            to: self.fill(&wire.to),
+            holds: Holds::of(wire, step.intended(self.name)),
+            server: server.map(|pod| split(pod, self.namespace())),
+        })
+    }
+
+    async fn reach(&self, attempt: &Attempt, pods: &[Value]) -> Result<Tried, String> {
+        let (namespace, name) = &attempt.from;
+        let is_from = |pod: &&Value| {
+            pod["metadata"]["namespace"] == namespace.as_str() && pod["metadata"]["name"] == name.as_str()
+        };
+        let from = pods.iter().find(is_from).map(Teller::of);
+        let from = from.ok_or_else(|| format!("there is no pod {name} in {namespace}"))?;
+        let told = self.lasting(&from, &attempt.to, attempt.holds).await?;
+        if let (false, Some(server)) = (told.reached, &attempt.server) {
+            self.answers_itself(server, &attempt.to).await?;
+        }
+        let places = self.places(&told, pods).await?;
         Ok(recorded(&told, &places))
     }
 
+    /// A command that stays behind has a process of its own, which outlives who began it.
     pub(super) async fn hold(&self, step: &Step, hold: &Hold) -> Result<Tried, String> {
         let pods = self.known_pods(step).await?;
-        let (to, name) = (self.fill(&hold.to), self.fill(&hold.name));
-        let from = (self.namespace_of(step), self.fill(&hold.from));
-        let told = self.told(&from, &["hold", &name, &to]).await?;
+        let (to, name, pod) = (self.fill(&hold.to), self.fill(&hold.name), self.fill(&hold.from));
+        let output = self.output_in(&self.namespace_of(step), &pod, &["/probe", "hold", &name, &to]).await;
+        let told = Told::read(&output.map_err(|why| format!("the probe in pod {pod} did not run: {why}"))?)?;
         let places = self.places(&told, &pods).await?;
         Ok(recorded(&told, &places))
     }
 
     pub(super) async fn held(&self, step: &Step, held: &Held) -> Result<Tried, String> {
         self.known_pods(step).await?;
-        let from = (self.namespace_of(step), self.fill(&held.from));
-        let told = self.told(&from, &["held", &self.fill(&held.name)]).await?;
+        let from = self.teller(&self.namespace_of(step), &self.fill(&held.from)).await?;
+        let told = self.told(&from, &["held", &self.fill(&held.name)], Duration::ZERO, |_| {}).await?;
         Ok(recorded(&told, &Places::default()))
     }
 
     /// What the probe says, once it has said the same for long enough.
-    async fn lasting(&self, from: &(String, String), to: &str, holds: Duration) -> Result<Told, String> {
-        let mut first: Option<(Told, Instant)> = None;
+    async fn lasting(&self, from: &Teller, to: &str, holds: Holds) -> Result<Told, String> {
         let what = format!("an answer from {to} that lasts");
-        let wait = Wait { what: &what, within: PATIENCE + holds, every: Duration::from_millis(200) };
-        let look = async || {
-            let began = Instant::now();
-            let told = match self.told(from, &["reach", to]).await {
-                Ok(told) if told.reached => return Look::Found(Ok(told)),
-                Ok(told) => told,
-                Err(why) => return Look::Found(Err(why)),
-            };
-            match &first {
-                Some((same, since)) if same.at == told.at && same.reason == told.reason => {
-                    if since.elapsed() >= holds {
-                        return Look::Found(Ok(told));
-                    }
-                }
-                _ => first = Some((told.clone(), began)),
+        let wait = Wait { what: &what, within: PATIENCE + holds.longest(), every: EVERY };
+        let times = [holds.blocked, holds.reached, EVERY, wait.within];
+        let [blocked, reached, every, within] = times.map(|time| time.as_millis().to_string());
+        let options = ["--holds", &blocked, "--reached-holds", &reached, "--every", &every, "--within", &within];
+        let words = [&["reach"][..], &options, &[to]].concat();
+        let seen = RefCell::new("nothing yet".to_owned());
+        let note = |line: String| {
+            if let Ok(told) = Told::read(line.as_bytes()) {
+                *seen.borrow_mut() = told.said();
             }
-            Look::Not(format!("{}: {}", told.verdict(), told.reason.unwrap_or_default()))
         };
-        self.waiter.until(wait, look).await?
+        let told = self.waiter.told(&what, &seen, self.told(from, &words, wait.within, note)).await?;
+        match told.lasts {
+            Some(true) => Ok(told),
+            Some(false) => Err(self.waiter.in_vain(&wait, &told.said())),
+            None => Err("the probe does not say whether it stays so".into()),
+        }
     }
 
     /// What a command of the probe says in this pod.
-    async fn told(&self, (namespace, pod): &(String, String), words: &[&str]) -> Result<Told, String> {
-        let command: Vec<&str> = std::iter::once("/probe").chain(words.iter().copied()).collect();
-        let output = self.output_in(namespace, pod, &command).await;
-        Told::read(&output.map_err(|why| format!("the probe in pod {pod} did not run: {why}"))?)
+    async fn told(
+        &self,
+        pod: &Teller,
+        words: &[&str],
+        within: Duration,
+        seen: impl FnMut(String),
+    ) -> Result<Told, String> {
+        let output = self.asked(pod, words, within, seen).await;
+        Told::read(&output.map_err(|why| format!("the probe in pod {} did not answer: {why}", pod.name))?)
     }
 
     /// Whether the server of a pod answers the pod itself.
-    async fn answers_itself(&self, pod: &str, to: &str) -> Result<(), String> {
-        let (namespace, pod) = split(pod, self.namespace());
-        let told = self.told(&(namespace, pod.clone()), &["reach", to]).await?;
+    async fn answers_itself(&self, (namespace, pod): &(String, String), to: &str) -> Result<(), String> {
+        let server = self.teller(namespace, pod).await?;
+        let told = self.told(&server, &["reach", to], Duration::ZERO, |_| {}).await?;
         if told.reached {
             return Ok(());
         }
@@ -137,4 +230,26 @@ fn recorded(told: &Told, places: &Places) -> Tried {
         }
     }
     tried.figure("took", Duration::from_secs_f64((told.ms / 1000.0).clamp(0.0, 1e6)))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::At;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_intended_has_to_hold_for_longer() {
+        let wire = |to: &str, within| Wire { from: "a".into(), to: to.into(), nobody: false, within };
+        let (pod, service) = (wire("tcp://$(pod-ip:b):80", None), wire("tcp://$(service-ip:b):80", None));
+        let blocked = Answer::Blocked { at: At::Connect };
+        let of = |wire: &Wire, intended: &Answer| {
+            let holds = Holds::of(wire, Some(intended));
+            (holds.blocked.as_secs(), holds.reached.as_secs())
+        };
+        assert_eq!((of(&pod, &blocked), of(&service, &blocked)), ((1, 0), (1, 10)));
+        assert_eq!((of(&pod, &Answer::Reached), of(&service, &Answer::Reached)), ((10, 0), (10, 0)));
+        assert_eq!(of(&wire("dns://b", Some(60)), &Answer::Reached), (60, 0));
+        assert_eq!(Holds::of(&service, Some(&blocked)).longest(), HOLDS_AGAINST_INTENT);
+    }
 }

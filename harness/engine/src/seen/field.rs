@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// is tried again after a second.
 const SECOND_TRY: Duration = Duration::from_millis(2500);
 
+/// The same, where the field is what is intended: a controller may look only every few seconds.
+const AGAINST_INTENT: Duration = Duration::from_secs(10);
+
 /// What is said of an object's field where there is no object.
 const NO_OBJECT: &str = "(no such object)";
 
@@ -28,7 +31,10 @@ impl World<'_> {
         let (pointer, value) = (self.fill(&wanted.at), wanted.equals.as_ref().map(|text| self.fill(text)));
         let start = Instant::now();
         let what = format!("{} to have the field", wanted.of);
-        let patience = self.patience();
+        let patience = match step.intended(self.name) {
+            Some(Answer::Seen) => AGAINST_INTENT,
+            _ => self.patience(),
+        };
         let wait = Wait { what: &what, within: patience * 2, every: Duration::from_millis(50) };
         self.waiter
             .until(wait, async || {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test without the usual harness")]
 
 mod control;
+mod conversation;
 mod forged;
 mod host;
 mod lives;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 
 use native::{Cache, doctor};
 
-const TESTS: [(&str, fn()); 26] = [
+const TESTS: [(&str, fn()); 27] = [
     ("pods_run_and_services_answer_in_two_boxes_side_by_side", lives::pods_run_and_services_answer),
     ("a_box_that_is_kept_lives_until_it_is_taken_down", lives::kept_until_taken_down),
     ("a_first_state_holds_what_it_was_given", lives::a_first_state_holds_what_it_was_given),
@@ -39,6 +40,7 @@ const TESTS: [(&str, fn()); 26] = [
     ("pods_of_two_nodes_reach_each_other", nodes::pods_of_two_nodes_reach_each_other),
     ("nodes_fail_and_come_back", nodes::nodes_fail_and_come_back),
     ("sigkill_leaves_nothing_of_two_nodes", nodes::sigkill_leaves_nothing_of_two_nodes),
+    ("probes_are_reached_without_the_api_server", conversation::probes_are_reached_without_the_api_server),
     ("what_is_pushed_to_the_registry_runs_as_a_pod", services::what_is_pushed_runs),
     ("a_service_account_signs_without_a_key", services::a_service_account_signs),
     ("what_is_entered_ends_with_its_caller_and_its_box", services::what_is_entered_ends_with_its_caller_and_its_box),

@@ -29,6 +29,17 @@ pub(super) struct Outcome {
 impl Outcome {
     /// One line of JSON.
     pub(super) fn line(&self, target: &Target) -> String {
+        Value::Object(self.facts(target)).to_string()
+    }
+
+    /// The same, and whether it stays so.
+    pub(super) fn lasting_line(&self, target: &Target, lasts: bool) -> String {
+        let mut line = self.facts(target);
+        line.insert("lasts".into(), lasts.into());
+        Value::Object(line).to_string()
+    }
+
+    fn facts(&self, target: &Target) -> Map<String, Value> {
         let mut line = Map::new();
         line.insert("target".into(), target.text.as_str().into());
         line.insert("reached".into(), self.end.is_ok().into());
@@ -38,7 +49,7 @@ impl Outcome {
         }
         line.extend(self.facts.clone());
         line.insert("ms".into(), json!(self.took.as_micros() as f64 / 1000.0));
-        Value::Object(line).to_string()
+        line
     }
 }
 

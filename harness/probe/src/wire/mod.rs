@@ -3,12 +3,13 @@
 mod attempt;
 mod fault;
 mod hold;
+mod lasting;
 mod reach;
 mod target;
 mod watch;
 
 pub(crate) use fault::{At, Fault, Reason};
 pub(crate) use hold::{BEHIND, behind, held, hold};
-pub(crate) use reach::reach;
+pub(crate) use reach::reach_words;
 pub(crate) use target::Trust;
 pub(crate) use watch::{Pace, watch};

@@ -1,12 +1,17 @@
 //! Many targets at once, one line of JSON for each, in the order in which they were named.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use super::attempt::attempt;
+use super::lasting::{Holding, lasting};
 use super::target::Target;
+use crate::args;
+
+/// How long each stage of a connection may take, where nothing else is said.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many attempts run at the same time.
 const AT_ONCE: usize = 128;
@@ -14,11 +19,41 @@ const AT_ONCE: usize = 128;
 /// Enough for a TLS handshake; many threads are cheap where each is small.
 const STACK: usize = 256 << 10;
 
+/// `[--timeout MS] TARGET…`, or with `--holds MS`, and perhaps `--reached-holds`, `--every` and `--within`, one target until it is known how
+/// it is. Gives all lines; `seen` is told of what does not last.
+///
+/// # Errors
+/// A text that is no target, or an option that is none.
+pub(crate) fn reach_words(words: &[&str], ended: &AtomicBool, seen: impl FnMut(&str)) -> Result<String, String> {
+    let not_asked = Duration::MAX;
+    let mut times = [
+        ("--timeout", PATIENCE),
+        ("--holds", not_asked),
+        ("--reached-holds", Duration::ZERO),
+        ("--every", Duration::from_millis(200)),
+        ("--within", Duration::from_secs(60)),
+    ];
+    let targets = args::times(words, &mut times)?;
+    let [(_, patience), (_, holds), (_, reached_holds), (_, every), (_, within)] = times;
+    match targets {
+        [target] if holds != not_asked => {
+            let line = lasting(target, Holding { holds, reached_holds, every, patience, within }, ended, seen)?;
+            Ok(format!("{line}\n"))
+        }
+        _ if holds != not_asked => Err("a block holds for one target at a time".into()),
+        _ => {
+            let mut lines = String::new();
+            reach(targets, patience, |line| lines.extend([line, "\n"]))?;
+            Ok(lines)
+        }
+    }
+}
+
 /// Tries every target, and says how each ended.
 ///
 /// # Errors
 /// A text that is no target, before anything is tried.
-pub(crate) fn reach(texts: &[&str], patience: Duration, mut say: impl FnMut(&str)) -> Result<(), String> {
+fn reach(texts: &[&str], patience: Duration, mut say: impl FnMut(&str)) -> Result<(), String> {
     let targets: Vec<Target> = texts.iter().map(|text| Target::read(text)).collect::<Result<_, _>>()?;
     let next = AtomicUsize::new(0);
     let (tell, told) = mpsc::channel();

@@ -1,0 +1,56 @@
+//! Whose turn it is: only so many worlds do something at a time, and those that wait for something to come about let
+//! others do it meanwhile.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The turns of one run.
+pub(crate) struct Turns(Arc<Semaphore>);
+
+/// A world's turn; none while it rests, and none for a world that nobody scheduled.
+#[derive(Default)]
+pub(crate) struct Turn(Option<OwnedSemaphorePermit>);
+
+impl Turns {
+    /// So many at a time; at least one.
+    pub(crate) fn new(at_once: usize) -> Self {
+        Self(Arc::new(Semaphore::new(at_once.max(1))))
+    }
+
+    /// Waits for a turn.
+    pub(crate) async fn begin(&self) -> Turn {
+        Turn(Arc::clone(&self.0).acquire_owned().await.ok()) // never closed
+    }
+}
+
+impl Turn {
+    /// Lets somebody else have it while `work` waits, and takes the next one after that.
+    pub(crate) async fn resting<T>(&mut self, turns: &Turns, work: impl Future<Output = T>) -> T {
+        self.0 = None;
+        let done = work.await;
+        *self = turns.begin().await;
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_rests_lets_another_one_in_and_waits_for_the_next_turn() {
+        let turns = Turns::new(1);
+        let mut first = turns.begin().await;
+        let no_other = tokio::time::timeout(Duration::from_millis(20), turns.begin()).await;
+        assert!(no_other.is_err());
+        let second = first.resting(&turns, turns.begin());
+        // The other one has it now, and keeps it: the first never gets on.
+        assert!(tokio::time::timeout(Duration::from_millis(20), second).await.is_err());
+        assert!(first.0.is_none());
+        let another = first.resting(&turns, async { turns.begin().await.0.is_some() }).await;
+        assert!(another && first.0.is_some());
+    }
+}
