@@ -45,6 +45,8 @@ pub(crate) struct World<'a> {
     pub(crate) outputs: HashMap<String, Vec<u8>>,
     /// What became of rotations, by step.
     pub(crate) rotations: HashMap<String, Rotation>,
+    /// Whether its API server goes on trying to open what is stored: it was not ready when it was last started.
+    pub(crate) unready: bool,
     /// How many Secrets `fill` has made.
     pub(crate) filled: u16,
     /// The values that must never be shown.
@@ -93,6 +95,7 @@ impl<'a> World<'a> {
             replies: HashMap::new(),
             outputs: HashMap::new(),
             rotations: HashMap::new(),
+            unready: false,
             filled: 0,
             planted,
             beginning: Beginning::default(),
