@@ -83,6 +83,9 @@ pub(crate) struct Choice {
     /// engine's common code, is then left to the turns
     #[arg(long, value_name = "I/N")]
     pub(crate) rotate: Option<Part>,
+    /// Only the scenarios whose components are built; says what is left out for which
+    #[arg(long)]
+    pub(crate) built: bool,
 }
 
 impl Choice {
@@ -202,7 +205,7 @@ pub(crate) struct List {
     #[command(flatten)]
     pub(crate) folders: Folders,
     /// List the boxes that are up instead
-    #[arg(long, conflicts_with_all = ["ids", "area", "changed", "rotate"])]
+    #[arg(long, conflicts_with_all = ["ids", "area", "changed", "rotate", "built"])]
     pub(crate) boxes: bool,
     /// As JSON
     #[arg(long)]

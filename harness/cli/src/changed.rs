@@ -1,5 +1,7 @@
-//! Which scenarios a change touches: `--changed REV`, with `--rotate I/N` beside it.
+//! Which scenarios are chosen: those that are named, that a change touches (`--changed REV`), whose turn it is (`--rotate
+//! I/N`), and whose components are built (`--built`).
 
+mod built;
 mod code;
 mod git;
 mod places;
@@ -8,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::Library;
 
-use crate::args::{Choice, Part};
+use crate::args::Choice;
 use crate::fault::Fault;
 use crate::folders::Found;
 use crate::{select, ui};
@@ -18,35 +20,49 @@ use places::{Changed, Layout};
 /// The scenarios that a command line chooses.
 #[derive(Debug, Default)]
 pub(crate) struct Chosen<'a> {
-    /// In the library's order. None only where `--changed` or `--rotate` left none.
+    /// In the library's order. There are none only where `--changed` or `--rotate` left none.
     pub(crate) ids: Vec<&'a str>,
     /// What touched each, or that it is its turn; nothing where nobody asked for that.
     pub(crate) why: BTreeMap<String, Vec<String>>,
 }
 
-/// Those of `ids` that are named, touched, and in turn. Says how many there are where that depends on a change or a turn.
+/// Those of `ids` that are chosen. Says how many there are where that does not depend on names alone.
 pub(crate) fn choose<'a>(
     found: &Found,
     library: &Library,
     ids: &[&'a str],
     choice: &Choice,
 ) -> Result<Chosen<'a>, Fault> {
-    let named = select::select(ids, &choice.filter)?;
-    if !choice.may_be_empty() {
-        return Ok(Chosen { ids: named, why: BTreeMap::new() });
+    let ids = select::select(ids, &choice.filter)?;
+    let mut chosen = Chosen { ids, why: BTreeMap::new() };
+    if choice.may_be_empty() {
+        chosen.narrow(found, library, choice)?;
     }
-    let mut touched = Touched::default();
-    if let Some(revision) = &choice.changed {
-        touched = touched_since(found, library, revision, choice.rotate.is_some())?;
-        touched.why.retain(|id, _| named.contains(&id.as_str()));
+    if choice.built {
+        built::only(&mut chosen.ids, library, choice)?;
     }
-    let by_change = touched.why.len();
-    for id in named.iter().filter(|id| choice.rotate.is_some_and(|turn| turn.has(id))) {
-        touched.why.entry((*id).to_owned()).or_insert_with(|| choice.rotate.map(turn_of).into_iter().collect());
+    Ok(chosen)
+}
+
+impl Chosen<'_> {
+    /// Keeps what is touched or in turn.
+    fn narrow(&mut self, found: &Found, library: &Library, choice: &Choice) -> Result<(), Fault> {
+        let mut touched = Touched::default();
+        if let Some(revision) = &choice.changed {
+            touched = touched_since(found, library, revision, choice.rotate.is_some())?;
+            touched.why.retain(|id, _| self.ids.contains(&id.as_str()));
+        }
+        let (by_change, named) = (touched.why.len(), self.ids.len());
+        if let Some(turn) = choice.rotate {
+            for id in self.ids.iter().filter(|id| turn.has(id)) {
+                touched.why.entry((*id).to_owned()).or_insert_with(|| vec![format!("its turn, {turn}")]);
+            }
+        }
+        self.ids.retain(|id| touched.why.contains_key(*id));
+        self.why = touched.why;
+        ui::note(&told(choice, &touched.left, (by_change, self.ids.len(), named)));
+        Ok(())
     }
-    let chosen: Vec<&str> = named.iter().copied().filter(|id| touched.why.contains_key(*id)).collect();
-    ui::note(&told(choice, &touched.left, (by_change, chosen.len(), named.len())));
-    Ok(Chosen { ids: chosen, why: touched.why })
 }
 
 /// What became of a choice, in words.
@@ -85,10 +101,6 @@ fn touched_since(found: &Found, library: &Library, revision: &str, only_own: boo
     let unread = library.faults.iter().map(|(id, _)| id.as_str());
     let ids: Vec<&str> = uses.keys().copied().chain(unread).collect();
     Ok(by(&changed, &ids, &uses, only_own))
-}
-
-fn turn_of(turn: Part) -> String {
-    format!("its turn, {turn}")
 }
 
 /// What each change touches. A scenario that cannot be read uses everything, for all that is known of it.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use model::{Action, Install, Loaded, Record};
+use native::components::Component;
 
 /// The folder of the components' modules.
 pub(super) const COMPONENTS: &str = "harness/native/components/";
@@ -39,7 +40,7 @@ impl Uses {
         code.extend(scenario.steps.iter().flat_map(|step| of_action(&step.action)));
         let installs = scenario.worlds.values().flat_map(|world| scenario.install(world));
         code.extend(installs.flat_map(of_install));
-        let components = components(loaded);
+        let components = needed(loaded).map(|all| all.into_iter().map(Component::title).collect::<BTreeSet<_>>());
         if let Some(components) = &components {
             let names = |title: &String| title.rsplit_once('-').map(|(name, _)| name.to_owned());
             let names: BTreeSet<String> = components.iter().filter_map(names).collect();
@@ -58,14 +59,14 @@ impl Uses {
     }
 }
 
-/// What the boxes of its worlds are made of.
-fn components(loaded: &Loaded) -> Option<BTreeSet<String>> {
-    let mut titles = BTreeSet::new();
+/// What the boxes of its worlds are made of, each once for each world; `None` where that cannot be told.
+pub(super) fn needed(loaded: &Loaded) -> Option<Vec<&'static Component>> {
+    let mut all = Vec::new();
     for world in loaded.scenario.worlds.keys() {
         let shape = cluster::resolve(loaded, world).ok()?;
-        titles.extend(native::components::needed(&shape.to_box()).ok()?.into_iter().map(|one| one.title()));
+        all.extend(native::components::needed(&shape.to_box()).ok()?);
     }
-    Some(titles)
+    Some(all)
 }
 
 /// Whether some scenarios use this file and others do not.

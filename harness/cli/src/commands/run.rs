@@ -79,8 +79,9 @@ fn nothing_to_try(args: &Run) -> Exit {
 impl Run {
     /// Whether nothing narrows the run.
     fn is_everything(&self) -> bool {
-        let Choice { filter: Filter { ids, area }, changed, rotate } = &self.choice;
-        ids.is_empty() && area.is_empty() && changed.is_none() && rotate.is_none() && self.shard.is_none()
+        let Choice { filter: Filter { ids, area }, changed, rotate, built } = &self.choice;
+        let all = ids.is_empty() && area.is_empty() && self.shard.is_none();
+        all && changed.is_none() && rotate.is_none() && !built
     }
 }
 
