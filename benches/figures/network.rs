@@ -108,7 +108,7 @@ async fn connections(enforcing: &Cluster, plain: &Cluster, blocks: usize) -> Res
     for cluster in [enforcing, plain] {
         let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
         std::fs::copy(std::env::current_exe()?, toolbox.work().join("figures"))?;
-        std::fs::write(toolbox.work().join("probe"), toolbox.probe()?)?;
+        std::fs::write(toolbox.work().join("probe"), toolbox.probe_program()?)?;
         std::fs::set_permissions(toolbox.work().join("probe"), std::fs::Permissions::from_mode(0o755))?;
         create(cluster, PODS, &pod("client", json!({"app": "client"}), &["pause"])).await?;
     }

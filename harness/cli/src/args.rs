@@ -68,15 +68,42 @@ pub(crate) struct Filter {
     pub(crate) area: Vec<String>,
 }
 
+/// Which scenarios: by name, by what changed, in turns.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Choice {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// Only what a change touches: whatever is not as it was at this revision of git, untracked files included. A scenario
+    /// is touched by its own files, its components, what it installs, and the code of its actions. Where nothing is
+    /// touched, that is no fault
+    #[arg(long, value_name = "REV")]
+    pub(crate) changed: Option<String>,
+    /// Only the scenarios whose turn it is, the I-th of N: a scenario keeps its turn whatever is added. Beside `--changed`:
+    /// what is touched, and of the others those whose turn it is; what touches more than half of all scenarios, such as the
+    /// engine's common code, is then left to the turns
+    #[arg(long, value_name = "I/N")]
+    pub(crate) rotate: Option<Part>,
+    /// Only the scenarios whose components are built; says what is left out for which
+    #[arg(long)]
+    pub(crate) built: bool,
+}
+
+impl Choice {
+    /// Whether it may choose none without a fault.
+    pub(crate) fn may_be_empty(&self) -> bool {
+        self.changed.is_some() || self.rotate.is_some()
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) folders: Folders,
     /// Only the I-th of N equal parts, as in `2/4`
     #[arg(long, value_name = "I/N")]
-    pub(crate) shard: Option<Shard>,
+    pub(crate) shard: Option<Part>,
     /// Keep the namespaces, and the boxes, of worlds that did not pass
     #[arg(long)]
     pub(crate) keep: bool,
@@ -124,7 +151,7 @@ impl Existing {
 #[derive(Debug, Args)]
 pub(crate) struct Prove {
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) folders: Folders,
     /// Install what the machine lacks, after saying so, and build what is pinned
@@ -174,11 +201,11 @@ pub(crate) struct Down {
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) folders: Folders,
     /// List the boxes that are up instead
-    #[arg(long, conflicts_with_all = ["ids", "area"])]
+    #[arg(long, conflicts_with_all = ["ids", "area", "changed", "rotate", "built"])]
     pub(crate) boxes: bool,
     /// As JSON
     #[arg(long)]
@@ -196,7 +223,7 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) folders: Folders,
 }
@@ -246,23 +273,40 @@ pub(crate) struct Schema {
     pub(crate) write: Option<PathBuf>,
 }
 
-/// One of N equal parts.
+/// One of N parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shard {
+pub(crate) struct Part {
     /// Which, from 1.
     pub(crate) index: usize,
     /// Of how many.
     pub(crate) of: usize,
 }
 
-impl std::str::FromStr for Shard {
+impl Part {
+    /// Whether the scenario of this id belongs to this part: by its id alone, so that others neither bring nor take it.
+    pub(crate) fn has(self, id: &str) -> bool {
+        // FNV-1a, of 64 bits: it is the same in every build.
+        let hash = id
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        hash % (self.of as u64) == (self.index - 1) as u64
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
+}
+
+impl std::str::FromStr for Part {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.split_once('/').map(|(index, of)| (index.parse(), of.parse()));
         match parts {
             Some((Ok(index), Ok(of))) if 1 <= index && index <= of => Ok(Self { index, of }),
-            _ => Err("a shard is I/N with I from 1 to N, as in `2/4`".into()),
+            _ => Err("a part is I/N with I from 1 to N, as in `2/4`".into()),
         }
     }
 }
@@ -289,10 +333,22 @@ mod tests {
     }
 
     #[test]
-    fn shards_begin_at_one() {
-        assert_eq!("2/4".parse(), Ok(Shard { index: 2, of: 4 }));
+    fn parts_begin_at_one() {
+        assert_eq!("2/4".parse(), Ok(Part { index: 2, of: 4 }));
         for bad in ["0/4", "5/4", "1", "a/b", "1/0", "-1/2", ""] {
-            assert!(bad.parse::<Shard>().is_err(), "{bad}");
+            assert!(bad.parse::<Part>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn every_id_has_one_turn_of_each_number_and_keeps_it() {
+        let turn = |id: &str, of| (1..=of).filter(|index| Part { index: *index, of }.has(id)).collect::<Vec<_>>();
+        for of in [1, 2, 10, 97] {
+            for id in ["audit/exec", "rbac/pod-reader", "", "é"] {
+                assert_eq!(turn(id, of).len(), 1, "{id} of {of}");
+            }
+        }
+        assert_eq!(turn("pod-security/privileged", 10), [2]);
+        assert_eq!(turn("rbac/pod-reader", 10), [6]);
     }
 }

@@ -44,6 +44,12 @@ impl Fault {
         self
     }
 
+    /// With what another program said is wrong, if it said anything.
+    pub(crate) fn caused(mut self, by: String) -> Self {
+        self.causes.extend(Some(by).filter(|by| !by.is_empty()));
+        self
+    }
+
     fn of(exit: Exit, error: &(dyn Error + 'static), hint: Option<String>) -> Self {
         let mut fault = Self { exit, what: error.to_string(), causes: Vec::new(), hint };
         if let Some(source) = error.source() {

@@ -3,7 +3,7 @@
 //! The boxes and builds of this program die with it: each holds the other end of a pipe. So when a signal comes, the
 //! program becomes another one by `exec`, in the same process: that closes every pipe at one stroke, whatever was going
 //! on. What it becomes waits until the boxes are gone, and sweeps. A second signal ends only the waiting; the boxes
-//! clear up after themselves all the same.
+//! clear up after themselves all the same. A hang-up counts as well, unless `nohup` or the like has it ignored.
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -68,17 +68,39 @@ pub(crate) fn watch(cache: &Cache) {
 
 /// Waits for somebody who wants this program to end. Signals count from this call on, not only once it is polled.
 pub(crate) fn next_signal() -> impl Future<Output = ()> {
-    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let hangup = (!hangups_are_ignored()).then(|| signal(SignalKind::hangup()));
     async {
-        let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = signals else {
+        let [Ok(mut interrupt), Ok(mut terminate)] = signals else {
             return std::future::pending().await;
+        };
+        let hung_up = async {
+            match hangup {
+                Some(Ok(mut hangup)) => hangup.recv().await,
+                Some(Err(_)) | None => std::future::pending().await,
+            }
         };
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+            _ = hung_up => {}
         }
     }
+}
+
+/// Waits for the signal that ends this program: it never comes back, for [`watch`] replaces the program.
+pub(crate) fn wait() -> ! {
+    loop {
+        // A park ends for no reason too, and at once where this thread was unparked before: by a channel, say.
+        std::thread::park();
+    }
+}
+
+/// Whether this program was started with hang-ups ignored, as `nohup` does.
+fn hangups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Becomes the program that waits for the boxes to go.

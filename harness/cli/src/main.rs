@@ -1,6 +1,7 @@
 //! `gauntlet`: arguments in, report out, exit code. Nothing else prints or exits.
 
 mod args;
+mod changed;
 mod commands;
 mod exit;
 mod fault;

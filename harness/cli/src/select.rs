@@ -2,7 +2,7 @@
 
 use globset::GlobBuilder;
 
-use crate::args::{Filter, Shard};
+use crate::args::{Filter, Part};
 use crate::exit::Exit;
 use crate::fault::Fault;
 
@@ -35,8 +35,8 @@ pub(crate) fn select<'a>(all: &[&'a str], filter: &Filter) -> Result<Vec<&'a str
 }
 
 /// The part of `chosen` that this shard tries.
-pub(crate) fn shard(chosen: Vec<&str>, shard: Option<Shard>) -> Result<Vec<&str>, Fault> {
-    let Some(Shard { index, of }) = shard else { return Ok(chosen) };
+pub(crate) fn shard(chosen: Vec<&str>, shard: Option<Part>) -> Result<Vec<&str>, Fault> {
+    let Some(Part { index, of }) = shard else { return Ok(chosen) };
     let count = chosen.len();
     let part: Vec<&str> = chosen.into_iter().skip(index - 1).step_by(of).collect();
     if part.is_empty() {
@@ -168,11 +168,11 @@ mod tests {
 
     #[test]
     fn shards_are_disjoint_and_complete() {
-        let part = |index| shard(ALL.to_vec(), Some(Shard { index, of: 3 })).unwrap();
+        let part = |index| shard(ALL.to_vec(), Some(Part { index, of: 3 })).unwrap();
         let mut all: Vec<&str> = (1..=3).flat_map(part).collect();
         all.sort_unstable();
         assert_eq!(all, ALL);
-        assert_eq!(shard(ALL.to_vec(), Some(Shard { index: 5, of: 5 })).unwrap_err().exit, Exit::Nothing);
+        assert_eq!(shard(ALL.to_vec(), Some(Part { index: 5, of: 5 })).unwrap_err().exit, Exit::Nothing);
     }
 
     #[test]

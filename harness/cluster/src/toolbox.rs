@@ -78,8 +78,9 @@ impl Toolbox<'_> {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn probe(&self) -> Result<Vec<u8>, Error> {
-        self.running.probe().map_err(|source| Error::Box { source })
+    pub fn probe_program(&self) -> Result<Vec<u8>, Error> {
+        self.running.probe_program().map_err(|source| Error::Box { source })
+    }
 
     /// A connection to the probe that is the first process of a container, by its id and its pod's; nothing, where none
     /// answers there.

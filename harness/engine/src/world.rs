@@ -50,6 +50,8 @@ pub(crate) struct World<'a> {
     pub(crate) conversations: Conversations,
     /// What became of rotations, by step.
     pub(crate) rotations: HashMap<String, Rotation>,
+    /// Whether its API server goes on trying to open what is stored: it was not ready when it was last started.
+    pub(crate) unready: bool,
     /// How many Secrets `fill` has made.
     pub(crate) filled: u16,
     /// The values that must never be shown.
@@ -101,6 +103,7 @@ impl<'a> World<'a> {
             outputs: HashMap::new(),
             conversations: Conversations::default(),
             rotations: HashMap::new(),
+            unready: false,
             filled: 0,
             planted,
             beginning: Beginning::default(),

@@ -179,7 +179,7 @@ impl Running {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn probe(&self) -> Result<Vec<u8>, Error> {
+    pub fn probe_program(&self) -> Result<Vec<u8>, Error> {
         Cache { root: self.cache.clone() }.probe()
     }
 

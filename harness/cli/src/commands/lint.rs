@@ -1,28 +1,35 @@
 //! `gauntlet lint`: every fault of the chosen scenarios, with place, caret and way out.
 
-use model::{Finding, Library, Loaded};
+use model::{Finding, Loaded};
 
-use crate::args::{Filter, Lint, Shard};
+use crate::args::{Choice, Lint, Part};
+use crate::changed::choose;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::folders;
+use crate::folders::{self, Found};
 use crate::select;
 use crate::ui;
 
 /// Checks, and says what it found.
 pub(crate) fn run(args: &Lint) -> Result<Exit, Fault> {
     let found = folders::find(&args.folders)?;
-    let chosen = good(&found.library()?, &args.filter, None)?;
+    let chosen = good(&found, &args.choice, None)?;
     ui::say(&format!("{}, no findings", count(chosen.len(), "scenario")));
     Ok(Exit::Passed)
 }
 
 /// The chosen scenarios, if all of them can be read and lint. Every fault is printed; the last one is returned.
-pub(crate) fn good(library: &Library, filter: &Filter, shard: Option<Shard>) -> Result<Vec<Loaded>, Fault> {
+/// There are none only where `--changed` or `--rotate` left none.
+pub(crate) fn good(found: &Found, choice: &Choice, part: Option<Part>) -> Result<Vec<Loaded>, Fault> {
+    let library = found.library()?;
     let mut ids: Vec<&str> = library.scenarios.iter().map(|loaded| loaded.id.as_str()).collect();
     ids.extend(library.faults.iter().map(|(id, _)| id.as_str()));
     ids.sort_unstable();
-    let ids = select::shard(select::select(&ids, filter)?, shard)?;
+    let chosen = choose(found, &library, &ids, choice)?.ids;
+    let ids = match select::shard(chosen, part) {
+        Err(_) if choice.may_be_empty() => Vec::new(),
+        ids => ids?,
+    };
     let is_chosen = |id: &str| ids.contains(&id);
     let unread = library.faults.iter().filter(|(id, _)| is_chosen(id)).map(|(_, error)| unreadable(error));
     let chosen: Vec<Loaded> = library.scenarios.iter().filter(|loaded| is_chosen(&loaded.id)).cloned().collect();

@@ -4,24 +4,27 @@ use model::Loaded;
 use serde_json::{Value, json};
 
 use crate::args::List;
+use crate::changed::Chosen;
 use crate::commands::lint::count;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::{folders, select, ui};
+use crate::{changed, folders, ui};
 
 /// Lists.
 pub(crate) fn run(args: &List) -> Result<Exit, Fault> {
     if args.boxes {
         return boxes(args.json);
     }
-    let library = folders::find(&args.folders)?.library()?;
+    let found = folders::find(&args.folders)?;
+    let library = found.library()?;
     let ids: Vec<&str> = library.scenarios.iter().map(|loaded| loaded.id.as_str()).collect();
-    let chosen = select::select(&ids, &args.filter)?;
-    let all: Vec<&Loaded> = library.scenarios.iter().filter(|loaded| chosen.contains(&loaded.id.as_str())).collect();
+    let chosen = changed::choose(&found, &library, &ids, &args.choice)?;
+    let is_chosen = |loaded: &&Loaded| chosen.ids.contains(&loaded.id.as_str());
+    let all: Vec<&Loaded> = library.scenarios.iter().filter(is_chosen).collect();
     if args.json {
-        ui::say(&pretty(&all.iter().map(|loaded| as_json(loaded)).collect()));
+        ui::say(&pretty(&all.iter().map(|loaded| as_json(loaded, &chosen)).collect()));
     } else {
-        ui::say(&table(&all));
+        ui::say(&table(&all, &chosen));
     }
     for (id, error) in &library.faults {
         ui::note(&format!("warning: `{id}` cannot be read: {}", error.to_string().lines().next().unwrap_or_default()));
@@ -29,15 +32,18 @@ pub(crate) fn run(args: &List) -> Result<Exit, Fault> {
     Ok(Exit::Passed)
 }
 
-fn table(all: &[&Loaded]) -> String {
+fn table(all: &[&Loaded], chosen: &Chosen<'_>) -> String {
     let width = all.iter().map(|loaded| loaded.id.len()).max().unwrap_or_default();
+    let touched = all.iter().map(|loaded| touched(loaded, chosen).chars().count()).max().unwrap_or_default();
     let mut out = String::new();
     for loaded in all {
         let (worlds, steps) = size(loaded);
         out.push_str(&format!(
-            "{:width$}  {worlds:>2} × {steps:>2} = {:>3}  {}\n",
+            "{:width$}  {worlds:>2} × {steps:>2} = {:>3}  {:touched$}{}{}\n",
             loaded.id,
             worlds * steps,
+            self::touched(loaded, chosen),
+            if touched > 0 { "  " } else { "" },
             why(loaded)
         ));
     }
@@ -50,6 +56,15 @@ fn size(loaded: &Loaded) -> (usize, usize) {
     (loaded.scenario.worlds.len(), loaded.scenario.steps.len())
 }
 
+/// What chose it, the first and how many more; nothing where nobody asked for that.
+fn touched(loaded: &Loaded, chosen: &Chosen<'_>) -> String {
+    match chosen.why.get(&loaded.id).map(Vec::as_slice) {
+        None | Some([]) => String::new(),
+        Some([only]) => only.clone(),
+        Some([first, more @ ..]) => format!("{first} and {} more", more.len()),
+    }
+}
+
 /// The first sentence of its `why`, on one line.
 fn why(loaded: &Loaded) -> String {
     let line = loaded.scenario.why.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -57,15 +72,19 @@ fn why(loaded: &Loaded) -> String {
     line[..end].to_owned()
 }
 
-fn as_json(loaded: &Loaded) -> Value {
+fn as_json(loaded: &Loaded, chosen: &Chosen<'_>) -> Value {
     let (worlds, steps) = size(loaded);
-    json!({
+    let mut value = json!({
         "id": loaded.id,
         "worlds": loaded.scenario.worlds.keys().collect::<Vec<_>>(),
         "steps": loaded.scenario.steps.iter().map(|step| &step.id).collect::<Vec<_>>(),
         "cells": worlds * steps,
         "why": loaded.scenario.why,
-    })
+    });
+    if let Some(touched) = chosen.why.get(&loaded.id) {
+        value["touched-by"] = json!(touched);
+    }
+    value
 }
 
 fn boxes(as_json: bool) -> Result<Exit, Fault> {

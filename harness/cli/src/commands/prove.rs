@@ -22,9 +22,12 @@ use crate::{folders, interrupt, ui};
 /// Tries the chosen scenarios without each of their controls.
 pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
     let began = Instant::now();
-    let library = folders::find(&args.folders)?.library()?;
-    let chosen = lint::good(&library, &args.filter, None)?;
+    let chosen = lint::good(&folders::find(&args.folders)?, &args.choice, None)?;
     let (scenarios, controls): (Vec<Arc<Loaded>>, Vec<(String, Mutant)>) = without(&chosen);
+    if controls.is_empty() && args.choice.may_be_empty() {
+        ui::say("no control to take out");
+        return Ok(Exit::Passed);
+    }
     if controls.is_empty() {
         return Err(Fault::new(Exit::Nothing, "no control can be taken out of these scenarios")
             .hint("worlds that are declared ineffective have none"));

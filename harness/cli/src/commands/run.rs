@@ -18,7 +18,7 @@ use model::{Loaded, Outcome, WorldOutcome};
 use native::Cache;
 use tokio::task::LocalSet;
 
-use crate::args::Run;
+use crate::args::{Choice, Filter, Run};
 use crate::commands::lint;
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -33,11 +33,13 @@ use supply::Supply;
 pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     let began = Instant::now();
     let found = folders::find(&args.folders)?;
-    let chosen: Vec<Arc<Loaded>> =
-        lint::good(&found.library()?, &args.filter, args.shard)?.into_iter().map(Arc::new).collect();
+    let chosen: Vec<Arc<Loaded>> = lint::good(&found, &args.choice, args.shard)?.into_iter().map(Arc::new).collect();
     let store = found.store()?;
     outputs::check(args)?;
     let cache = Cache::from_env()?;
+    if chosen.is_empty() {
+        return Ok(nothing_to_try(args));
+    }
     let mut plan = plan::of(&chosen, &args.existing, args.nodes.unwrap_or(1))?;
     let mut missing = Vec::new();
     if !args.existing.is_asked_for() {
@@ -78,6 +80,13 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     Ok(report.exit())
 }
 
+/// Nothing is touched, and it is nothing's turn: the answer to a question that was well asked, and no fault.
+fn nothing_to_try(args: &Run) -> Exit {
+    let mut report = Report { may_be_empty: args.choice.may_be_empty(), ..Report::default() };
+    outputs::write(args, &mut report, std::path::Path::new(""));
+    report.exit()
+}
+
 impl Run {
     /// Whether a report for programs goes to standard output.
     fn takes_output(&self) -> bool {
@@ -86,7 +95,9 @@ impl Run {
 
     /// Whether nothing narrows the run.
     fn is_everything(&self) -> bool {
-        self.filter.ids.is_empty() && self.filter.area.is_empty() && self.shard.is_none()
+        let Choice { filter: Filter { ids, area }, changed, rotate, built } = &self.choice;
+        let all = ids.is_empty() && area.is_empty() && self.shard.is_none();
+        all && changed.is_none() && rotate.is_none() && !built
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod accept;
 mod bad_input;
+mod changed;
 mod concealed;
 mod filters;
 mod looking;

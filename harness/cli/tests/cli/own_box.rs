@@ -8,7 +8,7 @@ use native::wait::{Look, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Ran, Scratch, is_root, names};
+use crate::support::{PRIVILEGED, Ran, Scratch, is_root, names};
 
 /// The command with this machine's own cache, where components are built.
 fn command(scratch: &Scratch, args: &[&str]) -> Command {
@@ -120,6 +120,35 @@ fn signals_in_every_phase_take_everything_down_and_end_with_130() {
         nothing_is_left(pid);
         assert!(!scratch.path("golden").exists() || phase == "tried ", "{phase}");
     }
+}
+
+/// Without a terminal, and with hang-ups ignored, as `nohup gauntlet run --keep </dev/null &` has it.
+#[test]
+fn what_is_kept_without_a_terminal_stays_until_it_is_told_to_go() {
+    if !is_root("what_is_kept_without_a_terminal_stays_until_it_is_told_to_go") {
+        return;
+    }
+    let scratch = Scratch::new();
+    scratch.write("pod-security/privileged", &PRIVILEGED.replace("pod-security } } }", "node-restriction } } }"));
+    let own = command(&scratch, &["run", "--keep"]);
+    let mut nohup = Command::new("nohup");
+    nohup.arg(own.get_program()).args(own.get_args()).current_dir(scratch.path("."));
+    nohup.env("GAUNTLET_CACHE", &native::Cache::from_env().unwrap().root);
+    let mut child = nohup.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = child.id();
+    let err = read_until(&mut child, "send SIGTERM to take everything down");
+    assert!(err.contains("kept: namespace gauntlet-"), "{err}");
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGHUP).unwrap();
+    let kubeconfig = err.lines().find_map(|line| line.split("export KUBECONFIG=").nth(1)).unwrap().trim().to_owned();
+    for _ in 0..3 {
+        gauntlet(&scratch, &["list", "--boxes"]).passes(&[&format!("run-{pid}-1  ")]);
+        let again = gauntlet(&scratch, &["run", "--kubeconfig", &kubeconfig]);
+        assert_eq!(again.code, Some(1), "the kept cluster answers, and the control fails as before: {again:#?}");
+    }
+    assert!(child.try_wait().unwrap().is_none());
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    nothing_is_left(pid);
 }
 
 #[test]

@@ -56,17 +56,18 @@ impl Tried {
         self.fact(key, format!("{:.3}s", took.as_secs_f64()))
     }
 
-    /// Whether no more calls to a KMS come of it: it was a request, or a start of the API server that came to its end. One
-    /// that is not ready goes on trying.
-    fn calls_are_all_made(&self, action: &Action) -> bool {
-        let of_the_api_server = match action {
+    /// What it says of whether an API server that it started goes on trying; nothing where it started none.
+    ///
+    /// One that cannot open what is stored, or whose KMS plugin does not answer, lists its Secrets again and again: its
+    /// calls come by the clock, and none of them belongs to a request.
+    fn goes_on_trying(&self, action: &Action) -> Option<bool> {
+        let starts = match action {
             Action::Process(process) => process.name() == keeping::API_SERVER,
-            action => matches!(action, Action::Encrypt(_)),
+            Action::Encrypt(_) | Action::Restore(_) => true,
+            _ => false,
         };
-        let starts = of_the_api_server
-            && self.verdict == Answer::Running.into()
-            && !self.detail.facts.contains_key(keeping::NOT_READY);
-        self.exchange.is_some() || starts
+        let unready = self.detail.facts.contains_key(keeping::NOT_READY);
+        (starts && self.verdict == Answer::Running.into()).then_some(unready)
     }
 
     fn taken(&self) -> bool {
@@ -87,10 +88,14 @@ impl World<'_> {
                 taken.detail.facts.insert(name.into(), counted);
             }
         }
-        if let (Some(before), Some(now), Ok(taken)) = (calls, self.kms_calls(), &mut tried)
-            && taken.calls_are_all_made(&step.action)
-        {
-            taken.detail.facts.insert("kms calls".into(), now.since(before));
+        if let Ok(taken) = &mut tried {
+            if let Some(unready) = taken.goes_on_trying(&step.action) {
+                self.unready = unready;
+            }
+            let is_counted = taken.exchange.is_some() && !self.unready;
+            if let (Some(before), Some(now), true) = (calls, self.kms_calls(), is_counted) {
+                taken.detail.facts.insert(keeping::KMS_CALLS.into(), now.since(before));
+            }
         }
         self.noted(step, intended, tried, elapsed).await
     }
@@ -285,13 +290,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_are_counted_where_no_more_of_them_come() {
+    fn an_api_server_that_is_not_ready_goes_on_trying() {
         let restart = |name: &str| Action::Process(Process::Restart(name.into()));
         let begun = || Tried::answer(Answer::Running);
-        assert!(begun().calls_are_all_made(&restart(keeping::API_SERVER)));
-        assert!(!begun().fact(keeping::NOT_READY, "kms-providers").calls_are_all_made(&restart(keeping::API_SERVER)));
-        assert!(!begun().calls_are_all_made(&restart("kms-a")));
-        assert!(!Tried::answer(Answer::Stopped).calls_are_all_made(&restart(keeping::API_SERVER)));
-        assert!(!begun().calls_are_all_made(&Action::Survey));
+        let unready = || begun().fact(keeping::NOT_READY, "kms-providers");
+        assert_eq!(begun().goes_on_trying(&restart(keeping::API_SERVER)), Some(false));
+        assert_eq!(unready().goes_on_trying(&restart(keeping::API_SERVER)), Some(true));
+        assert_eq!(unready().goes_on_trying(&Action::Restore("monday".into())), Some(true));
+        assert_eq!(begun().goes_on_trying(&restart("kms-a")), None);
+        assert_eq!(Tried::answer(Answer::Stopped).goes_on_trying(&restart(keeping::API_SERVER)), None);
+        assert_eq!(begun().goes_on_trying(&Action::Survey), None);
     }
 }

@@ -58,7 +58,7 @@ impl Material {
 
     /// The program that every image is built on.
     pub(crate) async fn probe(&self, toolbox: Toolbox<'_>) -> Result<Arc<Vec<u8>>, String> {
-        let read = async || toolbox.probe().map(Arc::new).map_err(|fault| cluster::chain(&fault));
+        let read = async || toolbox.probe_program().map(Arc::new).map_err(|fault| cluster::chain(&fault));
         self.probe.get_or_try_init(read).await.cloned()
     }
 

@@ -1,7 +1,7 @@
 //! Real boxes: started, used, taken down, and killed. This test binary is its own launcher, so it has its own `main`.
 //! It needs root and everything that `gauntlet doctor` looks at; without that it fails, with the doctor's words.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test without the usual harness")]
+#![expect(clippy::unwrap_used, reason = "a test without the usual harness")]
 
 mod control;
 mod conversation;
@@ -14,8 +14,10 @@ mod push;
 mod secrets;
 mod services;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
+use std::sync::LazyLock;
 
+use libtest_mimic::{Arguments, Failed, Trial};
 use native::{Cache, doctor};
 
 const TESTS: [(&str, fn()); 27] = [
@@ -53,38 +55,60 @@ fn main() -> ExitCode {
         return code;
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match words.as_slice() {
-        [word, name] if word == lives::HOLD => return lives::hold(name),
-        [word, ..] if word == "--list" => TESTS.iter().for_each(|(name, _)| println!("{name}: test")),
-        _ => return run(&words),
+    if let [word, name] = words.as_slice()
+        && word == lives::HOLD
+    {
+        return lives::hold(name);
     }
-    ExitCode::SUCCESS
-}
-
-fn run(words: &[String]) -> ExitCode {
-    let filters: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
-    let wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
-    let chosen: Vec<_> = TESTS.iter().filter(|(name, _)| wanted(name)).collect();
-    if !chosen.is_empty() && !fit() {
-        return ExitCode::FAILURE;
-    }
-    let mut failed = 0;
-    for (name, test) in &chosen {
-        let passed = std::panic::catch_unwind(test).is_ok();
-        println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
-        failed += usize::from(!passed);
-    }
-    println!("\n{} passed, {failed} failed, {} filtered out", chosen.len() - failed, TESTS.len() - chosen.len());
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let mut arguments = Arguments::from_args();
+    // Each has the machine to itself.
+    arguments.test_threads = Some(1);
+    let on_a_box = TESTS.iter().map(|(name, test)| {
+        Trial::test(*name, move || {
+            FIT.clone()?;
+            test();
+            Ok(())
+        })
+    });
+    let picked = Trial::test(PICKED, || {
+        tests_are_listed_and_picked();
+        Ok(())
+    });
+    libtest_mimic::run(&arguments, on_a_box.chain([picked]).collect()).exit_code()
 }
 
 /// Whether this machine can run a box at all.
-fn fit() -> bool {
-    let cache = Cache::from_env().expect("a cache");
-    let mut fit = true;
-    for finding in doctor::check(&cache).into_iter().filter(|finding| !finding.ok) {
-        fit = false;
-        println!("{}: {} (mend: {})", finding.what, finding.why, finding.mend.unwrap_or_default());
-    }
-    fit
+static FIT: LazyLock<Result<(), Failed>> = LazyLock::new(|| {
+    let cache = Cache::from_env().map_err(|error| error.to_string())?;
+    let findings = doctor::check(&cache).into_iter().filter(|finding| !finding.ok);
+    let faults: Vec<String> = findings
+        .map(|finding| format!("{}: {} (mend: {})", finding.what, finding.why, finding.mend.unwrap_or_default()))
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
+});
+
+const PICKED: &str = "tests_are_listed_and_picked_as_cargo_test_and_nextest_ask";
+
+/// This very program, asked as `cargo test` and nextest ask. It starts no box.
+fn tests_are_listed_and_picked() {
+    let asked = |words: &[&str]| {
+        let output = Command::new(std::env::current_exe().unwrap()).args(words).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let names = |words: &[&str]| -> Vec<String> {
+        let told = asked(&[&["--list", "--format", "terse"], words].concat());
+        told.lines().map(|line| line.strip_suffix(": test").unwrap().to_owned()).collect()
+    };
+    let all: Vec<&str> = TESTS.iter().map(|(name, _)| *name).chain([PICKED]).collect();
+    assert_eq!(names(&[]), all);
+    assert_eq!(names(&["--ignored"]), Vec::<String>::new());
+    assert_eq!(names(&["--exact", all[1]]), [all[1]]);
+    assert_eq!(names(&["--exact", "sigkill"]), Vec::<String>::new());
+    assert_eq!(
+        names(&["sigkill", "--skip", "launcher"]).len(),
+        all.iter().filter(|name| name.contains("sigkill")).count() - 1
+    );
+    let none = asked(&["--exact", "sigkill", "--nocapture", "--test-threads", "4"]);
+    assert!(none.contains("0 passed; 0 failed;") && none.contains(&format!("{} filtered out", all.len())), "{none}");
 }

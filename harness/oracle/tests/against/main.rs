@@ -11,59 +11,68 @@ mod network;
 mod pod_security;
 mod rbac;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use cluster::{Cluster, ResolvedAudit, ResolvedShape};
+use libtest_mimic::{Arguments, Failed, Trial};
 
 const POD_SECURITY: &str = "pod_security_agrees_with_the_admission";
 const RBAC: &str = "rbac_agrees_with_the_authorizer";
 const NETWORK: &str = "network_policies_agree_with_what_the_box_enforces";
+const PICKED: &str = "tests_are_listed_and_picked_as_cargo_test_and_nextest_ask";
 
 fn main() -> ExitCode {
     if let Some(code) = native::hidden_main(std::env::args_os()) {
         return code;
     }
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    if words.iter().any(|word| word == "--list") {
-        [POD_SECURITY, RBAC, NETWORK].iter().for_each(|name| println!("{name}: test"));
-        return ExitCode::SUCCESS;
-    }
-    let filters: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
-    let wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
-    let passed = tokio::runtime::Runtime::new().unwrap().block_on(run(wanted));
-    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let mut arguments = Arguments::from_args();
+    // Each has the machine to itself.
+    arguments.test_threads = Some(1);
+    let usual = || ResolvedShape { audit: ResolvedAudit::None, ..ResolvedShape::usual("1.36") };
+    let alone = move || ResolvedShape { nodes: 0, ..usual() };
+    let enforcing =
+        move || ResolvedShape { nodes: network::NODES, enforce_network_policy: true, dual_stack: true, ..usual() };
+    let trials = vec![
+        Trial::test(POD_SECURITY, move || on("admits", &alone(), async |cluster| pod_security::compare(cluster).await)),
+        Trial::test(RBAC, move || on("authorizes", &alone(), async |cluster| rbac::compare(cluster).await)),
+        Trial::test(NETWORK, move || on("enforces", &enforcing(), async |cluster| network::compare(cluster).await)),
+        Trial::test(PICKED, || {
+            tests_are_listed_and_picked();
+            Ok(())
+        }),
+    ];
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// Runs the tests that are wanted, one after the other; whether all of them passed.
-async fn run(wanted: impl Fn(&str) -> bool) -> bool {
-    let mut passed = true;
-    if wanted(POD_SECURITY) || wanted(RBAC) {
-        let shape = ResolvedShape { nodes: 0, audit: ResolvedAudit::None, ..ResolvedShape::usual("1.36") };
-        let cluster = start("decides", &shape).await;
-        if wanted(POD_SECURITY) {
-            passed &= told(POD_SECURITY, pod_security::compare(&cluster).await);
-        }
-        if wanted(RBAC) {
-            passed &= told(RBAC, rbac::compare(&cluster).await);
-        }
+/// Compares on a box of this shape, and prints the figures.
+fn on(
+    name: &str,
+    shape: &ResolvedShape,
+    compare: impl AsyncFnOnce(&Cluster) -> Result<String, String>,
+) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let cluster = start(name, shape).await;
+        let compared = compare(&cluster).await;
         cluster.down().await.unwrap();
-    }
-    if wanted(NETWORK) {
-        let usual = ResolvedShape { audit: ResolvedAudit::None, ..ResolvedShape::usual("1.36") };
-        let shape = ResolvedShape { nodes: network::NODES, enforce_network_policy: true, dual_stack: true, ..usual };
-        let cluster = start("enforces", &shape).await;
-        passed &= told(NETWORK, network::compare(&cluster).await);
-        cluster.down().await.unwrap();
-    }
-    passed
+        println!("{}", compared?);
+        Ok(())
+    })
 }
 
-fn told(name: &str, found: Result<String, String>) -> bool {
-    match &found {
-        Ok(figures) => println!("test {name} ... ok ({figures})"),
-        Err(why) => println!("test {name} ... FAILED\n{why}"),
-    }
-    found.is_ok()
+/// This very program, asked as `cargo test` and nextest ask. It starts no box.
+fn tests_are_listed_and_picked() {
+    let listed = |words: &[&str]| {
+        let mut asked = Command::new(std::env::current_exe().unwrap());
+        let output = asked.args(["--list", "--format", "terse"]).args(words).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().replace(": test\n", " ")
+    };
+    assert_eq!(listed(&[]), format!("{POD_SECURITY} {RBAC} {NETWORK} {PICKED} "));
+    assert_eq!(listed(&["--ignored"]), "");
+    assert_eq!(listed(&["--exact", RBAC]), format!("{RBAC} "));
+    assert_eq!(listed(&["--exact", "rbac"]), "");
+    assert_eq!(listed(&["agree", "--skip", "rbac", "--skip", "tests"]), format!("{POD_SECURITY} {NETWORK} "));
 }
 
 async fn start(name: &str, shape: &ResolvedShape) -> Cluster {

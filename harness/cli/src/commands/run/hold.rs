@@ -6,9 +6,10 @@ use cluster::Cluster;
 use native::Cache;
 
 use crate::report::Report;
-use crate::ui;
+use crate::{interrupt, ui};
 
-/// Says what was kept and how to look at it, and holds boxes until Enter is pressed. A signal ends it as well, as always.
+/// Says what was kept and how to look at it, and holds boxes until Enter is pressed; where nobody can press it, until a
+/// signal comes, which ends it as well, as always.
 /// On a cluster that stays, there is nothing to hold.
 pub(crate) fn until_told(cache: &Cache, clusters: &[(String, Cluster)], report: &Report) {
     let mut boxes = native::list(cache);
@@ -24,9 +25,10 @@ pub(crate) fn until_told(cache: &Cache, clusters: &[(String, Cluster)], report: 
     }
     if io::stdin().is_terminal() {
         ui::note("press Enter to take everything down");
-        let _ = io::stdin().read_line(&mut String::new());
-    } else {
-        ui::note("send SIGTERM to take everything down");
-        std::thread::park();
+        if io::stdin().read_line(&mut String::new()).is_ok_and(|read| read > 0) {
+            return;
+        }
     }
+    ui::note("send SIGTERM to take everything down");
+    interrupt::wait();
 }

@@ -8,6 +8,9 @@ use model::{Answer, Kms, KmsCall};
 use crate::actions::Tried;
 use crate::world::World;
 
+/// The fact with the calls of a step.
+pub(crate) const KMS_CALLS: &str = "kms calls";
+
 /// How many calls there were at some time: `Encrypt` and `Decrypt`. `Status` comes by the clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -34,10 +37,19 @@ impl World<'_> {
 
     /// The calls so far, of all plugins; `None` where the box has none.
     pub(in crate::actions) fn kms_calls(&self) -> Option<Counts> {
+        self.count_kms_calls(|_| true)
+    }
+
+    /// Those that were answered: one whose caller did not wait for it is made again.
+    pub(super) fn answered_kms_calls(&self) -> Option<Counts> {
+        self.count_kms_calls(|call| call.ok)
+    }
+
+    fn count_kms_calls(&self, counts_as_one: impl Fn(&kms::Call) -> bool) -> Option<Counts> {
         let folder = self.lab.cluster.toolbox()?.work().join("kms");
         let mut counts = Counts::default();
         for entry in std::fs::read_dir(folder).ok()?.flatten() {
-            for call in kms::calls(&entry.path()).unwrap_or_default() {
+            for call in kms::calls(&entry.path()).unwrap_or_default().iter().filter(|call| counts_as_one(call)) {
                 counts.encrypt += usize::from(call.call == Operation::Encrypt);
                 counts.decrypt += usize::from(call.call == Operation::Decrypt);
             }

@@ -9,5 +9,6 @@ mod rotate;
 mod snapshot;
 mod store;
 
+pub(crate) use kms::KMS_CALLS;
 pub(crate) use process::{API_SERVER, NOT_READY};
 pub(crate) use rotate::Rotation;

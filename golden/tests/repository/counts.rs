@@ -1,0 +1,45 @@
+//! The scenarios that the README counts are those that there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::Library;
+use regex::Regex;
+
+use crate::{root, text};
+
+/// The rows of "What works, and what does not" that count scenarios, by their beginning, and the areas that they count.
+const ROWS: [(&str, &[&str]); 5] = [
+    ("Pod Security, RBAC, admission policies and webhooks, audit", &["admission", "audit", "pod-security", "rbac"]),
+    ("Image signing, SBOMs, the pipeline", &["pipeline", "sbom", "signing"]),
+    ("Secrets", &["secrets"]),
+    ("NetworkPolicy", &["network"]),
+    ("Security agent and manager", &["agent"]),
+];
+
+/// How many scenarios each area has.
+fn areas() -> BTreeMap<String, usize> {
+    let library = Library::open(&root().join("scenarios")).unwrap();
+    let mut areas = BTreeMap::new();
+    for loaded in library.scenarios {
+        let (area, _) = loaded.id.split_once('/').unwrap();
+        *areas.entry(area.to_owned()).or_default() += 1;
+    }
+    areas
+}
+
+#[test]
+fn the_table_of_what_works_counts_the_scenarios_that_exist() {
+    let areas = areas();
+    let row = Regex::new(r"(?m)^\| ([^|:]+): (\d+) scenarios\b").unwrap();
+    let readme = text("README.md");
+    let told: BTreeMap<&str, usize> =
+        row.captures_iter(&readme).map(|row| (row.get(1).unwrap().as_str(), row[2].parse().unwrap())).collect();
+    assert_eq!(told.keys().copied().collect::<BTreeSet<_>>(), ROWS.iter().map(|(name, _)| *name).collect());
+    for (name, counted) in ROWS {
+        let there: usize = counted.iter().map(|area| areas.get(*area).copied().unwrap_or_default()).sum();
+        assert_eq!(told[name], there, "the README's row `{name}` counts {counted:?}");
+    }
+    let counted: Vec<&str> = ROWS.iter().flat_map(|(_, areas)| areas.iter().copied()).collect();
+    assert_eq!(counted.len(), counted.iter().collect::<BTreeSet<_>>().len(), "an area is counted twice");
+    assert_eq!(counted.into_iter().collect::<BTreeSet<_>>(), areas.keys().map(String::as_str).collect());
+}

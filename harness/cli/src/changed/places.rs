@@ -1,0 +1,135 @@
+//! What a changed path is to scenarios, by where it is.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::code::{self, Uses};
+use super::git;
+use crate::fault::Fault;
+use crate::folders::Found;
+
+/// Where things are in a repository; the folders end in a slash, but the top one, which is nothing.
+pub(super) struct Layout {
+    /// The repository's top folder.
+    pub(super) root: PathBuf,
+    scenarios: String,
+    golden: String,
+    /// What the paths of [`code`] begin at.
+    project: String,
+}
+
+/// A path that changed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Changed {
+    /// A file in the folder of this scenario.
+    File { id: String, file: String },
+    /// The golden outcome of this scenario.
+    Golden { id: String },
+    /// A component's modules.
+    Component { title: String },
+    /// Code that some scenarios use and others do not.
+    Code { path: String },
+    /// Code, or what nothing is known of: in doubt, everything.
+    Everything { path: String },
+    /// What no scenario depends on.
+    Nothing,
+}
+
+impl Layout {
+    /// The layout of the repository that the folder of scenarios is in.
+    pub(super) fn of(found: &Found) -> Result<Self, Fault> {
+        Self::in_root(found, git::top(&whole(&found.scenarios))?)
+    }
+
+    /// The layout of a repository with this top folder.
+    pub(super) fn in_root(found: &Found, root: PathBuf) -> Result<Self, Fault> {
+        let scenarios = whole(&found.scenarios);
+        let within = |dir: &Path| {
+            let inside = dir.strip_prefix(&root).ok()?.to_string_lossy().into_owned();
+            Some(if inside.is_empty() { inside } else { inside + "/" })
+        };
+        let elsewhere = || Fault::usage(format!("`{}` is not below `{}`", scenarios.display(), root.display()));
+        Ok(Self {
+            scenarios: within(&scenarios).ok_or_else(elsewhere)?,
+            // Where golden outcomes are kept elsewhere, no change of this repository is one of them.
+            golden: within(&whole(&found.golden)).unwrap_or_else(|| "\0".into()),
+            project: scenarios.parent().and_then(within).unwrap_or_default(),
+            root,
+        })
+    }
+
+    pub(super) fn changed(&self, path: &str) -> Changed {
+        if let Some(inside) = path.strip_prefix(&self.scenarios) {
+            return match inside.splitn(3, '/').collect::<Vec<_>>().as_slice() {
+                [area, name, file] => Changed::File { id: format!("{area}/{name}"), file: (*file).to_owned() },
+                _ => Changed::Nothing,
+            };
+        }
+        if let Some(inside) = path.strip_prefix(&self.golden) {
+            return inside.strip_suffix(".snap").map_or(Changed::Nothing, |id| Changed::Golden { id: id.to_owned() });
+        }
+        match path.strip_prefix(&self.project) {
+            Some(path) => code(path),
+            None => Changed::Everything { path: path.to_owned() },
+        }
+    }
+}
+
+fn code(path: &str) -> Changed {
+    if let Some((title, _)) = path.strip_prefix(code::COMPONENTS).and_then(|rest| rest.split_once('/')) {
+        return Changed::Component { title: title.to_owned() };
+    }
+    match () {
+        () if code::is_claimed(path) => Changed::Code { path: path.to_owned() },
+        () if code::touches_nothing(path) => Changed::Nothing,
+        () => Changed::Everything { path: path.to_owned() },
+    }
+}
+
+/// The folder without links and dots, where it is there.
+fn whole(dir: &Path) -> PathBuf {
+    dir.canonicalize().or_else(|_| std::path::absolute(dir)).unwrap_or_else(|_| dir.to_owned())
+}
+
+impl Changed {
+    /// Whether the scenario of this id, which uses these things, is touched.
+    pub(super) fn touches(&self, id: &str, uses: &Uses) -> bool {
+        match self {
+            Self::File { id: its, .. } | Self::Golden { id: its } => id == its,
+            Self::Component { title } => uses.component(title),
+            Self::Code { path } => uses.code(path),
+            Self::Everything { .. } => true,
+            Self::Nothing => false,
+        }
+    }
+
+    /// The same for a scenario of which nothing is known.
+    pub(super) fn may_touch(&self, id: &str) -> bool {
+        match self {
+            Self::File { id: its, .. } | Self::Golden { id: its } => id == its,
+            Self::Component { .. } | Self::Code { .. } | Self::Everything { .. } => true,
+            Self::Nothing => false,
+        }
+    }
+
+    /// Whether more than one scenario can be touched by it.
+    pub(super) fn is_shared(&self) -> bool {
+        match self {
+            Self::File { .. } | Self::Golden { .. } | Self::Nothing => false,
+            Self::Component { .. } | Self::Code { .. } | Self::Everything { .. } => true,
+        }
+    }
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { file, .. } => f.write_str(file),
+            Self::Golden { .. } => f.write_str("its golden outcome"),
+            Self::Component { title } => write!(f, "component {title}"),
+            Self::Code { path } => f.write_str(path),
+            Self::Everything { path } => write!(f, "everything: {path}"),
+            Self::Nothing => f.write_str("nothing"),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a change touches, by the table and by this repository's own scenarios.
+
+use std::path::{Path, PathBuf};
+
+use super::code::{CLAIMED, COMMON, COMPONENTS, RECIPES, is_claimed, touches_nothing};
+use super::*;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+fn library() -> Library {
+    Library::open(&root().join("scenarios")).unwrap()
+}
+
+fn found() -> Found {
+    Found { scenarios: root().join("scenarios"), golden: root().join("golden/outcomes") }
+}
+
+/// The ids that one changed path touches, with the turns or without.
+fn hit(path: &str, only_own: bool) -> Vec<String> {
+    let library = library();
+    let layout = Layout::in_root(&found(), root()).unwrap();
+    let uses: BTreeMap<&str, Uses> =
+        library.scenarios.iter().map(|loaded| (loaded.id.as_str(), Uses::of(loaded))).collect();
+    let ids: Vec<&str> = uses.keys().copied().collect();
+    by(&[layout.changed(path)].into(), &ids, &uses, only_own).why.into_keys().collect()
+}
+
+/// The Rust files below a folder of the project.
+fn sources(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            found.extend(sources(&path));
+        } else if path.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_file_that_the_table_names_exists() {
+    let missing: Vec<_> = CLAIMED.iter().chain(&COMMON).filter(|path| !root().join(path).is_file()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_file_of_actions_and_controls_is_either_somebodys_or_common() {
+    for folder in ["actions", "seen", "settle", "tools"] {
+        for path in sources(&format!("harness/engine/src/{folder}")) {
+            assert!(is_claimed(&path) != COMMON.contains(&path.as_str()), "{path}: name it in `changed/code.rs`");
+        }
+    }
+}
+
+#[test]
+fn every_pinned_component_is_in_the_recipe_that_the_table_names() {
+    for component in native::components::pinned() {
+        let Some((recipe, _)) = RECIPES.iter().find(|(_, names)| names.contains(&component.name)) else {
+            let own = ["kubernetes", "runtime", "etcd-tools"];
+            assert!(own.contains(&component.name), "{}: name its recipe in `changed/code.rs`", component.name);
+            continue;
+        };
+        let text = std::fs::read_to_string(root().join(recipe)).unwrap();
+        assert!(text.contains(&format!("\"{}\"", component.name)), "{} is not in {recipe}", component.name);
+        assert!(root().join(COMPONENTS).join(component.title()).join("go.mod").is_file());
+    }
+    for path in sources("harness/native/src/components/recipes") {
+        assert!(RECIPES.iter().any(|(recipe, _)| *recipe == path), "{path}");
+    }
+}
+
+#[test]
+fn a_scenario_is_touched_by_what_is_its_own() {
+    for path in ["scenarios/secrets/kms-fails/kms.yaml", "golden/outcomes/secrets/kms-fails.snap"] {
+        assert_eq!(hit(path, true), ["secrets/kms-fails"], "{path}");
+    }
+    for path in ["scenarios/secrets/gone/scenario.yaml", "scenarios/README", "golden/outcomes/secrets/gone.snap"] {
+        assert!(hit(path, false).is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn what_is_installed_touches_those_that_install_it() {
+    let installs = |install: model::Install| -> Vec<String> {
+        let all = library().scenarios.into_iter();
+        let with = all.filter(|loaded| {
+            loaded.scenario.worlds.values().any(|world| loaded.scenario.install(world).contains(&install))
+        });
+        with.map(|loaded| loaded.id).collect()
+    };
+    let vault = installs(model::Install::Vault);
+    assert!(!vault.is_empty());
+    let paths = ["harness/native/components/vault-1.13.2/go.mod", "harness/cluster/manifests/vault.yaml"];
+    for path in paths {
+        assert_eq!(hit(path, true), vault, "{path}");
+    }
+    let stores = hit("harness/native/src/components/recipes/stores.rs", true);
+    assert!(vault.iter().all(|id| stores.contains(id)) && stores.len() > vault.len());
+    assert!(hit("harness/native/components/vault-0.0.1/go.mod", false).is_empty(), "no box has it");
+}
+
+#[test]
+fn the_code_of_an_action_touches_those_that_take_it() {
+    let nodes = hit("harness/engine/src/actions/node.rs", true);
+    assert_eq!(nodes, ["agent/silent-end", "network/node-failure"]);
+}
+
+#[test]
+fn in_doubt_everything_is_touched_unless_turns_cover_it() {
+    let all = library().scenarios.len();
+    for path in ["Cargo.lock", "harness/model/src/read.rs", "harness/engine/src/world.rs", "something/new.rs"] {
+        assert_eq!(hit(path, false).len(), all, "{path}");
+        assert!(hit(path, true).is_empty(), "{path}");
+    }
+    let kubernetes = "harness/native/components/kubernetes-1.36.3/go.mod";
+    assert!(hit(kubernetes, false).len() * 2 > all && hit(kubernetes, true).is_empty());
+}
+
+#[test]
+fn documents_tests_and_figures_touch_nothing() {
+    for path in ["README.md", "benches/figures/main.rs", "ci/prepare", ".ci/run", "harness/cli/tests/cli/main.rs"] {
+        assert!(touches_nothing(path) && hit(path, false).is_empty(), "{path}");
+    }
+    assert!(!touches_nothing("harness/model/src/tests.rs") && !touches_nothing("golden/src/lib.rs"));
+}
+
+#[test]
+fn a_scenario_that_cannot_be_read_is_touched_by_all_code() {
+    let component = Changed::Component { title: "vault-1.13.2".into() };
+    let ids = ["a/unread", "b/unread", "c/unread"];
+    let own = Changed::File { id: "a/unread".into(), file: "scenario.yaml".into() };
+    let touched = |changed: &Changed| by(&[changed.clone()].into(), &ids, &BTreeMap::new(), false).why.into_keys();
+    assert_eq!(touched(&component).collect::<Vec<_>>(), ids);
+    assert_eq!(touched(&own).collect::<Vec<_>>(), ["a/unread"]);
+}
