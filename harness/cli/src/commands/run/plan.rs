@@ -31,15 +31,15 @@ pub(crate) struct Group {
 
 impl Group {
     fn new(shape: ResolvedShape, trials: Vec<Trial>) -> Result<Self, Fault> {
-        let mut needed = native::components::needed(&shape.to_box())?;
-        let looks_into_etcd = |trial: &Trial| {
-            let mut steps = trial.scenario.scenario.steps_in(&trial.world);
-            steps.any(|step| step.action.needs_a_box())
-        };
-        if trials.iter().any(looks_into_etcd) {
-            needed.push(native::components::tool(ETCD_TOOLS)?);
+        let mut all: Vec<&'static Component> = Vec::new();
+        for trial in &trials {
+            for component in needed(&shape, &trial.scenario, &trial.world)? {
+                if !all.iter().any(|one| std::ptr::eq(*one, component)) {
+                    all.push(component);
+                }
+            }
         }
-        Ok(Self { shape, trials, needed })
+        Ok(Self { shape, trials, needed: all })
     }
 
     /// How long it takes until everything is built that is not.
@@ -47,6 +47,22 @@ impl Group {
         let is_missing = |component: &&&'static Component| missing.iter().any(|one| std::ptr::eq(*one, **component));
         self.needed.iter().filter(is_missing).map(|component| u32::from(component.build_seconds())).sum()
     }
+}
+
+/// What a box of this shape is made of in which this world can be tried: etcd's tools, too, where a step may look into it.
+///
+/// # Errors
+/// A release that is not pinned.
+pub(crate) fn needed(
+    shape: &ResolvedShape,
+    loaded: &Loaded,
+    world: &str,
+) -> Result<Vec<&'static Component>, native::Error> {
+    let mut needed = native::components::needed(&shape.to_box())?;
+    if loaded.scenario.steps_in(world).any(|step| step.action.needs_a_box()) {
+        needed.push(native::components::tool(ETCD_TOOLS)?);
+    }
+    Ok(needed)
 }
 
 /// The plan for these scenarios; every box that has a node has at least `nodes`.
