@@ -79,10 +79,13 @@ fn code(path: &str) -> Changed {
     if let Some((title, _)) = path.strip_prefix(code::COMPONENTS).and_then(|rest| rest.split_once('/')) {
         return Changed::Component { title: title.to_owned() };
     }
-    match () {
-        () if code::is_claimed(path) => Changed::Code { path: path.to_owned() },
-        () if code::touches_nothing(path) => Changed::Nothing,
-        () => Changed::Everything { path: path.to_owned() },
+    let path = path.to_owned();
+    if code::is_claimed(&path) {
+        Changed::Code { path }
+    } else if code::touches_nothing(&path) {
+        Changed::Nothing
+    } else {
+        Changed::Everything { path }
     }
 }
 
