@@ -22,7 +22,8 @@ pub struct Wire {
     /// Nobody is meant to answer there, in any world.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub nobody: bool,
-    /// For how many seconds a block has to hold to be believed, where more than a few are needed.
+    /// Within how many seconds the answer that is intended may come: another one is believed once it has held for so long.
+    /// Where it is left out, a block that is not intended has to hold for ten seconds, and what is reached is believed at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<u8>,
 }

@@ -1,8 +1,8 @@
 //! Trying the wire from a pod, and believing what came of it.
 //!
-//! That something is reached is believed at once, unless a Service may not have heard yet. A block has to hold, the same one, for a second; and where a pod is
-//! the target, its server has to answer the pod itself at that moment: nothing can block that way. The probe sees to the
-//! first by itself, with an attempt every so often, however long each takes.
+//! That something is reached is believed at once, unless the step gives the block time to come. A block has to hold, the
+//! same one, for a second; and where a pod is the target, its server has to answer the pod itself at that moment: nothing
+//! can block that way. The probe sees to the first by itself, with an attempt every so often, however long each takes.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -23,9 +23,7 @@ use crate::world::World;
 /// How long a block has to hold.
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// The same, where it is not what is intended: a Service takes a moment until every node knows it. And until every node
-/// has let go of a pod that it has let go: so what is reached by another way than a pod's own address has to hold as long,
-/// where a block is intended.
+/// The same, where it is not what is intended: a Service takes a moment until every node knows it.
 const HOLDS_AGAINST_INTENT: Duration = Duration::from_secs(10);
 
 /// Within this time an answer has to come that does not change any more.
@@ -56,16 +54,12 @@ struct Holds {
 
 impl Holds {
     fn of(wire: &Wire, intended: Option<&Answer>) -> Self {
-        let blocked = match (wire.within, intended) {
-            (Some(seconds), _) => Duration::from_secs(seconds.into()),
-            (None, Some(Answer::Reached)) => HOLDS_AGAINST_INTENT,
-            (None, _) => HOLDS,
-        };
-        let reached = match (intended, target_pod(&wire.to)) {
-            (Some(Answer::Blocked { .. }), None) => HOLDS_AGAINST_INTENT,
-            _ => Duration::ZERO,
-        };
-        Self { blocked, reached }
+        let within = wire.within.map(|seconds| Duration::from_secs(seconds.into()));
+        match intended {
+            Some(Answer::Reached) => Self { blocked: within.unwrap_or(HOLDS_AGAINST_INTENT), reached: Duration::ZERO },
+            Some(Answer::Blocked { .. }) => Self { blocked: HOLDS, reached: within.unwrap_or_default() },
+            _ => Self { blocked: within.unwrap_or(HOLDS), reached: Duration::ZERO },
+        }
     }
 
     fn longest(self) -> Duration {
@@ -240,16 +234,15 @@ mod tests {
 
     #[test]
     fn what_is_not_intended_has_to_hold_for_longer() {
-        let wire = |to: &str, within| Wire { from: "a".into(), to: to.into(), nobody: false, within };
-        let (pod, service) = (wire("tcp://$(pod-ip:b):80", None), wire("tcp://$(service-ip:b):80", None));
+        let wire = |within| Wire { from: "a".into(), to: "tcp://$(service-ip:b):80".into(), nobody: false, within };
+        let (at_once, later) = (wire(None), wire(Some(60)));
         let blocked = Answer::Blocked { at: At::Connect };
         let of = |wire: &Wire, intended: &Answer| {
             let holds = Holds::of(wire, Some(intended));
             (holds.blocked.as_secs(), holds.reached.as_secs())
         };
-        assert_eq!((of(&pod, &blocked), of(&service, &blocked)), ((1, 0), (1, 10)));
-        assert_eq!((of(&pod, &Answer::Reached), of(&service, &Answer::Reached)), ((10, 0), (10, 0)));
-        assert_eq!(of(&wire("dns://b", Some(60)), &Answer::Reached), (60, 0));
-        assert_eq!(Holds::of(&service, Some(&blocked)).longest(), HOLDS_AGAINST_INTENT);
+        assert_eq!((of(&at_once, &blocked), of(&later, &blocked)), ((1, 0), (1, 60)));
+        assert_eq!((of(&at_once, &Answer::Reached), of(&later, &Answer::Reached)), ((10, 0), (60, 0)));
+        assert_eq!(Holds::of(&later, Some(&blocked)).longest(), Duration::from_secs(60));
     }
 }

@@ -77,11 +77,10 @@ enum Kind {
 /// `go build -v` prints the import path of each package it compiles, alone on a line; cargo writes a verb before it.
 fn kind(line: &str) -> Kind {
     let verb = line.trim_start().split(' ').next().unwrap_or_default();
+    let is_path = !line.is_empty() && !line.contains([' ', ':', '\t']) && !line.starts_with('#');
     if line.starts_with("go: downloading ") || verb == "Downloaded" {
         Kind::Fetched
-    } else if verb == "Compiling" {
-        Kind::Compiled
-    } else if !line.is_empty() && !line.contains([' ', ':', '\t']) && !line.starts_with('#') {
+    } else if verb == "Compiling" || is_path {
         Kind::Compiled
     } else {
         Kind::Said
