@@ -1,5 +1,7 @@
 //! What all worlds of one run share.
 
+use std::sync::Arc;
+
 use cluster::Cluster;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -35,7 +37,7 @@ impl<'a> Lab<'a> {
             discovery: Discovery::default(),
             canaries: Canaries::new(own.clone()),
             planted: Planted::default(),
-            material: Material::default(),
+            material: Material::new(Arc::clone(&options.workshop)),
             own,
         }
     }

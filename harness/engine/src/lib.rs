@@ -27,6 +27,7 @@ mod tidy;
 mod tools;
 mod wait;
 mod warning;
+mod workshop;
 mod world;
 
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ use model::{Loaded, WorldOutcome};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use event::Event;
+pub use workshop::Workshop;
 
 /// One scenario in one of its worlds.
 #[derive(Clone, Debug)]
@@ -57,6 +59,8 @@ pub struct Options {
     pub evidence: Option<PathBuf>,
     /// How many worlds at a time; at least one.
     pub side_by_side: usize,
+    /// What all clusters of the run share.
+    pub workshop: Arc<Workshop>,
 }
 
 /// Tries every trial on `cluster`: the outcome of each, in the order of `trials`.

@@ -20,6 +20,7 @@ use crate::request::{Call, code, encode, json as json_of, said, taken};
 use crate::seen::Beginning;
 use crate::settle::{Touch, acts_at_once, anchor, bound_tokens, settle};
 use crate::wait::{Look, Wait, Waiter};
+use crate::workshop::Order;
 use crate::{Event, learn, random};
 
 /// A world while it is tried.
@@ -52,6 +53,8 @@ pub(crate) struct World<'a> {
     pub(crate) beginning: Beginning,
     /// The images that were built.
     pub(crate) images: HashMap<ImageName, Arc<Image>>,
+    /// How many signatures of each kind it has had that are made once for all.
+    pub(crate) ordered: HashMap<Order, usize>,
     /// When the last certificate will be over that was made to be soon over.
     pub(crate) over: Option<OffsetDateTime>,
     /// Whether this is the second time that it is tried.
@@ -97,6 +100,7 @@ impl<'a> World<'a> {
             planted,
             beginning: Beginning::default(),
             images: HashMap::new(),
+            ordered: HashMap::new(),
             over: None,
             again: false,
         }

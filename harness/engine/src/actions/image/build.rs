@@ -118,7 +118,7 @@ impl World<'_> {
     }
 
     /// Asks the world's registry, over plain HTTP from outside the box.
-    async fn registry<T: Send + 'static>(
+    pub(super) async fn registry<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
     ) -> Result<Given<T>, String> {
