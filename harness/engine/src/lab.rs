@@ -1,6 +1,6 @@
 //! What all worlds of one run share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cluster::Cluster;
 use tokio::sync::mpsc::UnboundedSender;
@@ -21,6 +21,8 @@ pub(crate) struct Lab<'a> {
     pub(crate) canaries: Canaries,
     /// The values that must never be shown, of all worlds.
     pub(crate) planted: Planted,
+    /// The first repository that an image was pushed to: what all images have in common is there.
+    pub(crate) pushed: OnceLock<String>,
     /// Key pairs and trusted roots.
     pub(crate) material: Material,
     /// The engine itself: its set-up and its looks, as administrator.
@@ -37,6 +39,7 @@ impl<'a> Lab<'a> {
             discovery: Discovery::default(),
             canaries: Canaries::new(own.clone()),
             planted: Planted::default(),
+            pushed: OnceLock::new(),
             material: Material::new(Arc::clone(&options.workshop)),
             own,
         }

@@ -58,7 +58,7 @@ fn a_bundle_is_the_same_elsewhere() {
     let (registry, image) = (registry::start(), image());
     let piece = attach(&registry, "one/app", &image, "first");
     let other = attach(&registry, "one/app", &image, "second");
-    registry.push("two/app", "v1", &image).unwrap();
+    registry.push("two/app", "v1", &image, None).unwrap();
     assert!(registry.give("two/app", &image.digest(), &piece).unwrap());
     assert!(registry.give("two/app", &image.digest(), &other).unwrap());
     let bytes = |repository: &str| {
@@ -116,4 +116,19 @@ fn a_bundle_about_another_image_is_not_given() {
     let other = Image::build(&BTreeMap::new()).unwrap();
     assert!(!registry.give("two/app", &other.digest(), &piece).unwrap());
     assert!(entries(&registry, "two/app", &other).is_empty());
+}
+
+#[test]
+fn every_blob_is_there_after_a_push_beside_another_and_after_a_copy() {
+    let (registry, image) = (registry::start(), image());
+    registry.push("one/app", "v1", &image, None).unwrap();
+    registry.push("two/app", "v1", &image, Some("one/app")).unwrap();
+    registry.push("three/app", "v1", &image, Some("nowhere/app")).unwrap();
+    registry.copy("one/app", "v1", "four/app", "v2").unwrap();
+    for (repository, tag) in [("two/app", "v1"), ("three/app", "v1"), ("four/app", "v2")] {
+        assert_eq!(registry.manifest(repository, tag).unwrap().bytes, image.manifest, "{repository}");
+        for blob in &image.blobs {
+            assert_eq!(&registry.blob(repository, &digest(blob)).unwrap(), blob, "{repository}");
+        }
+    }
 }

@@ -56,6 +56,12 @@ fn answer(method: &str, path: &str, kind: String, body: Vec<u8>, things: &Things
     let (place, query) = path.split_once('?').unwrap_or((path, ""));
     let folder = place.rsplit_once('/').unwrap().0.to_owned();
     match method {
+        "POST" if query.starts_with("mount=") => {
+            let (name, from) = query["mount=".len()..].split_once("&from=").unwrap();
+            let found = things.get(&format!("/v2/{from}/blobs/{name}")).cloned();
+            let there = found.map(|thing| things.insert(place.replace("uploads/", name), thing));
+            (if there.is_some() { "201 Created" } else { "202 Accepted" }, String::new(), Vec::new())
+        }
         "POST" => ("202 Accepted", format!("location: {place}one\r\n"), Vec::new()),
         "PUT" if folder.ends_with("/blobs/uploads") => {
             let name = query.strip_prefix("digest=").unwrap();
