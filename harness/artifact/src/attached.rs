@@ -6,7 +6,7 @@ use crate::image::descriptor;
 use crate::{Error, Manifest, Registry};
 
 /// The media type of the list of what refers to an image.
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// What cosign 2 appended to an image's digest.
 pub(crate) const LEGACY: [&str; 2] = [".sig", ".att"];

@@ -7,6 +7,7 @@ pub mod advisories;
 mod attached;
 mod error;
 mod image;
+mod piece;
 mod registry;
 mod spoil;
 mod tamper;
@@ -14,6 +15,7 @@ pub mod verify;
 
 pub use error::Error;
 pub use image::Image;
+pub use piece::{Attached, Piece};
 pub use registry::{Manifest, Registry};
 
 use sha2::{Digest, Sha256};

@@ -18,6 +18,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// The most that is read of one answer.
 const MOST: u64 = 64 << 20;
 
+/// From this size on, a blob is not sent where the registry can take it over from another repository.
+const LARGE: usize = 1 << 16;
+
 /// A registry.
 #[derive(Clone, Debug)]
 pub struct Registry {
@@ -60,13 +63,18 @@ impl Registry {
         Self { agent: config.into(), base: format!("http://{address}") }
     }
 
-    /// Pushes an image under a tag: its digest.
+    /// Pushes an image under a tag: its digest. What is large of it is taken over from the repository `beside`, where it
+    /// is there.
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn push(&self, repository: &str, tag: &str, image: &Image) -> Result<String, Error> {
+    pub fn push(&self, repository: &str, tag: &str, image: &Image, beside: Option<&str>) -> Result<String, Error> {
         for blob in &image.blobs {
-            self.put_blob(repository, blob)?;
+            let beside = beside.filter(|beside| *beside != repository && blob.len() >= LARGE);
+            let taken = beside.map(|beside| self.mount(beside, &digest(blob), repository)).transpose()?;
+            if taken != Some(true) {
+                self.put_blob(repository, blob)?;
+            }
         }
         self.put_manifest(repository, tag, native::image::MANIFEST, &image.manifest)
     }
@@ -162,9 +170,23 @@ impl Registry {
         let layers = manifest["layers"].as_array().map(Vec::as_slice).unwrap_or_default();
         let names = layers.iter().chain([&manifest["config"]]).filter_map(|blob| blob["digest"].as_str());
         for name in names.filter(|_| from != to) {
-            self.put_blob(to, &self.blob(from, name)?)?;
+            if !self.mount(from, name, to)? {
+                self.put_blob(to, &self.blob(from, name)?)?;
+            }
         }
         Ok(())
+    }
+
+    /// Has the registry take a blob over from one repository into another; false where it does not do that.
+    fn mount(&self, from: &str, name: &str, to: &str) -> Result<bool, Error> {
+        let path = format!("/v2/{to}/blobs/uploads/?mount={name}&from={from}");
+        let asked = format!("POST {path}");
+        let answer = expect(
+            self.agent.post(self.url(&path)).send_empty(),
+            &asked,
+            &[StatusCode::CREATED, StatusCode::ACCEPTED],
+        )?;
+        Ok(answer.status() == StatusCode::CREATED)
     }
 
     fn url(&self, path: &str) -> String {

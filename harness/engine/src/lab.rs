@@ -1,5 +1,7 @@
 //! What all worlds of one run share.
 
+use std::sync::{Arc, OnceLock};
+
 use cluster::Cluster;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -20,6 +22,8 @@ pub(crate) struct Lab<'a> {
     pub(crate) canaries: Canaries,
     /// The values that must never be shown, of all worlds.
     pub(crate) planted: Planted,
+    /// The first repository that an image was pushed to: what all images have in common is there.
+    pub(crate) pushed: OnceLock<String>,
     /// Key pairs and trusted roots.
     pub(crate) material: Material,
     /// The turns of worlds that do something.
@@ -38,8 +42,9 @@ impl<'a> Lab<'a> {
             discovery: Discovery::default(),
             canaries: Canaries::new(own.clone()),
             planted: Planted::default(),
-            material: Material::default(),
             turns: Turns::new(options.side_by_side),
+            pushed: OnceLock::new(),
+            material: Material::new(Arc::clone(&options.workshop)),
             own,
         }
     }

@@ -29,6 +29,7 @@ mod tools;
 mod turns;
 mod wait;
 mod warning;
+mod workshop;
 mod world;
 
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ use model::{Loaded, WorldOutcome};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use event::Event;
+pub use workshop::Workshop;
 
 /// One scenario in one of its worlds.
 #[derive(Clone, Debug)]
@@ -60,6 +62,8 @@ pub struct Options {
     /// How many worlds do something at a time; at least one. Where that is several, as many more may have begun, and wait
     /// for what comes about by itself.
     pub side_by_side: usize,
+    /// What all clusters of the run share.
+    pub workshop: Arc<Workshop>,
 }
 
 /// Tries every trial on `cluster`: the outcome of each, in the order of `trials`.

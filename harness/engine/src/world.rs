@@ -23,6 +23,7 @@ use crate::seen::Beginning;
 use crate::settle::{Touch, acts_at_once, anchor, bound_tokens, settle};
 use crate::turns::Turn;
 use crate::wait::{Look, Wait, Waiter};
+use crate::workshop::Order;
 use crate::{Event, learn, random};
 
 /// A world while it is tried.
@@ -59,6 +60,8 @@ pub(crate) struct World<'a> {
     pub(crate) beginning: Beginning,
     /// The images that were built.
     pub(crate) images: HashMap<ImageName, Arc<Image>>,
+    /// How many signatures of each kind it has had that are made once for all.
+    pub(crate) ordered: HashMap<Order, usize>,
     /// When the last certificate will be over that was made to be soon over.
     pub(crate) over: Option<OffsetDateTime>,
     /// Its turn to do something.
@@ -108,6 +111,7 @@ impl<'a> World<'a> {
             planted,
             beginning: Beginning::default(),
             images: HashMap::new(),
+            ordered: HashMap::new(),
             over: None,
             turn: Turn::default(),
             again: false,

@@ -158,7 +158,7 @@ pub struct Attach {
 }
 
 /// The format of a bill of materials.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SbomFormat {
     /// `CycloneDX` JSON.
@@ -205,7 +205,7 @@ pub struct Sign {
 }
 
 /// Where and how a signature is stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SignatureFormat {
     /// A Sigstore bundle that refers to the image: what cosign 3 writes.

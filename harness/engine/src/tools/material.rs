@@ -10,14 +10,15 @@ use model::TrustedRoot;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::authority::{self, Authority};
-use super::{Call, folder, must, read};
+use super::{Call, folder, must, read, write, write_private};
+use crate::workshop::{KeyPair, Workshop};
 
 /// The folder of everything that worlds share.
 const SHARED: &str = "shared";
 
 /// What signing needs, made when it is first asked for.
-#[derive(Default)]
 pub(crate) struct Material {
+    workshop: Arc<Workshop>,
     keys: Mutex<HashMap<String, String>>,
     files: Mutex<HashMap<String, PathBuf>>,
     served: OnceCell<Trust>,
@@ -26,23 +27,38 @@ pub(crate) struct Material {
 }
 
 impl Material {
+    pub(crate) fn new(workshop: Arc<Workshop>) -> Self {
+        Self {
+            workshop,
+            keys: Mutex::default(),
+            files: Mutex::default(),
+            served: OnceCell::new(),
+            authority: OnceCell::new(),
+            probe: OnceCell::new(),
+        }
+    }
+
     /// The folder, on this side.
     fn shared(toolbox: Toolbox<'_>) -> Result<PathBuf, String> {
         folder(toolbox, SHARED)
     }
 
-    /// The key pair of this name, made when it is first named in this box: its public key, PEM. `SHARED/NAME.key` and `.pub` are its files.
+    /// The key pair of this name, made when it is first named in this run: its public key, PEM. `SHARED/NAME.key` and
+    /// `.pub` are its files.
     pub(crate) async fn key(&self, toolbox: Toolbox<'_>, name: &str) -> Result<String, String> {
         let mut keys = self.keys.lock().await;
         if let Some(key) = keys.get(name) {
             return Ok(key.clone());
         }
         let home = Self::shared(toolbox)?;
-        let public = home.join(format!("{name}.pub"));
+        let [private, public] = ["key", "pub"].map(|ending| home.join(format!("{name}.{ending}")));
         if !public.exists() {
-            let prefix = toolbox.inside(&home.join(name)).display().to_string();
-            let args = vec!["generate-key-pair".into(), "--output-key-prefix".into(), prefix];
-            must(toolbox, &Call { program: "cosign", args, home: &home }).await?;
+            let place = self.workshop.keys.place(name.to_owned());
+            let pair = place.get_or_try_init(async || generate(toolbox, &home, name).await).await?;
+            if !public.exists() {
+                write_private(&private, &pair.private)?;
+                write(&public, &pair.public)?;
+            }
         }
         let key = read(&public)?;
         keys.insert(name.into(), key.clone());
@@ -143,6 +159,15 @@ impl Material {
         let name = Path::new(&file).file_name().unwrap_or_default();
         read(&Self::shared(toolbox)?.join(name))
     }
+}
+
+/// A key pair that cosign makes, in this folder.
+async fn generate(toolbox: Toolbox<'_>, home: &Path, name: &str) -> Result<KeyPair, String> {
+    let prefix = toolbox.inside(&home.join(name)).display().to_string();
+    let args = vec!["generate-key-pair".into(), "--output-key-prefix".into(), prefix];
+    must(toolbox, &Call { program: "cosign", args, home }).await?;
+    let [private, public] = ["key", "pub"].map(|ending| read(&home.join(format!("{name}.{ending}"))));
+    Ok(KeyPair { private: private?, public: public? })
 }
 
 /// A file that cosign makes with these arguments and `--out`, once.

@@ -4,7 +4,9 @@ mod authority;
 mod material;
 pub(crate) mod token;
 
+use std::io::Write;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::LazyLock;
@@ -115,6 +117,13 @@ pub(crate) fn folder(toolbox: Toolbox<'_>, name: &str) -> Result<PathBuf, String
 /// Writes a file for a tool.
 pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), String> {
     std::fs::write(path, text).map_err(|fault| format!("cannot write `{}`: {fault}", path.display()))
+}
+
+/// Writes a file that only its owner reads.
+fn write_private(path: &Path, text: &str) -> Result<(), String> {
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|fault| format!("cannot write `{}`: {fault}", path.display()))
 }
 
 /// Reads a file that a tool wrote.

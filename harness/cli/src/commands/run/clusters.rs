@@ -1,4 +1,4 @@
-//! Starting clusters and trying worlds on them: at most two boxes at a time.
+//! Starting clusters and trying worlds on them: two boxes at a time, or four with a single world each.
 
 mod job;
 
@@ -8,7 +8,7 @@ use std::time::Instant;
 use cluster::Cluster;
 use engine::Trial;
 use model::WorldOutcome;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::plan::{Group, Plan};
@@ -20,8 +20,9 @@ use crate::interrupt;
 use crate::report::{ClusterFacts, NO_CLUSTER, Report};
 pub(crate) use job::{Announce, Job};
 
-/// How many boxes at a time.
-const AT_ONCE: usize = 2;
+/// How many turns there are. A box takes two of them, and one with a single world, which mostly waits for processes of
+/// its box to start, takes one.
+const TURNS: usize = 4;
 
 /// What came of it.
 #[derive(Default)]
@@ -44,7 +45,7 @@ pub(crate) async fn run(job: &Arc<Job>, plan: Plan, supply: &Supply, existing: &
         let trials = plan.groups.into_iter().flat_map(|group| group.trials).collect();
         ran.add(on_existing(job, trials, existing).await?);
     } else {
-        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        let turns = Arc::new(Semaphore::new(TURNS));
         let mut tasks = JoinSet::new();
         for (index, group) in plan.groups.into_iter().enumerate() {
             let (job, turns, supply) = (Arc::clone(job), Arc::clone(&turns), supply.clone());
@@ -52,8 +53,8 @@ pub(crate) async fn run(job: &Arc<Job>, plan: Plan, supply: &Supply, existing: &
                 if let Err(fault) = supply.wait_for(&group.needed).await {
                     return without(group.trials, fault);
                 }
-                let _turn = turns.acquire_owned().await;
-                in_a_box(&job, index + 1, group).await
+                let turn = turns.acquire_many_owned(turns_of(&group)).await;
+                in_a_box(&job, index + 1, group, turn.ok()).await
             });
         }
         while let Some(done) = tasks.join_next().await {
@@ -77,7 +78,13 @@ pub(crate) async fn down(clusters: Vec<(String, Cluster)>, report: &mut Report) 
     }
 }
 
-async fn in_a_box(job: &Arc<Job>, index: usize, group: Group) -> Ran {
+/// How many turns a box with these worlds takes.
+fn turns_of(group: &Group) -> u32 {
+    if group.trials.len() == 1 { 1 } else { 2 }
+}
+
+/// Tries worlds in a box of their own. Its turn ends before it is taken down, so that the next one starts meanwhile.
+async fn in_a_box(job: &Arc<Job>, index: usize, group: Group, turn: Option<OwnedSemaphorePermit>) -> Ran {
     let name = format!("run-{}-{index}", std::process::id());
     interrupt::remember(&name);
     let board = Arc::clone(&job.board);
@@ -92,6 +99,7 @@ async fn in_a_box(job: &Arc<Job>, index: usize, group: Group) -> Ran {
     match started {
         Ok(cluster) => {
             let mut ran = on(job, &name, cluster, group.trials, began).await;
+            drop(turn);
             if !job.keep {
                 take_down(&mut ran).await;
             }
@@ -149,7 +157,7 @@ fn facts(name: &str, cluster: &Cluster, worlds: usize, began: Instant) -> Cluste
     }
 }
 
-/// Takes a box down as soon as its worlds are done, so that the next can have its turn.
+/// Takes a box down as soon as its worlds are done.
 async fn take_down(ran: &mut Ran) {
     for (name, cluster) in std::mem::take(&mut ran.clusters) {
         if let Err(error) = cluster.down().await {

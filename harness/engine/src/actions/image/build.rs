@@ -36,7 +36,13 @@ impl World<'_> {
         let image = self.images.get(name).cloned();
         let image = image.ok_or_else(|| format!("the image `{name}` was not built"))?;
         let (repository, tag) = self.place(name);
-        let given = self.registry(move |registry| registry.push(&repository, &tag, &image)).await?;
+        let beside = self.lab.pushed.get().cloned();
+        let pushed = repository.clone();
+        let push = move |registry: &Registry| registry.push(&repository, &tag, &image, beside.as_deref());
+        let given = self.registry(push).await?;
+        if given.is_ok() {
+            let _ = self.lab.pushed.set(pushed);
+        }
         Ok(self.put(name, given))
     }
 
@@ -119,7 +125,7 @@ impl World<'_> {
     }
 
     /// Asks the world's registry, over plain HTTP from outside the box.
-    async fn registry<T: Send + 'static>(
+    pub(super) async fn registry<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
     ) -> Result<Given<T>, String> {

@@ -1,6 +1,7 @@
 //! Steps on container images: making them, signing them, judging them.
 
 mod build;
+mod once;
 mod own;
 mod requests;
 mod sbom;

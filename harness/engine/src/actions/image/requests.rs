@@ -6,11 +6,14 @@
 //! the outcome differs and says so. Only single pods are counted: a controller's pods come when they come.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::{Action, Install, Step};
 
+use super::build::blocking;
 use crate::request::OWN_AGENT;
 use crate::wait::{Look, Wait};
 use crate::world::World;
@@ -78,9 +81,10 @@ impl World<'_> {
             .until(wait, async || {
                 let (mut text, mut lengths) = (String::new(), since);
                 for ((path, since), length) in logs.iter().zip(since).zip(&mut lengths) {
-                    let bytes = tokio::fs::read(path).await.unwrap_or_default();
-                    text.push_str(&String::from_utf8_lossy(bytes.get(since..).unwrap_or_default()));
-                    *length = bytes.len();
+                    let path = path.clone();
+                    let bytes = blocking(move || behind(&path, since)).await.unwrap_or_default();
+                    text.push_str(&String::from_utf8_lossy(&bytes));
+                    *length = since + bytes.len();
                 }
                 let counted = count(&text, self.namespace());
                 same = if last.as_ref() == Some(&counted) { same + 1 } else { 0 };
@@ -94,6 +98,16 @@ impl World<'_> {
         let toolbox = self.lab.cluster.toolbox()?;
         Some(LOGS.map(|name| toolbox.logs().join(name)))
     }
+}
+
+/// What is in a log behind the place `since`; a whole area's requests are in it, and a step's are its last lines.
+fn behind(path: &Path, since: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(since as u64))?;
+        file.read_to_end(&mut bytes)
+    });
+    if read.is_ok() { bytes } else { Vec::new() }
 }
 
 async fn length(path: &PathBuf) -> usize {
@@ -143,5 +157,16 @@ mod tests {
     fn requests_of_others_do_not_count() {
         assert_eq!(count(LOG, "ns"), "GET blobs 1, GET manifests 2");
         assert_eq!(count(LOG, "nowhere"), "none");
+    }
+
+    #[test]
+    fn a_log_is_read_from_a_place_on() {
+        let path = std::env::temp_dir().join(format!("gauntlet-log-{}", std::process::id()));
+        std::fs::write(&path, LOG).unwrap();
+        let read = [0, LOG.len() - 5, LOG.len(), LOG.len() + 5].map(|since| behind(&path, since));
+        std::fs::remove_file(&path).unwrap();
+        let wanted: [&[u8]; 4] = [LOG.as_bytes(), b"ine\"\n", b"", b""];
+        assert_eq!(read, wanted);
+        assert!(behind(&path, 0).is_empty());
     }
 }

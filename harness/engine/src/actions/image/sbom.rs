@@ -1,6 +1,7 @@
 //! Bills of materials with syft, and looking for known vulnerabilities in them with grype.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use artifact::Image;
@@ -8,34 +9,87 @@ use model::{Advisory, Answer, Sbom, SbomFormat, Scan, Tool, Verdict, Why};
 use serde_json::Value;
 
 use super::build::blocking;
+use super::once::names;
 use crate::actions::Tried;
 use crate::tools;
+use crate::workshop::{Bill, BillOrder};
 use crate::world::World;
 
 impl World<'_> {
+    /// Lists what is in an image. One that was built here is listed as it was built, once for every world that built the
+    /// same; the list calls it what all of them do, without the world's namespace.
     pub(in crate::actions) async fn sbom(&mut self, sbom: &Sbom) -> Result<Tried, String> {
         let file = self.folder()?.join(format!("{}.sbom.json", sbom.into));
-        let format = match sbom.format {
+        let name = format!("{}/{}", self.names.registry, sbom.image.name);
+        let Some(image) = self.images.get(&sbom.image).cloned() else {
+            let source = format!("registry:{}", self.by_digest(&sbom.image)?);
+            let digest = self.fill(&format!("$(sha256:{})", sbom.image));
+            return self.catalogue(&source, (&name, &digest), sbom.format, &file).await;
+        };
+        let digest = image.digest();
+        let order = BillOrder { image: digest.clone(), name: name.clone(), format: sbom.format };
+        let place = if self.shares() { self.lab.options.workshop.bills.place(order) } else { Arc::default() };
+        let mut own = None;
+        let bill = place
+            .get_or_try_init(async || {
+                let (tried, bill) = self.bill(&sbom.into, image, (&name, &digest), sbom.format, &file).await;
+                own = Some(tried);
+                bill.ok_or(())
+            })
+            .await;
+        match (own, bill) {
+            (Some(tried), _) => tried,
+            (None, Ok(bill)) => {
+                tools::write(&file, &bill.text)?;
+                Ok(Tried { verdict: Answer::Made.into(), detail: bill.detail.clone(), exchange: None })
+            }
+            (None, Err(())) => Err("the bill of materials was not made, and nobody says why".into()),
+        }
+    }
+
+    /// Runs the tool on an image that was built, and keeps what it made, unless that names this world.
+    async fn bill(
+        &self,
+        into: &str,
+        image: Arc<Image>,
+        called: (&str, &str),
+        format: SbomFormat,
+        file: &Path,
+    ) -> (Result<Tried, String>, Option<Bill>) {
+        let tried = async {
+            let source = self.layout(into, image).await?;
+            self.catalogue(&source, called, format, file).await
+        };
+        let tried = match tried.await {
+            Ok(tried) => tried,
+            Err(why) => return (Err(why), None),
+        };
+        let made = tried.verdict == Verdict::from(Answer::Made) && !names(&tried.detail, self.namespace());
+        let text = tools::read(file).ok().filter(|text| made && !text.contains(self.namespace()));
+        let bill = text.map(|text| Bill { text, detail: tried.detail.clone() });
+        (Ok(tried), bill)
+    }
+
+    /// Runs the tool on a source that is called by this name and version.
+    async fn catalogue(
+        &self,
+        source: &str,
+        (name, version): (&str, &str),
+        format: SbomFormat,
+        file: &Path,
+    ) -> Result<Tried, String> {
+        let format = match format {
             SbomFormat::Cyclonedx => "cyclonedx-json",
             SbomFormat::Spdx => "spdx-json",
         };
-        let source = match self.images.get(&sbom.image) {
-            Some(image) => self.layout(&sbom.into, image.clone()).await?,
-            None => format!("registry:{}", self.by_digest(&sbom.image)?),
-        };
-        let digest = match self.images.get(&sbom.image) {
-            Some(image) => image.digest(),
-            None => self.fill(&format!("$(sha256:{})", sbom.image)),
-        };
-        let name = format!("{}/{}", self.names.registry, self.names.repository(&sbom.image));
-        let args = ["scan", &source, "--source-name", &name, "--source-version", &digest, "--output"];
+        let args = ["scan", source, "--source-name", name, "--source-version", version, "--output"];
         let mut args: Vec<String> = args.map(str::to_owned).into();
-        args.push(format!("{format}={}", self.inside(&file)?));
+        args.push(format!("{format}={}", self.inside(file)?));
         let tried = self.tool(Tool::Syft, "syft", args).await?;
         if tried.verdict != Verdict::from(Answer::Made) {
             return Ok(tried);
         }
-        Ok(tried.fact("packages", packages(&tools::read(&file)?)?.join(", ")))
+        Ok(tried.fact("packages", packages(&tools::read(file)?)?.join(", ")))
     }
 
     /// Writes an image into the world's folder, for tools that read layouts.

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use cluster::Toolbox;
-use model::{Action, Attest, Predicate, Sign, SignatureFormat, Signer, Step, Tool, TrustedRoot};
+use model::{Action, Attest, ImageName, Predicate, Sign, SignatureFormat, Signer, Step, Tool, TrustedRoot};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
+use super::once::Making;
 use crate::actions::Tried;
 use crate::request::{Call as Request, encode, json as json_of, said};
 use crate::tools::{self, Call, token};
 use crate::wait::{Look, Wait};
+use crate::workshop::{Order, Statement};
 use crate::world::World;
 
 /// How long a certificate lasts that is to be over soon, in seconds: enough to sign with it, on a busy machine, too.
@@ -24,7 +26,7 @@ const BREATH: std::time::Duration = std::time::Duration::from_millis(100);
 const AUDIENCE: &str = "sigstore";
 
 /// Which services take part in a signature.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Services {
     fulcio: bool,
     log: bool,
@@ -32,6 +34,8 @@ struct Services {
 }
 
 impl Services {
+    const NONE: Self = Self { fulcio: false, log: false, timestamp: false };
+
     fn of(with: &Signer, log: Option<bool>, timestamp: Option<bool>) -> Self {
         let fulcio = !matches!(with, Signer::Key(_) | Signer::ShortLived(_));
         Self { fulcio, log: log.unwrap_or(fulcio), timestamp: timestamp.unwrap_or(fulcio) }
@@ -43,8 +47,10 @@ impl World<'_> {
         let services = Services::of(&sign.with, sign.log, sign.timestamp);
         let mut args = vec!["sign".to_owned(), "-y".into()];
         args.extend(self.signer(&sign.with, services, sign.format).await?);
-        args.push(self.by_digest(&sign.image)?);
-        let tried = self.cosign(Tool::CosignSign, args).await?;
+        let reference = self.by_digest(&sign.image)?;
+        args.push(reference.clone());
+        let order = self.order(&sign.with, services, sign.format, &reference, None).await?;
+        let tried = self.sign_once(self.making(Tool::CosignSign, args, &sign.image, order)).await?;
         self.note_end(&sign.with);
         Ok(tried)
     }
@@ -61,14 +67,56 @@ impl World<'_> {
             Predicate::Sbom(name) => tools::read(&folder.join(format!("{name}.sbom.json")))?,
         };
         let file = folder.join(format!("{}.predicate", step.id));
+        let predicate = artifact::digest(text.as_bytes());
         tools::write(&file, text)?;
         let mut args = vec!["attest".to_owned(), "-y".into(), "--type".into(), attest.kind.clone()];
         args.extend(["--predicate".to_owned(), self.inside(&file)?]);
         args.extend(self.signer(&attest.with, services, attest.format).await?);
-        args.push(self.by_digest(&attest.image)?);
-        let tried = self.cosign(Tool::CosignAttest, args).await?;
+        let reference = self.by_digest(&attest.image)?;
+        args.push(reference.clone());
+        let statement = Some(Statement { kind: attest.kind.clone(), predicate });
+        let order = self.order(&attest.with, services, attest.format, &reference, statement).await?;
+        let tried = self.sign_once(self.making(Tool::CosignAttest, args, &attest.image, order)).await?;
         self.note_end(&attest.with);
         Ok(tried)
+    }
+
+    /// What goes into a signature, where nothing but a key and the image does.
+    async fn order(
+        &mut self,
+        with: &Signer,
+        services: Services,
+        format: SignatureFormat,
+        reference: &str,
+        statement: Option<Statement>,
+    ) -> Result<Option<Order>, String> {
+        let name = match with {
+            Signer::Key(name) if services == Services::NONE => name,
+            Signer::Key(_)
+            | Signer::Account(_)
+            | Signer::ExpiredToken(_)
+            | Signer::FutureToken(_)
+            | Signer::ShortLived(_) => return Ok(None),
+        };
+        let (toolbox, material) = (self.toolbox()?, &self.lab.material);
+        let root = match format {
+            SignatureFormat::Bundle => Some(material.trusted_root_text(toolbox, &TrustedRoot::Box).await?),
+            SignatureFormat::Legacy => None,
+        };
+        let order = Order {
+            reference: self.unnamed(reference),
+            key: material.key(toolbox, name).await?,
+            format,
+            root: root.map(|text| artifact::digest(text.as_bytes())),
+            statement,
+            nth: 0,
+        };
+        Ok(self.number(order))
+    }
+
+    fn making(&self, tool: Tool, args: Vec<String>, image: &ImageName, order: Option<Order>) -> Making {
+        let (repository, digest) = (self.names.repository(image), self.fill(&format!("$(sha256:{image})")));
+        Making { tool, args, repository, digest, order }
     }
 
     /// Notes when a certificate will be over that was made to be soon over.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use engine::{Event, Options};
+use engine::{Event, Options, Workshop};
 use model::{Cell, CellStatus, Loaded, Outcome, WorldOutcome};
 use native::Cache;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -44,6 +44,7 @@ pub(crate) struct Job {
     pub(crate) board: Arc<Board>,
     /// Who is told of a scenario in which every cell is as intended, as soon as it is done.
     announce: Option<Announce>,
+    workshop: Arc<Workshop>,
     count: Mutex<Count>,
 }
 
@@ -96,12 +97,13 @@ impl Job {
             scenarios: chosen.len(),
             ..Count::default()
         };
-        let board = Arc::new(Board::new());
-        Self { cache: cache.clone(), evidence, keep, board, announce, count: Mutex::new(count) }
+        let (board, workshop) = (Arc::new(Board::new()), Arc::new(Workshop::default()));
+        Self { cache: cache.clone(), evidence, keep, board, announce, workshop, count: Mutex::new(count) }
     }
 
     pub(crate) fn options(&self) -> Options {
-        Options { keep: self.keep, evidence: self.evidence.clone(), side_by_side: SIDE_BY_SIDE }
+        let (evidence, workshop) = (self.evidence.clone(), Arc::clone(&self.workshop));
+        Options { keep: self.keep, evidence, side_by_side: SIDE_BY_SIDE, workshop }
     }
 
     /// Where a cluster's events go: to the board, for as long as somebody sends.
