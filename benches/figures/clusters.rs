@@ -78,7 +78,7 @@ pub(crate) async fn tried(
     scenario: &Arc<Loaded>,
     world: &str,
 ) -> Result<IndexMap<String, Cell>, Box<dyn Error>> {
-    let options = Options { keep: false, evidence: None, side_by_side: 1 };
+    let options = Options { keep: false, evidence: None, side_by_side: 1, workshop: Arc::default() };
     let (events, _) = tokio::sync::mpsc::unbounded_channel();
     let trial = Trial { scenario: Arc::clone(scenario), world: world.to_owned() };
     let outcome = engine::run(cluster, vec![trial], &options, events).await.pop();

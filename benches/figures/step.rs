@@ -68,7 +68,8 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
 
 async fn steps_block(cluster: &Cluster, scenario: &Arc<Loaded>, out: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
     let trial = Trial { scenario: Arc::clone(scenario), world: "bare".into() };
-    let options = Options { keep: false, evidence: Some(out.join("evidence")), side_by_side: 1 };
+    let options =
+        Options { keep: false, evidence: Some(out.join("evidence")), side_by_side: 1, workshop: Arc::default() };
     let (events, _) = tokio::sync::mpsc::unbounded_channel();
     match engine::run(cluster, vec![trial], &options, events).await.pop() {
         Some((_, _, WorldOutcome::Tried(cells))) => Ok(cells.values().map(|cell| cell.millis).collect()),

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -78,8 +79,8 @@ impl World<'_> {
         let mut pods = BTreeMap::new();
         for step in steps {
             let namespace = self.namespace_of(step);
-            if !pods.contains_key(&namespace) {
-                pods.insert(namespace, self.known_pods(step).await);
+            if let Entry::Vacant(unknown) = pods.entry(namespace) {
+                unknown.insert(self.known_pods(step).await);
             }
         }
         let (world, pods) = (&*self, &pods);

@@ -21,7 +21,8 @@ use crate::report::{ClusterFacts, NO_CLUSTER, Report};
 pub(crate) use job::{Announce, Job};
 
 /// How many turns there are. A box takes two of them, and one with a single world, which mostly waits for processes of
-/// its box to start, takes one.
+/// its box to start, takes one. A node takes about twenty of the kernel's inotify instances, of which a user has 128 unless
+/// somebody raised that: so a box takes at least as many turns as it has nodes.
 const TURNS: usize = 4;
 
 /// What came of it.
@@ -80,7 +81,8 @@ pub(crate) async fn down(clusters: Vec<(String, Cluster)>, report: &mut Report) 
 
 /// How many turns a box with these worlds takes.
 fn turns_of(group: &Group) -> u32 {
-    if group.trials.len() == 1 { 1 } else { 2 }
+    let of_worlds = if group.trials.len() == 1 { 1 } else { 2 };
+    of_worlds.max(group.shape.nodes.into())
 }
 
 /// Tries worlds in a box of their own. Its turn ends before it is taken down, so that the next one starts meanwhile.
