@@ -5,7 +5,7 @@ use std::path::Path;
 use model::{Library, Loaded, needs_no_node};
 
 fn library() -> Library {
-    Library::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")).unwrap()
+    Library::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")).expect("the project has scenarios")
 }
 
 fn nodeless(loaded: &Loaded) -> bool {

@@ -12,7 +12,7 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 fn image() -> Image {
-    Image::build(&BTreeMap::from([("a".to_owned(), b"a".to_vec())])).unwrap()
+    Image::on(b"base", &BTreeMap::from([("a".to_owned(), b"a".to_vec())])).unwrap()
 }
 
 fn tag(digest: &str) -> String {
@@ -113,7 +113,7 @@ fn what_is_no_piece_of_its_own_is_not_taken() {
 fn a_bundle_about_another_image_is_not_given() {
     let (registry, image) = (registry::start(), image());
     let piece = attach(&registry, "one/app", &image, "first");
-    let other = Image::build(&BTreeMap::new()).unwrap();
+    let other = Image::on(b"base", &BTreeMap::new()).unwrap();
     assert!(!registry.give("two/app", &other.digest(), &piece).unwrap());
     assert!(entries(&registry, "two/app", &other).is_empty());
 }

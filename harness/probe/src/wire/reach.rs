@@ -118,14 +118,17 @@ mod tests {
     fn every_scheme_reaches_its_server() {
         let ports = listen::start(&["tcp:0", "udp:0", "http:0", "tls:0=web.test,authority:one", "dns:0=a.b:10.0.0.1"]);
         let ports = ports.unwrap();
-        let lines = said(&[
-            format!("tcp://127.0.0.1:{}", ports[0]),
-            format!("udp://127.0.0.1:{}", ports[1]),
-            format!("http://127.0.0.1:{}", ports[2]),
-            format!("tls://127.0.0.1:{}?name=web.test&authority=one", ports[3]),
-            format!("dns://a.b@127.0.0.1:{}", ports[4]),
-            format!("dns://a.b@127.0.0.1:{}?tcp", ports[4]),
-        ]);
+        let lines = said(
+            &[
+                format!("tcp://127.0.0.1:{}", ports[0]),
+                format!("udp://127.0.0.1:{}", ports[1]),
+                format!("http://127.0.0.1:{}", ports[2]),
+                format!("tls://127.0.0.1:{}?name=web.test&authority=one", ports[3]),
+                format!("dns://a.b@127.0.0.1:{}", ports[4]),
+                format!("dns://a.b@127.0.0.1:{}?tcp", ports[4]),
+            ],
+            PATIENCE,
+        );
         for line in &lines {
             assert_eq!(line["reached"], true, "{line}");
         }
