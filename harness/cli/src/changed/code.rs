@@ -101,8 +101,12 @@ const WIRE: Files = &["harness/engine/src/actions/exec.rs", "harness/engine/src/
 const AGENT: Files = &["harness/engine/src/actions/agent.rs", "harness/engine/src/actions/exec.rs"];
 const READS: Files = &["harness/engine/src/actions/reads.rs"];
 const IMAGE: Files = &["harness/engine/src/actions/image/build.rs"];
-const BILL: Files = &["harness/engine/src/actions/image/build.rs", "harness/engine/src/actions/image/sbom.rs"];
-const SIGN: Files = &["harness/engine/src/tools/token.rs"];
+const BILL: Files = &[
+    "harness/engine/src/actions/image/build.rs",
+    "harness/engine/src/actions/image/once.rs",
+    "harness/engine/src/actions/image/sbom.rs",
+];
+const SIGN: Files = &["harness/engine/src/actions/image/once.rs", "harness/engine/src/tools/token.rs"];
 const VERIFY: Files = &[
     "harness/engine/src/actions/image/build.rs",
     "harness/engine/src/actions/image/own.rs",
