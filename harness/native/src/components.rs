@@ -284,6 +284,26 @@ impl Cache {
         Ok(shown)
     }
 
+    /// Those of `needed` that are not built.
+    #[must_use]
+    pub fn unbuilt(&self, needed: &[&'static Component]) -> Vec<&'static Component> {
+        needed.iter().copied().filter(|component| !self.built(component)).collect()
+    }
+
+    /// Fails where a box of this shape would have to build components first: for tests, which are not to build for half an
+    /// hour without a word.
+    ///
+    /// # Errors
+    /// What is not built and what to run, as one sentence.
+    pub fn needs_nothing_built(&self, shape: &crate::BoxShape) -> Result<(), String> {
+        let missing = self.unbuilt(&needed(shape).map_err(|error| error.to_string())?);
+        let titles: Vec<String> = missing.iter().map(|component| component.title()).collect();
+        match titles.is_empty() {
+            true => Ok(()),
+            false => Err(format!("not built: {}; run `cargo run --release -- run --setup` first", titles.join(", "))),
+        }
+    }
+
     /// Whether a component is there, complete.
     #[must_use]
     pub fn built(&self, component: &Component) -> bool {

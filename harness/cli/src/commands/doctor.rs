@@ -12,7 +12,7 @@ use crate::ui;
 pub(crate) fn run() -> Result<Exit, Fault> {
     let cache = Cache::from_env()?;
     let mut findings = check(&cache);
-    findings.extend(unbuilt(&cache, &needed(&BoxShape::default())?).iter().map(|component| not_built(component)));
+    findings.extend(cache.unbuilt(&needed(&BoxShape::default())?).iter().map(|component| not_built(component)));
     let width = findings.iter().map(|finding| finding.what.chars().count()).max().unwrap_or_default();
     for finding in &findings {
         let state = if finding.ok { "ok     " } else { "missing" };
@@ -42,11 +42,6 @@ pub(crate) fn lacking(findings: &[Finding]) -> Fault {
         return fault.hint("`gauntlet run --setup` installs and builds what is missing, after saying so");
     }
     fault
-}
-
-/// Those of `wanted` that are not built.
-pub(crate) fn unbuilt(cache: &Cache, wanted: &[&'static Component]) -> Vec<&'static Component> {
-    wanted.iter().copied().filter(|component| !cache.built(component)).collect()
 }
 
 const BUILD: &str = "gauntlet components build";

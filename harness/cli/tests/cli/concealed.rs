@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Ran, Scratch, is_root};
+use crate::support::{Ran, Scratch, can_start_boxes};
 
 /// Every step fails or is recorded, so that everything about it is written down: replies, requests, logs, details.
 const LEAKY: &str = "\
@@ -53,7 +53,7 @@ const EDGES: [&str; 2] = ["canary-", "-yranac"];
 
 #[test]
 fn planted_values_are_in_nothing_that_a_run_leaves() {
-    if !is_root("planted_values_are_in_nothing_that_a_run_leaves") {
+    if !can_start_boxes("planted_values_are_in_nothing_that_a_run_leaves") {
         return;
     }
     let scratch = Scratch::new();

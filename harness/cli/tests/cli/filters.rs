@@ -65,12 +65,9 @@ fn globs_and_areas_choose() {
 #[test]
 fn what_is_not_built_is_left_out_and_named() {
     let scratch = three();
-    let left = "left out: 3 of 3 scenarios, for what is not built: etcd-tools-";
+    let left = "left out: 3 of 3 scenarios, for what is not built: kubernetes-1.36.3";
     let ran = scratch.gauntlet(&["run", "--built"]);
-    ran.fails(
-        4,
-        &[left, "(3 scenarios), kubernetes-1.36", "error: no chosen scenario has its components built", "hint: "],
-    );
+    ran.fails(4, &[left, "(3 scenarios)", "error: no chosen scenario has its components built", "hint: "]);
     let ran = scratch.gauntlet(&["prove", "--built", "--rotate", "1/1"]);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     ran.says_in_order(&ran.err, &["turn 1/1 has 3", left]);

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{GAUNTLET, PRIVILEGED, Ran, Scratch, is_root};
+use crate::support::{GAUNTLET, PRIVILEGED, Ran, Scratch, can_start_boxes};
 
 /// One case: the cluster, and a folder in which the scenario was recorded.
 type Case = fn(&Path, &Scratch);
@@ -16,7 +16,7 @@ type Case = fn(&Path, &Scratch);
 /// Tries every case on the same cluster, one after the other; each has a folder of its own.
 #[test]
 fn on_one_box() {
-    if !is_root("on_one_box") {
+    if !can_start_boxes("on_one_box") {
         return;
     }
     let cache = native::Cache::from_env().unwrap();

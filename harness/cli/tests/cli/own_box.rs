@@ -8,7 +8,7 @@ use native::wait::{Look, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{PRIVILEGED, Ran, Scratch, is_root, names};
+use crate::support::{PRIVILEGED, Ran, Scratch, can_start_boxes, names};
 
 /// The command with this machine's own cache, where components are built.
 fn command(scratch: &Scratch, args: &[&str]) -> Command {
@@ -32,7 +32,7 @@ impl Drop for Down {
 
 #[test]
 fn a_box_goes_up_and_down_and_its_kubeconfig_with_it() {
-    if !is_root("a_box_goes_up_and_down_and_its_kubeconfig_with_it") {
+    if !can_start_boxes("a_box_goes_up_and_down_and_its_kubeconfig_with_it") {
         return;
     }
     let scratch = Scratch::privileged();
@@ -64,7 +64,7 @@ fn a_box_goes_up_and_down_and_its_kubeconfig_with_it() {
 
 #[test]
 fn a_box_to_work_in_has_the_services_that_were_asked_for() {
-    if !is_root("a_box_to_work_in_has_the_services_that_were_asked_for") {
+    if !can_start_boxes("a_box_to_work_in_has_the_services_that_were_asked_for") {
         return;
     }
     let scratch = Scratch::privileged();
@@ -104,7 +104,7 @@ fn names_that_are_none_are_refused() {
 
 #[test]
 fn signals_in_every_phase_take_everything_down_and_end_with_130() {
-    if !is_root("signals_in_every_phase_take_everything_down_and_end_with_130") {
+    if !can_start_boxes("signals_in_every_phase_take_everything_down_and_end_with_130") {
         return;
     }
     for (signal, phase) in
@@ -125,7 +125,7 @@ fn signals_in_every_phase_take_everything_down_and_end_with_130() {
 /// Without a terminal, and with hang-ups ignored, as `nohup gauntlet run --keep </dev/null &` has it.
 #[test]
 fn what_is_kept_without_a_terminal_stays_until_it_is_told_to_go() {
-    if !is_root("what_is_kept_without_a_terminal_stays_until_it_is_told_to_go") {
+    if !can_start_boxes("what_is_kept_without_a_terminal_stays_until_it_is_told_to_go") {
         return;
     }
     let scratch = Scratch::new();
@@ -153,7 +153,7 @@ fn what_is_kept_without_a_terminal_stays_until_it_is_told_to_go() {
 
 #[test]
 fn sigkill_leaves_nothing_running() {
-    if !is_root("sigkill_leaves_nothing_running") {
+    if !can_start_boxes("sigkill_leaves_nothing_running") {
         return;
     }
     for phase in ["starting Kubernetes", "up in"] {

@@ -155,6 +155,17 @@ pub(crate) fn names(dir: &Path) -> Vec<String> {
     names
 }
 
+/// Whether tests on boxes can be tried: with the rights of root, and with what the README's first command builds.
+pub(crate) fn can_start_boxes(test: &str) -> bool {
+    let root = is_root(test);
+    if root {
+        let cache = native::Cache::from_env().unwrap();
+        let built = cache.needs_nothing_built(&native::BoxShape::default());
+        assert_eq!(built, Ok(()), "{test}");
+    }
+    root
+}
+
 /// Whether tests that need the rights of root can be tried; says so where they cannot.
 pub(crate) fn is_root(test: &str) -> bool {
     let root = nix::unistd::geteuid().is_root();

@@ -50,6 +50,7 @@ fn on(
     shape: &ResolvedShape,
     compare: impl AsyncFnOnce(&Cluster) -> Result<String, String>,
 ) -> Result<(), Failed> {
+    native::Cache::from_env()?.needs_nothing_built(&shape.to_box())?;
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let cluster = start(name, shape).await;

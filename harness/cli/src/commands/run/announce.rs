@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use golden::Comparison;
 use model::{Loaded, Outcome};
 
 use super::clusters::Announce;
-use super::{compare, print};
+use super::print;
 use crate::args::Run;
 use crate::fault::Fault;
 use crate::folders::Found;
@@ -46,12 +47,12 @@ impl Style {
 /// Tells of scenarios that met every intent and agree with what was recorded. The rest waits for the report: a second look
 /// may change it, and its table belongs beside what is wrong.
 pub(super) fn announce(found: &Found, told: Told, style: Style) -> Result<Announce, Fault> {
-    let (store, found) = (found.store()?, found.clone());
+    let store = found.store()?;
     Ok(Box::new(move |board, scenario, outcome: Outcome| {
         let mut tried = Tried { scenario: Arc::clone(scenario), outcome, golden: Golden::NotCompared };
-        match compare::one(&store, &found, &tried) {
-            Ok(Golden::Same) => tried.golden = Golden::Same,
-            Ok(Golden::NotCompared | Golden::New | Golden::Differs(_)) | Err(_) => return false,
+        match store.compare(&tried.outcome) {
+            Ok(Comparison::Same) => tried.golden = Golden::Same,
+            Ok(Comparison::New | Comparison::Differs { .. }) | Err(_) => return false,
         }
         board.result(|| print(&text::line(&tried, style.width, style.tables), style.taken));
         told.add(&tried.scenario.id);

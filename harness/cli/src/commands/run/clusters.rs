@@ -65,6 +65,7 @@ pub(crate) async fn run(job: &Arc<Job>, plan: Plan, supply: &Supply, existing: &
             }
         }
     }
+    job.show_all().await;
     ran.kept = job.kept(&ran.outcomes);
     Ok(ran)
 }

@@ -21,8 +21,7 @@ pub(crate) fn all(store: &Store, found: &Found, report: &mut Report) {
     report.faults.extend(faults);
 }
 
-/// Compares one scenario whose cells are all as intended.
-pub(super) fn one(store: &Store, found: &Found, tried: &Tried) -> Result<Golden, Error> {
+fn one(store: &Store, found: &Found, tried: &Tried) -> Result<Golden, Error> {
     let outcome = &tried.outcome;
     let golden = match store.compare(outcome)? {
         Comparison::Same => {

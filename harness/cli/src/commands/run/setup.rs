@@ -28,7 +28,7 @@ pub(crate) fn missing(
         install(&findings)?;
         findings = check(cache);
     }
-    let unbuilt = doctor::unbuilt(cache, needed);
+    let unbuilt = cache.unbuilt(needed);
     if !setup {
         findings.extend(unbuilt.iter().map(|component| doctor::not_built(component)));
     }

@@ -9,6 +9,7 @@ use engine::{Event, Options, Workshop};
 use model::{Cell, CellStatus, Loaded, Outcome, WorldOutcome};
 use native::Cache;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 
 use crate::progress::{Board, seconds};
 use crate::report::ClusterFacts;
@@ -45,6 +46,8 @@ pub(crate) struct Job {
     /// Who is told of a scenario in which every cell is as intended, as soon as it is done.
     announce: Option<Announce>,
     workshop: Arc<Workshop>,
+    /// What shows events, a task for each cluster.
+    shown: Mutex<Vec<JoinHandle<()>>>,
     count: Mutex<Count>,
 }
 
@@ -98,7 +101,16 @@ impl Job {
             ..Count::default()
         };
         let (board, workshop) = (Arc::new(Board::new()), Arc::new(Workshop::default()));
-        Self { cache: cache.clone(), evidence, keep, board, announce, workshop, count: Mutex::new(count) }
+        Self {
+            cache: cache.clone(),
+            evidence,
+            keep,
+            board,
+            announce,
+            workshop,
+            shown: Mutex::default(),
+            count: Mutex::new(count),
+        }
     }
 
     pub(crate) fn options(&self) -> Options {
@@ -110,12 +122,23 @@ impl Job {
     pub(crate) fn events(self: &Arc<Self>) -> UnboundedSender<Event> {
         let (sender, mut events) = unbounded_channel();
         let job = Arc::clone(self);
-        tokio::spawn(async move {
+        let shown = tokio::spawn(async move {
             while let Some(event) = events.recv().await {
                 job.show(event);
             }
         });
+        if let Ok(mut all) = self.shown.lock() {
+            all.push(shown);
+        }
         sender
+    }
+
+    /// Waits until every event is shown. The clusters have said all that they have to say.
+    pub(crate) async fn show_all(&self) {
+        let shown = self.shown.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default();
+        for task in shown {
+            let _ = task.await;
+        }
     }
 
     /// A cluster answers.
