@@ -42,7 +42,7 @@ impl<'a> Lab<'a> {
             discovery: Discovery::default(),
             canaries: Canaries::new(own.clone()),
             planted: Planted::default(),
-            turns: Turns::new(options.side_by_side),
+            turns: options.turns.clone(),
             pushed: OnceLock::new(),
             material: Material::new(Arc::clone(&options.workshop)),
             own,

@@ -40,6 +40,7 @@ use model::{Loaded, WorldOutcome};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use event::Event;
+pub use turns::Turns;
 pub use workshop::Workshop;
 
 /// One scenario in one of its worlds.
@@ -59,9 +60,8 @@ pub struct Options {
     /// The folder that gets a folder for each failure. `None` where failures are what is looked for: they are neither
     /// documented nor looked at twice, and a world ends with its first.
     pub evidence: Option<PathBuf>,
-    /// How many worlds do something at a time; at least one. Where that is several, as many more may have begun, and wait
-    /// for what comes about by itself.
-    pub side_by_side: usize,
+    /// How many worlds of all clusters of the run do something at a time.
+    pub turns: Turns,
     /// What all clusters of the run share.
     pub workshop: Arc<Workshop>,
 }

@@ -31,20 +31,12 @@ async fn once(lab: &Lab<'_>, trials: &[Trial], indices: &[usize], again: bool) -
         let world = World { again, turn, ..World::new(lab, &trial.scenario, &trial.world) };
         (*index, world.run().await)
     };
-    let places = begun_at_once(lab.options.side_by_side);
-    let mut outcomes: Vec<_> = stream::iter(beside).map(one).buffer_unordered(places).collect().await;
+    let mut outcomes: Vec<_> =
+        stream::iter(beside).map(one).buffer_unordered(lab.turns.begun_at_once()).collect().await;
     for index in alone {
         outcomes.push(one(index).await);
     }
     outcomes
-}
-
-/// How many worlds have begun where so many do something: as many again may rest. One alone is alone.
-fn begun_at_once(side_by_side: usize) -> usize {
-    match side_by_side {
-        0 | 1 => 1,
-        several => several.saturating_mul(2),
-    }
 }
 
 /// Worlds with a cell that is not as intended are tried once more; a cell that answers otherwise there says so.

@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The turns of one run.
-pub(crate) struct Turns(Arc<Semaphore>);
+/// The turns of one run, whichever clusters its worlds are on.
+#[derive(Clone, Debug)]
+pub struct Turns {
+    semaphore: Arc<Semaphore>,
+    number: usize,
+}
 
 /// A world's turn; none while it rests, and none for a world that nobody scheduled.
 #[derive(Default)]
@@ -14,13 +18,23 @@ pub(crate) struct Turn(Option<OwnedSemaphorePermit>);
 
 impl Turns {
     /// So many at a time; at least one.
-    pub(crate) fn new(at_once: usize) -> Self {
-        Self(Arc::new(Semaphore::new(at_once.max(1))))
+    #[must_use]
+    pub fn new(at_once: usize) -> Self {
+        let number = at_once.max(1);
+        Self { semaphore: Arc::new(Semaphore::new(number)), number }
+    }
+
+    /// How many worlds of one cluster have begun at most: as many again as have a turn may rest. One alone is alone.
+    pub(crate) fn begun_at_once(&self) -> usize {
+        match self.number {
+            1 => 1,
+            several => several.saturating_mul(2),
+        }
     }
 
     /// Waits for a turn.
     pub(crate) async fn begin(&self) -> Turn {
-        Turn(Arc::clone(&self.0).acquire_owned().await.ok()) // never closed
+        Turn(Arc::clone(&self.semaphore).acquire_owned().await.ok()) // never closed
     }
 }
 

@@ -1,6 +1,7 @@
-//! Starting clusters and trying worlds on them: two boxes at a time, or four with a single world each.
+//! Starting clusters and trying worlds on them, several boxes at a time.
 
 mod job;
+mod places;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +9,6 @@ use std::time::Instant;
 use cluster::Cluster;
 use engine::Trial;
 use model::WorldOutcome;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::plan::{Group, Plan};
@@ -19,11 +19,7 @@ use crate::fault::Fault;
 use crate::interrupt;
 use crate::report::{ClusterFacts, NO_CLUSTER, Report};
 pub(crate) use job::{Announce, Job};
-
-/// How many turns there are. A box takes two of them, and one with a single world, which mostly waits for processes of
-/// its box to start, takes one. A node takes about twenty of the kernel's inotify instances, of which a user has 128 unless
-/// somebody raised that: so a box takes at least as many turns as it has nodes.
-const TURNS: usize = 4;
+use places::{Place, Places};
 
 /// What came of it.
 #[derive(Default)]
@@ -46,16 +42,16 @@ pub(crate) async fn run(job: &Arc<Job>, plan: Plan, supply: &Supply, existing: &
         let trials = plan.groups.into_iter().flat_map(|group| group.trials).collect();
         ran.add(on_existing(job, trials, existing).await?);
     } else {
-        let turns = Arc::new(Semaphore::new(TURNS));
+        let places = Arc::new(Places::of(plan.groups.iter().map(|group| group.trials.len())));
         let mut tasks = JoinSet::new();
         for (index, group) in plan.groups.into_iter().enumerate() {
-            let (job, turns, supply) = (Arc::clone(job), Arc::clone(&turns), supply.clone());
+            let (job, places, supply) = (Arc::clone(job), Arc::clone(&places), supply.clone());
             tasks.spawn_local(async move {
                 if let Err(fault) = supply.wait_for(&group.needed).await {
                     return without(group.trials, fault);
                 }
-                let turn = turns.acquire_many_owned(turns_of(&group)).await;
-                in_a_box(&job, index + 1, group, turn.ok()).await
+                let place = places.wait_for(group.trials.len(), group.shape.nodes).await;
+                in_a_box(&job, index + 1, group, place).await
             });
         }
         while let Some(done) = tasks.join_next().await {
@@ -80,14 +76,8 @@ pub(crate) async fn down(clusters: Vec<(String, Cluster)>, report: &mut Report) 
     }
 }
 
-/// How many turns a box with these worlds takes.
-fn turns_of(group: &Group) -> u32 {
-    let of_worlds = if group.trials.len() == 1 { 1 } else { 2 };
-    of_worlds.max(group.shape.nodes.into())
-}
-
-/// Tries worlds in a box of their own. Its turn ends before it is taken down, so that the next one starts meanwhile.
-async fn in_a_box(job: &Arc<Job>, index: usize, group: Group, turn: Option<OwnedSemaphorePermit>) -> Ran {
+/// Tries worlds in a box of their own. Its place is free before it is taken down, so that the next one starts meanwhile.
+async fn in_a_box(job: &Arc<Job>, index: usize, group: Group, place: Place) -> Ran {
     let name = format!("run-{}-{index}", std::process::id());
     interrupt::remember(&name);
     let board = Arc::clone(&job.board);
@@ -102,7 +92,7 @@ async fn in_a_box(job: &Arc<Job>, index: usize, group: Group, turn: Option<Owned
     match started {
         Ok(cluster) => {
             let mut ran = on(job, &name, cluster, group.trials, began).await;
-            drop(turn);
+            drop(place);
             if !job.keep {
                 take_down(&mut ran).await;
             }

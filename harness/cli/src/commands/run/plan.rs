@@ -42,6 +42,12 @@ impl Group {
         Ok(Self { shape, trials, needed: all })
     }
 
+    /// How much there is to try: worlds, and all of their steps.
+    fn size(&self) -> (usize, usize) {
+        let steps = |trial: &Trial| trial.scenario.scenario.steps_in(&trial.world).count();
+        (self.trials.len(), self.trials.iter().map(steps).sum())
+    }
+
     /// How long it takes until everything is built that is not.
     fn build_seconds(&self, missing: &[&'static Component]) -> u32 {
         let is_missing = |component: &&&'static Component| missing.iter().any(|one| std::ptr::eq(*one, **component));
@@ -87,7 +93,7 @@ pub(crate) fn of(chosen: &[Arc<Loaded>], existing: &Existing, nodes: u8) -> Resu
     }
     let groups = if existing.is_asked_for() { groups } else { share_nodes(groups) };
     plan.groups = groups.into_iter().map(|(shape, trials)| Group::new(shape, trials)).collect::<Result<Vec<_>, _>>()?;
-    plan.groups.sort_by_key(|group| std::cmp::Reverse(group.trials.len()));
+    plan.groups.sort_by_key(|group| std::cmp::Reverse(group.size()));
     Ok(plan)
 }
 
@@ -144,7 +150,7 @@ impl Plan {
                 }
             }
         }
-        groups.sort_by_key(|group| (group.build_seconds(missing), std::cmp::Reverse(group.trials.len())));
+        groups.sort_by_key(|group| (group.build_seconds(missing), std::cmp::Reverse(group.size())));
         self.groups = groups;
         Ok(self)
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use engine::{Event, Options, Workshop};
+use engine::{Event, Options, Turns, Workshop};
 use model::{Cell, CellStatus, Loaded, Outcome, WorldOutcome};
 use native::Cache;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -14,8 +14,9 @@ use tokio::task::JoinHandle;
 use crate::progress::{Board, seconds};
 use crate::report::ClusterFacts;
 
-/// How many worlds at a time on one cluster.
-const SIDE_BY_SIDE: usize = 8;
+/// How many worlds do something at a time, on all clusters together: this keeps two cores busy, and more
+/// would have what is timed wait for them.
+const SIDE_BY_SIDE: usize = 10;
 
 /// The evidence of this many runs is kept.
 const RUNS_KEPT: usize = 20;
@@ -46,6 +47,7 @@ pub(crate) struct Job {
     /// Who is told of a scenario in which every cell is as intended, as soon as it is done.
     announce: Option<Announce>,
     workshop: Arc<Workshop>,
+    turns: Turns,
     /// What shows events, a task for each cluster.
     shown: Mutex<Vec<JoinHandle<()>>>,
     count: Mutex<Count>,
@@ -108,6 +110,7 @@ impl Job {
             board,
             announce,
             workshop,
+            turns: Turns::new(SIDE_BY_SIDE),
             shown: Mutex::default(),
             count: Mutex::new(count),
         }
@@ -115,7 +118,7 @@ impl Job {
 
     pub(crate) fn options(&self) -> Options {
         let (evidence, workshop) = (self.evidence.clone(), Arc::clone(&self.workshop));
-        Options { keep: self.keep, evidence, side_by_side: SIDE_BY_SIDE, workshop }
+        Options { keep: self.keep, evidence, turns: self.turns.clone(), workshop }
     }
 
     /// Where a cluster's events go: to the board, for as long as somebody sends.

@@ -1,0 +1,107 @@
+//! How many boxes are up at a time, and which ones. Boxes with many worlds have a lane of their own, those with few another
+//! one: the former keep the processors busy, the latter mostly wait for processes of theirs to start. When a lane has had
+//! all of its boxes, its places go to the other.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// As many worlds are few.
+const FEW: usize = 4;
+
+/// What a box takes in memory while worlds are tried in it, with what it has installed, in MiB.
+const MEMORY_OF_BOX: usize = 1536;
+
+/// What a box without nodes takes of the kernel's inotify instances, and what each node does: 6 and 9 were counted with
+/// Kubernetes 1.36.
+const WATCHES_OF_BOX: u32 = 8;
+const WATCHES_OF_NODE: u32 = 10;
+
+/// How many of them are left to others.
+const WATCHES_SPARED: usize = 16;
+
+/// Boxes at a time where there is memory for them: in the lane of those with many worlds, in the other one.
+const MANY_AT_ONCE: usize = 2;
+const FEW_AT_ONCE: usize = 4;
+
+/// The places of one run.
+pub(crate) struct Places {
+    many: Lane,
+    few: Lane,
+    watches: Arc<Semaphore>,
+    /// All of them: a box that wants more gets along with these, and says itself what it lacks.
+    watches_at_most: u32,
+}
+
+/// A place for a box; it is free again once this is dropped.
+pub(crate) struct Place(#[expect(dead_code)] [Option<OwnedSemaphorePermit>; 2]);
+
+struct Lane {
+    places: Arc<Semaphore>,
+    number: usize,
+    /// Boxes that have not had their place.
+    left: AtomicUsize,
+}
+
+impl Places {
+    /// Places for boxes with these numbers of worlds, as many as this machine has memory and inotify instances for. Within a
+    /// runtime.
+    pub(crate) fn of(worlds: impl Iterator<Item = usize>) -> Self {
+        let (few, many): (Vec<usize>, Vec<usize>) = worlds.partition(|worlds| *worlds <= FEW);
+        let boxes = free_memory().map_or(2, |free| free / MEMORY_OF_BOX).clamp(2, MANY_AT_ONCE + FEW_AT_ONCE);
+        let watches = watches().unwrap_or(128).saturating_sub(WATCHES_SPARED).max(WATCHES_OF_BOX as usize);
+        let many_at_once = MANY_AT_ONCE.min(boxes / 2);
+        let (many, few) = (Lane::new(many_at_once, many.len()), Lane::new(boxes - many_at_once, few.len()));
+        many.hand_over_to(&few);
+        few.hand_over_to(&many);
+        let watches_at_most = u32::try_from(watches).unwrap_or(u32::MAX);
+        Self { many, few, watches: Arc::new(Semaphore::new(watches.min(Semaphore::MAX_PERMITS))), watches_at_most }
+    }
+
+    /// Waits for a place for a box with so many worlds and nodes.
+    pub(crate) async fn wait_for(&self, worlds: usize, nodes: u8) -> Place {
+        let (own, other) = if worlds <= FEW { (&self.few, &self.many) } else { (&self.many, &self.few) };
+        let place = Arc::clone(&own.places).acquire_owned().await.ok(); // never closed
+        if own.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            own.hand_over_to(other);
+        }
+        let watches = WATCHES_OF_BOX + WATCHES_OF_NODE * u32::from(nodes);
+        let watches = Arc::clone(&self.watches).acquire_many_owned(watches.min(self.watches_at_most)).await.ok();
+        Place([place, watches])
+    }
+}
+
+impl Lane {
+    fn new(number: usize, boxes: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(number)), number, left: AtomicUsize::new(boxes) }
+    }
+
+    /// Once nobody waits for its places, gives them to the other lane: the free ones, and the others as they get free.
+    fn hand_over_to(&self, other: &Self) {
+        if self.left.load(Ordering::Relaxed) > 0 {
+            return;
+        }
+        let (number, own, other) = (self.number, Arc::clone(&self.places), Arc::clone(&other.places));
+        tokio::spawn(async move {
+            for _ in 0..number {
+                let Ok(place) = own.acquire().await else { return };
+                place.forget();
+                other.add_permits(1);
+            }
+        });
+    }
+}
+
+/// MiB that programs can still take, as far as the kernel says.
+fn free_memory() -> Option<usize> {
+    let all = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = all.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok().map(|kib| kib / 1024)
+}
+
+/// The inotify instances that a user has.
+fn watches() -> Option<usize> {
+    fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").ok()?.trim().parse().ok()
+}
