@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cluster::resolve;
-use engine::{Options, Trial};
+use engine::{Options, Trial, Turns};
 use model::{Loaded, WorldOutcome};
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, runs: usize, out: &Path) -> Resul
     let mut csv = String::from("run,events_per_second,made,received\n");
     for run in 1..=runs {
         for rate in RATES {
-            let options = Options { keep: false, evidence: None, side_by_side: 1, workshop: Arc::default() };
+            let options = Options { keep: false, evidence: None, turns: Turns::new(1), workshop: Arc::default() };
             let (tell, _) = tokio::sync::mpsc::unbounded_channel();
             let trial = Trial { scenario: Arc::clone(&scenario), world: world(rate) };
             let outcome = engine::run(&cluster, vec![trial], &options, tell).await.pop();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cluster::{Cluster, ResolvedShape, resolve};
-use engine::{Options, Trial};
+use engine::{Options, Trial, Turns};
 use indexmap::IndexMap;
 use model::{Cell, Loaded, Manifest, WorldOutcome};
 use serde_json::Value;
@@ -78,7 +78,7 @@ pub(crate) async fn tried(
     scenario: &Arc<Loaded>,
     world: &str,
 ) -> Result<IndexMap<String, Cell>, Box<dyn Error>> {
-    let options = Options { keep: false, evidence: None, side_by_side: 1, workshop: Arc::default() };
+    let options = Options { keep: false, evidence: None, turns: Turns::new(1), workshop: Arc::default() };
     let (events, _) = tokio::sync::mpsc::unbounded_channel();
     let trial = Trial { scenario: Arc::clone(scenario), world: world.to_owned() };
     let outcome = engine::run(cluster, vec![trial], &options, events).await.pop();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::{Cluster, resolve};
-use engine::{Options, Trial};
+use engine::{Options, Trial, Turns};
 use model::{Loaded, WorldOutcome};
 use serde_json::{Value, json};
 
@@ -132,7 +132,7 @@ async fn round(
     pods: usize,
 ) -> Result<Vec<(String, String, Duration)>, Box<dyn Error>> {
     let trials = (0..pods).map(|pod| Trial { scenario: Arc::clone(scenario), world: world(pod) }).collect();
-    let options = Options { keep: false, evidence: None, side_by_side: pods, workshop: Arc::default() };
+    let options = Options { keep: false, evidence: None, turns: Turns::new(pods), workshop: Arc::default() };
     let (events, _) = tokio::sync::mpsc::unbounded_channel();
     let mut lags = Vec::new();
     for (_, world, outcome) in engine::run(cluster, trials, &options, events).await {

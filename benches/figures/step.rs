@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cluster::Cluster;
-use engine::{Options, Trial};
+use engine::{Options, Trial, Turns};
 use model::{Loaded, Manifest, WorldOutcome};
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
 async fn steps_block(cluster: &Cluster, scenario: &Arc<Loaded>, out: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
     let trial = Trial { scenario: Arc::clone(scenario), world: "bare".into() };
     let options =
-        Options { keep: false, evidence: Some(out.join("evidence")), side_by_side: 1, workshop: Arc::default() };
+        Options { keep: false, evidence: Some(out.join("evidence")), turns: Turns::new(1), workshop: Arc::default() };
     let (events, _) = tokio::sync::mpsc::unbounded_channel();
     match engine::run(cluster, vec![trial], &options, events).await.pop() {
         Some((_, _, WorldOutcome::Tried(cells))) => Ok(cells.values().map(|cell| cell.millis).collect()),
