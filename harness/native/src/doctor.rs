@@ -69,11 +69,16 @@ pub(crate) fn on_path(program: &str) -> bool {
     tools::find(program).is_some()
 }
 
-fn memory() -> Finding {
+/// The bytes of memory that programs can still take; 0 where the kernel does not say.
+#[must_use]
+pub fn free_memory() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:")).unwrap_or_default();
-    let free = line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024;
-    enough("free memory", free, 2 * GIB, "a box keeps its data in memory")
+    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0).saturating_mul(1024)
+}
+
+fn memory() -> Finding {
+    enough("free memory", free_memory(), 2 * GIB, "a box keeps its data in memory")
 }
 
 /// The cache's disk, and the right to write there.

@@ -48,6 +48,7 @@ pub(crate) async fn run(job: &Arc<Job>, plan: Plan, supply: &Supply, existing: &
             let (job, places, supply) = (Arc::clone(job), Arc::clone(&places), supply.clone());
             tasks.spawn_local(async move {
                 if let Err(fault) = supply.wait_for(&group.needed).await {
+                    places.one_less(group.trials.len());
                     return without(group.trials, fault);
                 }
                 let place = places.wait_for(group.trials.len(), group.shape.nodes).await;

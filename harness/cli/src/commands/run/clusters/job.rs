@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use crate::progress::{Board, seconds};
 use crate::report::ClusterFacts;
 
-/// How many worlds do something at a time, on all clusters together: this keeps two cores busy, and more
-/// would have what is timed wait for them.
+/// How many worlds do something at a time, on all clusters together: this keeps two cores busy, and with
+/// more of them what is timed has to wait.
 const SIDE_BY_SIDE: usize = 10;
 
 /// The evidence of this many runs is kept.

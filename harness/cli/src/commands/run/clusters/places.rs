@@ -6,13 +6,14 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use native::doctor::free_memory;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// As many worlds are few.
 const FEW: usize = 4;
 
-/// What a box takes in memory while worlds are tried in it, with what it has installed, in MiB.
-const MEMORY_OF_BOX: usize = 1536;
+/// What a box takes in memory while worlds are tried in it, with what it has installed, in bytes.
+const MEMORY_OF_BOX: u64 = 1536 << 20;
 
 /// What a box without nodes takes of the kernel's inotify instances, and what each node does: 6 and 9 were counted with
 /// Kubernetes 1.36.
@@ -41,7 +42,7 @@ pub(crate) struct Place(#[expect(dead_code)] [Option<OwnedSemaphorePermit>; 2]);
 struct Lane {
     places: Arc<Semaphore>,
     number: usize,
-    /// Boxes that have not had their place.
+    /// Boxes that will want a place.
     left: AtomicUsize,
 }
 
@@ -50,7 +51,8 @@ impl Places {
     /// runtime.
     pub(crate) fn of(worlds: impl Iterator<Item = usize>) -> Self {
         let (few, many): (Vec<usize>, Vec<usize>) = worlds.partition(|worlds| *worlds <= FEW);
-        let boxes = free_memory().map_or(2, |free| free / MEMORY_OF_BOX).clamp(2, MANY_AT_ONCE + FEW_AT_ONCE);
+        let boxes = usize::try_from(free_memory() / MEMORY_OF_BOX).unwrap_or(usize::MAX);
+        let boxes = boxes.clamp(2, MANY_AT_ONCE + FEW_AT_ONCE);
         let watches = watches().unwrap_or(128).saturating_sub(WATCHES_SPARED).max(WATCHES_OF_BOX as usize);
         let many_at_once = MANY_AT_ONCE.min(boxes / 2);
         let (many, few) = (Lane::new(many_at_once, many.len()), Lane::new(boxes - many_at_once, few.len()));
@@ -62,14 +64,20 @@ impl Places {
 
     /// Waits for a place for a box with so many worlds and nodes.
     pub(crate) async fn wait_for(&self, worlds: usize, nodes: u8) -> Place {
-        let (own, other) = if worlds <= FEW { (&self.few, &self.many) } else { (&self.many, &self.few) };
+        let own = if worlds <= FEW { &self.few } else { &self.many };
         let place = Arc::clone(&own.places).acquire_owned().await.ok(); // never closed
-        if own.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            own.hand_over_to(other);
-        }
+        self.one_less(worlds);
         let watches = WATCHES_OF_BOX + WATCHES_OF_NODE * u32::from(nodes);
         let watches = Arc::clone(&self.watches).acquire_many_owned(watches.min(self.watches_at_most)).await.ok();
         Place([place, watches])
+    }
+
+    /// A box with so many worlds waits for no place any more: it has one, or it never comes.
+    pub(crate) fn one_less(&self, worlds: usize) {
+        let (own, other) = if worlds <= FEW { (&self.few, &self.many) } else { (&self.many, &self.few) };
+        if own.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            own.hand_over_to(other);
+        }
     }
 }
 
@@ -92,13 +100,6 @@ impl Lane {
             }
         });
     }
-}
-
-/// MiB that programs can still take, as far as the kernel says.
-fn free_memory() -> Option<usize> {
-    let all = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = all.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok().map(|kib| kib / 1024)
 }
 
 /// The inotify instances that a user has.
