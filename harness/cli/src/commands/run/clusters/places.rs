@@ -106,3 +106,50 @@ impl Lane {
 fn watches() -> Option<usize> {
     fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").ok()?.trim().parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn places(many: (usize, usize), few: (usize, usize)) -> Places {
+        let (many, few) = (Lane::new(many.0, many.1), Lane::new(few.0, few.1));
+        Places { many, few, watches: Arc::new(Semaphore::new(100)), watches_at_most: 100 }
+    }
+
+    async fn is_refused(places: &Places, worlds: usize, nodes: u8) -> bool {
+        tokio::time::timeout(Duration::from_millis(20), places.wait_for(worlds, nodes)).await.is_err()
+    }
+
+    #[tokio::test]
+    async fn a_lane_that_is_done_gives_its_places_to_the_other() {
+        let places = places((1, 1), (1, 3));
+        let first = places.wait_for(1, 0).await;
+        assert!(is_refused(&places, 1, 0).await);
+        let big = places.wait_for(FEW + 1, 0).await;
+        assert!(is_refused(&places, 1, 0).await);
+        drop(big);
+        let second = places.wait_for(1, 0).await;
+        assert!(is_refused(&places, 1, 0).await);
+        drop((first, second));
+    }
+
+    #[tokio::test]
+    async fn a_box_that_never_comes_keeps_no_place() {
+        let places = places((1, 1), (1, 2));
+        let _first = places.wait_for(1, 0).await;
+        assert!(is_refused(&places, 1, 0).await);
+        places.one_less(FEW + 1);
+        let _second = places.wait_for(1, 0).await;
+    }
+
+    #[tokio::test]
+    async fn more_nodes_than_there_are_inotify_instances_for_wait() {
+        let places = places((2, 2), (2, 2));
+        let first = places.wait_for(1, 9).await;
+        assert!(is_refused(&places, FEW + 1, 1).await);
+        drop(first);
+        let _all = places.wait_for(1, 200).await;
+    }
+}
