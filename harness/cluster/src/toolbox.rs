@@ -154,6 +154,8 @@ impl Toolbox<'_> {
     pub const PLAIN_REGISTRY: &'static str = "registry.localhost:5001";
     /// The front of the registry that spoils its answers.
     pub const FRONT: &'static str = "front.localhost:5002";
+    /// The port of the registry with TLS.
+    pub const REGISTRY_PORT: u16 = 5000;
     /// The registry's port for plain HTTP.
     pub const PLAIN_PORT: u16 = 5001;
     /// Fulcio.

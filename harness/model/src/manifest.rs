@@ -42,4 +42,10 @@ impl Manifest {
     pub fn name(&self) -> &str {
         self.object["metadata"]["name"].as_str().unwrap_or_default()
     }
+
+    /// `metadata.namespace`, with placeholders, or nothing where the object names none.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.object["metadata"]["namespace"].as_str().unwrap_or_default()
+    }
 }

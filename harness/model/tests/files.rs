@@ -173,6 +173,37 @@ fn each_control_can_be_taken_out() {
     assert!(matches!(denied, Some(Answer::Denied { .. })), "the intent stays: {denied:?}");
 }
 
+/// What a world has instead of something in `bare` is put back, so that its steps still find what they ask.
+#[test]
+fn a_control_that_replaces_something_is_put_back() {
+    let dir = folder(
+        "scenario: v1
+why: Because.
+worlds:
+  bare: { apply: [pod.yaml], omit: [other-later] }
+  other: { apply: [pod-other.yaml, elsewhere.yaml], omit: [later] }
+steps:
+  - { id: runs, do: { started: pod/p }, expect: running }
+  - { id: later, do: { create: cm.yaml }, expect: admitted }
+  - { id: other-later, do: { create: cm.yaml }, expect: admitted }
+  - { id: look, do: { get: secret/s }, namespace: elsewhere, expect: admitted }
+",
+    );
+    let home = dir.path().join("area/name");
+    fs::write(home.join("pod-other.yaml"), POD.replace("name: c,", "name: d,")).unwrap();
+    fs::write(home.join("elsewhere.yaml"), NAMESPACE.replace("$(namespace)", "elsewhere")).unwrap();
+    fs::write(home.join("cm.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n").unwrap();
+    let (without, found) = mutants(&open(dir.path()).unwrap());
+    let taken: Vec<_> = found.iter().map(|one| one.without.as_str()).collect();
+    assert_eq!(taken, ["pod-other.yaml (instead: pod.yaml)", "step other-later (instead: later)"]);
+    let [file, step] = [0, 1].map(|at: usize| &without.scenario.worlds[&found[at].world]);
+    assert_eq!(
+        (file.apply.as_slice(), file.omit.as_slice()),
+        (&["pod.yaml", "elsewhere.yaml"].map(String::from)[..], &["later".to_owned()][..])
+    );
+    assert_eq!((step.apply[0].as_str(), step.omit.as_slice()), ("pod-other.yaml", &["other-later".to_owned()][..]));
+}
+
 /// A document that would grow without bound is refused, not expanded.
 #[test]
 fn aliases_cannot_explode() {

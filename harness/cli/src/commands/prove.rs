@@ -43,18 +43,21 @@ pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
     job.board.clear();
     let ran = ran?;
     let outcomes = ran.outcomes.into_iter().map(|(id, world, outcome)| ((id, world), outcome)).collect();
-    let idle = report(&controls, &outcomes);
+    let Tally { matter, idle, undecided } = report(&controls, &outcomes);
     ui::say(&format!(
-        "{}, {}: {} matter, {idle} not; {}",
+        "{}, {}: {matter} matter, {idle} idle, {undecided} undecided; {}",
         count(scenarios.len(), "scenario"),
         count(controls.len(), "control"),
-        controls.len() - idle,
         seconds(began.elapsed())
     ));
     if let Some(fault) = ran.faults.into_iter().next() {
         return Err(fault);
     }
-    Ok(if idle > 0 { Exit::Failed } else { Exit::Passed })
+    Ok(match (idle, undecided) {
+        (0, 0) => Exit::Passed,
+        (0, _) => Exit::Broken,
+        _ => Exit::Failed,
+    })
 }
 
 /// The scenarios without their controls, and each control with its scenario's id.
@@ -70,29 +73,95 @@ fn without(chosen: &[Loaded]) -> (Vec<Arc<Loaded>>, Vec<(String, Mutant)>) {
     (scenarios, controls)
 }
 
-/// Says what became of each control; how many do not matter.
-fn report(controls: &[(String, Mutant)], outcomes: &BTreeMap<(String, String), WorldOutcome>) -> usize {
-    let mut idle = 0;
-    for (id, one) in controls {
-        let noticed = outcomes.get(&(id.clone(), one.world.clone())).and_then(noticed_by);
-        idle += usize::from(noticed.is_none());
-        let (word, by) = match noticed {
-            Some(by) => ("matters", by),
-            None => ("idle", "every step is as intended without it".to_owned()),
-        };
-        ui::say(&format!("{word:<8} {id} · {} without {}: {by}", one.of, one.without));
-    }
-    idle
+/// What became of the controls, counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    matter: usize,
+    idle: usize,
+    undecided: usize,
 }
 
-/// The first thing that is not as intended, if there is one.
-fn noticed_by(outcome: &WorldOutcome) -> Option<String> {
+/// What a world without one control shows of it.
+#[derive(Debug, PartialEq, Eq)]
+enum Shown {
+    /// A step was answered otherwise.
+    Matters(String),
+    /// Every step was answered as with the control.
+    Idle,
+    /// The world could not be tried without it, so nothing is shown.
+    Undecided(String),
+}
+
+/// Says what became of each control.
+fn report(controls: &[(String, Mutant)], outcomes: &BTreeMap<(String, String), WorldOutcome>) -> Tally {
+    let mut tally = Tally::default();
+    for (id, one) in controls {
+        let (count, word, by) = match shown(outcomes.get(&(id.clone(), one.world.clone()))) {
+            Shown::Matters(by) => (&mut tally.matter, "matters", by),
+            Shown::Idle => (&mut tally.idle, "idle", "every step is as intended without it".to_owned()),
+            Shown::Undecided(why) => (&mut tally.undecided, "undecided", why),
+        };
+        *count += 1;
+        ui::say(&format!("{word:<9} {id} · {} without {}: {by}", one.of, one.without));
+    }
+    tally
+}
+
+/// What the first step shows that is not as intended: where that one has no answer, later ones may only follow from it.
+fn shown(outcome: Option<&WorldOutcome>) -> Shown {
     match outcome {
-        WorldOutcome::Tried(cells) => cells
-            .iter()
-            .find(|(_, cell)| cell.status() != CellStatus::Passed)
-            .map(|(step, cell)| format!("{step} is {}", cell.verdict)),
-        WorldOutcome::Broken { why } => Some(format!("the world cannot be set up: {why}")),
-        WorldOutcome::Skipped { .. } => None,
+        Some(WorldOutcome::Tried(cells)) => {
+            for (step, cell) in cells {
+                let seen = format!("{step} is {}", cell.verdict);
+                match cell.status() {
+                    CellStatus::Passed => {}
+                    CellStatus::Failed => return Shown::Matters(seen),
+                    CellStatus::Flaky | CellStatus::Broken => return Shown::Undecided(seen),
+                }
+            }
+            Shown::Idle
+        }
+        Some(WorldOutcome::Broken { why }) => Shown::Undecided(format!("the world cannot be set up: {why}")),
+        Some(WorldOutcome::Skipped { why }) => Shown::Undecided(format!("skipped: {why}")),
+        None => Shown::Undecided("it was never tried".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Answer, Cell, Detail, Verdict};
+
+    use super::*;
+
+    fn tried(verdicts: &[Verdict]) -> WorldOutcome {
+        let cell = |verdict: &Verdict| Cell {
+            intended: Answer::Admitted,
+            verdict: verdict.clone(),
+            second: None,
+            detail: Detail::default(),
+            millis: 0.0,
+        };
+        let cells = verdicts.iter().enumerate().map(|(at, verdict)| (format!("step-{at}"), cell(verdict)));
+        WorldOutcome::Tried(cells.collect())
+    }
+
+    /// A world that breaks shows nothing of the control that was taken out of it, whatever comes later.
+    #[test]
+    fn only_an_answer_shows_that_a_control_matters() {
+        let admitted = Verdict::Answered(Answer::Admitted);
+        let other = Verdict::Answered(Answer::Running);
+        let broken = Verdict::broken("waited in vain");
+        let word = |verdicts: &[Verdict]| match shown(Some(&tried(verdicts))) {
+            Shown::Matters(_) => "matters",
+            Shown::Idle => "idle",
+            Shown::Undecided(_) => "undecided",
+        };
+        assert_eq!(word(&[admitted.clone(), other.clone(), broken.clone()]), "matters");
+        assert_eq!(word(&[admitted.clone(), broken, other]), "undecided");
+        assert_eq!(word(&[admitted]), "idle");
+        for untried in [WorldOutcome::Broken { why: "x".into() }, WorldOutcome::Skipped { why: "x".into() }] {
+            assert!(matches!(shown(Some(&untried)), Shown::Undecided(_)));
+        }
+        assert!(matches!(shown(None), Shown::Undecided(_)));
     }
 }

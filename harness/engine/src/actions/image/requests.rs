@@ -11,6 +11,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use artifact::Registry;
+use cluster::{Toolbox, chain};
 use model::{Action, Install, Step};
 
 use super::build::blocking;
@@ -69,22 +71,31 @@ impl World<'_> {
     }
 
     async fn packets(&self) -> Result<u64, String> {
-        self.toolbox()?.packets_to_sigstore().await.map_err(|fault| cluster::chain(&fault))
+        self.toolbox()?.packets_to_sigstore().await.map_err(|fault| chain(&fault))
     }
 
     /// The requests since the logs were so long, in words, once no more of them come; and how long the logs are then.
+    ///
+    /// A registry notes a request after it has answered, on a busy machine long after. So it is asked for something that
+    /// nobody else asks for, and what it has answered before stands in its log soon after that does.
     async fn complete(&self, since: [usize; 2]) -> Result<(String, [usize; 2]), String> {
         let logs = self.logs().ok_or("the registry's log is gone")?;
+        let mark = self.mark_logs(since).await?;
         let wait = Wait { what: "the registry's log to be complete", within: PATIENCE, every: EVERY };
         let (mut last, mut same) = (None, 0);
         self.waiter
             .until(wait, async || {
-                let (mut text, mut lengths) = (String::new(), since);
+                let (mut text, mut lengths, mut marked) = (String::new(), since, true);
                 for ((path, since), length) in logs.iter().zip(since).zip(&mut lengths) {
                     let path = path.clone();
                     let bytes = blocking(move || behind(&path, since)).await.unwrap_or_default();
-                    text.push_str(&String::from_utf8_lossy(&bytes));
+                    let new = String::from_utf8_lossy(&bytes);
+                    marked &= new.contains(&mark);
+                    text.push_str(&new);
                     *length = since + bytes.len();
+                }
+                if !marked {
+                    return Look::Not(format!("not in every log: {mark}"));
                 }
                 let counted = count(&text, self.namespace());
                 same = if last.as_ref() == Some(&counted) { same + 1 } else { 0 };
@@ -92,6 +103,19 @@ impl World<'_> {
                 if same >= LOOKS { Look::Found((counted, lengths)) } else { Look::Not(counted) }
             })
             .await
+    }
+
+    /// Asks both registries for what is not there: the path that they note.
+    async fn mark_logs(&self, since: [usize; 2]) -> Result<String, String> {
+        let address = self.toolbox()?.address();
+        let (repository, reference) = (format!("mark/{}", self.namespace()), format!("{}-{}", since[0], since[1]));
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let asked = blocking(move || {
+            Registry::unverified(&format!("{address}:{}", Toolbox::REGISTRY_PORT)).mark(&repository, &reference)?;
+            Registry::at(&format!("{address}:{}", Toolbox::PLAIN_PORT)).mark(&repository, &reference)
+        });
+        asked.await?.map_err(|fault| chain(&fault))?;
+        Ok(path)
     }
 
     fn logs(&self) -> Option<[PathBuf; 2]> {

@@ -28,13 +28,13 @@ impl World<'_> {
         let text = self.scenario.file_text(&encrypt.with).map_err(|fault| fault.to_string())?;
         self.learn(&text).await?;
         let path = self.toolbox()?.encryption_config();
-        let waits = encrypt.by == Takeover::Reload || self.reloads_by_itself();
-        let before = if waits { Some(self.reloads().await?) } else { None };
+        let before = if self.reloads_by_itself() { Some(self.reloads().await?) } else { None };
         replace(&path, &self.fill(&text)).map_err(|fault| format!("cannot write `{}`: {fault}", path.display()))?;
         match (encrypt.by, before) {
-            (Takeover::None, _) => Ok(Tried::answer(Answer::Made)),
-            (_, Some(before)) => self.reloaded(before).await,
-            (_, None) => self.restart(API_SERVER).await,
+            // An API server that was started without the flag never looks at the file again.
+            (Takeover::None, _) | (Takeover::Reload, None) => Ok(Tried::answer(Answer::Made)),
+            (Takeover::Reload | Takeover::Usual, Some(before)) => self.reloaded(before).await,
+            (Takeover::Usual, None) => self.restart(API_SERVER).await,
         }
     }
 
