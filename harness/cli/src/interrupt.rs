@@ -66,7 +66,7 @@ pub(crate) fn watch(cache: &Cache) {
     let _ = watching.recv();
 }
 
-/// Waits for somebody who wants this program to end. Signals count from this call on, not only once it is polled.
+/// Waits for SIGINT, SIGTERM or SIGHUP. Signals count from this call on, not only once it is polled.
 pub(crate) fn next_signal() -> impl Future<Output = ()> {
     let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
     let hangup = (!hangups_are_ignored()).then(|| signal(SignalKind::hangup()));
@@ -107,7 +107,10 @@ fn hangups_are_ignored() -> bool {
 fn leave(root: &std::path::Path) {
     ui::note("\ninterrupted: taking everything down");
     let error = Command::new(LAUNCHER).arg(WORD).arg(root).args(remembered()).exec();
-    ui::fault(&Fault::machine("cannot take everything down").because(&error));
+    ui::fault(&Fault::machine("cannot wait until everything is taken down").because(&error));
+    // Boxes and builds end by themselves once this process is gone.
+    #[expect(clippy::exit, reason = "the other threads cannot be asked to end")]
+    std::process::exit(Exit::Leaked.number().into());
 }
 
 /// The hidden entry point: waits until the boxes that the command line names are gone.

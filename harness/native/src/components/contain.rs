@@ -16,6 +16,9 @@ use crate::{lifeline, ourselves};
 pub(crate) const CONTAIN: &str = "__contain";
 pub(crate) const ARMED: &str = "__armed";
 
+/// The lowest priority (`nice(2)`).
+const NICEST: i32 = 19;
+
 /// A command that dies with the thread that spawns it, and takes all its descendants with it. The caller must leave
 /// standard input as it is set here, and keep the child's end of it for as long as the command may run.
 pub(super) fn command(launcher: &Path, program: impl AsRef<OsStr>) -> Command {
@@ -42,6 +45,15 @@ pub(crate) fn contain(words: &[OsString]) -> io::Result<ExitCode> {
 /// `__armed PROGRAM ARG…`: becomes the program, once its death is tied to the parent's.
 pub(crate) fn armed(words: &[OsString]) -> io::Result<ExitCode> {
     lifeline::arm()?;
+    yield_to_others();
     let (program, args) = words.split_first().ok_or_else(|| io::Error::other("no program"))?;
     Err(Command::new(program).args(args).exec())
+}
+
+/// Lets everything else on this machine go first: boxes run beside builds, and what is timed in them must not wait for a
+/// compiler. Where the kernel groups processes by session, it is the group's niceness that counts. In vain is no fault.
+fn yield_to_others() {
+    let _ = nix::unistd::setsid();
+    let _ = rustix::process::setpriority_process(None, NICEST);
+    let _ = std::fs::write("/proc/self/autogroup", NICEST.to_string());
 }
