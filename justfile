@@ -12,9 +12,9 @@ test *ARGS:
 lint:
     cargo fmt --all --check && cargo clippy --release --workspace --all-targets -- -D warnings && cargo deny check bans licenses sources
 
-# the JSON schema of the scenario file, from the types that read it
+# the JSON schema and the reference of the scenario file, from the types that read it
 schema:
-    cargo run --release -- schema --write golden/schema/scenario.v1.json
+    cargo run --release -- schema --write golden/schema/scenario.v1.json && cargo run --release -- schema --reference --write docs/scenario.md
 
 # figures: the box's start, a step against a bare request, our own code
 bench *ARGS:

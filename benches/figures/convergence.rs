@@ -1,5 +1,5 @@
-//! How long a door stays open that is to be shut, or shut that is to be open: a pod connects every two milliseconds while
-//! policies and labels change.
+//! How long enforcement lags behind a policy change: a pod connects every two milliseconds while policies and labels
+//! change.
 
 use std::error::Error;
 use std::fmt::Write as _;

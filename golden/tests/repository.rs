@@ -8,6 +8,8 @@ mod budget;
 mod counts;
 #[path = "repository/dependencies.rs"]
 mod dependencies;
+#[path = "repository/layers.rs"]
+mod layers;
 
 use std::path::{Path, PathBuf};
 

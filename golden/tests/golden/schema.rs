@@ -1,4 +1,4 @@
-//! The committed JSON schema is the one that the types generate.
+//! The committed JSON schema and reference are those that the types generate.
 
 #[test]
 fn the_schema_is_up_to_date() {
@@ -7,5 +7,15 @@ fn the_schema_is_up_to_date() {
     assert!(
         committed == model::scenario_schema(),
         "the scenario types changed: `cargo run --release -- schema --write golden/schema/scenario.v1.json`"
+    );
+}
+
+#[test]
+fn the_reference_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scenario.md");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == model::scenario_reference(),
+        "the scenario types changed: `cargo run --release -- schema --reference --write docs/scenario.md`"
     );
 }

@@ -12,7 +12,7 @@ use crate::{root, text};
 const NAMED: [(&str, &str); 2] = [("md-5", "md5"), ("rustls-webpki", "webpki")];
 
 /// The entries of each section of a manifest that is written a line an entry, as ours are.
-fn sections(manifest: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+pub(crate) fn sections(manifest: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut sections: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut current = String::new();
     for line in manifest.lines() {
@@ -27,7 +27,7 @@ fn sections(manifest: &str) -> BTreeMap<String, BTreeMap<String, String>> {
 }
 
 /// The folders of the workspace's members.
-fn members() -> Vec<PathBuf> {
+pub(crate) fn members() -> Vec<PathBuf> {
     let crates = fs::read_dir(root().join("harness")).unwrap().map(|entry| entry.unwrap().path());
     let all = crates.chain([root().join("golden"), root().join("benches")]);
     all.filter(|dir| dir.join("Cargo.toml").is_file()).collect()

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Lint(Lint),
     /// Make what the last run recorded the new golden, after showing the diff
     Accept(Accept),
-    /// Say what this machine lacks, and the command that mends it
+    /// Check this machine, and print the command that fixes what is missing
     Doctor,
     /// What is pinned and built: Kubernetes, etcd, containerd and the rest
     Components(Components),
@@ -154,6 +154,9 @@ pub(crate) struct Prove {
     pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) folders: Folders,
+    /// Every scenario was just seen to pass: do not try it with its controls as well
+    #[arg(long)]
+    pub(crate) whole_passed: bool,
     /// Install what the machine lacks, after saying so, and build what is pinned
     #[arg(long)]
     pub(crate) setup: bool,
@@ -173,7 +176,7 @@ pub(crate) struct Up {
     /// Give nodes, pods, and Services that ask for it an IPv6 address beside their IPv4 one
     #[arg(long)]
     pub(crate) dual_stack: bool,
-    /// What is to stand beside Kubernetes, separated by commas
+    /// Addons to install, separated by commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = installs())]
     pub(crate) install: Vec<Install>,
     /// Install what the machine lacks, after saying so, and build what is pinned
@@ -268,6 +271,9 @@ pub(crate) enum ComponentsWhat {
 
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
+    /// The reference for people instead, as Markdown
+    #[arg(long)]
+    pub(crate) reference: bool,
     /// Write it to this file instead
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,

@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use crate::{Error, Toolbox};
 
-/// A time before the box: from when on its services are to be believed.
+/// Validity start for the box's services, before the box began.
 pub const SINCE: &str = "2024-01-01T00:00:00Z";
 
 const PATIENCE: Duration = Duration::from_secs(60);

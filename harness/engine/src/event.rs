@@ -6,7 +6,7 @@ use model::{Cell, WorldOutcome};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "events are few and soon gone; a box would be noise to their readers")]
+#[expect(clippy::large_enum_variant, reason = "events are few and soon gone; boxing would clutter every match on them")]
 pub enum Event {
     /// A world's namespace is being made.
     WorldStarted {
@@ -47,6 +47,15 @@ pub enum Event {
         world: String,
         /// What was recorded.
         outcome: WorldOutcome,
+    },
+    /// Something that a world made is still there after its end. Other worlds on the cluster may meet it.
+    LeftBehind {
+        /// The scenario.
+        id: String,
+        /// The world.
+        world: String,
+        /// What, and why.
+        what: String,
     },
     /// A world is tried once more, because some of its cells are not as intended.
     SecondLook {

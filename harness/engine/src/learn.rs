@@ -45,7 +45,7 @@ impl World<'_> {
     pub(crate) async fn learn_for(&mut self, step: &Step) -> Result<(), String> {
         self.names.texts.retain(|name, _| !model::is_address(name));
         let mut text = serde_json::to_string(&step.action).unwrap_or_default();
-        for file in step.action.files() {
+        for file in step.action.facts().reads {
             let manifests = self.scenario.manifests.get(file).into_iter().flatten();
             text.extend(manifests.map(|manifest| manifest.object.to_string()));
         }

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use model::Reach;
+use model::{Reach, Writes};
 
 use crate::reach;
-use crate::request::{Call, code};
+use crate::request::{Call, Who, code, json, said};
 use crate::settle::settle;
 use crate::wait::{Look, Wait};
 use crate::world::World;
+
+/// How long an object may take to go once it was deleted.
+const GOES: Duration = Duration::from_secs(20);
 
 /// Kinds that make pods, by the path of their collection.
 const WORKLOADS: [(&str, &str); 7] = [
@@ -31,56 +34,110 @@ impl World<'_> {
     }
 
     /// Takes the world away, unless it is kept: cluster-scoped objects and what runs always; namespaces where the
-    /// cluster outlives us.
-    pub(crate) async fn tidy(&mut self) {
+    /// cluster outlives us. Gives what is still there, each with the reason.
+    ///
+    /// A box whose API server or storage a step has broken may answer anything: it goes as a whole, and no other world is
+    /// tried on it.
+    pub(crate) async fn tidy(&mut self) -> Vec<String> {
         if self.lab.options.keep {
-            return;
+            return Vec::new();
         }
-        join_all(self.made.iter().rev().map(|path| self.lab.own.send(Call::delete(path.as_str())))).await;
-        self.end_pods().await;
+        let stays = !self.lab.cluster.facts().ephemeral;
+        let refused = self.end_objects(self.made.iter().rev()).await;
+        let mut left = self.end_pods().await;
         self.forget_files();
-        if !self.lab.cluster.facts().ephemeral {
-            join_all(self.namespaces.iter().map(|name| self.end_namespace(name))).await;
+        if stays {
+            left.extend(
+                join_all(self.namespaces.iter().map(|name| self.end_namespace(name))).await.into_iter().flatten(),
+            );
         }
-        if reach::of(self.scenario, self.name) == Reach::Cluster {
-            self.forget().await;
+        let is_wide = reach::of(self.scenario, self.name) == Reach::Cluster;
+        if is_wide {
+            left.extend(self.forget().await.err());
         }
+        // What a policy of the world kept from being deleted can go once that policy is forgotten.
+        left.extend(self.end_objects(refused.iter().map(|(path, _)| path)).await.into_iter().map(|(_, why)| why));
+        // In a box a namespace stays, and what waits for its end with it: no other world notices it by its name.
+        if stays || is_wide {
+            left.extend(join_all(self.made.iter().map(|path| self.goes(path))).await.into_iter().flatten());
+        }
+        let mut steps = self.scenario.scenario.steps_in(self.name);
+        let is_broken_up = steps.any(|step| step.action.facts().writes == Writes::Cluster);
+        if stays || !is_broken_up { left } else { Vec::new() }
+    }
+
+    /// Deletes objects: those that the API server does not delete, with the reason.
+    async fn end_objects(&self, paths: impl Iterator<Item = &String>) -> Vec<(String, String)> {
+        let one = async |path: &String| {
+            let why = delete(&self.lab.own, Call::delete(path.as_str()), path).await?;
+            Some((path.clone(), why))
+        };
+        join_all(paths.map(one)).await.into_iter().flatten().collect()
+    }
+
+    /// What is left of a deleted object, if it does not go: something has to finish with it first.
+    async fn goes(&self, path: &str) -> Option<String> {
+        let what = format!("{path} to go");
+        let wait = Wait { what: &what, within: GOES, every: Duration::from_millis(20) };
+        let gone = self.waiter.until(wait, async || {
+            let reply = self.lab.own.send(Call::get(path)).await.reply;
+            match (code(&reply), json(&reply)) {
+                (Some(404), _) => Look::Found(()),
+                (_, Some(object)) => Look::Not(format!("its finalizers {}", object["metadata"]["finalizers"])),
+                _ => Look::Not(said(&reply)),
+            }
+        });
+        gone.await.err()
     }
 
     /// Waits until the cluster has forgotten what reached beyond this world, so that the next one does not meet it.
-    async fn forget(&mut self) {
+    async fn forget(&mut self) -> Result<(), String> {
         let gone = |path: &String| self.history.iter().chain(&self.fresh).find(|touch| touch.path() == *path).cloned();
         let mut touches: Vec<_> = self.made.iter().filter_map(gone).collect();
+        // Of kinds that the world defined itself nothing has to be forgotten.
+        touches.retain(|touch| model::object_kind(&touch.resource.api_version(), &touch.resource.kind).is_some());
         touches.iter_mut().for_each(|touch| touch.object = None);
-        let _ = settle(&self.lab.canaries, self.lab.cluster.toolbox(), &self.waiter, &touches, &[]).await;
+        settle(&self.lab.canaries, self.lab.cluster.toolbox(), &self.waiter, &touches, &[]).await
     }
 
-    /// Deletes pods at once, and before them what would make them anew.
-    async fn end_pods(&self) {
+    /// Deletes pods at once, and before them what would make new ones.
+    async fn end_pods(&self) -> Vec<String> {
         let wrote = |kind: &str| self.history.iter().chain(&self.fresh).any(|touch| touch.resource.kind == kind);
         let makers: Vec<&str> = WORKLOADS.iter().filter(|(kind, _)| wrote(kind)).map(|(_, path)| *path).collect();
         if makers.is_empty() && !wrote("Pod") {
-            return;
+            return Vec::new();
         }
+        let mut left = Vec::new();
         for namespace in &self.namespaces {
             for path in makers.iter().copied().chain(["/api/v1/namespaces/{}/pods"]) {
-                let call = Call::delete(path.replace("{}", namespace));
-                self.lab.own.send(call.query("gracePeriodSeconds", "0").query("propagationPolicy", "Background")).await;
+                let path = path.replace("{}", namespace);
+                let call = Call::delete(path.as_str()).query("gracePeriodSeconds", "0");
+                left.extend(delete(&self.lab.own, call.query("propagationPolicy", "Background"), &path).await);
             }
         }
+        left
     }
 
-    async fn end_namespace(&self, name: &str) {
+    /// What is left of a namespace, if it does not go.
+    async fn end_namespace(&self, name: &str) -> Option<String> {
         let path = format!("/api/v1/namespaces/{name}");
         self.lab.own.send(Call::delete(path.as_str())).await;
         let what = format!("namespace {name} to go");
         let wait = Wait { what: &what, within: Duration::from_secs(120), every: Duration::from_millis(200) };
-        let _ = self
+        let gone = self
             .waiter
             .until(wait, async || match code(&self.lab.own.send(Call::get(path.as_str())).await.reply) {
                 Some(404) => Look::Found(()),
                 other => Look::Not(format!("{other:?}")),
             })
             .await;
+        gone.err()
     }
+}
+
+/// What is left of an object, or of a collection, if the API server does not delete it.
+async fn delete(own: &Who, call: Call, path: &str) -> Option<String> {
+    let reply = own.send(call).await.reply;
+    let is_gone = matches!(code(&reply), Some(200..=299 | 404));
+    (!is_gone).then(|| format!("{path} was not deleted: {}", said(&reply)))
 }

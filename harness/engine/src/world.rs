@@ -62,7 +62,7 @@ pub(crate) struct World<'a> {
     pub(crate) images: HashMap<ImageName, Arc<Image>>,
     /// How many signatures of each kind it has had that are made once for all.
     pub(crate) ordered: HashMap<Order, usize>,
-    /// When the last certificate will be over that was made to be soon over.
+    /// When the last short-lived certificate expires.
     pub(crate) over: Option<OffsetDateTime>,
     /// Its turn to do something.
     pub(crate) turn: Turn,
@@ -133,7 +133,9 @@ impl<'a> World<'a> {
                 WorldOutcome::Broken { why }
             }
         };
-        self.tidy().await;
+        for what in self.tidy().await {
+            self.lab.tell(Event::LeftBehind { id: id.clone(), world: world.clone(), what });
+        }
         self.lab.tell(Event::WorldDone { id, world, outcome: outcome.clone() });
         outcome
     }

@@ -9,10 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{AgentLook, Delivered};
-use crate::image::{
-    Attach, Attest, Build, Copy, ImageName, Predicate, Sbom, Scan, Sign, Spoil, Tamper, TrustedRoot, Verify,
-};
-use crate::keeping::{CanaryMatch, Encrypt, Followed, Kms, Leak, Process, Rewrite, Rotate, Transplant};
+use crate::image::{Attach, Attest, Build, Copy, ImageName, Sbom, Scan, Sign, Spoil, Tamper, Verify};
+use crate::keeping::{CanaryMatch, Encrypt, Followed, Kms, Process, Rewrite, Rotate, Transplant};
 use crate::node::{Node, NodeMatch};
 use crate::wire::{Held, Hold, Wire};
 
@@ -173,58 +171,6 @@ pub enum Action {
     Agent(AgentLook),
     /// Whether every event of a source was taken by a manager; the detail counts what is missing, twice, or late.
     Delivered(Delivered),
-}
-
-impl Action {
-    /// The files of the scenario that this action reads.
-    #[must_use]
-    pub fn files(&self) -> Vec<&str> {
-        match self {
-            Self::Create(file) | Self::Apply(file) | Self::Update(file) => vec![file],
-            Self::Patch { with, .. } | Self::EphemeralContainer { with, .. } => vec![with],
-            _ => Vec::new(),
-        }
-    }
-
-    /// The files of the scenario that this action takes as they are, whatever they hold.
-    #[must_use]
-    pub fn texts(&self) -> Vec<&str> {
-        match self {
-            Self::Build(build) => build.files.values().map(String::as_str).collect(),
-            Self::Encrypt(Encrypt { with, .. }) => vec![with],
-            Self::Attest(Attest { predicate: Predicate::File(file), .. }) => vec![file],
-            Self::Verify(Verify { root: TrustedRoot::File(file), .. }) => vec![file],
-            _ => Vec::new(),
-        }
-    }
-
-    /// Whether it reaches past the API server, which only a box lets it do.
-    #[must_use]
-    pub fn needs_a_box(&self) -> bool {
-        let looks_inside = matches!(
-            self,
-            Self::Seen(Record::Canary(CanaryMatch {
-                place: Leak::Store(_) | Leak::StoreFiles | Leak::Snapshot(_) | Leak::ComponentLog(_),
-                ..
-            }))
-        );
-        let kept = matches!(self, Self::Store(_) | Self::Transplant(_) | Self::Snapshot(_));
-        looks_inside || kept || self.changes_the_cluster()
-    }
-
-    /// Whether it changes the cluster itself, so that no other world can be tried on it, before or after.
-    #[must_use]
-    pub fn changes_the_cluster(&self) -> bool {
-        matches!(
-            self,
-            Self::Encrypt(_)
-                | Self::Rewrite(Rewrite { killed_after: Some(_) })
-                | Self::Process(_)
-                | Self::Node(_)
-                | Self::Kms(_)
-                | Self::Restore(_)
-        )
-    }
 }
 
 /// The format of a patch.

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Answer, At};
 
-/// An attempt that fails at one stage for one reason counts once it failed so three times in a row,
+/// A failure counts once it happened this many times in a row, at one stage and for one reason.
 const IN_A_ROW: u64 = 3;
 
-/// and for so long: a pod that is being replaced may hold its key a moment longer.
+/// And it has to last this long: a pod that is being replaced may hold its key a moment longer.
 const LASTING: Duration = Duration::from_secs(5);
 
 /// So many answers of a manager that lets an agent in, and takes none of its events, are enough.
@@ -111,7 +111,8 @@ impl AgentState {
         let values: BTreeMap<&str, &str> =
             pairs.filter_map(|(key, value)| Some((key, value.strip_suffix('\'')?))).collect();
         let value = |key: &str| values.get(key).copied().ok_or(format!("the agent's state has no `{key}`"));
-        let number = |key: &str| value(key)?.parse().map_err(|_| format!("`{key}` of the agent's state is no number"));
+        let number =
+            |key: &str| value(key)?.parse().map_err(|_| format!("`{key}` of the agent's state is not a number"));
         let stage = match value("stage")? {
             "" => None,
             "dns" => Some(At::Dns),

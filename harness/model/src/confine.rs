@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::kinds::{Isolation, object_kind};
+
 /// How far an object reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -14,61 +16,31 @@ pub enum Reach {
 const MARK: &str = "$(namespace)";
 const OWN_NAMESPACE: &str = "kubernetes.io/metadata.name";
 
-/// How far `object`, as its author wrote it, reaches. In doubt, it is [`Reach::Cluster`].
+/// How far `object`, as its author wrote it, reaches. In doubt, and of a kind that is not known, it is [`Reach::Cluster`].
 ///
 /// Namespaced kinds are confined when their namespace is one of the world's. Of the cluster-scoped kinds, those that say
 /// themselves whom they concern are confined if that is only the world's namespace.
 #[must_use]
 pub fn reach(object: &Value) -> Reach {
-    let kind = object["kind"].as_str().unwrap_or_default();
+    let text = |key: &str| object[key].as_str().unwrap_or_default();
+    let Some(kind) = object_kind(text("apiVersion"), text("kind")) else { return Reach::Cluster };
     let named = is_ours(&object["metadata"]["name"]);
-    let confined = match kind {
-        "Namespace" => named,
-        "ClusterRole" => named && collects_only_ours(object) && !feeds_aggregation(object),
-        "ClusterRoleBinding" => named && all(&object["subjects"], subject_is_ours),
-        "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => named,
-        "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => {
-            named && selects_only_us(&object["spec"]["matchResources"])
-        }
-        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => {
-            named && all(&object["webhooks"], selects_only_us)
-        }
-        "ClusterPolicy" => named && rules_match_only_us(object),
-        "ImageValidatingPolicy" | "ValidatingPolicy" => named && selects_only_us(&object["spec"]["matchConstraints"]),
-        "ClusterImagePolicy" => named && all(&object["spec"]["images"], |image| is_our_image(&image["glob"])),
-        "TrustRoot" => named,
-        "ClusterExternalSecret" => named && goes_only_to_us(&object["spec"]),
-        kind if CLUSTER_SCOPED.contains(&kind) => named && INERT.contains(&kind),
-        _ => object["metadata"].get("namespace").is_none_or(is_ours),
+    let confined = match kind.isolation {
+        Isolation::Namespace => object["metadata"].get("namespace").is_none_or(is_ours),
+        Isolation::Name => named,
+        Isolation::Never => false,
+        Isolation::Question => true,
+        Isolation::ClusterRole => named && collects_only_ours(object) && !feeds_aggregation(object),
+        Isolation::ClusterRoleBinding => named && all(&object["subjects"], subject_is_ours),
+        Isolation::PolicyBinding => named && selects_only_us(&object["spec"]["matchResources"]),
+        Isolation::Webhooks => named && all(&object["webhooks"], selects_only_us),
+        Isolation::KyvernoRules => named && rules_match_only_us(object),
+        Isolation::KyvernoConstraints => named && selects_only_us(&object["spec"]["matchConstraints"]),
+        Isolation::ImageGlobs => named && all(&object["spec"]["images"], |image| is_our_image(&image["glob"])),
+        Isolation::ClusterExternalSecret => named && goes_only_to_us(&object["spec"]),
     };
     if confined { Reach::Confined } else { Reach::Cluster }
 }
-
-/// Kinds without a namespace that this module must not take for namespaced ones.
-const CLUSTER_SCOPED: [&str; 12] = [
-    "Node",
-    "PersistentVolume",
-    "StorageClass",
-    "PriorityClass",
-    "RuntimeClass",
-    "CertificateSigningRequest",
-    "CustomResourceDefinition",
-    "APIService",
-    "FlowSchema",
-    "PriorityLevelConfiguration",
-    "IngressClass",
-    "ClusterSecretStore",
-];
-
-/// Of those, the ones that do nothing until an object names them.
-const INERT: [&str; 6] = [
-    "PersistentVolume",
-    "StorageClass",
-    "PriorityClass",
-    "RuntimeClass",
-    "CertificateSigningRequest",
-    "ClusterSecretStore",
-];
 
 fn is_ours(name: &Value) -> bool {
     name.as_str().is_some_and(|name| name.contains(MARK))

@@ -34,7 +34,7 @@ impl FromStr for ImageName {
         if good(name) && good(tag) && name != "probe" {
             Ok(Self { name: name.into(), tag: tag.into() })
         } else {
-            Err(format!("`{text}` is no image's name: write NAME or NAME:TAG in lower case, and not `probe`"))
+            Err(format!("`{text}` is not an image name: write NAME or NAME:TAG in lower case, and not `probe`"))
         }
     }
 }

@@ -12,8 +12,10 @@ mod answer;
 mod canary;
 mod confine;
 mod error;
+mod facts;
 mod image;
 mod keeping;
+mod kinds;
 pub mod library;
 mod lint;
 mod manifest;
@@ -23,6 +25,7 @@ mod node;
 mod nodeless;
 mod outcome;
 mod read;
+mod reference;
 mod reply;
 mod scenario;
 mod schema;
@@ -37,6 +40,7 @@ pub use answer::{Answer, At, By, Verdict, Why};
 pub use canary::{conceal_canary, find_canary};
 pub use confine::{Reach, reach};
 pub use error::{Error, Place};
+pub use facts::{ActionFacts, Writes};
 pub use image::{
     Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, Fault, ImageName, Predicate, Sbom, SbomFormat,
     Scan, Severity, Sign, SignatureFormat, Signer, Spoil, Tamper, Trust, TrustedRoot, Verifier, Verify,
@@ -44,6 +48,7 @@ pub use image::{
 pub use keeping::{
     CanaryMatch, Encrypt, Followed, Kms, KmsCall, Leak, Process, Rewrite, Rotate, Seal, Takeover, Transplant, Watched,
 };
+pub use kinds::{Barrier, Isolation, OBJECT_KINDS, ObjectKind, object_kind, object_kind_called};
 pub use library::{Library, Loaded};
 pub use lint::{Finding, lint};
 pub use manifest::Manifest;
@@ -53,6 +58,7 @@ pub use node::{Node, NodeMatch, Ready};
 pub use nodeless::needs_no_node;
 pub use outcome::{Cell, CellStatus, Detail, Outcome, WorldOutcome};
 pub use read::{read, read_message};
+pub use reference::scenario_reference;
 pub use reply::{Asked, Body, Reply};
 pub use scenario::{Expect, Format, Identity, Impersonate, Scenario, Step, World};
 pub use schema::scenario_schema;

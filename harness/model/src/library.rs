@@ -105,7 +105,7 @@ impl Loaded {
         let shapes = worlds.clone().filter_map(|world| world.cluster.as_ref()).chain(&self.scenario.cluster);
         let names = worlds
             .flat_map(|world| world.apply.iter().map(String::as_str))
-            .chain(self.scenario.steps.iter().flat_map(|step| step.action.files()))
+            .chain(self.scenario.steps.iter().flat_map(|step| step.action.facts().reads))
             .chain(self.texts())
             .chain(shapes.flat_map(shape_files));
         let mut seen = Vec::new();
@@ -119,7 +119,7 @@ impl Loaded {
 
     /// The files that steps take as they are, whatever they hold.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.scenario.steps.iter().flat_map(|step| step.action.texts())
+        self.scenario.steps.iter().flat_map(|step| step.action.facts().texts)
     }
 
     /// The text of one of its files, as it was written.

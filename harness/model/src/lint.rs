@@ -8,6 +8,7 @@ use crate::{Action, Loaded, Manifest, Record, Step, World};
 
 mod images;
 mod keeping;
+mod kinds;
 mod nodes;
 mod wire;
 
@@ -127,7 +128,7 @@ impl Notes<'_> {
                     self.say(&at, what, "drop it from `expect-in`, or from the world's `omit`");
                 }
                 for world in each.keys().filter(|world| !scenario.worlds.contains_key(*world)) {
-                    let what = format!("step `{}` expects something in `{world}`, which is no world", step.id);
+                    let what = format!("step `{}` expects something in `{world}`, which is not a world", step.id);
                     self.say(&at, what, "correct the name, or add the world");
                 }
             }
@@ -159,7 +160,7 @@ impl Notes<'_> {
             self.say("scenario:", format!("the file `{name}` is not used"), hint);
         }
         for step in &self.loaded.scenario.steps {
-            for file in step.action.files() {
+            for file in step.action.facts().reads {
                 let many = self.loaded.manifests.get(file).is_some_and(|all| all.len() != 1);
                 if many {
                     let what = format!("`{file}` holds several objects, and step `{}` sends one", step.id);
@@ -183,6 +184,7 @@ impl Notes<'_> {
                 self.say(file, format!("an object in `{file}` {fault}"), hint);
             }
         }
+        self.kinds();
     }
 
     fn placeholders(&mut self) {

@@ -29,9 +29,9 @@ impl Manifest {
         if !text("apiVersion") || !text("kind") {
             Some("names no `apiVersion` and `kind`")
         } else if !mapping(metadata) {
-            Some("has a `metadata` that is no mapping")
+            Some("has a `metadata` that is not a mapping")
         } else if !mapping(&metadata["labels"]) || !mapping(&metadata["annotations"]) {
-            Some("has labels or annotations that are no mapping")
+            Some("has labels or annotations that are not a mapping")
         } else {
             None
         }

@@ -22,29 +22,34 @@ pub struct Mutant {
 }
 
 /// `loaded` with those worlds instead of its own that lack one control each; their intents are those of the whole world.
+/// With `whole`, the worlds that have the controls are there as well, under their own names.
 ///
 /// What `bare` has as well is no control, and a world that is declared ineffective has none that could matter. A file
 /// with a namespace in which other objects of the world live is none by itself.
 #[must_use]
-pub fn mutants(loaded: &Loaded) -> (Loaded, Vec<Mutant>) {
+pub fn mutants(loaded: &Loaded, whole: bool) -> (Loaded, Vec<Mutant>) {
     let bare = loaded.scenario.worlds.get("bare").cloned().unwrap_or_default();
     let (mut worlds, mut found) = (IndexMap::new(), Vec::new());
     let controlled = loaded.scenario.worlds.iter().filter(|(name, world)| *name != "bare" && !world.ineffective);
     for (of, world) in controlled {
-        let pair = Pair { loaded, bare: &bare, world };
+        let (pair, before) = (Pair { loaded, bare: &bare, world }, found.len());
         for (without, world) in pair.without_files().chain(pair.without_cluster()).chain(pair.without_steps()) {
             let name = format!("without-{}", found.len());
             worlds.insert(name.clone(), world);
             found.push(Mutant { world: name, of: of.clone(), without });
         }
+        if whole && found.len() > before {
+            worlds.insert(of.clone(), world.clone());
+        }
     }
     let mut scenario = loaded.clone();
-    scenario.scenario.worlds = worlds;
     for each in scenario.scenario.steps.iter_mut().filter_map(|step| step.expect_in.as_mut()) {
         // A step that is put back has an intent in `bare` alone.
-        let intended = |one: &Mutant| Some((one.world.clone(), each.get(&one.of).or(each.get("bare"))?.clone()));
-        *each = found.iter().filter_map(intended).collect();
+        let of_mutant = |one: &Mutant| Some((one.world.clone(), each.get(&one.of).or(each.get("bare"))?.clone()));
+        let of_whole = |(name, _): (&String, &World)| Some((name.clone(), each.get(name)?.clone()));
+        *each = found.iter().filter_map(of_mutant).chain(worlds.iter().filter_map(of_whole)).collect();
     }
+    scenario.scenario.worlds = worlds;
     (scenario, found)
 }
 

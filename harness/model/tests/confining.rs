@@ -1,7 +1,17 @@
 //! What other worlds could notice runs alone.
 
-use model::{Reach, reach};
+use model::{OBJECT_KINDS, Reach};
 use serde_json::{Value, json};
+
+/// How far an object reaches whose group is that of its kind.
+fn reach(object: &Value) -> Reach {
+    let mut object = object.clone();
+    if let Some(kind) = OBJECT_KINDS.iter().find(|kind| object["kind"] == kind.kind) {
+        let version = if kind.group.is_empty() { "v1".into() } else { format!("{}/v1", kind.group) };
+        object["apiVersion"] = version.into();
+    }
+    model::reach(&object)
+}
 
 fn binding(selector: Value) -> Value {
     json!({"kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": "b-$(namespace)"},

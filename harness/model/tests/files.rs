@@ -117,7 +117,7 @@ fn what_would_pass_by_accident_is_found() {
         (GOOD.replace("id: look", "id: bad-pod"), "used twice"),
         (GOOD.replace("$(namespace)", "$(name)"), "`$(name)` is not a placeholder"),
         (GOOD.replace("{ bare: admitted, ", "{ "), "intends nothing in world `bare`"),
-        (GOOD.replace("{ bare: admitted, ", "{ bare: admitted, other: admitted, "), "which is no world"),
+        (GOOD.replace("{ bare: admitted, ", "{ bare: admitted, other: admitted, "), "which is not a world"),
         (GOOD.replace("    expect: admitted\n", ""), "expects nothing"),
         (GOOD.replace("{ apply: [namespace.yaml] }", "{}"), "under another name"),
         (GOOD.replace("get: namespace/$(namespace)", "path: metrics"), "`metrics` is not a path"),
@@ -128,7 +128,7 @@ fn what_would_pass_by_accident_is_found() {
             "`metadata` is not a JSON pointer",
         ),
         (GOOD.replace("bare", "bear"), "no world is named `bare`"),
-        (GOOD.replace("worlds:", "cluster: { nodes: 4 }\nworlds:"), "4 nodes cannot be had"),
+        (GOOD.replace("worlds:", "cluster: { nodes: 4 }\nworlds:"), "4 nodes is not supported"),
     ] {
         let all = findings(&broken);
         assert!(all.iter().any(|what| what.contains(wanted)), "{wanted}: {all:?}");
@@ -164,13 +164,17 @@ fn each_control_can_be_taken_out() {
     let two = GOOD.replace("[namespace.yaml]", "[namespace.yaml, role.yaml]");
     let dir = folder(&two.replace("bare: {}", "bare: { apply: [role.yaml] }"));
     let loaded = open(dir.path()).unwrap();
-    let (without, found) = mutants(&loaded);
+    let (without, found) = mutants(&loaded, false);
     let taken: Vec<_> = found.iter().map(|one| (one.of.as_str(), one.without.as_str())).collect();
     assert_eq!(taken, [("labelled", "namespace.yaml")]);
     assert_eq!(without.scenario.worlds.len(), 1);
     assert_eq!(without.scenario.worlds[&found[0].world].apply, ["role.yaml"]);
     let denied = without.scenario.steps[0].intended(&found[0].world);
     assert!(matches!(denied, Some(Answer::Denied { .. })), "the intent stays: {denied:?}");
+    let (both, _) = mutants(&loaded, true);
+    assert_eq!(both.scenario.worlds.keys().collect::<Vec<_>>(), [&found[0].world, "labelled"]);
+    assert_eq!(both.scenario.worlds["labelled"], loaded.scenario.worlds["labelled"]);
+    assert_eq!(both.scenario.steps[0].intended("labelled"), denied);
 }
 
 /// What a world has instead of something in `bare` is put back, so that its steps still find what they ask.
@@ -193,7 +197,7 @@ steps:
     fs::write(home.join("pod-other.yaml"), POD.replace("name: c,", "name: d,")).unwrap();
     fs::write(home.join("elsewhere.yaml"), NAMESPACE.replace("$(namespace)", "elsewhere")).unwrap();
     fs::write(home.join("cm.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n").unwrap();
-    let (without, found) = mutants(&open(dir.path()).unwrap());
+    let (without, found) = mutants(&open(dir.path()).unwrap(), false);
     let taken: Vec<_> = found.iter().map(|one| one.without.as_str()).collect();
     assert_eq!(taken, ["pod-other.yaml (instead: pod.yaml)", "step other-later (instead: later)"]);
     let [file, step] = [0, 1].map(|at: usize| &without.scenario.worlds[&found[at].world]);
@@ -202,6 +206,26 @@ steps:
         (&["pod.yaml", "elsewhere.yaml"].map(String::from)[..], &["later".to_owned()][..])
     );
     assert_eq!((step.apply[0].as_str(), step.omit.as_slice()), ("pod-other.yaml", &["other-later".to_owned()][..]));
+}
+
+/// A control that nobody knows how to wait for is refused, unless the API server is meant to turn its type down.
+#[test]
+fn kinds_that_are_not_known_are_refused() {
+    let text = GOOD.replace("{ get: namespace/$(namespace) }", "{ create: other.yaml }");
+    let other = |scenario: &str, object: &str| {
+        let dir = folder(scenario);
+        fs::write(dir.path().join("area/name/other.yaml"), object).unwrap();
+        let all = lint(&open(dir.path()).unwrap());
+        all.into_iter().map(|finding| finding.what).collect::<Vec<_>>()
+    };
+    let widget = "apiVersion: shop.example/v1\nkind: Widget\nmetadata: {name: w}\n";
+    let unknown = ["`other.yaml` holds a Widget, a kind that Gauntlet does not know"];
+    assert_eq!(other(&text, widget), unknown);
+    let turned_down = text.replace("other.yaml }\n    expect: admitted", "other.yaml }\n    expect: invalid");
+    assert_eq!(other(&turned_down, widget), Vec::<String>::new());
+    let labelled = "{ label: { target: widgets.shop.example/w, set: { a: b } } }";
+    let named = other(&GOOD.replace("{ get: namespace/$(namespace) }", labelled), "");
+    assert!(named.contains(&"`widgets.shop.example` is not a kind that Gauntlet knows".to_owned()), "{named:?}");
 }
 
 /// A document that would grow without bound is refused, not expanded.

@@ -32,7 +32,7 @@ pub enum Error {
         pinned: String,
     },
     /// A tool is missing from the machine.
-    #[error("`{tool}` is not there: it is needed to {purpose}")]
+    #[error("`{tool}` not found (needed to {purpose})")]
     MissingTool {
         /// The program's name.
         tool: &'static str,
@@ -66,8 +66,8 @@ pub enum Error {
     /// Not a name for a box.
     #[error("`{0}` is not a name for a box")]
     BadName(String),
-    /// Something in the shape cannot be had.
-    #[error("the cluster's shape cannot be had: {0}")]
+    /// A setting that is not supported.
+    #[error("unsupported cluster configuration: {0}")]
     BadShape(String),
     /// A box of that name is up, or is being started or taken down.
     #[error("a box named `{0}` is already up")]
@@ -75,8 +75,8 @@ pub enum Error {
     /// No box of that name is up.
     #[error("no box named `{0}` is up")]
     NoSuchBox(String),
-    /// A box that lives on without its caller takes no orders for its processes.
-    #[error("the box `{0}` is not attached: it takes no orders for its processes")]
+    /// The processes of a detached box cannot be controlled.
+    #[error("box `{0}` is detached: its processes cannot be controlled")]
     NotAttached(String),
     /// A box never had a process of that name.
     #[error("the box `{name}` has no process `{process}`")]
@@ -164,7 +164,7 @@ impl Error {
             Self::NameTaken(name) => Some(format!("take it down with `gauntlet down {name}`, or choose another name")),
             Self::NoSuchBox(_) => Some("`gauntlet up` starts one".into()),
             Self::BadName(_) => Some("1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit".into()),
-            Self::Archive { .. } => Some("make it anew with `gauntlet components export FILE`".into()),
+            Self::Archive { .. } => Some("make it again with `gauntlet components export FILE`".into()),
             Self::File { source, path, .. } if busy(source) && path.starts_with("/sys/fs/cgroup") => {
                 Some("in a container, first move its processes out of the root control group into one below it".into())
             }

@@ -30,7 +30,7 @@ pub fn start(cache: &Cache, spec: &Spec, attached: bool, progress: &mut dyn FnMu
         return Err(Error::BadShape(format!("{} nodes; a box has {MOST} at the most", spec.shape.nodes)));
     }
     if let Some(name) = spec.shape.kms.iter().find(|name| names::check(name).is_err()) {
-        return Err(Error::BadShape(format!("`{name}` is no name for a key management plugin")));
+        return Err(Error::BadShape(format!("`{name}` is not a name for a key management plugin")));
     }
     if spec.shape.dual_stack && !Path::new("/proc/sys/net/ipv6").exists() {
         return Err(Error::BadShape("this kernel has no IPv6, or was told to do without".into()));

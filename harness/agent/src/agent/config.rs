@@ -97,7 +97,7 @@ impl FromStr for Begin {
             "at-once" => Ok(Self::AtOnce),
             "connected" => Ok(Self::Connected),
             "away" => Ok(Self::Away),
-            _ => Err(format!("`{text}` is no beginning: write at-once, connected or away")),
+            _ => Err(format!("`{text}` is not a beginning: write at-once, connected or away")),
         }
     }
 }

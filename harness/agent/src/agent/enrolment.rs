@@ -127,7 +127,7 @@ impl Agent {
         })?;
         self.log.info("Waiting for server reply");
         let mut said = Vec::new();
-        // A manager that closes without saying so in TLS has said all the same.
+        // A missing close_notify is not an error.
         if let Err(fault) = tls.take(LONGEST_LINE).read_to_end(&mut said)
             && let Some(refusal) = tls_error(&fault).and_then(tls::refusal)
         {

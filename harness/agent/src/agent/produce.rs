@@ -32,7 +32,7 @@ impl Agent {
             self.push((1..=live.events).map(event));
             return;
         }
-        // Late slots are made up for: an event that was due is an event.
+        // Missed slots are caught up: an event that was due is sent.
         let start = Instant::now();
         for number in 1..=live.events {
             let due = std::time::Duration::from_secs_f64((number - 1) as f64 / live.rate);

@@ -130,7 +130,7 @@ const ACTION_FILES: [Files; 15] =
 
 /// Files of the engine's four folders that every scenario goes through, or that cannot be told from those.
 #[cfg(test)]
-pub(super) const COMMON: [&str; 23] = [
+pub(super) const COMMON: [&str; 25] = [
     "harness/engine/src/actions/image/mod.rs",
     "harness/engine/src/actions/image/sign.rs",
     "harness/engine/src/actions/keeping/kms.rs",
@@ -143,10 +143,12 @@ pub(super) const COMMON: [&str; 23] = [
     "harness/engine/src/seen/metric.rs",
     "harness/engine/src/seen/mod.rs",
     "harness/engine/src/settle/canaries.rs",
+    "harness/engine/src/settle/limits.rs",
     "harness/engine/src/settle/mod.rs",
     "harness/engine/src/settle/network.rs",
     "harness/engine/src/settle/plan.rs",
     "harness/engine/src/settle/policy.rs",
+    "harness/engine/src/settle/priority.rs",
     "harness/engine/src/settle/rbac.rs",
     "harness/engine/src/settle/status.rs",
     "harness/engine/src/settle/token.rs",

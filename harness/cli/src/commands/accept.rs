@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Accept) -> Result<Exit, Fault> {
 
 fn ask(many: usize) -> Result<bool, Fault> {
     if !ui::can_ask() {
-        return Err(Fault::usage("nobody is there to answer whether to accept this")
+        return Err(Fault::usage("cannot ask whether to accept this: there is no terminal")
             .hint("after looking at the diff: `gauntlet accept --yes`, with the ids"));
     }
     Ok(ui::ask(&format!("Accept {}?", count(many, "outcome"))))

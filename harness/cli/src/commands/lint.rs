@@ -43,7 +43,7 @@ pub(crate) fn good(found: &Found, choice: &Choice, part: Option<Part>) -> Result
         ui::note("");
     }
     Err(Fault::usage(format!("{} in {}", count(faults.len(), "finding"), count(ids.len(), "scenario")))
-        .hint("nothing was started; mend the scenarios first"))
+        .hint("nothing was started; fix the scenarios first"))
 }
 
 fn unreadable(error: &model::Error) -> Fault {

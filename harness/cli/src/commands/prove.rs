@@ -23,7 +23,7 @@ use crate::{folders, interrupt, ui};
 pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
     let began = Instant::now();
     let chosen = lint::good(&folders::find(&args.folders)?, &args.choice, None)?;
-    let (scenarios, controls): (Vec<Arc<Loaded>>, Vec<(String, Mutant)>) = without(&chosen);
+    let (scenarios, controls): (Vec<Arc<Loaded>>, Vec<(String, Mutant)>) = without(&chosen, !args.whole_passed);
     if controls.is_empty() && args.choice.may_be_empty() {
         ui::say("no control to take out");
         return Ok(Exit::Passed);
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
     job.board.clear();
     let ran = ran?;
     let outcomes = ran.outcomes.into_iter().map(|(id, world, outcome)| ((id, world), outcome)).collect();
-    let Tally { matter, idle, undecided } = report(&controls, &outcomes);
+    let Tally { matter, idle, undecided } = report(&controls, &outcomes, !args.whole_passed);
     ui::say(&format!(
         "{}, {}: {matter} matter, {idle} idle, {undecided} undecided; {}",
         count(scenarios.len(), "scenario"),
@@ -53,6 +53,9 @@ pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
     if let Some(fault) = ran.faults.into_iter().next() {
         return Err(fault);
     }
+    if !ran.left.is_empty() {
+        return Err(Fault::new(Exit::Leaked, format!("worlds left something behind:\n  {}", ran.left.join("\n  "))));
+    }
     Ok(match (idle, undecided) {
         (0, 0) => Exit::Passed,
         (0, _) => Exit::Broken,
@@ -60,11 +63,11 @@ pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
     })
 }
 
-/// The scenarios without their controls, and each control with its scenario's id.
-fn without(chosen: &[Loaded]) -> (Vec<Arc<Loaded>>, Vec<(String, Mutant)>) {
+/// The scenarios without their controls, with `whole` their worlds with them as well, and each control with its scenario's id.
+fn without(chosen: &[Loaded], whole: bool) -> (Vec<Arc<Loaded>>, Vec<(String, Mutant)>) {
     let (mut scenarios, mut controls) = (Vec::new(), Vec::new());
     for loaded in chosen {
-        let (scenario, each) = mutants(loaded);
+        let (scenario, each) = mutants(loaded, whole);
         if !each.is_empty() {
             scenarios.push(Arc::new(scenario));
             controls.extend(each.into_iter().map(|one| (loaded.id.clone(), one)));
@@ -93,10 +96,13 @@ enum Shown {
 }
 
 /// Says what became of each control.
-fn report(controls: &[(String, Mutant)], outcomes: &BTreeMap<(String, String), WorldOutcome>) -> Tally {
+fn report(controls: &[(String, Mutant)], outcomes: &BTreeMap<(String, String), WorldOutcome>, whole: bool) -> Tally {
     let mut tally = Tally::default();
     for (id, one) in controls {
-        let (count, word, by) = match shown(outcomes.get(&(id.clone(), one.world.clone()))) {
+        let outcome = |world: &String| outcomes.get(&(id.clone(), world.clone()));
+        let without = if whole { passes(outcome(&one.of)) } else { Ok(()) };
+        let without = without.map_or_else(Shown::Undecided, |()| shown(outcome(&one.world)));
+        let (count, word, by) = match without {
             Shown::Matters(by) => (&mut tally.matter, "matters", by),
             Shown::Idle => (&mut tally.idle, "idle", "every step is as intended without it".to_owned()),
             Shown::Undecided(why) => (&mut tally.undecided, "undecided", why),
@@ -105,6 +111,14 @@ fn report(controls: &[(String, Mutant)], outcomes: &BTreeMap<(String, String), W
         ui::say(&format!("{word:<9} {id} · {} without {}: {by}", one.of, one.without));
     }
     tally
+}
+
+/// Whether the world with its control is as intended: what is otherwise without it is only then on account of the control.
+fn passes(whole: Option<&WorldOutcome>) -> Result<(), String> {
+    match shown(whole) {
+        Shown::Idle => Ok(()),
+        Shown::Matters(seen) | Shown::Undecided(seen) => Err(format!("the world fails with it, too: {seen}")),
+    }
 }
 
 /// What the first step shows that is not as intended: where that one has no answer, later ones may only follow from it.
@@ -163,5 +177,8 @@ mod tests {
             assert!(matches!(shown(Some(&untried)), Shown::Undecided(_)));
         }
         assert!(matches!(shown(None), Shown::Undecided(_)));
+        assert_eq!(passes(Some(&tried(&[Verdict::Answered(Answer::Admitted)]))), Ok(()));
+        assert!(passes(Some(&tried(&[Verdict::Answered(Answer::Running)]))).is_err());
+        assert!(passes(None).is_err());
     }
 }

@@ -135,6 +135,7 @@ fn gather(chosen: &[Arc<Loaded>], ran: &mut Ran) -> Report {
         clusters: std::mem::take(&mut ran.facts),
         faults: std::mem::take(&mut ran.faults),
         kept: std::mem::take(&mut ran.kept),
+        leaked: std::mem::take(&mut ran.left),
         ..Report::default()
     }
 }

@@ -1,4 +1,4 @@
-//! `gauntlet schema`: the JSON schema of a scenario file.
+//! `gauntlet schema`: the JSON schema of a scenario file, and its reference for people.
 
 use crate::args::Schema;
 use crate::exit::Exit;
@@ -7,7 +7,7 @@ use crate::ui;
 
 /// Prints the schema, or writes it.
 pub(crate) fn run(args: &Schema) -> Result<Exit, Fault> {
-    let schema = model::scenario_schema();
+    let schema = if args.reference { model::scenario_reference() } else { model::scenario_schema() };
     match &args.write {
         None => ui::say(&schema),
         Some(file) => std::fs::write(file, schema)

@@ -57,7 +57,7 @@ fn text(loaded: &Loaded) -> Result<String, Fault> {
     }
     for step in &loaded.scenario.steps {
         out.push_str(&format!("\n# ===== step {}\n{}", step.id, intents(loaded, step)));
-        for file in step.action.files() {
+        for file in step.action.facts().reads {
             out.push_str(&manifest(loaded, file, &names)?);
         }
     }

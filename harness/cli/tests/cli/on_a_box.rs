@@ -25,7 +25,7 @@ fn on_one_box() {
     let spec = native::Spec { name, shape, launcher: GAUNTLET.into() };
     let running = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
     let recorded = new_then_passed(&running.kubeconfig);
-    let cases: [(&str, Case); 8] = [
+    let cases: [(&str, Case); 9] = [
         ("detail that changed differs", differs),
         ("an intent that is not met fails, and is never pending", fails),
         ("what cannot be tried is broken", broken),
@@ -33,6 +33,7 @@ fn on_one_box() {
         ("a shape of its own is skipped", skipped),
         ("reports for programs", reports),
         ("golden files on a full disk", full_disk),
+        ("an object that does not go is a leak", leaves),
         ("interrupted on a cluster that stays", interrupted),
     ];
     for (what, case) in cases {
@@ -102,6 +103,25 @@ fn differs(kubeconfig: &Path, recorded: &Scratch) {
     fs::write(golden(&scratch), text).unwrap();
     quick(&scratch, kubeconfig, &[]).passes(&["passed"]);
     assert!(!golden(&scratch).with_extension("snap.new").exists(), "what is pending goes once a run agrees");
+}
+
+fn leaves(kubeconfig: &Path, _: &Scratch) {
+    let scratch = Scratch::new();
+    let scenario = "scenario: v1
+why: Something else has to finish with it first.
+worlds: { bare: {} }
+steps:
+  - { id: make, do: { create: role.yaml }, expect: admitted }
+";
+    scratch.write("rbac/held", scenario);
+    let role = "apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: held-$(namespace), finalizers: [gauntlet.test/held] }
+";
+    fs::write(scratch.path("scenarios/rbac/held/role.yaml"), role).unwrap();
+    let ran = run(&scratch, kubeconfig, &[]);
+    assert_eq!(ran.code, Some(5), "{ran:#?}");
+    ran.says_in_order(&ran.out, &["leaked: rbac/held in bare: waited 20 s for /apis/rbac", "gauntlet.test/held"]);
 }
 
 fn fails(kubeconfig: &Path, _: &Scratch) {

@@ -185,7 +185,7 @@ impl World<'_> {
             return Ok(());
         }
         let reason = told.reason.clone().unwrap_or_default();
-        Err(format!("nobody blocks what does not answer: in pod {pod} itself, {to} is {} ({reason})", told.verdict()))
+        Err(format!("the target is down: from its own pod {pod}, {to} is {} ({reason})", told.verdict()))
     }
 
     /// The pods of the world and of the step, once whoever enforces policies knows them as they are.

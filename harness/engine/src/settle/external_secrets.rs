@@ -63,7 +63,7 @@ impl Kind {
         format!("/apis/{VERSION}/{place}{}", self.plural)
     }
 
-    /// Something to look at, of which nothing comes.
+    /// An object that the controller reconciles without any effect.
     fn canary(self, namespace: &str, name: &str) -> Value {
         let credentials = |more: Value| {
             let mut spec = json!({"provider": {"kubernetes": {"authRef": {"name": name, "key": "none"}}}});

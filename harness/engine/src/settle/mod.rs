@@ -19,15 +19,19 @@
 //! | SecretStore, ClusterSecretStore, ExternalSecret, ClusterExternalSecret of External Secrets Operator | one of each, once their own status is there | its controller has looked at it |
 //! | NetworkPolicy, a Namespace's labels, a Pod's labels, in a box that enforces | for a deletion a policy that selects nothing | every node's table was made with it |
 //! | a Pod that is deleted while a token is bound to it | one of each, deleted as well | its token is worth nothing |
+//! | LimitRange | one whose default is changed | a dry run comes back with the new default |
+//! | PriorityClass | one more | a dry run may name it |
 //! | ResourceQuota, PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
 
 mod canaries;
 mod external_secrets;
 mod kyverno;
+mod limits;
 mod network;
 mod plan;
 mod policy;
 mod policy_controller;
+mod priority;
 mod rbac;
 mod status;
 mod token;

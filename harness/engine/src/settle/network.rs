@@ -16,6 +16,11 @@ const ENFORCED: [&str; 3] = ["NetworkPolicy", "Namespace", "Pod"];
 
 const API: &str = "/apis/networking.k8s.io/v1";
 
+/// Whether tables are made of this object.
+pub(super) fn is_enforced(touch: &Touch) -> bool {
+    ENFORCED.contains(&touch.resource.kind.as_str())
+}
+
 /// The waits for what was written. Another cluster's network does not say what it enforces: there is none.
 pub(super) fn touched<'a>(
     canaries: &'a Canaries,
@@ -23,8 +28,7 @@ pub(super) fn touched<'a>(
     waiter: &'a Waiter,
     touches: &'a [Touch],
 ) -> Result<Vec<Work<'a>>, String> {
-    let is_one = |touch: &&Touch| ENFORCED.contains(&touch.resource.kind.as_str());
-    let mut concerned = touches.iter().filter(is_one).peekable();
+    let mut concerned = touches.iter().filter(|touch| is_enforced(touch)).peekable();
     if concerned.peek().is_none() || toolbox.network_policy().map_err(|why| cluster::chain(&why))?.is_empty() {
         return Ok(Vec::new());
     }
@@ -37,8 +41,8 @@ pub(super) fn touched<'a>(
     Ok(works)
 }
 
-/// Waits until every node's table was made with these versions of these objects, or later ones. Objects of other kinds
-/// are none of its matter.
+/// Waits until every node's table was made with these versions of these objects, or later ones. Other kinds are
+/// ignored.
 pub(crate) async fn are_enforced(toolbox: Toolbox<'_>, waiter: &Waiter, objects: Vec<&Value>) -> Result<(), String> {
     let wanted = wanted(&objects);
     let wait = Wait { what: "network policies to be enforced", within: PATIENCE, every: Duration::from_millis(2) };

@@ -1,11 +1,16 @@
 //! Which canaries a batch of written objects asks for.
 
+use std::collections::BTreeSet;
+
 use cluster::Toolbox;
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, try_join_all};
+use model::Barrier;
 use serde_json::Value;
 
-use super::{Canaries, external_secrets, kyverno, network, policy, policy_controller, rbac, status, webhook};
+use super::{
+    Canaries, external_secrets, kyverno, limits, network, policy, policy_controller, priority, rbac, status, webhook,
+};
 use crate::discovery::Resource;
 use crate::wait::Waiter;
 
@@ -38,7 +43,7 @@ pub(crate) async fn settle(
     touches: &[Touch],
     history: &[Touch],
 ) -> Result<(), String> {
-    let mut works = plan(canaries, waiter, touches, history);
+    let mut works = plan(canaries, waiter, touches, history)?;
     if let Some(toolbox) = toolbox {
         works.extend(network::touched(canaries, toolbox, waiter, touches)?);
     }
@@ -52,45 +57,129 @@ pub(crate) async fn settle(
 /// One wait.
 pub(super) type Work<'a> = LocalBoxFuture<'a, Result<(), String>>;
 
-fn plan<'a>(canaries: &'a Canaries, waiter: &'a Waiter, touches: &'a [Touch], history: &'a [Touch]) -> Vec<Work<'a>> {
-    let last = |kinds: &[&str]| touches.iter().rev().find(|touch| kinds.contains(&touch.resource.kind.as_str()));
+fn plan<'a>(
+    canaries: &'a Canaries,
+    waiter: &'a Waiter,
+    touches: &'a [Touch],
+    history: &'a [Touch],
+) -> Result<Vec<Work<'a>>, String> {
+    let all: Vec<&Touch> = history.iter().chain(touches).collect();
+    let barriers = touches.iter().map(|touch| barrier(touch, &all)).collect::<Result<BTreeSet<Barrier>, String>>()?;
+    let last = |kind: &str| touches.iter().rev().find(|touch| touch.resource.kind == kind);
     let mut works: Vec<Work<'a>> = Vec::new();
-    if last(&["Role", "RoleBinding"]).is_some() {
-        works.push(rbac::roles(canaries, waiter).boxed_local());
-    }
-    if last(&["ClusterRole", "ClusterRoleBinding"]).is_some() {
-        // A role that is part of another says so, if at all, by labels that it may have lost.
-        let aggregated = touches.iter().chain(history).any(rbac::is_aggregation);
-        works.push(rbac::cluster_roles(canaries, waiter, aggregated).boxed_local());
+    for barrier in barriers {
+        match barrier {
+            // Parameters of a policy can be of any kind, so they are looked for below, whatever was written.
+            Barrier::AdmissionPolicies => {}
+            // The enforcers are those of a box: `network::touched`.
+            Barrier::NetworkTables | Barrier::Stored => {}
+            Barrier::Roles => works.push(rbac::roles(canaries, waiter).boxed_local()),
+            Barrier::ClusterRoles => {
+                // A role that is part of another says so, if at all, by labels that it may have lost.
+                let aggregated = touches.iter().chain(history).any(rbac::is_aggregation);
+                works.push(rbac::cluster_roles(canaries, waiter, aggregated).boxed_local());
+            }
+            Barrier::ValidatingWebhooks | Barrier::MutatingWebhooks => {
+                let kind = if barrier == Barrier::MutatingWebhooks { webhook::MUTATING } else { webhook::VALIDATING };
+                let object = last(kind.kind).and_then(|touch| touch.object.as_ref());
+                works.push(webhook::webhook(canaries, waiter, kind, object).boxed_local());
+            }
+            Barrier::NamespaceLabels => {
+                works.push(webhook::namespace_labels(canaries, waiter).boxed_local());
+                if kyverno::reads_labels(history) {
+                    works.push(kyverno::namespace_labels(canaries, waiter).boxed_local());
+                }
+            }
+            Barrier::LimitRanges => works.push(limits::limit_ranges(canaries, waiter).boxed_local()),
+            Barrier::PriorityClasses => works.push(priority::priority_classes(canaries, waiter).boxed_local()),
+            Barrier::OwnStatus => {
+                for touch in touches.iter().filter(|touch| touch.object.is_some()) {
+                    if let Some(done) = status::test(&touch.resource.kind) {
+                        works.push(status::own(canaries.own(), waiter, touch, done).boxed_local());
+                    }
+                }
+            }
+            Barrier::Kyverno => {
+                for kind in kyverno::concerned(touches) {
+                    works.push(kyverno::policies(canaries, waiter, kind, touches).boxed_local());
+                }
+            }
+            Barrier::ExternalSecrets => {
+                for kind in external_secrets::concerned(touches) {
+                    works.push(external_secrets::objects(canaries, waiter, kind, touches, history).boxed_local());
+                }
+            }
+            // Its settings count, too: `policy_controller::concerned`, below.
+            Barrier::PolicyController => {}
+        }
     }
     for control in policy::concerned(touches, history) {
         works.push(policy::policy(canaries, waiter, control).boxed_local());
-    }
-    for kind in [webhook::VALIDATING, webhook::MUTATING] {
-        if let Some(touch) = last(&[kind.kind]) {
-            works.push(webhook::webhook(canaries, waiter, kind, touch.object.as_ref()).boxed_local());
-        }
-    }
-    if last(&["Namespace"]).is_some() {
-        works.push(webhook::namespace_labels(canaries, waiter).boxed_local());
-        if kyverno::reads_labels(history) {
-            works.push(kyverno::namespace_labels(canaries, waiter).boxed_local());
-        }
-    }
-    for kind in kyverno::concerned(touches) {
-        works.push(kyverno::policies(canaries, waiter, kind, touches).boxed_local());
-    }
-    for kind in external_secrets::concerned(touches) {
-        works.push(external_secrets::objects(canaries, waiter, kind, touches, history).boxed_local());
     }
     let images = policy_controller::concerned(touches);
     if !images.is_empty() {
         works.push(policy_controller::policies(canaries, waiter, images).boxed_local());
     }
-    for touch in touches.iter().filter(|touch| touch.object.is_some()) {
-        if let Some(done) = status::test(&touch.resource.kind) {
-            works.push(status::own(canaries.own(), waiter, touch, done).boxed_local());
+    Ok(works)
+}
+
+/// What shows that this object is in force. What the world defined itself controls nothing.
+fn barrier(touch: &Touch, all: &[&Touch]) -> Result<Barrier, String> {
+    let Resource { group, kind, .. } = &touch.resource;
+    if let Some(known) = model::object_kind(&touch.resource.api_version(), kind) {
+        return Ok(known.barrier);
+    }
+    let definitions = all.iter().filter(|one| one.resource.kind == "CustomResourceDefinition");
+    let mut definitions = definitions.filter_map(|one| one.object.as_ref());
+    let is_own = definitions.any(|one| one["spec"]["group"] == **group && one["spec"]["names"]["kind"] == **kind);
+    is_own.then_some(Barrier::Stored).ok_or_else(|| format!("nothing is known that shows when a {kind} is in force"))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::OBJECT_KINDS;
+    use serde_json::json;
+
+    use super::*;
+
+    fn touch(group: &str, kind: &str) -> Touch {
+        let version = if group.is_empty() { "v1".into() } else { format!("{group}/v1") };
+        Touch { resource: Resource::guess(&version, kind), namespace: "n".into(), name: "x".into(), object: None }
+    }
+
+    /// A barrier that finds nothing to wait for would take a control for in force at once.
+    #[test]
+    fn every_kind_has_something_to_wait_for() {
+        for one in OBJECT_KINDS {
+            let touches = [touch(one.group, one.kind)];
+            assert_eq!(barrier(&touches[0], &[]), Ok(one.barrier));
+            let waits = match one.barrier {
+                Barrier::Kyverno => kyverno::concerned(&touches).len(),
+                Barrier::ExternalSecrets => external_secrets::concerned(&touches).len(),
+                Barrier::PolicyController => policy_controller::concerned(&touches).len(),
+                Barrier::AdmissionPolicies => policy::concerned(&touches, &[]).len(),
+                Barrier::OwnStatus => usize::from(status::test(one.kind).is_some()),
+                Barrier::NetworkTables => usize::from(network::is_enforced(&touches[0])),
+                Barrier::Stored
+                | Barrier::Roles
+                | Barrier::ClusterRoles
+                | Barrier::ValidatingWebhooks
+                | Barrier::MutatingWebhooks
+                | Barrier::NamespaceLabels
+                | Barrier::LimitRanges
+                | Barrier::PriorityClasses => 1,
+            };
+            assert_eq!(waits, 1, "{} {}", one.group, one.kind);
         }
     }
-    works
+
+    #[test]
+    fn what_nobody_knows_is_no_control_in_force() {
+        let widget = touch("shop.example", "Widget");
+        assert!(barrier(&widget, &[]).is_err());
+        let definition = json!({"spec": {"group": "shop.example", "names": {"kind": "Widget"}}});
+        let made = Touch { object: Some(definition), ..touch("apiextensions.k8s.io", "CustomResourceDefinition") };
+        assert_eq!(barrier(&widget, &[&made]), Ok(Barrier::Stored));
+        assert!(barrier(&touch("shop.example", "Gadget"), &[&made]).is_err());
+    }
 }

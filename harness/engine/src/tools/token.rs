@@ -21,7 +21,7 @@ const KEY: &str = "/run/gauntlet/pki/sa.key";
 pub(crate) async fn token(toolbox: Toolbox<'_>, home: &Path, token: &str, later: i64) -> Result<String, String> {
     let args = vec![KEY.to_owned()];
     let pem = must(toolbox, &Call { program: "cat", args, home }).await?.stdout;
-    moved(token, &pem, later).ok_or_else(|| "the token could not be dated anew".into())
+    moved(token, &pem, later).ok_or_else(|| "the token's dates could not be changed".into())
 }
 
 fn moved(token: &str, pem: &str, later: i64) -> Option<String> {

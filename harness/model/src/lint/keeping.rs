@@ -23,7 +23,7 @@ impl Notes<'_> {
     fn omitted(&mut self, name: &str, world: &World) {
         for id in &world.omit {
             if !self.loaded.scenario.steps.iter().any(|step| step.id == *id) {
-                let what = format!("world `{name}` leaves out `{id}`, which is no step");
+                let what = format!("world `{name}` leaves out `{id}`, which is not a step");
                 self.say(id, what, "name the id of a step");
             }
         }
@@ -178,7 +178,7 @@ mod tests {
             found,
             [
                 "step `b` expects something in `bare`, which leaves it out",
-                "world `bare` leaves out `x`, which is no step",
+                "world `bare` leaves out `x`, which is not a step",
             ]
         );
     }

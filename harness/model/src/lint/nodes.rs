@@ -16,7 +16,7 @@ impl Notes<'_> {
         let shapes = scenario.worlds.values().filter_map(|world| world.cluster.as_ref()).chain(&scenario.cluster);
         for nodes in shapes.map(|shape| shape.nodes).filter(|nodes| *nodes > MOST) {
             let hint = "a cluster has up to three nodes, and none where no pod has to run";
-            self.say("nodes:", format!("a cluster of {nodes} nodes cannot be had"), hint);
+            self.say("nodes:", format!("a cluster of {nodes} nodes is not supported"), hint);
         }
         for (name, world) in &scenario.worlds {
             self.named(name, world);
@@ -128,8 +128,10 @@ mod tests {
     #[test]
     fn the_first_node_is_left_alone_and_a_fourth_is_not_to_be_had() {
         let found = findings(&format!("cluster: {{ nodes: 4 }}\n{}", STEPS.replace("cut-off: node-2", "kill: node-1")));
-        let wanted =
-            ["a cluster of 4 nodes cannot be had", "step `b` does something to the node that the API server is beside"];
+        let wanted = [
+            "a cluster of 4 nodes is not supported",
+            "step `b` does something to the node that the API server is beside",
+        ];
         assert_eq!(found, wanted);
     }
 }

@@ -37,7 +37,7 @@ impl Notes<'_> {
     fn target(&mut self, step: &Step, to: &str, schemes: &[&str]) {
         let known = to.split_once("://").is_some_and(|(scheme, rest)| schemes.contains(&scheme) && !rest.is_empty());
         if !known {
-            let what = format!("step `{}` tries `{to}`, which is no target", step.id);
+            let what = format!("step `{}` tries `{to}`, which is not a target", step.id);
             self.say(to, what, format!("a target is SCHEME://HOST:PORT, with {}", schemes.join(", ")));
         }
     }
@@ -91,8 +91,8 @@ mod tests {
         assert_eq!(step("tcp://$(pod-ip:db):80", "", shut), Vec::<String>::new());
         let either = "expect-in: { bare: reached, shut: { blocked: { at: connect } } }";
         assert_eq!(step("tcp://db:80", "", either), Vec::<String>::new());
-        assert_eq!(step("db:80", "", either), ["step `a` tries `db:80`, which is no target"]);
-        assert_eq!(step("ssh://db:22", "", either), ["step `a` tries `ssh://db:22`, which is no target"]);
+        assert_eq!(step("db:80", "", either), ["step `a` tries `db:80`, which is not a target"]);
+        assert_eq!(step("ssh://db:22", "", either), ["step `a` tries `ssh://db:22`, which is not a target"]);
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
             found,
             [
                 "no step before `c` holds a connection `one` from `db`",
-                "step `d` tries `udp://db:80`, which is no target",
+                "step `d` tries `udp://db:80`, which is not a target",
             ]
         );
     }

@@ -90,7 +90,7 @@ impl Family {
 
     pub(super) fn order(&mut self, order: &Order) -> Result<(), Stop> {
         let Some((_, Some(stdin))) = &mut self.middle else { return Err(Stop::Failed("the box has ended".into())) };
-        protocol::send(stdin, order).map_err(|why| Stop::Failed(format!("the box takes no orders: {why}")))
+        protocol::send(stdin, order).map_err(|why| Stop::Failed(format!("cannot send an order to the box: {why}")))
     }
 
     /// Starts a process for the first time.

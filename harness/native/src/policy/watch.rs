@@ -14,7 +14,7 @@ use super::state::Change;
 use crate::api::{Api, first_line};
 use crate::wait::{self, Look};
 
-/// A watch is asked for anew after so many seconds: what hangs on a connection that has been cut comes back by itself.
+/// Watches are opened again after this many seconds, so that one on a dead connection recovers.
 const LASTS: u64 = 30;
 
 /// An API server may be away for as long as it likes: until then the last table stays in force.

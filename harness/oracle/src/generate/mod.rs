@@ -18,7 +18,7 @@ pub fn trees<S: Strategy>(strategy: &S, seed: u64, count: usize) -> Vec<S::Tree>
     (0..count).filter_map(|_| strategy.new_tree(&mut runner).ok()).collect()
 }
 
-/// So many cases as they are; the same ones for the same seed.
+/// `count` cases, deterministic in `seed`.
 pub fn values<S: Strategy>(strategy: &S, seed: u64, count: usize) -> Vec<S::Value> {
     trees(strategy, seed, count).iter().map(ValueTree::current).collect()
 }

@@ -32,7 +32,7 @@ pub(crate) fn answer_all<W: Write + Send + 'static>(mut reader: impl BufRead, wr
     while let Ok(Some(line)) = next(&mut reader) {
         let Some(question) = Question::read(&line) else {
             // Whose answer is due is not known: it is answered to nobody, and that is the end.
-            _ = shared.say(0, &Said::Fault("that is no question".into()));
+            _ = shared.say(0, &Said::Fault("that is not a question".into()));
             break;
         };
         begin(&shared, question);
@@ -155,7 +155,7 @@ mod tests {
     fn a_broken_line_is_the_end() {
         let mut asker = Asker::begin();
         writeln!(asker.0, "who is there").unwrap();
-        assert_eq!(asker.heard(), json!({"id": 0, "fault": "that is no question"}));
+        assert_eq!(asker.heard(), json!({"id": 0, "fault": "that is not a question"}));
         assert_eq!(asker.heard(), Value::Null);
     }
 }

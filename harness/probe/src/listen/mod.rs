@@ -18,7 +18,7 @@ use crate::tls;
 /// Begins to serve at every port, in threads of their own, and gives the ports.
 ///
 /// # Errors
-/// A text that says nothing that could be served, or a port that cannot be had.
+/// A text that names nothing to serve, or a port that is not free.
 pub(crate) fn start(texts: &[&str]) -> Result<Vec<u16>, String> {
     let specs: Vec<Spec> = texts.iter().map(|text| Spec::read(text)).collect::<Result<_, _>>()?;
     let name: Arc<str> = our_name().into();

@@ -75,7 +75,7 @@ pub(crate) fn behind(
     say: impl FnOnce(&str),
 ) -> Result<(), String> {
     let target = tcp(text)?;
-    let door = UnixListener::bind_addr(&socket(name)?).map_err(|why| format!("`{name}` cannot be had: {why}"))?;
+    let door = UnixListener::bind_addr(&socket(name)?).map_err(|why| format!("cannot listen as `{name}`: {why}"))?;
     let (ask, asked) = mpsc::channel::<UnixStream>();
     let mut held = Held { exchanges: 0, start: Instant::now(), died: None };
     let mut facts = Map::new();

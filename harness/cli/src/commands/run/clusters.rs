@@ -28,6 +28,8 @@ pub(crate) struct Ran {
     pub(crate) facts: Vec<ClusterFacts>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) kept: Vec<(String, String, String)>,
+    /// What worlds left behind.
+    pub(crate) left: Vec<String>,
     /// Clusters that are still up, by the name of their box.
     pub(crate) clusters: Vec<(String, Cluster)>,
 }
@@ -64,6 +66,7 @@ pub(crate) async fn run(job: &Arc<Job>, plan: Plan, supply: &Supply, existing: &
     }
     job.show_all().await;
     ran.kept = job.kept(&ran.outcomes);
+    ran.left = job.left();
     Ok(ran)
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn needed(
     world: &str,
 ) -> Result<Vec<&'static Component>, native::Error> {
     let mut needed = native::components::needed(&shape.to_box())?;
-    if loaded.scenario.steps_in(world).any(|step| step.action.needs_a_box()) {
+    if loaded.scenario.steps_in(world).any(|step| step.action.facts().needs_box) {
         needed.push(native::components::tool(ETCD_TOOLS)?);
     }
     Ok(needed)
@@ -78,7 +78,7 @@ pub(crate) fn of(chosen: &[Arc<Loaded>], existing: &Existing, nodes: u8) -> Resu
     for loaded in chosen {
         for (name, world) in &loaded.scenario.worlds {
             let trial = Trial { scenario: Arc::clone(loaded), world: name.clone() };
-            let alone = loaded.scenario.steps_in(name).any(|step| step.action.needs_a_box());
+            let alone = loaded.scenario.steps_in(name).any(|step| step.action.facts().needs_box);
             let fits = fits_any_cluster(&loaded.scenario.shape(world)) && !alone;
             let any = fits && loaded.scenario.install(world).is_empty();
             if existing.is_asked_for() && !any {

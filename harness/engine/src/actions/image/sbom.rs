@@ -43,7 +43,7 @@ impl World<'_> {
                 tools::write(&file, &bill.text)?;
                 Ok(Tried { verdict: Answer::Made.into(), detail: bill.detail.clone(), exchange: None })
             }
-            (None, Err(())) => Err("the bill of materials was not made, and nobody says why".into()),
+            (None, Err(())) => Err("the bill of materials was not made, for an unknown reason".into()),
         }
     }
 

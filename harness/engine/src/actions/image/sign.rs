@@ -119,7 +119,7 @@ impl World<'_> {
         Making { tool, args, repository, digest, order }
     }
 
-    /// Notes when a certificate will be over that was made to be soon over.
+    /// Records when a short-lived certificate expires.
     fn note_end(&mut self, with: &Signer) {
         if let Signer::ShortLived(_) = with {
             self.over = Some(OffsetDateTime::now_utc() + Duration::seconds(SHORT + 1));
@@ -224,6 +224,6 @@ impl World<'_> {
     }
 
     pub(crate) fn toolbox(&self) -> Result<Toolbox<'_>, String> {
-        self.lab.cluster.toolbox().ok_or_else(|| "this cluster is no box, and tools run in a box".to_owned())
+        self.lab.cluster.toolbox().ok_or_else(|| "this cluster is not a box, and tools run in a box".to_owned())
     }
 }

@@ -108,7 +108,7 @@ fn items(listed: &Exchange) -> Option<Vec<Value>> {
     crate::request::json(&listed.reply).filter(|_| taken(&listed.reply))?["items"].as_array().cloned()
 }
 
-/// A rewrite that came to no end: as was asked, if it was to be killed, and on account of the reply otherwise.
+/// An interrupted rewrite: expected if we killed the API server, otherwise judged by its reply.
 fn cut_short(exchange: Exchange, rewrite: &Rewrite) -> Tried {
     match (&exchange.reply, rewrite.killed_after) {
         (Reply::Transport { .. }, Some(_)) => Tried::answer(Answer::Stopped),

@@ -1,4 +1,4 @@
-//! What answers for the cluster's names.
+//! Cluster DNS.
 
 use super::tools;
 use crate::components::Component;

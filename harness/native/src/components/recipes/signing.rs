@@ -1,4 +1,4 @@
-//! Where images lie, and what signs, logs, dates and lists them.
+//! Registry, cosign, Fulcio, Rekor, timestamp authority, syft and grype.
 
 use super::tools;
 use crate::components::Component;

@@ -65,6 +65,8 @@ struct Count {
     open: BTreeMap<String, Open>,
     scenarios: usize,
     namespaces: Vec<(String, String, String)>,
+    /// What worlds left behind.
+    left: Vec<String>,
 }
 
 /// A scenario that is not done: the outcomes of those of its worlds that are.
@@ -166,6 +168,7 @@ impl Job {
             Event::Waiting { id, world, what, elapsed } => {
                 self.board.redraw(&format!("{id} {world}"), &format!("{id} in {world}: {what} ({})", seconds(elapsed)));
             }
+            Event::LeftBehind { id, world, what } => count.left.push(format!("{id} in {world}: {what}")),
             Event::SecondLook { id, world } => self.board.line(&format!("{id} in {world}: looking a second time")),
             Event::WorldDone { id, world, outcome } => self.world_done(&mut count, &id, &world, outcome),
         }
@@ -200,6 +203,11 @@ impl Job {
         };
         let Ok(count) = self.count.lock() else { return Vec::new() };
         count.namespaces.iter().filter(|(id, world, _)| is_bad(id, world)).cloned().collect()
+    }
+
+    /// What worlds left behind. Every event is shown.
+    pub(crate) fn left(&self) -> Vec<String> {
+        self.count.lock().map(|mut count| std::mem::take(&mut count.left)).unwrap_or_default()
     }
 
     /// Every namespace that a world has had so far.

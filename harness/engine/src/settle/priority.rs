@@ -1,0 +1,34 @@
+//! A sentinel for PriorityClasses: a pod may name one once the API server's watch has brought it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::canaries::{Canaries, PATIENCE};
+use crate::request::{Call, said, taken};
+use crate::wait::{Look, Wait, Waiter};
+
+const CLASSES: &str = "/apis/scheduling.k8s.io/v1/priorityclasses";
+
+/// Waits until the API server knows every PriorityClass that was written before, and has forgotten what was deleted.
+pub(super) async fn priority_classes(canaries: &Canaries, waiter: &Waiter) -> Result<(), String> {
+    let name = canaries.name();
+    let class = json!({
+        "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": 0,
+    });
+    canaries.make(CLASSES, class).await?;
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+        "spec": {"priorityClassName": name, "containers": [{"name": "c", "image": "none"}]},
+    });
+    let path = format!("/api/v1/namespaces/{}/pods", canaries.namespace());
+    let wait = Wait { what: "priority classes to be in force", within: PATIENCE, every: Duration::from_millis(20) };
+    let shown = waiter
+        .until(wait, async || {
+            let reply = canaries.own().send(Call::post(path.as_str(), pod.clone()).dry(true)).await.reply;
+            if taken(&reply) { Look::Found(()) } else { Look::Not(said(&reply)) }
+        })
+        .await;
+    canaries.remove(vec![format!("{CLASSES}/{name}")]);
+    shown
+}

@@ -1,0 +1,65 @@
+//! Kinds of objects that nobody knows how to wait for, or how far they reach.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Notes;
+use crate::{Answer, Manifest, Step, Writes, object_kind, object_kind_called};
+
+const HINT: &str = "known kinds are in `harness/model/src/kinds.rs`, each with what shows that it is in force";
+
+impl Notes<'_> {
+    pub(super) fn kinds(&mut self) {
+        let scenario = &self.loaded.scenario;
+        let mut files: BTreeSet<&str> =
+            scenario.worlds.values().flat_map(|world| world.apply.iter().map(String::as_str)).collect();
+        let mut named = BTreeSet::new();
+        for step in scenario.steps.iter().filter(|step| !is_only_invalid(step)) {
+            match step.action.facts().writes {
+                Writes::Manifest(file) => _ = files.insert(file),
+                Writes::Object(target) => _ = named.insert(target.kind.as_str()),
+                Writes::Nothing | Writes::Namespace | Writes::Images | Writes::Cluster | Writes::SharedFigures => {}
+            }
+        }
+        let all = self.loaded.manifests.values().flatten();
+        let own: Vec<&Value> =
+            all.filter(|one| one.kind() == "CustomResourceDefinition").map(|one| &one.object["spec"]).collect();
+        for file in files {
+            let objects = self.loaded.manifests.get(file).into_iter().flatten();
+            for manifest in objects.filter(|one| is_unknown(one) && !own.iter().any(|spec| defines(spec, one))) {
+                let what = format!("`{file}` holds a {}, a kind that Gauntlet does not know", manifest.kind());
+                self.say(file, what, HINT);
+            }
+        }
+        let is_own = |kind: &str| own.iter().any(|spec| spec["names"]["singular"] == *kind || calls(spec, kind));
+        for kind in named.into_iter().filter(|kind| object_kind_called(kind).is_none() && !is_own(kind)) {
+            self.say(&format!("{kind}/"), format!("`{kind}` is not a kind that Gauntlet knows"), HINT);
+        }
+    }
+}
+
+/// Whether the API server is meant to turn it down for its type: then it is never in force.
+fn is_only_invalid(step: &Step) -> bool {
+    let mut intents = step.expect.iter().chain(step.expect_in.iter().flat_map(|each| each.values())).peekable();
+    intents.peek().is_some() && intents.all(|answer| *answer == Answer::Invalid)
+}
+
+fn is_unknown(manifest: &Manifest) -> bool {
+    let version = manifest.object["apiVersion"].as_str().unwrap_or_default();
+    manifest.fault().is_none() && object_kind(version, manifest.kind()).is_none()
+}
+
+/// Whether a definition is that of this object's kind.
+fn defines(spec: &Value, manifest: &Manifest) -> bool {
+    let version = manifest.object["apiVersion"].as_str().unwrap_or_default();
+    let group = version.rsplit_once('/').map_or("", |(group, _)| group);
+    spec["group"] == *group && spec["names"]["kind"] == *manifest.kind()
+}
+
+/// Whether a definition's kind is called so: `KIND` or `KIND.GROUP`, in lower case.
+fn calls(spec: &Value, name: &str) -> bool {
+    let (kind, group) = name.split_once('.').map_or((name, None), |(kind, group)| (kind, Some(group)));
+    let is_kind = spec["names"]["kind"].as_str().is_some_and(|one| one.to_lowercase() == kind);
+    is_kind && group.is_none_or(|group| spec["group"] == *group)
+}
