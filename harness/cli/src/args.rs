@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Try scenarios: start what is needed, try every cell, compare, report, take everything down
     Run(Run),
-    /// Take out one control at a time: every scenario has to fail without it
+    /// Take out one control at a time: a step then has to be answered differently
     Prove(Prove),
     /// Start a box to work in, and say how to use kubectl with it
     Up(Up),
@@ -50,10 +50,10 @@ pub(crate) enum Command {
 
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Folders {
-    /// The folder of scenarios; `scenarios`, here or above, where it is left out
+    /// The folder of scenarios; by default `scenarios` in this folder or one above it
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) scenarios: Option<PathBuf>,
-    /// The folder of golden outcomes; `golden/outcomes` beside the scenarios where it is left out
+    /// The folder of golden outcomes; by default `golden/outcomes` beside the scenarios
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) golden: Option<PathBuf>,
 }
@@ -74,8 +74,8 @@ pub(crate) struct Choice {
     #[command(flatten)]
     pub(crate) filter: Filter,
     /// Only what a change touches: whatever is not as it was at this revision of git, untracked files included. A scenario
-    /// is touched by its own files, its components, what it installs, and the code of its actions. Where nothing is
-    /// touched, that is no fault
+    /// is touched by its own files, its components, what it installs, and the code of its actions. It is not
+    /// an error if nothing is touched
     #[arg(long, value_name = "REV")]
     pub(crate) changed: Option<String>,
     /// Only the scenarios whose turn it is, the I-th of N: a scenario keeps its turn whatever is added. Beside `--changed`:
@@ -83,7 +83,7 @@ pub(crate) struct Choice {
     /// engine's common code, is then left to the turns
     #[arg(long, value_name = "I/N")]
     pub(crate) rotate: Option<Part>,
-    /// Only the scenarios whose components are built; says what is left out for which
+    /// Only the scenarios whose components are built; lists the others with the component that each lacks
     #[arg(long)]
     pub(crate) built: bool,
 }
@@ -116,7 +116,7 @@ pub(crate) struct Run {
     /// Write a JSON report; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Give every box that has a node at least so many: what is true of one node is not always true of two
+    /// Give every box that has a node at least N nodes: what is true of one node is not always true of two
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(native::MOST_NODES)),
           conflicts_with_all = ["kubeconfig", "context", "disposable"])]
     pub(crate) nodes: Option<u8>,
@@ -154,7 +154,7 @@ pub(crate) struct Prove {
     pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) folders: Folders,
-    /// Every scenario was just seen to pass: do not try it with its controls as well
+    /// Skip the worlds with all their controls: every scenario was just seen to pass
     #[arg(long)]
     pub(crate) whole_passed: bool,
     /// Install what the machine lacks, after saying so, and build what is pinned

@@ -109,7 +109,7 @@ fn leave(root: &std::path::Path) {
     let error = Command::new(LAUNCHER).arg(WORD).arg(root).args(remembered()).exec();
     ui::fault(&Fault::machine("cannot wait until everything is taken down").because(&error));
     // Boxes and builds end by themselves once this process is gone.
-    #[expect(clippy::exit, reason = "the other threads cannot be asked to end")]
+    #[expect(clippy::exit, clippy::disallowed_methods, reason = "the other threads cannot be asked to end")]
     std::process::exit(Exit::Leaked.number().into());
 }
 

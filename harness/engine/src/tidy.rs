@@ -6,7 +6,7 @@ use futures::future::join_all;
 use model::{Reach, Writes};
 
 use crate::reach;
-use crate::request::{Call, Who, code, json, said};
+use crate::request::{Call, code, json, said};
 use crate::settle::settle;
 use crate::wait::{Look, Wait};
 use crate::world::World;
@@ -44,33 +44,40 @@ impl World<'_> {
         }
         let stays = !self.lab.cluster.facts().ephemeral;
         let refused = self.end_objects(self.made.iter().rev()).await;
-        let mut left = self.end_pods().await;
+        self.end_pods().await;
         self.forget_files();
+        let mut steps = self.scenario.scenario.steps_in(self.name);
+        if !stays && steps.any(|step| step.action.facts().writes == Writes::Cluster) {
+            return Vec::new();
+        }
+        let mut left = Vec::new();
         if stays {
             left.extend(
                 join_all(self.namespaces.iter().map(|name| self.end_namespace(name))).await.into_iter().flatten(),
             );
         }
         let is_wide = reach::of(self.scenario, self.name) == Reach::Cluster;
-        if is_wide {
-            left.extend(self.forget().await.err());
+        let mut forgotten = if is_wide { self.forget().await } else { Ok(()) };
+        if !refused.is_empty() {
+            // What a policy of the world kept from being deleted can go once that policy is forgotten.
+            left.extend(self.end_objects(refused.iter().map(|(path, _)| path)).await.into_iter().map(|(_, why)| why));
+            forgotten = if is_wide { self.forget().await } else { Ok(()) };
         }
-        // What a policy of the world kept from being deleted can go once that policy is forgotten.
-        left.extend(self.end_objects(refused.iter().map(|(path, _)| path)).await.into_iter().map(|(_, why)| why));
+        left.extend(forgotten.err());
         // In a box a namespace stays, and what waits for its end with it: no other world notices it by its name.
         if stays || is_wide {
             left.extend(join_all(self.made.iter().map(|path| self.goes(path))).await.into_iter().flatten());
         }
-        let mut steps = self.scenario.scenario.steps_in(self.name);
-        let is_broken_up = steps.any(|step| step.action.facts().writes == Writes::Cluster);
-        if stays || !is_broken_up { left } else { Vec::new() }
+        left
     }
 
     /// Deletes objects: those that the API server does not delete, with the reason.
     async fn end_objects(&self, paths: impl Iterator<Item = &String>) -> Vec<(String, String)> {
         let one = async |path: &String| {
-            let why = delete(&self.lab.own, Call::delete(path.as_str()), path).await?;
-            Some((path.clone(), why))
+            let call = Call::delete(path.as_str()).query("gracePeriodSeconds", "0");
+            let reply = self.lab.own.send(call).await.reply;
+            let is_gone = matches!(code(&reply), Some(200..=299 | 404));
+            (!is_gone).then(|| (path.clone(), format!("{path} was not deleted: {}", said(&reply))))
         };
         join_all(paths.map(one)).await.into_iter().flatten().collect()
     }
@@ -100,22 +107,19 @@ impl World<'_> {
         settle(&self.lab.canaries, self.lab.cluster.toolbox(), &self.waiter, &touches, &[]).await
     }
 
-    /// Deletes pods at once, and before them what would make new ones.
-    async fn end_pods(&self) -> Vec<String> {
+    /// Deletes pods at once, and before them what would make new ones. It frees the node; what stays goes with its namespace.
+    async fn end_pods(&self) {
         let wrote = |kind: &str| self.history.iter().chain(&self.fresh).any(|touch| touch.resource.kind == kind);
         let makers: Vec<&str> = WORKLOADS.iter().filter(|(kind, _)| wrote(kind)).map(|(_, path)| *path).collect();
         if makers.is_empty() && !wrote("Pod") {
-            return Vec::new();
+            return;
         }
-        let mut left = Vec::new();
         for namespace in &self.namespaces {
             for path in makers.iter().copied().chain(["/api/v1/namespaces/{}/pods"]) {
-                let path = path.replace("{}", namespace);
-                let call = Call::delete(path.as_str()).query("gracePeriodSeconds", "0");
-                left.extend(delete(&self.lab.own, call.query("propagationPolicy", "Background"), &path).await);
+                let call = Call::delete(path.replace("{}", namespace)).query("gracePeriodSeconds", "0");
+                self.lab.own.send(call.query("propagationPolicy", "Background")).await;
             }
         }
-        left
     }
 
     /// What is left of a namespace, if it does not go.
@@ -133,11 +137,4 @@ impl World<'_> {
             .await;
         gone.err()
     }
-}
-
-/// What is left of an object, or of a collection, if the API server does not delete it.
-async fn delete(own: &Who, call: Call, path: &str) -> Option<String> {
-    let reply = own.send(call).await.reply;
-    let is_gone = matches!(code(&reply), Some(200..=299 | 404));
-    (!is_gone).then(|| format!("{path} was not deleted: {}", said(&reply)))
 }

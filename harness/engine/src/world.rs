@@ -7,7 +7,9 @@ use std::time::Duration;
 use artifact::Image;
 use indexmap::IndexMap;
 use kube::Client;
-use model::{Action, Answer, Cell, CellStatus, ImageName, Loaded, Manifest, Names, Reply, Step, Verdict, WorldOutcome};
+use model::{
+    Action, Answer, Cell, CellStatus, ImageName, Isolation, Loaded, Manifest, Names, Reply, Step, Verdict, WorldOutcome,
+};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -134,6 +136,7 @@ impl<'a> World<'a> {
             }
         };
         for what in self.tidy().await {
+            let what = self.planted.conceal(&what);
             self.lab.tell(Event::LeftBehind { id: id.clone(), world: world.clone(), what });
         }
         self.lab.tell(Event::WorldDone { id, world, outcome: outcome.clone() });
@@ -258,6 +261,10 @@ impl<'a> World<'a> {
             name: name.into(),
             object: Some(object.clone()),
         };
+        let known = model::object_kind(&resource.api_version(), &resource.kind);
+        if known.is_some_and(|kind| kind.isolation == Isolation::Question) {
+            return; // it is not stored
+        }
         match (resource.kind.as_str(), code) {
             ("Namespace", 201) => return self.namespaces.push(name.into()),
             (_, 201) if !resource.namespaced || !self.namespaces.iter().any(|own| own == namespace) => {

@@ -128,7 +128,8 @@ pub static OBJECT_KINDS: &[ObjectKind] = &[
     plain("networking.k8s.io", "Ingress"),
     kind("networking.k8s.io", "NetworkPolicy", Isolation::Namespace, Barrier::NetworkTables),
     kind("policy", "PodDisruptionBudget", Isolation::Namespace, Barrier::OwnStatus),
-    // The admission plugin asks the API server for a class that it does not know yet.
+    // The admission plugin asks the API server for a class that it does not know yet. Nothing is waited for after a change
+    // or a deletion.
     kind("node.k8s.io", "RuntimeClass", Isolation::Name, Barrier::Stored),
     kind("scheduling.k8s.io", "PriorityClass", Isolation::Never, Barrier::PriorityClasses),
     kind("certificates.k8s.io", "CertificateSigningRequest", Isolation::Name, Barrier::Stored),

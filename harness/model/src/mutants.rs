@@ -19,30 +19,47 @@ pub struct Mutant {
     /// What was taken out: a manifest file, `cluster` for the shape, `install` where nothing is applied, or `step ID`
     /// for one that `bare` leaves out. Behind it, in brackets, what `bare` has instead.
     pub without: String,
+    /// The steps that were put back. They are intended as in `bare`, where other controls are missing as well: that one of
+    /// them is answered differently shows nothing of this control.
+    pub back: Vec<String>,
+}
+
+/// A world without one control.
+struct Without {
+    what: String,
+    world: World,
+    back: Vec<String>,
+    /// What is left of a file, under a name of its own.
+    rest: Option<(String, Vec<Manifest>)>,
 }
 
 /// `loaded` with those worlds instead of its own that lack one control each; their intents are those of the whole world.
 /// With `whole`, the worlds that have the controls are there as well, under their own names.
 ///
-/// What `bare` has as well is no control, and a world that is declared ineffective has none that could matter. A file
-/// with a namespace in which other objects of the world live is none by itself.
+/// What `bare` has as well is no control, and a world that is declared ineffective has none that could matter. A
+/// namespace in which other objects of the world live stays when its file goes.
 #[must_use]
 pub fn mutants(loaded: &Loaded, whole: bool) -> (Loaded, Vec<Mutant>) {
     let bare = loaded.scenario.worlds.get("bare").cloned().unwrap_or_default();
     let (mut worlds, mut found) = (IndexMap::new(), Vec::new());
+    let mut scenario = loaded.clone();
     let controlled = loaded.scenario.worlds.iter().filter(|(name, world)| *name != "bare" && !world.ineffective);
     for (of, world) in controlled {
         let (pair, before) = (Pair { loaded, bare: &bare, world }, found.len());
-        for (without, world) in pair.without_files().chain(pair.without_cluster()).chain(pair.without_steps()) {
-            let name = format!("without-{}", found.len());
+        for without in pair.without_files().chain(pair.without_cluster()).chain(pair.without_steps()) {
+            let mut name = format!("without-{}", found.len());
+            while loaded.scenario.worlds.contains_key(&name) {
+                name.push('-');
+            }
+            let Without { what, world, back, rest } = without;
+            scenario.manifests.extend(rest);
             worlds.insert(name.clone(), world);
-            found.push(Mutant { world: name, of: of.clone(), without });
+            found.push(Mutant { world: name, of: of.clone(), without: what, back });
         }
         if whole && found.len() > before {
             worlds.insert(of.clone(), world.clone());
         }
     }
-    let mut scenario = loaded.clone();
     for each in scenario.scenario.steps.iter_mut().filter_map(|step| step.expect_in.as_mut()) {
         // A step that is put back has an intent in `bare` alone.
         let of_mutant = |one: &Mutant| Some((one.world.clone(), each.get(&one.of).or(each.get("bare"))?.clone()));
@@ -53,6 +70,9 @@ pub fn mutants(loaded: &Loaded, whole: bool) -> (Loaded, Vec<Mutant>) {
     (scenario, found)
 }
 
+/// The name of a world's own namespace.
+const OWN: &str = "$(namespace)";
+
 /// A world with controls, and the one without.
 struct Pair<'a> {
     loaded: &'a Loaded,
@@ -61,53 +81,69 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    fn without_files(&self) -> impl Iterator<Item = (String, World)> {
-        let files = self.world.apply.iter().filter(|file| !self.bare.apply.contains(file) && !self.is_lived_in(file));
-        files.map(|file| {
-            let instead = self.instead_of(file);
-            let files = self.world.apply.iter().flat_map(|other| match other == file {
-                true => instead.clone(),
-                false => vec![other.clone()],
-            });
-            let mut apply: Vec<String> = Vec::new();
-            for one in files {
-                if !apply.contains(&one) {
-                    apply.push(one);
-                }
+    fn without_files(&self) -> impl Iterator<Item = Without> {
+        let files = self.world.apply.iter().filter(|file| !self.bare.apply.contains(file));
+        files.filter_map(|file| {
+            let mut instead = self.instead_of(file);
+            let kept = if instead.is_empty() { self.lived_in(file) } else { Vec::new() };
+            if !kept.is_empty() && kept.len() == self.manifests(file).len() {
+                return None;
             }
+            let named: Vec<String> = instead.clone();
+            let rest = (!kept.is_empty()).then(|| (format!("{file} (its namespaces)"), kept));
+            instead.extend(rest.iter().map(|(name, _)| name.clone()));
             // What bare has in its place may stand on what only bare does.
-            let back = if instead.is_empty() { Vec::new() } else { self.left_out() };
+            let back = if named.is_empty() { Vec::new() } else { self.left_out() };
             let omit = self.world.omit.iter().filter(|step| !back.contains(step)).cloned().collect();
-            let named =
-                instead.iter().cloned().chain(back.iter().map(|step| format!("step {step}"))).collect::<Vec<_>>();
-            (label(file, &named), World { apply, omit, ..self.world.clone() })
+            let named: Vec<String> = named.into_iter().chain(back.iter().map(|step| format!("step {step}"))).collect();
+            let world = World { apply: self.apply_instead(file, &instead), omit, ..self.world.clone() };
+            Some(Without { what: label(file, &named), world, back, rest })
         })
     }
 
-    fn without_cluster(&self) -> impl Iterator<Item = (String, World)> {
+    /// The world's files with others in the place of one.
+    fn apply_instead(&self, file: &str, instead: &[String]) -> Vec<String> {
+        let mut apply: Vec<String> = Vec::new();
+        for one in &self.world.apply {
+            let these = if one == file { instead } else { std::slice::from_ref(one) };
+            apply.extend(these.iter().cloned());
+        }
+        apply
+    }
+
+    fn without_cluster(&self) -> impl Iterator<Item = Without> {
         let (bare, world) = (self.bare, self.world);
         let shape = (world.cluster.is_some() && world.cluster != bare.cluster)
-            .then(|| ("cluster".to_owned(), World { cluster: bare.cluster.clone(), ..world.clone() }));
+            .then(|| ("cluster", World { cluster: bare.cluster.clone(), ..world.clone() }));
         let applies_nothing = world.apply.iter().all(|file| bare.apply.contains(file));
         let install = (world.install != bare.install && applies_nothing)
-            .then(|| ("install".to_owned(), World { install: bare.install.clone(), ..world.clone() }));
-        shape.into_iter().chain(install)
+            .then(|| ("install", World { install: bare.install.clone(), ..world.clone() }));
+        let both = shape.into_iter().chain(install);
+        both.map(|(what, world)| Without { what: what.into(), world, back: Vec::new(), rest: None })
     }
 
-    fn without_steps(&self) -> impl Iterator<Item = (String, World)> {
+    fn without_steps(&self) -> impl Iterator<Item = Without> {
         let done = self.bare.omit.iter().filter(|step| !self.world.omit.contains(step));
         done.map(|step| {
-            let instead = self.alternatives(step);
-            let omit = self.world.omit.iter().filter(|other| !instead.contains(other)).chain([step]).cloned().collect();
-            (label(&format!("step {step}"), &instead), World { omit, ..self.world.clone() })
+            let back = self.alternatives(step);
+            let omit = self.world.omit.iter().filter(|other| !back.contains(other)).chain([step]).cloned().collect();
+            let what = label(&format!("step {step}"), &back);
+            Without { what, world: World { omit, ..self.world.clone() }, back, rest: None }
         })
     }
 
-    /// The files of `bare`, not of the world, with an object of the same kind and name as one in `file`.
+    /// The files of `bare`, not of the world, with an object of the same kind and name as one in `file`; none with an
+    /// object that another file of the world has, which would be put back along with it.
     fn instead_of(&self, file: &str) -> Vec<String> {
         let ours = self.objects(file);
+        let rest: BTreeSet<_> =
+            self.world.apply.iter().filter(|other| *other != file).flat_map(|other| self.objects(other)).collect();
         let others = self.bare.apply.iter().filter(|other| !self.world.apply.contains(other));
-        others.filter(|other| !self.objects(other).is_disjoint(&ours)).cloned().collect()
+        let fits = |other: &&String| {
+            let theirs = self.objects(other);
+            !theirs.is_disjoint(&ours) && theirs.is_disjoint(&rest)
+        };
+        others.filter(fits).cloned().collect()
     }
 
     /// The steps beside `step` that `bare` takes and the world leaves out: between them and `step` are only such as one
@@ -135,18 +171,21 @@ impl Pair<'_> {
         omits(self.world, id) && !omits(self.bare, id)
     }
 
+    /// Kind, namespace and name of the objects in `file`; no namespace stands for the world's own.
     fn objects(&self, file: &str) -> BTreeSet<(&str, &str, &str)> {
-        self.manifests(file).iter().map(|manifest| (manifest.kind(), manifest.namespace(), manifest.name())).collect()
+        let place = |namespace| if namespace == OWN { "" } else { namespace };
+        let objects = self.manifests(file).iter();
+        objects.map(|manifest| (manifest.kind(), place(manifest.namespace()), manifest.name())).collect()
     }
 
-    /// Whether an object of another file lives in a namespace that only `file` makes.
-    fn is_lived_in(&self, file: &str) -> bool {
-        let made = self.manifests(file).iter().filter(|manifest| manifest.kind() == "Namespace").map(Manifest::name);
-        let made: BTreeSet<&str> = made.collect();
+    /// The namespaces in `file` in which objects of other files live, or steps: they stay when the file goes. The world's
+    /// own is there in any case.
+    fn lived_in(&self, file: &str) -> Vec<Manifest> {
         let others = self.world.apply.iter().filter(|other| *other != file).flat_map(|other| self.manifests(other));
         let in_steps = self.loaded.scenario.steps.iter().filter_map(|step| step.namespace.as_deref());
-        let used = others.map(Manifest::namespace).chain(in_steps).any(|namespace| made.contains(namespace));
-        used && self.instead_of(file).is_empty()
+        let used: BTreeSet<&str> = others.map(Manifest::namespace).chain(in_steps).collect();
+        let made = self.manifests(file).iter().filter(|manifest| manifest.kind() == "Namespace");
+        made.filter(|made| made.name() != OWN && used.contains(made.name())).cloned().collect()
     }
 
     fn manifests(&self, file: &str) -> &[Manifest] {

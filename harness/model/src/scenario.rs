@@ -109,6 +109,12 @@ impl Scenario {
         self.steps.iter().filter(move |step| !omitted.contains(&step.id))
     }
 
+    /// How many cells its table has: a step that a world leaves out has none there.
+    #[must_use]
+    pub fn count_cells(&self) -> usize {
+        self.worlds.keys().map(|world| self.steps_in(world).count()).sum()
+    }
+
     /// Whether the world of this name takes the step of this id.
     #[must_use]
     pub fn takes(&self, world: &str, step: &str) -> bool {

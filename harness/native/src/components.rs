@@ -150,6 +150,9 @@ const TOOLS: [&str; 4] = ["cosign", ETCD_TOOLS, "grype", "syft"];
 /// What looks into etcd, and saves and restores what it holds. No box needs it by itself.
 pub const ETCD_TOOLS: &str = "etcd-tools";
 
+/// The program of the box's own image, which images of scenarios begin with.
+pub const PROBE: &str = "probe";
+
 /// What a box of this shape is made of: Kubernetes first.
 ///
 /// # Errors
@@ -158,7 +161,7 @@ pub fn needed(shape: &crate::BoxShape) -> Result<Vec<&'static Component>, Error>
     let mut wanted = Vec::new();
     let mut all = vec![kubernetes(&shape.kubernetes)?];
     if shape.needs_probe() {
-        wanted.push("probe");
+        wanted.push(PROBE);
     }
     if shape.nodes > 0 {
         wanted.push("runtime");

@@ -35,25 +35,36 @@ pub(crate) fn run(args: &List) -> Result<Exit, Fault> {
 fn table(all: &[&Loaded], chosen: &Chosen<'_>) -> String {
     let width = all.iter().map(|loaded| loaded.id.len()).max().unwrap_or_default();
     let touched = all.iter().map(|loaded| touched(loaded, chosen).chars().count()).max().unwrap_or_default();
+    let omits = all.iter().map(|loaded| omitted(loaded).chars().count()).max().unwrap_or_default();
     let mut out = String::new();
     for loaded in all {
-        let (worlds, steps) = size(loaded);
+        let (worlds, steps) = (loaded.scenario.worlds.len(), loaded.scenario.steps.len());
         out.push_str(&format!(
-            "{:width$}  {worlds:>2} × {steps:>2} = {:>3}  {:touched$}{}{}\n",
+            "{:width$}  {worlds:>2} × {steps:>2}{:omits$} = {:>3}  {:touched$}{}{}\n",
             loaded.id,
-            worlds * steps,
+            omitted(loaded),
+            loaded.scenario.count_cells(),
             self::touched(loaded, chosen),
             if touched > 0 { "  " } else { "" },
             why(loaded)
         ));
     }
-    let cells = all.iter().map(|loaded| size(loaded)).map(|(worlds, steps)| worlds * steps).sum();
-    out.push_str(&format!("\n{}, {} (worlds × steps = cells)\n", count(all.len(), "scenario"), count(cells, "cell")));
+    let cells = all.iter().map(|loaded| loaded.scenario.count_cells()).sum();
+    out.push_str(&format!(
+        "\n{}, {} (worlds × steps − omitted = cells)\n",
+        count(all.len(), "scenario"),
+        count(cells, "cell")
+    ));
     out
 }
 
-fn size(loaded: &Loaded) -> (usize, usize) {
-    (loaded.scenario.worlds.len(), loaded.scenario.steps.len())
+/// The cells that worlds leave out, as what is taken away.
+fn omitted(loaded: &Loaded) -> String {
+    let all = loaded.scenario.worlds.len() * loaded.scenario.steps.len();
+    match all - loaded.scenario.count_cells() {
+        0 => String::new(),
+        omitted => format!(" − {omitted}"),
+    }
 }
 
 /// What chose it, the first and how many more; nothing where nobody asked for that.
@@ -73,12 +84,11 @@ fn why(loaded: &Loaded) -> String {
 }
 
 fn as_json(loaded: &Loaded, chosen: &Chosen<'_>) -> Value {
-    let (worlds, steps) = size(loaded);
     let mut value = json!({
         "id": loaded.id,
         "worlds": loaded.scenario.worlds.keys().collect::<Vec<_>>(),
         "steps": loaded.scenario.steps.iter().map(|step| &step.id).collect::<Vec<_>>(),
-        "cells": worlds * steps,
+        "cells": loaded.scenario.count_cells(),
         "why": loaded.scenario.why,
     });
     if let Some(touched) = chosen.why.get(&loaded.id) {

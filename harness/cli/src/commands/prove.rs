@@ -101,7 +101,7 @@ fn report(controls: &[(String, Mutant)], outcomes: &BTreeMap<(String, String), W
     for (id, one) in controls {
         let outcome = |world: &String| outcomes.get(&(id.clone(), world.clone()));
         let without = if whole { passes(outcome(&one.of)) } else { Ok(()) };
-        let without = without.map_or_else(Shown::Undecided, |()| shown(outcome(&one.world)));
+        let without = without.map_or_else(Shown::Undecided, |()| shown(outcome(&one.world), &one.back));
         let (count, word, by) = match without {
             Shown::Matters(by) => (&mut tally.matter, "matters", by),
             Shown::Idle => (&mut tally.idle, "idle", "every step is as intended without it".to_owned()),
@@ -115,20 +115,21 @@ fn report(controls: &[(String, Mutant)], outcomes: &BTreeMap<(String, String), W
 
 /// Whether the world with its control is as intended: what is otherwise without it is only then on account of the control.
 fn passes(whole: Option<&WorldOutcome>) -> Result<(), String> {
-    match shown(whole) {
+    match shown(whole, &[]) {
         Shown::Idle => Ok(()),
         Shown::Matters(seen) | Shown::Undecided(seen) => Err(format!("the world fails with it, too: {seen}")),
     }
 }
 
 /// What the first step shows that is not as intended: where that one has no answer, later ones may only follow from it.
-fn shown(outcome: Option<&WorldOutcome>) -> Shown {
+fn shown(outcome: Option<&WorldOutcome>, back: &[String]) -> Shown {
     match outcome {
         Some(WorldOutcome::Tried(cells)) => {
             for (step, cell) in cells {
                 let seen = format!("{step} is {}", cell.verdict);
                 match cell.status() {
                     CellStatus::Passed => {}
+                    CellStatus::Failed if back.contains(step) => return Shown::Undecided(seen),
                     CellStatus::Failed => return Shown::Matters(seen),
                     CellStatus::Flaky | CellStatus::Broken => return Shown::Undecided(seen),
                 }
@@ -165,7 +166,7 @@ mod tests {
         let admitted = Verdict::Answered(Answer::Admitted);
         let other = Verdict::Answered(Answer::Running);
         let broken = Verdict::broken("waited in vain");
-        let word = |verdicts: &[Verdict]| match shown(Some(&tried(verdicts))) {
+        let word = |verdicts: &[Verdict]| match shown(Some(&tried(verdicts)), &[]) {
             Shown::Matters(_) => "matters",
             Shown::Idle => "idle",
             Shown::Undecided(_) => "undecided",
@@ -174,9 +175,11 @@ mod tests {
         assert_eq!(word(&[admitted.clone(), broken, other]), "undecided");
         assert_eq!(word(&[admitted]), "idle");
         for untried in [WorldOutcome::Broken { why: "x".into() }, WorldOutcome::Skipped { why: "x".into() }] {
-            assert!(matches!(shown(Some(&untried)), Shown::Undecided(_)));
+            assert!(matches!(shown(Some(&untried), &[]), Shown::Undecided(_)));
         }
-        assert!(matches!(shown(None), Shown::Undecided(_)));
+        assert!(matches!(shown(None, &[]), Shown::Undecided(_)));
+        let differs = [Verdict::Answered(Answer::Running)];
+        assert!(matches!(shown(Some(&tried(&differs)), &["step-0".into()]), Shown::Undecided(_)));
         assert_eq!(passes(Some(&tried(&[Verdict::Answered(Answer::Admitted)]))), Ok(()));
         assert!(passes(Some(&tried(&[Verdict::Answered(Answer::Running)]))).is_err());
         assert!(passes(None).is_err());

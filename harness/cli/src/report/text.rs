@@ -46,7 +46,9 @@ fn extent(tried: &Tried) -> String {
     let (worlds, steps) = (tried.outcome.worlds.len(), tried.scenario.scenario.steps.len());
     let skipped = tried.cells().iter().filter(|cell| cell.status == Status::Skipped).count();
     let note = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
-    format!("{worlds} × {steps} = {} cells{note}", worlds * steps)
+    let (cells, all) = (tried.cells().len(), worlds * steps);
+    let omitted = if cells < all { format!(" − {}", all - cells) } else { String::new() };
+    format!("{worlds} × {steps}{omitted} = {cells} cells{note}")
 }
 
 /// Everything about a scenario that did not pass.

@@ -32,7 +32,10 @@ fn without_a_terminal_it_shows_the_diff_and_wants_a_yes() {
     let scratch = Scratch::privileged();
     pend(&scratch, "first");
     let ran = scratch.gauntlet(&["accept"]);
-    ran.fails(2, &["error: nobody is there to answer", "\nhint: after looking at the diff: `gauntlet accept --yes`"]);
+    ran.fails(
+        2,
+        &["error: cannot ask whether to accept this", "\nhint: after looking at the diff: `gauntlet accept --yes`"],
+    );
     ran.says_in_order(&ran.out, &["pod-security/privileged: new\n", "+    message: first\n"]);
     assert_eq!(golden(&scratch), "");
 }

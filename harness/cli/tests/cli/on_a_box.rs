@@ -118,7 +118,11 @@ steps:
 kind: ClusterRole
 metadata: { name: held-$(namespace), finalizers: [gauntlet.test/held] }
 ";
-    fs::write(scratch.path("scenarios/rbac/held/role.yaml"), role).unwrap();
+    let home = scratch.path("scenarios/rbac/held");
+    for file in ["map.yaml", "namespace.yaml", "pod.yaml"] {
+        fs::remove_file(home.join(file)).unwrap();
+    }
+    fs::write(home.join("role.yaml"), role).unwrap();
     let ran = run(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(5), "{ran:#?}");
     ran.says_in_order(&ran.out, &["leaked: rbac/held in bare: waited 20 s for /apis/rbac", "gauntlet.test/held"]);

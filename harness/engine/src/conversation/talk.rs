@@ -96,7 +96,7 @@ fn hear(
 ) -> Result<(), String> {
     let (id, said) = said(line)?;
     if id == 0 || id > last {
-        return Err(format!("the probe answered a question that was not asked: {said:?}"));
+        return Err(format!("the probe said what was not asked: {said:?}"));
     }
     let is_over = !matches!(said, Said::Seen(_));
     if let Some(hears) = waiting.get(&id) {

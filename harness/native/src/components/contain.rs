@@ -53,7 +53,10 @@ pub(crate) fn armed(words: &[OsString]) -> io::Result<ExitCode> {
 /// Lets everything else on this machine go first: boxes run beside builds, and what is timed in them must not wait for a
 /// compiler. Where the kernel groups processes by session, it is the group's niceness that counts. In vain is no fault.
 fn yield_to_others() {
-    let _ = nix::unistd::setsid();
+    // Outside a namespace of its own, descendants need the terminal's signals to end with this program.
+    if nix::unistd::getpid().as_raw() == 1 {
+        let _ = nix::unistd::setsid();
+    }
     let _ = rustix::process::setpriority_process(None, NICEST);
     let _ = std::fs::write("/proc/self/autogroup", NICEST.to_string());
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use cluster::{ResolvedShape, resolve};
 use engine::Trial;
-use model::{Loaded, Shape, WorldOutcome};
-use native::components::{Component, ETCD_TOOLS};
+use model::{ActionFacts, Loaded, Shape, WorldOutcome, Writes};
+use native::components::{Component, ETCD_TOOLS, PROBE};
 
 use crate::args::Existing;
 use crate::fault::Fault;
@@ -55,7 +55,8 @@ impl Group {
     }
 }
 
-/// What a box of this shape is made of in which this world can be tried: etcd's tools, too, where a step may look into it.
+/// What a box of this shape is made of in which this world can be tried: etcd's tools, too, where a step may look into it,
+/// and the probe, where one makes an image.
 ///
 /// # Errors
 /// A release that is not pinned.
@@ -65,9 +66,18 @@ pub(crate) fn needed(
     world: &str,
 ) -> Result<Vec<&'static Component>, native::Error> {
     let mut needed = native::components::needed(&shape.to_box())?;
-    if loaded.scenario.steps_in(world).any(|step| step.action.facts().needs_box) {
-        needed.push(native::components::tool(ETCD_TOOLS)?);
+    let has =
+        |test: fn(&ActionFacts<'_>) -> bool| loaded.scenario.steps_in(world).any(|step| test(&step.action.facts()));
+    let mut tools = Vec::new();
+    if has(|facts| facts.needs_box) {
+        tools.push(native::components::tool(ETCD_TOOLS)?);
     }
+    if has(|facts| facts.writes == Writes::Images) {
+        tools.push(native::components::tool(PROBE)?);
+    }
+    needed.extend(
+        tools.into_iter().filter(|tool| !needed.iter().any(|one| std::ptr::eq(*one, *tool))).collect::<Vec<_>>(),
+    );
     Ok(needed)
 }
 

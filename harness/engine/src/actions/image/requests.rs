@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use artifact::Registry;
@@ -27,6 +28,9 @@ const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
 const LOOKS: u32 = 3;
 const EVERY: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often registries were asked for what is not there.
+static MARKS: AtomicU64 = AtomicU64::new(0);
 
 /// What was counted before a step.
 pub(in crate::actions) struct Mark {
@@ -77,10 +81,10 @@ impl World<'_> {
     /// The requests since the logs were so long, in words, once no more of them come; and how long the logs are then.
     ///
     /// A registry notes a request after it has answered, on a busy machine long after. So it is asked for something that
-    /// nobody else asks for, and what it has answered before stands in its log soon after that does.
+    /// nobody else asks for, and what it has answered before stands in its log by then, or within the looks that follow.
     async fn complete(&self, since: [usize; 2]) -> Result<(String, [usize; 2]), String> {
         let logs = self.logs().ok_or("the registry's log is gone")?;
-        let mark = self.mark_logs(since).await?;
+        let mark = self.mark_logs().await?;
         let wait = Wait { what: "the registry's log to be complete", within: PATIENCE, every: EVERY };
         let (mut last, mut same) = (None, 0);
         self.waiter
@@ -105,11 +109,13 @@ impl World<'_> {
             .await
     }
 
-    /// Asks both registries for what is not there: the path that they note.
-    async fn mark_logs(&self, since: [usize; 2]) -> Result<String, String> {
+    /// Asks both registries for what is not there: how the line begins that they note.
+    async fn mark_logs(&self) -> Result<String, String> {
         let address = self.toolbox()?.address();
-        let (repository, reference) = (format!("mark/{}", self.namespace()), format!("{}-{}", since[0], since[1]));
-        let path = format!("/v2/{repository}/manifests/{reference}");
+        let reference = MARKS.fetch_add(1, Ordering::Relaxed).to_string();
+        let repository = format!("mark/{}", self.namespace());
+        // As the line on the request begins; another one, on the error, names the path before that.
+        let path = format!("\"GET /v2/{repository}/manifests/{reference} HTTP");
         let asked = blocking(move || {
             Registry::unverified(&format!("{address}:{}", Toolbox::REGISTRY_PORT)).mark(&repository, &reference)?;
             Registry::at(&format!("{address}:{}", Toolbox::PLAIN_PORT)).mark(&repository, &reference)

@@ -96,10 +96,9 @@ impl Job {
         keep: bool,
         announce: Option<Announce>,
     ) -> Self {
-        let worlds = |loaded: &Arc<Loaded>| loaded.scenario.worlds.len();
         let open = |loaded: &Arc<Loaded>| Open { scenario: Arc::clone(loaded), worlds: BTreeMap::new() };
         let count = Count {
-            of: chosen.iter().map(|loaded| worlds(loaded) * loaded.scenario.steps.len()).sum(),
+            of: chosen.iter().map(|loaded| loaded.scenario.count_cells()).sum(),
             open: chosen.iter().map(|loaded| (loaded.id.clone(), open(loaded))).collect(),
             scenarios: chosen.len(),
             ..Count::default()
