@@ -198,11 +198,13 @@ fn hosts_file(scheme: &str, host: &str) -> File {
     file(format!("certs.d/{host}/hosts.toml"), text)
 }
 
-/// Files elsewhere. With names comes that no other name is asked for anywhere: a box has no network, and a question
-/// into nowhere would take long to fail.
+/// Files elsewhere. containerd makes no pod without `/etc/hosts`, which a minimal Debian lacks. With names comes that no
+/// other name is asked for anywhere: a box has no network, and a question into nowhere would take long to fail.
 pub(super) fn outside(blueprint: &Blueprint) -> Vec<File> {
     let mut files = Vec::new();
-    if !blueprint.shape.install.is_empty() {
+    if blueprint.shape.install.is_empty() {
+        files.push(file("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"));
+    } else {
         let names = NAMES.join(" ");
         let hosts = format!("127.0.0.1 localhost\n{FIRST_SERVICE} kubernetes.default.svc\n{NODE_ADDRESS} {names}\n");
         files.push(file("/etc/hosts", hosts));
