@@ -55,19 +55,16 @@ impl Registry {
     /// The registry that answers on `address`, as `HOST:PORT`.
     #[must_use]
     pub fn at(address: &str) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(DEADLINE))
-            .user_agent("gauntlet-engine")
-            .proxy(None)
-            .build();
-        Self { agent: config.into(), base: format!("http://{address}") }
+        Self::with(format!("http://{address}"), TlsConfig::default())
     }
 
     /// The registry that answers on `address` over TLS, whoever it is: for questions whose answers do not matter.
     #[must_use]
     pub fn unverified(address: &str) -> Self {
-        let tls = TlsConfig::builder().disable_verification(true).build();
+        Self::with(format!("https://{address}"), TlsConfig::builder().disable_verification(true).build())
+    }
+
+    fn with(base: String, tls: TlsConfig) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(DEADLINE))
@@ -75,7 +72,7 @@ impl Registry {
             .tls_config(tls)
             .proxy(None)
             .build();
-        Self { agent: config.into(), base: format!("https://{address}") }
+        Self { agent: config.into(), base }
     }
 
     /// Asks for a manifest that is not there, so that the registry's log shows how far it has been written.

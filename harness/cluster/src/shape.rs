@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Action, Audit, Encryption, Install, Loaded, Shape, Writes};
+use model::{Action, Audit, Encryption, Install, Loaded, Shape};
 
 /// What has to be decided before an API server starts, files' contents included.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,7 +84,7 @@ pub fn resolve(loaded: &Loaded, world_name: &str) -> Result<ResolvedShape, model
     let admission = admission.map(|file| loaded.file_text(&file)).transpose()?;
     let one = |install| if install == Install::PlainRegistry { Install::Registry } else { install };
     let install = loaded.scenario.install(world).into_iter().map(one).collect();
-    let changes = loaded.scenario.steps_in(world_name).any(|step| step.action.facts().writes == Writes::Cluster);
+    let changes = loaded.scenario.changes_cluster(world_name);
     Ok(ResolvedShape {
         kubernetes,
         kms: kms(loaded, world_name, &shape.encryption)?,

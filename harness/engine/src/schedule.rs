@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use futures::stream;
 use indexmap::IndexMap;
-use model::{Cell, CellStatus, Reach, Verdict, WorldOutcome, Writes};
+use model::{Cell, CellStatus, Reach, Verdict, WorldOutcome};
 
 use crate::lab::Lab;
 use crate::world::World;
@@ -57,7 +57,7 @@ async fn second_look(lab: &Lab<'_>, trials: &[Trial], outcomes: &mut [WorldOutco
 
 /// Whether a second look would find another cluster than the first did.
 fn changes_the_cluster(trial: &Trial) -> bool {
-    trial.scenario.scenario.steps_in(&trial.world).any(|step| step.action.facts().writes == Writes::Cluster)
+    trial.scenario.scenario.changes_cluster(&trial.world)
 }
 
 fn is_doubtful(outcome: &WorldOutcome) -> bool {

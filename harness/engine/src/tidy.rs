@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use model::{Reach, Writes};
+use model::Reach;
 
 use crate::reach;
 use crate::request::{Call, code, json, said};
@@ -46,8 +46,7 @@ impl World<'_> {
         let refused = self.end_objects(self.made.iter().rev()).await;
         self.end_pods().await;
         self.forget_files();
-        let mut steps = self.scenario.scenario.steps_in(self.name);
-        if !stays && steps.any(|step| step.action.facts().writes == Writes::Cluster) {
+        if !stays && self.scenario.scenario.changes_cluster(self.name) {
             return Vec::new();
         }
         let mut left = Vec::new();

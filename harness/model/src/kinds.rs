@@ -176,27 +176,6 @@ pub fn object_kind_called(name: &str) -> Option<&'static ObjectKind> {
     OBJECT_KINDS.iter().find(|one| one.kind.to_lowercase() == kind && group.is_none_or(|group| group == one.group))
 }
 
-impl ObjectKind {
-    /// Whether objects of this kind are in namespaces.
-    #[must_use]
-    pub fn is_namespaced(&self) -> bool {
-        match self.isolation {
-            Isolation::Namespace => true,
-            Isolation::Name
-            | Isolation::Never
-            | Isolation::Question
-            | Isolation::ClusterRole
-            | Isolation::ClusterRoleBinding
-            | Isolation::PolicyBinding
-            | Isolation::Webhooks
-            | Isolation::KyvernoRules
-            | Isolation::KyvernoConstraints
-            | Isolation::ImageGlobs
-            | Isolation::ClusterExternalSecret => false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

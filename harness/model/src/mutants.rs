@@ -89,13 +89,13 @@ impl Pair<'_> {
             if !kept.is_empty() && kept.len() == self.manifests(file).len() {
                 return None;
             }
-            let named: Vec<String> = instead.clone();
+            let mut named = instead.clone();
             let rest = (!kept.is_empty()).then(|| (format!("{file} (its namespaces)"), kept));
             instead.extend(rest.iter().map(|(name, _)| name.clone()));
             // What bare has in its place may stand on what only bare does.
             let back = if named.is_empty() { Vec::new() } else { self.left_out() };
             let omit = self.world.omit.iter().filter(|step| !back.contains(step)).cloned().collect();
-            let named: Vec<String> = named.into_iter().chain(back.iter().map(|step| format!("step {step}"))).collect();
+            named.extend(back.iter().map(|step| format!("step {step}")));
             let world = World { apply: self.apply_instead(file, &instead), omit, ..self.world.clone() };
             Some(Without { what: label(file, &named), world, back, rest })
         })

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Answer, Install, Shape};
+use crate::{Action, Answer, Install, Shape, Writes};
 
 /// One scenario: steps, each tried in several worlds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -113,6 +113,12 @@ impl Scenario {
     #[must_use]
     pub fn count_cells(&self) -> usize {
         self.worlds.keys().map(|world| self.steps_in(world).count()).sum()
+    }
+
+    /// Whether a step of this world changes the cluster itself, so that no other world can be tried on it.
+    #[must_use]
+    pub fn changes_cluster(&self, world: &str) -> bool {
+        self.steps_in(world).any(|step| step.action.facts().writes == Writes::Cluster)
     }
 
     /// Whether the world of this name takes the step of this id.
