@@ -2,7 +2,7 @@
 //!
 //! A [`Cluster`] is an administrator's client, the two other ways in (a token, nobody), and what is known about the
 //! cluster: its release, its nodes, where its audit log is. What a cluster has to look like before its API server
-//! starts is a [`ResolvedShape`].
+//! starts is a [`ClusterSpec`].
 
 mod connect;
 mod context;
@@ -10,7 +10,6 @@ mod engines;
 mod error;
 mod facts;
 mod sealing;
-mod shape;
 mod sweep;
 mod toolbox;
 mod trust;
@@ -19,13 +18,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kube::{Client, Config};
+use model::{ClusterSpec, FileText};
 
 use engines::Site;
 pub use error::{Error, chain};
 pub use facts::{AuditAccess, Facts};
 pub use native::{Control, InForce, Life, NodeControl, State};
 pub use sealing::{SealingKeys, endpoint as kms_endpoint};
-pub use shape::{ResolvedAudit, ResolvedEncryption, ResolvedShape, resolve};
 pub use toolbox::Toolbox;
 pub use trust::{SINCE, Trust};
 
@@ -48,18 +47,19 @@ impl Cluster {
         cache: &native::Cache,
         name: &str,
         launcher: &Path,
-        shape: &ResolvedShape,
+        cluster: &ClusterSpec,
         progress: impl FnMut(native::Progress) + Send + 'static,
     ) -> Result<Self, Error> {
         let start = Instant::now();
         let sealing = SealingKeys::random().map_err(|_| Error::NoRandom)?;
-        let mut box_shape = shape.to_box();
-        if let native::Encryption::Config { text, .. } = &mut box_shape.encryption {
+        let mut own = cluster.clone();
+        if let Some(FileText(text)) = own.encryption.file_mut() {
             *text = sealing.names(text).fill(text);
         }
-        let spec = native::Spec { name: name.into(), shape: box_shape, launcher: launcher.into() };
-        let (own_cache, own_shape) = (cache.clone(), shape.clone());
-        let started = tokio::task::spawn_blocking(move || begin(&own_cache, spec, &own_shape, progress));
+        let first_state = engines::first_state(cluster).map_err(|source| Error::Box { source })?;
+        let spec = native::Spec { name: name.into(), cluster: own, first_state, launcher: launcher.into() };
+        let own_cache = cache.clone();
+        let started = tokio::task::spawn_blocking(move || begin(&own_cache, &spec, progress));
         let (running, begun) = started.await.map_err(|source| Error::Thread { source })??;
         let config = connect::config(Some(&running.kubeconfig), None).await?.config;
         let admin = connect::client(config.clone())?;
@@ -67,14 +67,8 @@ impl Cluster {
         facts.audit = running.audit_log.clone().map_or(AuditAccess::None, AuditAccess::File);
         facts.logs = Some(running.logs.clone());
         facts.ephemeral = true;
-        let site = Site {
-            admin: &admin,
-            running: &running,
-            cache,
-            sigstore: shape.install.contains(&model::Install::Sigstore),
-            begun,
-        };
-        let engines = engines::install(&site, shape, start).await?;
+        let site = Site { admin: &admin, running: &running, cache, sigstore: cluster.has_sigstore(), begun };
+        let engines = engines::install(&site, cluster, start).await?;
         Ok(Self { config, admin, facts, ours: Some(running), engines, sealing })
     }
 
@@ -177,20 +171,17 @@ impl Cluster {
 /// Starts a box, from a first state that has its engines; says whether it did.
 fn begin(
     cache: &native::Cache,
-    mut spec: native::Spec,
-    shape: &ResolvedShape,
+    spec: &native::Spec,
     mut progress: impl FnMut(native::Progress),
 ) -> Result<(native::Running, bool), Error> {
     let failed = |source| Error::Box { source };
-    if let Some(first_state) = engines::first_state(shape).map_err(failed)? {
-        spec.shape.first_state = first_state;
-        if !native::is_prepared(cache, &spec.shape) {
-            let needed = native::components::needed(&spec.shape).map_err(failed)?;
-            cache.ensure(&needed, &spec.launcher, &mut progress).map_err(failed)?;
-            let objects = engines::first_objects(cache, shape)?;
-            native::prepare(cache, &spec, objects, &mut progress).map_err(failed)?;
-        }
+    let has_engines = spec.first_state.is_some();
+    if has_engines && !native::is_prepared(cache, spec) {
+        let needed = native::components::needed(&spec.cluster).map_err(failed)?;
+        cache.ensure(&needed, &spec.launcher, &mut progress).map_err(failed)?;
+        let objects = engines::first_objects(cache, &spec.cluster)?;
+        native::prepare(cache, spec, objects, &mut progress).map_err(failed)?;
     }
-    let begun = !spec.shape.first_state.is_empty() && native::is_prepared(cache, &spec.shape);
-    Ok((native::start(cache, &spec, true, &mut progress).map_err(failed)?, begun))
+    let begun = has_engines && native::is_prepared(cache, spec);
+    Ok((native::start(cache, spec, true, &mut progress).map_err(failed)?, begun))
 }

@@ -18,12 +18,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use kube::Client;
-use model::Install;
+use model::{ClusterSpec, Install};
 use native::{Cache, FirstObject};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{Error, ResolvedShape};
+use crate::Error;
 
 /// An engine.
 struct Engine {
@@ -93,19 +93,15 @@ fn data(cache: &Cache, engine: &str, file: &str) -> Result<PathBuf, String> {
     Ok(cache.data(component, file))
 }
 
-fn wanted(shape: &ResolvedShape) -> impl Iterator<Item = &'static Engine> {
-    ENGINES.into_iter().filter(|engine| shape.install.contains(&engine.install))
-}
-
-fn has_sigstore(shape: &ResolvedShape) -> bool {
-    shape.install.contains(&Install::Sigstore)
+fn wanted(cluster: &ClusterSpec) -> impl Iterator<Item = &'static Engine> {
+    ENGINES.into_iter().filter(|engine| cluster.install.contains(&engine.install))
 }
 
 /// The name of the first state with this shape's engines; none where it has no engine.
-pub(crate) fn first_state(shape: &ResolvedShape) -> Result<Option<String>, native::Error> {
+pub(crate) fn first_state(cluster: &ClusterSpec) -> Result<Option<String>, native::Error> {
     let (mut name, mut hash) = (String::new(), Sha256::new());
-    hash.update(format!("{REVISION} {} {} {}", has_sigstore(shape), native::PROBE_IMAGE, native::NODE_ADDRESS));
-    for engine in wanted(shape) {
+    hash.update(format!("{REVISION} {} {} {}", cluster.has_sigstore(), native::PROBE_IMAGE, native::NODE_ADDRESS));
+    for engine in wanted(cluster) {
         name += &format!("{}-", engine.component);
         hash.update(format!("{} {:?}", native::components::tool(engine.component)?.id(), engine.definitions));
         hash.update(engine.manifest);
@@ -115,13 +111,13 @@ pub(crate) fn first_state(shape: &ResolvedShape) -> Result<Option<String>, nativ
 }
 
 /// What is in that first state: the definitions, and the engines themselves, their pods held back.
-pub(crate) fn first_objects(cache: &Cache, shape: &ResolvedShape) -> Result<Vec<FirstObject>, Error> {
+pub(crate) fn first_objects(cache: &Cache, cluster: &ClusterSpec) -> Result<Vec<FirstObject>, Error> {
     let mut all = Vec::new();
-    for engine in wanted(shape) {
+    for engine in wanted(cluster) {
         let failed = |why| Error::Engine { engine: engine.component, why };
         let definitions = (engine.read)(cache).map_err(failed)?.into_iter();
         all.extend(definitions.map(|object| first(definitions::served(&object).into(), object)));
-        let objects = (engine.objects)(has_sigstore(shape)).map_err(failed)?;
+        let objects = (engine.objects)(cluster.has_sigstore()).map_err(failed)?;
         all.extend(objects.into_iter().filter(|object| !is_secret(object)).map(held));
     }
     Ok(all)
@@ -143,23 +139,23 @@ fn first(in_force: Option<String>, object: Value) -> FirstObject {
 /// Installs the engines of `shape`, side by side, and says when each was ready, counted from `start`.
 pub(crate) async fn install(
     site: &Site<'_>,
-    shape: &ResolvedShape,
+    cluster: &ClusterSpec,
     start: Instant,
 ) -> Result<Vec<(String, Duration)>, Error> {
-    let kyverno = one(shape, Install::Kyverno, "kyverno", start, async || {
+    let kyverno = one(cluster, Install::Kyverno, "kyverno", start, async || {
         kyverno::install(site).await.map_err(|why| Error::Engine { engine: "Kyverno", why })
     });
-    let policy_controller = one(shape, Install::PolicyController, "policy-controller", start, async || {
+    let policy_controller = one(cluster, Install::PolicyController, "policy-controller", start, async || {
         policy_controller::install(site).await.map_err(|why| Error::Engine { engine: "policy-controller", why })
     });
-    let external_secrets = one(shape, Install::ExternalSecrets, "external-secrets", start, async || {
+    let external_secrets = one(cluster, Install::ExternalSecrets, "external-secrets", start, async || {
         let engine = "External Secrets Operator";
         external_secrets::install(site).await.map_err(|why| Error::Engine { engine, why })
     });
-    let vault = one(shape, Install::Vault, "vault", start, async || {
+    let vault = one(cluster, Install::Vault, "vault", start, async || {
         vault::install(site).await.map_err(|why| Error::Engine { engine: "Vault", why })
     });
-    let dns = one(shape, Install::Dns, "dns", start, async || {
+    let dns = one(cluster, Install::Dns, "dns", start, async || {
         dns::install(site).await.map_err(|why| Error::Engine { engine: "CoreDNS", why })
     });
     let (kyverno, policy_controller, external_secrets, vault, dns) =
@@ -169,13 +165,13 @@ pub(crate) async fn install(
 
 /// Installs one engine, if it is wanted, and says when it was ready.
 async fn one(
-    shape: &ResolvedShape,
+    cluster: &ClusterSpec,
     install: Install,
     name: &str,
     start: Instant,
     work: impl AsyncFnOnce() -> Result<(), Error>,
 ) -> Result<Option<(String, Duration)>, Error> {
-    if !shape.install.contains(&install) {
+    if !cluster.install.contains(&install) {
         return Ok(None);
     }
     work().await?;
@@ -205,10 +201,8 @@ mod tests {
 
     #[test]
     fn a_first_state_is_named_after_what_is_in_it() {
-        let shape = |install: &[Install]| ResolvedShape {
-            install: install.iter().copied().collect(),
-            ..ResolvedShape::usual("1.36")
-        };
+        let shape =
+            |install: &[Install]| ClusterSpec { install: install.iter().copied().collect(), ..ClusterSpec::default() };
         let name = |install: &[Install]| first_state(&shape(install)).unwrap();
         assert_eq!(name(&[Install::Registry, Install::Sigstore]), None);
         let plain = name(&[Install::Kyverno]).unwrap();
