@@ -88,7 +88,7 @@ async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box
             let answered = Instant::now();
             enforced(toolbox, version).await?;
             rows.push(("one-more-in-force", format!("{}", already + 1), millis(answered.elapsed())));
-            let took = toolbox.network_policy()?.first().map_or(0, |node| node.took);
+            let took = toolbox.network_policy()?.unwrap_or_default().first().map_or(0, |node| node.took);
             rows.push(("one-more-by-its-own-clock", format!("{}", already + 1), took as f64 / 1e3));
             delete(cluster, &format!("{POLICIES}/one-more")).await?;
         }

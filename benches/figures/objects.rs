@@ -69,7 +69,7 @@ pub(crate) async fn running(cluster: &Cluster, label: &str, count: usize) -> Res
 /// Waits until the node has a table that was made with this version of the policies.
 pub(crate) async fn enforced(toolbox: Toolbox<'_>, version: u64) -> Result<(), Box<dyn Error>> {
     wait("policies to be in force", Duration::from_millis(1), async || {
-        let nodes = toolbox.network_policy()?;
+        let nodes = toolbox.network_policy()?.ok_or("the cluster enforces no policies")?;
         let is_late = nodes.iter().any(|node| node.seen.network_policies < version);
         Ok(if is_late { Err(format!("{nodes:?}")) } else { Ok(()) })
     })

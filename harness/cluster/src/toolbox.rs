@@ -66,11 +66,11 @@ impl Toolbox<'_> {
         self.running.kms(name)
     }
 
-    /// What each node enforces of NetworkPolicy now; nothing where the shape does not ask for it.
+    /// What each node enforces of NetworkPolicy now; `None` where the cluster does not ask for it.
     ///
     /// # Errors
-    /// When that cannot be read.
-    pub fn network_policy(&self) -> Result<Vec<InForce>, Error> {
+    /// When a node does not say it.
+    pub fn network_policy(&self) -> Result<Option<Vec<InForce>>, Error> {
         self.running.network_policy().map_err(|source| Error::Box { source })
     }
 

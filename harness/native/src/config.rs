@@ -160,6 +160,11 @@ impl Blueprint<'_> {
         [controllers::scheduler(self), manager].into_iter().chain(proxies).collect()
     }
 
+    /// The nodes that enforce NetworkPolicies.
+    pub(crate) fn enforcing(&self) -> impl Iterator<Item = Node> {
+        Node::all(self.cluster.nodes).filter(|_| self.cluster.enforce_network_policy)
+    }
+
     /// Its nodes.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = Node> + Clone {
         Node::all(self.cluster.nodes)

@@ -66,6 +66,9 @@ pub enum Error {
     /// Not a name for a box.
     #[error("`{0}` is not a name for a box")]
     BadName(String),
+    /// A node that is to enforce NetworkPolicies does not say what it enforces.
+    #[error("{0} does not say what it enforces of NetworkPolicy")]
+    NoEnforcer(String),
     /// A setting that is not supported.
     #[error("unsupported cluster configuration: {0}")]
     BadCluster(String),

@@ -1,6 +1,6 @@
 //! Enforcement of NetworkPolicy (`networking.k8s.io/v1`, IPv4 and IPv6) with nftables: this program, run again, one process for
 //! each node, in the node's network namespace. It watches pods, namespaces and policies, makes one table of them, and
-//! puts that in the place of the last in one transaction.
+//! puts that in the place of the last: see [`tables`].
 //!
 //! What is not allowed is dropped, and so shows as a time-out. Each node judges what its own pods send and receive:
 //! * A packet of a connection that was let through once, either way, and what belongs to it (ICMP errors) passes: a
@@ -31,6 +31,7 @@ pub(crate) mod plugin;
 mod ranges;
 mod render;
 mod state;
+mod tables;
 mod watch;
 
 use std::ffi::OsString;
@@ -96,7 +97,7 @@ fn enforce(node: &str, server: &str, socket: &Path, folder: &Path) -> Result<(),
     watch::follow(api.clone(), tell.clone(), News::Pods);
     watch::follow(api.clone(), tell.clone(), News::Namespaces);
     watch::follow(api, tell, News::Policies);
-    Enforcer::new(node, folder.to_owned()).run(&news)
+    Enforcer::new(node, folder.to_owned())?.run(&news)
 }
 
 /// Writes a line into the process's log.

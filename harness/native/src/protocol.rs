@@ -77,6 +77,8 @@ pub(crate) struct Ready {
     pub(crate) address: IpAddr,
     pub(crate) ca: String,
     pub(crate) rekor_key: Option<String>,
+    /// The nodes that enforce NetworkPolicies.
+    pub(crate) enforcing: Vec<String>,
     /// The first process, as the host knows it.
     pub(crate) init: u32,
     /// `PATH` with every program that the box shows.

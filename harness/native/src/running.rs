@@ -93,6 +93,7 @@ pub struct Running {
     pub ca: String,
     /// The public key of the transparency log, PEM, where there is one. The log's origin is `rekor.box`.
     pub rekor_key: Option<String>,
+    enforcing: Vec<String>,
     launcher: PathBuf,
     init: u32,
     path: String,
@@ -122,6 +123,7 @@ impl Running {
             address: ready.address,
             ca: ready.ca,
             rekor_key: ready.rekor_key,
+            enforcing: ready.enforcing,
             launcher: launcher.to_owned(),
             init: ready.init,
             path: ready.path,
@@ -189,16 +191,19 @@ impl Running {
         self.work.join(plugin::FOLDER).join(name)
     }
 
-    /// What each node enforces of NetworkPolicy now; nothing where the cluster does not ask for it. A start waits until
-    /// every node has an answer. A node that was cut off, frozen or killed does not answer until it is back.
+    /// What each node enforces of NetworkPolicy now; `None` where the cluster does not ask for it. A start waits until
+    /// every node has an answer. A node that was cut off, frozen or killed is left out until it is back.
     ///
     /// # Errors
-    /// When an answer cannot be read.
-    pub fn network_policy(&self) -> Result<Vec<InForce>, Error> {
-        let mut told = policy::in_force(&self.work)?;
-        let known = self.later.lock();
-        told.retain(|one| !known.apart.contains(&one.node));
-        Ok(told)
+    /// When an answer cannot be read, or is gone.
+    pub fn network_policy(&self) -> Result<Option<Vec<InForce>>, Error> {
+        if self.enforcing.is_empty() {
+            return Ok(None);
+        }
+        let apart = self.later.lock().apart.clone();
+        let asked = self.enforcing.iter().filter(|node| !apart.contains(*node));
+        let answer = |node: &String| policy::in_force(&self.work, node)?.ok_or_else(|| Error::NoEnforcer(node.clone()));
+        asked.map(answer).collect::<Result<_, _>>().map(Some)
     }
 
     /// A command that runs its first argument in the box: in its namespaces and control group, with `work` as its

@@ -197,7 +197,7 @@ impl World<'_> {
         }
         let pods = self.pods_in(&namespaces).await?;
         if let Some(toolbox) = self.lab.cluster.toolbox()
-            && !toolbox.network_policy().map_err(|why| cluster::chain(&why))?.is_empty()
+            && toolbox.network_policy().map_err(|why| cluster::chain(&why))?.is_some()
         {
             are_enforced(toolbox, &self.waiter, pods.iter().collect()).await?;
         }

@@ -29,7 +29,7 @@ pub(super) fn touched<'a>(
     touches: &'a [Touch],
 ) -> Result<Vec<Work<'a>>, String> {
     let mut concerned = touches.iter().filter(|touch| is_enforced(touch)).peekable();
-    if concerned.peek().is_none() || toolbox.network_policy().map_err(|why| cluster::chain(&why))?.is_empty() {
+    if concerned.peek().is_none() || toolbox.network_policy().map_err(|why| cluster::chain(&why))?.is_none() {
         return Ok(Vec::new());
     }
     let (written, deleted): (Vec<&Touch>, Vec<&Touch>) = concerned.partition(|touch| touch.object.is_some());
@@ -48,7 +48,8 @@ pub(crate) async fn are_enforced(toolbox: Toolbox<'_>, waiter: &Waiter, objects:
     let wait = Wait { what: "network policies to be enforced", within: PATIENCE, every: Duration::from_millis(2) };
     waiter
         .until(wait, async || match toolbox.network_policy() {
-            Ok(nodes) => late(&nodes, &wanted).map_or(Look::Found(()), Look::Not),
+            Ok(Some(nodes)) => late(&nodes, &wanted).map_or(Look::Found(()), Look::Not),
+            Ok(None) => Look::Not("no node enforces them".into()),
             Err(why) => Look::Not(cluster::chain(&why)),
         })
         .await

@@ -18,7 +18,7 @@ pub(super) fn processes(blueprint: &Blueprint) -> Vec<Process> {
         let args = vec![POLICY.to_owned(), node.name(), node::server(node), socket(node), folder];
         node::placed(blueprint, node, process("network-policy", &format!("{HOME}/{OURSELVES}"), args))
     };
-    blueprint.nodes().filter(|_| blueprint.cluster.enforce_network_policy).map(enforcer).collect()
+    blueprint.enforcing().map(enforcer).collect()
 }
 
 /// The last of a node's network plugins.

@@ -119,6 +119,7 @@ fn ready(
         address: blueprint.addresses.inside.into(),
         ca: blueprint.pki.ca().to_owned(),
         rekor_key: request.cluster.has_sigstore().then(|| blueprint.pki.log_key()),
+        enforcing: blueprint.enforcing().map(Node::name).collect(),
         init: family.init.ok_or_else(|| Stop::Failed("the box has no first process".into()))?,
         path: config::path(&shown),
         milestones: story.milestones.clone(),

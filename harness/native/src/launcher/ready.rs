@@ -63,7 +63,7 @@ impl Readiness<'_> {
             self.family.order(&Order::LateDoor { open: true })?;
             self.spawn(blueprint.second())?;
         }
-        let enforcers = self.enforcers(blueprint)?;
+        self.enforcers(blueprint)?;
         if blueprint.cluster.has_sigstore() {
             self.open_issuer(blueprint)?;
         }
@@ -72,34 +72,36 @@ impl Readiness<'_> {
         })?;
         self.story.milestone("default-serviceaccount");
         self.nodes(&since)?;
-        self.enforced(enforcers)
+        self.enforced(blueprint.enforcing())
     }
 
-    /// Starts the enforcers of NetworkPolicy, after what gives them the right to read; returns how many there are.
-    fn enforcers(&mut self, blueprint: &Blueprint) -> Result<usize, Stop> {
+    /// Starts the enforcers of NetworkPolicy, after what gives them the right to read.
+    fn enforcers(&mut self, blueprint: &Blueprint) -> Result<(), Stop> {
         let enforcers = blueprint.enforcers();
-        let count = enforcers.len();
-        if count > 0 {
+        if !enforcers.is_empty() {
             for (path, object) in policy_reader() {
                 self.wait("the enforcers' rights", |api| made(api, &path, &object))?;
             }
             self.spawn(enforcers)?;
         }
-        Ok(count)
+        Ok(())
     }
 
-    /// Waits until so many nodes have told what they enforce.
-    fn enforced(&mut self, count: usize) -> Result<(), Stop> {
-        if count == 0 {
-            return Ok(());
+    /// Waits until these nodes have told what they enforce.
+    fn enforced(&mut self, nodes: impl Iterator<Item = Node>) -> Result<(), Stop> {
+        let mut any = false;
+        for node in nodes.map(Node::name) {
+            let work = self.work.clone();
+            self.wait("network policies to be enforced", |_| match network_policy(&work, &node) {
+                Ok(Some(_)) => Look::Ready(()),
+                Ok(None) => Look::NotYet(format!("{node} has not said anything")),
+                Err(why) => Look::NotYet(chain(&why)),
+            })?;
+            any = true;
         }
-        let work = self.work.clone();
-        self.wait("network policies to be enforced", |_| match network_policy(&work) {
-            Ok(told) if told.len() == count => Look::Ready(()),
-            Ok(told) => Look::NotYet(format!("by {} of {count} nodes", told.len())),
-            Err(why) => Look::NotYet(chain(&why)),
-        })?;
-        self.story.milestone("network-policy");
+        if any {
+            self.story.milestone("network-policy");
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use super::super::objects::{Namespace, NetworkPolicy, Pod};
 use super::super::render::render;
 use super::super::state::{Change, State};
 use super::*;
-use crate::policy::enforcer::feed;
+use crate::policy::tables::run;
 
 fn state(pods: &[Value], policies: &[Value]) -> State {
     let namespaces = ["a", "b"].map(|name| json!({"metadata": {"name": name, "labels": {"team": name}}}));
@@ -61,11 +61,7 @@ const OUTSIDE: &str = "192.0.2.7";
 
 #[test]
 fn without_policies_nothing_is_looked_at() {
-    assert_eq!(
-        render(&compile(&state(&three(), &[]), "node-1")),
-        "table inet gauntlet-network-policy\ndelete table inet gauntlet-network-policy\n\
-         table inet gauntlet-network-policy {\n}\n"
-    );
+    assert_eq!(render(&compile(&state(&three(), &[]), "node-1")), "{\n}\n");
 }
 
 #[test]
@@ -87,10 +83,9 @@ fn the_text_of_one_policy() {
         "egress": [{"to": [{"namespaceSelector": {"matchLabels": {"team": "b"}}}]}],
     });
     let text = render(&compile(&state(&three(), &[policy("a", &spec)]), "node-1"));
-    let table = text.split_once("delete table inet gauntlet-network-policy\n").unwrap().1;
     assert_eq!(
-        table,
-        "table inet gauntlet-network-policy {
+        text,
+        "{
   set peers-0 { type ipv4_addr; flags interval; elements = { 10.0.0.1-10.0.0.2, 192.0.2.0-192.0.2.127 }; }
   chain ingress-0 {
     ip saddr @peers-0 tcp dport { 5432, 6000-6010 } return
@@ -150,8 +145,8 @@ fn the_text_of_one_policy_where_pods_have_addresses_of_both_families() {
     assert_eq!(table.isolated, 1);
     let text = render(&table);
     assert_eq!(
-        text.split_once("delete table inet gauntlet-network-policy\n").unwrap().1,
-        "table inet gauntlet-network-policy {
+        text,
+        "{
   set peers-0 { type ipv6_addr; flags interval; elements = { fd00::1-fd00::2, fd00:9:0:0:8000::-fd00:9::ffff:ffff:ffff:ffff }; }
   chain ingress-0 {
     ip saddr 10.0.0.1-10.0.0.2 tcp dport { 5432 } return
@@ -304,7 +299,8 @@ fn a_thousand_policies_for_a_hundred_pods_are_one_list_each_and_few_lines() {
 
 /// Whether `nft` would put the text in force, in a network namespace of its own.
 fn nft_takes(text: &str) {
-    feed("unshare", &["--map-root-user", "--net", "nft", "--check", "--file", "-"], text).unwrap();
+    let text = format!("table inet tried {text}");
+    run("unshare", &["--map-root-user", "--net", "nft", "--check", "--file", "-"], &text).unwrap();
 }
 
 fn selectors() -> impl Strategy<Value = Value> {

@@ -1,9 +1,7 @@
 //! The process itself: it takes what it is told, and puts a table in force that was made with it.
 
-use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -11,6 +9,7 @@ use super::compile::compile;
 use super::in_force::InForce;
 use super::render::render;
 use super::state::{Change, State};
+use super::tables::Tables;
 use super::{News, log, plugin};
 use crate::Error;
 
@@ -19,8 +18,9 @@ pub(super) struct Enforcer {
     folder: PathBuf,
     state: State,
     told: InForce,
-    /// The table in force.
-    text: String,
+    tables: Tables,
+    /// What is in the table in force.
+    body: String,
     /// Network plugins that wait, with their pods' `uid`.
     askers: Vec<(String, UnixStream)>,
     /// When the next table may be put in force: after each it takes a rest as long as that one took, so that a flood of
@@ -30,10 +30,13 @@ pub(super) struct Enforcer {
 
 impl Enforcer {
     /// `folder` is where it tells what is in force.
-    pub(super) fn new(node: &str, folder: PathBuf) -> Self {
+    ///
+    /// # Errors
+    /// When `nft` cannot say which tables there are.
+    pub(super) fn new(node: &str, folder: PathBuf) -> Result<Self, Error> {
         let told = InForce { node: node.to_owned(), ..InForce::default() };
         let (state, next) = (State::default(), Instant::now());
-        Self { folder, state, told, text: String::new(), askers: Vec::new(), next }
+        Ok(Self { folder, state, told, tables: Tables::find()?, body: String::new(), askers: Vec::new(), next })
     }
 
     /// Goes on for as long as there is somebody to tell it anything.
@@ -71,15 +74,15 @@ impl Enforcer {
         let Some(seen) = self.state.seen() else { return Ok(()) };
         let start = Instant::now();
         let table = compile(&self.state, &self.told.node);
-        let text = render(&table);
-        let is_new = text != self.text;
+        let body = render(&table);
+        let is_new = body != self.body;
         if is_new {
             let compiled = start.elapsed();
-            put_in_force(&text)?;
+            self.tables.replace(&body)?;
             self.told.isolated = table.isolated;
             self.told.tables += 1;
             self.told.took = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.text = text;
+            self.body = body;
             self.note(compiled, start.elapsed());
             self.next = Instant::now() + start.elapsed();
         }
@@ -99,7 +102,7 @@ impl Enforcer {
         log(&format!(
             "table {tables} is in force: {isolated} pods isolated, {} bytes; made in {:.1} ms, put in force in {:.1} ms; \
              {:.1} ms after the first change",
-            self.text.len(),
+            self.body.len(),
             millis(compiled),
             millis(all.saturating_sub(compiled)),
             millis(Duration::from_micros(took)),
@@ -109,22 +112,4 @@ impl Enforcer {
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-/// Gives a text of nftables to the kernel: all of it, or nothing.
-pub(super) fn put_in_force(text: &str) -> Result<(), Error> {
-    feed("nft", &["--file", "-"], text)
-}
-
-/// Runs a program with this text on its standard input.
-pub(super) fn feed(program: &str, args: &[&str], text: &str) -> Result<(), Error> {
-    let fault = |why: String| Error::Command { command: format!("{program} {}", args.join(" ")), why };
-    let spawned =
-        Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-    let mut child = spawned.map_err(|why| fault(why.to_string()))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(text.as_bytes()).map_err(|why| fault(why.to_string()))?;
-    }
-    let output = child.wait_with_output().map_err(|why| fault(why.to_string()))?;
-    if output.status.success() { Ok(()) } else { Err(fault(String::from_utf8_lossy(&output.stderr).trim().to_owned())) }
 }

@@ -1,7 +1,7 @@
 //! What an enforcer tells of itself: a file for each node in the folder that a box shares with the host.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,22 +61,18 @@ impl InForce {
     }
 }
 
-/// What each node tells; `work` is the folder that the box shares with the host.
-pub(crate) fn in_force(work: &Path) -> Result<Vec<InForce>, Error> {
-    let folder = work.join(FOLDER);
-    if !folder.exists() {
-        return Ok(Vec::new());
+/// What this node tells; nothing, where it has not told anything yet. `work` is the folder that the box shares with the
+/// host.
+///
+/// Files are opened by their names. A list of the folder can miss one that is replaced at that moment, and a node that is
+/// missed would count as one that nobody has to wait for.
+pub(crate) fn in_force(work: &Path, node: &str) -> Result<Option<InForce>, Error> {
+    let path = work.join(FOLDER).join(format!("{node}.json"));
+    match fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|why| malformed(&why)),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(why) => Err(Error::file("read", &path)(why)),
     }
-    let mut told = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(Error::file("list", &folder))? {
-        let path = entry.map_err(Error::file("list", &folder))?.path();
-        if path.extension().is_some_and(|end| end == "json") {
-            let text = fs::read(&path).map_err(Error::file("read", &path))?;
-            told.push(serde_json::from_slice(&text).map_err(|why| malformed(&why))?);
-        }
-    }
-    told.sort_by(|one: &InForce, other: &InForce| one.node.cmp(&other.node));
-    Ok(told)
 }
 
 fn malformed(why: &serde_json::Error) -> Error {
@@ -90,17 +86,32 @@ mod tests {
     #[test]
     fn what_is_told_is_read_again_and_nothing_is_told_where_nothing_is_enforced() {
         let work = tempfile::tempdir().unwrap();
-        assert_eq!(in_force(work.path()).unwrap(), []);
+        assert_eq!(in_force(work.path(), "node-1").unwrap(), None);
         let folder = work.path().join(FOLDER);
         fs::create_dir(&folder).unwrap();
         let seen = Seen { pods: 7, namespaces: 8, network_policies: 9 };
         let told = |node: &str| InForce { node: node.into(), seen, tables: 3, isolated: 2, took: 100 };
-        told("node-2").publish(&folder).unwrap();
         told("node-1").publish(&folder).unwrap();
-        assert_eq!(in_force(work.path()).unwrap(), [told("node-1"), told("node-2")]);
+        assert_eq!(in_force(work.path(), "node-1").unwrap(), Some(told("node-1")));
+        assert_eq!(in_force(work.path(), "node-2").unwrap(), None);
         assert_eq!((seen.of("Pod"), seen.of("Namespace"), seen.of("NetworkPolicy")), (Some(7), Some(8), Some(9)));
         assert_eq!(seen.of("Service"), None);
         fs::write(folder.join("node-3.json"), "{").unwrap();
-        assert!(matches!(in_force(work.path()), Err(Error::Malformed { .. })));
+        assert!(matches!(in_force(work.path(), "node-3"), Err(Error::Malformed { .. })));
+    }
+
+    #[test]
+    fn what_is_told_is_found_while_it_is_replaced() {
+        let work = tempfile::tempdir().unwrap();
+        let folder = work.path().join(FOLDER);
+        fs::create_dir(&folder).unwrap();
+        let told = InForce { node: "node-1".into(), ..InForce::default() };
+        told.publish(&folder).unwrap();
+        std::thread::scope(|threads| {
+            let replacing = threads.spawn(|| (0..2000).for_each(|_| told.publish(&folder).unwrap()));
+            while !replacing.is_finished() {
+                assert!(in_force(work.path(), "node-1").unwrap().is_some());
+            }
+        });
     }
 }

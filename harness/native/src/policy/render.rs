@@ -1,4 +1,4 @@
-//! A table in the words of nftables: one text, which takes the place of the whole table before it in one transaction.
+//! What is in a table, in the words of nftables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -7,9 +7,6 @@ use std::net::IpAddr;
 use super::compile::{Ports, Table};
 use super::objects::Protocol;
 use super::ranges::{Ranges, address};
-
-/// The table's name.
-pub(super) const TABLE: &str = "inet gauntlet-network-policy";
 
 /// A family of addresses, in nftables' words.
 struct Family {
@@ -31,7 +28,7 @@ const FAMILIES: [Family; 2] = [
 #[derive(Default)]
 struct Sets(BTreeMap<Ranges, usize>);
 
-/// The whole text. Without any policy in the cluster, it is a table that looks at no packet.
+/// What comes after the table's name. Without any policy in the cluster, it is a table that looks at no packet.
 pub(super) fn render(table: &Table) -> String {
     let mut sets = Sets::default();
     let mut chains = String::new();
@@ -46,7 +43,7 @@ pub(super) fn render(table: &Table) -> String {
             let _ = writeln!(chains, "    drop\n  }}");
         }
     }
-    let mut text = format!("table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n");
+    let mut text = "{\n".to_owned();
     text += &sets.text();
     text += &chains;
     text += &maps(table);

@@ -101,12 +101,8 @@ impl Site {
 
     fn expect(&self, what: &str, wanted: impl Fn(&native::Seen) -> bool) {
         let waited = wait::until(what, Duration::from_secs(30), Duration::from_millis(2), || {
-            let told = self.0.network_policy().unwrap();
-            if !told.is_empty() && told.iter().all(|node| wanted(&node.seen)) {
-                Look::Ready(())
-            } else {
-                Look::NotYet(format!("{told:?}"))
-            }
+            let told = self.0.network_policy().unwrap().unwrap();
+            if told.iter().all(|node| wanted(&node.seen)) { Look::Ready(()) } else { Look::NotYet(format!("{told:?}")) }
         });
         waited.unwrap();
     }
@@ -146,7 +142,7 @@ pub(crate) fn policies_are_enforced() {
         format!("tcp://{service}:80"),
     ];
     assert_eq!(site.reach("client", &targets), ["reached"; 4]);
-    assert_eq!(site.0.network_policy().unwrap()[0].isolated, 0);
+    assert_eq!(site.0.network_policy().unwrap().unwrap()[0].isolated, 0);
 
     site.enforce(&deny("server", "Ingress"), "server");
     assert_eq!(site.reach("client", &targets), [SILENT, SILENT, NO_REPLY, SILENT]);
@@ -154,7 +150,7 @@ pub(crate) fn policies_are_enforced() {
     let inside =
         site.0.enter().args(["/run/gauntlet/images/probe", "reach", &targets[0], &targets[3]]).output().unwrap();
     assert_eq!(outcomes(&String::from_utf8(inside.stdout).unwrap()), ["reached"; 2], "a node reaches its pods");
-    assert_eq!(site.0.network_policy().unwrap()[0].isolated, 1);
+    assert_eq!(site.0.network_policy().unwrap().unwrap()[0].isolated, 1);
 
     // What the API server says after it was away is believed.
     let api = "kube-apiserver";
@@ -210,7 +206,7 @@ pub(crate) fn no_packet_slips_through() {
 
     // While one table takes the place of another, none is open.
     site.enforce(&deny("client", "Egress"), "client");
-    let tables = site.0.network_policy().unwrap()[0].tables;
+    let tables = site.0.network_policy().unwrap().unwrap()[0].tables;
     let watch =
         ["exec", "client", "--", "/probe", "watch", "--every", "1", "--timeout", "200", "--for", "5000", &target];
     let watching = std::thread::scope(|scope| {
@@ -223,7 +219,7 @@ pub(crate) fn no_packet_slips_through() {
         }
         watching.join().unwrap()
     });
-    let more = site.0.network_policy().unwrap()[0].tables - tables;
+    let more = site.0.network_policy().unwrap().unwrap()[0].tables - tables;
     assert_eq!((tried(watching.lines().last().unwrap()), more >= 4), ((true, 0.into()), true), "{more} tables");
     site.0.down().unwrap();
     expect_nothing(&cache(), &name);
@@ -243,7 +239,7 @@ pub(crate) fn every_node_enforces() {
     assert_eq!(from_node(), [SILENT], "another node than the server's own");
     site.enforce(&deny("server", "Ingress"), "server");
     assert_eq!(site.reach("client", &target), [SILENT], "judged where the server is");
-    let isolated = || site.0.network_policy().unwrap().iter().map(|node| node.isolated).collect::<Vec<_>>();
+    let isolated = || site.0.network_policy().unwrap().unwrap().iter().map(|node| node.isolated).collect::<Vec<_>>();
     assert_eq!(isolated(), [0, 1]);
     site.on(&["delete", "networkpolicy", "server"]);
     site.enforce(&deny("client", "Egress"), "client");
