@@ -20,7 +20,7 @@ fn git(scratch: &Scratch, args: &[&str]) {
     let mut git = Command::new("git");
     git.args(["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]).args(args);
     git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
-    let output = git.current_dir(scratch.path(".")).output().unwrap();
+    let output = git.current_dir(scratch.path(".")).output().expect("git runs: these tests need it");
     assert!(output.status.success(), "git {args:?}: {output:?}");
 }
 
