@@ -1,11 +1,12 @@
 //! Who asks: the administrator as somebody, a ServiceAccount with its own token, nobody.
 
-use cluster::{Cluster, chain};
+use cluster::Cluster;
 use kube::Client;
 use model::{Identity, Impersonate};
 use serde_json::{Value, json};
 
-use crate::request::{Call, Who, encode, json as json_of, said};
+use crate::Error;
+use crate::request::{Call, Who, encode, json as json_of};
 use crate::settle::Touch;
 use crate::world::World;
 
@@ -46,11 +47,11 @@ impl World<'_> {
     ///
     /// # Errors
     /// When a ServiceAccount gets no token.
-    pub(crate) async fn who(&mut self, identity: Option<&Identity>) -> Result<Who, String> {
+    pub(crate) async fn who(&mut self, identity: Option<&Identity>) -> Result<Who, Error> {
         let cluster = self.lab.cluster;
         let (client, headers) = match identity {
             None => (cluster.admin().clone(), Vec::new()),
-            Some(Identity::Anonymous) => (cluster.anonymous().map_err(|fault| chain(&fault))?, Vec::new()),
+            Some(Identity::Anonymous) => (cluster.anonymous()?, Vec::new()),
             Some(Identity::User { name, groups }) => {
                 let mut headers = self.acting_as(name, groups);
                 if !headers.contains(&(AS_GROUP, AUTHENTICATED.into())) {
@@ -83,8 +84,8 @@ impl World<'_> {
         account: String,
         pod: String,
         token: &str,
-    ) -> Result<(), String> {
-        let client = self.lab.cluster.with_token(token).map_err(|fault| chain(&fault))?;
+    ) -> Result<(), Error> {
+        let client = self.lab.cluster.with_token(token)?;
         self.accounts.insert(Token { namespace, account, audience: None, pod: Some(pod) }, client);
         Ok(())
     }
@@ -95,7 +96,7 @@ impl World<'_> {
     }
 
     /// A client with a token of this ServiceAccount, one of its kind for the whole world.
-    async fn account(&mut self, cluster: &Cluster, token: Token) -> Result<Client, String> {
+    async fn account(&mut self, cluster: &Cluster, token: Token) -> Result<Client, Error> {
         if let Some(client) = self.accounts.get(&token) {
             return Ok(client.clone());
         }
@@ -104,9 +105,9 @@ impl World<'_> {
         let ask = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": token.spec()});
         let reply = self.lab.own.send(Call::post(path, ask)).await.reply;
         let given = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
-        let given =
-            given.ok_or_else(|| format!("the ServiceAccount {namespace}/{account} gets no token: {}", said(&reply)))?;
-        let client = cluster.with_token(given).map_err(|fault| chain(&fault))?;
+        let given = given
+            .ok_or_else(|| Error::refused(format!("the ServiceAccount {namespace}/{account} gets no token"), &reply))?;
+        let client = cluster.with_token(given)?;
         self.accounts.insert(token, client.clone());
         Ok(client)
     }

@@ -9,6 +9,7 @@ mod canaries;
 mod changed;
 mod conversation;
 mod discovery;
+mod error;
 mod event;
 mod evidence;
 mod identity;
@@ -39,6 +40,7 @@ use cluster::Cluster;
 use model::{Loaded, WorldOutcome};
 use tokio::sync::mpsc::UnboundedSender;
 
+pub use error::Error;
 pub use event::Event;
 pub use turns::Turns;
 pub use workshop::Workshop;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::{Answer, By, Detail, Step, Target, Verdict};
 use serde_json::Value;
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::discovery::{Resource, fetch};
 use crate::pods::{State, state};
@@ -29,7 +30,7 @@ impl World<'_> {
     ///
     /// # Errors
     /// When neither can be told in time.
-    pub(crate) async fn started(&self, step: &Step, target: &Target) -> Result<Tried, String> {
+    pub(crate) async fn started(&self, step: &Step, target: &Target) -> Result<Tried, Error> {
         let resource = self.lab.discovery.called(&self.lab.own, &target.kind).await?;
         let (namespace, name) = (self.namespace_of(step), self.fill(&target.name));
         let what = format!("{target} to run");
@@ -51,7 +52,7 @@ impl World<'_> {
                             Look::Found(End::Running)
                         }
                     }
-                    Err(said) => Look::Not(said),
+                    Err(said) => Look::from(said),
                 }
             })
             .await?;
@@ -65,7 +66,7 @@ impl World<'_> {
         })
     }
 
-    async fn look(&self, resource: &Resource, namespace: &str, name: &str) -> Result<State, String> {
+    async fn look(&self, resource: &Resource, namespace: &str, name: &str) -> Result<State, Error> {
         let object = fetch(&self.lab.own, resource, namespace, name).await?;
         if resource.kind == "Pod" {
             return Ok(state(&object));
@@ -93,13 +94,13 @@ impl World<'_> {
         Ok(State::Pending(format!("{running} of {wanted} run; {}", pending.unwrap_or("no other pods".into()))))
     }
 
-    pub(crate) async fn pods_of(&self, workload: &Value, namespace: &str) -> Result<Vec<Value>, String> {
+    pub(crate) async fn pods_of(&self, workload: &Value, namespace: &str) -> Result<Vec<Value>, Error> {
         let labels = workload["spec"]["selector"]["matchLabels"].as_object();
         let pairs =
             labels.into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
         let selector = pairs.collect::<Vec<_>>().join(",");
         if selector.is_empty() {
-            return Err("it has no selector (yet)".into());
+            return Err(Error::unexpected("it has no selector (yet)"));
         }
         let path = format!("/api/v1/namespaces/{}/pods?labelSelector={}", encode(namespace), encode(&selector));
         let list = self.lab.own.fetch(path).await?;
@@ -107,7 +108,7 @@ impl World<'_> {
     }
 
     /// The refusal that a controller passes on when it may not create a pod.
-    async fn not_created(&self, namespace: &str, kind: &str, name: &str) -> Result<Option<State>, String> {
+    async fn not_created(&self, namespace: &str, kind: &str, name: &str) -> Result<Option<State>, Error> {
         let path = format!("/api/v1/namespaces/{}/events?fieldSelector=reason%3DFailedCreate", encode(namespace));
         let events = self.lab.own.fetch(path).await?;
         let events = events["items"].as_array().map(Vec::as_slice).unwrap_or_default();

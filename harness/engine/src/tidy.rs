@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use model::Reach;
 
+use crate::Error;
 use crate::reach;
 use crate::request::{Call, code, json, said};
 use crate::settle::settle;
@@ -62,7 +63,7 @@ impl World<'_> {
             left.extend(self.end_objects(refused.iter().map(|(path, _)| path)).await.into_iter().map(|(_, why)| why));
             forgotten = if is_wide { self.forget().await } else { Ok(()) };
         }
-        left.extend(forgotten.err());
+        left.extend(forgotten.err().map(|why| why.in_one_line()));
         // In a box a namespace stays, and what waits for its end with it: no other world notices it by its name.
         if stays || is_wide {
             left.extend(join_all(self.made.iter().map(|path| self.goes(path))).await.into_iter().flatten());
@@ -93,11 +94,11 @@ impl World<'_> {
                 _ => Look::Not(said(&reply)),
             }
         });
-        gone.await.err()
+        gone.await.err().map(|why| why.in_one_line())
     }
 
     /// Waits until the cluster has forgotten what reached beyond this world, so that the next one does not meet it.
-    async fn forget(&mut self) -> Result<(), String> {
+    async fn forget(&mut self) -> Result<(), Error> {
         let gone = |path: &String| self.history.iter().chain(&self.fresh).find(|touch| touch.path() == *path).cloned();
         let mut touches: Vec<_> = self.made.iter().filter_map(gone).collect();
         // Of kinds that the world defined itself nothing has to be forgotten.
@@ -134,6 +135,6 @@ impl World<'_> {
                 other => Look::Not(format!("{other:?}")),
             })
             .await;
-        gone.err()
+        gone.err().map(|why| why.in_one_line())
     }
 }

@@ -13,6 +13,7 @@ use model::{
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::actions::keeping::Rotation;
 use crate::canaries::Planted;
@@ -20,7 +21,7 @@ use crate::conversation::Conversations;
 use crate::discovery::{Resource, resource_of};
 use crate::identity::Token;
 use crate::lab::Lab;
-use crate::request::{Call, code, encode, json as json_of, said, taken};
+use crate::request::{Call, code, encode, json as json_of, taken};
 use crate::seen::Beginning;
 use crate::settle::{Touch, acts_at_once, anchor, bound_tokens, settle};
 use crate::turns::Turn;
@@ -130,7 +131,7 @@ impl<'a> World<'a> {
             (Some(node), _) => WorldOutcome::Skipped { why: lacks(&node) },
             (None, Ok(())) => self.steps().await,
             (None, Err(why)) => {
-                let why = self.planted.conceal(&why);
+                let why = self.planted.conceal(&why.in_one_line());
                 self.evidence("set-up", &why, None).await;
                 WorldOutcome::Broken { why }
             }
@@ -157,16 +158,21 @@ impl<'a> World<'a> {
         step.namespace.as_ref().map_or_else(|| self.namespace().to_owned(), |name| self.fill(name))
     }
 
-    async fn set_up(&mut self) -> Result<(), String> {
+    async fn set_up(&mut self) -> Result<(), Error> {
         if let Some(node) = self.missing_node() {
-            return Err(lacks(&node));
+            return Err(Error::unsupported(lacks(&node)));
         }
         self.begin().await;
         let files =
             self.scenario.scenario.worlds.get(self.name).map(|world| world.apply.as_slice()).unwrap_or_default();
         let mut manifests = Vec::new();
         for file in files {
-            manifests.extend(self.scenario.manifests.get(file).ok_or_else(|| format!("there is no file `{file}`"))?);
+            manifests.extend(
+                self.scenario
+                    .manifests
+                    .get(file)
+                    .ok_or_else(|| Error::scenario(format!("there is no file `{file}`")))?,
+            );
         }
         let (own, others): (Vec<&Manifest>, Vec<&Manifest>) =
             manifests.into_iter().partition(|one| one.kind() == "Namespace" && one.name() == "$(namespace)");
@@ -187,7 +193,7 @@ impl<'a> World<'a> {
         missing.into_iter().find(|name| name == "node" || name.starts_with("node:"))
     }
 
-    async fn make_namespace(&mut self, manifest: Option<Value>) -> Result<(), String> {
+    async fn make_namespace(&mut self, manifest: Option<Value>) -> Result<(), Error> {
         let mut object = manifest.unwrap_or_else(|| json!({"apiVersion": "v1", "kind": "Namespace"}));
         object["metadata"]["name"] = Value::from(self.namespace());
         let (area, name) = self.scenario.id.split_once('/').unwrap_or(("", &self.scenario.id));
@@ -195,14 +201,14 @@ impl<'a> World<'a> {
         object["metadata"]["labels"]["gauntlet.dev/world"] = Value::from(label(self.name));
         let reply = self.lab.own.send(Call::post("/api/v1/namespaces", object)).await.reply;
         if !taken(&reply) {
-            return Err(format!("the world's namespace could not be made: {}", said(&reply)));
+            return Err(Error::refused("the world's namespace could not be made", &reply));
         }
         let namespace = self.namespace().to_owned();
         self.account_in(&namespace).await
     }
 
     /// Pods need the ServiceAccount `default` and the cluster's certificates, which controllers make.
-    async fn account_in(&self, namespace: &str) -> Result<(), String> {
+    async fn account_in(&self, namespace: &str) -> Result<(), Error> {
         let what = format!("the ServiceAccount default and the ConfigMap kube-root-ca.crt of {namespace}");
         let wait = Wait { what: &what, within: Duration::from_secs(30), every: Duration::from_millis(15) };
         let home = format!("/api/v1/namespaces/{}", encode(namespace));
@@ -213,14 +219,14 @@ impl<'a> World<'a> {
             .until(wait, async || {
                 match tokio::try_join!(own.fetch(account.as_str()), own.fetch(certificates.as_str())) {
                     Ok(_) => Look::Found(()),
-                    Err(said) => Look::Not(said),
+                    Err(said) => Look::from(said),
                 }
             })
             .await
     }
 
     /// Applies one manifest of the set-up, as administrator.
-    async fn apply(&mut self, object: &Value) -> Result<(), String> {
+    async fn apply(&mut self, object: &Value) -> Result<(), Error> {
         self.anchor(object).await;
         let resource = resource_of(&self.lab.discovery, &self.lab.own, object).await?;
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or(self.namespace()).to_owned();
@@ -234,7 +240,7 @@ impl<'a> World<'a> {
         let reply = self.lab.own.send(call).await.reply;
         if !taken(&reply) {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            return Err(format!("the set-up's {} `{name}` was not taken: {}", resource.kind, said(&reply)));
+            return Err(Error::refused(format!("the set-up's {} `{name}` was not taken", resource.kind), &reply));
         }
         let is_needed_now = resource.kind == "CustomResourceDefinition" || acts_at_once(&resource);
         self.wrote(&resource, &namespace, &reply);
@@ -276,7 +282,7 @@ impl<'a> World<'a> {
     }
 
     /// Waits until everything that was written is in force.
-    pub(crate) async fn settle(&mut self) -> Result<(), String> {
+    pub(crate) async fn settle(&mut self) -> Result<(), Error> {
         let fresh = std::mem::take(&mut self.fresh);
         let canaries = &self.lab.canaries;
         let mut settled = settle(canaries, self.lab.cluster.toolbox(), &self.waiter, &fresh, &self.history).await;
@@ -308,6 +314,7 @@ impl<'a> World<'a> {
                 if lost.is_none()
                     && let Err(why) = self.settle().await
                 {
+                    let why = why.in_one_line();
                     cell.verdict = Verdict::broken(why.clone());
                     lost = Some(why);
                 }
@@ -324,7 +331,7 @@ impl<'a> World<'a> {
     }
 
     /// Takes steps that only look, all at a time: most of them wait for what does not come.
-    async fn looks(&mut self, run: &[(&Step, &Answer)]) -> VecDeque<(Result<Tried, String>, Duration)> {
+    async fn looks(&mut self, run: &[(&Step, &Answer)]) -> VecDeque<(Result<Tried, Error>, Duration)> {
         let steps: Vec<&Step> = run.iter().map(|(step, _)| *step).collect();
         let (mut turn, turns) = (std::mem::take(&mut self.turn), &self.lab.turns);
         let tried = turn.resting(turns, self.reach_all(&steps)).await;

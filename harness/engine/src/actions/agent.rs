@@ -7,6 +7,7 @@ use model::{AgentLook, AgentState, Answer, Arrived, At, Counts, Delivered, Step}
 use serde_json::Value;
 
 use super::Tried;
+use crate::Error;
 use crate::conversation::Teller;
 use crate::discovery::fetch;
 use crate::wait::{Look, Wait};
@@ -24,13 +25,13 @@ const LONG_QUIET: Duration = Duration::from_secs(10);
 
 impl World<'_> {
     /// How far the agents of a workload are, all of them: where they differ, there is no answer yet.
-    pub(super) async fn agent(&self, step: &Step, look: &AgentLook) -> Result<Tried, String> {
+    pub(super) async fn agent(&self, step: &Step, look: &AgentLook) -> Result<Tried, Error> {
         let what = format!("the agent in `{}` to come through or to fail", look.pod);
         let mut first = HashMap::new();
         let (answer, state) = self
             .waiter
             .until(Wait { what: &what, within: PATIENCE, every: EVERY }, async || {
-                self.agents_now(step, look, &mut first).await.unwrap_or_else(Look::Not)
+                self.agents_now(step, look, &mut first).await.unwrap_or_else(Look::from)
             })
             .await?;
         let tried = Tried::answer(answer.clone());
@@ -48,15 +49,15 @@ impl World<'_> {
         step: &Step,
         look: &AgentLook,
         first: &mut HashMap<String, (AgentState, Instant)>,
-    ) -> Result<Look<(Answer, AgentState)>, String> {
+    ) -> Result<Look<(Answer, AgentState)>, Error> {
         let mut found = None;
         let pods = self.pods_called(step, &look.pod).await?;
         if let Some(pod) = pods.iter().find(|pod| !pod.runs) {
-            return Err(format!("{} does not run yet", pod.teller.name));
+            return Err(Error::unexpected(format!("{} does not run yet", pod.teller.name)));
         }
         for pod in &pods {
             let output = self.asked(&pod.teller, &["agent-state"], Duration::ZERO, |_| {}).await?;
-            let state = AgentState::read(&String::from_utf8_lossy(&output))?;
+            let state = AgentState::read(&String::from_utf8_lossy(&output)).map_err(Error::unexpected)?;
             let taken = state.connected
                 && self
                     .counts(step, &look.managers)
@@ -77,7 +78,7 @@ impl World<'_> {
         Ok(found.map_or_else(|| Look::Not(format!("there is no pod of `{}`", look.pod)), Look::Found))
     }
 
-    pub(super) async fn delivered(&self, step: &Step, wanted: &Delivered) -> Result<Tried, String> {
+    pub(super) async fn delivered(&self, step: &Step, wanted: &Delivered) -> Result<Tried, Error> {
         let what = format!("the count of `{}` to stay as it is", wanted.source);
         let wanted = &Delivered {
             source: self.fill(&wanted.source),
@@ -90,7 +91,7 @@ impl World<'_> {
             .until(Wait { what: &what, within: PATIENCE, every: EVERY }, async || {
                 let counts = match self.counts(step, &wanted.managers).await {
                     Ok(counts) => counts,
-                    Err(why) => return Look::Not(why),
+                    Err(why) => return Look::from(why),
                 };
                 let now = Arrived::of(wanted, &counts);
                 let since = match &last {
@@ -117,28 +118,28 @@ impl World<'_> {
     }
 
     /// What the managers counted, each of them that runs.
-    async fn counts(&self, step: &Step, managers: &[String]) -> Result<Vec<Counts>, String> {
+    async fn counts(&self, step: &Step, managers: &[String]) -> Result<Vec<Counts>, Error> {
         let mut all = Vec::new();
         for manager in managers {
             for pod in self.running_pods(step, manager).await? {
                 let output = self.asked(&pod, &["manager-state"], Duration::ZERO, |_| {}).await?;
                 let counts = serde_json::from_slice(&output);
-                all.push(
-                    counts.map_err(|fault| format!("`{}` says something else than its counts: {fault}", pod.name))?,
-                );
+                all.push(counts.map_err(|fault| {
+                    Error::unexpected(format!("`{}` says something else than its counts: {fault}", pod.name))
+                })?);
             }
         }
         Ok(all)
     }
 
     /// Those that run.
-    async fn running_pods(&self, step: &Step, name: &str) -> Result<Vec<Teller>, String> {
+    async fn running_pods(&self, step: &Step, name: &str) -> Result<Vec<Teller>, Error> {
         let pods = self.pods_called(step, name).await?;
         Ok(pods.into_iter().filter(|pod| pod.runs).map(|pod| pod.teller).collect())
     }
 
     /// The pod of this name, taken to run, or the pods of a workload, `KIND/NAME`, that have not been told to end.
-    async fn pods_called(&self, step: &Step, name: &str) -> Result<Vec<Pod>, String> {
+    async fn pods_called(&self, step: &Step, name: &str) -> Result<Vec<Pod>, Error> {
         let namespace = self.namespace_of(step);
         let Some((kind, workload)) = name.split_once('/') else {
             return Ok(vec![Pod { teller: self.teller(&namespace, &self.fill(name)).await?, runs: true }]);

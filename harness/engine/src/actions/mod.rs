@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use model::{Action, Answer, By, Cell, CellStatus, Detail, Reply, Step, Verdict};
 
+use crate::Error;
 use crate::discovery::Resource;
 use crate::request::{Exchange, json as json_of};
 use crate::settle::Touch;
@@ -105,11 +106,11 @@ impl World<'_> {
         &mut self,
         step: &Step,
         intended: &Answer,
-        tried: Result<Tried, String>,
+        tried: Result<Tried, Error>,
         elapsed: Duration,
     ) -> Cell {
         let mut tried = tried.unwrap_or_else(|why| Tried {
-            verdict: Verdict::broken(why),
+            verdict: Verdict::broken(why.in_one_line()),
             detail: Detail::default(),
             exchange: None,
         });
@@ -147,7 +148,7 @@ impl World<'_> {
     }
 
     /// Takes a step; where it only waits for what comes about by itself, other worlds may do something meanwhile.
-    async fn take(&mut self, step: &Step) -> Result<Tried, String> {
+    async fn take(&mut self, step: &Step) -> Result<Tried, Error> {
         self.learn_for(step).await?;
         self.outlive(&step.action).await?;
         if !waits(&step.action) {
@@ -159,7 +160,7 @@ impl World<'_> {
         tried
     }
 
-    async fn act(&mut self, step: &Step) -> Result<Tried, String> {
+    async fn act(&mut self, step: &Step) -> Result<Tried, Error> {
         match &step.action {
             Action::Create(file) => self.create(step, file).await,
             Action::Apply(file) => self.apply_step(step, file).await,
@@ -185,7 +186,7 @@ impl World<'_> {
             Action::Started(target) => self.started(step, target).await,
             Action::Reach(_) => match self.reach_all(&[step]).await.pop() {
                 Some((tried, _)) => tried,
-                None => Err("nothing came of the step".into()),
+                None => Err(Error::scenario("nothing came of the step")),
             },
             Action::Hold(hold) => self.hold(step, hold).await,
             Action::Held(held) => self.held(step, held).await,
@@ -220,19 +221,20 @@ impl World<'_> {
     }
 
     /// The object that a target names in this step.
-    async fn object(&self, step: &Step, target: &model::Target) -> Result<Object, String> {
+    async fn object(&self, step: &Step, target: &model::Target) -> Result<Object, Error> {
         let resource = self.lab.discovery.called(&self.lab.own, &target.kind).await?;
         Ok(Object { resource, namespace: self.namespace_of(step), name: self.fill(&target.name) })
     }
 
     /// The only object of a manifest file, filled in.
-    fn manifest(&self, file: &str) -> Result<serde_json::Value, String> {
-        let manifest = self.scenario.single(file).ok_or_else(|| format!("`{file}` does not hold one object"))?;
+    fn manifest(&self, file: &str) -> Result<serde_json::Value, Error> {
+        let manifest =
+            self.scenario.single(file).ok_or_else(|| Error::scenario(format!("`{file}` does not hold one object")))?;
         Ok(self.names.fill_value(&manifest.object))
     }
 
     /// Sends a request that writes, as the step's identity.
-    async fn write(&mut self, step: &Step, object: &Object, call: crate::request::Call) -> Result<Tried, String> {
+    async fn write(&mut self, step: &Step, object: &Object, call: crate::request::Call) -> Result<Tried, Error> {
         let who = self.who(step.identity.as_ref()).await?;
         let tried = Tried::of(who.send(call.dry(step.dry_run)).await);
         if tried.taken()

@@ -1,14 +1,15 @@
 //! Whole nodes: cut off, frozen, killed, and back again.
 
-use cluster::{NodeControl, chain};
+use cluster::NodeControl;
 use model::{Answer, Node};
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::world::World;
 
 impl World<'_> {
     /// Returns when it has happened; what the API server says about the node follows in its own time.
-    pub(super) fn node(&self, node: &Node) -> Result<Tried, String> {
+    pub(super) fn node(&self, node: &Node) -> Result<Tried, Error> {
         let (what, answer) = match node {
             Node::CutOff(_) => (NodeControl::CutOff, Answer::Stopped),
             Node::Freeze(_) => (NodeControl::Freeze, Answer::Stopped),
@@ -18,7 +19,7 @@ impl World<'_> {
             Node::Start(_) => (NodeControl::Start, Answer::Running),
         };
         let name = self.fill(node.name());
-        self.toolbox()?.node(&name, what).map_err(|fault| chain(&fault))?;
+        self.toolbox()?.node(&name, what)?;
         Ok(Tried::answer(answer))
     }
 }

@@ -5,25 +5,26 @@ use model::{PatchKind, Step, Target};
 use serde_json::{Value, json};
 
 use super::{Object, Tried};
+use crate::Error;
 use crate::changed::changed;
 use crate::discovery::{fetch, resource_of};
 use crate::request::{Call, MERGE, json as json_of};
 use crate::world::World;
 
 impl World<'_> {
-    pub(super) async fn create(&mut self, step: &Step, file: &str) -> Result<Tried, String> {
+    pub(super) async fn create(&mut self, step: &Step, file: &str) -> Result<Tried, Error> {
         let (sent, object) = self.sent(step, file).await?;
         let call = Call::post(object.resource.collection(Some(&object.namespace)), sent.clone());
         Ok(told(self.write(step, &object, call).await?, &sent))
     }
 
-    pub(super) async fn apply_step(&mut self, step: &Step, file: &str) -> Result<Tried, String> {
+    pub(super) async fn apply_step(&mut self, step: &Step, file: &str) -> Result<Tried, Error> {
         let (sent, object) = self.sent(step, file).await?;
         let call = Call::apply(&object.path(), sent.clone());
         Ok(told(self.write(step, &object, call).await?, &sent))
     }
 
-    pub(super) async fn update(&mut self, step: &Step, file: &str) -> Result<Tried, String> {
+    pub(super) async fn update(&mut self, step: &Step, file: &str) -> Result<Tried, Error> {
         let (mut sent, object) = self.sent(step, file).await?;
         if sent["metadata"]["resourceVersion"].is_null()
             && let Ok(stored) = fetch(&self.lab.own, &object.resource, &object.namespace, &object.name).await
@@ -41,7 +42,7 @@ impl World<'_> {
         kind: PatchKind,
         subresource: Option<&str>,
         with: &str,
-    ) -> Result<Tried, String> {
+    ) -> Result<Tried, Error> {
         let object = self.object(step, target).await?;
         let media = match kind {
             PatchKind::Merge => MERGE,
@@ -58,7 +59,7 @@ impl World<'_> {
         step: &Step,
         target: &Target,
         set: &IndexMap<String, Option<String>>,
-    ) -> Result<Tried, String> {
+    ) -> Result<Tried, Error> {
         let object = self.object(step, target).await?;
         let labels = set.iter().map(|(key, value)| {
             (self.fill(key), value.as_ref().map_or(Value::Null, |value| Value::from(self.fill(value))))
@@ -68,7 +69,7 @@ impl World<'_> {
         self.write(step, &object, call).await
     }
 
-    pub(super) async fn scale(&mut self, step: &Step, target: &Target, replicas: u32) -> Result<Tried, String> {
+    pub(super) async fn scale(&mut self, step: &Step, target: &Target, replicas: u32) -> Result<Tried, Error> {
         let object = self.object(step, target).await?;
         let path = format!("{}/scale", object.path());
         let who = self.who(step.identity.as_ref()).await?;
@@ -76,7 +77,7 @@ impl World<'_> {
         Ok(Tried::of(who.send(call.dry(step.dry_run)).await))
     }
 
-    pub(super) async fn delete(&mut self, step: &Step, target: &Target) -> Result<Tried, String> {
+    pub(super) async fn delete(&mut self, step: &Step, target: &Target) -> Result<Tried, Error> {
         let object = self.object(step, target).await?;
         let who = self.who(step.identity.as_ref()).await?;
         let tried = Tried::of(who.send(Call::delete(object.path()).dry(step.dry_run)).await);
@@ -87,7 +88,7 @@ impl World<'_> {
     }
 
     /// A manifest's object, and where it goes.
-    async fn sent(&self, step: &Step, file: &str) -> Result<(Value, Object), String> {
+    async fn sent(&self, step: &Step, file: &str) -> Result<(Value, Object), Error> {
         let sent = self.manifest(file)?;
         self.anchor(&sent).await;
         let resource = resource_of(&self.lab.discovery, &self.lab.own, &sent).await?;

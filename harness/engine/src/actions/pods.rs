@@ -4,17 +4,18 @@ use model::Step;
 use serde_json::{Value, json};
 
 use super::Tried;
+use crate::Error;
 use crate::request::{Call, encode};
 use crate::world::World;
 
 impl World<'_> {
-    pub(super) async fn evict(&mut self, step: &Step, pod: &str) -> Result<Tried, String> {
+    pub(super) async fn evict(&mut self, step: &Step, pod: &str) -> Result<Tried, Error> {
         let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": self.fill(pod)}});
         let call = Call::post(self.pod(step, pod, "eviction"), eviction);
         self.ask(step, call).await
     }
 
-    pub(super) async fn bind(&mut self, step: &Step, pod: &str, node: &str) -> Result<Tried, String> {
+    pub(super) async fn bind(&mut self, step: &Step, pod: &str, node: &str) -> Result<Tried, Error> {
         let target = json!({"apiVersion": "v1", "kind": "Node", "name": self.fill(node)});
         let metadata = json!({"name": self.fill(pod)});
         let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": metadata, "target": target});
@@ -22,7 +23,7 @@ impl World<'_> {
         self.ask(step, call).await
     }
 
-    pub(super) async fn ephemeral_container(&mut self, step: &Step, pod: &str, with: &str) -> Result<Tried, String> {
+    pub(super) async fn ephemeral_container(&mut self, step: &Step, pod: &str, with: &str) -> Result<Tried, Error> {
         let patch = json!({"spec": {"ephemeralContainers": [self.manifest(with)?]}});
         let media = "application/strategic-merge-patch+json";
         let call = Call::patch(self.pod(step, pod, "ephemeralcontainers"), media, patch);
@@ -36,7 +37,7 @@ impl World<'_> {
     }
 
     /// Sends a request as the step's identity.
-    pub(super) async fn ask(&mut self, step: &Step, call: Call) -> Result<Tried, String> {
+    pub(super) async fn ask(&mut self, step: &Step, call: Call) -> Result<Tried, Error> {
         let who = self.who(step.identity.as_ref()).await?;
         Ok(Tried::of(who.send(call.dry(step.dry_run)).await))
     }
@@ -47,7 +48,7 @@ impl World<'_> {
         account: &str,
         audiences: &[String],
         pod: Option<&str>,
-    ) -> Result<Tried, String> {
+    ) -> Result<Tried, Error> {
         let (namespace, account) = (self.namespace_of(step), self.fill(account));
         let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", encode(&namespace), encode(&account));
         let audiences: Vec<String> = audiences.iter().map(|audience| self.fill(audience)).collect();

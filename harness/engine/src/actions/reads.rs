@@ -4,6 +4,7 @@ use model::{Asked, Body, Reply, Step, Target};
 use serde_json::Value;
 
 use super::Tried;
+use crate::Error;
 use crate::masked;
 use crate::request::{Call, encode};
 use crate::world::World;
@@ -12,7 +13,7 @@ use crate::world::World;
 const EVERYWHERE: [&str; 1] = ["kube-root-ca.crt"];
 
 impl World<'_> {
-    pub(super) async fn get(&mut self, step: &Step, target: &Target) -> Result<Tried, String> {
+    pub(super) async fn get(&mut self, step: &Step, target: &Target) -> Result<Tried, Error> {
         let object = self.object(step, target).await?;
         let path = match &target.subresource {
             Some(subresource) => format!("{}/{}", object.path(), encode(subresource)),
@@ -39,7 +40,7 @@ impl World<'_> {
         everywhere: bool,
         fields: Option<&str>,
         watch: bool,
-    ) -> Result<Tried, String> {
+    ) -> Result<Tried, Error> {
         let resource = self.lab.discovery.called(&self.lab.own, resource).await?;
         let namespace = self.namespace_of(step);
         let mut call = Call::get(resource.collection(Some(namespace.as_str()).filter(|_| !everywhere)));
@@ -64,7 +65,7 @@ impl World<'_> {
         Ok(if data.is_empty() { tried } else { tried.fact("data", data.join("; ")) })
     }
 
-    pub(super) async fn path(&mut self, step: &Step, path: &str) -> Result<Tried, String> {
+    pub(super) async fn path(&mut self, step: &Step, path: &str) -> Result<Tried, Error> {
         let path = self.fill(path);
         let asked = if path.contains("/proxy/") { Asked::Kubelet } else { Asked::Api };
         self.ask(step, Call { asked, ..Call::get(path) }).await

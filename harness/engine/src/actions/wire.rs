@@ -15,6 +15,7 @@ use model::{Action, Answer, Held, Hold, Step, Told, Wire, target_pod};
 use serde_json::Value;
 
 use super::Tried;
+use crate::Error;
 use crate::conversation::Teller;
 use crate::places::{Places, split};
 use crate::settle::are_enforced;
@@ -71,7 +72,7 @@ impl Holds {
 impl World<'_> {
     /// Tries the wire for steps that do nothing else, all of them at a time: none changes what another one finds. What came
     /// of each, and how long it took, in their order.
-    pub(crate) async fn reach_all(&mut self, steps: &[&Step]) -> Vec<(Result<Tried, String>, Duration)> {
+    pub(crate) async fn reach_all(&mut self, steps: &[&Step]) -> Vec<(Result<Tried, Error>, Duration)> {
         let mut attempts = Vec::new();
         for step in steps {
             attempts.push((*step, self.attempt(step).await));
@@ -84,13 +85,13 @@ impl World<'_> {
             }
         }
         let (world, pods) = (&*self, &pods);
-        let one = async |(step, attempt): (&Step, Result<Attempt, String>)| {
+        let one = async |(step, attempt): (&Step, Result<Attempt, Error>)| {
             let start = Instant::now();
             let tried = match (attempt, pods.get(&world.namespace_of(step))) {
                 (Ok(attempt), Some(Ok(pods))) => world.reach(&attempt, pods).await,
                 (Err(why), _) => Err(why),
                 (Ok(_), Some(Err(why))) => Err(why.clone()),
-                (Ok(_), None) => Err("the step's namespace was not looked at".into()),
+                (Ok(_), None) => Err(Error::scenario("the step's namespace was not looked at")),
             };
             (tried, start.elapsed())
         };
@@ -98,8 +99,8 @@ impl World<'_> {
     }
 
     /// What a step that tries the wire comes to, now that its addresses are known.
-    async fn attempt(&mut self, step: &Step) -> Result<Attempt, String> {
-        let Action::Reach(wire) = &step.action else { return Err("the step does not try the wire".into()) };
+    async fn attempt(&mut self, step: &Step) -> Result<Attempt, Error> {
+        let Action::Reach(wire) = &step.action else { return Err(Error::scenario("the step does not try the wire")) };
         self.learn_for(step).await?;
         self.outlive(&step.action).await?;
         let server = target_pod(&wire.to).filter(|_| !wire.nobody);
@@ -111,13 +112,13 @@ impl World<'_> {
         })
     }
 
-    async fn reach(&self, attempt: &Attempt, pods: &[Value]) -> Result<Tried, String> {
+    async fn reach(&self, attempt: &Attempt, pods: &[Value]) -> Result<Tried, Error> {
         let (namespace, name) = &attempt.from;
         let is_from = |pod: &&Value| {
             pod["metadata"]["namespace"] == namespace.as_str() && pod["metadata"]["name"] == name.as_str()
         };
         let from = pods.iter().find(is_from).map(Teller::of);
-        let from = from.ok_or_else(|| format!("there is no pod {name} in {namespace}"))?;
+        let from = from.ok_or_else(|| Error::scenario(format!("there is no pod {name} in {namespace}")))?;
         let told = self.lasting(&from, &attempt.to, attempt.holds).await?;
         if let (false, Some(server)) = (told.reached, &attempt.server) {
             self.answers_itself(server, &attempt.to).await?;
@@ -127,16 +128,16 @@ impl World<'_> {
     }
 
     /// A command that stays behind has a process of its own, which outlives who began it.
-    pub(super) async fn hold(&self, step: &Step, hold: &Hold) -> Result<Tried, String> {
+    pub(super) async fn hold(&self, step: &Step, hold: &Hold) -> Result<Tried, Error> {
         let pods = self.known_pods(step).await?;
         let (to, name, pod) = (self.fill(&hold.to), self.fill(&hold.name), self.fill(&hold.from));
         let output = self.output_in(&self.namespace_of(step), &pod, &["/probe", "hold", &name, &to]).await;
-        let told = Told::read(&output.map_err(|why| format!("the probe in pod {pod} did not run: {why}"))?)?;
+        let told = told(&output.map_err(|why| why.during(format!("the probe in pod {pod} did not run")))?)?;
         let places = self.places(&told, &pods).await?;
         Ok(recorded(&told, &places))
     }
 
-    pub(super) async fn held(&self, step: &Step, held: &Held) -> Result<Tried, String> {
+    pub(super) async fn held(&self, step: &Step, held: &Held) -> Result<Tried, Error> {
         self.known_pods(step).await?;
         let from = self.teller(&self.namespace_of(step), &self.fill(&held.from)).await?;
         let told = self.told(&from, &["held", &self.fill(&held.name)], Duration::ZERO, |_| {}).await?;
@@ -144,7 +145,7 @@ impl World<'_> {
     }
 
     /// What the probe says, once it has said the same for long enough.
-    async fn lasting(&self, from: &Teller, to: &str, holds: Holds) -> Result<Told, String> {
+    async fn lasting(&self, from: &Teller, to: &str, holds: Holds) -> Result<Told, Error> {
         let what = format!("an answer from {to} that lasts");
         let wait = Wait { what: &what, within: PATIENCE + holds.longest(), every: EVERY };
         let times = [holds.blocked, holds.reached, EVERY, wait.within];
@@ -161,7 +162,7 @@ impl World<'_> {
         match told.lasts {
             Some(true) => Ok(told),
             Some(false) => Err(self.waiter.in_vain(&wait, &told.said())),
-            None => Err("the probe does not say whether it stays so".into()),
+            None => Err(Error::unexpected("the probe does not say whether it stays so")),
         }
     }
 
@@ -172,24 +173,25 @@ impl World<'_> {
         words: &[&str],
         within: Duration,
         seen: impl FnMut(String),
-    ) -> Result<Told, String> {
+    ) -> Result<Told, Error> {
         let output = self.asked(pod, words, within, seen).await;
-        Told::read(&output.map_err(|why| format!("the probe in pod {} did not answer: {why}", pod.name))?)
+        told(&output.map_err(|why| why.during(format!("the probe in pod {} did not answer", pod.name)))?)
     }
 
     /// Whether the server of a pod answers the pod itself.
-    async fn answers_itself(&self, (namespace, pod): &(String, String), to: &str) -> Result<(), String> {
+    async fn answers_itself(&self, (namespace, pod): &(String, String), to: &str) -> Result<(), Error> {
         let server = self.teller(namespace, pod).await?;
         let told = self.told(&server, &["reach", to], Duration::ZERO, |_| {}).await?;
         if told.reached {
             return Ok(());
         }
         let reason = told.reason.clone().unwrap_or_default();
-        Err(format!("the target is down: from its own pod {pod}, {to} is {} ({reason})", told.verdict()))
+        let is = told.verdict();
+        Err(Error::unexpected(format!("the target is down: from its own pod {pod}, {to} is {is} ({reason})")))
     }
 
     /// The pods of the world and of the step, once whoever enforces policies knows them as they are.
-    async fn known_pods(&self, step: &Step) -> Result<Vec<Value>, String> {
+    async fn known_pods(&self, step: &Step) -> Result<Vec<Value>, Error> {
         let mut namespaces = self.namespaces.clone();
         let asked = self.namespace_of(step);
         if !namespaces.contains(&asked) {
@@ -197,12 +199,17 @@ impl World<'_> {
         }
         let pods = self.pods_in(&namespaces).await?;
         if let Some(toolbox) = self.lab.cluster.toolbox()
-            && !toolbox.network_policy().map_err(|why| cluster::chain(&why))?.is_empty()
+            && !toolbox.network_policy()?.is_empty()
         {
             are_enforced(toolbox, &self.waiter, pods.iter().collect()).await?;
         }
         Ok(pods)
     }
+}
+
+/// What a probe wrote.
+fn told(output: &[u8]) -> Result<Told, Error> {
+    Told::read(output).map_err(Error::unexpected)
 }
 
 /// What is kept of an answer: words that are the same in every run, and the time as a figure.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::HOLD;
+use crate::Error;
 use crate::actions::Tried;
 use crate::random;
 use crate::request::{Call, OWN_AGENT};
@@ -20,13 +21,13 @@ use crate::wait::{Look, Wait};
 use crate::world::World;
 
 impl World<'_> {
-    pub(super) async fn seen_audit(&self, wanted: &AuditMatch) -> Result<Tried, String> {
+    pub(super) async fn seen_audit(&self, wanted: &AuditMatch) -> Result<Tried, Error> {
         let path = match &self.lab.cluster.facts().audit {
             AuditAccess::File(path) => path,
             AuditAccess::None => {
                 return Ok(Tried::answer(Answer::Unseen).fact("audit", "no audit log is configured"));
             }
-            AuditAccess::Unavailable => return Err("this cluster's audit log is not within reach".into()),
+            AuditAccess::Unavailable => return Err(Error::unsupported("this cluster's audit log is not within reach")),
         };
         let wanted = self.filled(wanted);
         let sentinel = format!("/gauntlet/sentinel-{}", random::name(12));
@@ -36,7 +37,7 @@ impl World<'_> {
             .until(SENTINEL, async || {
                 let text = match since(path, self.beginning.audit).await {
                     Ok(text) => text,
-                    Err(fault) => return Look::Not(fault),
+                    Err(fault) => return Look::from(fault),
                 };
                 if let Some(event) = find(&text, self.namespace(), &wanted) {
                     return Look::Found(told(&event, &wanted));
@@ -54,7 +55,7 @@ impl World<'_> {
     }
 
     /// Waits until what was asked so far is in the log, where there is one.
-    pub(super) async fn audit_has_come(&self) -> Result<(), String> {
+    pub(super) async fn audit_has_come(&self) -> Result<(), Error> {
         let AuditAccess::File(path) = &self.lab.cluster.facts().audit else { return Ok(()) };
         let sentinel = format!("/gauntlet/sentinel-{}", random::name(12));
         self.lab.own.send(Call::get(sentinel.as_str())).await;
@@ -62,7 +63,7 @@ impl World<'_> {
             .until(SENTINEL, async || match since(path, self.beginning.audit).await {
                 Ok(text) if has(&text, &sentinel) => Look::Found(()),
                 Ok(_) => Look::Not("the sentinel is not there".into()),
-                Err(fault) => Look::Not(fault),
+                Err(fault) => Look::from(fault),
             })
             .await
     }
@@ -96,7 +97,7 @@ fn has(log: &str, sentinel: &str) -> bool {
 }
 
 /// The log from an offset on; from its start where it has been rotated since.
-async fn since(path: &Path, offset: u64) -> Result<String, String> {
+async fn since(path: &Path, offset: u64) -> Result<String, Error> {
     let read = async {
         let mut file = tokio::fs::File::open(path).await?;
         let length = file.metadata().await?.len();
@@ -107,7 +108,7 @@ async fn since(path: &Path, offset: u64) -> Result<String, String> {
         file.read_to_end(&mut bytes).await?;
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).into_owned())
     };
-    read.await.map_err(|fault| format!("the audit log cannot be read: {fault}"))
+    read.await.map_err(|fault| Error::io("the audit log cannot be read", fault))
 }
 
 /// The first event of this world that matches.

@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 use cluster::AuditAccess;
 use model::{Answer, CanaryMatch, Leak, Reply, Step};
 
+use serde_json::Value;
+
 use super::HOLD;
+use crate::Error;
 use crate::actions::Tried;
 use crate::discovery::fetch;
-use crate::request::{Call, encode, said};
+use crate::request::{Call, encode};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
@@ -21,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ETCD: &str = "/run/gauntlet/etcd";
 
 impl World<'_> {
-    pub(super) async fn seen_canary(&mut self, step: &Step, wanted: &CanaryMatch) -> Result<Tried, String> {
+    pub(super) async fn seen_canary(&mut self, step: &Step, wanted: &CanaryMatch) -> Result<Tried, Error> {
         let canary = self.planted.canary(&wanted.of);
         self.recording(&wanted.place).await?;
         let hold = if comes_late(&wanted.place) { HOLD } else { Duration::ZERO };
@@ -31,7 +34,7 @@ impl World<'_> {
             .until(wait, async || {
                 let pieces = match self.leak(step, &wanted.place).await {
                     Ok(pieces) => pieces,
-                    Err(why) => return Look::Not(why),
+                    Err(why) => return Look::from(why),
                 };
                 if let Some(form) = pieces.iter().find_map(|bytes| model::find_canary(bytes, &canary)) {
                     return Look::Found(Tried::answer(Answer::Seen).fact("as", form));
@@ -45,7 +48,7 @@ impl World<'_> {
     }
 
     /// Records that lag are shown to have come so far.
-    async fn recording(&self, place: &Leak) -> Result<(), String> {
+    async fn recording(&self, place: &Leak) -> Result<(), Error> {
         match place {
             Leak::Audit => self.audit_has_come().await,
             Leak::Events => self.events_have_come().await,
@@ -54,13 +57,13 @@ impl World<'_> {
     }
 
     /// Everything that this place holds, in pieces.
-    async fn leak(&self, step: &Step, place: &Leak) -> Result<Vec<Vec<u8>>, String> {
+    async fn leak(&self, step: &Step, place: &Leak) -> Result<Vec<Vec<u8>>, Error> {
         Ok(match place {
             Leak::Store(target) => vec![self.stored(&self.key(step, target).await?).await?],
             Leak::StoreFiles => self.store_files().await?,
             Leak::Snapshot(name) => vec![read(&self.snapshot_file(name)?).await?],
             Leak::Audit => vec![self.audit_since_beginning().await?],
-            Leak::Events => vec![serde_json::to_vec(&self.events().await?).map_err(|fault| fault.to_string())?],
+            Leak::Events => vec![Value::from(self.events().await?).to_string().into_bytes()],
             Leak::Field { of, at } => {
                 let resource = self.lab.discovery.called(&self.lab.own, &of.kind).await?;
                 let object = fetch(&self.lab.own, &resource, &self.namespace_of(step), &self.fill(&of.name)).await?;
@@ -71,26 +74,29 @@ impl World<'_> {
             Leak::ComponentLog(name) => vec![self.component_log(name).await?],
             Leak::PodLog(pod) => vec![self.pod_log(step, pod).await?],
             Leak::Image(name) => {
-                let image = self.images.get(name).ok_or_else(|| format!("the image `{name}` was not built"))?;
+                let image = self
+                    .images
+                    .get(name)
+                    .ok_or_else(|| Error::scenario(format!("the image `{name}` was not built")))?;
                 image.blobs.clone()
             }
         })
     }
 
     /// What a step was answered, or what its command said.
-    pub(super) fn said(&self, step: &str) -> Result<Vec<u8>, String> {
+    pub(super) fn said(&self, step: &str) -> Result<Vec<u8>, Error> {
         if let Some(output) = self.outputs.get(step) {
             return Ok(output.clone());
         }
         match self.replies.get(step) {
             Some(Reply::Http { body: model::Body::Json(body), .. }) => Ok(body.to_string().into_bytes()),
             Some(Reply::Http { body: model::Body::Text(text), .. }) => Ok(text.clone().into_bytes()),
-            _ => Err(format!("step `{step}` has no reply to look at")),
+            _ => Err(Error::scenario(format!("step `{step}` has no reply to look at"))),
         }
     }
 
     /// Copies of etcd's files: the box's own are out of reach from here.
-    async fn store_files(&self) -> Result<Vec<Vec<u8>>, String> {
+    async fn store_files(&self) -> Result<Vec<Vec<u8>>, Error> {
         let copy = self.folder()?.join("etcd-files");
         let inside = self.toolbox()?.inside(&copy);
         let args = ["--recursive", "--sparse=always", "--no-target-directory", ETCD, &inside.to_string_lossy()];
@@ -98,7 +104,9 @@ impl World<'_> {
         let mut pieces = Vec::new();
         let mut folders = vec![copy.clone()];
         while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(&folder).map_err(|fault| fault.to_string())?.flatten() {
+            for entry in
+                std::fs::read_dir(&folder).map_err(|fault| Error::io("cannot read etcd's files", fault))?.flatten()
+            {
                 let path = entry.path();
                 if path.is_dir() {
                     folders.push(path);
@@ -108,35 +116,41 @@ impl World<'_> {
             }
         }
         let _ = std::fs::remove_dir_all(&copy);
-        if pieces.is_empty() { Err("etcd has no files".into()) } else { Ok(pieces) }
+        if pieces.is_empty() { Err(Error::unexpected("etcd has no files")) } else { Ok(pieces) }
     }
 
-    async fn audit_since_beginning(&self) -> Result<Vec<u8>, String> {
+    async fn audit_since_beginning(&self) -> Result<Vec<u8>, Error> {
         match &self.lab.cluster.facts().audit {
             AuditAccess::File(path) => since(path, self.beginning.audit).await,
             AuditAccess::None => Ok(Vec::new()),
-            AuditAccess::Unavailable => Err("this cluster's audit log is not within reach".into()),
+            AuditAccess::Unavailable => Err(Error::unsupported("this cluster's audit log is not within reach")),
         }
     }
 
-    async fn component_log(&self, name: &str) -> Result<Vec<u8>, String> {
-        let folder = self.lab.cluster.facts().logs.as_ref().ok_or("this cluster's logs are not within reach")?;
+    async fn component_log(&self, name: &str) -> Result<Vec<u8>, Error> {
+        let folder = self
+            .lab
+            .cluster
+            .facts()
+            .logs
+            .as_ref()
+            .ok_or_else(|| Error::unsupported("this cluster's logs are not within reach"))?;
         let path = folder.join(format!("{name}.log"));
         let bytes = read(&path).await?;
         if bytes.is_empty() {
-            return Err(format!("`{name}` has logged nothing"));
+            return Err(Error::unexpected(format!("`{name}` has logged nothing")));
         }
         let begin = self.beginning.logs.get(name).copied().unwrap_or_default();
         Ok(bytes.get(begin..).unwrap_or_default().to_vec())
     }
 
-    async fn pod_log(&self, step: &Step, pod: &str) -> Result<Vec<u8>, String> {
+    async fn pod_log(&self, step: &Step, pod: &str) -> Result<Vec<u8>, Error> {
         let path =
             format!("/api/v1/namespaces/{}/pods/{}/log", encode(&self.namespace_of(step)), encode(&self.fill(pod)));
         match self.lab.own.send(Call::get(path)).await.reply {
             Reply::Http { code: 200, body: model::Body::Text(text), .. } => Ok(text.into_bytes()),
             Reply::Http { code: 200, body: model::Body::Json(value), .. } => Ok(value.to_string().into_bytes()),
-            reply => Err(said(&reply)),
+            reply => Err(Error::reply(&reply)),
         }
     }
 }
@@ -153,11 +167,11 @@ fn without_tail(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-async fn read(path: &Path) -> Result<Vec<u8>, String> {
-    tokio::fs::read(path).await.map_err(|fault| format!("cannot read `{}`: {fault}", path.display()))
+async fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    tokio::fs::read(path).await.map_err(|fault| Error::io(format!("cannot read `{}`", path.display()), fault))
 }
 
-async fn since(path: &Path, offset: u64) -> Result<Vec<u8>, String> {
+async fn since(path: &Path, offset: u64) -> Result<Vec<u8>, Error> {
     let bytes = read(path).await?;
     let begin = usize::try_from(offset).unwrap_or(usize::MAX);
     Ok(bytes.get(begin..).map_or_else(|| bytes.clone(), <[u8]>::to_vec))

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use model::{Answer, EventMatch};
 use serde_json::{Value, json};
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::random;
-use crate::request::{Call, encode, said, taken};
+use crate::request::{Call, encode, taken};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
@@ -15,7 +16,7 @@ use crate::world::World;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl World<'_> {
-    pub(super) async fn seen_event(&self, wanted: &EventMatch) -> Result<Tried, String> {
+    pub(super) async fn seen_event(&self, wanted: &EventMatch) -> Result<Tried, Error> {
         let (reason, part) = (self.fill(&wanted.reason), wanted.contains.as_ref().map(|text| self.fill(text)));
         let marker = self.mark().await?;
         let start = Instant::now();
@@ -24,7 +25,7 @@ impl World<'_> {
             .until(wait, async || {
                 let events = match self.events().await {
                     Ok(events) => events,
-                    Err(said) => return Look::Not(said),
+                    Err(said) => return Look::from(said),
                 };
                 if let Some(event) = events.iter().find(|event| is(event, &reason, part.as_deref())) {
                     let message = event["message"].as_str().unwrap_or_default();
@@ -41,13 +42,13 @@ impl World<'_> {
     }
 
     /// Waits until events can be read back, and for as long as controllers get to say something.
-    pub(super) async fn events_have_come(&self) -> Result<(), String> {
+    pub(super) async fn events_have_come(&self) -> Result<(), Error> {
         let marker = self.mark().await?;
         let start = Instant::now();
         let wait = Wait { what: "events to be recorded", within: PATIENCE * 2, every: Duration::from_millis(100) };
         self.waiter
             .until(wait, async || match self.events().await {
-                Err(said) => Look::Not(said),
+                Err(said) => Look::from(said),
                 Ok(events) if events.iter().any(|event| event["metadata"]["name"] == marker.as_str()) => {
                     if start.elapsed() >= PATIENCE { Look::Found(()) } else { Look::Not("more may come".into()) }
                 }
@@ -57,7 +58,7 @@ impl World<'_> {
     }
 
     /// Every event of the world's namespaces.
-    pub(crate) async fn events(&self) -> Result<Vec<Value>, String> {
+    pub(crate) async fn events(&self) -> Result<Vec<Value>, Error> {
         let mut all = Vec::new();
         for namespace in &self.namespaces {
             let list = self.lab.own.fetch(format!("/api/v1/namespaces/{}/events", encode(namespace))).await?;
@@ -67,7 +68,7 @@ impl World<'_> {
     }
 
     /// Writes an event of our own, to see that events can be read back.
-    async fn mark(&self) -> Result<String, String> {
+    async fn mark(&self) -> Result<String, Error> {
         let name = format!("gauntlet-canary-{}", random::name(6));
         let namespace = self.namespace();
         let event = json!({
@@ -77,7 +78,7 @@ impl World<'_> {
         });
         let call = Call::post(format!("/api/v1/namespaces/{}/events", encode(namespace)), event);
         let reply = self.lab.own.send(call).await.reply;
-        if taken(&reply) { Ok(name) } else { Err(format!("an event of our own was not taken: {}", said(&reply))) }
+        if taken(&reply) { Ok(name) } else { Err(Error::refused("an event of our own was not taken", &reply)) }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use model::{Answer, FieldMatch, Install, Step};
 use serde_json::Value;
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::discovery::find;
 use crate::masked::masked;
@@ -25,7 +26,7 @@ const AGAINST_INTENT: Duration = Duration::from_secs(10);
 const NO_OBJECT: &str = "(no such object)";
 
 impl World<'_> {
-    pub(super) async fn seen_field(&self, step: &Step, wanted: &FieldMatch) -> Result<Tried, String> {
+    pub(super) async fn seen_field(&self, step: &Step, wanted: &FieldMatch) -> Result<Tried, Error> {
         let resource = self.lab.discovery.called(&self.lab.own, &wanted.of.kind).await?;
         let (namespace, name) = (self.namespace_of(step), self.fill(&wanted.of.name));
         let (pointer, value) = (self.fill(&wanted.at), wanted.equals.as_ref().map(|text| self.fill(text)));
@@ -40,7 +41,7 @@ impl World<'_> {
             .until(wait, async || {
                 let object = match find(&self.lab.own, &resource, &namespace, &name).await {
                     Ok(object) => object,
-                    Err(said) => return Look::Not(said),
+                    Err(said) => return Look::from(said),
                 };
                 let field = object.as_ref().and_then(|object| object.pointer(&pointer));
                 let is = field.is_some_and(|field| value.as_ref().is_none_or(|value| text(field) == *value));

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use model::{Answer, Body, MetricMatch, Reply};
 
 use super::HOLD;
+use crate::Error;
 use crate::actions::Tried;
-use crate::request::{Call, Who, said};
+use crate::request::{Call, Who};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
@@ -26,8 +27,9 @@ struct Series {
 const REQUESTS: &str = "apiserver_request_total";
 
 impl World<'_> {
-    pub(super) async fn seen_metric(&self, wanted: &MetricMatch) -> Result<Tried, String> {
-        let before = self.beginning.metrics.as_ref().ok_or("the metrics' beginning was not noted")?;
+    pub(super) async fn seen_metric(&self, wanted: &MetricMatch) -> Result<Tried, Error> {
+        let before =
+            self.beginning.metrics.as_ref().ok_or_else(|| Error::scenario("the metrics' beginning was not noted"))?;
         let labels: BTreeMap<String, String> =
             wanted.labels.iter().map(|(key, value)| (self.fill(key), self.fill(value))).collect();
         let start = Instant::now();
@@ -37,7 +39,7 @@ impl World<'_> {
             .until(wait, async || {
                 let after = match Metrics::scrape(&self.lab.own).await {
                     Ok(after) => after,
-                    Err(said) => return Look::Not(said),
+                    Err(said) => return Look::from(said),
                 };
                 if after.sum(&wanted.name, &labels) - before.sum(&wanted.name, &labels) >= 1.0 {
                     return Look::Found(Tried::answer(Answer::Seen));
@@ -58,10 +60,10 @@ impl Metrics {
     ///
     /// # Errors
     /// What the server said instead.
-    pub(crate) async fn scrape(who: &Who) -> Result<Self, String> {
+    pub(crate) async fn scrape(who: &Who) -> Result<Self, Error> {
         match who.send(Call::get("/metrics")).await.reply {
             Reply::Http { code: 200, body: Body::Text(text), .. } => Ok(Self::parse(&text)),
-            reply => Err(format!("the metrics cannot be read: {}", said(&reply))),
+            reply => Err(Error::refused("the metrics cannot be read", &reply)),
         }
     }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use cluster::AuditAccess;
 use model::{Answer, Asked, Record, Reply, Step, Verdict, WarningMatch};
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::world::World;
 
@@ -48,7 +49,7 @@ impl World<'_> {
     }
 
     /// Notes the metrics, if a step asks for them; after the set-up, so that canaries do not count.
-    pub(crate) async fn scrape(&mut self) -> Result<(), String> {
+    pub(crate) async fn scrape(&mut self) -> Result<(), Error> {
         let asks = |step: &Step| matches!(&step.action, model::Action::Seen(Record::Metric(_)));
         if self.scenario.scenario.steps.iter().any(asks) {
             self.beginning.metrics = Some(Metrics::scrape(&self.lab.own).await?);
@@ -57,7 +58,7 @@ impl World<'_> {
     }
 
     /// Looks for something in a record.
-    pub(crate) async fn seen(&mut self, step: &Step, record: &Record) -> Result<Tried, String> {
+    pub(crate) async fn seen(&mut self, step: &Step, record: &Record) -> Result<Tried, Error> {
         match record {
             Record::Audit(wanted) => self.seen_audit(wanted).await,
             Record::Event(wanted) => self.seen_event(wanted).await,
@@ -70,23 +71,25 @@ impl World<'_> {
         }
     }
 
-    fn seen_output(&self, wanted: &WarningMatch) -> Result<Tried, String> {
+    fn seen_output(&self, wanted: &WarningMatch) -> Result<Tried, Error> {
         let text = self.fill(&wanted.contains);
         let said = self.said(&wanted.of)?;
         let holds = String::from_utf8_lossy(&said).contains(&text);
         Ok(Tried::answer(if holds { Answer::Seen } else { Answer::Unseen }))
     }
 
-    fn seen_warning(&self, wanted: &WarningMatch) -> Result<Tried, String> {
+    fn seen_warning(&self, wanted: &WarningMatch) -> Result<Tried, Error> {
         let reply = self.replies.get(&wanted.of);
-        let reply = reply.ok_or_else(|| format!("step `{}` has no reply to look at", wanted.of))?;
+        let reply = reply.ok_or_else(|| Error::scenario(format!("step `{}` has no reply to look at", wanted.of)))?;
         let Reply::Http { warnings, .. } = reply else {
-            return Err(format!("step `{}` got no reply", wanted.of));
+            return Err(Error::scenario(format!("step `{}` got no reply", wanted.of)));
         };
         let text = self.fill(&wanted.contains);
         Ok(match warnings.iter().find(|warning| warning.contains(&text)) {
             Some(warning) => Tried::answer(Answer::Seen).fact("warning", warning.as_str()),
-            None if is_fault(reply) => return Err(format!("step `{}` got a reply that is not one", wanted.of)),
+            None if is_fault(reply) => {
+                return Err(Error::unexpected(format!("step `{}` got a reply that is not one", wanted.of)));
+            }
             None => Tried::answer(Answer::Unseen),
         })
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use model::{Answer, NodeMatch};
 use serde_json::Value;
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::request::{Call, json, said};
 use crate::wait::{Look, Wait};
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(70);
 const EVERY: Duration = Duration::from_millis(100);
 
 impl World<'_> {
-    pub(super) async fn seen_node(&self, wanted: &NodeMatch) -> Result<Tried, String> {
+    pub(super) async fn seen_node(&self, wanted: &NodeMatch) -> Result<Tried, Error> {
         let (name, word) = (self.fill(&wanted.name), wanted.ready.word());
         let (start, what) = (Instant::now(), format!("`{name}` to be {word} as Ready"));
         let path = format!("/api/v1/nodes/{name}");

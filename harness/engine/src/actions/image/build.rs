@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use artifact::{Error, Image, Registry};
+use artifact::{Image, Registry};
 use cluster::{Toolbox, chain};
 use model::{Answer, Attach, Build, Copy, Fault, ImageName, Spoil, Tamper, Why};
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::tools;
 use crate::world::World;
@@ -19,22 +20,22 @@ const SPDX: &str = "application/spdx+json";
 pub(super) type Given<T> = Result<T, Box<Tried>>;
 
 impl World<'_> {
-    pub(in crate::actions) async fn build(&mut self, build: &Build) -> Result<Tried, String> {
+    pub(in crate::actions) async fn build(&mut self, build: &Build) -> Result<Tried, Error> {
         let mut files = BTreeMap::new();
         for (path, file) in &build.files {
-            let text = self.scenario.file_text(file).map_err(|fault| fault.to_string())?;
+            let text = self.scenario.file_text(file)?;
             self.learn(&text).await?;
             files.insert(path.clone(), self.fill(&text).into_bytes());
         }
         let probe = self.lab.material.probe(self.toolbox()?).await?;
-        let image = blocking(move || Image::on(&probe, &files)).await?.map_err(|fault| chain(&fault))?;
+        let image = blocking(move || Image::on(&probe, &files)).await??;
         self.images.insert(build.image.clone(), Arc::new(image));
         Ok(Tried::answer(Answer::Made))
     }
 
-    pub(in crate::actions) async fn push(&mut self, name: &ImageName) -> Result<Tried, String> {
+    pub(in crate::actions) async fn push(&mut self, name: &ImageName) -> Result<Tried, Error> {
         let image = self.images.get(name).cloned();
-        let image = image.ok_or_else(|| format!("the image `{name}` was not built"))?;
+        let image = image.ok_or_else(|| Error::scenario(format!("the image `{name}` was not built")))?;
         let (repository, tag) = self.place(name);
         let beside = self.lab.pushed.get().cloned();
         let pushed = repository.clone();
@@ -47,7 +48,7 @@ impl World<'_> {
     }
 
     /// Copies an image; where the target is another image already and signatures are wanted, it gets those alone.
-    pub(in crate::actions) async fn copy(&mut self, copy: &Copy) -> Result<Tried, String> {
+    pub(in crate::actions) async fn copy(&mut self, copy: &Copy) -> Result<Tried, Error> {
         let ((from, tag), (to, new_tag), with) = (self.place(&copy.from), self.place(&copy.to), copy.with_signatures);
         let known = self.names.texts.contains_key(&format!("sha256:{}", copy.to));
         let given = self
@@ -67,7 +68,7 @@ impl World<'_> {
         Ok(self.put(&copy.to, given))
     }
 
-    pub(in crate::actions) async fn tamper(&mut self, tamper: &Tamper) -> Result<Tried, String> {
+    pub(in crate::actions) async fn tamper(&mut self, tamper: &Tamper) -> Result<Tried, Error> {
         let ((repository, tag), change, with) = (self.place(&tamper.image), tamper.with, tamper.with_signatures);
         let given = self
             .registry(move |registry| {
@@ -81,7 +82,7 @@ impl World<'_> {
         Ok(self.put(&tamper.image, given))
     }
 
-    pub(in crate::actions) async fn spoil(&mut self, spoil: &Spoil) -> Result<Tried, String> {
+    pub(in crate::actions) async fn spoil(&mut self, spoil: &Spoil) -> Result<Tried, Error> {
         let ((repository, tag), what) = (self.place(&spoil.image), spoil.what);
         let given = self
             .registry(move |registry| {
@@ -90,13 +91,16 @@ impl World<'_> {
             })
             .await?;
         match given {
-            Ok(0) => Err(format!("nothing is attached to the image `{}`: there is nothing to spoil", spoil.image)),
+            Ok(0) => {
+                let none = format!("nothing is attached to the image `{}`: there is nothing to spoil", spoil.image);
+                Err(Error::scenario(none))
+            }
             Ok(count) => Ok(Tried::answer(Answer::Made).fact("spoiled", count.to_string())),
             Err(tried) => Ok(*tried),
         }
     }
 
-    pub(in crate::actions) async fn attach(&mut self, attach: &Attach) -> Result<Tried, String> {
+    pub(in crate::actions) async fn attach(&mut self, attach: &Attach) -> Result<Tried, Error> {
         let (repository, tag) = self.place(&attach.image);
         let document = tools::read(&self.folder()?.join(format!("{}.sbom.json", attach.sbom)))?;
         let kind = if document.contains("spdxVersion") { SPDX } else { CYCLONEDX };
@@ -127,8 +131,8 @@ impl World<'_> {
     /// Asks the world's registry, over plain HTTP from outside the box.
     pub(super) async fn registry<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
-    ) -> Result<Given<T>, String> {
+        ask: impl FnOnce(&Registry) -> Result<T, artifact::Error> + Send + 'static,
+    ) -> Result<Given<T>, Error> {
         let address = format!("{}:{}", self.toolbox()?.address(), Toolbox::PLAIN_PORT);
         asked(address, ask).await
     }
@@ -137,8 +141,8 @@ impl World<'_> {
     pub(super) async fn registry_through<T: Send + 'static>(
         &self,
         fault: Option<Fault>,
-        ask: impl FnOnce(&Registry, &str) -> Result<T, Error> + Send + 'static,
-    ) -> Result<Given<T>, String> {
+        ask: impl FnOnce(&Registry, &str) -> Result<T, artifact::Error> + Send + 'static,
+    ) -> Result<Given<T>, Error> {
         let Some(fault) = fault else { return self.registry(|registry| ask(registry, "")).await };
         let port = Toolbox::FRONT.rsplit(':').next().unwrap_or_default();
         let address = format!("{}:{port}", self.toolbox()?.address());
@@ -148,23 +152,23 @@ impl World<'_> {
 
 async fn asked<T: Send + 'static>(
     address: String,
-    ask: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
-) -> Result<Given<T>, String> {
+    ask: impl FnOnce(&Registry) -> Result<T, artifact::Error> + Send + 'static,
+) -> Result<Given<T>, Error> {
     match blocking(move || ask(&Registry::at(&address))).await? {
         Ok(given) => Ok(Ok(given)),
-        Err(fault) => refused(&fault).map(|tried| Err(Box::new(tried))),
+        Err(fault) => refused(fault).map(|tried| Err(Box::new(tried))),
     }
 }
 
 /// Does what takes a thread a while away from the others' work.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
-    tokio::task::spawn_blocking(work).await.map_err(|fault| fault.to_string())
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    Ok(tokio::task::spawn_blocking(work).await?)
 }
 
 /// What is withheld rejects; that nobody answers leaves the question open.
-fn refused(fault: &Error) -> Result<Tried, String> {
+fn refused(fault: artifact::Error) -> Result<Tried, Error> {
     if fault.is_withheld() {
-        return Ok(Tried::answer(Answer::Rejected { why: Why::NotGiven }).fact("registry", chain(fault)));
+        return Ok(Tried::answer(Answer::Rejected { why: Why::NotGiven }).fact("registry", chain(&fault)));
     }
-    Err(chain(fault))
+    Err(fault.into())
 }

@@ -13,6 +13,7 @@ use model::{Answer, Detail, Loaded, Tool, Verdict};
 use serde_json::Value;
 
 use super::build::Given;
+use crate::Error;
 use crate::actions::Tried;
 use crate::workshop::{Order, Signed};
 use crate::world::World;
@@ -49,7 +50,7 @@ impl World<'_> {
     }
 
     /// Signs with the tool, or attaches what it made of the same before.
-    pub(super) async fn sign_once(&self, making: Making) -> Result<Tried, String> {
+    pub(super) async fn sign_once(&self, making: Making) -> Result<Tried, Error> {
         let Some(order) = making.order.clone() else { return self.cosign(making.tool, making.args).await };
         let place = self.lab.options.workshop.signatures.place(order);
         let mut own = None;
@@ -70,7 +71,7 @@ impl World<'_> {
     }
 
     /// Runs the tool, and takes what it attached, where that is one whole piece and nothing names this world.
-    async fn make(&self, making: &Making) -> (Result<Tried, String>, Option<Signed>) {
+    async fn make(&self, making: &Making) -> (Result<Tried, Error>, Option<Signed>) {
         let at = || (making.repository.clone(), making.digest.clone());
         let (repository, digest) = at();
         let before = self.look_up(move |registry| registry.attached(&repository, &digest)).await;
@@ -98,7 +99,7 @@ impl World<'_> {
         &self,
         ask: impl FnOnce(&Registry) -> Result<T, artifact::Error> + Send + 'static,
     ) -> Option<T> {
-        let given: Result<Given<T>, String> = self.registry(ask).await;
+        let given: Result<Given<T>, Error> = self.registry(ask).await;
         given.ok()?.ok()
     }
 }

@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use artifact::Registry;
-use cluster::{Toolbox, chain};
+use cluster::Toolbox;
 use model::{Action, Install, Step};
 
 use super::build::blocking;
+use crate::Error;
 use crate::request::OWN_AGENT;
 use crate::wait::{Look, Wait};
 use crate::world::World;
@@ -37,7 +38,7 @@ pub(in crate::actions) struct Mark {
     /// How long the logs were.
     logs: [usize; 2],
     /// Packets of pods to the log and the authorities, where there are such.
-    packets: Option<Result<u64, String>>,
+    packets: Option<Result<u64, Error>>,
 }
 
 impl World<'_> {
@@ -60,30 +61,32 @@ impl World<'_> {
 
     /// What a step has cost since `mark`, for the record.
     pub(in crate::actions) async fn count_since(&self, mark: &Mark) -> Vec<(&'static str, String)> {
-        let mut facts =
-            vec![("registry requests", self.complete(mark.logs).await.map_or_else(|why| why, |(counted, _)| counted))];
+        let mut facts = vec![(
+            "registry requests",
+            self.complete(mark.logs).await.map_or_else(|why| why.in_one_line(), |(counted, _)| counted),
+        )];
         if let Some(before) = &mark.packets {
             let sent = match (before, self.packets().await) {
                 (Ok(before), Ok(after)) if *before == after => "none".into(),
                 (Ok(before), Ok(after)) => format!("some, in {} packets", after.saturating_sub(*before)),
-                (Err(why), _) => why.clone(),
-                (_, Err(why)) => why,
+                (Err(why), _) => why.in_one_line(),
+                (_, Err(why)) => why.in_one_line(),
             };
             facts.push(("log requests", sent));
         }
         facts
     }
 
-    async fn packets(&self) -> Result<u64, String> {
-        self.toolbox()?.packets_to_sigstore().await.map_err(|fault| chain(&fault))
+    async fn packets(&self) -> Result<u64, Error> {
+        self.toolbox()?.packets_to_sigstore().await.map_err(Error::from)
     }
 
     /// The requests since the logs were so long, in words, once no more of them come; and how long the logs are then.
     ///
     /// A registry notes a request after it has answered, on a busy machine long after. So it is asked for something that
     /// nobody else asks for, and what it has answered before stands in its log by then, or within the looks that follow.
-    async fn complete(&self, since: [usize; 2]) -> Result<(String, [usize; 2]), String> {
-        let logs = self.logs().ok_or("the registry's log is gone")?;
+    async fn complete(&self, since: [usize; 2]) -> Result<(String, [usize; 2]), Error> {
+        let logs = self.logs().ok_or_else(|| Error::unsupported("the registry's log is gone"))?;
         let mark = self.mark_logs().await?;
         let wait = Wait { what: "the registry's log to be complete", within: PATIENCE, every: EVERY };
         let (mut last, mut same) = (None, 0);
@@ -110,7 +113,7 @@ impl World<'_> {
     }
 
     /// Asks both registries for what is not there: how the line begins that they note.
-    async fn mark_logs(&self) -> Result<String, String> {
+    async fn mark_logs(&self) -> Result<String, Error> {
         let address = self.toolbox()?.address();
         let reference = MARKS.fetch_add(1, Ordering::Relaxed).to_string();
         let repository = format!("mark/{}", self.namespace());
@@ -120,7 +123,7 @@ impl World<'_> {
             Registry::unverified(&format!("{address}:{}", Toolbox::REGISTRY_PORT)).mark(&repository, &reference)?;
             Registry::at(&format!("{address}:{}", Toolbox::PLAIN_PORT)).mark(&repository, &reference)
         });
-        asked.await?.map_err(|fault| chain(&fault))?;
+        asked.await??;
         Ok(path)
     }
 

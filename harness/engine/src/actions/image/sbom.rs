@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::build::blocking;
 use super::once::names;
+use crate::Error;
 use crate::actions::Tried;
 use crate::tools;
 use crate::workshop::{Bill, BillOrder};
@@ -18,7 +19,7 @@ use crate::world::World;
 impl World<'_> {
     /// Lists what is in an image. One that was built here is listed as it was built, once for every world that built the
     /// same; the list calls it what all of them do, without the world's namespace.
-    pub(in crate::actions) async fn sbom(&mut self, sbom: &Sbom) -> Result<Tried, String> {
+    pub(in crate::actions) async fn sbom(&mut self, sbom: &Sbom) -> Result<Tried, Error> {
         let file = self.folder()?.join(format!("{}.sbom.json", sbom.into));
         let name = format!("{}/{}", self.names.registry, sbom.image.name);
         let Some(image) = self.images.get(&sbom.image).cloned() else {
@@ -43,7 +44,7 @@ impl World<'_> {
                 tools::write(&file, &bill.text)?;
                 Ok(Tried { verdict: Answer::Made.into(), detail: bill.detail.clone(), exchange: None })
             }
-            (None, Err(())) => Err("the bill of materials was not made, for an unknown reason".into()),
+            (None, Err(())) => Err(Error::unmade("the bill of materials was not made, for an unknown reason")),
         }
     }
 
@@ -55,7 +56,7 @@ impl World<'_> {
         called: (&str, &str),
         format: SbomFormat,
         file: &Path,
-    ) -> (Result<Tried, String>, Option<Bill>) {
+    ) -> (Result<Tried, Error>, Option<Bill>) {
         let tried = async {
             let source = self.layout(into, image).await?;
             self.catalogue(&source, called, format, file).await
@@ -77,7 +78,7 @@ impl World<'_> {
         (name, version): (&str, &str),
         format: SbomFormat,
         file: &Path,
-    ) -> Result<Tried, String> {
+    ) -> Result<Tried, Error> {
         let format = match format {
             SbomFormat::Cyclonedx => "cyclonedx-json",
             SbomFormat::Spdx => "spdx-json",
@@ -93,14 +94,14 @@ impl World<'_> {
     }
 
     /// Writes an image into the world's folder, for tools that read layouts.
-    async fn layout(&self, name: &str, image: Arc<Image>) -> Result<String, String> {
+    async fn layout(&self, name: &str, image: Arc<Image>) -> Result<String, Error> {
         let dir = self.folder()?.join(format!("{name}.layout"));
         let inside = self.inside(&dir)?;
-        blocking(move || image.write_layout(&dir)).await?.map_err(|fault| cluster::chain(&fault))?;
+        blocking(move || image.write_layout(&dir)).await??;
         Ok(format!("oci-dir:{inside}"))
     }
 
-    pub(in crate::actions) async fn scan(&mut self, scan: &Scan) -> Result<Tried, String> {
+    pub(in crate::actions) async fn scan(&mut self, scan: &Scan) -> Result<Tried, Error> {
         let file = self.folder()?.join(format!("{}.sbom.json", scan.sbom));
         let packages = packages(&tools::read(&file)?)?;
         self.set_known(scan.known.as_deref()).await?;
@@ -114,12 +115,12 @@ impl World<'_> {
     }
 
     /// Gives grype the database that a step asks for, or none.
-    async fn set_known(&self, known: Option<&[Advisory]>) -> Result<(), String> {
+    async fn set_known(&self, known: Option<&[Advisory]>) -> Result<(), Error> {
         let home = self.folder()?;
         let _ = fs::remove_dir_all(home.join(".cache/grype"));
         let Some(known) = known else { return Ok(()) };
         let file = home.join("known.db");
-        tools::write(&file, artifact::advisories::database(known).map_err(|fault| cluster::chain(&fault))?)?;
+        tools::write(&file, artifact::advisories::database(known)?)?;
         let args = vec!["db".into(), "import".into(), self.inside(&file)?];
         tools::must(self.toolbox()?, &tools::Call { program: "grype", args, home: &home }).await.map(drop)
     }
@@ -140,8 +141,9 @@ fn matches(output: &str) -> Vec<String> {
 }
 
 /// The packages that a bill of materials names, with their versions, in order.
-fn packages(text: &str) -> Result<Vec<String>, String> {
-    let bill: Value = serde_json::from_str(text).map_err(|fault| format!("no bill of materials: {fault}"))?;
+fn packages(text: &str) -> Result<Vec<String>, Error> {
+    let bill: Value =
+        serde_json::from_str(text).map_err(|fault| Error::unexpected(format!("no bill of materials: {fault}")))?;
     let list = |key: &str| bill[key].as_array().cloned().unwrap_or_default();
     let named = |one: &Value, version: &str| {
         let version = one[version].as_str().unwrap_or("of no version");

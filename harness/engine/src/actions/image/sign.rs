@@ -8,8 +8,9 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::once::Making;
+use crate::Error;
 use crate::actions::Tried;
-use crate::request::{Call as Request, encode, json as json_of, said};
+use crate::request::{Call as Request, encode, json as json_of};
 use crate::tools::{self, Call, token};
 use crate::wait::{Look, Wait};
 use crate::workshop::{Order, Statement};
@@ -43,7 +44,7 @@ impl Services {
 }
 
 impl World<'_> {
-    pub(in crate::actions) async fn sign(&mut self, sign: &Sign) -> Result<Tried, String> {
+    pub(in crate::actions) async fn sign(&mut self, sign: &Sign) -> Result<Tried, Error> {
         let services = Services::of(&sign.with, sign.log, sign.timestamp);
         let mut args = vec!["sign".to_owned(), "-y".into()];
         args.extend(self.signer(&sign.with, services, sign.format).await?);
@@ -55,12 +56,12 @@ impl World<'_> {
         Ok(tried)
     }
 
-    pub(in crate::actions) async fn attest(&mut self, step: &Step, attest: &Attest) -> Result<Tried, String> {
+    pub(in crate::actions) async fn attest(&mut self, step: &Step, attest: &Attest) -> Result<Tried, Error> {
         let services = Services::of(&attest.with, attest.log, attest.timestamp);
         let folder = self.folder()?;
         let text = match &attest.predicate {
             Predicate::File(file) => {
-                let text = self.scenario.file_text(file).map_err(|fault| fault.to_string())?;
+                let text = self.scenario.file_text(file)?;
                 self.learn(&text).await?;
                 self.fill(&text)
             }
@@ -89,7 +90,7 @@ impl World<'_> {
         format: SignatureFormat,
         reference: &str,
         statement: Option<Statement>,
-    ) -> Result<Option<Order>, String> {
+    ) -> Result<Option<Order>, Error> {
         let name = match with {
             Signer::Key(name) if services == Services::NONE => name,
             Signer::Key(_)
@@ -127,7 +128,7 @@ impl World<'_> {
     }
 
     /// Waits until the certificates are over that were made to be soon over: once, and not while more is being signed.
-    pub(in crate::actions) async fn outlive(&mut self, action: &Action) -> Result<(), String> {
+    pub(in crate::actions) async fn outlive(&mut self, action: &Action) -> Result<(), Error> {
         let makes = matches!(
             action,
             Action::Build(_) | Action::Push(_) | Action::Copy(_) | Action::Sign(_) | Action::Attest(_)
@@ -149,7 +150,7 @@ impl World<'_> {
         with: &Signer,
         services: Services,
         format: SignatureFormat,
-    ) -> Result<Vec<String>, String> {
+    ) -> Result<Vec<String>, Error> {
         let toolbox = self.toolbox()?;
         let material = &self.lab.material;
         let Services { fulcio, log, timestamp } = services;
@@ -177,15 +178,16 @@ impl World<'_> {
     }
 
     /// A file with a token of this ServiceAccount for Fulcio, dated so many seconds later than it was made.
-    async fn token_file(&self, account: &str, later: i64) -> Result<Vec<String>, String> {
+    async fn token_file(&self, account: &str, later: i64) -> Result<Vec<String>, Error> {
         let (namespace, account) = (self.namespace().to_owned(), self.fill(account));
         let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", encode(&namespace), encode(&account));
         let spec = json!({"audiences": [AUDIENCE]});
         let ask = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
         let reply = self.lab.own.send(Request::post(path, ask)).await.reply;
         let token = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
-        let mut token =
-            token.ok_or_else(|| format!("the ServiceAccount {account} gets no token: {}", said(&reply)))?.to_owned();
+        let mut token = token
+            .ok_or_else(|| Error::refused(format!("the ServiceAccount {account} gets no token"), &reply))?
+            .to_owned();
         if later != 0 {
             token = token::token(self.toolbox()?, &self.folder()?, &token, later).await?;
         }
@@ -195,7 +197,7 @@ impl World<'_> {
     }
 
     /// A certificate that is soon over, with its key in cosign's own form.
-    async fn short_lived(&self, subject: &str) -> Result<Vec<String>, String> {
+    async fn short_lived(&self, subject: &str) -> Result<Vec<String>, Error> {
         let (toolbox, folder) = (self.toolbox()?, self.folder()?);
         let authority = self.lab.material.authority().await?;
         let leaf = authority.issue(subject, SHORT)?;
@@ -215,15 +217,18 @@ impl World<'_> {
     }
 
     /// The world's own folder, on this side.
-    pub(crate) fn folder(&self) -> Result<PathBuf, String> {
+    pub(crate) fn folder(&self) -> Result<PathBuf, Error> {
         tools::folder(self.toolbox()?, self.namespace())
     }
 
-    pub(crate) fn inside(&self, path: &Path) -> Result<String, String> {
+    pub(crate) fn inside(&self, path: &Path) -> Result<String, Error> {
         Ok(self.toolbox()?.inside(path).display().to_string())
     }
 
-    pub(crate) fn toolbox(&self) -> Result<Toolbox<'_>, String> {
-        self.lab.cluster.toolbox().ok_or_else(|| "this cluster is not a box, and tools run in a box".to_owned())
+    pub(crate) fn toolbox(&self) -> Result<Toolbox<'_>, Error> {
+        self.lab
+            .cluster
+            .toolbox()
+            .ok_or_else(|| Error::unsupported("this cluster is not a box, and tools run in a box"))
     }
 }

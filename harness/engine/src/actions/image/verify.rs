@@ -2,12 +2,13 @@
 
 use model::{Tool, Trust, TrustedRoot, Verifier, Verify};
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::tools;
 use crate::world::World;
 
 impl World<'_> {
-    pub(in crate::actions) async fn verify(&mut self, verify: &Verify) -> Result<Tried, String> {
+    pub(in crate::actions) async fn verify(&mut self, verify: &Verify) -> Result<Tried, Error> {
         if verify.with == Verifier::Own {
             return self.verify_ourselves(verify).await;
         }
@@ -41,7 +42,7 @@ impl World<'_> {
     }
 
     /// Whose signature is wanted, in cosign's flags.
-    async fn trust(&self, trust: &Trust) -> Result<Vec<String>, String> {
+    async fn trust(&self, trust: &Trust) -> Result<Vec<String>, Error> {
         let Trust::Identity { subject, subject_like, issuer, issuer_like } = trust else {
             let Trust::Key(name) = trust else { return Ok(Vec::new()) };
             let file = self.lab.material.key_file(self.toolbox()?, name, false).await?;
@@ -58,11 +59,11 @@ impl World<'_> {
     }
 
     /// The path, inside the box, of what a signature is checked against.
-    async fn root(&self, root: &TrustedRoot) -> Result<Option<String>, String> {
+    async fn root(&self, root: &TrustedRoot) -> Result<Option<String>, Error> {
         let TrustedRoot::File(file) = root else {
             return self.lab.material.trusted_root(self.toolbox()?, root).await;
         };
-        let text = self.scenario.file_text(file).map_err(|fault| fault.to_string())?;
+        let text = self.scenario.file_text(file)?;
         let path = self.folder()?.join("trusted-root.json");
         tools::write(&path, text)?;
         self.inside(&path).map(Some)

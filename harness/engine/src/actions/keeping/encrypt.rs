@@ -11,6 +11,7 @@ use model::{Answer, By, Encrypt, Encryption, Reply, Rewrite, Takeover, Verdict};
 use serde_json::Value;
 
 use super::process::API_SERVER;
+use crate::Error;
 use crate::actions::Tried;
 use crate::request::{Call, Exchange, encode, taken};
 use crate::seen::Metrics;
@@ -24,12 +25,13 @@ const RELOAD: Duration = Duration::from_secs(100);
 const RELOADS: &str = "apiserver_encryption_config_controller_automatic_reloads_total";
 
 impl World<'_> {
-    pub(in crate::actions) async fn encrypt(&mut self, encrypt: &Encrypt) -> Result<Tried, String> {
-        let text = self.scenario.file_text(&encrypt.with).map_err(|fault| fault.to_string())?;
+    pub(in crate::actions) async fn encrypt(&mut self, encrypt: &Encrypt) -> Result<Tried, Error> {
+        let text = self.scenario.file_text(&encrypt.with)?;
         self.learn(&text).await?;
         let path = self.toolbox()?.encryption_config();
         let before = if self.reloads_by_itself() { Some(self.reloads().await?) } else { None };
-        replace(&path, &self.fill(&text)).map_err(|fault| format!("cannot write `{}`: {fault}", path.display()))?;
+        replace(&path, &self.fill(&text))
+            .map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))?;
         match (encrypt.by, before) {
             // An API server that was started without the flag never looks at the file again.
             (Takeover::None, _) | (Takeover::Reload, None) => Ok(Tried::answer(Answer::Made)),
@@ -45,7 +47,7 @@ impl World<'_> {
     }
 
     /// Waits until the API server has taken the file over, or has said that it does not.
-    async fn reloaded(&self, before: (f64, f64)) -> Result<Tried, String> {
+    async fn reloaded(&self, before: (f64, f64)) -> Result<Tried, Error> {
         let began = std::time::Instant::now();
         let wait = Wait {
             what: "the API server to look at its configuration",
@@ -62,18 +64,18 @@ impl World<'_> {
                     Look::Found(Tried::answer(Answer::Denied { by }).figure("refused after", began.elapsed()))
                 }
                 Ok(_) => Look::Not("it has not".into()),
-                Err(why) => Look::Not(why),
+                Err(why) => Look::from(why),
             })
             .await
     }
 
-    async fn reloads(&self) -> Result<(f64, f64), String> {
+    async fn reloads(&self) -> Result<(f64, f64), Error> {
         let metrics = Metrics::scrape(&self.lab.own).await?;
         let of = |status: &str| metrics.sum(RELOADS, &[("status".to_owned(), status.to_owned())].into());
         Ok((of("success"), of("failure")))
     }
 
-    pub(in crate::actions) async fn rewrite(&self, rewrite: &Rewrite) -> Result<Tried, String> {
+    pub(in crate::actions) async fn rewrite(&self, rewrite: &Rewrite) -> Result<Tried, Error> {
         let mut written = 0;
         for namespace in &self.namespaces {
             let path = format!("/api/v1/namespaces/{}/secrets", encode(namespace));
@@ -98,7 +100,8 @@ impl World<'_> {
             }
         }
         if rewrite.killed_after.is_some() {
-            return Err(format!("all {written} Secrets were written before the API server was gone"));
+            let done = format!("all {written} Secrets were written before the API server was gone");
+            return Err(Error::unexpected(done));
         }
         Ok(Tried::answer(Answer::Made).fact("written", written.to_string()))
     }

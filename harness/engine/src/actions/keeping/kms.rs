@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use kms::{Operation, Settings};
 use model::{Answer, Kms, KmsCall};
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::world::World;
 
@@ -19,7 +20,7 @@ pub(crate) struct Counts {
 }
 
 impl World<'_> {
-    pub(in crate::actions) fn set_kms(&self, wanted: &Kms) -> Result<Tried, String> {
+    pub(in crate::actions) fn set_kms(&self, wanted: &Kms) -> Result<Tried, Error> {
         let settings = Settings {
             key: wanted.key.clone(),
             delay: wanted.delay,
@@ -29,9 +30,9 @@ impl World<'_> {
         };
         let folder = self.plugin(&wanted.plugin)?;
         if !folder.is_dir() {
-            return Err(format!("the box has no KMS plugin `{}`", wanted.plugin));
+            return Err(Error::unsupported(format!("the box has no KMS plugin `{}`", wanted.plugin)));
         }
-        settings.write(&folder).map_err(|fault| cluster::chain(&fault))?;
+        settings.write(&folder).map_err(|fault| Error::unmade(cluster::chain(&fault)))?;
         Ok(Tried::answer(Answer::Made))
     }
 
@@ -57,7 +58,7 @@ impl World<'_> {
         Some(counts)
     }
 
-    fn plugin(&self, name: &str) -> Result<PathBuf, String> {
+    fn plugin(&self, name: &str) -> Result<PathBuf, Error> {
         Ok(self.toolbox()?.work().join("kms").join(name))
     }
 }

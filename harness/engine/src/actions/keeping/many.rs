@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use model::{Answer, Seal, Step, Why};
 use serde_json::json;
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::request::{Call, encode, taken};
 use crate::world::World;
@@ -18,7 +19,7 @@ const PREFIX: &str = "many-";
 const CANARY: &str = "many";
 
 impl World<'_> {
-    pub(in crate::actions) async fn fill_up(&mut self, step: &Step, count: u16) -> Result<Tried, String> {
+    pub(in crate::actions) async fn fill_up(&mut self, step: &Step, count: u16) -> Result<Tried, Error> {
         let path = format!("/api/v1/namespaces/{}/secrets", encode(&self.namespace_of(step)));
         for index in self.filled..count {
             let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name(index)},
@@ -32,7 +33,7 @@ impl World<'_> {
         Ok(Tried::answer(Answer::Made))
     }
 
-    pub(in crate::actions) async fn survey(&self, step: &Step) -> Result<Tried, String> {
+    pub(in crate::actions) async fn survey(&self, step: &Step) -> Result<Tried, Error> {
         let namespace = self.namespace_of(step);
         let mut lost = BTreeSet::new();
         for index in 0..self.filled {

@@ -9,6 +9,7 @@ use futures::future::join_all;
 use model::{Answer, Followed, Rotate, Step, Watched};
 use serde_json::{Map, Value, json};
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::discovery::fetch;
 use crate::request::{Call, MERGE, encode};
@@ -36,14 +37,15 @@ pub(crate) enum Place {
 }
 
 impl World<'_> {
-    pub(in crate::actions) async fn rotate(&mut self, step: &Step, rotate: &Rotate) -> Result<Tried, String> {
+    pub(in crate::actions) async fn rotate(&mut self, step: &Step, rotate: &Rotate) -> Result<Tried, Error> {
         let path =
             format!("/api/v1/namespaces/{}/secrets/{}", encode(&self.namespace_of(step)), encode(&rotate.secret));
         let secret = self.lab.own.fetch(path.as_str()).await?;
         let old = secret["data"][&rotate.key].as_str().and_then(|text| STANDARD.decode(text).ok());
         let old = old.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
         if old.is_empty() {
-            return Err(format!("the Secret `{}` has no value to rotate at `{}`", rotate.secret, rotate.key));
+            let none = format!("the Secret `{}` has no value to rotate at `{}`", rotate.secret, rotate.key);
+            return Err(Error::scenario(none));
         }
         for (name, place) in &rotate.watch {
             self.shows_before(step, name, place, &old).await?;
@@ -68,14 +70,14 @@ impl World<'_> {
     }
 
     /// A place that never showed the old value would show nothing by not showing the new one.
-    async fn shows_before(&self, step: &Step, name: &str, place: &Watched, old: &str) -> Result<(), String> {
+    async fn shows_before(&self, step: &Step, name: &str, place: &Watched, old: &str) -> Result<(), Error> {
         let what = format!("the place `{name}` to show the old value");
         let wait = Wait { what: &what, within: BEFORE, every: EVERY };
         self.waiter
             .until(wait, async || match self.at(step, place).await {
                 Ok(bytes) if model::find_canary(&bytes, old).is_some() => Look::Found(()),
                 Ok(_) => Look::Not("another value".into()),
-                Err(why) => Look::Not(why),
+                Err(why) => Look::from(why),
             })
             .await
     }
@@ -97,7 +99,7 @@ impl World<'_> {
                     Ok(bytes) if model::find_canary(&bytes, new).is_some() => return Look::Found(began.elapsed()),
                     Ok(bytes) if model::find_canary(&bytes, old).is_some() => Place::Stayed,
                     Ok(_) => Place::Lost("neither value is there".into()),
-                    Err(why) => Place::Lost(why),
+                    Err(why) => Place::Lost(why.in_one_line()),
                 };
                 Look::Not("it has not".into())
             })
@@ -106,7 +108,7 @@ impl World<'_> {
     }
 
     /// What a place holds now.
-    async fn at(&self, step: &Step, place: &Watched) -> Result<Vec<u8>, String> {
+    async fn at(&self, step: &Step, place: &Watched) -> Result<Vec<u8>, Error> {
         let (pod, file) = match place {
             Watched::Object(target) => {
                 let resource = self.lab.discovery.called(&self.lab.own, &target.kind).await?;
@@ -121,14 +123,14 @@ impl World<'_> {
         self.asked(&pod, &["cat", &self.fill(file)], Duration::ZERO, |_| {}).await
     }
 
-    pub(in crate::actions) fn followed(&self, followed: &Followed) -> Result<Tried, String> {
+    pub(in crate::actions) fn followed(&self, followed: &Followed) -> Result<Tried, Error> {
         let rotation = self.rotations.get(&followed.of);
-        let rotation = rotation.ok_or_else(|| format!("step `{}` rotated nothing", followed.of))?;
+        let rotation = rotation.ok_or_else(|| Error::scenario(format!("step `{}` rotated nothing", followed.of)))?;
         match rotation.get(&followed.place) {
             Some(Place::Followed(after)) => Ok(Tried::answer(Answer::Seen).figure("after", *after)),
             Some(Place::Stayed) => Ok(Tried::answer(Answer::Unseen).fact("holds", "the old value")),
-            Some(Place::Lost(why)) => Err(why.clone()),
-            None => Err(format!("step `{}` does not watch `{}`", followed.of, followed.place)),
+            Some(Place::Lost(why)) => Err(Error::unexpected(why.as_str())),
+            None => Err(Error::scenario(format!("step `{}` does not watch `{}`", followed.of, followed.place))),
         }
     }
 }

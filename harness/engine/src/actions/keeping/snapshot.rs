@@ -6,6 +6,7 @@ use cluster::Toolbox;
 use model::Answer;
 
 use super::process::{API_SERVER, ETCD};
+use crate::Error;
 use crate::actions::Tried;
 use crate::world::World;
 
@@ -16,14 +17,14 @@ pub(crate) const DATA: &str = "/run/gauntlet/etcd";
 const BUMP: &str = "--bump-revision=1000000000";
 
 impl World<'_> {
-    pub(in crate::actions) async fn snapshot(&self, name: &str) -> Result<Tried, String> {
+    pub(in crate::actions) async fn snapshot(&self, name: &str) -> Result<Tried, Error> {
         let file = self.snapshot_file(name)?;
         let inside = self.toolbox()?.inside(&file);
         self.etcdctl(&["snapshot", "save", &inside.to_string_lossy()], None).await?;
         Ok(Tried::answer(Answer::Made))
     }
 
-    pub(in crate::actions) async fn restore(&self, name: &str) -> Result<Tried, String> {
+    pub(in crate::actions) async fn restore(&self, name: &str) -> Result<Tried, Error> {
         let toolbox: Toolbox<'_> = self.toolbox()?;
         let inside = toolbox.inside(&self.snapshot_file(name)?);
         self.end_process(API_SERVER).await?;
@@ -40,7 +41,7 @@ impl World<'_> {
     }
 
     /// Where a snapshot of this name is, on this side.
-    pub(crate) fn snapshot_file(&self, name: &str) -> Result<PathBuf, String> {
+    pub(crate) fn snapshot_file(&self, name: &str) -> Result<PathBuf, Error> {
         Ok(self.folder()?.join(format!("{name}.snapshot")))
     }
 }
