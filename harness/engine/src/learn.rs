@@ -8,11 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use cluster::Toolbox;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use model::{Install, Step, TrustedRoot};
+use model::{Install, TrustedRoot};
 use serde_json::json;
 
 use crate::Error;
-use crate::world::World;
+use crate::world::{StepRequest, World};
 
 /// Why a root or key of the box's services stands for nothing.
 const NOBODY: &str = "the box has neither a certificate authority nor a log";
@@ -43,11 +43,11 @@ impl World<'_> {
     ///
     /// # Errors
     /// When one of them stands for nothing yet.
-    pub(crate) async fn learn_for(&mut self, step: &Step) -> Result<(), Error> {
-        self.names.texts.retain(|name, _| !model::is_address(name));
-        let mut text = serde_json::to_string(&step.action).unwrap_or_default();
+    pub(crate) async fn learn_for(&mut self, step: &StepRequest<'_>) -> Result<(), Error> {
+        self.placeholders.forget_addresses();
+        let mut text = serde_json::to_string(step.action).unwrap_or_default();
         for file in step.action.facts().reads {
-            let manifests = self.scenario.manifests.get(file).into_iter().flatten();
+            let manifests = self.case.manifests_in(file).iter();
             text.extend(manifests.map(|manifest| manifest.object.to_string()));
         }
         self.learn(&text).await
@@ -55,9 +55,9 @@ impl World<'_> {
 
     /// The same for any text.
     pub(crate) async fn learn(&mut self, text: &str) -> Result<(), Error> {
-        for name in self.names.missing(text) {
+        for name in self.placeholders.missing(text) {
             let stands_for = self.stands_for(&name).await?;
-            self.names.texts.insert(name, stands_for);
+            self.placeholders.set(name, stands_for);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use model::{Cell, CellStatus, Reach, Verdict, WorldOutcome};
 
 use crate::lab::Lab;
-use crate::world::World;
+use crate::world::{Case, World};
 use crate::{Event, Trial, reach};
 
 /// Tries every trial; outcomes in the order of `trials`.
@@ -28,8 +28,11 @@ async fn once(lab: &Lab<'_>, trials: &[Trial], indices: &[usize], again: bool) -
     let one = async |index: &usize| {
         let trial = &trials[*index];
         let turn = lab.turns.begin().await;
-        let world = World { again, turn, ..World::new(lab, &trial.scenario, &trial.world) };
-        (*index, world.run().await)
+        let outcome = match Case::find(&trial.scenario, &trial.world) {
+            Ok(case) => World::new(lab, case, turn, again).try_out().await,
+            Err(why) => WorldOutcome::Broken { why: why.in_one_line() },
+        };
+        (*index, outcome)
     };
     let mut outcomes: Vec<_> =
         stream::iter(beside).map(one).buffer_unordered(lab.turns.begun_at_once()).collect().await;
@@ -74,4 +77,51 @@ fn compare(first: &mut IndexMap<String, Cell>, again: &IndexMap<String, Cell>) {
 /// Whether two looks say the same; why a cell is broken may be told in other words each time.
 fn are_alike(one: &Verdict, other: &Verdict) -> bool {
     one == other || matches!((one, other), (Verdict::Broken { .. }, Verdict::Broken { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Answer, Detail};
+
+    use super::*;
+
+    fn cells(verdicts: &[(&str, Verdict)]) -> IndexMap<String, Cell> {
+        let cell = |verdict: &Verdict| Cell {
+            intended: Answer::Admitted,
+            verdict: verdict.clone(),
+            second: None,
+            detail: Detail::default(),
+            millis: 0.0,
+        };
+        verdicts.iter().map(|(step, verdict)| ((*step).to_owned(), cell(verdict))).collect()
+    }
+
+    #[test]
+    fn only_what_is_not_as_expected_is_looked_at_again() {
+        let admitted = || WorldOutcome::Tried(cells(&[("a", Answer::Admitted.into())]));
+        assert!(!is_doubtful(&admitted()));
+        let other = WorldOutcome::Tried(cells(&[("a", Answer::Admitted.into()), ("b", Answer::Seen.into())]));
+        assert!(is_doubtful(&other));
+        assert!(is_doubtful(&WorldOutcome::Tried(cells(&[("a", Verdict::broken("gone"))]))));
+        assert!(!is_doubtful(&WorldOutcome::Broken { why: "no set-up".into() }));
+        assert!(!is_doubtful(&WorldOutcome::Skipped { why: "no node".into() }));
+    }
+
+    #[test]
+    fn a_second_look_says_where_it_differs() {
+        let mut first = cells(&[
+            ("same", Answer::Seen.into()),
+            ("other", Answer::Seen.into()),
+            ("broken", Verdict::broken("one way")),
+            ("lost", Answer::Seen.into()),
+        ]);
+        let again = cells(&[
+            ("same", Answer::Seen.into()),
+            ("other", Answer::Unseen.into()),
+            ("broken", Verdict::broken("another way")),
+        ]);
+        compare(&mut first, &again);
+        let seconds: Vec<Option<Verdict>> = first.into_values().map(|cell| cell.second).collect();
+        assert_eq!(seconds, [None, Some(Answer::Unseen.into()), None, None]);
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use model::{Answer, By, Detail, Step, Target, Verdict};
+use model::{Answer, By, Detail, Target, Verdict};
 use serde_json::Value;
 
 use crate::Error;
-use crate::actions::Tried;
+use crate::actions::{StepContext, Tried};
 use crate::discovery::{Resource, fetch};
 use crate::pods::{State, state};
 use crate::request::encode;
@@ -25,47 +25,48 @@ enum End {
     Refused(By, String),
 }
 
-impl World<'_> {
-    /// The pods of `target`: started, or refused.
-    ///
-    /// # Errors
-    /// When neither can be told in time.
-    pub(crate) async fn started(&self, step: &Step, target: &Target) -> Result<Tried, Error> {
-        let resource = self.lab.discovery.called(&self.lab.own, &target.kind).await?;
-        let (namespace, name) = (self.namespace_of(step), self.fill(&target.name));
-        let what = format!("{target} to run");
-        let mut streak = 0;
-        let end = self
-            .waiter
-            .until(Wait { what: &what, within: PATIENCE, every: EVERY }, async || {
-                match self.look(&resource, &namespace, &name).await {
-                    Ok(State::Refused { by, said }) => Look::Found(End::Refused(by, said)),
-                    Ok(State::Pending(seen)) => {
-                        streak = 0;
-                        Look::Not(seen)
-                    }
-                    Ok(State::Running) => {
-                        streak += 1;
-                        if streak < LOOKS {
-                            Look::Not("running, not yet for long".into())
-                        } else {
-                            Look::Found(End::Running)
-                        }
-                    }
-                    Err(said) => Look::from(said),
+/// The pods of `target`: started, or refused.
+///
+/// # Errors
+/// When neither can be told in time.
+pub(crate) async fn started(cx: &StepContext<'_, '_>, target: &Target) -> Result<Tried, Error> {
+    let resource = cx.world.lab.discovery.called(&cx.world.lab.own, &target.kind).await?;
+    let (namespace, name) = (cx.namespace(), cx.fill(&target.name));
+    let what = format!("{target} to run");
+    let mut streak = 0;
+    let end = cx
+        .world
+        .waiter
+        .until(Wait { what: &what, within: PATIENCE, every: EVERY }, async || {
+            match cx.world.look(&resource, &namespace, &name).await {
+                Ok(State::Refused { by, said }) => Look::Found(End::Refused(by, said)),
+                Ok(State::Pending(seen)) => {
+                    streak = 0;
+                    Look::Not(seen)
                 }
-            })
-            .await?;
-        Ok(match end {
-            End::Running => Tried::answer(Answer::Running),
-            End::Refused(by, said) => Tried {
-                verdict: Verdict::from(Answer::Refused { by }),
-                detail: Detail { message: Some(said), ..Detail::default() },
-                exchange: None,
-            },
+                Ok(State::Running) => {
+                    streak += 1;
+                    if streak < LOOKS {
+                        Look::Not("running, not yet for long".into())
+                    } else {
+                        Look::Found(End::Running)
+                    }
+                }
+                Err(said) => Look::from(said),
+            }
         })
-    }
+        .await?;
+    Ok(match end {
+        End::Running => Tried::answer(Answer::Running),
+        End::Refused(by, said) => Tried {
+            verdict: Verdict::from(Answer::Refused { by }),
+            detail: Detail { message: Some(said), ..Detail::default() },
+            exchange: None,
+        },
+    })
+}
 
+impl World<'_> {
     async fn look(&self, resource: &Resource, namespace: &str, name: &str) -> Result<State, Error> {
         let object = fetch(&self.lab.own, resource, namespace, name).await?;
         if resource.kind == "Pod" {

@@ -6,14 +6,14 @@ use futures::StreamExt;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use kube::client::Body;
-use model::{Asked, Reply, Step, Verdict};
+use model::{Asked, Reply, Verdict};
 use serde_json::Value;
 use std::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::Tried;
+use super::{StepContext, Tried};
 use crate::Error;
 use crate::request::{self, Call, DEADLINE, Exchange, Who, encode};
 use crate::world::World;
@@ -28,33 +28,33 @@ struct Ran {
     status: Value,
 }
 
-impl World<'_> {
-    pub(super) async fn exec(
-        &mut self,
-        step: &Step,
-        pod: &str,
-        command: &[String],
-        unrecorded: bool,
-    ) -> Result<Tried, Error> {
-        let mut call = Call { asked: Asked::Kubelet, ..Call::get(self.pod(step, pod, "exec")) };
-        for part in command {
-            call = call.query("command", &self.fill(part));
-        }
-        let call = call.query("stdout", "true").query("stderr", "true");
-        let who = self.who(step.identity.as_ref()).await?;
-        let start = Instant::now();
-        let (reply, ran) = in_time(&who, &call).await;
-        if let Some(ran) = &ran {
-            self.outputs.insert(step.id.clone(), [ran.stdout.as_slice(), b"\n", &ran.stderr].concat());
-        }
-        let headers = who.headers.clone();
-        let tried = Tried::of(Exchange { call, headers, reply, took: start.elapsed() });
-        Ok(match ran {
-            Some(ran) => told(tried, &ran, unrecorded),
-            None => tried,
-        })
+pub(super) async fn exec(
+    cx: &mut StepContext<'_, '_>,
+    pod: &str,
+    command: &[String],
+    unrecorded: bool,
+) -> Result<Tried, Error> {
+    let mut call = Call { asked: Asked::Kubelet, ..Call::get(cx.pod_path(pod, "exec")) };
+    for part in command {
+        call = call.query("command", &cx.fill(part));
     }
+    let call = call.query("stdout", "true").query("stderr", "true");
+    let who = cx.who().await?;
+    let start = Instant::now();
+    let (reply, ran) = in_time(&who, &call).await;
+    if let Some(ran) = &ran {
+        let output = [ran.stdout.as_slice(), b"\n", &ran.stderr].concat();
+        cx.world.memory.keep_output(cx.step.id, output);
+    }
+    let headers = who.headers.clone();
+    let tried = Tried::of(Exchange { call, headers, reply, took: start.elapsed() });
+    Ok(match ran {
+        Some(ran) => told(tried, &ran, unrecorded),
+        None => tried,
+    })
+}
 
+impl World<'_> {
     /// The output of a command that the engine itself runs in a pod of this namespace, and that has to do its work.
     pub(super) async fn output_in(&self, namespace: &str, pod: &str, command: &[&str]) -> Result<Vec<u8>, Error> {
         match in_time(&self.lab.own, &call(namespace, pod, command)).await {

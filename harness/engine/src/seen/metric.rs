@@ -7,10 +7,9 @@ use model::{Answer, Body, MetricMatch, Reply};
 
 use super::HOLD;
 use crate::Error;
-use crate::actions::Tried;
+use crate::actions::{StepContext, Tried};
 use crate::request::{Call, Who};
 use crate::wait::{Look, Wait};
-use crate::world::World;
 
 /// A scrape: its series, as `NAME{LABELS}` and value.
 #[derive(Debug, Default)]
@@ -26,33 +25,31 @@ struct Series {
 /// A counter that every request moves.
 const REQUESTS: &str = "apiserver_request_total";
 
-impl World<'_> {
-    pub(super) async fn seen_metric(&self, wanted: &MetricMatch) -> Result<Tried, Error> {
-        let before =
-            self.beginning.metrics.as_ref().ok_or_else(|| Error::scenario("the metrics' beginning was not noted"))?;
-        let labels: BTreeMap<String, String> =
-            wanted.labels.iter().map(|(key, value)| (self.fill(key), self.fill(value))).collect();
-        let start = Instant::now();
-        let wait =
-            Wait { what: "the metrics to move", within: Duration::from_secs(5), every: Duration::from_millis(100) };
-        self.waiter
-            .until(wait, async || {
-                let after = match Metrics::scrape(&self.lab.own).await {
-                    Ok(after) => after,
-                    Err(said) => return Look::from(said),
-                };
-                if after.sum(&wanted.name, &labels) - before.sum(&wanted.name, &labels) >= 1.0 {
-                    return Look::Found(Tried::answer(Answer::Seen));
-                }
-                let none = BTreeMap::new();
-                let alive = after.sum(REQUESTS, &none) > before.sum(REQUESTS, &none);
-                if alive && start.elapsed() >= HOLD {
-                    return Look::Found(Tried::answer(Answer::Unseen));
-                }
-                Look::Not(if alive { "it has not grown".into() } else { format!("not even {REQUESTS} has grown") })
-            })
-            .await
-    }
+pub(super) async fn seen_metric(cx: &StepContext<'_, '_>, wanted: &MetricMatch) -> Result<Tried, Error> {
+    let before =
+        cx.world.beginning.metrics.as_ref().ok_or_else(|| Error::scenario("the metrics' beginning was not noted"))?;
+    let labels: BTreeMap<String, String> =
+        wanted.labels.iter().map(|(key, value)| (cx.fill(key), cx.fill(value))).collect();
+    let start = Instant::now();
+    let wait = Wait { what: "the metrics to move", within: Duration::from_secs(5), every: Duration::from_millis(100) };
+    cx.world
+        .waiter
+        .until(wait, async || {
+            let after = match Metrics::scrape(&cx.world.lab.own).await {
+                Ok(after) => after,
+                Err(said) => return Look::from(said),
+            };
+            if after.sum(&wanted.name, &labels) - before.sum(&wanted.name, &labels) >= 1.0 {
+                return Look::Found(Tried::answer(Answer::Seen));
+            }
+            let none = BTreeMap::new();
+            let alive = after.sum(REQUESTS, &none) > before.sum(REQUESTS, &none);
+            if alive && start.elapsed() >= HOLD {
+                return Look::Found(Tried::answer(Answer::Unseen));
+            }
+            Look::Not(if alive { "it has not grown".into() } else { format!("not even {REQUESTS} has grown") })
+        })
+        .await
 }
 
 impl Metrics {

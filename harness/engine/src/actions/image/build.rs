@@ -1,14 +1,13 @@
 //! Making images and putting them into the world's registry: build, push, copy, tamper, spoil.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use artifact::{Image, Registry};
 use cluster::{Toolbox, chain};
 use model::{Answer, Attach, Build, Copy, Fault, ImageName, Spoil, Tamper, Why};
 
 use crate::Error;
-use crate::actions::Tried;
+use crate::actions::{StepContext, Tried};
 use crate::tools;
 use crate::world::World;
 
@@ -19,109 +18,112 @@ const SPDX: &str = "application/spdx+json";
 /// What a registry gave, or how it refused; a fault of any other kind says nothing about the artifact.
 pub(super) type Given<T> = Result<T, Box<Tried>>;
 
-impl World<'_> {
-    pub(in crate::actions) async fn build(&mut self, build: &Build) -> Result<Tried, Error> {
-        let mut files = BTreeMap::new();
-        for (path, file) in &build.files {
-            let text = self.scenario.file_text(file)?;
-            self.learn(&text).await?;
-            files.insert(path.clone(), self.fill(&text).into_bytes());
-        }
-        let probe = self.lab.material.probe(self.toolbox()?).await?;
-        let image = blocking(move || Image::on(&probe, &files)).await??;
-        self.images.insert(build.image.clone(), Arc::new(image));
-        Ok(Tried::answer(Answer::Made))
+pub(in crate::actions) async fn build(cx: &mut StepContext<'_, '_>, build: &Build) -> Result<Tried, Error> {
+    let mut files = BTreeMap::new();
+    for (path, file) in &build.files {
+        let text = cx.world.case.file_text(file)?;
+        cx.world.learn(&text).await?;
+        files.insert(path.clone(), cx.fill(&text).into_bytes());
     }
+    let probe = cx.world.lab.material.probe(cx.world.toolbox()?).await?;
+    let image = blocking(move || Image::on(&probe, &files)).await??;
+    cx.world.memory.keep_image(&build.image, image);
+    Ok(Tried::answer(Answer::Made))
+}
 
-    pub(in crate::actions) async fn push(&mut self, name: &ImageName) -> Result<Tried, Error> {
-        let image = self.images.get(name).cloned();
-        let image = image.ok_or_else(|| Error::scenario(format!("the image `{name}` was not built")))?;
-        let (repository, tag) = self.place(name);
-        let beside = self.lab.pushed.get().cloned();
-        let pushed = repository.clone();
-        let push = move |registry: &Registry| registry.push(&repository, &tag, &image, beside.as_deref());
-        let given = self.registry(push).await?;
-        if given.is_ok() {
-            let _ = self.lab.pushed.set(pushed);
-        }
-        Ok(self.put(name, given))
+pub(in crate::actions) async fn push(cx: &mut StepContext<'_, '_>, name: &ImageName) -> Result<Tried, Error> {
+    let image = cx.world.memory.image(name)?;
+    let (repository, tag) = cx.world.place(name);
+    let beside = cx.world.lab.pushed.get().cloned();
+    let pushed = repository.clone();
+    let push = move |registry: &Registry| registry.push(&repository, &tag, &image, beside.as_deref());
+    let given = cx.world.registry(push).await?;
+    if given.is_ok() {
+        let _ = cx.world.lab.pushed.set(pushed);
     }
+    Ok(cx.world.put(name, given))
+}
 
-    /// Copies an image; where the target is another image already and signatures are wanted, it gets those alone.
-    pub(in crate::actions) async fn copy(&mut self, copy: &Copy) -> Result<Tried, Error> {
-        let ((from, tag), (to, new_tag), with) = (self.place(&copy.from), self.place(&copy.to), copy.with_signatures);
-        let known = self.names.texts.contains_key(&format!("sha256:{}", copy.to));
-        let given = self
-            .registry(move |registry| {
-                let source = registry.manifest(&from, &tag)?.digest;
-                let target = if with && known {
-                    registry.manifest(&to, &new_tag)?.digest
-                } else {
-                    registry.copy(&from, &source, &to, &new_tag)?
-                };
-                if with {
-                    registry.copy_attached((&from, &source), (&to, &target))?;
-                }
-                Ok(target)
-            })
-            .await?;
-        Ok(self.put(&copy.to, given))
-    }
-
-    pub(in crate::actions) async fn tamper(&mut self, tamper: &Tamper) -> Result<Tried, Error> {
-        let ((repository, tag), change, with) = (self.place(&tamper.image), tamper.with, tamper.with_signatures);
-        let given = self
-            .registry(move |registry| {
-                let (old, new) = registry.tamper(&repository, &tag, change)?;
-                if with {
-                    registry.copy_attached((&repository, &old), (&repository, &new))?;
-                }
-                Ok(new)
-            })
-            .await?;
-        Ok(self.put(&tamper.image, given))
-    }
-
-    pub(in crate::actions) async fn spoil(&mut self, spoil: &Spoil) -> Result<Tried, Error> {
-        let ((repository, tag), what) = (self.place(&spoil.image), spoil.what);
-        let given = self
-            .registry(move |registry| {
-                let digest = registry.manifest(&repository, &tag)?.digest;
-                registry.spoil(&repository, &digest, what)
-            })
-            .await?;
-        match given {
-            Ok(0) => {
-                let none = format!("nothing is attached to the image `{}`: there is nothing to spoil", spoil.image);
-                Err(Error::scenario(none))
+/// Copies an image; where the target is another image already and signatures are wanted, it gets those alone.
+pub(in crate::actions) async fn copy(cx: &mut StepContext<'_, '_>, copy: &Copy) -> Result<Tried, Error> {
+    let ((from, tag), (to, new_tag), with) =
+        (cx.world.place(&copy.from), cx.world.place(&copy.to), copy.with_signatures);
+    let known = cx.world.placeholders.has_digest(&copy.to);
+    let given = cx
+        .world
+        .registry(move |registry| {
+            let source = registry.manifest(&from, &tag)?.digest;
+            let target = if with && known {
+                registry.manifest(&to, &new_tag)?.digest
+            } else {
+                registry.copy(&from, &source, &to, &new_tag)?
+            };
+            if with {
+                registry.copy_attached((&from, &source), (&to, &target))?;
             }
-            Ok(count) => Ok(Tried::answer(Answer::Made).fact("spoiled", count.to_string())),
-            Err(tried) => Ok(*tried),
-        }
-    }
-
-    pub(in crate::actions) async fn attach(&mut self, attach: &Attach) -> Result<Tried, Error> {
-        let (repository, tag) = self.place(&attach.image);
-        let document = tools::read(&self.folder()?.join(format!("{}.sbom.json", attach.sbom)))?;
-        let kind = if document.contains("spdxVersion") { SPDX } else { CYCLONEDX };
-        let given =
-            self.registry(move |registry| registry.attach(&repository, &tag, kind, document.as_bytes())).await?;
-        Ok(match given {
-            Ok(()) => Tried::answer(Answer::Made),
-            Err(tried) => *tried,
+            Ok(target)
         })
-    }
+        .await?;
+    Ok(cx.world.put(&copy.to, given))
+}
 
+pub(in crate::actions) async fn tamper(cx: &mut StepContext<'_, '_>, tamper: &Tamper) -> Result<Tried, Error> {
+    let ((repository, tag), change, with) = (cx.world.place(&tamper.image), tamper.with, tamper.with_signatures);
+    let given = cx
+        .world
+        .registry(move |registry| {
+            let (old, new) = registry.tamper(&repository, &tag, change)?;
+            if with {
+                registry.copy_attached((&repository, &old), (&repository, &new))?;
+            }
+            Ok(new)
+        })
+        .await?;
+    Ok(cx.world.put(&tamper.image, given))
+}
+
+pub(in crate::actions) async fn spoil(cx: &mut StepContext<'_, '_>, spoil: &Spoil) -> Result<Tried, Error> {
+    let ((repository, tag), what) = (cx.world.place(&spoil.image), spoil.what);
+    let given = cx
+        .world
+        .registry(move |registry| {
+            let digest = registry.manifest(&repository, &tag)?.digest;
+            registry.spoil(&repository, &digest, what)
+        })
+        .await?;
+    match given {
+        Ok(0) => {
+            let none = format!("nothing is attached to the image `{}`: there is nothing to spoil", spoil.image);
+            Err(Error::scenario(none))
+        }
+        Ok(count) => Ok(Tried::answer(Answer::Made).fact("spoiled", count.to_string())),
+        Err(tried) => Ok(*tried),
+    }
+}
+
+pub(in crate::actions) async fn attach(cx: &mut StepContext<'_, '_>, attach: &Attach) -> Result<Tried, Error> {
+    let (repository, tag) = cx.world.place(&attach.image);
+    let document = tools::read(&cx.world.folder()?.join(format!("{}.sbom.json", attach.sbom)))?;
+    let kind = if document.contains("spdxVersion") { SPDX } else { CYCLONEDX };
+    let given =
+        cx.world.registry(move |registry| registry.attach(&repository, &tag, kind, document.as_bytes())).await?;
+    Ok(match given {
+        Ok(()) => Tried::answer(Answer::Made),
+        Err(tried) => *tried,
+    })
+}
+
+impl World<'_> {
     /// An image's repository and tag.
     pub(super) fn place(&self, image: &ImageName) -> (String, String) {
-        (self.names.repository(image), image.tag.clone())
+        (self.placeholders.repository(image), image.tag.clone())
     }
 
     /// Remembers the digest that an image's name stands for from now on.
     fn put(&mut self, name: &ImageName, given: Given<String>) -> Tried {
         match given {
             Ok(digest) => {
-                self.names.texts.insert(format!("sha256:{name}"), digest);
+                self.placeholders.set_digest(name, digest);
                 Tried::answer(Answer::Made)
             }
             Err(tried) => *tried,

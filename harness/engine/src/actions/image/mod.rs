@@ -8,6 +8,12 @@ mod sbom;
 mod sign;
 mod verify;
 
+pub(super) use build::{attach, build, copy, push, spoil, tamper};
+pub(crate) use requests::registry_meter;
+pub(super) use sbom::{sbom, scan};
+pub(super) use sign::{attest, sign};
+pub(super) use verify::verify;
+
 use model::{Detail, ImageName, Tool};
 
 use super::Tried;
@@ -25,7 +31,7 @@ impl World<'_> {
     /// An image by the digest that was last pushed under its name.
     pub(crate) fn by_digest(&self, image: &ImageName) -> Result<String, Error> {
         let name = format!("$(digest:{image})");
-        if self.names.missing(&name).is_empty() {
+        if self.placeholders.missing(&name).is_empty() {
             return Ok(self.fill(&name));
         }
         Err(Error::scenario(format!("the image `{image}` is not in the registry: no step put it there")))

@@ -9,14 +9,14 @@
 use std::sync::Arc;
 
 use artifact::Registry;
-use model::{Answer, Detail, Loaded, Tool, Verdict};
+use model::{Answer, Detail, Tool, Verdict};
 use serde_json::Value;
 
 use super::build::Given;
 use crate::Error;
 use crate::actions::Tried;
 use crate::workshop::{Order, Signed};
-use crate::world::World;
+use crate::world::{Case, World};
 
 /// Words of policies that look at the repository's path in what is signed.
 const PATHS: [&str; 2] = ["docker-reference", "subject"];
@@ -41,7 +41,7 @@ impl World<'_> {
 
     /// An order with its number, where its product is one to share.
     pub(super) fn number(&mut self, order: Order) -> Option<Order> {
-        (self.shares() && !looks_at_paths(self.scenario)).then(|| order.numbered(&mut self.ordered))
+        (self.shares() && !looks_at_paths(&self.case)).then(|| self.memory.number(order))
     }
 
     /// The name of an image in an order.
@@ -110,8 +110,8 @@ pub(super) fn names(detail: &Detail, namespace: &str) -> bool {
 }
 
 /// Whether a manifest of the scenario says something of the repository's path in what is signed.
-fn looks_at_paths(scenario: &Loaded) -> bool {
-    scenario.manifests.values().flatten().any(|manifest| speaks_of_paths(&manifest.object))
+fn looks_at_paths(case: &Case<'_>) -> bool {
+    case.manifests().any(|manifest| speaks_of_paths(&manifest.object))
 }
 
 fn speaks_of_paths(value: &Value) -> bool {

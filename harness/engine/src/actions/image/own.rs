@@ -98,7 +98,7 @@ impl World<'_> {
         let keyless = matches!(asked.by, Trust::Identity { .. });
         let needed = keyless || asked.log == Some(true) || asked.timestamp == Some(true);
         let text = match &asked.root {
-            TrustedRoot::File(file) => self.scenario.file_text(file)?,
+            TrustedRoot::File(file) => self.case.file_text(file)?,
             TrustedRoot::Absent if needed => {
                 let said = "there is no trusted root at hand, and none is fetched".into();
                 return Ok(Err(Rejection { why: Why::NoTrustedRoot, said }));

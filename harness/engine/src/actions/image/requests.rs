@@ -14,13 +14,17 @@ use std::time::Duration;
 
 use artifact::Registry;
 use cluster::Toolbox;
-use model::{Action, Install, Step};
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use model::{Action, Install};
 
 use super::build::blocking;
 use crate::Error;
+use crate::actions::Tried;
+use crate::meter::{Count, Meter};
 use crate::request::OWN_AGENT;
 use crate::wait::{Look, Wait};
-use crate::world::World;
+use crate::world::{StepRequest, World};
 
 /// The logs of the registry with TLS, and of the one without.
 const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
@@ -34,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 static MARKS: AtomicU64 = AtomicU64::new(0);
 
 /// What was counted before a step.
-pub(in crate::actions) struct Mark {
+struct Mark {
     /// How long the logs were.
     logs: [usize; 2],
     /// Packets of pods to the log and the authorities, where there are such.
@@ -42,16 +46,9 @@ pub(in crate::actions) struct Mark {
 }
 
 impl World<'_> {
-    /// The place in the logs where this step begins, if its requests are to be counted.
-    pub(in crate::actions) async fn begin_count(&self, step: &Step) -> Option<Mark> {
-        let install = self.scenario.scenario.install(self.scenario.scenario.worlds.get(self.name)?);
-        let has_engine = install.contains(&Install::Kyverno) || install.contains(&Install::PolicyController);
-        let (Action::Create(file) | Action::Apply(file) | Action::Update(file)) = &step.action else { return None };
-        let is_pod = self.scenario.single(file).is_some_and(|manifest| manifest.kind() == "Pod");
-        if !has_engine || !is_pod || self.names.registry.is_empty() {
-            return None;
-        }
-        let packets = if install.contains(&Install::Sigstore) { Some(self.packets().await) } else { None };
+    /// The place in the logs where a step begins.
+    async fn mark_count(&self) -> Option<Mark> {
+        let packets = if self.case.has(Install::Sigstore) { Some(self.packets().await) } else { None };
         let [tls, plain] = self.logs()?;
         let now = [length(&tls).await, length(&plain).await];
         // A registry notes a request after it has answered: one of the step before would count for this one.
@@ -60,11 +57,9 @@ impl World<'_> {
     }
 
     /// What a step has cost since `mark`, for the record.
-    pub(in crate::actions) async fn count_since(&self, mark: &Mark) -> Vec<(&'static str, String)> {
-        let mut facts = vec![(
-            "registry requests",
-            self.complete(mark.logs).await.map_or_else(|why| why.in_one_line(), |(counted, _)| counted),
-        )];
+    async fn count_since(&self, mark: &Mark) -> Vec<Count> {
+        let counted = self.complete(mark.logs).await.map_or_else(|why| why.in_one_line(), |(counted, _)| counted);
+        let mut facts = vec![("registry requests", counted)];
         if let Some(before) = &mark.packets {
             let sent = match (before, self.packets().await) {
                 (Ok(before), Ok(after)) if *before == after => "none".into(),
@@ -130,6 +125,38 @@ impl World<'_> {
     fn logs(&self) -> Option<[PathBuf; 2]> {
         let toolbox = self.lab.cluster.toolbox()?;
         Some(LOGS.map(|name| toolbox.logs().join(name)))
+    }
+}
+
+/// Counts the requests that one admission costs.
+#[derive(Default)]
+struct RegistryMeter(Option<Mark>);
+
+/// A meter of the requests to registries, and to the log behind them.
+pub(crate) fn registry_meter() -> Box<dyn Meter> {
+    Box::<RegistryMeter>::default()
+}
+
+impl Meter for RegistryMeter {
+    fn wants(&self, world: &World<'_>, step: &StepRequest<'_>) -> bool {
+        let (Action::Create(file) | Action::Apply(file) | Action::Update(file)) = step.action else { return false };
+        let has_engine = world.case.has(Install::Kyverno) || world.case.has(Install::PolicyController);
+        let is_pod = world.case.manifest(file).is_ok_and(|manifest| manifest.kind() == "Pod");
+        has_engine && is_pod && !world.placeholders.registry().is_empty()
+    }
+
+    fn before<'a>(&'a mut self, world: &'a World<'_>) -> LocalBoxFuture<'a, ()> {
+        async { self.0 = world.mark_count().await }.boxed_local()
+    }
+
+    fn after<'a>(&'a mut self, world: &'a World<'_>, _: &'a Tried) -> LocalBoxFuture<'a, Vec<Count>> {
+        async {
+            match &self.0 {
+                Some(mark) => world.count_since(mark).await,
+                None => Vec::new(),
+            }
+        }
+        .boxed_local()
     }
 }
 

@@ -11,43 +11,56 @@ use serde_json::Value;
 use super::build::blocking;
 use super::once::names;
 use crate::Error;
-use crate::actions::Tried;
+use crate::actions::{StepContext, Tried};
 use crate::tools;
 use crate::workshop::{Bill, BillOrder};
 use crate::world::World;
 
-impl World<'_> {
-    /// Lists what is in an image. One that was built here is listed as it was built, once for every world that built the
-    /// same; the list calls it what all of them do, without the world's namespace.
-    pub(in crate::actions) async fn sbom(&mut self, sbom: &Sbom) -> Result<Tried, Error> {
-        let file = self.folder()?.join(format!("{}.sbom.json", sbom.into));
-        let name = format!("{}/{}", self.names.registry, sbom.image.name);
-        let Some(image) = self.images.get(&sbom.image).cloned() else {
-            let source = format!("registry:{}", self.by_digest(&sbom.image)?);
-            let digest = self.fill(&format!("$(sha256:{})", sbom.image));
-            return self.catalogue(&source, (&name, &digest), sbom.format, &file).await;
-        };
-        let digest = image.digest();
-        let order = BillOrder { image: digest.clone(), name: name.clone(), format: sbom.format };
-        let place = if self.shares() { self.lab.options.workshop.bills.place(order) } else { Arc::default() };
-        let mut own = None;
-        let bill = place
-            .get_or_try_init(async || {
-                let (tried, bill) = self.bill(&sbom.into, image, (&name, &digest), sbom.format, &file).await;
-                own = Some(tried);
-                bill.ok_or(())
-            })
-            .await;
-        match (own, bill) {
-            (Some(tried), _) => tried,
-            (None, Ok(bill)) => {
-                tools::write(&file, &bill.text)?;
-                Ok(Tried { verdict: Answer::Made.into(), detail: bill.detail.clone(), exchange: None })
-            }
-            (None, Err(())) => Err(Error::unmade("the bill of materials was not made, for an unknown reason")),
+/// Lists what is in an image. One that was built here is listed as it was built, once for every world that built the
+/// same; the list calls it what all of them do, without the world's namespace.
+pub(in crate::actions) async fn sbom(cx: &mut StepContext<'_, '_>, sbom: &Sbom) -> Result<Tried, Error> {
+    let file = cx.world.folder()?.join(format!("{}.sbom.json", sbom.into));
+    let name = format!("{}/{}", cx.world.placeholders.registry(), sbom.image.name);
+    let Some(image) = cx.world.memory.built(&sbom.image) else {
+        let source = format!("registry:{}", cx.world.by_digest(&sbom.image)?);
+        let digest = cx.world.placeholders.digest(&sbom.image);
+        return cx.world.catalogue(&source, (&name, &digest), sbom.format, &file).await;
+    };
+    let digest = image.digest();
+    let order = BillOrder { image: digest.clone(), name: name.clone(), format: sbom.format };
+    let place = if cx.world.shares() { cx.world.lab.options.workshop.bills.place(order) } else { Arc::default() };
+    let mut own = None;
+    let bill = place
+        .get_or_try_init(async || {
+            let (tried, bill) = cx.world.bill(&sbom.into, image, (&name, &digest), sbom.format, &file).await;
+            own = Some(tried);
+            bill.ok_or(())
+        })
+        .await;
+    match (own, bill) {
+        (Some(tried), _) => tried,
+        (None, Ok(bill)) => {
+            tools::write(&file, &bill.text)?;
+            Ok(Tried { verdict: Answer::Made.into(), detail: bill.detail.clone(), exchange: None })
         }
+        (None, Err(())) => Err(Error::unmade("the bill of materials was not made, for an unknown reason")),
     }
+}
 
+pub(in crate::actions) async fn scan(cx: &mut StepContext<'_, '_>, scan: &Scan) -> Result<Tried, Error> {
+    let file = cx.world.folder()?.join(format!("{}.sbom.json", scan.sbom));
+    let packages = packages(&tools::read(&file)?)?;
+    cx.world.set_known(scan.known.as_deref()).await?;
+    let source = format!("sbom:{}", cx.world.inside(&file)?);
+    let args = [source.as_str(), "--fail-on", scan.fail_on.word(), "--output", "json"].map(str::to_owned).into();
+    let (mut tried, output) = cx.world.tool_with_output(Tool::Grype, "grype", args).await?;
+    if packages.is_empty() && tried.verdict == Verdict::from(Answer::Verified) {
+        tried.verdict = Answer::Rejected { why: Why::Empty }.into();
+    }
+    Ok(tried.fact("packages", packages.join(", ")).fact("matches", matches(&output).join(", ")))
+}
+
+impl World<'_> {
     /// Runs the tool on an image that was built, and keeps what it made, unless that names this world.
     async fn bill(
         &self,
@@ -99,19 +112,6 @@ impl World<'_> {
         let inside = self.inside(&dir)?;
         blocking(move || image.write_layout(&dir)).await??;
         Ok(format!("oci-dir:{inside}"))
-    }
-
-    pub(in crate::actions) async fn scan(&mut self, scan: &Scan) -> Result<Tried, Error> {
-        let file = self.folder()?.join(format!("{}.sbom.json", scan.sbom));
-        let packages = packages(&tools::read(&file)?)?;
-        self.set_known(scan.known.as_deref()).await?;
-        let source = format!("sbom:{}", self.inside(&file)?);
-        let args = [source.as_str(), "--fail-on", scan.fail_on.word(), "--output", "json"].map(str::to_owned).into();
-        let (mut tried, output) = self.tool_with_output(Tool::Grype, "grype", args).await?;
-        if packages.is_empty() && tried.verdict == Verdict::from(Answer::Verified) {
-            tried.verdict = Answer::Rejected { why: Why::Empty }.into();
-        }
-        Ok(tried.fact("packages", packages.join(", ")).fact("matches", matches(&output).join(", ")))
     }
 
     /// Gives grype the database that a step asks for, or none.

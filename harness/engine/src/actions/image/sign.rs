@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use cluster::Toolbox;
-use model::{Action, Attest, ImageName, Predicate, Sign, SignatureFormat, Signer, Step, Tool, TrustedRoot};
+use model::{Action, Attest, ImageName, Predicate, Sign, SignatureFormat, Signer, Tool, TrustedRoot};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::once::Making;
 use crate::Error;
-use crate::actions::Tried;
+use crate::actions::{StepContext, Tried};
 use crate::request::{Call as Request, encode, json as json_of};
 use crate::tools::{self, Call, token};
 use crate::wait::{Look, Wait};
@@ -43,45 +43,45 @@ impl Services {
     }
 }
 
+pub(in crate::actions) async fn sign(cx: &mut StepContext<'_, '_>, sign: &Sign) -> Result<Tried, Error> {
+    let services = Services::of(&sign.with, sign.log, sign.timestamp);
+    let mut args = vec!["sign".to_owned(), "-y".into()];
+    args.extend(cx.world.signer(&sign.with, services, sign.format).await?);
+    let reference = cx.world.by_digest(&sign.image)?;
+    args.push(reference.clone());
+    let order = cx.world.order(&sign.with, services, sign.format, &reference, None).await?;
+    let tried = cx.world.sign_once(cx.world.making(Tool::CosignSign, args, &sign.image, order)).await?;
+    cx.world.note_end(&sign.with);
+    Ok(tried)
+}
+
+pub(in crate::actions) async fn attest(cx: &mut StepContext<'_, '_>, attest: &Attest) -> Result<Tried, Error> {
+    let services = Services::of(&attest.with, attest.log, attest.timestamp);
+    let folder = cx.world.folder()?;
+    let text = match &attest.predicate {
+        Predicate::File(file) => {
+            let text = cx.world.case.file_text(file)?;
+            cx.world.learn(&text).await?;
+            cx.fill(&text)
+        }
+        Predicate::Sbom(name) => tools::read(&folder.join(format!("{name}.sbom.json")))?,
+    };
+    let file = folder.join(format!("{}.predicate", cx.step.id));
+    let predicate = artifact::digest(text.as_bytes());
+    tools::write(&file, text)?;
+    let mut args = vec!["attest".to_owned(), "-y".into(), "--type".into(), attest.kind.clone()];
+    args.extend(["--predicate".to_owned(), cx.world.inside(&file)?]);
+    args.extend(cx.world.signer(&attest.with, services, attest.format).await?);
+    let reference = cx.world.by_digest(&attest.image)?;
+    args.push(reference.clone());
+    let statement = Some(Statement { kind: attest.kind.clone(), predicate });
+    let order = cx.world.order(&attest.with, services, attest.format, &reference, statement).await?;
+    let tried = cx.world.sign_once(cx.world.making(Tool::CosignAttest, args, &attest.image, order)).await?;
+    cx.world.note_end(&attest.with);
+    Ok(tried)
+}
+
 impl World<'_> {
-    pub(in crate::actions) async fn sign(&mut self, sign: &Sign) -> Result<Tried, Error> {
-        let services = Services::of(&sign.with, sign.log, sign.timestamp);
-        let mut args = vec!["sign".to_owned(), "-y".into()];
-        args.extend(self.signer(&sign.with, services, sign.format).await?);
-        let reference = self.by_digest(&sign.image)?;
-        args.push(reference.clone());
-        let order = self.order(&sign.with, services, sign.format, &reference, None).await?;
-        let tried = self.sign_once(self.making(Tool::CosignSign, args, &sign.image, order)).await?;
-        self.note_end(&sign.with);
-        Ok(tried)
-    }
-
-    pub(in crate::actions) async fn attest(&mut self, step: &Step, attest: &Attest) -> Result<Tried, Error> {
-        let services = Services::of(&attest.with, attest.log, attest.timestamp);
-        let folder = self.folder()?;
-        let text = match &attest.predicate {
-            Predicate::File(file) => {
-                let text = self.scenario.file_text(file)?;
-                self.learn(&text).await?;
-                self.fill(&text)
-            }
-            Predicate::Sbom(name) => tools::read(&folder.join(format!("{name}.sbom.json")))?,
-        };
-        let file = folder.join(format!("{}.predicate", step.id));
-        let predicate = artifact::digest(text.as_bytes());
-        tools::write(&file, text)?;
-        let mut args = vec!["attest".to_owned(), "-y".into(), "--type".into(), attest.kind.clone()];
-        args.extend(["--predicate".to_owned(), self.inside(&file)?]);
-        args.extend(self.signer(&attest.with, services, attest.format).await?);
-        let reference = self.by_digest(&attest.image)?;
-        args.push(reference.clone());
-        let statement = Some(Statement { kind: attest.kind.clone(), predicate });
-        let order = self.order(&attest.with, services, attest.format, &reference, statement).await?;
-        let tried = self.sign_once(self.making(Tool::CosignAttest, args, &attest.image, order)).await?;
-        self.note_end(&attest.with);
-        Ok(tried)
-    }
-
     /// What goes into a signature, where nothing but a key and the image does.
     async fn order(
         &mut self,
@@ -116,31 +116,31 @@ impl World<'_> {
     }
 
     fn making(&self, tool: Tool, args: Vec<String>, image: &ImageName, order: Option<Order>) -> Making {
-        let (repository, digest) = (self.names.repository(image), self.fill(&format!("$(sha256:{image})")));
+        let (repository, digest) = (self.placeholders.repository(image), self.placeholders.digest(image));
         Making { tool, args, repository, digest, order }
     }
 
     /// Records when a short-lived certificate expires.
     fn note_end(&mut self, with: &Signer) {
         if let Signer::ShortLived(_) = with {
-            self.over = Some(OffsetDateTime::now_utc() + Duration::seconds(SHORT + 1));
+            self.memory.certificate_end = Some(OffsetDateTime::now_utc() + Duration::seconds(SHORT + 1));
         }
     }
 
     /// Waits until the certificates are over that were made to be soon over: once, and not while more is being signed.
-    pub(in crate::actions) async fn outlive(&mut self, action: &Action) -> Result<(), Error> {
+    pub(crate) async fn outlive(&mut self, action: &Action) -> Result<(), Error> {
         let makes = matches!(
             action,
             Action::Build(_) | Action::Push(_) | Action::Copy(_) | Action::Sign(_) | Action::Attest(_)
         );
-        let Some(over) = self.over.filter(|_| !makes) else { return Ok(()) };
+        let Some(over) = self.memory.certificate_end.filter(|_| !makes) else { return Ok(()) };
         let wait = Wait { what: "the certificate to expire", within: PATIENCE, every: BREATH };
         let look = async || match OffsetDateTime::now_utc() {
             now if now > over => Look::Found(()),
             now => Look::Not(format!("{} more seconds", (over - now).whole_seconds())),
         };
         self.waiter.until(wait, look).await?;
-        self.over = None;
+        self.memory.certificate_end = None;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use model::{Answer, Body, By, Process, Reply, Verdict};
 
 use super::kms::KMS_CALLS;
 use crate::Error;
-use crate::actions::Tried;
+use crate::actions::{StepContext, Tried};
 use crate::request::{Call, said};
 use crate::seen::Metrics;
 use crate::wait::{Look, Wait};
@@ -41,26 +41,26 @@ const OPEN_FOR: Duration = Duration::from_secs(3);
 /// Counts what was read from etcd and opened, by status (kubernetes/apiserver, `storage/value/metrics.go`).
 const OPENED: &str = "apiserver_storage_transformation_operations_total";
 
-impl World<'_> {
-    pub(in crate::actions) async fn process(&self, process: &Process) -> Result<Tried, Error> {
-        match process {
-            Process::Stop(name) => self.ended(name, Control::Stop).await,
-            Process::Kill(name) => self.ended(name, Control::Kill).await,
-            Process::Freeze(name) => {
-                self.control(name, Control::Freeze)?;
-                self.until(name, "to be frozen", |life| life.state == State::Frozen).await?;
-                Ok(Tried::answer(Answer::Stopped))
-            }
-            Process::Thaw(name) => {
-                self.control(name, Control::Thaw)?;
-                self.until(name, "to go on", |life| life.state == State::Alive).await?;
-                self.of_use(name).await
-            }
-            Process::Start(name) => self.begin_process(name).await,
-            Process::Restart(name) => self.restart(name).await,
+pub(in crate::actions) async fn process(cx: &StepContext<'_, '_>, process: &Process) -> Result<Tried, Error> {
+    match process {
+        Process::Stop(name) => cx.world.ended(name, Control::Stop).await,
+        Process::Kill(name) => cx.world.ended(name, Control::Kill).await,
+        Process::Freeze(name) => {
+            cx.world.control(name, Control::Freeze)?;
+            cx.world.until(name, "to be frozen", |life| life.state == State::Frozen).await?;
+            Ok(Tried::answer(Answer::Stopped))
         }
+        Process::Thaw(name) => {
+            cx.world.control(name, Control::Thaw)?;
+            cx.world.until(name, "to go on", |life| life.state == State::Alive).await?;
+            cx.world.of_use(name).await
+        }
+        Process::Start(name) => cx.world.begin_process(name).await,
+        Process::Restart(name) => cx.world.restart(name).await,
     }
+}
 
+impl World<'_> {
     pub(super) async fn restart(&self, name: &str) -> Result<Tried, Error> {
         self.end_process(name).await?;
         self.begin_process(name).await
