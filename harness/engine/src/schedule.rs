@@ -30,7 +30,12 @@ async fn once(lab: &Lab<'_>, trials: &[Trial], indices: &[usize], again: bool) -
         let turn = lab.turns.begin().await;
         let outcome = match Case::find(&trial.scenario, &trial.world) {
             Ok(case) => World::new(lab, case, turn, again).try_out().await,
-            Err(why) => WorldOutcome::Broken { why: why.in_one_line() },
+            Err(why) => {
+                let (id, world) = (trial.scenario.id.clone(), trial.world.clone());
+                let outcome = WorldOutcome::Broken { why: why.in_one_line() };
+                lab.tell(Event::WorldDone { id, world, outcome: outcome.clone() });
+                outcome
+            }
         };
         (*index, outcome)
     };
@@ -81,9 +86,14 @@ fn are_alike(one: &Verdict, other: &Verdict) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use model::{Answer, Detail};
 
     use super::*;
+    use crate::world::testing::loaded;
+    use crate::world::testing::script::{ApiServer, Exchange, Reply};
+    use crate::{Options, Turns};
 
     fn cells(verdicts: &[(&str, Verdict)]) -> IndexMap<String, Cell> {
         let cell = |verdict: &Verdict| Cell {
@@ -105,6 +115,43 @@ mod tests {
         assert!(is_doubtful(&WorldOutcome::Tried(cells(&[("a", Verdict::broken("gone"))]))));
         assert!(!is_doubtful(&WorldOutcome::Broken { why: "no set-up".into() }));
         assert!(!is_doubtful(&WorldOutcome::Skipped { why: "no node".into() }));
+    }
+
+    const TEXT: &str = "scenario: v1
+why: a test
+worlds: {bare: {}, other: {}}
+steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admitted}]";
+
+    /// The beginnings and ends of two worlds whose step goes to this namespace.
+    async fn order(namespace: &str) -> Vec<&'static str> {
+        let exchange = |ask: &str, code| Exchange { ask: ask.into(), replies: vec![Reply { code, body: None }] };
+        let (begin, end) = ("POST /api/v1/namespaces", "DELETE /api/v1/namespaces/$(namespace)");
+        let server = ApiServer::start(vec![
+            exchange(begin, 201),
+            exchange(&format!("DELETE /api/v1/namespaces/{namespace}/configmaps/a"), 200),
+            exchange(end, 200),
+            exchange("GET /api/v1/namespaces/$(namespace)", 404),
+        ]);
+        let (server, folder) = (server.await, tempfile::tempdir().unwrap());
+        let cluster = server.cluster(folder.path()).await;
+        let options = Options { keep: false, evidence: None, turns: Turns::new(2), workshop: Arc::default() };
+        let (events, _told) = tokio::sync::mpsc::unbounded_channel();
+        let scenario = Arc::new(loaded(&TEXT.replace("NAMESPACE", namespace), &[]));
+        let trial = |world: &str| Trial { scenario: Arc::clone(&scenario), world: world.into() };
+        all(&Lab::new(&cluster, &options, events), &[trial("bare"), trial("other")]).await;
+        assert_eq!(server.complaints(), Vec::<String>::new());
+        let asked = server.asked();
+        asked
+            .iter()
+            .filter_map(|ask| [(begin, "begin"), (end, "end")].into_iter().find(|one| one.0 == ask))
+            .map(|one| one.1)
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_world_that_others_could_notice_has_the_cluster_to_itself() {
+        assert_eq!(order("kube-system").await, ["begin", "end", "begin", "end"]);
+        assert_eq!(order("$(namespace)").await, ["begin", "begin", "end", "end"]);
     }
 
     #[test]

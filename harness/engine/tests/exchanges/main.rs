@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use engine::{Event, Options, Trial, Turns};
 use libtest_mimic::{Arguments, Failed, Trial as Test};
-use model::{Loaded, WorldOutcome};
+use model::{Cell, Loaded, WorldOutcome};
 use script::{ApiServer, Exchange};
 use serde::Deserialize;
 
@@ -30,10 +30,13 @@ struct Recorded {
     files: BTreeMap<String, String>,
     world: String,
     exchanges: Vec<Exchange>,
+    /// Whether a world with a cell that is not as expected is looked at twice.
+    #[serde(default)]
+    second_look: bool,
     /// Requests that have to come in this order, whatever comes between them.
     #[serde(default)]
     order: Vec<String>,
-    /// The verdict of each step that is taken; `set-up` alone where the world is broken.
+    /// The verdict of each step that is taken, with that of a second look where it differs; `set-up` alone where the world is broken.
     verdicts: BTreeMap<String, String>,
     /// What is said to be left behind.
     #[serde(default)]
@@ -66,7 +69,9 @@ async fn compare(recorded: Recorded) -> Result<(), Failed> {
     let scenario = Arc::new(Loaded::read("test/exchanges".into(), folder.path().to_owned())?);
     let server = ApiServer::start(recorded.exchanges).await;
     let cluster = server.cluster(tempfile::tempdir()?.path()).await;
-    let options = Options { keep: false, evidence: None, turns: Turns::new(1), workshop: Arc::default() };
+    let gathered = tempfile::tempdir()?;
+    let evidence = recorded.second_look.then(|| gathered.path().to_owned());
+    let options = Options { keep: false, evidence, turns: Turns::new(1), workshop: Arc::default() };
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let trial = Trial { scenario, world: recorded.world };
     let outcome = engine::run(&cluster, vec![trial], &options, tell).await.pop().map(|(_, _, outcome)| outcome);
@@ -89,7 +94,11 @@ async fn compare(recorded: Recorded) -> Result<(), Failed> {
 fn verdicts(outcome: Option<WorldOutcome>) -> BTreeMap<String, String> {
     match outcome {
         Some(WorldOutcome::Tried(cells)) => {
-            cells.into_iter().map(|(step, cell)| (step, cell.verdict.to_string())).collect()
+            let told = |cell: Cell| match cell.second {
+                None => cell.verdict.to_string(),
+                Some(second) => format!("{}, then {second}", cell.verdict),
+            };
+            cells.into_iter().map(|(step, cell)| (step, told(cell))).collect()
         }
         Some(WorldOutcome::Broken { why } | WorldOutcome::Skipped { why }) => [("set-up".to_owned(), why)].into(),
         None => BTreeMap::new(),

@@ -31,30 +31,41 @@ pub(crate) struct Reply {
     pub(crate) body: Option<Value>,
 }
 
-/// What any server is asked, and says.
-const USUAL: [(&str, &str); 6] = [
-    ("GET /version", r#"{"gitVersion": "v1.36.3"}"#),
-    ("GET /api/v1/nodes", r#"{"items": []}"#),
-    (
-        "GET /api",
-        r#"{"kind": "APIGroupDiscoveryList", "items": [{"metadata": {}, "versions": [{"version": "v1", "resources": [
-        {"resource": "pods", "responseKind": {"kind": "Pod"}, "scope": "Namespaced", "singularResource": "pod"},
-        {"resource": "secrets", "responseKind": {"kind": "Secret"}, "scope": "Namespaced", "singularResource": "secret"},
-        {"resource": "configmaps", "responseKind": {"kind": "ConfigMap"}, "scope": "Namespaced", "singularResource": "configmap"}
-     ]}]}]}"#,
-    ),
-    (
-        "GET /apis",
-        r#"{"kind": "APIGroupDiscoveryList", "items": [{"metadata": {"name": "rbac.authorization.k8s.io"}, "versions": [
-        {"version": "v1", "resources": [
-        {"resource": "roles", "responseKind": {"kind": "Role"}, "scope": "Namespaced"},
-        {"resource": "rolebindings", "responseKind": {"kind": "RoleBinding"}, "scope": "Namespaced"},
-        {"resource": "clusterroles", "responseKind": {"kind": "ClusterRole"}, "scope": "Cluster"}
-     ]}]}]}"#,
-    ),
-    ("GET /api/v1/namespaces/$(namespace)/serviceaccounts/default", "{}"),
-    ("GET /api/v1/namespaces/$(namespace)/configmaps/kube-root-ca.crt", "{}"),
+/// What the server serves: group, plural, kind, and whether it is in namespaces.
+const KINDS: [(&str, &str, &str, bool); 9] = [
+    ("", "pods", "Pod", true),
+    ("", "secrets", "Secret", true),
+    ("", "configmaps", "ConfigMap", true),
+    ("rbac.authorization.k8s.io", "roles", "Role", true),
+    ("rbac.authorization.k8s.io", "rolebindings", "RoleBinding", true),
+    ("rbac.authorization.k8s.io", "clusterroles", "ClusterRole", false),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", false),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", false),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", false),
 ];
+
+/// What any server says, where a script says nothing else.
+fn usual(ask: &str) -> Option<Value> {
+    Some(match ask {
+        "GET /version" => json!({"gitVersion": "v1.36.3"}),
+        "GET /api/v1/nodes" => json!({"items": []}),
+        "GET /api" => discovery(true),
+        "GET /apis" => discovery(false),
+        "GET /api/v1/namespaces/$(namespace)/serviceaccounts/default"
+        | "GET /api/v1/namespaces/$(namespace)/configmaps/kube-root-ca.crt" => json!({}),
+        _ => return None,
+    })
+}
+
+/// The kinds of the core group, or all others.
+fn discovery(core: bool) -> Value {
+    let kinds = KINDS.iter().filter(|(group, ..)| group.is_empty() == core).map(|(group, plural, kind, namespaced)| {
+        let scope = if *namespaced { "Namespaced" } else { "Cluster" };
+        let resource = json!({"resource": plural, "responseKind": {"kind": kind}, "scope": scope});
+        json!({"metadata": {"name": group}, "versions": [{"version": "v1", "resources": [resource]}]})
+    });
+    json!({"kind": "APIGroupDiscoveryList", "items": kinds.collect::<Vec<_>>()})
+}
 
 /// The names of one request: what stands in the script, and what was asked.
 type Names = BTreeMap<&'static str, String>;
@@ -163,8 +174,8 @@ impl Script {
             let told = names.iter().fold(told.to_string(), |told, (name, text)| told.replace(name, text));
             return (reply.code, serde_json::from_str(&told).unwrap());
         }
-        if let Some((_, told)) = USUAL.iter().find(|(usual, _)| *usual == ask) {
-            return (200, serde_json::from_str(told).unwrap());
+        if let Some(told) = usual(&ask) {
+            return (200, told);
         }
         self.unknown.push(ask.clone());
         (500, json!({"kind": "Status", "message": format!("not in the script: {ask}")}))
