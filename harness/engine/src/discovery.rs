@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use cluster::chain;
 use kube::client::Body;
 use model::Reply;
 use serde_json::Value;
 
+use crate::Error;
 use crate::request::{self, Call, Who, encode};
 
 const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -85,7 +85,7 @@ impl Discovery {
     ///
     /// # Errors
     /// When the server does not answer discovery.
-    pub(crate) async fn of_type(&self, who: &Who, api_version: &str, kind: &str) -> Result<Option<Resource>, String> {
+    pub(crate) async fn of_type(&self, who: &Who, api_version: &str, kind: &str) -> Result<Option<Resource>, Error> {
         self.find(who, |resource| resource.is(api_version, kind)).await
     }
 
@@ -93,12 +93,12 @@ impl Discovery {
     ///
     /// # Errors
     /// When the server does not answer discovery, or knows nothing of that name.
-    pub(crate) async fn called(&self, who: &Who, name: &str) -> Result<Resource, String> {
+    pub(crate) async fn called(&self, who: &Who, name: &str) -> Result<Resource, Error> {
         let found = self.find(who, |resource| resource.is_called(name)).await?;
-        found.ok_or_else(|| format!("the API server serves nothing called `{name}`"))
+        found.ok_or_else(|| Error::unsupported(format!("the API server serves nothing called `{name}`")))
     }
 
-    async fn find(&self, who: &Who, test: impl Fn(&Resource) -> bool) -> Result<Option<Resource>, String> {
+    async fn find(&self, who: &Who, test: impl Fn(&Resource) -> bool) -> Result<Option<Resource>, Error> {
         let known = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner));
         if let Some(found) = known.iter().find(|resource| test(resource)) {
             return Ok(Some(found.clone()));
@@ -109,22 +109,23 @@ impl Discovery {
     }
 }
 
-async fn ask(who: &Who) -> Result<Vec<Resource>, String> {
+async fn ask(who: &Who) -> Result<Vec<Resource>, Error> {
     let (core, groups) = tokio::join!(list(who, "/api"), list(who, "/apis"));
     Ok(core?.into_iter().chain(groups?).collect())
 }
 
-async fn list(who: &Who, path: &str) -> Result<Vec<Resource>, String> {
+async fn list(who: &Who, path: &str) -> Result<Vec<Resource>, Error> {
     let request = http::Request::get(path).header("accept", ACCEPT).header("user-agent", &who.agent);
-    let request = request.body(Body::empty()).map_err(|fault| chain(&fault))?;
+    let request = request.body(Body::empty()).map_err(Error::lost)?;
     let reply = tokio::time::timeout(request::DEADLINE, async {
-        request::read(who.client.send(request).await.map_err(|fault| chain(&fault))?).await
+        let response = who.client.send(request).await.map_err(Error::lost)?;
+        request::read(response).await
     });
-    let reply = reply.await.map_err(|_| "no reply in time".to_owned()).flatten();
-    let reply = reply.unwrap_or_else(|fault| Reply::Transport { fault });
+    let reply = reply.await.map_err(|_| Error::no_reply("no reply in time")).flatten();
+    let reply = reply.unwrap_or_else(|fault| Reply::Transport { fault: fault.in_one_line() });
     match request::json(&reply) {
         Some(list) if list["kind"] == "APIGroupDiscoveryList" => Ok(resources(list)),
-        _ => Err(format!("discovery at {path} failed: {}", request::said(&reply))),
+        _ => Err(Error::refused(format!("discovery at {path} failed"), &reply)),
     }
 }
 
@@ -169,7 +170,7 @@ fn text(value: &Value) -> String {
 ///
 /// # Errors
 /// When the server does not answer discovery.
-pub(crate) async fn resource_of(discovery: &Discovery, who: &Who, object: &Value) -> Result<Resource, String> {
+pub(crate) async fn resource_of(discovery: &Discovery, who: &Who, object: &Value) -> Result<Resource, Error> {
     let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
     let found = discovery.of_type(who, &api_version, &kind).await?;
     Ok(found.unwrap_or_else(|| Resource::guess(&api_version, &kind)))
@@ -179,10 +180,10 @@ pub(crate) async fn resource_of(discovery: &Discovery, who: &Who, object: &Value
 ///
 /// # Errors
 /// What the server said instead.
-pub(crate) async fn fetch(who: &Who, resource: &Resource, namespace: &str, name: &str) -> Result<Value, String> {
+pub(crate) async fn fetch(who: &Who, resource: &Resource, namespace: &str, name: &str) -> Result<Value, Error> {
     match who.send(Call::get(resource.object(namespace, name))).await.reply {
         Reply::Http { code: 200, body: model::Body::Json(body), .. } => Ok(body),
-        reply => Err(request::said(&reply)),
+        reply => Err(Error::reply(&reply)),
     }
 }
 
@@ -190,15 +191,15 @@ pub(crate) async fn fetch(who: &Who, resource: &Resource, namespace: &str, name:
 ///
 /// # Errors
 /// What the server said instead.
-pub(crate) async fn find(who: &Who, resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>, String> {
+pub(crate) async fn find(who: &Who, resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
     found(&who.send(Call::get(resource.object(namespace, name))).await.reply)
 }
 
-fn found(reply: &Reply) -> Result<Option<Value>, String> {
+fn found(reply: &Reply) -> Result<Option<Value>, Error> {
     match reply {
         Reply::Http { code: 200, body: model::Body::Json(body), .. } => Ok(Some(body.clone())),
         Reply::Http { code: 404, body: model::Body::Json(status), .. } if status["reason"] == "NotFound" => Ok(None),
-        reply => Err(request::said(reply)),
+        reply => Err(Error::reply(reply)),
     }
 }
 
@@ -244,10 +245,10 @@ mod tests {
     fn only_the_servers_own_word_says_that_an_object_is_not_there() {
         let reply = |code, body: &[u8]| Reply::Http { code, body: model::Body::of(body), warnings: Vec::new() };
         let gone = br#"{"kind": "Status", "reason": "NotFound", "message": "secrets \"db\" not found"}"#;
-        assert_eq!(found(&reply(404, gone)), Ok(None));
+        assert_eq!(found(&reply(404, gone)).unwrap(), None);
         assert!(found(&reply(404, b"404 page not found")).is_err());
         assert!(found(&reply(503, gone)).is_err());
-        assert_eq!(found(&reply(200, br#"{"kind": "Secret"}"#)), Ok(Some(json!({"kind": "Secret"}))));
+        assert_eq!(found(&reply(200, br#"{"kind": "Secret"}"#)).unwrap(), Some(json!({"kind": "Secret"})));
     }
 
     #[test]

@@ -18,8 +18,8 @@ impl World<'_> {
     /// Writes a folder about one step, or about the set-up; what cannot be gathered is left out.
     pub(crate) async fn evidence(&self, step: &str, why: &str, exchange: Option<&Exchange>) {
         let Some(mut folder) = self.lab.options.evidence.clone() else { return };
-        folder.extend(self.scenario.id.split('/'));
-        folder.push(self.name);
+        folder.extend(self.case.id().split('/'));
+        folder.push(self.case.world());
         if self.again {
             folder.push("second-look");
         }
@@ -27,7 +27,7 @@ impl World<'_> {
         if fs::create_dir_all(&folder).await.is_err() {
             return;
         }
-        let again = format!("gauntlet run {}\n", self.scenario.id);
+        let again = format!("gauntlet run {}\n", self.case.id());
         let mut files = vec![("why.txt".to_owned(), format!("{why}\n")), ("again.txt".into(), again)];
         if let Some(exchange) = exchange {
             files.push(("request.txt".into(), request(exchange)));
@@ -46,7 +46,7 @@ impl World<'_> {
     }
 
     async fn pods(&self) -> Vec<Value> {
-        let paths = self.namespaces.iter().map(|name| format!("/api/v1/namespaces/{}/pods", encode(name)));
+        let paths = self.namespaces.all().iter().map(|name| format!("/api/v1/namespaces/{}/pods", encode(name)));
         let lists = join_all(paths.map(|path| self.lab.own.fetch(path))).await;
         lists.into_iter().flatten().flat_map(|list| list["items"].as_array().cloned().unwrap_or_default()).collect()
     }

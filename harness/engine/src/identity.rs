@@ -1,11 +1,14 @@
 //! Who asks: the administrator as somebody, a ServiceAccount with its own token, nobody.
 
-use cluster::{Cluster, chain};
+use std::collections::HashMap;
+
+use cluster::Cluster;
 use kube::Client;
 use model::{Identity, Impersonate};
 use serde_json::{Value, json};
 
-use crate::request::{Call, Who, encode, json as json_of, said};
+use crate::Error;
+use crate::request::{Call, Who, encode, json as json_of};
 use crate::settle::Touch;
 use crate::world::World;
 
@@ -34,9 +37,20 @@ impl Token {
     }
 
     /// Whether it ends with what was touched.
-    pub(crate) fn ends_with(&self, touch: &Touch) -> bool {
+    fn ends_with(&self, touch: &Touch) -> bool {
         let gone = touch.object.is_none() && touch.resource.kind == "Pod" && touch.namespace == self.namespace;
         gone && self.pod.as_ref() == Some(&touch.name)
+    }
+}
+
+/// The ServiceAccounts as whom steps were taken.
+#[derive(Default)]
+pub(crate) struct Identities(HashMap<Token, Client>);
+
+impl Identities {
+    /// Whether a token of one of them ends with what was touched.
+    pub(crate) fn end_with(&self, touches: &[Touch]) -> bool {
+        touches.iter().any(|touch| self.0.keys().any(|token| token.ends_with(touch)))
     }
 }
 
@@ -46,11 +60,11 @@ impl World<'_> {
     ///
     /// # Errors
     /// When a ServiceAccount gets no token.
-    pub(crate) async fn who(&mut self, identity: Option<&Identity>) -> Result<Who, String> {
+    pub(crate) async fn who(&mut self, identity: Option<&Identity>) -> Result<Who, Error> {
         let cluster = self.lab.cluster;
         let (client, headers) = match identity {
             None => (cluster.admin().clone(), Vec::new()),
-            Some(Identity::Anonymous) => (cluster.anonymous().map_err(|fault| chain(&fault))?, Vec::new()),
+            Some(Identity::Anonymous) => (cluster.anonymous()?, Vec::new()),
             Some(Identity::User { name, groups }) => {
                 let mut headers = self.acting_as(name, groups);
                 if !headers.contains(&(AS_GROUP, AUTHENTICATED.into())) {
@@ -83,9 +97,9 @@ impl World<'_> {
         account: String,
         pod: String,
         token: &str,
-    ) -> Result<(), String> {
-        let client = self.lab.cluster.with_token(token).map_err(|fault| chain(&fault))?;
-        self.accounts.insert(Token { namespace, account, audience: None, pod: Some(pod) }, client);
+    ) -> Result<(), Error> {
+        let client = self.lab.cluster.with_token(token)?;
+        self.identities.0.insert(Token { namespace, account, audience: None, pod: Some(pod) }, client);
         Ok(())
     }
 
@@ -95,8 +109,8 @@ impl World<'_> {
     }
 
     /// A client with a token of this ServiceAccount, one of its kind for the whole world.
-    async fn account(&mut self, cluster: &Cluster, token: Token) -> Result<Client, String> {
-        if let Some(client) = self.accounts.get(&token) {
+    async fn account(&mut self, cluster: &Cluster, token: Token) -> Result<Client, Error> {
+        if let Some(client) = self.identities.0.get(&token) {
             return Ok(client.clone());
         }
         let Token { namespace, account, .. } = &token;
@@ -104,12 +118,43 @@ impl World<'_> {
         let ask = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": token.spec()});
         let reply = self.lab.own.send(Call::post(path, ask)).await.reply;
         let given = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
-        let given =
-            given.ok_or_else(|| format!("the ServiceAccount {namespace}/{account} gets no token: {}", said(&reply)))?;
-        let client = cluster.with_token(given).map_err(|fault| chain(&fault))?;
-        self.accounts.insert(token, client.clone());
+        let given = given
+            .ok_or_else(|| Error::refused(format!("the ServiceAccount {namespace}/{account} gets no token"), &reply))?;
+        let client = cluster.with_token(given)?;
+        self.identities.0.insert(token, client.clone());
         Ok(client)
     }
 }
 
 const AUTHENTICATED: &str = "system:authenticated";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::Resource;
+
+    #[test]
+    fn a_token_ends_with_the_pod_that_it_is_bound_to() {
+        let token = Token { namespace: "ns".into(), account: "a".into(), audience: None, pod: Some("web".into()) };
+        let gone = |kind: &str, namespace: &str, name: &str| Touch {
+            resource: Resource::guess("v1", kind),
+            namespace: namespace.into(),
+            name: name.into(),
+            object: None,
+        };
+        assert!(token.ends_with(&gone("Pod", "ns", "web")));
+        let others = [gone("Pod", "ns", "other"), gone("Pod", "elsewhere", "web"), gone("Secret", "ns", "web")];
+        assert!(others.iter().all(|touch| !token.ends_with(touch)));
+        let there = Touch { object: Some(json!({})), ..gone("Pod", "ns", "web") };
+        assert!(!token.ends_with(&there));
+    }
+
+    #[test]
+    fn a_token_is_asked_for_as_it_is_named() {
+        let plain = Token { namespace: "ns".into(), account: "a".into(), audience: None, pod: None };
+        assert_eq!(plain.spec(), json!({}));
+        let bound = Token { audience: Some("x".into()), pod: Some("web".into()), ..plain };
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "name": "web"});
+        assert_eq!(bound.spec(), json!({"audiences": ["x"], "boundObjectRef": pod}));
+    }
+}

@@ -8,10 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use cluster::Toolbox;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use model::{Install, Step, TrustedRoot};
+use model::{Install, TrustedRoot};
 use serde_json::json;
 
-use crate::world::World;
+use crate::Error;
+use crate::world::{StepRequest, World};
 
 /// Why a root or key of the box's services stands for nothing.
 const NOBODY: &str = "the box has neither a certificate authority nor a log";
@@ -42,31 +43,32 @@ impl World<'_> {
     ///
     /// # Errors
     /// When one of them stands for nothing yet.
-    pub(crate) async fn learn_for(&mut self, step: &Step) -> Result<(), String> {
-        self.names.texts.retain(|name, _| !model::is_address(name));
-        let mut text = serde_json::to_string(&step.action).unwrap_or_default();
+    pub(crate) async fn learn_for(&mut self, step: &StepRequest<'_>) -> Result<(), Error> {
+        self.placeholders.forget_addresses();
+        let mut text = serde_json::to_string(step.action).unwrap_or_default();
         for file in step.action.facts().reads {
-            let manifests = self.scenario.manifests.get(file).into_iter().flatten();
+            let manifests = self.case.manifests_in(file).iter();
             text.extend(manifests.map(|manifest| manifest.object.to_string()));
         }
         self.learn(&text).await
     }
 
     /// The same for any text.
-    pub(crate) async fn learn(&mut self, text: &str) -> Result<(), String> {
-        for name in self.names.missing(text) {
+    pub(crate) async fn learn(&mut self, text: &str) -> Result<(), Error> {
+        for name in self.placeholders.missing(text) {
             let stands_for = self.stands_for(&name).await?;
-            self.names.texts.insert(name, stands_for);
+            self.placeholders.set(name, stands_for);
         }
         Ok(())
     }
 
     /// Values that are made when they are first named.
-    fn made_up(&self, name: &str) -> Result<Option<String>, String> {
+    fn made_up(&self, name: &str) -> Result<Option<String>, Error> {
         let (kind, rest) = name.split_once(':').unwrap_or((name, ""));
         Ok(Some(match kind {
             "canary" => self.planted.canary(rest),
-            "helm-release" => helm_release(&self.planted.canary(rest)).map_err(|fault| fault.to_string())?,
+            "helm-release" => helm_release(&self.planted.canary(rest))
+                .map_err(|fault| Error::io("cannot write a Helm release", fault))?,
             "kms" => cluster::kms_endpoint(rest),
             "sealing-key" => {
                 let key = self.lab.cluster.sealing_keys().key(rest);
@@ -77,30 +79,33 @@ impl World<'_> {
         }))
     }
 
-    async fn stands_for(&self, name: &str) -> Result<String, String> {
+    async fn stands_for(&self, name: &str) -> Result<String, Error> {
         if let Some(text) = self.made_up(name)? {
             return Ok(text);
         }
-        let unknown = || Err(format!("`$({name})` stands for nothing here: no step has put it there yet"));
+        let nothing = format!("`$({name})` stands for nothing here");
         let (kind, rest) = name.split_once(':').unwrap_or((name, ""));
         if model::is_address(name) {
-            return self.address(kind, rest).await.map_err(|why| format!("`$({name})` stands for nothing here: {why}"));
+            return self.address(kind, rest).await.map_err(|why| why.during(nothing));
         }
         if !matches!(
             kind,
             "key" | "fulcio-root" | "rekor-key" | "short-lived-root" | "trusted-root" | "tsa-chain" | "tuf-root"
         ) {
-            return unknown();
+            return Err(Error::scenario(format!("{nothing}: no step has put it there yet")));
         }
         let (toolbox, material) = (self.toolbox()?, &self.lab.material);
+        let nobody = || Error::unsupported(NOBODY);
         Ok(match kind {
             "key" => material.key(toolbox, rest).await?,
             "short-lived-root" => material.authority().await?.certificate(),
             "trusted-root" => material.trusted_root_text(toolbox, &TrustedRoot::Box).await?,
-            "tuf-root" => toolbox.tuf_root().ok_or("nothing here serves a TUF repository")?,
-            "fulcio-root" => material.served(toolbox).await?.fulcio.clone().ok_or(NOBODY)?,
-            "rekor-key" => material.served(toolbox).await?.log.clone().ok_or(NOBODY)?,
-            _ => material.served(toolbox).await?.timestamps.clone().ok_or(NOBODY)?,
+            "tuf-root" => {
+                toolbox.tuf_root().ok_or_else(|| Error::unsupported("nothing here serves a TUF repository"))?
+            }
+            "fulcio-root" => material.served(toolbox).await?.fulcio.clone().ok_or_else(nobody)?,
+            "rekor-key" => material.served(toolbox).await?.log.clone().ok_or_else(nobody)?,
+            _ => material.served(toolbox).await?.timestamps.clone().ok_or_else(nobody)?,
         })
     }
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use model::Told;
 use serde_json::Value;
 
+use crate::Error;
 use crate::request::encode;
 use crate::world::World;
 
@@ -37,7 +38,7 @@ pub(crate) fn split(name: &str, own: &str) -> (String, String) {
 
 impl World<'_> {
     /// The address, or port, that a placeholder stands for now.
-    pub(crate) async fn address(&self, kind: &str, rest: &str) -> Result<String, String> {
+    pub(crate) async fn address(&self, kind: &str, rest: &str) -> Result<String, Error> {
         let (of, is_fit): (_, fn(&IpAddr) -> bool) = match kind.strip_suffix("v6") {
             Some(of) => (of, IpAddr::is_ipv6),
             None => (kind, |_| true),
@@ -45,33 +46,33 @@ impl World<'_> {
         let object = if of == "node-ip" { self.node_of(rest).await? } else { self.object_of(of, rest).await? };
         if of == "node-port" {
             let port = object.pointer("/spec/ports/0/nodePort").and_then(Value::as_u64);
-            return port.map(|port| port.to_string()).ok_or_else(|| format!("{rest} has none"));
+            return port.map(|port| port.to_string()).ok_or_else(|| Error::scenario(format!("{rest} has none")));
         }
         let fit = addresses(&object).into_iter().find(is_fit);
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         fit.map(|address| address.to_string()).ok_or_else(|| match addresses(&object).is_empty() {
-            true => format!("{name} has no address"),
-            false => {
-                format!("{name} has no IPv6 address: it comes with `dual-stack: true`, and a Service has to ask for it")
-            }
+            true => Error::unexpected(format!("{name} has no address")),
+            false => Error::scenario(format!(
+                "{name} has no IPv6 address: it comes with `dual-stack: true`, and a Service has to ask for it"
+            )),
         })
     }
 
-    async fn object_of(&self, of: &str, name: &str) -> Result<Value, String> {
+    async fn object_of(&self, of: &str, name: &str) -> Result<Value, Error> {
         let (namespace, name) = split(name, self.namespace());
         let kind = if of == "pod-ip" { "pods" } else { "services" };
         self.lab.own.fetch(format!("/api/v1/namespaces/{}/{kind}/{}", encode(&namespace), encode(&name))).await
     }
 
-    async fn node_of(&self, number: &str) -> Result<Value, String> {
+    async fn node_of(&self, number: &str) -> Result<Value, Error> {
         let index = number.parse::<usize>().unwrap_or(1).saturating_sub(1);
         let name = self.lab.cluster.facts().nodes.get(index);
-        let name = name.ok_or_else(|| format!("this cluster has no node {}", index + 1))?;
+        let name = name.ok_or_else(|| Error::unsupported(format!("this cluster has no node {}", index + 1)))?;
         self.lab.own.fetch(format!("/api/v1/nodes/{}", encode(name))).await
     }
 
     /// The pods of these namespaces.
-    pub(crate) async fn pods_in(&self, namespaces: &[String]) -> Result<Vec<Value>, String> {
+    pub(crate) async fn pods_in(&self, namespaces: &[String]) -> Result<Vec<Value>, Error> {
         let mut pods = Vec::new();
         for namespace in namespaces {
             let list = self.lab.own.fetch(format!("/api/v1/namespaces/{}/pods", encode(namespace))).await?;
@@ -85,7 +86,7 @@ impl World<'_> {
     }
 
     /// The names for the addresses that a probe told of.
-    pub(crate) async fn places(&self, told: &Told, pods: &[Value]) -> Result<Places, String> {
+    pub(crate) async fn places(&self, told: &Told, pods: &[Value]) -> Result<Places, Error> {
         let mut places = Places::default();
         if told.seen_as.is_none() && told.addresses.is_empty() {
             return Ok(places);

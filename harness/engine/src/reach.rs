@@ -47,3 +47,44 @@ fn is_wide(target: &Target) -> bool {
         Some(Isolation::Never) | None => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::testing::loaded;
+
+    const OWN: &str = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: $(namespace)-r}}";
+    const WIDE: &str = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}}";
+
+    /// How far a world with this control and this step reaches.
+    fn reach(control: &str, step: &str) -> Reach {
+        let text = format!(
+            "scenario: v1\nwhy: a test\nworlds: {{bare: {{}}, guarded: {{apply: [c.yaml]}}}}\n\
+             steps: [{{id: one, expect: admitted, {step}}}]"
+        );
+        let world = if control.is_empty() { "bare" } else { "guarded" };
+        let control = if control.is_empty() { OWN } else { control };
+        of(&loaded(&text, &[("c.yaml", control), ("own.yaml", OWN), ("wide.yaml", WIDE)]), world)
+    }
+
+    #[test]
+    fn a_control_keeps_to_its_world_by_its_names() {
+        let step = "do: {get: pod/a}";
+        assert_eq!(reach("", step), Reach::Confined);
+        assert_eq!(reach(OWN, step), Reach::Confined);
+        assert_eq!(reach(WIDE, step), Reach::Cluster);
+        assert_eq!(reach("{apiVersion: no.test/v1, kind: Unheard, metadata: {name: a}}", step), Reach::Cluster);
+    }
+
+    #[test]
+    fn so_does_what_a_step_writes() {
+        assert_eq!(reach("", "do: {create: own.yaml}"), Reach::Confined);
+        assert_eq!(reach("", "do: {create: wide.yaml}"), Reach::Cluster);
+        assert_eq!(reach("", "dry-run: true, do: {create: wide.yaml}"), Reach::Confined);
+        assert_eq!(reach("", "namespace: kube-system, do: {delete: pod/a}"), Reach::Cluster);
+        assert_eq!(reach("", "namespace: $(namespace)-shop, do: {delete: pod/a}"), Reach::Confined);
+        assert_eq!(reach("", "do: {delete: clusterrole/r}"), Reach::Cluster);
+        assert_eq!(reach("", "do: {delete: clusterrole/$(namespace)-r}"), Reach::Confined);
+        assert_eq!(reach("", "do: {delete: unheard/$(namespace)-r}"), Reach::Cluster);
+    }
+}

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use cluster::chain;
 use http::{Method, Request, Response};
 use kube::Client;
 use kube::client::Body;
 use model::{Asked, Reply};
 use serde_json::Value;
 
+use crate::Error;
 use crate::warning;
 
 /// How long the API server may take for one reply.
@@ -102,28 +102,28 @@ impl Who {
         let start = Instant::now();
         let reply = match tokio::time::timeout(DEADLINE, self.ask(&call)).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(fault)) => Reply::Transport { fault },
+            Ok(Err(fault)) => Reply::Transport { fault: fault.in_one_line() },
             Err(_) => Reply::Transport { fault: format!("no reply within {} s", DEADLINE.as_secs()) },
         };
         Exchange { call, headers: self.headers.clone(), reply, took: start.elapsed() }
     }
 
     /// The body of a reply to GET, or what the server said instead.
-    pub(crate) async fn fetch(&self, path: impl Into<String>) -> Result<Value, String> {
+    pub(crate) async fn fetch(&self, path: impl Into<String>) -> Result<Value, Error> {
         let exchange = self.send(Call::get(path)).await;
         match exchange.reply {
             Reply::Http { code: 200..=299, body: model::Body::Json(body), .. } => Ok(body),
-            reply => Err(said(&reply)),
+            reply => Err(Error::reply(&reply)),
         }
     }
 
-    async fn ask(&self, call: &Call) -> Result<Reply, String> {
+    async fn ask(&self, call: &Call) -> Result<Reply, Error> {
         let body = match &call.body {
             Some((_, value)) => Body::from(value.to_string().into_bytes()),
             None => Body::empty(),
         };
-        let request = self.request(call).body(body).map_err(|fault| chain(&fault))?;
-        let response = self.client.send(request).await.map_err(|fault| chain(&fault))?;
+        let request = self.request(call).body(body).map_err(Error::lost)?;
+        let response = self.client.send(request).await.map_err(Error::lost)?;
         read(response).await
     }
 
@@ -139,11 +139,11 @@ impl Who {
 }
 
 /// A whole reply.
-pub(crate) async fn read(response: Response<Body>) -> Result<Reply, String> {
+pub(crate) async fn read(response: Response<Body>) -> Result<Reply, Error> {
     let code = response.status().as_u16();
     let values = response.headers().get_all("warning").iter();
     let warnings = values.flat_map(|value| warning::texts(&String::from_utf8_lossy(value.as_bytes()))).collect();
-    let bytes = response.into_body().collect_bytes().await.map_err(|fault| chain(&fault))?;
+    let bytes = response.into_body().collect_bytes().await.map_err(Error::lost)?;
     Ok(Reply::Http { code, body: model::Body::of(&bytes), warnings })
 }
 

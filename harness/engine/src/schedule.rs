@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use model::{Cell, CellStatus, Reach, Verdict, WorldOutcome};
 
 use crate::lab::Lab;
-use crate::world::World;
+use crate::world::{Case, World};
 use crate::{Event, Trial, reach};
 
 /// Tries every trial; outcomes in the order of `trials`.
@@ -28,8 +28,16 @@ async fn once(lab: &Lab<'_>, trials: &[Trial], indices: &[usize], again: bool) -
     let one = async |index: &usize| {
         let trial = &trials[*index];
         let turn = lab.turns.begin().await;
-        let world = World { again, turn, ..World::new(lab, &trial.scenario, &trial.world) };
-        (*index, world.run().await)
+        let outcome = match Case::find(&trial.scenario, &trial.world) {
+            Ok(case) => World::new(lab, case, turn, again).try_out().await,
+            Err(why) => {
+                let (id, world) = (trial.scenario.id.clone(), trial.world.clone());
+                let outcome = WorldOutcome::Broken { why: why.in_one_line() };
+                lab.tell(Event::WorldDone { id, world, outcome: outcome.clone() });
+                outcome
+            }
+        };
+        (*index, outcome)
     };
     let mut outcomes: Vec<_> =
         stream::iter(beside).map(one).buffer_unordered(lab.turns.begun_at_once()).collect().await;
@@ -74,4 +82,93 @@ fn compare(first: &mut IndexMap<String, Cell>, again: &IndexMap<String, Cell>) {
 /// Whether two looks say the same; why a cell is broken may be told in other words each time.
 fn are_alike(one: &Verdict, other: &Verdict) -> bool {
     one == other || matches!((one, other), (Verdict::Broken { .. }, Verdict::Broken { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::{Answer, Detail};
+
+    use super::*;
+    use crate::world::testing::loaded;
+    use crate::world::testing::script::{ApiServer, Exchange, Reply};
+    use crate::{Options, Turns};
+
+    fn cells(verdicts: &[(&str, Verdict)]) -> IndexMap<String, Cell> {
+        let cell = |verdict: &Verdict| Cell {
+            intended: Answer::Admitted,
+            verdict: verdict.clone(),
+            second: None,
+            detail: Detail::default(),
+            millis: 0.0,
+        };
+        verdicts.iter().map(|(step, verdict)| ((*step).to_owned(), cell(verdict))).collect()
+    }
+
+    #[test]
+    fn only_what_is_not_as_expected_is_looked_at_again() {
+        let admitted = || WorldOutcome::Tried(cells(&[("a", Answer::Admitted.into())]));
+        assert!(!is_doubtful(&admitted()));
+        let other = WorldOutcome::Tried(cells(&[("a", Answer::Admitted.into()), ("b", Answer::Seen.into())]));
+        assert!(is_doubtful(&other));
+        assert!(is_doubtful(&WorldOutcome::Tried(cells(&[("a", Verdict::broken("gone"))]))));
+        assert!(!is_doubtful(&WorldOutcome::Broken { why: "no set-up".into() }));
+        assert!(!is_doubtful(&WorldOutcome::Skipped { why: "no node".into() }));
+    }
+
+    const TEXT: &str = "scenario: v1
+why: a test
+worlds: {bare: {}, other: {}}
+steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admitted}]";
+
+    /// The beginnings and ends of two worlds whose step goes to this namespace.
+    async fn order(namespace: &str) -> Vec<&'static str> {
+        let exchange = |ask: &str, code| Exchange { ask: ask.into(), replies: vec![Reply { code, body: None }] };
+        let (begin, end) = ("POST /api/v1/namespaces", "DELETE /api/v1/namespaces/$(namespace)");
+        let server = ApiServer::start(vec![
+            exchange(begin, 201),
+            exchange(&format!("DELETE /api/v1/namespaces/{namespace}/configmaps/a"), 200),
+            exchange(end, 200),
+            exchange("GET /api/v1/namespaces/$(namespace)", 404),
+        ]);
+        let (server, folder) = (server.await, tempfile::tempdir().unwrap());
+        let cluster = server.cluster(folder.path()).await;
+        let options = Options { keep: false, evidence: None, turns: Turns::new(2), workshop: Arc::default() };
+        let (events, _told) = tokio::sync::mpsc::unbounded_channel();
+        let scenario = Arc::new(loaded(&TEXT.replace("NAMESPACE", namespace), &[]));
+        let trial = |world: &str| Trial { scenario: Arc::clone(&scenario), world: world.into() };
+        all(&Lab::new(&cluster, &options, events), &[trial("bare"), trial("other")]).await;
+        assert_eq!(server.complaints(), Vec::<String>::new());
+        let asked = server.asked();
+        asked
+            .iter()
+            .filter_map(|ask| [(begin, "begin"), (end, "end")].into_iter().find(|one| one.0 == ask))
+            .map(|one| one.1)
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_world_that_others_could_notice_has_the_cluster_to_itself() {
+        assert_eq!(order("kube-system").await, ["begin", "end", "begin", "end"]);
+        assert_eq!(order("$(namespace)").await, ["begin", "begin", "end", "end"]);
+    }
+
+    #[test]
+    fn a_second_look_says_where_it_differs() {
+        let mut first = cells(&[
+            ("same", Answer::Seen.into()),
+            ("other", Answer::Seen.into()),
+            ("broken", Verdict::broken("one way")),
+            ("lost", Answer::Seen.into()),
+        ]);
+        let again = cells(&[
+            ("same", Answer::Seen.into()),
+            ("other", Answer::Unseen.into()),
+            ("broken", Verdict::broken("another way")),
+        ]);
+        compare(&mut first, &again);
+        let seconds: Vec<Option<Verdict>> = first.into_values().map(|cell| cell.second).collect();
+        assert_eq!(seconds, [None, Some(Answer::Unseen.into()), None, None]);
+    }
 }

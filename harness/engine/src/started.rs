@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use model::{Answer, By, Detail, Step, Target, Verdict};
+use model::{Answer, By, Detail, Target, Verdict};
 use serde_json::Value;
 
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::discovery::{Resource, fetch};
 use crate::pods::{State, state};
 use crate::request::encode;
@@ -24,48 +25,49 @@ enum End {
     Refused(By, String),
 }
 
-impl World<'_> {
-    /// The pods of `target`: started, or refused.
-    ///
-    /// # Errors
-    /// When neither can be told in time.
-    pub(crate) async fn started(&self, step: &Step, target: &Target) -> Result<Tried, String> {
-        let resource = self.lab.discovery.called(&self.lab.own, &target.kind).await?;
-        let (namespace, name) = (self.namespace_of(step), self.fill(&target.name));
-        let what = format!("{target} to run");
-        let mut streak = 0;
-        let end = self
-            .waiter
-            .until(Wait { what: &what, within: PATIENCE, every: EVERY }, async || {
-                match self.look(&resource, &namespace, &name).await {
-                    Ok(State::Refused { by, said }) => Look::Found(End::Refused(by, said)),
-                    Ok(State::Pending(seen)) => {
-                        streak = 0;
-                        Look::Not(seen)
-                    }
-                    Ok(State::Running) => {
-                        streak += 1;
-                        if streak < LOOKS {
-                            Look::Not("running, not yet for long".into())
-                        } else {
-                            Look::Found(End::Running)
-                        }
-                    }
-                    Err(said) => Look::Not(said),
+/// The pods of `target`: started, or refused.
+///
+/// # Errors
+/// When neither can be told in time.
+pub(crate) async fn started(cx: &StepContext<'_, '_>, target: &Target) -> Result<Tried, Error> {
+    let resource = cx.world.lab.discovery.called(&cx.world.lab.own, &target.kind).await?;
+    let (namespace, name) = (cx.namespace(), cx.fill(&target.name));
+    let what = format!("{target} to run");
+    let mut streak = 0;
+    let end = cx
+        .world
+        .waiter
+        .until(Wait { what: &what, within: PATIENCE, every: EVERY }, async || {
+            match cx.world.look(&resource, &namespace, &name).await {
+                Ok(State::Refused { by, said }) => Look::Found(End::Refused(by, said)),
+                Ok(State::Pending(seen)) => {
+                    streak = 0;
+                    Look::Not(seen)
                 }
-            })
-            .await?;
-        Ok(match end {
-            End::Running => Tried::answer(Answer::Running),
-            End::Refused(by, said) => Tried {
-                verdict: Verdict::from(Answer::Refused { by }),
-                detail: Detail { message: Some(said), ..Detail::default() },
-                exchange: None,
-            },
+                Ok(State::Running) => {
+                    streak += 1;
+                    if streak < LOOKS {
+                        Look::Not("running, not yet for long".into())
+                    } else {
+                        Look::Found(End::Running)
+                    }
+                }
+                Err(said) => Look::from(said),
+            }
         })
-    }
+        .await?;
+    Ok(match end {
+        End::Running => Tried::answer(Answer::Running),
+        End::Refused(by, said) => Tried {
+            verdict: Verdict::from(Answer::Refused { by }),
+            detail: Detail { message: Some(said), ..Detail::default() },
+            exchange: None,
+        },
+    })
+}
 
-    async fn look(&self, resource: &Resource, namespace: &str, name: &str) -> Result<State, String> {
+impl World<'_> {
+    async fn look(&self, resource: &Resource, namespace: &str, name: &str) -> Result<State, Error> {
         let object = fetch(&self.lab.own, resource, namespace, name).await?;
         if resource.kind == "Pod" {
             return Ok(state(&object));
@@ -93,13 +95,13 @@ impl World<'_> {
         Ok(State::Pending(format!("{running} of {wanted} run; {}", pending.unwrap_or("no other pods".into()))))
     }
 
-    pub(crate) async fn pods_of(&self, workload: &Value, namespace: &str) -> Result<Vec<Value>, String> {
+    pub(crate) async fn pods_of(&self, workload: &Value, namespace: &str) -> Result<Vec<Value>, Error> {
         let labels = workload["spec"]["selector"]["matchLabels"].as_object();
         let pairs =
             labels.into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
         let selector = pairs.collect::<Vec<_>>().join(",");
         if selector.is_empty() {
-            return Err("it has no selector (yet)".into());
+            return Err(Error::unexpected("it has no selector (yet)"));
         }
         let path = format!("/api/v1/namespaces/{}/pods?labelSelector={}", encode(namespace), encode(&selector));
         let list = self.lab.own.fetch(path).await?;
@@ -107,7 +109,7 @@ impl World<'_> {
     }
 
     /// The refusal that a controller passes on when it may not create a pod.
-    async fn not_created(&self, namespace: &str, kind: &str, name: &str) -> Result<Option<State>, String> {
+    async fn not_created(&self, namespace: &str, kind: &str, name: &str) -> Result<Option<State>, Error> {
         let path = format!("/api/v1/namespaces/{}/events?fieldSelector=reason%3DFailedCreate", encode(namespace));
         let events = self.lab.own.fetch(path).await?;
         let events = events["items"].as_array().map(Vec::as_slice).unwrap_or_default();

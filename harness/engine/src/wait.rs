@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::Error;
 use crate::Event;
 use crate::canaries::Planted;
 
@@ -18,6 +19,13 @@ pub(crate) enum Look<T> {
     Found(T),
     /// It does not, and this was seen instead.
     Not(String),
+}
+
+/// One look that failed shows that the condition does not hold yet.
+impl<T> From<Error> for Look<T> {
+    fn from(fault: Error) -> Self {
+        Self::Not(fault.in_one_line())
+    }
 }
 
 /// A condition to wait for.
@@ -45,7 +53,7 @@ impl Waiter {
     ///
     /// # Errors
     /// After the deadline: what was waited for, for how long, and what was last seen.
-    pub(crate) async fn until<T>(&self, wait: Wait<'_>, mut look: impl AsyncFnMut() -> Look<T>) -> Result<T, String> {
+    pub(crate) async fn until<T>(&self, wait: Wait<'_>, mut look: impl AsyncFnMut() -> Look<T>) -> Result<T, Error> {
         let start = Instant::now();
         let mut said = start;
         loop {
@@ -90,19 +98,15 @@ impl Waiter {
     }
 
     /// What a wait that was in vain says.
-    pub(crate) fn in_vain(&self, wait: &Wait<'_>, seen: &str) -> String {
-        let seen = self.planted.conceal(seen);
-        format!("waited {} for {}; last seen: {seen}", seconds(wait.within), wait.what)
+    pub(crate) fn in_vain(&self, wait: &Wait<'_>, seen: &str) -> Error {
+        let seen = Some(self.planted.conceal(seen));
+        Error::TimedOut { what: wait.what.to_owned(), seen, within: wait.within }
     }
 
     fn tell(&self, what: String, elapsed: Duration) {
         let (id, world) = (self.id.clone(), self.world.clone());
         let _ = self.events.send(Event::Waiting { id, world, what, elapsed });
     }
-}
-
-fn seconds(time: Duration) -> String {
-    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that sleeps, between two looks at a named condition")]
@@ -132,7 +136,7 @@ mod tests {
             })
             .await;
         let looks = looks;
-        assert_eq!(waited, Err(format!("waited 5 ms for the door; last seen: look {looks}")));
+        assert_eq!(waited.unwrap_err().to_string(), format!("waited 5 ms for the door; last seen: look {looks}"));
         assert!(looks > 1);
     }
 
@@ -163,6 +167,6 @@ mod tests {
                 if looks == 2 { Look::Found("open") } else { Look::Not("shut".into()) }
             })
             .await;
-        assert_eq!(found, Ok("open"));
+        assert_eq!(found.unwrap(), "open");
     }
 }

@@ -2,19 +2,19 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cluster::chain;
 use futures::StreamExt;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use kube::client::Body;
-use model::{Asked, Reply, Step, Verdict};
+use model::{Asked, Reply, Verdict};
 use serde_json::Value;
 use std::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::Tried;
+use super::{StepContext, Tried};
+use crate::Error;
 use crate::request::{self, Call, DEADLINE, Exchange, Who, encode};
 use crate::world::World;
 use crate::{masked, random};
@@ -28,41 +28,44 @@ struct Ran {
     status: Value,
 }
 
-impl World<'_> {
-    pub(super) async fn exec(
-        &mut self,
-        step: &Step,
-        pod: &str,
-        command: &[String],
-        unrecorded: bool,
-    ) -> Result<Tried, String> {
-        let mut call = Call { asked: Asked::Kubelet, ..Call::get(self.pod(step, pod, "exec")) };
-        for part in command {
-            call = call.query("command", &self.fill(part));
-        }
-        let call = call.query("stdout", "true").query("stderr", "true");
-        let who = self.who(step.identity.as_ref()).await?;
-        let start = Instant::now();
-        let (reply, ran) = in_time(&who, &call).await;
-        if let Some(ran) = &ran {
-            self.outputs.insert(step.id.clone(), [ran.stdout.as_slice(), b"\n", &ran.stderr].concat());
-        }
-        let headers = who.headers.clone();
-        let tried = Tried::of(Exchange { call, headers, reply, took: start.elapsed() });
-        Ok(match ran {
-            Some(ran) => told(tried, &ran, unrecorded),
-            None => tried,
-        })
+pub(super) async fn exec(
+    cx: &mut StepContext<'_, '_>,
+    pod: &str,
+    command: &[String],
+    unrecorded: bool,
+) -> Result<Tried, Error> {
+    let mut call = Call { asked: Asked::Kubelet, ..Call::get(cx.pod_path(pod, "exec")) };
+    for part in command {
+        call = call.query("command", &cx.fill(part));
     }
+    let call = call.query("stdout", "true").query("stderr", "true");
+    let who = cx.who().await?;
+    let start = Instant::now();
+    let (reply, ran) = in_time(&who, &call).await;
+    if let Some(ran) = &ran {
+        let output = [ran.stdout.as_slice(), b"\n", &ran.stderr].concat();
+        cx.world.memory.keep_output(cx.step.id, output);
+    }
+    let headers = who.headers.clone();
+    let tried = Tried::of(Exchange { call, headers, reply, took: start.elapsed() });
+    Ok(match ran {
+        Some(ran) => told(tried, &ran, unrecorded),
+        None => tried,
+    })
+}
 
+impl World<'_> {
     /// The output of a command that the engine itself runs in a pod of this namespace, and that has to do its work.
-    pub(super) async fn output_in(&self, namespace: &str, pod: &str, command: &[&str]) -> Result<Vec<u8>, String> {
+    pub(super) async fn output_in(&self, namespace: &str, pod: &str, command: &[&str]) -> Result<Vec<u8>, Error> {
         match in_time(&self.lab.own, &call(namespace, pod, command)).await {
             (_, Some(ran)) => match exit_code(&ran.status)?.as_str() {
                 "0" => Ok(ran.stdout),
-                code => Err(format!("exit code {code}: {}", String::from_utf8_lossy(&ran.stderr).trim())),
+                code => Err(Error::tool(
+                    command[0],
+                    format!("ended with exit code {code}: {}", String::from_utf8_lossy(&ran.stderr).trim()),
+                )),
             },
-            (reply, None) => Err(request::said(&reply)),
+            (reply, None) => Err(Error::reply(&reply)),
         }
     }
 }
@@ -77,10 +80,10 @@ pub(crate) fn call(namespace: &str, pod: &str, command: &[&str]) -> Call {
 
 /// All that a command says, or the fault that cut it short.
 async fn in_time(who: &Who, call: &Call) -> (Reply, Option<Ran>) {
-    let deadline = format!("the command did not end within {} s", DEADLINE.as_secs());
-    match tokio::time::timeout(DEADLINE, run(who, call)).await.map_err(|_| deadline).flatten() {
+    let deadline = |_| Error::no_reply(format!("the command did not end within {} s", DEADLINE.as_secs()));
+    match tokio::time::timeout(DEADLINE, run(who, call)).await.map_err(deadline).flatten() {
         Ok(done) => done,
-        Err(fault) => (Reply::Transport { fault }, None),
+        Err(fault) => (Reply::Transport { fault: fault.in_one_line() }, None),
     }
 }
 
@@ -94,13 +97,13 @@ fn told(mut tried: Tried, ran: &Ran, unrecorded: bool) -> Tried {
     match exit_code(&ran.status) {
         Ok(code) => tried.fact("exit", code),
         Err(why) => {
-            tried.verdict = Verdict::broken(format!("the command was not run: {why}"));
+            tried.verdict = Verdict::broken(why.during("the command was not run").in_one_line());
             tried
         }
     }
 }
 
-fn exit_code(status: &Value) -> Result<String, String> {
+fn exit_code(status: &Value) -> Result<String, Error> {
     if status["status"] == "Success" {
         return Ok("0".into());
     }
@@ -108,11 +111,11 @@ fn exit_code(status: &Value) -> Result<String, String> {
     let code = causes.and_then(|all| all.iter().find(|cause| cause["reason"] == "ExitCode"));
     match code.and_then(|cause| cause["message"].as_str()) {
         Some(code) => Ok(code.to_owned()),
-        None => Err(status["message"].as_str().unwrap_or("the server gave no status").to_owned()),
+        None => Err(Error::unexpected(status["message"].as_str().unwrap_or("the server gave no status"))),
     }
 }
 
-async fn run(who: &Who, call: &Call) -> Result<(Reply, Option<Ran>), String> {
+async fn run(who: &Who, call: &Call) -> Result<(Reply, Option<Ran>), Error> {
     match open(who, call).await? {
         Ok(socket) => {
             let ran = listen(socket).await?;
@@ -123,7 +126,7 @@ async fn run(who: &Who, call: &Call) -> Result<(Reply, Option<Ran>), String> {
 }
 
 /// The streams of a command, or what the server said instead.
-pub(crate) async fn open(who: &Who, call: &Call) -> Result<Result<WebSocketStream<TokioIo<Upgraded>>, Reply>, String> {
+pub(crate) async fn open(who: &Who, call: &Call) -> Result<Result<WebSocketStream<TokioIo<Upgraded>>, Reply>, Error> {
     let request = who
         .request(call)
         .header("connection", "Upgrade")
@@ -132,17 +135,17 @@ pub(crate) async fn open(who: &Who, call: &Call) -> Result<Result<WebSocketStrea
         .header("sec-websocket-key", STANDARD.encode(random::bytes::<16>()))
         .header("sec-websocket-protocol", "v5.channel.k8s.io")
         .body(Body::empty())
-        .map_err(|fault| chain(&fault))?;
-    let response = who.client.send(request).await.map_err(|fault| chain(&fault))?;
+        .map_err(Error::lost)?;
+    let response = who.client.send(request).await.map_err(Error::lost)?;
     if response.status().as_u16() != 101 {
         return Ok(Err(request::read(response).await?));
     }
-    let upgraded = hyper::upgrade::on(response).await.map_err(|fault| chain(&fault))?;
+    let upgraded = hyper::upgrade::on(response).await.map_err(Error::lost)?;
     Ok(Ok(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Client, None).await))
 }
 
 /// Reads channels (1: output, 2: errors, 3: the end's status) until the server closes.
-async fn listen<S>(mut socket: WebSocketStream<S>) -> Result<Ran, String>
+async fn listen<S>(mut socket: WebSocketStream<S>) -> Result<Ran, Error>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
@@ -153,7 +156,7 @@ where
             Ok(Message::Close(_)) => break,
             Ok(_) => {}
             Err(_) if !ran.status.is_null() => break,
-            Err(fault) => return Err(chain(&fault)),
+            Err(fault) => return Err(Error::lost(fault)),
         }
     }
     Ok(ran)
@@ -194,16 +197,16 @@ mod tests {
             hear(&mut ran, message);
         }
         assert_eq!((ran.stdout.as_slice(), ran.stderr.as_slice()), (&b"output"[..], &b"err"[..]));
-        assert_eq!(exit_code(&ran.status), Ok("0".into()));
+        assert_eq!(exit_code(&ran.status).unwrap(), "0");
     }
 
     #[test]
     fn exit_codes_and_commands_that_never_ran() {
         let failed = serde_json::json!({"status": "Failure", "reason": "NonZeroExitCode",
             "details": {"causes": [{"reason": "ExitCode", "message": "3"}]}});
-        assert_eq!(exit_code(&failed), Ok("3".into()));
+        assert_eq!(exit_code(&failed).unwrap(), "3");
         let missing = serde_json::json!({"status": "Failure", "message": "no such file"});
-        assert_eq!(exit_code(&missing), Err("no such file".into()));
+        assert_eq!(exit_code(&missing).unwrap_err().to_string(), "no such file");
         assert!(exit_code(&Value::Null).is_err());
     }
 }

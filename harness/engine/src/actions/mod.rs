@@ -1,6 +1,7 @@
 //! Taking one step: what it sends, and what is recorded of the reply.
 
 mod agent;
+mod context;
 pub(crate) mod exec;
 mod image;
 pub(crate) mod keeping;
@@ -10,14 +11,19 @@ mod pods;
 mod reads;
 mod wire;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use model::{Action, Answer, By, Cell, CellStatus, Detail, Reply, Step, Verdict};
+use model::{Action, Answer, Detail, Reply, Verdict};
 
+use crate::Error;
 use crate::discovery::Resource;
 use crate::request::{Exchange, json as json_of};
 use crate::settle::Touch;
-use crate::world::World;
+
+pub(crate) use context::StepContext;
+pub(crate) use image::registry_meter;
+pub(crate) use keeping::kms_meter;
+pub(crate) use wire::reach_all;
 
 /// A step that was taken.
 pub(crate) struct Tried {
@@ -60,7 +66,7 @@ impl Tried {
     ///
     /// One that cannot open what is stored, or whose KMS plugin does not answer, lists its Secrets again and again: its
     /// calls come by the clock, and none of them belongs to a request.
-    fn goes_on_trying(&self, action: &Action) -> Option<bool> {
+    pub(crate) fn retries_storage(&self, action: &Action) -> Option<bool> {
         let starts = match action {
             Action::Process(process) => process.name() == keeping::API_SERVER,
             Action::Encrypt(_) | Action::Restore(_) => true,
@@ -75,173 +81,64 @@ impl Tried {
     }
 }
 
-impl World<'_> {
-    /// Takes a step and records it; evidence is gathered at once where it is not as intended.
-    pub(crate) async fn cell(&mut self, step: &Step, intended: &Answer) -> Cell {
-        let mark = self.begin_count(step).await;
-        let calls = self.kms_calls();
-        let start = Instant::now();
-        let mut tried = self.take(step).await;
-        let elapsed = start.elapsed();
-        if let (Some(mark), Ok(taken)) = (mark, &mut tried) {
-            for (name, counted) in self.count_since(&mark).await {
-                taken.detail.facts.insert(name.into(), counted);
-            }
+/// Takes a step.
+pub(crate) async fn act(cx: &mut StepContext<'_, '_>) -> Result<Tried, Error> {
+    match cx.step.action {
+        Action::Create(file) => objects::create(cx, file).await,
+        Action::Apply(file) => objects::apply_step(cx, file).await,
+        Action::Update(file) => objects::update(cx, file).await,
+        Action::Patch { target, kind, subresource, with } => {
+            objects::patch(cx, target, *kind, subresource.as_deref(), with).await
         }
-        if let Ok(taken) = &mut tried {
-            if let Some(unready) = taken.goes_on_trying(&step.action) {
-                self.unready = unready;
-            }
-            let is_counted = taken.exchange.is_some() && !self.unready;
-            if let (Some(before), Some(now), true) = (calls, self.kms_calls(), is_counted) {
-                taken.detail.facts.insert(keeping::KMS_CALLS.into(), now.since(before));
-            }
+        Action::Delete(target) => objects::delete(cx, target).await,
+        Action::Label { target, set } => objects::label(cx, target, set).await,
+        Action::Scale { target, replicas } => objects::scale(cx, target, *replicas).await,
+        Action::Get(target) => reads::get(cx, target).await,
+        Action::List { resource, all_namespaces, fields, watch } => {
+            reads::list(cx, resource, *all_namespaces, fields.as_deref(), *watch).await
         }
-        self.noted(step, intended, tried, elapsed).await
-    }
-
-    /// Records what came of a step that was taken.
-    pub(crate) async fn noted(
-        &mut self,
-        step: &Step,
-        intended: &Answer,
-        tried: Result<Tried, String>,
-        elapsed: Duration,
-    ) -> Cell {
-        let mut tried = tried.unwrap_or_else(|why| Tried {
-            verdict: Verdict::broken(why),
-            detail: Detail::default(),
-            exchange: None,
-        });
-        self.planted.conceal_detail(&mut tried.detail);
-        let verdict = self.unfilled(tried.verdict);
-        let took = tried.exchange.as_ref().map_or(elapsed, |exchange| exchange.took);
-        let millis = took.as_secs_f64() * 1000.0;
-        let cell = Cell { intended: intended.clone(), verdict, second: None, detail: tried.detail, millis };
-        if cell.status() != CellStatus::Passed {
-            let why = format!("intended: {intended}\nseen: {}", cell.verdict);
-            self.evidence(&step.id, &why, tried.exchange.as_ref()).await;
+        Action::Path(path) => reads::path(cx, path).await,
+        Action::Token { serviceaccount, audiences, bound_to } => {
+            pods::token(cx, serviceaccount, audiences, bound_to.as_deref()).await
         }
-        if let Some(exchange) = tried.exchange {
-            self.replies.insert(step.id.clone(), exchange.reply);
-        }
-        cell
-    }
-
-    /// A verdict in the scenario's own terms: the refuser's name with `$(namespace)` where the world's namespace stands.
-    fn unfilled(&self, mut verdict: Verdict) -> Verdict {
-        if let Verdict::Answered(Answer::Denied { by } | Answer::Refused { by }) = &mut verdict
-            && let By::Policy(name)
-            | By::Webhook(name)
-            | By::FailingClosed(name)
-            | By::Kyverno(name)
-            | By::PolicyController(name)
-            | By::Quota(name) = by
-        {
-            *name = name.replace(self.namespace(), "$(namespace)");
-        }
-        if let Verdict::Broken { why } = &mut verdict {
-            *why = self.planted.conceal(why);
-        }
-        verdict
-    }
-
-    /// Takes a step; where it only waits for what comes about by itself, other worlds may do something meanwhile.
-    async fn take(&mut self, step: &Step) -> Result<Tried, String> {
-        self.learn_for(step).await?;
-        self.outlive(&step.action).await?;
-        if !waits(&step.action) {
-            return self.act(step).await;
-        }
-        let (mut turn, turns) = (std::mem::take(&mut self.turn), &self.lab.turns);
-        let tried = turn.resting(turns, self.act(step)).await;
-        self.turn = turn;
-        tried
-    }
-
-    async fn act(&mut self, step: &Step) -> Result<Tried, String> {
-        match &step.action {
-            Action::Create(file) => self.create(step, file).await,
-            Action::Apply(file) => self.apply_step(step, file).await,
-            Action::Update(file) => self.update(step, file).await,
-            Action::Patch { target, kind, subresource, with } => {
-                self.patch(step, target, *kind, subresource.as_deref(), with).await
-            }
-            Action::Delete(target) => self.delete(step, target).await,
-            Action::Label { target, set } => self.label(step, target, set).await,
-            Action::Scale { target, replicas } => self.scale(step, target, *replicas).await,
-            Action::Get(target) => self.get(step, target).await,
-            Action::List { resource, all_namespaces, fields, watch } => {
-                self.list(step, resource, *all_namespaces, fields.as_deref(), *watch).await
-            }
-            Action::Path(path) => self.path(step, path).await,
-            Action::Token { serviceaccount, audiences, bound_to } => {
-                self.token(step, serviceaccount, audiences, bound_to.as_deref()).await
-            }
-            Action::Evict(pod) => self.evict(step, pod).await,
-            Action::Exec { pod, command, unrecorded } => self.exec(step, pod, command, *unrecorded).await,
-            Action::EphemeralContainer { pod, with } => self.ephemeral_container(step, pod, with).await,
-            Action::Bind { pod, node } => self.bind(step, pod, node).await,
-            Action::Started(target) => self.started(step, target).await,
-            Action::Reach(_) => match self.reach_all(&[step]).await.pop() {
-                Some((tried, _)) => tried,
-                None => Err("nothing came of the step".into()),
-            },
-            Action::Hold(hold) => self.hold(step, hold).await,
-            Action::Held(held) => self.held(step, held).await,
-            Action::Seen(record) => self.seen(step, record).await,
-            Action::Build(build) => self.build(build).await,
-            Action::Push(image) => self.push(image).await,
-            Action::Copy(copy) => self.copy(copy).await,
-            Action::Tamper(tamper) => self.tamper(tamper).await,
-            Action::Spoil(spoil) => self.spoil(spoil).await,
-            Action::Sbom(sbom) => self.sbom(sbom).await,
-            Action::Scan(scan) => self.scan(scan).await,
-            Action::Attach(attach) => self.attach(attach).await,
-            Action::Sign(sign) => self.sign(sign).await,
-            Action::Attest(attest) => self.attest(step, attest).await,
-            Action::Verify(verify) => self.verify(verify).await,
-            Action::Store(target) => self.store(step, target).await,
-            Action::Encrypt(encrypt) => self.encrypt(encrypt).await,
-            Action::Rewrite(rewrite) => self.rewrite(rewrite).await,
-            Action::Fill(count) => self.fill_up(step, *count).await,
-            Action::Survey => self.survey(step).await,
-            Action::Process(process) => self.process(process).await,
-            Action::Node(node) => self.node(node),
-            Action::Kms(kms) => self.set_kms(kms),
-            Action::Transplant(transplant) => self.transplant(step, transplant).await,
-            Action::Snapshot(name) => self.snapshot(name).await,
-            Action::Restore(name) => self.restore(name).await,
-            Action::Rotate(rotate) => self.rotate(step, rotate).await,
-            Action::Followed(followed) => self.followed(followed),
-            Action::Agent(look) => self.agent(step, look).await,
-            Action::Delivered(wanted) => self.delivered(step, wanted).await,
-        }
-    }
-
-    /// The object that a target names in this step.
-    async fn object(&self, step: &Step, target: &model::Target) -> Result<Object, String> {
-        let resource = self.lab.discovery.called(&self.lab.own, &target.kind).await?;
-        Ok(Object { resource, namespace: self.namespace_of(step), name: self.fill(&target.name) })
-    }
-
-    /// The only object of a manifest file, filled in.
-    fn manifest(&self, file: &str) -> Result<serde_json::Value, String> {
-        let manifest = self.scenario.single(file).ok_or_else(|| format!("`{file}` does not hold one object"))?;
-        Ok(self.names.fill_value(&manifest.object))
-    }
-
-    /// Sends a request that writes, as the step's identity.
-    async fn write(&mut self, step: &Step, object: &Object, call: crate::request::Call) -> Result<Tried, String> {
-        let who = self.who(step.identity.as_ref()).await?;
-        let tried = Tried::of(who.send(call.dry(step.dry_run)).await);
-        if tried.taken()
-            && !step.dry_run
-            && let Some(exchange) = &tried.exchange
-        {
-            self.wrote(&object.resource, &object.namespace, &exchange.reply);
-        }
-        Ok(tried)
+        Action::Evict(pod) => pods::evict(cx, pod).await,
+        Action::Exec { pod, command, unrecorded } => exec::exec(cx, pod, command, *unrecorded).await,
+        Action::EphemeralContainer { pod, with } => pods::ephemeral_container(cx, pod, with).await,
+        Action::Bind { pod, node } => pods::bind(cx, pod, node).await,
+        Action::Started(target) => crate::started::started(cx, target).await,
+        Action::Reach(_) => match wire::reach_all(cx.world, &[cx.step]).await.pop() {
+            Some((tried, _)) => tried,
+            None => Err(Error::scenario("nothing came of the step")),
+        },
+        Action::Hold(hold) => wire::hold(cx, hold).await,
+        Action::Held(held) => wire::held(cx, held).await,
+        Action::Seen(record) => crate::seen::seen(cx, record).await,
+        Action::Build(build) => image::build(cx, build).await,
+        Action::Push(image) => image::push(cx, image).await,
+        Action::Copy(copy) => image::copy(cx, copy).await,
+        Action::Tamper(tamper) => image::tamper(cx, tamper).await,
+        Action::Spoil(spoil) => image::spoil(cx, spoil).await,
+        Action::Sbom(sbom) => image::sbom(cx, sbom).await,
+        Action::Scan(scan) => image::scan(cx, scan).await,
+        Action::Attach(attach) => image::attach(cx, attach).await,
+        Action::Sign(sign) => image::sign(cx, sign).await,
+        Action::Attest(attest) => image::attest(cx, attest).await,
+        Action::Verify(verify) => image::verify(cx, verify).await,
+        Action::Store(target) => keeping::store(cx, target).await,
+        Action::Encrypt(encrypt) => keeping::encrypt(cx, encrypt).await,
+        Action::Rewrite(rewrite) => keeping::rewrite(cx, rewrite).await,
+        Action::Fill(count) => keeping::fill_up(cx, *count).await,
+        Action::Survey => keeping::survey(cx).await,
+        Action::Process(process) => keeping::process(cx, process).await,
+        Action::Node(node) => node::node(cx, node),
+        Action::Kms(kms) => keeping::set_kms(cx, kms),
+        Action::Transplant(transplant) => keeping::transplant(cx, transplant).await,
+        Action::Snapshot(name) => keeping::snapshot(cx, name).await,
+        Action::Restore(name) => keeping::restore(cx, name).await,
+        Action::Rotate(rotate) => keeping::rotate(cx, rotate).await,
+        Action::Followed(followed) => keeping::followed(cx, followed),
+        Action::Agent(look) => agent::agent(cx, look).await,
+        Action::Delivered(wanted) => agent::delivered(cx, wanted).await,
     }
 }
 
@@ -290,15 +187,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_api_server_that_is_not_ready_goes_on_trying() {
+    fn an_api_server_that_is_not_ready_retries_storage() {
         let restart = |name: &str| Action::Process(Process::Restart(name.into()));
         let begun = || Tried::answer(Answer::Running);
         let unready = || begun().fact(keeping::NOT_READY, "kms-providers");
-        assert_eq!(begun().goes_on_trying(&restart(keeping::API_SERVER)), Some(false));
-        assert_eq!(unready().goes_on_trying(&restart(keeping::API_SERVER)), Some(true));
-        assert_eq!(unready().goes_on_trying(&Action::Restore("monday".into())), Some(true));
-        assert_eq!(begun().goes_on_trying(&restart("kms-a")), None);
-        assert_eq!(Tried::answer(Answer::Stopped).goes_on_trying(&restart(keeping::API_SERVER)), None);
-        assert_eq!(begun().goes_on_trying(&Action::Survey), None);
+        assert_eq!(begun().retries_storage(&restart(keeping::API_SERVER)), Some(false));
+        assert_eq!(unready().retries_storage(&restart(keeping::API_SERVER)), Some(true));
+        assert_eq!(unready().retries_storage(&Action::Restore("monday".into())), Some(true));
+        assert_eq!(begun().retries_storage(&restart("kms-a")), None);
+        assert_eq!(Tried::answer(Answer::Stopped).retries_storage(&restart(keeping::API_SERVER)), None);
+        assert_eq!(begun().retries_storage(&Action::Survey), None);
     }
 }

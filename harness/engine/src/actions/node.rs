@@ -1,24 +1,22 @@
 //! Whole nodes: cut off, frozen, killed, and back again.
 
-use cluster::{NodeControl, chain};
+use cluster::NodeControl;
 use model::{Answer, Node};
 
-use crate::actions::Tried;
-use crate::world::World;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 
-impl World<'_> {
-    /// Returns when it has happened; what the API server says about the node follows in its own time.
-    pub(super) fn node(&self, node: &Node) -> Result<Tried, String> {
-        let (what, answer) = match node {
-            Node::CutOff(_) => (NodeControl::CutOff, Answer::Stopped),
-            Node::Freeze(_) => (NodeControl::Freeze, Answer::Stopped),
-            Node::Kill(_) => (NodeControl::Kill, Answer::Stopped),
-            Node::Rejoin(_) => (NodeControl::Rejoin, Answer::Running),
-            Node::Thaw(_) => (NodeControl::Thaw, Answer::Running),
-            Node::Start(_) => (NodeControl::Start, Answer::Running),
-        };
-        let name = self.fill(node.name());
-        self.toolbox()?.node(&name, what).map_err(|fault| chain(&fault))?;
-        Ok(Tried::answer(answer))
-    }
+/// Returns when it has happened; what the API server says about the node follows in its own time.
+pub(super) fn node(cx: &StepContext<'_, '_>, node: &Node) -> Result<Tried, Error> {
+    let (what, answer) = match node {
+        Node::CutOff(_) => (NodeControl::CutOff, Answer::Stopped),
+        Node::Freeze(_) => (NodeControl::Freeze, Answer::Stopped),
+        Node::Kill(_) => (NodeControl::Kill, Answer::Stopped),
+        Node::Rejoin(_) => (NodeControl::Rejoin, Answer::Running),
+        Node::Thaw(_) => (NodeControl::Thaw, Answer::Running),
+        Node::Start(_) => (NodeControl::Start, Answer::Running),
+    };
+    let name = cx.fill(node.name());
+    cx.world.toolbox()?.node(&name, what)?;
+    Ok(Tried::answer(answer))
 }

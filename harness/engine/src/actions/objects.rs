@@ -1,100 +1,96 @@
 //! Steps that write objects.
 
 use indexmap::IndexMap;
-use model::{PatchKind, Step, Target};
+use model::{PatchKind, Target};
 use serde_json::{Value, json};
 
-use super::{Object, Tried};
+use super::{Object, StepContext, Tried};
+use crate::Error;
 use crate::changed::changed;
 use crate::discovery::{fetch, resource_of};
 use crate::request::{Call, MERGE, json as json_of};
-use crate::world::World;
 
-impl World<'_> {
-    pub(super) async fn create(&mut self, step: &Step, file: &str) -> Result<Tried, String> {
-        let (sent, object) = self.sent(step, file).await?;
-        let call = Call::post(object.resource.collection(Some(&object.namespace)), sent.clone());
-        Ok(told(self.write(step, &object, call).await?, &sent))
-    }
+pub(super) async fn create(cx: &mut StepContext<'_, '_>, file: &str) -> Result<Tried, Error> {
+    let (sent, object) = sent(cx, file).await?;
+    let call = Call::post(object.resource.collection(Some(&object.namespace)), sent.clone());
+    Ok(told(cx.write(&object, call).await?, &sent))
+}
 
-    pub(super) async fn apply_step(&mut self, step: &Step, file: &str) -> Result<Tried, String> {
-        let (sent, object) = self.sent(step, file).await?;
-        let call = Call::apply(&object.path(), sent.clone());
-        Ok(told(self.write(step, &object, call).await?, &sent))
-    }
+pub(super) async fn apply_step(cx: &mut StepContext<'_, '_>, file: &str) -> Result<Tried, Error> {
+    let (sent, object) = sent(cx, file).await?;
+    let call = Call::apply(&object.path(), sent.clone());
+    Ok(told(cx.write(&object, call).await?, &sent))
+}
 
-    pub(super) async fn update(&mut self, step: &Step, file: &str) -> Result<Tried, String> {
-        let (mut sent, object) = self.sent(step, file).await?;
-        if sent["metadata"]["resourceVersion"].is_null()
-            && let Ok(stored) = fetch(&self.lab.own, &object.resource, &object.namespace, &object.name).await
-        {
-            sent["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
-        }
-        let call = Call::put(object.path(), sent.clone());
-        Ok(told(self.write(step, &object, call).await?, &sent))
+pub(super) async fn update(cx: &mut StepContext<'_, '_>, file: &str) -> Result<Tried, Error> {
+    let (mut sent, object) = sent(cx, file).await?;
+    if sent["metadata"]["resourceVersion"].is_null()
+        && let Ok(stored) = fetch(&cx.world.lab.own, &object.resource, &object.namespace, &object.name).await
+    {
+        sent["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
     }
+    let call = Call::put(object.path(), sent.clone());
+    Ok(told(cx.write(&object, call).await?, &sent))
+}
 
-    pub(super) async fn patch(
-        &mut self,
-        step: &Step,
-        target: &Target,
-        kind: PatchKind,
-        subresource: Option<&str>,
-        with: &str,
-    ) -> Result<Tried, String> {
-        let object = self.object(step, target).await?;
-        let media = match kind {
-            PatchKind::Merge => MERGE,
-            PatchKind::Strategic => "application/strategic-merge-patch+json",
-            PatchKind::Json => "application/json-patch+json",
-        };
-        let path = with_subresource(object.path(), subresource.or(target.subresource.as_deref()));
-        let call = Call::patch(path, media, self.manifest(with)?);
-        self.write(step, &object, call).await
-    }
+pub(super) async fn patch(
+    cx: &mut StepContext<'_, '_>,
+    target: &Target,
+    kind: PatchKind,
+    subresource: Option<&str>,
+    with: &str,
+) -> Result<Tried, Error> {
+    let object = cx.object(target).await?;
+    let media = match kind {
+        PatchKind::Merge => MERGE,
+        PatchKind::Strategic => "application/strategic-merge-patch+json",
+        PatchKind::Json => "application/json-patch+json",
+    };
+    let path = with_subresource(object.path(), subresource.or(target.subresource.as_deref()));
+    let call = Call::patch(path, media, cx.manifest(with)?);
+    cx.write(&object, call).await
+}
 
-    pub(super) async fn label(
-        &mut self,
-        step: &Step,
-        target: &Target,
-        set: &IndexMap<String, Option<String>>,
-    ) -> Result<Tried, String> {
-        let object = self.object(step, target).await?;
-        let labels = set.iter().map(|(key, value)| {
-            (self.fill(key), value.as_ref().map_or(Value::Null, |value| Value::from(self.fill(value))))
-        });
-        let patch = json!({"metadata": {"labels": labels.collect::<serde_json::Map<_, _>>()}});
-        let call = Call::patch(object.path(), MERGE, patch);
-        self.write(step, &object, call).await
-    }
+pub(super) async fn label(
+    cx: &mut StepContext<'_, '_>,
+    target: &Target,
+    set: &IndexMap<String, Option<String>>,
+) -> Result<Tried, Error> {
+    let object = cx.object(target).await?;
+    let labels = set
+        .iter()
+        .map(|(key, value)| (cx.fill(key), value.as_ref().map_or(Value::Null, |value| Value::from(cx.fill(value)))));
+    let patch = json!({"metadata": {"labels": labels.collect::<serde_json::Map<_, _>>()}});
+    let call = Call::patch(object.path(), MERGE, patch);
+    cx.write(&object, call).await
+}
 
-    pub(super) async fn scale(&mut self, step: &Step, target: &Target, replicas: u32) -> Result<Tried, String> {
-        let object = self.object(step, target).await?;
-        let path = format!("{}/scale", object.path());
-        let who = self.who(step.identity.as_ref()).await?;
-        let call = Call::patch(path, MERGE, json!({"spec": {"replicas": replicas}}));
-        Ok(Tried::of(who.send(call.dry(step.dry_run)).await))
-    }
+pub(super) async fn scale(cx: &mut StepContext<'_, '_>, target: &Target, replicas: u32) -> Result<Tried, Error> {
+    let object = cx.object(target).await?;
+    let path = format!("{}/scale", object.path());
+    let who = cx.who().await?;
+    let call = Call::patch(path, MERGE, json!({"spec": {"replicas": replicas}}));
+    Ok(Tried::of(who.send(call.dry(cx.step.dry_run)).await))
+}
 
-    pub(super) async fn delete(&mut self, step: &Step, target: &Target) -> Result<Tried, String> {
-        let object = self.object(step, target).await?;
-        let who = self.who(step.identity.as_ref()).await?;
-        let tried = Tried::of(who.send(Call::delete(object.path()).dry(step.dry_run)).await);
-        if tried.taken() && !step.dry_run && object.resource.kind != "Namespace" {
-            self.fresh.push(object.gone());
-        }
-        Ok(tried)
+pub(super) async fn delete(cx: &mut StepContext<'_, '_>, target: &Target) -> Result<Tried, Error> {
+    let object = cx.object(target).await?;
+    let who = cx.who().await?;
+    let tried = Tried::of(who.send(Call::delete(object.path()).dry(cx.step.dry_run)).await);
+    if tried.taken() && !cx.step.dry_run && object.resource.kind != "Namespace" {
+        cx.world.barrier.add(object.gone());
     }
+    Ok(tried)
+}
 
-    /// A manifest's object, and where it goes.
-    async fn sent(&self, step: &Step, file: &str) -> Result<(Value, Object), String> {
-        let sent = self.manifest(file)?;
-        self.anchor(&sent).await;
-        let resource = resource_of(&self.lab.discovery, &self.lab.own, &sent).await?;
-        let namespace = sent["metadata"]["namespace"].as_str().map_or_else(|| self.namespace_of(step), str::to_owned);
-        let name = sent["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        Ok((sent, Object { resource, namespace, name }))
-    }
+/// A manifest's object, and where it goes.
+async fn sent(cx: &StepContext<'_, '_>, file: &str) -> Result<(Value, Object), Error> {
+    let sent = cx.manifest(file)?;
+    cx.world.anchor(&sent).await;
+    let resource = resource_of(&cx.world.lab.discovery, &cx.world.lab.own, &sent).await?;
+    let namespace = sent["metadata"]["namespace"].as_str().map_or_else(|| cx.namespace(), str::to_owned);
+    let name = sent["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    Ok((sent, Object { resource, namespace, name }))
 }
 
 /// Adds what the server made of what was sent; a review's answer is its status.

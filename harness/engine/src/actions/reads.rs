@@ -1,9 +1,10 @@
 //! Steps that read: an object, a collection, a path.
 
-use model::{Asked, Body, Reply, Step, Target};
+use model::{Asked, Body, Reply, Target};
 use serde_json::Value;
 
-use super::Tried;
+use super::{StepContext, Tried};
+use crate::Error;
 use crate::masked;
 use crate::request::{Call, encode};
 use crate::world::World;
@@ -11,70 +12,69 @@ use crate::world::World;
 /// What the cluster itself puts into every namespace, sooner or later.
 const EVERYWHERE: [&str; 1] = ["kube-root-ca.crt"];
 
+pub(super) async fn get(cx: &mut StepContext<'_, '_>, target: &Target) -> Result<Tried, Error> {
+    let object = cx.object(target).await?;
+    let path = match &target.subresource {
+        Some(subresource) => format!("{}/{}", object.path(), encode(subresource)),
+        None => object.path(),
+    };
+    let tried = cx.send(Call::get(path)).await?;
+    Ok(match body(&tried) {
+        Some(Body::Json(secret)) if secret["kind"] == "Secret" => {
+            let data = masked::keys(secret);
+            tried.fact("data", data)
+        }
+        Some(Body::Text(text)) => {
+            let output = masked::text(text);
+            tried.fact("output", output)
+        }
+        _ => tried,
+    })
+}
+
+pub(super) async fn list(
+    cx: &mut StepContext<'_, '_>,
+    resource: &str,
+    everywhere: bool,
+    fields: Option<&str>,
+    watch: bool,
+) -> Result<Tried, Error> {
+    let resource = cx.world.lab.discovery.called(&cx.world.lab.own, resource).await?;
+    let namespace = cx.namespace();
+    let mut call = Call::get(resource.collection(Some(namespace.as_str()).filter(|_| !everywhere)));
+    if let Some(fields) = fields {
+        call = call.query("fieldSelector", &cx.fill(fields));
+    }
+    if watch {
+        call = call.query("watch", "true").query("timeoutSeconds", "1");
+    }
+    let tried = cx.send(call).await?;
+    let Some(body) = body(&tried).filter(|_| tried.taken()) else { return Ok(tried) };
+    let items: Vec<Value> = items(body).into_iter().filter(|item| cx.world.is_of_this_world(item)).collect();
+    let mut names: Vec<String> = items.iter().map(name).collect();
+    names.sort();
+    names.dedup();
+    let secrets = resource.kind == "Secret" && resource.group.is_empty();
+    let mut data: Vec<String> =
+        items.iter().filter(|_| secrets).map(|item| format!("{}: {}", name(item), masked::keys(item))).collect();
+    data.sort();
+    data.dedup();
+    let tried = tried.fact("names", names.join(", "));
+    Ok(if data.is_empty() { tried } else { tried.fact("data", data.join("; ")) })
+}
+
+pub(super) async fn path(cx: &mut StepContext<'_, '_>, path: &str) -> Result<Tried, Error> {
+    let path = cx.fill(path);
+    let asked = if path.contains("/proxy/") { Asked::Kubelet } else { Asked::Api };
+    cx.send(Call { asked, ..Call::get(path) }).await
+}
+
 impl World<'_> {
-    pub(super) async fn get(&mut self, step: &Step, target: &Target) -> Result<Tried, String> {
-        let object = self.object(step, target).await?;
-        let path = match &target.subresource {
-            Some(subresource) => format!("{}/{}", object.path(), encode(subresource)),
-            None => object.path(),
-        };
-        let tried = self.ask(step, Call::get(path)).await?;
-        Ok(match body(&tried) {
-            Some(Body::Json(secret)) if secret["kind"] == "Secret" => {
-                let data = masked::keys(secret);
-                tried.fact("data", data)
-            }
-            Some(Body::Text(text)) => {
-                let output = masked::text(text);
-                tried.fact("output", output)
-            }
-            _ => tried,
-        })
-    }
-
-    pub(super) async fn list(
-        &mut self,
-        step: &Step,
-        resource: &str,
-        everywhere: bool,
-        fields: Option<&str>,
-        watch: bool,
-    ) -> Result<Tried, String> {
-        let resource = self.lab.discovery.called(&self.lab.own, resource).await?;
-        let namespace = self.namespace_of(step);
-        let mut call = Call::get(resource.collection(Some(namespace.as_str()).filter(|_| !everywhere)));
-        if let Some(fields) = fields {
-            call = call.query("fieldSelector", &self.fill(fields));
-        }
-        if watch {
-            call = call.query("watch", "true").query("timeoutSeconds", "1");
-        }
-        let tried = self.ask(step, call).await?;
-        let Some(body) = body(&tried).filter(|_| tried.taken()) else { return Ok(tried) };
-        let items: Vec<Value> = items(body).into_iter().filter(|item| self.is_of_this_world(item)).collect();
-        let mut names: Vec<String> = items.iter().map(name).collect();
-        names.sort();
-        names.dedup();
-        let secrets = resource.kind == "Secret" && resource.group.is_empty();
-        let mut data: Vec<String> =
-            items.iter().filter(|_| secrets).map(|item| format!("{}: {}", name(item), masked::keys(item))).collect();
-        data.sort();
-        data.dedup();
-        let tried = tried.fact("names", names.join(", "));
-        Ok(if data.is_empty() { tried } else { tried.fact("data", data.join("; ")) })
-    }
-
-    pub(super) async fn path(&mut self, step: &Step, path: &str) -> Result<Tried, String> {
-        let path = self.fill(path);
-        let asked = if path.contains("/proxy/") { Asked::Kubelet } else { Asked::Api };
-        self.ask(step, Call { asked, ..Call::get(path) }).await
-    }
-
     /// Other worlds share the cluster; what a list says of them is not of this one's making.
     fn is_of_this_world(&self, item: &Value) -> bool {
         let name = name(item);
         let ours = match item["metadata"]["namespace"].as_str() {
-            Some(namespace) => self.namespaces.iter().any(|own| own == namespace),
+            Some(namespace) => self.namespaces.has(namespace),
             None => name.contains(self.namespace()),
         };
         ours && !EVERYWHERE.contains(&name.as_str())

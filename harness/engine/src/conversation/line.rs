@@ -1,5 +1,6 @@
 //! The lines of a conversation; `probe` has the other end.
 
+use crate::Error;
 use serde_json::{Value, json};
 
 /// What a probe says to a question.
@@ -22,12 +23,13 @@ pub(super) fn question(id: u64, words: &[String]) -> String {
 ///
 /// # Errors
 /// When it is nothing that a probe says.
-pub(super) fn said(line: &str) -> Result<(u64, Said), String> {
-    let unknown = || format!("the probe said `{}`", line.trim_end().chars().take(200).collect::<String>());
+pub(super) fn said(line: &str) -> Result<(u64, Said), Error> {
+    let start = line.trim_end().chars().take(200).collect::<String>();
+    let unknown = || Error::unexpected(format!("the probe said `{start}`"));
     let value: Value = serde_json::from_str(line).map_err(|_| unknown())?;
     let id = value["id"].as_u64().ok_or_else(unknown)?;
     let text = |key: &str| value[key].as_str().map(str::to_owned);
-    let bytes = |text: String| -> Result<Vec<u8>, String> {
+    let bytes = |text: String| -> Result<Vec<u8>, Error> {
         text.chars().map(|one| u8::try_from(one).map_err(|_| unknown())).collect()
     };
     Ok((
@@ -50,9 +52,9 @@ mod tests {
     #[test]
     fn what_a_probe_says_is_read_and_nothing_else() {
         assert_eq!(question(3, &["cat".into(), "a\nb".into()]), "{\"id\":3,\"words\":[\"cat\",\"a\\nb\"]}\n");
-        assert_eq!(said(r#"{"id":1,"output":"a\u0000\u00ff"}"#), Ok((1, Said::Output(vec![b'a', 0, 0xff]))));
-        assert_eq!(said(r#"{"id":2,"seen":"x"}"#), Ok((2, Said::Seen("x".into()))));
-        assert_eq!(said(r#"{"id":3,"fault":"no"}"#), Ok((3, Said::Fault("no".into()))));
+        assert_eq!(said(r#"{"id":1,"output":"a\u0000\u00ff"}"#).unwrap(), (1, Said::Output(vec![b'a', 0, 0xff])));
+        assert_eq!(said(r#"{"id":2,"seen":"x"}"#).unwrap(), (2, Said::Seen("x".into())));
+        assert_eq!(said(r#"{"id":3,"fault":"no"}"#).unwrap(), (3, Said::Fault("no".into())));
         for line in [
             "",
             "probe: no",

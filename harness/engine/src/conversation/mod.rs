@@ -20,8 +20,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use crate::Error;
 use crate::actions::exec;
-use crate::request::{DEADLINE, encode, said};
+use crate::request::{DEADLINE, encode};
 use crate::world::World;
 use talk::{Conversation, Unanswered};
 use wire::Wire;
@@ -73,7 +74,7 @@ impl Teller {
 
 impl World<'_> {
     /// The pod of this name, as it is now.
-    pub(crate) async fn teller(&self, namespace: &str, name: &str) -> Result<Teller, String> {
+    pub(crate) async fn teller(&self, namespace: &str, name: &str) -> Result<Teller, Error> {
         let path = format!("/api/v1/namespaces/{}/pods/{}", encode(namespace), encode(name));
         Ok(Teller::of(&self.lab.own.fetch(path).await?))
     }
@@ -86,22 +87,22 @@ impl World<'_> {
         words: &[&str],
         within: Duration,
         seen: impl FnMut(String),
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Vec<u8>, Error> {
         let within = within + DEADLINE;
-        let late = || format!("the probe did not answer within {} s", within.as_secs());
+        let late = || Error::TimedOut { what: "the probe to answer".into(), seen: None, within };
         tokio::time::timeout(within, self.asked_twice(pod, words, seen)).await.map_err(|_| late()).flatten()
     }
 
-    async fn asked_twice(&self, pod: &Teller, words: &[&str], mut seen: impl FnMut(String)) -> Result<Vec<u8>, String> {
+    async fn asked_twice(&self, pod: &Teller, words: &[&str], mut seen: impl FnMut(String)) -> Result<Vec<u8>, Error> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let mut is_last = false;
         loop {
             let (conversation, is_new) = self.conversation(pod).await?;
             match conversation.ask(words.clone(), &mut seen).await {
                 Ok(output) => return Ok(output),
-                Err(Unanswered::Fault(why)) => return Err(why),
+                Err(Unanswered::Fault(why)) => return Err(Error::unexpected(why)),
                 Err(Unanswered::Lost(why)) if is_new || is_last => {
-                    return Err(format!("the conversation with the probe was lost: {why}"));
+                    return Err(why.during("the conversation with the probe was lost"));
                 }
                 Err(Unanswered::Lost(_)) => is_last = true,
             }
@@ -109,7 +110,7 @@ impl World<'_> {
     }
 
     /// The pod's conversation, and whether it was begun for this.
-    async fn conversation(&self, pod: &Teller) -> Result<(Conversation, bool), String> {
+    async fn conversation(&self, pod: &Teller) -> Result<(Conversation, bool), Error> {
         let place = self.conversations.place(&pod.key());
         let mut held = place.lock().await;
         if let Some(conversation) = held.as_ref().filter(|conversation| conversation.is_open()) {
@@ -124,21 +125,21 @@ impl World<'_> {
     }
 
     /// Over the container's own socket, where there is a way to it.
-    fn way_in(&self, pod: &Teller) -> Result<Option<Conversation>, String> {
+    fn way_in(&self, pod: &Teller) -> Result<Option<Conversation>, Error> {
         let (Some(toolbox), Some(container)) = (self.lab.cluster.toolbox(), &pod.container) else { return Ok(None) };
-        let Some(stream) = toolbox.probe(&pod.uid, container).map_err(|why| cluster::chain(&why))? else {
+        let Some(stream) = toolbox.probe(&pod.uid, container)? else {
             return Ok(None);
         };
-        let wire = Wire::<TokioIo<Upgraded>>::socket(stream).map_err(|why| why.to_string())?;
+        let wire = Wire::<TokioIo<Upgraded>>::socket(stream).map_err(|why| Error::io("cannot ask the probe", why))?;
         Ok(Some(Conversation::begin(wire)))
     }
 
     /// Over a command that is started for it.
-    async fn command_in(&self, pod: &Teller) -> Result<Conversation, String> {
+    async fn command_in(&self, pod: &Teller) -> Result<Conversation, Error> {
         let call = exec::call(&pod.namespace, &pod.name, &["/probe", "converse"]).query("stdin", "true");
         match exec::open(&self.lab.own, &call).await? {
             Ok(socket) => Ok(Conversation::begin(Wire::command(socket))),
-            Err(reply) => Err(said(&reply)),
+            Err(reply) => Err(Error::reply(&reply)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One conversation: who asks gets the answer to their own question, whenever it comes.
 
+use crate::Error;
 use std::collections::HashMap;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -11,7 +12,7 @@ use super::wire::Wire;
 /// A question, and who waits for what is said to it.
 struct Asked {
     words: Vec<String>,
-    hears: UnboundedSender<Result<Said, String>>,
+    hears: UnboundedSender<Result<Said, Error>>,
 }
 
 /// A conversation that is open. It ends with the last of these, and so does what it goes over.
@@ -19,10 +20,10 @@ struct Asked {
 pub(crate) struct Conversation(UnboundedSender<Asked>);
 
 /// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Unanswered {
     /// The conversation came to its end before. Nothing is known of the question.
-    Lost(String),
+    Lost(Error),
     /// The probe says why.
     Fault(String),
 }
@@ -45,7 +46,7 @@ impl Conversation {
 
     /// Asks, and waits for what comes of it. `seen` is told what is seen meanwhile.
     pub(super) async fn ask(&self, words: Vec<String>, mut seen: impl FnMut(String)) -> Result<Vec<u8>, Unanswered> {
-        let ended = || Unanswered::Lost("the conversation had ended".into());
+        let ended = || Unanswered::Lost(Error::no_reply("the conversation had ended"));
         let (hears, mut heard) = unbounded_channel();
         self.0.send(Asked { words, hears }).map_err(|_| ended())?;
         loop {
@@ -89,14 +90,10 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(mut wire: Wire<S>, mut asked: U
 }
 
 /// Passes on what was said. What nobody waits for any more is nobody's; what nobody asked ends the conversation.
-fn hear(
-    line: &str,
-    last: u64,
-    waiting: &mut HashMap<u64, UnboundedSender<Result<Said, String>>>,
-) -> Result<(), String> {
+fn hear(line: &str, last: u64, waiting: &mut HashMap<u64, UnboundedSender<Result<Said, Error>>>) -> Result<(), Error> {
     let (id, said) = said(line)?;
     if id == 0 || id > last {
-        return Err(format!("the probe said what was not asked: {said:?}"));
+        return Err(Error::unexpected(format!("the probe said what was not asked: {said:?}")));
     }
     let is_over = !matches!(said, Said::Seen(_));
     if let Some(hears) = waiting.get(&id) {
@@ -153,11 +150,11 @@ mod tests {
             (ask(&conversation, "slow"), ask(&conversation, "quick"), ask(&conversation, "wrong"));
         let ids = questions(&mut probe, 3).await;
         say(&probe, &json!({"id": ids["quick"], "output": "q"}));
-        assert_eq!(quick.await.unwrap(), Ok(b"q".to_vec()));
+        assert_eq!(quick.await.unwrap().unwrap(), b"q");
         say(&probe, &json!({"id": ids["wrong"], "fault": "no such word"}));
-        assert_eq!(wrong.await.unwrap(), Err(Unanswered::Fault("no such word".into())));
+        assert!(matches!(wrong.await.unwrap(), Err(Unanswered::Fault(why)) if why == "no such word"));
         say(&probe, &json!({"id": ids["slow"], "output": "s"}));
-        assert_eq!(slow.await.unwrap(), Ok(b"s".to_vec()));
+        assert_eq!(slow.await.unwrap().unwrap(), b"s");
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -171,13 +168,14 @@ mod tests {
         for line in [json!({"id": id, "seen": "a"}), json!({"id": id, "seen": "b"}), json!({"id": id, "output": "c"})] {
             say(&probe, &line);
         }
-        assert_eq!(asked.await.unwrap(), (Ok(b"c".to_vec()), vec!["a".into(), "b".into()]));
+        let (output, seen) = asked.await.unwrap();
+        assert_eq!((output.unwrap(), seen), (b"c".to_vec(), vec!["a".into(), "b".into()]));
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_lost_conversation_is_no_answer() {
         let lost = |asked: Result<Vec<u8>, Unanswered>, wanted: &str| match asked {
-            Err(Unanswered::Lost(why)) => assert!(why.contains(wanted), "{why}"),
+            Err(Unanswered::Lost(why)) => assert!(why.to_string().contains(wanted), "{why}"),
             other => panic!("{other:?}"),
         };
         let (conversation, mut probe) = begin();
@@ -206,7 +204,7 @@ mod tests {
         gone.abort();
         say(&probe, &json!({"id": ids["gone"], "output": "late"}));
         say(&probe, &json!({"id": ids["stays"], "output": "s"}));
-        assert_eq!(stays.await.unwrap(), Ok(b"s".to_vec()));
+        assert_eq!(stays.await.unwrap().unwrap(), b"s");
         drop(conversation);
         let left = tokio::task::block_in_place(|| probe.read_line(&mut String::new()).unwrap());
         assert_eq!(left, 0);

@@ -1,8 +1,8 @@
 //! What a conversation goes over: a socket into the container, or the streams of a command.
 
+use crate::Error;
 use std::io;
 
-use cluster::chain;
 use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Lines, ReadHalf, WriteHalf};
 use tokio::net::UnixStream;
@@ -40,12 +40,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Self::Command { socket: Box::new(socket), heard: Vec::new(), complaint: String::new() }
     }
 
-    pub(super) async fn send(&mut self, line: &str) -> Result<(), String> {
+    pub(super) async fn send(&mut self, line: &str) -> Result<(), Error> {
         match self {
-            Self::Socket(_, writer) => writer.write_all(line.as_bytes()).await.map_err(|why| why.to_string()),
+            Self::Socket(_, writer) => {
+                writer.write_all(line.as_bytes()).await.map_err(|why| Error::io("cannot ask the probe", why))
+            }
             Self::Command { socket, .. } => {
                 let message: Vec<u8> = std::iter::once(0).chain(line.bytes()).collect();
-                socket.send(Message::Binary(Bytes::from(message))).await.map_err(|why| chain(&why))
+                socket.send(Message::Binary(Bytes::from(message))).await.map_err(Error::lost)
             }
         }
     }
@@ -54,12 +56,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     ///
     /// # Errors
     /// When there is none any more, and why.
-    pub(super) async fn line(&mut self) -> Result<String, String> {
+    pub(super) async fn line(&mut self) -> Result<String, Error> {
         match self {
             Self::Socket(lines, _) => match lines.next_line().await {
                 Ok(Some(line)) => Ok(line),
-                Ok(None) => Err("the probe is gone".into()),
-                Err(why) => Err(why.to_string()),
+                Ok(None) => Err(Error::no_reply("the probe is gone")),
+                Err(why) => Err(Error::io("cannot hear the probe", why)),
             },
             Self::Command { socket, heard, complaint } => loop {
                 if let Some(end) = heard.iter().position(|byte| *byte == b'\n') {
@@ -67,15 +69,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                     return Ok(String::from_utf8_lossy(&std::mem::replace(heard, rest)).into_owned());
                 }
                 if heard.len() > LONGEST {
-                    return Err("the probe says too much".into());
+                    return Err(Error::unexpected("the probe says too much"));
                 }
                 match socket.next().await {
                     Some(Ok(Message::Binary(bytes))) => hear(&bytes, heard, complaint),
                     None | Some(Ok(Message::Close(_))) => {
-                        return Err(format!("the command ended: {}", complaint.trim()));
+                        return Err(Error::no_reply(format!("the command ended: {}", complaint.trim())));
                     }
                     Some(Ok(_)) => {}
-                    Some(Err(why)) => return Err(chain(&why)),
+                    Some(Err(why)) => return Err(Error::lost(why)),
                 }
             },
         }
@@ -110,6 +112,6 @@ mod tests {
         assert_eq!(wire.line().await.unwrap(), "one\n");
         assert_eq!(wire.line().await.unwrap(), "two\n");
         server.close(None).await.unwrap();
-        assert_eq!(wire.line().await, Err("the command ended: oh".into()));
+        assert_eq!(wire.line().await.unwrap_err().to_string(), "the command ended: oh");
     }
 }

@@ -13,48 +13,50 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::HOLD;
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::random;
 use crate::request::{Call, OWN_AGENT};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
-impl World<'_> {
-    pub(super) async fn seen_audit(&self, wanted: &AuditMatch) -> Result<Tried, String> {
-        let path = match &self.lab.cluster.facts().audit {
-            AuditAccess::File(path) => path,
-            AuditAccess::None => {
-                return Ok(Tried::answer(Answer::Unseen).fact("audit", "no audit log is configured"));
+pub(super) async fn seen_audit(cx: &StepContext<'_, '_>, wanted: &AuditMatch) -> Result<Tried, Error> {
+    let path = match &cx.world.lab.cluster.facts().audit {
+        AuditAccess::File(path) => path,
+        AuditAccess::None => {
+            return Ok(Tried::answer(Answer::Unseen).fact("audit", "no audit log is configured"));
+        }
+        AuditAccess::Unavailable => return Err(Error::unsupported("this cluster's audit log is not within reach")),
+    };
+    let wanted = cx.world.filled(wanted);
+    let sentinel = format!("/gauntlet/sentinel-{}", random::name(12));
+    cx.world.lab.own.send(Call::get(sentinel.as_str())).await;
+    let mut recording: Option<Instant> = None;
+    cx.world
+        .waiter
+        .until(SENTINEL, async || {
+            let text = match since(path, cx.world.beginning.audit).await {
+                Ok(text) => text,
+                Err(fault) => return Look::from(fault),
+            };
+            if let Some(event) = find(&text, cx.world.namespace(), &wanted) {
+                return Look::Found(told(&event, &wanted));
             }
-            AuditAccess::Unavailable => return Err("this cluster's audit log is not within reach".into()),
-        };
-        let wanted = self.filled(wanted);
-        let sentinel = format!("/gauntlet/sentinel-{}", random::name(12));
-        self.lab.own.send(Call::get(sentinel.as_str())).await;
-        let mut recording: Option<Instant> = None;
-        self.waiter
-            .until(SENTINEL, async || {
-                let text = match since(path, self.beginning.audit).await {
-                    Ok(text) => text,
-                    Err(fault) => return Look::Not(fault),
-                };
-                if let Some(event) = find(&text, self.namespace(), &wanted) {
-                    return Look::Found(told(&event, &wanted));
-                }
-                if recording.is_none() && has(&text, &sentinel) {
-                    recording = Some(Instant::now());
-                }
-                match recording {
-                    Some(since) if since.elapsed() >= HOLD => Look::Found(Tried::answer(Answer::Unseen)),
-                    Some(_) => Look::Not("the sentinel is there".into()),
-                    None => Look::Not("the sentinel is not there".into()),
-                }
-            })
-            .await
-    }
+            if recording.is_none() && has(&text, &sentinel) {
+                recording = Some(Instant::now());
+            }
+            match recording {
+                Some(since) if since.elapsed() >= HOLD => Look::Found(Tried::answer(Answer::Unseen)),
+                Some(_) => Look::Not("the sentinel is there".into()),
+                None => Look::Not("the sentinel is not there".into()),
+            }
+        })
+        .await
+}
 
+impl World<'_> {
     /// Waits until what was asked so far is in the log, where there is one.
-    pub(super) async fn audit_has_come(&self) -> Result<(), String> {
+    pub(super) async fn audit_has_come(&self) -> Result<(), Error> {
         let AuditAccess::File(path) = &self.lab.cluster.facts().audit else { return Ok(()) };
         let sentinel = format!("/gauntlet/sentinel-{}", random::name(12));
         self.lab.own.send(Call::get(sentinel.as_str())).await;
@@ -62,7 +64,7 @@ impl World<'_> {
             .until(SENTINEL, async || match since(path, self.beginning.audit).await {
                 Ok(text) if has(&text, &sentinel) => Look::Found(()),
                 Ok(_) => Look::Not("the sentinel is not there".into()),
-                Err(fault) => Look::Not(fault),
+                Err(fault) => Look::from(fault),
             })
             .await
     }
@@ -96,7 +98,7 @@ fn has(log: &str, sentinel: &str) -> bool {
 }
 
 /// The log from an offset on; from its start where it has been rotated since.
-async fn since(path: &Path, offset: u64) -> Result<String, String> {
+async fn since(path: &Path, offset: u64) -> Result<String, Error> {
     let read = async {
         let mut file = tokio::fs::File::open(path).await?;
         let length = file.metadata().await?.len();
@@ -107,7 +109,7 @@ async fn since(path: &Path, offset: u64) -> Result<String, String> {
         file.read_to_end(&mut bytes).await?;
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).into_owned())
     };
-    read.await.map_err(|fault| format!("the audit log cannot be read: {fault}"))
+    read.await.map_err(|fault| Error::io("the audit log cannot be read", fault))
 }
 
 /// The first event of this world that matches.

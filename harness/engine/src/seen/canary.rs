@@ -5,12 +5,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cluster::AuditAccess;
-use model::{Answer, CanaryMatch, Leak, Reply, Step};
+use model::{Answer, CanaryMatch, Leak, Reply};
+
+use serde_json::Value;
 
 use super::HOLD;
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::keeping::key;
+use crate::actions::{StepContext, Tried};
 use crate::discovery::fetch;
-use crate::request::{Call, encode, said};
+use crate::request::{Call, encode};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
@@ -20,32 +24,63 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The folder with etcd's files.
 const ETCD: &str = "/run/gauntlet/etcd";
 
-impl World<'_> {
-    pub(super) async fn seen_canary(&mut self, step: &Step, wanted: &CanaryMatch) -> Result<Tried, String> {
-        let canary = self.planted.canary(&wanted.of);
-        self.recording(&wanted.place).await?;
-        let hold = if comes_late(&wanted.place) { HOLD } else { Duration::ZERO };
-        let mut read_since: Option<Instant> = None;
-        let wait = Wait { what: "the place to be read", within: PATIENCE, every: Duration::from_millis(50) };
-        self.waiter
-            .until(wait, async || {
-                let pieces = match self.leak(step, &wanted.place).await {
-                    Ok(pieces) => pieces,
-                    Err(why) => return Look::Not(why),
-                };
-                if let Some(form) = pieces.iter().find_map(|bytes| model::find_canary(bytes, &canary)) {
-                    return Look::Found(Tried::answer(Answer::Seen).fact("as", form));
-                }
-                if read_since.get_or_insert_with(Instant::now).elapsed() >= hold {
-                    return Look::Found(Tried::answer(Answer::Unseen));
-                }
-                Look::Not("it is not there".into())
-            })
-            .await
-    }
+pub(super) async fn seen_canary(cx: &mut StepContext<'_, '_>, wanted: &CanaryMatch) -> Result<Tried, Error> {
+    let canary = cx.world.planted.canary(&wanted.of);
+    cx.world.recording(&wanted.place).await?;
+    let hold = if comes_late(&wanted.place) { HOLD } else { Duration::ZERO };
+    let mut read_since: Option<Instant> = None;
+    let wait = Wait { what: "the place to be read", within: PATIENCE, every: Duration::from_millis(50) };
+    cx.world
+        .waiter
+        .until(wait, async || {
+            let pieces = match leak(cx, &wanted.place).await {
+                Ok(pieces) => pieces,
+                Err(why) => return Look::from(why),
+            };
+            if let Some(form) = pieces.iter().find_map(|bytes| model::find_canary(bytes, &canary)) {
+                return Look::Found(Tried::answer(Answer::Seen).fact("as", form));
+            }
+            if read_since.get_or_insert_with(Instant::now).elapsed() >= hold {
+                return Look::Found(Tried::answer(Answer::Unseen));
+            }
+            Look::Not("it is not there".into())
+        })
+        .await
+}
 
+/// Everything that this place holds, in pieces.
+async fn leak(cx: &StepContext<'_, '_>, place: &Leak) -> Result<Vec<Vec<u8>>, Error> {
+    Ok(match place {
+        Leak::Store(target) => vec![cx.world.stored(&key(cx, target).await?).await?],
+        Leak::StoreFiles => cx.world.store_files().await?,
+        Leak::Snapshot(name) => vec![read(&cx.world.snapshot_file(name)?).await?],
+        Leak::Audit => vec![cx.world.audit_since_beginning().await?],
+        Leak::Events => vec![Value::from(cx.world.events().await?).to_string().into_bytes()],
+        Leak::Field { of, at } => {
+            let resource = cx.world.lab.discovery.called(&cx.world.lab.own, &of.kind).await?;
+            let object = fetch(&cx.world.lab.own, &resource, &cx.namespace(), &cx.fill(&of.name)).await?;
+            let field = object.pointer(&cx.fill(at)).map(ToString::to_string);
+            vec![field.unwrap_or_default().into_bytes()]
+        }
+        Leak::Reply(of) => vec![cx.world.memory.said(of)?],
+        Leak::ComponentLog(name) => vec![cx.world.component_log(name).await?],
+        Leak::PodLog(pod) => vec![pod_log(cx, pod).await?],
+        Leak::Image(name) => cx.world.memory.image(name)?.blobs.clone(),
+    })
+}
+
+async fn pod_log(cx: &StepContext<'_, '_>, pod: &str) -> Result<Vec<u8>, Error> {
+    let path = format!("/api/v1/namespaces/{}/pods/{}/log", encode(&cx.namespace()), encode(&cx.fill(pod)));
+    match cx.world.lab.own.send(Call::get(path)).await.reply {
+        Reply::Http { code: 200, body: model::Body::Text(text), .. } => Ok(text.into_bytes()),
+        Reply::Http { code: 200, body: model::Body::Json(value), .. } => Ok(value.to_string().into_bytes()),
+        reply => Err(Error::reply(&reply)),
+    }
+}
+
+impl World<'_> {
     /// Records that lag are shown to have come so far.
-    async fn recording(&self, place: &Leak) -> Result<(), String> {
+    async fn recording(&self, place: &Leak) -> Result<(), Error> {
         match place {
             Leak::Audit => self.audit_has_come().await,
             Leak::Events => self.events_have_come().await,
@@ -53,44 +88,8 @@ impl World<'_> {
         }
     }
 
-    /// Everything that this place holds, in pieces.
-    async fn leak(&self, step: &Step, place: &Leak) -> Result<Vec<Vec<u8>>, String> {
-        Ok(match place {
-            Leak::Store(target) => vec![self.stored(&self.key(step, target).await?).await?],
-            Leak::StoreFiles => self.store_files().await?,
-            Leak::Snapshot(name) => vec![read(&self.snapshot_file(name)?).await?],
-            Leak::Audit => vec![self.audit_since_beginning().await?],
-            Leak::Events => vec![serde_json::to_vec(&self.events().await?).map_err(|fault| fault.to_string())?],
-            Leak::Field { of, at } => {
-                let resource = self.lab.discovery.called(&self.lab.own, &of.kind).await?;
-                let object = fetch(&self.lab.own, &resource, &self.namespace_of(step), &self.fill(&of.name)).await?;
-                let field = object.pointer(&self.fill(at)).map(ToString::to_string);
-                vec![field.unwrap_or_default().into_bytes()]
-            }
-            Leak::Reply(of) => vec![self.said(of)?],
-            Leak::ComponentLog(name) => vec![self.component_log(name).await?],
-            Leak::PodLog(pod) => vec![self.pod_log(step, pod).await?],
-            Leak::Image(name) => {
-                let image = self.images.get(name).ok_or_else(|| format!("the image `{name}` was not built"))?;
-                image.blobs.clone()
-            }
-        })
-    }
-
-    /// What a step was answered, or what its command said.
-    pub(super) fn said(&self, step: &str) -> Result<Vec<u8>, String> {
-        if let Some(output) = self.outputs.get(step) {
-            return Ok(output.clone());
-        }
-        match self.replies.get(step) {
-            Some(Reply::Http { body: model::Body::Json(body), .. }) => Ok(body.to_string().into_bytes()),
-            Some(Reply::Http { body: model::Body::Text(text), .. }) => Ok(text.clone().into_bytes()),
-            _ => Err(format!("step `{step}` has no reply to look at")),
-        }
-    }
-
     /// Copies of etcd's files: the box's own are out of reach from here.
-    async fn store_files(&self) -> Result<Vec<Vec<u8>>, String> {
+    async fn store_files(&self) -> Result<Vec<Vec<u8>>, Error> {
         let copy = self.folder()?.join("etcd-files");
         let inside = self.toolbox()?.inside(&copy);
         let args = ["--recursive", "--sparse=always", "--no-target-directory", ETCD, &inside.to_string_lossy()];
@@ -98,7 +97,9 @@ impl World<'_> {
         let mut pieces = Vec::new();
         let mut folders = vec![copy.clone()];
         while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(&folder).map_err(|fault| fault.to_string())?.flatten() {
+            for entry in
+                std::fs::read_dir(&folder).map_err(|fault| Error::io("cannot read etcd's files", fault))?.flatten()
+            {
                 let path = entry.path();
                 if path.is_dir() {
                     folders.push(path);
@@ -108,36 +109,32 @@ impl World<'_> {
             }
         }
         let _ = std::fs::remove_dir_all(&copy);
-        if pieces.is_empty() { Err("etcd has no files".into()) } else { Ok(pieces) }
+        if pieces.is_empty() { Err(Error::unexpected("etcd has no files")) } else { Ok(pieces) }
     }
 
-    async fn audit_since_beginning(&self) -> Result<Vec<u8>, String> {
+    async fn audit_since_beginning(&self) -> Result<Vec<u8>, Error> {
         match &self.lab.cluster.facts().audit {
             AuditAccess::File(path) => since(path, self.beginning.audit).await,
             AuditAccess::None => Ok(Vec::new()),
-            AuditAccess::Unavailable => Err("this cluster's audit log is not within reach".into()),
+            AuditAccess::Unavailable => Err(Error::unsupported("this cluster's audit log is not within reach")),
         }
     }
 
-    async fn component_log(&self, name: &str) -> Result<Vec<u8>, String> {
-        let folder = self.lab.cluster.facts().logs.as_ref().ok_or("this cluster's logs are not within reach")?;
+    async fn component_log(&self, name: &str) -> Result<Vec<u8>, Error> {
+        let folder = self
+            .lab
+            .cluster
+            .facts()
+            .logs
+            .as_ref()
+            .ok_or_else(|| Error::unsupported("this cluster's logs are not within reach"))?;
         let path = folder.join(format!("{name}.log"));
         let bytes = read(&path).await?;
         if bytes.is_empty() {
-            return Err(format!("`{name}` has logged nothing"));
+            return Err(Error::unexpected(format!("`{name}` has logged nothing")));
         }
         let begin = self.beginning.logs.get(name).copied().unwrap_or_default();
         Ok(bytes.get(begin..).unwrap_or_default().to_vec())
-    }
-
-    async fn pod_log(&self, step: &Step, pod: &str) -> Result<Vec<u8>, String> {
-        let path =
-            format!("/api/v1/namespaces/{}/pods/{}/log", encode(&self.namespace_of(step)), encode(&self.fill(pod)));
-        match self.lab.own.send(Call::get(path)).await.reply {
-            Reply::Http { code: 200, body: model::Body::Text(text), .. } => Ok(text.into_bytes()),
-            Reply::Http { code: 200, body: model::Body::Json(value), .. } => Ok(value.to_string().into_bytes()),
-            reply => Err(said(&reply)),
-        }
     }
 }
 
@@ -153,11 +150,11 @@ fn without_tail(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-async fn read(path: &Path) -> Result<Vec<u8>, String> {
-    tokio::fs::read(path).await.map_err(|fault| format!("cannot read `{}`: {fault}", path.display()))
+async fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    tokio::fs::read(path).await.map_err(|fault| Error::io(format!("cannot read `{}`", path.display()), fault))
 }
 
-async fn since(path: &Path, offset: u64) -> Result<Vec<u8>, String> {
+async fn since(path: &Path, offset: u64) -> Result<Vec<u8>, Error> {
     let bytes = read(path).await?;
     let begin = usize::try_from(offset).unwrap_or(usize::MAX);
     Ok(bytes.get(begin..).map_or_else(|| bytes.clone(), <[u8]>::to_vec))

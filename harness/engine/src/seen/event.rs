@@ -5,49 +5,51 @@ use std::time::{Duration, Instant};
 use model::{Answer, EventMatch};
 use serde_json::{Value, json};
 
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::random;
-use crate::request::{Call, encode, said, taken};
+use crate::request::{Call, encode, taken};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
 /// How long controllers get to say something, before it is said that they did not.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-impl World<'_> {
-    pub(super) async fn seen_event(&self, wanted: &EventMatch) -> Result<Tried, String> {
-        let (reason, part) = (self.fill(&wanted.reason), wanted.contains.as_ref().map(|text| self.fill(text)));
-        let marker = self.mark().await?;
-        let start = Instant::now();
-        let wait = Wait { what: "events to be recorded", within: PATIENCE * 2, every: Duration::from_millis(100) };
-        self.waiter
-            .until(wait, async || {
-                let events = match self.events().await {
-                    Ok(events) => events,
-                    Err(said) => return Look::Not(said),
-                };
-                if let Some(event) = events.iter().find(|event| is(event, &reason, part.as_deref())) {
-                    let message = event["message"].as_str().unwrap_or_default();
-                    return Look::Found(Tried::answer(Answer::Seen).fact("event", message));
-                }
-                let recording = events.iter().any(|event| event["metadata"]["name"] == marker.as_str());
-                match (recording, start.elapsed() >= PATIENCE) {
-                    (true, true) => Look::Found(Tried::answer(Answer::Unseen)),
-                    (true, false) => Look::Not(format!("{} other events", events.len())),
-                    (false, _) => Look::Not("not even our own event".into()),
-                }
-            })
-            .await
-    }
+pub(super) async fn seen_event(cx: &StepContext<'_, '_>, wanted: &EventMatch) -> Result<Tried, Error> {
+    let (reason, part) = (cx.fill(&wanted.reason), wanted.contains.as_ref().map(|text| cx.fill(text)));
+    let marker = cx.world.mark().await?;
+    let start = Instant::now();
+    let wait = Wait { what: "events to be recorded", within: PATIENCE * 2, every: Duration::from_millis(100) };
+    cx.world
+        .waiter
+        .until(wait, async || {
+            let events = match cx.world.events().await {
+                Ok(events) => events,
+                Err(said) => return Look::from(said),
+            };
+            if let Some(event) = events.iter().find(|event| is(event, &reason, part.as_deref())) {
+                let message = event["message"].as_str().unwrap_or_default();
+                return Look::Found(Tried::answer(Answer::Seen).fact("event", message));
+            }
+            let recording = events.iter().any(|event| event["metadata"]["name"] == marker.as_str());
+            match (recording, start.elapsed() >= PATIENCE) {
+                (true, true) => Look::Found(Tried::answer(Answer::Unseen)),
+                (true, false) => Look::Not(format!("{} other events", events.len())),
+                (false, _) => Look::Not("not even our own event".into()),
+            }
+        })
+        .await
+}
 
+impl World<'_> {
     /// Waits until events can be read back, and for as long as controllers get to say something.
-    pub(super) async fn events_have_come(&self) -> Result<(), String> {
+    pub(super) async fn events_have_come(&self) -> Result<(), Error> {
         let marker = self.mark().await?;
         let start = Instant::now();
         let wait = Wait { what: "events to be recorded", within: PATIENCE * 2, every: Duration::from_millis(100) };
         self.waiter
             .until(wait, async || match self.events().await {
-                Err(said) => Look::Not(said),
+                Err(said) => Look::from(said),
                 Ok(events) if events.iter().any(|event| event["metadata"]["name"] == marker.as_str()) => {
                     if start.elapsed() >= PATIENCE { Look::Found(()) } else { Look::Not("more may come".into()) }
                 }
@@ -57,9 +59,9 @@ impl World<'_> {
     }
 
     /// Every event of the world's namespaces.
-    pub(crate) async fn events(&self) -> Result<Vec<Value>, String> {
+    pub(crate) async fn events(&self) -> Result<Vec<Value>, Error> {
         let mut all = Vec::new();
-        for namespace in &self.namespaces {
+        for namespace in self.namespaces.all() {
             let list = self.lab.own.fetch(format!("/api/v1/namespaces/{}/events", encode(namespace))).await?;
             all.extend(list["items"].as_array().cloned().unwrap_or_default());
         }
@@ -67,7 +69,7 @@ impl World<'_> {
     }
 
     /// Writes an event of our own, to see that events can be read back.
-    async fn mark(&self) -> Result<String, String> {
+    async fn mark(&self) -> Result<String, Error> {
         let name = format!("gauntlet-canary-{}", random::name(6));
         let namespace = self.namespace();
         let event = json!({
@@ -77,7 +79,7 @@ impl World<'_> {
         });
         let call = Call::post(format!("/api/v1/namespaces/{}/events", encode(namespace)), event);
         let reply = self.lab.own.send(call).await.reply;
-        if taken(&reply) { Ok(name) } else { Err(format!("an event of our own was not taken: {}", said(&reply))) }
+        if taken(&reply) { Ok(name) } else { Err(Error::refused("an event of our own was not taken", &reply)) }
     }
 }
 

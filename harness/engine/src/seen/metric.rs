@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use model::{Answer, Body, MetricMatch, Reply};
 
 use super::HOLD;
-use crate::actions::Tried;
-use crate::request::{Call, Who, said};
+use crate::Error;
+use crate::actions::{StepContext, Tried};
+use crate::request::{Call, Who};
 use crate::wait::{Look, Wait};
-use crate::world::World;
 
 /// A scrape: its series, as `NAME{LABELS}` and value.
 #[derive(Debug, Default)]
@@ -25,32 +25,31 @@ struct Series {
 /// A counter that every request moves.
 const REQUESTS: &str = "apiserver_request_total";
 
-impl World<'_> {
-    pub(super) async fn seen_metric(&self, wanted: &MetricMatch) -> Result<Tried, String> {
-        let before = self.beginning.metrics.as_ref().ok_or("the metrics' beginning was not noted")?;
-        let labels: BTreeMap<String, String> =
-            wanted.labels.iter().map(|(key, value)| (self.fill(key), self.fill(value))).collect();
-        let start = Instant::now();
-        let wait =
-            Wait { what: "the metrics to move", within: Duration::from_secs(5), every: Duration::from_millis(100) };
-        self.waiter
-            .until(wait, async || {
-                let after = match Metrics::scrape(&self.lab.own).await {
-                    Ok(after) => after,
-                    Err(said) => return Look::Not(said),
-                };
-                if after.sum(&wanted.name, &labels) - before.sum(&wanted.name, &labels) >= 1.0 {
-                    return Look::Found(Tried::answer(Answer::Seen));
-                }
-                let none = BTreeMap::new();
-                let alive = after.sum(REQUESTS, &none) > before.sum(REQUESTS, &none);
-                if alive && start.elapsed() >= HOLD {
-                    return Look::Found(Tried::answer(Answer::Unseen));
-                }
-                Look::Not(if alive { "it has not grown".into() } else { format!("not even {REQUESTS} has grown") })
-            })
-            .await
-    }
+pub(super) async fn seen_metric(cx: &StepContext<'_, '_>, wanted: &MetricMatch) -> Result<Tried, Error> {
+    let before =
+        cx.world.beginning.metrics.as_ref().ok_or_else(|| Error::scenario("the metrics' beginning was not noted"))?;
+    let labels: BTreeMap<String, String> =
+        wanted.labels.iter().map(|(key, value)| (cx.fill(key), cx.fill(value))).collect();
+    let start = Instant::now();
+    let wait = Wait { what: "the metrics to move", within: Duration::from_secs(5), every: Duration::from_millis(100) };
+    cx.world
+        .waiter
+        .until(wait, async || {
+            let after = match Metrics::scrape(&cx.world.lab.own).await {
+                Ok(after) => after,
+                Err(said) => return Look::from(said),
+            };
+            if after.sum(&wanted.name, &labels) - before.sum(&wanted.name, &labels) >= 1.0 {
+                return Look::Found(Tried::answer(Answer::Seen));
+            }
+            let none = BTreeMap::new();
+            let alive = after.sum(REQUESTS, &none) > before.sum(REQUESTS, &none);
+            if alive && start.elapsed() >= HOLD {
+                return Look::Found(Tried::answer(Answer::Unseen));
+            }
+            Look::Not(if alive { "it has not grown".into() } else { format!("not even {REQUESTS} has grown") })
+        })
+        .await
 }
 
 impl Metrics {
@@ -58,10 +57,10 @@ impl Metrics {
     ///
     /// # Errors
     /// What the server said instead.
-    pub(crate) async fn scrape(who: &Who) -> Result<Self, String> {
+    pub(crate) async fn scrape(who: &Who) -> Result<Self, Error> {
         match who.send(Call::get("/metrics")).await.reply {
             Reply::Http { code: 200, body: Body::Text(text), .. } => Ok(Self::parse(&text)),
-            reply => Err(format!("the metrics cannot be read: {}", said(&reply))),
+            reply => Err(Error::refused("the metrics cannot be read", &reply)),
         }
     }
 

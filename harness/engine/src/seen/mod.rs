@@ -11,12 +11,19 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use cluster::AuditAccess;
-use model::{Answer, Asked, Record, Reply, Step, Verdict, WarningMatch};
+use model::{Answer, Asked, Record, Reply, Verdict, WarningMatch};
 
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::world::World;
 
+use audit::seen_audit;
+use canary::seen_canary;
+use event::seen_event;
+use field::seen_field;
 pub(crate) use metric::Metrics;
+use metric::seen_metric;
+use node::seen_node;
 
 /// How long a record must stay without the thing, after it was shown to be recording.
 pub(crate) const HOLD: Duration = Duration::from_millis(300);
@@ -30,6 +37,42 @@ pub(crate) struct Beginning {
     logs: HashMap<String, usize>,
     /// The API server's metrics, where a step asks for them.
     metrics: Option<Metrics>,
+}
+
+/// Looks for something in a record.
+pub(crate) async fn seen(cx: &mut StepContext<'_, '_>, record: &Record) -> Result<Tried, Error> {
+    match record {
+        Record::Audit(wanted) => seen_audit(cx, wanted).await,
+        Record::Event(wanted) => seen_event(cx, wanted).await,
+        Record::Metric(wanted) => seen_metric(cx, wanted).await,
+        Record::Warning(wanted) => seen_warning(cx, wanted),
+        Record::Field(wanted) => seen_field(cx, wanted).await,
+        Record::Output(wanted) => seen_output(cx, wanted),
+        Record::Node(wanted) => seen_node(cx, wanted).await,
+        Record::Canary(wanted) => seen_canary(cx, wanted).await,
+    }
+}
+
+fn seen_output(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Tried, Error> {
+    let text = cx.fill(&wanted.contains);
+    let said = cx.world.memory.said(&wanted.of)?;
+    let holds = String::from_utf8_lossy(&said).contains(&text);
+    Ok(Tried::answer(if holds { Answer::Seen } else { Answer::Unseen }))
+}
+
+fn seen_warning(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Tried, Error> {
+    let reply = cx.world.memory.reply(&wanted.of)?;
+    let Reply::Http { warnings, .. } = reply else {
+        return Err(Error::scenario(format!("step `{}` got no reply", wanted.of)));
+    };
+    let text = cx.fill(&wanted.contains);
+    Ok(match warnings.iter().find(|warning| warning.contains(&text)) {
+        Some(warning) => Tried::answer(Answer::Seen).fact("warning", warning.as_str()),
+        None if is_fault(reply) => {
+            return Err(Error::unexpected(format!("step `{}` got a reply that is not one", wanted.of)));
+        }
+        None => Tried::answer(Answer::Unseen),
+    })
 }
 
 impl World<'_> {
@@ -48,47 +91,11 @@ impl World<'_> {
     }
 
     /// Notes the metrics, if a step asks for them; after the set-up, so that canaries do not count.
-    pub(crate) async fn scrape(&mut self) -> Result<(), String> {
-        let asks = |step: &Step| matches!(&step.action, model::Action::Seen(Record::Metric(_)));
-        if self.scenario.scenario.steps.iter().any(asks) {
+    pub(crate) async fn scrape(&mut self) -> Result<(), Error> {
+        if self.case.reads_metrics() {
             self.beginning.metrics = Some(Metrics::scrape(&self.lab.own).await?);
         }
         Ok(())
-    }
-
-    /// Looks for something in a record.
-    pub(crate) async fn seen(&mut self, step: &Step, record: &Record) -> Result<Tried, String> {
-        match record {
-            Record::Audit(wanted) => self.seen_audit(wanted).await,
-            Record::Event(wanted) => self.seen_event(wanted).await,
-            Record::Metric(wanted) => self.seen_metric(wanted).await,
-            Record::Warning(wanted) => self.seen_warning(wanted),
-            Record::Field(wanted) => self.seen_field(step, wanted).await,
-            Record::Output(wanted) => self.seen_output(wanted),
-            Record::Node(wanted) => self.seen_node(wanted).await,
-            Record::Canary(wanted) => self.seen_canary(step, wanted).await,
-        }
-    }
-
-    fn seen_output(&self, wanted: &WarningMatch) -> Result<Tried, String> {
-        let text = self.fill(&wanted.contains);
-        let said = self.said(&wanted.of)?;
-        let holds = String::from_utf8_lossy(&said).contains(&text);
-        Ok(Tried::answer(if holds { Answer::Seen } else { Answer::Unseen }))
-    }
-
-    fn seen_warning(&self, wanted: &WarningMatch) -> Result<Tried, String> {
-        let reply = self.replies.get(&wanted.of);
-        let reply = reply.ok_or_else(|| format!("step `{}` has no reply to look at", wanted.of))?;
-        let Reply::Http { warnings, .. } = reply else {
-            return Err(format!("step `{}` got no reply", wanted.of));
-        };
-        let text = self.fill(&wanted.contains);
-        Ok(match warnings.iter().find(|warning| warning.contains(&text)) {
-            Some(warning) => Tried::answer(Answer::Seen).fact("warning", warning.as_str()),
-            None if is_fault(reply) => return Err(format!("step `{}` got a reply that is not one", wanted.of)),
-            None => Tried::answer(Answer::Unseen),
-        })
     }
 }
 

@@ -5,38 +5,37 @@ use std::time::{Duration, Instant};
 use model::{Answer, NodeMatch};
 use serde_json::Value;
 
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::request::{Call, json, said};
 use crate::wait::{Look, Wait};
-use crate::world::World;
 
 /// The controller manager gives a silent node 50 s, where nothing else is asked for, and looks every 5 s.
 const PATIENCE: Duration = Duration::from_secs(70);
 
 const EVERY: Duration = Duration::from_millis(100);
 
-impl World<'_> {
-    pub(super) async fn seen_node(&self, wanted: &NodeMatch) -> Result<Tried, String> {
-        let (name, word) = (self.fill(&wanted.name), wanted.ready.word());
-        let (start, what) = (Instant::now(), format!("`{name}` to be {word} as Ready"));
-        let path = format!("/api/v1/nodes/{name}");
-        let wait = Wait { what: &what, within: PATIENCE * 2, every: EVERY };
-        self.waiter
-            .until(wait, async || {
-                let reply = self.lab.own.send(Call::get(&path)).await.reply;
-                let Some(ready) = json(&reply).and_then(ready) else { return Look::Not(said(&reply)) };
-                if ready["status"] == word {
-                    let reason = ready["reason"].as_str().unwrap_or_default();
-                    let tried = Tried::answer(Answer::Seen).fact("reason", reason);
-                    return Look::Found(tried.figure("after", start.elapsed()));
-                }
-                if start.elapsed() < PATIENCE {
-                    return Look::Not(ready["status"].to_string());
-                }
-                Look::Found(Tried::answer(Answer::Unseen))
-            })
-            .await
-    }
+pub(super) async fn seen_node(cx: &StepContext<'_, '_>, wanted: &NodeMatch) -> Result<Tried, Error> {
+    let (name, word) = (cx.fill(&wanted.name), wanted.ready.word());
+    let (start, what) = (Instant::now(), format!("`{name}` to be {word} as Ready"));
+    let path = format!("/api/v1/nodes/{name}");
+    let wait = Wait { what: &what, within: PATIENCE * 2, every: EVERY };
+    cx.world
+        .waiter
+        .until(wait, async || {
+            let reply = cx.world.lab.own.send(Call::get(&path)).await.reply;
+            let Some(ready) = json(&reply).and_then(ready) else { return Look::Not(said(&reply)) };
+            if ready["status"] == word {
+                let reason = ready["reason"].as_str().unwrap_or_default();
+                let tried = Tried::answer(Answer::Seen).fact("reason", reason);
+                return Look::Found(tried.figure("after", start.elapsed()));
+            }
+            if start.elapsed() < PATIENCE {
+                return Look::Not(ready["status"].to_string());
+            }
+            Look::Found(Tried::answer(Answer::Unseen))
+        })
+        .await
 }
 
 /// A node's condition `Ready`.

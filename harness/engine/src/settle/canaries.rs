@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
+use crate::Error;
 use crate::random;
 use crate::request::{Call, MERGE, Who, code, said, taken};
 use crate::wait::{Look, Wait, Waiter};
@@ -61,7 +62,7 @@ impl Canaries {
     }
 
     /// Makes the canaries' namespace, once.
-    pub(crate) async fn home(&self) -> Result<(), String> {
+    pub(crate) async fn home(&self) -> Result<(), Error> {
         let make = async || {
             let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
             self.make("/api/v1/namespaces", body).await
@@ -75,17 +76,21 @@ impl Canaries {
     }
 
     /// Makes a part of a canary.
-    pub(crate) async fn make(&self, path: &str, body: Value) -> Result<(), String> {
+    pub(crate) async fn make(&self, path: &str, body: Value) -> Result<(), Error> {
         let reply = self.own.send(Call::post(path, body)).await.reply;
-        if taken(&reply) { Ok(()) } else { Err(format!("a canary could not be made at {path}: {}", said(&reply))) }
+        if taken(&reply) {
+            Ok(())
+        } else {
+            Err(Error::refused(format!("a canary could not be made at {path}"), &reply))
+        }
     }
 
     /// Puts one more label on the canaries' namespace.
-    pub(crate) async fn mark(&self, label: &str) -> Result<(), String> {
+    pub(crate) async fn mark(&self, label: &str) -> Result<(), Error> {
         let patch = json!({"metadata": {"labels": {label: "yes"}}});
         let path = format!("/api/v1/namespaces/{}", self.namespace);
         let reply = self.own.send(Call::patch(path, MERGE, patch)).await.reply;
-        if taken(&reply) { Ok(()) } else { Err(format!("the canaries' namespace: {}", said(&reply))) }
+        if taken(&reply) { Ok(()) } else { Err(Error::refused("the canaries' namespace", &reply)) }
     }
 
     /// Tries, without storing it, the Lease that only the canary `name` looks at.

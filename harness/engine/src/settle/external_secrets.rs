@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::canaries::{Canaries, LABEL, PATIENCE};
 use super::plan::Touch;
 use super::status::{self, condition};
+use crate::Error;
 use crate::discovery::Resource;
 use crate::request::Who;
 use crate::wait::{Look, Wait, Waiter};
@@ -97,7 +98,7 @@ pub(super) async fn objects(
     kind: Kind,
     touches: &[Touch],
     history: &[Touch],
-) -> Result<(), String> {
+) -> Result<(), Error> {
     for touch in touches.iter().filter(|touch| kind.is_of(touch)) {
         match &touch.object {
             Some(object) if is_looked_after(object) => status::own(canaries.own(), waiter, touch, is_looked_at).await?,
@@ -112,7 +113,7 @@ pub(super) async fn objects(
 }
 
 /// Waits until a controller has looked at everything that was written before now.
-async fn looked_at(canaries: &Canaries, waiter: &Waiter, kind: Kind) -> Result<(), String> {
+async fn looked_at(canaries: &Canaries, waiter: &Waiter, kind: Kind) -> Result<(), Error> {
     for _ in 0..ROUNDS {
         let (name, at) = (canaries.name(), kind.path(canaries.namespace()));
         let path = format!("{at}/{name}");
@@ -123,7 +124,7 @@ async fn looked_at(canaries: &Canaries, waiter: &Waiter, kind: Kind) -> Result<(
             .until(wait, async || match canaries.own().fetch(path.as_str()).await {
                 Ok(object) if condition(&object, "Ready").is_some() => Look::Found(()),
                 Ok(object) => Look::Not(format!("its status {}", object["status"])),
-                Err(said) => Look::Not(said),
+                Err(said) => Look::from(said),
             })
             .await;
         canaries.remove(vec![path]);
@@ -160,7 +161,7 @@ fn follows(spec: &Value) -> bool {
 }
 
 /// Waits until no Secret is left that a deleted ExternalSecret owned: the garbage collector takes them.
-async fn owned_gone(own: &Who, waiter: &Waiter, touch: &Touch, history: &[Touch]) -> Result<(), String> {
+async fn owned_gone(own: &Who, waiter: &Waiter, touch: &Touch, history: &[Touch]) -> Result<(), Error> {
     let earlier = history.iter().rev().filter(|earlier| earlier.path() == touch.path());
     let Some(object) = earlier.filter_map(|earlier| earlier.object.as_ref()).next() else { return Ok(()) };
     let uid = &object["metadata"]["uid"];
@@ -173,7 +174,7 @@ async fn owned_gone(own: &Who, waiter: &Waiter, touch: &Touch, history: &[Touch]
                 None => Look::Found(()),
                 Some(name) => Look::Not(format!("the Secret {name} is there")),
             },
-            Err(said) => Look::Not(said),
+            Err(said) => Look::from(said),
         })
         .await
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::canaries::{Canaries, LABEL, PATIENCE, not_yet};
 use super::plan::Touch;
 use super::status;
+use crate::Error;
 use crate::request::Call;
 use crate::wait::{Look, Wait, Waiter};
 
@@ -61,12 +62,7 @@ impl Kind {
 }
 
 /// Waits until every policy of this kind in `touches` counts, or no longer does.
-pub(super) async fn policies(
-    canaries: &Canaries,
-    waiter: &Waiter,
-    kind: Kind,
-    touches: &[Touch],
-) -> Result<(), String> {
+pub(super) async fn policies(canaries: &Canaries, waiter: &Waiter, kind: Kind, touches: &[Touch]) -> Result<(), Error> {
     say_ready(canaries, waiter, kind, touches).await?;
     let name = canaries.name();
     let path = kind.path(canaries.namespace());
@@ -84,7 +80,7 @@ pub(super) async fn policies(
 /// Each of the two webhook configurations says in turn whether it has a policy already, and may take back what the other
 /// one said; a status that changes empties what Kyverno remembers of the policy's images. So this is asked again once a
 /// canary has shown that both have it.
-async fn say_ready(canaries: &Canaries, waiter: &Waiter, kind: Kind, touches: &[Touch]) -> Result<(), String> {
+async fn say_ready(canaries: &Canaries, waiter: &Waiter, kind: Kind, touches: &[Touch]) -> Result<(), Error> {
     for touch in touches.iter().filter(|touch| kind.is_of(touch) && touch.object.is_some()) {
         status::own(canaries.own(), waiter, touch, is_ready).await?;
     }
@@ -97,7 +93,7 @@ pub(super) fn reads_labels(touches: &[Touch]) -> bool {
 }
 
 /// Kyverno learns of namespaces' labels by a watch of its own.
-pub(super) async fn namespace_labels(canaries: &Canaries, waiter: &Waiter) -> Result<(), String> {
+pub(super) async fn namespace_labels(canaries: &Canaries, waiter: &Waiter) -> Result<(), Error> {
     let name = canaries.name();
     let label = format!("{LABEL}-{}", name.rsplit('-').next().unwrap_or_default());
     let mut rule = refusing(&name, &json!({"kinds": ["Lease"]}));
@@ -117,7 +113,7 @@ pub(super) async fn namespace_labels(canaries: &Canaries, waiter: &Waiter) -> Re
     known
 }
 
-async fn proved(canaries: &Canaries, waiter: &Waiter, kind: Kind, name: &str) -> Result<(), String> {
+async fn proved(canaries: &Canaries, waiter: &Waiter, kind: Kind, name: &str) -> Result<(), Error> {
     let wait = Wait { what: "Kyverno's policies to be in force", within: PATIENCE, every: Duration::from_millis(30) };
     waiter
         .until(wait, async || {

@@ -9,11 +9,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::canaries::{Canaries, PATIENCE};
+use crate::Error;
 use crate::request::{Call, MERGE, json as json_of, said, taken};
 use crate::wait::{Look, Wait, Waiter};
 
 /// Waits until the API server goes by every LimitRange that was written before.
-pub(super) async fn limit_ranges(canaries: &Canaries, waiter: &Waiter) -> Result<(), String> {
+pub(super) async fn limit_ranges(canaries: &Canaries, waiter: &Waiter) -> Result<(), Error> {
     let name = canaries.name();
     // A resource of its own: sentinels of several worlds are in one namespace, and each sets only this.
     let resource = format!("gauntlet.dev/{name}");
@@ -23,7 +24,7 @@ pub(super) async fn limit_ranges(canaries: &Canaries, waiter: &Waiter) -> Result
     is_set(canaries, waiter, &name, &resource, "1").await?;
     let changed = canaries.own().send(Call::patch(path.as_str(), MERGE, range(&name, &resource, "2"))).await.reply;
     if !taken(&changed) {
-        return Err(format!("a sentinel LimitRange could not be changed: {}", said(&changed)));
+        return Err(Error::refused("a sentinel LimitRange could not be changed", &changed));
     }
     let shown = is_set(canaries, waiter, &name, &resource, "2").await;
     canaries.remove(vec![path]);
@@ -38,7 +39,7 @@ fn range(name: &str, resource: &str, default: &str) -> Value {
 }
 
 /// Waits until a pod that states nothing gets this default.
-async fn is_set(canaries: &Canaries, waiter: &Waiter, name: &str, resource: &str, wanted: &str) -> Result<(), String> {
+async fn is_set(canaries: &Canaries, waiter: &Waiter, name: &str, resource: &str, wanted: &str) -> Result<(), Error> {
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
         "spec": {"containers": [{"name": "c", "image": "none"}]},

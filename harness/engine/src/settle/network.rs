@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::canaries::{Canaries, PATIENCE};
 use super::plan::{Touch, Work};
-use crate::request::{Call, json as json_of, said, taken};
+use crate::Error;
+use crate::request::{Call, json as json_of, taken};
 use crate::wait::{Look, Wait, Waiter};
 
 /// The kinds that a table is made of.
@@ -27,9 +28,9 @@ pub(super) fn touched<'a>(
     toolbox: Toolbox<'a>,
     waiter: &'a Waiter,
     touches: &'a [Touch],
-) -> Result<Vec<Work<'a>>, String> {
+) -> Result<Vec<Work<'a>>, Error> {
     let mut concerned = touches.iter().filter(|touch| is_enforced(touch)).peekable();
-    if concerned.peek().is_none() || toolbox.network_policy().map_err(|why| cluster::chain(&why))?.is_none() {
+    if concerned.peek().is_none() || toolbox.network_policy()?.is_none() {
         return Ok(Vec::new());
     }
     let (written, deleted): (Vec<&Touch>, Vec<&Touch>) = concerned.partition(|touch| touch.object.is_some());
@@ -43,7 +44,7 @@ pub(super) fn touched<'a>(
 
 /// Waits until every node's table was made with these versions of these objects, or later ones. Other kinds are
 /// ignored.
-pub(crate) async fn are_enforced(toolbox: Toolbox<'_>, waiter: &Waiter, objects: Vec<&Value>) -> Result<(), String> {
+pub(crate) async fn are_enforced(toolbox: Toolbox<'_>, waiter: &Waiter, objects: Vec<&Value>) -> Result<(), Error> {
     let wanted = wanted(&objects);
     let wait = Wait { what: "network policies to be enforced", within: PATIENCE, every: Duration::from_millis(2) };
     waiter
@@ -77,7 +78,7 @@ fn version(object: &Value) -> Option<u64> {
 }
 
 /// A deletion leaves nothing that has a version: what is written after it has.
-async fn forgotten(canaries: &Canaries, toolbox: Toolbox<'_>, waiter: &Waiter) -> Result<(), String> {
+async fn forgotten(canaries: &Canaries, toolbox: Toolbox<'_>, waiter: &Waiter) -> Result<(), Error> {
     canaries.home().await?;
     let name = canaries.name();
     let path = format!("{API}/namespaces/{}/networkpolicies", canaries.namespace());
@@ -87,7 +88,7 @@ async fn forgotten(canaries: &Canaries, toolbox: Toolbox<'_>, waiter: &Waiter) -
     });
     let reply = canaries.own().send(Call::post(path.as_str(), policy)).await.reply;
     let Some(made) = json_of(&reply).filter(|_| taken(&reply)) else {
-        return Err(format!("a canary could not be made at {path}: {}", said(&reply)));
+        return Err(Error::refused(format!("a canary could not be made at {path}"), &reply));
     };
     let waited = are_enforced(toolbox, waiter, vec![made]).await;
     canaries.remove(vec![format!("{path}/{name}")]);

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{
     Canaries, external_secrets, kyverno, limits, network, policy, policy_controller, priority, rbac, status, webhook,
 };
+use crate::Error;
 use crate::discovery::Resource;
 use crate::wait::Waiter;
 
@@ -42,7 +43,7 @@ pub(crate) async fn settle(
     waiter: &Waiter,
     touches: &[Touch],
     history: &[Touch],
-) -> Result<(), String> {
+) -> Result<(), Error> {
     let mut works = plan(canaries, waiter, touches, history)?;
     if let Some(toolbox) = toolbox {
         works.extend(network::touched(canaries, toolbox, waiter, touches)?);
@@ -55,16 +56,16 @@ pub(crate) async fn settle(
 }
 
 /// One wait.
-pub(super) type Work<'a> = LocalBoxFuture<'a, Result<(), String>>;
+pub(super) type Work<'a> = LocalBoxFuture<'a, Result<(), Error>>;
 
 fn plan<'a>(
     canaries: &'a Canaries,
     waiter: &'a Waiter,
     touches: &'a [Touch],
     history: &'a [Touch],
-) -> Result<Vec<Work<'a>>, String> {
+) -> Result<Vec<Work<'a>>, Error> {
     let all: Vec<&Touch> = history.iter().chain(touches).collect();
-    let barriers = touches.iter().map(|touch| barrier(touch, &all)).collect::<Result<BTreeSet<Barrier>, String>>()?;
+    let barriers = touches.iter().map(|touch| barrier(touch, &all)).collect::<Result<BTreeSet<Barrier>, Error>>()?;
     let last = |kind: &str| touches.iter().rev().find(|touch| touch.resource.kind == kind);
     let mut works: Vec<Work<'a>> = Vec::new();
     for barrier in barriers {
@@ -124,7 +125,7 @@ fn plan<'a>(
 }
 
 /// What shows that this object is in force. What the world defined itself controls nothing.
-fn barrier(touch: &Touch, all: &[&Touch]) -> Result<Barrier, String> {
+fn barrier(touch: &Touch, all: &[&Touch]) -> Result<Barrier, Error> {
     let Resource { group, kind, .. } = &touch.resource;
     if let Some(known) = model::object_kind(&touch.resource.api_version(), kind) {
         return Ok(known.barrier);
@@ -132,7 +133,8 @@ fn barrier(touch: &Touch, all: &[&Touch]) -> Result<Barrier, String> {
     let definitions = all.iter().filter(|one| one.resource.kind == "CustomResourceDefinition");
     let mut definitions = definitions.filter_map(|one| one.object.as_ref());
     let is_own = definitions.any(|one| one["spec"]["group"] == **group && one["spec"]["names"]["kind"] == **kind);
-    is_own.then_some(Barrier::Stored).ok_or_else(|| format!("nothing is known that shows when a {kind} is in force"))
+    let unknown = || Error::scenario(format!("nothing is known that shows when a {kind} is in force"));
+    is_own.then_some(Barrier::Stored).ok_or_else(unknown)
 }
 
 #[cfg(test)]
@@ -152,7 +154,7 @@ mod tests {
     fn every_kind_has_something_to_wait_for() {
         for one in OBJECT_KINDS {
             let touches = [touch(one.group, one.kind)];
-            assert_eq!(barrier(&touches[0], &[]), Ok(one.barrier));
+            assert_eq!(barrier(&touches[0], &[]).unwrap(), one.barrier);
             let waits = match one.barrier {
                 Barrier::Kyverno => kyverno::concerned(&touches).len(),
                 Barrier::ExternalSecrets => external_secrets::concerned(&touches).len(),
@@ -179,7 +181,7 @@ mod tests {
         assert!(barrier(&widget, &[]).is_err());
         let definition = json!({"spec": {"group": "shop.example", "names": {"kind": "Widget"}}});
         let made = Touch { object: Some(definition), ..touch("apiextensions.k8s.io", "CustomResourceDefinition") };
-        assert_eq!(barrier(&widget, &[&made]), Ok(Barrier::Stored));
+        assert_eq!(barrier(&widget, &[&made]).unwrap(), Barrier::Stored);
         assert!(barrier(&touch("shop.example", "Gadget"), &[&made]).is_err());
     }
 }

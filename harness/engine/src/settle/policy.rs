@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::canaries::{Canaries, LABEL, PATIENCE, lease_rule, not_yet};
 use super::plan::Touch;
+use crate::Error;
 use crate::request::{json as json_of, taken};
 use crate::wait::{Look, Wait, Waiter};
 
@@ -77,7 +78,7 @@ pub(super) fn concerned<'a>(touches: &'a [Touch], history: &'a [Touch]) -> Vec<C
     controls
 }
 
-pub(super) async fn policy(canaries: &Canaries, waiter: &Waiter, control: Control<'_>) -> Result<(), String> {
+pub(super) async fn policy(canaries: &Canaries, waiter: &Waiter, control: Control<'_>) -> Result<(), Error> {
     let name = canaries.name();
     let (policies, bindings) = (control.policies(), control.bindings());
     let mut paths = Vec::new();
@@ -115,7 +116,7 @@ fn shows(reply: &Reply, control: &Control<'_>, name: &str) -> bool {
 /// When the last policy with some kind of parameters goes, the API server stops watching that kind, and for its own kinds
 /// (ConfigMaps among them) it never starts again: every later policy then sees the parameters of that moment. A policy that
 /// stays keeps one world's end from deciding over the next.
-pub(crate) async fn anchor(canaries: &Canaries, policy: &Value) -> Result<(), String> {
+pub(crate) async fn anchor(canaries: &Canaries, policy: &Value) -> Result<(), Error> {
     let (param, version) = (&policy["spec"]["paramKind"], policy["apiVersion"].as_str().unwrap_or_default());
     let kind = [VALIDATING, MUTATING].into_iter().find(|kind| policy["kind"] == *kind);
     let Some(kind) = kind.filter(|_| !param.is_null()) else { return Ok(()) };

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::canaries::{Canaries, PATIENCE, not_yet};
 use super::plan::Touch;
+use crate::Error;
 use crate::request::{Call, MERGE, Who, code, json as json_of, said, taken};
 use crate::wait::{Look, Wait, Waiter};
 
@@ -24,7 +25,7 @@ pub(super) fn concerned(touches: &[Touch]) -> Vec<&Touch> {
 }
 
 /// Waits until it goes by everything in `touches`.
-pub(super) async fn policies(canaries: &Canaries, waiter: &Waiter, touches: Vec<&Touch>) -> Result<(), String> {
+pub(super) async fn policies(canaries: &Canaries, waiter: &Waiter, touches: Vec<&Touch>) -> Result<(), Error> {
     for touch in touches.iter().filter(|touch| touch.resource.group == GROUP) {
         collected(canaries.own(), waiter, touch).await?;
     }
@@ -45,7 +46,7 @@ pub(super) async fn policies(canaries: &Canaries, waiter: &Waiter, touches: Vec<
 
 /// Waits until a policy or root was collected, or turned down for good; where it was deleted, until it is gone, which
 /// its finalizer delays until it has been taken out.
-async fn collected(own: &Who, waiter: &Waiter, touch: &Touch) -> Result<(), String> {
+async fn collected(own: &Who, waiter: &Waiter, touch: &Touch) -> Result<(), Error> {
     let verb = if touch.object.is_some() { "collected" } else { "dropped" };
     let what = format!("{} {} to be {verb}", touch.resource.kind, touch.name);
     let wait = Wait { what: &what, within: PATIENCE, every: Duration::from_millis(20) };
@@ -76,11 +77,11 @@ fn is_decided(object: &Value) -> bool {
 }
 
 /// Has it look at the canaries' namespace.
-async fn include(canaries: &Canaries) -> Result<(), String> {
+async fn include(canaries: &Canaries) -> Result<(), Error> {
     let patch = json!({"metadata": {"labels": {"policy.sigstore.dev/include": "true"}}});
     let path = format!("/api/v1/namespaces/{}", canaries.namespace());
     let reply = canaries.own().send(Call::patch(path, MERGE, patch)).await.reply;
-    if taken(&reply) { Ok(()) } else { Err(format!("the canaries' namespace: {}", said(&reply))) }
+    if taken(&reply) { Ok(()) } else { Err(Error::refused("the canaries' namespace", &reply)) }
 }
 
 fn refused(reply: &Reply, name: &str) -> bool {

@@ -5,13 +5,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::canaries::{Canaries, PATIENCE};
+use crate::Error;
 use crate::request::{Call, said, taken};
 use crate::wait::{Look, Wait, Waiter};
 
 const CLASSES: &str = "/apis/scheduling.k8s.io/v1/priorityclasses";
 
 /// Waits until the API server knows every PriorityClass that was written before, and has forgotten what was deleted.
-pub(super) async fn priority_classes(canaries: &Canaries, waiter: &Waiter) -> Result<(), String> {
+pub(super) async fn priority_classes(canaries: &Canaries, waiter: &Waiter) -> Result<(), Error> {
     let name = canaries.name();
     let class = json!({
         "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": 0,

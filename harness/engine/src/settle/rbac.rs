@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::canaries::{Canaries, PATIENCE};
 use super::plan::Touch;
+use crate::Error;
 use crate::request::{Call, json as json_of, said};
 use crate::wait::{Look, Wait, Waiter};
 
@@ -23,7 +24,7 @@ pub(super) fn is_aggregation(touch: &Touch) -> bool {
         })
 }
 
-pub(super) async fn roles(canaries: &Canaries, waiter: &Waiter) -> Result<(), String> {
+pub(super) async fn roles(canaries: &Canaries, waiter: &Waiter) -> Result<(), Error> {
     let name = canaries.name();
     let at = |plural: &str| format!("{API}/namespaces/{}/{plural}", canaries.namespace());
     canaries.make(&at("roles"), role("Role", &name, json!({}))).await?;
@@ -33,7 +34,7 @@ pub(super) async fn roles(canaries: &Canaries, waiter: &Waiter) -> Result<(), St
     Ok(())
 }
 
-pub(super) async fn cluster_roles(canaries: &Canaries, waiter: &Waiter, aggregated: bool) -> Result<(), String> {
+pub(super) async fn cluster_roles(canaries: &Canaries, waiter: &Waiter, aggregated: bool) -> Result<(), Error> {
     let name = canaries.name();
     let at = |plural: &str| format!("{API}/{plural}");
     let mut paths = vec![format!("{}/{name}", at("clusterrolebindings")), format!("{}/{name}", at("clusterroles"))];
@@ -70,7 +71,7 @@ fn binding(kind: &str, role: &str, name: &str) -> Value {
     })
 }
 
-async fn allowed(canaries: &Canaries, waiter: &Waiter, user: &str, namespace: Option<&str>) -> Result<(), String> {
+async fn allowed(canaries: &Canaries, waiter: &Waiter, user: &str, namespace: Option<&str>) -> Result<(), Error> {
     let mut what = json!({"group": "gauntlet.dev", "resource": "canaries", "verb": "get"});
     if let Some(namespace) = namespace {
         what["namespace"] = Value::from(namespace);

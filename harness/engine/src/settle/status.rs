@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::canaries::PATIENCE;
 use super::plan::Touch;
+use crate::Error;
 use crate::request::Who;
 use crate::wait::{Look, Wait, Waiter};
 
@@ -33,14 +34,14 @@ pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
     conditions.iter().find(|one| one["type"] == kind)?["status"].as_str()
 }
 
-pub(super) async fn own(own: &Who, waiter: &Waiter, touch: &Touch, done: Test) -> Result<(), String> {
+pub(super) async fn own(own: &Who, waiter: &Waiter, touch: &Touch, done: Test) -> Result<(), Error> {
     let what = format!("{} {} to be in force", touch.resource.kind, touch.name);
     let wait = Wait { what: &what, within: PATIENCE, every: Duration::from_millis(20) };
     waiter
         .until(wait, async || match own.fetch(touch.path()).await {
             Ok(object) if done(&object) => Look::Found(()),
             Ok(object) => Look::Not(format!("its status {}", object["status"])),
-            Err(said) => Look::Not(said),
+            Err(said) => Look::from(said),
         })
         .await
 }

@@ -7,14 +7,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::canaries::{Canaries, PATIENCE};
-use crate::request::{Call, json as json_of, said};
+use crate::Error;
+use crate::request::{Call, json as json_of};
 use crate::wait::{Look, Wait, Waiter};
 
 /// Waits until no token is good any more that was bound to a pod that is deleted by now.
 ///
 /// # Errors
 /// When a canary cannot be made, or its token stays good.
-pub(crate) async fn bound_tokens(canaries: &Canaries, waiter: &Waiter) -> Result<(), String> {
+pub(crate) async fn bound_tokens(canaries: &Canaries, waiter: &Waiter) -> Result<(), Error> {
     canaries.home().await?;
     let (account, core) = (canaries.name(), format!("/api/v1/namespaces/{}", canaries.namespace()));
     let body = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}});
@@ -24,7 +25,7 @@ pub(crate) async fn bound_tokens(canaries: &Canaries, waiter: &Waiter) -> Result
         .until(wait, async || match is_good(canaries, &core, &account).await {
             Ok(false) => Look::Found(()),
             Ok(true) => Look::Not("the token of the canary's pod is still good".into()),
-            Err(said) => Look::Not(said),
+            Err(said) => Look::from(said),
         })
         .await;
     canaries.remove(vec![format!("{core}/serviceaccounts/{account}")]);
@@ -32,7 +33,7 @@ pub(crate) async fn bound_tokens(canaries: &Canaries, waiter: &Waiter) -> Result
 }
 
 /// Makes a pod and a token of it, deletes the pod, and asks about the token.
-async fn is_good(canaries: &Canaries, core: &str, account: &str) -> Result<bool, String> {
+async fn is_good(canaries: &Canaries, core: &str, account: &str) -> Result<bool, Error> {
     let name = canaries.name();
     canaries.make(&format!("{core}/pods"), pod(&name, account)).await?;
     let ask = json!({
@@ -44,12 +45,12 @@ async fn is_good(canaries: &Canaries, core: &str, account: &str) -> Result<bool,
     let token = json_of(&given).map(|body| body["status"]["token"].clone()).filter(Value::is_string);
     let review = json!({
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-        "spec": {"token": token.ok_or_else(|| said(&given))?},
+        "spec": {"token": token.ok_or_else(|| Error::reply(&given))?},
     });
     let reply = canaries.own().send(Call::post("/apis/authentication.k8s.io/v1/tokenreviews", review)).await.reply;
     match json_of(&reply) {
         Some(body) if body["status"].is_object() => Ok(body["status"]["authenticated"] == true),
-        _ => Err(said(&reply)),
+        _ => Err(Error::reply(&reply)),
     }
 }
 

@@ -6,6 +6,7 @@ use model::{Answer, Asked, By, Reply, Verdict};
 use serde_json::{Value, json};
 
 use super::canaries::{Canaries, LABEL, PATIENCE, lease_rule, not_yet};
+use crate::Error;
 use crate::wait::{Look, Wait, Waiter};
 
 /// One of the two kinds of webhook configuration.
@@ -28,7 +29,7 @@ pub(super) async fn webhook(
     waiter: &Waiter,
     kind: Kind,
     control: Option<&Value>,
-) -> Result<(), String> {
+) -> Result<(), Error> {
     let name = canaries.name();
     let hooks = control.and_then(|object| object["webhooks"].as_array()).map(Vec::as_slice).unwrap_or_default();
     let theirs: Vec<&str> = hooks.iter().filter_map(|hook| hook["name"].as_str()).collect();
@@ -36,7 +37,7 @@ pub(super) async fn webhook(
 }
 
 /// The namespace's labels come by a watch of their own, which all of admission shares.
-pub(super) async fn namespace_labels(canaries: &Canaries, waiter: &Waiter) -> Result<(), String> {
+pub(super) async fn namespace_labels(canaries: &Canaries, waiter: &Waiter) -> Result<(), Error> {
     let name = canaries.name();
     let label = format!("{LABEL}-{}", name.rsplit('-').next().unwrap_or_default());
     canaries.mark(&label).await?;
@@ -52,7 +53,7 @@ async fn prove(
     name: &str,
     selectors: Value,
     theirs: &[&str],
-) -> Result<(), String> {
+) -> Result<(), Error> {
     let hook = format!("{name}.gauntlet.dev");
     let path = format!("{API}/{}", kind.plural);
     canaries.make(&path, configuration(kind.kind, name, &hook, &selectors)).await?;

@@ -1,5 +1,6 @@
 //! Authorities of our own: one for certificates that are soon over, and strangers that no signature comes from.
 
+use crate::Error;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, PKCS_ED25519, SanType,
@@ -23,7 +24,7 @@ pub(crate) struct Leaf {
 }
 
 impl Authority {
-    pub(crate) fn new() -> Result<Self, String> {
+    pub(crate) fn new() -> Result<Self, Error> {
         let key = KeyPair::generate().map_err(unmade)?;
         CertifiedIssuer::self_signed(root("gauntlet-short-lived"), key).map(Self).map_err(unmade)
     }
@@ -34,7 +35,7 @@ impl Authority {
     }
 
     /// A certificate for this subject (a URI) that is over after so many seconds.
-    pub(crate) fn issue(&self, subject: &str, seconds: i64) -> Result<Leaf, String> {
+    pub(crate) fn issue(&self, subject: &str, seconds: i64) -> Result<Leaf, Error> {
         let now = OffsetDateTime::now_utc();
         let mut leaf = CertificateParams::default();
         leaf.not_before = now - Duration::seconds(1);
@@ -53,18 +54,18 @@ impl Authority {
 }
 
 /// The certificate of a certificate authority that nobody uses, PEM.
-pub(crate) fn stranger() -> Result<String, String> {
+pub(crate) fn stranger() -> Result<String, Error> {
     let key = KeyPair::generate().map_err(unmade)?;
     CertifiedIssuer::self_signed(root("gauntlet-stranger"), key).map(|issuer| issuer.pem()).map_err(unmade)
 }
 
 /// The public key of a log that nobody writes to, PEM.
-pub(crate) fn other_log_key() -> Result<String, String> {
+pub(crate) fn other_log_key() -> Result<String, Error> {
     KeyPair::generate_for(&PKCS_ED25519).map(|key| key.public_key_pem()).map_err(unmade)
 }
 
 /// The certificates of a timestamp authority that nobody uses, its own first, PEM.
-pub(crate) fn other_timestamps() -> Result<String, String> {
+pub(crate) fn other_timestamps() -> Result<String, Error> {
     let key = KeyPair::generate().map_err(unmade)?;
     let issuer = CertifiedIssuer::self_signed(root("gauntlet-other-timestamps"), key).map_err(unmade)?;
     let mut leaf = CertificateParams::default();
@@ -90,6 +91,6 @@ fn utf8_string(text: &str) -> Vec<u8> {
     [&[0x0c, length], text.as_bytes()].concat()
 }
 
-fn unmade(fault: impl std::fmt::Display) -> String {
-    format!("a certificate could not be made: {fault}")
+fn unmade(fault: impl std::fmt::Display) -> Error {
+    Error::unmade(format!("a certificate could not be made: {fault}"))
 }

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::authority::{self, Authority};
 use super::{Call, folder, must, read, write, write_private};
+use crate::Error;
 use crate::workshop::{KeyPair, Workshop};
 
 /// The folder of everything that worlds share.
@@ -39,13 +40,13 @@ impl Material {
     }
 
     /// The folder, on this side.
-    fn shared(toolbox: Toolbox<'_>) -> Result<PathBuf, String> {
+    fn shared(toolbox: Toolbox<'_>) -> Result<PathBuf, Error> {
         folder(toolbox, SHARED)
     }
 
     /// The key pair of this name, made when it is first named in this run: its public key, PEM. `SHARED/NAME.key` and
     /// `.pub` are its files.
-    pub(crate) async fn key(&self, toolbox: Toolbox<'_>, name: &str) -> Result<String, String> {
+    pub(crate) async fn key(&self, toolbox: Toolbox<'_>, name: &str) -> Result<String, Error> {
         let mut keys = self.keys.lock().await;
         if let Some(key) = keys.get(name) {
             return Ok(key.clone());
@@ -66,26 +67,26 @@ impl Material {
     }
 
     /// The path, inside the box, of a key pair's private half, or of its public one.
-    pub(crate) async fn key_file(&self, toolbox: Toolbox<'_>, name: &str, private: bool) -> Result<String, String> {
+    pub(crate) async fn key_file(&self, toolbox: Toolbox<'_>, name: &str, private: bool) -> Result<String, Error> {
         self.key(toolbox, name).await?;
         let file = Self::shared(toolbox)?.join(format!("{name}.{}", if private { "key" } else { "pub" }));
         Ok(toolbox.inside(&file).display().to_string())
     }
 
     /// The program that every image is built on.
-    pub(crate) async fn probe(&self, toolbox: Toolbox<'_>) -> Result<Arc<Vec<u8>>, String> {
-        let read = async || toolbox.probe_program().map(Arc::new).map_err(|fault| cluster::chain(&fault));
+    pub(crate) async fn probe(&self, toolbox: Toolbox<'_>) -> Result<Arc<Vec<u8>>, Error> {
+        let read = async || toolbox.probe_program().map(Arc::new).map_err(Error::from);
         self.probe.get_or_try_init(read).await.cloned()
     }
 
     /// What the box's services say of themselves.
-    pub(crate) async fn served(&self, toolbox: Toolbox<'_>) -> Result<&Trust, String> {
-        let ask = async || Trust::of_box(toolbox).await.map_err(|fault| cluster::chain(&fault));
+    pub(crate) async fn served(&self, toolbox: Toolbox<'_>) -> Result<&Trust, Error> {
+        let ask = async || Trust::of_box(toolbox).await.map_err(Error::from);
         self.served.get_or_try_init(ask).await
     }
 
     /// The authority of our own for certificates that are soon over.
-    pub(crate) async fn authority(&self) -> Result<Arc<Authority>, String> {
+    pub(crate) async fn authority(&self) -> Result<Arc<Authority>, Error> {
         self.authority.get_or_try_init(|| async { Authority::new().map(Arc::new) }).await.cloned()
     }
 
@@ -96,7 +97,7 @@ impl Material {
         fulcio: bool,
         log: bool,
         timestamp: bool,
-    ) -> Result<String, String> {
+    ) -> Result<String, Error> {
         let mut args = vec!["signing-config".to_owned(), "create".into()];
         let service = |url: &str, api: u8| format!("url={url},api-version={api},start-time={SINCE},operator=gauntlet");
         if fulcio {
@@ -113,11 +114,7 @@ impl Material {
     }
 
     /// The path, inside the box, of a trusted root; nothing where there is to be none.
-    pub(crate) async fn trusted_root(
-        &self,
-        toolbox: Toolbox<'_>,
-        root: &TrustedRoot,
-    ) -> Result<Option<String>, String> {
+    pub(crate) async fn trusted_root(&self, toolbox: Toolbox<'_>, root: &TrustedRoot) -> Result<Option<String>, Error> {
         let name = match root {
             TrustedRoot::Absent | TrustedRoot::File(_) => return Ok(None),
             TrustedRoot::Box => "box",
@@ -132,13 +129,13 @@ impl Material {
         }
         let trust = self.trust(toolbox, root).await?;
         let made = trust.write(toolbox, &Self::shared(toolbox)?, &format!("root-{name}")).await;
-        let inside = toolbox.inside(&made.map_err(|fault| cluster::chain(&fault))?);
+        let inside = toolbox.inside(&made?);
         files.insert(file, inside.clone());
         Ok(Some(inside.display().to_string()))
     }
 
     /// Whom a trusted root of this kind believes; nobody where the box has no services.
-    async fn trust(&self, toolbox: Toolbox<'_>, root: &TrustedRoot) -> Result<Trust, String> {
+    async fn trust(&self, toolbox: Toolbox<'_>, root: &TrustedRoot) -> Result<Trust, Error> {
         let mut trust = self.served(toolbox).await?.clone();
         if trust == Trust::default() {
             return Ok(trust);
@@ -154,7 +151,7 @@ impl Material {
     }
 
     /// The text of a trusted root; nothing where there is to be none.
-    pub(crate) async fn trusted_root_text(&self, toolbox: Toolbox<'_>, root: &TrustedRoot) -> Result<String, String> {
+    pub(crate) async fn trusted_root_text(&self, toolbox: Toolbox<'_>, root: &TrustedRoot) -> Result<String, Error> {
         let Some(file) = self.trusted_root(toolbox, root).await? else { return Ok(String::new()) };
         let name = Path::new(&file).file_name().unwrap_or_default();
         read(&Self::shared(toolbox)?.join(name))
@@ -162,7 +159,7 @@ impl Material {
 }
 
 /// A key pair that cosign makes, in this folder.
-async fn generate(toolbox: Toolbox<'_>, home: &Path, name: &str) -> Result<KeyPair, String> {
+async fn generate(toolbox: Toolbox<'_>, home: &Path, name: &str) -> Result<KeyPair, Error> {
     let prefix = toolbox.inside(&home.join(name)).display().to_string();
     let args = vec!["generate-key-pair".into(), "--output-key-prefix".into(), prefix];
     must(toolbox, &Call { program: "cosign", args, home }).await?;
@@ -176,7 +173,7 @@ async fn make(
     toolbox: Toolbox<'_>,
     name: &str,
     mut args: Vec<String>,
-) -> Result<String, String> {
+) -> Result<String, Error> {
     if let Some(file) = files.get(name) {
         return Ok(file.display().to_string());
     }

@@ -4,12 +4,13 @@ mod authority;
 mod material;
 pub(crate) mod token;
 
+use crate::Error;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use cluster::Toolbox;
@@ -47,12 +48,16 @@ pub(crate) struct Call<'a> {
 ///
 /// # Errors
 /// When it cannot be started, or does not end in time.
-pub(crate) async fn run(toolbox: Toolbox<'_>, call: &Call<'_>) -> Result<Output, String> {
+pub(crate) async fn run(toolbox: Toolbox<'_>, call: &Call<'_>) -> Result<Output, Error> {
     run_with(toolbox, call, None).await
 }
 
 /// The same, with something to read on its standard input.
-async fn run_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Option<&[u8]>) -> Result<Output, String> {
+async fn run_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Option<&[u8]>) -> Result<Output, Error> {
+    let lost = |problem: &str, fault| {
+        let (name, problem) = (call.program.to_owned(), problem.to_owned());
+        Error::Tool { name, problem, source: Some(Arc::new(fault)) }
+    };
     let mut command = toolbox.enter();
     let home = toolbox.inside(call.home);
     command
@@ -69,11 +74,9 @@ async fn run_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Option<&[u8]>) -
         .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let _turn = TURNS.acquire().await.map_err(|fault| fault.to_string())?;
-    let mut child = Command::from(command)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|fault| format!("{} cannot be started: {fault}", call.program))?;
+    let _turn = TURNS.acquire().await.map_err(|fault| Error::tool(call.program, fault.to_string()))?;
+    let mut child =
+        Command::from(command).kill_on_drop(true).spawn().map_err(|fault| lost("cannot be started", fault))?;
     let stdin = child.stdin.take();
     let talk = async {
         if let (Some(mut stdin), Some(input)) = (stdin, input) {
@@ -83,8 +86,8 @@ async fn run_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Option<&[u8]>) -
     };
     let output = tokio::time::timeout(PATIENCE, talk)
         .await
-        .map_err(|_| format!("waited {} s for {} to end", PATIENCE.as_secs(), call.program))?
-        .map_err(|fault| format!("{} was lost: {fault}", call.program))?;
+        .map_err(|_| Error::TimedOut { what: format!("{} to end", call.program), seen: None, within: PATIENCE })?
+        .map_err(|fault| lost("was lost", fault))?;
     Ok(Output {
         exit: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -93,40 +96,41 @@ async fn run_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Option<&[u8]>) -
 }
 
 /// Runs a tool that has to do its work: everything but exit code 0 is a fault of ours.
-pub(crate) async fn must(toolbox: Toolbox<'_>, call: &Call<'_>) -> Result<Output, String> {
+pub(crate) async fn must(toolbox: Toolbox<'_>, call: &Call<'_>) -> Result<Output, Error> {
     must_with(toolbox, call, None).await
 }
 
 /// The same, with something to read on its standard input.
-pub(crate) async fn must_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Option<&[u8]>) -> Result<Output, String> {
+pub(crate) async fn must_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Option<&[u8]>) -> Result<Output, Error> {
     let output = run_with(toolbox, call, input).await?;
     if output.exit == Some(0) {
         return Ok(output);
     }
     let verb = call.args.first().map(String::as_str).unwrap_or_default();
-    Err(format!("{} {verb} failed: {}", call.program, output.stderr.trim()))
+    Err(Error::tool(call.program, format!("{verb} failed: {}", output.stderr.trim())))
 }
 
 /// A folder below the box's work folder, on this side.
-pub(crate) fn folder(toolbox: Toolbox<'_>, name: &str) -> Result<PathBuf, String> {
+pub(crate) fn folder(toolbox: Toolbox<'_>, name: &str) -> Result<PathBuf, Error> {
     let folder = toolbox.work().join(name);
-    std::fs::create_dir_all(&folder).map_err(|fault| format!("cannot create `{}`: {fault}", folder.display()))?;
+    std::fs::create_dir_all(&folder)
+        .map_err(|fault| Error::io(format!("cannot create `{}`", folder.display()), fault))?;
     Ok(folder)
 }
 
 /// Writes a file for a tool.
-pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), String> {
-    std::fs::write(path, text).map_err(|fault| format!("cannot write `{}`: {fault}", path.display()))
+pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), Error> {
+    std::fs::write(path, text).map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))
 }
 
 /// Writes a file that only its owner reads.
-fn write_private(path: &Path, text: &str) -> Result<(), String> {
+fn write_private(path: &Path, text: &str) -> Result<(), Error> {
     let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|fault| format!("cannot write `{}`: {fault}", path.display()))
+    written.map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))
 }
 
 /// Reads a file that a tool wrote.
-pub(crate) fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|fault| format!("cannot read `{}`: {fault}", path.display()))
+pub(crate) fn read(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|fault| Error::io(format!("cannot read `{}`", path.display()), fault))
 }

@@ -1,5 +1,6 @@
 //! A ServiceAccount's token of another time: the cluster's own, dated anew and signed again with the cluster's key.
 
+use crate::Error;
 use std::path::Path;
 
 use base64::Engine;
@@ -18,10 +19,10 @@ pub(crate) const FAR: i64 = 7200;
 const KEY: &str = "/run/gauntlet/pki/sa.key";
 
 /// `token`, so many seconds later than it is.
-pub(crate) async fn token(toolbox: Toolbox<'_>, home: &Path, token: &str, later: i64) -> Result<String, String> {
+pub(crate) async fn token(toolbox: Toolbox<'_>, home: &Path, token: &str, later: i64) -> Result<String, Error> {
     let args = vec![KEY.to_owned()];
     let pem = must(toolbox, &Call { program: "cat", args, home }).await?.stdout;
-    moved(token, &pem, later).ok_or_else(|| "the token's dates could not be changed".into())
+    moved(token, &pem, later).ok_or_else(|| Error::unmade("the token's dates could not be changed"))
 }
 
 fn moved(token: &str, pem: &str, later: i64) -> Option<String> {

@@ -1,13 +1,13 @@
 //! Making images and putting them into the world's registry: build, push, copy, tamper, spoil.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use artifact::{Error, Image, Registry};
+use artifact::{Image, Registry};
 use cluster::{Toolbox, chain};
 use model::{Answer, Attach, Build, Copy, Fault, ImageName, Spoil, Tamper, Why};
 
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::tools;
 use crate::world::World;
 
@@ -18,106 +18,112 @@ const SPDX: &str = "application/spdx+json";
 /// What a registry gave, or how it refused; a fault of any other kind says nothing about the artifact.
 pub(super) type Given<T> = Result<T, Box<Tried>>;
 
-impl World<'_> {
-    pub(in crate::actions) async fn build(&mut self, build: &Build) -> Result<Tried, String> {
-        let mut files = BTreeMap::new();
-        for (path, file) in &build.files {
-            let text = self.scenario.file_text(file).map_err(|fault| fault.to_string())?;
-            self.learn(&text).await?;
-            files.insert(path.clone(), self.fill(&text).into_bytes());
-        }
-        let probe = self.lab.material.probe(self.toolbox()?).await?;
-        let image = blocking(move || Image::on(&probe, &files)).await?.map_err(|fault| chain(&fault))?;
-        self.images.insert(build.image.clone(), Arc::new(image));
-        Ok(Tried::answer(Answer::Made))
+pub(in crate::actions) async fn build(cx: &mut StepContext<'_, '_>, build: &Build) -> Result<Tried, Error> {
+    let mut files = BTreeMap::new();
+    for (path, file) in &build.files {
+        let text = cx.world.case.file_text(file)?;
+        cx.world.learn(&text).await?;
+        files.insert(path.clone(), cx.fill(&text).into_bytes());
     }
+    let probe = cx.world.lab.material.probe(cx.world.toolbox()?).await?;
+    let image = blocking(move || Image::on(&probe, &files)).await??;
+    cx.world.memory.keep_image(&build.image, image);
+    Ok(Tried::answer(Answer::Made))
+}
 
-    pub(in crate::actions) async fn push(&mut self, name: &ImageName) -> Result<Tried, String> {
-        let image = self.images.get(name).cloned();
-        let image = image.ok_or_else(|| format!("the image `{name}` was not built"))?;
-        let (repository, tag) = self.place(name);
-        let beside = self.lab.pushed.get().cloned();
-        let pushed = repository.clone();
-        let push = move |registry: &Registry| registry.push(&repository, &tag, &image, beside.as_deref());
-        let given = self.registry(push).await?;
-        if given.is_ok() {
-            let _ = self.lab.pushed.set(pushed);
-        }
-        Ok(self.put(name, given))
+pub(in crate::actions) async fn push(cx: &mut StepContext<'_, '_>, name: &ImageName) -> Result<Tried, Error> {
+    let image = cx.world.memory.image(name)?;
+    let (repository, tag) = cx.world.place(name);
+    let beside = cx.world.lab.pushed.get().cloned();
+    let pushed = repository.clone();
+    let push = move |registry: &Registry| registry.push(&repository, &tag, &image, beside.as_deref());
+    let given = cx.world.registry(push).await?;
+    if given.is_ok() {
+        let _ = cx.world.lab.pushed.set(pushed);
     }
+    Ok(cx.world.put(name, given))
+}
 
-    /// Copies an image; where the target is another image already and signatures are wanted, it gets those alone.
-    pub(in crate::actions) async fn copy(&mut self, copy: &Copy) -> Result<Tried, String> {
-        let ((from, tag), (to, new_tag), with) = (self.place(&copy.from), self.place(&copy.to), copy.with_signatures);
-        let known = self.names.texts.contains_key(&format!("sha256:{}", copy.to));
-        let given = self
-            .registry(move |registry| {
-                let source = registry.manifest(&from, &tag)?.digest;
-                let target = if with && known {
-                    registry.manifest(&to, &new_tag)?.digest
-                } else {
-                    registry.copy(&from, &source, &to, &new_tag)?
-                };
-                if with {
-                    registry.copy_attached((&from, &source), (&to, &target))?;
-                }
-                Ok(target)
-            })
-            .await?;
-        Ok(self.put(&copy.to, given))
-    }
-
-    pub(in crate::actions) async fn tamper(&mut self, tamper: &Tamper) -> Result<Tried, String> {
-        let ((repository, tag), change, with) = (self.place(&tamper.image), tamper.with, tamper.with_signatures);
-        let given = self
-            .registry(move |registry| {
-                let (old, new) = registry.tamper(&repository, &tag, change)?;
-                if with {
-                    registry.copy_attached((&repository, &old), (&repository, &new))?;
-                }
-                Ok(new)
-            })
-            .await?;
-        Ok(self.put(&tamper.image, given))
-    }
-
-    pub(in crate::actions) async fn spoil(&mut self, spoil: &Spoil) -> Result<Tried, String> {
-        let ((repository, tag), what) = (self.place(&spoil.image), spoil.what);
-        let given = self
-            .registry(move |registry| {
-                let digest = registry.manifest(&repository, &tag)?.digest;
-                registry.spoil(&repository, &digest, what)
-            })
-            .await?;
-        match given {
-            Ok(0) => Err(format!("nothing is attached to the image `{}`: there is nothing to spoil", spoil.image)),
-            Ok(count) => Ok(Tried::answer(Answer::Made).fact("spoiled", count.to_string())),
-            Err(tried) => Ok(*tried),
-        }
-    }
-
-    pub(in crate::actions) async fn attach(&mut self, attach: &Attach) -> Result<Tried, String> {
-        let (repository, tag) = self.place(&attach.image);
-        let document = tools::read(&self.folder()?.join(format!("{}.sbom.json", attach.sbom)))?;
-        let kind = if document.contains("spdxVersion") { SPDX } else { CYCLONEDX };
-        let given =
-            self.registry(move |registry| registry.attach(&repository, &tag, kind, document.as_bytes())).await?;
-        Ok(match given {
-            Ok(()) => Tried::answer(Answer::Made),
-            Err(tried) => *tried,
+/// Copies an image; where the target is another image already and signatures are wanted, it gets those alone.
+pub(in crate::actions) async fn copy(cx: &mut StepContext<'_, '_>, copy: &Copy) -> Result<Tried, Error> {
+    let ((from, tag), (to, new_tag), with) =
+        (cx.world.place(&copy.from), cx.world.place(&copy.to), copy.with_signatures);
+    let known = cx.world.placeholders.has_digest(&copy.to);
+    let given = cx
+        .world
+        .registry(move |registry| {
+            let source = registry.manifest(&from, &tag)?.digest;
+            let target = if with && known {
+                registry.manifest(&to, &new_tag)?.digest
+            } else {
+                registry.copy(&from, &source, &to, &new_tag)?
+            };
+            if with {
+                registry.copy_attached((&from, &source), (&to, &target))?;
+            }
+            Ok(target)
         })
-    }
+        .await?;
+    Ok(cx.world.put(&copy.to, given))
+}
 
+pub(in crate::actions) async fn tamper(cx: &mut StepContext<'_, '_>, tamper: &Tamper) -> Result<Tried, Error> {
+    let ((repository, tag), change, with) = (cx.world.place(&tamper.image), tamper.with, tamper.with_signatures);
+    let given = cx
+        .world
+        .registry(move |registry| {
+            let (old, new) = registry.tamper(&repository, &tag, change)?;
+            if with {
+                registry.copy_attached((&repository, &old), (&repository, &new))?;
+            }
+            Ok(new)
+        })
+        .await?;
+    Ok(cx.world.put(&tamper.image, given))
+}
+
+pub(in crate::actions) async fn spoil(cx: &mut StepContext<'_, '_>, spoil: &Spoil) -> Result<Tried, Error> {
+    let ((repository, tag), what) = (cx.world.place(&spoil.image), spoil.what);
+    let given = cx
+        .world
+        .registry(move |registry| {
+            let digest = registry.manifest(&repository, &tag)?.digest;
+            registry.spoil(&repository, &digest, what)
+        })
+        .await?;
+    match given {
+        Ok(0) => {
+            let none = format!("nothing is attached to the image `{}`: there is nothing to spoil", spoil.image);
+            Err(Error::scenario(none))
+        }
+        Ok(count) => Ok(Tried::answer(Answer::Made).fact("spoiled", count.to_string())),
+        Err(tried) => Ok(*tried),
+    }
+}
+
+pub(in crate::actions) async fn attach(cx: &mut StepContext<'_, '_>, attach: &Attach) -> Result<Tried, Error> {
+    let (repository, tag) = cx.world.place(&attach.image);
+    let document = tools::read(&cx.world.folder()?.join(format!("{}.sbom.json", attach.sbom)))?;
+    let kind = if document.contains("spdxVersion") { SPDX } else { CYCLONEDX };
+    let given =
+        cx.world.registry(move |registry| registry.attach(&repository, &tag, kind, document.as_bytes())).await?;
+    Ok(match given {
+        Ok(()) => Tried::answer(Answer::Made),
+        Err(tried) => *tried,
+    })
+}
+
+impl World<'_> {
     /// An image's repository and tag.
     pub(super) fn place(&self, image: &ImageName) -> (String, String) {
-        (self.names.repository(image), image.tag.clone())
+        (self.placeholders.repository(image), image.tag.clone())
     }
 
     /// Remembers the digest that an image's name stands for from now on.
     fn put(&mut self, name: &ImageName, given: Given<String>) -> Tried {
         match given {
             Ok(digest) => {
-                self.names.texts.insert(format!("sha256:{name}"), digest);
+                self.placeholders.set_digest(name, digest);
                 Tried::answer(Answer::Made)
             }
             Err(tried) => *tried,
@@ -127,8 +133,8 @@ impl World<'_> {
     /// Asks the world's registry, over plain HTTP from outside the box.
     pub(super) async fn registry<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
-    ) -> Result<Given<T>, String> {
+        ask: impl FnOnce(&Registry) -> Result<T, artifact::Error> + Send + 'static,
+    ) -> Result<Given<T>, Error> {
         let address = format!("{}:{}", self.toolbox()?.address(), Toolbox::PLAIN_PORT);
         asked(address, ask).await
     }
@@ -137,8 +143,8 @@ impl World<'_> {
     pub(super) async fn registry_through<T: Send + 'static>(
         &self,
         fault: Option<Fault>,
-        ask: impl FnOnce(&Registry, &str) -> Result<T, Error> + Send + 'static,
-    ) -> Result<Given<T>, String> {
+        ask: impl FnOnce(&Registry, &str) -> Result<T, artifact::Error> + Send + 'static,
+    ) -> Result<Given<T>, Error> {
         let Some(fault) = fault else { return self.registry(|registry| ask(registry, "")).await };
         let port = Toolbox::FRONT.rsplit(':').next().unwrap_or_default();
         let address = format!("{}:{port}", self.toolbox()?.address());
@@ -148,23 +154,23 @@ impl World<'_> {
 
 async fn asked<T: Send + 'static>(
     address: String,
-    ask: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
-) -> Result<Given<T>, String> {
+    ask: impl FnOnce(&Registry) -> Result<T, artifact::Error> + Send + 'static,
+) -> Result<Given<T>, Error> {
     match blocking(move || ask(&Registry::at(&address))).await? {
         Ok(given) => Ok(Ok(given)),
-        Err(fault) => refused(&fault).map(|tried| Err(Box::new(tried))),
+        Err(fault) => refused(fault).map(|tried| Err(Box::new(tried))),
     }
 }
 
 /// Does what takes a thread a while away from the others' work.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
-    tokio::task::spawn_blocking(work).await.map_err(|fault| fault.to_string())
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    Ok(tokio::task::spawn_blocking(work).await?)
 }
 
 /// What is withheld rejects; that nobody answers leaves the question open.
-fn refused(fault: &Error) -> Result<Tried, String> {
+fn refused(fault: artifact::Error) -> Result<Tried, Error> {
     if fault.is_withheld() {
-        return Ok(Tried::answer(Answer::Rejected { why: Why::NotGiven }).fact("registry", chain(fault)));
+        return Ok(Tried::answer(Answer::Rejected { why: Why::NotGiven }).fact("registry", chain(&fault)));
     }
-    Err(chain(fault))
+    Err(fault.into())
 }

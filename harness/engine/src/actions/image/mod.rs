@@ -8,9 +8,16 @@ mod sbom;
 mod sign;
 mod verify;
 
+pub(super) use build::{attach, build, copy, push, spoil, tamper};
+pub(crate) use requests::registry_meter;
+pub(super) use sbom::{sbom, scan};
+pub(super) use sign::{attest, sign};
+pub(super) use verify::verify;
+
 use model::{Detail, ImageName, Tool};
 
 use super::Tried;
+use crate::Error;
 use crate::tools::{self, Call};
 use crate::world::World;
 
@@ -22,26 +29,26 @@ const TELLING: [&str; 4] = ["error:", "warning:", "[error]", "could not"];
 
 impl World<'_> {
     /// An image by the digest that was last pushed under its name.
-    pub(crate) fn by_digest(&self, image: &ImageName) -> Result<String, String> {
+    pub(crate) fn by_digest(&self, image: &ImageName) -> Result<String, Error> {
         let name = format!("$(digest:{image})");
-        if self.names.missing(&name).is_empty() {
+        if self.placeholders.missing(&name).is_empty() {
             return Ok(self.fill(&name));
         }
-        Err(format!("the image `{image}` is not in the registry: no step put it there"))
+        Err(Error::scenario(format!("the image `{image}` is not in the registry: no step put it there")))
     }
 
     /// Runs cosign and reads what it says.
-    async fn cosign(&self, tool: Tool, args: Vec<String>) -> Result<Tried, String> {
+    async fn cosign(&self, tool: Tool, args: Vec<String>) -> Result<Tried, Error> {
         self.tool(tool, "cosign", args).await
     }
 
     /// Runs a tool and reads what it says.
-    pub(super) async fn tool(&self, tool: Tool, program: &str, args: Vec<String>) -> Result<Tried, String> {
+    pub(super) async fn tool(&self, tool: Tool, program: &str, args: Vec<String>) -> Result<Tried, Error> {
         self.tool_with_output(tool, program, args).await.map(|(tried, _)| tried)
     }
 
     /// The same, with what it wrote to its output.
-    async fn tool_with_output(&self, tool: Tool, program: &str, args: Vec<String>) -> Result<(Tried, String), String> {
+    async fn tool_with_output(&self, tool: Tool, program: &str, args: Vec<String>) -> Result<(Tried, String), Error> {
         let home = self.folder()?;
         let output = tools::run(self.toolbox()?, &Call { program, args, home: &home }).await?;
         let verdict = model::read_tool(tool, output.exit, &output.stdout, &output.stderr);

@@ -9,13 +9,14 @@
 use std::sync::Arc;
 
 use artifact::Registry;
-use model::{Answer, Detail, Loaded, Tool, Verdict};
+use model::{Answer, Detail, Tool, Verdict};
 use serde_json::Value;
 
 use super::build::Given;
+use crate::Error;
 use crate::actions::Tried;
 use crate::workshop::{Order, Signed};
-use crate::world::World;
+use crate::world::{Case, World};
 
 /// Words of policies that look at the repository's path in what is signed.
 const PATHS: [&str; 2] = ["docker-reference", "subject"];
@@ -40,7 +41,7 @@ impl World<'_> {
 
     /// An order with its number, where its product is one to share.
     pub(super) fn number(&mut self, order: Order) -> Option<Order> {
-        (self.shares() && !looks_at_paths(self.scenario)).then(|| order.numbered(&mut self.ordered))
+        (self.shares() && !looks_at_paths(&self.case)).then(|| self.memory.number(order))
     }
 
     /// The name of an image in an order.
@@ -49,7 +50,7 @@ impl World<'_> {
     }
 
     /// Signs with the tool, or attaches what it made of the same before.
-    pub(super) async fn sign_once(&self, making: Making) -> Result<Tried, String> {
+    pub(super) async fn sign_once(&self, making: Making) -> Result<Tried, Error> {
         let Some(order) = making.order.clone() else { return self.cosign(making.tool, making.args).await };
         let place = self.lab.options.workshop.signatures.place(order);
         let mut own = None;
@@ -70,7 +71,7 @@ impl World<'_> {
     }
 
     /// Runs the tool, and takes what it attached, where that is one whole piece and nothing names this world.
-    async fn make(&self, making: &Making) -> (Result<Tried, String>, Option<Signed>) {
+    async fn make(&self, making: &Making) -> (Result<Tried, Error>, Option<Signed>) {
         let at = || (making.repository.clone(), making.digest.clone());
         let (repository, digest) = at();
         let before = self.look_up(move |registry| registry.attached(&repository, &digest)).await;
@@ -98,7 +99,7 @@ impl World<'_> {
         &self,
         ask: impl FnOnce(&Registry) -> Result<T, artifact::Error> + Send + 'static,
     ) -> Option<T> {
-        let given: Result<Given<T>, String> = self.registry(ask).await;
+        let given: Result<Given<T>, Error> = self.registry(ask).await;
         given.ok()?.ok()
     }
 }
@@ -109,8 +110,8 @@ pub(super) fn names(detail: &Detail, namespace: &str) -> bool {
 }
 
 /// Whether a manifest of the scenario says something of the repository's path in what is signed.
-fn looks_at_paths(scenario: &Loaded) -> bool {
-    scenario.manifests.values().flatten().any(|manifest| speaks_of_paths(&manifest.object))
+fn looks_at_paths(case: &Case<'_>) -> bool {
+    case.manifests().any(|manifest| speaks_of_paths(&manifest.object))
 }
 
 fn speaks_of_paths(value: &Value) -> bool {

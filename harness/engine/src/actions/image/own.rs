@@ -6,6 +6,7 @@ use artifact::verify::{self, By, Rejection, SIGNATURE, Text, Wanted};
 use model::{Answer, Trust, TrustedRoot, Verify, Why};
 use regex::Regex;
 
+use crate::Error;
 use crate::actions::Tried;
 use crate::world::World;
 
@@ -35,11 +36,11 @@ enum Matcher {
 }
 
 impl Matcher {
-    fn new(exactly: Option<String>, like: Option<String>) -> Result<Self, String> {
+    fn new(exactly: Option<String>, like: Option<String>) -> Result<Self, Error> {
         match (exactly, like) {
             (Some(text), _) => Ok(Self::Exactly(text)),
-            (None, Some(text)) => Regex::new(&text).map(Self::Like).map_err(|fault| fault.to_string()),
-            (None, None) => Err("an identity needs a subject and an issuer".into()),
+            (None, Some(text)) => Regex::new(&text).map(Self::Like).map_err(|fault| Error::scenario(fault.to_string())),
+            (None, None) => Err(Error::scenario("an identity needs a subject and an issuer")),
         }
     }
 
@@ -52,7 +53,7 @@ impl Matcher {
 }
 
 impl World<'_> {
-    pub(super) async fn verify_ourselves(&mut self, asked: &Verify) -> Result<Tried, String> {
+    pub(super) async fn verify_ourselves(&mut self, asked: &Verify) -> Result<Tried, Error> {
         let signer = self.wanted_signer(&asked.by).await?;
         let root = match self.trusted(asked).await? {
             Ok(root) => root,
@@ -80,7 +81,7 @@ impl World<'_> {
         })
     }
 
-    async fn wanted_signer(&self, trust: &Trust) -> Result<Signer, String> {
+    async fn wanted_signer(&self, trust: &Trust) -> Result<Signer, Error> {
         match trust {
             Trust::Key(name) => self.lab.material.key(self.toolbox()?, name).await.map(Signer::Key),
             Trust::Identity { subject, subject_like, issuer, issuer_like } => {
@@ -93,11 +94,11 @@ impl World<'_> {
     }
 
     /// Whom to trust, as far as the question asks for it.
-    async fn trusted(&self, asked: &Verify) -> Result<Result<verify::TrustedRoot, Rejection>, String> {
+    async fn trusted(&self, asked: &Verify) -> Result<Result<verify::TrustedRoot, Rejection>, Error> {
         let keyless = matches!(asked.by, Trust::Identity { .. });
         let needed = keyless || asked.log == Some(true) || asked.timestamp == Some(true);
         let text = match &asked.root {
-            TrustedRoot::File(file) => self.scenario.file_text(file).map_err(|fault| fault.to_string())?,
+            TrustedRoot::File(file) => self.case.file_text(file)?,
             TrustedRoot::Absent if needed => {
                 let said = "there is no trusted root at hand, and none is fetched".into();
                 return Ok(Err(Rejection { why: Why::NoTrustedRoot, said }));

@@ -13,13 +13,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use artifact::Registry;
-use cluster::{Toolbox, chain};
-use model::{Action, Install, Step};
+use cluster::Toolbox;
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use model::{Action, Install};
 
 use super::build::blocking;
+use crate::Error;
+use crate::actions::Tried;
+use crate::meter::{Count, Meter};
 use crate::request::OWN_AGENT;
 use crate::wait::{Look, Wait};
-use crate::world::World;
+use crate::world::{StepRequest, World};
 
 /// The logs of the registry with TLS, and of the one without.
 const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
@@ -33,24 +38,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 static MARKS: AtomicU64 = AtomicU64::new(0);
 
 /// What was counted before a step.
-pub(in crate::actions) struct Mark {
+struct Mark {
     /// How long the logs were.
     logs: [usize; 2],
     /// Packets of pods to the log and the authorities, where there are such.
-    packets: Option<Result<u64, String>>,
+    packets: Option<Result<u64, Error>>,
 }
 
 impl World<'_> {
-    /// The place in the logs where this step begins, if its requests are to be counted.
-    pub(in crate::actions) async fn begin_count(&self, step: &Step) -> Option<Mark> {
-        let install = self.scenario.scenario.install(self.scenario.scenario.worlds.get(self.name)?);
-        let has_engine = install.contains(&Install::Kyverno) || install.contains(&Install::PolicyController);
-        let (Action::Create(file) | Action::Apply(file) | Action::Update(file)) = &step.action else { return None };
-        let is_pod = self.scenario.single(file).is_some_and(|manifest| manifest.kind() == "Pod");
-        if !has_engine || !is_pod || self.names.registry.is_empty() {
-            return None;
-        }
-        let packets = if install.contains(&Install::Sigstore) { Some(self.packets().await) } else { None };
+    /// The place in the logs where a step begins.
+    async fn mark_count(&self) -> Option<Mark> {
+        let packets = if self.case.has(Install::Sigstore) { Some(self.packets().await) } else { None };
         let [tls, plain] = self.logs()?;
         let now = [length(&tls).await, length(&plain).await];
         // A registry notes a request after it has answered: one of the step before would count for this one.
@@ -59,31 +57,31 @@ impl World<'_> {
     }
 
     /// What a step has cost since `mark`, for the record.
-    pub(in crate::actions) async fn count_since(&self, mark: &Mark) -> Vec<(&'static str, String)> {
-        let mut facts =
-            vec![("registry requests", self.complete(mark.logs).await.map_or_else(|why| why, |(counted, _)| counted))];
+    async fn count_since(&self, mark: &Mark) -> Vec<Count> {
+        let counted = self.complete(mark.logs).await.map_or_else(|why| why.in_one_line(), |(counted, _)| counted);
+        let mut facts = vec![("registry requests", counted)];
         if let Some(before) = &mark.packets {
             let sent = match (before, self.packets().await) {
                 (Ok(before), Ok(after)) if *before == after => "none".into(),
                 (Ok(before), Ok(after)) => format!("some, in {} packets", after.saturating_sub(*before)),
-                (Err(why), _) => why.clone(),
-                (_, Err(why)) => why,
+                (Err(why), _) => why.in_one_line(),
+                (_, Err(why)) => why.in_one_line(),
             };
             facts.push(("log requests", sent));
         }
         facts
     }
 
-    async fn packets(&self) -> Result<u64, String> {
-        self.toolbox()?.packets_to_sigstore().await.map_err(|fault| chain(&fault))
+    async fn packets(&self) -> Result<u64, Error> {
+        self.toolbox()?.packets_to_sigstore().await.map_err(Error::from)
     }
 
     /// The requests since the logs were so long, in words, once no more of them come; and how long the logs are then.
     ///
     /// A registry notes a request after it has answered, on a busy machine long after. So it is asked for something that
     /// nobody else asks for, and what it has answered before stands in its log by then, or within the looks that follow.
-    async fn complete(&self, since: [usize; 2]) -> Result<(String, [usize; 2]), String> {
-        let logs = self.logs().ok_or("the registry's log is gone")?;
+    async fn complete(&self, since: [usize; 2]) -> Result<(String, [usize; 2]), Error> {
+        let logs = self.logs().ok_or_else(|| Error::unsupported("the registry's log is gone"))?;
         let mark = self.mark_logs().await?;
         let wait = Wait { what: "the registry's log to be complete", within: PATIENCE, every: EVERY };
         let (mut last, mut same) = (None, 0);
@@ -110,7 +108,7 @@ impl World<'_> {
     }
 
     /// Asks both registries for what is not there: how the line begins that they note.
-    async fn mark_logs(&self) -> Result<String, String> {
+    async fn mark_logs(&self) -> Result<String, Error> {
         let address = self.toolbox()?.address();
         let reference = MARKS.fetch_add(1, Ordering::Relaxed).to_string();
         let repository = format!("mark/{}", self.namespace());
@@ -120,13 +118,45 @@ impl World<'_> {
             Registry::unverified(&format!("{address}:{}", Toolbox::REGISTRY_PORT)).mark(&repository, &reference)?;
             Registry::at(&format!("{address}:{}", Toolbox::PLAIN_PORT)).mark(&repository, &reference)
         });
-        asked.await?.map_err(|fault| chain(&fault))?;
+        asked.await??;
         Ok(path)
     }
 
     fn logs(&self) -> Option<[PathBuf; 2]> {
         let toolbox = self.lab.cluster.toolbox()?;
         Some(LOGS.map(|name| toolbox.logs().join(name)))
+    }
+}
+
+/// Counts the requests that one admission costs.
+#[derive(Default)]
+struct RegistryMeter(Option<Mark>);
+
+/// A meter of the requests to registries, and to the log behind them.
+pub(crate) fn registry_meter() -> Box<dyn Meter> {
+    Box::<RegistryMeter>::default()
+}
+
+impl Meter for RegistryMeter {
+    fn wants(&self, world: &World<'_>, step: &StepRequest<'_>) -> bool {
+        let (Action::Create(file) | Action::Apply(file) | Action::Update(file)) = step.action else { return false };
+        let has_engine = world.case.has(Install::Kyverno) || world.case.has(Install::PolicyController);
+        let is_pod = world.case.manifest(file).is_ok_and(|manifest| manifest.kind() == "Pod");
+        has_engine && is_pod && !world.placeholders.registry().is_empty()
+    }
+
+    fn before<'a>(&'a mut self, world: &'a World<'_>) -> LocalBoxFuture<'a, ()> {
+        async { self.0 = world.mark_count().await }.boxed_local()
+    }
+
+    fn after<'a>(&'a mut self, world: &'a World<'_>, _: &'a Tried) -> LocalBoxFuture<'a, Vec<Count>> {
+        async {
+            match &self.0 {
+                Some(mark) => world.count_since(mark).await,
+                None => Vec::new(),
+            }
+        }
+        .boxed_local()
     }
 }
 

@@ -10,43 +10,57 @@ use serde_json::Value;
 
 use super::build::blocking;
 use super::once::names;
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::tools;
 use crate::workshop::{Bill, BillOrder};
 use crate::world::World;
 
-impl World<'_> {
-    /// Lists what is in an image. One that was built here is listed as it was built, once for every world that built the
-    /// same; the list calls it what all of them do, without the world's namespace.
-    pub(in crate::actions) async fn sbom(&mut self, sbom: &Sbom) -> Result<Tried, String> {
-        let file = self.folder()?.join(format!("{}.sbom.json", sbom.into));
-        let name = format!("{}/{}", self.names.registry, sbom.image.name);
-        let Some(image) = self.images.get(&sbom.image).cloned() else {
-            let source = format!("registry:{}", self.by_digest(&sbom.image)?);
-            let digest = self.fill(&format!("$(sha256:{})", sbom.image));
-            return self.catalogue(&source, (&name, &digest), sbom.format, &file).await;
-        };
-        let digest = image.digest();
-        let order = BillOrder { image: digest.clone(), name: name.clone(), format: sbom.format };
-        let place = if self.shares() { self.lab.options.workshop.bills.place(order) } else { Arc::default() };
-        let mut own = None;
-        let bill = place
-            .get_or_try_init(async || {
-                let (tried, bill) = self.bill(&sbom.into, image, (&name, &digest), sbom.format, &file).await;
-                own = Some(tried);
-                bill.ok_or(())
-            })
-            .await;
-        match (own, bill) {
-            (Some(tried), _) => tried,
-            (None, Ok(bill)) => {
-                tools::write(&file, &bill.text)?;
-                Ok(Tried { verdict: Answer::Made.into(), detail: bill.detail.clone(), exchange: None })
-            }
-            (None, Err(())) => Err("the bill of materials was not made, for an unknown reason".into()),
+/// Lists what is in an image. One that was built here is listed as it was built, once for every world that built the
+/// same; the list calls it what all of them do, without the world's namespace.
+pub(in crate::actions) async fn sbom(cx: &mut StepContext<'_, '_>, sbom: &Sbom) -> Result<Tried, Error> {
+    let file = cx.world.folder()?.join(format!("{}.sbom.json", sbom.into));
+    let name = format!("{}/{}", cx.world.placeholders.registry(), sbom.image.name);
+    let Some(image) = cx.world.memory.built(&sbom.image) else {
+        let source = format!("registry:{}", cx.world.by_digest(&sbom.image)?);
+        let digest = cx.world.placeholders.digest(&sbom.image);
+        return cx.world.catalogue(&source, (&name, &digest), sbom.format, &file).await;
+    };
+    let digest = image.digest();
+    let order = BillOrder { image: digest.clone(), name: name.clone(), format: sbom.format };
+    let place = if cx.world.shares() { cx.world.lab.options.workshop.bills.place(order) } else { Arc::default() };
+    let mut own = None;
+    let bill = place
+        .get_or_try_init(async || {
+            let (tried, bill) = cx.world.bill(&sbom.into, image, (&name, &digest), sbom.format, &file).await;
+            own = Some(tried);
+            bill.ok_or(())
+        })
+        .await;
+    match (own, bill) {
+        (Some(tried), _) => tried,
+        (None, Ok(bill)) => {
+            tools::write(&file, &bill.text)?;
+            Ok(Tried { verdict: Answer::Made.into(), detail: bill.detail.clone(), exchange: None })
         }
+        (None, Err(())) => Err(Error::unmade("the bill of materials was not made, for an unknown reason")),
     }
+}
 
+pub(in crate::actions) async fn scan(cx: &mut StepContext<'_, '_>, scan: &Scan) -> Result<Tried, Error> {
+    let file = cx.world.folder()?.join(format!("{}.sbom.json", scan.sbom));
+    let packages = packages(&tools::read(&file)?)?;
+    cx.world.set_known(scan.known.as_deref()).await?;
+    let source = format!("sbom:{}", cx.world.inside(&file)?);
+    let args = [source.as_str(), "--fail-on", scan.fail_on.word(), "--output", "json"].map(str::to_owned).into();
+    let (mut tried, output) = cx.world.tool_with_output(Tool::Grype, "grype", args).await?;
+    if packages.is_empty() && tried.verdict == Verdict::from(Answer::Verified) {
+        tried.verdict = Answer::Rejected { why: Why::Empty }.into();
+    }
+    Ok(tried.fact("packages", packages.join(", ")).fact("matches", matches(&output).join(", ")))
+}
+
+impl World<'_> {
     /// Runs the tool on an image that was built, and keeps what it made, unless that names this world.
     async fn bill(
         &self,
@@ -55,7 +69,7 @@ impl World<'_> {
         called: (&str, &str),
         format: SbomFormat,
         file: &Path,
-    ) -> (Result<Tried, String>, Option<Bill>) {
+    ) -> (Result<Tried, Error>, Option<Bill>) {
         let tried = async {
             let source = self.layout(into, image).await?;
             self.catalogue(&source, called, format, file).await
@@ -77,7 +91,7 @@ impl World<'_> {
         (name, version): (&str, &str),
         format: SbomFormat,
         file: &Path,
-    ) -> Result<Tried, String> {
+    ) -> Result<Tried, Error> {
         let format = match format {
             SbomFormat::Cyclonedx => "cyclonedx-json",
             SbomFormat::Spdx => "spdx-json",
@@ -93,33 +107,20 @@ impl World<'_> {
     }
 
     /// Writes an image into the world's folder, for tools that read layouts.
-    async fn layout(&self, name: &str, image: Arc<Image>) -> Result<String, String> {
+    async fn layout(&self, name: &str, image: Arc<Image>) -> Result<String, Error> {
         let dir = self.folder()?.join(format!("{name}.layout"));
         let inside = self.inside(&dir)?;
-        blocking(move || image.write_layout(&dir)).await?.map_err(|fault| cluster::chain(&fault))?;
+        blocking(move || image.write_layout(&dir)).await??;
         Ok(format!("oci-dir:{inside}"))
     }
 
-    pub(in crate::actions) async fn scan(&mut self, scan: &Scan) -> Result<Tried, String> {
-        let file = self.folder()?.join(format!("{}.sbom.json", scan.sbom));
-        let packages = packages(&tools::read(&file)?)?;
-        self.set_known(scan.known.as_deref()).await?;
-        let source = format!("sbom:{}", self.inside(&file)?);
-        let args = [source.as_str(), "--fail-on", scan.fail_on.word(), "--output", "json"].map(str::to_owned).into();
-        let (mut tried, output) = self.tool_with_output(Tool::Grype, "grype", args).await?;
-        if packages.is_empty() && tried.verdict == Verdict::from(Answer::Verified) {
-            tried.verdict = Answer::Rejected { why: Why::Empty }.into();
-        }
-        Ok(tried.fact("packages", packages.join(", ")).fact("matches", matches(&output).join(", ")))
-    }
-
     /// Gives grype the database that a step asks for, or none.
-    async fn set_known(&self, known: Option<&[Advisory]>) -> Result<(), String> {
+    async fn set_known(&self, known: Option<&[Advisory]>) -> Result<(), Error> {
         let home = self.folder()?;
         let _ = fs::remove_dir_all(home.join(".cache/grype"));
         let Some(known) = known else { return Ok(()) };
         let file = home.join("known.db");
-        tools::write(&file, artifact::advisories::database(known).map_err(|fault| cluster::chain(&fault))?)?;
+        tools::write(&file, artifact::advisories::database(known)?)?;
         let args = vec!["db".into(), "import".into(), self.inside(&file)?];
         tools::must(self.toolbox()?, &tools::Call { program: "grype", args, home: &home }).await.map(drop)
     }
@@ -140,8 +141,9 @@ fn matches(output: &str) -> Vec<String> {
 }
 
 /// The packages that a bill of materials names, with their versions, in order.
-fn packages(text: &str) -> Result<Vec<String>, String> {
-    let bill: Value = serde_json::from_str(text).map_err(|fault| format!("no bill of materials: {fault}"))?;
+fn packages(text: &str) -> Result<Vec<String>, Error> {
+    let bill: Value =
+        serde_json::from_str(text).map_err(|fault| Error::unexpected(format!("no bill of materials: {fault}")))?;
     let list = |key: &str| bill[key].as_array().cloned().unwrap_or_default();
     let named = |one: &Value, version: &str| {
         let version = one[version].as_str().unwrap_or("of no version");

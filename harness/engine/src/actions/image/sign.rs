@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use cluster::Toolbox;
-use model::{Action, Attest, ImageName, Predicate, Sign, SignatureFormat, Signer, Step, Tool, TrustedRoot};
+use model::{Action, Attest, ImageName, Predicate, Sign, SignatureFormat, Signer, Tool, TrustedRoot};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::once::Making;
-use crate::actions::Tried;
-use crate::request::{Call as Request, encode, json as json_of, said};
+use crate::Error;
+use crate::actions::{StepContext, Tried};
+use crate::request::{Call as Request, encode, json as json_of};
 use crate::tools::{self, Call, token};
 use crate::wait::{Look, Wait};
 use crate::workshop::{Order, Statement};
@@ -42,45 +43,45 @@ impl Services {
     }
 }
 
+pub(in crate::actions) async fn sign(cx: &mut StepContext<'_, '_>, sign: &Sign) -> Result<Tried, Error> {
+    let services = Services::of(&sign.with, sign.log, sign.timestamp);
+    let mut args = vec!["sign".to_owned(), "-y".into()];
+    args.extend(cx.world.signer(&sign.with, services, sign.format).await?);
+    let reference = cx.world.by_digest(&sign.image)?;
+    args.push(reference.clone());
+    let order = cx.world.order(&sign.with, services, sign.format, &reference, None).await?;
+    let tried = cx.world.sign_once(cx.world.making(Tool::CosignSign, args, &sign.image, order)).await?;
+    cx.world.note_end(&sign.with);
+    Ok(tried)
+}
+
+pub(in crate::actions) async fn attest(cx: &mut StepContext<'_, '_>, attest: &Attest) -> Result<Tried, Error> {
+    let services = Services::of(&attest.with, attest.log, attest.timestamp);
+    let folder = cx.world.folder()?;
+    let text = match &attest.predicate {
+        Predicate::File(file) => {
+            let text = cx.world.case.file_text(file)?;
+            cx.world.learn(&text).await?;
+            cx.fill(&text)
+        }
+        Predicate::Sbom(name) => tools::read(&folder.join(format!("{name}.sbom.json")))?,
+    };
+    let file = folder.join(format!("{}.predicate", cx.step.id));
+    let predicate = artifact::digest(text.as_bytes());
+    tools::write(&file, text)?;
+    let mut args = vec!["attest".to_owned(), "-y".into(), "--type".into(), attest.kind.clone()];
+    args.extend(["--predicate".to_owned(), cx.world.inside(&file)?]);
+    args.extend(cx.world.signer(&attest.with, services, attest.format).await?);
+    let reference = cx.world.by_digest(&attest.image)?;
+    args.push(reference.clone());
+    let statement = Some(Statement { kind: attest.kind.clone(), predicate });
+    let order = cx.world.order(&attest.with, services, attest.format, &reference, statement).await?;
+    let tried = cx.world.sign_once(cx.world.making(Tool::CosignAttest, args, &attest.image, order)).await?;
+    cx.world.note_end(&attest.with);
+    Ok(tried)
+}
+
 impl World<'_> {
-    pub(in crate::actions) async fn sign(&mut self, sign: &Sign) -> Result<Tried, String> {
-        let services = Services::of(&sign.with, sign.log, sign.timestamp);
-        let mut args = vec!["sign".to_owned(), "-y".into()];
-        args.extend(self.signer(&sign.with, services, sign.format).await?);
-        let reference = self.by_digest(&sign.image)?;
-        args.push(reference.clone());
-        let order = self.order(&sign.with, services, sign.format, &reference, None).await?;
-        let tried = self.sign_once(self.making(Tool::CosignSign, args, &sign.image, order)).await?;
-        self.note_end(&sign.with);
-        Ok(tried)
-    }
-
-    pub(in crate::actions) async fn attest(&mut self, step: &Step, attest: &Attest) -> Result<Tried, String> {
-        let services = Services::of(&attest.with, attest.log, attest.timestamp);
-        let folder = self.folder()?;
-        let text = match &attest.predicate {
-            Predicate::File(file) => {
-                let text = self.scenario.file_text(file).map_err(|fault| fault.to_string())?;
-                self.learn(&text).await?;
-                self.fill(&text)
-            }
-            Predicate::Sbom(name) => tools::read(&folder.join(format!("{name}.sbom.json")))?,
-        };
-        let file = folder.join(format!("{}.predicate", step.id));
-        let predicate = artifact::digest(text.as_bytes());
-        tools::write(&file, text)?;
-        let mut args = vec!["attest".to_owned(), "-y".into(), "--type".into(), attest.kind.clone()];
-        args.extend(["--predicate".to_owned(), self.inside(&file)?]);
-        args.extend(self.signer(&attest.with, services, attest.format).await?);
-        let reference = self.by_digest(&attest.image)?;
-        args.push(reference.clone());
-        let statement = Some(Statement { kind: attest.kind.clone(), predicate });
-        let order = self.order(&attest.with, services, attest.format, &reference, statement).await?;
-        let tried = self.sign_once(self.making(Tool::CosignAttest, args, &attest.image, order)).await?;
-        self.note_end(&attest.with);
-        Ok(tried)
-    }
-
     /// What goes into a signature, where nothing but a key and the image does.
     async fn order(
         &mut self,
@@ -89,7 +90,7 @@ impl World<'_> {
         format: SignatureFormat,
         reference: &str,
         statement: Option<Statement>,
-    ) -> Result<Option<Order>, String> {
+    ) -> Result<Option<Order>, Error> {
         let name = match with {
             Signer::Key(name) if services == Services::NONE => name,
             Signer::Key(_)
@@ -115,31 +116,31 @@ impl World<'_> {
     }
 
     fn making(&self, tool: Tool, args: Vec<String>, image: &ImageName, order: Option<Order>) -> Making {
-        let (repository, digest) = (self.names.repository(image), self.fill(&format!("$(sha256:{image})")));
+        let (repository, digest) = (self.placeholders.repository(image), self.placeholders.digest(image));
         Making { tool, args, repository, digest, order }
     }
 
     /// Records when a short-lived certificate expires.
     fn note_end(&mut self, with: &Signer) {
         if let Signer::ShortLived(_) = with {
-            self.over = Some(OffsetDateTime::now_utc() + Duration::seconds(SHORT + 1));
+            self.memory.certificate_end = Some(OffsetDateTime::now_utc() + Duration::seconds(SHORT + 1));
         }
     }
 
     /// Waits until the certificates are over that were made to be soon over: once, and not while more is being signed.
-    pub(in crate::actions) async fn outlive(&mut self, action: &Action) -> Result<(), String> {
+    pub(crate) async fn outlive(&mut self, action: &Action) -> Result<(), Error> {
         let makes = matches!(
             action,
             Action::Build(_) | Action::Push(_) | Action::Copy(_) | Action::Sign(_) | Action::Attest(_)
         );
-        let Some(over) = self.over.filter(|_| !makes) else { return Ok(()) };
+        let Some(over) = self.memory.certificate_end.filter(|_| !makes) else { return Ok(()) };
         let wait = Wait { what: "the certificate to expire", within: PATIENCE, every: BREATH };
         let look = async || match OffsetDateTime::now_utc() {
             now if now > over => Look::Found(()),
             now => Look::Not(format!("{} more seconds", (over - now).whole_seconds())),
         };
         self.waiter.until(wait, look).await?;
-        self.over = None;
+        self.memory.certificate_end = None;
         Ok(())
     }
 
@@ -149,7 +150,7 @@ impl World<'_> {
         with: &Signer,
         services: Services,
         format: SignatureFormat,
-    ) -> Result<Vec<String>, String> {
+    ) -> Result<Vec<String>, Error> {
         let toolbox = self.toolbox()?;
         let material = &self.lab.material;
         let Services { fulcio, log, timestamp } = services;
@@ -177,15 +178,16 @@ impl World<'_> {
     }
 
     /// A file with a token of this ServiceAccount for Fulcio, dated so many seconds later than it was made.
-    async fn token_file(&self, account: &str, later: i64) -> Result<Vec<String>, String> {
+    async fn token_file(&self, account: &str, later: i64) -> Result<Vec<String>, Error> {
         let (namespace, account) = (self.namespace().to_owned(), self.fill(account));
         let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", encode(&namespace), encode(&account));
         let spec = json!({"audiences": [AUDIENCE]});
         let ask = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
         let reply = self.lab.own.send(Request::post(path, ask)).await.reply;
         let token = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
-        let mut token =
-            token.ok_or_else(|| format!("the ServiceAccount {account} gets no token: {}", said(&reply)))?.to_owned();
+        let mut token = token
+            .ok_or_else(|| Error::refused(format!("the ServiceAccount {account} gets no token"), &reply))?
+            .to_owned();
         if later != 0 {
             token = token::token(self.toolbox()?, &self.folder()?, &token, later).await?;
         }
@@ -195,7 +197,7 @@ impl World<'_> {
     }
 
     /// A certificate that is soon over, with its key in cosign's own form.
-    async fn short_lived(&self, subject: &str) -> Result<Vec<String>, String> {
+    async fn short_lived(&self, subject: &str) -> Result<Vec<String>, Error> {
         let (toolbox, folder) = (self.toolbox()?, self.folder()?);
         let authority = self.lab.material.authority().await?;
         let leaf = authority.issue(subject, SHORT)?;
@@ -215,15 +217,18 @@ impl World<'_> {
     }
 
     /// The world's own folder, on this side.
-    pub(crate) fn folder(&self) -> Result<PathBuf, String> {
+    pub(crate) fn folder(&self) -> Result<PathBuf, Error> {
         tools::folder(self.toolbox()?, self.namespace())
     }
 
-    pub(crate) fn inside(&self, path: &Path) -> Result<String, String> {
+    pub(crate) fn inside(&self, path: &Path) -> Result<String, Error> {
         Ok(self.toolbox()?.inside(path).display().to_string())
     }
 
-    pub(crate) fn toolbox(&self) -> Result<Toolbox<'_>, String> {
-        self.lab.cluster.toolbox().ok_or_else(|| "this cluster is not a box, and tools run in a box".to_owned())
+    pub(crate) fn toolbox(&self) -> Result<Toolbox<'_>, Error> {
+        self.lab
+            .cluster
+            .toolbox()
+            .ok_or_else(|| Error::unsupported("this cluster is not a box, and tools run in a box"))
     }
 }

@@ -2,46 +2,47 @@
 
 use model::{Tool, Trust, TrustedRoot, Verifier, Verify};
 
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::tools;
 use crate::world::World;
 
-impl World<'_> {
-    pub(in crate::actions) async fn verify(&mut self, verify: &Verify) -> Result<Tried, String> {
-        if verify.with == Verifier::Own {
-            return self.verify_ourselves(verify).await;
-        }
-        let keyless = matches!(verify.by, Trust::Identity { .. });
-        let (tool, verb) = match &verify.kind {
-            Some(_) => (Tool::CosignVerifyAttestation, "verify-attestation"),
-            None => (Tool::CosignVerify, "verify"),
-        };
-        let mut args = vec![verb.to_owned()];
-        if let Some(kind) = &verify.kind {
-            args.extend(["--type".to_owned(), kind.clone()]);
-        }
-        args.extend(self.trust(&verify.by).await?);
-        if !verify.log.unwrap_or(keyless) {
-            args.push("--insecure-ignore-tlog=true".into());
-        }
-        if keyless {
-            args.push("--insecure-ignore-sct=true".into());
-        }
-        if verify.timestamp.unwrap_or(keyless) {
-            args.push("--use-signed-timestamps=true".into());
-        }
-        if let Some(root) = self.root(&verify.root).await? {
-            args.extend(["--trusted-root".to_owned(), root]);
-        }
-        args.push(match verify.through {
-            Some(fault) => self.fill(&format!("$(front:{}:{})", fault.word(), verify.image)),
-            None => self.names.reference(&verify.image),
-        });
-        self.cosign(tool, args).await
+pub(in crate::actions) async fn verify(cx: &mut StepContext<'_, '_>, verify: &Verify) -> Result<Tried, Error> {
+    if verify.with == Verifier::Own {
+        return cx.world.verify_ourselves(verify).await;
     }
+    let keyless = matches!(verify.by, Trust::Identity { .. });
+    let (tool, verb) = match &verify.kind {
+        Some(_) => (Tool::CosignVerifyAttestation, "verify-attestation"),
+        None => (Tool::CosignVerify, "verify"),
+    };
+    let mut args = vec![verb.to_owned()];
+    if let Some(kind) = &verify.kind {
+        args.extend(["--type".to_owned(), kind.clone()]);
+    }
+    args.extend(cx.world.trust(&verify.by).await?);
+    if !verify.log.unwrap_or(keyless) {
+        args.push("--insecure-ignore-tlog=true".into());
+    }
+    if keyless {
+        args.push("--insecure-ignore-sct=true".into());
+    }
+    if verify.timestamp.unwrap_or(keyless) {
+        args.push("--use-signed-timestamps=true".into());
+    }
+    if let Some(root) = cx.world.root(&verify.root).await? {
+        args.extend(["--trusted-root".to_owned(), root]);
+    }
+    args.push(match verify.through {
+        Some(fault) => cx.fill(&format!("$(front:{}:{})", fault.word(), verify.image)),
+        None => cx.world.placeholders.reference(&verify.image),
+    });
+    cx.world.cosign(tool, args).await
+}
 
+impl World<'_> {
     /// Whose signature is wanted, in cosign's flags.
-    async fn trust(&self, trust: &Trust) -> Result<Vec<String>, String> {
+    async fn trust(&self, trust: &Trust) -> Result<Vec<String>, Error> {
         let Trust::Identity { subject, subject_like, issuer, issuer_like } = trust else {
             let Trust::Key(name) = trust else { return Ok(Vec::new()) };
             let file = self.lab.material.key_file(self.toolbox()?, name, false).await?;
@@ -58,11 +59,11 @@ impl World<'_> {
     }
 
     /// The path, inside the box, of what a signature is checked against.
-    async fn root(&self, root: &TrustedRoot) -> Result<Option<String>, String> {
+    async fn root(&self, root: &TrustedRoot) -> Result<Option<String>, Error> {
         let TrustedRoot::File(file) = root else {
             return self.lab.material.trusted_root(self.toolbox()?, root).await;
         };
-        let text = self.scenario.file_text(file).map_err(|fault| fault.to_string())?;
+        let text = self.case.file_text(file)?;
         let path = self.folder()?.join("trusted-root.json");
         tools::write(&path, text)?;
         self.inside(&path).map(Some)

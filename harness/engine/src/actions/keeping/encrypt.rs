@@ -11,7 +11,8 @@ use model::{Answer, By, Encrypt, Encryption, Reply, Rewrite, Takeover, Verdict};
 use serde_json::Value;
 
 use super::process::API_SERVER;
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::request::{Call, Exchange, encode, taken};
 use crate::seen::Metrics;
 use crate::wait::{Look, Wait};
@@ -23,29 +24,58 @@ const RELOAD: Duration = Duration::from_secs(100);
 /// Grows with each reload, by `status` (the same package's metrics).
 const RELOADS: &str = "apiserver_encryption_config_controller_automatic_reloads_total";
 
-impl World<'_> {
-    pub(in crate::actions) async fn encrypt(&mut self, encrypt: &Encrypt) -> Result<Tried, String> {
-        let text = self.scenario.file_text(&encrypt.with).map_err(|fault| fault.to_string())?;
-        self.learn(&text).await?;
-        let path = self.toolbox()?.encryption_config();
-        let before = if self.reloads_by_itself() { Some(self.reloads().await?) } else { None };
-        replace(&path, &self.fill(&text)).map_err(|fault| format!("cannot write `{}`: {fault}", path.display()))?;
-        match (encrypt.by, before) {
-            // An API server that was started without the flag never looks at the file again.
-            (Takeover::None, _) | (Takeover::Reload, None) => Ok(Tried::answer(Answer::Made)),
-            (Takeover::Reload | Takeover::Usual, Some(before)) => self.reloaded(before).await,
-            (Takeover::Usual, None) => self.restart(API_SERVER).await,
+pub(in crate::actions) async fn encrypt(cx: &mut StepContext<'_, '_>, encrypt: &Encrypt) -> Result<Tried, Error> {
+    let text = cx.world.case.file_text(&encrypt.with)?;
+    cx.world.learn(&text).await?;
+    let path = cx.world.toolbox()?.encryption_config();
+    let before = if cx.world.reloads_by_itself() { Some(cx.world.reloads().await?) } else { None };
+    replace(&path, &cx.fill(&text)).map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))?;
+    match (encrypt.by, before) {
+        // An API server that was started without the flag never looks at the file again.
+        (Takeover::None, _) | (Takeover::Reload, None) => Ok(Tried::answer(Answer::Made)),
+        (Takeover::Reload | Takeover::Usual, Some(before)) => cx.world.reloaded(before).await,
+        (Takeover::Usual, None) => cx.world.restart(API_SERVER).await,
+    }
+}
+
+pub(in crate::actions) async fn rewrite(cx: &StepContext<'_, '_>, rewrite: &Rewrite) -> Result<Tried, Error> {
+    let mut written = 0;
+    for namespace in cx.world.namespaces.all() {
+        let path = format!("/api/v1/namespaces/{}/secrets", encode(namespace));
+        let listed = cx.world.lab.own.send(Call::get(path.as_str())).await;
+        let Some(items) = items(&listed) else { return Ok(Tried::of(listed)) };
+        for mut secret in items {
+            secret["apiVersion"] = Value::from("v1");
+            secret["kind"] = Value::from("Secret");
+            let name = secret["metadata"]["name"].as_str().unwrap_or_default();
+            let exchange = cx.world.lab.own.send(Call::put(format!("{path}/{}", encode(name)), secret.clone())).await;
+            if !taken(&exchange.reply) {
+                let tried = cut_short(exchange, rewrite);
+                if tried.verdict == Verdict::from(Answer::Stopped) {
+                    cx.world.is_gone(API_SERVER).await?;
+                }
+                return Ok(tried);
+            }
+            written += 1;
+            if rewrite.killed_after == Some(written) {
+                cx.world.control(API_SERVER, Control::Kill)?;
+            }
         }
     }
+    if rewrite.killed_after.is_some() {
+        let done = format!("all {written} Secrets were written before the API server was gone");
+        return Err(Error::unexpected(done));
+    }
+    Ok(Tried::answer(Answer::Made).fact("written", written.to_string()))
+}
 
+impl World<'_> {
     fn reloads_by_itself(&self) -> bool {
-        let scenario = &self.scenario.scenario;
-        let shape = scenario.worlds.get(self.name).map(|world| scenario.shape(world));
-        shape.is_some_and(|shape| matches!(shape.encryption, Encryption::ReloadingConfig(_)))
+        matches!(self.case.shape().encryption, Encryption::ReloadingConfig(_))
     }
 
     /// Waits until the API server has taken the file over, or has said that it does not.
-    async fn reloaded(&self, before: (f64, f64)) -> Result<Tried, String> {
+    async fn reloaded(&self, before: (f64, f64)) -> Result<Tried, Error> {
         let began = std::time::Instant::now();
         let wait = Wait {
             what: "the API server to look at its configuration",
@@ -62,45 +92,15 @@ impl World<'_> {
                     Look::Found(Tried::answer(Answer::Denied { by }).figure("refused after", began.elapsed()))
                 }
                 Ok(_) => Look::Not("it has not".into()),
-                Err(why) => Look::Not(why),
+                Err(why) => Look::from(why),
             })
             .await
     }
 
-    async fn reloads(&self) -> Result<(f64, f64), String> {
+    async fn reloads(&self) -> Result<(f64, f64), Error> {
         let metrics = Metrics::scrape(&self.lab.own).await?;
         let of = |status: &str| metrics.sum(RELOADS, &[("status".to_owned(), status.to_owned())].into());
         Ok((of("success"), of("failure")))
-    }
-
-    pub(in crate::actions) async fn rewrite(&self, rewrite: &Rewrite) -> Result<Tried, String> {
-        let mut written = 0;
-        for namespace in &self.namespaces {
-            let path = format!("/api/v1/namespaces/{}/secrets", encode(namespace));
-            let listed = self.lab.own.send(Call::get(path.as_str())).await;
-            let Some(items) = items(&listed) else { return Ok(Tried::of(listed)) };
-            for mut secret in items {
-                secret["apiVersion"] = Value::from("v1");
-                secret["kind"] = Value::from("Secret");
-                let name = secret["metadata"]["name"].as_str().unwrap_or_default();
-                let exchange = self.lab.own.send(Call::put(format!("{path}/{}", encode(name)), secret.clone())).await;
-                if !taken(&exchange.reply) {
-                    let tried = cut_short(exchange, rewrite);
-                    if tried.verdict == Verdict::from(Answer::Stopped) {
-                        self.is_gone(API_SERVER).await?;
-                    }
-                    return Ok(tried);
-                }
-                written += 1;
-                if rewrite.killed_after == Some(written) {
-                    self.control(API_SERVER, Control::Kill)?;
-                }
-            }
-        }
-        if rewrite.killed_after.is_some() {
-            return Err(format!("all {written} Secrets were written before the API server was gone"));
-        }
-        Ok(Tried::answer(Answer::Made).fact("written", written.to_string()))
     }
 }
 

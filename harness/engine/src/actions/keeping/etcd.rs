@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use cluster::Toolbox;
 use serde_json::Value;
 
+use crate::Error;
 use crate::discovery::Resource;
 use crate::tools::{self, Call, Output};
 use crate::world::World;
@@ -29,18 +30,18 @@ impl World<'_> {
     ///
     /// # Errors
     /// When etcd cannot be asked, or has no such key.
-    pub(crate) async fn stored(&self, key: &str) -> Result<Vec<u8>, String> {
+    pub(crate) async fn stored(&self, key: &str) -> Result<Vec<u8>, Error> {
         let found = self.pairs(&["get", key]).await?.pop();
-        found.map(|(_, bytes)| bytes).ok_or_else(|| format!("etcd has no key `{key}`"))
+        found.map(|(_, bytes)| bytes).ok_or_else(|| Error::unexpected(format!("etcd has no key `{key}`")))
     }
 
     /// Every key that begins so, and the bytes there.
-    pub(super) async fn stored_below(&self, prefix: &str) -> Result<Vec<Pair>, String> {
+    pub(super) async fn stored_below(&self, prefix: &str) -> Result<Vec<Pair>, Error> {
         self.pairs(&["get", prefix, "--prefix"]).await
     }
 
-    async fn pairs(&self, args: &[&str]) -> Result<Vec<Pair>, String> {
-        let fault = |why: &dyn std::fmt::Display| format!("etcdctl's answer: {why}");
+    async fn pairs(&self, args: &[&str]) -> Result<Vec<Pair>, Error> {
+        let fault = |why: &dyn std::fmt::Display| Error::unexpected(format!("etcdctl's answer: {why}"));
         let args: Vec<&str> = args.iter().copied().chain(["--write-out=json"]).collect();
         let output = self.etcdctl(&args, None).await?;
         let reply: Value = serde_json::from_str(&output.stdout).map_err(|why| fault(&why))?;
@@ -50,23 +51,18 @@ impl World<'_> {
     }
 
     /// Writes bytes to a key.
-    pub(super) async fn put_stored(&self, key: &str, bytes: &[u8]) -> Result<(), String> {
+    pub(super) async fn put_stored(&self, key: &str, bytes: &[u8]) -> Result<(), Error> {
         self.etcdctl(&["put", key], Some(bytes)).await.map(drop)
     }
 
     /// Runs `etcdctl`, which has to do its work.
-    pub(super) async fn etcdctl(&self, args: &[&str], input: Option<&[u8]>) -> Result<Output, String> {
+    pub(super) async fn etcdctl(&self, args: &[&str], input: Option<&[u8]>) -> Result<Output, Error> {
         let args: Vec<&str> = std::iter::once(ENDPOINT).chain(args.iter().copied()).collect();
         self.in_the_box("etcdctl", &args, input).await
     }
 
     /// Runs a program in the box, which has to do its work.
-    pub(crate) async fn in_the_box(
-        &self,
-        program: &str,
-        args: &[&str],
-        input: Option<&[u8]>,
-    ) -> Result<Output, String> {
+    pub(crate) async fn in_the_box(&self, program: &str, args: &[&str], input: Option<&[u8]>) -> Result<Output, Error> {
         let toolbox: Toolbox<'_> = self.toolbox()?;
         let home = self.folder()?;
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();

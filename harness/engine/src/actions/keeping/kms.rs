@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
+use futures::FutureExt;
+use futures::future::{LocalBoxFuture, ready};
 use kms::{Operation, Settings};
 use model::{Answer, Kms, KmsCall};
 
-use crate::actions::Tried;
-use crate::world::World;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
+use crate::meter::{Count, Meter};
+use crate::world::{StepRequest, World};
 
 /// The fact with the calls of a step.
-pub(crate) const KMS_CALLS: &str = "kms calls";
+pub(super) const KMS_CALLS: &str = "kms calls";
 
 /// How many calls there were at some time: `Encrypt` and `Decrypt`. `Status` comes by the clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,25 +22,25 @@ pub(crate) struct Counts {
     decrypt: usize,
 }
 
-impl World<'_> {
-    pub(in crate::actions) fn set_kms(&self, wanted: &Kms) -> Result<Tried, String> {
-        let settings = Settings {
-            key: wanted.key.clone(),
-            delay: wanted.delay,
-            fails: wanted.fails.iter().map(|call| method(*call)).collect(),
-            unhealthy: wanted.unhealthy,
-            lost: wanted.lost.clone(),
-        };
-        let folder = self.plugin(&wanted.plugin)?;
-        if !folder.is_dir() {
-            return Err(format!("the box has no KMS plugin `{}`", wanted.plugin));
-        }
-        settings.write(&folder).map_err(|fault| cluster::chain(&fault))?;
-        Ok(Tried::answer(Answer::Made))
+pub(in crate::actions) fn set_kms(cx: &StepContext<'_, '_>, wanted: &Kms) -> Result<Tried, Error> {
+    let settings = Settings {
+        key: wanted.key.clone(),
+        delay: wanted.delay,
+        fails: wanted.fails.iter().map(|call| method(*call)).collect(),
+        unhealthy: wanted.unhealthy,
+        lost: wanted.lost.clone(),
+    };
+    let folder = cx.world.plugin(&wanted.plugin)?;
+    if !folder.is_dir() {
+        return Err(Error::unsupported(format!("the box has no KMS plugin `{}`", wanted.plugin)));
     }
+    settings.write(&folder).map_err(|fault| Error::unmade(cluster::chain(&fault)))?;
+    Ok(Tried::answer(Answer::Made))
+}
 
+impl World<'_> {
     /// The calls so far, of all plugins; `None` where the box has none.
-    pub(in crate::actions) fn kms_calls(&self) -> Option<Counts> {
+    fn kms_calls(&self) -> Option<Counts> {
         self.count_kms_calls(|_| true)
     }
 
@@ -57,8 +61,34 @@ impl World<'_> {
         Some(counts)
     }
 
-    fn plugin(&self, name: &str) -> Result<PathBuf, String> {
+    fn plugin(&self, name: &str) -> Result<PathBuf, Error> {
         Ok(self.toolbox()?.work().join("kms").join(name))
+    }
+}
+
+/// Counts the calls of the plugins around a step that is a request.
+#[derive(Default)]
+struct KmsMeter(Option<Counts>);
+
+/// A meter of the plugins' calls.
+pub(crate) fn kms_meter() -> Box<dyn Meter> {
+    Box::<KmsMeter>::default()
+}
+
+impl Meter for KmsMeter {
+    fn wants(&self, world: &World<'_>, _: &StepRequest<'_>) -> bool {
+        world.lab.cluster.toolbox().is_some()
+    }
+
+    fn before<'a>(&'a mut self, world: &'a World<'_>) -> LocalBoxFuture<'a, ()> {
+        self.0 = world.kms_calls();
+        ready(()).boxed_local()
+    }
+
+    fn after<'a>(&'a mut self, world: &'a World<'_>, tried: &'a Tried) -> LocalBoxFuture<'a, Vec<Count>> {
+        let is_counted = tried.exchange.is_some() && !world.memory.retries_storage;
+        let counts = self.0.zip(world.kms_calls()).filter(|_| is_counted);
+        ready(counts.map(|(before, now)| (KMS_CALLS, now.since(before))).into_iter().collect()).boxed_local()
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use model::{Answer, Seal, Step, Why};
+use model::{Answer, Seal, Why};
 use serde_json::json;
 
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::request::{Call, encode, taken};
 use crate::world::World;
 
@@ -17,45 +18,45 @@ const PREFIX: &str = "many-";
 /// The canary that every value is made of.
 const CANARY: &str = "many";
 
+pub(in crate::actions) async fn fill_up(cx: &mut StepContext<'_, '_>, count: u16) -> Result<Tried, Error> {
+    let path = format!("/api/v1/namespaces/{}/secrets", encode(&cx.namespace()));
+    for index in cx.world.memory.filled..count {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name(index)},
+            "data": {"value": cx.world.value(index)}});
+        let exchange = cx.world.lab.own.send(Call::post(path.as_str(), secret)).await;
+        if !taken(&exchange.reply) {
+            return Ok(Tried::of(exchange));
+        }
+        cx.world.memory.filled = index + 1;
+    }
+    Ok(Tried::answer(Answer::Made))
+}
+
+pub(in crate::actions) async fn survey(cx: &StepContext<'_, '_>) -> Result<Tried, Error> {
+    let namespace = cx.namespace();
+    let mut lost = BTreeSet::new();
+    for index in 0..cx.world.memory.filled {
+        let path = format!("/api/v1/namespaces/{}/secrets/{}", encode(&namespace), name(index));
+        let got = cx.world.lab.own.fetch(path).await;
+        if !got.is_ok_and(|secret| secret["data"]["value"] == cx.world.value(index)) {
+            lost.insert(name(index));
+        }
+    }
+    let folder = format!("/registry/secrets/{namespace}/");
+    let mut by_seal: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (key, bytes) in cx.world.stored_below(&format!("{folder}{PREFIX}")).await? {
+        let key = String::from_utf8_lossy(&key).into_owned();
+        by_seal.entry(seal(&bytes)).or_default().insert(key.trim_start_matches(&folder).to_owned());
+    }
+    let seals = by_seal.keys().cloned().collect::<Vec<_>>().join(", ");
+    if lost.is_empty() {
+        return Ok(Tried::answer(Answer::Verified).fact("sealed with", seals));
+    }
+    let lost = described(&lost, &by_seal);
+    Ok(Tried::answer(Answer::Rejected { why: Why::Lost }).fact("sealed with", seals).fact("lost", lost))
+}
+
 impl World<'_> {
-    pub(in crate::actions) async fn fill_up(&mut self, step: &Step, count: u16) -> Result<Tried, String> {
-        let path = format!("/api/v1/namespaces/{}/secrets", encode(&self.namespace_of(step)));
-        for index in self.filled..count {
-            let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name(index)},
-                "data": {"value": self.value(index)}});
-            let exchange = self.lab.own.send(Call::post(path.as_str(), secret)).await;
-            if !taken(&exchange.reply) {
-                return Ok(Tried::of(exchange));
-            }
-            self.filled = index + 1;
-        }
-        Ok(Tried::answer(Answer::Made))
-    }
-
-    pub(in crate::actions) async fn survey(&self, step: &Step) -> Result<Tried, String> {
-        let namespace = self.namespace_of(step);
-        let mut lost = BTreeSet::new();
-        for index in 0..self.filled {
-            let path = format!("/api/v1/namespaces/{}/secrets/{}", encode(&namespace), name(index));
-            let got = self.lab.own.fetch(path).await;
-            if !got.is_ok_and(|secret| secret["data"]["value"] == self.value(index)) {
-                lost.insert(name(index));
-            }
-        }
-        let folder = format!("/registry/secrets/{namespace}/");
-        let mut by_seal: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (key, bytes) in self.stored_below(&format!("{folder}{PREFIX}")).await? {
-            let key = String::from_utf8_lossy(&key).into_owned();
-            by_seal.entry(seal(&bytes)).or_default().insert(key.trim_start_matches(&folder).to_owned());
-        }
-        let seals = by_seal.keys().cloned().collect::<Vec<_>>().join(", ");
-        if lost.is_empty() {
-            return Ok(Tried::answer(Answer::Verified).fact("sealed with", seals));
-        }
-        let lost = described(&lost, &by_seal);
-        Ok(Tried::answer(Answer::Rejected { why: Why::Lost }).fact("sealed with", seals).fact("lost", lost))
-    }
-
     fn value(&self, index: u16) -> String {
         STANDARD.encode(format!("{}-{index}", self.planted.canary(CANARY)))
     }

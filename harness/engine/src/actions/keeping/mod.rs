@@ -9,6 +9,14 @@ mod rotate;
 mod snapshot;
 mod store;
 
-pub(crate) use kms::KMS_CALLS;
+pub(super) use encrypt::{encrypt, rewrite};
+pub(crate) use kms::kms_meter;
+pub(super) use kms::set_kms;
+pub(super) use many::{fill_up, survey};
+pub(super) use process::process;
 pub(crate) use process::{API_SERVER, NOT_READY};
-pub(crate) use rotate::Rotation;
+pub(crate) use rotate::{Place, Rotation};
+pub(super) use rotate::{followed, rotate};
+pub(super) use snapshot::{restore, snapshot};
+pub(crate) use store::key;
+pub(super) use store::{store, transplant};

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use cluster::{Control, Life, State, chain};
+use cluster::{Control, Life, State};
 use model::{Answer, Body, By, Process, Reply, Verdict};
 
 use super::kms::KMS_CALLS;
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::request::{Call, said};
 use crate::seen::Metrics;
 use crate::wait::{Look, Wait};
@@ -40,44 +41,44 @@ const OPEN_FOR: Duration = Duration::from_secs(3);
 /// Counts what was read from etcd and opened, by status (kubernetes/apiserver, `storage/value/metrics.go`).
 const OPENED: &str = "apiserver_storage_transformation_operations_total";
 
-impl World<'_> {
-    pub(in crate::actions) async fn process(&self, process: &Process) -> Result<Tried, String> {
-        match process {
-            Process::Stop(name) => self.ended(name, Control::Stop).await,
-            Process::Kill(name) => self.ended(name, Control::Kill).await,
-            Process::Freeze(name) => {
-                self.control(name, Control::Freeze)?;
-                self.until(name, "to be frozen", |life| life.state == State::Frozen).await?;
-                Ok(Tried::answer(Answer::Stopped))
-            }
-            Process::Thaw(name) => {
-                self.control(name, Control::Thaw)?;
-                self.until(name, "to go on", |life| life.state == State::Alive).await?;
-                self.of_use(name).await
-            }
-            Process::Start(name) => self.begin_process(name).await,
-            Process::Restart(name) => self.restart(name).await,
+pub(in crate::actions) async fn process(cx: &StepContext<'_, '_>, process: &Process) -> Result<Tried, Error> {
+    match process {
+        Process::Stop(name) => cx.world.ended(name, Control::Stop).await,
+        Process::Kill(name) => cx.world.ended(name, Control::Kill).await,
+        Process::Freeze(name) => {
+            cx.world.control(name, Control::Freeze)?;
+            cx.world.until(name, "to be frozen", |life| life.state == State::Frozen).await?;
+            Ok(Tried::answer(Answer::Stopped))
         }
+        Process::Thaw(name) => {
+            cx.world.control(name, Control::Thaw)?;
+            cx.world.until(name, "to go on", |life| life.state == State::Alive).await?;
+            cx.world.of_use(name).await
+        }
+        Process::Start(name) => cx.world.begin_process(name).await,
+        Process::Restart(name) => cx.world.restart(name).await,
     }
+}
 
-    pub(super) async fn restart(&self, name: &str) -> Result<Tried, String> {
+impl World<'_> {
+    pub(super) async fn restart(&self, name: &str) -> Result<Tried, Error> {
         self.end_process(name).await?;
         self.begin_process(name).await
     }
 
     /// Ends a process that runs; one that has ended already stays so.
-    pub(super) async fn end_process(&self, name: &str) -> Result<(), String> {
+    pub(super) async fn end_process(&self, name: &str) -> Result<(), Error> {
         self.ended(name, Control::Stop).await.map(drop)
     }
 
-    async fn ended(&self, name: &str, how: Control) -> Result<Tried, String> {
+    async fn ended(&self, name: &str, how: Control) -> Result<Tried, Error> {
         self.control(name, how)?;
         self.until(name, "to end", is_over).await?;
         Ok(Tried::answer(Answer::Stopped))
     }
 
     /// Starts a process that has ended, and waits until it is of use or gives up.
-    pub(super) async fn begin_process(&self, name: &str) -> Result<Tried, String> {
+    pub(super) async fn begin_process(&self, name: &str) -> Result<Tried, Error> {
         let before = self.life(name)?.starts;
         // The calls of a start are counted from here: those of the process before are none of its own.
         let calls = if name == API_SERVER { self.answered_kms_calls() } else { None };
@@ -92,7 +93,7 @@ impl World<'_> {
     }
 
     /// The API server is of use when it answers; of other processes it is enough that they live.
-    async fn of_use(&self, name: &str) -> Result<Tried, String> {
+    async fn of_use(&self, name: &str) -> Result<Tried, Error> {
         let began = Instant::now();
         let what = format!("`{name}` to be of use");
         let wait = Wait { what: &what, within: PATIENCE, every: EVERY };
@@ -105,7 +106,7 @@ impl World<'_> {
                         return Look::Found(gave_up(name, &status, &tail));
                     }
                     Ok(_) => {}
-                    Err(why) => return Look::Not(why),
+                    Err(why) => return Look::from(why),
                 }
                 if name != API_SERVER {
                     return Look::Found(Tried::answer(Answer::Running));
@@ -146,28 +147,28 @@ impl World<'_> {
     }
 
     /// Waits until a process that was killed is known to have ended.
-    pub(super) async fn is_gone(&self, name: &str) -> Result<(), String> {
+    pub(super) async fn is_gone(&self, name: &str) -> Result<(), Error> {
         self.until(name, "to end", is_over).await
     }
 
-    async fn until(&self, name: &str, what: &str, holds: impl Fn(&Life) -> bool) -> Result<(), String> {
+    async fn until(&self, name: &str, what: &str, holds: impl Fn(&Life) -> bool) -> Result<(), Error> {
         let what = format!("`{name}` {what}");
         let wait = Wait { what: &what, within: PATIENCE, every: EVERY };
         self.waiter
             .until(wait, async || match self.life(name) {
                 Ok(life) if holds(&life) => Look::Found(()),
                 Ok(life) => Look::Not(format!("{:?}", life.state)),
-                Err(why) => Look::Not(why),
+                Err(why) => Look::from(why),
             })
             .await
     }
 
-    pub(super) fn control(&self, name: &str, what: Control) -> Result<(), String> {
-        self.toolbox()?.control(name, what).map_err(|fault| chain(&fault))
+    pub(super) fn control(&self, name: &str, what: Control) -> Result<(), Error> {
+        self.toolbox()?.control(name, what).map_err(Error::from)
     }
 
-    fn life(&self, name: &str) -> Result<Life, String> {
-        self.toolbox()?.life(name).ok_or_else(|| format!("the box has no process `{name}`"))
+    fn life(&self, name: &str) -> Result<Life, Error> {
+        self.toolbox()?.life(name).ok_or_else(|| Error::unsupported(format!("the box has no process `{name}`")))
     }
 }
 

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
-use model::{Answer, Followed, Rotate, Step, Watched};
+use model::{Answer, Followed, Rotate, Watched};
 use serde_json::{Map, Value, json};
 
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::discovery::fetch;
 use crate::request::{Call, MERGE, encode};
 use crate::wait::{Look, Wait};
-use crate::world::World;
 
 /// From one look at a place to the next: the least. Where much time is given, looks are a hundredth of it apart.
 const EVERY: Duration = Duration::from_millis(50);
@@ -35,101 +35,97 @@ pub(crate) enum Place {
     Lost(String),
 }
 
-impl World<'_> {
-    pub(in crate::actions) async fn rotate(&mut self, step: &Step, rotate: &Rotate) -> Result<Tried, String> {
-        let path =
-            format!("/api/v1/namespaces/{}/secrets/{}", encode(&self.namespace_of(step)), encode(&rotate.secret));
-        let secret = self.lab.own.fetch(path.as_str()).await?;
-        let old = secret["data"][&rotate.key].as_str().and_then(|text| STANDARD.decode(text).ok());
-        let old = old.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
-        if old.is_empty() {
-            return Err(format!("the Secret `{}` has no value to rotate at `{}`", rotate.secret, rotate.key));
-        }
-        for (name, place) in &rotate.watch {
-            self.shows_before(step, name, place, &old).await?;
-        }
-        let new = self.planted.canary(&rotate.to);
-        let data = Map::from_iter([(rotate.key.clone(), Value::from(STANDARD.encode(&new)))]);
-        let who = self.who(step.identity.as_ref()).await?;
-        let tried = Tried::of(who.send(Call::patch(path, MERGE, json!({"data": data}))).await);
-        if !tried.taken() {
-            return Ok(tried);
-        }
-        let began = Instant::now();
-        let within = Duration::from_secs(u64::from(rotate.within));
-        let watches = rotate
-            .watch
-            .iter()
-            .map(async |(name, place)| (name.clone(), self.watched(step, place, (&old, &new), began, within).await));
-        let rotation: Rotation = join_all(watches).await.into_iter().collect();
-        let order = order(&rotation);
-        self.rotations.insert(step.id.clone(), rotation);
-        Ok(tried.fact("order", order))
+pub(in crate::actions) async fn rotate(cx: &mut StepContext<'_, '_>, rotate: &Rotate) -> Result<Tried, Error> {
+    let path = format!("/api/v1/namespaces/{}/secrets/{}", encode(&cx.namespace()), encode(&rotate.secret));
+    let secret = cx.world.lab.own.fetch(path.as_str()).await?;
+    let old = secret["data"][&rotate.key].as_str().and_then(|text| STANDARD.decode(text).ok());
+    let old = old.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    if old.is_empty() {
+        let none = format!("the Secret `{}` has no value to rotate at `{}`", rotate.secret, rotate.key);
+        return Err(Error::scenario(none));
     }
-
-    /// A place that never showed the old value would show nothing by not showing the new one.
-    async fn shows_before(&self, step: &Step, name: &str, place: &Watched, old: &str) -> Result<(), String> {
-        let what = format!("the place `{name}` to show the old value");
-        let wait = Wait { what: &what, within: BEFORE, every: EVERY };
-        self.waiter
-            .until(wait, async || match self.at(step, place).await {
-                Ok(bytes) if model::find_canary(&bytes, old).is_some() => Look::Found(()),
-                Ok(_) => Look::Not("another value".into()),
-                Err(why) => Look::Not(why),
-            })
-            .await
+    for (name, place) in &rotate.watch {
+        shows_before(cx, name, place, &old).await?;
     }
-
-    async fn watched(
-        &self,
-        step: &Step,
-        place: &Watched,
-        (old, new): (&str, &str),
-        began: Instant,
-        within: Duration,
-    ) -> Place {
-        let mut last = Place::Lost("it was never looked at".into());
-        let wait = Wait { what: "the place to follow", within, every: EVERY.max(within / 100) };
-        let waited = self
-            .waiter
-            .until(wait, async || {
-                last = match self.at(step, place).await {
-                    Ok(bytes) if model::find_canary(&bytes, new).is_some() => return Look::Found(began.elapsed()),
-                    Ok(bytes) if model::find_canary(&bytes, old).is_some() => Place::Stayed,
-                    Ok(_) => Place::Lost("neither value is there".into()),
-                    Err(why) => Place::Lost(why),
-                };
-                Look::Not("it has not".into())
-            })
-            .await;
-        waited.map_or(last, Place::Followed)
+    let new = cx.world.planted.canary(&rotate.to);
+    let data = Map::from_iter([(rotate.key.clone(), Value::from(STANDARD.encode(&new)))]);
+    let who = cx.who().await?;
+    let tried = Tried::of(who.send(Call::patch(path, MERGE, json!({"data": data}))).await);
+    if !tried.taken() {
+        return Ok(tried);
     }
+    let began = Instant::now();
+    let within = Duration::from_secs(u64::from(rotate.within));
+    let shared = &*cx;
+    let watches = rotate
+        .watch
+        .iter()
+        .map(async |(name, place)| (name.clone(), watched(shared, place, (&old, &new), began, within).await));
+    let rotation: Rotation = join_all(watches).await.into_iter().collect();
+    let order = order(&rotation);
+    cx.world.memory.keep_rotation(cx.step.id, rotation);
+    Ok(tried.fact("order", order))
+}
 
-    /// What a place holds now.
-    async fn at(&self, step: &Step, place: &Watched) -> Result<Vec<u8>, String> {
-        let (pod, file) = match place {
-            Watched::Object(target) => {
-                let resource = self.lab.discovery.called(&self.lab.own, &target.kind).await?;
-                let object =
-                    fetch(&self.lab.own, &resource, &self.namespace_of(step), &self.fill(&target.name)).await?;
-                return Ok(object.to_string().into_bytes());
-            }
-            Watched::File { pod, path } => (pod, path.as_str()),
-            Watched::Environment { pod } => (pod, "/proc/1/environ"),
-        };
-        let pod = self.teller(&self.namespace_of(step), &self.fill(pod)).await?;
-        self.asked(&pod, &["cat", &self.fill(file)], Duration::ZERO, |_| {}).await
-    }
+/// A place that never showed the old value would show nothing by not showing the new one.
+async fn shows_before(cx: &StepContext<'_, '_>, name: &str, place: &Watched, old: &str) -> Result<(), Error> {
+    let what = format!("the place `{name}` to show the old value");
+    let wait = Wait { what: &what, within: BEFORE, every: EVERY };
+    cx.world
+        .waiter
+        .until(wait, async || match at(cx, place).await {
+            Ok(bytes) if model::find_canary(&bytes, old).is_some() => Look::Found(()),
+            Ok(_) => Look::Not("another value".into()),
+            Err(why) => Look::from(why),
+        })
+        .await
+}
 
-    pub(in crate::actions) fn followed(&self, followed: &Followed) -> Result<Tried, String> {
-        let rotation = self.rotations.get(&followed.of);
-        let rotation = rotation.ok_or_else(|| format!("step `{}` rotated nothing", followed.of))?;
-        match rotation.get(&followed.place) {
-            Some(Place::Followed(after)) => Ok(Tried::answer(Answer::Seen).figure("after", *after)),
-            Some(Place::Stayed) => Ok(Tried::answer(Answer::Unseen).fact("holds", "the old value")),
-            Some(Place::Lost(why)) => Err(why.clone()),
-            None => Err(format!("step `{}` does not watch `{}`", followed.of, followed.place)),
+async fn watched(
+    cx: &StepContext<'_, '_>,
+    place: &Watched,
+    (old, new): (&str, &str),
+    began: Instant,
+    within: Duration,
+) -> Place {
+    let mut last = Place::Lost("it was never looked at".into());
+    let wait = Wait { what: "the place to follow", within, every: EVERY.max(within / 100) };
+    let waited = cx
+        .world
+        .waiter
+        .until(wait, async || {
+            last = match at(cx, place).await {
+                Ok(bytes) if model::find_canary(&bytes, new).is_some() => return Look::Found(began.elapsed()),
+                Ok(bytes) if model::find_canary(&bytes, old).is_some() => Place::Stayed,
+                Ok(_) => Place::Lost("neither value is there".into()),
+                Err(why) => Place::Lost(why.in_one_line()),
+            };
+            Look::Not("it has not".into())
+        })
+        .await;
+    waited.map_or(last, Place::Followed)
+}
+
+/// What a place holds now.
+async fn at(cx: &StepContext<'_, '_>, place: &Watched) -> Result<Vec<u8>, Error> {
+    let (pod, file) = match place {
+        Watched::Object(target) => {
+            let resource = cx.world.lab.discovery.called(&cx.world.lab.own, &target.kind).await?;
+            let object = fetch(&cx.world.lab.own, &resource, &cx.namespace(), &cx.fill(&target.name)).await?;
+            return Ok(object.to_string().into_bytes());
         }
+        Watched::File { pod, path } => (pod, path.as_str()),
+        Watched::Environment { pod } => (pod, "/proc/1/environ"),
+    };
+    let pod = cx.world.teller(&cx.namespace(), &cx.fill(pod)).await?;
+    cx.world.asked(&pod, &["cat", &cx.fill(file)], Duration::ZERO, |_| {}).await
+}
+
+pub(in crate::actions) fn followed(cx: &StepContext<'_, '_>, followed: &Followed) -> Result<Tried, Error> {
+    match cx.world.memory.place(followed)? {
+        Place::Followed(after) => Ok(Tried::answer(Answer::Seen).figure("after", *after)),
+        Place::Stayed => Ok(Tried::answer(Answer::Unseen).fact("holds", "the old value")),
+        Place::Lost(why) => Err(Error::unexpected(why.as_str())),
     }
 }
 

@@ -6,7 +6,8 @@ use cluster::Toolbox;
 use model::Answer;
 
 use super::process::{API_SERVER, ETCD};
-use crate::actions::Tried;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 use crate::world::World;
 
 /// etcd's data, inside the box.
@@ -15,32 +16,32 @@ pub(crate) const DATA: &str = "/run/gauntlet/etcd";
 /// Revisions go on far behind those that clients have seen, so that no watch goes on from before the restore.
 const BUMP: &str = "--bump-revision=1000000000";
 
+pub(in crate::actions) async fn snapshot(cx: &StepContext<'_, '_>, name: &str) -> Result<Tried, Error> {
+    let file = cx.world.snapshot_file(name)?;
+    let inside = cx.world.toolbox()?.inside(&file);
+    cx.world.etcdctl(&["snapshot", "save", &inside.to_string_lossy()], None).await?;
+    Ok(Tried::answer(Answer::Made))
+}
+
+pub(in crate::actions) async fn restore(cx: &StepContext<'_, '_>, name: &str) -> Result<Tried, Error> {
+    let toolbox: Toolbox<'_> = cx.world.toolbox()?;
+    let inside = toolbox.inside(&cx.world.snapshot_file(name)?);
+    cx.world.end_process(API_SERVER).await?;
+    cx.world.end_process(ETCD).await?;
+    let fresh = format!("{DATA}.new");
+    let (file, data) = (inside.to_string_lossy(), format!("--data-dir={fresh}"));
+    cx.world.in_the_box("etcdutl", &["snapshot", "restore", &file, &data, BUMP, "--mark-compacted"], None).await?;
+    cx.world.in_the_box("rm", &["-r", DATA], None).await?;
+    cx.world.in_the_box("mv", &[&fresh, DATA], None).await?;
+    match cx.world.begin_process(ETCD).await?.refused() {
+        None => cx.world.begin_process(API_SERVER).await,
+        Some(refused) => Ok(refused),
+    }
+}
+
 impl World<'_> {
-    pub(in crate::actions) async fn snapshot(&self, name: &str) -> Result<Tried, String> {
-        let file = self.snapshot_file(name)?;
-        let inside = self.toolbox()?.inside(&file);
-        self.etcdctl(&["snapshot", "save", &inside.to_string_lossy()], None).await?;
-        Ok(Tried::answer(Answer::Made))
-    }
-
-    pub(in crate::actions) async fn restore(&self, name: &str) -> Result<Tried, String> {
-        let toolbox: Toolbox<'_> = self.toolbox()?;
-        let inside = toolbox.inside(&self.snapshot_file(name)?);
-        self.end_process(API_SERVER).await?;
-        self.end_process(ETCD).await?;
-        let fresh = format!("{DATA}.new");
-        let (file, data) = (inside.to_string_lossy(), format!("--data-dir={fresh}"));
-        self.in_the_box("etcdutl", &["snapshot", "restore", &file, &data, BUMP, "--mark-compacted"], None).await?;
-        self.in_the_box("rm", &["-r", DATA], None).await?;
-        self.in_the_box("mv", &[&fresh, DATA], None).await?;
-        match self.begin_process(ETCD).await?.refused() {
-            None => self.begin_process(API_SERVER).await,
-            Some(refused) => Ok(refused),
-        }
-    }
-
     /// Where a snapshot of this name is, on this side.
-    pub(crate) fn snapshot_file(&self, name: &str) -> Result<PathBuf, String> {
+    pub(crate) fn snapshot_file(&self, name: &str) -> Result<PathBuf, Error> {
         Ok(self.folder()?.join(format!("{name}.snapshot")))
     }
 }

@@ -1,42 +1,41 @@
 //! The bytes of one object in etcd, and the same bytes in another's place.
 
-use model::{Answer, Seal, Step, Target, Transplant};
+use model::{Answer, Seal, Target, Transplant};
 
-use super::etcd::key;
-use crate::actions::Tried;
-use crate::world::World;
+use super::etcd;
+use crate::Error;
+use crate::actions::{StepContext, Tried};
 
 /// What protobuf objects of Kubernetes begin with (k8s.io/apimachinery, `runtime/serializer/protobuf`).
 const PROTOBUF: &[u8] = b"k8s\0";
 
-impl World<'_> {
-    pub(in crate::actions) async fn store(&self, step: &Step, target: &Target) -> Result<Tried, String> {
-        let key = self.key(step, target).await?;
-        let bytes = self.stored(&key).await?;
-        if self.planted.canaries().is_empty() {
-            return Err("no value was planted, so nothing can show whether these bytes are sealed".into());
-        }
-        let holds = self.planted.found_in(&bytes);
-        judge(&bytes, &holds)
+pub(in crate::actions) async fn store(cx: &StepContext<'_, '_>, target: &Target) -> Result<Tried, Error> {
+    let key = key(cx, target).await?;
+    let bytes = cx.world.stored(&key).await?;
+    if cx.world.planted.canaries().is_empty() {
+        let none = "no value was planted, so nothing can show whether these bytes are sealed";
+        return Err(Error::scenario(none));
     }
+    let holds = cx.world.planted.found_in(&bytes);
+    judge(&bytes, &holds)
+}
 
-    pub(in crate::actions) async fn transplant(&self, step: &Step, transplant: &Transplant) -> Result<Tried, String> {
-        let (from, to) = (self.key(step, &transplant.from).await?, self.key(step, &transplant.to).await?);
-        let bytes = self.stored(&from).await?;
-        self.stored(&to).await?; // somebody's place it has to be
-        self.put_stored(&to, &bytes).await?;
-        Ok(Tried::answer(Answer::Made))
-    }
+pub(in crate::actions) async fn transplant(cx: &StepContext<'_, '_>, transplant: &Transplant) -> Result<Tried, Error> {
+    let (from, to) = (key(cx, &transplant.from).await?, key(cx, &transplant.to).await?);
+    let bytes = cx.world.stored(&from).await?;
+    cx.world.stored(&to).await?; // somebody's place it has to be
+    cx.world.put_stored(&to, &bytes).await?;
+    Ok(Tried::answer(Answer::Made))
+}
 
-    /// Where etcd has the object that a target names.
-    pub(crate) async fn key(&self, step: &Step, target: &Target) -> Result<String, String> {
-        let resource = self.lab.discovery.called(&self.lab.own, &target.kind).await?;
-        Ok(key(&resource, &self.namespace_of(step), &self.fill(&target.name)))
-    }
+/// Where etcd has the object that a target names.
+pub(crate) async fn key(cx: &StepContext<'_, '_>, target: &Target) -> Result<String, Error> {
+    let resource = cx.world.lab.discovery.called(&cx.world.lab.own, &target.kind).await?;
+    Ok(etcd::key(&resource, &cx.namespace(), &cx.fill(&target.name)))
 }
 
 /// Sealed is what says so and holds none of the planted values; a prefix alone proves nothing.
-fn judge(bytes: &[u8], holds: &[String]) -> Result<Tried, String> {
+fn judge(bytes: &[u8], holds: &[String]) -> Result<Tried, Error> {
     let seal = Seal::of(bytes);
     let by = seal.as_ref().map(|(seal, name)| format!("{seal} {name}"));
     if !holds.is_empty() {
@@ -51,7 +50,7 @@ fn judge(bytes: &[u8], holds: &[String]) -> Result<Tried, String> {
         None if bytes.starts_with(PROTOBUF) || bytes.starts_with(b"{") => {
             Ok(Tried::answer(Answer::Plaintext).fact("holds", "no planted value"))
         }
-        None => Err("the bytes begin with no prefix that is known".into()),
+        None => Err(Error::unexpected("the bytes begin with no prefix that is known")),
     }
 }
 
@@ -61,12 +60,12 @@ mod tests {
 
     #[test]
     fn a_prefix_proves_nothing_where_the_value_can_be_read() {
-        let verdict = |bytes: &[u8], holds: &[String]| judge(bytes, holds).map(|tried| tried.verdict.to_string());
+        let verdict = |bytes: &[u8], holds: &[String]| judge(bytes, holds).map(|tried| tried.verdict.to_string()).ok();
         let holds = ["db (plain)".to_owned()];
-        assert_eq!(verdict(b"k8s\0\n\x0c", &holds), Ok("plaintext".into()));
-        assert_eq!(verdict(b"k8s:enc:aescbc:v1:key1:x", &[]), Ok("sealed: aescbc".into()));
-        assert_eq!(verdict(b"k8s:enc:aescbc:v1:key1:canary", &holds), Ok("plaintext".into()));
-        assert_eq!(verdict(b"{}", &[]), Ok("plaintext".into()));
-        assert!(verdict(b"k8s:enc:new:v9:a:x", &[]).is_err());
+        assert_eq!(verdict(b"k8s\0\n\x0c", &holds), Some("plaintext".into()));
+        assert_eq!(verdict(b"k8s:enc:aescbc:v1:key1:x", &[]), Some("sealed: aescbc".into()));
+        assert_eq!(verdict(b"k8s:enc:aescbc:v1:key1:canary", &holds), Some("plaintext".into()));
+        assert_eq!(verdict(b"{}", &[]), Some("plaintext".into()));
+        assert_eq!(verdict(b"k8s:enc:new:v9:a:x", &[]), None);
     }
 }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use model::Reach;
 
-use crate::reach;
+use super::World;
+use crate::Error;
 use crate::request::{Call, code, json, said};
 use crate::settle::settle;
 use crate::wait::{Look, Wait};
-use crate::world::World;
 
 /// How long an object may take to go once it was deleted.
 const GOES: Duration = Duration::from_secs(20);
@@ -38,34 +37,41 @@ impl World<'_> {
     ///
     /// A box whose API server or storage a step has broken may answer anything: it goes as a whole, and no other world is
     /// tried on it.
-    pub(crate) async fn tidy(&mut self) -> Vec<String> {
+    pub(crate) async fn tear_down(&mut self) -> Vec<String> {
+        let left = self.take_away().await;
+        left.iter().map(|what| self.planted.conceal(what)).collect()
+    }
+
+    async fn take_away(&mut self) -> Vec<String> {
         if self.lab.options.keep {
             return Vec::new();
         }
         let stays = !self.lab.cluster.facts().ephemeral;
-        let refused = self.end_objects(self.made.iter().rev()).await;
+        let refused = self.end_objects(self.namespaces.made().iter().rev()).await;
         self.end_pods().await;
         self.forget_files();
-        if !stays && self.scenario.scenario.changes_cluster(self.name) {
+        if !stays && self.case.changes_cluster() {
             return Vec::new();
         }
         let mut left = Vec::new();
         if stays {
             left.extend(
-                join_all(self.namespaces.iter().map(|name| self.end_namespace(name))).await.into_iter().flatten(),
+                join_all(self.namespaces.all().iter().map(|name| self.end_namespace(name))).await.into_iter().flatten(),
             );
         }
-        let is_wide = reach::of(self.scenario, self.name) == Reach::Cluster;
+        let is_wide = self.case.is_wide();
         let mut forgotten = if is_wide { self.forget().await } else { Ok(()) };
         if !refused.is_empty() {
             // What a policy of the world kept from being deleted can go once that policy is forgotten.
             left.extend(self.end_objects(refused.iter().map(|(path, _)| path)).await.into_iter().map(|(_, why)| why));
             forgotten = if is_wide { self.forget().await } else { Ok(()) };
         }
-        left.extend(forgotten.err());
+        left.extend(forgotten.err().map(|why| why.in_one_line()));
         // In a box a namespace stays, and what waits for its end with it: no other world notices it by its name.
         if stays || is_wide {
-            left.extend(join_all(self.made.iter().map(|path| self.goes(path))).await.into_iter().flatten());
+            left.extend(
+                join_all(self.namespaces.made().iter().map(|path| self.goes(path))).await.into_iter().flatten(),
+            );
         }
         left
     }
@@ -93,27 +99,25 @@ impl World<'_> {
                 _ => Look::Not(said(&reply)),
             }
         });
-        gone.await.err()
+        gone.await.err().map(|why| why.in_one_line())
     }
 
     /// Waits until the cluster has forgotten what reached beyond this world, so that the next one does not meet it.
-    async fn forget(&mut self) -> Result<(), String> {
-        let gone = |path: &String| self.history.iter().chain(&self.fresh).find(|touch| touch.path() == *path).cloned();
-        let mut touches: Vec<_> = self.made.iter().filter_map(gone).collect();
+    async fn forget(&mut self) -> Result<(), Error> {
+        let mut touches = self.barrier.deletions(self.namespaces.made());
         // Of kinds that the world defined itself nothing has to be forgotten.
         touches.retain(|touch| model::object_kind(&touch.resource.api_version(), &touch.resource.kind).is_some());
-        touches.iter_mut().for_each(|touch| touch.object = None);
         settle(&self.lab.canaries, self.lab.cluster.toolbox(), &self.waiter, &touches, &[]).await
     }
 
     /// Deletes pods at once, and before them what would make new ones. It frees the node; what stays goes with its namespace.
     async fn end_pods(&self) {
-        let wrote = |kind: &str| self.history.iter().chain(&self.fresh).any(|touch| touch.resource.kind == kind);
+        let wrote = |kind: &str| self.barrier.wrote(kind);
         let makers: Vec<&str> = WORKLOADS.iter().filter(|(kind, _)| wrote(kind)).map(|(_, path)| *path).collect();
         if makers.is_empty() && !wrote("Pod") {
             return;
         }
-        for namespace in &self.namespaces {
+        for namespace in self.namespaces.all() {
             for path in makers.iter().copied().chain(["/api/v1/namespaces/{}/pods"]) {
                 let call = Call::delete(path.replace("{}", namespace)).query("gracePeriodSeconds", "0");
                 self.lab.own.send(call.query("propagationPolicy", "Background")).await;
@@ -134,6 +138,6 @@ impl World<'_> {
                 other => Look::Not(format!("{other:?}")),
             })
             .await;
-        gone.err()
+        gone.err().map(|why| why.in_one_line())
     }
 }

@@ -1,0 +1,201 @@
+//! What is tried: one world of one scenario, resolved once. What its steps are expected to answer stays in here and with
+//! whoever judges: an action gets a [`StepRequest`], so that nothing that it observes can depend on what is hoped for.
+
+use std::collections::BTreeSet;
+
+use model::{Action, Answer, Identity, Install, Loaded, Manifest, Names, Reach, Record, Shape, Step};
+
+use super::holds::Holds;
+use crate::{Error, reach};
+
+/// One world of one scenario.
+pub(crate) struct Case<'a> {
+    loaded: &'a Loaded,
+    name: &'a str,
+    world: &'a model::World,
+    shape: Shape,
+    install: BTreeSet<Install>,
+}
+
+/// A step, without what is expected of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StepRequest<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) identity: Option<&'a Identity>,
+    /// The namespace of its names, where it is not the world's own.
+    pub(crate) namespace: Option<&'a str>,
+    pub(crate) dry_run: bool,
+    pub(crate) action: &'a Action,
+    /// For how long an answer has to stay the same.
+    pub(crate) holds: Holds,
+}
+
+/// A step, and what is expected of it in this world.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ExpectedStep<'a> {
+    pub(crate) request: StepRequest<'a>,
+    pub(super) expected: &'a Answer,
+}
+
+impl<'a> Case<'a> {
+    /// The world of this name.
+    ///
+    /// # Errors
+    /// When the scenario has none.
+    pub(crate) fn find(loaded: &'a Loaded, name: &'a str) -> Result<Self, Error> {
+        let scenario = &loaded.scenario;
+        let world = scenario.worlds.get(name);
+        let world = world.ok_or_else(|| Error::scenario(format!("`{}` has no world `{name}`", loaded.id)))?;
+        Ok(Self { loaded, name, world, shape: scenario.shape(world), install: scenario.install(world) })
+    }
+
+    /// The scenario: `AREA/NAME`.
+    pub(crate) fn id(&self) -> &'a str {
+        &self.loaded.id
+    }
+
+    /// The world's name.
+    pub(crate) fn world(&self) -> &'a str {
+        self.name
+    }
+
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    pub(crate) fn install(&self) -> &BTreeSet<Install> {
+        &self.install
+    }
+
+    pub(crate) fn has(&self, what: Install) -> bool {
+        self.install.contains(&what)
+    }
+
+    /// Whether a step changes the cluster itself.
+    pub(crate) fn changes_cluster(&self) -> bool {
+        self.loaded.scenario.changes_cluster(self.name)
+    }
+
+    /// Whether the world could be noticed by others.
+    pub(crate) fn is_wide(&self) -> bool {
+        reach::of(self.loaded, self.name) == Reach::Cluster
+    }
+
+    /// What is applied before the first step, in order.
+    ///
+    /// # Errors
+    /// When a file is not there.
+    pub(crate) fn controls(&self) -> Result<Vec<&'a Manifest>, Error> {
+        let mut controls = Vec::new();
+        for file in &self.world.apply {
+            let manifests = self.loaded.manifests.get(file);
+            controls.extend(manifests.ok_or_else(|| Error::scenario(format!("there is no file `{file}`")))?);
+        }
+        Ok(controls)
+    }
+
+    /// The only object of a manifest file.
+    ///
+    /// # Errors
+    /// When it holds none, or several.
+    pub(crate) fn manifest(&self, file: &str) -> Result<&'a Manifest, Error> {
+        self.loaded.single(file).ok_or_else(|| Error::scenario(format!("`{file}` does not hold one object")))
+    }
+
+    /// The objects of a file; nothing for a file that holds no manifests.
+    pub(crate) fn manifests_in(&self, file: &str) -> &'a [Manifest] {
+        self.loaded.manifests.get(file).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Every object of the scenario.
+    pub(crate) fn manifests(&self) -> impl Iterator<Item = &'a Manifest> {
+        self.loaded.manifests.values().flatten()
+    }
+
+    /// The text of another file of the scenario.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn file_text(&self, file: &str) -> Result<String, Error> {
+        Ok(self.loaded.file_text(file)?)
+    }
+
+    /// A node that the scenario names by its number, and that the cluster lacks.
+    pub(crate) fn missing_node(&self, names: &Names) -> Option<String> {
+        let manifests = self.manifests().map(|manifest| manifest.object.to_string());
+        let missing = manifests.chain([self.loaded.text.clone()]).flat_map(|text| names.missing(&text));
+        missing.into_iter().find(|name| name == "node" || name.starts_with("node:"))
+    }
+
+    /// Whether a step asks for the API server's metrics.
+    pub(crate) fn reads_metrics(&self) -> bool {
+        self.loaded.scenario.steps.iter().any(|step| matches!(&step.action, Action::Seen(Record::Metric(_))))
+    }
+
+    /// The steps that this world takes, in order, with what is expected of each.
+    ///
+    /// # Errors
+    /// When nothing is expected of one of them.
+    pub(crate) fn steps(&self) -> Result<Vec<ExpectedStep<'a>>, Error> {
+        self.loaded.scenario.steps_in(self.name).map(|step| self.expected(step)).collect()
+    }
+
+    fn expected(&self, step: &'a Step) -> Result<ExpectedStep<'a>, Error> {
+        let expected = step.intended(self.name);
+        let expected = expected.ok_or_else(|| Error::scenario(format!("step `{}` intends nothing here", step.id)))?;
+        Ok(ExpectedStep { request: StepRequest::of(step, Holds::until(&step.action, expected)), expected })
+    }
+}
+
+impl<'a> StepRequest<'a> {
+    pub(crate) fn of(step: &'a Step, holds: Holds) -> Self {
+        Self {
+            id: &step.id,
+            identity: step.identity.as_ref(),
+            namespace: step.namespace.as_deref(),
+            dry_run: step.dry_run,
+            action: &step.action,
+            holds,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::world::testing::loaded;
+
+    use super::*;
+
+    const TEXT: &str = r#"
+scenario: v1
+why: it shows what a case is
+worlds:
+  bare: {}
+  guarded: {apply: [policy.yaml], omit: [second]}
+steps:
+  - {id: first, do: {get: pod/web}, expect: admitted}
+  - {id: second, do: {get: pod/$(node:7)}, expect-in: {bare: forbidden}}
+"#;
+
+    #[test]
+    fn a_world_is_resolved_once() {
+        let loaded = loaded(TEXT, &[("policy.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")]);
+        let case = Case::find(&loaded, "guarded").unwrap();
+        let steps = case.steps().unwrap();
+        assert_eq!(steps.iter().map(|step| step.request.id).collect::<Vec<_>>(), ["first"]);
+        assert_eq!(*steps[0].expected, Answer::Admitted);
+        assert_eq!(case.controls().unwrap()[0].name(), "a");
+        assert_eq!(Case::find(&loaded, "bare").unwrap().steps().unwrap().len(), 2);
+        assert_eq!(case.missing_node(&Names::default()).as_deref(), Some("node:7"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let loaded = loaded(TEXT, &[]);
+        let why = |fault: Error| fault.in_one_line();
+        assert_eq!(Case::find(&loaded, "no").map(|_| ()).map_err(why), Err("`test/case` has no world `no`".into()));
+        let guarded = Case::find(&loaded, "guarded").unwrap();
+        assert_eq!(guarded.controls().map_err(why), Err("there is no file `policy.yaml`".into()));
+        assert_eq!(guarded.manifest("x.yaml").map_err(why), Err("`x.yaml` does not hold one object".into()));
+    }
+}

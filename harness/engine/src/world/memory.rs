@@ -1,0 +1,132 @@
+//! What a world remembers of its steps, for later ones that look back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use artifact::Image;
+use model::{Followed, ImageName, Reply};
+use time::OffsetDateTime;
+
+use crate::Error;
+use crate::actions::keeping::{Place, Rotation};
+use crate::workshop::Order;
+
+/// What became of earlier steps.
+#[derive(Default)]
+pub(crate) struct Memory {
+    replies: HashMap<String, Reply>,
+    /// What commands in pods said.
+    outputs: HashMap<String, Vec<u8>>,
+    rotations: HashMap<String, Rotation>,
+    images: HashMap<ImageName, Arc<Image>>,
+    /// How many signatures of each kind it has had that are made once for all.
+    orders: HashMap<Order, usize>,
+    /// When the last short-lived certificate expires.
+    pub(crate) certificate_end: Option<OffsetDateTime>,
+    /// How many Secrets `fill` has made.
+    pub(crate) filled: u16,
+    /// Whether its API server goes on trying to open what is stored: it was not ready when it was last started.
+    pub(crate) retries_storage: bool,
+}
+
+impl Memory {
+    pub(crate) fn keep_reply(&mut self, step: &str, reply: Reply) {
+        self.replies.insert(step.into(), reply);
+    }
+
+    pub(crate) fn keep_output(&mut self, step: &str, output: Vec<u8>) {
+        self.outputs.insert(step.into(), output);
+    }
+
+    pub(crate) fn keep_rotation(&mut self, step: &str, rotation: Rotation) {
+        self.rotations.insert(step.into(), rotation);
+    }
+
+    pub(crate) fn keep_image(&mut self, name: &ImageName, image: Image) {
+        self.images.insert(name.clone(), Arc::new(image));
+    }
+
+    /// The reply to a step.
+    ///
+    /// # Errors
+    /// When it had none.
+    pub(crate) fn reply(&self, step: &str) -> Result<&Reply, Error> {
+        self.replies.get(step).ok_or_else(|| Error::scenario(format!("step `{step}` has no reply to look at")))
+    }
+
+    /// What a step was answered, or what its command said.
+    ///
+    /// # Errors
+    /// When it was answered nothing.
+    pub(crate) fn said(&self, step: &str) -> Result<Vec<u8>, Error> {
+        if let Some(output) = self.outputs.get(step) {
+            return Ok(output.clone());
+        }
+        match self.reply(step)? {
+            Reply::Http { body: model::Body::Json(body), .. } => Ok(body.to_string().into_bytes()),
+            Reply::Http { body: model::Body::Text(text), .. } => Ok(text.clone().into_bytes()),
+            Reply::Transport { .. } => Err(Error::scenario(format!("step `{step}` has no reply to look at"))),
+        }
+    }
+
+    /// The image that was built under this name, if one was.
+    pub(crate) fn built(&self, name: &ImageName) -> Option<Arc<Image>> {
+        self.images.get(name).cloned()
+    }
+
+    /// The same, where one has to be.
+    ///
+    /// # Errors
+    /// When none was built.
+    pub(crate) fn image(&self, name: &ImageName) -> Result<Arc<Image>, Error> {
+        self.built(name).ok_or_else(|| Error::scenario(format!("the image `{name}` was not built")))
+    }
+
+    /// An order with its number among those like it.
+    pub(crate) fn number(&mut self, order: Order) -> Order {
+        order.numbered(&mut self.orders)
+    }
+
+    /// What became of a place that a rotation watched.
+    ///
+    /// # Errors
+    /// When no such step watched a place of this name.
+    pub(crate) fn place(&self, followed: &Followed) -> Result<&Place, Error> {
+        let Followed { of, place } = followed;
+        let rotation = self.rotations.get(of);
+        let rotation = rotation.ok_or_else(|| Error::scenario(format!("step `{of}` rotated nothing")))?;
+        rotation.get(place).ok_or_else(|| Error::scenario(format!("step `{of}` does not watch `{place}`")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_s_output_is_what_its_step_said() {
+        let mut memory = Memory::default();
+        let reply = |text: &[u8]| Reply::Http { code: 101, body: model::Body::of(text), warnings: Vec::new() };
+        memory.keep_reply("exec", reply(b"upgraded"));
+        assert_eq!(memory.said("exec").unwrap(), b"upgraded");
+        memory.keep_output("exec", b"hello".into());
+        assert_eq!(memory.said("exec").unwrap(), b"hello");
+        memory.keep_reply("lost", Reply::Transport { fault: "gone".into() });
+        for none in ["lost", "never"] {
+            assert_eq!(memory.said(none).unwrap_err().to_string(), format!("step `{none}` has no reply to look at"));
+        }
+    }
+
+    #[test]
+    fn who_looks_back_at_nothing_is_told() {
+        let memory = Memory::default();
+        assert_eq!(memory.image(&"app".parse().unwrap()).unwrap_err().to_string(), "the image `app` was not built");
+        let followed = Followed { of: "turn".into(), place: "file".into() };
+        assert_eq!(memory.place(&followed).unwrap_err().to_string(), "step `turn` rotated nothing");
+        let mut memory = memory;
+        memory.keep_rotation("turn", Rotation::from([("file".to_owned(), Place::Stayed)]));
+        assert_eq!(memory.place(&followed).unwrap(), &Place::Stayed);
+        let other = Followed { place: "env".into(), ..followed };
+        assert_eq!(memory.place(&other).unwrap_err().to_string(), "step `turn` does not watch `env`");
+    }
+}

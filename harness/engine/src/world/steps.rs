@@ -1,0 +1,248 @@
+//! A world's steps: each is taken, recorded, and judged against what is expected of it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use model::{Action, Answer, By, Cell, CellStatus, Detail, Verdict, WorldOutcome};
+
+use super::World;
+use super::case::{ExpectedStep, StepRequest};
+use crate::actions::{self, StepContext, Tried};
+use crate::meter::meters;
+use crate::{Error, Event};
+
+impl World<'_> {
+    /// Takes every step, in order. Where failures are what is looked for, the first one is the last step.
+    pub(crate) async fn take_steps(&mut self) -> WorldOutcome {
+        let steps = match self.case.steps() {
+            Ok(steps) => steps,
+            Err(why) => return WorldOutcome::Broken { why: why.in_one_line() },
+        };
+        let mut cells = IndexMap::new();
+        for run in steps.chunk_by(|one, next| only_looks(one) && only_looks(next)) {
+            let mut looks = self.look_at_once(run).await;
+            for step in run {
+                let cell = match looks.pop_front() {
+                    Some((tried, took)) if self.barrier.stuck().is_none() => {
+                        let cell = self.record(step, tried, took).await;
+                        self.conclude(step, cell).await
+                    }
+                    Some(_) | None => self.take_step(step).await,
+                };
+                let is_found = self.lab.options.evidence.is_none() && cell.status() != CellStatus::Passed;
+                cells.insert(step.request.id.to_owned(), cell);
+                if is_found {
+                    return WorldOutcome::Tried(cells);
+                }
+            }
+        }
+        WorldOutcome::Tried(cells)
+    }
+
+    /// Takes one step, records it, and waits until what it wrote is in force.
+    pub(crate) async fn take_step(&mut self, step: &ExpectedStep<'_>) -> Cell {
+        let cell = match self.barrier.stuck() {
+            Some(why) => unreached(step, why),
+            None => self.observe(step).await,
+        };
+        self.conclude(step, cell).await
+    }
+
+    async fn conclude(&mut self, step: &ExpectedStep<'_>, mut cell: Cell) -> Cell {
+        if self.barrier.stuck().is_none()
+            && let Err(why) = self.settle().await
+        {
+            cell.verdict = Verdict::broken(why.in_one_line());
+            self.barrier.block(why);
+        }
+        let (id, world) = (self.case.id().to_owned(), self.case.world().to_owned());
+        self.lab.tell(Event::CellDone { id, world, step: step.request.id.to_owned(), cell: cell.clone() });
+        cell
+    }
+
+    /// Takes several steps that only look, all at a time: most of them wait for what does not come.
+    async fn look_at_once(&mut self, run: &[ExpectedStep<'_>]) -> VecDeque<(Result<Tried, Error>, Duration)> {
+        if run.len() < 2 || self.barrier.stuck().is_some() {
+            return VecDeque::new();
+        }
+        let steps: Vec<StepRequest<'_>> = run.iter().map(|step| step.request).collect();
+        let (mut turn, lab) = (std::mem::take(&mut self.turn), self.lab);
+        let tried = turn.resting(&lab.turns, actions::reach_all(self, &steps)).await;
+        self.turn = turn;
+        tried.into()
+    }
+
+    /// Takes a step, and has counted what it cost others.
+    async fn observe(&mut self, step: &ExpectedStep<'_>) -> Cell {
+        let request = step.request;
+        let mut meters = meters(self, &request);
+        for meter in &mut meters {
+            meter.before(self).await;
+        }
+        let start = Instant::now();
+        let mut tried = self.take(request).await;
+        let elapsed = start.elapsed();
+        if let Ok(taken) = &mut tried {
+            if let Some(retries) = taken.retries_storage(request.action) {
+                self.memory.retries_storage = retries;
+            }
+            for meter in &mut meters {
+                for (name, counted) in meter.after(self, taken).await {
+                    taken.detail.facts.insert(name.into(), counted);
+                }
+            }
+        }
+        self.record(step, tried, elapsed).await
+    }
+
+    /// Takes a step; where it only waits for what comes about by itself, other worlds may do something meanwhile.
+    async fn take(&mut self, step: StepRequest<'_>) -> Result<Tried, Error> {
+        self.learn_for(&step).await?;
+        self.outlive(step.action).await?;
+        if !actions::waits(step.action) {
+            return actions::act(&mut StepContext { step, world: self }).await;
+        }
+        let (mut turn, lab) = (std::mem::take(&mut self.turn), self.lab);
+        let mut context = StepContext { step, world: &mut *self };
+        let tried = turn.resting(&lab.turns, actions::act(&mut context)).await;
+        self.turn = turn;
+        tried
+    }
+
+    /// Records what came of a step; evidence is gathered at once where it is not as expected.
+    async fn record(&mut self, step: &ExpectedStep<'_>, tried: Result<Tried, Error>, elapsed: Duration) -> Cell {
+        let mut tried = tried.unwrap_or_else(|why| Tried {
+            verdict: Verdict::broken(why.in_one_line()),
+            detail: Detail::default(),
+            exchange: None,
+        });
+        self.planted.conceal_detail(&mut tried.detail);
+        let verdict = self.unfilled(tried.verdict);
+        let took = tried.exchange.as_ref().map_or(elapsed, |exchange| exchange.took);
+        let millis = took.as_secs_f64() * 1000.0;
+        let cell = Cell { intended: step.expected.clone(), verdict, second: None, detail: tried.detail, millis };
+        if cell.status() != CellStatus::Passed {
+            let why = format!("intended: {}\nseen: {}", step.expected, cell.verdict);
+            self.evidence(step.request.id, &why, tried.exchange.as_ref()).await;
+        }
+        if let Some(exchange) = tried.exchange {
+            self.memory.keep_reply(step.request.id, exchange.reply);
+        }
+        cell
+    }
+
+    /// A verdict in the scenario's own terms: the refuser's name with `$(namespace)` where the world's namespace stands.
+    fn unfilled(&self, mut verdict: Verdict) -> Verdict {
+        if let Verdict::Answered(Answer::Denied { by } | Answer::Refused { by }) = &mut verdict
+            && let By::Policy(name)
+            | By::Webhook(name)
+            | By::FailingClosed(name)
+            | By::Kyverno(name)
+            | By::PolicyController(name)
+            | By::Quota(name) = by
+        {
+            *name = name.replace(self.namespace(), "$(namespace)");
+        }
+        if let Verdict::Broken { why } = &mut verdict {
+            *why = self.planted.conceal(why);
+        }
+        verdict
+    }
+}
+
+/// Whether a step changes nothing that another such step could find.
+fn only_looks(step: &ExpectedStep<'_>) -> bool {
+    matches!(step.request.action, Action::Reach(_))
+}
+
+/// A step that comes after a control that never came into force.
+fn unreached(step: &ExpectedStep<'_>, why: &Error) -> Cell {
+    let why = format!("not tried, because an earlier step has no effect yet: {}", why.in_one_line());
+    let (intended, verdict) = (step.expected.clone(), Verdict::broken(why));
+    Cell { intended, verdict, second: None, detail: Detail::default(), millis: 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::Loaded;
+
+    use super::*;
+    use crate::lab::Lab;
+    use crate::world::Case;
+    use crate::world::testing::loaded;
+    use crate::world::testing::script::{ApiServer, Exchange, Reply};
+    use crate::{Options, Turns};
+
+    const TEXT: &str = r#"
+scenario: v1
+why: it is taken step by step
+worlds: {one: {}, other: {}}
+steps:
+  - {id: first, do: {get: configmap/a}, expect: admitted}
+  - {id: second, do: {create: pod.yaml}, expect: admitted}
+"#;
+
+    fn scenario() -> Loaded {
+        loaded(TEXT, &[("pod.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: web}}")])
+    }
+
+    fn exchange(ask: &str, code: u16) -> Exchange {
+        Exchange { ask: ask.into(), replies: vec![Reply { code, body: None }] }
+    }
+
+    fn exchanges() -> Vec<Exchange> {
+        vec![
+            exchange("POST /api/v1/namespaces", 201),
+            exchange("GET /api/v1/namespaces/$(namespace)/configmaps/a", 200),
+            exchange("POST /api/v1/namespaces/$(namespace)/pods", 201),
+            exchange("DELETE /api/v1/namespaces/$(namespace)/pods", 200),
+            exchange("DELETE /api/v1/namespaces/$(namespace)", 200),
+            exchange("GET /api/v1/namespaces/$(namespace)", 404),
+        ]
+    }
+
+    #[tokio::test]
+    async fn two_worlds_can_be_open_at_a_time() {
+        let (scenario, server, folder) =
+            (scenario(), ApiServer::start(exchanges()).await, tempfile::tempdir().unwrap());
+        let cluster = server.cluster(folder.path()).await;
+        let options = Options { keep: false, evidence: None, turns: Turns::new(1), workshop: Arc::default() };
+        let (events, _told) = tokio::sync::mpsc::unbounded_channel();
+        let lab = Lab::new(&cluster, &options, events);
+        let open = |name| World::new(&lab, Case::find(&scenario, name).unwrap(), crate::turns::Turn::default(), false);
+        let mut worlds = [open("one"), open("other")];
+        for world in &mut worlds {
+            world.set_up().await.unwrap();
+        }
+        for index in 0..2 {
+            for world in &mut worlds {
+                let steps = world.case.steps().unwrap();
+                assert_eq!(world.take_step(&steps[index]).await.status(), CellStatus::Passed);
+            }
+        }
+        for world in &mut worlds {
+            assert_eq!(world.tear_down().await, Vec::<String>::new());
+        }
+        assert_eq!(server.complaints(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn after_a_control_that_never_came_into_force_nothing_is_tried() {
+        let (scenario, server, folder) =
+            (scenario(), ApiServer::start(exchanges()).await, tempfile::tempdir().unwrap());
+        let cluster = server.cluster(folder.path()).await;
+        let options = Options { keep: false, evidence: None, turns: Turns::new(1), workshop: Arc::default() };
+        let (events, _told) = tokio::sync::mpsc::unbounded_channel();
+        let lab = Lab::new(&cluster, &options, events);
+        let case = Case::find(&scenario, "one").unwrap();
+        let mut world = World::new(&lab, case, crate::turns::Turn::default(), false);
+        world.barrier.block(Error::no_reply("the control is gone"));
+        let WorldOutcome::Tried(cells) = world.take_steps().await else { panic!("the steps were not taken") };
+        let why = "not tried, because an earlier step has no effect yet: the control is gone";
+        assert!(cells.values().all(|cell| cell.verdict == Verdict::broken(why)), "{cells:?}");
+        assert_eq!(server.asked(), ["GET /version", "GET /api/v1/nodes"]);
+    }
+}

@@ -1,0 +1,19 @@
+//! Scenarios for tests.
+
+use std::fs;
+
+use model::Loaded;
+
+/// A scenario of this text, with these files beside it.
+pub(crate) fn loaded(text: &str, files: &[(&str, &str)]) -> Loaded {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("scenario.yaml"), text).unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    Loaded::read("test/case".into(), folder.path().to_owned()).unwrap()
+}
+
+/// An API server that answers from a script; the tests with recorded exchanges use it as well.
+#[path = "../../tests/exchanges/script.rs"]
+pub(crate) mod script;

@@ -1,0 +1,104 @@
+//! What a world has written, and how much of it is known to be in force.
+
+use crate::Error;
+use crate::settle::Touch;
+
+/// The barrier between what is written and what is tried next.
+#[derive(Default)]
+pub(crate) struct WriteBarrier {
+    in_force: Vec<Touch>,
+    pending: Vec<Touch>,
+    /// Why nothing more can be tried: something never came into force.
+    stuck: Option<Error>,
+}
+
+impl WriteBarrier {
+    /// Notes an object that has to come into force, or a deletion.
+    pub(crate) fn add(&mut self, touch: Touch) {
+        self.pending.push(touch);
+    }
+
+    /// What was written since; whoever takes it says what came of it with [`WriteBarrier::passed`].
+    pub(crate) fn take_pending(&mut self) -> Vec<Touch> {
+        std::mem::take(&mut self.pending)
+    }
+
+    /// What was written before and was waited for.
+    pub(crate) fn in_force(&self) -> &[Touch] {
+        &self.in_force
+    }
+
+    /// These have been waited for.
+    pub(crate) fn passed(&mut self, touches: Vec<Touch>) {
+        self.in_force.extend(touches);
+    }
+
+    /// From now on nothing can be tried.
+    pub(crate) fn block(&mut self, why: Error) {
+        self.stuck = Some(why);
+    }
+
+    /// Why nothing can be tried any more.
+    pub(crate) fn stuck(&self) -> Option<&Error> {
+        self.stuck.as_ref()
+    }
+
+    /// Whether an object of this kind was written.
+    pub(crate) fn wrote(&self, kind: &str) -> bool {
+        self.all().any(|touch| touch.resource.kind == kind)
+    }
+
+    /// The deletions of the objects at these paths, as far as they were written.
+    pub(crate) fn deletions(&self, paths: &[String]) -> Vec<Touch> {
+        let written = |path: &String| self.all().find(|touch| touch.path() == *path);
+        paths.iter().filter_map(written).map(|touch| Touch { object: None, ..touch.clone() }).collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Touch> {
+        self.in_force.iter().chain(&self.pending)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::discovery::Resource;
+
+    fn touch(kind: &str, name: &str) -> Touch {
+        let (resource, object) = (Resource::guess("v1", kind), Some(json!({"kind": kind})));
+        Touch { resource, namespace: "ns".into(), name: name.into(), object }
+    }
+
+    #[test]
+    fn what_is_waited_for_once_is_in_force() {
+        let mut barrier = WriteBarrier::default();
+        barrier.add(touch("Secret", "a"));
+        let pending = barrier.take_pending();
+        assert_eq!((pending.len(), barrier.in_force().len()), (1, 0));
+        barrier.passed(pending);
+        barrier.add(touch("Pod", "b"));
+        assert_eq!((barrier.take_pending().len(), barrier.in_force().len()), (1, 1));
+    }
+
+    #[test]
+    fn both_parts_count_as_written() {
+        let mut barrier = WriteBarrier::default();
+        barrier.passed(vec![touch("Secret", "a")]);
+        barrier.add(touch("Pod", "b"));
+        assert!(barrier.wrote("Secret") && barrier.wrote("Pod") && !barrier.wrote("Job"));
+        let paths = ["a", "c"].map(|name| format!("/api/v1/namespaces/ns/secrets/{name}"));
+        let deletions = barrier.deletions(&paths);
+        assert_eq!(deletions.len(), 1);
+        assert!(deletions[0].object.is_none() && deletions[0].name == "a");
+    }
+
+    #[test]
+    fn one_that_never_comes_into_force_blocks_the_rest() {
+        let mut barrier = WriteBarrier::default();
+        assert!(barrier.stuck().is_none());
+        barrier.block(Error::no_reply("gone"));
+        assert_eq!(barrier.stuck().map(Error::in_one_line).as_deref(), Some("gone"));
+    }
+}
