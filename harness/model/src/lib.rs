@@ -7,8 +7,10 @@
 //! → [`Outcome`].
 
 mod action;
+pub mod addons;
 mod agent;
 mod answer;
+mod by;
 mod canary;
 mod confine;
 mod error;
@@ -35,8 +37,10 @@ mod tool;
 mod wire;
 
 pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
+pub use addons::{ADDONS, Addon, AddonVersion, Denial, acts_at_once, addon, is_addon_milestone};
 pub use agent::{AgentLook, AgentState, Arrived, Count, Counts, Delivered};
-pub use answer::{Answer, At, By, Verdict, Why};
+pub use answer::{Answer, At, Verdict, Why};
+pub use by::By;
 pub use canary::{conceal_canary, find_canary};
 pub use confine::{Reach, reach};
 pub use error::{Error, Place};
@@ -48,7 +52,9 @@ pub use image::{
 pub use keeping::{
     CanaryMatch, Encrypt, Followed, Kms, KmsCall, Leak, Process, Rewrite, Rotate, Seal, Takeover, Transplant, Watched,
 };
-pub use kinds::{Barrier, Isolation, OBJECT_KINDS, ObjectKind, object_kind, object_kind_called};
+pub use kinds::{
+    ANY_KIND, Barrier, Isolation, ObjectKind, ReachRule, object_kind, object_kind_called, object_kinds,
+};
 pub use library::{Library, Loaded};
 pub use lint::{Finding, lint};
 pub use manifest::Manifest;

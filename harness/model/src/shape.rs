@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{Addon, AddonVersion, addons};
+
 /// What a world asks of its cluster. Worlds of equal shape share one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -132,4 +134,27 @@ pub enum Install {
     /// token is `gauntlet-root`, it keeps key-value pairs under `secret`, and ServiceAccounts of the cluster log in under
     /// `auth/kubernetes`. It is the StatefulSet `vault` of the namespace `vault`.
     Vault,
+}
+
+impl Install {
+    /// The addon.
+    #[must_use]
+    pub fn addon(self) -> &'static Addon {
+        match self {
+            Self::Registry => &addons::registry::ADDON,
+            Self::PlainRegistry => &addons::plain_registry::ADDON,
+            Self::Sigstore => &addons::sigstore::ADDON,
+            Self::Kyverno => &addons::kyverno::ADDON,
+            Self::PolicyController => &addons::policy_controller::ADDON,
+            Self::ExternalSecrets => &addons::external_secrets::ADDON,
+            Self::Dns => &addons::dns::ADDON,
+            Self::Vault => &addons::vault::ADDON,
+        }
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(self) -> &'static AddonVersion {
+        &self.addon().versions[0]
+    }
 }

@@ -144,6 +144,15 @@ pub fn tool(name: &str) -> Result<&'static Component, Error> {
     found.ok_or_else(|| Error::UnknownComponent(name.to_owned()))
 }
 
+/// The component of this title, `NAME-VERSION`.
+///
+/// # Errors
+/// [`Error::UnknownComponent`].
+pub fn titled(title: &str) -> Result<&'static Component, Error> {
+    let found = PINNED.iter().find(|component| component.title() == title);
+    found.ok_or_else(|| Error::UnknownComponent(title.to_owned()))
+}
+
 /// Programs for whoever looks into etcd, signs, lists and scans: they are in every box for which they are built.
 const TOOLS: [&str; 4] = ["cosign", ETCD_TOOLS, "grype", "syft"];
 

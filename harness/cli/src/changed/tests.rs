@@ -95,7 +95,7 @@ fn what_is_installed_touches_those_that_install_it() {
     };
     let vault = installs(model::Install::Vault);
     assert!(!vault.is_empty());
-    let paths = ["harness/native/components/vault-1.13.2/go.mod", "harness/cluster/manifests/vault.yaml"];
+    let paths = ["harness/native/components/vault-1.13.2/go.mod", "harness/addons/src/vault/manifest.yaml", "harness/model/src/addons/vault.rs"];
     for path in paths {
         assert_eq!(hit(path, true), vault, "{path}");
     }

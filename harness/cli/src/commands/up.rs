@@ -2,7 +2,7 @@
 
 mod services;
 
-use cluster::{Cluster, ResolvedShape};
+use cluster::ResolvedShape;
 use native::{Cache, Progress};
 
 use crate::args::Up;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     let (shown, name) = (board.clone(), args.name.clone());
     let progress = move |step: Progress| shown.machine(&name, &step);
     let started = runtime.block_on(async {
-        let cluster = Cluster::native(&cache, &args.name, interrupt::LAUNCHER.as_ref(), &shape, progress).await?;
+        let cluster = addons::start(&cache, &args.name, interrupt::LAUNCHER.as_ref(), &shape, progress).await?;
         let services = services::lines(&cluster, &cache, &shape.install).await?;
         Ok::<_, Fault>((cluster, services))
     });

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use model::{Answer, FieldMatch, Install, Step};
+use model::{Answer, FieldMatch, Step};
 use serde_json::Value;
 
 use crate::actions::Tried;
@@ -13,10 +13,6 @@ use crate::world::World;
 
 /// How long a controller gets to write the field.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// The same for External Secrets Operator: what fails there, be it that two of its caches have not heard the same yet,
-/// is tried again after a second.
-const SECOND_TRY: Duration = Duration::from_millis(2500);
 
 /// The same, where the field is what is intended: a controller may look only every few seconds.
 const AGAINST_INTENT: Duration = Duration::from_secs(10);
@@ -59,7 +55,7 @@ impl World<'_> {
     fn patience(&self) -> Duration {
         let world = self.scenario.scenario.worlds.get(self.name);
         let install = world.map(|world| self.scenario.scenario.install(world)).unwrap_or_default();
-        if install.contains(&Install::ExternalSecrets) { SECOND_TRY } else { PATIENCE }
+        install.iter().filter_map(|one| one.addon().second_try).max().unwrap_or(PATIENCE)
     }
 }
 

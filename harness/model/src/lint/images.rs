@@ -33,10 +33,7 @@ impl Notes<'_> {
             let what = format!("world `{name}` has no certificate authority, and steps need one");
             self.say(name, what, "`install: [registry, sigstore]`");
         }
-        let engines =
-            [Install::Kyverno, Install::PolicyController, Install::ExternalSecrets, Install::Vault, Install::Dns];
-        let has_engine = engines.iter().any(|engine| install.contains(engine));
-        if has_engine && scenario.shape(world).nodes == 0 {
+        if install.iter().any(|one| one.addon().needs_node) && scenario.shape(world).nodes == 0 {
             let what = format!("world `{name}` installs something that runs in a pod, and its cluster has no node");
             self.say(name, what, "drop `nodes: 0`");
         }

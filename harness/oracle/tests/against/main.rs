@@ -80,5 +80,5 @@ async fn start(name: &str, shape: &ResolvedShape) -> Cluster {
     let cache = native::Cache::from_env().unwrap();
     let name = format!("oracle-{name}-{}", std::process::id());
     let launcher = std::env::current_exe().unwrap();
-    Cluster::native(&cache, &name, &launcher, shape, |_| {}).await.unwrap()
+    addons::start(&cache, &name, &launcher, shape, |_| {}).await.unwrap()
 }

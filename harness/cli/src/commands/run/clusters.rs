@@ -91,7 +91,7 @@ async fn in_a_box(job: &Arc<Job>, index: usize, group: Group, place: Place) -> R
         &format!("box {name}: starting Kubernetes {}, {} node(s)", group.shape.kubernetes, group.shape.nodes),
     );
     let progress = move |step| board.machine(&shown, &step);
-    let started = Cluster::native(&job.cache, &name, interrupt::LAUNCHER.as_ref(), &group.shape, progress).await;
+    let started = addons::start(&job.cache, &name, interrupt::LAUNCHER.as_ref(), &group.shape, progress).await;
     job.board.end(&name);
     match started {
         Ok(cluster) => {

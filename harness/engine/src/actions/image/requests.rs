@@ -44,7 +44,7 @@ impl World<'_> {
     /// The place in the logs where this step begins, if its requests are to be counted.
     pub(in crate::actions) async fn begin_count(&self, step: &Step) -> Option<Mark> {
         let install = self.scenario.scenario.install(self.scenario.scenario.worlds.get(self.name)?);
-        let has_engine = install.contains(&Install::Kyverno) || install.contains(&Install::PolicyController);
+        let has_engine = install.iter().any(|one| one.addon().asks_registries);
         let (Action::Create(file) | Action::Apply(file) | Action::Update(file)) = &step.action else { return None };
         let is_pod = self.scenario.single(file).is_some_and(|manifest| manifest.kind() == "Pod");
         if !has_engine || !is_pod || self.names.registry.is_empty() {

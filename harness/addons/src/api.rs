@@ -10,7 +10,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 
 /// How long an engine may take until it refuses what it has to.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 const APPLY: &str = "application/apply-patch+yaml";
 const JSON: &str = "application/json";
@@ -18,24 +18,24 @@ const MERGE: &str = "application/merge-patch+json";
 
 /// An answer of the API server.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) code: u16,
-    pub(super) body: Value,
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) body: Value,
 }
 
 impl Answer {
-    pub(super) fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         (200..300).contains(&self.code)
     }
 
     /// The server's words, where it refused.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.body["message"].as_str().map_or_else(|| self.code.to_string(), str::to_owned)
     }
 }
 
 /// Puts all of these there, side by side: first namespaces, then what a Deployment's pods need, then Deployments.
-pub(super) async fn apply_all(admin: &Client, objects: &[Value]) -> Result<(), String> {
+pub(crate) async fn apply_all(admin: &Client, objects: &[Value]) -> Result<(), String> {
     let turn = |object: &Value| match object["kind"].as_str() {
         Some("Namespace") => 0,
         Some("Deployment") => 2,
@@ -48,7 +48,7 @@ pub(super) async fn apply_all(admin: &Client, objects: &[Value]) -> Result<(), S
 }
 
 /// Lets pods, given as `NAMESPACE/LABEL=VALUE`, be scheduled that are held back.
-pub(super) async fn release(admin: &Client, pods: &str) -> Result<(), String> {
+pub(crate) async fn release(admin: &Client, pods: &str) -> Result<(), String> {
     let (namespace, label) = pods.split_once('/').unwrap_or_default();
     let all = format!("/api/v1/namespaces/{namespace}/pods");
     let list = format!("{all}?labelSelector={label}");
@@ -65,13 +65,13 @@ pub(super) async fn release(admin: &Client, pods: &str) -> Result<(), String> {
 }
 
 /// Puts `object` there, by server-side apply.
-pub(super) async fn apply(admin: &Client, object: &Value) -> Result<(), String> {
+pub(crate) async fn apply(admin: &Client, object: &Value) -> Result<(), String> {
     let path = format!("{}?fieldManager=gauntlet&force=true", path(object));
     put(send(admin, Method::PATCH, &path, APPLY, Some(object)).await?, object)
 }
 
 /// Creates `object`, which is too large to be applied fast.
-pub(super) async fn create(admin: &Client, object: &Value) -> Result<(), String> {
+pub(crate) async fn create(admin: &Client, object: &Value) -> Result<(), String> {
     put(send(admin, Method::POST, &collection(object), JSON, Some(object)).await?, object)
 }
 
@@ -82,20 +82,20 @@ fn put(answer: Answer, object: &Value) -> Result<(), String> {
 }
 
 /// Tries to create `object`, without storing it.
-pub(super) async fn dry_run(admin: &Client, object: &Value) -> Result<Answer, String> {
+pub(crate) async fn dry_run(admin: &Client, object: &Value) -> Result<Answer, String> {
     send(admin, Method::POST, &format!("{}?dryRun=All", collection(object)), JSON, Some(object)).await
 }
 
-pub(super) async fn get(admin: &Client, path: &str) -> Result<Answer, String> {
+pub(crate) async fn get(admin: &Client, path: &str) -> Result<Answer, String> {
     send(admin, Method::GET, path, JSON, None).await
 }
 
-pub(super) async fn delete(admin: &Client, object: &Value) -> Result<Answer, String> {
+pub(crate) async fn delete(admin: &Client, object: &Value) -> Result<Answer, String> {
     send(admin, Method::DELETE, &path(object), JSON, None).await
 }
 
 /// A token of a ServiceAccount, for the API server.
-pub(super) async fn token(admin: &Client, namespace: &str, name: &str) -> Result<String, String> {
+pub(crate) async fn token(admin: &Client, namespace: &str, name: &str) -> Result<String, String> {
     let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
     let asked = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
     let answer = send(admin, Method::POST, &path, JSON, Some(&asked)).await?;
@@ -103,7 +103,7 @@ pub(super) async fn token(admin: &Client, namespace: &str, name: &str) -> Result
 }
 
 /// Asks for `path` with one more header, in JSON.
-pub(super) async fn with_header(
+pub(crate) async fn with_header(
     admin: &Client,
     method: Method,
     path: &str,
@@ -134,7 +134,7 @@ async fn exchange(admin: &Client, request: Builder, body: Option<&Value>) -> Res
 }
 
 /// Where objects of this kind are.
-pub(super) fn collection(object: &Value) -> String {
+pub(crate) fn collection(object: &Value) -> String {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     let root = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
     let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
@@ -146,12 +146,12 @@ pub(super) fn collection(object: &Value) -> String {
 }
 
 /// Where this object is.
-pub(super) fn path(object: &Value) -> String {
+pub(crate) fn path(object: &Value) -> String {
     format!("{}/{}", collection(object), object["metadata"]["name"].as_str().unwrap_or_default())
 }
 
 /// Looks until there is something, and says at the end what was seen last.
-pub(super) async fn until<T>(
+pub(crate) async fn until<T>(
     what: &str,
     every: Duration,
     mut look: impl AsyncFnMut() -> Result<Option<T>, String>,

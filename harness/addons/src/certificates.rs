@@ -3,16 +3,16 @@
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 
 /// A webhook's certificate and the authority that it comes from, PEM.
-pub(super) struct Certificates {
-    pub(super) authority: String,
-    pub(super) authority_key: String,
-    pub(super) certificate: String,
-    pub(super) key: String,
+pub(crate) struct Certificates {
+    pub(crate) authority: String,
+    pub(crate) authority_key: String,
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 impl Certificates {
     /// For a Service, as pods and the API server name it.
-    pub(super) fn new(service: &str, namespace: &str) -> Result<Self, String> {
+    pub(crate) fn new(service: &str, namespace: &str) -> Result<Self, String> {
         let failed = |why: rcgen::Error| format!("a certificate could not be made: {why}");
         let mut authority = CertificateParams::default();
         authority.distinguished_name.push(DnType::CommonName, format!("gauntlet-{service}"));

@@ -3,20 +3,32 @@
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
-use model::Install;
+use futures::FutureExt;
+use model::addons::dns::ADDON;
 use serde_json::Value;
 
-use super::{Engine, Site, api};
+use crate::endpoints::Endpoint;
+use crate::first_state::Workload;
+use crate::install::InstallSite;
+use crate::{LiveAddon, Pods, api, barrier};
 
-/// CoreDNS.
-pub(super) const ENGINE: Engine = Engine {
-    install: Install::Dns,
-    component: "coredns",
-    definitions: &[],
-    read: |_| Ok(Vec::new()),
-    manifest: include_str!("../../manifests/dns.yaml"),
+pub(crate) static LIVE: LiveAddon = LiveAddon {
+    addon: &ADDON,
+    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    barrier: barrier::none,
+    labels: barrier::no_labels,
+    endpoints: |_| {
+        let words = format!("{} in the box: the cluster's names, and no others", native::DNS_ADDRESS);
+        async { Ok(vec![Endpoint::described("CoreDNS", words)]) }.boxed_local()
+    },
+};
+
+const WORKLOAD: Workload = Workload {
+    definitions: |_| Ok(Vec::new()),
     objects: |_| objects(),
-    pods: "kube-system/k8s-app=kube-dns",
+    text: include_str!("manifest.yaml"),
+    pods: &["kube-system/k8s-app=kube-dns"],
+    in_first_state: true,
 };
 
 /// The name that is asked for, label by label.
@@ -32,11 +44,11 @@ const EVERY: Duration = Duration::from_millis(20);
 const ANSWER: Duration = Duration::from_millis(100);
 
 /// Installs it, and waits until it knows the API server's own Service.
-pub(super) async fn install(site: &Site<'_>) -> Result<(), String> {
-    site.run(&ENGINE).await?;
+async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+    site.run(&WORKLOAD).await?;
     let known = api::until("CoreDNS to answer", EVERY, async || {
         // A new socket each time: what was sent before the Service was there goes nowhere for as long as its port does.
-        let socket = site.running.udp_socket().map_err(|why| crate::chain(&why))?;
+        let socket = site.toolbox.udp_socket().map_err(|why| cluster::chain(&why))?;
         let asked = tokio::task::spawn_blocking(move || ask(&socket)).await;
         asked.map_err(|why| why.to_string())?.map(Some)
     });
@@ -44,7 +56,7 @@ pub(super) async fn install(site: &Site<'_>) -> Result<(), String> {
 }
 
 fn objects() -> Result<Vec<Value>, String> {
-    let text = ENGINE.manifest.replace("$(dns-address)", native::DNS_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+    let text = WORKLOAD.text.replace("$(dns-address)", native::DNS_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
     serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
 }
 

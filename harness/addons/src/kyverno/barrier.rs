@@ -1,27 +1,23 @@
-//! Canaries for Kyverno. It learns of its policies by a watch a kind, in order; it then writes the webhook configurations
+//! What shows that Kyverno's policies are in force. It learns of its policies by a watch a kind, in order; it then writes the webhook configurations
 //! that its policies need, and only when it has does a policy say that it is ready and count. So two things are waited for:
-//! the word of each policy that was written, and a canary of the same kind that already refuses in both passes, the one
+//! the word of each policy that was written, and a sentinel of the same kind that already refuses in both passes, the one
 //! that changes objects and the one that validates them.
 //!
 //! A Job shows it: nothing of it is created, it needs no ServiceAccount, and policies for pods are for Jobs as well.
 
-use std::time::Duration;
-
-use model::{Answer, Asked, By, Reply, Verdict};
+use futures::FutureExt;
+use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
 
-use super::canaries::{Canaries, LABEL, PATIENCE, not_yet};
-use super::plan::Touch;
-use super::status;
-use crate::request::Call;
-use crate::wait::{Look, Wait, Waiter};
+use crate::Work;
+use crate::barrier::{BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, is_refused_by, not_yet};
 
 const OLD: &str = "kyverno.io/v1";
 const NEW: &str = "policies.kyverno.io/v1";
 
 /// A kind of policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
+struct Kind {
     kind: &'static str,
     version: &'static str,
     plural: &'static str,
@@ -40,14 +36,25 @@ const KINDS: [Kind; 4] = [
     },
 ];
 
-/// The kinds of policy among `touches`.
-pub(super) fn concerned(touches: &[Touch]) -> Vec<Kind> {
-    KINDS.into_iter().filter(|kind| touches.iter().any(|touch| kind.is_of(touch))).collect()
+/// A wait for each kind of policy that was written.
+pub(super) fn waits<'a>(
+    site: &'a dyn BarrierSite,
+    written: &'a [WrittenObject<'a>],
+    _: &'a [WrittenObject<'a>],
+) -> Vec<Work<'a>> {
+    let concerned = KINDS.into_iter().filter(|kind| written.iter().any(|one| kind.is_of(one)));
+    concerned.map(|kind| policies(site, kind, written).boxed_local()).collect()
+}
+
+/// The wait for labels, where a policy that looks at namespaces' labels itself was written.
+pub(super) fn label_wait<'a>(site: &'a dyn BarrierSite, history: &'a [WrittenObject<'a>]) -> Option<Work<'a>> {
+    let reads = history.iter().any(|one| KINDS.iter().any(|kind| kind.version == OLD && kind.is_of(one)));
+    reads.then(|| namespace_labels(site).boxed_local())
 }
 
 impl Kind {
-    fn is_of(self, touch: &Touch) -> bool {
-        touch.resource.kind == self.kind && touch.resource.group.ends_with("kyverno.io")
+    fn is_of(self, one: &WrittenObject<'_>) -> bool {
+        one.kind == self.kind && one.group.ends_with("kyverno.io")
     }
 
     fn path(self, namespace: &str) -> String {
@@ -60,80 +67,66 @@ impl Kind {
     }
 }
 
-/// Waits until every policy of this kind in `touches` counts, or no longer does.
-pub(super) async fn policies(
-    canaries: &Canaries,
-    waiter: &Waiter,
-    kind: Kind,
-    touches: &[Touch],
-) -> Result<(), String> {
-    say_ready(canaries, waiter, kind, touches).await?;
-    let name = canaries.name();
-    let path = kind.path(canaries.namespace());
+/// Waits until every policy of this kind in `written` counts, or no longer does.
+async fn policies(site: &dyn BarrierSite, kind: Kind, written: &[WrittenObject<'_>]) -> Result<(), String> {
+    say_ready(site, kind, written).await?;
+    let name = site.sentinel_name();
+    let path = kind.path(site.namespace());
     let mut paths = Vec::new();
-    for policy in definitions(kind, canaries.namespace(), &name) {
-        canaries.make(&path, policy.clone()).await?;
+    for policy in definitions(kind, site.namespace(), &name) {
+        site.make(&path, policy.clone()).await?;
         paths.push(format!("{path}/{}", policy["metadata"]["name"].as_str().unwrap_or_default()));
     }
-    let proved = proved(canaries, waiter, kind, &name).await;
-    canaries.remove(paths);
+    let proved = proved(site, kind, &name).await;
+    site.remove(paths);
     proved?;
-    say_ready(canaries, waiter, kind, touches).await
+    say_ready(site, kind, written).await
 }
 
 /// Each of the two webhook configurations says in turn whether it has a policy already, and may take back what the other
 /// one said; a status that changes empties what Kyverno remembers of the policy's images. So this is asked again once a
-/// canary has shown that both have it.
-async fn say_ready(canaries: &Canaries, waiter: &Waiter, kind: Kind, touches: &[Touch]) -> Result<(), String> {
-    for touch in touches.iter().filter(|touch| kind.is_of(touch) && touch.object.is_some()) {
-        status::own(canaries.own(), waiter, touch, is_ready).await?;
+/// sentinel has shown that both have it.
+async fn say_ready(site: &dyn BarrierSite, kind: Kind, written: &[WrittenObject<'_>]) -> Result<(), String> {
+    for one in written.iter().filter(|one| kind.is_of(one) && one.object.is_some()) {
+        site.own_status(one, is_ready).await?;
     }
     Ok(())
 }
 
-/// Whether a Kyverno policy that looks at namespaces' labels itself was written in this world.
-pub(super) fn reads_labels(touches: &[Touch]) -> bool {
-    touches.iter().any(|touch| KINDS.iter().any(|kind| kind.version == OLD && kind.is_of(touch)))
-}
-
 /// Kyverno learns of namespaces' labels by a watch of its own.
-pub(super) async fn namespace_labels(canaries: &Canaries, waiter: &Waiter) -> Result<(), String> {
-    let name = canaries.name();
-    let label = format!("{LABEL}-{}", name.rsplit('-').next().unwrap_or_default());
+async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), String> {
+    let name = site.sentinel_name();
+    let label = format!("{SENTINEL_LABEL}-{}", name.rsplit('-').next().unwrap_or_default());
     let mut rule = refusing(&name, &json!({"kinds": ["Lease"]}));
     rule["match"]["any"][0]["resources"]["namespaceSelector"] = json!({"matchLabels": {&label: "yes"}});
     let [cluster_policy, ..] = KINDS;
-    let path = cluster_policy.path(canaries.namespace());
-    canaries.make(&path, policy(cluster_policy, canaries.namespace(), &name, old_spec(&rule))).await?;
-    canaries.mark(&label).await?;
-    let wait = Wait { what: "Kyverno to know the labels", within: PATIENCE, every: Duration::from_millis(30) };
-    let known = waiter
-        .until(wait, async || {
-            let reply = canaries.probe(&name).await;
-            if refused(&reply, &name) { Look::Found(()) } else { Look::Not(not_yet(&reply)) }
-        })
-        .await;
-    canaries.remove(vec![format!("{path}/{name}")]);
+    let path = cluster_policy.path(site.namespace());
+    site.make(&path, policy(cluster_policy, site.namespace(), &name, old_spec(&rule))).await?;
+    site.label_namespace(&label, "yes").await?;
+    let look = async || {
+        let reply = site.try_lease(&name).await;
+        if is_refused_by(&reply, &ADDON, &name) { Ok(()) } else { Err(not_yet(&reply)) }
+    };
+    let known = site.wait(SiteWait::patient("Kyverno to know the labels", 30), &mut || look().boxed_local()).await;
+    site.remove(vec![format!("{path}/{name}")]);
     known
 }
 
-async fn proved(canaries: &Canaries, waiter: &Waiter, kind: Kind, name: &str) -> Result<(), String> {
-    let wait = Wait { what: "Kyverno's policies to be in force", within: PATIENCE, every: Duration::from_millis(30) };
-    waiter
-        .until(wait, async || {
-            let changing = job(canaries, &format!("127.0.0.1:1/{name}/none:1")).await;
-            if !refused(&changing, name) {
-                return Look::Not(not_yet(&changing));
-            }
-            let (by, validating) = if kind.version == OLD {
-                (checked(name), canaries.probe(name).await)
-            } else {
-                let digest = "0".repeat(64);
-                (name.to_owned(), job(canaries, &format!("127.0.0.1:1/{name}/none@sha256:{digest}")).await)
-            };
-            if refused(&validating, &by) { Look::Found(()) } else { Look::Not(not_yet(&validating)) }
-        })
-        .await
+async fn proved(site: &dyn BarrierSite, kind: Kind, name: &str) -> Result<(), String> {
+    let look = async || {
+        let changing = site.try_job("sentinel", &format!("127.0.0.1:1/{name}/none:1")).await;
+        if !is_refused_by(&changing, &ADDON, name) {
+            return Err(not_yet(&changing));
+        }
+        let (by, validating) = if kind.version == OLD {
+            (checked(name), site.try_lease(name).await)
+        } else {
+            let image = format!("127.0.0.1:1/{name}/none@sha256:{}", "0".repeat(64));
+            (name.to_owned(), site.try_job("sentinel", &image).await)
+        };
+        if is_refused_by(&validating, &ADDON, &by) { Ok(()) } else { Err(not_yet(&validating)) }
+    };
+    site.wait(SiteWait::patient("Kyverno's policies to be in force", 30), &mut || look().boxed_local()).await
 }
 
 /// Whether a policy says of itself that it counts.
@@ -145,28 +138,11 @@ fn is_ready(object: &Value) -> bool {
     status["conditionStatus"]["ready"] == true || ready(&status["conditions"])
 }
 
-fn refused(reply: &Reply, name: &str) -> bool {
-    matches!(
-        model::read(Asked::Api, reply),
-        Verdict::Answered(Answer::Denied { by: By::Kyverno(by) }) if by == name
-    )
-}
-
-/// Tries a Job with this image, without storing it.
-async fn job(canaries: &Canaries, image: &str) -> Reply {
-    let body = json!({
-        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "canary"},
-        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "none", "image": image}]}}},
-    });
-    let path = format!("/apis/batch/v1/namespaces/{}/jobs", canaries.namespace());
-    canaries.own().send(Call::post(path, body).dry(true)).await.reply
-}
-
 fn checked(name: &str) -> String {
     format!("{name}-checked")
 }
 
-/// The canary: a policy for images that no registry has.
+/// The sentinel: a policy for images that no registry has.
 fn definitions(kind: Kind, namespace: &str, name: &str) -> Vec<Value> {
     if kind.version == NEW {
         return vec![policy(kind, namespace, name, image_validating(kind, namespace, name))];
@@ -184,7 +160,7 @@ fn definitions(kind: Kind, namespace: &str, name: &str) -> Vec<Value> {
         "imageReferences": [format!("127.0.0.1:1/{name}/*")], "attestors": [{"entries": [entry]}],
     }]);
     let pods = json!({"any": [{"resources": matching("Pod")}]});
-    let seen = json!({"name": "canary", "match": pods, "verifyImages": images});
+    let seen = json!({"name": "sentinel", "match": pods, "verifyImages": images});
     vec![
         policy(kind, namespace, name, old_spec(&seen)),
         policy(kind, namespace, &checked(name), old_spec(&refusing(name, &matching("Lease")))),
@@ -205,8 +181,8 @@ fn old_spec(rule: &Value) -> Value {
 
 /// A rule that refuses the Lease of this name.
 fn refusing(name: &str, resources: &Value) -> Value {
-    let denial = json!({"failureAction": "Enforce", "message": "a canary", "deny": {}});
-    let mut rule = json!({"name": "canary", "match": {"any": [{"resources": resources}]}, "validate": denial});
+    let denial = json!({"failureAction": "Enforce", "message": "a sentinel", "deny": {}});
+    let mut rule = json!({"name": "sentinel", "match": {"any": [{"resources": resources}]}, "validate": denial});
     rule["match"]["any"][0]["resources"]["names"] = json!([name]);
     rule
 }
@@ -226,7 +202,7 @@ fn image_validating(kind: Kind, namespace: &str, name: &str) -> Value {
         "attestors": [{"name": "nobody", "cosign": cosign}],
         "validations": [{
             "expression": "images.all.map(image, verifyImageSignatures(image, [attestors.nobody])).all(n, n > 0)",
-            "message": "a canary",
+            "message": "a sentinel",
         }],
     })
 }
@@ -251,11 +227,11 @@ mod tests {
     }
 
     #[test]
-    fn a_canary_stays_in_its_namespace() {
+    fn a_sentinel_stays_in_its_namespace() {
         for kind in KINDS {
-            for policy in definitions(kind, "gauntlet-canary", "c-1") {
+            for policy in definitions(kind, "gauntlet-sentinel", "c-1") {
                 let text = policy.to_string();
-                assert!(text.contains("\"gauntlet-canary\""), "{text}");
+                assert!(text.contains("\"gauntlet-sentinel\""), "{text}");
                 assert_eq!(policy["metadata"]["namespace"].is_string(), kind.namespaced);
             }
         }

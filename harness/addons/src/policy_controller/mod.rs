@@ -1,23 +1,38 @@
 //! Sigstore's policy-controller, as a pod. It looks only at namespaces that are labelled for it.
 
+mod barrier;
+
 use std::time::Duration;
 
+use futures::FutureExt;
 use kube::Client;
-use model::Install;
-use native::Cache;
+use model::addons::policy_controller::ADDON;
 use serde_json::{Value, json};
 
-use super::{Engine, Site, api, data, definitions};
+use crate::endpoints::described;
+use crate::first_state::{Material, Workload};
+use crate::install::InstallSite;
+use crate::{LiveAddon, Pods, api, barrier as common, definitions};
 
-/// policy-controller.
-pub(super) const ENGINE: Engine = Engine {
-    install: Install::PolicyController,
-    component: "policy-controller",
-    definitions: &DEFINITIONS,
-    read: definitions,
-    manifest: include_str!("../../manifests/policy-controller.yaml"),
+pub(crate) static LIVE: LiveAddon = LiveAddon {
+    addon: &ADDON,
+    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    barrier: barrier::waits,
+    labels: common::no_labels,
+    endpoints: |_| {
+        described(
+            "policy-controller",
+            "pods in cosign-system; it looks at namespaces with policy.sigstore.dev/include=true",
+        )
+    },
+};
+
+const WORKLOAD: Workload = Workload {
+    definitions,
     objects: |_| objects(),
-    pods: "cosign-system/role=webhook",
+    text: include_str!("manifest.yaml"),
+    pods: &["cosign-system/role=webhook"],
+    in_first_state: true,
 };
 
 /// What it defines.
@@ -32,24 +47,23 @@ const TRIAL: &str = "gauntlet-trial-policy-controller";
 const EVERY: Duration = Duration::from_millis(30);
 
 /// Its definitions.
-fn definitions(cache: &Cache) -> Result<Vec<Value>, String> {
+fn definitions(material: &Material) -> Result<Vec<Value>, String> {
     let mut found = Vec::new();
     for (file, name) in FILES.into_iter().zip(DEFINITIONS) {
-        found.extend(definitions::named(&data(cache, ENGINE.component, file)?, &[name])?);
+        found.extend(definitions::named(&material.data.join(file), &[name])?);
     }
     Ok(found)
 }
 
 /// Installs it, and waits until it has refused what it has to.
-pub(super) async fn install(site: &Site<'_>) -> Result<(), String> {
-    site.define(&ENGINE).await?;
-    site.run(&ENGINE).await?;
+async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+    site.put(&WORKLOAD).await?;
     trial(site.admin).await
 }
 
 fn objects() -> Result<Vec<Value>, String> {
     let text =
-        ENGINE.manifest.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+        WORKLOAD.text.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
     serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
 }
 

@@ -6,21 +6,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cluster::{Toolbox, Trust, chain};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha512};
 
-use crate::{Toolbox, Trust, chain};
-
 /// The repository's folder, below the box's work folder.
-pub(super) const FOLDER: &str = "tuf";
+pub(crate) const FOLDER: &str = "tuf";
 
 const EXPIRES: &str = "2099-01-01T00:00:00Z";
 const TARGET: &str = "trusted_root.json";
 
 /// Writes the repository.
-pub(super) async fn publish(toolbox: Toolbox<'_>) -> Result<(), String> {
+pub(crate) async fn publish(toolbox: Toolbox<'_>) -> Result<(), String> {
     let folder = toolbox.work().join(FOLDER);
     fs::create_dir_all(folder.join("targets")).map_err(|why| format!("cannot make `{}`: {why}", folder.display()))?;
     let trusted = trusted_root(toolbox, &folder).await?;
@@ -96,7 +95,7 @@ fn write(path: &PathBuf, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|why| format!("cannot write `{}`: {why}", path.display()))
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -1,26 +1,37 @@
 //! Kyverno's admission controller, without the controllers beside it: no reports, no background scans, no clean-up.
 
+mod barrier;
+
 use std::path::Path;
 use std::time::Duration;
 
+use cluster::Toolbox;
+use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
-use model::Install;
+use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
 
-use super::certificates::Certificates;
-use super::{Engine, Site, api, data, definitions, tuf};
-use crate::Toolbox;
+use crate::certificates::Certificates;
+use crate::endpoints::described;
+use crate::first_state::Workload;
+use crate::install::InstallSite;
+use crate::{LiveAddon, Pods, api, definitions, tuf};
 
-/// Kyverno.
-pub(super) const ENGINE: Engine = Engine {
-    install: Install::Kyverno,
-    component: "kyverno",
-    definitions: &DEFINITIONS,
-    read: |cache| definitions::named(&data(cache, "kyverno", "install.yaml")?, &DEFINITIONS),
-    manifest: include_str!("../../manifests/kyverno.yaml"),
-    objects,
-    pods: "kyverno/app=kyverno",
+pub(crate) static LIVE: LiveAddon = LiveAddon {
+    addon: &ADDON,
+    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    barrier: barrier::waits,
+    labels: barrier::label_wait,
+    endpoints: |_| described("Kyverno", "pods in the namespace kyverno"),
+};
+
+const WORKLOAD: Workload = Workload {
+    definitions: |material| definitions::named(&material.data.join("install.yaml"), &DEFINITIONS),
+    objects: |material| objects(material.sigstore),
+    text: include_str!("manifest.yaml"),
+    pods: &["kyverno/app=kyverno"],
+    in_first_state: true,
 };
 
 /// What it watches from its start on: without one of these it never gets as far as having a certificate.
@@ -48,10 +59,10 @@ const MIRROR: &str = "http://tuf.box:3005";
 const TRIAL: &str = "gauntlet-trial-kyverno";
 
 /// Installs it, and waits until it has refused what it has to.
-pub(super) async fn install(site: &Site<'_>) -> Result<(), String> {
-    let publish = async || if site.sigstore { tuf::publish(Toolbox { running: site.running }).await } else { Ok(()) };
-    tokio::try_join!(site.define(&ENGINE), publish())?;
-    site.run(&ENGINE).await?;
+async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+    let publish = async || if site.material.sigstore { tuf::publish(site.toolbox).await } else { Ok(()) };
+    tokio::try_join!(site.define(&WORKLOAD), publish())?;
+    site.run(&WORKLOAD).await?;
     api::apply(site.admin, &sign_of_life()).await?;
     trial(site.admin).await
 }
@@ -70,7 +81,7 @@ fn sign_of_life() -> Value {
 
 fn objects(sigstore: bool) -> Result<Vec<Value>, String> {
     let text =
-        ENGINE.manifest.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+        WORKLOAD.text.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
     let parsed: Result<Vec<Value>, _> = serde_saphyr::from_multiple(&text);
     let mut objects = parsed.map_err(|why| why.to_string())?;
     if sigstore {

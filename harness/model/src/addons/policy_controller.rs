@@ -1,15 +1,47 @@
-//! The texts of sigstore's policy-controller 0.15 (sigstore/policy-controller `pkg/webhook/validator.go`), as a cluster
-//! answered them: HTTP 400, `admission webhook "policy.sigstore.dev" denied the request: validation failed: WHAT`.
+//! Sigstore's policy-controller: its kinds and its refusals.
+//!
+//! The texts are those of 0.15 (sigstore/policy-controller `pkg/webhook/validator.go`), as a cluster answered them: HTTP
+//! 400, `admission webhook "policy.sigstore.dev" denied the request: validation failed: WHAT`.
+
+use super::is_name;
+use crate::confine::{all, is_our_image};
+use crate::kinds::kind;
+use crate::{Addon, AddonVersion, Barrier, Denial, Isolation, ReachRule};
+
+const BARRIER: Barrier = Barrier::Addon("policy-controller");
+const GLOBS: Isolation =
+    Isolation::Stated(ReachRule(|policy| all(&policy["spec"]["images"], |image| is_our_image(&image["glob"]))));
+
+/// policy-controller.
+pub static ADDON: Addon = Addon {
+    name: "policy-controller",
+    about: "Sigstore's policy-controller.",
+    versions: &[AddonVersion { version: "0.15.1", components: &["policy-controller-0.15.1"] }],
+    needs_node: true,
+    asks_registries: true,
+    acts_at_once: false,
+    second_try: None,
+    milestones: &["policy-controller"],
+    kinds: &[
+        kind("policy.sigstore.dev", "ClusterImagePolicy", GLOBS, BARRIER),
+        kind("policy.sigstore.dev", "TrustRoot", Isolation::Name, BARRIER),
+    ],
+    denials: &[Denial {
+        is_webhook: |name| name == WEBHOOK,
+        policy,
+        about: "Sigstore's policy-controller, by the policy of this name; `no matching policies` where none matched.",
+    }],
+};
 
 /// Its webhooks for what holds images, validating and mutating alike.
-pub(super) const WEBHOOK: &str = "policy.sigstore.dev";
+const WEBHOOK: &str = "policy.sigstore.dev";
 
 const NO_MATCH: &str = "no matching policies";
 const NO_DIGEST: &str = "must be an image digest";
 
 /// The policy that refused, from what follows `denied the request`. Where several did, it is the first in the order in
 /// which they are told: that of their names. Where it was none, it is what was wrong instead.
-pub(super) fn policy(rest: &str) -> Option<&str> {
+fn policy(rest: &str) -> Option<&str> {
     let said = rest.strip_prefix(": validation failed: ")?;
     if let Some(name) = said.strip_prefix("failed policy: ") {
         return name.split_once(": spec.").map(|(name, _)| name).filter(|name| is_name(name));
@@ -21,9 +53,6 @@ pub(super) fn policy(rest: &str) -> Option<&str> {
     image.ends_with(" must be an image digest").then_some(NO_DIGEST)
 }
 
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
-}
 
 #[cfg(test)]
 mod tests {

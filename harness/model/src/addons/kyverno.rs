@@ -1,18 +1,50 @@
-//! The texts of Kyverno 1.19 (kyverno/kyverno `pkg/webhooks/utils/block.go`, `pkg/webhooks/resource/ivpol`), as a cluster
-//! answered them: HTTP 400, without a reason.
+//! Kyverno: its kinds and its refusals.
+//!
+//! The texts are those of Kyverno 1.19 (kyverno/kyverno `pkg/webhooks/utils/block.go`, `pkg/webhooks/resource/ivpol`), as a
+//! cluster answered them: HTTP 400, without a reason.
+
+use serde_json::Value;
+
+use super::is_name;
+use crate::confine::{is_ours, selects_only_us};
+use crate::kinds::kind;
+use crate::{Addon, AddonVersion, Barrier, Denial, Isolation, ReachRule};
+
+const BARRIER: Barrier = Barrier::Addon("kyverno");
+const RULES: Isolation = Isolation::Stated(ReachRule(rules_match_only_us));
+const CONSTRAINTS: Isolation = Isolation::Stated(ReachRule(|policy| selects_only_us(&policy["spec"]["matchConstraints"])));
+
+/// Kyverno.
+pub static ADDON: Addon = Addon {
+    name: "kyverno",
+    about: "Kyverno's admission controller.",
+    versions: &[AddonVersion { version: "1.19.1", components: &["kyverno-1.19.1"] }],
+    needs_node: true,
+    asks_registries: true,
+    acts_at_once: false,
+    second_try: None,
+    milestones: &["kyverno"],
+    kinds: &[
+        kind("kyverno.io", "ClusterPolicy", RULES, BARRIER),
+        kind("kyverno.io", "Policy", Isolation::Namespace, BARRIER),
+        kind("policies.kyverno.io", "ImageValidatingPolicy", CONSTRAINTS, BARRIER),
+        kind("policies.kyverno.io", "NamespacedImageValidatingPolicy", Isolation::Namespace, BARRIER),
+    ],
+    denials: &[Denial { is_webhook, policy, about: "Kyverno, by the policy of this name." }],
+};
 
 /// What its webhooks for resources are called: `mutate.kyverno.svc-fail`, `validate.kyverno.svc-ignore`,
 /// `ivpol.validate.kyverno.svc-fail-finegrained-POLICY`. Those for its own policies end in `.kyverno.svc`.
 const WEBHOOKS: &str = ".kyverno.svc-";
 
-pub(super) fn is_webhook(name: &str) -> bool {
+fn is_webhook(name: &str) -> bool {
     let kind = name.split_once(WEBHOOKS).map(|(kind, _)| kind);
     kind.is_some_and(|kind| ["mutate", "validate"].iter().any(|end| kind.rsplit('.').next() == Some(end)))
 }
 
 /// The policy that refused, from what follows `denied the request`. Where several did, it is the first in the order in
 /// which they are told: that of their names.
-pub(super) fn policy(rest: &str) -> Option<&str> {
+fn policy(rest: &str) -> Option<&str> {
     let said = rest.strip_prefix(": ")?;
     let name = match said.strip_prefix("Policy ") {
         Some(named) => first_of(named, &[" failed: ", " error: "])?,
@@ -30,8 +62,22 @@ fn first_of<'a>(text: &'a str, ends: &[&str]) -> Option<&'a str> {
     ends.iter().filter_map(|end| text.split_once(end)).map(|(name, _)| name).min_by_key(|name| name.len())
 }
 
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
+
+/// Whether each of a policy's rules matches objects of the world's namespaces alone.
+fn rules_match_only_us(policy: &Value) -> bool {
+    let within = |filter: &Value| {
+        let namespaces = filter["resources"]["namespaces"].as_array();
+        namespaces.is_some_and(|all| !all.is_empty() && all.iter().all(is_ours))
+    };
+    let rules = policy["spec"]["rules"].as_array();
+    rules.is_some_and(|rules| {
+        rules.iter().all(|rule| {
+            let list = |name| rule["match"][name].as_array().filter(|filters: &&Vec<Value>| !filters.is_empty());
+            within(&rule["match"])
+                || list("any").is_some_and(|filters| filters.iter().all(within))
+                || list("all").is_some_and(|filters| filters.iter().any(within))
+        })
+    })
 }
 
 #[cfg(test)]

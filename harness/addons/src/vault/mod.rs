@@ -3,14 +3,35 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use http::Method;
 use kube::Client;
+use model::addons::vault::ADDON;
 use serde_json::{Value, json};
 
-use super::{Site, api};
+use crate::endpoints::Endpoint;
+use crate::first_state::Workload;
+use crate::install::InstallSite;
+use crate::{LiveAddon, Pods, api, barrier};
 
-/// Our own part: the server with what it needs.
-const MANIFEST: &str = include_str!("../../manifests/vault.yaml");
+pub(crate) static LIVE: LiveAddon = LiveAddon {
+    addon: &ADDON,
+    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    barrier: barrier::none,
+    labels: barrier::no_labels,
+    endpoints: |_| {
+        let words = format!("http://{}:8200 in the box; its root token is {TOKEN}", native::VAULT_ADDRESS);
+        async { Ok(vec![Endpoint::described("Vault", words)]) }.boxed_local()
+    },
+};
+
+const WORKLOAD: Workload = Workload {
+    definitions: |_| Ok(Vec::new()),
+    objects: |_| objects(),
+    text: include_str!("manifest.yaml"),
+    pods: &["vault/app=vault"],
+    in_first_state: false,
+};
 
 /// The token that may do everything.
 const TOKEN: &str = "gauntlet-root";
@@ -19,10 +40,8 @@ const PROXY: &str = "/api/v1/namespaces/vault/services/vault:8200/proxy/v1";
 const EVERY: Duration = Duration::from_millis(30);
 
 /// Installs it, and waits until it has let a ServiceAccount in and given out what it keeps.
-pub(super) async fn install(site: &Site<'_>) -> Result<(), String> {
-    for object in objects()? {
-        api::apply(site.admin, &object).await?;
-    }
+async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+    site.run(&WORKLOAD).await?;
     open(site.admin).await?;
     write(site.admin, "sys/mounts/secret", &json!({"type": "kv", "options": {"version": "2"}})).await?;
     write(site.admin, "sys/auth/kubernetes", &json!({"type": "kubernetes"})).await?;
@@ -55,7 +74,8 @@ async fn open(admin: &Client) -> Result<(), String> {
 }
 
 fn objects() -> Result<Vec<Value>, String> {
-    let text = MANIFEST
+    let text = WORKLOAD
+        .text
         .replace("$(api-address)", native::API_ADDRESS)
         .replace("$(vault-address)", native::VAULT_ADDRESS)
         .replace("$(token)", TOKEN)

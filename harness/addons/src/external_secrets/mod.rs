@@ -1,18 +1,37 @@
 //! External Secrets Operator, as a pod: the controllers of its stores and of what is taken from them. What pushes
 //! secrets out is left out, and so is its webhook: its definitions need no conversion.
 
+mod barrier;
+
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures::future::try_join_all;
+use futures::FutureExt;
 use kube::Client;
+use model::addons::external_secrets::ADDON;
 use serde_json::{Value, json};
 
-use super::{Site, api, data, definitions};
+use crate::endpoints::described;
+use crate::first_state::{Material, Workload};
+use crate::install::InstallSite;
+use crate::{LiveAddon, Pods, api, barrier as common, definitions};
 
-/// Our own part: the controllers with what they need.
-const MANIFEST: &str = include_str!("../../manifests/external-secrets.yaml");
+pub(crate) static LIVE: LiveAddon = LiveAddon {
+    addon: &ADDON,
+    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    barrier: barrier::waits,
+    labels: common::no_labels,
+    endpoints: |_| described("External Secrets", "pods in the namespace external-secrets"),
+};
+
+const WORKLOAD: Workload = Workload {
+    definitions,
+    objects: |_| objects(),
+    text: include_str!("manifest.yaml"),
+    pods: &["external-secrets/app=external-secrets"],
+    in_first_state: false,
+};
 
 /// Its definitions that the controllers watch, by the file of its component.
 const DEFINITIONS: [(&str, &str); 5] = [
@@ -33,22 +52,22 @@ const VERSION: &str = "external-secrets.io/v1";
 const EVERY: Duration = Duration::from_millis(30);
 
 /// Installs it, and waits until it has fetched something.
-pub(super) async fn install(site: &Site<'_>) -> Result<(), String> {
-    try_join_all(DEFINITIONS.map(|(file, name)| define(site, file, name))).await?;
-    for object in objects()? {
-        api::apply(site.admin, &object).await?;
-    }
+async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+    site.put(&WORKLOAD).await?;
     trial(site.admin).await
 }
 
-async fn define(site: &Site<'_>, file: &str, name: &'static str) -> Result<(), String> {
-    let file = data(site.cache, "external-secrets", file)?;
-    let read = tokio::task::spawn_blocking(move || definitions::named(&file, &[name]));
-    definitions::install(site.admin, &read.await.map_err(|why| why.to_string())??).await
+fn definitions(material: &Material) -> Result<Vec<Value>, String> {
+    let mut found = Vec::new();
+    for (file, name) in DEFINITIONS {
+        found.extend(definitions::named(&material.data.join(file), &[name])?);
+    }
+    Ok(found)
 }
 
 fn objects() -> Result<Vec<Value>, String> {
-    let text = MANIFEST
+    let text = WORKLOAD
+        .text
         .replace("$(api-address)", native::API_ADDRESS)
         .replace("$(vault-address)", native::VAULT_ADDRESS)
         .replace("$(image)", native::PROBE_IMAGE);

@@ -6,10 +6,10 @@ use futures::future::try_join_all;
 use kube::Client;
 use serde_json::Value;
 
-use super::api;
+use crate::api;
 
 /// The definitions of these names in a manifest of many objects.
-pub(super) fn named(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, String> {
+pub(crate) fn named(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, String> {
     let text =
         std::fs::read_to_string(manifest).map_err(|why| format!("cannot read `{}`: {why}", manifest.display()))?;
     let mut found = Vec::new();
@@ -53,7 +53,7 @@ fn drop_unserved(definition: &mut Value) {
 }
 
 /// Makes definitions, and waits until their kinds are served.
-pub(super) async fn install(admin: &Client, definitions: &[Value]) -> Result<(), String> {
+pub(crate) async fn install(admin: &Client, definitions: &[Value]) -> Result<(), String> {
     try_join_all(definitions.iter().map(|definition| install_one(admin, definition))).await.map(drop)
 }
 
@@ -68,7 +68,7 @@ async fn install_one(admin: &Client, definition: &Value) -> Result<(), String> {
 }
 
 /// The path that the API server answers once it serves the kind of a definition.
-pub(super) fn served(definition: &Value) -> String {
+pub(crate) fn served(definition: &Value) -> String {
     let spec = &definition["spec"];
     let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let stored = versions.iter().find(|version| version["storage"] == true);

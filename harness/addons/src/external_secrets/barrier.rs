@@ -1,20 +1,17 @@
-//! Canaries for External Secrets Operator. Each of its kinds has a controller of its own, which hears of it by one watch,
+//! What shows that External Secrets Operator has looked at what was written. Each of its kinds has a controller of its own, which hears of it by one watch,
 //! in order, and looks at one object at a time. An object's status says that it has been looked at, and not always at
-//! which version; a canary of the same kind that is looked at later shows that. An object that changes while its
-//! controller is at it gets in line again, perhaps behind the canary: hence two of them, one after the other.
+//! which version; a sentinel of the same kind that is looked at later shows that. An object that changes while its
+//! controller is at it gets in line again, perhaps behind the sentinel: hence two of them, one after the other.
 //!
-//! The canaries come to nothing: their stores name credentials that are not there, and nobody's store holds their secrets.
+//! The sentinels come to nothing: their stores name credentials that are not there, and nobody's store holds their secrets.
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use serde_json::{Value, json};
 
-use super::canaries::{Canaries, LABEL, PATIENCE};
-use super::plan::Touch;
-use super::status::{self, condition};
-use crate::discovery::Resource;
-use crate::request::Who;
-use crate::wait::{Look, Wait, Waiter};
+use crate::Work;
+use crate::barrier::{BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, condition};
 
 const GROUP: &str = "external-secrets.io";
 const VERSION: &str = "external-secrets.io/v1";
@@ -22,12 +19,12 @@ const VERSION: &str = "external-secrets.io/v1";
 /// The garbage collector looks for kinds that are new to it every 30 s (`ResyncPeriod` of its controller).
 const COLLECTED: Duration = Duration::from_secs(60);
 
-/// How many canaries have to be looked at, one after the other.
+/// How many sentinels have to be looked at, one after the other.
 const ROUNDS: usize = 2;
 
 /// A kind that a controller looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
+struct Kind {
     kind: &'static str,
     plural: &'static str,
     namespaced: bool,
@@ -42,20 +39,19 @@ const KINDS: [Kind; 4] = [
     SECRETS,
 ];
 
-/// Whether a controller acts on an object of this kind the moment it is there: everything that it needs has to be in
-/// force by then, or it fails and tries again only later.
-pub(crate) fn acts_at_once(resource: &Resource) -> bool {
-    resource.group == GROUP
-}
-
-/// The kinds among `touches`.
-pub(super) fn concerned(touches: &[Touch]) -> Vec<Kind> {
-    KINDS.into_iter().filter(|kind| touches.iter().any(|touch| kind.is_of(touch))).collect()
+/// A wait for each kind that was written.
+pub(super) fn waits<'a>(
+    site: &'a dyn BarrierSite,
+    written: &'a [WrittenObject<'a>],
+    history: &'a [WrittenObject<'a>],
+) -> Vec<Work<'a>> {
+    let concerned = KINDS.into_iter().filter(|kind| written.iter().any(|one| kind.is_of(one)));
+    concerned.map(|kind| objects(site, kind, written, history).boxed_local()).collect()
 }
 
 impl Kind {
-    fn is_of(self, touch: &Touch) -> bool {
-        touch.resource.kind == self.kind && touch.resource.group == GROUP
+    fn is_of(self, one: &WrittenObject<'_>) -> bool {
+        one.kind == self.kind && one.group == GROUP
     }
 
     fn path(self, namespace: &str) -> String {
@@ -64,7 +60,7 @@ impl Kind {
     }
 
     /// An object that the controller reconciles without any effect.
-    fn canary(self, namespace: &str, name: &str) -> Value {
+    fn sentinel(self, namespace: &str, name: &str) -> Value {
         let credentials = |more: Value| {
             let mut spec = json!({"provider": {"kubernetes": {"authRef": {"name": name, "key": "none"}}}});
             if let Some(conditions) = more.as_array() {
@@ -81,7 +77,7 @@ impl Kind {
             "SecretStore" => credentials(Value::Null),
             "ClusterSecretStore" => credentials(json!([{"namespaces": [namespace]}])),
             "ClusterExternalSecret" => {
-                json!({"namespaceSelector": {"matchLabels": {LABEL: name}}, "externalSecretSpec": secret})
+                json!({"namespaceSelector": {"matchLabels": {SENTINEL_LABEL: name}}, "externalSecretSpec": secret})
             }
             _ => secret,
         };
@@ -89,44 +85,41 @@ impl Kind {
     }
 }
 
-/// Waits until every object of this kind in `touches` has been looked at, and what came of those that were deleted is
-/// gone. `history` has the earlier touches.
-pub(super) async fn objects(
-    canaries: &Canaries,
-    waiter: &Waiter,
+/// Waits until every object of this kind in `written` has been looked at, and what came of those that were deleted is
+/// gone. `history` has what was written earlier.
+async fn objects(
+    site: &dyn BarrierSite,
     kind: Kind,
-    touches: &[Touch],
-    history: &[Touch],
+    written: &[WrittenObject<'_>],
+    history: &[WrittenObject<'_>],
 ) -> Result<(), String> {
-    for touch in touches.iter().filter(|touch| kind.is_of(touch)) {
-        match &touch.object {
-            Some(object) if is_looked_after(object) => status::own(canaries.own(), waiter, touch, is_looked_at).await?,
+    for one in written.iter().filter(|one| kind.is_of(one)) {
+        match one.object {
+            Some(object) if is_looked_after(object) => site.own_status(one, is_looked_at).await?,
             Some(_) => {}
-            None if kind == SECRETS => owned_gone(canaries.own(), waiter, touch, history).await?,
+            None if kind == SECRETS => owned_gone(site, one, history).await?,
             None => {}
         }
     }
-    looked_at(canaries, waiter, kind).await?;
+    looked_at(site, kind).await?;
     // What it makes are ExternalSecrets.
-    if kind.kind == "ClusterExternalSecret" { looked_at(canaries, waiter, SECRETS).await } else { Ok(()) }
+    if kind.kind == "ClusterExternalSecret" { looked_at(site, SECRETS).await } else { Ok(()) }
 }
 
 /// Waits until a controller has looked at everything that was written before now.
-async fn looked_at(canaries: &Canaries, waiter: &Waiter, kind: Kind) -> Result<(), String> {
+async fn looked_at(site: &dyn BarrierSite, kind: Kind) -> Result<(), String> {
     for _ in 0..ROUNDS {
-        let (name, at) = (canaries.name(), kind.path(canaries.namespace()));
+        let (name, at) = (site.sentinel_name(), kind.path(site.namespace()));
         let path = format!("{at}/{name}");
-        canaries.make(&at, kind.canary(canaries.namespace(), &name)).await?;
+        site.make(&at, kind.sentinel(site.namespace(), &name)).await?;
         let what = format!("External Secrets Operator to look at a {}", kind.kind);
-        let wait = Wait { what: &what, within: PATIENCE, every: Duration::from_millis(10) };
-        let looked = waiter
-            .until(wait, async || match canaries.own().fetch(path.as_str()).await {
-                Ok(object) if condition(&object, "Ready").is_some() => Look::Found(()),
-                Ok(object) => Look::Not(format!("its status {}", object["status"])),
-                Err(said) => Look::Not(said),
-            })
-            .await;
-        canaries.remove(vec![path]);
+        let look = async || {
+            let object = site.fetch(&path).await?;
+            let status = format!("its status {}", object["status"]);
+            condition(&object, "Ready").map(drop).ok_or(status)
+        };
+        let looked = site.wait(SiteWait::patient(&what, 10), &mut || look().boxed_local()).await;
+        site.remove(vec![path]);
         looked?;
     }
     Ok(())
@@ -160,22 +153,22 @@ fn follows(spec: &Value) -> bool {
 }
 
 /// Waits until no Secret is left that a deleted ExternalSecret owned: the garbage collector takes them.
-async fn owned_gone(own: &Who, waiter: &Waiter, touch: &Touch, history: &[Touch]) -> Result<(), String> {
-    let earlier = history.iter().rev().filter(|earlier| earlier.path() == touch.path());
-    let Some(object) = earlier.filter_map(|earlier| earlier.object.as_ref()).next() else { return Ok(()) };
+async fn owned_gone(
+    site: &dyn BarrierSite,
+    one: &WrittenObject<'_>,
+    history: &[WrittenObject<'_>],
+) -> Result<(), String> {
+    let earlier = history.iter().rev().filter(|earlier| earlier.path == one.path);
+    let Some(object) = earlier.filter_map(|earlier| earlier.object).next() else { return Ok(()) };
     let uid = &object["metadata"]["uid"];
-    let path = format!("/api/v1/namespaces/{}/secrets", touch.namespace);
-    let what = format!("what ExternalSecret {} owned to go", touch.name);
-    let wait = Wait { what: &what, within: COLLECTED, every: Duration::from_millis(30) };
-    waiter
-        .until(wait, async || match own.fetch(path.as_str()).await {
-            Ok(list) => match owned(&list, uid) {
-                None => Look::Found(()),
-                Some(name) => Look::Not(format!("the Secret {name} is there")),
-            },
-            Err(said) => Look::Not(said),
-        })
-        .await
+    let path = format!("/api/v1/namespaces/{}/secrets", one.namespace);
+    let what = format!("what ExternalSecret {} owned to go", one.name);
+    let wait = SiteWait { within: COLLECTED, ..SiteWait::patient(&what, 30) };
+    let look = async || {
+        let list = site.fetch(&path).await?;
+        owned(&list, uid).map_or(Ok(()), |name| Err(format!("the Secret {name} is there")))
+    };
+    site.wait(wait, &mut || look().boxed_local()).await
 }
 
 /// The first object of a list that an object of this uid owns.
@@ -234,15 +227,15 @@ mod tests {
     }
 
     #[test]
-    fn a_canary_stays_in_its_namespace() {
+    fn a_sentinel_stays_in_its_namespace() {
         for kind in KINDS {
-            let canary = kind.canary("gauntlet-canary", "c-1");
+            let sentinel = kind.sentinel("gauntlet-sentinel", "c-1");
             let within = match kind.kind {
-                "ClusterSecretStore" => &canary["spec"]["conditions"][0]["namespaces"][0] == "gauntlet-canary",
-                "ClusterExternalSecret" => &canary["spec"]["namespaceSelector"]["matchLabels"][LABEL] == "c-1",
-                _ => kind.path("gauntlet-canary").contains("/namespaces/gauntlet-canary/"),
+                "ClusterSecretStore" => &sentinel["spec"]["conditions"][0]["namespaces"][0] == "gauntlet-sentinel",
+                "ClusterExternalSecret" => &sentinel["spec"]["namespaceSelector"]["matchLabels"][SENTINEL_LABEL] == "c-1",
+                _ => kind.path("gauntlet-sentinel").contains("/namespaces/gauntlet-sentinel/"),
             };
-            assert!(within, "{canary}");
+            assert!(within, "{sentinel}");
         }
     }
 }

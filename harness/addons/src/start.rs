@@ -1,0 +1,58 @@
+//! Starts a box with addons in it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Instant;
+
+use cluster::{Cluster, ResolvedShape};
+use model::Install;
+use native::components::Component;
+use native::{Cache, Progress};
+
+use crate::first_state::first_state;
+use crate::install::install_all;
+use crate::{Error, LIVE_ADDONS, LiveAddon};
+
+/// An addon as it was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    pub(crate) live: &'static LiveAddon,
+    /// Its own component.
+    pub(crate) component: &'static Component,
+}
+
+/// Starts a box of its own with what the shape installs, each addon seen at work. The box dies with this program.
+/// `progress` is called on another thread.
+///
+/// # Errors
+/// When the box does not start, its API server does not answer, or an addon is not seen at work.
+pub async fn start(
+    cache: &Cache,
+    name: &str,
+    launcher: &Path,
+    shape: &ResolvedShape,
+    progress: impl FnMut(Progress) + Send + 'static,
+) -> Result<Cluster, Error> {
+    let start = Instant::now();
+    let chosen = choose(&shape.install)?;
+    let sigstore = chosen.iter().any(|chosen| *chosen.live.addon == model::addons::sigstore::ADDON);
+    let first_state = first_state(cache, &chosen, sigstore);
+    let mut cluster = Cluster::native(cache, name, launcher, shape, first_state, progress).await?;
+    let ready = install_all(&cluster, cache, &chosen, sigstore, start).await?;
+    cluster.add_milestones(ready);
+    Ok(cluster)
+}
+
+/// The addons that are asked for, in the table's order.
+fn choose(install: &BTreeSet<Install>) -> Result<Vec<Chosen>, Error> {
+    let mut chosen = Vec::new();
+    for live in LIVE_ADDONS {
+        for version in install.iter().filter(|one| one.addon() == live.addon).map(|one| one.version()) {
+            let [own, ..] = version.components else { continue };
+            let component = native::components::titled(own);
+            let component = component.map_err(|source| Error::Component { addon: live.addon.name, source })?;
+            chosen.push(Chosen { live, component });
+        }
+    }
+    Ok(chosen)
+}
