@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use cluster::resolve;
 use engine::{Options, Trial, Turns};
+use model::ClusterSpec;
 use model::{Loaded, WorldOutcome};
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ const BUFFER: usize = 1000;
 #[expect(clippy::print_stdout, reason = "this is a command")]
 pub(crate) async fn measure(boxes: &Boxes<'_>, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let scenario = Arc::new(scenario()?);
-    let cluster = boxes.start_as("figures-agent", &resolve(&scenario, &world(RATES[0]))?).await?;
+    let cluster = boxes.start_as("figures-agent", &ClusterSpec::resolve(&scenario, &world(RATES[0]))?).await?;
     let mut csv = String::from("run,events_per_second,made,received\n");
     for run in 1..=runs {
         for rate in RATES {

@@ -5,10 +5,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cluster::{Cluster, ResolvedShape, resolve};
+use cluster::Cluster;
 use engine::{Options, Trial, Turns};
 use indexmap::IndexMap;
-use model::{Cell, Loaded, Manifest, WorldOutcome};
+use model::{Cell, ClusterKey, Loaded, Manifest, WorldOutcome};
 use serde_json::Value;
 
 use crate::Boxes;
@@ -19,13 +19,13 @@ pub(crate) struct Clusters(Vec<(Cluster, Vec<String>)>);
 impl Clusters {
     /// Starts what the worlds of a scenario need.
     pub(crate) async fn start(boxes: &Boxes<'_>, scenario: &Loaded) -> Result<Self, Box<dyn Error>> {
-        let mut groups: BTreeMap<ResolvedShape, Vec<String>> = BTreeMap::new();
+        let mut groups: BTreeMap<ClusterKey, Vec<String>> = BTreeMap::new();
         for name in scenario.scenario.worlds.keys() {
-            groups.entry(resolve(scenario, name)?).or_default().push(name.clone());
+            groups.entry(ClusterKey::resolve(scenario, name)?).or_default().push(name.clone());
         }
         let mut clusters = Vec::new();
-        for (index, (shape, worlds)) in groups.into_iter().enumerate() {
-            clusters.push((boxes.start_as(&format!("figures-{index}"), &shape).await?, worlds));
+        for (index, (key, worlds)) in groups.into_iter().enumerate() {
+            clusters.push((boxes.start_as(&format!("figures-{index}"), &key.spec).await?, worlds));
         }
         Ok(Self(clusters))
     }

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cluster::{Cluster, ResolvedShape};
+use cluster::Cluster;
+use model::ClusterSpec;
 use serde_json::{Value, json};
 
 use crate::Boxes;
@@ -24,7 +25,7 @@ const NEW: Duration = Duration::from_millis(1500);
 type Row = (&'static str, f64, u64);
 
 pub(crate) async fn measure(boxes: &Boxes<'_>, rounds: usize, out: &Path) -> Result<(), Box<dyn Error>> {
-    let enforcing = ResolvedShape { enforce_network_policy: true, ..ResolvedShape::usual("1.36") };
+    let enforcing = ClusterSpec { enforce_network_policy: true, ..ClusterSpec::default() };
     let cluster = boxes.start_as("figures-convergence", &enforcing).await?;
     create(&cluster, PODS, &pod("server", json!({"app": "server"}), &["listen", "tcp:8080"])).await?;
     running(&cluster, "app", 1).await?;

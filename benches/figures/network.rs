@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, ResolvedShape};
+use cluster::Cluster;
+use model::ClusterSpec;
 use serde_json::{Value, json};
 
 use crate::Boxes;
@@ -44,7 +45,7 @@ const NONE: &str = "none";
 type Row = (&'static str, String, f64);
 
 pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, blocks: usize, out: &Path) -> Result<(), Box<dyn Error>> {
-    let enforcing = ResolvedShape { enforce_network_policy: true, ..ResolvedShape::usual("1.36") };
+    let enforcing = ClusterSpec { enforce_network_policy: true, ..ClusterSpec::default() };
     let cluster = boxes.start_as("figures-enforcing", &enforcing).await?;
     let plain = boxes.start("figures-plain").await?;
     let mut rows = connections(&cluster, &plain, blocks).await?;

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, ResolvedShape};
+use cluster::Cluster;
+use model::ClusterSpec;
 use serde_json::{Value, json};
 
 use crate::Boxes;
@@ -70,7 +71,7 @@ async fn one(boxes: &Boxes<'_>, kind: Kind) -> Result<[Row; 2], Box<dyn Error>> 
 }
 
 async fn start(boxes: &Boxes<'_>, (nodes, families): Kind) -> Result<Cluster, addons::Error> {
-    let shape = ResolvedShape { nodes, dual_stack: families == 2, ..ResolvedShape::usual("1.36") };
+    let shape = ClusterSpec { nodes, dual_stack: families == 2, ..ClusterSpec::default() };
     boxes.start_as(&format!("figures-nodes-{nodes}-{families}"), &shape).await
 }
 

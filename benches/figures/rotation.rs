@@ -9,8 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{Cluster, resolve};
+use cluster::Cluster;
 use engine::{Options, Trial, Turns};
+use model::ClusterSpec;
 use model::{Loaded, WorldOutcome};
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ const WITHIN: u16 = 150;
 #[expect(clippy::print_stdout, reason = "this is a command")]
 pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let scenario = Arc::new(scenario(pods)?);
-    let cluster = boxes.start_as("figures-rotation", &resolve(&scenario, &world(0))?).await?;
+    let cluster = boxes.start_as("figures-rotation", &ClusterSpec::resolve(&scenario, &world(0))?).await?;
     let lags = round(&cluster, &scenario, pods).await?;
     cluster.down().await?;
     let mut csv = String::from("pod,place,seconds\n");

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, Control, ResolvedEncryption, ResolvedShape};
+use cluster::{Cluster, Control};
 use futures::{StreamExt, TryStreamExt, stream};
-use model::Encryption;
+use model::{ClusterSpec, Encryption, FileText};
 use serde_json::{Value, json};
 
 use crate::Boxes;
@@ -42,8 +42,8 @@ pub(crate) async fn measure(
     out: &Path,
 ) -> Result<(), Box<dyn Error>> {
     let mut clusters = Vec::new();
-    for (provider, shape) in shapes() {
-        clusters.push((provider, boxes.start_as(&format!("figures-{provider}"), &shape).await?));
+    for (provider, spec) in clusters_under_test() {
+        clusters.push((provider, boxes.start_as(&format!("figures-{provider}"), &spec).await?));
     }
     let mut samples = Vec::new();
     for block in 0..=blocks {
@@ -64,20 +64,20 @@ pub(crate) async fn measure(
     Ok(())
 }
 
-fn shapes() -> Vec<(&'static str, ResolvedShape)> {
-    let shape = |encryption, kms: &[&str]| ResolvedShape {
+fn clusters_under_test() -> Vec<(&'static str, ClusterSpec)> {
+    let spec = |encryption, kms: &[&str]| ClusterSpec {
         nodes: 0,
         encryption,
         kms: kms.iter().map(|name| (*name).to_owned()).collect(),
-        ..ResolvedShape::usual("1.36")
+        ..ClusterSpec::default()
     };
-    let provider = |encryption| shape(ResolvedEncryption::Provider(encryption), &[]);
+    let provider = |encryption| spec(encryption, &[]);
     vec![
         (FLOOR, provider(Encryption::Identity)),
         ("aescbc", provider(Encryption::Aescbc)),
         ("aesgcm", provider(Encryption::Aesgcm)),
         ("secretbox", provider(Encryption::Secretbox)),
-        ("kms-v2", shape(ResolvedEncryption::Config { text: KMS.into(), reload: false }, &["a"])),
+        ("kms-v2", spec(Encryption::Config(FileText(KMS.into())), &["a"])),
     ]
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
-use cluster::{Cluster, ResolvedShape};
-use model::Install;
+use cluster::Cluster;
+use model::{ClusterSpec, Install};
 use native::components::Component;
 use native::{Cache, Progress};
 
@@ -21,7 +21,7 @@ pub(crate) struct Chosen {
     pub(crate) component: &'static Component,
 }
 
-/// Starts a box of its own with what the shape installs, each addon seen at work. The box dies with this program.
+/// Starts a box of its own with what its specification installs, each addon seen at work. The box dies with this program.
 /// `progress` is called on another thread.
 ///
 /// # Errors
@@ -30,14 +30,14 @@ pub async fn start(
     cache: &Cache,
     name: &str,
     launcher: &Path,
-    shape: &ResolvedShape,
+    spec: &ClusterSpec,
     progress: impl FnMut(Progress) + Send + 'static,
 ) -> Result<Cluster, Error> {
     let start = Instant::now();
-    let chosen = choose(&shape.install)?;
-    let sigstore = chosen.iter().any(|chosen| *chosen.live.addon == model::addons::sigstore::ADDON);
+    let chosen = choose(&spec.install)?;
+    let sigstore = spec.has_sigstore();
     let first_state = first_state(cache, &chosen, sigstore);
-    let mut cluster = Cluster::native(cache, name, launcher, shape, first_state, progress).await?;
+    let mut cluster = Cluster::native(cache, name, launcher, spec, first_state, progress).await?;
     let ready = install_all(&cluster, cache, &chosen, sigstore, start).await?;
     cluster.add_milestones(ready);
     Ok(cluster)

@@ -121,9 +121,9 @@ impl From<addons::Error> for Fault {
 }
 
 fn of_box(error: &native::Error) -> Exit {
-    use native::Error::{Archive, BadName, BadShape, Down, NoSuchBox, UnknownComponent, UnknownRelease};
+    use native::Error::{Archive, BadCluster, BadName, Down, NoSuchBox, UnknownComponent, UnknownRelease};
     match error {
-        Archive { .. } | BadName(_) | BadShape(_) | NoSuchBox(_) | UnknownComponent(_) | UnknownRelease { .. } => {
+        Archive { .. } | BadName(_) | BadCluster(_) | NoSuchBox(_) | UnknownComponent(_) | UnknownRelease { .. } => {
             Exit::Usage
         }
         Down { .. } => Exit::Leaked,

@@ -2,14 +2,13 @@
 //!
 //! A [`Cluster`] is an administrator's client, the two other ways in (a token, nobody), and what is known about the
 //! cluster: its release, its nodes, where its audit log is. What a cluster has to look like before its API server
-//! starts is a [`ResolvedShape`].
+//! starts is a [`ClusterSpec`].
 
 mod connect;
 mod context;
 mod error;
 mod facts;
 mod sealing;
-mod shape;
 mod sweep;
 mod toolbox;
 mod trust;
@@ -20,12 +19,12 @@ use std::time::Duration;
 // The client wants one release of the API to be chosen.
 use k8s_openapi as _;
 use kube::{Client, Config};
+use model::{ClusterSpec, FileText};
 
 pub use error::{Error, chain};
 pub use facts::{AuditAccess, Facts};
 pub use native::{Control, InForce, Life, NodeControl, State};
 pub use sealing::{SealingKeys, endpoint as kms_endpoint};
-pub use shape::{ResolvedAudit, ResolvedEncryption, ResolvedShape, resolve};
 pub use toolbox::Toolbox;
 pub use trust::{SINCE, Trust};
 
@@ -52,18 +51,19 @@ impl Cluster {
         cache: &native::Cache,
         name: &str,
         launcher: &Path,
-        shape: &ResolvedShape,
+        cluster: &ClusterSpec,
         first_state: Option<FirstState>,
         progress: impl FnMut(native::Progress) + Send + 'static,
     ) -> Result<Self, Error> {
         let sealing = SealingKeys::random().map_err(|_| Error::NoRandom)?;
-        let mut box_shape = shape.to_box();
-        if let native::Encryption::Config { text, .. } = &mut box_shape.encryption {
+        let mut own = cluster.clone();
+        if let Some(FileText(text)) = own.encryption.file_mut() {
             *text = sealing.names(text).fill(text);
         }
-        let spec = native::Spec { name: name.into(), shape: box_shape, launcher: launcher.into() };
+        let (state, objects) = first_state.map(|state| (state.name, state.objects)).unzip();
+        let spec = native::Spec { name: name.into(), cluster: own, first_state: state, launcher: launcher.into() };
         let own_cache = cache.clone();
-        let started = tokio::task::spawn_blocking(move || begin(&own_cache, spec, first_state, progress));
+        let started = tokio::task::spawn_blocking(move || begin(&own_cache, &spec, objects, progress));
         let (running, begun) = started.await.map_err(|source| Error::Thread { source })??;
         let config = connect::config(Some(&running.kubeconfig), None).await?.config;
         let admin = connect::client(config.clone())?;
@@ -186,26 +186,27 @@ pub struct FirstState {
     /// The name under which it is kept. It says what is in it.
     pub name: String,
     /// Makes the objects; it is called where no box has begun with this state yet, once the components are built.
-    pub objects: Box<dyn FnOnce() -> Result<Vec<native::FirstObject>, String> + Send>,
+    pub objects: FirstObjects,
 }
+
+/// Makes the objects of a first state.
+pub type FirstObjects = Box<dyn FnOnce() -> Result<Vec<native::FirstObject>, String> + Send>;
 
 /// Starts a box, from a first state where there is one; says whether it did.
 fn begin(
     cache: &native::Cache,
-    mut spec: native::Spec,
-    first_state: Option<FirstState>,
+    spec: &native::Spec,
+    first_objects: Option<FirstObjects>,
     mut progress: impl FnMut(native::Progress),
 ) -> Result<(native::Running, bool), Error> {
     let failed = |source| Error::Box { source };
-    if let Some(FirstState { name, objects }) = first_state {
-        spec.shape.first_state = name;
-        if !native::is_prepared(cache, &spec.shape) {
-            let needed = native::components::needed(&spec.shape).map_err(failed)?;
-            cache.ensure(&needed, &spec.launcher, &mut progress).map_err(failed)?;
-            let objects = objects().map_err(|why| Error::FirstState { why })?;
-            native::prepare(cache, &spec, objects, &mut progress).map_err(failed)?;
-        }
+    let has_state = first_objects.is_some();
+    if let Some(first_objects) = first_objects.filter(|_| !native::is_prepared(cache, spec)) {
+        let needed = native::components::needed(&spec.cluster).map_err(failed)?;
+        cache.ensure(&needed, &spec.launcher, &mut progress).map_err(failed)?;
+        let objects = first_objects().map_err(|why| Error::FirstState { why })?;
+        native::prepare(cache, spec, objects, &mut progress).map_err(failed)?;
     }
-    let begun = !spec.shape.first_state.is_empty() && native::is_prepared(cache, &spec.shape);
-    Ok((native::start(cache, &spec, true, &mut progress).map_err(failed)?, begun))
+    let begun = has_state && native::is_prepared(cache, spec);
+    Ok((native::start(cache, spec, true, &mut progress).map_err(failed)?, begun))
 }

@@ -145,7 +145,7 @@ fn shape_files(shape: &Shape) -> Vec<&str> {
         Audit::Policy(file) | Audit::PolicyWithoutLog(file) => Some(file.as_str()),
         Audit::None | Audit::Metadata => None,
     };
-    audit.into_iter().chain(shape.admission.as_deref()).chain(shape.encryption.file()).collect()
+    audit.into_iter().chain(shape.admission.as_deref()).chain(shape.encryption.file().map(String::as_str)).collect()
 }
 
 fn folders(dir: &Path) -> Result<Vec<String>, Error> {

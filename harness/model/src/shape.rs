@@ -66,10 +66,16 @@ impl Default for Shape {
     }
 }
 
-/// Encryption at rest for Secrets.
+/// The contents of a file, where a scenario names the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FileText(pub String);
+
+/// Encryption at rest for Secrets. A scenario names files; a [`crate::ClusterSpec`] has their contents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Encryption {
+#[schemars(rename = "Encryption")]
+pub enum Encryption<File = String> {
     /// None: what an API server does by default.
     #[default]
     Identity,
@@ -81,35 +87,96 @@ pub enum Encryption {
     Secretbox,
     /// A file of the scenario with an `EncryptionConfiguration`: `$(sealing-key:NAME)` is a random key of 32 bytes in
     /// base64, the same in every step of one cluster, `$(kms:NAME)` the endpoint of a KMS plugin of our own.
-    Config(String),
+    Config(File),
     /// The same, with `--encryption-provider-config-automatic-reload`.
-    ReloadingConfig(String),
+    ReloadingConfig(File),
 }
 
-impl Encryption {
-    /// The file of the scenario that it names.
+impl<File> Encryption<File> {
+    /// The configuration file that it names.
     #[must_use]
-    pub fn file(&self) -> Option<&str> {
+    pub fn file(&self) -> Option<&File> {
         match self {
             Self::Config(file) | Self::ReloadingConfig(file) => Some(file),
-            _ => None,
+            Self::Identity | Self::Aescbc | Self::Aesgcm | Self::Secretbox => None,
         }
+    }
+
+    /// The same, to be changed.
+    #[must_use]
+    pub fn file_mut(&mut self) -> Option<&mut File> {
+        match self {
+            Self::Config(file) | Self::ReloadingConfig(file) => Some(file),
+            Self::Identity | Self::Aescbc | Self::Aesgcm | Self::Secretbox => None,
+        }
+    }
+
+    /// The same with something else for the file.
+    ///
+    /// # Errors
+    /// Those of `change`.
+    pub fn try_map<Other, E>(self, change: impl FnOnce(File) -> Result<Other, E>) -> Result<Encryption<Other>, E> {
+        Ok(match self {
+            Self::Identity => Encryption::Identity,
+            Self::Aescbc => Encryption::Aescbc,
+            Self::Aesgcm => Encryption::Aesgcm,
+            Self::Secretbox => Encryption::Secretbox,
+            Self::Config(file) => Encryption::Config(change(file)?),
+            Self::ReloadingConfig(file) => Encryption::ReloadingConfig(change(file)?),
+        })
     }
 }
 
-/// The API server's audit policy.
+/// The API server's audit policy. A scenario names files; a [`crate::ClusterSpec`] has their contents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Audit {
+#[schemars(rename = "Audit")]
+pub enum Audit<File = String> {
     /// No policy and no log: what an API server does by default.
     None,
     /// Every request, without bodies.
     #[default]
     Metadata,
     /// A file of the scenario with an `audit.k8s.io/v1` `Policy`, and a log.
-    Policy(String),
+    Policy(File),
     /// A file of the scenario with an `audit.k8s.io/v1` `Policy`, and no log to write to.
-    PolicyWithoutLog(String),
+    PolicyWithoutLog(File),
+}
+
+impl<File> Audit<File> {
+    /// Whether there is a log.
+    #[must_use]
+    pub fn has_log(&self) -> bool {
+        match self {
+            Self::Metadata | Self::Policy(_) => true,
+            Self::None | Self::PolicyWithoutLog(_) => false,
+        }
+    }
+
+    /// The same with something else for the file.
+    ///
+    /// # Errors
+    /// Those of `change`.
+    pub fn try_map<Other, E>(self, change: impl FnOnce(File) -> Result<Other, E>) -> Result<Audit<Other>, E> {
+        Ok(match self {
+            Self::None => Audit::None,
+            Self::Metadata => Audit::Metadata,
+            Self::Policy(file) => Audit::Policy(change(file)?),
+            Self::PolicyWithoutLog(file) => Audit::PolicyWithoutLog(change(file)?),
+        })
+    }
+}
+
+impl Audit<FileText> {
+    /// The policy (YAML text), where there is one.
+    #[must_use]
+    pub fn policy(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Metadata => Some("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n"),
+            Self::Policy(FileText(text)) | Self::PolicyWithoutLog(FileText(text)) => Some(text),
+        }
+    }
 }
 
 /// What a world needs beside Kubernetes itself.

@@ -15,10 +15,12 @@ pub(crate) use contain::{ARMED, CONTAIN, armed, contain};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use model::Install;
 use recipes::PINNED;
 
 use crate::cache::Cache;
-use crate::{Error, Install, names};
+
+use crate::{Error, names};
 
 /// The folder of a component's programs, in its own.
 pub(crate) const BIN: &str = "bin";
@@ -162,21 +164,21 @@ pub const ETCD_TOOLS: &str = "etcd-tools";
 /// The program of the box's own image, which images of scenarios begin with.
 pub const PROBE: &str = "probe";
 
-/// What a box of this shape is made of: Kubernetes first.
+/// What a box of this cluster is made of: Kubernetes first.
 ///
 /// # Errors
 /// [`Error::UnknownRelease`].
-pub fn needed(shape: &crate::BoxShape) -> Result<Vec<&'static Component>, Error> {
+pub fn needed(cluster: &model::ClusterSpec) -> Result<Vec<&'static Component>, Error> {
     let mut wanted = Vec::new();
-    let mut all = vec![kubernetes(&shape.kubernetes)?];
-    if shape.needs_probe() {
+    let mut all = vec![kubernetes(&cluster.kubernetes)?];
+    if cluster.needs_probe() {
         wanted.push(PROBE);
     }
-    if shape.nodes > 0 {
+    if cluster.nodes > 0 {
         wanted.push("runtime");
-        all.push(kubernetes_node(&shape.kubernetes)?);
+        all.push(kubernetes_node(&cluster.kubernetes)?);
     }
-    wanted.extend(shape.install.iter().flat_map(|install| installed(*install)));
+    wanted.extend(cluster.install.iter().flat_map(|install| installed(*install)));
     all.extend(PINNED.iter().filter(|component| wanted.contains(&component.name)));
     Ok(all)
 }
@@ -286,9 +288,9 @@ impl Cache {
         self.component_dir(component).join(BIN).join(binary)
     }
 
-    /// What is shown in a box of this shape: what it is made of, and the tools that are built.
-    pub(crate) fn shown(&self, shape: &crate::BoxShape) -> Result<Vec<&'static Component>, Error> {
-        let mut shown = needed(shape)?;
+    /// What is shown in a box of this cluster: what it is made of, and the tools that are built.
+    pub(crate) fn shown(&self, cluster: &model::ClusterSpec) -> Result<Vec<&'static Component>, Error> {
+        let mut shown = needed(cluster)?;
         let is_tool = |component: &&Component| TOOLS.contains(&component.name) && self.built(component);
         let tools: Vec<_> =
             PINNED.iter().filter(is_tool).filter(|tool| !shown.iter().any(|it| it.name == tool.name)).collect();
@@ -302,13 +304,13 @@ impl Cache {
         needed.iter().copied().filter(|component| !self.built(component)).collect()
     }
 
-    /// Fails where a box of this shape would have to build components first: for tests, which are not to build for half an
+    /// Fails where a box of this cluster would have to build components first: for tests, which are not to build for half an
     /// hour without a word.
     ///
     /// # Errors
     /// What is not built and what to run, as one sentence.
-    pub fn needs_nothing_built(&self, shape: &crate::BoxShape) -> Result<(), String> {
-        let missing = self.unbuilt(&needed(shape).map_err(|error| error.to_string())?);
+    pub fn needs_nothing_built(&self, cluster: &model::ClusterSpec) -> Result<(), String> {
+        let missing = self.unbuilt(&needed(cluster).map_err(|error| error.to_string())?);
         let titles: Vec<String> = missing.iter().map(|component| component.title()).collect();
         match titles.is_empty() {
             true => Ok(()),
@@ -340,8 +342,8 @@ mod tests {
     #[test]
     fn what_is_installed_is_needed_and_nothing_else() {
         let names = |install: &[Install]| {
-            let shape = crate::BoxShape { install: install.iter().copied().collect(), ..Default::default() };
-            needed(&shape).unwrap().iter().map(|component| component.name).collect::<Vec<_>>()
+            let cluster = model::ClusterSpec { install: install.iter().copied().collect(), ..Default::default() };
+            needed(&cluster).unwrap().iter().map(|component| component.name).collect::<Vec<_>>()
         };
         assert_eq!(names(&[]), ["kubernetes", "kubernetes-node", "probe", "runtime"]);
         let plain = names(&[Install::PlainRegistry]);
@@ -356,7 +358,7 @@ mod tests {
             ["kubernetes", "kubernetes-node", "probe", "runtime", "external-secrets"]
         );
         assert_eq!(names(&[Install::Dns]), ["kubernetes", "kubernetes-node", "probe", "runtime", "coredns"]);
-        let alone = crate::BoxShape { nodes: 0, ..Default::default() };
+        let alone = model::ClusterSpec { nodes: 0, ..Default::default() };
         let alone = needed(&alone).unwrap().iter().map(|component| component.name).collect::<Vec<_>>();
         assert_eq!(alone, ["kubernetes"], "an API server alone needs nothing that runs pods");
         assert_eq!(tool("kyverno").unwrap().binaries, ["kyverno"]);

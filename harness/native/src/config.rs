@@ -21,11 +21,12 @@ pub(crate) use policy::reader as policy_reader;
 pub use services::COUNTER;
 pub(crate) use services::{REGISTRY_NAME, Service, issuer_is_open, open_issuer, services};
 
+use model::ClusterSpec;
+
 use crate::kubeconfig;
 use crate::net::Addresses;
 use crate::node::Node;
 use crate::pki::Pki;
-use crate::spec::BoxShape;
 use crate::{Error, PROBE_IMAGE, components};
 
 /// The folder inside the box that holds all that is ours.
@@ -91,7 +92,7 @@ pub(crate) struct Process {
 
 /// What a box is made from.
 pub(crate) struct Blueprint<'a> {
-    pub(crate) shape: &'a BoxShape,
+    pub(crate) cluster: &'a ClusterSpec,
     pub(crate) addresses: &'a Addresses,
     pub(crate) pki: &'a Pki,
     /// The box's cgroup as the kubelet names it, with a leading `/`.
@@ -103,7 +104,7 @@ pub(crate) struct Blueprint<'a> {
 impl Blueprint<'_> {
     /// What a flag takes that has a value for each family of addresses.
     fn families(&self, of_four: &str, of_six: &str) -> String {
-        if self.shape.dual_stack { format!("{of_four},{of_six}") } else { of_four.to_owned() }
+        if self.cluster.dual_stack { format!("{of_four},{of_six}") } else { of_four.to_owned() }
     }
 
     /// Files of the box outside [`HOME`], by absolute path.
@@ -129,19 +130,19 @@ impl Blueprint<'_> {
         let mut processes = plugins::processes(self);
         processes.extend([etcd::process(), apiserver::process(self)]);
         processes.extend(self.nodes().flat_map(|node| node::first(self, node)));
-        processes.extend(services::first(self.shape));
+        processes.extend(services::first(self.cluster));
         processes
     }
 
     /// Where Fulcio asks for the API server, with or without a kube-proxy.
     pub(crate) fn first_service(&self) -> Option<SocketAddr> {
         let address = FIRST_SERVICE.parse::<IpAddr>().ok()?;
-        self.shape.has_sigstore().then_some(SocketAddr::new(address, 443))
+        self.cluster.has_sigstore().then_some(SocketAddr::new(address, 443))
     }
 
     /// What starts when the issuer of ServiceAccount tokens can be asked by anybody.
     pub(crate) fn third(&self) -> Vec<Process> {
-        services::third(self.shape)
+        services::third(self.cluster)
     }
 
     /// What starts when the API server knows [`policy_reader`].
@@ -152,7 +153,7 @@ impl Blueprint<'_> {
     /// What starts when the API server answers, most wanted first.
     pub(crate) fn second(&self) -> Vec<Process> {
         let manager = controllers::manager(self);
-        if self.shape.nodes == 0 {
+        if self.cluster.nodes == 0 {
             return vec![manager];
         }
         let proxies = self.nodes().map(|node| node::second(self, node));
@@ -161,7 +162,7 @@ impl Blueprint<'_> {
 
     /// Its nodes.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = Node> + Clone {
-        Node::all(self.shape.nodes)
+        Node::all(self.cluster.nodes)
     }
 
     fn kubeconfigs(&self) -> Vec<File> {
@@ -225,8 +226,8 @@ fn feature_gates(gates: &BTreeMap<String, bool>) -> Option<String> {
 }
 
 /// `--v`, for the components that have it.
-fn verbosity(shape: &BoxShape) -> Option<String> {
-    shape.verbosity.map(|level| format!("--v={level}"))
+fn verbosity(cluster: &ClusterSpec) -> Option<String> {
+    cluster.verbosity.map(|level| format!("--v={level}"))
 }
 
 fn pairs(map: &BTreeMap<String, bool>) -> String {

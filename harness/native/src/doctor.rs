@@ -9,9 +9,9 @@ pub use setup::setup;
 use std::fs;
 use std::path::Path;
 
+use model::ClusterSpec;
 use nix::sys::statvfs::statvfs;
 
-use crate::BoxShape;
 use crate::cache::Cache;
 use crate::components::needed;
 
@@ -55,7 +55,8 @@ impl Finding {
 /// built.
 #[must_use]
 pub fn check(cache: &Cache) -> Vec<Finding> {
-    let built = needed(&BoxShape::default()).is_ok_and(|all| all.into_iter().all(|component| cache.built(component)));
+    let built =
+        needed(&ClusterSpec::default()).is_ok_and(|all| all.into_iter().all(|component| cache.built(component)));
     let mut findings = vec![kernel::rights()];
     findings.extend(tools::check(built));
     findings.extend(kernel::check());

@@ -68,7 +68,7 @@ pub enum Error {
     BadName(String),
     /// A setting that is not supported.
     #[error("unsupported cluster configuration: {0}")]
-    BadShape(String),
+    BadCluster(String),
     /// A box of that name is up, or is being started or taken down.
     #[error("a box named `{0}` is already up")]
     NameTaken(String),

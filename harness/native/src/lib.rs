@@ -57,7 +57,7 @@ pub use policy::{InForce, Seen};
 pub use progress::Progress;
 pub use registry::{BoxInfo, down, list, sweep};
 pub use running::{Death, Running};
-pub use spec::{AuditFile, BoxShape, Encryption, FirstObject, Install, Spec};
+pub use spec::{FirstObject, Spec};
 pub use start::{is_prepared, prepare, start};
 
 /// The reference of the test image, which is the pause image too: [`components::probe`] as `/probe`.

@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::ClusterSpec;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::config::{File, Process};
 use crate::node::Node;
-use crate::spec::{BoxShape, FirstObject};
+use crate::spec::FirstObject;
 use crate::{Control, Death, Life, Progress};
 
 /// The caller to the launcher, once.
@@ -17,7 +18,9 @@ use crate::{Control, Death, Life, Progress};
 pub(crate) struct Request {
     pub(crate) cache: PathBuf,
     pub(crate) name: String,
-    pub(crate) shape: BoxShape,
+    pub(crate) cluster: ClusterSpec,
+    /// The first state that it begins with, or that it makes.
+    pub(crate) first_state: Option<String>,
     pub(crate) purpose: Purpose,
 }
 

@@ -79,7 +79,7 @@ pub struct Running {
     pub server: String,
     /// The folder with `PROCESS.log` for each process. It goes with the box.
     pub logs: PathBuf,
-    /// The audit log, where the shape has one: one JSON event a line.
+    /// The audit log, where the cluster has one: one JSON event a line.
     pub audit_log: Option<PathBuf>,
     /// The box's control groups, one folder for each tree of the host; they hold all of its processes.
     pub cgroups: Vec<PathBuf>,
@@ -183,13 +183,13 @@ impl Running {
         Cache { root: self.cache.clone() }.probe()
     }
 
-    /// The folder of a key management plugin of the shape, on the host: its [`kms::Settings`] and [`kms::calls`].
+    /// The folder of a key management plugin of the cluster, on the host: its [`kms::Settings`] and [`kms::calls`].
     #[must_use]
     pub fn kms(&self, name: &str) -> PathBuf {
         self.work.join(plugin::FOLDER).join(name)
     }
 
-    /// What each node enforces of NetworkPolicy now; nothing where the shape does not ask for it. A start waits until
+    /// What each node enforces of NetworkPolicy now; nothing where the cluster does not ask for it. A start waits until
     /// every node has an answer. A node that was cut off, frozen or killed does not answer until it is back.
     ///
     /// # Errors

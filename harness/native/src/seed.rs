@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use model::ClusterSpec;
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 
@@ -13,7 +14,6 @@ use crate::Error;
 use crate::cache::{self, Cache};
 use crate::components::Component;
 use crate::pki::Authority;
-use crate::spec::BoxShape;
 
 const AUTHORITY: &str = "authority.json";
 const BLOCK: usize = 4096;
@@ -25,17 +25,27 @@ pub(crate) struct Seed {
 }
 
 impl Seed {
-    /// Where the seed for this component and shape is, or would be. Only the number of nodes, the families of addresses
-    /// and the name of the first state are part of it: all else in a shape is decided by flags.
-    pub(crate) fn place(cache: &Cache, kubernetes: &Component, shape: &BoxShape) -> PathBuf {
-        let more = if shape.first_state.is_empty() { String::new() } else { format!("-{}", shape.first_state) };
-        let families = if shape.dual_stack { "-dual" } else { "" };
-        cache.seeds().join(format!("{}-n{}{families}{more}", kubernetes.id(), shape.nodes))
+    /// Where the seed for this component and cluster is, or would be. Only the number of nodes, the families of addresses
+    /// and the name of the first state are part of it: all else in a cluster is decided by flags.
+    pub(crate) fn place(
+        cache: &Cache,
+        kubernetes: &Component,
+        cluster: &ClusterSpec,
+        first_state: Option<&str>,
+    ) -> PathBuf {
+        let more = first_state.map_or_else(String::new, |name| format!("-{name}"));
+        let families = if cluster.dual_stack { "-dual" } else { "" };
+        cache.seeds().join(format!("{}-n{}{families}{more}", kubernetes.id(), cluster.nodes))
     }
 
     /// The seed there is; one that cannot be read counts as none.
-    pub(crate) fn find(cache: &Cache, kubernetes: &Component, shape: &BoxShape) -> Option<Self> {
-        let dir = Self::place(cache, kubernetes, shape);
+    pub(crate) fn find(
+        cache: &Cache,
+        kubernetes: &Component,
+        cluster: &ClusterSpec,
+        first_state: Option<&str>,
+    ) -> Option<Self> {
+        let dir = Self::place(cache, kubernetes, cluster, first_state);
         let text = fs::read(dir.join(AUTHORITY)).ok()?;
         let authority = serde_json::from_slice(&text).ok()?;
         dir.join("etcd/member/wal").is_dir().then_some(Self { dir, authority })

@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use model::{Audit, ClusterSpec};
+
 use crate::cache::Cache;
 use crate::components;
 use crate::node::MOST;
@@ -13,10 +15,11 @@ use crate::protocol::{self, Failure, Purpose, Report, Request, Wish};
 use crate::running::{Later, Running};
 use crate::seed::Seed;
 use crate::spec::{FirstObject, Spec};
-use crate::{BoxShape, Error, Progress, names, registry};
+
+use crate::{Error, Progress, names, registry};
 
 /// Starts a box, after building what it needs. Returns when the API server is ready, the `default` ServiceAccount
-/// exists, and the nodes that the shape has are Ready.
+/// exists, and the nodes that the cluster has are Ready.
 ///
 /// An `attached` box dies with this process, or when [`Running`] is dropped. One that is not lives on until
 /// [`crate::down`]; while it starts, it dies with this process as well.
@@ -26,39 +29,44 @@ use crate::{BoxShape, Error, Progress, names, registry};
 /// the log of the process that failed.
 pub fn start(cache: &Cache, spec: &Spec, attached: bool, progress: &mut dyn FnMut(Progress)) -> Result<Running, Error> {
     names::check(&spec.name)?;
-    if spec.shape.nodes > MOST {
-        return Err(Error::BadShape(format!("{} nodes; a box has {MOST} at the most", spec.shape.nodes)));
+    if spec.cluster.nodes > MOST {
+        return Err(Error::BadCluster(format!("{} nodes; a box has {MOST} at the most", spec.cluster.nodes)));
     }
-    if let Some(name) = spec.shape.kms.iter().find(|name| names::check(name).is_err()) {
-        return Err(Error::BadShape(format!("`{name}` is not a name for a key management plugin")));
+    if let Some(name) = spec.cluster.kms.iter().find(|name| names::check(name).is_err()) {
+        return Err(Error::BadCluster(format!("`{name}` is not a name for a key management plugin")));
     }
-    if spec.shape.dual_stack && !Path::new("/proc/sys/net/ipv6").exists() {
-        return Err(Error::BadShape("this kernel has no IPv6, or was told to do without".into()));
+    if spec.cluster.dual_stack && !Path::new("/proc/sys/net/ipv6").exists() {
+        return Err(Error::BadCluster("this kernel has no IPv6, or was told to do without".into()));
     }
-    let needed = components::needed(&spec.shape)?;
+    let needed = components::needed(&spec.cluster)?;
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::NotRoot);
     }
     registry::sweep(cache);
     cache.ensure(&needed, &spec.launcher, progress)?;
-    let mut shape = spec.shape.clone();
-    if !is_prepared(cache, &shape) {
-        shape.first_state.clear();
-    }
-    if Seed::find(cache, needed[0], &shape).is_none() {
+    let first_state = spec.first_state.clone().filter(|_| is_prepared(cache, spec));
+    if Seed::find(cache, needed[0], &spec.cluster, first_state.as_deref()).is_none() {
         make_seed(cache, spec, Vec::new(), progress)?;
     }
-    let request = Request { cache: cache.root.clone(), name: spec.name.clone(), shape, purpose: Purpose::Use };
+    let request = Request {
+        cache: cache.root.clone(),
+        name: spec.name.clone(),
+        cluster: spec.cluster.clone(),
+        first_state,
+        purpose: Purpose::Use,
+    };
     launch(&request, &spec.launcher, attached, progress)
 }
 
-/// Whether the first state that a shape names is there, so that boxes of this shape begin with it.
+/// Whether the first state that a box names is there, so that such boxes begin with it.
 #[must_use]
-pub fn is_prepared(cache: &Cache, shape: &BoxShape) -> bool {
-    components::kubernetes(&shape.kubernetes).is_ok_and(|kubernetes| Seed::find(cache, kubernetes, shape).is_some())
+pub fn is_prepared(cache: &Cache, spec: &Spec) -> bool {
+    let first_state = spec.first_state.as_deref();
+    components::kubernetes(&spec.cluster.kubernetes)
+        .is_ok_and(|kubernetes| Seed::find(cache, kubernetes, &spec.cluster, first_state).is_some())
 }
 
-/// Makes the first state that the shape names, with these objects in it. Where another program is at it, nothing is made.
+/// Makes the first state that the box names, with these objects in it. Where another program is at it, nothing is made.
 ///
 /// # Errors
 /// Those of [`start()`].
@@ -71,7 +79,7 @@ pub fn prepare(
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::NotRoot);
     }
-    cache.ensure(&components::needed(&spec.shape)?, &spec.launcher, progress)?;
+    cache.ensure(&components::needed(&spec.cluster)?, &spec.launcher, progress)?;
     make_seed(cache, spec, objects, progress)
 }
 
@@ -82,20 +90,19 @@ fn make_seed(
     objects: Vec<FirstObject>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
-    let first_state = if objects.is_empty() { String::new() } else { spec.shape.first_state.clone() };
-    let kubernetes = components::kubernetes(&spec.shape.kubernetes)?;
+    let first_state = spec.first_state.clone().filter(|_| !objects.is_empty());
+    let kubernetes = components::kubernetes(&spec.cluster.kubernetes)?;
     progress(Progress::MakingSeed { kubernetes: kubernetes.version.to_owned() });
-    let shape = BoxShape {
+    let cluster = ClusterSpec {
         kubernetes: kubernetes.version.to_owned(),
-        nodes: spec.shape.nodes,
-        dual_stack: spec.shape.dual_stack,
-        audit: None,
-        first_state,
+        nodes: spec.cluster.nodes,
+        dual_stack: spec.cluster.dual_stack,
+        audit: Audit::None,
         ..Default::default()
     };
-    let place = Seed::place(cache, kubernetes, &shape);
+    let place = Seed::place(cache, kubernetes, &cluster, first_state.as_deref());
     let name = format!("seed-{}", &names::sha256(place.as_os_str().as_encoded_bytes())[..12]);
-    let request = Request { cache: cache.root.clone(), name, shape, purpose: Purpose::Seed(objects) };
+    let request = Request { cache: cache.root.clone(), name, cluster, first_state, purpose: Purpose::Seed(objects) };
     match launch(&request, &spec.launcher, true, &mut |_| {}) {
         Ok(seeding) => seeding.down(),
         Err(Error::NameTaken(_)) => Ok(()),

@@ -70,8 +70,8 @@ impl Uses {
 pub(super) fn needed(loaded: &Loaded) -> Option<Vec<&'static Component>> {
     let mut all = Vec::new();
     for world in loaded.scenario.worlds.keys() {
-        let shape = cluster::resolve(loaded, world).ok()?;
-        all.extend(plan::needed(&shape, loaded, world).ok()?);
+        let spec = model::ClusterSpec::resolve(loaded, world).ok()?;
+        all.extend(plan::needed(&spec, loaded, world).ok()?);
     }
     Some(all)
 }

@@ -1,8 +1,9 @@
 //! `gauntlet doctor`: what this machine lacks, and the command that mends it.
 
+use model::ClusterSpec;
+use native::Cache;
 use native::components::{Component, needed};
 use native::doctor::{Finding, check};
-use native::{BoxShape, Cache};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -12,7 +13,7 @@ use crate::ui;
 pub(crate) fn run() -> Result<Exit, Fault> {
     let cache = Cache::from_env()?;
     let mut findings = check(&cache);
-    findings.extend(cache.unbuilt(&needed(&BoxShape::default())?).iter().map(|component| not_built(component)));
+    findings.extend(cache.unbuilt(&needed(&ClusterSpec::default())?).iter().map(|component| not_built(component)));
     let width = findings.iter().map(|finding| finding.what.chars().count()).max().unwrap_or_default();
     for finding in &findings {
         let state = if finding.ok { "ok     " } else { "missing" };

@@ -2,7 +2,7 @@
 
 mod services;
 
-use cluster::ResolvedShape;
+use model::ClusterSpec;
 use native::{Cache, Progress};
 
 use crate::args::Up;
@@ -16,12 +16,15 @@ use crate::{interrupt, ui};
 /// Starts the box, and says how to use it.
 pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     let cache = Cache::from_env()?;
-    let mut shape = ResolvedShape::usual(&args.kubernetes);
-    shape.nodes = args.nodes;
-    shape.dual_stack = args.dual_stack;
-    shape.install = args.install.iter().copied().collect();
-    let mut needed = native::components::needed(&shape.to_box())?;
-    let client = native::components::kubernetes_node(&shape.kubernetes)?;
+    let spec = ClusterSpec {
+        kubernetes: args.kubernetes.clone(),
+        nodes: args.nodes,
+        dual_stack: args.dual_stack,
+        install: args.install.iter().copied().collect(),
+        ..ClusterSpec::default()
+    };
+    let mut needed = native::components::needed(&spec)?;
+    let client = native::components::kubernetes_node(&spec.kubernetes)?;
     if !needed.iter().any(|component| std::ptr::eq(*component, client)) {
         needed.push(client);
     }
@@ -34,8 +37,8 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     let (shown, name) = (board.clone(), args.name.clone());
     let progress = move |step: Progress| shown.machine(&name, &step);
     let started = runtime.block_on(async {
-        let cluster = addons::start(&cache, &args.name, interrupt::LAUNCHER.as_ref(), &shape, progress).await?;
-        let services = services::lines(&cluster, &cache, &shape.install).await?;
+        let cluster = addons::start(&cache, &args.name, interrupt::LAUNCHER.as_ref(), &spec, progress).await?;
+        let services = services::lines(&cluster, &cache, &spec.install).await?;
         Ok::<_, Fault>((cluster, services))
     });
     board.clear();

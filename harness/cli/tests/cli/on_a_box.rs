@@ -21,8 +21,8 @@ fn on_one_box() {
     }
     let cache = native::Cache::from_env().unwrap();
     let name = format!("cli-{}", std::process::id());
-    let shape = native::BoxShape { nodes: 0, ..native::BoxShape::default() };
-    let spec = native::Spec { name, shape, launcher: GAUNTLET.into() };
+    let cluster = model::ClusterSpec { nodes: 0, ..model::ClusterSpec::default() };
+    let spec = native::Spec { name, cluster, first_state: None, launcher: GAUNTLET.into() };
     let running = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
     let recorded = new_then_passed(&running.kubeconfig);
     let cases: [(&str, Case); 9] = [

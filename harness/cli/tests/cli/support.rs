@@ -160,7 +160,7 @@ pub(crate) fn can_start_boxes(test: &str) -> bool {
     let root = is_root(test);
     if root {
         let cache = native::Cache::from_env().unwrap();
-        let built = cache.needs_nothing_built(&native::BoxShape::default());
+        let built = cache.needs_nothing_built(&model::ClusterSpec::default());
         assert_eq!(built, Ok(()), "{test}");
     }
     root

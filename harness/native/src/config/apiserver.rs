@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use model::{Encryption, FileText};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,7 +12,6 @@ use super::{
 use crate::Error;
 use crate::enter::WORK;
 use crate::net::NODE_ADDRESS;
-use crate::spec::Encryption;
 
 const AUDIT_POLICY: &str = "audit-policy.yaml";
 const ENCRYPTION: &str = "encryption.yaml";
@@ -24,39 +24,39 @@ const ADMISSION: &str = "admission.yaml";
 pub(crate) const AUDIT_LOG: &str = "logs/audit.jsonl";
 
 pub(super) fn process(blueprint: &Blueprint) -> Process {
-    let shape = blueprint.shape;
+    let cluster = blueprint.cluster;
     let mut args = fixed();
     args.push(format!("--service-cluster-ip-range={}", blueprint.families(SERVICE_CIDR, SERVICE_CIDR_6)));
     args.extend(identities());
-    if let Some(audit) = &shape.audit {
+    if cluster.audit.policy().is_some() {
         args.push(format!("--audit-policy-file={HOME}/{AUDIT_POLICY}"));
-        if audit.log {
-            args.push(format!("--audit-log-path={HOME}/{AUDIT_LOG}"));
-            args.push("--audit-log-mode=blocking".into());
-        }
     }
-    args.extend(encryption_flags(&shape.encryption));
-    if shape.admission.is_some() {
+    if cluster.audit.has_log() {
+        args.push(format!("--audit-log-path={HOME}/{AUDIT_LOG}"));
+        args.push("--audit-log-mode=blocking".into());
+    }
+    args.extend(encryption_flags(&cluster.encryption));
+    if cluster.admission.is_some() {
         args.push(format!("--admission-control-config-file={HOME}/{ADMISSION}"));
     }
-    args.extend(feature_gates(&shape.feature_gates));
-    if !shape.runtime_config.is_empty() {
-        args.push(format!("--runtime-config={}", pairs(&shape.runtime_config)));
+    args.extend(feature_gates(&cluster.feature_gates));
+    if !cluster.runtime_config.is_empty() {
+        args.push(format!("--runtime-config={}", pairs(&cluster.runtime_config)));
     }
-    args.extend(verbosity(shape));
+    args.extend(verbosity(cluster));
     kubernetes(API_SERVER, args)
 }
 
-fn encryption_flags(encryption: &Encryption) -> Vec<String> {
+fn encryption_flags(encryption: &Encryption<FileText>) -> Vec<String> {
     let flag = |path: &str| format!("--encryption-provider-config={HOME}/{path}");
     match encryption {
         Encryption::Identity => Vec::new(),
         Encryption::Aescbc | Encryption::Aesgcm | Encryption::Secretbox => vec![flag(ENCRYPTION)],
-        Encryption::Config { reload, .. } => {
-            let mut flags = vec![flag(&format!("{WORK}/{OWN_ENCRYPTION}"))];
-            flags.extend(reload.then(|| "--encryption-provider-config-automatic-reload=true".to_owned()));
-            flags
-        }
+        Encryption::Config(_) => vec![flag(&format!("{WORK}/{OWN_ENCRYPTION}"))],
+        Encryption::ReloadingConfig(_) => vec![
+            flag(&format!("{WORK}/{OWN_ENCRYPTION}")),
+            "--encryption-provider-config-automatic-reload=true".to_owned(),
+        ],
     }
 }
 
@@ -100,23 +100,24 @@ fn identities() -> Vec<String> {
 }
 
 pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
-    let shape = blueprint.shape;
+    let cluster = blueprint.cluster;
     let mut files = Vec::new();
-    if let Some(audit) = &shape.audit {
-        files.push(json_file(AUDIT_POLICY, &with_sentinel(&audit.policy)?));
+    if let Some(policy) = cluster.audit.policy() {
+        files.push(json_file(AUDIT_POLICY, &with_sentinel(policy)?));
     }
-    if let Some(config) = encryption(&shape.encryption)? {
+    if let Some(config) = encryption(&cluster.encryption)? {
         files.push(json_file(ENCRYPTION, &config));
     }
-    if let Some(text) = &shape.admission {
+    if let Some(text) = &cluster.admission {
         files.push(file(ADMISSION, text.as_str()));
     }
     Ok(files)
 }
 
-/// The policy with one rule before its own: a sentinel request is always recorded.
+/// The policy with one rule before its own: a sentinel request is always recorded, whoever makes it, so that "it is not in
+/// the log" can be believed once a later sentinel is.
 fn with_sentinel(policy: &str) -> Result<Value, Error> {
-    let refused = |why: String| Error::BadShape(format!("the audit policy: {why}"));
+    let refused = |why: String| Error::BadCluster(format!("the audit policy: {why}"));
     let mut policy: Value = serde_saphyr::from_str(policy).map_err(|why| refused(why.to_string()))?;
     let object = policy.as_object_mut().ok_or_else(|| refused("it is not an object".into()))?;
     let rules = object.entry("rules").or_insert_with(|| json!([]));
@@ -125,9 +126,9 @@ fn with_sentinel(policy: &str) -> Result<Value, Error> {
     Ok(policy)
 }
 
-fn encryption(provider: &Encryption) -> Result<Option<Value>, Error> {
+fn encryption(provider: &Encryption<FileText>) -> Result<Option<Value>, Error> {
     let name = match provider {
-        Encryption::Identity | Encryption::Config { .. } => return Ok(None),
+        Encryption::Identity | Encryption::Config(_) | Encryption::ReloadingConfig(_) => return Ok(None),
         Encryption::Aescbc => "aescbc",
         Encryption::Aesgcm => "aesgcm",
         Encryption::Secretbox => "secretbox",
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn a_policy_that_is_no_policy_is_refused() {
         for text in ["[]", "rules: 7", "a: [", ""] {
-            assert!(matches!(with_sentinel(text), Err(Error::BadShape(_))), "{text}");
+            assert!(matches!(with_sentinel(text), Err(Error::BadCluster(_))), "{text}");
         }
     }
 

@@ -32,28 +32,28 @@ pub(super) fn manager(blueprint: &Blueprint) -> Process {
         "--kube-api-qps=1000".into(),
         "--kube-api-burst=2000".into(),
     ]);
-    if blueprint.shape.nodes == 0 {
+    if blueprint.cluster.nodes == 0 {
         args.push(format!("--controllers={}", WITHOUT_NODES.join(",")));
     } else {
         args.push("--allocate-node-cidrs=true".into());
         args.push(format!("--cluster-cidr={}", blueprint.families(POD_CIDR, POD_CIDR_6)));
         args.push(format!("--node-cidr-mask-size-ipv4={NODE_MASK}"));
-        if blueprint.shape.dual_stack {
+        if blueprint.cluster.dual_stack {
             args.push(format!("--node-cidr-mask-size-ipv6={NODE_MASK_6}"));
         }
-        let grace = blueprint.shape.node_monitor_grace_period.as_ref();
+        let grace = blueprint.cluster.node_monitor_grace_period.as_ref();
         args.extend(grace.map(|period| format!("--node-monitor-grace-period={period}")));
     }
-    args.extend(feature_gates(&blueprint.shape.feature_gates));
-    args.extend(verbosity(blueprint.shape));
+    args.extend(feature_gates(&blueprint.cluster.feature_gates));
+    args.extend(verbosity(blueprint.cluster));
     kubernetes("kube-controller-manager", args)
 }
 
 pub(super) fn scheduler(blueprint: &Blueprint) -> Process {
     let mut args = credentials("kube-scheduler");
     args.extend(["--kube-api-qps=1000".into(), "--kube-api-burst=2000".into()]);
-    args.extend(feature_gates(&blueprint.shape.feature_gates));
-    args.extend(verbosity(blueprint.shape));
+    args.extend(feature_gates(&blueprint.cluster.feature_gates));
+    args.extend(verbosity(blueprint.cluster));
     kubernetes_node("kube-scheduler", args)
 }
 

@@ -51,7 +51,7 @@ fn kubelet(blueprint: &Blueprint, node: Node) -> Process {
         format!("--hostname-override={}", node.name()),
         format!("--node-ip={}", blueprint.families(&node.address().to_string(), &node.address_6().to_string())),
     ];
-    args.extend(verbosity(blueprint.shape));
+    args.extend(verbosity(blueprint.cluster));
     let mut process = kubernetes_node("kubelet", args);
     process.after_socket = Some(runtime::socket(node).into());
     process
@@ -59,7 +59,7 @@ fn kubelet(blueprint: &Blueprint, node: Node) -> Process {
 
 pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
     let (own, proxy) = (node.own("kubelet"), node.own("kube-proxy"));
-    let gates = &blueprint.shape.feature_gates;
+    let gates = &blueprint.cluster.feature_gates;
     let mut kubelet = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -94,10 +94,10 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
         "enableDebuggingHandlers": true,
         "featureGates": gates,
     });
-    if let Some(frequency) = &blueprint.shape.sync_frequency {
+    if let Some(frequency) = &blueprint.cluster.sync_frequency {
         kubelet["syncFrequency"] = json!(frequency);
     }
-    if blueprint.shape.node_monitor_grace_period.is_some() {
+    if blueprint.cluster.node_monitor_grace_period.is_some() {
         // It renews its lease four times in that time, so every second.
         kubelet["nodeLeaseDurationSeconds"] = json!(4);
     }

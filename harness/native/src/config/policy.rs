@@ -18,12 +18,12 @@ pub(super) fn processes(blueprint: &Blueprint) -> Vec<Process> {
         let args = vec![POLICY.to_owned(), node.name(), node::server(node), socket(node), folder];
         node::placed(blueprint, node, process("network-policy", &format!("{HOME}/{OURSELVES}"), args))
     };
-    blueprint.nodes().filter(|_| blueprint.shape.enforce_network_policy).map(enforcer).collect()
+    blueprint.nodes().filter(|_| blueprint.cluster.enforce_network_policy).map(enforcer).collect()
 }
 
 /// The last of a node's network plugins.
 pub(super) fn plugin(blueprint: &Blueprint, node: Node) -> Option<Value> {
-    blueprint.shape.enforce_network_policy.then(|| json!({ "type": plugin::NAME, "socket": socket(node) }))
+    blueprint.cluster.enforce_network_policy.then(|| json!({ "type": plugin::NAME, "socket": socket(node) }))
 }
 
 fn socket(node: Node) -> String {

@@ -28,7 +28,7 @@ pub(super) fn processes(node: Node) -> Vec<Process> {
 
 pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
     let (mut ranges, mut routes) = (vec![json!([{ "subnet": node.pods() }])], vec![json!({ "dst": "0.0.0.0/0" })]);
-    if blueprint.shape.dual_stack {
+    if blueprint.cluster.dual_stack {
         ranges.push(json!([{ "subnet": node.pods_6() }]));
         routes.push(json!({ "dst": "::/0" }));
     }
@@ -55,7 +55,7 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
     vec![
         file(
             format!("{}.toml", node.own("containerd")),
-            containerd(node, blueprint.confined, blueprint.shape.has_registry()),
+            containerd(node, blueprint.confined, blueprint.cluster.has_registry()),
         ),
         json_file(&format!("{}/10-box.conflist", node.own("cni")), &network),
     ]

@@ -1,13 +1,13 @@
 //! What stands beside the cluster: a registry and its front, and what signs, logs and dates. Each has a name that the
 //! box, its pods and containerd know it by, and listens on every address, so that the host reaches it too.
 
+use model::ClusterSpec;
 use serde_json::{Value, json};
 
 use super::{Blueprint, FIRST_SERVICE, File, HOME, POD_CIDR, Process, file, json as json_file, process};
 use crate::Error;
 use crate::net::NODE_ADDRESS;
 use crate::pki::{LOG_KEY, REGISTRY};
-use crate::spec::BoxShape;
 
 /// The registry's name, with TLS.
 pub(crate) const REGISTRY_NAME: &str = "registry.box";
@@ -44,16 +44,16 @@ pub(crate) struct Service {
     pub(crate) path: &'static str,
 }
 
-/// The services of a shape.
-pub(crate) fn services(shape: &BoxShape) -> Vec<Service> {
+/// The services of a cluster.
+pub(crate) fn services(cluster: &ClusterSpec) -> Vec<Service> {
     let plain = |name, port, path| Service { name, tls: false, port, path };
     let mut services = Vec::new();
-    if shape.has_registry() {
+    if cluster.has_registry() {
         services.push(Service { name: REGISTRY, tls: true, port: REGISTRY_PORT, path: "/v2/" });
         services.push(plain("registry-plain", PLAIN_PORT, "/v2/"));
         services.push(plain("front", FRONT_PORT, "/v2/"));
     }
-    if shape.has_sigstore() {
+    if cluster.has_sigstore() {
         services.push(plain("rekor", LOG_PORT, "/healthz"));
         services.push(plain("timestamp-authority", TIMESTAMP_PORT, "/api/v1/timestamp/certchain"));
         services.push(plain("fulcio", FULCIO_PORT, "/api/v1/rootCert"));
@@ -62,16 +62,16 @@ pub(crate) fn services(shape: &BoxShape) -> Vec<Service> {
 }
 
 /// What starts at once.
-pub(super) fn first(shape: &BoxShape) -> Vec<Process> {
+pub(super) fn first(cluster: &ClusterSpec) -> Vec<Process> {
     let mut processes = Vec::new();
-    if shape.has_registry() {
+    if cluster.has_registry() {
         processes.push(service(REGISTRY, "registry/registry", &["serve", "/run/gauntlet/registry.json"]));
         processes.push(service("registry-plain", "registry/registry", &["serve", "/run/gauntlet/registry-plain.json"]));
         let (listen, upstream) = (format!("0.0.0.0:{FRONT_PORT}"), format!("127.0.0.1:{PLAIN_PORT}"));
         let args = ["front", "--listen", &listen, "--upstream", &upstream].map(ToOwned::to_owned);
         processes.push(process("front", &format!("{HOME}/images/probe"), args.to_vec()));
     }
-    if shape.has_sigstore() {
+    if cluster.has_sigstore() {
         processes.push(log());
         processes.push(service(
             "timestamp-authority",
@@ -79,7 +79,7 @@ pub(super) fn first(shape: &BoxShape) -> Vec<Process> {
             &["serve", "--host=0.0.0.0", "--port=3004", "--timestamp-signer=memory", "--disable-ntp-monitoring"],
         ));
     }
-    if counts(shape) {
+    if counts(cluster) {
         let args = ["nft", "-f", "/run/gauntlet/count.nft"].map(ToOwned::to_owned);
         processes.push(Process { ends: true, ..process("count", "/usr/bin/env", args.to_vec()) });
     }
@@ -87,8 +87,8 @@ pub(super) fn first(shape: &BoxShape) -> Vec<Process> {
 }
 
 /// Whether there are pods, and something that they could ask for signatures.
-fn counts(shape: &BoxShape) -> bool {
-    shape.has_sigstore() && shape.nodes > 0
+fn counts(cluster: &ClusterSpec) -> bool {
+    cluster.has_sigstore() && cluster.nodes > 0
 }
 
 /// Counts packets, and not connections: over one that is kept open, requests come unseen.
@@ -107,8 +107,8 @@ fn count_rules() -> String {
 }
 
 /// What starts when the issuer of tokens answers.
-pub(super) fn third(shape: &BoxShape) -> Vec<Process> {
-    if !shape.has_sigstore() {
+pub(super) fn third(cluster: &ClusterSpec) -> Vec<Process> {
+    if !cluster.has_sigstore() {
         return Vec::new();
     }
     let args = [
@@ -152,7 +152,7 @@ fn service(name: &str, program: &str, args: &[&str]) -> Process {
 /// Files below [`HOME`].
 pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
     let mut files = Vec::new();
-    if blueprint.shape.has_registry() {
+    if blueprint.cluster.has_registry() {
         let secret = crate::names::hex(&super::apiserver::random_key()?);
         let pki = |end: &str| format!("{HOME}/pki/{REGISTRY}.{end}");
         let tls = json!({ "certificate": pki("crt"), "key": pki("key") });
@@ -162,11 +162,11 @@ pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
         files.push(hosts_file("http", &format!("registry.localhost:{PLAIN_PORT}")));
         files.push(hosts_file("http", &format!("front.localhost:{FRONT_PORT}")));
     }
-    if blueprint.shape.has_sigstore() {
+    if blueprint.cluster.has_sigstore() {
         let issuer = json!({ "IssuerURL": ISSUER, "ClientID": "sigstore", "Type": "kubernetes" });
         files.push(json_file("fulcio.json", &json!({ "OIDCIssuers": { ISSUER: issuer } })));
     }
-    if counts(blueprint.shape) {
+    if counts(blueprint.cluster) {
         files.push(file("count.nft", count_rules()));
     }
     Ok(files)
@@ -202,7 +202,7 @@ fn hosts_file(scheme: &str, host: &str) -> File {
 /// other name is asked for anywhere: a box has no network, and a question into nowhere would take long to fail.
 pub(super) fn outside(blueprint: &Blueprint) -> Vec<File> {
     let mut files = Vec::new();
-    if blueprint.shape.install.is_empty() {
+    if blueprint.cluster.install.is_empty() {
         files.push(file("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"));
     } else {
         let names = NAMES.join(" ");
@@ -210,7 +210,7 @@ pub(super) fn outside(blueprint: &Blueprint) -> Vec<File> {
         files.push(file("/etc/hosts", hosts));
         files.push(file("/etc/resolv.conf", ""));
     }
-    if blueprint.shape.has_sigstore() {
+    if blueprint.cluster.has_sigstore() {
         files.push(file("/var/run/fulcio/ca.crt", blueprint.pki.ca()));
     }
     files

@@ -1,21 +1,22 @@
 use std::net::Ipv4Addr;
 
+use model::{Audit, Encryption, FileText, Install};
+
 use super::*;
 use crate::pki::Authority;
-use crate::spec::{AuditFile, Encryption, Install};
 
-fn with<T>(shape: &BoxShape, look: impl FnOnce(&Blueprint) -> T) -> T {
-    let pki = Pki::new(Authority::new().unwrap(), Ipv4Addr::new(198, 18, 0, 1), shape.nodes).unwrap();
+fn with<T>(cluster: &ClusterSpec, look: impl FnOnce(&Blueprint) -> T) -> T {
+    let pki = Pki::new(Authority::new().unwrap(), Ipv4Addr::new(198, 18, 0, 1), cluster.nodes).unwrap();
     let addresses = Addresses {
         interface: "gl0000".into(),
         host: Ipv4Addr::new(198, 18, 0, 0),
         inside: Ipv4Addr::new(198, 18, 0, 1),
     };
-    look(&Blueprint { shape, addresses: &addresses, pki: &pki, cgroup_root: "/gauntlet-a", confined: true })
+    look(&Blueprint { cluster, addresses: &addresses, pki: &pki, cgroup_root: "/gauntlet-a", confined: true })
 }
 
-fn all(shape: &BoxShape) -> Vec<Process> {
-    with(shape, |blueprint| {
+fn all(cluster: &ClusterSpec) -> Vec<Process> {
+    with(cluster, |blueprint| {
         let later = blueprint.second().into_iter().chain(blueprint.third());
         blueprint.first().into_iter().chain(later).collect()
     })
@@ -27,16 +28,16 @@ fn args(processes: &[Process], name: &str) -> Vec<String> {
 
 #[test]
 fn a_node_has_a_runtime_and_an_api_server_alone_has_none() {
-    let names = |shape: &BoxShape| all(shape).into_iter().map(|process| process.name).collect::<Vec<_>>();
-    let one = names(&BoxShape::default());
+    let names = |cluster: &ClusterSpec| all(cluster).into_iter().map(|process| process.name).collect::<Vec<_>>();
+    let one = names(&ClusterSpec::default());
     assert!(one.contains(&"kubelet".into()) && one.contains(&"containerd".into()));
-    let none = names(&BoxShape { nodes: 0, ..BoxShape::default() });
+    let none = names(&ClusterSpec { nodes: 0, ..ClusterSpec::default() });
     assert_eq!(none, ["etcd", "kube-apiserver", "kube-controller-manager"]);
 }
 
 #[test]
 fn by_default_the_api_server_has_no_knob_turned_but_the_audit_log() {
-    let api = args(&all(&BoxShape::default()), "kube-apiserver");
+    let api = args(&all(&ClusterSpec::default()), "kube-apiserver");
     for flag in ["--encryption", "--admission-control-config", "--feature-gates", "--runtime-config", "--v="] {
         assert!(!api.iter().any(|arg| arg.starts_with(flag)), "{flag}");
     }
@@ -45,18 +46,18 @@ fn by_default_the_api_server_has_no_knob_turned_but_the_audit_log() {
 
 #[test]
 fn every_knob_reaches_its_flag() {
-    let shape = BoxShape {
+    let cluster = ClusterSpec {
         encryption: Encryption::Aescbc,
-        audit: Some(AuditFile { log: false, ..AuditFile::default() }),
+        audit: Audit::PolicyWithoutLog(FileText("kind: Policy\n".into())),
         admission: Some("kind: AdmissionConfiguration\n".into()),
         feature_gates: [("A".to_owned(), true), ("B".to_owned(), false)].into(),
         runtime_config: [("api/alpha".to_owned(), true)].into(),
         verbosity: Some(6),
         sync_frequency: Some("2s".into()),
         node_monitor_grace_period: Some("8s".into()),
-        ..BoxShape::default()
+        ..ClusterSpec::default()
     };
-    let processes = all(&shape);
+    let processes = all(&cluster);
     let api = args(&processes, "kube-apiserver");
     assert!(api.contains(&"--feature-gates=A=true,B=false".into()));
     assert!(api.contains(&"--runtime-config=api/alpha=true".into()));
@@ -65,7 +66,7 @@ fn every_knob_reaches_its_flag() {
     assert!(api.iter().any(|arg| arg.starts_with("--audit-policy-file")));
     assert!(!api.iter().any(|arg| arg.starts_with("--audit-log-path")));
     assert!(args(&processes, "kube-scheduler").contains(&"--feature-gates=A=true,B=false".into()));
-    let files = with(&shape, |blueprint| blueprint.files().unwrap());
+    let files = with(&cluster, |blueprint| blueprint.files().unwrap());
     let kubelet = files.iter().find(|file| file.path.ends_with("kubelet.yaml")).unwrap();
     let kubelet: serde_json::Value = serde_json::from_str(&kubelet.text).unwrap();
     assert_eq!(kubelet["featureGates"]["B"], false);
@@ -80,23 +81,24 @@ fn every_knob_reaches_its_flag() {
 
 #[test]
 fn a_configuration_of_the_callers_own_is_read_where_the_host_can_replace_it() {
-    let shape = |reload| BoxShape {
-        encryption: Encryption::Config { text: "kind: EncryptionConfiguration\n".into(), reload },
-        ..BoxShape::default()
+    let text = || FileText("kind: EncryptionConfiguration\n".into());
+    let cluster = |reload| ClusterSpec {
+        encryption: if reload { Encryption::ReloadingConfig(text()) } else { Encryption::Config(text()) },
+        ..ClusterSpec::default()
     };
     let own = format!("--encryption-provider-config={HOME}/work/encryption.yaml");
     let automatic = "--encryption-provider-config-automatic-reload=true".to_owned();
-    let api = args(&all(&shape(false)), "kube-apiserver");
+    let api = args(&all(&cluster(false)), "kube-apiserver");
     assert!(api.contains(&own) && !api.contains(&automatic));
-    assert!(args(&all(&shape(true)), "kube-apiserver").contains(&automatic));
-    let files = with(&shape(true), |blueprint| blueprint.files().unwrap());
+    assert!(args(&all(&cluster(true)), "kube-apiserver").contains(&automatic));
+    let files = with(&cluster(true), |blueprint| blueprint.files().unwrap());
     assert!(!files.iter().any(|file| file.text.contains("EncryptionConfiguration")));
 }
 
 #[test]
 fn the_plugins_come_before_the_api_server_and_need_no_file() {
-    let shape = BoxShape { kms: ["a".to_owned(), "b".to_owned()].into(), ..BoxShape::default() };
-    let first = with(&shape, |blueprint| blueprint.first());
+    let cluster = ClusterSpec { kms: ["a".to_owned(), "b".to_owned()].into(), ..ClusterSpec::default() };
+    let first = with(&cluster, |blueprint| blueprint.first());
     let names: Vec<&str> = first.iter().map(|process| process.name.as_str()).take(4).collect();
     assert_eq!(names, ["kms-a", "kms-b", "etcd", "kube-apiserver"]);
     assert_eq!(first[0].args, ["__kms", "/run/gauntlet/work/kms/a/kms.sock", "/run/gauntlet/work/kms/a"]);
@@ -105,9 +107,9 @@ fn the_plugins_come_before_the_api_server_and_need_no_file() {
 
 #[test]
 fn every_file_that_a_flag_names_is_there() {
-    let shape = BoxShape { encryption: Encryption::Aesgcm, ..with_services() };
-    let files = with(&shape, |blueprint| blueprint.files().unwrap());
-    for arg in all(&shape).iter().filter(|process| process.name != IMAGE_IMPORT).flat_map(|process| &process.args) {
+    let cluster = ClusterSpec { encryption: Encryption::Aesgcm, ..with_services() };
+    let files = with(&cluster, |blueprint| blueprint.files().unwrap());
+    for arg in all(&cluster).iter().filter(|process| process.name != IMAGE_IMPORT).flat_map(|process| &process.args) {
         let value = arg.split_once('=').map_or(arg.as_str(), |(_, value)| value);
         let Some(path) = value.strip_prefix(&format!("{HOME}/")) else { continue };
         let made_by_itself = ["etcd", "kubelet", "rekor", apiserver::AUDIT_LOG].contains(&path);
@@ -117,7 +119,7 @@ fn every_file_that_a_flag_names_is_there() {
 
 #[test]
 fn the_node_serves_as_many_pods_as_it_has_addresses_for() {
-    let files = with(&BoxShape::default(), |blueprint| blueprint.files().unwrap());
+    let files = with(&ClusterSpec::default(), |blueprint| blueprint.files().unwrap());
     let network = files.iter().find(|file| file.path.ends_with("10-box.conflist")).unwrap();
     assert!(network.text.contains("10.244.0.0/20"));
     assert!(network.text.contains(&format!("/{NODE_MASK}\"")));
@@ -131,8 +133,8 @@ fn a_second_family_reaches_whoever_gives_out_addresses() {
         ("kubelet", "--node-ip=10.88.0.1", ",fd00:10:88::1"),
     ];
     for dual_stack in [false, true] {
-        let shape = BoxShape { dual_stack, ..BoxShape::default() };
-        let (processes, files) = (all(&shape), with(&shape, |blueprint| blueprint.files().unwrap()));
+        let cluster = ClusterSpec { dual_stack, ..ClusterSpec::default() };
+        let (processes, files) = (all(&cluster), with(&cluster, |blueprint| blueprint.files().unwrap()));
         for (name, four, six) in wanted {
             let flag = if dual_stack { format!("{four}{six}") } else { four.to_owned() };
             assert!(args(&processes, name).contains(&flag), "{name}: {flag}");
@@ -146,8 +148,8 @@ fn a_second_family_reaches_whoever_gives_out_addresses() {
 
 #[test]
 fn enforcers_are_there_when_they_are_asked_for_and_the_last_plugin_tells_them_of_pods() {
-    let shape = BoxShape { enforce_network_policy: true, ..BoxShape::default() };
-    let (enforcers, files) = with(&shape, |blueprint| (blueprint.enforcers(), blueprint.files().unwrap()));
+    let cluster = ClusterSpec { enforce_network_policy: true, ..ClusterSpec::default() };
+    let (enforcers, files) = with(&cluster, |blueprint| (blueprint.enforcers(), blueprint.files().unwrap()));
     let socket = "/run/gauntlet/network-policy/node-1.sock";
     let wanted = ["__network-policy", "node-1", "https://127.0.0.1:6442", socket, "/run/gauntlet/work/network-policy"];
     assert_eq!(args(&enforcers, "network-policy"), wanted);
@@ -157,15 +159,15 @@ fn enforcers_are_there_when_they_are_asked_for_and_the_last_plugin_tells_them_of
     };
     let last = plugins(&files).pop().unwrap();
     assert_eq!(last, serde_json::json!({ "type": "gauntlet-network-policy", "socket": socket }));
-    let shape = BoxShape::default();
-    let (enforcers, files) = with(&shape, |blueprint| (blueprint.enforcers(), blueprint.files().unwrap()));
+    let cluster = ClusterSpec::default();
+    let (enforcers, files) = with(&cluster, |blueprint| (blueprint.enforcers(), blueprint.files().unwrap()));
     assert_eq!((enforcers, plugins(&files).len()), (Vec::new(), 2));
-    let shape = BoxShape { enforce_network_policy: true, nodes: 0, ..BoxShape::default() };
-    assert_eq!(with(&shape, |blueprint| blueprint.enforcers()), []);
+    let cluster = ClusterSpec { enforce_network_policy: true, nodes: 0, ..ClusterSpec::default() };
+    assert_eq!(with(&cluster, |blueprint| blueprint.enforcers()), []);
 }
 
-fn with_services() -> BoxShape {
-    BoxShape { install: [Install::Registry, Install::Sigstore].into(), ..BoxShape::default() }
+fn with_services() -> ClusterSpec {
+    ClusterSpec { install: [Install::Registry, Install::Sigstore].into(), ..ClusterSpec::default() }
 }
 
 #[test]
@@ -177,8 +179,8 @@ fn services_come_in_order_and_only_when_they_are_asked_for() {
         assert!(is_service(name) && first.contains(&name.to_owned()), "{name}");
     }
     assert_eq!(with(&with_services(), |blueprint| names(blueprint.third())), ["fulcio"]);
-    assert!(!names(all(&BoxShape::default())).iter().any(|name| is_service(name)));
-    with(&BoxShape::default(), |blueprint| {
+    assert!(!names(all(&ClusterSpec::default())).iter().any(|name| is_service(name)));
+    with(&ClusterSpec::default(), |blueprint| {
         assert_eq!(blueprint.first_service(), None);
         // A minimal Debian has no such file, and containerd makes no pod without it.
         let [hosts] = blueprint.outside().try_into().unwrap();

@@ -32,7 +32,7 @@ impl Claim {
             return Err(Failure::NotRoot);
         }
         let cache = Cache { root: request.cache.clone() };
-        match Self::try_take(cache, &request.name, request.shape.nodes) {
+        match Self::try_take(cache, &request.name, request.cluster.nodes) {
             Ok(Some(claim)) => Ok(claim),
             Ok(None) => Err(Failure::NameTaken),
             Err(error) => Err(Failure::Other(chain(&error))),

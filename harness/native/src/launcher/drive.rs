@@ -56,9 +56,9 @@ pub(super) fn start(
     family: &mut Family,
     story: &mut Story,
 ) -> Result<(Ready, Api), Stop> {
-    let kubernetes = components::kubernetes(&request.shape.kubernetes)?;
+    let kubernetes = components::kubernetes(&request.cluster.kubernetes)?;
     let seed = match &request.purpose {
-        Purpose::Use => Seed::find(&claim.cache, kubernetes, &request.shape),
+        Purpose::Use => Seed::find(&claim.cache, kubernetes, &request.cluster, request.first_state.as_deref()),
         Purpose::Seed(_) => None,
     };
     let middle = family.begin(&claim.name, claim.dir.join("logs"))?;
@@ -66,9 +66,9 @@ pub(super) fn start(
     family.expect("the namespaces", SHORT, |event| matches!(event, Event::Unshared), &mut started)?;
     let addresses = Addresses::join(&claim.name, middle)?;
     claim.addresses = Some(addresses.clone());
-    let pki = Pki::new(authority, addresses.inside, request.shape.nodes)?;
+    let pki = Pki::new(authority, addresses.inside, request.cluster.nodes)?;
     let blueprint = Blueprint {
-        shape: &request.shape,
+        cluster: &request.cluster,
         addresses: &addresses,
         pki: &pki,
         cgroup_root: &claim.group.kubelet_root,
@@ -80,10 +80,10 @@ pub(super) fn start(
     }
     family.expect("the box's inside", SHORT, |event| matches!(event, Event::SetUp), &mut started)?;
     story.milestone("inside");
-    let mut watches = Watches::begin(&request.shape, addresses.inside, pki.ca(), story.start)?;
+    let mut watches = Watches::begin(&request.cluster, addresses.inside, pki.ca(), story.start)?;
     let kubeconfig = write_kubeconfig(claim, &blueprint)?;
     let api = Api::new(&server(&blueprint), pki.ca(), Some(pki.identity(ADMIN).ok_or_else(no_admin)?))?;
-    let nodes = Node::all(request.shape.nodes).collect();
+    let nodes = Node::all(request.cluster.nodes).collect();
     let mut readiness = Readiness { api: api.clone(), family, story, nodes, work: claim.dir.join(WORK) };
     readiness.reach(&blueprint, seed.is_some())?;
     watches.end(readiness.family, readiness.story)?;
@@ -107,19 +107,18 @@ fn ready(
     story: &Story,
 ) -> Result<Ready, Stop> {
     let logs = claim.dir.join("logs");
-    let audit = request.shape.audit.as_ref().is_some_and(|audit| audit.log);
-    let shown: Vec<&str> = claim.cache.shown(&request.shape)?.iter().map(|component| component.name).collect();
+    let shown: Vec<&str> = claim.cache.shown(&request.cluster)?.iter().map(|component| component.name).collect();
     Ok(Ready {
         kubeconfig,
         server: server(blueprint),
-        audit_log: audit.then(|| logs.join("audit.jsonl")),
+        audit_log: request.cluster.audit.has_log().then(|| logs.join("audit.jsonl")),
         logs,
         cgroups: claim.group.dirs().to_vec(),
-        kubernetes: components::kubernetes(&request.shape.kubernetes)?.version.to_owned(),
+        kubernetes: components::kubernetes(&request.cluster.kubernetes)?.version.to_owned(),
         work: claim.dir.join(WORK),
         address: blueprint.addresses.inside.into(),
         ca: blueprint.pki.ca().to_owned(),
-        rekor_key: request.shape.has_sigstore().then(|| blueprint.pki.log_key()),
+        rekor_key: request.cluster.has_sigstore().then(|| blueprint.pki.log_key()),
         init: family.init.ok_or_else(|| Stop::Failed("the box has no first process".into()))?,
         path: config::path(&shown),
         milestones: story.milestones.clone(),
@@ -151,7 +150,7 @@ fn harvest(
     readiness: Readiness,
 ) -> Result<(), Stop> {
     let family = &mut *readiness.family;
-    let nodes = Node::all(request.shape.nodes);
+    let nodes = Node::all(request.cluster.nodes);
     let on_nodes = nodes.clone().flat_map(|node| ["kubelet", "kube-proxy"].map(|name| node.own(name)));
     let scheduler = nodes.take(1).map(|_| "kube-scheduler".to_owned());
     let central = ["kube-controller-manager", "kube-apiserver", "etcd"].map(str::to_owned);
@@ -162,7 +161,7 @@ fn harvest(
     let home = PathBuf::from(HOME);
     family.order(&Order::Copy { from: home.join("etcd"), to: home.join("seed/etcd") })?;
     family.expect("the seed's copy", SHORT, |event| matches!(event, Event::Copied), &mut started)?;
-    let place = Seed::place(&claim.cache, kubernetes, &request.shape);
+    let place = Seed::place(&claim.cache, kubernetes, &request.cluster, request.first_state.as_deref());
     seed::keep(&claim.dir.join("seed"), &place, pki.authority())?;
     Ok(())
 }

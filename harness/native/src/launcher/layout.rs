@@ -3,30 +3,32 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use model::FileText;
+
 use super::claim::Claim;
 use crate::config::{Blueprint, DOOR_PORT, LATE_DOOR_PORT, OURSELVES, OWN_ENCRYPTION};
 use crate::enter::WORK;
 use crate::node::Node;
 use crate::protocol::{Bind, Further, Layout};
 use crate::seed::Seed;
-use crate::{Encryption, Error, components, plugin, policy, runc};
+use crate::{Error, components, plugin, policy, runc};
 
 pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) -> Result<Layout, Error> {
     let cache = &claim.cache;
     let bind = |from: PathBuf, to: &str, read_only| Bind { from, to: to.into(), read_only };
     let mut binds = Vec::new();
-    if blueprint.shape.needs_probe() {
+    if blueprint.cluster.needs_probe() {
         binds.push(bind(cache.probe_image()?, "images", true));
     }
     let mut ourselves = vec![PathBuf::from(OURSELVES)];
-    if blueprint.shape.enforce_network_policy {
+    if blueprint.cluster.enforce_network_policy {
         ourselves.push(format!("bin/{}", policy::plugin::NAME).into());
         crate::cache::private_dir(&claim.dir.join(WORK).join(policy::FOLDER))?;
     }
     if blueprint.confined {
         ourselves.push(format!("bin/{}", runc::NAME).into());
     }
-    for component in cache.shown(blueprint.shape)? {
+    for component in cache.shown(blueprint.cluster)? {
         for part in [components::BIN, components::DATA].into_iter().take(1 + usize::from(component.has_data())) {
             let from = cache.component_dir(component).join(part);
             binds.push(bind(from, &format!("{part}/{}", component.name), true));
@@ -36,15 +38,15 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
         crate::cache::private_dir(&claim.dir.join(shared))?;
         binds.push(bind(claim.dir.join(shared), shared, false));
     }
-    for name in &blueprint.shape.kms {
+    for name in &blueprint.cluster.kms {
         crate::cache::private_dir(&claim.dir.join(WORK).join(plugin::FOLDER).join(name))?;
     }
-    if let Encryption::Config { text, .. } = &blueprint.shape.encryption {
+    if let Some(FileText(text)) = blueprint.cluster.encryption.file() {
         crate::cache::write_atomically(&claim.dir.join(WORK).join(OWN_ENCRYPTION), text.as_bytes())?;
     }
     let mut doors = vec![SocketAddr::from(([127, 0, 0, 1], DOOR_PORT))];
-    let nodes = blueprint.shape.nodes;
-    let dual_stack = blueprint.shape.dual_stack;
+    let nodes = blueprint.cluster.nodes;
+    let dual_stack = blueprint.cluster.dual_stack;
     let network = blueprint.addresses.inside_commands(blueprint.first_service().is_some(), nodes, dual_stack);
     let further: Vec<Further> =
         Node::further(nodes).map(|node| Further { node, network: node.inside_commands(nodes, dual_stack) }).collect();

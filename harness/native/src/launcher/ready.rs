@@ -64,7 +64,7 @@ impl Readiness<'_> {
             self.spawn(blueprint.second())?;
         }
         let enforcers = self.enforcers(blueprint)?;
-        if blueprint.shape.has_sigstore() {
+        if blueprint.cluster.has_sigstore() {
             self.open_issuer(blueprint)?;
         }
         self.wait("the ServiceAccount `default`", |api| {
@@ -124,7 +124,7 @@ impl Readiness<'_> {
     /// Makes the nodes' objects, each with the part of the pods' addresses that its network plugin uses: the controller
     /// manager would give them out in the order in which the nodes come.
     fn register(&mut self, blueprint: &Blueprint) -> Result<(), Stop> {
-        let mut nodes = blueprint.nodes().map(|node| registered(node, blueprint.shape.dual_stack));
+        let mut nodes = blueprint.nodes().map(|node| registered(node, blueprint.cluster.dual_stack));
         nodes.try_for_each(|node| self.wait("a node to be made", |api| made(api, "/api/v1/nodes", &node)))
     }
 

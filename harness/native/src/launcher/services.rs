@@ -6,18 +6,19 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use model::ClusterSpec;
+
 use super::drive::{Story, started};
 use super::family::{Family, Stop};
 use crate::Error;
 use crate::api::{Api, first_line};
 use crate::config::{Service, services};
-use crate::spec::BoxShape;
 use crate::wait::{self, Look, TimedOut};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const EVERY: Duration = Duration::from_millis(20);
 
-/// The looking at every service of a shape.
+/// The looking at every service of a cluster.
 pub(super) struct Watches(Vec<Watch>);
 
 struct Watch {
@@ -27,7 +28,7 @@ struct Watch {
 
 impl Watches {
     /// Begins to look at the services behind `address`; `start` is what milestones are counted from.
-    pub(super) fn begin(shape: &BoxShape, address: Ipv4Addr, ca: &str, start: Instant) -> Result<Self, Error> {
+    pub(super) fn begin(cluster: &ClusterSpec, address: Ipv4Addr, ca: &str, start: Instant) -> Result<Self, Error> {
         let watch = |service: Service| {
             let scheme = if service.tls { "https" } else { "http" };
             let api = Api::new(&format!("{scheme}://{address}:{}", service.port), ca, None)?;
@@ -38,7 +39,7 @@ impl Watches {
             });
             Ok(Watch { name, outcome })
         };
-        Ok(Self(services(shape).into_iter().map(watch).collect::<Result<_, Error>>()?))
+        Ok(Self(services(cluster).into_iter().map(watch).collect::<Result<_, Error>>()?))
     }
 
     /// Waits until every service has answered.

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use model::ClusterSpec;
 use native::wait::{self, Look};
-use native::{BoxShape, Control, Error, Life, Running, State};
+use native::{Control, Error, Life, Running, State};
 
 use crate::host::{expect_nothing, kubectl, processes, wait_for_nothing};
 use crate::lives::{cache, holder, name, start};
@@ -67,7 +68,7 @@ fn kernel_state(pid: &str) -> String {
 
 pub(crate) fn processes_obey() {
     let name = name("obey");
-    let running = start(&name, BoxShape { nodes: 0, ..BoxShape::default() });
+    let running = start(&name, ClusterSpec { nodes: 0, ..ClusterSpec::default() });
     let api = "kube-apiserver";
     assert_eq!(running.life(api), Some(Life { starts: 1, state: State::Alive }));
     assert_eq!(running.life("kubelet"), None);
@@ -127,7 +128,7 @@ pub(crate) fn processes_obey() {
 
 pub(crate) fn a_start_that_fails_is_told_with_its_log() {
     let name = name("fails");
-    let running = start(&name, BoxShape { nodes: 0, ..BoxShape::default() });
+    let running = start(&name, ClusterSpec { nodes: 0, ..ClusterSpec::default() });
     let manager = "kube-controller-manager";
     running.control(manager, Control::Stop).unwrap();
     expect_life(&running, manager, has_ended);

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use model::ClusterSpec;
+use native::Running;
 use native::wait::{self, Look};
-use native::{BoxShape, Running};
 
 use crate::host::{expect_nothing, kubectl};
 use crate::lives::{cache, name, start};
-use crate::nodes::shape;
+use crate::nodes::cluster;
 
 /// Two in the network of a node, which could take each other's questions; and one that has ended.
 const PODS: &str = r#"
@@ -92,7 +93,7 @@ fn kill(running: &Running, container: &str) {
 
 pub(crate) fn probes_are_reached_without_the_api_server() {
     let name = name("conversation");
-    let site = Site(start(&name, BoxShape { enforce_network_policy: true, ..shape() }));
+    let site = Site(start(&name, ClusterSpec { enforce_network_policy: true, ..cluster() }));
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), PODS).unwrap();
     site.on(&["apply", "-f", &file.path().display().to_string()]);

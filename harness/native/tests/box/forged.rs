@@ -1,6 +1,6 @@
 //! Packets under an address that is another's. A container that has CAP_NET_RAW, as they do by default, can send such.
 
-use native::BoxShape;
+use model::ClusterSpec;
 
 use crate::host::expect_nothing;
 use crate::lives::{cache, name};
@@ -79,7 +79,8 @@ impl Site {
 
 pub(crate) fn forged_packets_go_nowhere() {
     let name = name("forged");
-    let site = Site::of(&name, BoxShape { enforce_network_policy: true, dual_stack: true, ..BoxShape::default() });
+    let site =
+        Site::of(&name, ClusterSpec { enforce_network_policy: true, dual_stack: true, ..ClusterSpec::default() });
     site.apply(STRANGER);
     site.on(&["wait", "--for=condition=Ready", "pod/stranger", "--timeout=60s"]);
     site.shell(&COUNT.replace("SERVER", &site.at("server", false)));

@@ -6,11 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
+use model::{Audit, ClusterSpec, Encryption, FileText};
 use native::wait::{self, Look};
-use native::{
-    AuditFile, BoxShape, Cache, Control, Encryption, Error, FirstObject, NodeControl, PROBE_IMAGE, Progress, Running,
-    Spec,
-};
+use native::{Cache, Control, Error, FirstObject, NodeControl, PROBE_IMAGE, Progress, Running, Spec};
 
 use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, processes, traces, wait_for_nothing};
@@ -30,16 +28,16 @@ pub(crate) fn name(what: &str) -> String {
     format!("test-{what}-{}", std::process::id())
 }
 
-fn spec(name: &str, shape: BoxShape) -> Spec {
-    Spec { name: name.to_owned(), shape, launcher: LAUNCHER.into() }
+fn spec(name: &str, cluster: ClusterSpec) -> Spec {
+    Spec { name: name.to_owned(), cluster, first_state: None, launcher: LAUNCHER.into() }
 }
 
-fn without_nodes() -> BoxShape {
-    BoxShape { nodes: 0, ..BoxShape::default() }
+fn without_nodes() -> ClusterSpec {
+    ClusterSpec { nodes: 0, ..ClusterSpec::default() }
 }
 
-pub(crate) fn start(name: &str, shape: BoxShape) -> Running {
-    native::start(&cache(), &spec(name, shape), true, &mut |_| {}).unwrap()
+pub(crate) fn start(name: &str, cluster: ClusterSpec) -> Running {
+    native::start(&cache(), &spec(name, cluster), true, &mut |_| {}).unwrap()
 }
 
 const PODS: &str = r#"
@@ -66,10 +64,10 @@ pub(crate) fn pods_run_and_services_answer() {
     let (one, two) = (name("one"), name("two"));
     let other = std::thread::spawn({
         let two = two.clone();
-        let shape = BoxShape { encryption: Encryption::Secretbox, ..without_nodes() };
-        move || start(&two, shape)
+        let cluster = ClusterSpec { encryption: Encryption::Secretbox, ..without_nodes() };
+        move || start(&two, cluster)
     });
-    let running = start(&one, BoxShape::default());
+    let running = start(&one, ClusterSpec::default());
     let other = other.join().unwrap();
     assert_ne!(running.server, other.server);
     let cache = cache();
@@ -107,8 +105,7 @@ pub(crate) fn pods_run_and_services_answer() {
 
 pub(crate) fn a_first_state_holds_what_it_was_given() {
     let (cache, name) = (cache(), name("first"));
-    let shape = BoxShape { first_state: name.clone(), ..without_nodes() };
-    let spec = spec(&name, shape);
+    let spec = Spec { first_state: Some(name.clone()), ..spec(&name, without_nodes()) };
     let metadata = |name: &str| serde_json::json!({"name": name, "namespace": "given"});
     let given = |collection: &str, kind: &str, metadata| FirstObject {
         collection: collection.to_owned(),
@@ -119,9 +116,9 @@ pub(crate) fn a_first_state_holds_what_it_was_given() {
         given("/api/v1/namespaces", "Namespace", serde_json::json!({"name": "given"})),
         given("/api/v1/namespaces/given/configmaps", "ConfigMap", metadata("mine")),
     ];
-    assert!(!native::is_prepared(&cache, &spec.shape));
+    assert!(!native::is_prepared(&cache, &spec));
     native::prepare(&cache, &spec, objects, &mut |_| {}).unwrap();
-    assert!(native::is_prepared(&cache, &spec.shape));
+    assert!(native::is_prepared(&cache, &spec));
     let running = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
     let names = kubectl(&cache, &running, &["get", "configmaps", "-n", "given", "-o", "name"]).unwrap();
     running.down().unwrap();
@@ -156,9 +153,9 @@ pub(crate) fn kept_until_taken_down() {
 
 pub(crate) fn a_failed_start_shows_the_log() {
     let name = name("bad");
-    let audit = AuditFile { policy: "apiVersion: audit.k8s.io/v1\nkind: Pancake\n".into(), log: true };
-    let shape = BoxShape { audit: Some(audit), ..without_nodes() };
-    let failed = native::start(&cache(), &spec(&name, shape), true, &mut |_| {});
+    let audit = Audit::Policy(FileText("apiVersion: audit.k8s.io/v1\nkind: Pancake\n".into()));
+    let cluster = ClusterSpec { audit, ..without_nodes() };
+    let failed = native::start(&cache(), &spec(&name, cluster), true, &mut |_| {});
     let text = failed.unwrap_err().to_string();
     assert!(text.contains("`kube-apiserver` ended"), "{text}");
     assert!(text.contains("Pancake"), "{text}");
@@ -167,16 +164,16 @@ pub(crate) fn a_failed_start_shows_the_log() {
 
 /// Starts a box, prints a line for each point of the start, and holds the box until it is killed.
 pub(crate) fn hold(name: &str) -> ExitCode {
-    let shape = match name {
-        _ if name.contains("services") => services::shape(),
-        _ if name.contains("nodes") => nodes::shape(),
-        _ => BoxShape::default(),
+    let cluster = match name {
+        _ if name.contains("services") => services::cluster(),
+        _ if name.contains("nodes") => nodes::cluster(),
+        _ => ClusterSpec::default(),
     };
     if name.contains("replaced") {
         println!("waits");
         std::io::stdin().read_line(&mut String::new()).unwrap();
     }
-    let running = native::start(&cache(), &spec(name, shape), true, &mut |progress| {
+    let running = native::start(&cache(), &spec(name, cluster), true, &mut |progress| {
         if let Progress::Milestone { name, .. } = progress {
             println!("{name}");
         }

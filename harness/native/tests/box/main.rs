@@ -18,7 +18,8 @@ use std::process::{Command, ExitCode};
 use std::sync::LazyLock;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use native::{BoxShape, Cache, doctor};
+use model::ClusterSpec;
+use native::{Cache, doctor};
 
 const TESTS: [(&str, fn()); 27] = [
     ("pods_run_and_services_answer_in_two_boxes_side_by_side", lives::pods_run_and_services_answer),
@@ -80,7 +81,7 @@ fn main() -> ExitCode {
 /// Whether this machine can run a box at all.
 static FIT: LazyLock<Result<(), Failed>> = LazyLock::new(|| {
     let cache = Cache::from_env().map_err(|error| error.to_string())?;
-    cache.needs_nothing_built(&BoxShape::default())?;
+    cache.needs_nothing_built(&ClusterSpec::default())?;
     let findings = doctor::check(&cache).into_iter().filter(|finding| !finding.ok);
     let faults: Vec<String> = findings
         .map(|finding| format!("{}: {} (mend: {})", finding.what, finding.why, finding.mend.unwrap_or_default()))

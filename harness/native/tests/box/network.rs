@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use model::ClusterSpec;
 use native::wait::{self, Look};
-use native::{BoxShape, Control, Life, NodeControl, Running, State};
+use native::{Control, Life, NodeControl, Running, State};
 
 use crate::control::{expect_life, expect_ready, has_ended};
 use crate::host::{expect_nothing, kubectl, processes};
@@ -68,13 +69,13 @@ pub(crate) struct Site(pub(crate) Running);
 
 impl Site {
     fn start(name: &str, nodes: u8) -> Self {
-        Self::of(name, BoxShape { enforce_network_policy: true, nodes, ..BoxShape::default() })
+        Self::of(name, ClusterSpec { enforce_network_policy: true, nodes, ..ClusterSpec::default() })
     }
 
     /// The client is on the first node, the server on the last.
-    pub(crate) fn of(name: &str, shape: BoxShape) -> Self {
-        let nodes = shape.nodes;
-        let site = Self(start(name, shape));
+    pub(crate) fn of(name: &str, cluster: ClusterSpec) -> Self {
+        let nodes = cluster.nodes;
+        let site = Self(start(name, cluster));
         site.apply(&PODS.replace("LAST", &format!("node-{nodes}")));
         site.on(&["wait", "--for=condition=Ready", "pod/server", "pod/client", "--timeout=60s"]);
         site

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use model::ClusterSpec;
 use native::wait::{self, Look};
-use native::{BoxShape, Control, NodeControl, PROBE_IMAGE, Running, State};
+use native::{Control, NodeControl, PROBE_IMAGE, Running, State};
 
 use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, wait_for_nothing};
 use crate::lives::{cache, holder, name, start};
 
-pub(crate) fn shape() -> BoxShape {
-    BoxShape { nodes: 2, ..BoxShape::default() }
+pub(crate) fn cluster() -> ClusterSpec {
+    ClusterSpec { nodes: 2, ..ClusterSpec::default() }
 }
 
 fn on(running: &Running, args: &[&str]) -> String {
@@ -39,7 +40,7 @@ fn get(running: &Running, pod: &str, target: &str) -> String {
 
 pub(crate) fn pods_of_two_nodes_reach_each_other() {
     let name = name("nodes");
-    let running = start(&name, shape());
+    let running = start(&name, cluster());
     let parts = r#"jsonpath={.spec.podCIDR} {.status.addresses[?(@.type=="InternalIP")].address}"#;
     for (node, wanted) in [("node-1", "10.244.0.0/20 10.88.0.1"), ("node-2", "10.244.16.0/20 10.88.0.2")] {
         assert_eq!(on(&running, &["get", "node", node, "-o", parts]), wanted);
@@ -78,7 +79,7 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
 
 pub(crate) fn nodes_fail_and_come_back() {
     let name = name("failing");
-    let running = start(&name, shape());
+    let running = start(&name, cluster());
     let second = pod(&running, "second", "node-2", false);
     pod(&running, "first", "node-1", false);
     let target = format!("{second}:8080/");

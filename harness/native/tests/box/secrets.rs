@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use kms::{Operation, Settings};
+use model::{ClusterSpec, Encryption, FileText};
 use native::wait::{self, Look};
-use native::{BoxShape, Control, Encryption, PROBE_IMAGE, Running, State};
+use native::{Control, PROBE_IMAGE, Running, State};
 
 use crate::control::{expect_controllers, expect_life, expect_ok, expect_ready, has_ended};
 use crate::host::{expect_nothing, kubectl};
@@ -31,9 +32,9 @@ fn config(provider: &str) -> String {
     )
 }
 
-/// A shape with a configuration of its own.
-fn shape(text: String) -> BoxShape {
-    BoxShape { nodes: 0, encryption: Encryption::Config { text, reload: false }, ..BoxShape::default() }
+/// A cluster with a configuration of its own.
+fn cluster(text: String) -> ClusterSpec {
+    ClusterSpec { nodes: 0, encryption: Encryption::Config(FileText(text)), ..ClusterSpec::default() }
 }
 
 fn create(running: &Running, secret: &str) -> Result<String, String> {
@@ -80,7 +81,7 @@ fn restart(running: &Running, process: &str) {
 
 pub(crate) fn keys_are_rotated() {
     let name = name("rotate");
-    let running = start(&name, shape(aescbc(&[0])));
+    let running = start(&name, cluster(aescbc(&[0])));
     expect_controllers(&running, "first");
     let place = running.encryption_config();
     assert_eq!(place.metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -115,11 +116,11 @@ pub(crate) fn keys_are_rotated() {
     expect_nothing(&cache(), &name);
 }
 
-/// A shape whose Secrets are sealed by the plugin `a`.
-fn with_plugin() -> BoxShape {
+/// A cluster whose Secrets are sealed by the plugin `a`.
+fn with_plugin() -> ClusterSpec {
     let endpoint = "unix:///run/gauntlet/work/kms/a/kms.sock";
     let text = config(&format!("kms: {{apiVersion: v2, name: a, endpoint: \"{endpoint}\", timeout: 3s}}"));
-    BoxShape { kms: ["a".to_owned()].into(), ..shape(text) }
+    ClusterSpec { kms: ["a".to_owned()].into(), ..cluster(text) }
 }
 
 /// How many calls of a kind the plugin has had.
@@ -173,7 +174,7 @@ mv /run/gauntlet/etcd.new /run/gauntlet/etcd";
 
 pub(crate) fn a_snapshot_is_restored() {
     let name = name("snapshot");
-    let running = start(&name, BoxShape { encryption: Encryption::Aesgcm, ..BoxShape::default() });
+    let running = start(&name, ClusterSpec { encryption: Encryption::Aesgcm, ..ClusterSpec::default() });
     let inside = |line: &str| {
         let output = running.enter().args(["sh", "-c", line]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

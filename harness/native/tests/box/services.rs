@@ -5,8 +5,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::{ClusterSpec, Install};
+use native::Running;
 use native::wait::{self, Look};
-use native::{BoxShape, Install, Running};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
@@ -14,8 +15,8 @@ use crate::host::{expect_nothing, kubectl, processes, wait_for_nothing};
 use crate::lives::{cache, holder, name, start};
 use crate::push::push;
 
-pub(crate) fn shape() -> BoxShape {
-    BoxShape { install: [Install::Registry, Install::Sigstore].into(), ..BoxShape::default() }
+pub(crate) fn cluster() -> ClusterSpec {
+    ClusterSpec { install: [Install::Registry, Install::Sigstore].into(), ..ClusterSpec::default() }
 }
 
 /// A client that trusts the box's authority, or nobody.
@@ -33,7 +34,7 @@ fn get(agent: &Agent, url: &str) -> (u16, String) {
 
 pub(crate) fn what_is_pushed_runs() {
     let name = name("registry");
-    let running = start(&name, BoxShape { install: [Install::PlainRegistry].into(), ..BoxShape::default() });
+    let running = start(&name, ClusterSpec { install: [Install::PlainRegistry].into(), ..ClusterSpec::default() });
     let address = running.address;
     let (trusting, wary) = (agent(Some(&running.ca)), agent(None));
     wary.get(format!("https://{address}:5000/v2/")).call().unwrap_err();
@@ -84,7 +85,7 @@ const VERIFY: &str = "cosign verify-blob --trusted-root root.json --bundle bundl
 
 pub(crate) fn a_service_account_signs() {
     let name = name("sigstore");
-    let running = start(&name, BoxShape { nodes: 0, install: [Install::Sigstore].into(), ..BoxShape::default() });
+    let running = start(&name, ClusterSpec { nodes: 0, install: [Install::Sigstore].into(), ..ClusterSpec::default() });
     let (address, client) = (running.address, agent(None));
     let put = |file: &str, text: &str| std::fs::write(running.work.join(file), text).unwrap();
     for (file, at) in [("fulcio.pem", "5555/api/v1/rootCert"), ("tsa.pem", "3004/api/v1/timestamp/certchain")] {
@@ -115,7 +116,7 @@ pub(crate) fn a_service_account_signs() {
 
 pub(crate) fn what_is_entered_ends_with_its_caller_and_its_box() {
     let name = name("enter");
-    let running = start(&name, BoxShape { nodes: 0, ..BoxShape::default() });
+    let running = start(&name, ClusterSpec { nodes: 0, ..ClusterSpec::default() });
     let run = |line: &str| running.enter().args(["sh", "-c", line]).output().unwrap();
     assert_eq!(run("exit 42").status.code(), Some(42));
     assert_eq!(run("kill -KILL $$").status.code(), Some(137));
@@ -170,7 +171,7 @@ fn expect_count(what: &str, wanted: usize, programs: impl Fn() -> Vec<String>) {
 
 pub(crate) fn a_registry_that_dies_is_reported() {
     let name = name("dies");
-    let running = start(&name, BoxShape { nodes: 0, install: [Install::Registry].into(), ..BoxShape::default() });
+    let running = start(&name, ClusterSpec { nodes: 0, install: [Install::Registry].into(), ..ClusterSpec::default() });
     let group = format!("gauntlet-{name}");
     let is_registry = |pid: &&str| {
         let line = std::fs::read(Path::new("/proc").join(pid).join("cmdline")).unwrap_or_default();

@@ -13,8 +13,9 @@ mod rbac;
 
 use std::process::{Command, ExitCode};
 
-use cluster::{Cluster, ResolvedAudit, ResolvedShape};
+use cluster::Cluster;
 use libtest_mimic::{Arguments, Failed, Trial};
+use model::{Audit, ClusterSpec};
 
 const POD_SECURITY: &str = "pod_security_agrees_with_the_admission";
 const RBAC: &str = "rbac_agrees_with_the_authorizer";
@@ -28,10 +29,10 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each has the machine to itself.
     arguments.test_threads = Some(1);
-    let usual = || ResolvedShape { audit: ResolvedAudit::None, ..ResolvedShape::usual("1.36") };
-    let alone = move || ResolvedShape { nodes: 0, ..usual() };
+    let usual = || ClusterSpec { audit: Audit::None, ..ClusterSpec::default() };
+    let alone = move || ClusterSpec { nodes: 0, ..usual() };
     let enforcing =
-        move || ResolvedShape { nodes: network::NODES, enforce_network_policy: true, dual_stack: true, ..usual() };
+        move || ClusterSpec { nodes: network::NODES, enforce_network_policy: true, dual_stack: true, ..usual() };
     let trials = vec![
         Trial::test(POD_SECURITY, move || on("admits", &alone(), async |cluster| pod_security::compare(cluster).await)),
         Trial::test(RBAC, move || on("authorizes", &alone(), async |cluster| rbac::compare(cluster).await)),
@@ -44,16 +45,16 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// Compares on a box of this shape, and prints the figures.
+/// Compares on a box of this spec, and prints the figures.
 fn on(
     name: &str,
-    shape: &ResolvedShape,
+    spec: &ClusterSpec,
     compare: impl AsyncFnOnce(&Cluster) -> Result<String, String>,
 ) -> Result<(), Failed> {
-    native::Cache::from_env()?.needs_nothing_built(&shape.to_box())?;
+    native::Cache::from_env()?.needs_nothing_built(spec)?;
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let cluster = start(name, shape).await;
+        let cluster = start(name, spec).await;
         let compared = compare(&cluster).await;
         cluster.down().await.unwrap();
         println!("{}", compared?);
@@ -76,9 +77,9 @@ fn tests_are_listed_and_picked() {
     assert_eq!(listed(&["agree", "--skip", "rbac", "--skip", "tests"]), format!("{POD_SECURITY} {NETWORK} "));
 }
 
-async fn start(name: &str, shape: &ResolvedShape) -> Cluster {
+async fn start(name: &str, spec: &ClusterSpec) -> Cluster {
     let cache = native::Cache::from_env().unwrap();
     let name = format!("oracle-{name}-{}", std::process::id());
     let launcher = std::env::current_exe().unwrap();
-    addons::start(&cache, &name, &launcher, shape, |_| {}).await.unwrap()
+    addons::start(&cache, &name, &launcher, spec, |_| {}).await.unwrap()
 }

@@ -53,7 +53,7 @@ pub(crate) async fn run(job: &Arc<Job>, plan: Plan, supply: &Supply, existing: &
                     places.one_less(group.trials.len());
                     return without(group.trials, fault);
                 }
-                let place = places.wait_for(group.trials.len(), group.shape.nodes).await;
+                let place = places.wait_for(group.trials.len(), group.spec.nodes).await;
                 in_a_box(&job, index + 1, group, place).await
             });
         }
@@ -88,10 +88,10 @@ async fn in_a_box(job: &Arc<Job>, index: usize, group: Group, place: Place) -> R
     let (began, shown) = (Instant::now(), name.clone());
     board.now(
         &name,
-        &format!("box {name}: starting Kubernetes {}, {} node(s)", group.shape.kubernetes, group.shape.nodes),
+        &format!("box {name}: starting Kubernetes {}, {} node(s)", group.spec.kubernetes, group.spec.nodes),
     );
     let progress = move |step| board.machine(&shown, &step);
-    let started = addons::start(&job.cache, &name, interrupt::LAUNCHER.as_ref(), &group.shape, progress).await;
+    let started = addons::start(&job.cache, &name, interrupt::LAUNCHER.as_ref(), &group.spec, progress).await;
     job.board.end(&name);
     match started {
         Ok(cluster) => {

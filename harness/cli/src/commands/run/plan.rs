@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cluster::{ResolvedShape, resolve};
 use engine::Trial;
-use model::{ActionFacts, Loaded, Shape, WorldOutcome, Writes};
+use model::{ActionFacts, ClusterKey, ClusterSpec, Loaded, Shape, WorldOutcome, Writes};
 use native::components::{Component, ETCD_TOOLS, PROBE};
 
 use crate::args::Existing;
@@ -23,23 +22,23 @@ pub(crate) struct Plan {
 /// Worlds that share a cluster.
 #[derive(Debug)]
 pub(crate) struct Group {
-    pub(crate) shape: ResolvedShape,
+    pub(crate) spec: ClusterSpec,
     pub(crate) trials: Vec<Trial>,
     /// What its box is made of, and what its steps need beside it.
     pub(crate) needed: Vec<&'static Component>,
 }
 
 impl Group {
-    fn new(shape: ResolvedShape, trials: Vec<Trial>) -> Result<Self, Fault> {
+    fn new(spec: ClusterSpec, trials: Vec<Trial>) -> Result<Self, Fault> {
         let mut all: Vec<&'static Component> = Vec::new();
         for trial in &trials {
-            for component in needed(&shape, &trial.scenario, &trial.world)? {
+            for component in needed(&spec, &trial.scenario, &trial.world)? {
                 if !all.iter().any(|one| std::ptr::eq(*one, component)) {
                     all.push(component);
                 }
             }
         }
-        Ok(Self { shape, trials, needed: all })
+        Ok(Self { spec, trials, needed: all })
     }
 
     /// How much there is to try: worlds, and all of their steps.
@@ -61,11 +60,11 @@ impl Group {
 /// # Errors
 /// A release that is not pinned.
 pub(crate) fn needed(
-    shape: &ResolvedShape,
+    spec: &ClusterSpec,
     loaded: &Loaded,
     world: &str,
 ) -> Result<Vec<&'static Component>, native::Error> {
-    let mut needed = native::components::needed(&shape.to_box())?;
+    let mut needed = native::components::needed(spec)?;
     let has =
         |test: fn(&ActionFacts<'_>) -> bool| loaded.scenario.steps_in(world).any(|step| test(&step.action.facts()));
     let mut tools = Vec::new();
@@ -83,7 +82,7 @@ pub(crate) fn needed(
 
 /// The plan for these scenarios; every box that has a node has at least `nodes`.
 pub(crate) fn of(chosen: &[Arc<Loaded>], existing: &Existing, nodes: u8) -> Result<Plan, Fault> {
-    let mut groups: BTreeMap<ResolvedShape, Vec<Trial>> = BTreeMap::new();
+    let mut groups: BTreeMap<ClusterKey, Vec<Trial>> = BTreeMap::new();
     let mut plan = Plan::default();
     for loaded in chosen {
         for (name, world) in &loaded.scenario.worlds {
@@ -97,23 +96,26 @@ pub(crate) fn of(chosen: &[Arc<Loaded>], existing: &Existing, nodes: u8) -> Resu
                 plan.skipped.push((loaded.id.clone(), name.clone(), WorldOutcome::Skipped { why }));
                 continue;
             }
-            let shape = resolve(loaded, name)?.with_more_nodes(nodes);
-            groups.entry(if existing.is_asked_for() { shape.with_node() } else { shape }).or_default().push(trial);
+            let ClusterKey { spec, only_for } = ClusterKey::resolve(loaded, name)?;
+            let spec = spec.with_more_nodes(nodes);
+            let spec = if existing.is_asked_for() { spec.with_node() } else { spec };
+            groups.entry(ClusterKey { spec, only_for }).or_default().push(trial);
         }
     }
     let groups = if existing.is_asked_for() { groups } else { share_nodes(groups) };
-    plan.groups = groups.into_iter().map(|(shape, trials)| Group::new(shape, trials)).collect::<Result<Vec<_>, _>>()?;
+    plan.groups =
+        groups.into_iter().map(|(key, trials)| Group::new(key.spec, trials)).collect::<Result<Vec<_>, _>>()?;
     plan.groups.sort_by_key(|group| std::cmp::Reverse(group.size()));
     Ok(plan)
 }
 
 /// Worlds that need no node join a cluster that is the same but for a node, where there is one anyway.
-fn share_nodes(mut groups: BTreeMap<ResolvedShape, Vec<Trial>>) -> BTreeMap<ResolvedShape, Vec<Trial>> {
-    let bare: Vec<ResolvedShape> = groups.keys().filter(|shape| shape.nodes == 0).cloned().collect();
-    for shape in bare {
-        let with_node = shape.with_node();
+fn share_nodes(mut groups: BTreeMap<ClusterKey, Vec<Trial>>) -> BTreeMap<ClusterKey, Vec<Trial>> {
+    let bare: Vec<ClusterKey> = groups.keys().filter(|key| key.spec.nodes == 0).cloned().collect();
+    for key in bare {
+        let with_node = ClusterKey { spec: key.spec.with_node(), ..key.clone() };
         if groups.contains_key(&with_node)
-            && let Some(trials) = groups.remove(&shape)
+            && let Some(trials) = groups.remove(&key)
         {
             groups.entry(with_node).or_default().extend(trials);
         }
@@ -148,15 +150,15 @@ impl Plan {
         }
         let mut groups = Vec::new();
         for group in std::mem::take(&mut self.groups) {
-            let alone = group.shape.without_node();
-            let waits = group.shape.nodes == 1 && group.build_seconds(missing) > 0;
+            let alone = group.spec.without_node();
+            let waits = group.spec.nodes == 1 && group.build_seconds(missing) > 0;
             let (nodeless, others): (Vec<Trial>, Vec<Trial>) = group.trials.into_iter().partition(|trial| {
-                let declared = || resolve(&trial.scenario, &trial.world).is_ok_and(|shape| shape.nodes == 0);
+                let declared = || ClusterSpec::resolve(&trial.scenario, &trial.world).is_ok_and(|spec| spec.nodes == 0);
                 waits && (model::needs_no_node(&trial.scenario, &trial.world) || declared())
             });
-            for (shape, trials) in [(alone, nodeless), (group.shape, others)] {
+            for (spec, trials) in [(alone, nodeless), (group.spec, others)] {
                 if !trials.is_empty() {
-                    groups.push(Group::new(shape, trials)?);
+                    groups.push(Group::new(spec, trials)?);
                 }
             }
         }

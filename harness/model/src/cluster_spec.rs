@@ -1,0 +1,169 @@
+//! What a cluster has to look like before its API server starts: a scenario's `cluster` with the contents of the files that
+//! it names, so that equal ones compare equal across scenarios.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Action, Audit, Encryption, Error, FileText, Install, Loaded};
+
+/// A cluster to start. Texts are contents of files, not their paths.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterSpec {
+    /// The Kubernetes release, as `1.36` or `1.36.3`.
+    pub kubernetes: String,
+    /// How the API server seals Secrets in etcd. A configuration still has its placeholders until the cluster's keys are
+    /// known.
+    pub encryption: Encryption<FileText>,
+    /// The names of the KMS plugins beside the API server: those that any of the world's encryption configurations names.
+    pub kms: BTreeSet<String>,
+    /// `--v` of the API server, the controller manager, the scheduler and the kubelet.
+    pub verbosity: Option<u8>,
+    /// The kubelet's `syncFrequency`, such as `2s`: how often it looks at its pods again, and so how soon a changed Secret
+    /// reaches the files of a pod. A minute, where nothing is said.
+    pub sync_frequency: Option<String>,
+    /// The controller manager's `--node-monitor-grace-period`, such as `8s`, with kubelets that renew their leases often
+    /// enough for it.
+    pub node_monitor_grace_period: Option<String>,
+    /// What the API server writes into its audit log.
+    pub audit: Audit<FileText>,
+    /// An `AdmissionConfiguration` (YAML text).
+    pub admission: Option<String>,
+    /// Feature gates, for every component.
+    pub feature_gates: BTreeMap<String, bool>,
+    /// `--runtime-config` entries of the API server.
+    pub runtime_config: BTreeMap<String, bool>,
+    /// How many nodes. None: etcd, API server, and the controllers that a namespace needs.
+    pub nodes: u8,
+    /// Whether NetworkPolicies are enforced. Without it the API server takes them, and nobody looks at them.
+    pub enforce_network_policy: bool,
+    /// Whether nodes, pods, and the Services that ask for it have an IPv6 address beside their IPv4 one.
+    pub dual_stack: bool,
+    /// What stands beside the cluster.
+    pub install: BTreeSet<Install>,
+}
+
+impl Default for ClusterSpec {
+    /// A node of the usual release, an audit log, and nothing beside Kubernetes.
+    fn default() -> Self {
+        Self {
+            kubernetes: "1.36".into(),
+            encryption: Encryption::Identity,
+            kms: BTreeSet::new(),
+            verbosity: None,
+            sync_frequency: None,
+            node_monitor_grace_period: None,
+            audit: Audit::Metadata,
+            admission: None,
+            feature_gates: BTreeMap::new(),
+            runtime_config: BTreeMap::new(),
+            nodes: 1,
+            enforce_network_policy: false,
+            dual_stack: false,
+            install: BTreeSet::new(),
+        }
+    }
+}
+
+impl ClusterSpec {
+    /// The cluster that the world of this name asks for.
+    ///
+    /// # Errors
+    /// When a file that the scenario names cannot be read.
+    pub fn resolve(loaded: &Loaded, world_name: &str) -> Result<Self, Error> {
+        let world = &loaded.scenario.worlds.get(world_name).cloned().unwrap_or_default();
+        let shape = loaded.scenario.shape(world);
+        let text = |file: String| loaded.file_text(&file).map(FileText);
+        // A registry that is wanted over plain HTTP is the same registry.
+        let one = |install| if install == Install::PlainRegistry { Install::Registry } else { install };
+        Ok(Self {
+            kms: kms_plugins(loaded, world_name, &shape.encryption)?,
+            kubernetes: shape.kubernetes,
+            encryption: shape.encryption.try_map(text)?,
+            verbosity: shape.verbosity,
+            sync_frequency: shape.sync_frequency,
+            node_monitor_grace_period: shape.node_monitor_grace_period,
+            audit: shape.audit.try_map(text)?,
+            admission: shape.admission.map(|file| loaded.file_text(&file)).transpose()?,
+            feature_gates: shape.feature_gates,
+            runtime_config: shape.runtime_config,
+            nodes: shape.nodes,
+            enforce_network_policy: shape.enforce_network_policy,
+            dual_stack: shape.dual_stack,
+            install: loaded.scenario.install(world).into_iter().map(one).collect(),
+        })
+    }
+
+    /// Whether there is a registry.
+    #[must_use]
+    pub fn has_registry(&self) -> bool {
+        self.install.contains(&Install::Registry) || self.install.contains(&Install::PlainRegistry)
+    }
+
+    /// Whether anything in the cluster runs the probe: pods, and the front of the registry.
+    #[must_use]
+    pub fn needs_probe(&self) -> bool {
+        self.nodes > 0 || self.has_registry()
+    }
+
+    /// Whether there are Fulcio, Rekor and a timestamp authority.
+    #[must_use]
+    pub fn has_sigstore(&self) -> bool {
+        self.install.contains(&Install::Sigstore)
+    }
+
+    /// The same cluster with a node where it has none: scenarios that start no pod run on it as well, so that they can
+    /// share a cluster that is started anyway.
+    #[must_use]
+    pub fn with_node(&self) -> Self {
+        Self { nodes: self.nodes.max(1), ..self.clone() }
+    }
+
+    /// The same cluster without nodes, for worlds that need none.
+    #[must_use]
+    pub fn without_node(&self) -> Self {
+        Self { nodes: 0, ..self.clone() }
+    }
+
+    /// The same cluster with at least so many nodes, if it has any.
+    #[must_use]
+    pub fn with_more_nodes(self, nodes: u8) -> Self {
+        Self { nodes: if self.nodes > 0 { self.nodes.max(nodes) } else { 0 }, ..self }
+    }
+}
+
+/// What worlds that share a cluster have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClusterKey {
+    /// The cluster.
+    pub spec: ClusterSpec,
+    /// The only world that may use it, because its steps change the cluster: scenario and world.
+    pub only_for: Option<(String, String)>,
+}
+
+impl ClusterKey {
+    /// That of the world of this name.
+    ///
+    /// # Errors
+    /// Those of [`ClusterSpec::resolve`].
+    pub fn resolve(loaded: &Loaded, world: &str) -> Result<Self, Error> {
+        let changes = loaded.scenario.changes_cluster(world);
+        Ok(Self {
+            spec: ClusterSpec::resolve(loaded, world)?,
+            only_for: changes.then(|| (loaded.id.clone(), world.to_owned())),
+        })
+    }
+}
+
+/// The plugins that the first configuration and those of the world's steps name.
+fn kms_plugins(loaded: &Loaded, world: &str, first: &Encryption) -> Result<BTreeSet<String>, Error> {
+    let steps = loaded.scenario.steps_in(world).filter_map(|step| match &step.action {
+        Action::Encrypt(encrypt) => Some(&encrypt.with),
+        _ => None,
+    });
+    let mut plugins = BTreeSet::new();
+    for file in first.file().into_iter().chain(steps) {
+        plugins.extend(crate::named(&loaded.file_text(file)?, "kms").map(str::to_owned));
+    }
+    Ok(plugins)
+}
