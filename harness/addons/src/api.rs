@@ -34,14 +34,16 @@ impl Answer {
     }
 }
 
-/// Puts all of these there, side by side: first namespaces, then what a Deployment's pods need, then Deployments.
+/// Puts all of these there, side by side: first namespaces, then what a Deployment's pods need, then Deployments, and last
+/// what has them asked about everything else.
 pub(crate) async fn apply_all(admin: &Client, objects: &[Value]) -> Result<(), String> {
     let turn = |object: &Value| match object["kind"].as_str() {
         Some("Namespace") => 0,
         Some("Deployment") => 2,
+        Some("ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration") => 3,
         _ => 1,
     };
-    for now in 0..=2 {
+    for now in 0..=3 {
         try_join_all(objects.iter().filter(|object| turn(object) == now).map(|object| apply(admin, object))).await?;
     }
     Ok(())
@@ -66,8 +68,26 @@ pub(crate) async fn release(admin: &Client, pods: &str) -> Result<(), String> {
 
 /// Puts `object` there, by server-side apply.
 pub(crate) async fn apply(admin: &Client, object: &Value) -> Result<(), String> {
-    let path = format!("{}?fieldManager=gauntlet&force=true", path(object));
-    put(send(admin, Method::PATCH, &path, APPLY, Some(object)).await?, object)
+    apply_at(admin, &path(object), object).await
+}
+
+/// Puts `object` at this path, by server-side apply.
+pub(crate) async fn apply_at(admin: &Client, path: &str, object: &Value) -> Result<(), String> {
+    let path = format!("{path}?fieldManager=gauntlet&force=true");
+    let answer = send(admin, Method::PATCH, &path, APPLY, Some(object)).await?;
+    if !fails_closed(&answer) {
+        return put(answer, object);
+    }
+    let taken = async || {
+        let answer = send(admin, Method::PATCH, &path, APPLY, Some(object)).await?;
+        if fails_closed(&answer) { Err(answer.said()) } else { Ok(Some(answer)) }
+    };
+    put(until("webhooks to answer", Duration::from_millis(40), taken).await?, object)
+}
+
+/// Whether the webhook of an addon that is not up yet stands in the way, perhaps of another addon.
+fn fails_closed(answer: &Answer) -> bool {
+    answer.code == 500 && answer.said().contains("failed calling webhook")
 }
 
 /// Creates `object`, which is too large to be applied fast.
@@ -91,7 +111,11 @@ pub(crate) async fn get(admin: &Client, path: &str) -> Result<Answer, String> {
 }
 
 pub(crate) async fn delete(admin: &Client, object: &Value) -> Result<Answer, String> {
-    send(admin, Method::DELETE, &path(object), JSON, None).await
+    delete_at(admin, &path(object)).await
+}
+
+pub(crate) async fn delete_at(admin: &Client, path: &str) -> Result<Answer, String> {
+    send(admin, Method::DELETE, path, JSON, None).await
 }
 
 /// A token of a ServiceAccount, for the API server.

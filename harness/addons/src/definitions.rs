@@ -10,6 +10,15 @@ use crate::api;
 
 /// The definitions of these names in a manifest of many objects.
 pub(crate) fn named(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, String> {
+    let found = read(manifest, |name| names.contains(&name))?;
+    match names.iter().find(|name| found.iter().all(|object| object["metadata"]["name"] != **name)) {
+        Some(missing) => Err(format!("`{}` does not define {missing}", manifest.display())),
+        None => Ok(found),
+    }
+}
+
+/// The definitions in a manifest of many objects whose names are wanted.
+pub(crate) fn read(manifest: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Value>, String> {
     let text =
         std::fs::read_to_string(manifest).map_err(|why| format!("cannot read `{}`: {why}", manifest.display()))?;
     let mut found = Vec::new();
@@ -18,17 +27,14 @@ pub(crate) fn named(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, Strin
             continue;
         }
         let name = document.lines().find_map(|line| line.strip_prefix("  name: ")).unwrap_or_default();
-        if names.contains(&name) {
+        if is_wanted(name) {
             let mut object: Value = serde_saphyr::from_str(document).map_err(|why| format!("{name}: {why}"))?;
             shorten(&mut object["spec"]["versions"]);
             drop_unserved(&mut object);
             found.push(object);
         }
     }
-    match names.iter().find(|name| found.iter().all(|object| object["metadata"]["name"] != **name)) {
-        Some(missing) => Err(format!("`{}` does not define {missing}", manifest.display())),
-        None => Ok(found),
-    }
+    Ok(found)
 }
 
 /// Takes the prose out of schemas, which is half of their size and which nobody reads here.
@@ -82,6 +88,47 @@ pub(crate) fn served(definition: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    use crate::start::own_component;
+
+    /// Group and kind of every definition in a manifest, by the first lines that say so.
+    fn served_kinds(text: &str) -> Vec<(String, String)> {
+        let documents = text.split("\n---\n").filter(|one| one.contains("\nkind: CustomResourceDefinition"));
+        let first = |one: &str, head: &str| {
+            let found = one.lines().find_map(|line| line.strip_prefix(head));
+            found.unwrap_or_default().trim().trim_matches('"').to_owned()
+        };
+        documents.map(|one| (first(one, "  group:"), first(one, "    kind:"))).collect()
+    }
+
+    /// What a release serves is in the table: with a scope and a barrier, or among what has none. Only what is built can
+    /// be looked at.
+    #[test]
+    fn every_kind_that_a_release_serves_is_known() {
+        let Ok(cache) = native::Cache::from_env() else { return };
+        for addon in model::ADDONS {
+            let mut served = Vec::new();
+            for version in addon.versions {
+                let component = own_component(addon, version).unwrap();
+                let files = std::fs::read_dir(cache.data(component, "")).into_iter().flatten();
+                for file in files.map(|file| file.unwrap().path()) {
+                    served.extend(served_kinds(&std::fs::read_to_string(file).unwrap()));
+                }
+            }
+            for (group, kind) in served {
+                let is = |known: &(&str, &str)| *known == (group.as_str(), kind.as_str());
+                let known = addon.kinds.iter().any(|known| is(&(known.group, known.kind)));
+                let closed = addon.without_barrier.iter().any(is);
+                assert!(known != closed, "{addon}: {kind} of {group}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_kinds_of_definitions_are_found() {
+        let text = "kind: Namespace\n---\napiVersion: x/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: a\nspec:\n  group: g.io\n  names:\n    kind: Thing\n    plural: things\n";
+        assert_eq!(served_kinds(text), [("g.io".to_owned(), "Thing".to_owned())]);
+    }
 
     #[test]
     fn a_kind_is_served_in_the_version_that_is_stored() {

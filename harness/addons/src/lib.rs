@@ -14,6 +14,7 @@ mod endpoints;
 mod error;
 mod first_state;
 mod install;
+pub mod released;
 mod start;
 mod tuf;
 

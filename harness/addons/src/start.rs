@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use cluster::Cluster;
-use model::{ClusterSpec, Install};
+use model::{Addon, AddonVersion, ClusterSpec, Install};
 use native::components::Component;
 use native::{Cache, Progress};
 
@@ -48,11 +48,14 @@ fn choose(install: &BTreeSet<Install>) -> Result<Vec<Chosen>, Error> {
     let mut chosen = Vec::new();
     for live in LIVE_ADDONS {
         for version in install.iter().filter(|one| one.addon() == live.addon).map(|one| one.version()) {
-            let [own, ..] = version.components else { continue };
-            let component = native::components::titled(own);
-            let component = component.map_err(|source| Error::Component { addon: live.addon.name, source })?;
-            chosen.push(Chosen { live, component });
+            chosen.push(Chosen { live, component: own_component(live.addon, version)? });
         }
     }
     Ok(chosen)
+}
+
+/// The component of a version that is the addon's own.
+pub(crate) fn own_component(addon: &Addon, version: &AddonVersion) -> Result<&'static Component, Error> {
+    let title = version.components.first().copied().unwrap_or_default();
+    native::components::titled(title).map_err(|source| Error::Component { addon: addon.name, source })
 }

@@ -49,15 +49,18 @@ pub struct Addon {
     pub needs_node: bool,
     /// Whether it asks registries about images while a request is decided.
     pub asks_registries: bool,
-    /// Whether it acts on its objects the moment they are there: everything that it needs has to be in force by then, or
-    /// it fails and tries again only later.
-    pub acts_at_once: bool,
+    /// Whether its objects are put in force one by one: it acts on each the moment it is there, and fails if what that
+    /// needs is not in force by then; or one makes the kind of the next.
+    pub one_by_one: bool,
     /// How long it needs for a second try at what failed, where that is longer than a look usually lasts.
     pub second_try: Option<Duration>,
     /// What a box says when it is there.
     pub milestones: &'static [&'static str],
     /// The kinds of objects that it serves. `*` stands for every other kind of the group.
     pub kinds: &'static [ObjectKind],
+    /// Kinds that its release serves and no scenario may write, as group and kind: nobody has built a way to know when
+    /// they are in force.
+    pub without_barrier: &'static [(&'static str, &'static str)],
     /// How it says that it refused.
     pub denials: &'static [Denial],
 }
@@ -88,10 +91,10 @@ pub fn addon(name: &str) -> Option<&'static Addon> {
     ADDONS.iter().copied().find(|addon| addon.name == name)
 }
 
-/// Whether the kinds of this group are acted on the moment they are there.
+/// Whether objects of this group are put in force one by one.
 #[must_use]
-pub fn acts_at_once(group: &str) -> bool {
-    ADDONS.iter().any(|addon| addon.acts_at_once && addon.kinds.iter().any(|kind| kind.group == group))
+pub fn one_by_one(group: &str) -> bool {
+    ADDONS.iter().any(|addon| addon.one_by_one && addon.kinds.iter().any(|kind| kind.group == group))
 }
 
 /// Whether this milestone of a box is an addon's.

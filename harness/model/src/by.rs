@@ -84,7 +84,9 @@ fn engines() -> impl Iterator<Item = &'static Addon> {
 impl Serialize for By {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Engine { engine, policy } => serializer.serialize_newtype_variant("By", u32::MAX, engine.name, policy),
+            Self::Engine { engine, policy } => {
+                serializer.serialize_newtype_variant("By", u32::MAX, engine.name, policy)
+            }
             fixed => Self::serialize(fixed, serializer),
         }
     }
@@ -160,7 +162,10 @@ mod tests {
             assert_eq!(serde_json::to_value(&by).unwrap(), value, "{yaml}");
             assert_eq!(serde_json::from_value::<By>(value).unwrap(), by, "{yaml}");
         }
-        assert_eq!(read("{kyverno: a}").unwrap(), By::Engine { engine: &crate::addons::kyverno::ADDON, policy: "a".into() });
+        assert_eq!(
+            read("{kyverno: a}").unwrap(),
+            By::Engine { engine: &crate::addons::kyverno::ADDON, policy: "a".into() }
+        );
     }
 
     #[test]

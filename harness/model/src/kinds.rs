@@ -87,7 +87,12 @@ pub enum Barrier {
 const RBAC: &str = "rbac.authorization.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
-pub(crate) const fn kind(group: &'static str, kind: &'static str, isolation: Isolation, barrier: Barrier) -> ObjectKind {
+pub(crate) const fn kind(
+    group: &'static str,
+    kind: &'static str,
+    isolation: Isolation,
+    barrier: Barrier,
+) -> ObjectKind {
     ObjectKind { group, kind, isolation, barrier }
 }
 

@@ -17,6 +17,7 @@ mod confine;
 mod error;
 mod facts;
 mod image;
+mod install;
 mod keeping;
 mod kinds;
 pub mod library;
@@ -33,12 +34,13 @@ mod reply;
 mod scenario;
 mod schema;
 mod shape;
+mod spelling;
 mod texts;
 mod tool;
 mod wire;
 
 pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
-pub use addons::{ADDONS, Addon, AddonVersion, Denial, acts_at_once, addon, is_addon_milestone};
+pub use addons::{ADDONS, Addon, AddonVersion, Denial, addon, is_addon_milestone, one_by_one};
 pub use agent::{AgentLook, AgentState, Arrived, Count, Counts, Delivered};
 pub use answer::{Answer, At, Verdict, Why};
 pub use by::By;
@@ -51,12 +53,11 @@ pub use image::{
     Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, Fault, ImageName, Predicate, Sbom, SbomFormat,
     Scan, Severity, Sign, SignatureFormat, Signer, Spoil, Tamper, Trust, TrustedRoot, Verifier, Verify,
 };
+pub use install::{Install, UnknownInstall, includes};
 pub use keeping::{
     CanaryMatch, Encrypt, Followed, Kms, KmsCall, Leak, Process, Rewrite, Rotate, Seal, Takeover, Transplant, Watched,
 };
-pub use kinds::{
-    ANY_KIND, Barrier, Isolation, ObjectKind, ReachRule, object_kind, object_kind_called, object_kinds,
-};
+pub use kinds::{ANY_KIND, Barrier, Isolation, ObjectKind, ReachRule, object_kind, object_kind_called, object_kinds};
 pub use library::{Library, Loaded};
 pub use lint::{Finding, lint};
 pub use manifest::Manifest;
@@ -70,6 +71,7 @@ pub use reference::scenario_reference;
 pub use reply::{Asked, Body, Reply};
 pub use scenario::{Expect, Format, Identity, Impersonate, Scenario, Step, World};
 pub use schema::scenario_schema;
-pub use shape::{Audit, Encryption, FileText, Install, Shape};
+pub use shape::{Audit, Encryption, FileText, Shape};
+pub use spelling::letter_distance;
 pub use tool::{Tool, read_tool};
 pub use wire::{Held, Hold, Told, Wire, target_pod};

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Addon, AddonVersion, addons};
-
 /// What a world asks of its cluster. Worlds of equal shape share one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -176,52 +174,5 @@ impl Audit<FileText> {
             Self::Metadata => Some("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n"),
             Self::Policy(FileText(text)) | Self::PolicyWithoutLog(FileText(text)) => Some(text),
         }
-    }
-}
-
-/// What a world needs beside Kubernetes itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Install {
-    /// An OCI registry, with TLS from the box's certificate authority.
-    Registry,
-    /// The same registry over plain HTTP: `$(registry)` names it there.
-    PlainRegistry,
-    /// Fulcio, Rekor (tiles) and a timestamp authority.
-    Sigstore,
-    /// Kyverno's admission controller.
-    Kyverno,
-    /// Sigstore's policy-controller.
-    PolicyController,
-    /// External Secrets Operator.
-    ExternalSecrets,
-    /// CoreDNS, for the cluster's names: the Service `kube-dns` at 10.96.0.10.
-    Dns,
-    /// Vault, at `http://10.96.0.200:8200` (and `http://vault.box:8200` for External Secrets Operator), unsealed: its root
-    /// token is `gauntlet-root`, it keeps key-value pairs under `secret`, and ServiceAccounts of the cluster log in under
-    /// `auth/kubernetes`. It is the StatefulSet `vault` of the namespace `vault`.
-    Vault,
-}
-
-impl Install {
-    /// The addon.
-    #[must_use]
-    pub fn addon(self) -> &'static Addon {
-        match self {
-            Self::Registry => &addons::registry::ADDON,
-            Self::PlainRegistry => &addons::plain_registry::ADDON,
-            Self::Sigstore => &addons::sigstore::ADDON,
-            Self::Kyverno => &addons::kyverno::ADDON,
-            Self::PolicyController => &addons::policy_controller::ADDON,
-            Self::ExternalSecrets => &addons::external_secrets::ADDON,
-            Self::Dns => &addons::dns::ADDON,
-            Self::Vault => &addons::vault::ADDON,
-        }
-    }
-
-    /// Its version.
-    #[must_use]
-    pub fn version(self) -> &'static AddonVersion {
-        &self.addon().versions[0]
     }
 }

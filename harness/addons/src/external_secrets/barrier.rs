@@ -232,7 +232,9 @@ mod tests {
             let sentinel = kind.sentinel("gauntlet-sentinel", "c-1");
             let within = match kind.kind {
                 "ClusterSecretStore" => &sentinel["spec"]["conditions"][0]["namespaces"][0] == "gauntlet-sentinel",
-                "ClusterExternalSecret" => &sentinel["spec"]["namespaceSelector"]["matchLabels"][SENTINEL_LABEL] == "c-1",
+                "ClusterExternalSecret" => {
+                    &sentinel["spec"]["namespaceSelector"]["matchLabels"][SENTINEL_LABEL] == "c-1"
+                }
                 _ => kind.path("gauntlet-sentinel").contains("/namespaces/gauntlet-sentinel/"),
             };
             assert!(within, "{sentinel}");

@@ -80,8 +80,7 @@ fn sign_of_life() -> Value {
 }
 
 fn objects(sigstore: bool) -> Result<Vec<Value>, String> {
-    let text =
-        WORKLOAD.text.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+    let text = WORKLOAD.text.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
     let parsed: Result<Vec<Value>, _> = serde_saphyr::from_multiple(&text);
     let mut objects = parsed.map_err(|why| why.to_string())?;
     if sigstore {

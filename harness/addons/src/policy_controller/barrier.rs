@@ -53,7 +53,9 @@ async fn collected(site: &dyn BarrierSite, one: &WrittenObject<'_>) -> Result<()
     let what = format!("{} {} to be {verb}", one.kind, one.name);
     let look = async || match site.send(SiteRequest::Get(one.path.clone())).await {
         Reply::Http { code: 404, .. } => Ok(()),
-        Reply::Http { code: 200, body: Body::Json(object), .. } if one.object.is_some() && is_decided(&object) => Ok(()),
+        Reply::Http { code: 200, body: Body::Json(object), .. } if one.object.is_some() && is_decided(&object) => {
+            Ok(())
+        }
         Reply::Http { code: 200, body: Body::Json(object), .. } => Err(format!("its status {}", object["status"])),
         reply => Err(said(&reply)),
     };

@@ -62,8 +62,7 @@ async fn install(site: &InstallSite<'_>) -> Result<(), String> {
 }
 
 fn objects() -> Result<Vec<Value>, String> {
-    let text =
-        WORKLOAD.text.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+    let text = WORKLOAD.text.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
     serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
 }
 

@@ -11,17 +11,6 @@ use crate::commands::run::plan;
 /// The folder of the components' modules.
 pub(super) const COMPONENTS: &str = "harness/native/components/";
 
-/// The recipes that build components, with the names of those components.
-pub(super) const RECIPES: [(&str, &[&str]); 4] = [
-    ("harness/native/src/components/recipes/names.rs", &["coredns"]),
-    (
-        "harness/native/src/components/recipes/signing.rs",
-        &["registry", "cosign", "fulcio", "rekor-tiles", "timestamp-authority", "syft", "grype"],
-    ),
-    ("harness/native/src/components/recipes/stores.rs", &["external-secrets", "vault"]),
-    ("harness/native/src/components/recipes/verifiers.rs", &["kyverno", "policy-controller"]),
-];
-
 /// Folders and files that no scenario's outcome depends on, from the project's top.
 const NO_FOLDERS: [&str; 7] =
     [".ci/", "benches/", "ci/", "docs/", "golden/schema/", "golden/tests/", "harness/oracle/"];
@@ -46,19 +35,11 @@ impl Uses {
         code.extend(installs().flat_map(|install| of_addon(install.addon())));
         let addons = installs().map(|install| install.addon().name).collect();
         let components = needed(loaded).map(|all| all.into_iter().map(Component::title).collect::<BTreeSet<_>>());
-        if let Some(components) = &components {
-            let names = |title: &String| title.rsplit_once('-').map(|(name, _)| name.to_owned());
-            let names: BTreeSet<String> = components.iter().filter_map(names).collect();
-            let needed = |(_, builds): &&(_, &[&str])| builds.iter().any(|name| names.contains(*name));
-            code.extend(RECIPES.iter().filter(needed).map(|(recipe, _)| *recipe));
-        }
         Self { code, addons, components }
     }
 
     pub(super) fn code(&self, path: &str) -> bool {
-        self.code.contains(path)
-            || addon_of(path).is_some_and(|addon| self.addons.contains(addon.name))
-            || (self.components.is_none() && RECIPES.iter().any(|(recipe, _)| *recipe == path))
+        self.code.contains(path) || addon_of(path).is_some_and(|addon| self.addons.contains(addon.name))
     }
 
     pub(super) fn component(&self, title: &str) -> bool {
@@ -86,8 +67,7 @@ pub(super) static CLAIMED: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     let actions = ACTION_FILES.iter().flat_map(|files| files.iter().copied());
     let records = RECORD_FILES.iter().flat_map(|files| files.iter().copied());
     let installs = ADDON_FILES.iter().flat_map(|files| files.iter().copied());
-    let recipes = RECIPES.iter().map(|(recipe, _)| *recipe);
-    actions.chain(records).chain(installs).chain(recipes).collect()
+    actions.chain(records).chain(installs).collect()
 });
 
 /// Whether no scenario's outcome depends on this file.

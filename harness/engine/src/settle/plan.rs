@@ -124,9 +124,9 @@ fn plan<'a>(
     Ok(works)
 }
 
-/// Whether a controller acts on an object of this kind the moment it is there.
+/// Whether an object of this kind is put in force by itself, after everything before it and before what follows.
 pub(crate) fn acts_at_once(resource: &Resource) -> bool {
-    model::acts_at_once(&resource.group)
+    model::one_by_one(&resource.group)
 }
 
 /// What shows that this object is in force. What the world defined itself controls nothing.

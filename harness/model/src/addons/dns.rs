@@ -9,9 +9,10 @@ pub static ADDON: Addon = Addon {
     versions: &[AddonVersion { version: "1.14.7", components: &["coredns-1.14.7"] }],
     needs_node: true,
     asks_registries: false,
-    acts_at_once: false,
+    one_by_one: false,
     second_try: None,
     milestones: &["dns"],
     kinds: &[],
+    without_barrier: &[],
     denials: &[],
 };

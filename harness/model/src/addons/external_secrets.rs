@@ -18,7 +18,7 @@ pub static ADDON: Addon = Addon {
     versions: &[AddonVersion { version: "0.19.2", components: &["external-secrets-0.19.2"] }],
     needs_node: true,
     asks_registries: false,
-    acts_at_once: true,
+    one_by_one: true,
     // What fails, be it that two of its caches have not heard the same yet, is tried again after a second.
     second_try: Some(Duration::from_millis(2500)),
     milestones: &["external-secrets"],
@@ -28,6 +28,7 @@ pub static ADDON: Addon = Addon {
         kind(GROUP, "ExternalSecret", Isolation::Namespace, BARRIER),
         kind(GROUP, "ClusterExternalSecret", Isolation::Stated(ReachRule(goes_only_to_us)), BARRIER),
     ],
+    without_barrier: &[("generators.external-secrets.io", "GeneratorState")],
     denials: &[],
 };
 

@@ -12,7 +12,8 @@ use crate::{Addon, AddonVersion, Barrier, Denial, Isolation, ReachRule};
 
 const BARRIER: Barrier = Barrier::Addon("kyverno");
 const RULES: Isolation = Isolation::Stated(ReachRule(rules_match_only_us));
-const CONSTRAINTS: Isolation = Isolation::Stated(ReachRule(|policy| selects_only_us(&policy["spec"]["matchConstraints"])));
+const CONSTRAINTS: Isolation =
+    Isolation::Stated(ReachRule(|policy| selects_only_us(&policy["spec"]["matchConstraints"])));
 
 /// Kyverno.
 pub static ADDON: Addon = Addon {
@@ -21,7 +22,7 @@ pub static ADDON: Addon = Addon {
     versions: &[AddonVersion { version: "1.19.1", components: &["kyverno-1.19.1"] }],
     needs_node: true,
     asks_registries: true,
-    acts_at_once: false,
+    one_by_one: false,
     second_try: None,
     milestones: &["kyverno"],
     kinds: &[
@@ -29,6 +30,26 @@ pub static ADDON: Addon = Addon {
         kind("kyverno.io", "Policy", Isolation::Namespace, BARRIER),
         kind("policies.kyverno.io", "ImageValidatingPolicy", CONSTRAINTS, BARRIER),
         kind("policies.kyverno.io", "NamespacedImageValidatingPolicy", Isolation::Namespace, BARRIER),
+    ],
+    without_barrier: &[
+        ("kyverno.io", "CleanupPolicy"),
+        ("kyverno.io", "ClusterCleanupPolicy"),
+        ("kyverno.io", "GlobalContextEntry"),
+        ("kyverno.io", "PolicyException"),
+        ("kyverno.io", "UpdateRequest"),
+        ("reports.kyverno.io", "ClusterEphemeralReport"),
+        ("reports.kyverno.io", "EphemeralReport"),
+        ("wgpolicyk8s.io", "ClusterPolicyReport"),
+        ("wgpolicyk8s.io", "PolicyReport"),
+        ("policies.kyverno.io", "DeletingPolicy"),
+        ("policies.kyverno.io", "GeneratingPolicy"),
+        ("policies.kyverno.io", "MutatingPolicy"),
+        ("policies.kyverno.io", "NamespacedDeletingPolicy"),
+        ("policies.kyverno.io", "NamespacedGeneratingPolicy"),
+        ("policies.kyverno.io", "NamespacedMutatingPolicy"),
+        ("policies.kyverno.io", "NamespacedValidatingPolicy"),
+        ("policies.kyverno.io", "PolicyException"),
+        ("policies.kyverno.io", "ValidatingPolicy"),
     ],
     denials: &[Denial { is_webhook, policy, about: "Kyverno, by the policy of this name." }],
 };
@@ -61,7 +82,6 @@ fn policy(rest: &str) -> Option<&str> {
 fn first_of<'a>(text: &'a str, ends: &[&str]) -> Option<&'a str> {
     ends.iter().filter_map(|end| text.split_once(end)).map(|(name, _)| name).min_by_key(|name| name.len())
 }
-
 
 /// Whether each of a policy's rules matches objects of the world's namespaces alone.
 fn rules_match_only_us(policy: &Value) -> bool {

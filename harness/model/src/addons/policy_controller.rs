@@ -19,13 +19,14 @@ pub static ADDON: Addon = Addon {
     versions: &[AddonVersion { version: "0.15.1", components: &["policy-controller-0.15.1"] }],
     needs_node: true,
     asks_registries: true,
-    acts_at_once: false,
+    one_by_one: false,
     second_try: None,
     milestones: &["policy-controller"],
     kinds: &[
         kind("policy.sigstore.dev", "ClusterImagePolicy", GLOBS, BARRIER),
         kind("policy.sigstore.dev", "TrustRoot", Isolation::Name, BARRIER),
     ],
+    without_barrier: &[],
     denials: &[Denial {
         is_webhook: |name| name == WEBHOOK,
         policy,
@@ -52,7 +53,6 @@ fn policy(rest: &str) -> Option<&str> {
     let image = said.strip_prefix("invalid value: ")?.split_once(": spec.")?.0;
     image.ends_with(" must be an image digest").then_some(NO_DIGEST)
 }
-
 
 #[cfg(test)]
 mod tests {

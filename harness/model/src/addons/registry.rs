@@ -6,12 +6,16 @@ use crate::{Addon, AddonVersion};
 pub static ADDON: Addon = Addon {
     name: "registry",
     about: "An OCI registry, with TLS from the box's certificate authority.",
-    versions: &[AddonVersion { version: "3.1.2", components: &["registry-3.1.2", "cosign-3.1.3", "grype-0.109.0", "syft-1.42.1"] }],
+    versions: &[AddonVersion {
+        version: "3.1.2",
+        components: &["registry-3.1.2", "cosign-3.1.3", "grype-0.109.0", "syft-1.42.1"],
+    }],
     needs_node: false,
     asks_registries: false,
-    acts_at_once: false,
+    one_by_one: false,
     second_try: None,
     milestones: &["registry"],
     kinds: &[],
+    without_barrier: &[],
     denials: &[],
 };

@@ -6,12 +6,23 @@ use crate::{Addon, AddonVersion};
 pub static ADDON: Addon = Addon {
     name: "sigstore",
     about: "Fulcio, Rekor (tiles) and a timestamp authority.",
-    versions: &[AddonVersion { version: "1.8.8", components: &["fulcio-1.8.8", "rekor-tiles-2.3.0", "timestamp-authority-2.1.3", "cosign-3.1.3", "grype-0.109.0", "syft-1.42.1"] }],
+    versions: &[AddonVersion {
+        version: "1.8.8",
+        components: &[
+            "fulcio-1.8.8",
+            "rekor-tiles-2.3.0",
+            "timestamp-authority-2.1.3",
+            "cosign-3.1.3",
+            "grype-0.109.0",
+            "syft-1.42.1",
+        ],
+    }],
     needs_node: false,
     asks_registries: false,
-    acts_at_once: false,
+    one_by_one: false,
     second_try: None,
     milestones: &["rekor", "timestamp-authority", "fulcio"],
     kinds: &[],
+    without_barrier: &[],
     denials: &[],
 };

@@ -11,9 +11,10 @@ pub static ADDON: Addon = Addon {
     versions: &[AddonVersion { version: "1.13.2", components: &["vault-1.13.2"] }],
     needs_node: true,
     asks_registries: false,
-    acts_at_once: false,
+    one_by_one: false,
     second_try: None,
     milestones: &["vault"],
     kinds: &[],
+    without_barrier: &[],
     denials: &[],
 };

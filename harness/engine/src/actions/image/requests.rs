@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use artifact::Registry;
 use cluster::{Toolbox, chain};
-use model::{Action, Install, Step};
+use model::addons::sigstore;
+use model::{Action, Step};
 
 use super::build::blocking;
 use crate::request::OWN_AGENT;
@@ -50,7 +51,7 @@ impl World<'_> {
         if !has_engine || !is_pod || self.names.registry.is_empty() {
             return None;
         }
-        let packets = if install.contains(&Install::Sigstore) { Some(self.packets().await) } else { None };
+        let packets = if model::includes(&install, &sigstore::ADDON) { Some(self.packets().await) } else { None };
         let [tls, plain] = self.logs()?;
         let now = [length(&tls).await, length(&plain).await];
         // A registry notes a request after it has answered: one of the step before would count for this one.
