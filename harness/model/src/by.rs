@@ -128,7 +128,7 @@ impl<'de, V: VariantAccess<'de>> EnumAccess<'de> for FixedWord<V> {
     type Variant = V;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, V), V::Error> {
-        let names: Vec<String> = engines().map(|engine| format!("`{engine}`")).collect();
+        let names: Vec<&str> = engines().map(|engine| engine.name).collect();
         let or = |why: V::Error| V::Error::custom(format!("{why}, or an engine: {}", names.join(", ")));
         Ok((seed.deserialize(self.word.into_deserializer()).map_err(or)?, self.behind))
     }
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_word_that_nobody_knows_is_answered_with_those_there_are() {
         let why = read("{kyverna: a}").unwrap_err();
-        assert!(why.contains("`pod-security`") && why.contains("`kyverno`"), "{why}");
+        assert!(why.contains("pod-security") && why.contains("an engine: kyverno"), "{why}");
         assert!(read("{dns: a}").is_err(), "what never refuses");
         assert!(read("{engine: {engine: kyverno, policy: a}}").is_err());
     }
