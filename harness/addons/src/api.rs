@@ -34,12 +34,12 @@ impl Answer {
     }
 }
 
-/// Puts all of these there, side by side: first namespaces, then what a Deployment's pods need, then Deployments, and last
+/// Puts all of these there, side by side: first namespaces, then what pods need, then what makes pods, and last
 /// what has them asked about everything else.
 pub(crate) async fn apply_all(admin: &Client, objects: &[Value]) -> Result<(), String> {
     let turn = |object: &Value| match object["kind"].as_str() {
         Some("Namespace") => 0,
-        Some("Deployment") => 2,
+        Some("Deployment" | "StatefulSet") => 2,
         Some("ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration") => 3,
         _ => 1,
     };
