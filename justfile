@@ -10,7 +10,7 @@ test *ARGS:
 
 # what CI refuses before it runs anything
 lint:
-    cargo fmt --all --check && cargo clippy --release --workspace --all-targets -- -D warnings && cargo deny check bans licenses sources
+    bash ci/format && cargo clippy --release --workspace --all-targets -- -D warnings && cargo deny check bans licenses sources
 
 # the JSON schema and the reference of the scenario file, from the types that read it
 schema:

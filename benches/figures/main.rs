@@ -157,11 +157,11 @@ struct Boxes<'a> {
 }
 
 impl Boxes<'_> {
-    async fn start_as(&self, name: &str, shape: &model::ClusterSpec) -> Result<cluster::Cluster, cluster::Error> {
-        cluster::Cluster::native(self.cache, name, self.launcher, shape, |_| {}).await
+    async fn start_as(&self, name: &str, spec: &model::ClusterSpec) -> Result<cluster::Cluster, addons::Error> {
+        addons::start(self.cache, name, self.launcher, spec, |_| {}).await
     }
 
-    async fn start(&self, name: &str) -> Result<cluster::Cluster, cluster::Error> {
+    async fn start(&self, name: &str) -> Result<cluster::Cluster, addons::Error> {
         self.start_as(name, &model::ClusterSpec::default()).await
     }
 }

@@ -70,7 +70,7 @@ async fn one(boxes: &Boxes<'_>, kind: Kind) -> Result<[Row; 2], Box<dyn Error>> 
     Ok([(kind, READY, millis(ready.ok_or("no node was Ready")?)), (kind, PODS, millis(pods))])
 }
 
-async fn start(boxes: &Boxes<'_>, (nodes, families): Kind) -> Result<Cluster, cluster::Error> {
+async fn start(boxes: &Boxes<'_>, (nodes, families): Kind) -> Result<Cluster, addons::Error> {
     let shape = ClusterSpec { nodes, dual_stack: families == 2, ..ClusterSpec::default() };
     boxes.start_as(&format!("figures-nodes-{nodes}-{families}"), &shape).await
 }

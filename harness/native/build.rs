@@ -1,5 +1,6 @@
 //! Lists the sources of the probe, the program of the box's own image, so that `native` carries them inside itself and can
 //! build it as a component. It is not built here: a cargo within a cargo does not find what the outer one has not fetched.
+//! It lists the recipes in the folders of components as well.
 
 use std::env;
 use std::fmt::Write;
@@ -28,6 +29,25 @@ fn main() {
     }
     code.push(']');
     fs::write(out.join("probe_source.rs"), code).expect("the output folder can be written");
+    fs::write(out.join("pinned.rs"), pinned(&root.join("harness/native/components"))).expect("it can be written");
+}
+
+/// The list of the recipes in folders, in the order of their turns.
+fn pinned(components: &Path) -> String {
+    println!("cargo::rerun-if-changed={}", components.display());
+    let entries = fs::read_dir(components).expect("the components are there");
+    let recipes = entries.map(|entry| entry.expect("a folder can be listed").path().join("recipe.rs"));
+    let mut recipes: Vec<(u16, String)> = recipes
+        .filter_map(|path| {
+            let text = fs::read_to_string(&path).ok()?;
+            let turn = text.split("turn: ").nth(1).and_then(|rest| rest.split(',').next());
+            let turn = turn.and_then(|turn| turn.parse().ok()).expect("each recipe has a turn");
+            Some((turn, path.display().to_string()))
+        })
+        .collect();
+    recipes.sort();
+    let list: Vec<String> = recipes.iter().map(|(_, path)| format!("include!({path:?})")).collect();
+    format!("pinned!({})", list.join(", "))
 }
 
 /// The workspace's manifest with these members alone. Dependencies that only others use may stay in its table.

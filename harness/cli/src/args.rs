@@ -1,8 +1,10 @@
 //! The command line.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use model::Install;
@@ -177,18 +179,27 @@ pub(crate) struct Up {
     #[arg(long)]
     pub(crate) dual_stack: bool,
     /// Addons to install, separated by commas
-    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = installs())]
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = InstallParser)]
     pub(crate) install: Vec<Install>,
     /// Install what the machine lacks, after saying so, and build what is pinned
     #[arg(long)]
     pub(crate) setup: bool,
 }
 
-/// The words for what can stand beside Kubernetes: those of scenario files.
-const INSTALLS: [&str; 5] = ["registry", "sigstore", "kyverno", "policy-controller", "dns"];
+/// Reads the words for what can stand beside Kubernetes: those of scenario files.
+#[derive(Clone)]
+struct InstallParser;
 
-fn installs() -> impl TypedValueParser<Value = Install> {
-    PossibleValuesParser::new(INSTALLS).try_map(|word| serde_json::from_value(serde_json::Value::String(word)))
+impl TypedValueParser for InstallParser {
+    type Value = Install;
+
+    fn parse_ref(&self, cmd: &clap::Command, arg: Option<&clap::Arg>, value: &OsStr) -> Result<Install, clap::Error> {
+        Install::from_str.parse_ref(cmd, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(model::ADDONS.iter().map(|addon| PossibleValue::new(addon.name))))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -334,7 +345,10 @@ mod tests {
             Ok(Command::Up(up)) => Some(up.install.len()),
             _ => None,
         };
-        assert_eq!(up(&INSTALLS.join(",")), Some(INSTALLS.len()));
+        let names: Vec<&str> = model::ADDONS.iter().map(|addon| addon.name).collect();
+        assert_eq!(up(&names.join(",")), Some(names.len()));
+        assert_eq!(up("registry,kyverno@1.19"), Some(2));
+        assert_eq!(up("kyverno@1.0"), None);
         assert_eq!(up("registry,docker"), None);
     }
 

@@ -111,6 +111,15 @@ impl From<cluster::Error> for Fault {
     }
 }
 
+impl From<addons::Error> for Fault {
+    fn from(error: addons::Error) -> Self {
+        match error {
+            addons::Error::Cluster(source) => source.into(),
+            error => Self::of(Exit::Machine, &error, error.hint()),
+        }
+    }
+}
+
 fn of_box(error: &native::Error) -> Exit {
     use native::Error::{Archive, BadCluster, BadName, Down, NoSuchBox, UnknownComponent, UnknownRelease};
     match error {

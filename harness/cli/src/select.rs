@@ -1,6 +1,7 @@
 //! Which scenarios a command line names. A filter that matches nothing is a fault, even when others match.
 
 use globset::GlobBuilder;
+use model::letter_distance;
 
 use crate::args::{Filter, Part};
 use crate::exit::Exit;
@@ -93,7 +94,7 @@ fn near<'a>(text: &str, all: &[&'a str]) -> Vec<&'a str> {
     let mut ranked: Vec<(usize, &str)> = all
         .iter()
         .map(|id| {
-            let away = distance(text, id).min(distance(own, name(id)) + usize::from(own != text));
+            let away = letter_distance(text, id).min(letter_distance(own, name(id)) + usize::from(own != text));
             let holds = own.len() >= 3 && id.contains(own);
             (if holds { 0 } else { away }, *id)
         })
@@ -101,22 +102,6 @@ fn near<'a>(text: &str, all: &[&'a str]) -> Vec<&'a str> {
         .collect();
     ranked.sort();
     ranked.into_iter().take(NEAR).map(|(_, id)| id).collect()
-}
-
-/// How many letters have to be added, dropped or changed.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let change = corner + usize::from(a != *b);
-            corner = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]
@@ -173,12 +158,5 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, ALL);
         assert_eq!(shard(ALL.to_vec(), Some(Part { index: 5, of: 5 })).unwrap_err().exit, Exit::Nothing);
-    }
-
-    #[test]
-    fn distances_are_counted_in_letters() {
-        for (from, to, wanted) in [("", "abc", 3), ("abc", "abc", 0), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
-            assert_eq!(distance(from, to), wanted, "{from} {to}");
-        }
     }
 }

@@ -83,11 +83,9 @@ pub enum Error {
         /// Its words.
         said: String,
     },
-    /// An engine could not be installed, or was never seen to do what it has to.
-    #[error("{engine} could not be installed: {why}")]
-    Engine {
-        /// Its name.
-        engine: &'static str,
+    /// The objects that the box was to begin with cannot be made.
+    #[error("there is no first state: {why}")]
+    FirstState {
         /// What stood in the way.
         why: String,
     },
@@ -130,7 +128,7 @@ impl Error {
             Self::Refused { .. } => "scenarios need an administrator (`cluster-admin`)".into(),
             Self::Kubeconfig { .. }
             | Self::Client { .. }
-            | Self::Engine { .. }
+            | Self::FirstState { .. }
             | Self::TrustedRoot { .. }
             | Self::Uncounted { .. }
             | Self::Thread { .. }

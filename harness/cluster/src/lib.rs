@@ -6,7 +6,6 @@
 
 mod connect;
 mod context;
-mod engines;
 mod error;
 mod facts;
 mod sealing;
@@ -15,12 +14,13 @@ mod toolbox;
 mod trust;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+// The client wants one release of the API to be chosen.
+use k8s_openapi as _;
 use kube::{Client, Config};
 use model::{ClusterSpec, FileText};
 
-use engines::Site;
 pub use error::{Error, chain};
 pub use facts::{AuditAccess, Facts};
 pub use native::{Control, InForce, Life, NodeControl, State};
@@ -34,12 +34,16 @@ pub struct Cluster {
     admin: Client,
     facts: Facts,
     ours: Option<native::Running>,
-    engines: Vec<(String, Duration)>,
+    /// Whether it began with a first state of the caller's.
+    begun: bool,
+    /// What was reached after the box itself was up.
+    later: Vec<(String, Duration)>,
     sealing: SealingKeys,
 }
 
 impl Cluster {
-    /// Starts a box of its own, which dies with this program. `progress` is called on another thread.
+    /// Starts a box of its own, which dies with this program. What runs in pods beside Kubernetes is the caller's to
+    /// install; `first_state` has it in place beforehand. `progress` is called on another thread.
     ///
     /// # Errors
     /// When the box does not start, or its API server does not answer.
@@ -48,18 +52,18 @@ impl Cluster {
         name: &str,
         launcher: &Path,
         cluster: &ClusterSpec,
+        first_state: Option<FirstState>,
         progress: impl FnMut(native::Progress) + Send + 'static,
     ) -> Result<Self, Error> {
-        let start = Instant::now();
         let sealing = SealingKeys::random().map_err(|_| Error::NoRandom)?;
         let mut own = cluster.clone();
         if let Some(FileText(text)) = own.encryption.file_mut() {
             *text = sealing.names(text).fill(text);
         }
-        let first_state = engines::first_state(cluster).map_err(|source| Error::Box { source })?;
-        let spec = native::Spec { name: name.into(), cluster: own, first_state, launcher: launcher.into() };
+        let (state, objects) = first_state.map(|state| (state.name, state.objects)).unzip();
+        let spec = native::Spec { name: name.into(), cluster: own, first_state: state, launcher: launcher.into() };
         let own_cache = cache.clone();
-        let started = tokio::task::spawn_blocking(move || begin(&own_cache, &spec, progress));
+        let started = tokio::task::spawn_blocking(move || begin(&own_cache, &spec, objects, progress));
         let (running, begun) = started.await.map_err(|source| Error::Thread { source })??;
         let config = connect::config(Some(&running.kubeconfig), None).await?.config;
         let admin = connect::client(config.clone())?;
@@ -67,9 +71,7 @@ impl Cluster {
         facts.audit = running.audit_log.clone().map_or(AuditAccess::None, AuditAccess::File);
         facts.logs = Some(running.logs.clone());
         facts.ephemeral = true;
-        let site = Site { admin: &admin, running: &running, cache, sigstore: cluster.has_sigstore(), begun };
-        let engines = engines::install(&site, cluster, start).await?;
-        Ok(Self { config, admin, facts, ours: Some(running), engines, sealing })
+        Ok(Self { config, admin, facts, ours: Some(running), begun, later: Vec::new(), sealing })
     }
 
     /// Attaches to a cluster that exists: `kubeconfig`, else `$KUBECONFIG`, else `~/.kube/config`; `context`, else the
@@ -87,7 +89,7 @@ impl Cluster {
         let admin = connect::client(found.config.clone())?;
         let facts = Facts::ask(&admin, &found.config.cluster_url.to_string()).await?;
         let sealing = SealingKeys::random().map_err(|_| Error::NoRandom)?;
-        Ok(Self { config: found.config, admin, facts, ours: None, engines: Vec::new(), sealing })
+        Ok(Self { config: found.config, admin, facts, ours: None, begun: false, later: Vec::new(), sealing })
     }
 
     /// The administrator's client. It neither retries nor holds requests back.
@@ -138,7 +140,18 @@ impl Cluster {
     #[must_use]
     pub fn milestones(&self) -> Vec<(String, Duration)> {
         let of_box = self.ours.as_ref().map_or_else(Vec::new, native::Running::milestones);
-        of_box.into_iter().chain(self.engines.iter().cloned()).collect()
+        of_box.into_iter().chain(self.later.iter().cloned()).collect()
+    }
+
+    /// Adds milestones that were reached after the box itself was up.
+    pub fn add_milestones(&mut self, milestones: Vec<(String, Duration)>) {
+        self.later.extend(milestones);
+    }
+
+    /// Whether it began with the first state that the caller gave.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// The box's control groups, one folder for each tree of the host. Empty for a cluster that was there before.
@@ -168,20 +181,32 @@ impl Cluster {
     }
 }
 
-/// Starts a box, from a first state that has its engines; says whether it did.
+/// What a box begins with beside Kubernetes' own objects.
+pub struct FirstState {
+    /// The name under which it is kept. It says what is in it.
+    pub name: String,
+    /// Makes the objects; it is called where no box has begun with this state yet, once the components are built.
+    pub objects: FirstObjects,
+}
+
+/// Makes the objects of a first state.
+pub type FirstObjects = Box<dyn FnOnce() -> Result<Vec<native::FirstObject>, String> + Send>;
+
+/// Starts a box, from a first state where there is one; says whether it did.
 fn begin(
     cache: &native::Cache,
     spec: &native::Spec,
+    first_objects: Option<FirstObjects>,
     mut progress: impl FnMut(native::Progress),
 ) -> Result<(native::Running, bool), Error> {
     let failed = |source| Error::Box { source };
-    let has_engines = spec.first_state.is_some();
-    if has_engines && !native::is_prepared(cache, spec) {
+    let has_state = first_objects.is_some();
+    if let Some(first_objects) = first_objects.filter(|_| !native::is_prepared(cache, spec)) {
         let needed = native::components::needed(&spec.cluster).map_err(failed)?;
         cache.ensure(&needed, &spec.launcher, &mut progress).map_err(failed)?;
-        let objects = engines::first_objects(cache, &spec.cluster)?;
+        let objects = first_objects().map_err(|why| Error::FirstState { why })?;
         native::prepare(cache, spec, objects, &mut progress).map_err(failed)?;
     }
-    let begun = has_engines && native::is_prepared(cache, spec);
+    let begun = has_state && native::is_prepared(cache, spec);
     Ok((native::start(cache, spec, true, &mut progress).map_err(failed)?, begun))
 }

@@ -1,6 +1,6 @@
 //! A way into a box: for tools that have to run beside its services, and for what those services say.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,6 +22,14 @@ impl Toolbox<'_> {
     #[must_use]
     pub fn enter(&self) -> Command {
         self.running.enter()
+    }
+
+    /// A UDP socket in the box's own network.
+    ///
+    /// # Errors
+    /// When the kernel lets nobody in.
+    pub fn udp_socket(&self) -> Result<UdpSocket, Error> {
+        self.running.udp_socket().map_err(|source| Error::Box { source })
     }
 
     /// Orders one process of the box to end, to halt, to go on, or to start again, and returns at once: what becomes of

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use cluster::Toolbox;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use model::{Install, TrustedRoot};
+use model::addons::{plain_registry, registry};
+use model::{Install, TrustedRoot, includes};
 use serde_json::json;
 
 use crate::Error;
@@ -19,9 +20,9 @@ const NOBODY: &str = "the box has neither a certificate authority nor a log";
 
 /// Host and port of the registry, and of its front, in a world with these installs.
 pub(crate) fn addresses(install: &BTreeSet<Install>) -> (&'static str, &'static str) {
-    if install.contains(&Install::PlainRegistry) {
+    if includes(install, &plain_registry::ADDON) {
         (Toolbox::PLAIN_REGISTRY, Toolbox::FRONT)
-    } else if install.contains(&Install::Registry) {
+    } else if includes(install, &registry::ADDON) {
         (Toolbox::REGISTRY, Toolbox::FRONT)
     } else {
         ("", "")

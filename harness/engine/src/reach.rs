@@ -39,10 +39,7 @@ fn is_wide(target: &Target) -> bool {
             | Isolation::ClusterRoleBinding
             | Isolation::PolicyBinding
             | Isolation::Webhooks
-            | Isolation::KyvernoRules
-            | Isolation::KyvernoConstraints
-            | Isolation::ImageGlobs
-            | Isolation::ClusterExternalSecret,
+            | Isolation::Stated(_),
         ) => !target.name.contains(MARK),
         Some(Isolation::Never) | None => true,
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Seal;
+use crate::{By, Seal};
 
 /// What a cluster answered, in one word; the only words a scenario can expect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -186,68 +186,6 @@ impl fmt::Display for At {
             Self::Key => "key",
             Self::Event => "event",
         })
-    }
-}
-
-/// Who refused, as precisely as the reply allows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum By {
-    /// The built-in Pod Security admission.
-    PodSecurity,
-    /// A `ValidatingAdmissionPolicy` of this name, or a `MutatingAdmissionPolicy` that fails closed.
-    Policy(String),
-    /// An admission webhook of this name, with its own decision.
-    Webhook(String),
-    /// An admission webhook of this name could not be called, and its failure policy is `Fail`.
-    FailingClosed(String),
-    /// Kyverno, by the policy of this name.
-    Kyverno(String),
-    /// Sigstore's policy-controller, by the policy of this name; `no matching policies` where none matched.
-    PolicyController(String),
-    /// RBAC's guard against granting, binding or aggregating rights that the user does not hold.
-    RbacEscalation,
-    /// The `CertificateApproval` admission plugin: the approver lacks `approve` on this signer.
-    CertificateApproval,
-    /// The `CertificateSubjectRestriction` admission plugin: no client certificate for `system:masters`.
-    CertificateSubjectRestriction,
-    /// The `NodeRestriction` admission plugin.
-    NodeRestriction,
-    /// A `ResourceQuota` of this name.
-    Quota(String),
-    /// A `PodDisruptionBudget` would be violated by this eviction.
-    DisruptionBudget,
-    /// The kubelet rejected the pod, with this pod status reason.
-    Kubelet(String),
-    /// A container cannot start, with this waiting or terminated reason.
-    Container(String),
-    /// Encryption at rest: the API server cannot seal the object, cannot open what is stored, or does not take another
-    /// configuration over.
-    Encryption,
-    /// A process of the box of this name ended instead of running.
-    Process(String),
-}
-
-impl fmt::Display for By {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PodSecurity => f.write_str("pod-security"),
-            Self::Policy(name) => write!(f, "policy {name}"),
-            Self::Webhook(name) => write!(f, "webhook {name}"),
-            Self::FailingClosed(name) => write!(f, "webhook {name} failing closed"),
-            Self::Kyverno(name) => write!(f, "kyverno {name}"),
-            Self::PolicyController(name) => write!(f, "policy-controller {name}"),
-            Self::RbacEscalation => f.write_str("rbac-escalation"),
-            Self::CertificateApproval => f.write_str("certificate-approval"),
-            Self::CertificateSubjectRestriction => f.write_str("certificate-subject-restriction"),
-            Self::NodeRestriction => f.write_str("node-restriction"),
-            Self::Quota(name) => write!(f, "quota {name}"),
-            Self::DisruptionBudget => f.write_str("disruption-budget"),
-            Self::Kubelet(reason) => write!(f, "kubelet {reason}"),
-            Self::Container(reason) => write!(f, "container {reason}"),
-            Self::Encryption => f.write_str("encryption"),
-            Self::Process(name) => write!(f, "process {name}"),
-        }
     }
 }
 

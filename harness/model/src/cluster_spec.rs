@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Audit, Encryption, Error, FileText, Install, Loaded};
+use crate::addons::{plain_registry, registry, sigstore};
+use crate::{Action, Audit, Encryption, Error, FileText, Install, Loaded, includes};
 
 /// A cluster to start. Texts are contents of files, not their paths.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,7 +76,8 @@ impl ClusterSpec {
         let shape = loaded.scenario.shape(world);
         let text = |file: String| loaded.file_text(&file).map(FileText);
         // A registry that is wanted over plain HTTP is the same registry.
-        let one = |install| if install == Install::PlainRegistry { Install::Registry } else { install };
+        let registry = Install::usual(&registry::ADDON);
+        let one = |install: Install| if *install.addon() == plain_registry::ADDON { registry } else { install };
         Ok(Self {
             kms: kms_plugins(loaded, world_name, &shape.encryption)?,
             kubernetes: shape.kubernetes,
@@ -97,7 +99,7 @@ impl ClusterSpec {
     /// Whether there is a registry.
     #[must_use]
     pub fn has_registry(&self) -> bool {
-        self.install.contains(&Install::Registry) || self.install.contains(&Install::PlainRegistry)
+        includes(&self.install, &registry::ADDON) || includes(&self.install, &plain_registry::ADDON)
     }
 
     /// Whether anything in the cluster runs the probe: pods, and the front of the registry.
@@ -109,7 +111,7 @@ impl ClusterSpec {
     /// Whether there are Fulcio, Rekor and a timestamp authority.
     #[must_use]
     pub fn has_sigstore(&self) -> bool {
-        self.install.contains(&Install::Sigstore)
+        includes(&self.install, &sigstore::ADDON)
     }
 
     /// The same cluster with a node where it has none: scenarios that start no pod run on it as well, so that they can

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::kinds::{Isolation, object_kind};
+use crate::kinds::{Isolation, ReachRule, object_kind};
 
 /// How far an object reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Reach {
 }
 
 const MARK: &str = "$(namespace)";
-const OWN_NAMESPACE: &str = "kubernetes.io/metadata.name";
+pub(crate) const OWN_NAMESPACE: &str = "kubernetes.io/metadata.name";
 
 /// How far `object`, as its author wrote it, reaches. In doubt, and of a kind that is not known, it is [`Reach::Cluster`].
 ///
@@ -34,25 +34,22 @@ pub fn reach(object: &Value) -> Reach {
         Isolation::ClusterRoleBinding => named && all(&object["subjects"], subject_is_ours),
         Isolation::PolicyBinding => named && selects_only_us(&object["spec"]["matchResources"]),
         Isolation::Webhooks => named && all(&object["webhooks"], selects_only_us),
-        Isolation::KyvernoRules => named && rules_match_only_us(object),
-        Isolation::KyvernoConstraints => named && selects_only_us(&object["spec"]["matchConstraints"]),
-        Isolation::ImageGlobs => named && all(&object["spec"]["images"], |image| is_our_image(&image["glob"])),
-        Isolation::ClusterExternalSecret => named && goes_only_to_us(&object["spec"]),
+        Isolation::Stated(ReachRule(is_confined)) => named && is_confined(object),
     };
     if confined { Reach::Confined } else { Reach::Cluster }
 }
 
-fn is_ours(name: &Value) -> bool {
+pub(crate) fn is_ours(name: &Value) -> bool {
     name.as_str().is_some_and(|name| name.contains(MARK))
 }
 
 /// Whether a pattern of image references matches only images of this world, whose repositories are called after it.
-fn is_our_image(glob: &Value) -> bool {
+pub(crate) fn is_our_image(glob: &Value) -> bool {
     let images = ["$(image:", "$(digest:", "$(front:"];
     is_ours(glob) || glob.as_str().is_some_and(|glob| images.iter().any(|image| glob.starts_with(image)))
 }
 
-fn all(list: &Value, test: fn(&Value) -> bool) -> bool {
+pub(crate) fn all(list: &Value, test: fn(&Value) -> bool) -> bool {
     list.as_array().is_none_or(|items| items.iter().all(test))
 }
 
@@ -63,32 +60,8 @@ fn subject_is_ours(subject: &Value) -> bool {
     }
 }
 
-fn selects_only_us(matcher: &Value) -> bool {
+pub(crate) fn selects_only_us(matcher: &Value) -> bool {
     is_ours(&matcher["namespaceSelector"]["matchLabels"][OWN_NAMESPACE])
-}
-
-/// A ClusterExternalSecret that goes into the world's namespaces alone; what it goes by is added up.
-fn goes_only_to_us(spec: &Value) -> bool {
-    let is_us = |selector: &Value| is_ours(&selector["matchLabels"][OWN_NAMESPACE]);
-    let one = &spec["namespaceSelector"];
-    (one.is_null() || is_us(one)) && all(&spec["namespaceSelectors"], is_us) && all(&spec["namespaces"], is_ours)
-}
-
-/// A policy of Kyverno each of whose rules matches objects of the world's namespaces alone.
-fn rules_match_only_us(policy: &Value) -> bool {
-    let within = |filter: &Value| {
-        let namespaces = filter["resources"]["namespaces"].as_array();
-        namespaces.is_some_and(|all| !all.is_empty() && all.iter().all(is_ours))
-    };
-    let rules = policy["spec"]["rules"].as_array();
-    rules.is_some_and(|rules| {
-        rules.iter().all(|rule| {
-            let list = |name| rule["match"][name].as_array().filter(|filters: &&Vec<Value>| !filters.is_empty());
-            within(&rule["match"])
-                || list("any").is_some_and(|filters| filters.iter().all(within))
-                || list("all").is_some_and(|filters| filters.iter().any(within))
-        })
-    })
 }
 
 /// An aggregated role that can only collect roles whose label names the world.

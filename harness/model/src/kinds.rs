@@ -3,6 +3,10 @@
 //! The list is closed. A kind that is not in it is refused by the lint, and a world that meets one all the same is broken:
 //! a control that nobody knows how to wait for would count as in force at once.
 
+use serde_json::Value;
+
+use crate::ADDONS;
+
 /// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectKind {
@@ -35,15 +39,21 @@ pub enum Isolation {
     PolicyBinding,
     /// Its name, and the namespaces that each of its webhooks selects.
     Webhooks,
-    /// Its name, and the namespaces that each of its rules matches (Kyverno).
-    KyvernoRules,
-    /// Its name, and the namespaces that its `matchConstraints` select (Kyverno).
-    KyvernoConstraints,
-    /// Its name, and its patterns of images (policy-controller).
-    ImageGlobs,
-    /// Its name, and the namespaces that it goes into (External Secrets Operator).
-    ClusterExternalSecret,
+    /// Its name, and whom it says itself that it concerns.
+    Stated(ReachRule),
 }
+
+/// Whether an object that is named after its world says of itself that it stays within it.
+#[derive(Clone, Copy, Debug)]
+pub struct ReachRule(pub fn(&Value) -> bool);
+
+impl PartialEq for ReachRule {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for ReachRule {}
 
 /// What shows that an object is in force, once it was written or deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,22 +80,19 @@ pub enum Barrier {
     OwnStatus,
     /// The box's enforcers say that their tables were made with it.
     NetworkTables,
-    /// A sentinel policy of Kyverno refuses.
-    Kyverno,
-    /// A sentinel policy of policy-controller refuses.
-    PolicyController,
-    /// External Secrets Operator has looked at a sentinel.
-    ExternalSecrets,
+    /// The addon of this name shows it: it refuses a sentinel, or says that it has looked.
+    Addon(&'static str),
 }
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
-const KYVERNO: &str = "kyverno.io";
-const KYVERNO_CEL: &str = "policies.kyverno.io";
-const SIGSTORE: &str = "policy.sigstore.dev";
-const SECRETS: &str = "external-secrets.io";
 
-const fn kind(group: &'static str, kind: &'static str, isolation: Isolation, barrier: Barrier) -> ObjectKind {
+pub(crate) const fn kind(
+    group: &'static str,
+    kind: &'static str,
+    isolation: Isolation,
+    barrier: Barrier,
+) -> ObjectKind {
     ObjectKind { group, kind, isolation, barrier }
 }
 
@@ -98,9 +105,9 @@ const fn question(group: &'static str, name: &'static str) -> ObjectKind {
     kind(group, name, Isolation::Question, Barrier::Stored)
 }
 
-/// The kinds. Left out on purpose, since nobody has built a way to know that the API server has learned of them:
+/// Kubernetes' own kinds. Left out on purpose, since nobody has built a way to know that the API server has learned of them:
 /// StorageClass, IngressClass, FlowSchema, APIService and what is like them.
-pub static OBJECT_KINDS: &[ObjectKind] = &[
+static OBJECT_KINDS: &[ObjectKind] = &[
     kind("", "Namespace", Isolation::Name, Barrier::NamespaceLabels),
     kind("", "Pod", Isolation::Namespace, Barrier::NetworkTables),
     plain("", "ConfigMap"),
@@ -150,30 +157,37 @@ pub static OBJECT_KINDS: &[ObjectKind] = &[
     question("authorization.k8s.io", "SelfSubjectAccessReview"),
     question("authorization.k8s.io", "SelfSubjectRulesReview"),
     question("authorization.k8s.io", "SubjectAccessReview"),
-    kind(KYVERNO, "ClusterPolicy", Isolation::KyvernoRules, Barrier::Kyverno),
-    kind(KYVERNO, "Policy", Isolation::Namespace, Barrier::Kyverno),
-    kind(KYVERNO_CEL, "ImageValidatingPolicy", Isolation::KyvernoConstraints, Barrier::Kyverno),
-    kind(KYVERNO_CEL, "NamespacedImageValidatingPolicy", Isolation::Namespace, Barrier::Kyverno),
-    kind(SIGSTORE, "ClusterImagePolicy", Isolation::ImageGlobs, Barrier::PolicyController),
-    kind(SIGSTORE, "TrustRoot", Isolation::Name, Barrier::PolicyController),
-    kind(SECRETS, "SecretStore", Isolation::Namespace, Barrier::ExternalSecrets),
-    kind(SECRETS, "ClusterSecretStore", Isolation::Name, Barrier::ExternalSecrets),
-    kind(SECRETS, "ExternalSecret", Isolation::Namespace, Barrier::ExternalSecrets),
-    kind(SECRETS, "ClusterExternalSecret", Isolation::ClusterExternalSecret, Barrier::ExternalSecrets),
 ];
+
+/// Every kind: Kubernetes' own, then those that addons serve.
+pub fn object_kinds() -> impl Iterator<Item = &'static ObjectKind> {
+    OBJECT_KINDS.iter().chain(ADDONS.iter().flat_map(|addon| addon.kinds))
+}
+
+/// Stands for every kind of a group that is not named.
+pub const ANY_KIND: &str = "*";
 
 /// The kind of an object with this `apiVersion` and `kind`, whatever its version.
 #[must_use]
 pub fn object_kind(api_version: &str, kind: &str) -> Option<&'static ObjectKind> {
     let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-    OBJECT_KINDS.iter().find(|one| one.group == group && one.kind == kind)
+    find(|one| one.group == group, |name| name == kind)
 }
 
 /// The kind that a step writes as `name`: in lower case, perhaps with `.GROUP`.
 #[must_use]
 pub fn object_kind_called(name: &str) -> Option<&'static ObjectKind> {
     let (kind, group) = name.split_once('.').map_or((name, None), |(kind, group)| (kind, Some(group)));
-    OBJECT_KINDS.iter().find(|one| one.kind.to_lowercase() == kind && group.is_none_or(|group| group == one.group))
+    let is_named = |one: &str| one.to_lowercase() == kind;
+    match group {
+        Some(group) => find(|one| one.group == group, is_named),
+        None => object_kinds().find(|one| is_named(one.kind)),
+    }
+}
+
+fn find(is_in: impl Fn(&ObjectKind) -> bool, is_named: impl Fn(&str) -> bool) -> Option<&'static ObjectKind> {
+    let any = || object_kinds().find(|one| is_in(one) && one.kind == ANY_KIND);
+    object_kinds().find(|one| is_in(one) && is_named(one.kind)).or_else(any)
 }
 
 #[cfg(test)]
@@ -184,9 +198,9 @@ mod tests {
 
     #[test]
     fn each_kind_is_there_once_and_found_by_both_names() {
-        let names: BTreeSet<_> = OBJECT_KINDS.iter().map(|one| (one.group, one.kind)).collect();
-        assert_eq!(names.len(), OBJECT_KINDS.len());
-        for one in OBJECT_KINDS {
+        let names: BTreeSet<_> = object_kinds().map(|one| (one.group, one.kind)).collect();
+        assert_eq!(names.len(), object_kinds().count());
+        for one in object_kinds() {
             let version = if one.group.is_empty() { "v1".to_owned() } else { format!("{}/v1beta1", one.group) };
             assert_eq!(object_kind(&version, one.kind), Some(one));
             let called = format!("{}.{}", one.kind.to_lowercase(), one.group);

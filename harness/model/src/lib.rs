@@ -7,14 +7,17 @@
 //! → [`Outcome`].
 
 mod action;
+pub mod addons;
 mod agent;
 mod answer;
+mod by;
 mod canary;
 mod cluster_spec;
 mod confine;
 mod error;
 mod facts;
 mod image;
+mod install;
 mod keeping;
 mod kinds;
 pub mod library;
@@ -31,13 +34,16 @@ mod reply;
 mod scenario;
 mod schema;
 mod shape;
+mod spelling;
 mod texts;
 mod tool;
 mod wire;
 
 pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
+pub use addons::{ADDONS, Addon, AddonVersion, Denial, addon, is_addon_milestone, one_by_one};
 pub use agent::{AgentLook, AgentState, Arrived, Count, Counts, Delivered};
-pub use answer::{Answer, At, By, Verdict, Why};
+pub use answer::{Answer, At, Verdict, Why};
+pub use by::By;
 pub use canary::{conceal_canary, find_canary};
 pub use cluster_spec::{ClusterKey, ClusterSpec};
 pub use confine::{Reach, reach};
@@ -47,10 +53,11 @@ pub use image::{
     Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, Fault, ImageName, Predicate, Sbom, SbomFormat,
     Scan, Severity, Sign, SignatureFormat, Signer, Spoil, Tamper, Trust, TrustedRoot, Verifier, Verify,
 };
+pub use install::{Install, UnknownInstall, includes};
 pub use keeping::{
     CanaryMatch, Encrypt, Followed, Kms, KmsCall, Leak, Process, Rewrite, Rotate, Seal, Takeover, Transplant, Watched,
 };
-pub use kinds::{Barrier, Isolation, OBJECT_KINDS, ObjectKind, object_kind, object_kind_called};
+pub use kinds::{ANY_KIND, Barrier, Isolation, ObjectKind, ReachRule, object_kind, object_kind_called, object_kinds};
 pub use library::{Library, Loaded};
 pub use lint::{Finding, lint};
 pub use manifest::Manifest;
@@ -64,6 +71,7 @@ pub use reference::scenario_reference;
 pub use reply::{Asked, Body, Reply};
 pub use scenario::{Expect, Format, Identity, Impersonate, Scenario, Step, World};
 pub use schema::scenario_schema;
-pub use shape::{Audit, Encryption, FileText, Install, Shape};
+pub use shape::{Audit, Encryption, FileText, Shape};
+pub use spelling::letter_distance;
 pub use tool::{Tool, read_tool};
 pub use wire::{Held, Hold, Told, Wire, target_pod};

@@ -37,6 +37,7 @@ fn section(text: &mut String, name: &str, schema: &Value) {
     for choice in choices {
         match choice["const"].as_str() {
             Some(word) => item(text, 0, &format!("`{word}`"), "", &description(choice)),
+            None if choice.get("pattern").is_some() => item(text, 0, "`NAME@VERSION`", "", &description(choice)),
             None => choice_with_value(text, choice),
         }
     }

@@ -176,27 +176,3 @@ impl Audit<FileText> {
         }
     }
 }
-
-/// What a world needs beside Kubernetes itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Install {
-    /// An OCI registry, with TLS from the box's certificate authority.
-    Registry,
-    /// The same registry over plain HTTP: `$(registry)` names it there.
-    PlainRegistry,
-    /// Fulcio, Rekor (tiles) and a timestamp authority.
-    Sigstore,
-    /// Kyverno's admission controller.
-    Kyverno,
-    /// Sigstore's policy-controller.
-    PolicyController,
-    /// External Secrets Operator.
-    ExternalSecrets,
-    /// CoreDNS, for the cluster's names: the Service `kube-dns` at 10.96.0.10.
-    Dns,
-    /// Vault, at `http://10.96.0.200:8200` (and `http://vault.box:8200` for External Secrets Operator), unsealed: its root
-    /// token is `gauntlet-root`, it keeps key-value pairs under `secret`, and ServiceAccounts of the cluster log in under
-    /// `auth/kubernetes`. It is the StatefulSet `vault` of the namespace `vault`.
-    Vault,
-}

@@ -7,11 +7,9 @@
 //! (aggregation), `plugin/pkg/admission/certificates` (signing requests) and `pkg/registry/core/pod/rest/authorize.go`
 //! (the second check of an upgraded request).
 
-mod kyverno;
-mod policy_controller;
 mod sealing;
 
-use crate::By;
+use crate::{By, addons};
 pub(crate) use sealing::is_fault as sealing_fault;
 
 /// The refuser that an admission message names, if it is one of the known texts.
@@ -43,19 +41,10 @@ fn webhook(message: &str) -> Option<By> {
     if let Some(name) = quoted(message.strip_prefix("admission webhook ")?, '"') {
         let rest = &message["admission webhook ".len() + name.len() + 2..];
         if let Some(said) = rest.strip_prefix(" denied the request") {
-            return Some(engine(name, said).unwrap_or_else(|| By::Webhook(name.into())));
+            return Some(addons::refuser(name, said).unwrap_or_else(|| By::Webhook(name.into())));
         }
     }
     None
-}
-
-/// The engine's policy behind a webhook's refusal, where the webhook is one that names it.
-fn engine(webhook: &str, rest: &str) -> Option<By> {
-    match webhook {
-        policy_controller::WEBHOOK => Some(By::PolicyController(policy_controller::policy(rest)?.into())),
-        _ if kyverno::is_webhook(webhook) => Some(By::Kyverno(kyverno::policy(rest)?.into())),
-        _ => None,
-    }
 }
 
 /// The webhook whose call failed under the failure policy `Fail`.

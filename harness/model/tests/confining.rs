@@ -1,12 +1,12 @@
 //! What other worlds could notice runs alone.
 
-use model::{OBJECT_KINDS, Reach};
+use model::{Reach, object_kinds};
 use serde_json::{Value, json};
 
 /// How far an object reaches whose group is that of its kind.
 fn reach(object: &Value) -> Reach {
     let mut object = object.clone();
-    if let Some(kind) = OBJECT_KINDS.iter().find(|kind| object["kind"] == kind.kind) {
+    if let Some(kind) = object_kinds().find(|kind| object["kind"] == kind.kind) {
         let version = if kind.group.is_empty() { "v1".into() } else { format!("{}/v1", kind.group) };
         object["apiVersion"] = version.into();
     }

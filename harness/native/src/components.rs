@@ -15,7 +15,6 @@ pub(crate) use contain::{ARMED, CONTAIN, armed, contain};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use model::Install;
 use recipes::PINNED;
 
 use crate::cache::Cache;
@@ -40,6 +39,8 @@ pub struct Component {
     /// Files that it needs at run time, from its modules.
     data: &'static [Data],
     source: Source,
+    /// How long its build takes.
+    seconds: u16,
 }
 
 /// What a component is built from.
@@ -93,7 +94,7 @@ struct Step {
 /// a world can install.
 #[must_use]
 pub fn pinned() -> &'static [Component] {
-    &PINNED
+    PINNED
 }
 
 /// The control plane of a Kubernetes release, given as `1.36` or `1.36.3`: etcd, API server, controller manager.
@@ -146,6 +147,15 @@ pub fn tool(name: &str) -> Result<&'static Component, Error> {
     found.ok_or_else(|| Error::UnknownComponent(name.to_owned()))
 }
 
+/// The component of this title, `NAME-VERSION`.
+///
+/// # Errors
+/// [`Error::UnknownComponent`].
+pub fn titled(title: &str) -> Result<&'static Component, Error> {
+    let found = PINNED.iter().find(|component| component.title() == title);
+    found.ok_or_else(|| Error::UnknownComponent(title.to_owned()))
+}
+
 /// Programs for whoever looks into etcd, signs, lists and scans: they are in every box for which they are built.
 const TOOLS: [&str; 4] = ["cosign", ETCD_TOOLS, "grype", "syft"];
 
@@ -169,54 +179,18 @@ pub fn needed(cluster: &model::ClusterSpec) -> Result<Vec<&'static Component>, E
         wanted.push("runtime");
         all.push(kubernetes_node(&cluster.kubernetes)?);
     }
-    wanted.extend(cluster.install.iter().flat_map(|install| installed(*install)));
-    all.extend(PINNED.iter().filter(|component| wanted.contains(&component.name)));
+    let titles: Vec<&str> = cluster.install.iter().flat_map(|install| install.version().components).copied().collect();
+    let is_wanted = |one: &&Component| wanted.contains(&one.name) || titles.contains(&one.title().as_str());
+    all.extend(PINNED.iter().filter(is_wanted));
     Ok(all)
 }
 
-fn installed(install: Install) -> Vec<&'static str> {
-    let with_tools = |services: &[&'static str]| services.iter().copied().chain(["cosign", "grype", "syft"]).collect();
-    match install {
-        Install::Registry | Install::PlainRegistry => with_tools(&["registry"]),
-        Install::Sigstore => with_tools(&["fulcio", "rekor-tiles", "timestamp-authority"]),
-        Install::Kyverno => vec!["kyverno"],
-        Install::PolicyController => vec!["policy-controller"],
-        Install::ExternalSecrets => vec!["external-secrets"],
-        Install::Vault => vec!["vault"],
-        Install::Dns => vec!["coredns"],
-    }
-}
-
-/// How long a build takes on two cores that do nothing else, in seconds, with the modules still to be fetched and the
-/// components before it in [`pinned`] built. They are compared with each other only.
-const BUILD_SECONDS: [(&str, u16); 19] = [
-    ("kubernetes", 190),
-    (ETCD_TOOLS, 45),
-    ("probe", 60),
-    ("runtime", 110),
-    (NODE, 110),
-    ("coredns", 120),
-    ("registry", 100),
-    ("cosign", 200),
-    ("syft", 150),
-    ("grype", 50),
-    ("rekor-tiles", 90),
-    ("timestamp-authority", 60),
-    ("fulcio", 80),
-    ("kyverno", 260),
-    ("policy-controller", 320),
-    ("external-secrets", 420),
-    ("vault", 420),
-    ("kubernetes-1.35.4", 190),
-    ("kubernetes-node-1.35.4", 110),
-];
-
 impl Component {
-    /// How long its build takes beside that of others, in seconds on a quiet machine of two cores.
+    /// How long its build takes beside that of others, in seconds on a quiet machine of two cores that does nothing else,
+    /// with the modules still to be fetched and the components before it in [`pinned`] built.
     #[must_use]
     pub fn build_seconds(&self) -> u16 {
-        let of = |name: &str| BUILD_SECONDS.iter().find(|(known, _)| *known == name).map(|(_, seconds)| *seconds);
-        of(&self.title()).or_else(|| of(self.name)).unwrap_or(100)
+        self.seconds
     }
 
     /// `NAME-VERSION`.
@@ -332,23 +306,27 @@ mod tests {
 
     #[test]
     fn what_is_installed_is_needed_and_nothing_else() {
-        let names = |install: &[Install]| {
-            let cluster = model::ClusterSpec { install: install.iter().copied().collect(), ..Default::default() };
+        use model::addons::{dns, external_secrets, plain_registry, policy_controller, registry};
+        let names = |addons: &[&'static model::Addon]| {
+            let cluster = model::ClusterSpec {
+                install: addons.iter().map(|addon| model::Install::usual(addon)).collect(),
+                ..Default::default()
+            };
             needed(&cluster).unwrap().iter().map(|component| component.name).collect::<Vec<_>>()
         };
         assert_eq!(names(&[]), ["kubernetes", "kubernetes-node", "probe", "runtime"]);
-        let plain = names(&[Install::PlainRegistry]);
+        let plain = names(&[&plain_registry::ADDON]);
         assert_eq!(plain, ["kubernetes", "kubernetes-node", "probe", "runtime", "registry", "cosign", "syft", "grype"]);
-        assert_eq!(names(&[Install::Registry, Install::PlainRegistry]), plain);
+        assert_eq!(names(&[&registry::ADDON, &plain_registry::ADDON]), plain);
         assert_eq!(
-            names(&[Install::PolicyController]),
+            names(&[&policy_controller::ADDON]),
             ["kubernetes", "kubernetes-node", "probe", "runtime", "policy-controller"]
         );
         assert_eq!(
-            names(&[Install::ExternalSecrets]),
+            names(&[&external_secrets::ADDON]),
             ["kubernetes", "kubernetes-node", "probe", "runtime", "external-secrets"]
         );
-        assert_eq!(names(&[Install::Dns]), ["kubernetes", "kubernetes-node", "probe", "runtime", "coredns"]);
+        assert_eq!(names(&[&dns::ADDON]), ["kubernetes", "kubernetes-node", "probe", "runtime", "coredns"]);
         let alone = model::ClusterSpec { nodes: 0, ..Default::default() };
         let alone = needed(&alone).unwrap().iter().map(|component| component.name).collect::<Vec<_>>();
         assert_eq!(alone, ["kubernetes"], "an API server alone needs nothing that runs pods");
@@ -357,10 +335,12 @@ mod tests {
     }
 
     #[test]
-    fn every_build_has_a_time() {
-        for component in pinned() {
-            let known = |name: &str| BUILD_SECONDS.iter().any(|(other, _)| *other == name);
-            assert!(known(component.name) || known(&component.title()), "{}", component.title());
+    fn every_version_of_an_addon_is_pinned_and_begins_with_its_own_component() {
+        for addon in model::ADDONS {
+            for version in addon.versions {
+                assert!(version.components.iter().all(|title| titled(title).is_ok()), "{addon}");
+                assert_eq!(titled(version.components[0]).unwrap().version, version.version, "{addon}");
+            }
         }
     }
 

@@ -3,24 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use model::{Action, Install, Loaded, Record};
+use model::{Action, Addon, Loaded, Record, addons};
 use native::components::Component;
 
 use crate::commands::run::plan;
 
 /// The folder of the components' modules.
 pub(super) const COMPONENTS: &str = "harness/native/components/";
-
-/// The recipes that build components, with the names of those components.
-pub(super) const RECIPES: [(&str, &[&str]); 4] = [
-    ("harness/native/src/components/recipes/names.rs", &["coredns"]),
-    (
-        "harness/native/src/components/recipes/signing.rs",
-        &["registry", "cosign", "fulcio", "rekor-tiles", "timestamp-authority", "syft", "grype"],
-    ),
-    ("harness/native/src/components/recipes/stores.rs", &["external-secrets", "vault"]),
-    ("harness/native/src/components/recipes/verifiers.rs", &["kyverno", "policy-controller"]),
-];
 
 /// Folders and files that no scenario's outcome depends on, from the project's top.
 const NO_FOLDERS: [&str; 7] =
@@ -31,6 +20,8 @@ const NO_FILES: [&str; 7] =
 /// What a scenario uses.
 pub(super) struct Uses {
     code: BTreeSet<&'static str>,
+    /// By name.
+    addons: BTreeSet<&'static str>,
     /// `NAME-VERSION`; `None` where its shapes cannot be told.
     components: Option<BTreeSet<String>>,
 }
@@ -40,20 +31,15 @@ impl Uses {
         let scenario = &loaded.scenario;
         let mut code: BTreeSet<&'static str> = BTreeSet::new();
         code.extend(scenario.steps.iter().flat_map(|step| of_action(&step.action)));
-        let installs = scenario.worlds.values().flat_map(|world| scenario.install(world));
-        code.extend(installs.flat_map(of_install));
+        let installs = || scenario.worlds.values().flat_map(|world| scenario.install(world));
+        code.extend(installs().flat_map(|install| of_addon(install.addon())));
+        let addons = installs().map(|install| install.addon().name).collect();
         let components = needed(loaded).map(|all| all.into_iter().map(Component::title).collect::<BTreeSet<_>>());
-        if let Some(components) = &components {
-            let names = |title: &String| title.rsplit_once('-').map(|(name, _)| name.to_owned());
-            let names: BTreeSet<String> = components.iter().filter_map(names).collect();
-            let needed = |(_, builds): &&(_, &[&str])| builds.iter().any(|name| names.contains(*name));
-            code.extend(RECIPES.iter().filter(needed).map(|(recipe, _)| *recipe));
-        }
-        Self { code, components }
+        Self { code, addons, components }
     }
 
     pub(super) fn code(&self, path: &str) -> bool {
-        self.code.contains(path) || (self.components.is_none() && RECIPES.iter().any(|(recipe, _)| *recipe == path))
+        self.code.contains(path) || addon_of(path).is_some_and(|addon| self.addons.contains(addon.name))
     }
 
     pub(super) fn component(&self, title: &str) -> bool {
@@ -73,16 +59,15 @@ pub(super) fn needed(loaded: &Loaded) -> Option<Vec<&'static Component>> {
 
 /// Whether some scenarios use this file and others do not.
 pub(super) fn is_claimed(path: &str) -> bool {
-    CLAIMED.contains(path)
+    CLAIMED.contains(path) || addon_of(path).is_some()
 }
 
 /// Every file that something here names.
 pub(super) static CLAIMED: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     let actions = ACTION_FILES.iter().flat_map(|files| files.iter().copied());
     let records = RECORD_FILES.iter().flat_map(|files| files.iter().copied());
-    let installs = INSTALL_FILES.iter().flat_map(|files| files.iter().copied());
-    let recipes = RECIPES.iter().map(|(recipe, _)| *recipe);
-    actions.chain(records).chain(installs).chain(recipes).collect()
+    let installs = ADDON_FILES.iter().flat_map(|files| files.iter().copied());
+    actions.chain(records).chain(installs).collect()
 });
 
 /// Whether no scenario's outcome depends on this file.
@@ -130,7 +115,7 @@ const ACTION_FILES: [Files; 15] =
 
 /// Files of the engine's four folders that every scenario goes through, or that cannot be told from those.
 #[cfg(test)]
-pub(super) const COMMON: [&str; 26] = [
+pub(super) const COMMON: [&str; 27] = [
     "harness/engine/src/actions/context.rs",
     "harness/engine/src/actions/image/mod.rs",
     "harness/engine/src/actions/image/sign.rs",
@@ -151,6 +136,7 @@ pub(super) const COMMON: [&str; 26] = [
     "harness/engine/src/settle/policy.rs",
     "harness/engine/src/settle/priority.rs",
     "harness/engine/src/settle/rbac.rs",
+    "harness/engine/src/settle/site.rs",
     "harness/engine/src/settle/status.rs",
     "harness/engine/src/settle/token.rs",
     "harness/engine/src/settle/webhook.rs",
@@ -211,37 +197,20 @@ fn of_record(record: &Record) -> Files {
 }
 
 const REGISTRY: Files = &["harness/engine/src/actions/image/requests.rs"];
-const KYVERNO: Files = &[
-    "harness/cluster/manifests/kyverno.yaml",
-    "harness/cluster/src/engines/kyverno.rs",
-    "harness/engine/src/settle/kyverno.rs",
-    "harness/model/src/texts/kyverno.rs",
-];
-const POLICY_CONTROLLER: Files = &[
-    "harness/cluster/manifests/policy-controller.yaml",
-    "harness/cluster/src/engines/policy_controller.rs",
-    "harness/engine/src/settle/policy_controller.rs",
-    "harness/model/src/texts/policy_controller.rs",
-];
-const EXTERNAL_SECRETS: Files = &[
-    "harness/cluster/manifests/external-secrets.yaml",
-    "harness/cluster/src/engines/external_secrets.rs",
-    "harness/engine/src/settle/external_secrets.rs",
-];
-const DNS: Files = &["harness/cluster/manifests/dns.yaml", "harness/cluster/src/engines/dns.rs"];
-const VAULT: Files = &["harness/cluster/manifests/vault.yaml", "harness/cluster/src/engines/vault.rs"];
+const ADDON_FILES: [Files; 1] = [REGISTRY];
 
-const INSTALL_FILES: [Files; 6] = [REGISTRY, KYVERNO, POLICY_CONTROLLER, EXTERNAL_SECRETS, DNS, VAULT];
+/// The files that an addon has in the engine, beside its own.
+fn of_addon(addon: &Addon) -> Files {
+    let registries = [&addons::registry::ADDON, &addons::plain_registry::ADDON];
+    if registries.contains(&addon) { REGISTRY } else { &[] }
+}
 
-/// The files of what stands beside Kubernetes.
-fn of_install(install: Install) -> Files {
-    match install {
-        Install::Registry | Install::PlainRegistry => REGISTRY,
-        Install::Sigstore => &[],
-        Install::Kyverno => KYVERNO,
-        Install::PolicyController => POLICY_CONTROLLER,
-        Install::ExternalSecrets => EXTERNAL_SECRETS,
-        Install::Dns => DNS,
-        Install::Vault => VAULT,
-    }
+/// The folders with a file or a folder for each addon.
+const ADDON_FOLDERS: [&str; 2] = ["harness/addons/src/", "harness/model/src/addons/"];
+
+/// The addon whose own a file is.
+fn addon_of(path: &str) -> Option<&'static Addon> {
+    let inside = ADDON_FOLDERS.iter().find_map(|folder| path.strip_prefix(folder))?;
+    let name = inside.split('/').next()?;
+    model::addon(&name.strip_suffix(".rs").unwrap_or(name).replace('_', "-"))
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::code::{CLAIMED, COMMON, COMPONENTS, RECIPES, is_claimed, touches_nothing};
+use super::code::{CLAIMED, COMMON, COMPONENTS, is_claimed, touches_nothing};
 use super::*;
 
 fn root() -> PathBuf {
@@ -58,19 +58,10 @@ fn every_file_of_actions_and_controls_is_either_somebodys_or_common() {
 }
 
 #[test]
-fn every_pinned_component_is_in_the_recipe_that_the_table_names() {
-    for component in native::components::pinned() {
-        let Some((recipe, _)) = RECIPES.iter().find(|(_, names)| names.contains(&component.name)) else {
-            let own = ["kubernetes", "kubernetes-node", "probe", "runtime", "etcd-tools"];
-            assert!(own.contains(&component.name), "{}: name its recipe in `changed/code.rs`", component.name);
-            continue;
-        };
-        let text = std::fs::read_to_string(root().join(recipe)).unwrap();
-        assert!(text.contains(&format!("\"{}\"", component.name)), "{} is not in {recipe}", component.name);
-        assert!(root().join(COMPONENTS).join(component.title()).join("go.mod").is_file());
-    }
-    for path in sources("harness/native/src/components/recipes") {
-        assert!(RECIPES.iter().any(|(recipe, _)| *recipe == path), "{path}");
+fn every_pinned_component_has_its_modules_in_a_folder_of_its_own() {
+    for component in native::components::pinned().iter().filter(|component| component.name != "probe") {
+        let title = component.title().replace("-node-", "-");
+        assert!(root().join(COMPONENTS).join(&title).join("go.mod").is_file(), "{title}");
     }
 }
 
@@ -86,21 +77,23 @@ fn a_scenario_is_touched_by_what_is_its_own() {
 
 #[test]
 fn what_is_installed_touches_those_that_install_it() {
-    let installs = |install: model::Install| -> Vec<String> {
+    let installs = |addon: &model::Addon| -> Vec<String> {
         let all = library().scenarios.into_iter();
         let with = all.filter(|loaded| {
-            loaded.scenario.worlds.values().any(|world| loaded.scenario.install(world).contains(&install))
+            loaded.scenario.worlds.values().any(|world| model::includes(&loaded.scenario.install(world), addon))
         });
         with.map(|loaded| loaded.id).collect()
     };
-    let vault = installs(model::Install::Vault);
+    let vault = installs(&model::addons::vault::ADDON);
     assert!(!vault.is_empty());
-    let paths = ["harness/native/components/vault-1.13.2/go.mod", "harness/cluster/manifests/vault.yaml"];
+    let paths = [
+        "harness/native/components/vault-1.13.2/go.mod",
+        "harness/addons/src/vault/manifest.yaml",
+        "harness/model/src/addons/vault.rs",
+    ];
     for path in paths {
         assert_eq!(hit(path, true), vault, "{path}");
     }
-    let stores = hit("harness/native/src/components/recipes/stores.rs", true);
-    assert!(vault.iter().all(|id| stores.contains(id)) && stores.len() > vault.len());
     assert!(hit("harness/native/components/vault-0.0.1/go.mod", false).is_empty(), "no box has it");
 }
 

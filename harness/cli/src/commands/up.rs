@@ -2,7 +2,6 @@
 
 mod services;
 
-use cluster::Cluster;
 use model::ClusterSpec;
 use native::{Cache, Progress};
 
@@ -38,7 +37,7 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     let (shown, name) = (board.clone(), args.name.clone());
     let progress = move |step: Progress| shown.machine(&name, &step);
     let started = runtime.block_on(async {
-        let cluster = Cluster::native(&cache, &args.name, interrupt::LAUNCHER.as_ref(), &spec, progress).await?;
+        let cluster = addons::start(&cache, &args.name, interrupt::LAUNCHER.as_ref(), &spec, progress).await?;
         let services = services::lines(&cluster, &cache, &spec.install).await?;
         Ok::<_, Fault>((cluster, services))
     });

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use model::{Answer, FieldMatch, Install};
+use model::{Answer, FieldMatch};
 use serde_json::Value;
 
 use crate::Error;
@@ -13,10 +13,6 @@ use crate::wait::{Look, Wait};
 
 /// How long a controller gets to write the field.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// The same for External Secrets Operator: what fails there, be it that two of its caches have not heard the same yet,
-/// is tried again after a second.
-const SECOND_TRY: Duration = Duration::from_millis(2500);
 
 /// What is said of an object's field where there is no object.
 const NO_OBJECT: &str = "(no such object)";
@@ -51,7 +47,7 @@ pub(super) async fn seen_field(cx: &StepContext<'_, '_>, wanted: &FieldMatch) ->
 }
 
 fn patience(cx: &StepContext<'_, '_>) -> Duration {
-    if cx.world.case.has(Install::ExternalSecrets) { SECOND_TRY } else { PATIENCE }
+    cx.world.case.install().iter().filter_map(|one| one.addon().second_try).max().unwrap_or(PATIENCE)
 }
 
 /// What is recorded of the field.

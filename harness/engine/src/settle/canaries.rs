@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+pub(crate) use addons::PATIENCE;
 use model::Reply;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -15,11 +16,8 @@ use crate::random;
 use crate::request::{Call, MERGE, Who, code, said, taken};
 use crate::wait::{Look, Wait, Waiter};
 
-/// How long a control may take until it is in force.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-
 /// The label by which a canary's policy or webhook picks its own Lease.
-pub(crate) const LABEL: &str = "gauntlet.dev/canary";
+pub(crate) const LABEL: &str = addons::SENTINEL_LABEL;
 
 const LEASES: &str = "/apis/coordination.k8s.io/v1";
 

@@ -13,10 +13,8 @@
 //! | MutatingAdmissionPolicy, its binding, its parameters | one of each | a dry run comes back with its label |
 //! | ValidatingWebhookConfiguration, MutatingWebhookConfiguration | one that cannot be reached | a dry run fails on it |
 //! | a Namespace's labels | a label on the canaries' namespace, and a webhook that selects it | the same |
-//! | the same, after a ClusterPolicy or Policy of Kyverno | a label again, and a ClusterPolicy that selects it | a dry run is denied by it |
-//! | ClusterPolicy, Policy and the \[Namespaced\]ImageValidatingPolicy of Kyverno | one of each, once their own status is right | dry runs are denied by it, in both passes |
-//! | ClusterImagePolicy, TrustRoot | a policy, once their own status is right | a dry run is denied by it |
-//! | SecretStore, ClusterSecretStore, ExternalSecret, ClusterExternalSecret of External Secrets Operator | one of each, once their own status is there | its controller has looked at it |
+//! | the same, after a policy of an addon that goes by labels | what the addon says | the same |
+//! | what an addon serves | what the addon says: `addons::waits` | the same |
 //! | NetworkPolicy, a Namespace's labels, a Pod's labels, in a box that enforces | for a deletion a policy that selects nothing | every node's table was made with it |
 //! | a Pod that is deleted while a token is bound to it | one of each, deleted as well | its token is worth nothing |
 //! | LimitRange | one whose default is changed | a dry run comes back with the new default |
@@ -24,22 +22,19 @@
 //! | ResourceQuota, PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
 
 mod canaries;
-mod external_secrets;
-mod kyverno;
 mod limits;
 mod network;
 mod plan;
 mod policy;
-mod policy_controller;
 mod priority;
 mod rbac;
+mod site;
 mod status;
 mod token;
 mod webhook;
 
 pub(crate) use canaries::Canaries;
-pub(crate) use external_secrets::acts_at_once;
 pub(crate) use network::are_enforced;
-pub(crate) use plan::{Touch, settle};
+pub(crate) use plan::{Touch, acts_at_once, settle};
 pub(crate) use policy::anchor;
 pub(crate) use token::bound_tokens;

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use addons::WrittenObject;
 use cluster::Toolbox;
-use futures::FutureExt;
 use futures::future::{LocalBoxFuture, try_join_all};
+use futures::{FutureExt, TryFutureExt};
 use model::Barrier;
 use serde_json::Value;
 
-use super::{
-    Canaries, external_secrets, kyverno, limits, network, policy, policy_controller, priority, rbac, status, webhook,
-};
+use super::site::SentinelSite;
+use super::{Canaries, limits, network, policy, priority, rbac, status, webhook};
 use crate::Error;
 use crate::discovery::Resource;
 use crate::wait::Waiter;
@@ -30,6 +30,17 @@ impl Touch {
     pub(crate) fn path(&self) -> String {
         self.resource.object(&self.namespace, &self.name)
     }
+
+    fn written(&self) -> WrittenObject<'_> {
+        WrittenObject {
+            group: &self.resource.group,
+            kind: &self.resource.kind,
+            namespace: &self.namespace,
+            name: &self.name,
+            path: self.path(),
+            object: self.object.as_ref(),
+        }
+    }
 }
 
 /// Waits until everything in `touches` is in force. `history` has every earlier touch of the world, for parameters;
@@ -44,7 +55,15 @@ pub(crate) async fn settle(
     touches: &[Touch],
     history: &[Touch],
 ) -> Result<(), Error> {
+    let site = SentinelSite { canaries, waiter };
+    let written: Vec<WrittenObject<'_>> = touches.iter().map(Touch::written).collect();
+    let earlier: Vec<WrittenObject<'_>> = history.iter().map(Touch::written).collect();
     let mut works = plan(canaries, waiter, touches, history)?;
+    let mut of_addons = addons::waits(&site, &written, &earlier);
+    if touches.iter().any(|touch| touch.resource.kind == "Namespace") {
+        of_addons.extend(addons::label_waits(&site, &earlier));
+    }
+    works.extend(of_addons.into_iter().map(|work| work.map_err(Error::unexpected).boxed_local()));
     if let Some(toolbox) = toolbox {
         works.extend(network::touched(canaries, toolbox, waiter, touches)?);
     }
@@ -87,9 +106,6 @@ fn plan<'a>(
             }
             Barrier::NamespaceLabels => {
                 works.push(webhook::namespace_labels(canaries, waiter).boxed_local());
-                if kyverno::reads_labels(history) {
-                    works.push(kyverno::namespace_labels(canaries, waiter).boxed_local());
-                }
             }
             Barrier::LimitRanges => works.push(limits::limit_ranges(canaries, waiter).boxed_local()),
             Barrier::PriorityClasses => works.push(priority::priority_classes(canaries, waiter).boxed_local()),
@@ -100,28 +116,19 @@ fn plan<'a>(
                     }
                 }
             }
-            Barrier::Kyverno => {
-                for kind in kyverno::concerned(touches) {
-                    works.push(kyverno::policies(canaries, waiter, kind, touches).boxed_local());
-                }
-            }
-            Barrier::ExternalSecrets => {
-                for kind in external_secrets::concerned(touches) {
-                    works.push(external_secrets::objects(canaries, waiter, kind, touches, history).boxed_local());
-                }
-            }
-            // Its settings count, too: `policy_controller::concerned`, below.
-            Barrier::PolicyController => {}
+            // An addon's settings count, too, and are of any kind: `addons::waits`.
+            Barrier::Addon(_) => {}
         }
     }
     for control in policy::concerned(touches, history) {
         works.push(policy::policy(canaries, waiter, control).boxed_local());
     }
-    let images = policy_controller::concerned(touches);
-    if !images.is_empty() {
-        works.push(policy_controller::policies(canaries, waiter, images).boxed_local());
-    }
     Ok(works)
+}
+
+/// Whether an object of this kind is put in force by itself, after everything before it and before what follows.
+pub(crate) fn acts_at_once(resource: &Resource) -> bool {
+    model::one_by_one(&resource.group)
 }
 
 /// What shows that this object is in force. What the world defined itself controls nothing.
@@ -139,7 +146,7 @@ fn barrier(touch: &Touch, all: &[&Touch]) -> Result<Barrier, Error> {
 
 #[cfg(test)]
 mod tests {
-    use model::OBJECT_KINDS;
+    use model::object_kinds;
     use serde_json::json;
 
     use super::*;
@@ -152,13 +159,12 @@ mod tests {
     /// A barrier that finds nothing to wait for would take a control for in force at once.
     #[test]
     fn every_kind_has_something_to_wait_for() {
-        for one in OBJECT_KINDS {
+        for one in object_kinds() {
             let touches = [touch(one.group, one.kind)];
             assert_eq!(barrier(&touches[0], &[]).unwrap(), one.barrier);
             let waits = match one.barrier {
-                Barrier::Kyverno => kyverno::concerned(&touches).len(),
-                Barrier::ExternalSecrets => external_secrets::concerned(&touches).len(),
-                Barrier::PolicyController => policy_controller::concerned(&touches).len(),
+                // `addons` has the same test of its own.
+                Barrier::Addon(_) => continue,
                 Barrier::AdmissionPolicies => policy::concerned(&touches, &[]).len(),
                 Barrier::OwnStatus => usize::from(status::test(one.kind).is_some()),
                 Barrier::NetworkTables => usize::from(network::is_enforced(&touches[0])),

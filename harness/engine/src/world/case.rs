@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Action, Answer, Identity, Install, Loaded, Manifest, Names, Reach, Record, Shape, Step};
+use model::{Action, Addon, Answer, Identity, Install, Loaded, Manifest, Names, Reach, Record, Shape, Step};
 
 use super::holds::Holds;
 use crate::{Error, reach};
@@ -67,8 +67,8 @@ impl<'a> Case<'a> {
         &self.install
     }
 
-    pub(crate) fn has(&self, what: Install) -> bool {
-        self.install.contains(&what)
+    pub(crate) fn has(&self, addon: &'static Addon) -> bool {
+        model::includes(&self.install, addon)
     }
 
     /// Whether a step changes the cluster itself.

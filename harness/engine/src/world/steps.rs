@@ -138,8 +138,7 @@ impl World<'_> {
             && let By::Policy(name)
             | By::Webhook(name)
             | By::FailingClosed(name)
-            | By::Kyverno(name)
-            | By::PolicyController(name)
+            | By::Engine { policy: name, .. }
             | By::Quota(name) = by
         {
             *name = name.replace(self.namespace(), "$(namespace)");

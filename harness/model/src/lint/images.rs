@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::Notes;
+use crate::addons::{plain_registry, registry, sigstore};
 use crate::image::{Predicate, Signer};
 use crate::names::{image_of, placeholders};
-use crate::{Action, ImageName, Install, Loaded, World};
+use crate::{Action, ImageName, Loaded, World, includes};
 
 impl Notes<'_> {
     pub(super) fn images(&mut self) {
@@ -24,19 +25,16 @@ impl Notes<'_> {
     fn installs(&mut self, name: &str, world: &World) {
         let scenario = &self.loaded.scenario;
         let install = scenario.install(world);
-        let has_registry = install.contains(&Install::Registry) || install.contains(&Install::PlainRegistry);
+        let has_registry = includes(&install, &registry::ADDON) || includes(&install, &plain_registry::ADDON);
         let images = scenario.steps.iter().any(|step| needs_registry(&step.action));
         if images && !has_registry {
             self.say(name, format!("world `{name}` has no registry, and steps need one"), "`install: [registry]`");
         }
-        if scenario.steps.iter().any(|step| needs_sigstore(&step.action)) && !install.contains(&Install::Sigstore) {
+        if scenario.steps.iter().any(|step| needs_sigstore(&step.action)) && !includes(&install, &sigstore::ADDON) {
             let what = format!("world `{name}` has no certificate authority, and steps need one");
             self.say(name, what, "`install: [registry, sigstore]`");
         }
-        let engines =
-            [Install::Kyverno, Install::PolicyController, Install::ExternalSecrets, Install::Vault, Install::Dns];
-        let has_engine = engines.iter().any(|engine| install.contains(engine));
-        if has_engine && scenario.shape(world).nodes == 0 {
+        if install.iter().any(|one| one.addon().needs_node) && scenario.shape(world).nodes == 0 {
             let what = format!("world `{name}` installs something that runs in a pod, and its cluster has no node");
             self.say(name, what, "drop `nodes: 0`");
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Notes;
 use crate::{Answer, Manifest, Step, Writes, object_kind, object_kind_called};
 
-const HINT: &str = "known kinds are in `harness/model/src/kinds.rs`, each with what shows that it is in force";
+const HINT: &str = "known kinds are in `harness/model/src/kinds.rs` and `harness/model/src/addons`, each with what shows that it is in force";
 
 impl Notes<'_> {
     pub(super) fn kinds(&mut self) {

@@ -1,37 +1,35 @@
-//! The recipes: which packages make up a component, and how they are built.
+//! The recipes: which packages make up a component, and how they are built. Those of what a world can install, and of the
+//! tools, are beside their modules: `components/NAME-VERSION/recipe.rs`.
 
-mod names;
-mod signing;
-mod stores;
-mod verifiers;
+use super::{Component, Data, Source, Step, probe_source};
 
-use super::{Component, Source, Step, probe_source};
+/// The text of a file in a component's folder.
+macro_rules! folder_text {
+    ($name:literal, $version:literal, $file:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/components/", $name, "-", $version, "/", $file))
+    };
+}
 
-/// A component that is built in one step, without cgo, from the `tool` lines of its `go.mod`.
+/// A component that is built in one step, without cgo, from the `tool` lines of its `go.mod`. Its turn says where it comes in
+/// the order of building, and is read by the build script; its seconds say how long its build takes; its data are files of a
+/// module, as path and name.
 macro_rules! tools {
-    ($name:literal, $version:literal, $binaries:expr, renames: $renames:expr, data: $data:expr) => {
+    (
+        $name:literal, $version:literal, $binaries:expr,
+        turn: $turn:literal,
+        seconds: $seconds:literal,
+        renames: $renames:expr,
+        data: $module:literal [$(($path:literal, $file:literal)),* $(,)?]
+    ) => {
         $crate::components::Component {
             name: $name,
             version: $version,
             binaries: &$binaries,
-            data: &$data,
+            data: &[$(Data { module: $module, path: $path, name: $file }),*],
+            seconds: $seconds,
             source: $crate::components::Source::Go {
-                go_mod: include_str!(concat!(
-                    env!("CARGO_MANIFEST_DIR"),
-                    "/components/",
-                    $name,
-                    "-",
-                    $version,
-                    "/go.mod"
-                )),
-                go_sum: include_str!(concat!(
-                    env!("CARGO_MANIFEST_DIR"),
-                    "/components/",
-                    $name,
-                    "-",
-                    $version,
-                    "/go.sum"
-                )),
+                go_mod: folder_text!($name, $version, "go.mod"),
+                go_sum: folder_text!($name, $version, "go.sum"),
                 steps: &[$crate::components::Step {
                     packages: &["tool"],
                     cgo: false,
@@ -43,19 +41,18 @@ macro_rules! tools {
         }
     };
 }
-use tools;
-
 /// A part of a Kubernetes release. All parts of a release are built from one `go.mod`.
 macro_rules! kubernetes {
-    ($name:literal, $version:literal, $binaries:expr, $packages:expr, renames: $renames:expr) => {
+    ($name:literal, $version:literal, $binaries:expr, $packages:expr, seconds: $seconds:literal, renames: $renames:expr) => {
         Component {
+            seconds: $seconds,
             name: $name,
             version: $version,
             binaries: &$binaries,
             data: &[],
             source: Source::Go {
-                go_mod: include_str!(concat!("../../components/kubernetes-", $version, "/go.mod")),
-                go_sum: include_str!(concat!("../../components/kubernetes-", $version, "/go.sum")),
+                go_mod: folder_text!("kubernetes", $version, "go.mod"),
+                go_sum: folder_text!("kubernetes", $version, "go.sum"),
                 steps: &[Step { packages: &$packages, cgo: false, tags: "", stamped: true, renames: &$renames }],
             },
         }
@@ -73,6 +70,7 @@ macro_rules! control_plane {
                 "k8s.io/kubernetes/cmd/kube-apiserver",
                 "k8s.io/kubernetes/cmd/kube-controller-manager",
             ],
+            seconds: 190,
             renames: [("server", "etcd")]
         )
     };
@@ -90,42 +88,41 @@ macro_rules! node {
                 "k8s.io/kubernetes/cmd/kubectl",
                 "k8s.io/kubernetes/cmd/kubelet",
             ],
+            seconds: 110,
             renames: []
         )
     };
 }
 
+/// Those that are named here, around those of folders.
+macro_rules! pinned {
+    ($($folder:expr),* $(,)?) => {
+        &[
+            control_plane!("1.36.3"),
+            ETCD_TOOLS,
+            PROBE,
+            RUNTIME,
+            node!("1.36.3"),
+            $($folder,)*
+            control_plane!("1.35.4"),
+            node!("1.35.4"),
+        ]
+    };
+}
+
 /// In the order in which they are built where several are missing: what most scenarios need comes first.
-pub(super) static PINNED: [Component; 19] = [
-    control_plane!("1.36.3"),
-    ETCD_TOOLS,
-    PROBE,
-    RUNTIME,
-    node!("1.36.3"),
-    names::COREDNS,
-    signing::REGISTRY,
-    signing::COSIGN,
-    signing::FULCIO,
-    signing::REKOR,
-    signing::TIMESTAMPS,
-    signing::SYFT,
-    signing::GRYPE,
-    verifiers::KYVERNO,
-    verifiers::POLICY_CONTROLLER,
-    stores::EXTERNAL_SECRETS,
-    stores::VAULT,
-    control_plane!("1.35.4"),
-    node!("1.35.4"),
-];
+pub(super) static PINNED: &[Component] = include!(concat!(env!("OUT_DIR"), "/pinned.rs"));
 
 /// What looks into etcd, and saves and restores what it holds.
-const ETCD_TOOLS: Component = tools!("etcd-tools", "3.6.8", ["etcdctl", "etcdutl"], renames: [], data: []);
+const ETCD_TOOLS: Component =
+    tools!("etcd-tools", "3.6.8", ["etcdctl", "etcdutl"], turn: 0, seconds: 45, renames: [], data: "" []);
 
 /// What every pod runs, and the front of the registry; see [`probe_source`].
 pub(super) const PROBE: Component = Component {
     name: "probe",
     version: env!("CARGO_PKG_VERSION"),
     binaries: &["probe"],
+    seconds: 60,
     data: &[],
     source: Source::Cargo { files: probe_source::FILES },
 };
@@ -133,6 +130,7 @@ pub(super) const PROBE: Component = Component {
 pub(super) const RUNTIME: Component = Component {
     name: "runtime",
     version: "2.4.2",
+    seconds: 110,
     binaries: &[
         "bridge",
         "containerd",

@@ -1,5 +1,6 @@
 use std::net::Ipv4Addr;
 
+use model::addons::{registry, sigstore};
 use model::{Audit, Encryption, FileText, Install};
 
 use super::*;
@@ -167,7 +168,10 @@ fn enforcers_are_there_when_they_are_asked_for_and_the_last_plugin_tells_them_of
 }
 
 fn with_services() -> ClusterSpec {
-    ClusterSpec { install: [Install::Registry, Install::Sigstore].into(), ..ClusterSpec::default() }
+    ClusterSpec {
+        install: [Install::usual(&registry::ADDON), Install::usual(&sigstore::ADDON)].into(),
+        ..ClusterSpec::default()
+    }
 }
 
 #[test]

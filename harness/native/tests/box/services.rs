@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::addons::{plain_registry, registry, sigstore};
 use model::{ClusterSpec, Install};
 use native::Running;
 use native::wait::{self, Look};
@@ -16,7 +17,10 @@ use crate::lives::{cache, holder, name, start};
 use crate::push::push;
 
 pub(crate) fn cluster() -> ClusterSpec {
-    ClusterSpec { install: [Install::Registry, Install::Sigstore].into(), ..ClusterSpec::default() }
+    ClusterSpec {
+        install: [Install::usual(&registry::ADDON), Install::usual(&sigstore::ADDON)].into(),
+        ..ClusterSpec::default()
+    }
 }
 
 /// A client that trusts the box's authority, or nobody.
@@ -34,7 +38,10 @@ fn get(agent: &Agent, url: &str) -> (u16, String) {
 
 pub(crate) fn what_is_pushed_runs() {
     let name = name("registry");
-    let running = start(&name, ClusterSpec { install: [Install::PlainRegistry].into(), ..ClusterSpec::default() });
+    let running = start(
+        &name,
+        ClusterSpec { install: [Install::usual(&plain_registry::ADDON)].into(), ..ClusterSpec::default() },
+    );
     let address = running.address;
     let (trusting, wary) = (agent(Some(&running.ca)), agent(None));
     wary.get(format!("https://{address}:5000/v2/")).call().unwrap_err();
@@ -85,7 +92,10 @@ const VERIFY: &str = "cosign verify-blob --trusted-root root.json --bundle bundl
 
 pub(crate) fn a_service_account_signs() {
     let name = name("sigstore");
-    let running = start(&name, ClusterSpec { nodes: 0, install: [Install::Sigstore].into(), ..ClusterSpec::default() });
+    let running = start(
+        &name,
+        ClusterSpec { nodes: 0, install: [Install::usual(&sigstore::ADDON)].into(), ..ClusterSpec::default() },
+    );
     let (address, client) = (running.address, agent(None));
     let put = |file: &str, text: &str| std::fs::write(running.work.join(file), text).unwrap();
     for (file, at) in [("fulcio.pem", "5555/api/v1/rootCert"), ("tsa.pem", "3004/api/v1/timestamp/certchain")] {
@@ -171,7 +181,10 @@ fn expect_count(what: &str, wanted: usize, programs: impl Fn() -> Vec<String>) {
 
 pub(crate) fn a_registry_that_dies_is_reported() {
     let name = name("dies");
-    let running = start(&name, ClusterSpec { nodes: 0, install: [Install::Registry].into(), ..ClusterSpec::default() });
+    let running = start(
+        &name,
+        ClusterSpec { nodes: 0, install: [Install::usual(&registry::ADDON)].into(), ..ClusterSpec::default() },
+    );
     let group = format!("gauntlet-{name}");
     let is_registry = |pid: &&str| {
         let line = std::fs::read(Path::new("/proc").join(pid).join("cmdline")).unwrap_or_default();

@@ -81,5 +81,5 @@ async fn start(name: &str, spec: &ClusterSpec) -> Cluster {
     let cache = native::Cache::from_env().unwrap();
     let name = format!("oracle-{name}-{}", std::process::id());
     let launcher = std::env::current_exe().unwrap();
-    Cluster::native(&cache, &name, &launcher, spec, |_| {}).await.unwrap()
+    addons::start(&cache, &name, &launcher, spec, |_| {}).await.unwrap()
 }

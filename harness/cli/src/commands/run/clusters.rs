@@ -91,7 +91,7 @@ async fn in_a_box(job: &Arc<Job>, index: usize, group: Group, place: Place) -> R
         &format!("box {name}: starting Kubernetes {}, {} node(s)", group.spec.kubernetes, group.spec.nodes),
     );
     let progress = move |step| board.machine(&shown, &step);
-    let started = Cluster::native(&job.cache, &name, interrupt::LAUNCHER.as_ref(), &group.spec, progress).await;
+    let started = addons::start(&job.cache, &name, interrupt::LAUNCHER.as_ref(), &group.spec, progress).await;
     job.board.end(&name);
     match started {
         Ok(cluster) => {

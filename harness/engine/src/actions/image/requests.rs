@@ -16,7 +16,8 @@ use artifact::Registry;
 use cluster::Toolbox;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use model::{Action, Install};
+use model::Action;
+use model::addons::sigstore;
 
 use super::build::blocking;
 use crate::Error;
@@ -48,7 +49,7 @@ struct Mark {
 impl World<'_> {
     /// The place in the logs where a step begins.
     async fn mark_count(&self) -> Option<Mark> {
-        let packets = if self.case.has(Install::Sigstore) { Some(self.packets().await) } else { None };
+        let packets = if self.case.has(&sigstore::ADDON) { Some(self.packets().await) } else { None };
         let [tls, plain] = self.logs()?;
         let now = [length(&tls).await, length(&plain).await];
         // A registry notes a request after it has answered: one of the step before would count for this one.
@@ -140,7 +141,7 @@ pub(crate) fn registry_meter() -> Box<dyn Meter> {
 impl Meter for RegistryMeter {
     fn wants(&self, world: &World<'_>, step: &StepRequest<'_>) -> bool {
         let (Action::Create(file) | Action::Apply(file) | Action::Update(file)) = step.action else { return false };
-        let has_engine = world.case.has(Install::Kyverno) || world.case.has(Install::PolicyController);
+        let has_engine = world.case.install().iter().any(|one| one.addon().asks_registries);
         let is_pod = world.case.manifest(file).is_ok_and(|manifest| manifest.kind() == "Pod");
         has_engine && is_pod && !world.placeholders.registry().is_empty()
     }

@@ -24,19 +24,6 @@ const RUNS_KEPT: usize = 20;
 /// The key of the board's line about cells.
 const CELLS: &str = "~cells";
 
-/// The milestones of what worlds install.
-const INSTALLS: [&str; 9] = [
-    "registry",
-    "rekor",
-    "timestamp-authority",
-    "fulcio",
-    "kyverno",
-    "policy-controller",
-    "external-secrets",
-    "vault",
-    "dns",
-];
-
 /// What all clusters of a run share.
 pub(crate) struct Job {
     pub(crate) cache: Cache,
@@ -148,7 +135,7 @@ impl Job {
     /// A cluster answers.
     pub(crate) fn started(&self, facts: &ClusterFacts) {
         let text = format!("{}: Kubernetes {}, up in {}", facts.name, facts.version, seconds(facts.start));
-        let installs = facts.milestones.iter().filter(|(name, _)| INSTALLS.contains(&name.as_str()));
+        let installs = facts.milestones.iter().filter(|(name, _)| model::is_addon_milestone(name));
         let installs: Vec<String> = installs.map(|(name, at)| format!("{name} {}", seconds(*at))).collect();
         let installs = if installs.is_empty() { String::new() } else { format!(" ({})", installs.join(", ")) };
         self.board.line(&format!("{text}{installs}; {} to try", worlds(facts.worlds)));

@@ -1,0 +1,39 @@
+//! Certificates of webhooks. An engine that has to make its own takes its time about it; each takes one that is there.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+
+/// A webhook's certificate and the authority that it comes from, PEM.
+pub(crate) struct Certificates {
+    pub(crate) authority: String,
+    pub(crate) authority_key: String,
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+impl Certificates {
+    /// For a Service, as pods and the API server name it.
+    pub(crate) fn new(service: &str, namespace: &str) -> Result<Self, String> {
+        Self::by(&format!("gauntlet-{service}"), Vec::new(), service, namespace)
+    }
+
+    /// The same, by an authority of this name, which may be for hosts as well.
+    pub(crate) fn by(common_name: &str, hosts: Vec<String>, service: &str, namespace: &str) -> Result<Self, String> {
+        let failed = |why: rcgen::Error| format!("a certificate could not be made: {why}");
+        let mut authority = CertificateParams::new(hosts).map_err(failed)?;
+        authority.distinguished_name.push(DnType::CommonName, common_name);
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().map_err(failed)?);
+        let authority = authority.map_err(failed)?;
+        let names = [service.to_owned(), format!("{service}.{namespace}"), format!("{service}.{namespace}.svc")];
+        let leaf = CertificateParams::new(names).map_err(failed)?;
+        let key = KeyPair::generate().map_err(failed)?;
+        let certificate = leaf.signed_by(&key, &authority).map_err(failed)?;
+        Ok(Self {
+            authority: authority.pem(),
+            authority_key: authority.key().serialize_pem(),
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        })
+    }
+}

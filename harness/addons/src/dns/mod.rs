@@ -1,0 +1,155 @@
+//! CoreDNS, as a pod behind the Service `kube-dns`. It is ready when it has answered, through that Service.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::time::Duration;
+
+use futures::FutureExt;
+use model::addons::dns::ADDON;
+use serde_json::Value;
+
+use crate::endpoints::Endpoint;
+use crate::first_state::Workload;
+use crate::install::InstallSite;
+use crate::{LiveAddon, Pods, api, barrier};
+
+pub(crate) static LIVE: LiveAddon = LiveAddon {
+    addon: &ADDON,
+    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    barrier: barrier::none,
+    labels: barrier::no_labels,
+    endpoints: |_| {
+        let words = format!("{} in the box: the cluster's names, and no others", native::DNS_ADDRESS);
+        async { Ok(vec![Endpoint::described("CoreDNS", words)]) }.boxed_local()
+    },
+};
+
+const WORKLOAD: Workload = Workload {
+    definitions: |_| Ok(Vec::new()),
+    objects: |_| objects(),
+    text: include_str!("manifest.yaml"),
+    pods: &["kube-system/k8s-app=kube-dns"],
+    in_first_state: true,
+};
+
+/// The name that is asked for, label by label.
+const NAME: [&str; 5] = ["kubernetes", "default", "svc", "cluster", "local"];
+
+/// The query's own number, which its answer repeats.
+const ID: [u8; 2] = [0x6a, 0x75];
+
+/// `A`, `IN`.
+const QUESTION: [u8; 4] = [0, 1, 0, 1];
+
+const EVERY: Duration = Duration::from_millis(20);
+const ANSWER: Duration = Duration::from_millis(100);
+
+/// Installs it, and waits until it knows the API server's own Service.
+async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+    site.run(&WORKLOAD).await?;
+    let known = api::until("CoreDNS to answer", EVERY, async || {
+        // A new socket each time: what was sent before the Service was there goes nowhere for as long as its port does.
+        let socket = site.toolbox.udp_socket().map_err(|why| cluster::chain(&why))?;
+        let asked = tokio::task::spawn_blocking(move || ask(&socket)).await;
+        asked.map_err(|why| why.to_string())?.map(Some)
+    });
+    known.await
+}
+
+fn objects() -> Result<Vec<Value>, String> {
+    let text = WORKLOAD.text.replace("$(dns-address)", native::DNS_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+    serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
+}
+
+/// Asks once.
+fn ask(socket: &UdpSocket) -> Result<(), String> {
+    let mut answer = [0; 512];
+    let mut asked = || {
+        socket.set_read_timeout(Some(ANSWER))?;
+        socket.connect((native::DNS_ADDRESS, 53))?;
+        socket.send(&query())?;
+        socket.recv(&mut answer)
+    };
+    let length = asked().map_err(|why| why.to_string())?;
+    match address(&answer[..length]) {
+        Some(address) if address.to_string() == native::API_ADDRESS => Ok(()),
+        Some(address) => Err(format!("it answered {address}")),
+        None => Err(format!("it answered with code {} and no address", answer[3] & 0x0f)),
+    }
+}
+
+/// A query for the name's address, recursion desired.
+fn query() -> Vec<u8> {
+    let mut query = ID.to_vec();
+    query.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    query.extend(question());
+    query
+}
+
+fn question() -> Vec<u8> {
+    let mut question = Vec::new();
+    for label in NAME {
+        question.extend(u8::try_from(label.len()));
+        question.extend(label.bytes());
+    }
+    question.push(0);
+    question.extend(QUESTION);
+    question
+}
+
+/// The one address in a good answer to the query.
+fn address(answer: &[u8]) -> Option<Ipv4Addr> {
+    let (header, rest) = answer.split_at_checked(12)?;
+    let is_good = header[..2] == ID && header[2] & 0x80 != 0 && header[3] & 0x0f == 0 && header[6..8] == [0, 1];
+    let record = rest.strip_prefix(question().as_slice())?;
+    // The name, in full or as a pointer to the question's.
+    let name = if record.first()? & 0xc0 == 0xc0 { 2 } else { question().len() - QUESTION.len() };
+    let fields = record.get(name..)?.strip_prefix(&QUESTION)?;
+    let data: [u8; 4] = fields.get(4..)?.strip_prefix(&[0, 4])?.get(..4)?.try_into().ok()?;
+    is_good.then(|| Ipv4Addr::from(data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(flags: [u8; 2], name: &[u8]) -> Vec<u8> {
+        let mut answer = ID.to_vec();
+        answer.extend(flags);
+        answer.extend([0, 1, 0, 1, 0, 0, 0, 0]);
+        answer.extend(question());
+        answer.extend(name);
+        answer.extend(QUESTION);
+        answer.extend([0, 0, 0, 5, 0, 4, 10, 96, 0, 1]);
+        answer
+    }
+
+    #[test]
+    fn the_address_is_read_from_either_form_of_an_answer() {
+        let full = question();
+        for name in [&[0xc0, 12][..], &full[..full.len() - 4]] {
+            assert_eq!(address(&answer([0x85, 0], name)), Some(Ipv4Addr::new(10, 96, 0, 1)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_good_answer_holds_no_address() {
+        let pointer = [0xc0, 12];
+        let good = answer([0x85, 0], &pointer);
+        assert_eq!(address(&answer([0x85, 3], &pointer)), None);
+        assert_eq!(address(&answer([0x05, 0], &pointer)), None);
+        assert_eq!(address(&query()), None);
+        for length in 0..good.len() {
+            assert_eq!(address(&good[..length]), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn the_manifest_can_be_read_and_names_the_address_that_kubelets_name() {
+        let objects = objects().unwrap();
+        assert!(objects.iter().all(|object| object["kind"].is_string() && !object.to_string().contains("$(")));
+        let service = objects.iter().find(|object| object["kind"] == "Service").unwrap();
+        assert_eq!(service["spec"]["clusterIP"], native::DNS_ADDRESS);
+        let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+        assert_eq!(service["spec"]["selector"], deployment["spec"]["template"]["metadata"]["labels"]);
+    }
+}

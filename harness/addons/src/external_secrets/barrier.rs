@@ -1,0 +1,243 @@
+//! What shows that External Secrets Operator has looked at what was written. Each of its kinds has a controller of its own, which hears of it by one watch,
+//! in order, and looks at one object at a time. An object's status says that it has been looked at, and not always at
+//! which version; a sentinel of the same kind that is looked at later shows that. An object that changes while its
+//! controller is at it gets in line again, perhaps behind the sentinel: hence two of them, one after the other.
+//!
+//! The sentinels come to nothing: their stores name credentials that are not there, and nobody's store holds their secrets.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use serde_json::{Value, json};
+
+use crate::Work;
+use crate::barrier::{BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, condition};
+
+const GROUP: &str = "external-secrets.io";
+const VERSION: &str = "external-secrets.io/v1";
+
+/// The garbage collector looks for kinds that are new to it every 30 s (`ResyncPeriod` of its controller).
+const COLLECTED: Duration = Duration::from_secs(60);
+
+/// How many sentinels have to be looked at, one after the other.
+const ROUNDS: usize = 2;
+
+/// A kind that a controller looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind {
+    kind: &'static str,
+    plural: &'static str,
+    namespaced: bool,
+}
+
+const SECRETS: Kind = Kind { kind: "ExternalSecret", plural: "externalsecrets", namespaced: true };
+
+const KINDS: [Kind; 4] = [
+    Kind { kind: "SecretStore", plural: "secretstores", namespaced: true },
+    Kind { kind: "ClusterSecretStore", plural: "clustersecretstores", namespaced: false },
+    Kind { kind: "ClusterExternalSecret", plural: "clusterexternalsecrets", namespaced: false },
+    SECRETS,
+];
+
+/// A wait for each kind that was written.
+pub(super) fn waits<'a>(
+    site: &'a dyn BarrierSite,
+    written: &'a [WrittenObject<'a>],
+    history: &'a [WrittenObject<'a>],
+) -> Vec<Work<'a>> {
+    let concerned = KINDS.into_iter().filter(|kind| written.iter().any(|one| kind.is_of(one)));
+    concerned.map(|kind| objects(site, kind, written, history).boxed_local()).collect()
+}
+
+impl Kind {
+    fn is_of(self, one: &WrittenObject<'_>) -> bool {
+        one.kind == self.kind && one.group == GROUP
+    }
+
+    fn path(self, namespace: &str) -> String {
+        let place = if self.namespaced { format!("namespaces/{namespace}/") } else { String::new() };
+        format!("/apis/{VERSION}/{place}{}", self.plural)
+    }
+
+    /// An object that the controller reconciles without any effect.
+    fn sentinel(self, namespace: &str, name: &str) -> Value {
+        let credentials = |more: Value| {
+            let mut spec = json!({"provider": {"kubernetes": {"authRef": {"name": name, "key": "none"}}}});
+            if let Some(conditions) = more.as_array() {
+                spec["provider"]["kubernetes"]["authRef"]["namespace"] = Value::from(namespace);
+                spec["conditions"] = Value::from(conditions.clone());
+            }
+            spec
+        };
+        let secret = json!({
+            "secretStoreRef": {"kind": "SecretStore", "name": name},
+            "data": [{"secretKey": "none", "remoteRef": {"key": "none"}}],
+        });
+        let spec = match self.kind {
+            "SecretStore" => credentials(Value::Null),
+            "ClusterSecretStore" => credentials(json!([{"namespaces": [namespace]}])),
+            "ClusterExternalSecret" => {
+                json!({"namespaceSelector": {"matchLabels": {SENTINEL_LABEL: name}}, "externalSecretSpec": secret})
+            }
+            _ => secret,
+        };
+        json!({"apiVersion": VERSION, "kind": self.kind, "metadata": {"name": name}, "spec": spec})
+    }
+}
+
+/// Waits until every object of this kind in `written` has been looked at, and what came of those that were deleted is
+/// gone. `history` has what was written earlier.
+async fn objects(
+    site: &dyn BarrierSite,
+    kind: Kind,
+    written: &[WrittenObject<'_>],
+    history: &[WrittenObject<'_>],
+) -> Result<(), String> {
+    for one in written.iter().filter(|one| kind.is_of(one)) {
+        match one.object {
+            Some(object) if is_looked_after(object) => site.own_status(one, is_looked_at).await?,
+            Some(_) => {}
+            None if kind == SECRETS => owned_gone(site, one, history).await?,
+            None => {}
+        }
+    }
+    looked_at(site, kind).await?;
+    // What it makes are ExternalSecrets.
+    if kind.kind == "ClusterExternalSecret" { looked_at(site, SECRETS).await } else { Ok(()) }
+}
+
+/// Waits until a controller has looked at everything that was written before now.
+async fn looked_at(site: &dyn BarrierSite, kind: Kind) -> Result<(), String> {
+    for _ in 0..ROUNDS {
+        let (name, at) = (site.sentinel_name(), kind.path(site.namespace()));
+        let path = format!("{at}/{name}");
+        site.make(&at, kind.sentinel(site.namespace(), &name)).await?;
+        let what = format!("External Secrets Operator to look at a {}", kind.kind);
+        let look = async || {
+            let object = site.fetch(&path).await?;
+            let status = format!("its status {}", object["status"]);
+            condition(&object, "Ready").map(drop).ok_or(status)
+        };
+        let looked = site.wait(SiteWait::patient(&what, 10), &mut || look().boxed_local()).await;
+        site.remove(vec![path]);
+        looked?;
+    }
+    Ok(())
+}
+
+/// A store can be left to another controller.
+fn is_looked_after(object: &Value) -> bool {
+    matches!(object["spec"]["controller"].as_str(), None | Some("" | "default"))
+}
+
+/// Whether its status is that of a first look, or of a look at this version where a success says of which it was.
+fn is_looked_at(object: &Value) -> bool {
+    match condition(object, "Ready") {
+        None => false,
+        Some("True") if object["kind"] == SECRETS.kind && follows(&object["spec"]) => {
+            let generation = format!("{}-", object["metadata"]["generation"]);
+            object["status"]["syncedResourceVersion"].as_str().is_some_and(|seen| seen.starts_with(&generation))
+        }
+        Some(_) => true,
+    }
+}
+
+/// Whether an ExternalSecret is fetched again when it changes.
+fn follows(spec: &Value) -> bool {
+    let interval = spec["refreshInterval"].as_str().unwrap_or("1h");
+    match spec["refreshPolicy"].as_str() {
+        Some("CreatedOnce") => false,
+        Some("OnChange") => true,
+        _ => interval.chars().any(|c| ('1'..='9').contains(&c)),
+    }
+}
+
+/// Waits until no Secret is left that a deleted ExternalSecret owned: the garbage collector takes them.
+async fn owned_gone(
+    site: &dyn BarrierSite,
+    one: &WrittenObject<'_>,
+    history: &[WrittenObject<'_>],
+) -> Result<(), String> {
+    let earlier = history.iter().rev().filter(|earlier| earlier.path == one.path);
+    let Some(object) = earlier.filter_map(|earlier| earlier.object).next() else { return Ok(()) };
+    let uid = &object["metadata"]["uid"];
+    let path = format!("/api/v1/namespaces/{}/secrets", one.namespace);
+    let what = format!("what ExternalSecret {} owned to go", one.name);
+    let wait = SiteWait { within: COLLECTED, ..SiteWait::patient(&what, 30) };
+    let look = async || {
+        let list = site.fetch(&path).await?;
+        owned(&list, uid).map_or(Ok(()), |name| Err(format!("the Secret {name} is there")))
+    };
+    site.wait(wait, &mut || look().boxed_local()).await
+}
+
+/// The first object of a list that an object of this uid owns.
+fn owned<'a>(list: &'a Value, uid: &Value) -> Option<&'a Value> {
+    let is_owned = |item: &&Value| {
+        let owners = item["metadata"]["ownerReferences"].as_array();
+        owners.is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == *uid))
+    };
+    let found = list["items"].as_array()?.iter().find(is_owned)?;
+    Some(&found["metadata"]["name"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(spec: &Value, ready: Option<&str>, seen: &str) -> Value {
+        let conditions: Vec<Value> =
+            ready.into_iter().map(|status| json!({"type": "Ready", "status": status})).collect();
+        json!({"kind": "ExternalSecret", "metadata": {"generation": 2}, "spec": spec,
+            "status": {"conditions": conditions, "syncedResourceVersion": seen}})
+    }
+
+    #[test]
+    fn a_success_speaks_of_one_version_and_a_failure_of_none() {
+        let spec = json!({"refreshInterval": "1h"});
+        assert!(!is_looked_at(&secret(&spec, None, "")));
+        assert!(is_looked_at(&secret(&spec, Some("False"), "")));
+        assert!(is_looked_at(&secret(&spec, Some("True"), "2-abc")));
+        assert!(!is_looked_at(&secret(&spec, Some("True"), "1-abc")));
+        assert!(!is_looked_at(&secret(&json!({}), Some("True"), "20-abc")));
+    }
+
+    #[test]
+    fn what_is_fetched_once_is_not_waited_for() {
+        for spec in [json!({"refreshPolicy": "CreatedOnce"}), json!({"refreshInterval": "0h0m0s"})] {
+            assert!(is_looked_at(&secret(&spec, Some("True"), "1-abc")), "{spec}");
+        }
+        assert!(!is_looked_at(&secret(&json!({"refreshPolicy": "OnChange"}), Some("True"), "1-abc")));
+    }
+
+    #[test]
+    fn a_store_of_another_controller_gets_no_status() {
+        assert!(is_looked_after(&json!({"spec": {}})) && is_looked_after(&json!({"spec": {"controller": "default"}})));
+        assert!(!is_looked_after(&json!({"spec": {"controller": "another"}})));
+        assert!(is_looked_at(&json!({"kind": "SecretStore", "metadata": {"generation": 2},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]}})));
+    }
+
+    #[test]
+    fn what_was_owned_is_found_by_its_owner() {
+        let item = |name: &str, uid: &str| json!({"metadata": {"name": name, "ownerReferences": [{"uid": uid}]}});
+        let list = json!({"items": [json!({"metadata": {"name": "a"}}), item("b", "1"), item("c", "2")]});
+        assert_eq!(owned(&list, &json!("2")), Some(&json!("c")));
+        assert_eq!(owned(&list, &json!("3")), None);
+    }
+
+    #[test]
+    fn a_sentinel_stays_in_its_namespace() {
+        for kind in KINDS {
+            let sentinel = kind.sentinel("gauntlet-sentinel", "c-1");
+            let within = match kind.kind {
+                "ClusterSecretStore" => &sentinel["spec"]["conditions"][0]["namespaces"][0] == "gauntlet-sentinel",
+                "ClusterExternalSecret" => {
+                    &sentinel["spec"]["namespaceSelector"]["matchLabels"][SENTINEL_LABEL] == "c-1"
+                }
+                _ => kind.path("gauntlet-sentinel").contains("/namespaces/gauntlet-sentinel/"),
+            };
+            assert!(within, "{sentinel}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! External Secrets Operator, as a pod: the controllers of its stores and of what is taken from them. What pushes
+//! secrets out is left out, and so is its webhook: its definitions need no conversion.
+
+mod barrier;
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt;
+use kube::Client;
+use model::addons::external_secrets::ADDON;
+use serde_json::{Value, json};
+
+use crate::endpoints::described;
+use crate::first_state::{Material, Workload};
+use crate::install::InstallSite;
+use crate::{LiveAddon, Pods, api, barrier as common, definitions};
+
+pub(crate) static LIVE: LiveAddon = LiveAddon {
+    addon: &ADDON,
+    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    barrier: barrier::waits,
+    labels: common::no_labels,
+    endpoints: |_| described("External Secrets", "pods in the namespace external-secrets"),
+};
+
+const WORKLOAD: Workload = Workload {
+    definitions,
+    objects: |_| objects(),
+    text: include_str!("manifest.yaml"),
+    pods: &["external-secrets/app=external-secrets"],
+    in_first_state: false,
+};
+
+/// Its definitions that the controllers watch, by the file of its component.
+const DEFINITIONS: [(&str, &str); 5] = [
+    ("clusterexternalsecrets.yaml", "clusterexternalsecrets.external-secrets.io"),
+    ("clustersecretstores.yaml", "clustersecretstores.external-secrets.io"),
+    ("externalsecrets.yaml", "externalsecrets.external-secrets.io"),
+    ("generatorstates.yaml", "generatorstates.generators.external-secrets.io"),
+    ("secretstores.yaml", "secretstores.external-secrets.io"),
+];
+
+/// The namespace of its trial, and everything in it.
+const TRIAL: &str = "gauntlet-trial-external-secrets";
+
+/// What the trial's store holds.
+const WORD: &str = "fetched";
+
+const VERSION: &str = "external-secrets.io/v1";
+const EVERY: Duration = Duration::from_millis(30);
+
+/// Installs it, and waits until it has fetched something.
+async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+    site.put(&WORKLOAD).await?;
+    trial(site.admin).await
+}
+
+fn definitions(material: &Material) -> Result<Vec<Value>, String> {
+    let mut found = Vec::new();
+    for (file, name) in DEFINITIONS {
+        found.extend(definitions::named(&material.data.join(file), &[name])?);
+    }
+    Ok(found)
+}
+
+fn objects() -> Result<Vec<Value>, String> {
+    let text = WORKLOAD
+        .text
+        .replace("$(api-address)", native::API_ADDRESS)
+        .replace("$(vault-address)", native::VAULT_ADDRESS)
+        .replace("$(image)", native::PROBE_IMAGE);
+    serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
+}
+
+/// A store has to be found good, and what it holds has to arrive in a Secret. The store comes first: what finds it not
+/// ready yet is tried again a second later.
+async fn trial(admin: &Client) -> Result<(), String> {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
+    api::apply(admin, &namespace).await?;
+    let (store, wanted) = (store(), wanted());
+    api::apply(admin, &store).await?;
+    let found = api::until("External Secrets Operator to find a store good", EVERY, async || {
+        let answer = api::get(admin, &path("secretstores")).await?;
+        if is_ready(&answer.body) { Ok(Some(())) } else { Err(answer.body["status"].to_string()) }
+    });
+    found.await?;
+    api::apply(admin, &wanted).await?;
+    let fetched = api::until("External Secrets Operator to fetch a secret", EVERY, async || {
+        let answer = api::get(admin, &format!("/api/v1/namespaces/{TRIAL}/secrets/{TRIAL}")).await?;
+        let is_right = answer.body["data"]["word"] == STANDARD.encode(WORD);
+        if is_right { Ok(Some(())) } else { Err(answer.said()) }
+    });
+    fetched.await?;
+    for object in [wanted, store, namespace] {
+        api::delete(admin, &object).await?;
+    }
+    Ok(())
+}
+
+fn path(plural: &str) -> String {
+    format!("/apis/{VERSION}/namespaces/{TRIAL}/{plural}/{TRIAL}")
+}
+
+fn is_ready(object: &Value) -> bool {
+    let conditions = object["status"]["conditions"].as_array();
+    conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
+}
+
+/// A store that holds what is written into it.
+fn store() -> Value {
+    json!({
+        "apiVersion": VERSION, "kind": "SecretStore", "metadata": {"name": TRIAL, "namespace": TRIAL},
+        "spec": {"provider": {"fake": {"data": [{"key": "word", "value": WORD}]}}},
+    })
+}
+
+/// What is to be taken from it.
+fn wanted() -> Value {
+    json!({
+        "apiVersion": VERSION, "kind": "ExternalSecret", "metadata": {"name": TRIAL, "namespace": TRIAL},
+        "spec": {
+            "secretStoreRef": {"kind": "SecretStore", "name": TRIAL},
+            "data": [{"secretKey": "word", "remoteRef": {"key": "word"}}],
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_can_be_read_and_keeps_the_rights_that_matter() {
+        let objects = objects().unwrap();
+        assert!(objects.iter().all(|object| object["kind"].is_string() && !object.to_string().contains("$(")));
+        let role = objects.iter().find(|object| object["metadata"]["name"] == "external-secrets-controller").unwrap();
+        let rules = role["rules"].as_array().unwrap();
+        let may = |resource: &str, verb: &str| {
+            let has = |list: &Value, what: &str| list.as_array().unwrap().iter().any(|one| one == what);
+            rules.iter().any(|rule| has(&rule["resources"], resource) && has(&rule["verbs"], verb))
+        };
+        assert!(may("secrets", "list") && may("secrets", "delete") && may("serviceaccounts/token", "create"));
+        assert!(!may("pods", "create"));
+    }
+
+    #[test]
+    fn only_a_store_that_says_so_is_ready() {
+        let with = |status: &str| json!({"status": {"conditions": [{"type": "Ready", "status": status}]}});
+        assert!(is_ready(&with("True")));
+        assert!(!is_ready(&with("False")) && !is_ready(&json!({})));
+    }
+}

@@ -1,0 +1,137 @@
+//! The state that a box with addons begins with: their definitions, and what they consist of, their pods held back.
+
+use std::path::PathBuf;
+
+use cluster::FirstState;
+use native::{Cache, FirstObject};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::install::data;
+use crate::start::Chosen;
+use crate::{api, definitions, tuf};
+
+/// Goes into the name of every first state: whoever changes what is in them without changing a text changes this.
+const REVISION: u8 = 3;
+
+/// What holds the pods of a first state back.
+const GATE: &str = "gauntlet.dev/first-state";
+
+/// What an addon's objects are made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Material {
+    /// The folder with its component's data.
+    pub(crate) data: PathBuf,
+    /// Whether Fulcio, Rekor and a timestamp authority are there.
+    pub(crate) sigstore: bool,
+}
+
+/// What an addon that runs in pods consists of.
+pub(crate) struct Workload {
+    /// Reads its definitions from its component's data.
+    pub(crate) definitions: fn(&Material) -> Result<Vec<Value>, String>,
+    /// Everything else that it consists of: what its pods are, and what they need.
+    pub(crate) objects: fn(&Material) -> Result<Vec<Value>, String>,
+    /// The texts that those are made from, beside its component's data.
+    pub(crate) text: &'static str,
+    /// Where its pods are, as `NAMESPACE/LABEL=VALUE`.
+    pub(crate) pods: &'static [&'static str],
+    /// Whether boxes begin with it in place.
+    pub(crate) in_first_state: bool,
+}
+
+pub(crate) fn is_secret(object: &Value) -> bool {
+    object["kind"] == "Secret"
+}
+
+/// The addons' workloads that boxes begin with.
+fn workloads(chosen: &[Chosen]) -> impl Iterator<Item = (&Chosen, &'static Workload)> {
+    let in_pods = chosen.iter().filter_map(|chosen| Some((chosen, &chosen.live.pods.as_ref()?.workload)));
+    in_pods.filter(|(_, workload)| workload.in_first_state)
+}
+
+/// The first state with these addons; none where no box begins with any of them.
+pub(crate) fn first_state(cache: &Cache, chosen: &[Chosen], sigstore: bool) -> Option<FirstState> {
+    let (mut name, mut hash) = (String::new(), Sha256::new());
+    hash.update(format!("{REVISION} {sigstore} {} {}", native::PROBE_IMAGE, native::NODE_ADDRESS));
+    for (chosen, workload) in workloads(chosen) {
+        name += &format!("{}-", chosen.component.name);
+        hash.update(chosen.component.id());
+        hash.update(workload.text);
+    }
+    let hash = tuf::hex(&hash.finalize());
+    let name = (!name.is_empty()).then(|| format!("{name}{}", &hash[..12]))?;
+    let (cache, chosen) = (cache.clone(), chosen.to_vec());
+    Some(FirstState { name, objects: Box::new(move || first_objects(&cache, &chosen, sigstore)) })
+}
+
+/// What is in that first state.
+fn first_objects(cache: &Cache, chosen: &[Chosen], sigstore: bool) -> Result<Vec<FirstObject>, String> {
+    let mut all = Vec::new();
+    for (chosen, workload) in workloads(chosen) {
+        let material = Material { data: data(cache, chosen.component), sigstore };
+        let definitions = (workload.definitions)(&material)?.into_iter();
+        all.extend(definitions.map(|object| first(definitions::served(&object).into(), object)));
+        let objects = (workload.objects)(&material)?;
+        all.extend(objects.into_iter().filter(|object| !is_secret(object)).map(held));
+    }
+    Ok(all)
+}
+
+/// An object of an addon; where it makes pods, they are held back.
+fn held(mut object: Value) -> FirstObject {
+    if object["kind"] != "Deployment" {
+        return first(None, object);
+    }
+    object["spec"]["template"]["spec"]["schedulingGates"] = json!([{"name": GATE}]);
+    first(Some(api::path(&object)), object)
+}
+
+fn first(in_force: Option<String>, object: Value) -> FirstObject {
+    FirstObject { collection: api::collection(&object), in_force, object }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::LIVE_ADDONS;
+
+    /// Those whose objects are made from texts alone.
+    fn from_texts() -> impl Iterator<Item = (&'static str, &'static Workload, Vec<Value>)> {
+        let all = LIVE_ADDONS.iter().filter_map(|live| Some((live.addon.name, &live.pods.as_ref()?.workload)));
+        let material = Material { data: PathBuf::from("/nonexistent"), sigstore: true };
+        all.filter_map(move |(name, workload)| Some((name, workload, (workload.objects)(&material).ok()?)))
+    }
+
+    #[test]
+    fn an_addon_in_a_first_state_has_no_secret_and_its_pods_wait() {
+        for (name, workload, objects) in from_texts().filter(|(_, workload, _)| workload.in_first_state) {
+            assert_eq!(objects.iter().any(is_secret), name != "dns", "{name}");
+            let held: Vec<FirstObject> = objects.into_iter().filter(|object| !is_secret(object)).map(held).collect();
+            let deployments = || held.iter().filter(|first| first.object["kind"] == "Deployment");
+            assert_eq!(deployments().count(), workload.pods.len(), "{name}");
+            for (deployment, pods) in deployments().zip(workload.pods) {
+                let template = &deployment.object["spec"]["template"];
+                assert_eq!(template["spec"]["schedulingGates"][0]["name"], GATE);
+                let (namespace, label) = pods.split_once('/').unwrap();
+                let (key, value) = label.split_once('=').unwrap();
+                assert_eq!(deployment.object["metadata"]["namespace"], namespace);
+                assert_eq!(template["metadata"]["labels"][key], value);
+                assert_eq!(deployment.in_force, Some(api::path(&deployment.object)));
+            }
+        }
+    }
+
+    #[test]
+    fn every_text_can_be_read_and_is_filled_in() {
+        let mut names = BTreeSet::new();
+        for (name, _, objects) in from_texts() {
+            assert!(objects.iter().all(|object| object["kind"].is_string()), "{name}");
+            assert!(objects.iter().all(|object| !object.to_string().contains("$(")), "{name}");
+            names.insert(name);
+        }
+        assert!(names.contains("kyverno") && names.contains("vault"), "{names:?}");
+    }
+}

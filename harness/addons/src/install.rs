@@ -1,0 +1,84 @@
+//! Installs addons in a box that is up.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use cluster::{Cluster, Toolbox};
+use futures::future::try_join_all;
+use kube::Client;
+use native::Cache;
+use native::components::Component;
+
+use crate::first_state::{Material, Workload, is_secret};
+use crate::start::Chosen;
+use crate::{Error, Pods, api, definitions};
+
+/// Where an addon is installed.
+pub(crate) struct InstallSite<'a> {
+    pub(crate) admin: &'a Client,
+    pub(crate) toolbox: Toolbox<'a>,
+    /// What it is made from.
+    pub(crate) material: Material,
+    /// Whether the cluster began with it, its pods held back.
+    begun: bool,
+}
+
+impl InstallSite<'_> {
+    /// Makes the addon's definitions, and has its pods start.
+    pub(crate) async fn put(&self, workload: &Workload) -> Result<(), String> {
+        self.define(workload).await?;
+        self.run(workload).await
+    }
+
+    /// Makes the addon's definitions, unless they are there.
+    pub(crate) async fn define(&self, workload: &Workload) -> Result<(), String> {
+        if self.begun {
+            return Ok(());
+        }
+        let (read, material) = (workload.definitions, self.material.clone());
+        let found = tokio::task::spawn_blocking(move || read(&material)).await.map_err(|why| why.to_string())??;
+        definitions::install(self.admin, &found).await
+    }
+
+    /// Has the addon's pods start. A first state has no Secrets: how they are sealed is for each box to say.
+    pub(crate) async fn run(&self, workload: &Workload) -> Result<(), String> {
+        let mut objects = (workload.objects)(&self.material)?;
+        if self.begun {
+            objects.retain(is_secret);
+        }
+        api::apply_all(self.admin, &objects).await?;
+        if self.begun {
+            try_join_all(workload.pods.iter().map(|pods| api::release(self.admin, pods))).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Installs addons side by side, and says when each was ready, counted from `start`.
+pub(crate) async fn install_all(
+    cluster: &Cluster,
+    cache: &Cache,
+    chosen: &[Chosen],
+    sigstore: bool,
+    start: Instant,
+) -> Result<Vec<(String, Duration)>, Error> {
+    let Some(toolbox) = cluster.toolbox() else { return Ok(Vec::new()) };
+    let in_pods = chosen.iter().filter_map(|chosen| Some((chosen, chosen.live.pods.as_ref()?)));
+    let works = in_pods.map(async |(chosen, pods): (&Chosen, &Pods)| {
+        let addon = chosen.live.addon;
+        let site = InstallSite {
+            admin: cluster.admin(),
+            toolbox,
+            material: Material { data: data(cache, chosen.component), sigstore },
+            begun: cluster.has_begun() && pods.workload.in_first_state,
+        };
+        (pods.install)(&site).await.map_err(|why| Error::Install { addon: addon.name, why })?;
+        Ok((addon.name.to_owned(), start.elapsed()))
+    });
+    try_join_all(works).await
+}
+
+/// The folder with a component's data.
+pub(crate) fn data(cache: &Cache, component: &Component) -> PathBuf {
+    cache.data(component, "")
+}

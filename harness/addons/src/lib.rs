@@ -1,0 +1,78 @@
+//! The live half of each addon, a folder each: what goes into the cluster, the trial that shows it at work, what shows that
+//! its objects are in force, and how to reach it. The pure half is in `model::addons`; both come from the same lines.
+//!
+//! An addon that runs in pods has the test image and its own program from the box; what it wants to find in the cluster is
+//! partly ours and partly its own, read from its component's data. It is ready when it has been seen at work: when the API
+//! server, on its word, has refused an object that is known to be bad, when a secret has come in, when a ServiceAccount has
+//! been let in, or when a name has an address.
+
+mod api;
+mod barrier;
+mod certificates;
+mod definitions;
+mod endpoints;
+mod error;
+mod first_state;
+mod install;
+pub mod released;
+mod start;
+mod tuf;
+
+use std::fmt;
+
+use cluster::Toolbox;
+use futures::future::LocalBoxFuture;
+use model::Addon;
+
+pub use barrier::{BarrierSite, PATIENCE, SENTINEL_LABEL, SiteRequest, SiteWait, WrittenObject, label_waits, waits};
+pub use endpoints::{Endpoint, Place, endpoints};
+pub use error::Error;
+use first_state::Workload;
+use install::InstallSite;
+pub use start::start;
+
+/// What is done with an addon in a cluster.
+pub struct LiveAddon {
+    /// What is known of it without a cluster.
+    pub addon: &'static Addon,
+    /// What it puts into the cluster, and what it does there before it counts as ready; nothing for a process of the box.
+    pods: Option<Pods>,
+    /// The waits until what was written of its kinds is in force.
+    barrier: BarrierWaits,
+    /// The wait until it knows the labels of namespaces, where something of its kinds goes by them.
+    labels: LabelWait,
+    /// How to reach it.
+    endpoints: Endpoints,
+}
+
+/// An addon that runs in pods.
+struct Pods {
+    /// What it consists of.
+    workload: Workload,
+    /// Installs it, and waits until it was seen at work.
+    install: for<'a> fn(&'a InstallSite<'a>) -> Work<'a>,
+}
+
+/// Something that is done, or fails with a word on what stood in the way.
+pub type Work<'a> = LocalBoxFuture<'a, Result<(), String>>;
+
+type BarrierWaits = for<'a> fn(&'a dyn BarrierSite, &'a [WrittenObject<'a>], &'a [WrittenObject<'a>]) -> Vec<Work<'a>>;
+type LabelWait = for<'a> fn(&'a dyn BarrierSite, &'a [WrittenObject<'a>]) -> Option<Work<'a>>;
+type Endpoints = for<'a> fn(Toolbox<'a>) -> LocalBoxFuture<'a, Result<Vec<Endpoint>, Error>>;
+
+impl fmt::Debug for LiveAddon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LiveAddon({})", self.addon)
+    }
+}
+
+macro_rules! table {
+    ($($addon:ident),* $(,)?) => {
+        $(mod $addon;)*
+
+        /// The live half of every addon.
+        pub static LIVE_ADDONS: &[&LiveAddon] = &[$(&$addon::LIVE),*];
+    };
+}
+
+model::each_addon!(table);

@@ -1,0 +1,132 @@
+//! The objects of an addon's own release, changed by named patches alone, each with a reason.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A change of what was released.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    /// What it is called.
+    name: String,
+    /// Why it has to be.
+    why: String,
+    /// The kind of the objects that it changes, all of them.
+    kind: String,
+    /// New values, by JSON pointer. The mapping that a value goes into is there already.
+    #[serde(default)]
+    set: BTreeMap<String, Value>,
+    /// What is added to a list, by its JSON pointer.
+    #[serde(default)]
+    append: BTreeMap<String, Value>,
+    /// What is taken out, by JSON pointer.
+    #[serde(default)]
+    remove: Vec<String>,
+}
+
+/// Everything in a release's manifest but its definitions, with the patches of a text and their placeholders filled in.
+///
+/// # Errors
+/// When the manifest cannot be read, or a patch does not fit it.
+pub fn objects(manifest: &Path, patches: &str, fill: &[(&str, &str)]) -> Result<Vec<Value>, String> {
+    let text =
+        std::fs::read_to_string(manifest).map_err(|why| format!("cannot read `{}`: {why}", manifest.display()))?;
+    let is_ours = |document: &&str| !document.contains("\nkind: CustomResourceDefinition\n");
+    let parsed = text.split("\n---\n").filter(is_ours).map(serde_saphyr::from_str);
+    let mut objects: Vec<Value> = parsed.collect::<Result<_, _>>().map_err(|why| why.to_string())?;
+    let patches: Vec<Patch> = serde_saphyr::from_str(patches).map_err(|why| why.to_string())?;
+    for patch in patches {
+        let in_vain = |why| format!("the patch `{}` ({}) does not fit the release: {why}", patch.name, patch.why);
+        let mut changed = objects.iter_mut().filter(|object| object["kind"] == *patch.kind).peekable();
+        if changed.peek().is_none() {
+            return Err(in_vain(format!("there is no {}", patch.kind)));
+        }
+        changed.try_for_each(|object| patch.apply(object, fill)).map_err(in_vain)?;
+    }
+    Ok(objects)
+}
+
+impl Patch {
+    fn apply(&self, object: &mut Value, fill: &[(&str, &str)]) -> Result<(), String> {
+        for (pointer, value) in &self.set {
+            let (place, key) = place(object, pointer)?;
+            place.insert(key, filled(value, fill));
+        }
+        for (pointer, value) in &self.append {
+            let list = object.pointer_mut(pointer).and_then(Value::as_array_mut);
+            list.ok_or_else(|| format!("there is no list at {pointer}"))?.push(filled(value, fill));
+        }
+        for pointer in &self.remove {
+            let (place, key) = place(object, pointer)?;
+            place.shift_remove(&key).ok_or_else(|| format!("there is nothing at {pointer}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The mapping that a pointer leads into, and the key in it.
+fn place<'a>(object: &'a mut Value, pointer: &str) -> Result<(&'a mut serde_json::Map<String, Value>, String), String> {
+    let (parent, key) = pointer.rsplit_once('/').unwrap_or_default();
+    let mapping = object.pointer_mut(parent).and_then(Value::as_object_mut);
+    let mapping = mapping.ok_or_else(|| format!("there is no mapping at {parent}"))?;
+    Ok((mapping, key.replace("~1", "/").replace("~0", "~")))
+}
+
+/// A value with what its placeholders stand for.
+fn filled(value: &Value, fill: &[(&str, &str)]) -> Value {
+    match value {
+        Value::String(text) => {
+            fill.iter().fold(text.clone(), |text, (name, value)| text.replace(&format!("$({name})"), value)).into()
+        }
+        Value::Array(items) => items.iter().map(|item| filled(item, fill)).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), filled(value, fill))).collect(),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const RELEASE: &str = "kind: Namespace\nmetadata: { labels: { a/b: c } }\n---\napiVersion: apiextensions.k8s.io/v1\n\
+        kind: CustomResourceDefinition\nmetadata: {}\n---\nkind: Deployment\nspec: { image: x, args: [one] }\n";
+
+    fn patched(patches: &str) -> Result<Vec<Value>, String> {
+        let file = std::env::temp_dir().join(format!("gauntlet-released-{}-{:?}", std::process::id(), patches.len()));
+        std::fs::write(&file, RELEASE).unwrap();
+        let objects = objects(&file, patches, &[("image", "ours")]);
+        std::fs::remove_file(&file).unwrap();
+        objects
+    }
+
+    #[test]
+    fn a_release_is_changed_where_its_patches_say() {
+        let objects = patched(
+            "- { name: a, why: w, kind: Deployment, set: { /spec/image: $(image) }, append: { /spec/args: two } }\n\
+             - { name: b, why: w, kind: Namespace, remove: [/metadata/labels/a~1b] }",
+        );
+        let spec = json!({"image": "ours", "args": ["one", "two"]});
+        let wanted =
+            [json!({"kind": "Namespace", "metadata": {"labels": {}}}), json!({"kind": "Deployment", "spec": spec})];
+        assert_eq!(objects.unwrap(), wanted);
+    }
+
+    #[test]
+    fn a_patch_that_changes_nothing_is_a_fault() {
+        for patch in [
+            "kind: Service, set: { /spec/a: b }",
+            "kind: Deployment, set: { /status/a: b }",
+            "kind: Deployment, append: { /spec/image: b }",
+            "kind: Deployment, remove: [/spec/b]",
+        ] {
+            let why = patched(&format!("- {{ name: a, why: for fun, {patch} }}")).unwrap_err();
+            assert!(why.starts_with("the patch `a` (for fun) does not fit the release: "), "{why}");
+        }
+        assert!(patched("- { name: a, kind: Deployment }").is_err(), "a reason has to be given");
+    }
+}

@@ -1,0 +1,61 @@
+//! Starts a box with addons in it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Instant;
+
+use cluster::Cluster;
+use model::{Addon, AddonVersion, ClusterSpec, Install};
+use native::components::Component;
+use native::{Cache, Progress};
+
+use crate::first_state::first_state;
+use crate::install::install_all;
+use crate::{Error, LIVE_ADDONS, LiveAddon};
+
+/// An addon as it was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    pub(crate) live: &'static LiveAddon,
+    /// Its own component.
+    pub(crate) component: &'static Component,
+}
+
+/// Starts a box of its own with what its specification installs, each addon seen at work. The box dies with this program.
+/// `progress` is called on another thread.
+///
+/// # Errors
+/// When the box does not start, its API server does not answer, or an addon is not seen at work.
+pub async fn start(
+    cache: &Cache,
+    name: &str,
+    launcher: &Path,
+    spec: &ClusterSpec,
+    progress: impl FnMut(Progress) + Send + 'static,
+) -> Result<Cluster, Error> {
+    let start = Instant::now();
+    let chosen = choose(&spec.install)?;
+    let sigstore = spec.has_sigstore();
+    let first_state = first_state(cache, &chosen, sigstore);
+    let mut cluster = Cluster::native(cache, name, launcher, spec, first_state, progress).await?;
+    let ready = install_all(&cluster, cache, &chosen, sigstore, start).await?;
+    cluster.add_milestones(ready);
+    Ok(cluster)
+}
+
+/// The addons that are asked for, in the table's order.
+fn choose(install: &BTreeSet<Install>) -> Result<Vec<Chosen>, Error> {
+    let mut chosen = Vec::new();
+    for live in LIVE_ADDONS {
+        for version in install.iter().filter(|one| one.addon() == live.addon).map(|one| one.version()) {
+            chosen.push(Chosen { live, component: own_component(live.addon, version)? });
+        }
+    }
+    Ok(chosen)
+}
+
+/// The component of a version that is the addon's own.
+pub(crate) fn own_component(addon: &Addon, version: &AddonVersion) -> Result<&'static Component, Error> {
+    let title = version.components.first().copied().unwrap_or_default();
+    native::components::titled(title).map_err(|source| Error::Component { addon: addon.name, source })
+}

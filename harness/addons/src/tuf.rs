@@ -1,0 +1,134 @@
+//! A TUF repository with the box's own trusted root, for engines that take their trust from such a repository alone.
+//!
+//! It is the smallest there can be: one key holds every role, and there is one version of everything. Clients find
+//! `1.root.json`, `timestamp.json`, `1.snapshot.json`, `1.targets.json` and the target under its hash.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cluster::{Toolbox, Trust, chain};
+use ring::rand::SystemRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256, Sha512};
+
+/// The repository's folder, below the box's work folder.
+pub(crate) const FOLDER: &str = "tuf";
+
+const EXPIRES: &str = "2099-01-01T00:00:00Z";
+const TARGET: &str = "trusted_root.json";
+
+/// Writes the repository.
+pub(crate) async fn publish(toolbox: Toolbox<'_>) -> Result<(), String> {
+    let folder = toolbox.work().join(FOLDER);
+    fs::create_dir_all(folder.join("targets")).map_err(|why| format!("cannot make `{}`: {why}", folder.display()))?;
+    let trusted = trusted_root(toolbox, &folder).await?;
+    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| "no key for TUF".to_owned())?;
+    let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| "no key for TUF".to_owned())?;
+    repository(&key, trusted.as_bytes()).iter().try_for_each(|(name, text)| write(&folder.join(name), text))
+}
+
+/// The files of a repository with one target, by their names.
+fn repository(key: &Ed25519KeyPair, target: &[u8]) -> Vec<(String, String)> {
+    let public =
+        json!({"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": hex(key.public_key().as_ref())}});
+    let id = hex(&Sha256::digest(canonical(&public)));
+    let sign = |kind: &str, rest: Value| {
+        let mut signed = json!({"_type": kind, "spec_version": "1.0.31", "version": 1, "expires": EXPIRES});
+        if let (Some(all), Value::Object(rest)) = (signed.as_object_mut(), rest) {
+            all.extend(rest);
+        }
+        let signature = hex(key.sign(canonical(&signed).as_bytes()).as_ref());
+        json!({"signatures": [{"keyid": id, "sig": signature}], "signed": signed}).to_string()
+    };
+    let described = |text: &str| {
+        let hashes = json!({"sha256": hex(&Sha256::digest(text))});
+        json!({"version": 1, "length": text.len(), "hashes": hashes})
+    };
+    let role = json!({"keyids": [id], "threshold": 1});
+    let roles = json!({"root": role, "targets": role, "snapshot": role, "timestamp": role});
+    let root = sign("root", json!({"consistent_snapshot": true, "keys": {&id: public}, "roles": roles}));
+    let hashes = [hex(&Sha256::digest(target)), hex(&Sha512::digest(target))];
+    let entry = json!({"length": target.len(), "hashes": {"sha256": hashes[0], "sha512": hashes[1]}});
+    let targets = sign("targets", json!({"targets": {TARGET: entry}}));
+    let snapshot = sign("snapshot", json!({"meta": {"targets.json": described(&targets)}}));
+    let timestamp = sign("timestamp", json!({"meta": {"snapshot.json": described(&snapshot)}}));
+    let mut files = vec![
+        ("root.json".to_owned(), root.clone()),
+        ("1.root.json".to_owned(), root),
+        ("1.targets.json".to_owned(), targets),
+        ("1.snapshot.json".to_owned(), snapshot),
+        ("timestamp.json".to_owned(), timestamp),
+    ];
+    let text = String::from_utf8_lossy(target).into_owned();
+    files.extend(hashes.map(|hash| (format!("targets/{hash}.{TARGET}"), text.clone())));
+    files
+}
+
+/// JSON in the one form that is signed: keys sorted, no blanks.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| *name);
+            let parts: Vec<_> = fields
+                .iter()
+                .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), canonical(value)))
+                .collect();
+            format!("{{{}}}", parts.join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
+    }
+}
+
+/// The box's trusted root. Kyverno refuses one without a log of certificates, even where it is told to ignore that; the
+/// box has none, so a key that nothing is signed with stands in its place.
+async fn trusted_root(toolbox: Toolbox<'_>, folder: &Path) -> Result<String, String> {
+    let unused = rcgen::KeyPair::generate().map_err(|why| why.to_string())?.public_key_pem();
+    let trust = Trust { certificate_log: Some(unused), ..Trust::of_box(toolbox).await.map_err(|why| chain(&why))? };
+    let file = trust.write(toolbox, folder, "trusted-root").await.map_err(|why| chain(&why))?;
+    fs::read_to_string(&file).map_err(|why| format!("cannot read `{}`: {why}", file.display()))
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|why| format!("cannot write `{}`: {why}", path.display()))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ring::signature::{ED25519, UnparsedPublicKey};
+
+    #[test]
+    fn every_part_is_signed_and_every_reference_holds() {
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
+        let files = repository(&key, b"{}");
+        let text = |name: &str| files.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone()).unwrap();
+        for name in ["1.root.json", "1.targets.json", "1.snapshot.json", "timestamp.json"] {
+            let part: Value = serde_json::from_str(&text(name)).unwrap();
+            let signature = part["signatures"][0]["sig"].as_str().unwrap();
+            let bytes: Vec<u8> =
+                (0..64).map(|at| u8::from_str_radix(&signature[at * 2..at * 2 + 2], 16).unwrap()).collect();
+            let public = UnparsedPublicKey::new(&ED25519, key.public_key().as_ref());
+            public.verify(canonical(&part["signed"]).as_bytes(), &bytes).unwrap();
+        }
+        let snapshot: Value = serde_json::from_str(&text("1.snapshot.json")).unwrap();
+        let hash = hex(&Sha256::digest(text("1.targets.json")));
+        assert_eq!(snapshot["signed"]["meta"]["targets.json"]["hashes"]["sha256"], hash.as_str());
+        assert_eq!(text(&format!("targets/{}.{TARGET}", hex(&Sha256::digest(b"{}")))), "{}");
+    }
+
+    #[test]
+    fn the_signed_form_does_not_depend_on_the_order_of_keys() {
+        assert_eq!(
+            canonical(&json!({"b": [1, true], "a": {"d": null, "c": "x"}})),
+            r#"{"a":{"c":"x","d":null},"b":[1,true]}"#
+        );
+    }
+}

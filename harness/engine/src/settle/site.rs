@@ -1,0 +1,48 @@
+//! What the barriers of addons work with here: the canaries' namespace, their names, and the world's waits.
+
+use addons::{BarrierSite, SiteRequest, SiteWait, Work};
+use futures::future::LocalBoxFuture;
+use futures::{FutureExt, TryFutureExt};
+use model::Reply;
+
+use super::canaries::Canaries;
+use crate::request::{Call, MERGE};
+use crate::wait::{Look, Wait, Waiter};
+
+/// The canaries, and who waits for them.
+pub(super) struct SentinelSite<'a> {
+    pub(super) canaries: &'a Canaries,
+    pub(super) waiter: &'a Waiter,
+}
+
+impl BarrierSite for SentinelSite<'_> {
+    fn namespace(&self) -> &str {
+        self.canaries.namespace()
+    }
+
+    fn sentinel_name(&self) -> String {
+        self.canaries.name()
+    }
+
+    fn send(&self, request: SiteRequest) -> LocalBoxFuture<'_, Reply> {
+        let call = match request {
+            SiteRequest::Get(path) => Call::get(path),
+            SiteRequest::Create { path, body, dry_run } => Call::post(path, body).dry(dry_run),
+            SiteRequest::Merge { path, body } => Call::patch(path, MERGE, body),
+        };
+        async { self.canaries.own().send(call).await.reply }.boxed_local()
+    }
+
+    fn remove(&self, paths: Vec<String>) {
+        self.canaries.remove(paths);
+    }
+
+    fn wait<'a>(&'a self, wait: SiteWait<'a>, look: &'a mut (dyn FnMut() -> Work<'a> + 'a)) -> Work<'a> {
+        let SiteWait { what, within, every } = wait;
+        let once = async || match look().await {
+            Ok(()) => Look::Found(()),
+            Err(seen) => Look::Not(seen),
+        };
+        self.waiter.until(Wait { what, within, every }, once).map_err(|why| why.in_one_line()).boxed_local()
+    }
+}

@@ -1,0 +1,143 @@
+//! What can stand beside Kubernetes in a box: the pure half of each addon, a file each.
+//!
+//! Everything that has to know of addons asks the one table. The live half (what is installed, the trial that shows it at
+//! work, what shows that its objects are in force) is in the crate `addons`, which is made from the same lines.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use crate::{By, ObjectKind};
+
+/// Calls a macro with the module of every addon: the one list of them.
+#[macro_export]
+macro_rules! each_addon {
+    ($make:ident) => {
+        $make! {
+            registry,
+            plain_registry,
+            sigstore,
+            kyverno,
+            policy_controller,
+            external_secrets,
+            dns,
+            vault,
+        }
+    };
+}
+
+macro_rules! table {
+    ($($addon:ident),* $(,)?) => {
+        $(pub mod $addon;)*
+
+        /// Every addon, in the order in which they are listed everywhere.
+        pub static ADDONS: &[&Addon] = &[$(&$addon::ADDON),*];
+    };
+}
+
+each_addon!(table);
+
+/// What is known of an addon without a cluster.
+pub struct Addon {
+    /// What a scenario's `install` calls it, and its refusals.
+    pub name: &'static str,
+    /// What it is, for the reference.
+    pub about: &'static str,
+    /// The versions that can be had, the usual one first.
+    pub versions: &'static [AddonVersion],
+    /// Whether it runs as pods, so that its cluster needs a node.
+    pub needs_node: bool,
+    /// Whether it asks registries about images while a request is decided.
+    pub asks_registries: bool,
+    /// Whether its objects are put in force one by one: it acts on each the moment it is there, and fails if what that
+    /// needs is not in force by then; or one makes the kind of the next.
+    pub one_by_one: bool,
+    /// How long it needs for a second try at what failed, where that is longer than a look usually lasts.
+    pub second_try: Option<Duration>,
+    /// What a box says when it is there.
+    pub milestones: &'static [&'static str],
+    /// The kinds of objects that it serves. `*` stands for every other kind of the group.
+    pub kinds: &'static [ObjectKind],
+    /// Kinds that its release serves and no scenario may write, as group and kind: nobody has built a way to know when
+    /// they are in force.
+    pub without_barrier: &'static [(&'static str, &'static str)],
+    /// How it says that it refused.
+    pub denials: &'static [Denial],
+}
+
+/// A version of an addon.
+#[derive(Debug)]
+pub struct AddonVersion {
+    /// The version, without a `v`.
+    pub version: &'static str,
+    /// The components that have to be built, as `NAME-VERSION`; its own first.
+    pub components: &'static [&'static str],
+}
+
+/// How an addon says that it refused, behind one kind of its webhooks.
+#[derive(Debug)]
+pub struct Denial {
+    /// Whether it is one of these webhooks, by its name.
+    pub is_webhook: fn(&str) -> bool,
+    /// The policy that refused, from what follows `denied the request`.
+    pub policy: fn(&str) -> Option<&str>,
+    /// What the name behind the addon's is, for the reference.
+    pub about: &'static str,
+}
+
+/// The addon of this name.
+#[must_use]
+pub fn addon(name: &str) -> Option<&'static Addon> {
+    ADDONS.iter().copied().find(|addon| addon.name == name)
+}
+
+/// Whether objects of this group are put in force one by one.
+#[must_use]
+pub fn one_by_one(group: &str) -> bool {
+    ADDONS.iter().any(|addon| addon.one_by_one && addon.kinds.iter().any(|kind| kind.group == group))
+}
+
+/// Whether this milestone of a box is an addon's.
+#[must_use]
+pub fn is_addon_milestone(name: &str) -> bool {
+    ADDONS.iter().any(|addon| addon.milestones.contains(&name))
+}
+
+/// The addon's policy behind a webhook's refusal, where the webhook is one that names it.
+pub(crate) fn refuser(webhook: &str, rest: &str) -> Option<By> {
+    ADDONS.iter().find_map(|addon| {
+        let denial = addon.denials.iter().find(|denial| (denial.is_webhook)(webhook))?;
+        Some(By::Engine { engine: addon, policy: (denial.policy)(rest)?.into() })
+    })
+}
+
+/// Whether this can be the name of an object.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
+}
+
+impl PartialEq for Addon {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Addon {}
+
+impl Hash for Addon {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl fmt::Debug for Addon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Addon({})", self.name)
+    }
+}
+
+impl fmt::Display for Addon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}

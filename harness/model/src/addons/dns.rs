@@ -1,0 +1,18 @@
+//! CoreDNS.
+
+use crate::{Addon, AddonVersion};
+
+/// CoreDNS, for the cluster's names.
+pub static ADDON: Addon = Addon {
+    name: "dns",
+    about: "CoreDNS, for the cluster's names: the Service `kube-dns` at 10.96.0.10.",
+    versions: &[AddonVersion { version: "1.14.7", components: &["coredns-1.14.7"] }],
+    needs_node: true,
+    asks_registries: false,
+    one_by_one: false,
+    second_try: None,
+    milestones: &["dns"],
+    kinds: &[],
+    without_barrier: &[],
+    denials: &[],
+};

@@ -1,0 +1,160 @@
+//! Kyverno: its kinds and its refusals.
+//!
+//! The texts are those of Kyverno 1.19 (kyverno/kyverno `pkg/webhooks/utils/block.go`, `pkg/webhooks/resource/ivpol`), as a
+//! cluster answered them: HTTP 400, without a reason.
+
+use serde_json::Value;
+
+use super::is_name;
+use crate::confine::{is_ours, selects_only_us};
+use crate::kinds::kind;
+use crate::{Addon, AddonVersion, Barrier, Denial, Isolation, ReachRule};
+
+const BARRIER: Barrier = Barrier::Addon("kyverno");
+const RULES: Isolation = Isolation::Stated(ReachRule(rules_match_only_us));
+const CONSTRAINTS: Isolation =
+    Isolation::Stated(ReachRule(|policy| selects_only_us(&policy["spec"]["matchConstraints"])));
+
+/// Kyverno.
+pub static ADDON: Addon = Addon {
+    name: "kyverno",
+    about: "Kyverno's admission controller.",
+    versions: &[AddonVersion { version: "1.19.1", components: &["kyverno-1.19.1"] }],
+    needs_node: true,
+    asks_registries: true,
+    one_by_one: false,
+    second_try: None,
+    milestones: &["kyverno"],
+    kinds: &[
+        kind("kyverno.io", "ClusterPolicy", RULES, BARRIER),
+        kind("kyverno.io", "Policy", Isolation::Namespace, BARRIER),
+        kind("policies.kyverno.io", "ImageValidatingPolicy", CONSTRAINTS, BARRIER),
+        kind("policies.kyverno.io", "NamespacedImageValidatingPolicy", Isolation::Namespace, BARRIER),
+    ],
+    without_barrier: &[
+        ("kyverno.io", "CleanupPolicy"),
+        ("kyverno.io", "ClusterCleanupPolicy"),
+        ("kyverno.io", "GlobalContextEntry"),
+        ("kyverno.io", "PolicyException"),
+        ("kyverno.io", "UpdateRequest"),
+        ("reports.kyverno.io", "ClusterEphemeralReport"),
+        ("reports.kyverno.io", "EphemeralReport"),
+        ("wgpolicyk8s.io", "ClusterPolicyReport"),
+        ("wgpolicyk8s.io", "PolicyReport"),
+        ("policies.kyverno.io", "DeletingPolicy"),
+        ("policies.kyverno.io", "GeneratingPolicy"),
+        ("policies.kyverno.io", "MutatingPolicy"),
+        ("policies.kyverno.io", "NamespacedDeletingPolicy"),
+        ("policies.kyverno.io", "NamespacedGeneratingPolicy"),
+        ("policies.kyverno.io", "NamespacedMutatingPolicy"),
+        ("policies.kyverno.io", "NamespacedValidatingPolicy"),
+        ("policies.kyverno.io", "PolicyException"),
+        ("policies.kyverno.io", "ValidatingPolicy"),
+    ],
+    denials: &[Denial { is_webhook, policy, about: "Kyverno, by the policy of this name." }],
+};
+
+/// What its webhooks for resources are called: `mutate.kyverno.svc-fail`, `validate.kyverno.svc-ignore`,
+/// `ivpol.validate.kyverno.svc-fail-finegrained-POLICY`. Those for its own policies end in `.kyverno.svc`.
+const WEBHOOKS: &str = ".kyverno.svc-";
+
+fn is_webhook(name: &str) -> bool {
+    let kind = name.split_once(WEBHOOKS).map(|(kind, _)| kind);
+    kind.is_some_and(|kind| ["mutate", "validate"].iter().any(|end| kind.rsplit('.').next() == Some(end)))
+}
+
+/// The policy that refused, from what follows `denied the request`. Where several did, it is the first in the order in
+/// which they are told: that of their names.
+fn policy(rest: &str) -> Option<&str> {
+    let said = rest.strip_prefix(": ")?;
+    let name = match said.strip_prefix("Policy ") {
+        Some(named) => first_of(named, &[" failed: ", " error: "])?,
+        None => {
+            let (resource, blocked) =
+                said.strip_prefix("\n\nresource ")?.split_once(" was blocked due to the following policies \n\n")?;
+            let line = blocked.lines().next()?;
+            line.strip_suffix(':').filter(|_| !resource.contains('\n'))?
+        }
+    };
+    is_name(name).then_some(name)
+}
+
+fn first_of<'a>(text: &'a str, ends: &[&str]) -> Option<&'a str> {
+    ends.iter().filter_map(|end| text.split_once(end)).map(|(name, _)| name).min_by_key(|name| name.len())
+}
+
+/// Whether each of a policy's rules matches objects of the world's namespaces alone.
+fn rules_match_only_us(policy: &Value) -> bool {
+    let within = |filter: &Value| {
+        let namespaces = filter["resources"]["namespaces"].as_array();
+        namespaces.is_some_and(|all| !all.is_empty() && all.iter().all(is_ours))
+    };
+    let rules = policy["spec"]["rules"].as_array();
+    rules.is_some_and(|rules| {
+        rules.iter().all(|rule| {
+            let list = |name| rule["match"][name].as_array().filter(|filters: &&Vec<Value>| !filters.is_empty());
+            within(&rule["match"])
+                || list("any").is_some_and(|filters| filters.iter().all(within))
+                || list("all").is_some_and(|filters| filters.iter().any(within))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_webhook, policy};
+
+    const BLOCKED: &str = ": \n\nresource Pod/t1/p was blocked due to the following policies \n\n";
+
+    #[test]
+    fn its_webhooks_for_resources_are_known() {
+        for name in [
+            "mutate.kyverno.svc-fail",
+            "validate.kyverno.svc-ignore",
+            "ivpol.validate.kyverno.svc-fail-finegrained-i1-signed",
+            "ivpol.mutate.kyverno.svc-ignore-finegrained-i3-ignore",
+        ] {
+            assert!(is_webhook(name), "{name}");
+        }
+        for name in ["validate-policy.kyverno.svc", "policy.sigstore.dev", "kyverno.svc-fail", "a.kyverno.svc-fail"] {
+            assert!(!is_webhook(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_policy_is_named() {
+        for why in [
+            "r0: 'failed to verify image registry.box:5000/ns/app:unsigned: .attestors[0].entries[0].keys: sigstore bundle verification failed: no matching signatures found'",
+            "autogen-signed: 'failed to verify image registry.box:5000/ns/app:v1: .attestors[0].entries[0].keys: no signatures found'",
+            "signed: missing digest for registry.box:5000/ns/app:v1",
+            "signed: unverified image registry.box:5009/xx/yy@sha256:2074e4ca3123a1658fb8ddf88ca99e1cc1fc4248c9a30f1d9c194e0cd0cd43fc",
+        ] {
+            assert_eq!(policy(&format!("{BLOCKED}t1-pol:\n  {why}\n")), Some("t1-pol"), "{why}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_several_is_named() {
+        assert_eq!(policy(&format!("{BLOCKED}t1-a:\n  r0: x\nt1-b:\n  r0: y\n")), Some("t1-a"));
+    }
+
+    #[test]
+    fn an_image_validating_policy_is_named() {
+        assert_eq!(policy(": Policy i1-signed failed: not signed by the key"), Some("i1-signed"));
+        assert_eq!(
+            policy(
+                ": Policy i4-fail error: failed to evaluate policy: Get \"https://registry.box:5009/v2/\": dial tcp"
+            ),
+            Some("i4-fail")
+        );
+        assert_eq!(policy(": Policy i4 error: x failed: y"), Some("i4"));
+    }
+
+    #[test]
+    fn other_words_name_nobody() {
+        for rest in [": no", ": Policy A B failed: x", ": Policy x", BLOCKED, &format!("{BLOCKED}A b:\n")] {
+            assert_eq!(policy(rest), None, "{rest}");
+        }
+        assert_eq!(policy(&format!(": \n\nresource Pod/a\n/b{}a:\n", &BLOCKED[22..])), None);
+    }
+}

@@ -1,0 +1,115 @@
+//! Sigstore's policy-controller: its kinds and its refusals.
+//!
+//! The texts are those of 0.15 (sigstore/policy-controller `pkg/webhook/validator.go`), as a cluster answered them: HTTP
+//! 400, `admission webhook "policy.sigstore.dev" denied the request: validation failed: WHAT`.
+
+use super::is_name;
+use crate::confine::{all, is_our_image};
+use crate::kinds::kind;
+use crate::{Addon, AddonVersion, Barrier, Denial, Isolation, ReachRule};
+
+const BARRIER: Barrier = Barrier::Addon("policy-controller");
+const GLOBS: Isolation =
+    Isolation::Stated(ReachRule(|policy| all(&policy["spec"]["images"], |image| is_our_image(&image["glob"]))));
+
+/// policy-controller.
+pub static ADDON: Addon = Addon {
+    name: "policy-controller",
+    about: "Sigstore's policy-controller.",
+    versions: &[AddonVersion { version: "0.15.1", components: &["policy-controller-0.15.1"] }],
+    needs_node: true,
+    asks_registries: true,
+    one_by_one: false,
+    second_try: None,
+    milestones: &["policy-controller"],
+    kinds: &[
+        kind("policy.sigstore.dev", "ClusterImagePolicy", GLOBS, BARRIER),
+        kind("policy.sigstore.dev", "TrustRoot", Isolation::Name, BARRIER),
+    ],
+    without_barrier: &[],
+    denials: &[Denial {
+        is_webhook: |name| name == WEBHOOK,
+        policy,
+        about: "Sigstore's policy-controller, by the policy of this name; `no matching policies` where none matched.",
+    }],
+};
+
+/// Its webhooks for what holds images, validating and mutating alike.
+const WEBHOOK: &str = "policy.sigstore.dev";
+
+const NO_MATCH: &str = "no matching policies";
+const NO_DIGEST: &str = "must be an image digest";
+
+/// The policy that refused, from what follows `denied the request`. Where several did, it is the first in the order in
+/// which they are told: that of their names. Where it was none, it is what was wrong instead.
+fn policy(rest: &str) -> Option<&str> {
+    let said = rest.strip_prefix(": validation failed: ")?;
+    if let Some(name) = said.strip_prefix("failed policy: ") {
+        return name.split_once(": spec.").map(|(name, _)| name).filter(|name| is_name(name));
+    }
+    if said.starts_with("no matching policies: spec.") {
+        return Some(NO_MATCH);
+    }
+    let image = said.strip_prefix("invalid value: ")?.split_once(": spec.")?.0;
+    image.ends_with(" must be an image digest").then_some(NO_DIGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::policy;
+
+    const IMAGE: &str =
+        "registry.box:5000/w1/app@sha256:b49242694c5092ebe21faebabde3a144cd131784a14ddaf0b308b169798e4b1c";
+
+    fn behind(said: &str) -> Option<String> {
+        policy(&format!(": validation failed: {said}")).map(str::to_owned)
+    }
+
+    #[test]
+    fn names_the_policy() {
+        for why in [
+            "signature key validation failed for authority authority-0 for registry.box:5000/w1/app@sha256:b492: no signatures found",
+            "constructing checkOpts for authority-0: when using the new bundle format, the authority must be keyless",
+            "disallowed by static policy: never",
+            "attestation keyless validation failed for authority authority-0 for registry.box:5000/w1/app@sha256:b492: no valid bundles exist in registry",
+            "no matching attestations with type https://slsa.dev/provenance/v1, checked the following predicateTypes: \"https://cyclonedx.org/bom\"",
+        ] {
+            let said = format!("failed policy: w1-key: spec.containers[0].image\n{IMAGE} {why}");
+            assert_eq!(behind(&said).as_deref(), Some("w1-key"), "{why}");
+        }
+        let template =
+            format!("failed policy: a.b: spec.jobTemplate.spec.template.spec.containers[0].image\n{IMAGE} x");
+        assert_eq!(behind(&template).as_deref(), Some("a.b"));
+    }
+
+    #[test]
+    fn takes_the_first_of_several() {
+        let said = format!(
+            "failed policy: a: spec.containers[0].image\n{IMAGE} x\nfailed policy: b: spec.containers[0].image"
+        );
+        assert_eq!(behind(&said).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn says_that_no_policy_matched() {
+        let said = format!("no matching policies: spec.initContainers[0].image\n{IMAGE}");
+        assert_eq!(behind(&said).as_deref(), Some("no matching policies"));
+    }
+
+    #[test]
+    fn says_that_there_is_no_digest() {
+        let said =
+            "invalid value: registry.box:5000/w1/app:v1 must be an image digest: spec.ephemeralContainers[0].image";
+        assert_eq!(behind(said).as_deref(), Some("must be an image digest"));
+    }
+
+    #[test]
+    fn knows_nothing_else() {
+        for said in
+            ["context was canceled before validation completed", "failed policy: : spec.", "failed policy: A b: spec.x"]
+        {
+            assert_eq!(behind(said), None, "{said}");
+        }
+        assert_eq!(policy(": failed policy: w1: spec.containers[0].image"), None);
+    }
+}

@@ -1,0 +1,21 @@
+//! An OCI registry, as a process of the box, with the tools that fill it.
+
+use crate::{Addon, AddonVersion};
+
+/// The registry with TLS.
+pub static ADDON: Addon = Addon {
+    name: "registry",
+    about: "An OCI registry, with TLS from the box's certificate authority.",
+    versions: &[AddonVersion {
+        version: "3.1.2",
+        components: &["registry-3.1.2", "cosign-3.1.3", "grype-0.109.0", "syft-1.42.1"],
+    }],
+    needs_node: false,
+    asks_registries: false,
+    one_by_one: false,
+    second_try: None,
+    milestones: &["registry"],
+    kinds: &[],
+    without_barrier: &[],
+    denials: &[],
+};

@@ -1,0 +1,28 @@
+//! Sigstore's services, as processes of the box.
+
+use crate::{Addon, AddonVersion};
+
+/// Fulcio, Rekor and a timestamp authority; the version is Fulcio's.
+pub static ADDON: Addon = Addon {
+    name: "sigstore",
+    about: "Fulcio, Rekor (tiles) and a timestamp authority.",
+    versions: &[AddonVersion {
+        version: "1.8.8",
+        components: &[
+            "fulcio-1.8.8",
+            "rekor-tiles-2.3.0",
+            "timestamp-authority-2.1.3",
+            "cosign-3.1.3",
+            "grype-0.109.0",
+            "syft-1.42.1",
+        ],
+    }],
+    needs_node: false,
+    asks_registries: false,
+    one_by_one: false,
+    second_try: None,
+    milestones: &["rekor", "timestamp-authority", "fulcio"],
+    kinds: &[],
+    without_barrier: &[],
+    denials: &[],
+};

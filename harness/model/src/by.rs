@@ -1,0 +1,178 @@
+//! Who refused. The words for addons come from their table; the others are fixed.
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema};
+use serde::de::value::EnumAccessDeserializer;
+use serde::de::{DeserializeSeed, EnumAccess, Error, IntoDeserializer, VariantAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::{ADDONS, Addon};
+
+/// Who refused, as precisely as the reply allows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, remote = "Self")]
+#[schemars(transform = add_engines)]
+pub enum By {
+    /// The built-in Pod Security admission.
+    PodSecurity,
+    /// A `ValidatingAdmissionPolicy` of this name, or a `MutatingAdmissionPolicy` that fails closed.
+    Policy(String),
+    /// An admission webhook of this name, with its own decision.
+    Webhook(String),
+    /// An admission webhook of this name could not be called, and its failure policy is `Fail`.
+    FailingClosed(String),
+    /// A policy engine, by the policy of this name. It is written `ENGINE: POLICY`.
+    #[serde(skip)]
+    Engine {
+        /// The engine.
+        engine: &'static Addon,
+        /// The policy, or what it refused for where no policy did.
+        policy: String,
+    },
+    /// RBAC's guard against granting, binding or aggregating rights that the user does not hold.
+    RbacEscalation,
+    /// The `CertificateApproval` admission plugin: the approver lacks `approve` on this signer.
+    CertificateApproval,
+    /// The `CertificateSubjectRestriction` admission plugin: no client certificate for `system:masters`.
+    CertificateSubjectRestriction,
+    /// The `NodeRestriction` admission plugin.
+    NodeRestriction,
+    /// A `ResourceQuota` of this name.
+    Quota(String),
+    /// A `PodDisruptionBudget` would be violated by this eviction.
+    DisruptionBudget,
+    /// The kubelet rejected the pod, with this pod status reason.
+    Kubelet(String),
+    /// A container cannot start, with this waiting or terminated reason.
+    Container(String),
+    /// Encryption at rest: the API server cannot seal the object, cannot open what is stored, or does not take another
+    /// configuration over.
+    Encryption,
+    /// A process of the box of this name ended instead of running.
+    Process(String),
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PodSecurity => f.write_str("pod-security"),
+            Self::Policy(name) => write!(f, "policy {name}"),
+            Self::Webhook(name) => write!(f, "webhook {name}"),
+            Self::FailingClosed(name) => write!(f, "webhook {name} failing closed"),
+            Self::Engine { engine, policy } => write!(f, "{engine} {policy}"),
+            Self::RbacEscalation => f.write_str("rbac-escalation"),
+            Self::CertificateApproval => f.write_str("certificate-approval"),
+            Self::CertificateSubjectRestriction => f.write_str("certificate-subject-restriction"),
+            Self::NodeRestriction => f.write_str("node-restriction"),
+            Self::Quota(name) => write!(f, "quota {name}"),
+            Self::DisruptionBudget => f.write_str("disruption-budget"),
+            Self::Kubelet(reason) => write!(f, "kubelet {reason}"),
+            Self::Container(reason) => write!(f, "container {reason}"),
+            Self::Encryption => f.write_str("encryption"),
+            Self::Process(name) => write!(f, "process {name}"),
+        }
+    }
+}
+
+/// The addons that can refuse.
+fn engines() -> impl Iterator<Item = &'static Addon> {
+    ADDONS.iter().copied().filter(|addon| !addon.denials.is_empty())
+}
+
+impl Serialize for By {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Engine { engine, policy } => {
+                serializer.serialize_newtype_variant("By", u32::MAX, engine.name, policy)
+            }
+            fixed => Self::serialize(fixed, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for By {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_enum("By", &[], Words)
+    }
+}
+
+/// Reads a word, and what stands behind it.
+struct Words;
+
+impl<'de> Visitor<'de> for Words {
+    type Value = By;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a word for who refused")
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<By, A::Error> {
+        let (word, behind): (String, _) = data.variant()?;
+        match engines().find(|engine| engine.name == word) {
+            Some(engine) => Ok(By::Engine { engine, policy: behind.newtype_variant()? }),
+            None => By::deserialize(EnumAccessDeserializer::new(FixedWord { word, behind })),
+        }
+    }
+}
+
+/// A word that is no engine's, and what stands behind it.
+struct FixedWord<V> {
+    word: String,
+    behind: V,
+}
+
+impl<'de, V: VariantAccess<'de>> EnumAccess<'de> for FixedWord<V> {
+    type Error = V::Error;
+    type Variant = V;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, V), V::Error> {
+        let names: Vec<&str> = engines().map(|engine| engine.name).collect();
+        let or = |why: V::Error| V::Error::custom(format!("{why}, or an engine: {}", names.join(", ")));
+        Ok((seed.deserialize(self.word.into_deserializer()).map_err(or)?, self.behind))
+    }
+}
+
+/// The engines' words in the schema, behind the fixed ones.
+fn add_engines(schema: &mut Schema) {
+    let Some(Value::Array(words)) = schema.get_mut("oneOf") else { return };
+    for engine in engines() {
+        let about: Vec<&str> = engine.denials.iter().map(|denial| denial.about).collect();
+        words.push(json!({
+            "description": about.join(" "), "type": "object", "properties": { engine.name: {"type": "string"} },
+            "required": [engine.name], "additionalProperties": false,
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(yaml: &str) -> Result<By, String> {
+        serde_saphyr::from_str(yaml).map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn a_word_is_written_as_it_is_read() {
+        for yaml in ["pod-security", "{quota: pods}", "{kyverno: a}", "{policy-controller: no matching policies}"] {
+            let by = read(yaml).unwrap();
+            let value: Value = serde_saphyr::from_str(yaml).unwrap();
+            assert_eq!(serde_json::to_value(&by).unwrap(), value, "{yaml}");
+            assert_eq!(serde_json::from_value::<By>(value).unwrap(), by, "{yaml}");
+        }
+        assert_eq!(
+            read("{kyverno: a}").unwrap(),
+            By::Engine { engine: &crate::addons::kyverno::ADDON, policy: "a".into() }
+        );
+    }
+
+    #[test]
+    fn a_word_that_nobody_knows_is_answered_with_those_there_are() {
+        let why = read("{kyverna: a}").unwrap_err();
+        assert!(why.contains("pod-security") && why.contains("an engine: kyverno"), "{why}");
+        assert!(read("{dns: a}").is_err(), "what never refuses");
+        assert!(read("{engine: {engine: kyverno, policy: a}}").is_err());
+    }
+}

@@ -1,0 +1,244 @@
+//! What a scenario or a command line asks for beside Kubernetes: an addon, perhaps in a named version.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::{ADDONS, Addon, AddonVersion, addon, letter_distance};
+
+/// An addon in one of its versions. It is written `NAME`, or `NAME@VERSION` where it is not the usual one.
+#[derive(Clone, Copy, Debug)]
+pub struct Install {
+    addon: &'static Addon,
+    version: &'static AddonVersion,
+}
+
+impl Install {
+    /// The usual version of an addon.
+    #[must_use]
+    pub fn usual(addon: &'static Addon) -> Self {
+        Self { addon, version: &addon.versions[0] }
+    }
+
+    /// The addon.
+    #[must_use]
+    pub fn addon(self) -> &'static Addon {
+        self.addon
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(self) -> &'static AddonVersion {
+        self.version
+    }
+
+    /// Its place in the table.
+    fn place(self) -> (Option<usize>, Option<usize>) {
+        let versions = self.addon.versions;
+        let version = versions.iter().position(|version| version.version == self.version.version);
+        (ADDONS.iter().position(|addon| *addon == self.addon), version)
+    }
+}
+
+/// Whether this addon is asked for, in whatever version.
+#[must_use]
+pub fn includes(install: &BTreeSet<Install>, addon: &Addon) -> bool {
+    install.iter().any(|one| one.addon == addon)
+}
+
+impl PartialEq for Install {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Install {}
+
+impl PartialOrd for Install {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Install {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl Hash for Install {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.place().hash(state);
+    }
+}
+
+impl fmt::Display for Install {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::usual(self.addon) {
+            self.addon.fmt(f)
+        } else {
+            write!(f, "{}@{}", self.addon, self.version.version)
+        }
+    }
+}
+
+/// An addon or a version that nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum UnknownInstall {
+    /// No addon has this name.
+    #[error("`{name}` is no addon; {}", offer(near.as_deref()))]
+    Name {
+        /// The name.
+        name: String,
+        /// The name that is nearest to it, if one is near.
+        near: Option<String>,
+    },
+    /// The addon is there, and not in this version.
+    #[error("`{addon}` is not there in version `{version}`; there is {}", versions(addon).join(", "))]
+    Version {
+        /// The addon.
+        addon: &'static Addon,
+        /// The version.
+        version: String,
+    },
+}
+
+fn offer(near: Option<&str>) -> String {
+    let all: Vec<&str> = ADDONS.iter().map(|addon| addon.name).collect();
+    let near = near.map(|name| format!("did you mean `{name}`? ")).unwrap_or_default();
+    format!("{near}there are {}", all.join(", "))
+}
+
+fn versions(addon: &Addon) -> Vec<&'static str> {
+    addon.versions.iter().map(|version| version.version).collect()
+}
+
+impl FromStr for Install {
+    type Err = UnknownInstall;
+
+    fn from_str(text: &str) -> Result<Self, UnknownInstall> {
+        let (name, asked) = text.split_once('@').map_or((text, None), |(name, version)| (name, Some(version)));
+        let Some(addon) = addon(name) else {
+            return Err(UnknownInstall::Name { name: name.into(), near: near(name).map(str::to_owned) });
+        };
+        let Some(asked) = asked else { return Ok(Self::usual(addon)) };
+        let found = addon.versions.iter().find(|version| is_version(version.version, asked));
+        let unknown = || UnknownInstall::Version { addon, version: asked.into() };
+        found.map(|version| Self { addon, version }).ok_or_else(unknown)
+    }
+}
+
+/// Whether `asked` is this version, in full or without its last part.
+fn is_version(version: &str, asked: &str) -> bool {
+    version == asked || version.rsplit_once('.').is_some_and(|(minor, _)| minor == asked)
+}
+
+/// The addon whose name is a few letters away.
+fn near(name: &str) -> Option<&'static str> {
+    let ranked = ADDONS.iter().map(|addon| (letter_distance(name, addon.name), addon.name));
+    ranked.filter(|(away, name)| *away <= 1.max(name.len() / 4)).min().map(|(_, name)| name)
+}
+
+impl Serialize for Install {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Install {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Words)
+    }
+}
+
+struct Words;
+
+impl Visitor<'_> for Words {
+    type Value = Install;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of an addon, perhaps with `@VERSION`")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Install, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+impl JsonSchema for Install {
+    fn schema_name() -> Cow<'static, str> {
+        "Install".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut words: Vec<Value> = ADDONS
+            .iter()
+            .map(|addon| json!({"description": addon.about, "type": "string", "const": addon.name}))
+            .collect();
+        let all = || ADDONS.iter().flat_map(|addon| addon.versions.iter().map(|version| (addon.name, version.version)));
+        let known: Vec<String> = all().map(|(name, version)| format!("`{name}@{version}`")).collect();
+        let patterns: Vec<String> = all().map(|(name, version)| pattern(name, version)).collect();
+        words.push(json!({
+            "description": format!("A version of one of these, its last part perhaps left out: {}.", known.join(", ")),
+            "type": "string",
+            "pattern": format!("^({})$", patterns.join("|")),
+        }));
+        json_schema!({"description": "What a world needs beside Kubernetes itself.", "oneOf": words})
+    }
+}
+
+/// What matches a version of an addon, in full or without its last part.
+fn pattern(name: &str, version: &str) -> String {
+    let escaped = |text: &str| text.replace('.', "\\.");
+    match version.rsplit_once('.') {
+        Some((minor, patch)) => format!("{name}@{}(\\.{patch})?", escaped(minor)),
+        None => format!("{name}@{version}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::addons::kyverno;
+
+    #[test]
+    fn an_addon_is_named_alone_or_with_a_version() {
+        let usual = Install::usual(&kyverno::ADDON);
+        for text in ["kyverno", "kyverno@1.19", "kyverno@1.19.1"] {
+            assert_eq!(text.parse(), Ok(usual), "{text}");
+        }
+        assert_eq!(usual.to_string(), "kyverno");
+        for addon in ADDONS {
+            assert_eq!(addon.name.parse(), Ok(Install::usual(addon)));
+            assert!(addon.versions.iter().all(|version| !version.components.is_empty()), "{addon}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_knows_is_answered_with_what_there_is() {
+        let said = |text: &str| text.parse::<Install>().unwrap_err().to_string();
+        let why = said("kyverna");
+        assert!(why.starts_with("`kyverna` is no addon; did you mean `kyverno`? there are registry, "), "{why}");
+        assert!(said("docker").starts_with("`docker` is no addon; there are registry, "));
+        assert_eq!(said("kyverno@1.18"), "`kyverno` is not there in version `1.18`; there is 1.19.1");
+        for bad in ["kyverno@", "kyverno@1", "kyverno@1.19.1.", "@1.19", "", "Kyverno"] {
+            assert!(bad.parse::<Install>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addons_keep_the_order_of_the_table() {
+        let all: Vec<Install> = ADDONS.iter().map(|addon| Install::usual(addon)).collect();
+        assert!(all.is_sorted());
+        let set: BTreeSet<Install> = all.iter().rev().copied().collect();
+        assert_eq!(set.into_iter().collect::<Vec<_>>(), all);
+    }
+}
