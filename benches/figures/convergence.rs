@@ -23,7 +23,7 @@ const NEW: Duration = Duration::from_millis(1500);
 /// the old way meanwhile.
 type Row = (&'static str, f64, u64);
 
-pub(crate) async fn measure(boxes: &Boxes<'_>, rounds: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(boxes: &Boxes, rounds: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let enforcing = ResolvedShape { enforce_network_policy: true, ..ResolvedShape::usual("1.36") };
     let cluster = boxes.start_as("figures-convergence", &enforcing).await?;
     create(&cluster, PODS, &pod("server", json!({"app": "server"}), &["listen", "tcp:8080"])).await?;
@@ -38,7 +38,7 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, rounds: usize, out: &Path) -> Res
     for round in 0..rounds {
         rows.extend(new_pods(&cluster, &target, round).await?);
     }
-    cluster.down().await?;
+    cluster.take_down().await?;
     let mut csv = String::from("change,milliseconds,connections_meanwhile\n");
     for (what, lag, meanwhile) in &rows {
         writeln!(csv, "{what},{lag:.2},{meanwhile}")?;

@@ -9,6 +9,7 @@ mod context;
 mod engines;
 mod error;
 mod facts;
+mod provider;
 mod sealing;
 mod shape;
 mod sweep;
@@ -24,6 +25,7 @@ use engines::Site;
 pub use error::{Error, chain};
 pub use facts::{AuditAccess, Facts};
 pub use native::{Control, InForce, Life, NodeControl, State};
+pub use provider::Provider;
 pub use sealing::{SealingKeys, endpoint as kms_endpoint};
 pub use shape::{ResolvedAudit, ResolvedEncryption, ResolvedShape, resolve};
 pub use toolbox::Toolbox;
@@ -67,6 +69,7 @@ impl Cluster {
         facts.audit = running.audit_log.clone().map_or(AuditAccess::None, AuditAccess::File);
         facts.logs = Some(running.logs.clone());
         facts.ephemeral = true;
+        facts.has_probe_image = !facts.nodes.is_empty();
         let site = Site {
             admin: &admin,
             running: &running,

@@ -6,8 +6,6 @@ use std::sync::LazyLock;
 use model::{Action, Install, Loaded, Record};
 use native::components::Component;
 
-use crate::commands::run::plan;
-
 /// The folder of the components' modules.
 pub(super) const COMPONENTS: &str = "harness/native/components/";
 
@@ -66,7 +64,7 @@ pub(super) fn needed(loaded: &Loaded) -> Option<Vec<&'static Component>> {
     let mut all = Vec::new();
     for world in loaded.scenario.worlds.keys() {
         let shape = cluster::resolve(loaded, world).ok()?;
-        all.extend(plan::needed(&shape, loaded, world).ok()?);
+        all.extend(runner::needed_components(&shape, loaded, world).ok()?);
     }
     Some(all)
 }

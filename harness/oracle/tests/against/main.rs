@@ -15,6 +15,7 @@ use std::process::{Command, ExitCode};
 
 use cluster::{Cluster, ResolvedAudit, ResolvedShape};
 use libtest_mimic::{Arguments, Failed, Trial};
+use runner::{BoxStarter, LiveBoxes};
 
 const POD_SECURITY: &str = "pod_security_agrees_with_the_admission";
 const RBAC: &str = "rbac_agrees_with_the_authorizer";
@@ -50,12 +51,14 @@ fn on(
     shape: &ResolvedShape,
     compare: impl AsyncFnOnce(&Cluster) -> Result<String, String>,
 ) -> Result<(), Failed> {
-    native::Cache::from_env()?.needs_nothing_built(&shape.to_box())?;
+    let cache = native::Cache::from_env()?;
+    cache.needs_nothing_built(&shape.to_box())?;
+    let boxes = BoxStarter::new(cache, std::env::current_exe()?, LiveBoxes::default());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let cluster = start(name, shape).await;
+        let cluster = boxes.start(&format!("oracle-{name}-{}", std::process::id()), shape, |_| {}).await?;
         let compared = compare(&cluster).await;
-        cluster.down().await.unwrap();
+        cluster.take_down().await?;
         println!("{}", compared?);
         Ok(())
     })
@@ -74,11 +77,4 @@ fn tests_are_listed_and_picked() {
     assert_eq!(listed(&["--exact", RBAC]), format!("{RBAC} "));
     assert_eq!(listed(&["--exact", "rbac"]), "");
     assert_eq!(listed(&["agree", "--skip", "rbac", "--skip", "tests"]), format!("{POD_SECURITY} {NETWORK} "));
-}
-
-async fn start(name: &str, shape: &ResolvedShape) -> Cluster {
-    let cache = native::Cache::from_env().unwrap();
-    let name = format!("oracle-{name}-{}", std::process::id());
-    let launcher = std::env::current_exe().unwrap();
-    Cluster::native(&cache, &name, &launcher, shape, |_| {}).await.unwrap()
 }
