@@ -76,7 +76,7 @@ fn the_usual_questions_to_an_api_server_need_nothing() {
 fn a_world_needs_what_its_own_steps_need() {
     let both = |omit: &str| {
         let worlds = format!("worlds: {{ bare: {{ omit: [{omit}] }}, other: {{}} }}");
-        let steps = "[{ id: look, do: { store: secret/x }, expect: { sealed: aescbc } },
+        let steps = "[{ id: look, do: { store: secret/x }, expect: admitted },
           { id: kill, do: { process: { kill: etcd } }, expect: made }]";
         needs(&worlds, steps)
     };

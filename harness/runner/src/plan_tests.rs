@@ -76,7 +76,7 @@ fn etcds_tools_come_with_steps_that_look_into_it() {
         let plan = in_boxes(&[scenario("a/b", "worlds: { bare: {} }", steps)]);
         plan.components().iter().map(|component| component.name).collect()
     };
-    let store = "[{ id: look, do: { store: secret/x }, expect: { sealed: aescbc } }]";
+    let store = "[{ id: look, do: { store: secret/x }, expect: admitted }]";
     assert!(titles(store).contains(&ETCD_TOOLS) && !titles(ADMITTED).contains(&ETCD_TOOLS));
 }
 
