@@ -6,13 +6,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{Options, Trial, Turns};
-use model::ClusterSpec;
-use model::{Loaded, WorldOutcome};
+use model::{ClusterSpec, Loaded};
 use serde_json::{Value, json};
 
 use crate::Boxes;
-use crate::clusters::loaded;
+use crate::clusters::{cells_of, loaded};
 
 /// Events a second.
 const RATES: [usize; 8] = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000];
@@ -24,26 +22,20 @@ const LASTING: usize = 5;
 const BUFFER: usize = 1000;
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(boxes: &Boxes<'_>, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let scenario = Arc::new(scenario()?);
     let cluster = boxes.start_as("figures-agent", &ClusterSpec::resolve(&scenario, &world(RATES[0]))?).await?;
     let mut csv = String::from("run,events_per_second,made,received\n");
     for run in 1..=runs {
         for rate in RATES {
-            let options = Options { keep: false, evidence: None, turns: Turns::new(1), workshop: Arc::default() };
-            let (tell, _) = tokio::sync::mpsc::unbounded_channel();
-            let trial = Trial { scenario: Arc::clone(&scenario), world: world(rate) };
-            let outcome = engine::run(&cluster, vec![trial], &options, tell).await.pop();
-            let Some((_, _, WorldOutcome::Tried(cells))) = outcome else {
-                return Err(format!("{rate} a second: {outcome:?}").into());
-            };
+            let cells = cells_of(&cluster, &scenario, &world(rate), None).await?;
             let received = cells.get(&events(rate)).and_then(|cell| cell.detail.facts.get("received"));
             let received: usize = received.ok_or_else(|| format!("{rate} a second: {cells:?}"))?.parse()?;
             writeln!(csv, "{run},{rate},{},{received}", rate * LASTING)?;
             println!("{rate:6} a second  {received:7} of {:7}", rate * LASTING);
         }
     }
-    cluster.down().await?;
+    cluster.take_down().await?;
     Ok(std::fs::write(out.join("agent.csv"), csv)?)
 }
 

@@ -1,48 +1,45 @@
-//! The clusters that a scenario's worlds need, and one world tried on one of them.
+//! Scenarios that figures are taken of, and one world tried on a cluster.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cluster::Cluster;
-use engine::{Options, Trial, Turns};
+use cluster::{Cluster, Provider};
+use engine::Trial;
 use indexmap::IndexMap;
-use model::{Cell, ClusterKey, Loaded, Manifest, WorldOutcome};
+use model::{Cell, Loaded, Manifest, WorldOutcome};
+use runner::{LiveCluster, Plan, RunOptions};
 use serde_json::Value;
 
 use crate::Boxes;
 
-/// Clusters, each with the worlds that are tried on it.
-pub(crate) struct Clusters(Vec<(Cluster, Vec<String>)>);
-
-impl Clusters {
-    /// Starts what the worlds of a scenario need.
-    pub(crate) async fn start(boxes: &Boxes<'_>, scenario: &Loaded) -> Result<Self, Box<dyn Error>> {
-        let mut groups: BTreeMap<ClusterKey, Vec<String>> = BTreeMap::new();
-        for name in scenario.scenario.worlds.keys() {
-            groups.entry(ClusterKey::resolve(scenario, name)?).or_default().push(name.clone());
-        }
-        let mut clusters = Vec::new();
-        for (index, (key, worlds)) in groups.into_iter().enumerate() {
-            clusters.push((boxes.start_as(&format!("figures-{index}"), &key.spec).await?, worlds));
-        }
-        Ok(Self(clusters))
+/// Starts what the worlds of a scenario need: clusters, each with the worlds that are tried on it.
+pub(crate) async fn start(
+    boxes: &Boxes,
+    scenario: &Arc<Loaded>,
+) -> Result<Vec<(LiveCluster, Vec<Trial>)>, Box<dyn Error>> {
+    let mut clusters = Vec::new();
+    for (index, group) in Plan::new(&[Arc::clone(scenario)], Provider::Box, 1)?.groups.into_iter().enumerate() {
+        clusters.push((boxes.start_as(&format!("figures-{index}"), &group.spec).await?, group.trials));
     }
+    Ok(clusters)
+}
 
-    /// Every world with its cluster.
-    pub(crate) fn worlds(&self) -> Vec<(&Cluster, &str)> {
-        let all = self.0.iter().flat_map(|(cluster, worlds)| worlds.iter().map(move |one| (cluster, one.as_str())));
-        all.collect()
+/// Every world with its cluster.
+pub(crate) fn worlds(clusters: &[(LiveCluster, Vec<Trial>)]) -> Vec<(&Cluster, &str)> {
+    let mut worlds = Vec::new();
+    for (cluster, trials) in clusters {
+        worlds.extend(trials.iter().map(|trial| (&**cluster, trial.world.as_str())));
     }
+    worlds
+}
 
-    /// Takes them down.
-    pub(crate) async fn down(self) -> Result<(), Box<dyn Error>> {
-        for (cluster, _) in self.0 {
-            cluster.down().await?;
-        }
-        Ok(())
+/// Takes them down.
+pub(crate) async fn take_down(clusters: Vec<(LiveCluster, Vec<Trial>)>) -> Result<(), runner::Error> {
+    for (cluster, _) in clusters {
+        cluster.take_down().await?;
     }
+    Ok(())
 }
 
 /// A scenario of figures, with the folder's name and its parent's for an id.
@@ -72,19 +69,28 @@ pub(crate) fn loaded(
     })
 }
 
+/// Tries one world with nothing beside it: its cells, whatever they came to.
+pub(crate) async fn cells_of(
+    cluster: &Cluster,
+    scenario: &Arc<Loaded>,
+    world: &str,
+    evidence: Option<PathBuf>,
+) -> Result<IndexMap<String, Cell>, Box<dyn Error>> {
+    let trial = Trial { scenario: Arc::clone(scenario), world: world.to_owned() };
+    let options = RunOptions { evidence, worlds_at_once: 1, ..RunOptions::default() };
+    match runner::try_worlds(cluster, vec![trial], options).await.pop() {
+        Some(WorldOutcome::Tried(cells)) => Ok(cells),
+        outcome => Err(format!("world `{world}` was not tried: {outcome:?}").into()),
+    }
+}
+
 /// Tries one world: its cells, each as it was intended.
 pub(crate) async fn tried(
     cluster: &Cluster,
     scenario: &Arc<Loaded>,
     world: &str,
 ) -> Result<IndexMap<String, Cell>, Box<dyn Error>> {
-    let options = Options { keep: false, evidence: None, turns: Turns::new(1), workshop: Arc::default() };
-    let (events, _) = tokio::sync::mpsc::unbounded_channel();
-    let trial = Trial { scenario: Arc::clone(scenario), world: world.to_owned() };
-    let outcome = engine::run(cluster, vec![trial], &options, events).await.pop();
-    let Some((_, _, WorldOutcome::Tried(cells))) = outcome else {
-        return Err(format!("world `{world}` was not tried: {outcome:?}").into());
-    };
+    let cells = cells_of(cluster, scenario, world, None).await?;
     if let Some((step, cell)) = cells.iter().find(|(_, cell)| !cell.verdict.meets(&cell.intended)) {
         return Err(format!("{world} · {step} is {} and not as intended: no figure", cell.verdict).into());
     }

@@ -24,7 +24,7 @@ const NEW: Duration = Duration::from_millis(1500);
 /// the old way meanwhile.
 type Row = (&'static str, f64, u64);
 
-pub(crate) async fn measure(boxes: &Boxes<'_>, rounds: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(boxes: &Boxes, rounds: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let enforcing = ClusterSpec { enforce_network_policy: true, ..ClusterSpec::default() };
     let cluster = boxes.start_as("figures-convergence", &enforcing).await?;
     create(&cluster, PODS, &pod("server", json!({"app": "server"}), &["listen", "tcp:8080"])).await?;
@@ -39,7 +39,7 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, rounds: usize, out: &Path) -> Res
     for round in 0..rounds {
         rows.extend(new_pods(&cluster, &target, round).await?);
     }
-    cluster.down().await?;
+    cluster.take_down().await?;
     let mut csv = String::from("change,milliseconds,connections_meanwhile\n");
     for (what, lag, meanwhile) in &rows {
         writeln!(csv, "{what},{lag:.2},{meanwhile}")?;

@@ -18,10 +18,12 @@ mod stats;
 mod step;
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use model::ClusterSpec;
+use runner::{BoxStarter, LiveBoxes, LiveCluster};
 
 /// Measures the box's start, a step against a bare request, or a scenario's steps; counts a scenario's requests.
 #[derive(Parser)]
@@ -126,10 +128,9 @@ fn main() -> ExitCode {
 
 fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&arguments.out)?;
-    let launcher = std::env::current_exe()?;
-    let cache = native::Cache::from_env()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let boxes = Boxes { cache: &cache, launcher: &launcher };
+    let boxes = BoxStarter::new(native::Cache::from_env()?, std::env::current_exe()?, LiveBoxes::default());
+    let boxes = Boxes(boxes);
     match &arguments.figure {
         Figure::Start { runs } => runtime.block_on(start::measure(&boxes, *runs, &arguments.out)),
         Figure::Nodes { runs } => runtime.block_on(nodes::measure(&boxes, *runs, &arguments.out)),
@@ -151,17 +152,14 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 /// Where boxes come from.
-struct Boxes<'a> {
-    cache: &'a native::Cache,
-    launcher: &'a Path,
-}
+struct Boxes(BoxStarter);
 
-impl Boxes<'_> {
-    async fn start_as(&self, name: &str, spec: &model::ClusterSpec) -> Result<cluster::Cluster, addons::Error> {
-        addons::start(self.cache, name, self.launcher, spec, |_| {}).await
+impl Boxes {
+    async fn start_as(&self, name: &str, shape: &ClusterSpec) -> Result<LiveCluster, runner::Error> {
+        self.0.start(name, shape, |_| {}).await
     }
 
-    async fn start(&self, name: &str) -> Result<cluster::Cluster, addons::Error> {
-        self.start_as(name, &model::ClusterSpec::default()).await
+    async fn start(&self, name: &str) -> Result<LiveCluster, runner::Error> {
+        self.start_as(name, &ClusterSpec::default()).await
     }
 }

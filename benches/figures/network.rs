@@ -44,15 +44,15 @@ const NONE: &str = "none";
 /// What was measured, with how many policies, in milliseconds.
 type Row = (&'static str, String, f64);
 
-pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, blocks: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(boxes: &Boxes, pods: usize, blocks: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let enforcing = ClusterSpec { enforce_network_policy: true, ..ClusterSpec::default() };
     let cluster = boxes.start_as("figures-enforcing", &enforcing).await?;
     let plain = boxes.start("figures-plain").await?;
     let mut rows = connections(&cluster, &plain, blocks).await?;
-    plain.down().await?;
+    plain.take_down().await?;
     save(&rows, out)?;
     rows.extend(enforcing_times(&cluster, pods).await?);
-    cluster.down().await?;
+    cluster.take_down().await?;
     save(&rows, out)?;
     show(&rows);
     Ok(())

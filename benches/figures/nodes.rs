@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use cluster::Cluster;
 use model::ClusterSpec;
+use runner::LiveCluster;
 use serde_json::{Value, json};
 
 use crate::Boxes;
@@ -26,7 +27,7 @@ const KINDS: [Kind; 4] = [(1, 1), (2, 1), (3, 1), (1, 2)];
 type Row = (Kind, &'static str, f64);
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(boxes: &Boxes<'_>, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     for kind in KINDS {
         drop(start(boxes, kind).await?); // makes the first state
     }
@@ -54,7 +55,7 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, runs: usize, out: &Path) -> Resul
     Ok(())
 }
 
-async fn one(boxes: &Boxes<'_>, kind: Kind) -> Result<[Row; 2], Box<dyn Error>> {
+async fn one(boxes: &Boxes, kind: Kind) -> Result<[Row; 2], Box<dyn Error>> {
     let began = Instant::now();
     let (cluster, nodes) = (start(boxes, kind).await?, kind.0);
     let ready = cluster.milestones().into_iter().find(|(name, _)| name == "node-ready").map(|(_, at)| at);
@@ -65,12 +66,12 @@ async fn one(boxes: &Boxes<'_>, kind: Kind) -> Result<[Row; 2], Box<dyn Error>> 
         poll("a pod to run", async || phase(&cluster, node).await).await?;
     }
     let pods = began.elapsed();
-    cluster.down().await?;
+    cluster.take_down().await?;
     let millis = |time: Duration| time.as_secs_f64() * 1000.0;
     Ok([(kind, READY, millis(ready.ok_or("no node was Ready")?)), (kind, PODS, millis(pods))])
 }
 
-async fn start(boxes: &Boxes<'_>, (nodes, families): Kind) -> Result<Cluster, addons::Error> {
+async fn start(boxes: &Boxes, (nodes, families): Kind) -> Result<LiveCluster, runner::Error> {
     let shape = ClusterSpec { nodes, dual_stack: families == 2, ..ClusterSpec::default() };
     boxes.start_as(&format!("figures-nodes-{nodes}-{families}"), &shape).await
 }

@@ -15,7 +15,7 @@ use cluster::{Cluster, Toolbox};
 use model::Loaded;
 
 use crate::Boxes;
-use crate::clusters::{self, Clusters};
+use crate::clusters;
 
 /// The logs of the registry with TLS, and of the one without.
 const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
@@ -34,18 +34,18 @@ type Counts = BTreeMap<(String, String), i64>;
 type Costs = BTreeMap<(String, usize, String), Counts>;
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(boxes: &Boxes<'_>, dir: &Path, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(boxes: &Boxes, dir: &Path, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let scenario = clusters::read(dir)?;
-    let clusters = Clusters::start(boxes, &scenario).await?;
+    let clusters = clusters::start(boxes, &scenario).await?;
     let mut rounds: Vec<Costs> = Vec::new();
     for _ in 0..runs {
         let mut costs = Costs::new();
-        for (cluster, world) in clusters.worlds() {
+        for (cluster, world) in clusters::worlds(&clusters) {
             steps(cluster, &scenario, world, &mut costs).await?;
         }
         rounds.push(costs);
     }
-    clusters.down().await?;
+    clusters::take_down(clusters).await?;
     let Some(first) = rounds.first() else { return Err("no rounds".into()) };
     if let Some(other) = rounds.iter().find(|other| *other != first) {
         println!("not the same in every round:\n{}\n{}", csv(first)?, csv(other)?);

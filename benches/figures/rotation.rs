@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::Cluster;
-use engine::{Options, Trial, Turns};
-use model::ClusterSpec;
-use model::{Loaded, WorldOutcome};
+use engine::Trial;
+use model::{ClusterSpec, Loaded, WorldOutcome};
+use runner::RunOptions;
 use serde_json::{Value, json};
 
 use crate::Boxes;
@@ -27,11 +27,11 @@ const WITHIN: u16 = 150;
 
 /// Each rotation is a world of its own, and they run side by side.
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(boxes: &Boxes<'_>, pods: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(boxes: &Boxes, pods: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let scenario = Arc::new(scenario(pods)?);
     let cluster = boxes.start_as("figures-rotation", &ClusterSpec::resolve(&scenario, &world(0))?).await?;
     let lags = round(&cluster, &scenario, pods).await?;
-    cluster.down().await?;
+    cluster.take_down().await?;
     let mut csv = String::from("pod,place,seconds\n");
     for (pod, place, lag) in &lags {
         writeln!(csv, "{pod},{place},{:.3}", lag.as_secs_f64())?;
@@ -133,10 +133,10 @@ async fn round(
     pods: usize,
 ) -> Result<Vec<(String, String, Duration)>, Box<dyn Error>> {
     let trials = (0..pods).map(|pod| Trial { scenario: Arc::clone(scenario), world: world(pod) }).collect();
-    let options = Options { keep: false, evidence: None, turns: Turns::new(pods), workshop: Arc::default() };
-    let (events, _) = tokio::sync::mpsc::unbounded_channel();
+    let options = RunOptions { worlds_at_once: pods, ..RunOptions::default() };
+    let outcomes = runner::try_worlds(cluster, trials, options).await;
     let mut lags = Vec::new();
-    for (_, world, outcome) in engine::run(cluster, trials, &options, events).await {
+    for (world, outcome) in (0..pods).map(world).zip(outcomes) {
         let WorldOutcome::Tried(cells) = outcome else { return Err(format!("{world} was not tried").into()) };
         for place in PLACES {
             let after = cells.get(place).and_then(|cell| cell.detail.facts.get("after"));

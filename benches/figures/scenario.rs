@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use model::Loaded;
 
 use crate::Boxes;
-use crate::clusters::{self, Clusters};
+use crate::clusters;
 use crate::stats::Spread;
 
 /// The row that stands for a world's whole time, its set-up included.
@@ -29,12 +29,12 @@ struct Sample {
     millis: f64,
 }
 
-pub(crate) async fn measure(boxes: &Boxes<'_>, dir: &Path, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(boxes: &Boxes, dir: &Path, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let scenario = clusters::read(dir)?;
-    let clusters = Clusters::start(boxes, &scenario).await?;
+    let clusters = clusters::start(boxes, &scenario).await?;
     let mut samples = Vec::new();
     for run in 0..=runs {
-        let mut worlds = clusters.worlds();
+        let mut worlds = clusters::worlds(&clusters);
         if run % 2 == 1 {
             worlds.reverse();
         }
@@ -43,7 +43,7 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, dir: &Path, runs: usize, out: &Pa
             samples.extend(if run == 0 { Vec::new() } else { taken }); // the first round warms everything up
         }
     }
-    clusters.down().await?;
+    clusters::take_down(clusters).await?;
     std::fs::write(out.join(format!("{}.csv", scenario.id.replace('/', "-"))), csv(&samples)?)?;
     show(&samples);
     Ok(())

@@ -35,12 +35,7 @@ struct Sample {
     millis: f64,
 }
 
-pub(crate) async fn measure(
-    boxes: &Boxes<'_>,
-    blocks: usize,
-    secrets: usize,
-    out: &Path,
-) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(boxes: &Boxes, blocks: usize, secrets: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let mut clusters = Vec::new();
     for (provider, spec) in clusters_under_test() {
         clusters.push((provider, boxes.start_as(&format!("figures-{provider}"), &spec).await?));
@@ -57,7 +52,7 @@ pub(crate) async fn measure(
         samples.extend(many(cluster, provider, secrets).await?);
     }
     for (_, cluster) in clusters {
-        cluster.down().await?;
+        cluster.take_down().await?;
     }
     std::fs::write(out.join("sealing.csv"), csv(&samples)?)?;
     show(&samples);

@@ -16,7 +16,7 @@ const READYZ: &str = "readyz";
 const MEMORY: &str = "memory-mib";
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(boxes: &Boxes<'_>, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     drop(boxes.start("figures-warm-up").await?); // builds what is missing, and makes the first state
     let mut rows: Vec<(usize, String, f64)> = Vec::new();
     for run in 1..=runs {
@@ -27,7 +27,7 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, runs: usize, out: &Path) -> Resul
         rows.push((run, READYZ.into(), ready?));
         rows.extend(cluster.milestones().iter().map(|(name, at)| (run, name.clone(), millis(*at))));
         rows.extend(memory(&cluster).map(|mib| (run, MEMORY.into(), mib)));
-        cluster.down().await?;
+        cluster.take_down().await?;
     }
     let mut csv = String::from("run,milestone,value\n");
     for (run, name, value) in &rows {

@@ -7,17 +7,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cluster::Cluster;
-use engine::{Options, Trial, Turns};
-use model::{Loaded, Manifest, WorldOutcome};
+use model::{Loaded, Manifest};
 use serde_json::{Value, json};
 
-use crate::Boxes;
 use crate::stats::Spread;
+use crate::{Boxes, clusters};
 
 const BLOCK: usize = 50;
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(boxes: &Boxes<'_>, blocks: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(boxes: &Boxes, blocks: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let cluster = boxes.start("figures-step").await?;
     let scenario = Arc::new(scenario()?);
     let (mut steps, mut bare) = (Vec::new(), Vec::new());
@@ -33,7 +32,7 @@ pub(crate) async fn measure(boxes: &Boxes<'_>, blocks: usize, out: &Path) -> Res
             }
         }
     }
-    cluster.down().await?;
+    cluster.take_down().await?;
     let mut csv = String::from("who,milliseconds\n");
     for (who, samples) in [("step", &steps), ("bare", &bare)] {
         for sample in samples {
@@ -67,14 +66,8 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
 }
 
 async fn steps_block(cluster: &Cluster, scenario: &Arc<Loaded>, out: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
-    let trial = Trial { scenario: Arc::clone(scenario), world: "bare".into() };
-    let options =
-        Options { keep: false, evidence: Some(out.join("evidence")), turns: Turns::new(1), workshop: Arc::default() };
-    let (events, _) = tokio::sync::mpsc::unbounded_channel();
-    match engine::run(cluster, vec![trial], &options, events).await.pop() {
-        Some((_, _, WorldOutcome::Tried(cells))) => Ok(cells.values().map(|cell| cell.millis).collect()),
-        other => Err(format!("the world was not tried: {other:?}").into()),
-    }
+    let cells = clusters::cells_of(cluster, scenario, "bare", Some(out.join("evidence"))).await?;
+    Ok(cells.values().map(|cell| cell.millis).collect())
 }
 
 async fn bare_block(cluster: &Cluster) -> Result<Vec<f64>, Box<dyn Error>> {

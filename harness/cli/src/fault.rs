@@ -92,7 +92,31 @@ impl From<golden::Error> for Fault {
 
 impl From<native::Error> for Fault {
     fn from(error: native::Error) -> Self {
-        Self::of(of_box(&error), &error, error.hint())
+        Self::from(&error)
+    }
+}
+
+impl From<&native::Error> for Fault {
+    fn from(error: &native::Error) -> Self {
+        Self::of(of_box(error), error, error.hint())
+    }
+}
+
+impl From<runner::Error> for Fault {
+    fn from(error: runner::Error) -> Self {
+        use runner::Error;
+        match error {
+            Error::Scenario(error) => error.into(),
+            Error::Component(error) => error.into(),
+            Error::Build(error) => Self::from(error.as_ref()),
+            Error::Cluster(error) => error.into(),
+            Error::Addons(error) => error.into(),
+            error @ (Error::BuildsEnded | Error::TaskEnded { .. }) => Self::of(Exit::Broken, &error, None),
+            error @ (Error::NotTakenDown { .. } | Error::InterruptedLeaving { .. }) => {
+                Self::of(Exit::Leaked, &error, None)
+            }
+            error @ Error::Interrupted => Self::of(Exit::Interrupted, &error, None),
+        }
     }
 }
 

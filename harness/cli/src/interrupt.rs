@@ -8,11 +8,12 @@
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use native::Cache;
 use native::wait::{Look, until};
+use runner::{BoxStarter, LiveBoxes};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Exit;
@@ -25,29 +26,15 @@ const WORD: &str = "__taken-down";
 const PATIENCE: Duration = Duration::from_secs(45);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// The boxes that this program has started, or is about to.
-static BOXES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// The boxes that are this program's to take down: a signal handler gets no argument.
+static LIVE_BOXES: LazyLock<LiveBoxes> = LazyLock::new(LiveBoxes::default);
 
 /// This program, which is run again: itself, even if its file was replaced meanwhile.
 pub(crate) const LAUNCHER: &str = "/proc/self/exe";
 
-/// From here on a box of this name is ours to take down.
-pub(crate) fn remember(name: &str) {
-    if let Ok(mut boxes) = BOXES.lock() {
-        boxes.push(name.to_owned());
-    }
-}
-
-/// The box is to live on, or is down already.
-pub(crate) fn forget(name: &str) {
-    if let Ok(mut boxes) = BOXES.lock() {
-        boxes.retain(|one| one != name);
-    }
-}
-
-/// The boxes that are ours to take down.
-pub(crate) fn remembered() -> Vec<String> {
-    BOXES.lock().map(|boxes| boxes.clone()).unwrap_or_default()
+/// Boxes out of this cache, which a signal takes down.
+pub(crate) fn boxes(cache: &Cache) -> BoxStarter {
+    BoxStarter::new(cache.clone(), LAUNCHER, LIVE_BOXES.clone())
 }
 
 /// From here on signals take everything down. Returns once they do.
@@ -106,7 +93,7 @@ fn hangups_are_ignored() -> bool {
 /// Becomes the program that waits for the boxes to go.
 fn leave(root: &std::path::Path) {
     ui::note("\ninterrupted: taking everything down");
-    let error = Command::new(LAUNCHER).arg(WORD).arg(root).args(remembered()).exec();
+    let error = Command::new(LAUNCHER).arg(WORD).arg(root).args(LIVE_BOXES.names()).exec();
     ui::fault(&Fault::machine("cannot wait until everything is taken down").because(&error));
     // Boxes and builds end by themselves once this process is gone.
     #[expect(clippy::exit, clippy::disallowed_methods, reason = "the other threads cannot be asked to end")]

@@ -6,18 +6,16 @@ pub(crate) mod machine;
 pub(crate) mod table;
 pub(crate) mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Cell, CellStatus, Loaded, Outcome, WorldOutcome};
+use runner::{ClusterFacts, KeptNamespace, RunOutcome};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
-
-/// Why a world is broken whose cluster did not start; the cluster's own fault is said once, for all of them.
-pub(crate) const NO_CLUSTER: &str = "its cluster did not start";
 
 /// A whole run.
 #[derive(Debug, Default)]
@@ -38,8 +36,8 @@ pub(crate) struct Report {
     pub(crate) leaked: Vec<String>,
     /// Golden files that no scenario uses; only looked for when everything ran.
     pub(crate) orphans: Vec<PathBuf>,
-    /// Namespaces that were kept: scenario, world, namespace.
-    pub(crate) kept: Vec<(String, String, String)>,
+    /// Namespaces that were kept.
+    pub(crate) kept: Vec<KeptNamespace>,
     pub(crate) elapsed: Duration,
 }
 
@@ -59,16 +57,6 @@ pub(crate) enum Golden {
     Same,
     New,
     Differs(String),
-}
-
-/// One cluster of the run.
-#[derive(Clone, Debug)]
-pub(crate) struct ClusterFacts {
-    pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) worlds: usize,
-    pub(crate) start: Duration,
-    pub(crate) milestones: Vec<(String, Duration)>,
 }
 
 /// What one cell, or one whole scenario, came to.
@@ -170,6 +158,38 @@ fn status_of(cell: &Cell) -> Status {
 }
 
 impl Report {
+    /// What a run came to, nothing of it compared with what was recorded.
+    pub(crate) fn of(ran: RunOutcome) -> Self {
+        let tried = ran.scenarios.into_iter().map(|one| {
+            let (scenario, outcome) = (one.scenario, one.outcome);
+            Tried { scenario, outcome, golden: Golden::NotCompared }
+        });
+        let mut report = Self {
+            scenarios: tried.collect(),
+            clusters: ran.clusters,
+            kept: ran.kept,
+            leaked: ran.leaks,
+            ..Self::default()
+        };
+        for fault in ran.errors.into_iter().map(Fault::from) {
+            if !report.faults.contains(&fault) {
+                report.faults.push(fault);
+            }
+        }
+        report
+    }
+
+    /// The worlds that were skipped, by what their cluster lacked.
+    pub(crate) fn skips(&self) -> BTreeMap<&str, usize> {
+        let mut skips: BTreeMap<&str, usize> = BTreeMap::new();
+        for outcome in self.scenarios.iter().flat_map(|tried| tried.outcome.worlds.values()) {
+            if let WorldOutcome::Skipped { why } = outcome {
+                *skips.entry(why).or_default() += 1;
+            }
+        }
+        skips
+    }
+
     /// How the command ends.
     pub(crate) fn exit(&self) -> Exit {
         let mut all: Vec<Exit> = self.scenarios.iter().flat_map(Tried::exits).collect();

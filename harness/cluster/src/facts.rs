@@ -27,6 +27,8 @@ pub struct Facts {
     pub ephemeral: bool,
     /// The test image's reference.
     pub probe_image: String,
+    /// Whether every node says that it has the test image, and there is a node.
+    pub has_probe_image: bool,
 }
 
 /// Whether the API server's audit log can be read.
@@ -55,8 +57,16 @@ impl Facts {
             logs: None,
             ephemeral: false,
             probe_image: native::PROBE_IMAGE.to_owned(),
+            has_probe_image: !items.is_empty() && items.iter().all(has_probe_image),
         })
     }
+}
+
+/// Whether a node counts the test image among those that it has.
+fn has_probe_image(node: &Value) -> bool {
+    let images = node["status"]["images"].as_array().into_iter().flatten();
+    let names = images.flat_map(|image| image["names"].as_array().into_iter().flatten());
+    names.filter_map(Value::as_str).any(|name| name == native::PROBE_IMAGE)
 }
 
 async fn get(admin: &Client, server: &str, path: &str, doing: &'static str) -> Result<Value, Error> {
@@ -80,4 +90,19 @@ async fn get(admin: &Client, server: &str, path: &str, doing: &'static str) -> R
     }
     let said = body["message"].as_str().map_or_else(|| code.to_string(), str::to_owned);
     Err(Error::Refused { server: server.to_owned(), doing, said })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_node_has_the_images_that_it_names() {
+        let with = |name: &str| json!({"status": {"images": [{"names": ["a/b:1", name]}]}});
+        assert!(has_probe_image(&with(native::PROBE_IMAGE)));
+        assert!(!has_probe_image(&with("gauntlet.local/probe:0")));
+        assert!(!has_probe_image(&json!({"status": {}})));
+    }
 }

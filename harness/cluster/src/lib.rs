@@ -8,6 +8,7 @@ mod connect;
 mod context;
 mod error;
 mod facts;
+mod provider;
 mod sealing;
 mod sweep;
 mod toolbox;
@@ -24,6 +25,7 @@ use model::{ClusterSpec, FileText};
 pub use error::{Error, chain};
 pub use facts::{AuditAccess, Facts};
 pub use native::{Control, InForce, Life, NodeControl, State};
+pub use provider::Provider;
 pub use sealing::{SealingKeys, endpoint as kms_endpoint};
 pub use toolbox::Toolbox;
 pub use trust::{SINCE, Trust};
@@ -71,6 +73,7 @@ impl Cluster {
         facts.audit = running.audit_log.clone().map_or(AuditAccess::None, AuditAccess::File);
         facts.logs = Some(running.logs.clone());
         facts.ephemeral = true;
+        facts.has_probe_image = !facts.nodes.is_empty();
         Ok(Self { config, admin, facts, ours: Some(running), begun, later: Vec::new(), sealing })
     }
 

@@ -1,7 +1,13 @@
 //! What there is to know of an action before it is taken. One exhaustive match: a new action does not compile until
 //! somebody has said what it reads, needs and writes.
 
-use crate::{Action, Attest, CanaryMatch, Encrypt, Leak, Predicate, Record, Rewrite, Target, TrustedRoot, Verify};
+use std::collections::BTreeSet;
+
+use crate::nodeless::{BEHIND_THE_API, is_api_alone};
+use crate::{
+    Action, Attest, CanaryMatch, Capability, Encrypt, Leak, Predicate, Record, Rewrite, Rotate, Target, TrustedRoot,
+    Verify, Watched,
+};
 
 /// What is known of an action.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,8 +18,8 @@ pub struct ActionFacts<'a> {
     pub texts: Vec<&'a str>,
     /// What it changes.
     pub writes: Writes<'a>,
-    /// Whether it reaches past the API server, which only a box lets it do.
-    pub needs_box: bool,
+    /// What it needs of the cluster beyond an API server.
+    pub needs: BTreeSet<Capability>,
 }
 
 /// What an action changes, as far as other worlds could notice it.
@@ -39,95 +45,163 @@ impl Action {
     /// What is known of it before it is taken.
     #[must_use]
     pub fn facts(&self) -> ActionFacts<'_> {
-        let mut facts = ActionFacts { reads: Vec::new(), texts: Vec::new(), writes: Writes::Nothing, needs_box: false };
-        match self {
+        let (mut reads, mut texts, mut needs) = (Vec::new(), Vec::new(), Vec::new());
+        let writes = match self {
             Self::Create(file) | Self::Apply(file) | Self::Update(file) => {
-                facts.reads = vec![file];
-                facts.writes = Writes::Manifest(file);
+                reads = vec![file.as_str()];
+                Writes::Manifest(file)
             }
             Self::Patch { target, with, .. } => {
-                facts.reads = vec![with];
-                facts.writes = Writes::Object(target);
+                reads = vec![with.as_str()];
+                Writes::Object(target)
             }
-            Self::Delete(target) | Self::Label { target, .. } | Self::Scale { target, .. } => {
-                facts.writes = Writes::Object(target);
-            }
+            Self::Delete(target) | Self::Label { target, .. } | Self::Scale { target, .. } => Writes::Object(target),
             Self::EphemeralContainer { with, .. } => {
-                facts.reads = vec![with];
-                facts.writes = Writes::Namespace;
+                reads = vec![with.as_str()];
+                needs = vec![A_NODE];
+                Writes::Namespace
             }
-            Self::Evict(_) | Self::Exec { .. } | Self::Bind { .. } | Self::Token { .. } => {
-                facts.writes = Writes::Namespace;
+            Self::Evict(_) | Self::Exec { .. } => {
+                needs = vec![A_NODE];
+                Writes::Namespace
             }
-            Self::Fill(_) | Self::Rotate(_) | Self::Rewrite(Rewrite { killed_after: None }) => {
-                facts.writes = Writes::Namespace;
+            Self::Bind { .. } | Self::Token { .. } | Self::Fill(_) | Self::Rewrite(Rewrite { killed_after: None }) => {
+                Writes::Namespace
+            }
+            Self::Rotate(Rotate { watch, .. }) => {
+                needs = watch.values().filter_map(of_watched).collect();
+                Writes::Namespace
             }
             Self::Transplant(_) => {
-                facts.writes = Writes::Namespace;
-                facts.needs_box = true;
+                needs = vec![Capability::Etcd];
+                Writes::Namespace
             }
-            Self::Store(_) | Self::Snapshot(_) => facts.needs_box = true,
+            Self::Store(_) | Self::Snapshot(_) => {
+                needs = vec![Capability::Etcd];
+                Writes::Nothing
+            }
             Self::Encrypt(Encrypt { with, .. }) => {
-                facts.texts = vec![with];
-                (facts.writes, facts.needs_box) = (Writes::Cluster, true);
+                texts = vec![with.as_str()];
+                needs = vec![Capability::ApiServerFlags, Capability::Processes];
+                Writes::Cluster
             }
-            Self::Rewrite(Rewrite { killed_after: Some(_) })
-            | Self::Process(_)
-            | Self::Node(_)
-            | Self::Kms(_)
-            | Self::Restore(_) => (facts.writes, facts.needs_box) = (Writes::Cluster, true),
-            Self::Seen(record) => (facts.writes, facts.needs_box) = of_record(record),
+            Self::Rewrite(Rewrite { killed_after: Some(_) }) | Self::Process(_) => {
+                needs = vec![Capability::Processes];
+                Writes::Cluster
+            }
+            Self::Node(_) => {
+                needs = vec![Capability::NodeFaults];
+                Writes::Cluster
+            }
+            Self::Kms(_) => {
+                needs = vec![Capability::KmsPlugin];
+                Writes::Cluster
+            }
+            Self::Restore(_) => {
+                needs = vec![Capability::Etcd, Capability::Processes];
+                Writes::Cluster
+            }
+            Self::Seen(record) => {
+                let (writes, need) = of_record(record);
+                needs = need.into_iter().collect();
+                writes
+            }
             Self::Build(build) => {
-                facts.texts = build.files.values().map(String::as_str).collect();
-                facts.writes = Writes::Images;
+                texts = build.files.values().map(String::as_str).collect();
+                needs = vec![Capability::HostTools];
+                Writes::Images
             }
             Self::Attest(Attest { predicate, .. }) => {
-                facts.texts = predicate_file(predicate).into_iter().collect();
-                facts.writes = Writes::Images;
+                texts = predicate_file(predicate).into_iter().collect();
+                needs = vec![Capability::HostTools];
+                Writes::Images
             }
-            Self::Verify(Verify { root, .. }) => facts.texts = root_file(root).into_iter().collect(),
+            Self::Verify(Verify { root, .. }) => {
+                texts = root_file(root).into_iter().collect();
+                needs = vec![Capability::HostTools];
+                Writes::Nothing
+            }
             Self::Push(_)
             | Self::Copy(_)
             | Self::Tamper(_)
             | Self::Spoil(_)
             | Self::Sbom(_)
             | Self::Attach(_)
-            | Self::Sign(_) => facts.writes = Writes::Images,
-            Self::Get(_)
-            | Self::List { .. }
-            | Self::Path(_)
-            | Self::Started(_)
-            | Self::Reach(_)
-            | Self::Hold(_)
-            | Self::Held(_)
-            | Self::Scan(_)
-            | Self::Survey
-            | Self::Followed(_)
-            | Self::Agent(_)
-            | Self::Delivered(_) => {}
-        }
-        facts
+            | Self::Sign(_) => {
+                needs = vec![Capability::HostTools];
+                Writes::Images
+            }
+            Self::Scan(_) => {
+                needs = vec![Capability::HostTools];
+                Writes::Nothing
+            }
+            Self::Get(target) => {
+                needs = of_subresource(target).into_iter().collect();
+                Writes::Nothing
+            }
+            Self::Path(path) => {
+                needs = of_path(path).into_iter().collect();
+                Writes::Nothing
+            }
+            Self::Started(_) | Self::Reach(_) | Self::Hold(_) | Self::Held(_) | Self::Agent(_) | Self::Delivered(_) => {
+                needs = vec![A_NODE];
+                Writes::Nothing
+            }
+            Self::List { .. } | Self::Survey | Self::Followed(_) => Writes::Nothing,
+        };
+        ActionFacts { reads, texts, writes, needs: needs.into_iter().collect() }
     }
 }
 
-fn of_record(record: &Record) -> (Writes<'_>, bool) {
+/// A pod has to run.
+const A_NODE: Capability = Capability::Nodes(1);
+
+fn of_watched(watched: &Watched) -> Option<Capability> {
+    match watched {
+        Watched::File { .. } | Watched::Environment { .. } => Some(A_NODE),
+        Watched::Object(_) => None,
+    }
+}
+
+/// The API server asks a kubelet, but for these two.
+fn of_subresource(target: &Target) -> Option<Capability> {
+    match target.subresource.as_deref() {
+        None | Some("status" | "scale") => None,
+        Some(_) => Some(A_NODE),
+    }
+}
+
+/// A path that leads through the API server to something else.
+fn of_path(path: &str) -> Option<Capability> {
+    BEHIND_THE_API.iter().any(|part| path.contains(part)).then_some(A_NODE)
+}
+
+fn of_record(record: &Record) -> (Writes<'_>, Option<Capability>) {
     match record {
-        Record::Metric(_) => (Writes::SharedFigures, false),
-        Record::Canary(CanaryMatch { place, .. }) => (Writes::Nothing, lies_in_box(place)),
-        Record::Audit(_)
-        | Record::Event(_)
-        | Record::Warning(_)
-        | Record::Field(_)
-        | Record::Node(_)
-        | Record::Output(_) => (Writes::Nothing, false),
+        Record::Metric(_) => (Writes::SharedFigures, None),
+        Record::Canary(CanaryMatch { place, .. }) => (Writes::Nothing, of_place(place)),
+        Record::Audit(_) => (Writes::Nothing, Some(Capability::AuditLog)),
+        // Kubelets tell most events, and only they say how a node is.
+        Record::Event(_) | Record::Node(_) => (Writes::Nothing, Some(A_NODE)),
+        Record::Field(field) => (Writes::Nothing, of_field(&field.of)),
+        Record::Warning(_) | Record::Output(_) => (Writes::Nothing, None),
     }
 }
 
-/// Whether this place is only seen from within a box.
-fn lies_in_box(place: &Leak) -> bool {
+/// What has a status of its own waits for pods that run.
+fn of_field(target: &Target) -> Option<Capability> {
+    (!is_api_alone(target)).then_some(A_NODE)
+}
+
+/// What it takes to look at this place.
+fn of_place(place: &Leak) -> Option<Capability> {
     match place {
-        Leak::Store(_) | Leak::StoreFiles | Leak::Snapshot(_) | Leak::ComponentLog(_) => true,
-        Leak::Audit | Leak::Events | Leak::Field { .. } | Leak::Reply(_) | Leak::PodLog(_) | Leak::Image(_) => false,
+        Leak::Store(_) | Leak::StoreFiles | Leak::Snapshot(_) => Some(Capability::Etcd),
+        Leak::ComponentLog(_) => Some(Capability::ComponentLogs),
+        Leak::Audit => Some(Capability::AuditLog),
+        Leak::PodLog(_) => Some(A_NODE),
+        Leak::Image(_) => Some(Capability::HostTools),
+        Leak::Events | Leak::Field { .. } | Leak::Reply(_) => None,
     }
 }
 

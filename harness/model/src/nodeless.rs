@@ -44,7 +44,7 @@ const KINDS: [&str; 30] = [
 ];
 
 /// What a path leads through to something else than the API server.
-const BEHIND_THE_API: [&str; 4] = ["nodes", "proxy", "pods", "services"];
+pub(crate) const BEHIND_THE_API: [&str; 4] = ["nodes", "proxy", "pods", "services"];
 
 /// What stands for a node, or for something that only a node gives a pod.
 const OF_NODES: [&str; 3] = ["$(node", "$(pod-ip", "$(service-ip"];
@@ -131,7 +131,7 @@ fn action_needs_no_node(action: &Action) -> bool {
 
 /// Whether a target is one object that the API server answers for: a subresource may be a way to a kubelet, and a pod that
 /// nobody runs ends in another way than one that runs.
-fn is_api_alone(target: &Target) -> bool {
+pub(crate) fn is_api_alone(target: &Target) -> bool {
     let kind = target.kind.split('.').next().unwrap_or_default();
     target.subresource.is_none() && kind != "pod" && KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind))
 }

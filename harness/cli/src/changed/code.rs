@@ -6,8 +6,6 @@ use std::sync::LazyLock;
 use model::{Action, Addon, Loaded, Record, addons};
 use native::components::Component;
 
-use crate::commands::run::plan;
-
 /// The folder of the components' modules.
 pub(super) const COMPONENTS: &str = "harness/native/components/";
 
@@ -52,7 +50,7 @@ pub(super) fn needed(loaded: &Loaded) -> Option<Vec<&'static Component>> {
     let mut all = Vec::new();
     for world in loaded.scenario.worlds.keys() {
         let spec = model::ClusterSpec::resolve(loaded, world).ok()?;
-        all.extend(plan::needed(&spec, loaded, world).ok()?);
+        all.extend(runner::needed_components(&spec, loaded, world).ok()?);
     }
     Some(all)
 }

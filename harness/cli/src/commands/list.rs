@@ -1,6 +1,8 @@
 //! `gauntlet list`: the scenarios, or the boxes that are up.
 
-use model::Loaded;
+use std::collections::BTreeSet;
+
+use model::{Capability, Loaded};
 use serde_json::{Value, json};
 
 use crate::args::List;
@@ -40,13 +42,14 @@ fn table(all: &[&Loaded], chosen: &Chosen<'_>) -> String {
     for loaded in all {
         let (worlds, steps) = (loaded.scenario.worlds.len(), loaded.scenario.steps.len());
         out.push_str(&format!(
-            "{:width$}  {worlds:>2} × {steps:>2}{:omits$} = {:>3}  {:touched$}{}{}\n",
+            "{:width$}  {worlds:>2} × {steps:>2}{:omits$} = {:>3}  {:touched$}{}{}{}\n",
             loaded.id,
             omitted(loaded),
             loaded.scenario.count_cells(),
             self::touched(loaded, chosen),
             if touched > 0 { "  " } else { "" },
-            why(loaded)
+            why(loaded),
+            needs(loaded)
         ));
     }
     let cells = all.iter().map(|loaded| loaded.scenario.count_cells()).sum();
@@ -83,12 +86,25 @@ fn why(loaded: &Loaded) -> String {
     line[..end].to_owned()
 }
 
+/// What its worlds need of their clusters, in brackets; nothing where an API server will do.
+fn needs(loaded: &Loaded) -> String {
+    let all = all_needs(loaded);
+    if all.is_empty() { String::new() } else { format!(" [needs {}]", all.join(", ")) }
+}
+
+fn all_needs(loaded: &Loaded) -> Vec<String> {
+    let worlds = loaded.scenario.worlds.keys();
+    let needs: BTreeSet<Capability> = worlds.flat_map(|world| model::requirements(loaded, world)).collect();
+    needs.iter().map(ToString::to_string).collect()
+}
+
 fn as_json(loaded: &Loaded, chosen: &Chosen<'_>) -> Value {
     let mut value = json!({
         "id": loaded.id,
         "worlds": loaded.scenario.worlds.keys().collect::<Vec<_>>(),
         "steps": loaded.scenario.steps.iter().map(|step| &step.id).collect::<Vec<_>>(),
         "cells": loaded.scenario.count_cells(),
+        "needs": all_needs(loaded),
         "why": loaded.scenario.why,
     });
     if let Some(touched) = chosen.why.get(&loaded.id) {

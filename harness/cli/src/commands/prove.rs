@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use cluster::Provider;
 use model::{CellStatus, Loaded, Mutant, WorldOutcome, mutants};
 use native::Cache;
-use tokio::task::LocalSet;
+use runner::{ComponentSupply, Plan, RunObserver, RunOptions, RunOutcome, Runner};
 
-use crate::args::{Existing, Prove};
+use crate::args::Prove;
 use crate::commands::lint::{self, count};
-use crate::commands::run::clusters::{self, Job};
-use crate::commands::run::supply::Supply;
-use crate::commands::run::{plan, setup};
+use crate::commands::run::display::RunDisplay;
+use crate::commands::run::{setup, start_runtime};
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::progress::seconds;
@@ -33,34 +33,38 @@ pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
             .hint("worlds that are declared ineffective have none"));
     }
     let cache = Cache::from_env()?;
-    let plan = plan::of(&scenarios, &Existing::default(), 1)?;
+    let plan = Plan::new(&scenarios, Provider::Box, 1)?;
     setup::ready(&cache, &plan.components(), args.setup)?;
     interrupt::watch(&cache);
-    let job = Arc::new(Job::new(&cache, &scenarios, None, false, None));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Fault::machine("cannot start threads").because(&error))?;
-    let ran = LocalSet::new().block_on(&runtime, clusters::run(&job, plan, &Supply::complete(), &Existing::default()));
-    job.board.clear();
-    let ran = ran?;
-    let outcomes = ran.outcomes.into_iter().map(|(id, world, outcome)| ((id, world), outcome)).collect();
-    let Tally { matter, idle, undecided } = report(&controls, &outcomes, !args.whole_passed);
+    let display = Arc::new(RunDisplay::new(&scenarios, None));
+    let observer: Arc<dyn RunObserver> = Arc::<RunDisplay>::clone(&display);
+    let runner = Runner::new(interrupt::boxes(&cache), RunOptions::default(), observer);
+    let ran = start_runtime()?.block_on(runner.run_in_boxes(plan, &ComponentSupply::complete()));
+    display.clear();
+    let Tally { matter, idle, undecided } = report(&controls, &by_world(&ran), !args.whole_passed);
     ui::say(&format!(
         "{}, {}: {matter} matter, {idle} idle, {undecided} undecided; {}",
         count(scenarios.len(), "scenario"),
         count(controls.len(), "control"),
         seconds(began.elapsed())
     ));
-    if let Some(fault) = ran.faults.into_iter().next() {
-        return Err(fault);
+    if let Some(error) = ran.errors.into_iter().next() {
+        return Err(error.into());
     }
-    if !ran.left.is_empty() {
-        return Err(Fault::new(Exit::Leaked, format!("worlds left something behind:\n  {}", ran.left.join("\n  "))));
+    if !ran.leaks.is_empty() {
+        return Err(Fault::new(Exit::Leaked, format!("worlds left something behind:\n  {}", ran.leaks.join("\n  "))));
     }
     Ok(match (idle, undecided) {
         (0, 0) => Exit::Passed,
         (0, _) => Exit::Broken,
         _ => Exit::Failed,
     })
+}
+
+/// The outcome of each world, by its scenario's id and its name.
+fn by_world(ran: &RunOutcome) -> BTreeMap<(String, String), WorldOutcome> {
+    let worlds = ran.scenarios.iter().flat_map(|one| one.outcome.worlds.iter().map(|world| (&one.outcome.id, world)));
+    worlds.map(|(id, (world, outcome))| ((id.clone(), world.clone()), outcome.clone())).collect()
 }
 
 /// The scenarios without their controls, with `whole` their worlds with them as well, and each control with its scenario's id.

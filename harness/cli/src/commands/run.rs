@@ -1,33 +1,31 @@
 //! `gauntlet run`: starts what is needed, tries everything, compares, reports, takes everything down.
 
-mod announce;
-pub(crate) mod clusters;
+mod announcer;
 mod compare;
+pub(crate) mod display;
 mod hold;
 mod outputs;
-pub(crate) mod plan;
 pub(crate) mod setup;
-pub(crate) mod supply;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use indexmap::IndexMap;
-use model::{Loaded, Outcome, WorldOutcome};
+use cluster::Provider;
+use model::Loaded;
 use native::Cache;
-use tokio::task::LocalSet;
+use runner::{EvidenceFolder, LiveCluster, Plan, RunObserver, RunOptions, RunOutcome, Runner};
+use tokio::runtime::Runtime;
 
-use crate::args::{Choice, Filter, Run};
+use crate::args::{Choice, Existing, Filter, Run};
 use crate::commands::lint;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::folders::{self, Found};
-use crate::report::{Golden, Report, Tried};
+use crate::report::Report;
 use crate::{interrupt, report, ui};
-use announce::{Style, Told, announce};
-use clusters::{Job, Ran};
-use supply::Supply;
+use announcer::Announcer;
+use display::RunDisplay;
 
 /// Runs the chosen scenarios.
 pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
@@ -40,50 +38,89 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     if chosen.is_empty() {
         return Ok(nothing_to_try(args));
     }
-    let mut plan = plan::of(&chosen, &args.existing, args.nodes.unwrap_or(1))?;
-    let mut missing = Vec::new();
-    if !args.existing.is_asked_for() {
-        missing = setup::missing(&cache, &plan.components(), args.setup)?;
-        plan = plan.stage(&missing)?;
-        missing = plan.components().into_iter().filter(|component| !cache.built(component)).collect();
-        interrupt::watch(&cache);
-    }
-    let evidence = evidence(&cache);
-    let told = Told::default();
-    let announce = announce(&found, told.clone(), Style::of(args, &chosen))?;
-    let job = Arc::new(Job::new(&cache, &chosen, Some(evidence.clone()), args.keep, Some(announce)));
-    let supply = if missing.is_empty() { Supply::complete() } else { Supply::begin(&cache, missing, &job.board) };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Fault::machine("cannot start threads").because(&error))?;
-    let ran = LocalSet::new().block_on(&runtime, clusters::run(&job, plan, &supply, &args.existing));
-    job.board.clear();
+    let evidence = EvidenceFolder::in_cache(&cache);
+    let display = Arc::new(RunDisplay::new(&chosen, Some(Announcer::new(&found, args, &chosen)?)));
+    let observer: Arc<dyn RunObserver> = Arc::<RunDisplay>::clone(&display);
+    let options = RunOptions { keep: args.keep, evidence: Some(evidence.path().to_owned()), ..RunOptions::default() };
+    let runner = Runner::new(interrupt::boxes(&cache), options, observer);
+    let runtime = start_runtime()?;
+    let ran = if args.existing.is_asked_for() {
+        runtime.block_on(try_on_existing(&runner, &chosen, &args.existing))
+    } else {
+        try_in_boxes(&runner, &runtime, &cache, &chosen, args)
+    };
+    display.clear();
     let mut ran = ran?;
-    let mut report = gather(&chosen, &mut ran);
+    let live = std::mem::take(&mut ran.live);
+    let mut report = Report::of(ran);
     report.folders = folders::options(&args.folders);
     report.nodes = args.nodes;
-    report.told = told.ids();
+    report.told = display.told();
     compare::all(&store, &found, &mut report);
     if args.is_everything() {
         look_for_orphans(&found, &chosen, &mut report)?;
     }
-    if !args.keep {
-        runtime.block_on(clusters::down(std::mem::take(&mut ran.clusters), &mut report));
-    }
-    report.leaked.extend(left_over(&cache));
+    let held = if args.keep {
+        live
+    } else {
+        runtime.block_on(take_down(live, &mut report));
+        Vec::new()
+    };
+    report.leaked.extend(runner.find_stray_boxes());
     report.elapsed = began.elapsed();
-    outputs::write(args, &mut report, &evidence);
+    outputs::write(args, &mut report, evidence.path());
     if args.keep {
-        hold::until_told(&cache, &ran.clusters, &report);
-        runtime.block_on(clusters::down(ran.clusters, &mut report));
+        hold::until_told(&cache, &held, &report);
+        runtime.block_on(take_down(held, &mut report));
     }
-    job.tidy();
+    evidence.tidy();
     Ok(report.exit())
+}
+
+/// What tries worlds and speaks with clusters.
+pub(crate) fn start_runtime() -> Result<Runtime, Fault> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Fault::machine("cannot start threads").because(&error))
+}
+
+fn try_in_boxes(
+    runner: &Runner,
+    runtime: &Runtime,
+    cache: &Cache,
+    chosen: &[Arc<Loaded>],
+    args: &Run,
+) -> Result<RunOutcome, Fault> {
+    let plan = Plan::new(chosen, Provider::Box, args.nodes.unwrap_or(1))?;
+    let missing = setup::missing(cache, &plan.components(), args.setup)?;
+    let plan = plan.stage(&missing)?;
+    let missing = plan.components().into_iter().filter(|component| !cache.built(component)).collect();
+    interrupt::watch(cache);
+    let supply = runner.build(missing);
+    Ok(runtime.block_on(runner.run_in_boxes(plan, &supply)))
+}
+
+async fn try_on_existing(runner: &Runner, chosen: &[Arc<Loaded>], existing: &Existing) -> Result<RunOutcome, Fault> {
+    let signal = interrupt::next_signal();
+    let context = existing.context.as_deref().or(existing.disposable.as_deref());
+    let disposable = existing.disposable.as_deref().is_some_and(|name| Some(name) == context);
+    let cluster = LiveCluster::attach(existing.kubeconfig.as_deref(), context, disposable).await?;
+    let plan = Plan::new(chosen, Provider::Existing(cluster.facts()), 1)?;
+    Ok(runner.run_on_cluster(plan, cluster, signal).await?)
+}
+
+/// Takes down what is still up.
+async fn take_down(clusters: Vec<LiveCluster>, report: &mut Report) {
+    for cluster in clusters {
+        if let Err(error) = cluster.take_down().await {
+            report.leaked.push(cluster::chain(&error));
+        }
+    }
 }
 
 /// Nothing is touched, and it is nothing's turn: the answer to a question that was well asked, and no fault.
 fn nothing_to_try(args: &Run) -> Exit {
     let mut report = Report { may_be_empty: args.choice.may_be_empty(), ..Report::default() };
-    outputs::write(args, &mut report, std::path::Path::new(""));
+    outputs::write(args, &mut report, Path::new(""));
     report.exit()
 }
 
@@ -101,45 +138,6 @@ impl Run {
     }
 }
 
-/// Boxes of ours that are still there although nobody wants them.
-fn left_over(cache: &Cache) -> Vec<String> {
-    let wanted = interrupt::remembered();
-    let names = std::fs::read_dir(cache.boxes()).into_iter().flatten().flatten();
-    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let ours = format!("run-{}-", std::process::id());
-    names.filter(|name| name.starts_with(&ours) && !wanted.iter().any(|one| name.starts_with(one.as_str()))).collect()
-}
-
-/// A folder of this run's own for what failures leave to look at.
-fn evidence(cache: &Cache) -> PathBuf {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    cache.root.join("evidence").join(format!("{now}-{}", std::process::id()))
-}
-
-/// Puts the worlds of every scenario back together, in the file's order.
-fn gather(chosen: &[Arc<Loaded>], ran: &mut Ran) -> Report {
-    let mut worlds: IndexMap<(String, String), WorldOutcome> =
-        ran.outcomes.drain(..).map(|(id, world, outcome)| ((id, world), outcome)).collect();
-    let mut scenarios = Vec::new();
-    for loaded in chosen {
-        let mut outcome = Outcome { id: loaded.id.clone(), worlds: IndexMap::new() };
-        for world in loaded.scenario.worlds.keys() {
-            let seen = worlds.swap_remove(&(loaded.id.clone(), world.clone()));
-            let seen = seen.unwrap_or_else(|| WorldOutcome::Broken { why: "it was never tried".into() });
-            outcome.worlds.insert(world.clone(), seen);
-        }
-        scenarios.push(Tried { scenario: Arc::clone(loaded), outcome, golden: Golden::NotCompared });
-    }
-    Report {
-        scenarios,
-        clusters: std::mem::take(&mut ran.facts),
-        faults: std::mem::take(&mut ran.faults),
-        kept: std::mem::take(&mut ran.kept),
-        leaked: std::mem::take(&mut ran.left),
-        ..Report::default()
-    }
-}
-
 fn look_for_orphans(found: &Found, chosen: &[Arc<Loaded>], report: &mut Report) -> Result<(), Fault> {
     let ids: Vec<&str> = chosen.iter().map(|loaded| loaded.id.as_str()).collect();
     report.orphans = found.store()?.orphans(&ids)?;
@@ -152,6 +150,6 @@ fn print(text: &str, taken: bool) {
 }
 
 /// The report for people.
-fn text(report: &Report, evidence: &std::path::Path, tables: bool) -> String {
+fn text(report: &Report, evidence: &Path, tables: bool) -> String {
     report::text::report(report, evidence, tables)
 }

@@ -6,7 +6,7 @@ use model::ClusterSpec;
 use native::{Cache, Progress};
 
 use crate::args::Up;
-use crate::commands::run::setup;
+use crate::commands::run::{setup, start_runtime};
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::folders::quoted;
@@ -30,21 +30,18 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     }
     setup::ready(&cache, &needed, args.setup)?;
     interrupt::watch(&cache);
-    interrupt::remember(&args.name);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Fault::machine("cannot start threads").because(&error))?;
+    let runtime = start_runtime()?;
     let board = std::sync::Arc::new(Board::new());
     let (shown, name) = (board.clone(), args.name.clone());
     let progress = move |step: Progress| shown.machine(&name, &step);
     let started = runtime.block_on(async {
-        let cluster = addons::start(&cache, &args.name, interrupt::LAUNCHER.as_ref(), &spec, progress).await?;
+        let cluster = interrupt::boxes(&cache).start(&args.name, &spec, progress).await?;
         let services = services::lines(&cluster, &cache, &spec.install).await?;
         Ok::<_, Fault>((cluster, services))
     });
     board.clear();
-    let (mut cluster, services) = started?;
-    cluster.stay()?;
-    interrupt::forget(&args.name);
+    let (cluster, services) = started?;
+    cluster.let_stay()?;
     let Some(running) = native::list(&cache).into_iter().find(|one| one.name == args.name) else {
         return Err(Fault::machine(format!("the box `{}` has ended", args.name)));
     };

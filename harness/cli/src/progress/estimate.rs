@@ -12,6 +12,7 @@ use super::seconds;
 const ENOUGH: f64 = 20.0;
 
 /// Builds that are done one after the other.
+#[derive(Default)]
 pub(crate) struct Estimate {
     /// Title, and the time on a quiet machine.
     builds: Vec<(String, f64)>,

@@ -1,5 +1,6 @@
 //! The JSON report, for programs. Its keys are stable; a change of meaning gets another version.
 
+use runner::ClusterFacts;
 use serde_json::{Value, json};
 
 use super::{Golden, Place, Report, Status, Tried, machine};
@@ -25,7 +26,7 @@ fn millis(time: std::time::Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn cluster(facts: &super::ClusterFacts) -> Value {
+fn cluster(facts: &ClusterFacts) -> Value {
     let points = facts.milestones.iter().map(|(name, at)| json!({ "name": name, "at-ms": millis(*at) }));
     json!({
         "name": facts.name,

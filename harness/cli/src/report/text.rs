@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Golden, NO_CLUSTER, Place, Report, Status, Tried, table};
+use runner::WHY_NO_CLUSTER;
+
+use super::{Golden, Place, Report, Status, Tried, table};
 use crate::commands::lint::count;
 use crate::progress::seconds;
 
@@ -38,7 +40,7 @@ fn is_good(status: Status) -> bool {
 
 /// Whether all that is to be said of it is that its cluster did not start.
 fn had_no_cluster(tried: &Tried) -> bool {
-    tried.cells().iter().all(|cell| cell.status == Status::Passed || cell.why == NO_CLUSTER)
+    tried.cells().iter().all(|cell| cell.status == Status::Passed || cell.why == WHY_NO_CLUSTER)
         && tried.status() == Status::Broken
 }
 
@@ -117,6 +119,9 @@ fn indented(text: &str) -> String {
 /// What concerns the whole run.
 fn tail(report: &Report) -> String {
     let mut out = String::new();
+    for (why, worlds) in report.skips() {
+        out.push_str(&format!("\nskipped: {}: {why}\n", count(worlds, "world")));
+    }
     for fault in &report.faults {
         out.push_str(&format!("\n{}\n", fault.text()));
     }
@@ -216,6 +221,18 @@ mod tests {
         let text = of(broken);
         assert_eq!(text.matches("the webhook never answered").count(), 1, "{text}");
         assert!(text.contains("broken in every step of enforce"), "{text}");
+    }
+
+    #[test]
+    fn what_a_cluster_lacks_is_said_once_and_its_worlds_are_counted() {
+        let mut skipped = tried(|_| {});
+        for world in ["bare", "enforce"] {
+            let why = "the audit log of this cluster cannot be read".into();
+            skipped.outcome.worlds.insert(world.into(), WorldOutcome::Skipped { why });
+        }
+        let text = of(skipped);
+        assert!(text.contains("\nskipped: 2 worlds: the audit log of this cluster cannot be read\n"), "{text}");
+        assert!(text.ends_with("1 scenario, 4 cells: 0 passed, 4 skipped; 1.5 s\n"), "{text}");
     }
 
     #[test]

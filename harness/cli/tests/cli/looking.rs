@@ -29,6 +29,25 @@ fn a_list_counts_worlds_steps_and_cells() {
 }
 
 #[test]
+fn a_list_says_what_clusters_have_to_have() {
+    let scratch = Scratch::privileged();
+    scratch.write(
+        "audit/look",
+        "scenario: v1
+why: Who asked.
+worlds: { bare: {} }
+steps:
+  - { id: look, do: { seen: { audit: { verb: get } } }, expect: seen }
+  - { id: kill, do: { process: { kill: etcd } }, expect: made }
+",
+    );
+    scratch.gauntlet(&["list"]).passes(&["Who asked. [needs the audit log, processes]\n", "turn it away.\n"]);
+    let ran = scratch.gauntlet(&["list", "--json", "audit/look"]);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(json[0]["needs"], serde_json::json!(["the audit log", "processes"]));
+}
+
+#[test]
 fn a_list_of_boxes_can_be_empty() {
     let ran = Scratch::new().gauntlet(&["list", "--boxes"]);
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", "no box is up\n"));

@@ -16,6 +16,7 @@ use std::process::{Command, ExitCode};
 use cluster::Cluster;
 use libtest_mimic::{Arguments, Failed, Trial};
 use model::{Audit, ClusterSpec};
+use runner::{BoxStarter, LiveBoxes};
 
 const POD_SECURITY: &str = "pod_security_agrees_with_the_admission";
 const RBAC: &str = "rbac_agrees_with_the_authorizer";
@@ -51,12 +52,14 @@ fn on(
     spec: &ClusterSpec,
     compare: impl AsyncFnOnce(&Cluster) -> Result<String, String>,
 ) -> Result<(), Failed> {
-    native::Cache::from_env()?.needs_nothing_built(spec)?;
+    let cache = native::Cache::from_env()?;
+    cache.needs_nothing_built(spec)?;
+    let boxes = BoxStarter::new(cache, std::env::current_exe()?, LiveBoxes::default());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let cluster = start(name, spec).await;
+        let cluster = boxes.start(&format!("oracle-{name}-{}", std::process::id()), spec, |_| {}).await?;
         let compared = compare(&cluster).await;
-        cluster.down().await.unwrap();
+        cluster.take_down().await?;
         println!("{}", compared?);
         Ok(())
     })
@@ -75,11 +78,4 @@ fn tests_are_listed_and_picked() {
     assert_eq!(listed(&["--exact", RBAC]), format!("{RBAC} "));
     assert_eq!(listed(&["--exact", "rbac"]), "");
     assert_eq!(listed(&["agree", "--skip", "rbac", "--skip", "tests"]), format!("{POD_SECURITY} {NETWORK} "));
-}
-
-async fn start(name: &str, spec: &ClusterSpec) -> Cluster {
-    let cache = native::Cache::from_env().unwrap();
-    let name = format!("oracle-{name}-{}", std::process::id());
-    let launcher = std::env::current_exe().unwrap();
-    addons::start(&cache, &name, &launcher, spec, |_| {}).await.unwrap()
 }

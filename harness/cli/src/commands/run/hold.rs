@@ -2,8 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
-use cluster::Cluster;
 use native::Cache;
+use runner::LiveCluster;
 
 use crate::report::Report;
 use crate::{interrupt, ui};
@@ -11,13 +11,13 @@ use crate::{interrupt, ui};
 /// Says what was kept and how to look at it, and holds boxes until Enter is pressed; where nobody can press it, until a
 /// signal comes, which ends it as well, as always.
 /// On a cluster that stays, there is nothing to hold.
-pub(crate) fn until_told(cache: &Cache, clusters: &[(String, Cluster)], report: &Report) {
+pub(crate) fn until_told(cache: &Cache, clusters: &[LiveCluster], report: &Report) {
     let mut boxes = native::list(cache);
-    boxes.retain(|one| clusters.iter().any(|(name, _)| *name == one.name));
+    boxes.retain(|one| clusters.iter().any(|cluster| cluster.name() == one.name));
     for one in &boxes {
         ui::note(&format!("kept: box {}; export KUBECONFIG={}", one.name, one.kubeconfig.display()));
     }
-    for (id, world, namespace) in &report.kept {
+    for runner::KeptNamespace { id, world, namespace } in &report.kept {
         ui::note(&format!("kept: namespace {namespace} of {id} in {world}"));
     }
     if boxes.is_empty() {

@@ -1,6 +1,6 @@
 //! How many boxes are up at a time, and which ones. Boxes with many worlds have a lane of their own, those with few another
 //! one: the former keep the processors busy, the latter mostly wait for processes of theirs to start. When a lane has had
-//! all of its boxes, its places go to the other.
+//! all of its boxes, its slots go to the other.
 
 use std::fs;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ const WATCHES_SPARED: usize = 16;
 const MANY_AT_ONCE: usize = 2;
 const FEW_AT_ONCE: usize = 4;
 
-/// The places of one run.
-pub(crate) struct Places {
+/// The slots of one run.
+pub(crate) struct BoxSlots {
     many: Lane,
     few: Lane,
     watches: Arc<Semaphore>,
@@ -36,20 +36,20 @@ pub(crate) struct Places {
     watches_at_most: u32,
 }
 
-/// A place for a box; it is free again once this is dropped.
-pub(crate) struct Place(#[expect(dead_code)] [Option<OwnedSemaphorePermit>; 2]);
+/// A slot for a box; it is free again once this is dropped.
+pub(crate) struct BoxSlot(#[expect(dead_code)] [Option<OwnedSemaphorePermit>; 2]);
 
 struct Lane {
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     number: usize,
-    /// Boxes that will want a place.
+    /// Boxes that will want a slot.
     left: AtomicUsize,
 }
 
-impl Places {
-    /// Places for boxes with these numbers of worlds, as many as this machine has memory and inotify instances for. Within a
+impl BoxSlots {
+    /// Slots for boxes with these numbers of worlds, as many as this machine has memory and inotify instances for. Within a
     /// runtime.
-    pub(crate) fn of(worlds: impl Iterator<Item = usize>) -> Self {
+    pub(crate) fn new(worlds: impl Iterator<Item = usize>) -> Self {
         let (few, many): (Vec<usize>, Vec<usize>) = worlds.partition(|worlds| *worlds <= FEW);
         let boxes = usize::try_from(free_memory() / MEMORY_OF_BOX).unwrap_or(usize::MAX);
         let boxes = boxes.clamp(2, MANY_AT_ONCE + FEW_AT_ONCE);
@@ -62,18 +62,18 @@ impl Places {
         Self { many, few, watches: Arc::new(Semaphore::new(watches.min(Semaphore::MAX_PERMITS))), watches_at_most }
     }
 
-    /// Waits for a place for a box with so many worlds and nodes.
-    pub(crate) async fn wait_for(&self, worlds: usize, nodes: u8) -> Place {
+    /// Waits for a slot for a box with so many worlds and nodes.
+    pub(crate) async fn wait_for(&self, worlds: usize, nodes: u8) -> BoxSlot {
         let own = if worlds <= FEW { &self.few } else { &self.many };
-        let place = Arc::clone(&own.places).acquire_owned().await.ok(); // never closed
-        self.one_less(worlds);
+        let slot = Arc::clone(&own.slots).acquire_owned().await.ok(); // never closed
+        self.expect_one_less(worlds);
         let watches = WATCHES_OF_BOX + WATCHES_OF_NODE * u32::from(nodes);
         let watches = Arc::clone(&self.watches).acquire_many_owned(watches.min(self.watches_at_most)).await.ok();
-        Place([place, watches])
+        BoxSlot([slot, watches])
     }
 
-    /// A box with so many worlds waits for no place any more: it has one, or it never comes.
-    pub(crate) fn one_less(&self, worlds: usize) {
+    /// A box with so many worlds waits for no slot any more: it has one, or it never comes.
+    pub(crate) fn expect_one_less(&self, worlds: usize) {
         let (own, other) = if worlds <= FEW { (&self.few, &self.many) } else { (&self.many, &self.few) };
         if own.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             own.hand_over_to(other);
@@ -83,19 +83,19 @@ impl Places {
 
 impl Lane {
     fn new(number: usize, boxes: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(number)), number, left: AtomicUsize::new(boxes) }
+        Self { slots: Arc::new(Semaphore::new(number)), number, left: AtomicUsize::new(boxes) }
     }
 
-    /// Once nobody waits for its places, gives them to the other lane: the free ones, and the others as they get free.
+    /// Once nobody waits for its slots, gives them to the other lane: the free ones, and the others as they get free.
     fn hand_over_to(&self, other: &Self) {
         if self.left.load(Ordering::Relaxed) > 0 {
             return;
         }
-        let (number, own, other) = (self.number, Arc::clone(&self.places), Arc::clone(&other.places));
+        let (number, own, other) = (self.number, Arc::clone(&self.slots), Arc::clone(&other.slots));
         tokio::spawn(async move {
             for _ in 0..number {
-                let Ok(place) = own.acquire().await else { return };
-                place.forget();
+                let Ok(slot) = own.acquire().await else { return };
+                slot.forget();
                 other.add_permits(1);
             }
         });
@@ -113,43 +113,43 @@ mod tests {
 
     use super::*;
 
-    fn places(many: (usize, usize), few: (usize, usize)) -> Places {
+    fn slots(many: (usize, usize), few: (usize, usize)) -> BoxSlots {
         let (many, few) = (Lane::new(many.0, many.1), Lane::new(few.0, few.1));
-        Places { many, few, watches: Arc::new(Semaphore::new(100)), watches_at_most: 100 }
+        BoxSlots { many, few, watches: Arc::new(Semaphore::new(100)), watches_at_most: 100 }
     }
 
-    async fn is_refused(places: &Places, worlds: usize, nodes: u8) -> bool {
-        tokio::time::timeout(Duration::from_millis(20), places.wait_for(worlds, nodes)).await.is_err()
+    async fn is_refused(slots: &BoxSlots, worlds: usize, nodes: u8) -> bool {
+        tokio::time::timeout(Duration::from_millis(20), slots.wait_for(worlds, nodes)).await.is_err()
     }
 
     #[tokio::test]
-    async fn a_lane_that_is_done_gives_its_places_to_the_other() {
-        let places = places((1, 1), (1, 3));
-        let first = places.wait_for(1, 0).await;
-        assert!(is_refused(&places, 1, 0).await);
-        let big = places.wait_for(FEW + 1, 0).await;
-        assert!(is_refused(&places, 1, 0).await);
+    async fn a_lane_that_is_done_gives_its_slots_to_the_other() {
+        let slots = slots((1, 1), (1, 3));
+        let first = slots.wait_for(1, 0).await;
+        assert!(is_refused(&slots, 1, 0).await);
+        let big = slots.wait_for(FEW + 1, 0).await;
+        assert!(is_refused(&slots, 1, 0).await);
         drop(big);
-        let second = places.wait_for(1, 0).await;
-        assert!(is_refused(&places, 1, 0).await);
+        let second = slots.wait_for(1, 0).await;
+        assert!(is_refused(&slots, 1, 0).await);
         drop((first, second));
     }
 
     #[tokio::test]
-    async fn a_box_that_never_comes_keeps_no_place() {
-        let places = places((1, 1), (1, 2));
-        let _first = places.wait_for(1, 0).await;
-        assert!(is_refused(&places, 1, 0).await);
-        places.one_less(FEW + 1);
-        let _second = places.wait_for(1, 0).await;
+    async fn a_box_that_never_comes_keeps_no_slot() {
+        let slots = slots((1, 1), (1, 2));
+        let _first = slots.wait_for(1, 0).await;
+        assert!(is_refused(&slots, 1, 0).await);
+        slots.expect_one_less(FEW + 1);
+        let _second = slots.wait_for(1, 0).await;
     }
 
     #[tokio::test]
     async fn more_nodes_than_there_are_inotify_instances_for_wait() {
-        let places = places((2, 2), (2, 2));
-        let first = places.wait_for(1, 9).await;
-        assert!(is_refused(&places, FEW + 1, 1).await);
+        let slots = slots((2, 2), (2, 2));
+        let first = slots.wait_for(1, 9).await;
+        assert!(is_refused(&slots, FEW + 1, 1).await);
         drop(first);
-        let _all = places.wait_for(1, 200).await;
+        let _all = slots.wait_for(1, 200).await;
     }
 }

@@ -1,0 +1,113 @@
+//! Where clusters come from, and what those can be asked for.
+
+use std::collections::BTreeSet;
+
+use model::Capability;
+
+use crate::{AuditAccess, Facts};
+
+/// Where a cluster comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Provider<'a> {
+    /// Boxes, each started in the shape that its worlds ask for.
+    Box,
+    /// A cluster that was there before, of which this is known.
+    Existing(&'a Facts),
+}
+
+impl Provider<'_> {
+    /// Whether its clusters can be asked for this.
+    #[must_use]
+    pub fn offers(self, capability: &Capability) -> bool {
+        match self {
+            Self::Box => box_offers(capability),
+            Self::Existing(facts) => facts.offer(capability),
+        }
+    }
+
+    /// What of this its clusters cannot be asked for.
+    #[must_use]
+    pub fn missing(self, needs: &BTreeSet<Capability>) -> Vec<Capability> {
+        needs.iter().filter(|need| !self.offers(need)).cloned().collect()
+    }
+}
+
+fn box_offers(capability: &Capability) -> bool {
+    match capability {
+        Capability::Nodes(number) => *number <= native::MOST_NODES,
+        Capability::Release(release) => native::components::kubernetes(release).is_ok(),
+        Capability::ProbeImage
+        | Capability::NetworkPolicy
+        | Capability::DualStack
+        | Capability::AuditLog
+        | Capability::ComponentLogs
+        | Capability::Etcd
+        | Capability::ApiServerFlags
+        | Capability::ComponentFlags
+        | Capability::Processes
+        | Capability::NodeFaults
+        | Capability::KmsPlugin
+        | Capability::HostTools
+        | Capability::Addon(_) => true,
+    }
+}
+
+impl Facts {
+    /// Whether a cluster of which this is known, and that nobody can be asked to change, has this capability.
+    fn offer(&self, capability: &Capability) -> bool {
+        match capability {
+            Capability::Nodes(number) => self.nodes.len() >= usize::from(*number),
+            Capability::ProbeImage => self.has_probe_image,
+            Capability::AuditLog => matches!(self.audit, AuditAccess::File(_)),
+            Capability::ComponentLogs => self.logs.is_some(),
+            Capability::Release(release) => self.version.starts_with(&format!("v{release}.")),
+            Capability::NetworkPolicy
+            | Capability::DualStack
+            | Capability::Etcd
+            | Capability::ApiServerFlags
+            | Capability::ComponentFlags
+            | Capability::Processes
+            | Capability::NodeFaults
+            | Capability::KmsPlugin
+            | Capability::HostTools
+            | Capability::Addon(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(nodes: &[&str], has_probe_image: bool) -> Facts {
+        Facts {
+            version: "v1.36.3".into(),
+            nodes: nodes.iter().map(|name| (*name).to_owned()).collect(),
+            audit: AuditAccess::Unavailable,
+            logs: None,
+            ephemeral: false,
+            probe_image: native::PROBE_IMAGE.to_owned(),
+            has_probe_image,
+        }
+    }
+
+    #[test]
+    fn a_cluster_that_exists_offers_what_is_known_of_it() {
+        let facts = facts(&["one", "two"], true);
+        let offers = |capability| Provider::Existing(&facts).offers(&capability);
+        assert!(offers(Capability::Nodes(2)) && !offers(Capability::Nodes(3)));
+        assert!(offers(Capability::Release("1.36".into())) && !offers(Capability::Release("1.3".into())));
+        assert!(offers(Capability::ProbeImage) && !offers(Capability::AuditLog));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let facts = facts(&[], false);
+        let needs =
+            [Capability::Nodes(1), Capability::ProbeImage, Capability::Addon("registry".parse().unwrap())].into();
+        assert_eq!(Provider::Existing(&facts).missing(&needs), needs.iter().cloned().collect::<Vec<_>>());
+        assert!(Provider::Box.missing(&needs).is_empty());
+        let most = Capability::Nodes(native::MOST_NODES + 1);
+        assert_eq!(Provider::Box.missing(&[most.clone()].into()), [most]);
+    }
+}

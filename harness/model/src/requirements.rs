@@ -1,0 +1,90 @@
+//! What a world needs of its cluster.
+
+use std::collections::BTreeSet;
+
+use crate::names::placeholders;
+use crate::{Audit, Capability, Encryption, Loaded, Shape};
+
+/// The placeholder of the image whose program speaks for a pod.
+const PROBE_IMAGE: &str = "image:probe";
+
+/// What the world of this name needs of its cluster: for its steps, for its cluster's shape, for what it installs. Of
+/// several numbers of nodes, the largest.
+#[must_use]
+pub fn requirements(loaded: &Loaded, world: &str) -> BTreeSet<Capability> {
+    let scenario = &loaded.scenario;
+    let own = scenario.worlds.get(world).cloned().unwrap_or_default();
+    let mut needs: BTreeSet<Capability> = scenario.steps_in(world).flat_map(|step| step.action.facts().needs).collect();
+    let texts: Vec<String> = texts(loaded);
+    // A pod that is only admitted may name an image that nobody has.
+    if needs.contains(&Capability::Nodes(1)) && mentions(&texts, |name| name == PROBE_IMAGE) {
+        needs.insert(Capability::ProbeImage);
+    }
+    needs.extend(texts.iter().flat_map(|text| placeholders(text)).filter_map(named_node).map(Capability::Nodes));
+    needs.extend(of_shape(&scenario.shape(&own)));
+    needs.extend(scenario.install(&own).into_iter().map(Capability::Addon));
+    keep_most_nodes(needs)
+}
+
+/// The scenario's own file and its manifests.
+fn texts(loaded: &Loaded) -> Vec<String> {
+    let objects = loaded.manifests.values().flatten().map(|manifest| manifest.object.to_string());
+    objects.chain([loaded.text.clone()]).collect()
+}
+
+fn mentions(texts: &[String], is_it: impl Fn(&str) -> bool) -> bool {
+    texts.iter().any(|text| placeholders(text).any(&is_it))
+}
+
+/// The number of the node for which a placeholder stands, or 1 for one that only a pod on a node has.
+fn named_node(placeholder: &str) -> Option<u8> {
+    match placeholder.split_once(':') {
+        None if placeholder == "node" => Some(1),
+        Some(("node", number)) => number.parse().ok(),
+        Some(("pod-ip", _)) => Some(1),
+        None | Some(_) => None,
+    }
+}
+
+/// What there is to a shape that not every cluster has. A shape of the usual release runs on every release.
+fn of_shape(shape: &Shape) -> BTreeSet<Capability> {
+    let Shape {
+        kubernetes,
+        encryption,
+        verbosity,
+        sync_frequency,
+        node_monitor_grace_period,
+        audit,
+        admission,
+        feature_gates,
+        runtime_config,
+        nodes,
+        enforce_network_policy,
+        dual_stack,
+    } = shape;
+    let usual = Shape::default();
+    let api_server = *encryption != Encryption::Identity
+        || *audit != Audit::Metadata
+        || admission.is_some()
+        || !runtime_config.is_empty()
+        || !feature_gates.is_empty();
+    let components = verbosity.is_some()
+        || sync_frequency.is_some()
+        || node_monitor_grace_period.is_some()
+        || !feature_gates.is_empty();
+    let each = [
+        (*kubernetes != usual.kubernetes, Capability::Release(kubernetes.clone())),
+        (api_server, Capability::ApiServerFlags),
+        (components, Capability::ComponentFlags),
+        (*nodes > usual.nodes, Capability::Nodes(*nodes)),
+        (*enforce_network_policy, Capability::NetworkPolicy),
+        (*dual_stack, Capability::DualStack),
+    ];
+    each.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, capability)| capability).collect()
+}
+
+fn keep_most_nodes(needs: BTreeSet<Capability>) -> BTreeSet<Capability> {
+    let others: Vec<Capability> = needs.iter().cloned().collect();
+    let is_covered = |one: &Capability| others.iter().any(|other| other != one && other.covers(one));
+    needs.into_iter().filter(|one| !is_covered(one)).collect()
+}

@@ -1,0 +1,81 @@
+//! What an observer is told while a run goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Loaded, Outcome};
+use native::components::Component;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "events are few and soon gone; boxing would clutter every match on them")]
+pub enum RunEvent {
+    /// These are to be built, in this order.
+    BuildsBegin(Vec<&'static Component>),
+    /// A component is being built, or is built.
+    Build(native::Progress),
+    /// A box begins to start.
+    BoxStarting {
+        /// Its name.
+        name: String,
+        /// Its Kubernetes release.
+        kubernetes: String,
+        /// How many nodes it will have.
+        nodes: u8,
+    },
+    /// A box that starts has come further.
+    BoxProgress {
+        /// Its name.
+        name: String,
+        /// What it did.
+        step: native::Progress,
+    },
+    /// A box no longer starts: it is up, or it never will be.
+    BoxStartEnded {
+        /// Its name.
+        name: String,
+    },
+    /// A cluster answers.
+    ClusterReady(ClusterFacts),
+    /// Something happened in a world.
+    World(engine::Event),
+    /// The first look at every world of a scenario is over.
+    ScenarioDone {
+        /// The scenario.
+        scenario: Arc<Loaded>,
+        /// What the first look came to.
+        outcome: Outcome,
+        /// How many scenarios are done, this one included.
+        done: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// Somebody interrupts the run on a cluster that stays: what it made there is taken away.
+    Sweeping,
+}
+
+/// One cluster of a run.
+#[derive(Clone, Debug)]
+pub struct ClusterFacts {
+    /// Its box's name, or its context's.
+    pub name: String,
+    /// Its Kubernetes release, such as `v1.36.3`.
+    pub version: String,
+    /// How many worlds are tried on it.
+    pub worlds: usize,
+    /// How long it took until it answered.
+    pub start: Duration,
+    /// What was reached on the way, and when.
+    pub milestones: Vec<(String, Duration)>,
+}
+
+/// Somebody who wants to know what goes on. Called from several threads; whoever takes long holds the run up.
+pub trait RunObserver: Send + Sync {
+    /// Takes notice of one thing.
+    fn observe(&self, event: RunEvent);
+}
+
+/// Nobody wants to know.
+impl RunObserver for () {
+    fn observe(&self, _: RunEvent) {}
+}

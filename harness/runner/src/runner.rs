@@ -1,0 +1,303 @@
+//! Carrying a plan out: several boxes at a time, or one cluster that exists.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use cluster::Cluster;
+use engine::{Event, Options, Trial, Turns, Workshop};
+use model::{ClusterSpec, Loaded, WorldOutcome};
+use native::components::Component;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::{JoinHandle, JoinSet, LocalSet};
+
+use crate::box_slots::BoxSlots;
+use crate::ledger::RunLedger;
+use crate::outcome::{KeptNamespace, TriedWorld, WHY_NO_CLUSTER, gather};
+use crate::{
+    BoxStarter, ClusterFacts, ComponentSupply, Error, LiveCluster, Plan, RunEvent, RunObserver, RunOutcome,
+    SkippedWorld, WorldGroup,
+};
+
+/// How to try worlds.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Leave namespaces and boxes as they are after their last step.
+    pub keep: bool,
+    /// The folder that gets a folder for each failure. `None` where failures are what is looked for: they are neither
+    /// documented nor looked at twice, and a world ends with its first.
+    pub evidence: Option<PathBuf>,
+    /// How many worlds do something at a time, on all clusters together.
+    pub worlds_at_once: usize,
+}
+
+impl Default for RunOptions {
+    /// Ten worlds keep two cores busy, and with more of them what is timed has to wait.
+    fn default() -> Self {
+        Self { keep: false, evidence: None, worlds_at_once: 10 }
+    }
+}
+
+/// Starts clusters and tries worlds on them. All of its clusters share one workshop, in which images are made once.
+#[derive(Clone)]
+pub struct Runner {
+    boxes: BoxStarter,
+    options: RunOptions,
+    observer: Arc<dyn RunObserver>,
+    workshop: Arc<Workshop>,
+    turns: Turns,
+}
+
+impl Runner {
+    /// A runner whose boxes come from `boxes`, and that tells `observer` what goes on.
+    #[must_use]
+    pub fn new(boxes: BoxStarter, options: RunOptions, observer: Arc<dyn RunObserver>) -> Self {
+        let turns = Turns::new(options.worlds_at_once);
+        Self { boxes, options, observer, workshop: Arc::default(), turns }
+    }
+
+    /// Builds these components in this order, while boxes begin whose components are there already.
+    #[must_use]
+    pub fn build(&self, missing: Vec<&'static Component>) -> ComponentSupply {
+        ComponentSupply::begin(&self.boxes, missing, &self.observer)
+    }
+
+    /// Tries everything in the plan, in boxes that it starts as their components come in. A box is taken down as soon as
+    /// its worlds are done, unless it is to be kept. One that does not start is an error among the outcome's.
+    pub async fn run_in_boxes(&self, plan: Plan, supply: &ComponentSupply) -> RunOutcome {
+        let account = Arc::new(RunAccount::new(&self.observer, &plan.scenarios));
+        // Worlds take turns on one thread; their connections have others.
+        let part = LocalSet::new().run_until(self.run_groups(plan.groups, supply, &account)).await;
+        self.close(&plan.scenarios, plan.skipped, part, &account).await
+    }
+
+    /// Tries everything in the plan on one cluster, until it is done or `interrupted` comes true. Then what worlds made
+    /// there is taken away.
+    ///
+    /// # Errors
+    /// When it was interrupted.
+    pub async fn run_on_cluster(
+        &self,
+        plan: Plan,
+        cluster: LiveCluster,
+        interrupted: impl Future<Output = ()>,
+    ) -> Result<RunOutcome, Error> {
+        let account = RunAccount::new(&self.observer, &plan.scenarios);
+        let trials = plan.groups.into_iter().flat_map(|group| group.trials).collect();
+        let tried = tokio::select! {
+            tried = self.try_on(&cluster, trials, &account) => Some(tried),
+            () = interrupted => None,
+        };
+        let Some((worlds, facts)) = tried else {
+            self.observer.observe(RunEvent::Sweeping);
+            let left = cluster.sweep(&account.namespaces()).await;
+            return Err(if left.is_empty() { Error::Interrupted } else { Error::InterruptedLeaving { left } });
+        };
+        let part = RunPart { worlds, clusters: vec![facts], live: vec![cluster], ..RunPart::default() };
+        Ok(self.close(&plan.scenarios, plan.skipped, part, &account).await)
+    }
+
+    /// Starts a box like this, and tells how far it is.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_box(&self, name: &str, spec: &ClusterSpec) -> Result<LiveCluster, Error> {
+        let (kubernetes, nodes) = (spec.kubernetes.clone(), spec.nodes);
+        self.observer.observe(RunEvent::BoxStarting { name: name.to_owned(), kubernetes, nodes });
+        let (observer, box_name) = (Arc::clone(&self.observer), name.to_owned());
+        let progress = move |step| observer.observe(RunEvent::BoxProgress { name: box_name.clone(), step });
+        let started = self.boxes.start(name, spec, progress).await;
+        self.observer.observe(RunEvent::BoxStartEnded { name: name.to_owned() });
+        started
+    }
+
+    /// Boxes of this run that are still there although nobody wants them.
+    #[must_use]
+    pub fn find_stray_boxes(&self) -> Vec<String> {
+        self.boxes.find_strays(&box_prefix())
+    }
+
+    async fn run_groups(
+        &self,
+        groups: Vec<WorldGroup>,
+        supply: &ComponentSupply,
+        account: &Arc<RunAccount>,
+    ) -> RunPart {
+        let slots = Arc::new(BoxSlots::new(groups.iter().map(|group| group.trials.len())));
+        let mut tasks = JoinSet::new();
+        for (index, group) in groups.into_iter().enumerate() {
+            let (runner, supply) = (self.clone(), supply.clone());
+            let (slots, account) = (Arc::clone(&slots), Arc::clone(account));
+            tasks.spawn_local(async move { runner.run_group(index + 1, group, &supply, &slots, &account).await });
+        }
+        let mut all = RunPart::default();
+        while let Some(done) = tasks.join_next().await {
+            match done {
+                Ok(part) => all.add(part),
+                Err(source) => all.errors.push(Error::TaskEnded { source }),
+            }
+        }
+        all
+    }
+
+    /// Tries worlds in a box of their own.
+    async fn run_group(
+        &self,
+        index: usize,
+        group: WorldGroup,
+        supply: &ComponentSupply,
+        slots: &BoxSlots,
+        account: &RunAccount,
+    ) -> RunPart {
+        let WorldGroup { spec, trials, needed } = group;
+        if let Err(error) = supply.wait_for(&needed).await {
+            slots.expect_one_less(trials.len());
+            return RunPart::without_cluster(trials, error);
+        }
+        let slot = slots.wait_for(trials.len(), spec.nodes).await;
+        let cluster = match self.start_box(&format!("{}{index}", box_prefix()), &spec).await {
+            Ok(cluster) => cluster,
+            Err(error) => return RunPart::without_cluster(trials, error),
+        };
+        let (worlds, facts) = self.try_on(&cluster, trials, account).await;
+        let mut part = RunPart { worlds, clusters: vec![facts], ..RunPart::default() };
+        // The next box starts while this one is taken down.
+        drop(slot);
+        if self.options.keep {
+            part.live.push(cluster);
+        } else {
+            part.errors.extend(cluster.take_down().await.err());
+        }
+        part
+    }
+
+    async fn try_on(
+        &self,
+        cluster: &LiveCluster,
+        trials: Vec<Trial>,
+        account: &RunAccount,
+    ) -> (Vec<TriedWorld>, ClusterFacts) {
+        let facts = cluster.describe(trials.len());
+        self.observer.observe(RunEvent::ClusterReady(facts.clone()));
+        let worlds = engine::run(cluster, trials, &self.engine_options(), account.receive()).await;
+        (worlds, facts)
+    }
+
+    fn engine_options(&self) -> Options {
+        let RunOptions { keep, evidence, worlds_at_once: _ } = self.options.clone();
+        Options { keep, evidence, turns: self.turns.clone(), workshop: Arc::clone(&self.workshop) }
+    }
+
+    /// Closes the account: every event has been heard, every world has an outcome.
+    async fn close(
+        &self,
+        scenarios: &[Arc<Loaded>],
+        skipped: Vec<SkippedWorld>,
+        part: RunPart,
+        account: &RunAccount,
+    ) -> RunOutcome {
+        account.hear_all().await;
+        let kept = if self.options.keep { account.find_kept(&part.worlds) } else { Vec::new() };
+        let mut worlds: Vec<TriedWorld> = skipped.into_iter().map(SkippedWorld::into_outcome).collect();
+        worlds.extend(part.worlds);
+        RunOutcome {
+            scenarios: gather(scenarios, worlds),
+            clusters: part.clusters,
+            errors: part.errors,
+            kept,
+            leaks: account.take_leaks(),
+            live: part.live,
+        }
+    }
+}
+
+/// Tries worlds on a cluster, apart from any run: the outcome of each, in the order of `trials`. Images are made anew.
+pub async fn try_worlds(cluster: &Cluster, trials: Vec<Trial>, options: RunOptions) -> Vec<WorldOutcome> {
+    let RunOptions { keep, evidence, worlds_at_once } = options;
+    let options = Options { keep, evidence, turns: Turns::new(worlds_at_once), workshop: Arc::default() };
+    // Nobody listens.
+    let (events, _) = unbounded_channel();
+    let tried = engine::run(cluster, trials, &options, events).await;
+    tried.into_iter().map(|(_, _, outcome)| outcome).collect()
+}
+
+/// What the names of this program's boxes begin with.
+fn box_prefix() -> String {
+    format!("run-{}-", std::process::id())
+}
+
+/// What came of some of the clusters of a run.
+#[derive(Default)]
+struct RunPart {
+    worlds: Vec<TriedWorld>,
+    clusters: Vec<ClusterFacts>,
+    errors: Vec<Error>,
+    live: Vec<LiveCluster>,
+}
+
+impl RunPart {
+    /// What becomes of worlds whose cluster never was.
+    fn without_cluster(trials: Vec<Trial>, error: Error) -> Self {
+        let broken = || WorldOutcome::Broken { why: WHY_NO_CLUSTER.into() };
+        let worlds = trials.into_iter().map(|trial| (trial.scenario.id.clone(), trial.world, broken())).collect();
+        Self { worlds, errors: vec![error], ..Self::default() }
+    }
+
+    fn add(&mut self, part: Self) {
+        self.worlds.extend(part.worlds);
+        self.clusters.extend(part.clusters);
+        self.errors.extend(part.errors);
+        self.live.extend(part.live);
+    }
+}
+
+/// The ledger of one run, and who enters events into it and passes them on.
+struct RunAccount {
+    ledger: Arc<Mutex<RunLedger>>,
+    observer: Arc<dyn RunObserver>,
+    /// A task for each cluster.
+    clerks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl RunAccount {
+    fn new(observer: &Arc<dyn RunObserver>, scenarios: &[Arc<Loaded>]) -> Self {
+        let ledger = Arc::new(Mutex::new(RunLedger::new(scenarios)));
+        Self { ledger, observer: Arc::clone(observer), clerks: Mutex::default() }
+    }
+
+    /// Where a cluster's events go, for as long as somebody sends.
+    fn receive(&self) -> UnboundedSender<Event> {
+        let (sender, mut events) = unbounded_channel();
+        let (ledger, observer) = (Arc::clone(&self.ledger), Arc::clone(&self.observer));
+        let clerk = tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                let done = ledger.lock().ok().and_then(|mut ledger| ledger.note(&event));
+                observer.observe(RunEvent::World(event));
+                done.into_iter().for_each(|done| observer.observe(done));
+            }
+        });
+        if let Ok(mut clerks) = self.clerks.lock() {
+            clerks.push(clerk);
+        }
+        sender
+    }
+
+    /// Waits until every event is entered. The clusters have said all that they have to say.
+    async fn hear_all(&self) {
+        let clerks = self.clerks.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default();
+        for clerk in clerks {
+            let _ = clerk.await;
+        }
+    }
+
+    fn namespaces(&self) -> Vec<String> {
+        self.ledger.lock().map(|ledger| ledger.namespaces()).unwrap_or_default()
+    }
+
+    fn find_kept(&self, worlds: &[TriedWorld]) -> Vec<KeptNamespace> {
+        self.ledger.lock().map(|ledger| ledger.find_kept(worlds)).unwrap_or_default()
+    }
+
+    fn take_leaks(&self) -> Vec<String> {
+        self.ledger.lock().map(|mut ledger| ledger.take_leaks()).unwrap_or_default()
+    }
+}
