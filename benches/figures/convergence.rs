@@ -35,7 +35,7 @@ pub(crate) async fn measure(boxes: &Boxes, rounds: usize, out: &Path) -> Result<
         rows.extend(changes(&cluster, &target, round).await?);
     }
     let version = create(&cluster, POLICIES, &only_allowed()).await?;
-    enforced(cluster.toolbox().ok_or("it is no box of ours")?, version).await?;
+    enforced(cluster.host_access().ok_or("it is no box of ours")?, version).await?;
     for round in 0..rounds {
         rows.extend(new_pods(&cluster, &target, round).await?);
     }

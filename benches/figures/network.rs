@@ -68,7 +68,7 @@ fn save(rows: &[Row], out: &Path) -> Result<(), Box<dyn Error>> {
 
 /// Makes ever more policies for many pods, and one more each time.
 async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box<dyn Error>> {
-    let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
+    let host_access = cluster.host_access().ok_or("it is no box of ours")?;
     let all: Vec<Value> = (0..pods).map(|index| pod(&format!("many-{index}"), group(index), &["pause"])).collect();
     create_all(cluster, PODS, &all).await?;
     running(cluster, "group", pods).await?;
@@ -78,7 +78,7 @@ async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box
         let made: Vec<Value> = (there..already).map(policy).collect();
         let began = Instant::now();
         let last = create_all(cluster, POLICIES, &made).await?;
-        enforced(toolbox, last).await?;
+        enforced(host_access, last).await?;
         if !made.is_empty() {
             rows.push(("all-in-force", format!("{}", made.len()), millis(began.elapsed())));
         }
@@ -86,9 +86,9 @@ async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box
         for index in 0..MORE {
             let version = create(cluster, POLICIES, &one_more(index)).await?;
             let answered = Instant::now();
-            enforced(toolbox, version).await?;
+            enforced(host_access, version).await?;
             rows.push(("one-more-in-force", format!("{}", already + 1), millis(answered.elapsed())));
-            let took = toolbox.network_policy()?.unwrap_or_default().first().map_or(0, |node| node.took);
+            let took = host_access.network_policy()?.unwrap_or_default().first().map_or(0, |node| node.took);
             rows.push(("one-more-by-its-own-clock", format!("{}", already + 1), took as f64 / 1e3));
             delete(cluster, &format!("{POLICIES}/one-more")).await?;
         }
@@ -107,18 +107,18 @@ async fn connections(enforcing: &Cluster, plain: &Cluster, blocks: usize) -> Res
         servers.push((name, cluster, server));
     }
     for cluster in [enforcing, plain] {
-        let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
-        std::fs::copy(std::env::current_exe()?, toolbox.work().join("figures"))?;
-        std::fs::write(toolbox.work().join("probe"), toolbox.probe_program()?)?;
-        std::fs::set_permissions(toolbox.work().join("probe"), std::fs::Permissions::from_mode(0o755))?;
+        let host_access = cluster.host_access().ok_or("it is no box of ours")?;
+        std::fs::copy(std::env::current_exe()?, host_access.work().join("figures"))?;
+        std::fs::write(host_access.work().join("probe"), host_access.probe_program()?)?;
+        std::fs::set_permissions(host_access.work().join("probe"), std::fs::Permissions::from_mode(0o755))?;
         create(cluster, PODS, &pod("client", json!({"app": "client"}), &["pause"])).await?;
     }
     running(enforcing, "app", PICKING.len() + 1).await?;
     running(plain, "app", 2).await?;
-    let toolbox = enforcing.toolbox().ok_or("it is no box of ours")?;
+    let host_access = enforcing.host_access().ok_or("it is no box of ours")?;
     for count in PICKING {
         let policies: Vec<Value> = (0..count).map(|index| picking(count, index)).collect();
-        enforced(toolbox, create_all(enforcing, POLICIES, &policies).await?).await?;
+        enforced(host_access, create_all(enforcing, POLICIES, &policies).await?).await?;
     }
     let mut rows = Vec::new();
     for block in 0..=blocks {
@@ -165,8 +165,8 @@ async fn from_client(cluster: &Cluster, words: &[&str]) -> Result<String, Box<dy
          if nsenter --net=$space ip -4 -o address | grep -q \" $client/\"; then exec nsenter --net=$space \"$@\"; fi; done; \
          echo no network has \"$client\" >&2; exit 1";
     let client = address(cluster, "client").await?;
-    let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
-    let mut command = toolbox.enter();
+    let host_access = cluster.host_access().ok_or("it is no box of ours")?;
+    let mut command = host_access.enter();
     command.args(["sh", "-c", FIND, "sh", &client]).args(words);
     let output = command.stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, Toolbox};
+use cluster::{Cluster, HostAccess};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
@@ -67,9 +67,9 @@ pub(crate) async fn running(cluster: &Cluster, label: &str, count: usize) -> Res
 }
 
 /// Waits until the node has a table that was made with this version of the policies.
-pub(crate) async fn enforced(toolbox: Toolbox<'_>, version: u64) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn enforced(host_access: HostAccess<'_>, version: u64) -> Result<(), Box<dyn Error>> {
     wait("policies to be in force", Duration::from_millis(1), async || {
-        let nodes = toolbox.network_policy()?.ok_or("the cluster enforces no policies")?;
+        let nodes = host_access.network_policy()?.ok_or("the cluster enforces no policies")?;
         let is_late = nodes.iter().any(|node| node.seen.network_policies < version);
         Ok(if is_late { Err(format!("{nodes:?}")) } else { Ok(()) })
     })

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{Cluster, Toolbox};
+use cluster::{Cluster, HostAccess};
 use model::Loaded;
 
 use crate::Boxes;
@@ -62,14 +62,14 @@ async fn steps(
     world: &str,
     costs: &mut Costs,
 ) -> Result<(), Box<dyn Error>> {
-    let toolbox = cluster.toolbox().ok_or("requests are counted in a box")?;
+    let host_access = cluster.host_access().ok_or("requests are counted in a box")?;
     let mut before = Counts::new();
     for (index, step) in scenario.scenario.steps.iter().enumerate() {
         let mut part = Loaded::clone(scenario);
         part.scenario.steps.truncate(index + 1);
-        let start = count(toolbox).await?;
+        let start = count(host_access).await?;
         clusters::tried(cluster, &Arc::new(part), world).await?;
-        let all = less(settled(toolbox).await?, &start);
+        let all = less(settled(host_access).await?, &start);
         costs.insert((world.to_owned(), index, step.id.clone()), less(all.clone(), &before));
         before = all;
     }
@@ -86,28 +86,28 @@ fn less(mut counts: Counts, others: &Counts) -> Counts {
 }
 
 /// The counts, once three looks in a row show the same.
-async fn settled(toolbox: Toolbox<'_>) -> Result<Counts, Box<dyn Error>> {
+async fn settled(host_access: HostAccess<'_>) -> Result<Counts, Box<dyn Error>> {
     let mut tick = tokio::time::interval(Duration::from_millis(20));
-    let (mut last, mut same) = (count(toolbox).await?, 0);
+    let (mut last, mut same) = (count(host_access).await?, 0);
     while same < 3 {
         tick.tick().await;
-        let now = count(toolbox).await?;
+        let now = count(host_access).await?;
         same = if now == last { same + 1 } else { 0 };
         last = now;
     }
     Ok(last)
 }
 
-async fn count(toolbox: Toolbox<'_>) -> Result<Counts, Box<dyn Error>> {
+async fn count(host_access: HostAccess<'_>) -> Result<Counts, Box<dyn Error>> {
     let mut counts = Counts::new();
     for log in LOGS {
-        let text = std::fs::read(toolbox.logs().join(log))?;
+        let text = std::fs::read(host_access.logs().join(log))?;
         for asked in String::from_utf8_lossy(&text).lines().filter_map(registry) {
             *counts.entry(("registry".into(), asked)).or_default() += 1;
         }
     }
     for (who, port, metric) in METRICS {
-        let url = format!("http://{}:{port}/metrics", toolbox.address());
+        let url = format!("http://{}:{port}/metrics", host_access.address());
         let text = tokio::task::spawn_blocking(move || ureq::get(&url).call()?.into_body().read_to_string()).await??;
         for line in text.lines().filter_map(|line| line.strip_prefix(metric)) {
             let Some((method, number)) = method(line).zip(line.rsplit(' ').next()) else { continue };

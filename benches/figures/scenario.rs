@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cluster::{Cluster, Toolbox};
+use cluster::{Cluster, HostAccess};
 use indexmap::IndexMap;
 use model::Loaded;
 
@@ -57,8 +57,8 @@ async fn one(
 ) -> Result<Vec<Sample>, Box<dyn Error>> {
     let of = |step: String, millis| Sample { run, world: world.to_owned(), step, millis };
     let mut samples = Vec::new();
-    if let Some(toolbox) = cluster.toolbox().filter(|_| !scenario.scenario.install.is_empty()) {
-        samples.push(of(START.into(), cosign_starts(toolbox).await?));
+    if let Some(host_access) = cluster.host_access().filter(|_| !scenario.scenario.install.is_empty()) {
+        samples.push(of(START.into(), cosign_starts(host_access).await?));
     }
     let began = Instant::now();
     let cells = clusters::tried(cluster, scenario, world).await?;
@@ -68,8 +68,8 @@ async fn one(
     Ok(samples)
 }
 
-async fn cosign_starts(toolbox: Toolbox<'_>) -> Result<f64, Box<dyn Error>> {
-    let mut command = toolbox.enter();
+async fn cosign_starts(host_access: HostAccess<'_>) -> Result<f64, Box<dyn Error>> {
+    let mut command = host_access.enter();
     command.args(["cosign", "version"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let began = Instant::now();
     let status = tokio::process::Command::from(command).status().await?;

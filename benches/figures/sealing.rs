@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, Control};
+use cluster::{Cluster, ProcessCommand};
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{ClusterSpec, Encryption, FileText};
 use serde_json::{Value, json};
@@ -145,16 +145,16 @@ fn post(object: &Value) -> Result<http::Request<Vec<u8>>, Box<dyn Error>> {
 
 /// From the API server's start until it is ready, and until it has given every Secret.
 async fn restart(cluster: &Cluster) -> Result<(Duration, Duration), Box<dyn Error>> {
-    let toolbox = cluster.toolbox().ok_or("it is no box of ours")?;
+    let host_access = cluster.host_access().ok_or("it is no box of ours")?;
     let process = "kube-apiserver";
-    toolbox.control(process, Control::Kill)?;
+    host_access.control(process, ProcessCommand::Kill)?;
     crate::start::poll("the API server to end", async || {
-        let life = toolbox.life(process);
+        let life = host_access.life(process);
         let over = life.as_ref().is_some_and(|life| matches!(life.state, cluster::State::Ended { .. }));
         Ok(if over { Ok(String::new()) } else { Err(format!("{life:?}")) })
     })
     .await?;
-    toolbox.control(process, Control::Start)?;
+    host_access.control(process, ProcessCommand::Start)?;
     let began = Instant::now();
     crate::start::readyz(cluster).await?;
     let usable = began.elapsed();

@@ -1,6 +1,6 @@
 //! How to reach addons: from this machine by the box's address, in the box and its pods by name.
 
-use cluster::{Cluster, Toolbox};
+use cluster::{Cluster, HostAccess};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
@@ -41,10 +41,10 @@ impl Endpoint {
 /// # Errors
 /// When one of them cannot be asked, or a file cannot be written.
 pub async fn endpoints(cluster: &Cluster, names: &[&str]) -> Result<Vec<Endpoint>, Error> {
-    let Some(toolbox) = cluster.toolbox() else { return Ok(Vec::new()) };
+    let Some(host_access) = cluster.host_access() else { return Ok(Vec::new()) };
     let mut all: Vec<Endpoint> = Vec::new();
     for live in LIVE_ADDONS.iter().filter(|live| names.contains(&live.addon.name)) {
-        for endpoint in (live.endpoints)(toolbox).await? {
+        for endpoint in (live.endpoints)(host_access).await? {
             if !all.contains(&endpoint) {
                 all.push(endpoint);
             }
@@ -60,7 +60,7 @@ pub(crate) fn described<'a>(name: &'static str, words: &str) -> LocalBoxFuture<'
 }
 
 /// A service's address as this machine reaches it, and its name in the box.
-pub(crate) fn reached(toolbox: Toolbox<'_>, scheme: &str, name: &str) -> String {
+pub(crate) fn reached(host_access: HostAccess<'_>, scheme: &str, name: &str) -> String {
     let port = name.rsplit(':').next().unwrap_or_default();
-    format!("{scheme}://{}:{port}, in the box {name}", toolbox.address())
+    format!("{scheme}://{}:{port}, in the box {name}", host_access.address())
 }

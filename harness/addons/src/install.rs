@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, Toolbox};
+use cluster::{Cluster, HostAccess};
 use futures::future::try_join_all;
 use kube::Client;
 use native::Cache;
@@ -16,7 +16,7 @@ use crate::{Error, Pods, api, definitions};
 /// Where an addon is installed.
 pub(crate) struct InstallSite<'a> {
     pub(crate) admin: &'a Client,
-    pub(crate) toolbox: Toolbox<'a>,
+    pub(crate) host_access: HostAccess<'a>,
     /// What it is made from.
     pub(crate) material: Material,
     /// Whether the cluster began with it, its pods held back.
@@ -62,13 +62,13 @@ pub(crate) async fn install_all(
     sigstore: bool,
     start: Instant,
 ) -> Result<Vec<(String, Duration)>, Error> {
-    let Some(toolbox) = cluster.toolbox() else { return Ok(Vec::new()) };
+    let Some(host_access) = cluster.host_access() else { return Ok(Vec::new()) };
     let in_pods = chosen.iter().filter_map(|chosen| Some((chosen, chosen.live.pods.as_ref()?)));
     let works = in_pods.map(async |(chosen, pods): (&Chosen, &Pods)| {
         let addon = chosen.live.addon;
         let site = InstallSite {
             admin: cluster.admin(),
-            toolbox,
+            host_access,
             material: Material { data: data(cache, chosen.component), sigstore },
             begun: cluster.has_begun() && pods.workload.in_first_state,
         };

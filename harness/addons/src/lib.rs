@@ -20,7 +20,7 @@ mod tuf;
 
 use std::fmt;
 
-use cluster::Toolbox;
+use cluster::HostAccess;
 use futures::future::LocalBoxFuture;
 use model::Addon;
 
@@ -58,7 +58,7 @@ pub type Work<'a> = LocalBoxFuture<'a, Result<(), String>>;
 
 type BarrierWaits = for<'a> fn(&'a dyn BarrierSite, &'a [WrittenObject<'a>], &'a [WrittenObject<'a>]) -> Vec<Work<'a>>;
 type LabelWait = for<'a> fn(&'a dyn BarrierSite, &'a [WrittenObject<'a>]) -> Option<Work<'a>>;
-type Endpoints = for<'a> fn(Toolbox<'a>) -> LocalBoxFuture<'a, Result<Vec<Endpoint>, Error>>;
+type Endpoints = for<'a> fn(HostAccess<'a>) -> LocalBoxFuture<'a, Result<Vec<Endpoint>, Error>>;
 
 impl fmt::Debug for LiveAddon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,5 +11,5 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
     pods: None,
     barrier: barrier::none,
     labels: barrier::no_labels,
-    endpoints: |toolbox| async move { endpoints(toolbox) }.boxed_local(),
+    endpoints: |host_access| async move { endpoints(host_access) }.boxed_local(),
 };

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use cluster::Toolbox;
+use cluster::HostAccess;
 use futures::FutureExt;
 use model::addons::registry::ADDON;
 
@@ -14,17 +14,17 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
     pods: None,
     barrier: barrier::none,
     labels: barrier::no_labels,
-    endpoints: |toolbox| async move { endpoints(toolbox) }.boxed_local(),
+    endpoints: |host_access| async move { endpoints(host_access) }.boxed_local(),
 };
 
-pub(crate) fn endpoints(toolbox: Toolbox<'_>) -> Result<Vec<Endpoint>, Error> {
-    let authority = toolbox.work().join("ca.crt");
-    fs::write(&authority, toolbox.ca()).map_err(|source| Error::Write { path: authority.clone(), source })?;
-    let front = format!("{}/FAULT/IMAGE", reached(toolbox, "http", Toolbox::FRONT));
+pub(crate) fn endpoints(host_access: HostAccess<'_>) -> Result<Vec<Endpoint>, Error> {
+    let authority = host_access.work().join("ca.crt");
+    fs::write(&authority, host_access.ca()).map_err(|source| Error::Write { path: authority.clone(), source })?;
+    let front = format!("{}/FAULT/IMAGE", reached(host_access, "http", HostAccess::FRONT));
     Ok(vec![
-        Endpoint::described("registry", reached(toolbox, "https", Toolbox::REGISTRY)),
+        Endpoint::described("registry", reached(host_access, "https", HostAccess::REGISTRY)),
         Endpoint::file("its authority", authority),
-        Endpoint::described("without TLS", reached(toolbox, "http", Toolbox::PLAIN_REGISTRY)),
+        Endpoint::described("without TLS", reached(host_access, "http", HostAccess::PLAIN_REGISTRY)),
         Endpoint::described("spoiling answers", front),
     ])
 }

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cluster::{Toolbox, Trust, chain};
+use cluster::{HostAccess, Trust, chain};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
@@ -19,10 +19,10 @@ const EXPIRES: &str = "2099-01-01T00:00:00Z";
 const TARGET: &str = "trusted_root.json";
 
 /// Writes the repository.
-pub(crate) async fn publish(toolbox: Toolbox<'_>) -> Result<(), String> {
-    let folder = toolbox.work().join(FOLDER);
+pub(crate) async fn publish(host_access: HostAccess<'_>) -> Result<(), String> {
+    let folder = host_access.work().join(FOLDER);
     fs::create_dir_all(folder.join("targets")).map_err(|why| format!("cannot make `{}`: {why}", folder.display()))?;
-    let trusted = trusted_root(toolbox, &folder).await?;
+    let trusted = trusted_root(host_access, &folder).await?;
     let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| "no key for TUF".to_owned())?;
     let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| "no key for TUF".to_owned())?;
     repository(&key, trusted.as_bytes()).iter().try_for_each(|(name, text)| write(&folder.join(name), text))
@@ -84,10 +84,10 @@ fn canonical(value: &Value) -> String {
 
 /// The box's trusted root. Kyverno refuses one without a log of certificates, even where it is told to ignore that; the
 /// box has none, so a key that nothing is signed with stands in its place.
-async fn trusted_root(toolbox: Toolbox<'_>, folder: &Path) -> Result<String, String> {
+async fn trusted_root(host_access: HostAccess<'_>, folder: &Path) -> Result<String, String> {
     let unused = rcgen::KeyPair::generate().map_err(|why| why.to_string())?.public_key_pem();
-    let trust = Trust { certificate_log: Some(unused), ..Trust::of_box(toolbox).await.map_err(|why| chain(&why))? };
-    let file = trust.write(toolbox, folder, "trusted-root").await.map_err(|why| chain(&why))?;
+    let trust = Trust { certificate_log: Some(unused), ..Trust::of_box(host_access).await.map_err(|why| chain(&why))? };
+    let file = trust.write(host_access, folder, "trusted-root").await.map_err(|why| chain(&why))?;
     fs::read_to_string(&file).map_err(|why| format!("cannot read `{}`: {why}", file.display()))
 }
 

@@ -8,10 +8,10 @@ mod connect;
 mod context;
 mod error;
 mod facts;
+mod host_access;
 mod provider;
 mod sealing;
 mod sweep;
-mod toolbox;
 mod trust;
 
 use std::path::{Path, PathBuf};
@@ -24,10 +24,10 @@ use model::{ClusterSpec, FileText};
 
 pub use error::{Error, chain};
 pub use facts::{AuditAccess, Facts};
-pub use native::{Control, InForce, Life, NodeControl, State};
+pub use host_access::HostAccess;
+pub use native::{InForce, NodeCommand, ProcessCommand, ProcessStatus, State};
 pub use provider::Provider;
 pub use sealing::{SealingKeys, endpoint as kms_endpoint};
-pub use toolbox::Toolbox;
 pub use trust::{SINCE, Trust};
 
 /// A cluster that answers.
@@ -135,8 +135,8 @@ impl Cluster {
 
     /// The way into a box of our own.
     #[must_use]
-    pub fn toolbox(&self) -> Option<Toolbox<'_>> {
-        self.ours.as_ref().map(|running| Toolbox { running })
+    pub fn host_access(&self) -> Option<HostAccess<'_>> {
+        self.ours.as_ref().map(|running| HostAccess { running })
     }
 
     /// The box's milestones: what was reached, and how long after the start. Empty for a cluster that was there before.

@@ -38,7 +38,7 @@ impl SealingKeys {
 /// Where the API server reaches the KMS plugin of this name.
 #[must_use]
 pub fn endpoint(plugin: &str) -> String {
-    format!("unix://{}/kms/{plugin}/kms.sock", crate::Toolbox::INSIDE)
+    format!("unix://{}/kms/{plugin}/kms.sock", crate::HostAccess::INSIDE)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::{Error, Toolbox};
+use crate::{Error, HostAccess};
 
 /// Validity start for the box's services, before the box began.
 pub const SINCE: &str = "2024-01-01T00:00:00Z";
@@ -34,31 +34,31 @@ impl Trust {
     ///
     /// # Errors
     /// When one of them does not answer.
-    pub async fn of_box(toolbox: Toolbox<'_>) -> Result<Self, Error> {
-        let Some(log) = toolbox.rekor_key() else { return Ok(Self::default()) };
+    pub async fn of_box(host_access: HostAccess<'_>) -> Result<Self, Error> {
+        let Some(log) = host_access.rekor_key() else { return Ok(Self::default()) };
         Ok(Self {
-            fulcio: Some(fetch(toolbox, Toolbox::FULCIO_PORT, "/api/v1/rootCert").await?),
+            fulcio: Some(fetch(host_access, HostAccess::FULCIO_PORT, "/api/v1/rootCert").await?),
             log: Some(log.to_owned()),
-            timestamps: Some(fetch(toolbox, Toolbox::TSA_PORT, "/api/v1/timestamp/certchain").await?),
+            timestamps: Some(fetch(host_access, HostAccess::TSA_PORT, "/api/v1/timestamp/certchain").await?),
             ..Self::default()
         })
     }
 
-    /// Has cosign make a trusted root of it, `NAME.json` in `folder`, which lies below [`Toolbox::work`]. Returns where
+    /// Has cosign make a trusted root of it, `NAME.json` in `folder`, which lies below [`HostAccess::work`]. Returns where
     /// it is, as the host sees it.
     ///
     /// # Errors
     /// When a file cannot be written, or cosign does not do its work.
-    pub async fn write(&self, toolbox: Toolbox<'_>, folder: &Path, name: &str) -> Result<PathBuf, Error> {
+    pub async fn write(&self, host_access: HostAccess<'_>, folder: &Path, name: &str) -> Result<PathBuf, Error> {
         let mut args = Vec::new();
         for (part, flag, text) in self.parts() {
             let path = folder.join(format!("{name}-{part}.pem"));
             std::fs::write(&path, text).map_err(|why| unmade(format!("cannot write `{}`: {why}", path.display())))?;
-            args.push(format!("{flag}={},start-time={SINCE}", toolbox.inside(&path).display()));
+            args.push(format!("{flag}={},start-time={SINCE}", host_access.inside(&path).display()));
         }
         let file = folder.join(format!("{name}.json"));
-        args.push(format!("--out={}", toolbox.inside(&file).display()));
-        let mut command = toolbox.enter();
+        args.push(format!("--out={}", host_access.inside(&file).display()));
+        let mut command = host_access.enter();
         command.args(["cosign", "trusted-root", "create"]).args(args);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let child = Command::from(command).kill_on_drop(true).spawn();
@@ -74,18 +74,18 @@ impl Trust {
 
     /// What it consists of: a name for the part's file, the flag up to where that file is named, and its text.
     fn parts(&self) -> Vec<(String, String, &String)> {
-        let fulcio = self.fulcio.iter().map(|text| (Toolbox::FULCIO, text));
+        let fulcio = self.fulcio.iter().map(|text| (HostAccess::FULCIO, text));
         let others = self.authorities.iter().map(|(url, text)| (url.as_str(), text));
         let mut parts: Vec<(String, String, &String)> = Vec::new();
         for (at, (url, text)) in fulcio.chain(others).enumerate() {
             parts.push((format!("authority-{at}"), format!("--fulcio=url={url},certificate-chain"), text));
         }
         if let Some(text) = &self.log {
-            let (url, origin) = (Toolbox::REKOR, Toolbox::REKOR_ORIGIN);
+            let (url, origin) = (HostAccess::REKOR, HostAccess::REKOR_ORIGIN);
             parts.push(("log".into(), format!("--rekor=url={url},origin={origin},public-key"), text));
         }
         if let Some(text) = &self.timestamps {
-            let url = Toolbox::TIMESTAMPS;
+            let url = HostAccess::TIMESTAMPS;
             parts.push(("timestamps".into(), format!("--tsa=url={url},certificate-chain"), text));
         }
         if let Some(text) = &self.certificate_log {
@@ -96,8 +96,8 @@ impl Trust {
 }
 
 /// A short text from one of the box's services.
-async fn fetch(toolbox: Toolbox<'_>, port: u16, path: &str) -> Result<String, Error> {
-    let url = format!("http://{}:{port}{path}", toolbox.address());
+async fn fetch(host_access: HostAccess<'_>, port: u16, path: &str) -> Result<String, Error> {
+    let url = format!("http://{}:{port}{path}", host_access.address());
     let fetched = tokio::task::spawn_blocking(move || {
         let reply = ureq::get(&url).call().map_err(|why| unmade(format!("`{url}` does not answer: {why}")))?;
         reply.into_body().read_to_string().map_err(|why| unmade(format!("`{url}` broke off: {why}")))

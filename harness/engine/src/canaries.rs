@@ -9,7 +9,7 @@ use crate::random;
 
 /// Every value and what is written instead, seen from one world. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Planted {
+pub(crate) struct SecretMarkers {
     values: Arc<Mutex<Vec<Value>>>,
     world: String,
 }
@@ -26,7 +26,7 @@ struct Value {
 /// The kind of a planted value.
 const CANARY: &str = "canary";
 
-impl Planted {
+impl SecretMarkers {
     /// The same values, seen from the world with this namespace.
     pub(crate) fn of(&self, world: &str) -> Self {
         Self { values: Arc::clone(&self.values), world: world.to_owned() }
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn values_are_random_and_nobody_sees_them() {
-        let (planted, other) = (Planted::default(), Planted::default());
+        let (planted, other) = (SecretMarkers::default(), SecretMarkers::default());
         let value = planted.canary("db");
         assert_eq!(value, planted.canary("db"));
         assert_ne!(value, planted.canary("other"));
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn another_worlds_values_are_hidden_and_not_found() {
-        let lab = Planted::default();
+        let lab = SecretMarkers::default();
         let (one, other) = (lab.of("gauntlet-a"), lab.of("gauntlet-b"));
         let value = one.canary("db");
         assert_ne!(value, other.canary("db"));

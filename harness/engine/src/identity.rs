@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 use crate::request::{Call, Who, encode, json as json_of};
-use crate::settle::Touch;
+use crate::settle::WriteRecord;
 use crate::world::World;
 
 const AS_USER: &str = "Impersonate-User";
@@ -37,7 +37,7 @@ impl Token {
     }
 
     /// Whether it ends with what was touched.
-    fn ends_with(&self, touch: &Touch) -> bool {
+    fn ends_with(&self, touch: &WriteRecord) -> bool {
         let gone = touch.object.is_none() && touch.resource.kind == "Pod" && touch.namespace == self.namespace;
         gone && self.pod.as_ref() == Some(&touch.name)
     }
@@ -49,7 +49,7 @@ pub(crate) struct Identities(HashMap<Token, Client>);
 
 impl Identities {
     /// Whether a token of one of them ends with what was touched.
-    pub(crate) fn end_with(&self, touches: &[Touch]) -> bool {
+    pub(crate) fn end_with(&self, touches: &[WriteRecord]) -> bool {
         touches.iter().any(|touch| self.0.keys().any(|token| token.ends_with(touch)))
     }
 }
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_token_ends_with_the_pod_that_it_is_bound_to() {
         let token = Token { namespace: "ns".into(), account: "a".into(), audience: None, pod: Some("web".into()) };
-        let gone = |kind: &str, namespace: &str, name: &str| Touch {
+        let gone = |kind: &str, namespace: &str, name: &str| WriteRecord {
             resource: Resource::guess("v1", kind),
             namespace: namespace.into(),
             name: name.into(),
@@ -145,7 +145,7 @@ mod tests {
         assert!(token.ends_with(&gone("Pod", "ns", "web")));
         let others = [gone("Pod", "ns", "other"), gone("Pod", "elsewhere", "web"), gone("Secret", "ns", "web")];
         assert!(others.iter().all(|touch| !token.ends_with(touch)));
-        let there = Touch { object: Some(json!({})), ..gone("Pod", "ns", "web") };
+        let there = WriteRecord { object: Some(json!({})), ..gone("Pod", "ns", "web") };
         assert!(!token.ends_with(&there));
     }
 

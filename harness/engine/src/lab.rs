@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 use cluster::Cluster;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::canaries::Planted;
+use crate::canaries::SecretMarkers;
 use crate::discovery::Discovery;
 use crate::request::{OWN_AGENT, Who};
-use crate::settle::Canaries;
-use crate::tools::Material;
+use crate::settle::Sentinels;
+use crate::tools::SigningMaterial;
 use crate::turns::Turns;
 use crate::{Event, Options};
 
@@ -19,13 +19,13 @@ pub(crate) struct Lab<'a> {
     pub(crate) options: &'a Options,
     pub(crate) events: UnboundedSender<Event>,
     pub(crate) discovery: Discovery,
-    pub(crate) canaries: Canaries,
+    pub(crate) canaries: Sentinels,
     /// The values that must never be shown, of all worlds.
-    pub(crate) planted: Planted,
+    pub(crate) planted: SecretMarkers,
     /// The first repository that an image was pushed to: what all images have in common is there.
     pub(crate) pushed: OnceLock<String>,
     /// Key pairs and trusted roots.
-    pub(crate) material: Material,
+    pub(crate) material: SigningMaterial,
     /// The turns of worlds that do something.
     pub(crate) turns: Turns,
     /// The engine itself: its set-up and its looks, as administrator.
@@ -40,11 +40,11 @@ impl<'a> Lab<'a> {
             options,
             events,
             discovery: Discovery::default(),
-            canaries: Canaries::new(own.clone()),
-            planted: Planted::default(),
+            canaries: Sentinels::new(own.clone()),
+            planted: SecretMarkers::default(),
             turns: options.turns.clone(),
             pushed: OnceLock::new(),
-            material: Material::new(Arc::clone(&options.workshop)),
+            material: SigningMaterial::new(Arc::clone(&options.workshop)),
             own,
         }
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cluster::Toolbox;
+use cluster::HostAccess;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use model::addons::{plain_registry, registry};
@@ -21,9 +21,9 @@ const NOBODY: &str = "the box has neither a certificate authority nor a log";
 /// Host and port of the registry, and of its front, in a world with these installs.
 pub(crate) fn addresses(install: &BTreeSet<Install>) -> (&'static str, &'static str) {
     if includes(install, &plain_registry::ADDON) {
-        (Toolbox::PLAIN_REGISTRY, Toolbox::FRONT)
+        (HostAccess::PLAIN_REGISTRY, HostAccess::FRONT)
     } else if includes(install, &registry::ADDON) {
-        (Toolbox::REGISTRY, Toolbox::FRONT)
+        (HostAccess::REGISTRY, HostAccess::FRONT)
     } else {
         ("", "")
     }
@@ -95,18 +95,18 @@ impl World<'_> {
         ) {
             return Err(Error::scenario(format!("{nothing}: no step has put it there yet")));
         }
-        let (toolbox, material) = (self.toolbox()?, &self.lab.material);
+        let (host_access, material) = (self.host_access()?, &self.lab.material);
         let nobody = || Error::unsupported(NOBODY);
         Ok(match kind {
-            "key" => material.key(toolbox, rest).await?,
+            "key" => material.key(host_access, rest).await?,
             "short-lived-root" => material.authority().await?.certificate(),
-            "trusted-root" => material.trusted_root_text(toolbox, &TrustedRoot::Box).await?,
+            "trusted-root" => material.trusted_root_text(host_access, &TrustedRoot::Box).await?,
             "tuf-root" => {
-                toolbox.tuf_root().ok_or_else(|| Error::unsupported("nothing here serves a TUF repository"))?
+                host_access.tuf_root().ok_or_else(|| Error::unsupported("nothing here serves a TUF repository"))?
             }
-            "fulcio-root" => material.served(toolbox).await?.fulcio.clone().ok_or_else(nobody)?,
-            "rekor-key" => material.served(toolbox).await?.log.clone().ok_or_else(nobody)?,
-            _ => material.served(toolbox).await?.timestamps.clone().ok_or_else(nobody)?,
+            "fulcio-root" => material.served(host_access).await?.fulcio.clone().ok_or_else(nobody)?,
+            "rekor-key" => material.served(host_access).await?.log.clone().ok_or_else(nobody)?,
+            _ => material.served(host_access).await?.timestamps.clone().ok_or_else(nobody)?,
         })
     }
 }

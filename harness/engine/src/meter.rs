@@ -2,7 +2,7 @@
 
 use futures::future::LocalBoxFuture;
 
-use crate::actions::{Tried, kms_meter, registry_meter};
+use crate::actions::{Observation, kms_meter, registry_meter};
 use crate::world::{StepRequest, World};
 
 /// What a meter says of a step: the fact's name, and the count in words.
@@ -17,7 +17,7 @@ pub(crate) trait Meter {
     fn before<'a>(&'a mut self, world: &'a World<'_>) -> LocalBoxFuture<'a, ()>;
 
     /// What has come since. The step's time is taken before that.
-    fn after<'a>(&'a mut self, world: &'a World<'_>, tried: &'a Tried) -> LocalBoxFuture<'a, Vec<Count>>;
+    fn after<'a>(&'a mut self, world: &'a World<'_>, tried: &'a Observation) -> LocalBoxFuture<'a, Vec<Count>>;
 }
 
 /// The meters for a step, in the order in which their counts are recorded.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use model::Told;
+use model::ProbeReport;
 use serde_json::Value;
 
 use crate::Error;
@@ -86,7 +86,7 @@ impl World<'_> {
     }
 
     /// The names for the addresses that a probe told of.
-    pub(crate) async fn places(&self, told: &Told, pods: &[Value]) -> Result<Places, Error> {
+    pub(crate) async fn places(&self, told: &ProbeReport, pods: &[Value]) -> Result<Places, Error> {
         let mut places = Places::default();
         if told.seen_as.is_none() && told.addresses.is_empty() {
             return Ok(places);

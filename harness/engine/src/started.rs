@@ -6,7 +6,7 @@ use model::{Answer, By, Detail, Target, Verdict};
 use serde_json::Value;
 
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::discovery::{Resource, fetch};
 use crate::pods::{State, state};
 use crate::request::encode;
@@ -29,7 +29,7 @@ enum End {
 ///
 /// # Errors
 /// When neither can be told in time.
-pub(crate) async fn started(cx: &StepContext<'_, '_>, target: &Target) -> Result<Tried, Error> {
+pub(crate) async fn started(cx: &StepContext<'_, '_>, target: &Target) -> Result<Observation, Error> {
     let resource = cx.world.lab.discovery.called(&cx.world.lab.own, &target.kind).await?;
     let (namespace, name) = (cx.namespace(), cx.fill(&target.name));
     let what = format!("{target} to run");
@@ -57,8 +57,8 @@ pub(crate) async fn started(cx: &StepContext<'_, '_>, target: &Target) -> Result
         })
         .await?;
     Ok(match end {
-        End::Running => Tried::answer(Answer::Running),
-        End::Refused(by, said) => Tried {
+        End::Running => Observation::answer(Answer::Running),
+        End::Refused(by, said) => Observation {
             verdict: Verdict::from(Answer::Refused { by }),
             detail: Detail { message: Some(said), ..Detail::default() },
             exchange: None,

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Error;
 use crate::Event;
-use crate::canaries::Planted;
+use crate::canaries::SecretMarkers;
 
 /// After this long, and then again each time, the caller is told what is being waited for.
 const MOMENT: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ pub(crate) struct Waiter {
     pub(crate) world: String,
     pub(crate) events: UnboundedSender<Event>,
     /// What must not be shown of what was last seen.
-    pub(crate) planted: Planted,
+    pub(crate) planted: SecretMarkers,
 }
 
 impl Waiter {
@@ -120,7 +120,7 @@ mod tests {
 
     fn waiter() -> Waiter {
         let (events, _) = tokio::sync::mpsc::unbounded_channel();
-        Waiter { id: "a/b".into(), world: "bare".into(), events, planted: Planted::default() }
+        Waiter { id: "a/b".into(), world: "bare".into(), events, planted: SecretMarkers::default() }
     }
 
     const SOON: Wait<'static> =

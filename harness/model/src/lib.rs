@@ -78,4 +78,4 @@ pub use schema::scenario_schema;
 pub use shape::{Audit, Encryption, FileText, Shape};
 pub use spelling::letter_distance;
 pub use tool::{Tool, read_tool};
-pub use wire::{Held, Hold, Told, Wire, target_pod};
+pub use wire::{Held, Hold, ProbeReport, Wire, target_pod};

@@ -53,7 +53,7 @@ pub struct Held {
 /// What the probe says of one attempt: a line of JSON.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub struct Told {
+pub struct ProbeReport {
     /// Whether an answer came that is right.
     pub reached: bool,
     /// Where it ended instead.
@@ -80,7 +80,7 @@ pub struct Told {
     pub ms: f64,
 }
 
-impl Told {
+impl ProbeReport {
     /// Reads the one line that a probe says.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_line_is_an_answer_only_if_it_says_so() {
-        let read = |text: &str| Told::read(text.as_bytes()).unwrap().verdict();
+        let read = |text: &str| ProbeReport::read(text.as_bytes()).unwrap().verdict();
         assert_eq!(read(r#"{"reached":true,"by":"web","seen as":"10.0.0.1","ms":0.2}"#), Answer::Reached.into());
         let blocked = read(r#"{"reached":false,"at":"tls","reason":"certificate-name","ms":3}"#);
         assert_eq!(blocked, Answer::Blocked { at: At::Tls }.into());
@@ -130,7 +130,7 @@ mod tests {
             assert!(matches!(read(text), Verdict::Broken { .. }), "{text}");
         }
         for text in ["", "probe: no", r#"{"reached":false,"at":"nowhere"}"#, "{}\n{}"] {
-            assert!(Told::read(text.as_bytes()).is_err(), "{text}");
+            assert!(ProbeReport::read(text.as_bytes()).is_err(), "{text}");
         }
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// An order to one process of a box. It concerns that process alone, not those that it has started itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Control {
+pub enum ProcessCommand {
     /// SIGTERM. A frozen process heeds it once it is thawed.
     Stop,
     /// SIGKILL.
@@ -20,7 +20,7 @@ pub enum Control {
     Start,
 }
 
-impl Control {
+impl ProcessCommand {
     /// The signal that does it; a start is none.
     pub(crate) fn signal(self) -> Option<Signal> {
         match self {
@@ -35,7 +35,7 @@ impl Control {
 
 /// What is known of one process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Life {
+pub struct ProcessStatus {
     /// How often it was started.
     pub starts: u32,
     /// How it is now.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::node::Node;
 use crate::wait::{self, Look};
-use crate::{Control, Error, Running, State, net};
+use crate::{Error, ProcessCommand, Running, State, net};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const EVERY: Duration = Duration::from_millis(5);
@@ -16,7 +16,7 @@ const PROCESSES: [&str; 4] = ["containerd", "kubelet", "kube-proxy", "network-po
 
 /// What happens to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NodeControl {
+pub enum NodeCommand {
     /// Its link to the other nodes goes down. Its pods run on, and reach each other.
     CutOff,
     /// The link is up again.
@@ -38,19 +38,19 @@ impl Running {
     /// # Errors
     /// [`Error::NoSuchNode`] for the first node and for one that the box does not have; a kernel that cannot freeze a
     /// control group of version 2; a box that has ended.
-    pub fn node(&self, name: &str, what: NodeControl) -> Result<(), Error> {
+    pub fn node(&self, name: &str, what: NodeCommand) -> Result<(), Error> {
         let is_it = |node: &Node| node.name() == name && self.life(&node.own("kubelet")).is_some();
         let node = Node::further(crate::MOST_NODES).find(is_it);
         let node = node.ok_or_else(|| Error::NoSuchNode { name: self.name.clone(), node: name.to_owned() })?;
         match what {
-            NodeControl::CutOff => self.link(node, "down"),
-            NodeControl::Rejoin => self.link(node, "up"),
-            NodeControl::Freeze => self.freeze(node, true),
-            NodeControl::Thaw => self.freeze(node, false),
-            NodeControl::Kill => self.kill_node(node),
-            NodeControl::Start => self.each(node, Control::Start),
+            NodeCommand::CutOff => self.link(node, "down"),
+            NodeCommand::Rejoin => self.link(node, "up"),
+            NodeCommand::Freeze => self.freeze(node, true),
+            NodeCommand::Thaw => self.freeze(node, false),
+            NodeCommand::Kill => self.kill_node(node),
+            NodeCommand::Start => self.each(node, ProcessCommand::Start),
         }?;
-        self.later.apart(node.name(), matches!(what, NodeControl::CutOff | NodeControl::Freeze | NodeControl::Kill));
+        self.later.apart(node.name(), matches!(what, NodeCommand::CutOff | NodeCommand::Freeze | NodeCommand::Kill));
         Ok(())
     }
 
@@ -71,7 +71,7 @@ impl Running {
 
     /// The processes that the box minds are told first, so that their ends surprise nobody.
     fn kill_node(&self, node: Node) -> Result<(), Error> {
-        self.each(node, Control::Kill)?;
+        self.each(node, ProcessCommand::Kill)?;
         for process in self.processes(node) {
             wait::until(&format!("`{process}` to end"), PATIENCE, EVERY, || match self.life(&process) {
                 Some(life) if !matches!(life.state, State::Ended { .. }) => Look::NotYet(format!("{:?}", life.state)),
@@ -88,7 +88,7 @@ impl Running {
         Ok(waited?)
     }
 
-    fn each(&self, node: Node, what: Control) -> Result<(), Error> {
+    fn each(&self, node: Node, what: ProcessCommand) -> Result<(), Error> {
         self.processes(node).try_for_each(|process| self.control(&process, what))
     }
 

@@ -1,7 +1,7 @@
 //! The box's first process. It sets up the inside, starts what it is told to, reaps everything, and reports. When its
 //! standard input ends, it ends, and the kernel ends every other process of the box.
 
-mod brood;
+mod child_table;
 mod door;
 
 use std::io::{self, BufRead};
@@ -16,14 +16,14 @@ use nix::unistd::sethostname;
 use crate::error::chain;
 use crate::protocol::{self, Event, Further, Layout, Order};
 use crate::{Error, lifeline, net, rootfs, seed};
-use brood::Brood;
-use door::Door;
+use child_table::ChildTable;
+use door::ApiGate;
 
 /// The doors to the API server.
 #[derive(Default)]
 struct Doors {
-    first: Door,
-    late: Door,
+    first: ApiGate,
+    late: ApiGate,
 }
 
 /// What the first process waits for.
@@ -38,47 +38,52 @@ enum Word {
 pub(crate) fn run() -> io::Result<ExitCode> {
     lifeline::arm()?;
     let (to_main, words) = channel();
-    let brood = Arc::new(Brood::default());
+    let child_table = Arc::new(ChildTable::default());
     spawn_reader(to_main.clone());
-    obey(&brood, &words, &to_main, &Doors::default())
+    obey(&child_table, &words, &to_main, &Doors::default())
 }
 
-fn obey(brood: &Arc<Brood>, words: &Receiver<Word>, to_main: &Sender<Word>, doors: &Doors) -> io::Result<ExitCode> {
+fn obey(
+    child_table: &Arc<ChildTable>,
+    words: &Receiver<Word>,
+    to_main: &Sender<Word>,
+    doors: &Doors,
+) -> io::Result<ExitCode> {
     while let Ok(word) = words.recv() {
         match word {
             Word::End => break,
             Word::Event(event) => protocol::send(io::stdout(), &event)?,
-            Word::Order(order) => follow(brood, *order, to_main, doors),
+            Word::Order(order) => follow(child_table, *order, to_main, doors),
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn follow(brood: &Arc<Brood>, order: Order, to_main: &Sender<Word>, doors: &Doors) {
+fn follow(child_table: &Arc<ChildTable>, order: Order, to_main: &Sender<Word>, doors: &Doors) {
     let event = match order {
         Order::SetUp(layout) => {
             let outcome = set_up(&layout, doors).map(|()| Event::SetUp);
-            spawn_reaper(Arc::clone(brood), to_main.clone());
+            spawn_reaper(Arc::clone(child_table), to_main.clone());
             outcome
         }
         Order::Copy { from, to } => seed::copy_without_holes(&from, &to).map(|()| Event::Copied),
-        Order::Door { open } => {
+        Order::ApiGate { open } => {
             doors.first.set(open);
             return;
         }
-        Order::LateDoor { open } => {
+        Order::LateApiGate { open } => {
             doors.late.set(open);
             return;
         }
         Order::Signal { process, what } => {
-            brood.signal(&process, what);
+            child_table.signal(&process, what);
             return;
         }
         Order::Spawn(process) => {
-            let (brood, to_main) = (Arc::clone(brood), to_main.clone());
+            let (child_table, to_main) = (Arc::clone(child_table), to_main.clone());
             thread::spawn(move || {
                 let tell = |event| drop(to_main.send(Word::Event(event)));
-                if let Err(error) = brood.spawn(&process, tell) {
+                if let Err(error) = child_table.spawn(&process, tell) {
                     tell(Event::NotStarted { process: process.name, why: chain(&error) });
                 }
             });
@@ -139,10 +144,10 @@ fn spawn_reader(to_main: Sender<Word>) {
 }
 
 /// From here on every child is reaped by this thread: nothing else may wait for one.
-fn spawn_reaper(brood: Arc<Brood>, to_main: Sender<Word>) {
+fn spawn_reaper(child_table: Arc<ChildTable>, to_main: Sender<Word>) {
     thread::spawn(move || {
         loop {
-            if let Some(event) = brood.reap()
+            if let Some(event) = child_table.reap()
                 && to_main.send(Word::Event(event)).is_err()
             {
                 return;

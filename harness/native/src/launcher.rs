@@ -6,8 +6,8 @@ mod claim;
 mod drive;
 mod family;
 mod layout;
+mod process_table;
 mod ready;
-mod roster;
 mod services;
 
 use std::fs::File;
@@ -23,9 +23,9 @@ use nix::unistd::setsid;
 use crate::Error;
 use crate::api::Api;
 use crate::error::chain;
-use crate::protocol::{self, Failure, Order, Report, Request, Wish};
+use crate::protocol::{self, CallerCommand, Failure, Order, Report, Request};
 use claim::Claim;
-use drive::Story;
+use drive::StartupTrace;
 use family::{Family, Stop, Word};
 
 pub(crate) const LAUNCHER: &str = "__box";
@@ -54,11 +54,11 @@ pub(crate) fn run() -> io::Result<ExitCode> {
 
 /// The whole life of a box, its clean-up included.
 fn live(request: &Request, mut claim: Claim, mut family: Family) -> ExitCode {
-    let mut story = Story::begin();
-    let outcome = drive::start(request, &mut claim, &mut family, &mut story).and_then(|(ready, api)| {
+    let mut trace = StartupTrace::begin();
+    let outcome = drive::start(request, &mut claim, &mut family, &mut trace).and_then(|(ready, api)| {
         save(&claim, &ready).map_err(Stop::from)?;
         report(&Report::Ready(Box::new(ready)));
-        stay(request, &api, &mut family, &mut story)
+        stay(request, &api, &mut family, &mut trace)
     });
     let why = match outcome {
         Ok(()) | Err(Stop::Asked) => None,
@@ -75,22 +75,22 @@ fn live(request: &Request, mut claim: Claim, mut family: Family) -> ExitCode {
 }
 
 /// Until somebody wants the box gone, or it ends by itself.
-fn stay(request: &Request, api: &Api, family: &mut Family, story: &mut Story) -> Result<(), Stop> {
+fn stay(request: &Request, api: &Api, family: &mut Family, trace: &mut StartupTrace) -> Result<(), Stop> {
     let mut kept = false;
     loop {
         match family.next_word() {
-            Word::Wish(Wish::Keep) => kept = true,
-            Word::Wish(Wish::Control { process, what }) => family.control(&process, what)?,
+            Word::CallerCommand(CallerCommand::Keep) => kept = true,
+            Word::CallerCommand(CallerCommand::ProcessCommand { process, what }) => family.control(&process, what)?,
             Word::CallerGone if kept => {}
             Word::CallerGone | Word::Signal => return Ok(()),
             Word::InitGone => return Err(Stop::Failed(format!("the box `{}` ended by itself", request.name))),
             Word::Reached(milestone) => {
-                story.milestone(milestone);
-                family.order(&Order::LateDoor { open: true })?;
+                trace.milestone(milestone);
+                family.order(&Order::LateApiGate { open: true })?;
             }
             Word::Usable => {
-                family.order(&Order::Door { open: true })?;
-                family.order(&Order::LateDoor { open: true })?;
+                family.order(&Order::ApiGate { open: true })?;
+                family.order(&Order::LateApiGate { open: true })?;
             }
             Word::Event(event) => {
                 ready::mind_the_door(&event, api, family)?;
@@ -142,7 +142,7 @@ fn watch_caller(to_main: Sender<Word>) {
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             let Ok(wish) = protocol::parse(&line) else { continue };
-            if to_main.send(Word::Wish(wish)).is_err() {
+            if to_main.send(Word::CallerCommand(wish)).is_err() {
                 return;
             }
         }

@@ -47,9 +47,9 @@ pub mod wait;
 
 pub use cache::Cache;
 pub use config::{COUNTER, DNS_ADDRESS, FIRST_SERVICE as API_ADDRESS, VAULT_SERVICE as VAULT_ADDRESS};
-pub use control::{Control, Life, State};
+pub use control::{ProcessCommand, ProcessStatus, State};
 pub use error::Error;
-pub use failure::NodeControl;
+pub use failure::NodeCommand;
 pub use hidden::hidden_main;
 pub use net::NODE_ADDRESS;
 pub use node::MOST as MOST_NODES;

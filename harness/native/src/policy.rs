@@ -60,7 +60,7 @@ use state::Change;
 pub(crate) const POLICY: &str = "__network-policy";
 
 /// What an enforcer is told.
-enum News {
+enum WatchEvent {
     Pods(Change<Pod>, u64),
     Namespaces(Change<Namespace>, u64),
     Policies(Change<NetworkPolicy>, u64),
@@ -94,9 +94,9 @@ fn enforce(node: &str, server: &str, socket: &Path, folder: &Path) -> Result<(),
     let api = Api::new(server, &read("ca.crt")?, Some(&identity))?;
     let (tell, news) = channel();
     plugin::listen(socket, tell.clone())?;
-    watch::follow(api.clone(), tell.clone(), News::Pods);
-    watch::follow(api.clone(), tell.clone(), News::Namespaces);
-    watch::follow(api, tell, News::Policies);
+    watch::follow(api.clone(), tell.clone(), WatchEvent::Pods);
+    watch::follow(api.clone(), tell.clone(), WatchEvent::Namespaces);
+    watch::follow(api, tell, WatchEvent::Policies);
     Enforcer::new(node, folder.to_owned())?.run(&news)
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::config::{File, Process};
 use crate::node::Node;
 use crate::spec::FirstObject;
-use crate::{Control, Death, Life, Progress};
+use crate::{Death, ProcessCommand, ProcessStatus, Progress};
 
 /// The caller to the launcher, once.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,11 +35,11 @@ pub(crate) enum Purpose {
 
 /// The caller to the launcher, after a start.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Wish {
+pub(crate) enum CallerCommand {
     /// To let the box live on without its caller.
     Keep,
     /// An order to one process.
-    Control { process: String, what: Control },
+    ProcessCommand { process: String, what: ProcessCommand },
 }
 
 /// The launcher to the caller.
@@ -49,9 +49,9 @@ pub(crate) enum Report {
     Ready(Box<Ready>),
     Failed(Failure),
     /// A process was started, frozen or thawed, or has ended.
-    Life {
+    ProcessStatus {
         process: String,
-        life: Life,
+        life: ProcessStatus,
     },
     Died(Death),
 }
@@ -92,17 +92,17 @@ pub(crate) enum Order {
     SetUp(Box<Layout>),
     Spawn(Process),
     /// Whether the components' connections reach the API server, or wait.
-    Door {
+    ApiGate {
         open: bool,
     },
     /// The same for the controller manager's.
-    LateDoor {
+    LateApiGate {
         open: bool,
     },
     /// A signal for one process.
     Signal {
         process: String,
-        what: Control,
+        what: ProcessCommand,
     },
     /// Copies a folder to another one, without holes.
     Copy {

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::config::OWN_ENCRYPTION;
-use crate::protocol::{self, Ready, Wish};
+use crate::protocol::{self, CallerCommand, Ready};
 use crate::wait::{self, Look};
-use crate::{Control, Error, InForce, Life, enter, net, plugin, policy, registry};
+use crate::{Error, InForce, ProcessCommand, ProcessStatus, enter, net, plugin, policy, registry};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -36,13 +36,13 @@ pub(crate) struct Later(Arc<Mutex<Known>>);
 struct Known {
     milestones: Vec<(String, Duration)>,
     deaths: Vec<Death>,
-    lives: BTreeMap<String, Life>,
+    lives: BTreeMap<String, ProcessStatus>,
     /// The nodes that were cut off, frozen or killed last.
     apart: BTreeSet<String>,
 }
 
 impl Later {
-    pub(crate) fn lives(&self, process: String, life: Life) {
+    pub(crate) fn lives(&self, process: String, life: ProcessStatus) {
         self.lock().lives.insert(process, life);
     }
 
@@ -147,19 +147,19 @@ impl Running {
     ///
     /// # Errors
     /// [`Error::NotAttached`], and [`Error::NoSuchProcess`] for a name that the box never had.
-    pub fn control(&self, process: &str, what: Control) -> Result<(), Error> {
+    pub fn control(&self, process: &str, what: ProcessCommand) -> Result<(), Error> {
         let Some((_, launcher)) = &self.attached else { return Err(Error::NotAttached(self.name.clone())) };
         if self.life(process).is_none() {
             return Err(Error::NoSuchProcess { name: self.name.clone(), process: process.to_owned() });
         }
-        let wish = Wish::Control { process: process.to_owned(), what };
+        let wish = CallerCommand::ProcessCommand { process: process.to_owned(), what };
         protocol::send(launcher, &wish).map_err(|why| Error::Launcher(why.to_string()))
     }
 
     /// What is known of a process of the box now; nothing for a name that the box never had. It changes when the box's
     /// first process has seen the change, not when that was ordered.
     #[must_use]
-    pub fn life(&self, process: &str) -> Option<Life> {
+    pub fn life(&self, process: &str) -> Option<ProcessStatus> {
         self.later.lock().lives.get(process).cloned()
     }
 
@@ -238,7 +238,7 @@ impl Running {
     /// [`Error::Launcher`], if the box has ended meanwhile.
     pub fn stay(&mut self) -> Result<(), Error> {
         if let Some((_, stdin)) = &mut self.attached {
-            protocol::send(stdin, &Wish::Keep).map_err(|why| Error::Launcher(why.to_string()))?;
+            protocol::send(stdin, &CallerCommand::Keep).map_err(|why| Error::Launcher(why.to_string()))?;
         }
         self.attached = None;
         Ok(())

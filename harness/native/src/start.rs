@@ -11,7 +11,7 @@ use model::{Audit, ClusterSpec};
 use crate::cache::Cache;
 use crate::components;
 use crate::node::MOST;
-use crate::protocol::{self, Failure, Purpose, Report, Request, Wish};
+use crate::protocol::{self, CallerCommand, Failure, Purpose, Report, Request};
 use crate::running::{Later, Running};
 use crate::seed::Seed;
 use crate::spec::{FirstObject, Spec};
@@ -137,7 +137,7 @@ fn launch(
     while let Some(Ok(line)) = lines.next() {
         match protocol::parse(&line).map_err(|why| failed(why.to_string()))? {
             Report::Progress(step) => progress(step),
-            Report::Life { process, life } => later.lives(process, life),
+            Report::ProcessStatus { process, life } => later.lives(process, life),
             Report::Died(_) => {}
             Report::Failed(failure) => {
                 let _ = child.wait();
@@ -145,7 +145,7 @@ fn launch(
             }
             Report::Ready(ready) => {
                 if !attached {
-                    protocol::send(&mut stdin, &Wish::Keep).map_err(|why| failed(why.to_string()))?;
+                    protocol::send(&mut stdin, &CallerCommand::Keep).map_err(|why| failed(why.to_string()))?;
                 }
                 ready.milestones.iter().for_each(|(name, at)| later.reached(name.clone(), *at));
                 listen(lines, later.clone());
@@ -173,7 +173,7 @@ fn listen(lines: impl Iterator<Item = std::io::Result<String>> + Send + 'static,
     thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
             match protocol::parse(&line) {
-                Ok(Report::Life { process, life }) => later.lives(process, life),
+                Ok(Report::ProcessStatus { process, life }) => later.lives(process, life),
                 Ok(Report::Died(death)) => later.died(death),
                 Ok(Report::Progress(Progress::Milestone { name, at })) => later.reached(name, at),
                 _ => {}

@@ -49,7 +49,7 @@ async fn install(site: &InstallSite<'_>) -> Result<(), String> {
     site.run(&WORKLOAD).await?;
     let known = api::until("CoreDNS to answer", EVERY, async || {
         // A new socket each time: what was sent before the Service was there goes nowhere for as long as its port does.
-        let socket = site.toolbox.udp_socket().map_err(|why| cluster::chain(&why))?;
+        let socket = site.host_access.udp_socket().map_err(|why| cluster::chain(&why))?;
         let asked = tokio::task::spawn_blocking(move || ask(&socket)).await;
         asked.map_err(|why| why.to_string())?.map(Some)
     });

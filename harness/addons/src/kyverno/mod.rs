@@ -5,7 +5,7 @@ mod barrier;
 use std::path::Path;
 use std::time::Duration;
 
-use cluster::Toolbox;
+use cluster::HostAccess;
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
@@ -61,7 +61,7 @@ const TRIAL: &str = "gauntlet-trial-kyverno";
 
 /// Installs it, and waits until it has refused what it has to.
 async fn install(site: &InstallSite<'_>) -> Result<(), String> {
-    let publish = async || if site.material.sigstore { tuf::publish(site.toolbox).await } else { Ok(()) };
+    let publish = async || if site.material.sigstore { tuf::publish(site.host_access).await } else { Ok(()) };
     tokio::try_join!(site.define(&WORKLOAD), publish())?;
     site.run(&WORKLOAD).await?;
     api::apply(site.admin, &sign_of_life()).await?;
@@ -114,7 +114,7 @@ fn serve_trust(pod: &mut Value) {
     if let Some(args) = pod["containers"][0]["args"].as_array_mut() {
         args.extend(more.map(Value::from));
     }
-    let folder = Path::new(Toolbox::INSIDE).join(tuf::FOLDER);
+    let folder = Path::new(HostAccess::INSIDE).join(tuf::FOLDER);
     if let Some(volumes) = pod["volumes"].as_array_mut() {
         volumes.push(json!({"name": "tuf", "hostPath": {"path": folder}}));
     }

@@ -131,7 +131,7 @@ pub(super) const COMMON: [&str; 27] = [
     "harness/engine/src/seen/event.rs",
     "harness/engine/src/seen/metric.rs",
     "harness/engine/src/seen/mod.rs",
-    "harness/engine/src/settle/canaries.rs",
+    "harness/engine/src/settle/sentinels.rs",
     "harness/engine/src/settle/limits.rs",
     "harness/engine/src/settle/mod.rs",
     "harness/engine/src/settle/network.rs",

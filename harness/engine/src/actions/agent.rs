@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use model::{AgentLook, AgentState, Answer, Arrived, At, Counts, Delivered};
 use serde_json::Value;
 
-use super::{StepContext, Tried};
+use super::{Observation, StepContext};
 use crate::Error;
 use crate::conversation::Teller;
 use crate::discovery::fetch;
@@ -23,7 +23,7 @@ const QUIET: Duration = Duration::from_secs(4);
 const LONG_QUIET: Duration = Duration::from_secs(10);
 
 /// How far the agents of a workload are, all of them: where they differ, there is no answer yet.
-pub(super) async fn agent(cx: &StepContext<'_, '_>, look: &AgentLook) -> Result<Tried, Error> {
+pub(super) async fn agent(cx: &StepContext<'_, '_>, look: &AgentLook) -> Result<Observation, Error> {
     let what = format!("the agent in `{}` to come through or to fail", look.pod);
     let mut first = HashMap::new();
     let (answer, state) = cx
@@ -33,7 +33,7 @@ pub(super) async fn agent(cx: &StepContext<'_, '_>, look: &AgentLook) -> Result<
             agents_now(cx, look, &mut first).await.unwrap_or_else(Look::from)
         })
         .await?;
-    let tried = Tried::answer(answer.clone());
+    let tried = Observation::answer(answer.clone());
     Ok(match answer {
         Answer::Reached => tried.fact("manager", state.server),
         Answer::Blocked { at: At::Event } => tried.fact("reason", "connected, and no event of it was taken"),
@@ -72,7 +72,7 @@ async fn agents_now(
     Ok(found.map_or_else(|| Look::Not(format!("there is no pod of `{}`", look.pod)), Look::Found))
 }
 
-pub(super) async fn delivered(cx: &StepContext<'_, '_>, wanted: &Delivered) -> Result<Tried, Error> {
+pub(super) async fn delivered(cx: &StepContext<'_, '_>, wanted: &Delivered) -> Result<Observation, Error> {
     let what = format!("the count of `{}` to stay as it is", wanted.source);
     let wanted = &Delivered {
         source: cx.fill(&wanted.source),
@@ -101,7 +101,7 @@ pub(super) async fn delivered(cx: &StepContext<'_, '_>, wanted: &Delivered) -> R
         })
         .await?;
     let all = arrived.missing.is_empty();
-    let tried = Tried::answer(if all { Answer::Reached } else { Answer::Blocked { at: At::Event } });
+    let tried = Observation::answer(if all { Answer::Reached } else { Answer::Blocked { at: At::Event } });
     if wanted.unrecorded {
         return Ok(tried);
     }

@@ -3,7 +3,7 @@
 use model::Target;
 use serde_json::Value;
 
-use super::{Object, Tried};
+use super::{Object, Observation};
 use crate::Error;
 use crate::request::{Call, Who, encode};
 use crate::world::{StepRequest, World};
@@ -48,13 +48,13 @@ impl StepContext<'_, '_> {
     }
 
     /// Sends a request as the step's identity.
-    pub(super) async fn send(&mut self, call: Call) -> Result<Tried, Error> {
+    pub(super) async fn send(&mut self, call: Call) -> Result<Observation, Error> {
         let who = self.who().await?;
-        Ok(Tried::of(who.send(call.dry(self.step.dry_run)).await))
+        Ok(Observation::of(who.send(call.dry(self.step.dry_run)).await))
     }
 
     /// The same for one that writes.
-    pub(super) async fn write(&mut self, object: &Object, call: Call) -> Result<Tried, Error> {
+    pub(super) async fn write(&mut self, object: &Object, call: Call) -> Result<Observation, Error> {
         let tried = self.send(call).await?;
         if tried.taken()
             && !self.step.dry_run

@@ -13,7 +13,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::{StepContext, Tried};
+use super::{Observation, StepContext};
 use crate::Error;
 use crate::request::{self, Call, DEADLINE, Exchange, Who, encode};
 use crate::world::World;
@@ -33,7 +33,7 @@ pub(super) async fn exec(
     pod: &str,
     command: &[String],
     unrecorded: bool,
-) -> Result<Tried, Error> {
+) -> Result<Observation, Error> {
     let mut call = Call { asked: Asked::Kubelet, ..Call::get(cx.pod_path(pod, "exec")) };
     for part in command {
         call = call.query("command", &cx.fill(part));
@@ -47,7 +47,7 @@ pub(super) async fn exec(
         cx.world.memory.keep_output(cx.step.id, output);
     }
     let headers = who.headers.clone();
-    let tried = Tried::of(Exchange { call, headers, reply, took: start.elapsed() });
+    let tried = Observation::of(Exchange { call, headers, reply, took: start.elapsed() });
     Ok(match ran {
         Some(ran) => told(tried, &ran, unrecorded),
         None => tried,
@@ -88,7 +88,7 @@ async fn in_time(who: &Who, call: &Call) -> (Reply, Option<Ran>) {
 }
 
 /// Adds what the command said; one that could not be run at all is broken.
-fn told(mut tried: Tried, ran: &Ran, unrecorded: bool) -> Tried {
+fn told(mut tried: Observation, ran: &Ran, unrecorded: bool) -> Observation {
     for (key, bytes) in [("output", &ran.stdout), ("stderr", &ran.stderr)] {
         if !bytes.is_empty() && !unrecorded {
             tried = tried.fact(key, masked::text(&String::from_utf8_lossy(bytes)));

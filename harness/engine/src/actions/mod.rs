@@ -18,7 +18,7 @@ use model::{Action, Answer, Detail, Reply, Verdict};
 use crate::Error;
 use crate::discovery::Resource;
 use crate::request::{Exchange, json as json_of};
-use crate::settle::Touch;
+use crate::settle::WriteRecord;
 
 pub(crate) use context::StepContext;
 pub(crate) use image::registry_meter;
@@ -26,7 +26,7 @@ pub(crate) use keeping::kms_meter;
 pub(crate) use wire::reach_all;
 
 /// A step that was taken.
-pub(crate) struct Tried {
+pub(crate) struct Observation {
     pub(crate) verdict: Verdict,
     pub(crate) detail: Detail,
     /// The request that decided it, where it was one.
@@ -40,7 +40,7 @@ struct Object {
     name: String,
 }
 
-impl Tried {
+impl Observation {
     /// What an exchange says by itself.
     fn of(exchange: Exchange) -> Self {
         let verdict = model::read(exchange.call.asked, &exchange.reply);
@@ -82,7 +82,7 @@ impl Tried {
 }
 
 /// Takes a step.
-pub(crate) async fn act(cx: &mut StepContext<'_, '_>) -> Result<Tried, Error> {
+pub(crate) async fn act(cx: &mut StepContext<'_, '_>) -> Result<Observation, Error> {
     match cx.step.action {
         Action::Create(file) => objects::create(cx, file).await,
         Action::Apply(file) => objects::apply_step(cx, file).await,
@@ -147,8 +147,8 @@ impl Object {
         self.resource.object(&self.namespace, &self.name)
     }
 
-    fn gone(&self) -> Touch {
-        Touch {
+    fn gone(&self) -> WriteRecord {
+        WriteRecord {
             resource: self.resource.clone(),
             namespace: self.namespace.clone(),
             name: self.name.clone(),
@@ -189,13 +189,13 @@ mod tests {
     #[test]
     fn an_api_server_that_is_not_ready_retries_storage() {
         let restart = |name: &str| Action::Process(Process::Restart(name.into()));
-        let begun = || Tried::answer(Answer::Running);
+        let begun = || Observation::answer(Answer::Running);
         let unready = || begun().fact(keeping::NOT_READY, "kms-providers");
         assert_eq!(begun().retries_storage(&restart(keeping::API_SERVER)), Some(false));
         assert_eq!(unready().retries_storage(&restart(keeping::API_SERVER)), Some(true));
         assert_eq!(unready().retries_storage(&Action::Restore("monday".into())), Some(true));
         assert_eq!(begun().retries_storage(&restart("kms-a")), None);
-        assert_eq!(Tried::answer(Answer::Stopped).retries_storage(&restart(keeping::API_SERVER)), None);
+        assert_eq!(Observation::answer(Answer::Stopped).retries_storage(&restart(keeping::API_SERVER)), None);
         assert_eq!(begun().retries_storage(&Action::Survey), None);
     }
 }

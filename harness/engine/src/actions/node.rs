@@ -1,22 +1,22 @@
 //! Whole nodes: cut off, frozen, killed, and back again.
 
-use cluster::NodeControl;
+use cluster::NodeCommand;
 use model::{Answer, Node};
 
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 
 /// Returns when it has happened; what the API server says about the node follows in its own time.
-pub(super) fn node(cx: &StepContext<'_, '_>, node: &Node) -> Result<Tried, Error> {
+pub(super) fn node(cx: &StepContext<'_, '_>, node: &Node) -> Result<Observation, Error> {
     let (what, answer) = match node {
-        Node::CutOff(_) => (NodeControl::CutOff, Answer::Stopped),
-        Node::Freeze(_) => (NodeControl::Freeze, Answer::Stopped),
-        Node::Kill(_) => (NodeControl::Kill, Answer::Stopped),
-        Node::Rejoin(_) => (NodeControl::Rejoin, Answer::Running),
-        Node::Thaw(_) => (NodeControl::Thaw, Answer::Running),
-        Node::Start(_) => (NodeControl::Start, Answer::Running),
+        Node::CutOff(_) => (NodeCommand::CutOff, Answer::Stopped),
+        Node::Freeze(_) => (NodeCommand::Freeze, Answer::Stopped),
+        Node::Kill(_) => (NodeCommand::Kill, Answer::Stopped),
+        Node::Rejoin(_) => (NodeCommand::Rejoin, Answer::Running),
+        Node::Thaw(_) => (NodeCommand::Thaw, Answer::Running),
+        Node::Start(_) => (NodeCommand::Start, Answer::Running),
     };
     let name = cx.fill(node.name());
-    cx.world.toolbox()?.node(&name, what)?;
-    Ok(Tried::answer(answer))
+    cx.world.host_access()?.node(&name, what)?;
+    Ok(Observation::answer(answer))
 }

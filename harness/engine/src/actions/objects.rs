@@ -4,25 +4,25 @@ use indexmap::IndexMap;
 use model::{PatchKind, Target};
 use serde_json::{Value, json};
 
-use super::{Object, StepContext, Tried};
+use super::{Object, Observation, StepContext};
 use crate::Error;
 use crate::changed::changed;
 use crate::discovery::{fetch, resource_of};
 use crate::request::{Call, MERGE, json as json_of};
 
-pub(super) async fn create(cx: &mut StepContext<'_, '_>, file: &str) -> Result<Tried, Error> {
+pub(super) async fn create(cx: &mut StepContext<'_, '_>, file: &str) -> Result<Observation, Error> {
     let (sent, object) = sent(cx, file).await?;
     let call = Call::post(object.resource.collection(Some(&object.namespace)), sent.clone());
     Ok(told(cx.write(&object, call).await?, &sent))
 }
 
-pub(super) async fn apply_step(cx: &mut StepContext<'_, '_>, file: &str) -> Result<Tried, Error> {
+pub(super) async fn apply_step(cx: &mut StepContext<'_, '_>, file: &str) -> Result<Observation, Error> {
     let (sent, object) = sent(cx, file).await?;
     let call = Call::apply(&object.path(), sent.clone());
     Ok(told(cx.write(&object, call).await?, &sent))
 }
 
-pub(super) async fn update(cx: &mut StepContext<'_, '_>, file: &str) -> Result<Tried, Error> {
+pub(super) async fn update(cx: &mut StepContext<'_, '_>, file: &str) -> Result<Observation, Error> {
     let (mut sent, object) = sent(cx, file).await?;
     if sent["metadata"]["resourceVersion"].is_null()
         && let Ok(stored) = fetch(&cx.world.lab.own, &object.resource, &object.namespace, &object.name).await
@@ -39,7 +39,7 @@ pub(super) async fn patch(
     kind: PatchKind,
     subresource: Option<&str>,
     with: &str,
-) -> Result<Tried, Error> {
+) -> Result<Observation, Error> {
     let object = cx.object(target).await?;
     let media = match kind {
         PatchKind::Merge => MERGE,
@@ -55,7 +55,7 @@ pub(super) async fn label(
     cx: &mut StepContext<'_, '_>,
     target: &Target,
     set: &IndexMap<String, Option<String>>,
-) -> Result<Tried, Error> {
+) -> Result<Observation, Error> {
     let object = cx.object(target).await?;
     let labels = set
         .iter()
@@ -65,18 +65,18 @@ pub(super) async fn label(
     cx.write(&object, call).await
 }
 
-pub(super) async fn scale(cx: &mut StepContext<'_, '_>, target: &Target, replicas: u32) -> Result<Tried, Error> {
+pub(super) async fn scale(cx: &mut StepContext<'_, '_>, target: &Target, replicas: u32) -> Result<Observation, Error> {
     let object = cx.object(target).await?;
     let path = format!("{}/scale", object.path());
     let who = cx.who().await?;
     let call = Call::patch(path, MERGE, json!({"spec": {"replicas": replicas}}));
-    Ok(Tried::of(who.send(call.dry(cx.step.dry_run)).await))
+    Ok(Observation::of(who.send(call.dry(cx.step.dry_run)).await))
 }
 
-pub(super) async fn delete(cx: &mut StepContext<'_, '_>, target: &Target) -> Result<Tried, Error> {
+pub(super) async fn delete(cx: &mut StepContext<'_, '_>, target: &Target) -> Result<Observation, Error> {
     let object = cx.object(target).await?;
     let who = cx.who().await?;
-    let tried = Tried::of(who.send(Call::delete(object.path()).dry(cx.step.dry_run)).await);
+    let tried = Observation::of(who.send(Call::delete(object.path()).dry(cx.step.dry_run)).await);
     if tried.taken() && !cx.step.dry_run && object.resource.kind != "Namespace" {
         cx.world.barrier.add(object.gone());
     }
@@ -94,7 +94,7 @@ async fn sent(cx: &StepContext<'_, '_>, file: &str) -> Result<(Value, Object), E
 }
 
 /// Adds what the server made of what was sent; a review's answer is its status.
-fn told(mut tried: Tried, sent: &Value) -> Tried {
+fn told(mut tried: Observation, sent: &Value) -> Observation {
     let Some(got) = tried.exchange.as_ref().filter(|_| tried.taken()).and_then(|exchange| json_of(&exchange.reply))
     else {
         return tried;

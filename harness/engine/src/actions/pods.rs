@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::{StepContext, Tried};
+use super::{Observation, StepContext};
 use crate::Error;
 use crate::request::{Call, encode};
 
-pub(super) async fn evict(cx: &mut StepContext<'_, '_>, pod: &str) -> Result<Tried, Error> {
+pub(super) async fn evict(cx: &mut StepContext<'_, '_>, pod: &str) -> Result<Observation, Error> {
     let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": cx.fill(pod)}});
     let call = Call::post(cx.pod_path(pod, "eviction"), eviction);
     cx.send(call).await
 }
 
-pub(super) async fn bind(cx: &mut StepContext<'_, '_>, pod: &str, node: &str) -> Result<Tried, Error> {
+pub(super) async fn bind(cx: &mut StepContext<'_, '_>, pod: &str, node: &str) -> Result<Observation, Error> {
     let target = json!({"apiVersion": "v1", "kind": "Node", "name": cx.fill(node)});
     let metadata = json!({"name": cx.fill(pod)});
     let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": metadata, "target": target});
@@ -20,7 +20,11 @@ pub(super) async fn bind(cx: &mut StepContext<'_, '_>, pod: &str, node: &str) ->
     cx.send(call).await
 }
 
-pub(super) async fn ephemeral_container(cx: &mut StepContext<'_, '_>, pod: &str, with: &str) -> Result<Tried, Error> {
+pub(super) async fn ephemeral_container(
+    cx: &mut StepContext<'_, '_>,
+    pod: &str,
+    with: &str,
+) -> Result<Observation, Error> {
     let patch = json!({"spec": {"ephemeralContainers": [cx.manifest(with)?]}});
     let media = "application/strategic-merge-patch+json";
     let call = Call::patch(cx.pod_path(pod, "ephemeralcontainers"), media, patch);
@@ -32,7 +36,7 @@ pub(super) async fn token(
     account: &str,
     audiences: &[String],
     pod: Option<&str>,
-) -> Result<Tried, Error> {
+) -> Result<Observation, Error> {
     let (namespace, account) = (cx.namespace(), cx.fill(account));
     let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", encode(&namespace), encode(&account));
     let audiences: Vec<String> = audiences.iter().map(|audience| cx.fill(audience)).collect();

@@ -3,7 +3,7 @@
 use model::{Asked, Body, Reply, Target};
 use serde_json::Value;
 
-use super::{StepContext, Tried};
+use super::{Observation, StepContext};
 use crate::Error;
 use crate::masked;
 use crate::request::{Call, encode};
@@ -12,7 +12,7 @@ use crate::world::World;
 /// What the cluster itself puts into every namespace, sooner or later.
 const EVERYWHERE: [&str; 1] = ["kube-root-ca.crt"];
 
-pub(super) async fn get(cx: &mut StepContext<'_, '_>, target: &Target) -> Result<Tried, Error> {
+pub(super) async fn get(cx: &mut StepContext<'_, '_>, target: &Target) -> Result<Observation, Error> {
     let object = cx.object(target).await?;
     let path = match &target.subresource {
         Some(subresource) => format!("{}/{}", object.path(), encode(subresource)),
@@ -38,7 +38,7 @@ pub(super) async fn list(
     everywhere: bool,
     fields: Option<&str>,
     watch: bool,
-) -> Result<Tried, Error> {
+) -> Result<Observation, Error> {
     let resource = cx.world.lab.discovery.called(&cx.world.lab.own, resource).await?;
     let namespace = cx.namespace();
     let mut call = Call::get(resource.collection(Some(namespace.as_str()).filter(|_| !everywhere)));
@@ -63,7 +63,7 @@ pub(super) async fn list(
     Ok(if data.is_empty() { tried } else { tried.fact("data", data.join("; ")) })
 }
 
-pub(super) async fn path(cx: &mut StepContext<'_, '_>, path: &str) -> Result<Tried, Error> {
+pub(super) async fn path(cx: &mut StepContext<'_, '_>, path: &str) -> Result<Observation, Error> {
     let path = cx.fill(path);
     let asked = if path.contains("/proxy/") { Asked::Kubelet } else { Asked::Api };
     cx.send(Call { asked, ..Call::get(path) }).await
@@ -81,7 +81,7 @@ impl World<'_> {
     }
 }
 
-fn body(tried: &Tried) -> Option<&Body> {
+fn body(tried: &Observation) -> Option<&Body> {
     match tried.exchange.as_ref().map(|exchange| &exchange.reply) {
         Some(Reply::Http { body, code: 200..=299, .. }) => Some(body),
         _ => None,

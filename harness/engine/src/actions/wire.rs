@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream;
-use model::{Action, Answer, Held, Hold, Told, target_pod};
+use model::{Action, Answer, Held, Hold, ProbeReport, target_pod};
 use serde_json::Value;
 
-use super::{StepContext, Tried};
+use super::{Observation, StepContext};
 use crate::Error;
 use crate::conversation::Teller;
 use crate::places::{Places, split};
@@ -46,7 +46,7 @@ struct Attempt {
 pub(crate) async fn reach_all(
     world: &mut World<'_>,
     steps: &[StepRequest<'_>],
-) -> Vec<(Result<Tried, Error>, Duration)> {
+) -> Vec<(Result<Observation, Error>, Duration)> {
     let mut attempts = Vec::new();
     for step in steps {
         attempts.push((step, attempt(world, step).await));
@@ -86,7 +86,7 @@ async fn attempt(world: &mut World<'_>, step: &StepRequest<'_>) -> Result<Attemp
     })
 }
 
-async fn reach(world: &World<'_>, attempt: &Attempt, pods: &[Value]) -> Result<Tried, Error> {
+async fn reach(world: &World<'_>, attempt: &Attempt, pods: &[Value]) -> Result<Observation, Error> {
     let (namespace, name) = &attempt.from;
     let is_from =
         |pod: &&Value| pod["metadata"]["namespace"] == namespace.as_str() && pod["metadata"]["name"] == name.as_str();
@@ -101,7 +101,7 @@ async fn reach(world: &World<'_>, attempt: &Attempt, pods: &[Value]) -> Result<T
 }
 
 /// A command that stays behind has a process of its own, which outlives who began it.
-pub(super) async fn hold(cx: &StepContext<'_, '_>, hold: &Hold) -> Result<Tried, Error> {
+pub(super) async fn hold(cx: &StepContext<'_, '_>, hold: &Hold) -> Result<Observation, Error> {
     let pods = known_pods(cx.world, &cx.step).await?;
     let (to, name, pod) = (cx.fill(&hold.to), cx.fill(&hold.name), cx.fill(&hold.from));
     let output = cx.world.output_in(&cx.namespace(), &pod, &["/probe", "hold", &name, &to]).await;
@@ -110,7 +110,7 @@ pub(super) async fn hold(cx: &StepContext<'_, '_>, hold: &Hold) -> Result<Tried,
     Ok(recorded(&told, &places))
 }
 
-pub(super) async fn held(cx: &StepContext<'_, '_>, held: &Held) -> Result<Tried, Error> {
+pub(super) async fn held(cx: &StepContext<'_, '_>, held: &Held) -> Result<Observation, Error> {
     known_pods(cx.world, &cx.step).await?;
     let from = cx.world.teller(&cx.namespace(), &cx.fill(&held.from)).await?;
     let told = ask_probe(cx.world, &from, &["held", &cx.fill(&held.name)], Duration::ZERO, |_| {}).await?;
@@ -118,7 +118,7 @@ pub(super) async fn held(cx: &StepContext<'_, '_>, held: &Held) -> Result<Tried,
 }
 
 /// What the probe says, once it has said the same for long enough.
-async fn lasting(world: &World<'_>, from: &Teller, to: &str, holds: Holds) -> Result<Told, Error> {
+async fn lasting(world: &World<'_>, from: &Teller, to: &str, holds: Holds) -> Result<ProbeReport, Error> {
     let what = format!("an answer from {to} that lasts");
     let wait = Wait { what: &what, within: PATIENCE + holds.longest(), every: EVERY };
     let times = [holds.absence, holds.presence, EVERY, wait.within];
@@ -127,7 +127,7 @@ async fn lasting(world: &World<'_>, from: &Teller, to: &str, holds: Holds) -> Re
     let words = [&["reach"][..], &options, &[to]].concat();
     let seen = RefCell::new("nothing yet".to_owned());
     let note = |line: String| {
-        if let Ok(told) = Told::read(line.as_bytes()) {
+        if let Ok(told) = ProbeReport::read(line.as_bytes()) {
             *seen.borrow_mut() = told.said();
         }
     };
@@ -146,7 +146,7 @@ async fn ask_probe(
     words: &[&str],
     within: Duration,
     seen: impl FnMut(String),
-) -> Result<Told, Error> {
+) -> Result<ProbeReport, Error> {
     let output = world.asked(pod, words, within, seen).await;
     read(&output.map_err(|why| why.during(format!("the probe in pod {} did not answer", pod.name)))?)
 }
@@ -171,22 +171,22 @@ async fn known_pods(world: &World<'_>, step: &StepRequest<'_>) -> Result<Vec<Val
         namespaces.push(asked);
     }
     let pods = world.pods_in(&namespaces).await?;
-    if let Some(toolbox) = world.lab.cluster.toolbox()
-        && toolbox.network_policy()?.is_some()
+    if let Some(host_access) = world.lab.cluster.host_access()
+        && host_access.network_policy()?.is_some()
     {
-        are_enforced(toolbox, &world.waiter, pods.iter().collect()).await?;
+        are_enforced(host_access, &world.waiter, pods.iter().collect()).await?;
     }
     Ok(pods)
 }
 
 /// What a probe wrote.
-fn read(output: &[u8]) -> Result<Told, Error> {
-    Told::read(output).map_err(Error::unexpected)
+fn read(output: &[u8]) -> Result<ProbeReport, Error> {
+    ProbeReport::read(output).map_err(Error::unexpected)
 }
 
 /// What is kept of an answer: words that are the same in every run, and the time as a figure.
-fn recorded(told: &Told, places: &Places) -> Tried {
-    let mut tried = Tried { verdict: told.verdict(), ..Tried::answer(Answer::Reached) };
+fn recorded(told: &ProbeReport, places: &Places) -> Observation {
+    let mut tried = Observation { verdict: told.verdict(), ..Observation::answer(Answer::Reached) };
     let mut addresses: Vec<String> = told.addresses.iter().map(|address| places.name(*address)).collect();
     addresses.sort();
     addresses.dedup();

@@ -126,8 +126,10 @@ impl World<'_> {
 
     /// Over the container's own socket, where there is a way to it.
     fn way_in(&self, pod: &Teller) -> Result<Option<Conversation>, Error> {
-        let (Some(toolbox), Some(container)) = (self.lab.cluster.toolbox(), &pod.container) else { return Ok(None) };
-        let Some(stream) = toolbox.probe(&pod.uid, container)? else {
+        let (Some(host_access), Some(container)) = (self.lab.cluster.host_access(), &pod.container) else {
+            return Ok(None);
+        };
+        let Some(stream) = host_access.probe(&pod.uid, container)? else {
             return Ok(None);
         };
         let wire = Wire::<TokioIo<Upgraded>>::socket(stream).map_err(|why| Error::io("cannot ask the probe", why))?;

@@ -14,17 +14,17 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::HOLD;
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::random;
 use crate::request::{Call, OWN_AGENT};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
-pub(super) async fn seen_audit(cx: &StepContext<'_, '_>, wanted: &AuditMatch) -> Result<Tried, Error> {
+pub(super) async fn seen_audit(cx: &StepContext<'_, '_>, wanted: &AuditMatch) -> Result<Observation, Error> {
     let path = match &cx.world.lab.cluster.facts().audit {
         AuditAccess::File(path) => path,
         AuditAccess::None => {
-            return Ok(Tried::answer(Answer::Unseen).fact("audit", "no audit log is configured"));
+            return Ok(Observation::answer(Answer::Unseen).fact("audit", "no audit log is configured"));
         }
         AuditAccess::Unavailable => return Err(Error::unsupported("this cluster's audit log is not within reach")),
     };
@@ -46,7 +46,7 @@ pub(super) async fn seen_audit(cx: &StepContext<'_, '_>, wanted: &AuditMatch) ->
                 recording = Some(Instant::now());
             }
             match recording {
-                Some(since) if since.elapsed() >= HOLD => Look::Found(Tried::answer(Answer::Unseen)),
+                Some(since) if since.elapsed() >= HOLD => Look::Found(Observation::answer(Answer::Unseen)),
                 Some(_) => Look::Not("the sentinel is there".into()),
                 None => Look::Not("the sentinel is not there".into()),
             }
@@ -140,8 +140,8 @@ fn matches(event: &Value, wanted: &AuditMatch) -> bool {
 }
 
 /// The stable part of the event: how much of it was recorded, and what was asked for.
-fn told(event: &Value, wanted: &AuditMatch) -> Tried {
-    let mut tried = Tried::answer(Answer::Seen).fact("level", event["level"].as_str().unwrap_or_default());
+fn told(event: &Value, wanted: &AuditMatch) -> Observation {
+    let mut tried = Observation::answer(Answer::Seen).fact("level", event["level"].as_str().unwrap_or_default());
     let mut bodies = Vec::new();
     for (key, word) in [("requestObject", "request"), ("responseObject", "response")] {
         if !event[key].is_null() {

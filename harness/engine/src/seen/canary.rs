@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::HOLD;
 use crate::Error;
 use crate::actions::keeping::key;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::discovery::fetch;
 use crate::request::{Call, encode};
 use crate::wait::{Look, Wait};
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The folder with etcd's files.
 const ETCD: &str = "/run/gauntlet/etcd";
 
-pub(super) async fn seen_canary(cx: &mut StepContext<'_, '_>, wanted: &CanaryMatch) -> Result<Tried, Error> {
+pub(super) async fn seen_canary(cx: &mut StepContext<'_, '_>, wanted: &CanaryMatch) -> Result<Observation, Error> {
     let canary = cx.world.planted.canary(&wanted.of);
     cx.world.recording(&wanted.place).await?;
     let hold = if comes_late(&wanted.place) { HOLD } else { Duration::ZERO };
@@ -38,10 +38,10 @@ pub(super) async fn seen_canary(cx: &mut StepContext<'_, '_>, wanted: &CanaryMat
                 Err(why) => return Look::from(why),
             };
             if let Some(form) = pieces.iter().find_map(|bytes| model::find_canary(bytes, &canary)) {
-                return Look::Found(Tried::answer(Answer::Seen).fact("as", form));
+                return Look::Found(Observation::answer(Answer::Seen).fact("as", form));
             }
             if read_since.get_or_insert_with(Instant::now).elapsed() >= hold {
-                return Look::Found(Tried::answer(Answer::Unseen));
+                return Look::Found(Observation::answer(Answer::Unseen));
             }
             Look::Not("it is not there".into())
         })
@@ -91,7 +91,7 @@ impl World<'_> {
     /// Copies of etcd's files: the box's own are out of reach from here.
     async fn store_files(&self) -> Result<Vec<Vec<u8>>, Error> {
         let copy = self.folder()?.join("etcd-files");
-        let inside = self.toolbox()?.inside(&copy);
+        let inside = self.host_access()?.inside(&copy);
         let args = ["--recursive", "--sparse=always", "--no-target-directory", ETCD, &inside.to_string_lossy()];
         self.in_the_box("cp", &args, None).await?;
         let mut pieces = Vec::new();

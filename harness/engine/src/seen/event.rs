@@ -6,7 +6,7 @@ use model::{Answer, EventMatch};
 use serde_json::{Value, json};
 
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::random;
 use crate::request::{Call, encode, taken};
 use crate::wait::{Look, Wait};
@@ -15,7 +15,7 @@ use crate::world::World;
 /// How long controllers get to say something, before it is said that they did not.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-pub(super) async fn seen_event(cx: &StepContext<'_, '_>, wanted: &EventMatch) -> Result<Tried, Error> {
+pub(super) async fn seen_event(cx: &StepContext<'_, '_>, wanted: &EventMatch) -> Result<Observation, Error> {
     let (reason, part) = (cx.fill(&wanted.reason), wanted.contains.as_ref().map(|text| cx.fill(text)));
     let marker = cx.world.mark().await?;
     let start = Instant::now();
@@ -29,11 +29,11 @@ pub(super) async fn seen_event(cx: &StepContext<'_, '_>, wanted: &EventMatch) ->
             };
             if let Some(event) = events.iter().find(|event| is(event, &reason, part.as_deref())) {
                 let message = event["message"].as_str().unwrap_or_default();
-                return Look::Found(Tried::answer(Answer::Seen).fact("event", message));
+                return Look::Found(Observation::answer(Answer::Seen).fact("event", message));
             }
             let recording = events.iter().any(|event| event["metadata"]["name"] == marker.as_str());
             match (recording, start.elapsed() >= PATIENCE) {
-                (true, true) => Look::Found(Tried::answer(Answer::Unseen)),
+                (true, true) => Look::Found(Observation::answer(Answer::Unseen)),
                 (true, false) => Look::Not(format!("{} other events", events.len())),
                 (false, _) => Look::Not("not even our own event".into()),
             }

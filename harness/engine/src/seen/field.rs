@@ -6,7 +6,7 @@ use model::{Answer, FieldMatch};
 use serde_json::Value;
 
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::discovery::find;
 use crate::masked::masked;
 use crate::wait::{Look, Wait};
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What is said of an object's field where there is no object.
 const NO_OBJECT: &str = "(no such object)";
 
-pub(super) async fn seen_field(cx: &StepContext<'_, '_>, wanted: &FieldMatch) -> Result<Tried, Error> {
+pub(super) async fn seen_field(cx: &StepContext<'_, '_>, wanted: &FieldMatch) -> Result<Observation, Error> {
     let resource = cx.world.lab.discovery.called(&cx.world.lab.own, &wanted.of.kind).await?;
     let (namespace, name) = (cx.namespace(), cx.fill(&wanted.of.name));
     let (pointer, value) = (cx.fill(&wanted.at), wanted.equals.as_ref().map(|text| cx.fill(text)));
@@ -36,12 +36,12 @@ pub(super) async fn seen_field(cx: &StepContext<'_, '_>, wanted: &FieldMatch) ->
             let is = field.is_some_and(|field| value.as_ref().is_none_or(|value| text(field) == *value));
             let told = told(object.as_ref(), &pointer);
             if is {
-                return Look::Found(Tried::answer(Answer::Seen).fact("value", told));
+                return Look::Found(Observation::answer(Answer::Seen).fact("value", told));
             }
             if start.elapsed() < patience {
                 return Look::Not(told);
             }
-            Look::Found(Tried::answer(Answer::Unseen).fact("value", told))
+            Look::Found(Observation::answer(Answer::Unseen).fact("value", told))
         })
         .await
 }

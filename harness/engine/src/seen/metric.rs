@@ -7,7 +7,7 @@ use model::{Answer, Body, MetricMatch, Reply};
 
 use super::HOLD;
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::request::{Call, Who};
 use crate::wait::{Look, Wait};
 
@@ -25,7 +25,7 @@ struct Series {
 /// A counter that every request moves.
 const REQUESTS: &str = "apiserver_request_total";
 
-pub(super) async fn seen_metric(cx: &StepContext<'_, '_>, wanted: &MetricMatch) -> Result<Tried, Error> {
+pub(super) async fn seen_metric(cx: &StepContext<'_, '_>, wanted: &MetricMatch) -> Result<Observation, Error> {
     let before =
         cx.world.beginning.metrics.as_ref().ok_or_else(|| Error::scenario("the metrics' beginning was not noted"))?;
     let labels: BTreeMap<String, String> =
@@ -40,12 +40,12 @@ pub(super) async fn seen_metric(cx: &StepContext<'_, '_>, wanted: &MetricMatch) 
                 Err(said) => return Look::from(said),
             };
             if after.sum(&wanted.name, &labels) - before.sum(&wanted.name, &labels) >= 1.0 {
-                return Look::Found(Tried::answer(Answer::Seen));
+                return Look::Found(Observation::answer(Answer::Seen));
             }
             let none = BTreeMap::new();
             let alive = after.sum(REQUESTS, &none) > before.sum(REQUESTS, &none);
             if alive && start.elapsed() >= HOLD {
-                return Look::Found(Tried::answer(Answer::Unseen));
+                return Look::Found(Observation::answer(Answer::Unseen));
             }
             Look::Not(if alive { "it has not grown".into() } else { format!("not even {REQUESTS} has grown") })
         })

@@ -14,7 +14,7 @@ use cluster::AuditAccess;
 use model::{Answer, Asked, Record, Reply, Verdict, WarningMatch};
 
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::world::World;
 
 use audit::seen_audit;
@@ -30,7 +30,7 @@ pub(crate) const HOLD: Duration = Duration::from_millis(300);
 
 /// Where the records stood when the world began.
 #[derive(Debug, Default)]
-pub(crate) struct Beginning {
+pub(crate) struct LogOffsets {
     /// The length of the audit log, in bytes.
     audit: u64,
     /// The lengths of the processes' logs, in bytes, by process.
@@ -40,7 +40,7 @@ pub(crate) struct Beginning {
 }
 
 /// Looks for something in a record.
-pub(crate) async fn seen(cx: &mut StepContext<'_, '_>, record: &Record) -> Result<Tried, Error> {
+pub(crate) async fn seen(cx: &mut StepContext<'_, '_>, record: &Record) -> Result<Observation, Error> {
     match record {
         Record::Audit(wanted) => seen_audit(cx, wanted).await,
         Record::Event(wanted) => seen_event(cx, wanted).await,
@@ -53,25 +53,25 @@ pub(crate) async fn seen(cx: &mut StepContext<'_, '_>, record: &Record) -> Resul
     }
 }
 
-fn seen_output(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Tried, Error> {
+fn seen_output(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Observation, Error> {
     let text = cx.fill(&wanted.contains);
     let said = cx.world.memory.said(&wanted.of)?;
     let holds = String::from_utf8_lossy(&said).contains(&text);
-    Ok(Tried::answer(if holds { Answer::Seen } else { Answer::Unseen }))
+    Ok(Observation::answer(if holds { Answer::Seen } else { Answer::Unseen }))
 }
 
-fn seen_warning(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Tried, Error> {
+fn seen_warning(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Observation, Error> {
     let reply = cx.world.memory.reply(&wanted.of)?;
     let Reply::Http { warnings, .. } = reply else {
         return Err(Error::scenario(format!("step `{}` got no reply", wanted.of)));
     };
     let text = cx.fill(&wanted.contains);
     Ok(match warnings.iter().find(|warning| warning.contains(&text)) {
-        Some(warning) => Tried::answer(Answer::Seen).fact("warning", warning.as_str()),
+        Some(warning) => Observation::answer(Answer::Seen).fact("warning", warning.as_str()),
         None if is_fault(reply) => {
             return Err(Error::unexpected(format!("step `{}` got a reply that is not one", wanted.of)));
         }
-        None => Tried::answer(Answer::Unseen),
+        None => Observation::answer(Answer::Unseen),
     })
 }
 

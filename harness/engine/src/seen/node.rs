@@ -6,7 +6,7 @@ use model::{Answer, NodeMatch};
 use serde_json::Value;
 
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::request::{Call, json, said};
 use crate::wait::{Look, Wait};
 
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(70);
 
 const EVERY: Duration = Duration::from_millis(100);
 
-pub(super) async fn seen_node(cx: &StepContext<'_, '_>, wanted: &NodeMatch) -> Result<Tried, Error> {
+pub(super) async fn seen_node(cx: &StepContext<'_, '_>, wanted: &NodeMatch) -> Result<Observation, Error> {
     let (name, word) = (cx.fill(&wanted.name), wanted.ready.word());
     let (start, what) = (Instant::now(), format!("`{name}` to be {word} as Ready"));
     let path = format!("/api/v1/nodes/{name}");
@@ -27,13 +27,13 @@ pub(super) async fn seen_node(cx: &StepContext<'_, '_>, wanted: &NodeMatch) -> R
             let Some(ready) = json(&reply).and_then(ready) else { return Look::Not(said(&reply)) };
             if ready["status"] == word {
                 let reason = ready["reason"].as_str().unwrap_or_default();
-                let tried = Tried::answer(Answer::Seen).fact("reason", reason);
+                let tried = Observation::answer(Answer::Seen).fact("reason", reason);
                 return Look::Found(tried.figure("after", start.elapsed()));
             }
             if start.elapsed() < PATIENCE {
                 return Look::Not(ready["status"].to_string());
             }
-            Look::Found(Tried::answer(Answer::Unseen))
+            Look::Found(Observation::answer(Answer::Unseen))
         })
         .await
 }

@@ -8,26 +8,26 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::canaries::{Canaries, PATIENCE};
+use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
 use crate::request::{Call, MERGE, json as json_of, said, taken};
 use crate::wait::{Look, Wait, Waiter};
 
 /// Waits until the API server goes by every LimitRange that was written before.
-pub(super) async fn limit_ranges(canaries: &Canaries, waiter: &Waiter) -> Result<(), Error> {
-    let name = canaries.name();
+pub(super) async fn limit_ranges(sentinels: &Sentinels, waiter: &Waiter) -> Result<(), Error> {
+    let name = sentinels.name();
     // A resource of its own: sentinels of several worlds are in one namespace, and each sets only this.
     let resource = format!("gauntlet.dev/{name}");
-    let collection = format!("/api/v1/namespaces/{}/limitranges", canaries.namespace());
+    let collection = format!("/api/v1/namespaces/{}/limitranges", sentinels.namespace());
     let path = format!("{collection}/{name}");
-    canaries.make(&collection, range(&name, &resource, "1")).await?;
-    is_set(canaries, waiter, &name, &resource, "1").await?;
-    let changed = canaries.own().send(Call::patch(path.as_str(), MERGE, range(&name, &resource, "2"))).await.reply;
+    sentinels.make(&collection, range(&name, &resource, "1")).await?;
+    is_set(sentinels, waiter, &name, &resource, "1").await?;
+    let changed = sentinels.own().send(Call::patch(path.as_str(), MERGE, range(&name, &resource, "2"))).await.reply;
     if !taken(&changed) {
         return Err(Error::refused("a sentinel LimitRange could not be changed", &changed));
     }
-    let shown = is_set(canaries, waiter, &name, &resource, "2").await;
-    canaries.remove(vec![path]);
+    let shown = is_set(sentinels, waiter, &name, &resource, "2").await;
+    sentinels.remove(vec![path]);
     shown
 }
 
@@ -39,16 +39,16 @@ fn range(name: &str, resource: &str, default: &str) -> Value {
 }
 
 /// Waits until a pod that states nothing gets this default.
-async fn is_set(canaries: &Canaries, waiter: &Waiter, name: &str, resource: &str, wanted: &str) -> Result<(), Error> {
+async fn is_set(sentinels: &Sentinels, waiter: &Waiter, name: &str, resource: &str, wanted: &str) -> Result<(), Error> {
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
         "spec": {"containers": [{"name": "c", "image": "none"}]},
     });
-    let path = format!("/api/v1/namespaces/{}/pods", canaries.namespace());
+    let path = format!("/api/v1/namespaces/{}/pods", sentinels.namespace());
     let wait = Wait { what: "limit ranges to be in force", within: PATIENCE, every: Duration::from_millis(20) };
     waiter
         .until(wait, async || {
-            let reply = canaries.own().send(Call::post(path.as_str(), pod.clone()).dry(true)).await.reply;
+            let reply = sentinels.own().send(Call::post(path.as_str(), pod.clone()).dry(true)).await.reply;
             match json_of(&reply).filter(|_| taken(&reply)) {
                 Some(pod) => match &pod["spec"]["containers"][0]["resources"]["limits"][resource] {
                     set if set == wanted => Look::Found(()),

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use cluster::{InForce, Toolbox};
+use cluster::{HostAccess, InForce};
 use futures::FutureExt;
 use serde_json::{Value, json};
 
-use super::canaries::{Canaries, PATIENCE};
-use super::plan::{Touch, Work};
+use super::plan::{Work, WriteRecord};
+use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
 use crate::request::{Call, json as json_of, taken};
 use crate::wait::{Look, Wait, Waiter};
@@ -18,37 +18,42 @@ const ENFORCED: [&str; 3] = ["NetworkPolicy", "Namespace", "Pod"];
 const API: &str = "/apis/networking.k8s.io/v1";
 
 /// Whether tables are made of this object.
-pub(super) fn is_enforced(touch: &Touch) -> bool {
+pub(super) fn is_enforced(touch: &WriteRecord) -> bool {
     ENFORCED.contains(&touch.resource.kind.as_str())
 }
 
 /// The waits for what was written. Another cluster's network does not say what it enforces: there is none.
 pub(super) fn touched<'a>(
-    canaries: &'a Canaries,
-    toolbox: Toolbox<'a>,
+    sentinels: &'a Sentinels,
+    host_access: HostAccess<'a>,
     waiter: &'a Waiter,
-    touches: &'a [Touch],
+    touches: &'a [WriteRecord],
 ) -> Result<Vec<Work<'a>>, Error> {
     let mut concerned = touches.iter().filter(|touch| is_enforced(touch)).peekable();
-    if concerned.peek().is_none() || toolbox.network_policy()?.is_none() {
+    if concerned.peek().is_none() || host_access.network_policy()?.is_none() {
         return Ok(Vec::new());
     }
-    let (written, deleted): (Vec<&Touch>, Vec<&Touch>) = concerned.partition(|touch| touch.object.is_some());
+    let (written, deleted): (Vec<&WriteRecord>, Vec<&WriteRecord>) =
+        concerned.partition(|touch| touch.object.is_some());
     let objects: Vec<&Value> = written.iter().filter_map(|touch| touch.object.as_ref()).collect();
-    let mut works = vec![are_enforced(toolbox, waiter, objects).boxed_local()];
+    let mut works = vec![are_enforced(host_access, waiter, objects).boxed_local()];
     if deleted.iter().any(|touch| touch.resource.kind == "NetworkPolicy") {
-        works.push(forgotten(canaries, toolbox, waiter).boxed_local());
+        works.push(forgotten(sentinels, host_access, waiter).boxed_local());
     }
     Ok(works)
 }
 
 /// Waits until every node's table was made with these versions of these objects, or later ones. Other kinds are
 /// ignored.
-pub(crate) async fn are_enforced(toolbox: Toolbox<'_>, waiter: &Waiter, objects: Vec<&Value>) -> Result<(), Error> {
+pub(crate) async fn are_enforced(
+    host_access: HostAccess<'_>,
+    waiter: &Waiter,
+    objects: Vec<&Value>,
+) -> Result<(), Error> {
     let wanted = wanted(&objects);
     let wait = Wait { what: "network policies to be enforced", within: PATIENCE, every: Duration::from_millis(2) };
     waiter
-        .until(wait, async || match toolbox.network_policy() {
+        .until(wait, async || match host_access.network_policy() {
             Ok(Some(nodes)) => late(&nodes, &wanted).map_or(Look::Found(()), Look::Not),
             Ok(None) => Look::Not("no node enforces them".into()),
             Err(why) => Look::Not(cluster::chain(&why)),
@@ -78,20 +83,20 @@ fn version(object: &Value) -> Option<u64> {
 }
 
 /// A deletion leaves nothing that has a version: what is written after it has.
-async fn forgotten(canaries: &Canaries, toolbox: Toolbox<'_>, waiter: &Waiter) -> Result<(), Error> {
-    canaries.home().await?;
-    let name = canaries.name();
-    let path = format!("{API}/namespaces/{}/networkpolicies", canaries.namespace());
+async fn forgotten(sentinels: &Sentinels, host_access: HostAccess<'_>, waiter: &Waiter) -> Result<(), Error> {
+    sentinels.home().await?;
+    let name = sentinels.name();
+    let path = format!("{API}/namespaces/{}/networkpolicies", sentinels.namespace());
     let policy = json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name},
-        "spec": {"podSelector": {"matchLabels": {super::canaries::LABEL: name}}, "policyTypes": ["Ingress"]},
+        "spec": {"podSelector": {"matchLabels": {super::sentinels::LABEL: name}}, "policyTypes": ["Ingress"]},
     });
-    let reply = canaries.own().send(Call::post(path.as_str(), policy)).await.reply;
+    let reply = sentinels.own().send(Call::post(path.as_str(), policy)).await.reply;
     let Some(made) = json_of(&reply).filter(|_| taken(&reply)) else {
-        return Err(Error::refused(format!("a canary could not be made at {path}"), &reply));
+        return Err(Error::refused(format!("a sentinel could not be made at {path}"), &reply));
     };
-    let waited = are_enforced(toolbox, waiter, vec![made]).await;
-    canaries.remove(vec![format!("{path}/{name}")]);
+    let waited = are_enforced(host_access, waiter, vec![made]).await;
+    sentinels.remove(vec![format!("{path}/{name}")]);
     waited
 }
 

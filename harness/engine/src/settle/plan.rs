@@ -1,23 +1,23 @@
-//! Which canaries a batch of written objects asks for.
+//! Which sentinels a batch of written objects asks for.
 
 use std::collections::BTreeSet;
 
 use addons::WrittenObject;
-use cluster::Toolbox;
+use cluster::HostAccess;
 use futures::future::{LocalBoxFuture, try_join_all};
 use futures::{FutureExt, TryFutureExt};
 use model::Barrier;
 use serde_json::Value;
 
 use super::site::SentinelSite;
-use super::{Canaries, limits, network, policy, priority, rbac, status, webhook};
+use super::{Sentinels, limits, network, policy, priority, rbac, status, webhook};
 use crate::Error;
 use crate::discovery::Resource;
 use crate::wait::Waiter;
 
 /// An object that was written, or deleted.
 #[derive(Clone, Debug)]
-pub(crate) struct Touch {
+pub(crate) struct WriteRecord {
     pub(crate) resource: Resource,
     pub(crate) namespace: String,
     pub(crate) name: String,
@@ -25,7 +25,7 @@ pub(crate) struct Touch {
     pub(crate) object: Option<Value>,
 }
 
-impl Touch {
+impl WriteRecord {
     /// Where the object is.
     pub(crate) fn path(&self) -> String {
         self.resource.object(&self.namespace, &self.name)
@@ -44,33 +44,33 @@ impl Touch {
 }
 
 /// Waits until everything in `touches` is in force. `history` has every earlier touch of the world, for parameters;
-/// `toolbox` is the way to a box's own enforcers of NetworkPolicy.
+/// `host_access` is the way to a box's own enforcers of NetworkPolicy.
 ///
 /// # Errors
-/// When a canary cannot be made, or shows no effect in time.
+/// When a sentinel cannot be made, or shows no effect in time.
 pub(crate) async fn settle(
-    canaries: &Canaries,
-    toolbox: Option<Toolbox<'_>>,
+    sentinels: &Sentinels,
+    host_access: Option<HostAccess<'_>>,
     waiter: &Waiter,
-    touches: &[Touch],
-    history: &[Touch],
+    touches: &[WriteRecord],
+    history: &[WriteRecord],
 ) -> Result<(), Error> {
-    let site = SentinelSite { canaries, waiter };
-    let written: Vec<WrittenObject<'_>> = touches.iter().map(Touch::written).collect();
-    let earlier: Vec<WrittenObject<'_>> = history.iter().map(Touch::written).collect();
-    let mut works = plan(canaries, waiter, touches, history)?;
+    let site = SentinelSite { sentinels, waiter };
+    let written: Vec<WrittenObject<'_>> = touches.iter().map(WriteRecord::written).collect();
+    let earlier: Vec<WrittenObject<'_>> = history.iter().map(WriteRecord::written).collect();
+    let mut works = plan(sentinels, waiter, touches, history)?;
     let mut of_addons = addons::waits(&site, &written, &earlier);
     if touches.iter().any(|touch| touch.resource.kind == "Namespace") {
         of_addons.extend(addons::label_waits(&site, &earlier));
     }
     works.extend(of_addons.into_iter().map(|work| work.map_err(Error::unexpected).boxed_local()));
-    if let Some(toolbox) = toolbox {
-        works.extend(network::touched(canaries, toolbox, waiter, touches)?);
+    if let Some(host_access) = host_access {
+        works.extend(network::touched(sentinels, host_access, waiter, touches)?);
     }
     if works.is_empty() {
         return Ok(());
     }
-    canaries.home().await?;
+    sentinels.home().await?;
     try_join_all(works).await.map(drop)
 }
 
@@ -78,12 +78,12 @@ pub(crate) async fn settle(
 pub(super) type Work<'a> = LocalBoxFuture<'a, Result<(), Error>>;
 
 fn plan<'a>(
-    canaries: &'a Canaries,
+    sentinels: &'a Sentinels,
     waiter: &'a Waiter,
-    touches: &'a [Touch],
-    history: &'a [Touch],
+    touches: &'a [WriteRecord],
+    history: &'a [WriteRecord],
 ) -> Result<Vec<Work<'a>>, Error> {
-    let all: Vec<&Touch> = history.iter().chain(touches).collect();
+    let all: Vec<&WriteRecord> = history.iter().chain(touches).collect();
     let barriers = touches.iter().map(|touch| barrier(touch, &all)).collect::<Result<BTreeSet<Barrier>, Error>>()?;
     let last = |kind: &str| touches.iter().rev().find(|touch| touch.resource.kind == kind);
     let mut works: Vec<Work<'a>> = Vec::new();
@@ -93,26 +93,26 @@ fn plan<'a>(
             Barrier::AdmissionPolicies => {}
             // The enforcers are those of a box: `network::touched`.
             Barrier::NetworkTables | Barrier::Stored => {}
-            Barrier::Roles => works.push(rbac::roles(canaries, waiter).boxed_local()),
+            Barrier::Roles => works.push(rbac::roles(sentinels, waiter).boxed_local()),
             Barrier::ClusterRoles => {
                 // A role that is part of another says so, if at all, by labels that it may have lost.
                 let aggregated = touches.iter().chain(history).any(rbac::is_aggregation);
-                works.push(rbac::cluster_roles(canaries, waiter, aggregated).boxed_local());
+                works.push(rbac::cluster_roles(sentinels, waiter, aggregated).boxed_local());
             }
             Barrier::ValidatingWebhooks | Barrier::MutatingWebhooks => {
                 let kind = if barrier == Barrier::MutatingWebhooks { webhook::MUTATING } else { webhook::VALIDATING };
                 let object = last(kind.kind).and_then(|touch| touch.object.as_ref());
-                works.push(webhook::webhook(canaries, waiter, kind, object).boxed_local());
+                works.push(webhook::webhook(sentinels, waiter, kind, object).boxed_local());
             }
             Barrier::NamespaceLabels => {
-                works.push(webhook::namespace_labels(canaries, waiter).boxed_local());
+                works.push(webhook::namespace_labels(sentinels, waiter).boxed_local());
             }
-            Barrier::LimitRanges => works.push(limits::limit_ranges(canaries, waiter).boxed_local()),
-            Barrier::PriorityClasses => works.push(priority::priority_classes(canaries, waiter).boxed_local()),
+            Barrier::LimitRanges => works.push(limits::limit_ranges(sentinels, waiter).boxed_local()),
+            Barrier::PriorityClasses => works.push(priority::priority_classes(sentinels, waiter).boxed_local()),
             Barrier::OwnStatus => {
                 for touch in touches.iter().filter(|touch| touch.object.is_some()) {
                     if let Some(done) = status::test(&touch.resource.kind) {
-                        works.push(status::own(canaries.own(), waiter, touch, done).boxed_local());
+                        works.push(status::own(sentinels.own(), waiter, touch, done).boxed_local());
                     }
                 }
             }
@@ -121,7 +121,7 @@ fn plan<'a>(
         }
     }
     for control in policy::concerned(touches, history) {
-        works.push(policy::policy(canaries, waiter, control).boxed_local());
+        works.push(policy::policy(sentinels, waiter, control).boxed_local());
     }
     Ok(works)
 }
@@ -132,7 +132,7 @@ pub(crate) fn acts_at_once(resource: &Resource) -> bool {
 }
 
 /// What shows that this object is in force. What the world defined itself controls nothing.
-fn barrier(touch: &Touch, all: &[&Touch]) -> Result<Barrier, Error> {
+fn barrier(touch: &WriteRecord, all: &[&WriteRecord]) -> Result<Barrier, Error> {
     let Resource { group, kind, .. } = &touch.resource;
     if let Some(known) = model::object_kind(&touch.resource.api_version(), kind) {
         return Ok(known.barrier);
@@ -151,9 +151,9 @@ mod tests {
 
     use super::*;
 
-    fn touch(group: &str, kind: &str) -> Touch {
+    fn touch(group: &str, kind: &str) -> WriteRecord {
         let version = if group.is_empty() { "v1".into() } else { format!("{group}/v1") };
-        Touch { resource: Resource::guess(&version, kind), namespace: "n".into(), name: "x".into(), object: None }
+        WriteRecord { resource: Resource::guess(&version, kind), namespace: "n".into(), name: "x".into(), object: None }
     }
 
     /// A barrier that finds nothing to wait for would take a control for in force at once.
@@ -186,7 +186,8 @@ mod tests {
         let widget = touch("shop.example", "Widget");
         assert!(barrier(&widget, &[]).is_err());
         let definition = json!({"spec": {"group": "shop.example", "names": {"kind": "Widget"}}});
-        let made = Touch { object: Some(definition), ..touch("apiextensions.k8s.io", "CustomResourceDefinition") };
+        let made =
+            WriteRecord { object: Some(definition), ..touch("apiextensions.k8s.io", "CustomResourceDefinition") };
         assert_eq!(barrier(&widget, &[&made]).unwrap(), Barrier::Stored);
         assert!(barrier(&touch("shop.example", "Gadget"), &[&made]).is_err());
     }

@@ -1,4 +1,4 @@
-//! Canaries for admission policies. The API server learns of policies about once a second, all kinds of them at a time,
+//! Sentinels for admission policies. The API server learns of policies about once a second, all kinds of them at a time,
 //! so worlds that use them are best set up side by side.
 
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use model::{Answer, Asked, By, Reply, Verdict};
 use serde_json::{Value, json};
 
-use super::canaries::{Canaries, LABEL, PATIENCE, lease_rule, not_yet};
-use super::plan::Touch;
+use super::plan::WriteRecord;
+use super::sentinels::{LABEL, PATIENCE, Sentinels, lease_rule, not_yet};
 use crate::Error;
 use crate::request::{json as json_of, taken};
 use crate::wait::{Look, Wait, Waiter};
@@ -18,17 +18,17 @@ const EFFECT: &str = "gauntlet.dev/mutated";
 
 /// A kind of policy that has to be in force, perhaps with parameters of some kind.
 #[derive(Debug)]
-pub(super) struct Control<'a> {
+pub(super) struct ProcessCommand<'a> {
     kind: &'static str,
     /// `GROUP/VERSION` of the policy as it was written.
     version: String,
     /// The kind of its parameters, and one that was written.
-    param: Option<(Value, &'a Touch)>,
+    param: Option<(Value, &'a WriteRecord)>,
     /// The last policy that was written.
     name: Option<&'a str>,
 }
 
-impl Control<'_> {
+impl ProcessCommand<'_> {
     fn policies(&self) -> String {
         format!("/apis/{}/{}ies", self.version, self.stem())
     }
@@ -43,7 +43,7 @@ impl Control<'_> {
 }
 
 /// The kinds of policy that `touches` concern.
-pub(super) fn concerned<'a>(touches: &'a [Touch], history: &'a [Touch]) -> Vec<Control<'a>> {
+pub(super) fn concerned<'a>(touches: &'a [WriteRecord], history: &'a [WriteRecord]) -> Vec<ProcessCommand<'a>> {
     let everything = || history.iter().chain(touches);
     let mut controls = Vec::new();
     for kind in [VALIDATING, MUTATING] {
@@ -59,7 +59,7 @@ pub(super) fn concerned<'a>(touches: &'a [Touch], history: &'a [Touch]) -> Vec<C
                 kinds.push(param);
             }
         }
-        let of = |param: &Value, touch: &Touch| {
+        let of = |param: &Value, touch: &WriteRecord| {
             param["kind"] == touch.resource.kind.as_str()
                 && param["apiVersion"] == touch.resource.api_version().as_str()
         };
@@ -70,38 +70,43 @@ pub(super) fn concerned<'a>(touches: &'a [Touch], history: &'a [Touch]) -> Vec<C
         let name = touches.iter().rev().find(|touch| touch.resource.kind == kind).map(|touch| touch.name.as_str());
         let stored = |param: &Value| everything().rev().find(|touch| of(param, touch) && touch.object.is_some());
         let params = kinds.iter().filter_map(|param| stored(param).map(|touch| (param.clone(), touch)));
-        controls.extend(params.map(|param| Control { kind, version: version.clone(), param: Some(param), name }));
+        controls.extend(params.map(|param| ProcessCommand {
+            kind,
+            version: version.clone(),
+            param: Some(param),
+            name,
+        }));
         if controls.iter().all(|control| control.kind != kind) {
-            controls.push(Control { kind, version, param: None, name });
+            controls.push(ProcessCommand { kind, version, param: None, name });
         }
     }
     controls
 }
 
-pub(super) async fn policy(canaries: &Canaries, waiter: &Waiter, control: Control<'_>) -> Result<(), Error> {
-    let name = canaries.name();
+pub(super) async fn policy(sentinels: &Sentinels, waiter: &Waiter, control: ProcessCommand<'_>) -> Result<(), Error> {
+    let name = sentinels.name();
     let (policies, bindings) = (control.policies(), control.bindings());
     let mut paths = Vec::new();
     if let Some((_, param)) = &control.param {
-        let collection = param.resource.collection(Some(canaries.namespace()));
-        canaries.make(&collection, copy(param, &name)).await?;
+        let collection = param.resource.collection(Some(sentinels.namespace()));
+        sentinels.make(&collection, copy(param, &name)).await?;
         paths.push(format!("{collection}/{name}"));
     }
-    canaries.make(&policies, definition(canaries, &control, &name)).await?;
-    canaries.make(&bindings, binding(canaries, &control, &name)).await?;
+    sentinels.make(&policies, definition(sentinels, &control, &name)).await?;
+    sentinels.make(&bindings, binding(sentinels, &control, &name)).await?;
     paths.extend([format!("{bindings}/{name}"), format!("{policies}/{name}")]);
     let wait = Wait { what: "admission policies to be in force", within: PATIENCE, every: Duration::from_millis(40) };
     let proved = waiter
         .until(wait, async || {
-            let reply = canaries.probe(&name).await;
+            let reply = sentinels.probe(&name).await;
             if shows(&reply, &control, &name) { Look::Found(()) } else { Look::Not(not_yet(&reply)) }
         })
         .await;
-    canaries.remove(paths);
+    sentinels.remove(paths);
     proved
 }
 
-fn shows(reply: &Reply, control: &Control<'_>, name: &str) -> bool {
+fn shows(reply: &Reply, control: &ProcessCommand<'_>, name: &str) -> bool {
     if control.kind == MUTATING {
         return taken(reply) && json_of(reply).is_some_and(|lease| lease["metadata"]["labels"][EFFECT] == "yes");
     }
@@ -116,31 +121,31 @@ fn shows(reply: &Reply, control: &Control<'_>, name: &str) -> bool {
 /// When the last policy with some kind of parameters goes, the API server stops watching that kind, and for its own kinds
 /// (ConfigMaps among them) it never starts again: every later policy then sees the parameters of that moment. A policy that
 /// stays keeps one world's end from deciding over the next.
-pub(crate) async fn anchor(canaries: &Canaries, policy: &Value) -> Result<(), Error> {
+pub(crate) async fn anchor(sentinels: &Sentinels, policy: &Value) -> Result<(), Error> {
     let (param, version) = (&policy["spec"]["paramKind"], policy["apiVersion"].as_str().unwrap_or_default());
     let kind = [VALIDATING, MUTATING].into_iter().find(|kind| policy["kind"] == *kind);
     let Some(kind) = kind.filter(|_| !param.is_null()) else { return Ok(()) };
-    canaries.home().await?;
-    let mut anchors = canaries.anchors().lock().await;
+    sentinels.home().await?;
+    let mut anchors = sentinels.anchors().lock().await;
     if anchors.contains_key(&format!("{kind} {param}")) {
         return Ok(());
     }
-    let name = canaries.name();
-    let control = Control { kind, version: version.into(), param: None, name: None };
+    let name = sentinels.name();
+    let control = ProcessCommand { kind, version: version.into(), param: None, name: None };
     let (policies, bindings) = (control.policies(), control.bindings());
-    let mut definition = definition(canaries, &control, &name);
+    let mut definition = definition(sentinels, &control, &name);
     definition["spec"]["paramKind"] = param.clone();
-    let mut binding = binding(canaries, &control, &name);
+    let mut binding = binding(sentinels, &control, &name);
     binding["spec"]["paramRef"] =
         json!({"selector": {"matchLabels": {LABEL: name}}, "parameterNotFoundAction": "Allow"});
-    canaries.make(&policies, definition).await?;
-    canaries.make(&bindings, binding).await?;
+    sentinels.make(&policies, definition).await?;
+    sentinels.make(&bindings, binding).await?;
     anchors.insert(format!("{kind} {param}"), vec![format!("{bindings}/{name}"), format!("{policies}/{name}")]);
     Ok(())
 }
 
 /// The world's parameter under another name: valid for its kind, whatever that is.
-fn copy(param: &Touch, name: &str) -> Value {
+fn copy(param: &WriteRecord, name: &str) -> Value {
     let mut object = param.object.clone().unwrap_or_default();
     object["metadata"] = json!({"name": name});
     if let Some(fields) = object.as_object_mut() {
@@ -149,8 +154,8 @@ fn copy(param: &Touch, name: &str) -> Value {
     object
 }
 
-fn definition(canaries: &Canaries, control: &Control<'_>, name: &str) -> Value {
-    let mut constraints = canaries.selectors(name);
+fn definition(sentinels: &Sentinels, control: &ProcessCommand<'_>, name: &str) -> Value {
+    let mut constraints = sentinels.selectors(name);
     constraints["resourceRules"] = json!([lease_rule()]);
     let mut spec = json!({"failurePolicy": "Fail", "matchConstraints": constraints});
     if control.kind == MUTATING {
@@ -159,7 +164,7 @@ fn definition(canaries: &Canaries, control: &Control<'_>, name: &str) -> Value {
         spec["mutations"] =
             json!([{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}]);
     } else {
-        spec["validations"] = json!([{"expression": "false", "message": "this is a canary"}]);
+        spec["validations"] = json!([{"expression": "false", "message": "this is a sentinel"}]);
     }
     if let Some((kind, _)) = &control.param {
         spec["paramKind"] = kind.clone();
@@ -167,15 +172,15 @@ fn definition(canaries: &Canaries, control: &Control<'_>, name: &str) -> Value {
     json!({"apiVersion": control.version, "kind": control.kind, "metadata": {"name": name}, "spec": spec})
 }
 
-fn binding(canaries: &Canaries, control: &Control<'_>, name: &str) -> Value {
-    let mut spec = json!({"policyName": name, "matchResources": canaries.selectors(name)});
+fn binding(sentinels: &Sentinels, control: &ProcessCommand<'_>, name: &str) -> Value {
+    let mut spec = json!({"policyName": name, "matchResources": sentinels.selectors(name)});
     if control.kind == VALIDATING {
         spec["validationActions"] = json!(["Deny"]);
     }
     if let Some((_, param)) = &control.param {
         spec["paramRef"] = json!({"name": name, "parameterNotFoundAction": "Allow"});
         if param.resource.namespaced {
-            spec["paramRef"]["namespace"] = Value::from(canaries.namespace());
+            spec["paramRef"]["namespace"] = Value::from(sentinels.namespace());
         }
     }
     let kind = format!("{}Binding", control.kind);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::canaries::{Canaries, PATIENCE};
+use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
 use crate::request::{Call, said, taken};
 use crate::wait::{Look, Wait, Waiter};
@@ -12,24 +12,24 @@ use crate::wait::{Look, Wait, Waiter};
 const CLASSES: &str = "/apis/scheduling.k8s.io/v1/priorityclasses";
 
 /// Waits until the API server knows every PriorityClass that was written before, and has forgotten what was deleted.
-pub(super) async fn priority_classes(canaries: &Canaries, waiter: &Waiter) -> Result<(), Error> {
-    let name = canaries.name();
+pub(super) async fn priority_classes(sentinels: &Sentinels, waiter: &Waiter) -> Result<(), Error> {
+    let name = sentinels.name();
     let class = json!({
         "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": 0,
     });
-    canaries.make(CLASSES, class).await?;
+    sentinels.make(CLASSES, class).await?;
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
         "spec": {"priorityClassName": name, "containers": [{"name": "c", "image": "none"}]},
     });
-    let path = format!("/api/v1/namespaces/{}/pods", canaries.namespace());
+    let path = format!("/api/v1/namespaces/{}/pods", sentinels.namespace());
     let wait = Wait { what: "priority classes to be in force", within: PATIENCE, every: Duration::from_millis(20) };
     let shown = waiter
         .until(wait, async || {
-            let reply = canaries.own().send(Call::post(path.as_str(), pod.clone()).dry(true)).await.reply;
+            let reply = sentinels.own().send(Call::post(path.as_str(), pod.clone()).dry(true)).await.reply;
             if taken(&reply) { Look::Found(()) } else { Look::Not(said(&reply)) }
         })
         .await;
-    canaries.remove(vec![format!("{CLASSES}/{name}")]);
+    sentinels.remove(vec![format!("{CLASSES}/{name}")]);
     shown
 }

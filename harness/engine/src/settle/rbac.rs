@@ -1,11 +1,11 @@
-//! Canaries for RBAC: what they grant is allowed once the authorizer knows them.
+//! Sentinels for RBAC: what they grant is allowed once the authorizer knows them.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::canaries::{Canaries, PATIENCE};
-use super::plan::Touch;
+use super::plan::WriteRecord;
+use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
 use crate::request::{Call, json as json_of, said};
 use crate::wait::{Look, Wait, Waiter};
@@ -14,7 +14,7 @@ const API: &str = "/apis/rbac.authorization.k8s.io/v1";
 const VERSION: &str = "rbac.authorization.k8s.io/v1";
 
 /// Whether this ClusterRole takes part in aggregation, which a controller does.
-pub(super) fn is_aggregation(touch: &Touch) -> bool {
+pub(super) fn is_aggregation(touch: &WriteRecord) -> bool {
     let object = touch.object.as_ref();
     touch.resource.kind == "ClusterRole"
         && object.is_some_and(|role| {
@@ -24,42 +24,42 @@ pub(super) fn is_aggregation(touch: &Touch) -> bool {
         })
 }
 
-pub(super) async fn roles(canaries: &Canaries, waiter: &Waiter) -> Result<(), Error> {
-    let name = canaries.name();
-    let at = |plural: &str| format!("{API}/namespaces/{}/{plural}", canaries.namespace());
-    canaries.make(&at("roles"), role("Role", &name, json!({}))).await?;
-    canaries.make(&at("rolebindings"), binding("RoleBinding", "Role", &name)).await?;
-    allowed(canaries, waiter, &name, Some(canaries.namespace())).await?;
-    canaries.remove(["rolebindings", "roles"].iter().map(|plural| format!("{}/{name}", at(plural))).collect());
+pub(super) async fn roles(sentinels: &Sentinels, waiter: &Waiter) -> Result<(), Error> {
+    let name = sentinels.name();
+    let at = |plural: &str| format!("{API}/namespaces/{}/{plural}", sentinels.namespace());
+    sentinels.make(&at("roles"), role("Role", &name, json!({}))).await?;
+    sentinels.make(&at("rolebindings"), binding("RoleBinding", "Role", &name)).await?;
+    allowed(sentinels, waiter, &name, Some(sentinels.namespace())).await?;
+    sentinels.remove(["rolebindings", "roles"].iter().map(|plural| format!("{}/{name}", at(plural))).collect());
     Ok(())
 }
 
-pub(super) async fn cluster_roles(canaries: &Canaries, waiter: &Waiter, aggregated: bool) -> Result<(), Error> {
-    let name = canaries.name();
+pub(super) async fn cluster_roles(sentinels: &Sentinels, waiter: &Waiter, aggregated: bool) -> Result<(), Error> {
+    let name = sentinels.name();
     let at = |plural: &str| format!("{API}/{plural}");
     let mut paths = vec![format!("{}/{name}", at("clusterrolebindings")), format!("{}/{name}", at("clusterroles"))];
     if aggregated {
         let whole = json!({
             "apiVersion": VERSION, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [],
-            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {super::canaries::LABEL: name}}]},
+            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {super::sentinels::LABEL: name}}]},
         });
-        canaries.make(&at("clusterroles"), whole).await?;
+        sentinels.make(&at("clusterroles"), whole).await?;
         let part = format!("{name}-part");
-        canaries.make(&at("clusterroles"), role("ClusterRole", &part, json!({super::canaries::LABEL: name}))).await?;
+        sentinels.make(&at("clusterroles"), role("ClusterRole", &part, json!({super::sentinels::LABEL: name}))).await?;
         paths.push(format!("{}/{part}", at("clusterroles")));
     } else {
-        canaries.make(&at("clusterroles"), role("ClusterRole", &name, json!({}))).await?;
+        sentinels.make(&at("clusterroles"), role("ClusterRole", &name, json!({}))).await?;
     }
-    canaries.make(&at("clusterrolebindings"), binding("ClusterRoleBinding", "ClusterRole", &name)).await?;
-    allowed(canaries, waiter, &name, None).await?;
-    canaries.remove(paths);
+    sentinels.make(&at("clusterrolebindings"), binding("ClusterRoleBinding", "ClusterRole", &name)).await?;
+    allowed(sentinels, waiter, &name, None).await?;
+    sentinels.remove(paths);
     Ok(())
 }
 
 fn role(kind: &str, name: &str, labels: Value) -> Value {
     json!({
         "apiVersion": VERSION, "kind": kind, "metadata": {"name": name, "labels": labels},
-        "rules": [{"apiGroups": ["gauntlet.dev"], "resources": ["canaries"], "verbs": ["get"]}],
+        "rules": [{"apiGroups": ["gauntlet.dev"], "resources": ["sentinels"], "verbs": ["get"]}],
     })
 }
 
@@ -71,8 +71,8 @@ fn binding(kind: &str, role: &str, name: &str) -> Value {
     })
 }
 
-async fn allowed(canaries: &Canaries, waiter: &Waiter, user: &str, namespace: Option<&str>) -> Result<(), Error> {
-    let mut what = json!({"group": "gauntlet.dev", "resource": "canaries", "verb": "get"});
+async fn allowed(sentinels: &Sentinels, waiter: &Waiter, user: &str, namespace: Option<&str>) -> Result<(), Error> {
+    let mut what = json!({"group": "gauntlet.dev", "resource": "sentinels", "verb": "get"});
     if let Some(namespace) = namespace {
         what["namespace"] = Value::from(namespace);
     }
@@ -84,10 +84,10 @@ async fn allowed(canaries: &Canaries, waiter: &Waiter, user: &str, namespace: Op
     waiter
         .until(wait, async || {
             let call = Call::post("/apis/authorization.k8s.io/v1/subjectaccessreviews", review.clone());
-            let reply = canaries.own().send(call).await.reply;
+            let reply = sentinels.own().send(call).await.reply;
             match json_of(&reply) {
                 Some(body) if body["status"]["allowed"] == true => Look::Found(()),
-                Some(body) if body["status"].is_object() => Look::Not("the canary's user is not allowed yet".into()),
+                Some(body) if body["status"].is_object() => Look::Not("the sentinel's user is not allowed yet".into()),
                 _ => Look::Not(said(&reply)),
             }
         })

@@ -1,27 +1,27 @@
-//! What the barriers of addons work with here: the canaries' namespace, their names, and the world's waits.
+//! What the barriers of addons work with here: the sentinels' namespace, their names, and the world's waits.
 
 use addons::{BarrierSite, SiteRequest, SiteWait, Work};
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, TryFutureExt};
 use model::Reply;
 
-use super::canaries::Canaries;
+use super::sentinels::Sentinels;
 use crate::request::{Call, MERGE};
 use crate::wait::{Look, Wait, Waiter};
 
-/// The canaries, and who waits for them.
+/// The sentinels, and who waits for them.
 pub(super) struct SentinelSite<'a> {
-    pub(super) canaries: &'a Canaries,
+    pub(super) sentinels: &'a Sentinels,
     pub(super) waiter: &'a Waiter,
 }
 
 impl BarrierSite for SentinelSite<'_> {
     fn namespace(&self) -> &str {
-        self.canaries.namespace()
+        self.sentinels.namespace()
     }
 
     fn sentinel_name(&self) -> String {
-        self.canaries.name()
+        self.sentinels.name()
     }
 
     fn send(&self, request: SiteRequest) -> LocalBoxFuture<'_, Reply> {
@@ -30,11 +30,11 @@ impl BarrierSite for SentinelSite<'_> {
             SiteRequest::Create { path, body, dry_run } => Call::post(path, body).dry(dry_run),
             SiteRequest::Merge { path, body } => Call::patch(path, MERGE, body),
         };
-        async { self.canaries.own().send(call).await.reply }.boxed_local()
+        async { self.sentinels.own().send(call).await.reply }.boxed_local()
     }
 
     fn remove(&self, paths: Vec<String>) {
-        self.canaries.remove(paths);
+        self.sentinels.remove(paths);
     }
 
     fn wait<'a>(&'a self, wait: SiteWait<'a>, look: &'a mut (dyn FnMut() -> Work<'a> + 'a)) -> Work<'a> {

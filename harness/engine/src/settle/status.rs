@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::canaries::PATIENCE;
-use super::plan::Touch;
+use super::plan::WriteRecord;
+use super::sentinels::PATIENCE;
 use crate::Error;
 use crate::request::Who;
 use crate::wait::{Look, Wait, Waiter};
@@ -34,7 +34,7 @@ pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
     conditions.iter().find(|one| one["type"] == kind)?["status"].as_str()
 }
 
-pub(super) async fn own(own: &Who, waiter: &Waiter, touch: &Touch, done: Test) -> Result<(), Error> {
+pub(super) async fn own(own: &Who, waiter: &Waiter, touch: &WriteRecord, done: Test) -> Result<(), Error> {
     let what = format!("{} {} to be in force", touch.resource.kind, touch.name);
     let wait = Wait { what: &what, within: PATIENCE, every: Duration::from_millis(20) };
     waiter

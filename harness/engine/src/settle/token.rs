@@ -1,12 +1,12 @@
-//! Canaries for bound tokens. An API server asks its own copy of the pods whether a token's pod is still there, and
-//! remembers for ten seconds whom it let in: a token that is tried too early is good for that long. Hence canary pods, each
+//! Sentinels for bound tokens. An API server asks its own copy of the pods whether a token's pod is still there, and
+//! remembers for ten seconds whom it let in: a token that is tried too early is good for that long. Hence sentinel pods, each
 //! with one token that is tried once.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::canaries::{Canaries, PATIENCE};
+use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
 use crate::request::{Call, json as json_of};
 use crate::wait::{Look, Wait, Waiter};
@@ -14,40 +14,40 @@ use crate::wait::{Look, Wait, Waiter};
 /// Waits until no token is good any more that was bound to a pod that is deleted by now.
 ///
 /// # Errors
-/// When a canary cannot be made, or its token stays good.
-pub(crate) async fn bound_tokens(canaries: &Canaries, waiter: &Waiter) -> Result<(), Error> {
-    canaries.home().await?;
-    let (account, core) = (canaries.name(), format!("/api/v1/namespaces/{}", canaries.namespace()));
+/// When a sentinel cannot be made, or its token stays good.
+pub(crate) async fn bound_tokens(sentinels: &Sentinels, waiter: &Waiter) -> Result<(), Error> {
+    sentinels.home().await?;
+    let (account, core) = (sentinels.name(), format!("/api/v1/namespaces/{}", sentinels.namespace()));
     let body = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}});
-    canaries.make(&format!("{core}/serviceaccounts"), body).await?;
+    sentinels.make(&format!("{core}/serviceaccounts"), body).await?;
     let wait = Wait { what: "tokens of deleted pods to end", within: PATIENCE, every: Duration::from_millis(10) };
     let ended = waiter
-        .until(wait, async || match is_good(canaries, &core, &account).await {
+        .until(wait, async || match is_good(sentinels, &core, &account).await {
             Ok(false) => Look::Found(()),
-            Ok(true) => Look::Not("the token of the canary's pod is still good".into()),
+            Ok(true) => Look::Not("the token of the sentinel's pod is still good".into()),
             Err(said) => Look::from(said),
         })
         .await;
-    canaries.remove(vec![format!("{core}/serviceaccounts/{account}")]);
+    sentinels.remove(vec![format!("{core}/serviceaccounts/{account}")]);
     ended
 }
 
 /// Makes a pod and a token of it, deletes the pod, and asks about the token.
-async fn is_good(canaries: &Canaries, core: &str, account: &str) -> Result<bool, Error> {
-    let name = canaries.name();
-    canaries.make(&format!("{core}/pods"), pod(&name, account)).await?;
+async fn is_good(sentinels: &Sentinels, core: &str, account: &str) -> Result<bool, Error> {
+    let name = sentinels.name();
+    sentinels.make(&format!("{core}/pods"), pod(&name, account)).await?;
     let ask = json!({
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
         "spec": {"boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": name}},
     });
-    let given = canaries.own().send(Call::post(format!("{core}/serviceaccounts/{account}/token"), ask)).await.reply;
-    canaries.own().send(Call::delete(format!("{core}/pods/{name}"))).await;
+    let given = sentinels.own().send(Call::post(format!("{core}/serviceaccounts/{account}/token"), ask)).await.reply;
+    sentinels.own().send(Call::delete(format!("{core}/pods/{name}"))).await;
     let token = json_of(&given).map(|body| body["status"]["token"].clone()).filter(Value::is_string);
     let review = json!({
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
         "spec": {"token": token.ok_or_else(|| Error::reply(&given))?},
     });
-    let reply = canaries.own().send(Call::post("/apis/authentication.k8s.io/v1/tokenreviews", review)).await.reply;
+    let reply = sentinels.own().send(Call::post("/apis/authentication.k8s.io/v1/tokenreviews", review)).await.reply;
     match json_of(&reply) {
         Some(body) if body["status"].is_object() => Ok(body["status"]["authenticated"] == true),
         _ => Err(Error::reply(&reply)),
@@ -64,7 +64,7 @@ fn pod(name: &str, account: &str) -> Value {
             "schedulingGates": [{"name": "gauntlet.dev/never"}],
             "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [{
-                "name": "main", "image": "canary",
+                "name": "main", "image": "sentinel",
                 "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
             }],
         },

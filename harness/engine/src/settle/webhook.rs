@@ -1,11 +1,11 @@
-//! Canaries for webhooks, and for the labels of namespaces: a webhook that nobody answers fails whatever it selects.
+//! Sentinels for webhooks, and for the labels of namespaces: a webhook that nobody answers fails whatever it selects.
 
 use std::time::Duration;
 
 use model::{Answer, Asked, By, Reply, Verdict};
 use serde_json::{Value, json};
 
-use super::canaries::{Canaries, LABEL, PATIENCE, lease_rule, not_yet};
+use super::sentinels::{LABEL, PATIENCE, Sentinels, lease_rule, not_yet};
 use crate::Error;
 use crate::wait::{Look, Wait, Waiter};
 
@@ -23,31 +23,31 @@ pub(super) const MUTATING: Kind =
 
 const API: &str = "/apis/admissionregistration.k8s.io/v1";
 
-/// `control` is what was written last: if it answers on the canary itself, that shows it as well.
+/// `control` is what was written last: if it answers on the sentinel itself, that shows it as well.
 pub(super) async fn webhook(
-    canaries: &Canaries,
+    sentinels: &Sentinels,
     waiter: &Waiter,
     kind: Kind,
     control: Option<&Value>,
 ) -> Result<(), Error> {
-    let name = canaries.name();
+    let name = sentinels.name();
     let hooks = control.and_then(|object| object["webhooks"].as_array()).map(Vec::as_slice).unwrap_or_default();
     let theirs: Vec<&str> = hooks.iter().filter_map(|hook| hook["name"].as_str()).collect();
-    prove(canaries, waiter, kind, &name, canaries.selectors(&name), &theirs).await
+    prove(sentinels, waiter, kind, &name, sentinels.selectors(&name), &theirs).await
 }
 
 /// The namespace's labels come by a watch of their own, which all of admission shares.
-pub(super) async fn namespace_labels(canaries: &Canaries, waiter: &Waiter) -> Result<(), Error> {
-    let name = canaries.name();
+pub(super) async fn namespace_labels(sentinels: &Sentinels, waiter: &Waiter) -> Result<(), Error> {
+    let name = sentinels.name();
     let label = format!("{LABEL}-{}", name.rsplit('-').next().unwrap_or_default());
-    canaries.mark(&label).await?;
-    let mut selectors = canaries.selectors(&name);
+    sentinels.mark(&label).await?;
+    let mut selectors = sentinels.selectors(&name);
     selectors["namespaceSelector"]["matchLabels"][&label] = Value::from("yes");
-    prove(canaries, waiter, VALIDATING, &name, selectors, &[]).await
+    prove(sentinels, waiter, VALIDATING, &name, selectors, &[]).await
 }
 
 async fn prove(
-    canaries: &Canaries,
+    sentinels: &Sentinels,
     waiter: &Waiter,
     kind: Kind,
     name: &str,
@@ -56,18 +56,18 @@ async fn prove(
 ) -> Result<(), Error> {
     let hook = format!("{name}.gauntlet.dev");
     let path = format!("{API}/{}", kind.plural);
-    canaries.make(&path, configuration(kind.kind, name, &hook, &selectors)).await?;
+    sentinels.make(&path, configuration(kind.kind, name, &hook, &selectors)).await?;
     let wait = Wait { what: "webhooks or labels to be in force", within: PATIENCE, every: Duration::from_millis(15) };
     let proved = waiter
         .until(wait, async || {
-            let reply = canaries.probe(name).await;
+            let reply = sentinels.probe(name).await;
             match answered(&reply) {
                 Some(by) if by == hook || theirs.contains(&by.as_str()) => Look::Found(()),
                 _ => Look::Not(not_yet(&reply)),
             }
         })
         .await;
-    canaries.remove(vec![format!("{path}/{name}")]);
+    sentinels.remove(vec![format!("{path}/{name}")]);
     proved
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cluster::{SINCE, Toolbox, Trust};
+use cluster::{HostAccess, SINCE, Trust};
 use model::TrustedRoot;
 use tokio::sync::{Mutex, OnceCell};
 
@@ -18,7 +18,7 @@ use crate::workshop::{KeyPair, Workshop};
 const SHARED: &str = "shared";
 
 /// What signing needs, made when it is first asked for.
-pub(crate) struct Material {
+pub(crate) struct SigningMaterial {
     workshop: Arc<Workshop>,
     keys: Mutex<HashMap<String, String>>,
     files: Mutex<HashMap<String, PathBuf>>,
@@ -27,7 +27,7 @@ pub(crate) struct Material {
     probe: OnceCell<Arc<Vec<u8>>>,
 }
 
-impl Material {
+impl SigningMaterial {
     pub(crate) fn new(workshop: Arc<Workshop>) -> Self {
         Self {
             workshop,
@@ -40,22 +40,22 @@ impl Material {
     }
 
     /// The folder, on this side.
-    fn shared(toolbox: Toolbox<'_>) -> Result<PathBuf, Error> {
-        folder(toolbox, SHARED)
+    fn shared(host_access: HostAccess<'_>) -> Result<PathBuf, Error> {
+        folder(host_access, SHARED)
     }
 
     /// The key pair of this name, made when it is first named in this run: its public key, PEM. `SHARED/NAME.key` and
     /// `.pub` are its files.
-    pub(crate) async fn key(&self, toolbox: Toolbox<'_>, name: &str) -> Result<String, Error> {
+    pub(crate) async fn key(&self, host_access: HostAccess<'_>, name: &str) -> Result<String, Error> {
         let mut keys = self.keys.lock().await;
         if let Some(key) = keys.get(name) {
             return Ok(key.clone());
         }
-        let home = Self::shared(toolbox)?;
+        let home = Self::shared(host_access)?;
         let [private, public] = ["key", "pub"].map(|ending| home.join(format!("{name}.{ending}")));
         if !public.exists() {
             let place = self.workshop.keys.place(name.to_owned());
-            let pair = place.get_or_try_init(async || generate(toolbox, &home, name).await).await?;
+            let pair = place.get_or_try_init(async || generate(host_access, &home, name).await).await?;
             if !public.exists() {
                 write_private(&private, &pair.private)?;
                 write(&public, &pair.public)?;
@@ -67,21 +67,26 @@ impl Material {
     }
 
     /// The path, inside the box, of a key pair's private half, or of its public one.
-    pub(crate) async fn key_file(&self, toolbox: Toolbox<'_>, name: &str, private: bool) -> Result<String, Error> {
-        self.key(toolbox, name).await?;
-        let file = Self::shared(toolbox)?.join(format!("{name}.{}", if private { "key" } else { "pub" }));
-        Ok(toolbox.inside(&file).display().to_string())
+    pub(crate) async fn key_file(
+        &self,
+        host_access: HostAccess<'_>,
+        name: &str,
+        private: bool,
+    ) -> Result<String, Error> {
+        self.key(host_access, name).await?;
+        let file = Self::shared(host_access)?.join(format!("{name}.{}", if private { "key" } else { "pub" }));
+        Ok(host_access.inside(&file).display().to_string())
     }
 
     /// The program that every image is built on.
-    pub(crate) async fn probe(&self, toolbox: Toolbox<'_>) -> Result<Arc<Vec<u8>>, Error> {
-        let read = async || toolbox.probe_program().map(Arc::new).map_err(Error::from);
+    pub(crate) async fn probe(&self, host_access: HostAccess<'_>) -> Result<Arc<Vec<u8>>, Error> {
+        let read = async || host_access.probe_program().map(Arc::new).map_err(Error::from);
         self.probe.get_or_try_init(read).await.cloned()
     }
 
     /// What the box's services say of themselves.
-    pub(crate) async fn served(&self, toolbox: Toolbox<'_>) -> Result<&Trust, Error> {
-        let ask = async || Trust::of_box(toolbox).await.map_err(Error::from);
+    pub(crate) async fn served(&self, host_access: HostAccess<'_>) -> Result<&Trust, Error> {
+        let ask = async || Trust::of_box(host_access).await.map_err(Error::from);
         self.served.get_or_try_init(ask).await
     }
 
@@ -93,7 +98,7 @@ impl Material {
     /// The path, inside the box, of a signing configuration with these services.
     pub(crate) async fn signing_config(
         &self,
-        toolbox: Toolbox<'_>,
+        host_access: HostAccess<'_>,
         fulcio: bool,
         log: bool,
         timestamp: bool,
@@ -101,20 +106,24 @@ impl Material {
         let mut args = vec!["signing-config".to_owned(), "create".into()];
         let service = |url: &str, api: u8| format!("url={url},api-version={api},start-time={SINCE},operator=gauntlet");
         if fulcio {
-            args.push(format!("--fulcio={}", service(Toolbox::FULCIO, 1)));
+            args.push(format!("--fulcio={}", service(HostAccess::FULCIO, 1)));
         }
         if log {
-            args.extend([format!("--rekor={}", service(Toolbox::REKOR, 2)), "--rekor-config=ANY".into()]);
+            args.extend([format!("--rekor={}", service(HostAccess::REKOR, 2)), "--rekor-config=ANY".into()]);
         }
         if timestamp {
-            args.extend([format!("--tsa={}", service(Toolbox::TIMESTAMPS, 1)), "--tsa-config=ANY".into()]);
+            args.extend([format!("--tsa={}", service(HostAccess::TIMESTAMPS, 1)), "--tsa-config=ANY".into()]);
         }
         let name = format!("signing-{fulcio}-{log}-{timestamp}.json");
-        make(&mut *self.files.lock().await, toolbox, &name, args).await
+        make(&mut *self.files.lock().await, host_access, &name, args).await
     }
 
     /// The path, inside the box, of a trusted root; nothing where there is to be none.
-    pub(crate) async fn trusted_root(&self, toolbox: Toolbox<'_>, root: &TrustedRoot) -> Result<Option<String>, Error> {
+    pub(crate) async fn trusted_root(
+        &self,
+        host_access: HostAccess<'_>,
+        root: &TrustedRoot,
+    ) -> Result<Option<String>, Error> {
         let name = match root {
             TrustedRoot::Absent | TrustedRoot::File(_) => return Ok(None),
             TrustedRoot::Box => "box",
@@ -127,16 +136,16 @@ impl Material {
         if let Some(made) = files.get(&file) {
             return Ok(Some(made.display().to_string()));
         }
-        let trust = self.trust(toolbox, root).await?;
-        let made = trust.write(toolbox, &Self::shared(toolbox)?, &format!("root-{name}")).await;
-        let inside = toolbox.inside(&made?);
+        let trust = self.trust(host_access, root).await?;
+        let made = trust.write(host_access, &Self::shared(host_access)?, &format!("root-{name}")).await;
+        let inside = host_access.inside(&made?);
         files.insert(file, inside.clone());
         Ok(Some(inside.display().to_string()))
     }
 
     /// Whom a trusted root of this kind believes; nobody where the box has no services.
-    async fn trust(&self, toolbox: Toolbox<'_>, root: &TrustedRoot) -> Result<Trust, Error> {
-        let mut trust = self.served(toolbox).await?.clone();
+    async fn trust(&self, host_access: HostAccess<'_>, root: &TrustedRoot) -> Result<Trust, Error> {
+        let mut trust = self.served(host_access).await?.clone();
         if trust == Trust::default() {
             return Ok(trust);
         }
@@ -151,18 +160,22 @@ impl Material {
     }
 
     /// The text of a trusted root; nothing where there is to be none.
-    pub(crate) async fn trusted_root_text(&self, toolbox: Toolbox<'_>, root: &TrustedRoot) -> Result<String, Error> {
-        let Some(file) = self.trusted_root(toolbox, root).await? else { return Ok(String::new()) };
+    pub(crate) async fn trusted_root_text(
+        &self,
+        host_access: HostAccess<'_>,
+        root: &TrustedRoot,
+    ) -> Result<String, Error> {
+        let Some(file) = self.trusted_root(host_access, root).await? else { return Ok(String::new()) };
         let name = Path::new(&file).file_name().unwrap_or_default();
-        read(&Self::shared(toolbox)?.join(name))
+        read(&Self::shared(host_access)?.join(name))
     }
 }
 
 /// A key pair that cosign makes, in this folder.
-async fn generate(toolbox: Toolbox<'_>, home: &Path, name: &str) -> Result<KeyPair, Error> {
-    let prefix = toolbox.inside(&home.join(name)).display().to_string();
+async fn generate(host_access: HostAccess<'_>, home: &Path, name: &str) -> Result<KeyPair, Error> {
+    let prefix = host_access.inside(&home.join(name)).display().to_string();
     let args = vec!["generate-key-pair".into(), "--output-key-prefix".into(), prefix];
-    must(toolbox, &Call { program: "cosign", args, home }).await?;
+    must(host_access, &Call { program: "cosign", args, home }).await?;
     let [private, public] = ["key", "pub"].map(|ending| read(&home.join(format!("{name}.{ending}"))));
     Ok(KeyPair { private: private?, public: public? })
 }
@@ -170,17 +183,17 @@ async fn generate(toolbox: Toolbox<'_>, home: &Path, name: &str) -> Result<KeyPa
 /// A file that cosign makes with these arguments and `--out`, once.
 async fn make(
     files: &mut HashMap<String, PathBuf>,
-    toolbox: Toolbox<'_>,
+    host_access: HostAccess<'_>,
     name: &str,
     mut args: Vec<String>,
 ) -> Result<String, Error> {
     if let Some(file) = files.get(name) {
         return Ok(file.display().to_string());
     }
-    let home = Material::shared(toolbox)?;
-    let file = toolbox.inside(&home.join(name));
+    let home = SigningMaterial::shared(host_access)?;
+    let file = host_access.inside(&home.join(name));
     args.extend(["--out".to_owned(), file.display().to_string()]);
-    must(toolbox, &Call { program: "cosign", args, home: &home }).await?;
+    must(host_access, &Call { program: "cosign", args, home: &home }).await?;
     files.insert(name.into(), file.clone());
     Ok(file.display().to_string())
 }

@@ -13,12 +13,12 @@ use std::process::Stdio;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use cluster::Toolbox;
+use cluster::HostAccess;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
-pub(crate) use material::Material;
+pub(crate) use material::SigningMaterial;
 
 /// No tool needs longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,24 +48,24 @@ pub(crate) struct Call<'a> {
 ///
 /// # Errors
 /// When it cannot be started, or does not end in time.
-pub(crate) async fn run(toolbox: Toolbox<'_>, call: &Call<'_>) -> Result<Output, Error> {
-    run_with(toolbox, call, None).await
+pub(crate) async fn run(host_access: HostAccess<'_>, call: &Call<'_>) -> Result<Output, Error> {
+    run_with(host_access, call, None).await
 }
 
 /// The same, with something to read on its standard input.
-async fn run_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Option<&[u8]>) -> Result<Output, Error> {
+async fn run_with(host_access: HostAccess<'_>, call: &Call<'_>, input: Option<&[u8]>) -> Result<Output, Error> {
     let lost = |problem: &str, fault| {
         let (name, problem) = (call.program.to_owned(), problem.to_owned());
         Error::Tool { name, problem, source: Some(Arc::new(fault)) }
     };
-    let mut command = toolbox.enter();
-    let home = toolbox.inside(call.home);
+    let mut command = host_access.enter();
+    let home = host_access.inside(call.home);
     command
         .arg(call.program)
         .args(&call.args)
         .env("HOME", &home)
         .env("TMPDIR", &home)
-        .env("SSL_CERT_FILE", Toolbox::CA_FILE)
+        .env("SSL_CERT_FILE", HostAccess::CA_FILE)
         .env("COSIGN_PASSWORD", "")
         .env("SYFT_CHECK_FOR_APP_UPDATE", "false")
         .env("GRYPE_CHECK_FOR_APP_UPDATE", "false")
@@ -96,13 +96,17 @@ async fn run_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Option<&[u8]>) -
 }
 
 /// Runs a tool that has to do its work: everything but exit code 0 is a fault of ours.
-pub(crate) async fn must(toolbox: Toolbox<'_>, call: &Call<'_>) -> Result<Output, Error> {
-    must_with(toolbox, call, None).await
+pub(crate) async fn must(host_access: HostAccess<'_>, call: &Call<'_>) -> Result<Output, Error> {
+    must_with(host_access, call, None).await
 }
 
 /// The same, with something to read on its standard input.
-pub(crate) async fn must_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Option<&[u8]>) -> Result<Output, Error> {
-    let output = run_with(toolbox, call, input).await?;
+pub(crate) async fn must_with(
+    host_access: HostAccess<'_>,
+    call: &Call<'_>,
+    input: Option<&[u8]>,
+) -> Result<Output, Error> {
+    let output = run_with(host_access, call, input).await?;
     if output.exit == Some(0) {
         return Ok(output);
     }
@@ -111,8 +115,8 @@ pub(crate) async fn must_with(toolbox: Toolbox<'_>, call: &Call<'_>, input: Opti
 }
 
 /// A folder below the box's work folder, on this side.
-pub(crate) fn folder(toolbox: Toolbox<'_>, name: &str) -> Result<PathBuf, Error> {
-    let folder = toolbox.work().join(name);
+pub(crate) fn folder(host_access: HostAccess<'_>, name: &str) -> Result<PathBuf, Error> {
+    let folder = host_access.work().join(name);
     std::fs::create_dir_all(&folder)
         .map_err(|fault| Error::io(format!("cannot create `{}`", folder.display()), fault))?;
     Ok(folder)

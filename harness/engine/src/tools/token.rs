@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use cluster::Toolbox;
+use cluster::HostAccess;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::Value;
@@ -19,9 +19,9 @@ pub(crate) const FAR: i64 = 7200;
 const KEY: &str = "/run/gauntlet/pki/sa.key";
 
 /// `token`, so many seconds later than it is.
-pub(crate) async fn token(toolbox: Toolbox<'_>, home: &Path, token: &str, later: i64) -> Result<String, Error> {
+pub(crate) async fn token(host_access: HostAccess<'_>, home: &Path, token: &str, later: i64) -> Result<String, Error> {
     let args = vec![KEY.to_owned()];
-    let pem = must(toolbox, &Call { program: "cat", args, home }).await?.stdout;
+    let pem = must(host_access, &Call { program: "cat", args, home }).await?.stdout;
     moved(token, &pem, later).ok_or_else(|| Error::unmade("the token's dates could not be changed"))
 }
 

@@ -16,14 +16,14 @@ mod write_barrier;
 use model::{Isolation, Names, Reply, WorldOutcome};
 use serde_json::Value;
 
-use crate::canaries::Planted;
+use crate::canaries::SecretMarkers;
 use crate::conversation::Conversations;
 use crate::discovery::Resource;
 use crate::identity::Identities;
 use crate::lab::Lab;
 use crate::request::json;
-use crate::seen::Beginning;
-use crate::settle::{Touch, anchor, bound_tokens, settle};
+use crate::seen::LogOffsets;
+use crate::settle::{WriteRecord, anchor, bound_tokens, settle};
 use crate::turns::Turn;
 use crate::wait::Waiter;
 use crate::{Error, Event, learn, random};
@@ -45,11 +45,11 @@ pub(crate) struct World<'a> {
     pub(crate) barrier: WriteBarrier,
     pub(crate) identities: Identities,
     /// Where the records stood when it began.
-    pub(crate) beginning: Beginning,
+    pub(crate) beginning: LogOffsets,
     /// What probes in pods are asked over.
     pub(crate) conversations: Conversations,
     /// The values that must never be shown.
-    pub(crate) planted: Planted,
+    pub(crate) planted: SecretMarkers,
     pub(crate) waiter: Waiter,
     /// Its turn to do something.
     turn: Turn,
@@ -85,7 +85,7 @@ impl<'a> World<'a> {
             memory: Memory::default(),
             barrier: WriteBarrier::default(),
             identities: Identities::default(),
-            beginning: Beginning::default(),
+            beginning: LogOffsets::default(),
             conversations: Conversations::default(),
             planted,
             waiter,
@@ -100,7 +100,7 @@ impl<'a> World<'a> {
         let namespace = self.namespace().to_owned();
         self.lab.tell(Event::WorldStarted { id: id.clone(), world: world.clone(), namespace });
         let outcome = match self.missing_node() {
-            Some(why) if self.lab.cluster.toolbox().is_none() => WorldOutcome::Skipped { why: why.in_one_line() },
+            Some(why) if self.lab.cluster.host_access().is_none() => WorldOutcome::Skipped { why: why.in_one_line() },
             Some(_) | None => match self.set_up().await {
                 Ok(()) => self.take_steps().await,
                 Err(why) => {
@@ -153,7 +153,7 @@ impl<'a> World<'a> {
         if self.namespaces.note(resource, namespace, name, reply) {
             return; // one of its own, with labels that nothing has read before
         }
-        self.barrier.add(Touch {
+        self.barrier.add(WriteRecord {
             resource: resource.clone(),
             namespace: namespace.into(),
             name: name.into(),
@@ -164,8 +164,8 @@ impl<'a> World<'a> {
     /// Waits until everything that was written is in force.
     pub(crate) async fn settle(&mut self) -> Result<(), Error> {
         let pending = self.barrier.take_pending();
-        let (canaries, toolbox) = (&self.lab.canaries, self.lab.cluster.toolbox());
-        let mut settled = settle(canaries, toolbox, &self.waiter, &pending, self.barrier.in_force()).await;
+        let (canaries, host_access) = (&self.lab.canaries, self.lab.cluster.host_access());
+        let mut settled = settle(canaries, host_access, &self.waiter, &pending, self.barrier.in_force()).await;
         if settled.is_ok() && self.identities.end_with(&pending) {
             settled = bound_tokens(canaries, &self.waiter).await;
         }

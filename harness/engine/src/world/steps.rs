@@ -8,7 +8,7 @@ use model::{Action, Answer, By, Cell, CellStatus, Detail, Verdict, WorldOutcome}
 
 use super::World;
 use super::case::{ExpectedStep, StepRequest};
-use crate::actions::{self, StepContext, Tried};
+use crate::actions::{self, Observation, StepContext};
 use crate::meter::meters;
 use crate::{Error, Event};
 
@@ -62,7 +62,7 @@ impl World<'_> {
     }
 
     /// Takes several steps that only look, all at a time: most of them wait for what does not come.
-    async fn look_at_once(&mut self, run: &[ExpectedStep<'_>]) -> VecDeque<(Result<Tried, Error>, Duration)> {
+    async fn look_at_once(&mut self, run: &[ExpectedStep<'_>]) -> VecDeque<(Result<Observation, Error>, Duration)> {
         if run.len() < 2 || self.barrier.stuck().is_some() {
             return VecDeque::new();
         }
@@ -97,7 +97,7 @@ impl World<'_> {
     }
 
     /// Takes a step; where it only waits for what comes about by itself, other worlds may do something meanwhile.
-    async fn take(&mut self, step: StepRequest<'_>) -> Result<Tried, Error> {
+    async fn take(&mut self, step: StepRequest<'_>) -> Result<Observation, Error> {
         self.learn_for(&step).await?;
         self.outlive(step.action).await?;
         if !actions::waits(step.action) {
@@ -111,8 +111,8 @@ impl World<'_> {
     }
 
     /// Records what came of a step; evidence is gathered at once where it is not as expected.
-    async fn record(&mut self, step: &ExpectedStep<'_>, tried: Result<Tried, Error>, elapsed: Duration) -> Cell {
-        let mut tried = tried.unwrap_or_else(|why| Tried {
+    async fn record(&mut self, step: &ExpectedStep<'_>, tried: Result<Observation, Error>, elapsed: Duration) -> Cell {
+        let mut tried = tried.unwrap_or_else(|why| Observation {
             verdict: Verdict::broken(why.in_one_line()),
             detail: Detail::default(),
             exchange: None,

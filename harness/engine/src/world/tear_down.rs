@@ -27,8 +27,8 @@ const WORKLOADS: [(&str, &str); 7] = [
 impl World<'_> {
     /// What tools read and wrote for this world.
     fn forget_files(&self) {
-        if let Ok(toolbox) = self.toolbox() {
-            let _ = std::fs::remove_dir_all(toolbox.work().join(self.namespace()));
+        if let Ok(host_access) = self.host_access() {
+            let _ = std::fs::remove_dir_all(host_access.work().join(self.namespace()));
         }
     }
 
@@ -107,7 +107,7 @@ impl World<'_> {
         let mut touches = self.barrier.deletions(self.namespaces.made());
         // Of kinds that the world defined itself nothing has to be forgotten.
         touches.retain(|touch| model::object_kind(&touch.resource.api_version(), &touch.resource.kind).is_some());
-        settle(&self.lab.canaries, self.lab.cluster.toolbox(), &self.waiter, &touches, &[]).await
+        settle(&self.lab.canaries, self.lab.cluster.host_access(), &self.waiter, &touches, &[]).await
     }
 
     /// Deletes pods at once, and before them what would make new ones. It frees the node; what stays goes with its namespace.

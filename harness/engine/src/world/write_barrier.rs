@@ -1,35 +1,35 @@
 //! What a world has written, and how much of it is known to be in force.
 
 use crate::Error;
-use crate::settle::Touch;
+use crate::settle::WriteRecord;
 
 /// The barrier between what is written and what is tried next.
 #[derive(Default)]
 pub(crate) struct WriteBarrier {
-    in_force: Vec<Touch>,
-    pending: Vec<Touch>,
+    in_force: Vec<WriteRecord>,
+    pending: Vec<WriteRecord>,
     /// Why nothing more can be tried: something never came into force.
     stuck: Option<Error>,
 }
 
 impl WriteBarrier {
     /// Notes an object that has to come into force, or a deletion.
-    pub(crate) fn add(&mut self, touch: Touch) {
+    pub(crate) fn add(&mut self, touch: WriteRecord) {
         self.pending.push(touch);
     }
 
     /// What was written since; whoever takes it says what came of it with [`WriteBarrier::passed`].
-    pub(crate) fn take_pending(&mut self) -> Vec<Touch> {
+    pub(crate) fn take_pending(&mut self) -> Vec<WriteRecord> {
         std::mem::take(&mut self.pending)
     }
 
     /// What was written before and was waited for.
-    pub(crate) fn in_force(&self) -> &[Touch] {
+    pub(crate) fn in_force(&self) -> &[WriteRecord] {
         &self.in_force
     }
 
     /// These have been waited for.
-    pub(crate) fn passed(&mut self, touches: Vec<Touch>) {
+    pub(crate) fn passed(&mut self, touches: Vec<WriteRecord>) {
         self.in_force.extend(touches);
     }
 
@@ -49,12 +49,12 @@ impl WriteBarrier {
     }
 
     /// The deletions of the objects at these paths, as far as they were written.
-    pub(crate) fn deletions(&self, paths: &[String]) -> Vec<Touch> {
+    pub(crate) fn deletions(&self, paths: &[String]) -> Vec<WriteRecord> {
         let written = |path: &String| self.all().find(|touch| touch.path() == *path);
-        paths.iter().filter_map(written).map(|touch| Touch { object: None, ..touch.clone() }).collect()
+        paths.iter().filter_map(written).map(|touch| WriteRecord { object: None, ..touch.clone() }).collect()
     }
 
-    fn all(&self) -> impl Iterator<Item = &Touch> {
+    fn all(&self) -> impl Iterator<Item = &WriteRecord> {
         self.in_force.iter().chain(&self.pending)
     }
 }
@@ -66,9 +66,9 @@ mod tests {
     use super::*;
     use crate::discovery::Resource;
 
-    fn touch(kind: &str, name: &str) -> Touch {
+    fn touch(kind: &str, name: &str) -> WriteRecord {
         let (resource, object) = (Resource::guess("v1", kind), Some(json!({"kind": kind})));
-        Touch { resource, namespace: "ns".into(), name: name.into(), object }
+        WriteRecord { resource, namespace: "ns".into(), name: name.into(), object }
     }
 
     #[test]

@@ -11,11 +11,11 @@ use crate::config::API_PORT;
 
 /// Shut until it is opened.
 #[derive(Clone, Default)]
-pub(super) struct Door {
+pub(super) struct ApiGate {
     state: Arc<(Mutex<bool>, Condvar)>,
 }
 
-impl Door {
+impl ApiGate {
     /// Begins to take connections at an address.
     pub(super) fn hang(&self, at: SocketAddr) -> io::Result<()> {
         let listener = TcpListener::bind(at)?;

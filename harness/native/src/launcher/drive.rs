@@ -18,17 +18,17 @@ use crate::node::Node;
 use crate::pki::{ADMIN, Authority, Pki};
 use crate::protocol::{Event, Order, Purpose, Ready, Report, Request};
 use crate::seed::{self, Seed};
-use crate::{Control, Progress, kubeconfig, runc};
+use crate::{ProcessCommand, Progress, kubeconfig, runc};
 
 const SHORT: Duration = Duration::from_secs(30);
 
 /// What is measured and told while a start goes on.
-pub(super) struct Story {
+pub(super) struct StartupTrace {
     pub(super) start: Instant,
     pub(super) milestones: Vec<(String, Duration)>,
 }
 
-impl Story {
+impl StartupTrace {
     pub(super) fn begin() -> Self {
         Self { start: Instant::now(), milestones: Vec::new() }
     }
@@ -54,7 +54,7 @@ pub(super) fn start(
     request: &Request,
     claim: &mut Claim,
     family: &mut Family,
-    story: &mut Story,
+    trace: &mut StartupTrace,
 ) -> Result<(Ready, Api), Stop> {
     let kubernetes = components::kubernetes(&request.cluster.kubernetes)?;
     let seed = match &request.purpose {
@@ -79,14 +79,14 @@ pub(super) fn start(
         family.spawn(process)?;
     }
     family.expect("the box's inside", SHORT, |event| matches!(event, Event::SetUp), &mut started)?;
-    story.milestone("inside");
-    let mut watches = Watches::begin(&request.cluster, addresses.inside, pki.ca(), story.start)?;
+    trace.milestone("inside");
+    let mut watches = Watches::begin(&request.cluster, addresses.inside, pki.ca(), trace.start)?;
     let kubeconfig = write_kubeconfig(claim, &blueprint)?;
     let api = Api::new(&server(&blueprint), pki.ca(), Some(pki.identity(ADMIN).ok_or_else(no_admin)?))?;
     let nodes = Node::all(request.cluster.nodes).collect();
-    let mut readiness = Readiness { api: api.clone(), family, story, nodes, work: claim.dir.join(WORK) };
+    let mut readiness = Readiness { api: api.clone(), family, trace, nodes, work: claim.dir.join(WORK) };
     readiness.reach(&blueprint, seed.is_some())?;
-    watches.end(readiness.family, readiness.story)?;
+    watches.end(readiness.family, readiness.trace)?;
     match &request.purpose {
         Purpose::Seed(objects) => {
             readiness.settle(objects)?;
@@ -94,7 +94,7 @@ pub(super) fn start(
         }
         Purpose::Use => readiness.watch_on(),
     }
-    Ok((ready(request, claim, family, &blueprint, kubeconfig, story)?, api))
+    Ok((ready(request, claim, family, &blueprint, kubeconfig, trace)?, api))
 }
 
 /// What there is to know of a box that is up.
@@ -104,7 +104,7 @@ fn ready(
     family: &Family,
     blueprint: &Blueprint,
     kubeconfig: PathBuf,
-    story: &Story,
+    trace: &StartupTrace,
 ) -> Result<Ready, Stop> {
     let logs = claim.dir.join("logs");
     let shown: Vec<&str> = claim.cache.shown(&request.cluster)?.iter().map(|component| component.name).collect();
@@ -122,7 +122,7 @@ fn ready(
         enforcing: blueprint.enforcing().map(Node::name).collect(),
         init: family.init.ok_or_else(|| Stop::Failed("the box has no first process".into()))?,
         path: config::path(&shown),
-        milestones: story.milestones.clone(),
+        milestones: trace.milestones.clone(),
     })
 }
 
@@ -156,7 +156,7 @@ fn harvest(
     let scheduler = nodes.take(1).map(|_| "kube-scheduler".to_owned());
     let central = ["kube-controller-manager", "kube-apiserver", "etcd"].map(str::to_owned);
     for process in on_nodes.chain(scheduler).chain(central) {
-        family.control(&process, Control::Stop)?;
+        family.control(&process, ProcessCommand::Stop)?;
         family.expect_end(&process, 3 * SHORT, &mut started)?;
     }
     let home = PathBuf::from(HOME);

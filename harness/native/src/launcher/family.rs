@@ -7,21 +7,21 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::roster::Roster;
+use super::process_table::ProcessTable;
 use super::{report, tail};
 use crate::config::Process;
 use crate::error::chain;
 use crate::middle::MIDDLE;
-use crate::protocol::{self, Event, Order, Report, Wish};
+use crate::protocol::{self, CallerCommand, Event, Order, Report};
 use crate::wait::{self, Look};
-use crate::{Control, Death, Error, ourselves};
+use crate::{Death, Error, ProcessCommand, ourselves};
 
 const TAIL: usize = 15;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// What the launcher waits for.
 pub(super) enum Word {
-    Wish(Wish),
+    CallerCommand(CallerCommand),
     CallerGone,
     Signal,
     /// A milestone that is waited for beside everything else.
@@ -51,14 +51,14 @@ pub(super) struct Family {
     to_main: Sender<Word>,
     middle: Option<(Child, Option<ChildStdin>)>,
     logs: PathBuf,
-    roster: Roster,
+    process_table: ProcessTable,
     /// The box's first process, as the host knows it.
     pub(super) init: Option<u32>,
 }
 
 impl Family {
     pub(super) fn new(words: Receiver<Word>, to_main: Sender<Word>) -> Self {
-        Self { words, to_main, middle: None, logs: PathBuf::new(), roster: Roster::default(), init: None }
+        Self { words, to_main, middle: None, logs: PathBuf::new(), process_table: ProcessTable::default(), init: None }
     }
 
     /// Starts the middle process; returns its id.
@@ -95,13 +95,13 @@ impl Family {
 
     /// Starts a process for the first time.
     pub(super) fn spawn(&mut self, process: Process) -> Result<(), Stop> {
-        self.roster.enlist(&process);
+        self.process_table.enlist(&process);
         self.order(&Order::Spawn(process))
     }
 
     /// Follows an order to one process.
-    pub(super) fn control(&mut self, process: &str, what: Control) -> Result<(), Stop> {
-        self.roster.control(process, what).map_or(Ok(()), |order| self.order(&order))
+    pub(super) fn control(&mut self, process: &str, what: ProcessCommand) -> Result<(), Stop> {
+        self.process_table.control(process, what).map_or(Ok(()), |order| self.order(&order))
     }
 
     /// For a thread that waits for something beside everything else.
@@ -141,7 +141,7 @@ impl Family {
         within: Duration,
         started: &mut dyn FnMut(&str),
     ) -> Result<(), Stop> {
-        if self.roster.has_ended_well(process) {
+        if self.process_table.has_ended_well(process) {
             return Ok(());
         }
         let ends = |event: &Event| matches!(event, Event::Exited { process: ended, .. } if ended == process);
@@ -180,7 +180,7 @@ impl Family {
 
     fn heed(&mut self, word: Word, started: &mut dyn FnMut(&str)) -> Result<(), Stop> {
         match word {
-            Word::Wish(_) | Word::Reached(_) | Word::Usable => Ok(()),
+            Word::CallerCommand(_) | Word::Reached(_) | Word::Usable => Ok(()),
             Word::CallerGone | Word::Signal => Err(Stop::Asked),
             Word::InitGone => Err(Stop::Failed("the box's first process ended".into())),
             Word::Event(event) => self.judge(event, started),
@@ -210,28 +210,28 @@ impl Family {
     pub(super) fn note(&mut self, event: Event) -> Result<Option<Death>, Stop> {
         let (process, orders, death) = match event {
             Event::Started { process, log_from } => {
-                let orders = self.roster.started(&process, log_from);
+                let orders = self.process_table.started(&process, log_from);
                 (process, orders, None)
             }
             Event::Froze { process, frozen } => {
-                self.roster.froze(&process, frozen);
+                self.process_table.froze(&process, frozen);
                 (process, Vec::new(), None)
             }
             Event::NotStarted { process, why } => {
                 let status = format!("not started: {why}");
                 let death = Death { process: process.clone(), status, tail: String::new() };
-                self.roster.not_started(&death);
+                self.process_table.not_started(&death);
                 (process, Vec::new(), Some(death))
             }
             Event::Exited { process, status, success } => {
                 let death = self.death(&process, status);
-                let ending = self.roster.ended(&death, success);
+                let ending = self.process_table.ended(&death, success);
                 (process, ending.order.into_iter().collect(), ending.unexpected.then_some(death))
             }
             Event::Unshared | Event::Born { .. } | Event::SetUp | Event::Copied | Event::Failed(_) => return Ok(None),
         };
-        if let Some(life) = self.roster.life(&process) {
-            report(&Report::Life { process, life: life.clone() });
+        if let Some(life) = self.process_table.life(&process) {
+            report(&Report::ProcessStatus { process, life: life.clone() });
         }
         orders.iter().try_for_each(|order| self.order(order))?;
         Ok(death)
@@ -240,7 +240,7 @@ impl Family {
     /// An end, with the last lines of what the process has logged since it was started.
     fn death(&self, process: &str, status: String) -> Death {
         let log = self.logs.join(format!("{process}.log"));
-        let tail = tail(&log, self.roster.log_from(process), TAIL);
+        let tail = tail(&log, self.process_table.log_from(process), TAIL);
         Death { process: process.to_owned(), status, tail }
     }
 

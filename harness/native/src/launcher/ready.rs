@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::drive::{Story, started};
+use super::drive::{StartupTrace, started};
 use super::family::{Family, Stop, Word};
 use crate::api::{Api, first_line};
 use crate::config::{API_SERVER, Blueprint, IMAGE_IMPORT, Process, issuer_is_open, open_issuer, policy_reader};
@@ -37,7 +37,7 @@ const LONG: Duration = Duration::from_secs(600);
 pub(super) struct Readiness<'a> {
     pub(super) api: Api,
     pub(super) family: &'a mut Family,
-    pub(super) story: &'a mut Story,
+    pub(super) trace: &'a mut StartupTrace,
     pub(super) nodes: Vec<Node>,
     /// The folder that the box shares with the host.
     pub(super) work: PathBuf,
@@ -49,18 +49,18 @@ impl Readiness<'_> {
     pub(super) fn reach(&mut self, blueprint: &Blueprint, seeded: bool) -> Result<(), Stop> {
         let since = now();
         self.wait("the API server to answer", |api| answers(api, "/livez/ping"))?;
-        self.story.milestone("api-answers");
+        self.trace.milestone("api-answers");
         if seeded {
             self.spawn(blueprint.second())?;
         }
         self.wait("the API server to be usable", |api| answers(api, if seeded { SEEDED } else { READYZ }))?;
-        self.story.milestone(if seeded { "api-usable" } else { READYZ_MILESTONE });
+        self.trace.milestone(if seeded { "api-usable" } else { READYZ_MILESTONE });
         if !seeded {
             self.register(blueprint)?;
         }
-        self.family.order(&Order::Door { open: true })?;
+        self.family.order(&Order::ApiGate { open: true })?;
         if !seeded {
-            self.family.order(&Order::LateDoor { open: true })?;
+            self.family.order(&Order::LateApiGate { open: true })?;
             self.spawn(blueprint.second())?;
         }
         self.enforcers(blueprint)?;
@@ -70,7 +70,7 @@ impl Readiness<'_> {
         self.wait("the ServiceAccount `default`", |api| {
             exists(api, "/api/v1/namespaces/default/serviceaccounts/default")
         })?;
-        self.story.milestone("default-serviceaccount");
+        self.trace.milestone("default-serviceaccount");
         self.nodes(&since)?;
         self.enforced(blueprint.enforcing())
     }
@@ -100,7 +100,7 @@ impl Readiness<'_> {
             any = true;
         }
         if any {
-            self.story.milestone("network-policy");
+            self.trace.milestone("network-policy");
         }
         Ok(())
     }
@@ -114,12 +114,12 @@ impl Readiness<'_> {
         if nodes.is_empty() {
             return Ok(());
         }
-        self.story.milestone("image");
+        self.trace.milestone("image");
         for node in nodes {
             let name = node.name();
             self.wait(&format!("`{name}` to be Ready"), |api| node_is_ready(api, &name, since))?;
         }
-        self.story.milestone("node-ready");
+        self.trace.milestone("node-ready");
         Ok(())
     }
 
@@ -146,7 +146,7 @@ impl Readiness<'_> {
 
     /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it. The late door opens then.
     pub(super) fn watch_on(&self) {
-        if !self.story.milestones.iter().any(|(name, _)| name == READYZ_MILESTONE) {
+        if !self.trace.milestones.iter().any(|(name, _)| name == READYZ_MILESTONE) {
             watch(&self.api, self.family, PATIENCE, Word::Reached(READYZ_MILESTONE), |api| answers(api, READYZ));
         }
     }
@@ -188,8 +188,8 @@ impl Readiness<'_> {
 pub(super) fn mind_the_door(event: &Event, api: &Api, family: &mut Family) -> Result<(), Stop> {
     match event {
         Event::Exited { process, .. } if process == API_SERVER => {
-            family.order(&Order::Door { open: false })?;
-            family.order(&Order::LateDoor { open: false })
+            family.order(&Order::ApiGate { open: false })?;
+            family.order(&Order::LateApiGate { open: false })
         }
         Event::Started { process, .. } if process == API_SERVER => {
             watch(api, family, LONG, Word::Usable, knows_its_roles);

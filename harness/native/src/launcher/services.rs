@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use model::ClusterSpec;
 
-use super::drive::{Story, started};
+use super::drive::{StartupTrace, started};
 use super::family::{Family, Stop};
 use crate::Error;
 use crate::api::{Api, first_line};
@@ -43,7 +43,7 @@ impl Watches {
     }
 
     /// Waits until every service has answered.
-    pub(super) fn end(&mut self, family: &mut Family, story: &mut Story) -> Result<(), Stop> {
+    pub(super) fn end(&mut self, family: &mut Family, trace: &mut StartupTrace) -> Result<(), Stop> {
         for Watch { name, outcome } in &self.0 {
             let waiting = format!("`{name}` to answer");
             let answered = family.look(&waiting, 2 * PATIENCE, &mut started, || match outcome.try_recv() {
@@ -52,7 +52,7 @@ impl Watches {
                 Err(TryRecvError::Disconnected) => Look::NotYet("nobody looks".into()),
             })?;
             let at = answered.map_err(|late| Stop::Failed(late.to_string()))?;
-            story.milestone_at(name, at);
+            trace.milestone_at(name, at);
         }
         Ok(())
     }

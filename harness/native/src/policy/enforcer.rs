@@ -10,7 +10,7 @@ use super::in_force::InForce;
 use super::render::render;
 use super::state::{Change, State};
 use super::tables::Tables;
-use super::{News, log, plugin};
+use super::{WatchEvent, log, plugin};
 use crate::Error;
 
 /// One node's enforcer.
@@ -40,7 +40,7 @@ impl Enforcer {
     }
 
     /// Goes on for as long as there is somebody to tell it anything.
-    pub(super) fn run(mut self, news: &Receiver<News>) -> Result<(), Error> {
+    pub(super) fn run(mut self, news: &Receiver<WatchEvent>) -> Result<(), Error> {
         while let Ok(first) = news.recv() {
             let since = Instant::now();
             self.take(first);
@@ -52,17 +52,17 @@ impl Enforcer {
         Ok(())
     }
 
-    fn take(&mut self, news: News) {
+    fn take(&mut self, news: WatchEvent) {
         match news {
-            News::Pods(change, version) => {
+            WatchEvent::Pods(change, version) => {
                 if let Change::Deleted(pod) = &change {
                     self.state.forget(&pod.metadata.uid);
                 }
                 self.state.pods.take(change, version);
             }
-            News::Namespaces(change, version) => self.state.namespaces.take(change, version),
-            News::Policies(change, version) => self.state.policies.take(change, version),
-            News::Announced { uid, addresses, asker } => {
+            WatchEvent::Namespaces(change, version) => self.state.namespaces.take(change, version),
+            WatchEvent::Policies(change, version) => self.state.policies.take(change, version),
+            WatchEvent::Announced { uid, addresses, asker } => {
                 self.state.announce(uid.clone(), addresses);
                 self.askers.push((uid, asker));
             }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::News;
+use super::WatchEvent;
 use crate::Error;
 use crate::protocol;
 use crate::wait::{self, Look};
@@ -91,7 +91,7 @@ fn announcement(result: &Value, args: &str) -> Result<Announcement, String> {
 }
 
 /// Takes announcements at a socket, on threads of their own.
-pub(super) fn listen(socket: &Path, tell: Sender<News>) -> Result<(), Error> {
+pub(super) fn listen(socket: &Path, tell: Sender<WatchEvent>) -> Result<(), Error> {
     if let Some(folder) = socket.parent() {
         crate::cache::private_dir(folder)?;
     }
@@ -106,12 +106,12 @@ pub(super) fn listen(socket: &Path, tell: Sender<News>) -> Result<(), Error> {
     Ok(())
 }
 
-fn hear(stream: UnixStream, tell: &Sender<News>) -> io::Result<()> {
+fn hear(stream: UnixStream, tell: &Sender<WatchEvent>) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut line = String::new();
     BufReader::new(&stream).read_line(&mut line)?;
     let Announcement { uid, addresses } = protocol::parse(&line)?;
-    tell.send(News::Announced { uid, addresses, asker: stream }).map_err(io::Error::other)
+    tell.send(WatchEvent::Announced { uid, addresses, asker: stream }).map_err(io::Error::other)
 }
 
 /// Answers one that waits: its pod may start.
@@ -155,7 +155,7 @@ mod tests {
                 let config = config.clone();
                 move || add(&config, ARGS)
             });
-            let News::Announced { uid, addresses: told, asker } = news.recv().unwrap() else { unreachable!() };
+            let WatchEvent::Announced { uid, addresses: told, asker } = news.recv().unwrap() else { unreachable!() };
             assert_eq!((uid.as_str(), told), ("u-1", addresses()));
             assert!(!asking.is_finished());
             if confirmed {

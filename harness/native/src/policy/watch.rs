@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::News;
+use super::WatchEvent;
 use super::objects::{Metadata, Object};
 use super::state::Change;
 use crate::api::{Api, first_line};
@@ -37,7 +37,7 @@ struct Event {
 
 /// Tells every change of a kind, on a thread of its own. Whatever ends a watch, a list comes next: so an API server that
 /// was restarted, or whose data is now older, is believed.
-pub(super) fn follow<T: Object>(api: Api, tell: Sender<News>, news: fn(Change<T>, u64) -> News) {
+pub(super) fn follow<T: Object>(api: Api, tell: Sender<WatchEvent>, news: fn(Change<T>, u64) -> WatchEvent) {
     thread::spawn(move || {
         let told = |change, version| tell.send(news(change, version)).map_err(|_| "nobody listens".to_owned());
         loop {

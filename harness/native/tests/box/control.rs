@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use model::ClusterSpec;
 use native::wait::{self, Look};
-use native::{Control, Error, Life, Running, State};
+use native::{Error, ProcessCommand, ProcessStatus, Running, State};
 
 use crate::host::{expect_nothing, kubectl, processes, wait_for_nothing};
 use crate::lives::{cache, holder, name, start};
 
 /// Waits until what is known of a process is as wanted.
-pub(crate) fn expect_life(running: &Running, process: &str, wanted: impl Fn(&Life) -> bool) -> Life {
+pub(crate) fn expect_life(running: &Running, process: &str, wanted: impl Fn(&ProcessStatus) -> bool) -> ProcessStatus {
     let waited = wait::until(process, Duration::from_secs(60), Duration::from_millis(10), || {
         match running.life(process).unwrap() {
             life if wanted(&life) => Look::Ready(life),
@@ -45,7 +45,7 @@ pub(crate) fn expect_controllers(running: &Running, namespace: &str) {
     expect_ok(running, &["get", "serviceaccount", "default", "--namespace", namespace]);
 }
 
-pub(crate) fn has_ended(life: &Life) -> bool {
+pub(crate) fn has_ended(life: &ProcessStatus) -> bool {
     matches!(life.state, State::Ended { .. })
 }
 
@@ -70,26 +70,26 @@ pub(crate) fn processes_obey() {
     let name = name("obey");
     let running = start(&name, ClusterSpec { nodes: 0, ..ClusterSpec::default() });
     let api = "kube-apiserver";
-    assert_eq!(running.life(api), Some(Life { starts: 1, state: State::Alive }));
+    assert_eq!(running.life(api), Some(ProcessStatus { starts: 1, state: State::Alive }));
     assert_eq!(running.life("kubelet"), None);
-    assert!(matches!(running.control("kubelet", Control::Kill), Err(Error::NoSuchProcess { .. })));
+    assert!(matches!(running.control("kubelet", ProcessCommand::Kill), Err(Error::NoSuchProcess { .. })));
     expect_controllers(&running, "first");
-    running.control(api, Control::Kill).unwrap();
+    running.control(api, ProcessCommand::Kill).unwrap();
     let ended = expect_life(&running, api, has_ended);
     assert!(matches!(&ended.state, State::Ended { status, .. } if status == "killed by SIGKILL"), "{ended:?}");
     kubectl(&cache(), &running, &["get", "--raw=/readyz"]).unwrap_err();
-    running.control(api, Control::Start).unwrap();
-    expect_life(&running, api, |life| *life == Life { starts: 2, state: State::Alive });
+    running.control(api, ProcessCommand::Start).unwrap();
+    expect_life(&running, api, |life| *life == ProcessStatus { starts: 2, state: State::Alive });
     expect_ready(&running);
 
     // A controller manager that starts beside it has to wait for it, and for its roles.
     let manager = "kube-controller-manager";
     for process in [api, manager] {
-        running.control(process, Control::Kill).unwrap();
+        running.control(process, ProcessCommand::Kill).unwrap();
         expect_life(&running, process, has_ended);
     }
     for process in [manager, api] {
-        running.control(process, Control::Start).unwrap();
+        running.control(process, ProcessCommand::Start).unwrap();
         expect_life(&running, process, |life| life.state == State::Alive);
     }
     expect_ready(&running);
@@ -97,21 +97,21 @@ pub(crate) fn processes_obey() {
     assert_eq!(running.deaths(), []);
 
     let etcd = pid(&name, "/etcd");
-    running.control("etcd", Control::Freeze).unwrap();
+    running.control("etcd", ProcessCommand::Freeze).unwrap();
     expect_life(&running, "etcd", |life| life.state == State::Frozen);
     assert_eq!(kernel_state(&etcd), "T");
     let asked = ["get", "namespaces", "--request-timeout=1s"];
     kubectl(&cache(), &running, &asked).unwrap_err();
-    running.control("etcd", Control::Thaw).unwrap();
-    expect_life(&running, "etcd", |life| *life == Life { starts: 1, state: State::Alive });
+    running.control("etcd", ProcessCommand::Thaw).unwrap();
+    expect_life(&running, "etcd", |life| *life == ProcessStatus { starts: 1, state: State::Alive });
     assert_ne!(kernel_state(&etcd), "T");
     expect_ready(&running);
     assert_eq!(running.deaths(), []);
 
     // Ordered in one breath: it starts when it has ended.
-    running.control(api, Control::Stop).unwrap();
-    running.control(api, Control::Start).unwrap();
-    expect_life(&running, api, |life| *life == Life { starts: 4, state: State::Alive });
+    running.control(api, ProcessCommand::Stop).unwrap();
+    running.control(api, ProcessCommand::Start).unwrap();
+    expect_life(&running, api, |life| *life == ProcessStatus { starts: 4, state: State::Alive });
     expect_ready(&running);
     assert_eq!(running.deaths(), []);
     assert!(Command::new("kill").args(["-KILL", &pid(&name, "/kube-apiserver")]).status().unwrap().success());
@@ -120,7 +120,7 @@ pub(crate) fn processes_obey() {
     assert!(matches!(deaths.as_slice(), [death] if death.process == api), "{deaths:?}");
 
     // What is frozen ends with its box all the same.
-    running.control("etcd", Control::Freeze).unwrap();
+    running.control("etcd", ProcessCommand::Freeze).unwrap();
     expect_life(&running, "etcd", |life| life.state == State::Frozen);
     running.down().unwrap();
     expect_nothing(&cache(), &name);
@@ -130,11 +130,11 @@ pub(crate) fn a_start_that_fails_is_told_with_its_log() {
     let name = name("fails");
     let running = start(&name, ClusterSpec { nodes: 0, ..ClusterSpec::default() });
     let manager = "kube-controller-manager";
-    running.control(manager, Control::Stop).unwrap();
+    running.control(manager, ProcessCommand::Stop).unwrap();
     expect_life(&running, manager, has_ended);
     assert_eq!(running.deaths(), []);
     assert!(running.enter().args(["rm", "/run/gauntlet/pki/sa.key"]).status().unwrap().success());
-    running.control(manager, Control::Start).unwrap();
+    running.control(manager, ProcessCommand::Start).unwrap();
     let life = expect_life(&running, manager, |life| life.starts == 2 && has_ended(life));
     let State::Ended { status, tail } = life.state else { unreachable!() };
     assert_eq!(status, "exit code 1");

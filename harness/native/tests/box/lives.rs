@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::{Audit, ClusterSpec, Encryption, FileText};
 use native::wait::{self, Look};
-use native::{Cache, Control, Error, FirstObject, NodeControl, PROBE_IMAGE, Progress, Running, Spec};
+use native::{Cache, Error, FirstObject, NodeCommand, PROBE_IMAGE, ProcessCommand, Progress, Running, Spec};
 
 use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, processes, traces, wait_for_nothing};
@@ -141,7 +141,7 @@ pub(crate) fn kept_until_taken_down() {
     assert_eq!(mode & 0o777, 0o600);
     let again = native::start(&cache, &spec(&name, without_nodes()), false, &mut |_| {});
     assert!(matches!(again, Err(Error::NameTaken(_))), "{again:?}");
-    assert!(matches!(running.control("etcd", Control::Kill), Err(Error::NotAttached(_))));
+    assert!(matches!(running.control("etcd", ProcessCommand::Kill), Err(Error::NotAttached(_))));
     let server = running.server.clone();
     native::sweep(&cache);
     let listed = native::list(&cache).into_iter().find(|info| info.name == name).unwrap();
@@ -193,11 +193,11 @@ fn use_it(name: &str, running: &Running) {
         running.enter().args(["sh", "-c", "echo entered; exec sleep 1000"]).status().unwrap();
     }
     if name.contains("frozen") {
-        running.node("node-2", NodeControl::Freeze).unwrap();
+        running.node("node-2", NodeCommand::Freeze).unwrap();
     }
     if name.contains("restarted") {
-        running.control("kube-apiserver", Control::Kill).unwrap();
-        running.control("kube-apiserver", Control::Start).unwrap();
+        running.control("kube-apiserver", ProcessCommand::Kill).unwrap();
+        running.control("kube-apiserver", ProcessCommand::Start).unwrap();
         expect_life(running, "kube-apiserver", |life| life.starts == 2);
         println!("restarted");
     }

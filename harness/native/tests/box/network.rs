@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::ClusterSpec;
 use native::wait::{self, Look};
-use native::{Control, Life, NodeControl, Running, State};
+use native::{NodeCommand, ProcessCommand, ProcessStatus, Running, State};
 
 use crate::control::{expect_life, expect_ready, has_ended};
 use crate::host::{expect_nothing, kubectl, processes};
@@ -154,10 +154,10 @@ pub(crate) fn policies_are_enforced() {
 
     // What the API server says after it was away is believed.
     let api = "kube-apiserver";
-    site.0.control(api, Control::Kill).unwrap();
+    site.0.control(api, ProcessCommand::Kill).unwrap();
     expect_life(&site.0, api, has_ended);
-    site.0.control(api, Control::Start).unwrap();
-    expect_life(&site.0, api, |life| *life == Life { starts: 2, state: State::Alive });
+    site.0.control(api, ProcessCommand::Start).unwrap();
+    expect_life(&site.0, api, |life| *life == ProcessStatus { starts: 2, state: State::Alive });
     expect_ready(&site.0);
     site.enforce(LET_IN, "server");
     assert_eq!(site.reach("client", &targets), ["reached", SILENT, NO_REPLY, "reached"]);
@@ -247,16 +247,16 @@ pub(crate) fn every_node_enforces() {
     assert_eq!((isolated(), from_node()), (vec![1, 0], vec!["reached".to_owned()]));
 
     // A node that is away is not waited for; when it is back, it is.
-    site.0.node("node-2", NodeControl::CutOff).unwrap();
+    site.0.node("node-2", NodeCommand::CutOff).unwrap();
     site.enforce(&deny("server", "Ingress"), "server");
     assert_eq!(isolated(), [1]);
-    site.0.node("node-2", NodeControl::Rejoin).unwrap();
+    site.0.node("node-2", NodeCommand::Rejoin).unwrap();
     site.enforce(LET_IN, "server");
     assert_eq!(isolated(), [1, 1]);
-    site.0.node("node-2", NodeControl::Kill).unwrap();
+    site.0.node("node-2", NodeCommand::Kill).unwrap();
     assert_eq!(isolated(), [1]);
-    site.0.node("node-2", NodeControl::Start).unwrap();
-    expect_life(&site.0, "network-policy-2", |life| *life == Life { starts: 2, state: State::Alive });
+    site.0.node("node-2", NodeCommand::Start).unwrap();
+    expect_life(&site.0, "network-policy-2", |life| *life == ProcessStatus { starts: 2, state: State::Alive });
     site.enforce(&deny("server", "Ingress"), "server");
     assert_eq!((isolated(), site.0.deaths()), (vec![1, 1], Vec::new()));
     site.0.down().unwrap();
@@ -282,7 +282,7 @@ pub(crate) fn an_enforcer_that_dies_is_reported() {
 
     // A pod that comes meanwhile waits for the next one.
     site.apply(&LATE.replace("TARGET", &target[0]));
-    site.0.control("network-policy", Control::Start).unwrap();
+    site.0.control("network-policy", ProcessCommand::Start).unwrap();
     site.on(&["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/late", "--timeout=60s"]);
     assert_eq!(site.reach("client", &target), [SILENT]);
     site.0.down().unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::ClusterSpec;
 use native::wait::{self, Look};
-use native::{Control, NodeControl, PROBE_IMAGE, Running, State};
+use native::{NodeCommand, PROBE_IMAGE, ProcessCommand, Running, State};
 
 use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, wait_for_nothing};
@@ -90,9 +90,9 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
     let log = on(&running, &["logs", "second"]);
     assert!(log.contains("serving on port 8080"), "{log}");
     for process in ["kubelet-2", "kube-proxy-2"] {
-        running.control(process, Control::Kill).unwrap();
+        running.control(process, ProcessCommand::Kill).unwrap();
         expect_life(&running, process, |life| matches!(life.state, State::Ended { .. }));
-        running.control(process, Control::Start).unwrap();
+        running.control(process, ProcessCommand::Start).unwrap();
         expect_life(&running, process, |life| life.state == State::Alive && life.starts == 2);
     }
     assert!(!get(&running, "second", &format!("{first}:8080/")).is_empty());
@@ -125,21 +125,21 @@ pub(crate) fn nodes_fail_and_come_back() {
     let target = format!("{second}:8080/");
     get(&running, "first", &target);
     let reaches = || kubectl(&cache(), &running, &["exec", "first", "--", "/probe", "get", &target]).is_ok();
-    running.node("node-2", NodeControl::CutOff).unwrap();
+    running.node("node-2", NodeCommand::CutOff).unwrap();
     assert!(!reaches());
-    running.node("node-2", NodeControl::Rejoin).unwrap();
+    running.node("node-2", NodeCommand::Rejoin).unwrap();
     get(&running, "first", &target);
-    running.node("node-2", NodeControl::Freeze).unwrap();
+    running.node("node-2", NodeCommand::Freeze).unwrap();
     assert!(!reaches());
-    running.node("node-2", NodeControl::Thaw).unwrap();
+    running.node("node-2", NodeCommand::Thaw).unwrap();
     get(&running, "first", &target);
-    running.node("node-2", NodeControl::Kill).unwrap();
+    running.node("node-2", NodeCommand::Kill).unwrap();
     assert!(!reaches());
     assert_eq!(running.deaths(), []);
-    running.node("node-2", NodeControl::Start).unwrap();
+    running.node("node-2", NodeCommand::Start).unwrap();
     pod(&running, "third", "node-2", false);
-    running.node("node-1", NodeControl::Freeze).unwrap_err();
-    running.node("node-3", NodeControl::Freeze).unwrap_err();
+    running.node("node-1", NodeCommand::Freeze).unwrap_err();
+    running.node("node-3", NodeCommand::Freeze).unwrap_err();
     running.down().unwrap();
     expect_nothing(&cache(), &name);
 }

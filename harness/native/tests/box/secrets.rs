@@ -7,7 +7,7 @@ use std::time::Duration;
 use kms::{Operation, Settings};
 use model::{ClusterSpec, Encryption, FileText};
 use native::wait::{self, Look};
-use native::{Control, PROBE_IMAGE, Running, State};
+use native::{PROBE_IMAGE, ProcessCommand, Running, State};
 
 use crate::control::{expect_controllers, expect_life, expect_ok, expect_ready, has_ended};
 use crate::host::{expect_nothing, kubectl};
@@ -74,8 +74,8 @@ fn replace(path: &Path, text: &str) {
 
 fn restart(running: &Running, process: &str) {
     let starts = running.life(process).unwrap().starts;
-    running.control(process, Control::Stop).unwrap();
-    running.control(process, Control::Start).unwrap();
+    running.control(process, ProcessCommand::Stop).unwrap();
+    running.control(process, ProcessCommand::Start).unwrap();
     expect_life(running, process, |life| life.starts == starts + 1);
 }
 
@@ -96,14 +96,14 @@ pub(crate) fn keys_are_rotated() {
     assert_eq!(read(&running, "old").as_deref(), Ok(PASSWORD));
 
     replace(&place, "kind: Pancake\n");
-    running.control("kube-apiserver", Control::Stop).unwrap();
-    running.control("kube-apiserver", Control::Start).unwrap();
+    running.control("kube-apiserver", ProcessCommand::Stop).unwrap();
+    running.control("kube-apiserver", ProcessCommand::Start).unwrap();
     let life = expect_life(&running, "kube-apiserver", |life| life.starts == 3 && has_ended(life));
     assert!(matches!(&life.state, State::Ended { tail, .. } if tail.contains("Pancake")), "{life:?}");
     assert_eq!(running.deaths().len(), 1);
 
     replace(&place, &aescbc(&[1]));
-    running.control("kube-apiserver", Control::Start).unwrap();
+    running.control("kube-apiserver", ProcessCommand::Start).unwrap();
     expect_life(&running, "kube-apiserver", |life| life.starts == 4);
     let refused = expect_refused(&running, "old");
     assert!(refused.contains("no matching key was found for the provided AES transformer"), "{refused}");
@@ -145,7 +145,7 @@ pub(crate) fn a_plugin_seals() {
     assert_eq!(sealed(true), (2, 1), "a new seed, and the old one is opened once");
 
     // Without the plugin what is known goes on; an API server that starts then knows nothing.
-    running.control("kms-a", Control::Kill).unwrap();
+    running.control("kms-a", ProcessCommand::Kill).unwrap();
     expect_life(&running, "kms-a", has_ended);
     assert_eq!(read(&running, "two").as_deref(), Ok(PASSWORD));
     restart(&running, "kube-apiserver");
@@ -153,7 +153,7 @@ pub(crate) fn a_plugin_seals() {
     assert!(refused.contains("got unexpected nil transformer"), "{refused}");
     let lost = Settings { key: "k2".into(), lost: ["k1".to_owned()].into(), ..Settings::default() };
     lost.write(&running.kms("a")).unwrap();
-    running.control("kms-a", Control::Start).unwrap();
+    running.control("kms-a", ProcessCommand::Start).unwrap();
     expect_ok(&running, &["create", "secret", "generic", "three", "--from-literal=password=swordfish"]);
     let refused = expect_refused(&running, "one");
     assert!(refused.contains("the key `k1` is lost"), "{refused}");
@@ -185,12 +185,12 @@ pub(crate) fn a_snapshot_is_restored() {
     create(&running, "late").unwrap();
     kubectl(&cache(), &running, &["delete", "secret", "early"]).unwrap();
     for process in ["kube-apiserver", "etcd"] {
-        running.control(process, Control::Stop).unwrap();
+        running.control(process, ProcessCommand::Stop).unwrap();
         expect_life(&running, process, has_ended);
     }
     inside(RESTORE);
     for process in ["etcd", "kube-apiserver"] {
-        running.control(process, Control::Start).unwrap();
+        running.control(process, ProcessCommand::Start).unwrap();
         expect_life(&running, process, |life| life.starts == 2);
     }
     expect_ready(&running);

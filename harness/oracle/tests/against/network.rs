@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
 use kube::api::AttachParams;
-use model::Told;
+use model::ProbeReport;
 use oracle::generate::network::{cast, policies, probes};
 use oracle::network::{Disagreement, End, Network, Pod, PodName, Probe, Protocol, World};
 use oracle::scenario;
@@ -155,8 +155,8 @@ impl<'a> Arena<'a> {
             Ok(())
         })
         .await;
-        let told = text.lines().map(|line| Told::read(line.as_bytes())).collect::<Result<Vec<_>, _>>()?;
-        let sure = |told: &Told| told.reached || told.reason.as_deref() == Some("timed-out");
+        let told = text.lines().map(|line| ProbeReport::read(line.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let sure = |told: &ProbeReport| told.reached || told.reason.as_deref() == Some("timed-out");
         match told.iter().find(|told| !sure(told)) {
             Some(told) => Err(format!("{from}: {told:?}")),
             None => Ok(probes.iter().copied().zip(told.iter().map(|told| told.reached)).collect()),
@@ -194,9 +194,9 @@ impl<'a> Arena<'a> {
 
     /// Waits until every node has a table that was made with what was written.
     async fn in_force(&self, has: impl Fn(&native::Seen) -> bool) {
-        let toolbox = self.cluster.toolbox().unwrap();
+        let host_access = self.cluster.host_access().unwrap();
         until("every node to enforce what was written", async || {
-            let told = toolbox.network_policy().unwrap().unwrap();
+            let told = host_access.network_policy().unwrap().unwrap();
             if told.iter().all(|node| has(&node.seen)) { Ok(()) } else { Err(format!("{told:?}")) }
         })
         .await;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use artifact::{Image, Registry};
-use cluster::{Toolbox, chain};
+use cluster::{HostAccess, chain};
 use model::{Answer, Attach, Build, Copy, Fault, ImageName, Spoil, Tamper, Why};
 
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::tools;
 use crate::world::World;
 
@@ -16,22 +16,22 @@ const CYCLONEDX: &str = "application/vnd.cyclonedx+json";
 const SPDX: &str = "application/spdx+json";
 
 /// What a registry gave, or how it refused; a fault of any other kind says nothing about the artifact.
-pub(super) type Given<T> = Result<T, Box<Tried>>;
+pub(super) type Given<T> = Result<T, Box<Observation>>;
 
-pub(in crate::actions) async fn build(cx: &mut StepContext<'_, '_>, build: &Build) -> Result<Tried, Error> {
+pub(in crate::actions) async fn build(cx: &mut StepContext<'_, '_>, build: &Build) -> Result<Observation, Error> {
     let mut files = BTreeMap::new();
     for (path, file) in &build.files {
         let text = cx.world.case.file_text(file)?;
         cx.world.learn(&text).await?;
         files.insert(path.clone(), cx.fill(&text).into_bytes());
     }
-    let probe = cx.world.lab.material.probe(cx.world.toolbox()?).await?;
+    let probe = cx.world.lab.material.probe(cx.world.host_access()?).await?;
     let image = blocking(move || Image::on(&probe, &files)).await??;
     cx.world.memory.keep_image(&build.image, image);
-    Ok(Tried::answer(Answer::Made))
+    Ok(Observation::answer(Answer::Made))
 }
 
-pub(in crate::actions) async fn push(cx: &mut StepContext<'_, '_>, name: &ImageName) -> Result<Tried, Error> {
+pub(in crate::actions) async fn push(cx: &mut StepContext<'_, '_>, name: &ImageName) -> Result<Observation, Error> {
     let image = cx.world.memory.image(name)?;
     let (repository, tag) = cx.world.place(name);
     let beside = cx.world.lab.pushed.get().cloned();
@@ -45,7 +45,7 @@ pub(in crate::actions) async fn push(cx: &mut StepContext<'_, '_>, name: &ImageN
 }
 
 /// Copies an image; where the target is another image already and signatures are wanted, it gets those alone.
-pub(in crate::actions) async fn copy(cx: &mut StepContext<'_, '_>, copy: &Copy) -> Result<Tried, Error> {
+pub(in crate::actions) async fn copy(cx: &mut StepContext<'_, '_>, copy: &Copy) -> Result<Observation, Error> {
     let ((from, tag), (to, new_tag), with) =
         (cx.world.place(&copy.from), cx.world.place(&copy.to), copy.with_signatures);
     let known = cx.world.placeholders.has_digest(&copy.to);
@@ -67,7 +67,7 @@ pub(in crate::actions) async fn copy(cx: &mut StepContext<'_, '_>, copy: &Copy) 
     Ok(cx.world.put(&copy.to, given))
 }
 
-pub(in crate::actions) async fn tamper(cx: &mut StepContext<'_, '_>, tamper: &Tamper) -> Result<Tried, Error> {
+pub(in crate::actions) async fn tamper(cx: &mut StepContext<'_, '_>, tamper: &Tamper) -> Result<Observation, Error> {
     let ((repository, tag), change, with) = (cx.world.place(&tamper.image), tamper.with, tamper.with_signatures);
     let given = cx
         .world
@@ -82,7 +82,7 @@ pub(in crate::actions) async fn tamper(cx: &mut StepContext<'_, '_>, tamper: &Ta
     Ok(cx.world.put(&tamper.image, given))
 }
 
-pub(in crate::actions) async fn spoil(cx: &mut StepContext<'_, '_>, spoil: &Spoil) -> Result<Tried, Error> {
+pub(in crate::actions) async fn spoil(cx: &mut StepContext<'_, '_>, spoil: &Spoil) -> Result<Observation, Error> {
     let ((repository, tag), what) = (cx.world.place(&spoil.image), spoil.what);
     let given = cx
         .world
@@ -96,19 +96,19 @@ pub(in crate::actions) async fn spoil(cx: &mut StepContext<'_, '_>, spoil: &Spoi
             let none = format!("nothing is attached to the image `{}`: there is nothing to spoil", spoil.image);
             Err(Error::scenario(none))
         }
-        Ok(count) => Ok(Tried::answer(Answer::Made).fact("spoiled", count.to_string())),
+        Ok(count) => Ok(Observation::answer(Answer::Made).fact("spoiled", count.to_string())),
         Err(tried) => Ok(*tried),
     }
 }
 
-pub(in crate::actions) async fn attach(cx: &mut StepContext<'_, '_>, attach: &Attach) -> Result<Tried, Error> {
+pub(in crate::actions) async fn attach(cx: &mut StepContext<'_, '_>, attach: &Attach) -> Result<Observation, Error> {
     let (repository, tag) = cx.world.place(&attach.image);
     let document = tools::read(&cx.world.folder()?.join(format!("{}.sbom.json", attach.sbom)))?;
     let kind = if document.contains("spdxVersion") { SPDX } else { CYCLONEDX };
     let given =
         cx.world.registry(move |registry| registry.attach(&repository, &tag, kind, document.as_bytes())).await?;
     Ok(match given {
-        Ok(()) => Tried::answer(Answer::Made),
+        Ok(()) => Observation::answer(Answer::Made),
         Err(tried) => *tried,
     })
 }
@@ -120,11 +120,11 @@ impl World<'_> {
     }
 
     /// Remembers the digest that an image's name stands for from now on.
-    fn put(&mut self, name: &ImageName, given: Given<String>) -> Tried {
+    fn put(&mut self, name: &ImageName, given: Given<String>) -> Observation {
         match given {
             Ok(digest) => {
                 self.placeholders.set_digest(name, digest);
-                Tried::answer(Answer::Made)
+                Observation::answer(Answer::Made)
             }
             Err(tried) => *tried,
         }
@@ -135,7 +135,7 @@ impl World<'_> {
         &self,
         ask: impl FnOnce(&Registry) -> Result<T, artifact::Error> + Send + 'static,
     ) -> Result<Given<T>, Error> {
-        let address = format!("{}:{}", self.toolbox()?.address(), Toolbox::PLAIN_PORT);
+        let address = format!("{}:{}", self.host_access()?.address(), HostAccess::PLAIN_PORT);
         asked(address, ask).await
     }
 
@@ -146,8 +146,8 @@ impl World<'_> {
         ask: impl FnOnce(&Registry, &str) -> Result<T, artifact::Error> + Send + 'static,
     ) -> Result<Given<T>, Error> {
         let Some(fault) = fault else { return self.registry(|registry| ask(registry, "")).await };
-        let port = Toolbox::FRONT.rsplit(':').next().unwrap_or_default();
-        let address = format!("{}:{port}", self.toolbox()?.address());
+        let port = HostAccess::FRONT.rsplit(':').next().unwrap_or_default();
+        let address = format!("{}:{port}", self.host_access()?.address());
         asked(address, move |registry| ask(registry, &format!("{}/", fault.word()))).await
     }
 }
@@ -168,9 +168,9 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 }
 
 /// What is withheld rejects; that nobody answers leaves the question open.
-fn refused(fault: artifact::Error) -> Result<Tried, Error> {
+fn refused(fault: artifact::Error) -> Result<Observation, Error> {
     if fault.is_withheld() {
-        return Ok(Tried::answer(Answer::Rejected { why: Why::NotGiven }).fact("registry", chain(&fault)));
+        return Ok(Observation::answer(Answer::Rejected { why: Why::NotGiven }).fact("registry", chain(&fault)));
     }
     Err(fault.into())
 }

@@ -16,7 +16,7 @@ pub(super) use verify::verify;
 
 use model::{Detail, ImageName, Tool};
 
-use super::Tried;
+use super::Observation;
 use crate::Error;
 use crate::tools::{self, Call};
 use crate::world::World;
@@ -38,21 +38,26 @@ impl World<'_> {
     }
 
     /// Runs cosign and reads what it says.
-    async fn cosign(&self, tool: Tool, args: Vec<String>) -> Result<Tried, Error> {
+    async fn cosign(&self, tool: Tool, args: Vec<String>) -> Result<Observation, Error> {
         self.tool(tool, "cosign", args).await
     }
 
     /// Runs a tool and reads what it says.
-    pub(super) async fn tool(&self, tool: Tool, program: &str, args: Vec<String>) -> Result<Tried, Error> {
+    pub(super) async fn tool(&self, tool: Tool, program: &str, args: Vec<String>) -> Result<Observation, Error> {
         self.tool_with_output(tool, program, args).await.map(|(tried, _)| tried)
     }
 
     /// The same, with what it wrote to its output.
-    async fn tool_with_output(&self, tool: Tool, program: &str, args: Vec<String>) -> Result<(Tried, String), Error> {
+    async fn tool_with_output(
+        &self,
+        tool: Tool,
+        program: &str,
+        args: Vec<String>,
+    ) -> Result<(Observation, String), Error> {
         let home = self.folder()?;
-        let output = tools::run(self.toolbox()?, &Call { program, args, home: &home }).await?;
+        let output = tools::run(self.host_access()?, &Call { program, args, home: &home }).await?;
         let verdict = model::read_tool(tool, output.exit, &output.stdout, &output.stderr);
-        let tried = Tried { verdict, detail: Detail::default(), exchange: None };
+        let tried = Observation { verdict, detail: Detail::default(), exchange: None };
         let exit = output.exit.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
         let said = telling(&output.stderr);
         let tried = tried.fact("exit", exit);

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::build::Given;
 use crate::Error;
-use crate::actions::Tried;
+use crate::actions::Observation;
 use crate::workshop::{Order, Signed};
 use crate::world::{Case, World};
 
@@ -50,7 +50,7 @@ impl World<'_> {
     }
 
     /// Signs with the tool, or attaches what it made of the same before.
-    pub(super) async fn sign_once(&self, making: Making) -> Result<Tried, Error> {
+    pub(super) async fn sign_once(&self, making: Making) -> Result<Observation, Error> {
         let Some(order) = making.order.clone() else { return self.cosign(making.tool, making.args).await };
         let place = self.lab.options.workshop.signatures.place(order);
         let mut own = None;
@@ -64,14 +64,14 @@ impl World<'_> {
         match (own, signed) {
             (Some(tried), _) => tried,
             (None, Ok(signed)) if self.give(&making, signed).await => {
-                Ok(Tried { verdict: Answer::Made.into(), detail: signed.detail.clone(), exchange: None })
+                Ok(Observation { verdict: Answer::Made.into(), detail: signed.detail.clone(), exchange: None })
             }
             (None, Ok(_) | Err(())) => self.cosign(making.tool, making.args).await,
         }
     }
 
     /// Runs the tool, and takes what it attached, where that is one whole piece and nothing names this world.
-    async fn make(&self, making: &Making) -> (Result<Tried, Error>, Option<Signed>) {
+    async fn make(&self, making: &Making) -> (Result<Observation, Error>, Option<Signed>) {
         let at = || (making.repository.clone(), making.digest.clone());
         let (repository, digest) = at();
         let before = self.look_up(move |registry| registry.attached(&repository, &digest)).await;
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_is_recorded_names_a_world_or_not() {
-        let detail = |key: &str, text: &str| Tried::answer(Answer::Made).fact(key, text).detail;
+        let detail = |key: &str, text: &str| Observation::answer(Answer::Made).fact(key, text).detail;
         assert!(!names(&detail("exit", "0"), "gauntlet-a"));
         assert!(names(&detail("cosign", "WARNING: registry.box:5000/gauntlet-a/app"), "gauntlet-a"));
         let warned = Detail { warnings: vec!["gauntlet-a".into()], ..Detail::default() };

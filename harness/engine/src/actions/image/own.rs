@@ -7,7 +7,7 @@ use model::{Answer, Trust, TrustedRoot, Verify, Why};
 use regex::Regex;
 
 use crate::Error;
-use crate::actions::Tried;
+use crate::actions::Observation;
 use crate::world::World;
 
 /// Cosign's words for predicate types.
@@ -53,7 +53,7 @@ impl Matcher {
 }
 
 impl World<'_> {
-    pub(super) async fn verify_ourselves(&mut self, asked: &Verify) -> Result<Tried, Error> {
+    pub(super) async fn verify_ourselves(&mut self, asked: &Verify) -> Result<Observation, Error> {
         let signer = self.wanted_signer(&asked.by).await?;
         let root = match self.trusted(asked).await? {
             Ok(root) => root,
@@ -83,7 +83,7 @@ impl World<'_> {
 
     async fn wanted_signer(&self, trust: &Trust) -> Result<Signer, Error> {
         match trust {
-            Trust::Key(name) => self.lab.material.key(self.toolbox()?, name).await.map(Signer::Key),
+            Trust::Key(name) => self.lab.material.key(self.host_access()?, name).await.map(Signer::Key),
             Trust::Identity { subject, subject_like, issuer, issuer_like } => {
                 let fill = |text: &Option<String>| text.as_ref().map(|text| self.fill(text));
                 let subject = Matcher::new(fill(subject), fill(subject_like))?;
@@ -104,7 +104,7 @@ impl World<'_> {
                 return Ok(Err(Rejection { why: Why::NoTrustedRoot, said }));
             }
             _ if !needed => return Ok(Ok(verify::TrustedRoot::default())),
-            root => self.lab.material.trusted_root_text(self.toolbox()?, root).await?,
+            root => self.lab.material.trusted_root_text(self.host_access()?, root).await?,
         };
         Ok(verify::TrustedRoot::read(&text))
     }
@@ -114,10 +114,10 @@ fn predicate_type(kind: &str) -> &str {
     TYPES.iter().find(|(word, _)| *word == kind).map_or(kind, |(_, uri)| uri)
 }
 
-fn judged(judgement: Result<(), Rejection>) -> Tried {
+fn judged(judgement: Result<(), Rejection>) -> Observation {
     match judgement {
-        Ok(()) => Tried::answer(Answer::Verified),
-        Err(Rejection { why, said }) => Tried::answer(Answer::Rejected { why }).fact("own", said),
+        Ok(()) => Observation::answer(Answer::Verified),
+        Err(Rejection { why, said }) => Observation::answer(Answer::Rejected { why }).fact("own", said),
     }
 }
 

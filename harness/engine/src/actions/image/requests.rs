@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use artifact::Registry;
-use cluster::Toolbox;
+use cluster::HostAccess;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use model::Action;
@@ -21,7 +21,7 @@ use model::addons::sigstore;
 
 use super::build::blocking;
 use crate::Error;
-use crate::actions::Tried;
+use crate::actions::Observation;
 use crate::meter::{Count, Meter};
 use crate::request::OWN_AGENT;
 use crate::wait::{Look, Wait};
@@ -74,7 +74,7 @@ impl World<'_> {
     }
 
     async fn packets(&self) -> Result<u64, Error> {
-        self.toolbox()?.packets_to_sigstore().await.map_err(Error::from)
+        self.host_access()?.packets_to_sigstore().await.map_err(Error::from)
     }
 
     /// The requests since the logs were so long, in words, once no more of them come; and how long the logs are then.
@@ -110,22 +110,22 @@ impl World<'_> {
 
     /// Asks both registries for what is not there: how the line begins that they note.
     async fn mark_logs(&self) -> Result<String, Error> {
-        let address = self.toolbox()?.address();
+        let address = self.host_access()?.address();
         let reference = MARKS.fetch_add(1, Ordering::Relaxed).to_string();
         let repository = format!("mark/{}", self.namespace());
         // As the line on the request begins; another one, on the error, names the path before that.
         let path = format!("\"GET /v2/{repository}/manifests/{reference} HTTP");
         let asked = blocking(move || {
-            Registry::unverified(&format!("{address}:{}", Toolbox::REGISTRY_PORT)).mark(&repository, &reference)?;
-            Registry::at(&format!("{address}:{}", Toolbox::PLAIN_PORT)).mark(&repository, &reference)
+            Registry::unverified(&format!("{address}:{}", HostAccess::REGISTRY_PORT)).mark(&repository, &reference)?;
+            Registry::at(&format!("{address}:{}", HostAccess::PLAIN_PORT)).mark(&repository, &reference)
         });
         asked.await??;
         Ok(path)
     }
 
     fn logs(&self) -> Option<[PathBuf; 2]> {
-        let toolbox = self.lab.cluster.toolbox()?;
-        Some(LOGS.map(|name| toolbox.logs().join(name)))
+        let host_access = self.lab.cluster.host_access()?;
+        Some(LOGS.map(|name| host_access.logs().join(name)))
     }
 }
 
@@ -150,7 +150,7 @@ impl Meter for RegistryMeter {
         async { self.0 = world.mark_count().await }.boxed_local()
     }
 
-    fn after<'a>(&'a mut self, world: &'a World<'_>, _: &'a Tried) -> LocalBoxFuture<'a, Vec<Count>> {
+    fn after<'a>(&'a mut self, world: &'a World<'_>, _: &'a Observation) -> LocalBoxFuture<'a, Vec<Count>> {
         async {
             match &self.0 {
                 Some(mark) => world.count_since(mark).await,

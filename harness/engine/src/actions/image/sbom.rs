@@ -11,14 +11,14 @@ use serde_json::Value;
 use super::build::blocking;
 use super::once::names;
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::tools;
 use crate::workshop::{Bill, BillOrder};
 use crate::world::World;
 
 /// Lists what is in an image. One that was built here is listed as it was built, once for every world that built the
 /// same; the list calls it what all of them do, without the world's namespace.
-pub(in crate::actions) async fn sbom(cx: &mut StepContext<'_, '_>, sbom: &Sbom) -> Result<Tried, Error> {
+pub(in crate::actions) async fn sbom(cx: &mut StepContext<'_, '_>, sbom: &Sbom) -> Result<Observation, Error> {
     let file = cx.world.folder()?.join(format!("{}.sbom.json", sbom.into));
     let name = format!("{}/{}", cx.world.placeholders.registry(), sbom.image.name);
     let Some(image) = cx.world.memory.built(&sbom.image) else {
@@ -41,13 +41,13 @@ pub(in crate::actions) async fn sbom(cx: &mut StepContext<'_, '_>, sbom: &Sbom) 
         (Some(tried), _) => tried,
         (None, Ok(bill)) => {
             tools::write(&file, &bill.text)?;
-            Ok(Tried { verdict: Answer::Made.into(), detail: bill.detail.clone(), exchange: None })
+            Ok(Observation { verdict: Answer::Made.into(), detail: bill.detail.clone(), exchange: None })
         }
         (None, Err(())) => Err(Error::unmade("the bill of materials was not made, for an unknown reason")),
     }
 }
 
-pub(in crate::actions) async fn scan(cx: &mut StepContext<'_, '_>, scan: &Scan) -> Result<Tried, Error> {
+pub(in crate::actions) async fn scan(cx: &mut StepContext<'_, '_>, scan: &Scan) -> Result<Observation, Error> {
     let file = cx.world.folder()?.join(format!("{}.sbom.json", scan.sbom));
     let packages = packages(&tools::read(&file)?)?;
     cx.world.set_known(scan.known.as_deref()).await?;
@@ -69,7 +69,7 @@ impl World<'_> {
         called: (&str, &str),
         format: SbomFormat,
         file: &Path,
-    ) -> (Result<Tried, Error>, Option<Bill>) {
+    ) -> (Result<Observation, Error>, Option<Bill>) {
         let tried = async {
             let source = self.layout(into, image).await?;
             self.catalogue(&source, called, format, file).await
@@ -91,7 +91,7 @@ impl World<'_> {
         (name, version): (&str, &str),
         format: SbomFormat,
         file: &Path,
-    ) -> Result<Tried, Error> {
+    ) -> Result<Observation, Error> {
         let format = match format {
             SbomFormat::Cyclonedx => "cyclonedx-json",
             SbomFormat::Spdx => "spdx-json",
@@ -122,7 +122,7 @@ impl World<'_> {
         let file = home.join("known.db");
         tools::write(&file, artifact::advisories::database(known)?)?;
         let args = vec!["db".into(), "import".into(), self.inside(&file)?];
-        tools::must(self.toolbox()?, &tools::Call { program: "grype", args, home: &home }).await.map(drop)
+        tools::must(self.host_access()?, &tools::Call { program: "grype", args, home: &home }).await.map(drop)
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use cluster::Toolbox;
+use cluster::HostAccess;
 use model::{Action, Attest, ImageName, Predicate, Sign, SignatureFormat, Signer, Tool, TrustedRoot};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::once::Making;
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::request::{Call as Request, encode, json as json_of};
 use crate::tools::{self, Call, token};
 use crate::wait::{Look, Wait};
@@ -43,7 +43,7 @@ impl Services {
     }
 }
 
-pub(in crate::actions) async fn sign(cx: &mut StepContext<'_, '_>, sign: &Sign) -> Result<Tried, Error> {
+pub(in crate::actions) async fn sign(cx: &mut StepContext<'_, '_>, sign: &Sign) -> Result<Observation, Error> {
     let services = Services::of(&sign.with, sign.log, sign.timestamp);
     let mut args = vec!["sign".to_owned(), "-y".into()];
     args.extend(cx.world.signer(&sign.with, services, sign.format).await?);
@@ -55,7 +55,7 @@ pub(in crate::actions) async fn sign(cx: &mut StepContext<'_, '_>, sign: &Sign) 
     Ok(tried)
 }
 
-pub(in crate::actions) async fn attest(cx: &mut StepContext<'_, '_>, attest: &Attest) -> Result<Tried, Error> {
+pub(in crate::actions) async fn attest(cx: &mut StepContext<'_, '_>, attest: &Attest) -> Result<Observation, Error> {
     let services = Services::of(&attest.with, attest.log, attest.timestamp);
     let folder = cx.world.folder()?;
     let text = match &attest.predicate {
@@ -99,14 +99,14 @@ impl World<'_> {
             | Signer::FutureToken(_)
             | Signer::ShortLived(_) => return Ok(None),
         };
-        let (toolbox, material) = (self.toolbox()?, &self.lab.material);
+        let (host_access, material) = (self.host_access()?, &self.lab.material);
         let root = match format {
-            SignatureFormat::Bundle => Some(material.trusted_root_text(toolbox, &TrustedRoot::Box).await?),
+            SignatureFormat::Bundle => Some(material.trusted_root_text(host_access, &TrustedRoot::Box).await?),
             SignatureFormat::Legacy => None,
         };
         let order = Order {
             reference: self.unnamed(reference),
-            key: material.key(toolbox, name).await?,
+            key: material.key(host_access, name).await?,
             format,
             root: root.map(|text| artifact::digest(text.as_bytes())),
             statement,
@@ -151,11 +151,11 @@ impl World<'_> {
         services: Services,
         format: SignatureFormat,
     ) -> Result<Vec<String>, Error> {
-        let toolbox = self.toolbox()?;
+        let host_access = self.host_access()?;
         let material = &self.lab.material;
         let Services { fulcio, log, timestamp } = services;
         let mut args = match with {
-            Signer::Key(name) => vec!["--key".into(), material.key_file(toolbox, name, true).await?],
+            Signer::Key(name) => vec!["--key".into(), material.key_file(host_access, name, true).await?],
             Signer::Account(account) => self.token_file(account, 0).await?,
             Signer::ExpiredToken(account) => self.token_file(account, -token::FAR).await?,
             Signer::FutureToken(account) => self.token_file(account, token::FAR).await?,
@@ -165,13 +165,13 @@ impl World<'_> {
             let flags = ["--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false"];
             args.extend(flags.map(str::to_owned));
             if fulcio {
-                args.extend([format!("--fulcio-url={}", Toolbox::FULCIO), "--insecure-skip-verify".into()]);
+                args.extend([format!("--fulcio-url={}", HostAccess::FULCIO), "--insecure-skip-verify".into()]);
             }
-            args.extend(timestamp.then(|| format!("--timestamp-server-url={}", Toolbox::TIMESTAMPS)));
+            args.extend(timestamp.then(|| format!("--timestamp-server-url={}", HostAccess::TIMESTAMPS)));
             return Ok(args);
         }
-        args.extend(["--signing-config".into(), material.signing_config(toolbox, fulcio, log, timestamp).await?]);
-        if let Some(root) = material.trusted_root(toolbox, &TrustedRoot::Box).await? {
+        args.extend(["--signing-config".into(), material.signing_config(host_access, fulcio, log, timestamp).await?]);
+        if let Some(root) = material.trusted_root(host_access, &TrustedRoot::Box).await? {
             args.extend(["--trusted-root".into(), root]);
         }
         Ok(args)
@@ -189,7 +189,7 @@ impl World<'_> {
             .ok_or_else(|| Error::refused(format!("the ServiceAccount {account} gets no token"), &reply))?
             .to_owned();
         if later != 0 {
-            token = token::token(self.toolbox()?, &self.folder()?, &token, later).await?;
+            token = token::token(self.host_access()?, &self.folder()?, &token, later).await?;
         }
         let file = self.folder()?.join(format!("{account}.token"));
         tools::write(&file, token)?;
@@ -198,7 +198,7 @@ impl World<'_> {
 
     /// A certificate that is soon over, with its key in cosign's own form.
     async fn short_lived(&self, subject: &str) -> Result<Vec<String>, Error> {
-        let (toolbox, folder) = (self.toolbox()?, self.folder()?);
+        let (host_access, folder) = (self.host_access()?, self.folder()?);
         let authority = self.lab.material.authority().await?;
         let leaf = authority.issue(subject, SHORT)?;
         let at = |name: &str| folder.join(format!("short-lived.{name}"));
@@ -207,7 +207,7 @@ impl World<'_> {
         let prefix = self.inside(&folder.join("short-lived"))?;
         let args = ["import-key-pair", "-y", "--key"].map(str::to_owned).into_iter();
         let args = args.chain([self.inside(&at("pem"))?, "--output-key-prefix".into(), prefix]).collect();
-        tools::must(toolbox, &Call { program: "cosign", args, home: &folder }).await?;
+        tools::must(host_access, &Call { program: "cosign", args, home: &folder }).await?;
         let flags = [("--key", "key"), ("--certificate", "crt")];
         let mut args = Vec::new();
         for (flag, name) in flags {
@@ -218,17 +218,17 @@ impl World<'_> {
 
     /// The world's own folder, on this side.
     pub(crate) fn folder(&self) -> Result<PathBuf, Error> {
-        tools::folder(self.toolbox()?, self.namespace())
+        tools::folder(self.host_access()?, self.namespace())
     }
 
     pub(crate) fn inside(&self, path: &Path) -> Result<String, Error> {
-        Ok(self.toolbox()?.inside(path).display().to_string())
+        Ok(self.host_access()?.inside(path).display().to_string())
     }
 
-    pub(crate) fn toolbox(&self) -> Result<Toolbox<'_>, Error> {
+    pub(crate) fn host_access(&self) -> Result<HostAccess<'_>, Error> {
         self.lab
             .cluster
-            .toolbox()
+            .host_access()
             .ok_or_else(|| Error::unsupported("this cluster is not a box, and tools run in a box"))
     }
 }

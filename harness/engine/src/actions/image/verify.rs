@@ -3,11 +3,11 @@
 use model::{Tool, Trust, TrustedRoot, Verifier, Verify};
 
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::tools;
 use crate::world::World;
 
-pub(in crate::actions) async fn verify(cx: &mut StepContext<'_, '_>, verify: &Verify) -> Result<Tried, Error> {
+pub(in crate::actions) async fn verify(cx: &mut StepContext<'_, '_>, verify: &Verify) -> Result<Observation, Error> {
     if verify.with == Verifier::Own {
         return cx.world.verify_ourselves(verify).await;
     }
@@ -45,7 +45,7 @@ impl World<'_> {
     async fn trust(&self, trust: &Trust) -> Result<Vec<String>, Error> {
         let Trust::Identity { subject, subject_like, issuer, issuer_like } = trust else {
             let Trust::Key(name) = trust else { return Ok(Vec::new()) };
-            let file = self.lab.material.key_file(self.toolbox()?, name, false).await?;
+            let file = self.lab.material.key_file(self.host_access()?, name, false).await?;
             return Ok(vec!["--key".into(), file]);
         };
         let flags = [
@@ -61,7 +61,7 @@ impl World<'_> {
     /// The path, inside the box, of what a signature is checked against.
     async fn root(&self, root: &TrustedRoot) -> Result<Option<String>, Error> {
         let TrustedRoot::File(file) = root else {
-            return self.lab.material.trusted_root(self.toolbox()?, root).await;
+            return self.lab.material.trusted_root(self.host_access()?, root).await;
         };
         let text = self.case.file_text(file)?;
         let path = self.folder()?.join("trusted-root.json");

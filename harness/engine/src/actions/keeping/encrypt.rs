@@ -6,13 +6,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use cluster::Control;
+use cluster::ProcessCommand;
 use model::{Answer, By, Encrypt, Encryption, Reply, Rewrite, Takeover, Verdict};
 use serde_json::Value;
 
 use super::process::API_SERVER;
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::request::{Call, Exchange, encode, taken};
 use crate::seen::Metrics;
 use crate::wait::{Look, Wait};
@@ -24,26 +24,26 @@ const RELOAD: Duration = Duration::from_secs(100);
 /// Grows with each reload, by `status` (the same package's metrics).
 const RELOADS: &str = "apiserver_encryption_config_controller_automatic_reloads_total";
 
-pub(in crate::actions) async fn encrypt(cx: &mut StepContext<'_, '_>, encrypt: &Encrypt) -> Result<Tried, Error> {
+pub(in crate::actions) async fn encrypt(cx: &mut StepContext<'_, '_>, encrypt: &Encrypt) -> Result<Observation, Error> {
     let text = cx.world.case.file_text(&encrypt.with)?;
     cx.world.learn(&text).await?;
-    let path = cx.world.toolbox()?.encryption_config();
+    let path = cx.world.host_access()?.encryption_config();
     let before = if cx.world.reloads_by_itself() { Some(cx.world.reloads().await?) } else { None };
     replace(&path, &cx.fill(&text)).map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))?;
     match (encrypt.by, before) {
         // An API server that was started without the flag never looks at the file again.
-        (Takeover::None, _) | (Takeover::Reload, None) => Ok(Tried::answer(Answer::Made)),
+        (Takeover::None, _) | (Takeover::Reload, None) => Ok(Observation::answer(Answer::Made)),
         (Takeover::Reload | Takeover::Usual, Some(before)) => cx.world.reloaded(before).await,
         (Takeover::Usual, None) => cx.world.restart(API_SERVER).await,
     }
 }
 
-pub(in crate::actions) async fn rewrite(cx: &StepContext<'_, '_>, rewrite: &Rewrite) -> Result<Tried, Error> {
+pub(in crate::actions) async fn rewrite(cx: &StepContext<'_, '_>, rewrite: &Rewrite) -> Result<Observation, Error> {
     let mut written = 0;
     for namespace in cx.world.namespaces.all() {
         let path = format!("/api/v1/namespaces/{}/secrets", encode(namespace));
         let listed = cx.world.lab.own.send(Call::get(path.as_str())).await;
-        let Some(items) = items(&listed) else { return Ok(Tried::of(listed)) };
+        let Some(items) = items(&listed) else { return Ok(Observation::of(listed)) };
         for mut secret in items {
             secret["apiVersion"] = Value::from("v1");
             secret["kind"] = Value::from("Secret");
@@ -58,7 +58,7 @@ pub(in crate::actions) async fn rewrite(cx: &StepContext<'_, '_>, rewrite: &Rewr
             }
             written += 1;
             if rewrite.killed_after == Some(written) {
-                cx.world.control(API_SERVER, Control::Kill)?;
+                cx.world.control(API_SERVER, ProcessCommand::Kill)?;
             }
         }
     }
@@ -66,7 +66,7 @@ pub(in crate::actions) async fn rewrite(cx: &StepContext<'_, '_>, rewrite: &Rewr
         let done = format!("all {written} Secrets were written before the API server was gone");
         return Err(Error::unexpected(done));
     }
-    Ok(Tried::answer(Answer::Made).fact("written", written.to_string()))
+    Ok(Observation::answer(Answer::Made).fact("written", written.to_string()))
 }
 
 impl World<'_> {
@@ -75,7 +75,7 @@ impl World<'_> {
     }
 
     /// Waits until the API server has taken the file over, or has said that it does not.
-    async fn reloaded(&self, before: (f64, f64)) -> Result<Tried, Error> {
+    async fn reloaded(&self, before: (f64, f64)) -> Result<Observation, Error> {
         let began = std::time::Instant::now();
         let wait = Wait {
             what: "the API server to look at its configuration",
@@ -85,11 +85,11 @@ impl World<'_> {
         self.waiter
             .until(wait, async || match self.reloads().await {
                 Ok((good, _)) if good > before.0 => {
-                    Look::Found(Tried::answer(Answer::Running).figure("taken over after", began.elapsed()))
+                    Look::Found(Observation::answer(Answer::Running).figure("taken over after", began.elapsed()))
                 }
                 Ok((_, bad)) if bad > before.1 => {
                     let by = By::Encryption;
-                    Look::Found(Tried::answer(Answer::Denied { by }).figure("refused after", began.elapsed()))
+                    Look::Found(Observation::answer(Answer::Denied { by }).figure("refused after", began.elapsed()))
                 }
                 Ok(_) => Look::Not("it has not".into()),
                 Err(why) => Look::from(why),
@@ -109,10 +109,10 @@ fn items(listed: &Exchange) -> Option<Vec<Value>> {
 }
 
 /// An interrupted rewrite: expected if we killed the API server, otherwise judged by its reply.
-fn cut_short(exchange: Exchange, rewrite: &Rewrite) -> Tried {
+fn cut_short(exchange: Exchange, rewrite: &Rewrite) -> Observation {
     match (&exchange.reply, rewrite.killed_after) {
-        (Reply::Transport { .. }, Some(_)) => Tried::answer(Answer::Stopped),
-        _ => Tried::of(exchange),
+        (Reply::Transport { .. }, Some(_)) => Observation::answer(Answer::Stopped),
+        _ => Observation::of(exchange),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cluster::Toolbox;
+use cluster::HostAccess;
 use serde_json::Value;
 
 use crate::Error;
@@ -63,11 +63,11 @@ impl World<'_> {
 
     /// Runs a program in the box, which has to do its work.
     pub(crate) async fn in_the_box(&self, program: &str, args: &[&str], input: Option<&[u8]>) -> Result<Output, Error> {
-        let toolbox: Toolbox<'_> = self.toolbox()?;
+        let host_access: HostAccess<'_> = self.host_access()?;
         let home = self.folder()?;
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
         let call = Call { program, args, home: &home };
-        tools::must_with(toolbox, &call, input).await
+        tools::must_with(host_access, &call, input).await
     }
 }
 

@@ -8,7 +8,7 @@ use kms::{Operation, Settings};
 use model::{Answer, Kms, KmsCall};
 
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::meter::{Count, Meter};
 use crate::world::{StepRequest, World};
 
@@ -22,7 +22,7 @@ pub(crate) struct Counts {
     decrypt: usize,
 }
 
-pub(in crate::actions) fn set_kms(cx: &StepContext<'_, '_>, wanted: &Kms) -> Result<Tried, Error> {
+pub(in crate::actions) fn set_kms(cx: &StepContext<'_, '_>, wanted: &Kms) -> Result<Observation, Error> {
     let settings = Settings {
         key: wanted.key.clone(),
         delay: wanted.delay,
@@ -35,7 +35,7 @@ pub(in crate::actions) fn set_kms(cx: &StepContext<'_, '_>, wanted: &Kms) -> Res
         return Err(Error::unsupported(format!("the box has no KMS plugin `{}`", wanted.plugin)));
     }
     settings.write(&folder).map_err(|fault| Error::unmade(cluster::chain(&fault)))?;
-    Ok(Tried::answer(Answer::Made))
+    Ok(Observation::answer(Answer::Made))
 }
 
 impl World<'_> {
@@ -50,7 +50,7 @@ impl World<'_> {
     }
 
     fn count_kms_calls(&self, counts_as_one: impl Fn(&kms::Call) -> bool) -> Option<Counts> {
-        let folder = self.lab.cluster.toolbox()?.work().join("kms");
+        let folder = self.lab.cluster.host_access()?.work().join("kms");
         let mut counts = Counts::default();
         for entry in std::fs::read_dir(folder).ok()?.flatten() {
             for call in kms::calls(&entry.path()).unwrap_or_default().iter().filter(|call| counts_as_one(call)) {
@@ -62,7 +62,7 @@ impl World<'_> {
     }
 
     fn plugin(&self, name: &str) -> Result<PathBuf, Error> {
-        Ok(self.toolbox()?.work().join("kms").join(name))
+        Ok(self.host_access()?.work().join("kms").join(name))
     }
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn kms_meter() -> Box<dyn Meter> {
 
 impl Meter for KmsMeter {
     fn wants(&self, world: &World<'_>, _: &StepRequest<'_>) -> bool {
-        world.lab.cluster.toolbox().is_some()
+        world.lab.cluster.host_access().is_some()
     }
 
     fn before<'a>(&'a mut self, world: &'a World<'_>) -> LocalBoxFuture<'a, ()> {
@@ -85,7 +85,7 @@ impl Meter for KmsMeter {
         ready(()).boxed_local()
     }
 
-    fn after<'a>(&'a mut self, world: &'a World<'_>, tried: &'a Tried) -> LocalBoxFuture<'a, Vec<Count>> {
+    fn after<'a>(&'a mut self, world: &'a World<'_>, tried: &'a Observation) -> LocalBoxFuture<'a, Vec<Count>> {
         let is_counted = tried.exchange.is_some() && !world.memory.retries_storage;
         let counts = self.0.zip(world.kms_calls()).filter(|_| is_counted);
         ready(counts.map(|(before, now)| (KMS_CALLS, now.since(before))).into_iter().collect()).boxed_local()

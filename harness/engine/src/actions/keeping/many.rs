@@ -8,7 +8,7 @@ use model::{Answer, Seal, Why};
 use serde_json::json;
 
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::request::{Call, encode, taken};
 use crate::world::World;
 
@@ -18,21 +18,21 @@ const PREFIX: &str = "many-";
 /// The canary that every value is made of.
 const CANARY: &str = "many";
 
-pub(in crate::actions) async fn fill_up(cx: &mut StepContext<'_, '_>, count: u16) -> Result<Tried, Error> {
+pub(in crate::actions) async fn fill_up(cx: &mut StepContext<'_, '_>, count: u16) -> Result<Observation, Error> {
     let path = format!("/api/v1/namespaces/{}/secrets", encode(&cx.namespace()));
     for index in cx.world.memory.filled..count {
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name(index)},
             "data": {"value": cx.world.value(index)}});
         let exchange = cx.world.lab.own.send(Call::post(path.as_str(), secret)).await;
         if !taken(&exchange.reply) {
-            return Ok(Tried::of(exchange));
+            return Ok(Observation::of(exchange));
         }
         cx.world.memory.filled = index + 1;
     }
-    Ok(Tried::answer(Answer::Made))
+    Ok(Observation::answer(Answer::Made))
 }
 
-pub(in crate::actions) async fn survey(cx: &StepContext<'_, '_>) -> Result<Tried, Error> {
+pub(in crate::actions) async fn survey(cx: &StepContext<'_, '_>) -> Result<Observation, Error> {
     let namespace = cx.namespace();
     let mut lost = BTreeSet::new();
     for index in 0..cx.world.memory.filled {
@@ -50,10 +50,10 @@ pub(in crate::actions) async fn survey(cx: &StepContext<'_, '_>) -> Result<Tried
     }
     let seals = by_seal.keys().cloned().collect::<Vec<_>>().join(", ");
     if lost.is_empty() {
-        return Ok(Tried::answer(Answer::Verified).fact("sealed with", seals));
+        return Ok(Observation::answer(Answer::Verified).fact("sealed with", seals));
     }
     let lost = described(&lost, &by_seal);
-    Ok(Tried::answer(Answer::Rejected { why: Why::Lost }).fact("sealed with", seals).fact("lost", lost))
+    Ok(Observation::answer(Answer::Rejected { why: Why::Lost }).fact("sealed with", seals).fact("lost", lost))
 }
 
 impl World<'_> {

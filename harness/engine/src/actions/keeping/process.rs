@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use cluster::{Control, Life, State};
+use cluster::{ProcessCommand, ProcessStatus, State};
 use model::{Answer, Body, By, Process, Reply, Verdict};
 
 use super::kms::KMS_CALLS;
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::request::{Call, said};
 use crate::seen::Metrics;
 use crate::wait::{Look, Wait};
@@ -41,17 +41,17 @@ const OPEN_FOR: Duration = Duration::from_secs(3);
 /// Counts what was read from etcd and opened, by status (kubernetes/apiserver, `storage/value/metrics.go`).
 const OPENED: &str = "apiserver_storage_transformation_operations_total";
 
-pub(in crate::actions) async fn process(cx: &StepContext<'_, '_>, process: &Process) -> Result<Tried, Error> {
+pub(in crate::actions) async fn process(cx: &StepContext<'_, '_>, process: &Process) -> Result<Observation, Error> {
     match process {
-        Process::Stop(name) => cx.world.ended(name, Control::Stop).await,
-        Process::Kill(name) => cx.world.ended(name, Control::Kill).await,
+        Process::Stop(name) => cx.world.ended(name, ProcessCommand::Stop).await,
+        Process::Kill(name) => cx.world.ended(name, ProcessCommand::Kill).await,
         Process::Freeze(name) => {
-            cx.world.control(name, Control::Freeze)?;
+            cx.world.control(name, ProcessCommand::Freeze)?;
             cx.world.until(name, "to be frozen", |life| life.state == State::Frozen).await?;
-            Ok(Tried::answer(Answer::Stopped))
+            Ok(Observation::answer(Answer::Stopped))
         }
         Process::Thaw(name) => {
-            cx.world.control(name, Control::Thaw)?;
+            cx.world.control(name, ProcessCommand::Thaw)?;
             cx.world.until(name, "to go on", |life| life.state == State::Alive).await?;
             cx.world.of_use(name).await
         }
@@ -61,28 +61,28 @@ pub(in crate::actions) async fn process(cx: &StepContext<'_, '_>, process: &Proc
 }
 
 impl World<'_> {
-    pub(super) async fn restart(&self, name: &str) -> Result<Tried, Error> {
+    pub(super) async fn restart(&self, name: &str) -> Result<Observation, Error> {
         self.end_process(name).await?;
         self.begin_process(name).await
     }
 
     /// Ends a process that runs; one that has ended already stays so.
     pub(super) async fn end_process(&self, name: &str) -> Result<(), Error> {
-        self.ended(name, Control::Stop).await.map(drop)
+        self.ended(name, ProcessCommand::Stop).await.map(drop)
     }
 
-    async fn ended(&self, name: &str, how: Control) -> Result<Tried, Error> {
+    async fn ended(&self, name: &str, how: ProcessCommand) -> Result<Observation, Error> {
         self.control(name, how)?;
         self.until(name, "to end", is_over).await?;
-        Ok(Tried::answer(Answer::Stopped))
+        Ok(Observation::answer(Answer::Stopped))
     }
 
     /// Starts a process that has ended, and waits until it is of use or gives up.
-    pub(super) async fn begin_process(&self, name: &str) -> Result<Tried, Error> {
+    pub(super) async fn begin_process(&self, name: &str) -> Result<Observation, Error> {
         let before = self.life(name)?.starts;
         // The calls of a start are counted from here: those of the process before are none of its own.
         let calls = if name == API_SERVER { self.answered_kms_calls() } else { None };
-        self.control(name, Control::Start)?;
+        self.control(name, ProcessCommand::Start)?;
         self.until(name, "to start", |life| life.starts > before || never_started(life)).await?;
         let tried = self.of_use(name).await?;
         let ready = tried.verdict == Answer::Running.into() && !tried.detail.facts.contains_key(NOT_READY);
@@ -93,7 +93,7 @@ impl World<'_> {
     }
 
     /// The API server is of use when it answers; of other processes it is enough that they live.
-    async fn of_use(&self, name: &str) -> Result<Tried, Error> {
+    async fn of_use(&self, name: &str) -> Result<Observation, Error> {
         let began = Instant::now();
         let what = format!("`{name}` to be of use");
         let wait = Wait { what: &what, within: PATIENCE, every: EVERY };
@@ -102,24 +102,24 @@ impl World<'_> {
             .waiter
             .until(wait, async || {
                 match self.life(name) {
-                    Ok(Life { state: State::Ended { status, tail }, .. }) => {
+                    Ok(ProcessStatus { state: State::Ended { status, tail }, .. }) => {
                         return Look::Found(gave_up(name, &status, &tail));
                     }
                     Ok(_) => {}
                     Err(why) => return Look::from(why),
                 }
                 if name != API_SERVER {
-                    return Look::Found(Tried::answer(Answer::Running));
+                    return Look::Found(Observation::answer(Answer::Running));
                 }
                 let reply = self.lab.own.send(Call::get(READY)).await.reply;
                 match &reply {
-                    Reply::Http { code: 200, .. } => return Look::Found(Tried::answer(Answer::Running)),
+                    Reply::Http { code: 200, .. } => return Look::Found(Observation::answer(Answer::Running)),
                     Reply::Http { code: 500, body: Body::Text(text), .. } => {
                         let failing = failing(text);
                         if !failing.is_empty() && failing.iter().all(|check| OPEN.contains(&check.as_str())) {
                             let since = open_since.get_or_insert_with(Instant::now);
                             if since.elapsed() >= OPEN_FOR && self.fail_for_good(&failing).await {
-                                let tried = Tried::answer(Answer::Running);
+                                let tried = Observation::answer(Answer::Running);
                                 return Look::Found(tried.fact(NOT_READY, failing.join(", ")));
                             }
                         } else {
@@ -151,7 +151,7 @@ impl World<'_> {
         self.until(name, "to end", is_over).await
     }
 
-    async fn until(&self, name: &str, what: &str, holds: impl Fn(&Life) -> bool) -> Result<(), Error> {
+    async fn until(&self, name: &str, what: &str, holds: impl Fn(&ProcessStatus) -> bool) -> Result<(), Error> {
         let what = format!("`{name}` {what}");
         let wait = Wait { what: &what, within: PATIENCE, every: EVERY };
         self.waiter
@@ -163,12 +163,12 @@ impl World<'_> {
             .await
     }
 
-    pub(super) fn control(&self, name: &str, what: Control) -> Result<(), Error> {
-        self.toolbox()?.control(name, what).map_err(Error::from)
+    pub(super) fn control(&self, name: &str, what: ProcessCommand) -> Result<(), Error> {
+        self.host_access()?.control(name, what).map_err(Error::from)
     }
 
-    fn life(&self, name: &str) -> Result<Life, Error> {
-        self.toolbox()?.life(name).ok_or_else(|| Error::unsupported(format!("the box has no process `{name}`")))
+    fn life(&self, name: &str) -> Result<ProcessStatus, Error> {
+        self.host_access()?.life(name).ok_or_else(|| Error::unsupported(format!("the box has no process `{name}`")))
     }
 }
 
@@ -179,19 +179,19 @@ fn failing(text: &str) -> Vec<String> {
 }
 
 /// Whether the last start came to nothing, as the box's first process says it.
-fn never_started(life: &Life) -> bool {
+fn never_started(life: &ProcessStatus) -> bool {
     matches!(&life.state, State::Ended { status, .. } if status.starts_with("not started"))
 }
 
-fn is_over(life: &Life) -> bool {
+fn is_over(life: &ProcessStatus) -> bool {
     matches!(life.state, State::Ended { .. })
 }
 
 /// A process that ended by itself, with the last thing it said.
-fn gave_up(name: &str, status: &str, tail: &str) -> Tried {
+fn gave_up(name: &str, status: &str, tail: &str) -> Observation {
     let last = tail.lines().map(str::trim).rfind(|line| !line.is_empty() && !is_trace(line));
     let by = By::Process(name.to_owned());
-    let tried = Tried::answer(Answer::Refused { by }).fact("ended", status);
+    let tried = Observation::answer(Answer::Refused { by }).fact("ended", status);
     match last {
         Some(line) => tried.fact("said", line),
         None => tried,
@@ -205,7 +205,7 @@ fn is_trace(line: &str) -> bool {
         || line.ends_with(')') && line.contains("(0x")
 }
 
-impl Tried {
+impl Observation {
     /// Why it did not run, if it did not.
     pub(super) fn refused(self) -> Option<Self> {
         matches!(self.verdict, Verdict::Answered(Answer::Refused { .. })).then_some(self)

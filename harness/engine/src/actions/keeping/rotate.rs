@@ -10,7 +10,7 @@ use model::{Answer, Followed, Rotate, Watched};
 use serde_json::{Map, Value, json};
 
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::discovery::fetch;
 use crate::request::{Call, MERGE, encode};
 use crate::wait::{Look, Wait};
@@ -35,7 +35,7 @@ pub(crate) enum Place {
     Lost(String),
 }
 
-pub(in crate::actions) async fn rotate(cx: &mut StepContext<'_, '_>, rotate: &Rotate) -> Result<Tried, Error> {
+pub(in crate::actions) async fn rotate(cx: &mut StepContext<'_, '_>, rotate: &Rotate) -> Result<Observation, Error> {
     let path = format!("/api/v1/namespaces/{}/secrets/{}", encode(&cx.namespace()), encode(&rotate.secret));
     let secret = cx.world.lab.own.fetch(path.as_str()).await?;
     let old = secret["data"][&rotate.key].as_str().and_then(|text| STANDARD.decode(text).ok());
@@ -50,7 +50,7 @@ pub(in crate::actions) async fn rotate(cx: &mut StepContext<'_, '_>, rotate: &Ro
     let new = cx.world.planted.canary(&rotate.to);
     let data = Map::from_iter([(rotate.key.clone(), Value::from(STANDARD.encode(&new)))]);
     let who = cx.who().await?;
-    let tried = Tried::of(who.send(Call::patch(path, MERGE, json!({"data": data}))).await);
+    let tried = Observation::of(who.send(Call::patch(path, MERGE, json!({"data": data}))).await);
     if !tried.taken() {
         return Ok(tried);
     }
@@ -121,10 +121,10 @@ async fn at(cx: &StepContext<'_, '_>, place: &Watched) -> Result<Vec<u8>, Error>
     cx.world.asked(&pod, &["cat", &cx.fill(file)], Duration::ZERO, |_| {}).await
 }
 
-pub(in crate::actions) fn followed(cx: &StepContext<'_, '_>, followed: &Followed) -> Result<Tried, Error> {
+pub(in crate::actions) fn followed(cx: &StepContext<'_, '_>, followed: &Followed) -> Result<Observation, Error> {
     match cx.world.memory.place(followed)? {
-        Place::Followed(after) => Ok(Tried::answer(Answer::Seen).figure("after", *after)),
-        Place::Stayed => Ok(Tried::answer(Answer::Unseen).fact("holds", "the old value")),
+        Place::Followed(after) => Ok(Observation::answer(Answer::Seen).figure("after", *after)),
+        Place::Stayed => Ok(Observation::answer(Answer::Unseen).fact("holds", "the old value")),
         Place::Lost(why) => Err(Error::unexpected(why.as_str())),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use cluster::Toolbox;
+use cluster::HostAccess;
 use model::Answer;
 
 use super::process::{API_SERVER, ETCD};
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 use crate::world::World;
 
 /// etcd's data, inside the box.
@@ -16,16 +16,16 @@ pub(crate) const DATA: &str = "/run/gauntlet/etcd";
 /// Revisions go on far behind those that clients have seen, so that no watch goes on from before the restore.
 const BUMP: &str = "--bump-revision=1000000000";
 
-pub(in crate::actions) async fn snapshot(cx: &StepContext<'_, '_>, name: &str) -> Result<Tried, Error> {
+pub(in crate::actions) async fn snapshot(cx: &StepContext<'_, '_>, name: &str) -> Result<Observation, Error> {
     let file = cx.world.snapshot_file(name)?;
-    let inside = cx.world.toolbox()?.inside(&file);
+    let inside = cx.world.host_access()?.inside(&file);
     cx.world.etcdctl(&["snapshot", "save", &inside.to_string_lossy()], None).await?;
-    Ok(Tried::answer(Answer::Made))
+    Ok(Observation::answer(Answer::Made))
 }
 
-pub(in crate::actions) async fn restore(cx: &StepContext<'_, '_>, name: &str) -> Result<Tried, Error> {
-    let toolbox: Toolbox<'_> = cx.world.toolbox()?;
-    let inside = toolbox.inside(&cx.world.snapshot_file(name)?);
+pub(in crate::actions) async fn restore(cx: &StepContext<'_, '_>, name: &str) -> Result<Observation, Error> {
+    let host_access: HostAccess<'_> = cx.world.host_access()?;
+    let inside = host_access.inside(&cx.world.snapshot_file(name)?);
     cx.world.end_process(API_SERVER).await?;
     cx.world.end_process(ETCD).await?;
     let fresh = format!("{DATA}.new");

@@ -4,12 +4,12 @@ use model::{Answer, Seal, Target, Transplant};
 
 use super::etcd;
 use crate::Error;
-use crate::actions::{StepContext, Tried};
+use crate::actions::{Observation, StepContext};
 
 /// What protobuf objects of Kubernetes begin with (k8s.io/apimachinery, `runtime/serializer/protobuf`).
 const PROTOBUF: &[u8] = b"k8s\0";
 
-pub(in crate::actions) async fn store(cx: &StepContext<'_, '_>, target: &Target) -> Result<Tried, Error> {
+pub(in crate::actions) async fn store(cx: &StepContext<'_, '_>, target: &Target) -> Result<Observation, Error> {
     let key = key(cx, target).await?;
     let bytes = cx.world.stored(&key).await?;
     if cx.world.planted.canaries().is_empty() {
@@ -20,12 +20,15 @@ pub(in crate::actions) async fn store(cx: &StepContext<'_, '_>, target: &Target)
     judge(&bytes, &holds)
 }
 
-pub(in crate::actions) async fn transplant(cx: &StepContext<'_, '_>, transplant: &Transplant) -> Result<Tried, Error> {
+pub(in crate::actions) async fn transplant(
+    cx: &StepContext<'_, '_>,
+    transplant: &Transplant,
+) -> Result<Observation, Error> {
     let (from, to) = (key(cx, &transplant.from).await?, key(cx, &transplant.to).await?);
     let bytes = cx.world.stored(&from).await?;
     cx.world.stored(&to).await?; // somebody's place it has to be
     cx.world.put_stored(&to, &bytes).await?;
-    Ok(Tried::answer(Answer::Made))
+    Ok(Observation::answer(Answer::Made))
 }
 
 /// Where etcd has the object that a target names.
@@ -35,20 +38,20 @@ pub(crate) async fn key(cx: &StepContext<'_, '_>, target: &Target) -> Result<Str
 }
 
 /// Sealed is what says so and holds none of the planted values; a prefix alone proves nothing.
-fn judge(bytes: &[u8], holds: &[String]) -> Result<Tried, Error> {
+fn judge(bytes: &[u8], holds: &[String]) -> Result<Observation, Error> {
     let seal = Seal::of(bytes);
     let by = seal.as_ref().map(|(seal, name)| format!("{seal} {name}"));
     if !holds.is_empty() {
-        let tried = Tried::answer(Answer::Plaintext).fact("holds", holds.join(", "));
+        let tried = Observation::answer(Answer::Plaintext).fact("holds", holds.join(", "));
         return Ok(match by {
             Some(by) => tried.fact("although its prefix says", by),
             None => tried,
         });
     }
     match seal {
-        Some((with, name)) => Ok(Tried::answer(Answer::Sealed { with }).fact("by", name)),
+        Some((with, name)) => Ok(Observation::answer(Answer::Sealed { with }).fact("by", name)),
         None if bytes.starts_with(PROTOBUF) || bytes.starts_with(b"{") => {
-            Ok(Tried::answer(Answer::Plaintext).fact("holds", "no planted value"))
+            Ok(Observation::answer(Answer::Plaintext).fact("holds", "no planted value"))
         }
         None => Err(Error::unexpected("the bytes begin with no prefix that is known")),
     }

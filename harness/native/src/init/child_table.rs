@@ -16,17 +16,17 @@ use crate::config::Process;
 use crate::protocol::Event;
 use crate::rootfs::at_home;
 use crate::wait::{self, Look};
-use crate::{Control, Error};
+use crate::{Error, ProcessCommand};
 
 /// Started processes by their id. The lock is held while one is started, so that the reaper never meets a child whose
 /// name it cannot know yet.
 #[derive(Default)]
-pub(super) struct Brood {
+pub(super) struct ChildTable {
     names: Mutex<HashMap<i32, String>>,
     born: Condvar,
 }
 
-impl Brood {
+impl ChildTable {
     /// Starts a process, once the socket that it needs takes connections. Its start is told before its end can be.
     pub(super) fn spawn(&self, process: &Process, tell: impl FnOnce(Event)) -> Result<(), Error> {
         if let Some(socket) = &process.after_socket {
@@ -47,7 +47,7 @@ impl Brood {
         Ok(())
     }
 
-    pub(super) fn signal(&self, name: &str, what: Control) {
+    pub(super) fn signal(&self, name: &str, what: ProcessCommand) {
         for (pid, _) in self.lock().iter().filter(|(_, known)| *known == name) {
             let _ = kill(Pid::from_raw(*pid), what.signal());
         }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use crate::config::Process;
 use crate::protocol::Order;
-use crate::{Control, Death, Life, State};
+use crate::{Death, ProcessCommand, ProcessStatus, State};
 
 /// Every process that was ever to be started, by name.
 #[derive(Default)]
-pub(super) struct Roster(BTreeMap<String, Member>);
+pub(super) struct ProcessTable(BTreeMap<String, Member>);
 
 struct Member {
     process: Process,
     /// Nothing until its first start.
-    life: Option<Life>,
+    life: Option<ProcessStatus>,
     /// Whether a start is under way.
     starting: bool,
     /// Where the part of its log begins that it has written since its last start.
@@ -26,7 +26,7 @@ struct Member {
     /// Whether it is to start again once it has ended.
     again: bool,
     /// Signals that wait for its start.
-    early: Vec<Control>,
+    early: Vec<ProcessCommand>,
 }
 
 /// What follows from the end of a process.
@@ -38,7 +38,7 @@ pub(super) struct Ending {
     pub(super) order: Option<Order>,
 }
 
-impl Roster {
+impl ProcessTable {
     /// A process is about to be started for the first time.
     pub(super) fn enlist(&mut self, process: &Process) {
         let member = Member {
@@ -55,21 +55,21 @@ impl Roster {
     }
 
     /// What is to be done to follow an order; nothing for a name that the box never had.
-    pub(super) fn control(&mut self, name: &str, what: Control) -> Option<Order> {
+    pub(super) fn control(&mut self, name: &str, what: ProcessCommand) -> Option<Order> {
         let member = self.0.get_mut(name)?;
         if member.starting {
             member.early.push(what);
             return None;
         }
         match (what, member.lives()) {
-            (Control::Start, false) => Some(member.start()),
-            (Control::Start, true) => {
+            (ProcessCommand::Start, false) => Some(member.start()),
+            (ProcessCommand::Start, true) => {
                 member.again |= member.told_to_end;
                 None
             }
             (_, false) => None,
             (_, true) => {
-                member.told_to_end |= matches!(what, Control::Stop | Control::Kill);
+                member.told_to_end |= matches!(what, ProcessCommand::Stop | ProcessCommand::Kill);
                 Some(Order::Signal { process: name.to_owned(), what })
             }
         }
@@ -78,7 +78,7 @@ impl Roster {
     /// It was started; returns what waited for that.
     pub(super) fn started(&mut self, name: &str, log_from: u64) -> Vec<Order> {
         let Some(member) = self.0.get_mut(name) else { return Vec::new() };
-        member.life = Some(Life { starts: member.starts() + 1, state: State::Alive });
+        member.life = Some(ProcessStatus { starts: member.starts() + 1, state: State::Alive });
         (member.starting, member.told_to_end, member.ended_well) = (false, false, false);
         member.log_from = log_from;
         let early = std::mem::take(&mut member.early);
@@ -97,7 +97,7 @@ impl Roster {
     pub(super) fn ended(&mut self, death: &Death, success: bool) -> Ending {
         let Some(member) = self.0.get_mut(&death.process) else { return Ending { unexpected: true, order: None } };
         let (status, tail) = (death.status.clone(), death.tail.clone());
-        member.life = Some(Life { starts: member.starts(), state: State::Ended { status, tail } });
+        member.life = Some(ProcessStatus { starts: member.starts(), state: State::Ended { status, tail } });
         member.ended_well = member.told_to_end || (success && member.process.ends);
         let order = std::mem::take(&mut member.again).then(|| member.start());
         Ending { unexpected: !member.ended_well, order }
@@ -113,7 +113,7 @@ impl Roster {
     }
 
     /// What is known of it.
-    pub(super) fn life(&self, name: &str) -> Option<&Life> {
+    pub(super) fn life(&self, name: &str) -> Option<&ProcessStatus> {
         self.0.get(name)?.life.as_ref()
     }
 
@@ -130,7 +130,7 @@ impl Roster {
 
 impl Member {
     fn lives(&self) -> bool {
-        matches!(&self.life, Some(Life { state: State::Alive | State::Frozen, .. }))
+        matches!(&self.life, Some(ProcessStatus { state: State::Alive | State::Frozen, .. }))
     }
 
     fn starts(&self) -> u32 {
@@ -158,16 +158,16 @@ mod tests {
         }
     }
 
-    /// A roster with one process `a`, which lives.
-    fn living() -> Roster {
-        let mut roster = Roster::default();
-        roster.enlist(&process("a", false));
-        assert_eq!(roster.life("a"), None);
-        assert_eq!(roster.started("a", 0), []);
-        roster
+    /// A table with one process `a`, which lives.
+    fn living() -> ProcessTable {
+        let mut process_table = ProcessTable::default();
+        process_table.enlist(&process("a", false));
+        assert_eq!(process_table.life("a"), None);
+        assert_eq!(process_table.started("a", 0), []);
+        process_table
     }
 
-    fn signal(what: Control) -> Option<Order> {
+    fn signal(what: ProcessCommand) -> Option<Order> {
         Some(Order::Signal { process: "a".into(), what })
     }
 
@@ -175,90 +175,93 @@ mod tests {
         Death { process: process.into(), status: status.into(), tail: "tail".into() }
     }
 
-    fn end(roster: &mut Roster) -> Ending {
-        roster.ended(&death("a", "exit code 1"), false)
+    fn end(process_table: &mut ProcessTable) -> Ending {
+        process_table.ended(&death("a", "exit code 1"), false)
     }
 
     #[test]
     fn an_end_that_was_asked_for_is_no_fault_and_one_after_the_next_start_is() {
-        let mut roster = living();
-        assert_eq!(roster.control("a", Control::Stop), signal(Control::Stop));
-        assert_eq!(end(&mut roster), Ending { unexpected: false, order: None });
-        assert_eq!(roster.control("a", Control::Start), Some(Order::Spawn(process("a", false))));
-        assert!(matches!(roster.life("a"), Some(Life { starts: 1, state: State::Ended { .. } })), "not before it has");
-        roster.started("a", 7);
-        assert_eq!(roster.life("a"), Some(&Life { starts: 2, state: State::Alive }));
-        assert_eq!(roster.log_from("a"), 7);
-        assert_eq!(end(&mut roster), Ending { unexpected: true, order: None });
+        let mut process_table = living();
+        assert_eq!(process_table.control("a", ProcessCommand::Stop), signal(ProcessCommand::Stop));
+        assert_eq!(end(&mut process_table), Ending { unexpected: false, order: None });
+        assert_eq!(process_table.control("a", ProcessCommand::Start), Some(Order::Spawn(process("a", false))));
+        assert!(
+            matches!(process_table.life("a"), Some(ProcessStatus { starts: 1, state: State::Ended { .. } })),
+            "not before it has"
+        );
+        process_table.started("a", 7);
+        assert_eq!(process_table.life("a"), Some(&ProcessStatus { starts: 2, state: State::Alive }));
+        assert_eq!(process_table.log_from("a"), 7);
+        assert_eq!(end(&mut process_table), Ending { unexpected: true, order: None });
     }
 
     #[test]
     fn a_process_that_was_told_to_end_starts_again_once_it_has() {
-        let mut roster = living();
-        assert_eq!(roster.control("a", Control::Start), None);
-        assert_eq!(roster.control("a", Control::Kill), signal(Control::Kill));
-        assert_eq!(roster.control("a", Control::Start), None);
-        let ending = end(&mut roster);
+        let mut process_table = living();
+        assert_eq!(process_table.control("a", ProcessCommand::Start), None);
+        assert_eq!(process_table.control("a", ProcessCommand::Kill), signal(ProcessCommand::Kill));
+        assert_eq!(process_table.control("a", ProcessCommand::Start), None);
+        let ending = end(&mut process_table);
         assert_eq!(ending, Ending { unexpected: false, order: Some(Order::Spawn(process("a", false))) });
-        roster.started("a", 0);
-        assert_eq!(end(&mut roster).order, None, "once is enough");
+        process_table.started("a", 0);
+        assert_eq!(end(&mut process_table).order, None, "once is enough");
     }
 
     #[test]
     fn a_start_that_nobody_needed_does_not_hide_an_end() {
-        let mut roster = living();
-        assert_eq!(roster.control("a", Control::Start), None);
-        assert_eq!(end(&mut roster), Ending { unexpected: true, order: None });
+        let mut process_table = living();
+        assert_eq!(process_table.control("a", ProcessCommand::Start), None);
+        assert_eq!(end(&mut process_table), Ending { unexpected: true, order: None });
     }
 
     #[test]
     fn what_is_ordered_during_a_start_waits_for_it() {
-        let mut roster = living();
-        roster.control("a", Control::Kill);
-        end(&mut roster);
-        roster.control("a", Control::Start);
-        assert_eq!(roster.control("a", Control::Freeze), None);
-        assert_eq!(roster.control("a", Control::Kill), None);
-        let orders: Vec<_> = [Control::Freeze, Control::Kill].into_iter().filter_map(signal).collect();
-        assert_eq!(roster.started("a", 0), orders);
-        assert!(!end(&mut roster).unexpected);
+        let mut process_table = living();
+        process_table.control("a", ProcessCommand::Kill);
+        end(&mut process_table);
+        process_table.control("a", ProcessCommand::Start);
+        assert_eq!(process_table.control("a", ProcessCommand::Freeze), None);
+        assert_eq!(process_table.control("a", ProcessCommand::Kill), None);
+        let orders: Vec<_> = [ProcessCommand::Freeze, ProcessCommand::Kill].into_iter().filter_map(signal).collect();
+        assert_eq!(process_table.started("a", 0), orders);
+        assert!(!end(&mut process_table).unexpected);
     }
 
     #[test]
     fn frozen_is_what_the_kernel_says_and_the_dead_stay_dead() {
-        let mut roster = living();
-        assert_eq!(roster.control("a", Control::Freeze), signal(Control::Freeze));
-        assert_eq!(roster.life("a").map(|life| &life.state), Some(&State::Alive));
-        roster.froze("a", true);
-        assert_eq!(roster.life("a").map(|life| &life.state), Some(&State::Frozen));
-        assert_eq!(roster.control("a", Control::Kill), signal(Control::Kill));
-        end(&mut roster);
-        roster.froze("a", false);
-        assert!(matches!(roster.life("a"), Some(Life { starts: 1, state: State::Ended { .. } })));
-        assert_eq!(roster.control("a", Control::Thaw), None);
+        let mut process_table = living();
+        assert_eq!(process_table.control("a", ProcessCommand::Freeze), signal(ProcessCommand::Freeze));
+        assert_eq!(process_table.life("a").map(|life| &life.state), Some(&State::Alive));
+        process_table.froze("a", true);
+        assert_eq!(process_table.life("a").map(|life| &life.state), Some(&State::Frozen));
+        assert_eq!(process_table.control("a", ProcessCommand::Kill), signal(ProcessCommand::Kill));
+        end(&mut process_table);
+        process_table.froze("a", false);
+        assert!(matches!(process_table.life("a"), Some(ProcessStatus { starts: 1, state: State::Ended { .. } })));
+        assert_eq!(process_table.control("a", ProcessCommand::Thaw), None);
     }
 
     #[test]
     fn a_start_that_fails_is_known_and_can_be_tried_again() {
-        let mut roster = living();
-        roster.control("a", Control::Kill);
-        end(&mut roster);
-        roster.control("a", Control::Start);
-        roster.not_started(&death("a", "not started: no room"));
+        let mut process_table = living();
+        process_table.control("a", ProcessCommand::Kill);
+        end(&mut process_table);
+        process_table.control("a", ProcessCommand::Start);
+        process_table.not_started(&death("a", "not started: no room"));
         let ended = State::Ended { status: "not started: no room".into(), tail: "tail".into() };
-        assert_eq!(roster.life("a"), Some(&Life { starts: 1, state: ended }));
-        assert!(roster.control("a", Control::Start).is_some());
+        assert_eq!(process_table.life("a"), Some(&ProcessStatus { starts: 1, state: ended }));
+        assert!(process_table.control("a", ProcessCommand::Start).is_some());
     }
 
     #[test]
     fn a_process_that_does_its_work_ends_well_and_an_unknown_one_is_not_there() {
-        let mut roster = living();
-        roster.enlist(&process("import", true));
-        roster.started("import", 0);
-        assert!(!roster.has_ended_well("import"));
-        let ending = roster.ended(&death("import", "exit code 0"), true);
-        assert!(!ending.unexpected && roster.has_ended_well("import"));
-        assert_eq!(roster.control("b", Control::Kill), None);
-        assert_eq!(roster.life("b"), None);
+        let mut process_table = living();
+        process_table.enlist(&process("import", true));
+        process_table.started("import", 0);
+        assert!(!process_table.has_ended_well("import"));
+        let ending = process_table.ended(&death("import", "exit code 0"), true);
+        assert!(!ending.unexpected && process_table.has_ended_well("import"));
+        assert_eq!(process_table.control("b", ProcessCommand::Kill), None);
+        assert_eq!(process_table.life("b"), None);
     }
 }

@@ -5,18 +5,18 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use native::{Control, InForce, Life, NodeControl};
+use native::{InForce, NodeCommand, ProcessCommand, ProcessStatus};
 use serde_json::Value;
 
 use crate::Error;
 
 /// A way into a box of our own.
 #[derive(Clone, Copy)]
-pub struct Toolbox<'a> {
+pub struct HostAccess<'a> {
     pub(crate) running: &'a native::Running,
 }
 
-impl Toolbox<'_> {
+impl HostAccess<'_> {
     /// A command that runs its first argument within the box's namespaces, and dies with the box. Its environment holds
     /// a `PATH` with every tool that is built, and nothing else of the caller's.
     #[must_use]
@@ -33,11 +33,11 @@ impl Toolbox<'_> {
     }
 
     /// Orders one process of the box to end, to halt, to go on, or to start again, and returns at once: what becomes of
-    /// it is told by [`Toolbox::life`].
+    /// it is told by [`HostAccess::life`].
     ///
     /// # Errors
     /// For a name that the box never had.
-    pub fn control(&self, process: &str, what: Control) -> Result<(), Error> {
+    pub fn control(&self, process: &str, what: ProcessCommand) -> Result<(), Error> {
         self.running.control(process, what).map_err(|source| Error::Box { source })
     }
 
@@ -45,17 +45,17 @@ impl Toolbox<'_> {
     ///
     /// # Errors
     /// For a node that the box does not have, and for the first; where the kernel does not do it.
-    pub fn node(&self, name: &str, what: NodeControl) -> Result<(), Error> {
+    pub fn node(&self, name: &str, what: NodeCommand) -> Result<(), Error> {
         self.running.node(name, what).map_err(|source| Error::Box { source })
     }
 
     /// What is known of a process of the box now; nothing for a name that the box never had.
     #[must_use]
-    pub fn life(&self, process: &str) -> Option<Life> {
+    pub fn life(&self, process: &str) -> Option<ProcessStatus> {
         self.running.life(process)
     }
 
-    /// A folder that the box sees as [`Toolbox::INSIDE`].
+    /// A folder that the box sees as [`HostAccess::INSIDE`].
     #[must_use]
     pub fn work(&self) -> &Path {
         &self.running.work
@@ -105,7 +105,7 @@ impl Toolbox<'_> {
         &self.running.logs
     }
 
-    /// The path inside the box of a file below [`Toolbox::work`].
+    /// The path inside the box of a file below [`HostAccess::work`].
     #[must_use]
     pub fn inside(&self, path: &Path) -> PathBuf {
         path.strip_prefix(self.work()).map_or_else(|_| path.to_owned(), |rest| Path::new(Self::INSIDE).join(rest))
@@ -152,7 +152,7 @@ impl Toolbox<'_> {
         packets.ok_or_else(|| uncounted(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 
-    /// Where the box sees [`Toolbox::work`].
+    /// Where the box sees [`HostAccess::work`].
     pub const INSIDE: &'static str = "/run/gauntlet/work";
     /// The file with the box's certificate authority, inside.
     pub const CA_FILE: &'static str = "/run/gauntlet/pki/ca.crt";

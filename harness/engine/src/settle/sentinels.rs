@@ -1,4 +1,4 @@
-//! The canaries' namespace, their names, and their removal.
+//! The sentinels' namespace, their names, and their removal.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,13 +16,13 @@ use crate::random;
 use crate::request::{Call, MERGE, Who, code, said, taken};
 use crate::wait::{Look, Wait, Waiter};
 
-/// The label by which a canary's policy or webhook picks its own Lease.
+/// The label by which a sentinel's policy or webhook picks its own Lease.
 pub(crate) const LABEL: &str = addons::SENTINEL_LABEL;
 
 const LEASES: &str = "/apis/coordination.k8s.io/v1";
 
-/// The canaries of one run.
-pub(crate) struct Canaries {
+/// The sentinels of one run.
+pub(crate) struct Sentinels {
     own: Who,
     namespace: String,
     counter: AtomicU64,
@@ -34,7 +34,7 @@ pub(crate) struct Canaries {
 /// The paths of what lasts as long as the run, by what it is for.
 pub(crate) type Anchors = tokio::sync::Mutex<BTreeMap<String, Vec<String>>>;
 
-impl Canaries {
+impl Sentinels {
     pub(crate) fn new(own: Who) -> Self {
         Self {
             own,
@@ -46,7 +46,7 @@ impl Canaries {
         }
     }
 
-    /// The canaries' namespace.
+    /// The sentinels' namespace.
     pub(crate) fn namespace(&self) -> &str {
         &self.namespace
     }
@@ -59,7 +59,7 @@ impl Canaries {
         &self.own
     }
 
-    /// Makes the canaries' namespace, once.
+    /// Makes the sentinels' namespace, once.
     pub(crate) async fn home(&self) -> Result<(), Error> {
         let make = async || {
             let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
@@ -68,30 +68,30 @@ impl Canaries {
         self.home.get_or_try_init(make).await.copied()
     }
 
-    /// A name that no canary had before.
+    /// A name that no sentinel had before.
     pub(crate) fn name(&self) -> String {
         format!("{}-{}", self.namespace, self.counter.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Makes a part of a canary.
+    /// Makes a part of a sentinel.
     pub(crate) async fn make(&self, path: &str, body: Value) -> Result<(), Error> {
         let reply = self.own.send(Call::post(path, body)).await.reply;
         if taken(&reply) {
             Ok(())
         } else {
-            Err(Error::refused(format!("a canary could not be made at {path}"), &reply))
+            Err(Error::refused(format!("a sentinel could not be made at {path}"), &reply))
         }
     }
 
-    /// Puts one more label on the canaries' namespace.
+    /// Puts one more label on the sentinels' namespace.
     pub(crate) async fn mark(&self, label: &str) -> Result<(), Error> {
         let patch = json!({"metadata": {"labels": {label: "yes"}}});
         let path = format!("/api/v1/namespaces/{}", self.namespace);
         let reply = self.own.send(Call::patch(path, MERGE, patch)).await.reply;
-        if taken(&reply) { Ok(()) } else { Err(Error::refused("the canaries' namespace", &reply)) }
+        if taken(&reply) { Ok(()) } else { Err(Error::refused("the sentinels' namespace", &reply)) }
     }
 
-    /// Tries, without storing it, the Lease that only the canary `name` looks at.
+    /// Tries, without storing it, the Lease that only the sentinel `name` looks at.
     pub(crate) async fn probe(&self, name: &str) -> Reply {
         let body = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
                           "metadata": {"name": name, "labels": {LABEL: name}}});
@@ -99,7 +99,7 @@ impl Canaries {
         self.own.send(Call::post(path, body).dry(true)).await.reply
     }
 
-    /// What only the canary `name` matches: its Lease, in the canaries' namespace.
+    /// What only the sentinel `name` matches: its Lease, in the sentinels' namespace.
     pub(crate) fn selectors(&self, name: &str) -> Value {
         json!({
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace}},
@@ -107,7 +107,7 @@ impl Canaries {
         })
     }
 
-    /// Takes parts of a canary away, in the background.
+    /// Takes parts of a sentinel away, in the background.
     pub(crate) fn remove(&self, paths: Vec<String>) {
         let own = self.own.clone();
         let mut removals = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,7 +131,7 @@ impl Canaries {
         }
         let path = format!("/api/v1/namespaces/{}", self.namespace);
         self.own.send(Call::delete(path.as_str())).await;
-        let wait = Wait { what: "the canaries' namespace to go", within: PATIENCE, every: Duration::from_millis(100) };
+        let wait = Wait { what: "the sentinels' namespace to go", within: PATIENCE, every: Duration::from_millis(100) };
         let _ = waiter
             .until(wait, async || match code(&self.own.send(Call::get(path.as_str())).await.reply) {
                 Some(404) => Look::Found(()),
@@ -144,7 +144,7 @@ impl Canaries {
 /// A word on a reply that shows no effect yet.
 pub(crate) fn not_yet(reply: &Reply) -> String {
     match code(reply) {
-        Some(200..=299) => "the canary's object is still let through".into(),
+        Some(200..=299) => "the sentinel's object is still let through".into(),
         _ => said(reply),
     }
 }
