@@ -13,19 +13,6 @@ use crate::progress::{Board, Estimate, seconds};
 /// The key of the board's line about cells.
 const CELLS: &str = "~cells";
 
-/// The milestones of what worlds install.
-const INSTALLS: [&str; 9] = [
-    "registry",
-    "rekor",
-    "timestamp-authority",
-    "fulcio",
-    "kyverno",
-    "policy-controller",
-    "external-secrets",
-    "vault",
-    "dns",
-];
-
 /// Shows on a board what it hears of a run.
 pub(crate) struct RunDisplay {
     board: Board,
@@ -78,7 +65,7 @@ impl RunDisplay {
 
     fn show_cluster(&self, facts: &ClusterFacts) {
         let text = format!("{}: Kubernetes {}, up in {}", facts.name, facts.version, seconds(facts.start));
-        let installs = facts.milestones.iter().filter(|(name, _)| INSTALLS.contains(&name.as_str()));
+        let installs = facts.milestones.iter().filter(|(name, _)| model::is_addon_milestone(name));
         let installs: Vec<String> = installs.map(|(name, at)| format!("{name} {}", seconds(*at))).collect();
         let installs = if installs.is_empty() { String::new() } else { format!(" ({})", installs.join(", ")) };
         self.board.line(&format!("{text}{installs}; {} to try", count(facts.worlds, "world")));
