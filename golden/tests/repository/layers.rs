@@ -17,7 +17,7 @@ fn told() -> BTreeMap<String, Option<BTreeSet<String>>> {
     let mut told = BTreeMap::new();
     for row in table.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = row.split('|').collect();
-        let may = if cells[2].trim() == "all of them" { None } else { Some(names(cells[2])) };
+        let may = if cells[3].trim() == "all of them" { None } else { Some(names(cells[3])) };
         told.extend(names(cells[1]).into_iter().map(|one| (one, may.clone())));
     }
     told

@@ -30,6 +30,8 @@ pub(crate) struct Material {
 pub(crate) struct Workload {
     /// Reads its definitions from its component's data.
     pub(crate) definitions: fn(&Material) -> Result<Vec<Value>, String>,
+    /// The names of those definitions, where not all of its component's are taken.
+    pub(crate) definition_names: &'static [&'static str],
     /// Everything else that it consists of: what its pods are, and what they need.
     pub(crate) objects: fn(&Material) -> Result<Vec<Value>, String>,
     /// The texts that those are made from, beside its component's data.
@@ -58,6 +60,7 @@ pub(crate) fn first_state(cache: &Cache, chosen: &[Chosen], sigstore: bool) -> O
         name += &format!("{}-", chosen.component.name);
         hash.update(chosen.component.id());
         hash.update(workload.text);
+        hash.update(workload.definition_names.join(" "));
     }
     let hash = tuf::hex(&hash.finalize());
     let name = (!name.is_empty()).then(|| format!("{name}{}", &hash[..12]))?;

@@ -38,6 +38,7 @@ fn box_offers(capability: &Capability) -> bool {
         Capability::Release(release) => native::components::kubernetes(release).is_ok(),
         Capability::ProbeImage
         | Capability::NetworkPolicy
+        | Capability::UnenforcedNetworkPolicy
         | Capability::DualStack
         | Capability::AuditLog
         | Capability::ComponentLogs
@@ -60,8 +61,9 @@ impl Facts {
             Capability::ProbeImage => self.has_probe_image,
             Capability::AuditLog => matches!(self.audit, AuditAccess::File(_)),
             Capability::ComponentLogs => self.logs.is_some(),
-            Capability::Release(release) => self.version.starts_with(&format!("v{release}.")),
+            Capability::Release(release) => is_release(&self.version, release),
             Capability::NetworkPolicy
+            | Capability::UnenforcedNetworkPolicy
             | Capability::DualStack
             | Capability::Etcd
             | Capability::ApiServerFlags
@@ -73,6 +75,12 @@ impl Facts {
             | Capability::Addon(_) => false,
         }
     }
+}
+
+/// Whether a server of this version, such as `v1.36.3+k3s1`, is of this release, `1.36` or `1.36.3`.
+fn is_release(version: &str, release: &str) -> bool {
+    let rest = version.strip_prefix('v').and_then(|version| version.strip_prefix(release));
+    rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -97,6 +105,8 @@ mod tests {
         let offers = |capability| Provider::Existing(&facts).offers(&capability);
         assert!(offers(Capability::Nodes(2)) && !offers(Capability::Nodes(3)));
         assert!(offers(Capability::Release("1.36".into())) && !offers(Capability::Release("1.3".into())));
+        assert!(is_release("v1.36.3", "1.36.3") && is_release("v1.36.3+k3s1", "1.36.3"));
+        assert!(!is_release("v1.36.31", "1.36.3") && !is_release("v1.36.3", "1.35"));
         assert!(offers(Capability::ProbeImage) && !offers(Capability::AuditLog));
     }
 

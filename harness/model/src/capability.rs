@@ -17,6 +17,8 @@ pub enum Capability {
     ProbeImage,
     /// NetworkPolicies that are enforced, and somebody who says from when on.
     NetworkPolicy,
+    /// That nobody enforces NetworkPolicies.
+    UnenforcedNetworkPolicy,
     /// IPv6 beside IPv4.
     DualStack,
     /// Reading the API server's audit log.
@@ -61,6 +63,9 @@ impl Capability {
             Self::Nodes(number) => format!("this cluster has fewer than {number} nodes"),
             Self::ProbeImage => "the probe image cannot be loaded into this cluster".into(),
             Self::NetworkPolicy => "nothing says when NetworkPolicies are in force in this cluster".into(),
+            Self::UnenforcedNetworkPolicy => {
+                "the network of this cluster may enforce NetworkPolicies, and the world expects that nobody does".into()
+            }
             Self::DualStack => "this cluster is not known to have IPv6 beside IPv4".into(),
             Self::AuditLog => "the audit log of this cluster cannot be read".into(),
             Self::ComponentLogs => "the logs of this cluster's components cannot be read".into(),
@@ -84,6 +89,7 @@ impl fmt::Display for Capability {
             Self::Nodes(number) => write!(f, "{number} nodes"),
             Self::ProbeImage => f.write_str("the probe image"),
             Self::NetworkPolicy => f.write_str("NetworkPolicy"),
+            Self::UnenforcedNetworkPolicy => f.write_str("NetworkPolicy that nobody enforces"),
             Self::DualStack => f.write_str("IPv6"),
             Self::AuditLog => f.write_str("the audit log"),
             Self::ComponentLogs => f.write_str("component logs"),

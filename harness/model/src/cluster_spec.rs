@@ -75,9 +75,7 @@ impl ClusterSpec {
         let world = &loaded.scenario.worlds.get(world_name).cloned().unwrap_or_default();
         let shape = loaded.scenario.shape(world);
         let text = |file: String| loaded.file_text(&file).map(FileText);
-        // A registry that is wanted over plain HTTP is the same registry.
-        let registry = Install::usual(&registry::ADDON);
-        let one = |install: Install| if *install.addon() == plain_registry::ADDON { registry } else { install };
+        let install = loaded.scenario.install(world).into_iter().map(with_tls);
         Ok(Self {
             kms: kms_plugins(loaded, world_name, &shape.encryption)?,
             kubernetes: shape.kubernetes,
@@ -92,7 +90,7 @@ impl ClusterSpec {
             nodes: shape.nodes,
             enforce_network_policy: shape.enforce_network_policy,
             dual_stack: shape.dual_stack,
-            install: loaded.scenario.install(world).into_iter().map(one).collect(),
+            install: install.collect(),
         })
     }
 
@@ -155,6 +153,15 @@ impl ClusterKey {
             only_for: changes.then(|| (loaded.id.clone(), world.to_owned())),
         })
     }
+}
+
+/// A registry that is wanted over plain HTTP is the same registry, in the same version.
+fn with_tls(install: Install) -> Install {
+    if *install.addon() != plain_registry::ADDON {
+        return install;
+    }
+    let same = format!("{}@{}", registry::ADDON.name, install.version().version);
+    same.parse().unwrap_or(install)
 }
 
 /// The plugins that the first configuration and those of the world's steps name.

@@ -58,16 +58,18 @@ impl Action {
             Self::Delete(target) | Self::Label { target, .. } | Self::Scale { target, .. } => Writes::Object(target),
             Self::EphemeralContainer { with, .. } => {
                 reads = vec![with.as_str()];
+                Writes::Namespace
+            }
+            Self::Exec { .. } => {
                 needs = vec![A_NODE];
                 Writes::Namespace
             }
-            Self::Evict(_) | Self::Exec { .. } => {
-                needs = vec![A_NODE];
-                Writes::Namespace
-            }
-            Self::Bind { .. } | Self::Token { .. } | Self::Fill(_) | Self::Rewrite(Rewrite { killed_after: None }) => {
-                Writes::Namespace
-            }
+            // Whether an eviction or an ephemeral container is allowed is decided before anything has to run.
+            Self::Evict(_)
+            | Self::Bind { .. }
+            | Self::Token { .. }
+            | Self::Fill(_)
+            | Self::Rewrite(Rewrite { killed_after: None }) => Writes::Namespace,
             Self::Rotate(Rotate { watch, .. }) => {
                 needs = watch.values().filter_map(of_watched).collect();
                 Writes::Namespace
@@ -147,7 +149,11 @@ impl Action {
                 needs = vec![A_NODE];
                 Writes::Nothing
             }
-            Self::List { .. } | Self::Survey | Self::Followed(_) => Writes::Nothing,
+            Self::Survey => {
+                needs = vec![Capability::Etcd];
+                Writes::Nothing
+            }
+            Self::List { .. } | Self::Followed(_) => Writes::Nothing,
         };
         ActionFacts { reads, texts, writes, needs: needs.into_iter().collect() }
     }

@@ -90,19 +90,19 @@ impl fmt::Display for Install {
     }
 }
 
-/// An addon or a version that nobody knows.
+/// An addon or a version that is not in the table.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UnknownInstall {
     /// No addon has this name.
-    #[error("`{name}` is no addon; {}", offer(near.as_deref()))]
+    #[error("unknown addon `{name}`; {}", offer(near.as_deref()))]
     Name {
         /// The name.
         name: String,
         /// The name that is nearest to it, if one is near.
         near: Option<String>,
     },
-    /// The addon is there, and not in this version.
-    #[error("`{addon}` is not there in version `{version}`; there is {}", versions(addon).join(", "))]
+    /// The addon is not known in this version.
+    #[error("unknown version `{version}` of `{addon}`; known: {}", versions(addon).join(", "))]
     Version {
         /// The addon.
         addon: &'static Addon,
@@ -114,7 +114,7 @@ pub enum UnknownInstall {
 fn offer(near: Option<&str>) -> String {
     let all: Vec<&str> = ADDONS.iter().map(|addon| addon.name).collect();
     let near = near.map(|name| format!("did you mean `{name}`? ")).unwrap_or_default();
-    format!("{near}there are {}", all.join(", "))
+    format!("{near}known: {}", all.join(", "))
 }
 
 fn versions(addon: &Addon) -> Vec<&'static str> {
@@ -226,9 +226,9 @@ mod tests {
     fn what_nobody_knows_is_answered_with_what_there_is() {
         let said = |text: &str| text.parse::<Install>().unwrap_err().to_string();
         let why = said("kyverna");
-        assert!(why.starts_with("`kyverna` is no addon; did you mean `kyverno`? there are registry, "), "{why}");
-        assert!(said("docker").starts_with("`docker` is no addon; there are registry, "));
-        assert_eq!(said("kyverno@1.18"), "`kyverno` is not there in version `1.18`; there is 1.19.1");
+        assert!(why.starts_with("unknown addon `kyverna`; did you mean `kyverno`? known: registry, "), "{why}");
+        assert!(said("docker").starts_with("unknown addon `docker`; known: registry, "));
+        assert_eq!(said("kyverno@1.18"), "unknown version `1.18` of `kyverno`; known: 1.19.1");
         for bad in ["kyverno@", "kyverno@1", "kyverno@1.19.1.", "@1.19", "", "Kyverno"] {
             assert!(bad.parse::<Install>().is_err(), "{bad}");
         }

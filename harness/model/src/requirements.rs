@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::names::placeholders;
-use crate::{Audit, Capability, Encryption, Loaded, Shape};
+use crate::{Action, Audit, Capability, ClusterSpec, Encryption, Loaded, Shape};
 
 /// The placeholder of the image whose program speaks for a pod.
 const PROBE_IMAGE: &str = "image:probe";
@@ -21,9 +21,24 @@ pub fn requirements(loaded: &Loaded, world: &str) -> BTreeSet<Capability> {
         needs.insert(Capability::ProbeImage);
     }
     needs.extend(texts.iter().flat_map(|text| placeholders(text)).filter_map(named_node).map(Capability::Nodes));
-    needs.extend(of_shape(&scenario.shape(&own)));
+    let shape = scenario.shape(&own);
+    if !shape.enforce_network_policy && tries_the_wire(loaded, world) && writes_network_policy(loaded) {
+        needs.insert(Capability::UnenforcedNetworkPolicy);
+    }
+    if ClusterSpec::resolve(loaded, world).is_ok_and(|spec| !spec.kms.is_empty()) {
+        needs.insert(Capability::KmsPlugin);
+    }
+    needs.extend(of_shape(&shape));
     needs.extend(scenario.install(&own).into_iter().map(Capability::Addon));
     keep_most_nodes(needs)
+}
+
+fn tries_the_wire(loaded: &Loaded, world: &str) -> bool {
+    loaded.scenario.steps_in(world).any(|step| matches!(step.action, Action::Reach(_) | Action::Hold(_)))
+}
+
+fn writes_network_policy(loaded: &Loaded) -> bool {
+    loaded.manifests.values().flatten().any(|manifest| manifest.kind() == "NetworkPolicy")
 }
 
 /// The scenario's own file and its manifests.

@@ -133,10 +133,12 @@ impl Scenario {
         world.cluster.clone().or_else(|| self.cluster.clone()).unwrap_or_default()
     }
 
-    /// What `world` needs beside Kubernetes itself.
+    /// What `world` needs beside Kubernetes itself. Where the world names another version of an addon than the scenario,
+    /// it is the world's.
     #[must_use]
     pub fn install(&self, world: &World) -> BTreeSet<Install> {
-        self.install.union(&world.install).copied().collect()
+        let is_replaced = |one: &&Install| world.install.iter().any(|own| own.addon() == one.addon());
+        self.install.iter().filter(|one| !is_replaced(one)).chain(&world.install).copied().collect()
     }
 }
 

@@ -36,8 +36,8 @@ pub struct Shape {
     pub runtime_config: BTreeMap<String, bool>,
     /// How many nodes: 0 (an API server alone, for scenarios that start no pod) to 3. `$(node:2)` names the second.
     pub nodes: u8,
-    /// Whether the box enforces NetworkPolicies. Where it does not, the API server takes them and nobody looks at them. On
-    /// other clusters it is their own network that enforces them, or does not.
+    /// Whether the box enforces NetworkPolicies. Where it does not, the API server takes them and nobody looks at them.
+    /// Worlds that depend on either are skipped on other clusters: nothing there says when a policy is in force.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub enforce_network_policy: bool,
     /// Whether nodes, pods, and the Services that ask for it have an IPv6 address beside their IPv4 one.
@@ -69,7 +69,8 @@ impl Default for Shape {
 #[serde(transparent)]
 pub struct FileText(pub String);
 
-/// Encryption at rest for Secrets. A scenario names files; a [`crate::ClusterSpec`] has their contents.
+// A scenario names files; a `ClusterSpec` has their contents.
+/// Encryption at rest for Secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Encryption")]
@@ -125,7 +126,8 @@ impl<File> Encryption<File> {
     }
 }
 
-/// The API server's audit policy. A scenario names files; a [`crate::ClusterSpec`] has their contents.
+// A scenario names files; a `ClusterSpec` has their contents.
+/// The API server's audit policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Audit")]

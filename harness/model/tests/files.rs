@@ -74,7 +74,7 @@ fn a_fault_is_shown_with_its_line_and_a_caret() {
         (GOOD.replace("scenario: v1", "scenario: v2"), 1, "v2"),
         (GOOD.replace("worlds:", "worlds: ]"), 3, ""),
         (GOOD.replace("worlds:", "install: [dns, kyverna]\nworlds:"), 3, "did you mean `kyverno`?"),
-        (GOOD.replace("worlds:", "install: [kyverno@1.18]\nworlds:"), 3, "there is 1.19.1"),
+        (GOOD.replace("worlds:", "install: [kyverno@1.18]\nworlds:"), 3, "known: 1.19.1"),
         (GOOD.replace("by: pod-security", "by: { kyverna: a }"), 9, "an engine: kyverno"),
     ] {
         let text = fault(&broken);

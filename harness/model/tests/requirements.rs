@@ -26,6 +26,7 @@ fn word(capability: &Capability) -> &'static str {
         Capability::Nodes(_) => "nodes",
         Capability::ProbeImage => "probe-image",
         Capability::NetworkPolicy => "network-policy",
+        Capability::UnenforcedNetworkPolicy => "unenforced-network-policy",
         Capability::DualStack => "dual-stack",
         Capability::AuditLog => "audit-log",
         Capability::ComponentLogs => "component-logs",
@@ -53,9 +54,12 @@ fn each_capability_is_asked_for_by_some_scenario() {
         }
     }
     let all = "addon api-server-flags audit-log component-flags component-logs dual-stack etcd host-tools kms-plugin \
-               network-policy node-faults nodes probe-image processes";
+               network-policy node-faults nodes probe-image processes unenforced-network-policy";
     assert_eq!(asked.keys().copied().collect::<Vec<_>>().join(" "), all, "{asked:#?}");
-    let older = needs("cluster: { kubernetes: '1.35' }\nworlds: { bare: {} }", "[{ id: a, do: survey, expect: seen }]");
+    let older = needs(
+        "cluster: { kubernetes: '1.35' }\nworlds: { bare: {} }",
+        "[{ id: a, do: { get: pod/x }, expect: admitted }]",
+    );
     assert_eq!(older, [Capability::Release("1.35".into())].into(), "no scenario of the tree names another release");
 }
 
@@ -103,6 +107,7 @@ fn every_capability_has_words_of_its_own() {
         Capability::Nodes(2),
         Capability::ProbeImage,
         Capability::NetworkPolicy,
+        Capability::UnenforcedNetworkPolicy,
         Capability::DualStack,
         Capability::AuditLog,
         Capability::ComponentLogs,

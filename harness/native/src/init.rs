@@ -112,6 +112,14 @@ fn connect(network: &[String], dual_stack: bool) -> Result<(), Error> {
         set("ipv6/conf/all/forwarding", "1")?;
     }
     net::ip(network)?;
+    // Nodes are joined by a bridge. Where the host has `br_netfilter`, kube-proxy's rules of the first node would see what
+    // passes between the others as well, and a node port would have to leave the bridge where it came in, which no bridge
+    // lets happen. Real nodes are joined by something that knows nothing of their rules.
+    for tables in ["iptables", "ip6tables", "arptables"].map(|tables| format!("bridge/bridge-nf-call-{tables}")) {
+        if Path::new("/proc/sys/net").join(&tables).exists() {
+            set(&tables, "0")?;
+        }
+    }
     set("ipv4/ip_forward", "1")
 }
 

@@ -59,6 +59,9 @@ fn furnish(layout: &Layout, home: &Path) -> Result<(), Error> {
         let kubelet = home.join(node.own("kubelet"));
         dir(&kubelet)?;
         fresh("tmpfs", &kubelet, "mode=750")?;
+        // A pod in a user namespace of its own (`hostUsers: false`) passes through here to its root. containerd would make
+        // the folder for itself alone.
+        dir(&home.join(node.own("containerd")).join("state"))?;
     }
     for Bind { from, to, read_only } in &layout.binds {
         let to = home.join(to);

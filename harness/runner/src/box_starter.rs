@@ -85,7 +85,7 @@ impl BoxStarter {
         let live = self.live.names();
         let names = std::fs::read_dir(self.cache.boxes()).into_iter().flatten().flatten();
         let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let is_live = |name: &String| live.iter().any(|one| name.starts_with(one.as_str()));
+        let is_live = |name: &String| live.contains(name);
         names.filter(|name| name.starts_with(prefix) && !is_live(name)).collect()
     }
 
@@ -177,14 +177,15 @@ mod tests {
     fn a_box_that_nobody_accounts_for_is_a_stray() {
         let root = tempfile::tempdir().unwrap();
         let cache = Cache { root: root.path().to_owned() };
-        for name in ["run-7-1", "run-7-2", "run-70-1", "box"] {
+        for name in ["run-7-1", "run-7-2", "run-7-10", "run-70-1", "box"] {
             std::fs::create_dir_all(cache.boxes().join(name)).unwrap();
         }
         let live = LiveBoxes::default();
         live.add("run-7-1");
         let boxes = BoxStarter::new(cache, "/proc/self/exe", live.clone());
-        assert_eq!(boxes.find_strays("run-7-"), ["run-7-2"]);
+        let strays = || boxes.find_strays("run-7-").into_iter().collect::<BTreeSet<_>>();
+        assert_eq!(strays(), ["run-7-2", "run-7-10"].map(str::to_owned).into());
         live.remove("run-7-1");
-        assert_eq!(boxes.find_strays("run-7-").len(), 2);
+        assert_eq!(strays().len(), 3);
     }
 }

@@ -77,7 +77,11 @@ fn etcds_tools_come_with_steps_that_look_into_it() {
         plan.components().iter().map(|component| component.name).collect()
     };
     let store = "[{ id: look, do: { store: secret/x }, expect: admitted }]";
-    assert!(titles(store).contains(&ETCD_TOOLS) && !titles(ADMITTED).contains(&ETCD_TOOLS));
+    let survey = "[{ id: look, do: survey, expect: made }]";
+    for looks in [store, survey] {
+        assert!(titles(looks).contains(&ETCD_TOOLS), "{looks}");
+    }
+    assert!(!titles(ADMITTED).contains(&ETCD_TOOLS));
 }
 
 /// What is known of a cluster with one node that nobody loaded anything into.

@@ -28,6 +28,7 @@ const WORKLOAD: Workload = Workload {
     objects: |_| objects(),
     text: include_str!("manifest.yaml"),
     pods: &["kube-system/k8s-app=kube-dns"],
+    definition_names: &[],
     in_first_state: true,
 };
 

@@ -30,6 +30,7 @@ const WORKLOAD: Workload = Workload {
     objects: |_| objects(),
     text: include_str!("manifest.yaml"),
     pods: &["external-secrets/app=external-secrets"],
+    definition_names: &[],
     in_first_state: false,
 };
 

@@ -31,6 +31,7 @@ const WORKLOAD: Workload = Workload {
     objects: |material| objects(material.sigstore),
     text: include_str!("manifest.yaml"),
     pods: &["kyverno/app=kyverno"],
+    definition_names: &DEFINITIONS,
     in_first_state: true,
 };
 

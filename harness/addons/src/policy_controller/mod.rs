@@ -32,6 +32,7 @@ const WORKLOAD: Workload = Workload {
     objects: |_| objects(),
     text: include_str!("manifest.yaml"),
     pods: &["cosign-system/role=webhook"],
+    definition_names: &DEFINITIONS,
     in_first_state: true,
 };
 

@@ -30,6 +30,7 @@ const WORKLOAD: Workload = Workload {
     objects: |_| objects(),
     text: include_str!("manifest.yaml"),
     pods: &["vault/app=vault"],
+    definition_names: &[],
     in_first_state: false,
 };
 

@@ -31,7 +31,12 @@ impl Uses {
         code.extend(scenario.steps.iter().flat_map(|step| of_action(&step.action)));
         let installs = || scenario.worlds.values().flat_map(|world| scenario.install(world));
         code.extend(installs().flat_map(|install| of_addon(install.addon())));
-        let addons = installs().map(|install| install.addon().name).collect();
+        let mut addons: BTreeSet<&'static str> = installs().map(|install| install.addon().name).collect();
+        // A box has both or none.
+        let registries = [addons::registry::ADDON.name, addons::plain_registry::ADDON.name];
+        if registries.iter().any(|name| addons.contains(name)) {
+            addons.extend(registries);
+        }
         let components = needed(loaded).map(|all| all.into_iter().map(Component::title).collect::<BTreeSet<_>>());
         Self { code, addons, components }
     }

@@ -151,7 +151,7 @@ async fn ask_probe(
     read(&output.map_err(|why| why.during(format!("the probe in pod {} did not answer", pod.name)))?)
 }
 
-/// Whether the server of a pod answers the pod itworld.
+/// Whether the server of a pod answers the pod itself.
 async fn answers_itself(world: &World<'_>, (namespace, pod): &(String, String), to: &str) -> Result<(), Error> {
     let server = world.teller(namespace, pod).await?;
     let told = ask_probe(world, &server, &["reach", to], Duration::ZERO, |_| {}).await?;

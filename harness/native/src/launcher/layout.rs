@@ -54,7 +54,7 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
     doors.extend(further.first().map(|_| SocketAddr::from((Node::FIRST.address(), DOOR_PORT))));
     Ok(Layout {
         stage: claim.dir.join("root"),
-        host_name: "gauntlet".into(),
+        host_name: Node::FIRST.name(),
         binds,
         ourselves,
         copies: seed.map(|seed| (seed.etcd(), "etcd".into())).into_iter().collect(),

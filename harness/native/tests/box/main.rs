@@ -21,7 +21,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use model::ClusterSpec;
 use native::{Cache, doctor};
 
-const TESTS: [(&str, fn()); 27] = [
+const TESTS: [(&str, fn()); 28] = [
     ("pods_run_and_services_answer_in_two_boxes_side_by_side", lives::pods_run_and_services_answer),
     ("a_box_that_is_kept_lives_until_it_is_taken_down", lives::kept_until_taken_down),
     ("a_first_state_holds_what_it_was_given", lives::a_first_state_holds_what_it_was_given),
@@ -41,6 +41,7 @@ const TESTS: [(&str, fn()); 27] = [
     ("every_node_enforces_for_its_own_pods", network::every_node_enforces),
     ("an_enforcer_that_dies_is_reported_and_its_table_stays", network::an_enforcer_that_dies_is_reported),
     ("pods_of_two_nodes_reach_each_other", nodes::pods_of_two_nodes_reach_each_other),
+    ("pods_have_users_of_their_own", nodes::pods_have_users_of_their_own),
     ("nodes_fail_and_come_back", nodes::nodes_fail_and_come_back),
     ("sigkill_leaves_nothing_of_two_nodes", nodes::sigkill_leaves_nothing_of_two_nodes),
     ("probes_are_reached_without_the_api_server", conversation::probes_are_reached_without_the_api_server),

@@ -63,6 +63,30 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
             assert!(!get(&running, pod, &target).is_empty(), "{pod} {target}");
         }
     }
+    on(
+        &running,
+        &[
+            "expose",
+            "pod",
+            "second",
+            "--name=open",
+            "--type=NodePort",
+            "--port=80",
+            "--target-port=8080",
+            "--selector=run=second",
+        ],
+    );
+    let port = on(&running, &["get", "service", "open", "-o", "jsonpath={.spec.ports[0].nodePort}"]);
+    for pod in ["first", "second", "host"] {
+        for node in ["10.88.0.1", "10.88.0.2"] {
+            assert!(!get(&running, pod, &format!("{node}:{port}/")).is_empty(), "{pod} {node}:{port}");
+        }
+    }
+    let first_host = pod(&running, "first-host", "node-1", true);
+    assert_eq!(first_host, "10.88.0.1");
+    for (pod, node) in [("first-host", "node-1"), ("host", "node-2")] {
+        assert_eq!(on(&running, &["exec", pod, "--", "/probe", "cat", "/proc/sys/kernel/hostname"]).trim(), node);
+    }
     let log = on(&running, &["logs", "second"]);
     assert!(log.contains("serving on port 8080"), "{log}");
     for process in ["kubelet-2", "kube-proxy-2"] {
@@ -72,6 +96,22 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
         expect_life(&running, process, |life| life.state == State::Alive && life.starts == 2);
     }
     assert!(!get(&running, "second", &format!("{first}:8080/")).is_empty());
+    assert_eq!(running.deaths(), []);
+    running.down().unwrap();
+    expect_nothing(&cache(), &name);
+}
+
+pub(crate) fn pods_have_users_of_their_own() {
+    let name = name("users");
+    let running = start(&name, cluster());
+    for node in ["node-1", "node-2"] {
+        let spec = format!(r#"{{"spec":{{"nodeName":"{node}","hostUsers":false}}}}"#);
+        on(&running, &["run", node, &format!("--image={PROBE_IMAGE}"), "--overrides", &spec]);
+        on(&running, &["wait", "--for=condition=Ready", &format!("pod/{node}"), "--timeout=60s"]);
+        let users = on(&running, &["exec", node, "--", "/probe", "cat", "/proc/self/uid_map"]);
+        let first: Vec<&str> = users.split_whitespace().collect();
+        assert!(first[0] == "0" && first[1] != "0", "{users}");
+    }
     assert_eq!(running.deaths(), []);
     running.down().unwrap();
     expect_nothing(&cache(), &name);
