@@ -13,14 +13,9 @@ pub(crate) struct Certificates {
 impl Certificates {
     /// For a Service, as pods and the API server name it.
     pub(crate) fn new(service: &str, namespace: &str) -> Result<Self, String> {
-        Self::by(&format!("gauntlet-{service}"), Vec::new(), service, namespace)
-    }
-
-    /// The same, by an authority of this name, which may be for hosts as well.
-    pub(crate) fn by(common_name: &str, hosts: Vec<String>, service: &str, namespace: &str) -> Result<Self, String> {
         let failed = |why: rcgen::Error| format!("a certificate could not be made: {why}");
-        let mut authority = CertificateParams::new(hosts).map_err(failed)?;
-        authority.distinguished_name.push(DnType::CommonName, common_name);
+        let mut authority = CertificateParams::default();
+        authority.distinguished_name.push(DnType::CommonName, format!("gauntlet-{service}"));
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().map_err(failed)?);

@@ -14,8 +14,10 @@ struct Patch {
     name: String,
     /// Why it has to be.
     why: String,
-    /// The kind of the objects that it changes, all of them.
+    /// The kind of the objects that it changes: all of them, unless one is named.
     kind: String,
+    /// The name of the only object that it changes.
+    only: Option<String>,
     /// New values, by JSON pointer. The mapping that a value goes into is there already.
     #[serde(default)]
     set: BTreeMap<String, Value>,
@@ -40,7 +42,7 @@ pub fn objects(manifest: &Path, patches: &str, fill: &[(&str, &str)]) -> Result<
     let patches: Vec<Patch> = serde_saphyr::from_str(patches).map_err(|why| why.to_string())?;
     for patch in patches {
         let in_vain = |why| format!("the patch `{}` ({}) does not fit the release: {why}", patch.name, patch.why);
-        let mut changed = objects.iter_mut().filter(|object| object["kind"] == *patch.kind).peekable();
+        let mut changed = objects.iter_mut().filter(|object| patch.is_for(object)).peekable();
         if changed.peek().is_none() {
             return Err(in_vain(format!("there is no {}", patch.kind)));
         }
@@ -50,6 +52,11 @@ pub fn objects(manifest: &Path, patches: &str, fill: &[(&str, &str)]) -> Result<
 }
 
 impl Patch {
+    fn is_for(&self, object: &Value) -> bool {
+        let is_named = |name: &String| object["metadata"]["name"] == **name;
+        object["kind"] == *self.kind && self.only.as_ref().is_none_or(is_named)
+    }
+
     fn apply(&self, object: &mut Value, fill: &[(&str, &str)]) -> Result<(), String> {
         for (pointer, value) in &self.set {
             let (place, key) = place(object, pointer)?;
@@ -120,6 +127,7 @@ mod tests {
     fn a_patch_that_changes_nothing_is_a_fault() {
         for patch in [
             "kind: Service, set: { /spec/a: b }",
+            "kind: Deployment, only: another, set: { /spec/image: b }",
             "kind: Deployment, set: { /status/a: b }",
             "kind: Deployment, append: { /spec/image: b }",
             "kind: Deployment, remove: [/spec/b]",

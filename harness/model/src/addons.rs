@@ -22,6 +22,7 @@ macro_rules! each_addon {
             external_secrets,
             dns,
             vault,
+            gatekeeper,
         }
     };
 }

@@ -1,0 +1,94 @@
+//! Gatekeeper: its kinds and its refusals.
+//!
+//! The texts are those of Gatekeeper 3.23 (open-policy-agent/gatekeeper `pkg/webhook/policy.go`): HTTP 403, `admission webhook
+//! "validation.gatekeeper.sh" denied the request: [CONSTRAINT] MESSAGE`, a line for each constraint. Where it refuses an
+//! object of its own kinds, no constraint is named.
+
+use serde_json::Value;
+
+use super::is_name;
+use crate::confine::is_ours;
+use crate::kinds::kind;
+use crate::{ANY_KIND, Addon, AddonVersion, Barrier, Denial, Isolation, ReachRule};
+
+const BARRIER: Barrier = Barrier::Addon("gatekeeper");
+
+/// Gatekeeper.
+pub static ADDON: Addon = Addon {
+    name: "gatekeeper",
+    about: "Gatekeeper, its controller and its audit, from the manifest of its release.",
+    versions: &[AddonVersion { version: "3.23.1", components: &["gatekeeper-3.23.1"] }],
+    needs_node: true,
+    asks_registries: false,
+    // A template makes the kind of the constraints that follow.
+    one_by_one: true,
+    second_try: None,
+    milestones: &["gatekeeper"],
+    kinds: &[
+        kind("templates.gatekeeper.sh", "ConstraintTemplate", Isolation::Name, BARRIER),
+        kind("constraints.gatekeeper.sh", ANY_KIND, Isolation::Stated(ReachRule(matches_only_us)), BARRIER),
+    ],
+    without_barrier: &[
+        ("config.gatekeeper.sh", "Config"),
+        ("connection.gatekeeper.sh", "Connection"),
+        ("expansion.gatekeeper.sh", "ExpansionTemplate"),
+        ("externaldata.gatekeeper.sh", "Provider"),
+        ("mutations.gatekeeper.sh", "Assign"),
+        ("mutations.gatekeeper.sh", "AssignImage"),
+        ("mutations.gatekeeper.sh", "AssignMetadata"),
+        ("mutations.gatekeeper.sh", "ModifySet"),
+        ("status.gatekeeper.sh", "ConfigPodStatus"),
+        ("status.gatekeeper.sh", "ConnectionPodStatus"),
+        ("status.gatekeeper.sh", "ConstraintPodStatus"),
+        ("status.gatekeeper.sh", "ConstraintTemplatePodStatus"),
+        ("status.gatekeeper.sh", "ExpansionTemplatePodStatus"),
+        ("status.gatekeeper.sh", "MutatorPodStatus"),
+        ("status.gatekeeper.sh", "ProviderPodStatus"),
+        ("syncset.gatekeeper.sh", "SyncSet"),
+    ],
+    denials: &[Denial {
+        is_webhook: |name| name == "validation.gatekeeper.sh",
+        policy: constraint,
+        about: "Gatekeeper, by the constraint of this name.",
+    }],
+};
+
+/// Whether a constraint matches objects of the world's namespaces alone.
+fn matches_only_us(constraint: &Value) -> bool {
+    let namespaces = constraint["spec"]["match"]["namespaces"].as_array();
+    namespaces.is_some_and(|all| !all.is_empty() && all.iter().all(is_ours))
+}
+
+/// The constraint that refused, from what follows `denied the request`: the first where several did.
+fn constraint(rest: &str) -> Option<&str> {
+    let (name, _) = rest.strip_prefix(": [")?.split_once("] ")?;
+    is_name(name).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_constraint_is_named() {
+        assert_eq!(constraint(": [repos] container <a> has an invalid image repo <b>"), Some("repos"));
+        assert_eq!(constraint(": [a.b] x\n[c] y"), Some("a.b"));
+    }
+
+    #[test]
+    fn other_words_name_nobody() {
+        for rest in [": Invalid kind", ": [A b] x", ": [] x", "[a] x", ": [a]x"] {
+            assert_eq!(constraint(rest), None, "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_constraint_is_confined_by_the_namespaces_that_it_names() {
+        let with = |matched: Value| matches_only_us(&json!({"spec": {"match": matched}}));
+        assert!(with(json!({"namespaces": ["$(namespace)"]})));
+        assert!(!with(json!({"namespaces": ["$(namespace)", "prod"]})));
+        assert!(!with(json!({"namespaces": []})) && !with(json!({})) && !with(json!({"excludedNamespaces": ["a"]})));
+    }
+}
