@@ -32,6 +32,7 @@ const WORKLOAD: Workload = Workload {
     text: include_str!("patches.yaml"),
     pods: &["gatekeeper-system/control-plane=audit-controller", "gatekeeper-system/control-plane=controller-manager"],
     // Its webhook for namespaces fails closed while its pods are held back.
+    definition_names: &[],
     in_first_state: false,
 };
 
