@@ -24,13 +24,22 @@ const BUFFER: usize = 1000;
 #[expect(clippy::print_stdout, reason = "this is a command")]
 pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let scenario = Arc::new(scenario()?);
-    let cluster = boxes.start_as("figures-agent", &ClusterSpec::resolve(&scenario, &world(RATES[0]))?).await?;
+    let cluster = boxes
+        .start_as(
+            "figures-agent",
+            &ClusterSpec::resolve(&scenario, &world(RATES[0]))?,
+        )
+        .await?;
     let mut csv = String::from("run,events_per_second,made,received\n");
     for run in 1..=runs {
         for rate in RATES {
             let cells = cells_of(&cluster, &scenario, &world(rate), None).await?;
-            let received = cells.get(&events(rate)).and_then(|cell| cell.detail.facts.get("received"));
-            let received: usize = received.ok_or_else(|| format!("{rate} a second: {cells:?}"))?.parse()?;
+            let received = cells
+                .get(&events(rate))
+                .and_then(|cell| cell.detail.facts.get("received"));
+            let received: usize = received
+                .ok_or_else(|| format!("{rate} a second: {cells:?}"))?
+                .parse()?;
             writeln!(csv, "{run},{rate},{},{received}", rate * LASTING)?;
             println!("{rate:6} a second  {received:7} of {:7}", rate * LASTING);
         }
@@ -41,15 +50,33 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
 
 /// One world for each rate.
 fn scenario() -> Result<Loaded, Box<dyn Error>> {
-    let others = |rate: usize| RATES.into_iter().filter(move |other| *other != rate).map(events).collect::<Vec<_>>();
-    let apply = |rate: usize| json!(["service.yaml", "manager.yaml", format!("{}.yaml", world(rate))]);
-    let of_rate = |rate: usize| (world(rate), json!({"apply": apply(rate), "omit": others(rate)}));
+    let others = |rate: usize| {
+        RATES
+            .into_iter()
+            .filter(move |other| *other != rate)
+            .map(events)
+            .collect::<Vec<_>>()
+    };
+    let apply = |rate: usize| {
+        json!([
+            "service.yaml",
+            "manager.yaml",
+            format!("{}.yaml", world(rate))
+        ])
+    };
+    let of_rate = |rate: usize| {
+        (
+            world(rate),
+            json!({"apply": apply(rate), "omit": others(rate)}),
+        )
+    };
     let worlds: serde_json::Map<String, Value> = RATES.into_iter().map(of_rate).collect();
     let counted = |rate: usize| {
         let delivered = json!({"source": "live", "of": rate * LASTING, "managers": ["manager"]});
         json!({"id": events(rate), "do": {"delivered": delivered}, "expect": "reached"})
     };
-    let mut steps = vec![json!({"id": "manager-runs", "do": {"started": "pod/manager"}, "expect": "running"})];
+    let mut steps =
+        vec![json!({"id": "manager-runs", "do": {"started": "pod/manager"}, "expect": "running"})];
     steps.push(json!({"id": "agent-runs", "do": {"started": "pod/agent"}, "expect": "running"}));
     steps.extend(RATES.into_iter().map(counted));
     let file = json!({"scenario": "v1", "why": "A figure.", "install": ["dns"], "worlds": worlds, "steps": steps});
@@ -58,10 +85,17 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
         "ports": [{"name": "enrolment", "port": 1515}, {"name": "events", "port": 1514}]}});
     let mut manifests = vec![
         ("service.yaml".to_owned(), service),
-        ("manager.yaml".to_owned(), pod("manager", &["manager", "--times", "0.05"])),
+        (
+            "manager.yaml".to_owned(),
+            pod("manager", &["manager", "--times", "0.05"]),
+        ),
     ];
     for rate in RATES {
-        let (made, rate_, buffer) = ((rate * LASTING).to_string(), rate.to_string(), BUFFER.to_string());
+        let (made, rate_, buffer) = (
+            (rate * LASTING).to_string(),
+            rate.to_string(),
+            BUFFER.to_string(),
+        );
         let args = [
             "agent",
             "--manager",
@@ -83,7 +117,13 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
         ];
         manifests.push((format!("{}.yaml", world(rate)), pod("agent", &args)));
     }
-    loaded("figures/agent", file, manifests.into_iter().map(|(name, object)| (name, vec![object])))
+    loaded(
+        "figures/agent",
+        file,
+        manifests
+            .into_iter()
+            .map(|(name, object)| (name, vec![object])),
+    )
 }
 
 fn world(rate: usize) -> String {

@@ -19,8 +19,17 @@ pub(crate) async fn start(
     scenario: &Arc<Loaded>,
 ) -> Result<Vec<(LiveCluster, Vec<Trial>)>, Box<dyn Error>> {
     let mut clusters = Vec::new();
-    for (index, group) in Plan::new(&[Arc::clone(scenario)], Provider::Box, 1)?.groups.into_iter().enumerate() {
-        clusters.push((boxes.start_as(&format!("figures-{index}"), &group.spec).await?, group.trials));
+    for (index, group) in Plan::new(&[Arc::clone(scenario)], Provider::Box, 1)?
+        .groups
+        .into_iter()
+        .enumerate()
+    {
+        clusters.push((
+            boxes
+                .start_as(&format!("figures-{index}"), &group.spec)
+                .await?,
+            group.trials,
+        ));
     }
     Ok(clusters)
 }
@@ -29,13 +38,19 @@ pub(crate) async fn start(
 pub(crate) fn worlds(clusters: &[(LiveCluster, Vec<Trial>)]) -> Vec<(&Cluster, &str)> {
     let mut worlds = Vec::new();
     for (cluster, trials) in clusters {
-        worlds.extend(trials.iter().map(|trial| (&**cluster, trial.world.as_str())));
+        worlds.extend(
+            trials
+                .iter()
+                .map(|trial| (&**cluster, trial.world.as_str())),
+        );
     }
     worlds
 }
 
 /// Takes them down.
-pub(crate) async fn take_down(clusters: Vec<(LiveCluster, Vec<Trial>)>) -> Result<(), runner::Error> {
+pub(crate) async fn take_down(
+    clusters: Vec<(LiveCluster, Vec<Trial>)>,
+) -> Result<(), runner::Error> {
     for (cluster, _) in clusters {
         cluster.take_down().await?;
     }
@@ -44,7 +59,12 @@ pub(crate) async fn take_down(clusters: Vec<(LiveCluster, Vec<Trial>)>) -> Resul
 
 /// A scenario of figures, with the folder's name and its parent's for an id.
 pub(crate) fn read(dir: &Path) -> Result<Arc<Loaded>, Box<dyn Error>> {
-    let id = dir.components().rev().take(2).map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>();
+    let id = dir
+        .components()
+        .rev()
+        .take(2)
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>();
     let id = id.into_iter().rev().collect::<Vec<_>>().join("/");
     Ok(Arc::new(Loaded::read(id, dir.to_owned())?))
 }
@@ -56,7 +76,13 @@ pub(crate) fn loaded(
     manifests: impl IntoIterator<Item = (String, Vec<Value>)>,
 ) -> Result<Loaded, Box<dyn Error>> {
     let manifests = manifests.into_iter().map(|(name, objects)| {
-        let all = objects.into_iter().map(|object| Manifest { file: name.clone().into(), object }).collect();
+        let all = objects
+            .into_iter()
+            .map(|object| Manifest {
+                file: name.clone().into(),
+                object,
+            })
+            .collect();
         (name, all)
     });
     Ok(Loaded {
@@ -76,9 +102,19 @@ pub(crate) async fn cells_of(
     world: &str,
     evidence: Option<PathBuf>,
 ) -> Result<IndexMap<String, Cell>, Box<dyn Error>> {
-    let trial = Trial { scenario: Arc::clone(scenario), world: world.to_owned() };
-    let options = RunOptions { evidence, worlds_at_once: 1, ..RunOptions::default() };
-    match runner::try_worlds(cluster, vec![trial], options).await.pop() {
+    let trial = Trial {
+        scenario: Arc::clone(scenario),
+        world: world.to_owned(),
+    };
+    let options = RunOptions {
+        evidence,
+        worlds_at_once: 1,
+        ..RunOptions::default()
+    };
+    match runner::try_worlds(cluster, vec![trial], options)
+        .await
+        .pop()
+    {
         Some(WorldOutcome::Tried(cells)) => Ok(cells),
         outcome => Err(format!("world `{world}` was not tried: {outcome:?}").into()),
     }
@@ -91,8 +127,15 @@ pub(crate) async fn tried(
     world: &str,
 ) -> Result<IndexMap<String, Cell>, Box<dyn Error>> {
     let cells = cells_of(cluster, scenario, world, None).await?;
-    if let Some((step, cell)) = cells.iter().find(|(_, cell)| !cell.verdict.meets(&cell.intended)) {
-        return Err(format!("{world} · {step} is {} and not as intended: no figure", cell.verdict).into());
+    if let Some((step, cell)) = cells
+        .iter()
+        .find(|(_, cell)| !cell.verdict.meets(&cell.intended))
+    {
+        return Err(format!(
+            "{world} · {step} is {} and not as intended: no figure",
+            cell.verdict
+        )
+        .into());
     }
     Ok(cells)
 }

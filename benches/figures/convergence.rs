@@ -11,7 +11,9 @@ use model::ClusterSpec;
 use serde_json::{Value, json};
 
 use crate::Boxes;
-use crate::objects::{PODS, POLICIES, address, create, delete, enforced, named, patch, pod, running, wait};
+use crate::objects::{
+    PODS, POLICIES, address, create, delete, enforced, named, patch, pod, running, wait,
+};
 use crate::stats::Spread;
 
 /// From one connection to the next.
@@ -24,10 +26,22 @@ const NEW: Duration = Duration::from_millis(1500);
 /// the old way meanwhile.
 type Row = (&'static str, f64, u64);
 
-pub(crate) async fn measure(boxes: &Boxes, rounds: usize, out: &Path) -> Result<(), Box<dyn Error>> {
-    let enforcing = ClusterSpec { enforce_network_policy: true, ..ClusterSpec::default() };
+pub(crate) async fn measure(
+    boxes: &Boxes,
+    rounds: usize,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
+    let enforcing = ClusterSpec {
+        enforce_network_policy: true,
+        ..ClusterSpec::default()
+    };
     let cluster = boxes.start_as("figures-convergence", &enforcing).await?;
-    create(&cluster, PODS, &pod("server", json!({"app": "server"}), &["listen", "tcp:8080"])).await?;
+    create(
+        &cluster,
+        PODS,
+        &pod("server", json!({"app": "server"}), &["listen", "tcp:8080"]),
+    )
+    .await?;
     running(&cluster, "app", 1).await?;
     let target = format!("tcp://{}:8080", address(&cluster, "server").await?);
     let mut rows = Vec::new();
@@ -35,7 +49,11 @@ pub(crate) async fn measure(boxes: &Boxes, rounds: usize, out: &Path) -> Result<
         rows.extend(changes(&cluster, &target, round).await?);
     }
     let version = create(&cluster, POLICIES, &only_allowed()).await?;
-    enforced(cluster.host_access().ok_or("it is no box of ours")?, version).await?;
+    enforced(
+        cluster.host_access().ok_or("it is no box of ours")?,
+        version,
+    )
+    .await?;
     for round in 0..rounds {
         rows.extend(new_pods(&cluster, &target, round).await?);
     }
@@ -50,12 +68,37 @@ pub(crate) async fn measure(boxes: &Boxes, rounds: usize, out: &Path) -> Result<
 }
 
 /// Shuts the door, opens it for the pod's label, shuts it by taking that away, and opens it for all.
-async fn changes(cluster: &Cluster, target: &str, round: usize) -> Result<Vec<Row>, Box<dyn Error>> {
+async fn changes(
+    cluster: &Cluster,
+    target: &str,
+    round: usize,
+) -> Result<Vec<Row>, Box<dyn Error>> {
     let name = format!("watcher-{round}");
-    create(cluster, PODS, &watcher(&name, json!({"app": "watcher"}), target, Duration::from_secs(60))).await?;
+    create(
+        cluster,
+        PODS,
+        &watcher(
+            &name,
+            json!({"app": "watcher"}),
+            target,
+            Duration::from_secs(60),
+        ),
+    )
+    .await?;
     let at = format!("{PODS}/{name}");
-    let label = async |value: Value| patch(cluster, &at, &json!({"metadata": {"labels": {"access": value}}})).await;
-    let mut watch = Watch { cluster, name: &name, read: 0 };
+    let label = async |value: Value| {
+        patch(
+            cluster,
+            &at,
+            &json!({"metadata": {"labels": {"access": value}}}),
+        )
+        .await
+    };
+    let mut watch = Watch {
+        cluster,
+        name: &name,
+        read: 0,
+    };
     watch.next(true).await?;
     let mut rows = Vec::new();
     create(cluster, POLICIES, &only_allowed()).await?;
@@ -71,28 +114,83 @@ async fn changes(cluster: &Cluster, target: &str, round: usize) -> Result<Vec<Ro
 }
 
 /// Pods that begin to connect as soon as they run, under a policy that is in force.
-async fn new_pods(cluster: &Cluster, target: &str, round: usize) -> Result<[Row; 2], Box<dyn Error>> {
+async fn new_pods(
+    cluster: &Cluster,
+    target: &str,
+    round: usize,
+) -> Result<[Row; 2], Box<dyn Error>> {
     let (stranger, friend) = (format!("stranger-{round}"), format!("friend-{round}"));
-    create(cluster, PODS, &watcher(&stranger, json!({"app": "watcher"}), target, NEW)).await?;
-    let counted = Watch { cluster, name: &stranger, read: 0 }.end().await?;
-    let through = counted["reached"].as_u64().ok_or("a watch does not say how many got through")?;
+    create(
+        cluster,
+        PODS,
+        &watcher(&stranger, json!({"app": "watcher"}), target, NEW),
+    )
+    .await?;
+    let counted = Watch {
+        cluster,
+        name: &stranger,
+        read: 0,
+    }
+    .end()
+    .await?;
+    let through = counted["reached"]
+        .as_u64()
+        .ok_or("a watch does not say how many got through")?;
     delete(cluster, &format!("{PODS}/{stranger}")).await?;
-    create(cluster, PODS, &watcher(&friend, json!({"app": "watcher", "access": "yes"}), target, NEW)).await?;
-    let first = Watch { cluster, name: &friend, read: 0 }.first(true).await?;
+    create(
+        cluster,
+        PODS,
+        &watcher(
+            &friend,
+            json!({"app": "watcher", "access": "yes"}),
+            target,
+            NEW,
+        ),
+    )
+    .await?;
+    let first = Watch {
+        cluster,
+        name: &friend,
+        read: 0,
+    }
+    .first(true)
+    .await?;
     delete(cluster, &format!("{PODS}/{friend}")).await?;
-    let (lag, before) = (first["ms"].as_f64().unwrap_or_default(), first["before"].as_u64().unwrap_or_default());
-    Ok([("new pod that is not let in", 0.0, through), ("new pod that is let in", lag, before)])
+    let (lag, before) = (
+        first["ms"].as_f64().unwrap_or_default(),
+        first["before"].as_u64().unwrap_or_default(),
+    );
+    Ok([
+        ("new pod that is not let in", 0.0, through),
+        ("new pod that is let in", lag, before),
+    ])
 }
 
 fn only_allowed() -> Value {
     let from = json!([{"podSelector": {"matchLabels": {"access": "yes"}}}]);
     let server = json!({"matchLabels": {"app": "server"}});
-    named("only-allowed", json!({"podSelector": server, "policyTypes": ["Ingress"], "ingress": [{"from": from}]}))
+    named(
+        "only-allowed",
+        json!({"podSelector": server, "policyTypes": ["Ingress"], "ingress": [{"from": from}]}),
+    )
 }
 
 fn watcher(name: &str, labels: Value, target: &str, lasting: Duration) -> Value {
     let [every, lasting] = [EVERY, lasting].map(|time| time.as_millis().to_string());
-    let mut pod = pod(name, labels, &["watch", "--every", &every, "--timeout", "300", "--for", &lasting, target]);
+    let mut pod = pod(
+        name,
+        labels,
+        &[
+            "watch",
+            "--every",
+            &every,
+            "--timeout",
+            "300",
+            "--for",
+            &lasting,
+            target,
+        ],
+    );
     pod["spec"]["restartPolicy"] = "Never".into();
     pod
 }
@@ -108,23 +206,37 @@ impl Watch<'_> {
     async fn lines(&self) -> Vec<Value> {
         let look = http::Request::get(format!("{PODS}/{}/log", self.name)).body(Vec::new());
         let Ok(look) = look else { return Vec::new() };
-        let text = self.cluster.admin().request_text(look).await.unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        let text = self
+            .cluster
+            .admin()
+            .request_text(look)
+            .await
+            .unwrap_or_default();
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     async fn line(&self, is_it: impl Fn(usize, &Value) -> bool) -> Result<Value, Box<dyn Error>> {
         let mut found = Value::Null;
-        wait("a watch to say more", Duration::from_millis(20), async || {
-            let lines = self.lines().await;
-            let line = lines.iter().enumerate().find(|(index, line)| is_it(*index, line));
-            Ok(match line {
-                Some((_, line)) => {
-                    found = line.clone();
-                    Ok(())
-                }
-                None => Err(format!("{lines:?}")),
-            })
-        })
+        wait(
+            "a watch to say more",
+            Duration::from_millis(20),
+            async || {
+                let lines = self.lines().await;
+                let line = lines
+                    .iter()
+                    .enumerate()
+                    .find(|(index, line)| is_it(*index, line));
+                Ok(match line {
+                    Some((_, line)) => {
+                        found = line.clone();
+                        Ok(())
+                    }
+                    None => Err(format!("{lines:?}")),
+                })
+            },
+        )
         .await?;
         Ok(found)
     }
@@ -133,7 +245,11 @@ impl Watch<'_> {
     async fn next(&mut self, reached: bool) -> Result<Value, Box<dyn Error>> {
         let line = self.line(|index, _| index == self.read).await?;
         self.read += 1;
-        if line["reached"] == reached { Ok(line) } else { Err(format!("it went to and fro: {line}").into()) }
+        if line["reached"] == reached {
+            Ok(line)
+        } else {
+            Err(format!("it went to and fro: {line}").into())
+        }
     }
 
     /// The next change, and how long after now it began.
@@ -145,7 +261,8 @@ impl Watch<'_> {
     }
 
     async fn first(&self, reached: bool) -> Result<Value, Box<dyn Error>> {
-        self.line(|_, line| line["reached"] == reached && line["before"].is_u64()).await
+        self.line(|_, line| line["reached"] == reached && line["before"].is_u64())
+            .await
     }
 
     async fn end(&self) -> Result<Value, Box<dyn Error>> {
@@ -161,7 +278,9 @@ fn show(rows: &[Row]) {
     for kind in kinds {
         let these = || rows.iter().filter(|row| row.0 == kind);
         let most = these().map(|row| row.2).max().unwrap_or_default();
-        let Some(spread) = Spread::of(these().map(|row| row.1).collect()) else { continue };
+        let Some(spread) = Spread::of(these().map(|row| row.1).collect()) else {
+            continue;
+        };
         println!("{kind:28} {spread} ms; connections the old way meanwhile, most: {most}");
     }
 }

@@ -128,8 +128,15 @@ fn main() -> ExitCode {
 
 fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&arguments.out)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let boxes = BoxStarter::new(native::Cache::from_env()?, std::env::current_exe()?, LiveBoxes::default());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let boxes = BoxStarter::new(
+        native::Cache::from_env()?,
+        std::env::current_exe()?,
+        LiveBoxes::default(),
+    );
     let boxes = Boxes(boxes);
     match &arguments.figure {
         Figure::Start { runs } => runtime.block_on(start::measure(&boxes, *runs, &arguments.out)),
@@ -138,16 +145,28 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Figure::Sealing { blocks, secrets } => {
             runtime.block_on(sealing::measure(&boxes, *blocks, *secrets, &arguments.out))
         }
-        Figure::Rotation { pods } => runtime.block_on(rotation::measure(&boxes, *pods, &arguments.out)),
-        Figure::Network { pods, blocks } => runtime.block_on(network::measure(&boxes, *pods, *blocks, &arguments.out)),
+        Figure::Rotation { pods } => {
+            runtime.block_on(rotation::measure(&boxes, *pods, &arguments.out))
+        }
+        Figure::Network { pods, blocks } => {
+            runtime.block_on(network::measure(&boxes, *pods, *blocks, &arguments.out))
+        }
         Figure::Agent { runs } => runtime.block_on(agent::measure(&boxes, *runs, &arguments.out)),
-        Figure::Convergence { rounds } => runtime.block_on(convergence::measure(&boxes, *rounds, &arguments.out)),
-        Figure::Scenario { dir, runs } => {
-            runtime.block_on(scenario::measure(&boxes, &dir.canonicalize()?, *runs, &arguments.out))
+        Figure::Convergence { rounds } => {
+            runtime.block_on(convergence::measure(&boxes, *rounds, &arguments.out))
         }
-        Figure::Requests { dir, runs } => {
-            runtime.block_on(requests::measure(&boxes, &dir.canonicalize()?, *runs, &arguments.out))
-        }
+        Figure::Scenario { dir, runs } => runtime.block_on(scenario::measure(
+            &boxes,
+            &dir.canonicalize()?,
+            *runs,
+            &arguments.out,
+        )),
+        Figure::Requests { dir, runs } => runtime.block_on(requests::measure(
+            &boxes,
+            &dir.canonicalize()?,
+            *runs,
+            &arguments.out,
+        )),
     }
 }
 
@@ -155,7 +174,11 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 struct Boxes(BoxStarter);
 
 impl Boxes {
-    async fn start_as(&self, name: &str, shape: &ClusterSpec) -> Result<LiveCluster, runner::Error> {
+    async fn start_as(
+        &self,
+        name: &str,
+        shape: &ClusterSpec,
+    ) -> Result<LiveCluster, runner::Error> {
         self.0.start(name, shape, |_| {}).await
     }
 

@@ -14,7 +14,9 @@ use model::ClusterSpec;
 use serde_json::{Value, json};
 
 use crate::Boxes;
-use crate::objects::{PODS, POLICIES, address, create, create_all, delete, enforced, millis, named, pod, running};
+use crate::objects::{
+    PODS, POLICIES, address, create, create_all, delete, enforced, millis, named, pod, running,
+};
 use crate::stats::Spread;
 
 /// How many are there when one more is made, and how often that is done.
@@ -44,8 +46,16 @@ const NONE: &str = "none";
 /// What was measured, with how many policies, in milliseconds.
 type Row = (&'static str, String, f64);
 
-pub(crate) async fn measure(boxes: &Boxes, pods: usize, blocks: usize, out: &Path) -> Result<(), Box<dyn Error>> {
-    let enforcing = ClusterSpec { enforce_network_policy: true, ..ClusterSpec::default() };
+pub(crate) async fn measure(
+    boxes: &Boxes,
+    pods: usize,
+    blocks: usize,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
+    let enforcing = ClusterSpec {
+        enforce_network_policy: true,
+        ..ClusterSpec::default()
+    };
     let cluster = boxes.start_as("figures-enforcing", &enforcing).await?;
     let plain = boxes.start("figures-plain").await?;
     let mut rows = connections(&cluster, &plain, blocks).await?;
@@ -69,7 +79,9 @@ fn save(rows: &[Row], out: &Path) -> Result<(), Box<dyn Error>> {
 /// Makes ever more policies for many pods, and one more each time.
 async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box<dyn Error>> {
     let host_access = cluster.host_access().ok_or("it is no box of ours")?;
-    let all: Vec<Value> = (0..pods).map(|index| pod(&format!("many-{index}"), group(index), &["pause"])).collect();
+    let all: Vec<Value> = (0..pods)
+        .map(|index| pod(&format!("many-{index}"), group(index), &["pause"]))
+        .collect();
     create_all(cluster, PODS, &all).await?;
     running(cluster, "group", pods).await?;
     let mut rows = Vec::new();
@@ -80,16 +92,32 @@ async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box
         let last = create_all(cluster, POLICIES, &made).await?;
         enforced(host_access, last).await?;
         if !made.is_empty() {
-            rows.push(("all-in-force", format!("{}", made.len()), millis(began.elapsed())));
+            rows.push((
+                "all-in-force",
+                format!("{}", made.len()),
+                millis(began.elapsed()),
+            ));
         }
         there = already;
         for index in 0..MORE {
             let version = create(cluster, POLICIES, &one_more(index)).await?;
             let answered = Instant::now();
             enforced(host_access, version).await?;
-            rows.push(("one-more-in-force", format!("{}", already + 1), millis(answered.elapsed())));
-            let took = host_access.network_policy()?.unwrap_or_default().first().map_or(0, |node| node.took);
-            rows.push(("one-more-by-its-own-clock", format!("{}", already + 1), took as f64 / 1e3));
+            rows.push((
+                "one-more-in-force",
+                format!("{}", already + 1),
+                millis(answered.elapsed()),
+            ));
+            let took = host_access
+                .network_policy()?
+                .unwrap_or_default()
+                .first()
+                .map_or(0, |node| node.took);
+            rows.push((
+                "one-more-by-its-own-clock",
+                format!("{}", already + 1),
+                took as f64 / 1e3,
+            ));
             delete(cluster, &format!("{POLICIES}/one-more")).await?;
         }
     }
@@ -97,28 +125,55 @@ async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box
 }
 
 /// Connects to servers that different numbers of policies pick, in turn.
-async fn connections(enforcing: &Cluster, plain: &Cluster, blocks: usize) -> Result<Vec<Row>, Box<dyn Error>> {
+async fn connections(
+    enforcing: &Cluster,
+    plain: &Cluster,
+    blocks: usize,
+) -> Result<Vec<Row>, Box<dyn Error>> {
     let listen = format!("tcp:{PORT}");
     let mut servers = Vec::new();
-    for (name, cluster) in PICKING.map(|count| (count.to_string(), enforcing)).into_iter().chain([(NONE.into(), plain)])
+    for (name, cluster) in PICKING
+        .map(|count| (count.to_string(), enforcing))
+        .into_iter()
+        .chain([(NONE.into(), plain)])
     {
         let server = format!("server-{name}");
-        create(cluster, PODS, &pod(&server, json!({"app": server}), &["listen", &listen])).await?;
+        create(
+            cluster,
+            PODS,
+            &pod(&server, json!({"app": server}), &["listen", &listen]),
+        )
+        .await?;
         servers.push((name, cluster, server));
     }
     for cluster in [enforcing, plain] {
         let host_access = cluster.host_access().ok_or("it is no box of ours")?;
         std::fs::copy(std::env::current_exe()?, host_access.work().join("figures"))?;
-        std::fs::write(host_access.work().join("probe"), host_access.probe_program()?)?;
-        std::fs::set_permissions(host_access.work().join("probe"), std::fs::Permissions::from_mode(0o755))?;
-        create(cluster, PODS, &pod("client", json!({"app": "client"}), &["pause"])).await?;
+        std::fs::write(
+            host_access.work().join("probe"),
+            host_access.probe_program()?,
+        )?;
+        std::fs::set_permissions(
+            host_access.work().join("probe"),
+            std::fs::Permissions::from_mode(0o755),
+        )?;
+        create(
+            cluster,
+            PODS,
+            &pod("client", json!({"app": "client"}), &["pause"]),
+        )
+        .await?;
     }
     running(enforcing, "app", PICKING.len() + 1).await?;
     running(plain, "app", 2).await?;
     let host_access = enforcing.host_access().ok_or("it is no box of ours")?;
     for count in PICKING {
         let policies: Vec<Value> = (0..count).map(|index| picking(count, index)).collect();
-        enforced(host_access, create_all(enforcing, POLICIES, &policies).await?).await?;
+        enforced(
+            host_access,
+            create_all(enforcing, POLICIES, &policies).await?,
+        )
+        .await?;
     }
     let mut rows = Vec::new();
     for block in 0..=blocks {
@@ -128,7 +183,10 @@ async fn connections(enforcing: &Cluster, plain: &Cluster, blocks: usize) -> Res
             let table = probe_from_client(cluster, server).await?;
             if block > 0 {
                 // The first warms everything up.
-                rows.extend([("connection", name.clone(), took), ("probe-300-targets", name.clone(), table)]);
+                rows.extend([
+                    ("connection", name.clone(), took),
+                    ("probe-300-targets", name.clone(), table),
+                ]);
             }
         }
     }
@@ -144,19 +202,31 @@ async fn connections(enforcing: &Cluster, plain: &Cluster, blocks: usize) -> Res
 async fn connect_from_client(cluster: &Cluster, server: &str) -> Result<f64, Box<dyn Error>> {
     let to = format!("{}:{PORT}", address(cluster, server).await?);
     let said = from_client(cluster, &[FIGURES, CONNECT, &to, &BLOCK.to_string()]).await?;
-    said.trim().parse().map_err(|_| format!("no figure: {said}").into())
+    said.trim()
+        .parse()
+        .map_err(|_| format!("no figure: {said}").into())
 }
 
 /// Has the probe try a whole table of targets at once from the client's network, as one `exec` in a pod does; returns how
 /// long that took, in milliseconds.
 async fn probe_from_client(cluster: &Cluster, server: &str) -> Result<f64, Box<dyn Error>> {
     let to = format!("tcp://{}:{PORT}", address(cluster, server).await?);
-    let words: Vec<&str> = [PROBE, "reach"].into_iter().chain(std::iter::repeat_n(to.as_str(), TARGETS)).collect();
+    let words: Vec<&str> = [PROBE, "reach"]
+        .into_iter()
+        .chain(std::iter::repeat_n(to.as_str(), TARGETS))
+        .collect();
     let began = Instant::now();
     let said = from_client(cluster, &words).await?;
     let took = millis(began.elapsed());
-    let reached = said.lines().filter(|line| line.contains("\"reached\":true")).count();
-    if reached == TARGETS { Ok(took) } else { Err(format!("{reached} of {TARGETS}: {said}").into()) }
+    let reached = said
+        .lines()
+        .filter(|line| line.contains("\"reached\":true"))
+        .count();
+    if reached == TARGETS {
+        Ok(took)
+    } else {
+        Err(format!("{reached} of {TARGETS}: {said}").into())
+    }
 }
 
 /// Runs a program of the box's work folder in the network that has the client's address.
@@ -192,7 +262,11 @@ fn connect(to: &str, count: &str) -> Result<(), Box<dyn Error>> {
     for _ in 0..count {
         TcpStream::connect_timeout(&to, Duration::from_secs(5))?;
     }
-    writeln!(std::io::stdout(), "{}", millis(began.elapsed()) / f64::from(count))?;
+    writeln!(
+        std::io::stdout(),
+        "{}",
+        millis(began.elapsed()) / f64::from(count)
+    )?;
     Ok(())
 }
 
@@ -214,7 +288,10 @@ fn one_more(index: usize) -> Value {
 fn letting(name: &str, index: usize, port: usize) -> Value {
     let from = json!([{"podSelector": {"matchLabels": group(index / 10)}}]);
     let rule = json!({"from": from, "ports": [{"port": port}]});
-    named(name, json!({"podSelector": {"matchLabels": group(index)}, "policyTypes": ["Ingress"], "ingress": [rule]}))
+    named(
+        name,
+        json!({"podSelector": {"matchLabels": group(index)}, "policyTypes": ["Ingress"], "ingress": [rule]}),
+    )
 }
 
 /// One of so many for one server: each has addresses and a port of its own, so that none can be joined with another. The
@@ -223,17 +300,26 @@ fn picking(count: usize, index: usize) -> Value {
     let (block, port) = if index + 1 == count {
         ("10.0.0.0/8".to_owned(), usize::from(PORT))
     } else {
-        (format!("9.0.{}.{}/32", index / 256, index % 256), 10_000 + index)
+        (
+            format!("9.0.{}.{}/32", index / 256, index % 256),
+            10_000 + index,
+        )
     };
     let rule = json!({"from": [{"ipBlock": {"cidr": block}}], "ports": [{"port": port}]});
     let server = json!({"matchLabels": {"app": format!("server-{count}")}});
-    named(&format!("s-{count}-{index}"), json!({"podSelector": server, "policyTypes": ["Ingress"], "ingress": [rule]}))
+    named(
+        &format!("s-{count}-{index}"),
+        json!({"podSelector": server, "policyTypes": ["Ingress"], "ingress": [rule]}),
+    )
 }
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
 fn show(rows: &[Row]) {
     let of = |what: &str, policies: &str| {
-        let these = rows.iter().filter(|row| row.0 == what && row.1 == policies).map(|row| row.2);
+        let these = rows
+            .iter()
+            .filter(|row| row.0 == what && row.1 == policies)
+            .map(|row| row.2);
         Spread::of(these.collect())
     };
     let mut kinds: Vec<(&str, &str)> = Vec::new();
@@ -243,8 +329,14 @@ fn show(rows: &[Row]) {
         }
     });
     for (what, policies) in kinds {
-        let Some(spread) = of(what, policies) else { continue };
-        let over = of(what, NONE).map(|none| format!("  {:.3} × none", spread.median / none.median));
-        println!("{what:28} {policies:>6} {spread} ms{}", over.unwrap_or_default());
+        let Some(spread) = of(what, policies) else {
+            continue;
+        };
+        let over =
+            of(what, NONE).map(|none| format!("  {:.3} × none", spread.median / none.median));
+        println!(
+            "{what:28} {policies:>6} {spread} ms{}",
+            over.unwrap_or_default()
+        );
     }
 }

@@ -44,12 +44,21 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
     std::fs::write(out.join("nodes.csv"), csv)?;
     for what in [READY, PODS] {
         let of = |kind: Kind| {
-            Spread::of(rows.iter().filter(|row| (row.0, row.1) == (kind, what)).map(|row| row.2).collect())
+            Spread::of(
+                rows.iter()
+                    .filter(|row| (row.0, row.1) == (kind, what))
+                    .map(|row| row.2)
+                    .collect(),
+            )
         };
         let one = of(KINDS[0]).map_or(f64::NAN, |spread| spread.median);
-        for ((nodes, families), spread) in KINDS.into_iter().filter_map(|kind| Some((kind, of(kind)?))) {
+        for ((nodes, families), spread) in
+            KINDS.into_iter().filter_map(|kind| Some((kind, of(kind)?)))
+        {
             let over = spread.median / one;
-            println!("{what:20} {nodes} node(s), {families} families {spread}  over the first: {over:.2}");
+            println!(
+                "{what:20} {nodes} node(s), {families} families {spread}  over the first: {over:.2}"
+            );
         }
     }
     Ok(())
@@ -58,7 +67,11 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
 async fn one(boxes: &Boxes, kind: Kind) -> Result<[Row; 2], Box<dyn Error>> {
     let began = Instant::now();
     let (cluster, nodes) = (start(boxes, kind).await?, kind.0);
-    let ready = cluster.milestones().into_iter().find(|(name, _)| name == "node-ready").map(|(_, at)| at);
+    let ready = cluster
+        .milestones()
+        .into_iter()
+        .find(|(name, _)| name == "node-ready")
+        .map(|(_, at)| at);
     for node in 1..=nodes {
         create(&cluster, node).await?;
     }
@@ -68,12 +81,21 @@ async fn one(boxes: &Boxes, kind: Kind) -> Result<[Row; 2], Box<dyn Error>> {
     let pods = began.elapsed();
     cluster.take_down().await?;
     let millis = |time: Duration| time.as_secs_f64() * 1000.0;
-    Ok([(kind, READY, millis(ready.ok_or("no node was Ready")?)), (kind, PODS, millis(pods))])
+    Ok([
+        (kind, READY, millis(ready.ok_or("no node was Ready")?)),
+        (kind, PODS, millis(pods)),
+    ])
 }
 
 async fn start(boxes: &Boxes, (nodes, families): Kind) -> Result<LiveCluster, runner::Error> {
-    let shape = ClusterSpec { nodes, dual_stack: families == 2, ..ClusterSpec::default() };
-    boxes.start_as(&format!("figures-nodes-{nodes}-{families}"), &shape).await
+    let shape = ClusterSpec {
+        nodes,
+        dual_stack: families == 2,
+        ..ClusterSpec::default()
+    };
+    boxes
+        .start_as(&format!("figures-nodes-{nodes}-{families}"), &shape)
+        .await
 }
 
 const AT: &str = "/api/v1/namespaces/default/pods";
@@ -91,6 +113,13 @@ async fn create(cluster: &Cluster, node: u8) -> Result<(), Box<dyn Error>> {
 async fn phase(cluster: &Cluster, node: u8) -> Result<Result<String, String>, Box<dyn Error>> {
     let look = http::Request::get(format!("{AT}/on-{node}")).body(Vec::new())?;
     let seen: Value = cluster.admin().request(look).await?;
-    let phase = seen["status"]["phase"].as_str().unwrap_or_default().to_owned();
-    Ok(if phase == "Running" { Ok(phase) } else { Err(phase) })
+    let phase = seen["status"]["phase"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    Ok(if phase == "Running" {
+        Ok(phase)
+    } else {
+        Err(phase)
+    })
 }

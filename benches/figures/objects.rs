@@ -24,55 +24,117 @@ pub(crate) fn named(name: &str, spec: Value) -> Value {
 }
 
 pub(crate) async fn address(cluster: &Cluster, pod: &str) -> Result<String, Box<dyn Error>> {
-    let pod: Value = cluster.admin().request(http::Request::get(format!("{PODS}/{pod}")).body(Vec::new())?).await?;
-    Ok(pod["status"]["podIP"].as_str().ok_or("a pod has no address")?.to_owned())
+    let pod: Value = cluster
+        .admin()
+        .request(http::Request::get(format!("{PODS}/{pod}")).body(Vec::new())?)
+        .await?;
+    Ok(pod["status"]["podIP"]
+        .as_str()
+        .ok_or("a pod has no address")?
+        .to_owned())
 }
 
 /// Makes an object; returns its version.
-pub(crate) async fn create(cluster: &Cluster, path: &str, object: &Value) -> Result<u64, Box<dyn Error>> {
+pub(crate) async fn create(
+    cluster: &Cluster,
+    path: &str,
+    object: &Value,
+) -> Result<u64, Box<dyn Error>> {
     let request = http::Request::post(path).header("content-type", "application/json");
-    let made: Value = cluster.admin().request(request.body(serde_json::to_vec(object)?)?).await?;
-    Ok(made["metadata"]["resourceVersion"].as_str().unwrap_or_default().parse()?)
+    let made: Value = cluster
+        .admin()
+        .request(request.body(serde_json::to_vec(object)?)?)
+        .await?;
+    Ok(made["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap_or_default()
+        .parse()?)
 }
 
 /// Makes many; returns the newest version.
-pub(crate) async fn create_all(cluster: &Cluster, path: &str, objects: &[Value]) -> Result<u64, Box<dyn Error>> {
+pub(crate) async fn create_all(
+    cluster: &Cluster,
+    path: &str,
+    objects: &[Value],
+) -> Result<u64, Box<dyn Error>> {
     let creates = objects.iter().map(|object| create(cluster, path, object));
-    let versions: Vec<u64> = stream::iter(creates).buffer_unordered(AT_ONCE).try_collect().await?;
+    let versions: Vec<u64> = stream::iter(creates)
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
     Ok(versions.into_iter().max().unwrap_or_default())
 }
 
 /// Merges into an object.
-pub(crate) async fn patch(cluster: &Cluster, path: &str, with: &Value) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn patch(
+    cluster: &Cluster,
+    path: &str,
+    with: &Value,
+) -> Result<(), Box<dyn Error>> {
     let request = http::Request::patch(path).header("content-type", "application/merge-patch+json");
-    let _: Value = cluster.admin().request(request.body(serde_json::to_vec(with)?)?).await?;
+    let _: Value = cluster
+        .admin()
+        .request(request.body(serde_json::to_vec(with)?)?)
+        .await?;
     Ok(())
 }
 
 pub(crate) async fn delete(cluster: &Cluster, path: &str) -> Result<(), Box<dyn Error>> {
-    let _: Value = cluster.admin().request(http::Request::delete(path).body(Vec::new())?).await?;
+    let _: Value = cluster
+        .admin()
+        .request(http::Request::delete(path).body(Vec::new())?)
+        .await?;
     Ok(())
 }
 
 /// Waits until so many pods with this label run.
-pub(crate) async fn running(cluster: &Cluster, label: &str, count: usize) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn running(
+    cluster: &Cluster,
+    label: &str,
+    count: usize,
+) -> Result<(), Box<dyn Error>> {
     let path = format!("{PODS}?labelSelector={label}");
     wait("pods to run", Duration::from_millis(200), async || {
-        let pods: Value = cluster.admin().request(http::Request::get(path.as_str()).body(Vec::new())?).await?;
+        let pods: Value = cluster
+            .admin()
+            .request(http::Request::get(path.as_str()).body(Vec::new())?)
+            .await?;
         let pods = pods["items"].as_array().cloned().unwrap_or_default();
-        let run = pods.iter().filter(|pod| pod["status"]["phase"] == "Running").count();
-        Ok(if run >= count { Ok(()) } else { Err(format!("{run} of {count}")) })
+        let run = pods
+            .iter()
+            .filter(|pod| pod["status"]["phase"] == "Running")
+            .count();
+        Ok(if run >= count {
+            Ok(())
+        } else {
+            Err(format!("{run} of {count}"))
+        })
     })
     .await
 }
 
 /// Waits until the node has a table that was made with this version of the policies.
-pub(crate) async fn enforced(host_access: HostAccess<'_>, version: u64) -> Result<(), Box<dyn Error>> {
-    wait("policies to be in force", Duration::from_millis(1), async || {
-        let nodes = host_access.network_policy()?.ok_or("the cluster enforces no policies")?;
-        let is_late = nodes.iter().any(|node| node.seen.network_policies < version);
-        Ok(if is_late { Err(format!("{nodes:?}")) } else { Ok(()) })
-    })
+pub(crate) async fn enforced(
+    host_access: HostAccess<'_>,
+    version: u64,
+) -> Result<(), Box<dyn Error>> {
+    wait(
+        "policies to be in force",
+        Duration::from_millis(1),
+        async || {
+            let nodes = host_access
+                .network_policy()?
+                .ok_or("the cluster enforces no policies")?;
+            let is_late = nodes
+                .iter()
+                .any(|node| node.seen.network_policies < version);
+            Ok(if is_late {
+                Err(format!("{nodes:?}"))
+            } else {
+                Ok(())
+            })
+        },
+    )
     .await
 }
 

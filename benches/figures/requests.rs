@@ -24,7 +24,11 @@ const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
 const METRICS: [(&str, u16, &str); 3] = [
     ("log", 3023, "rekor_v2_http_requests_total{"),
     ("certificate authority", 5557, "http_requests_total{"),
-    ("timestamp authority", 2112, "timestamp_authority_http_requests_total{"),
+    (
+        "timestamp authority",
+        2112,
+        "timestamp_authority_http_requests_total{",
+    ),
 ];
 
 /// Requests by whom they are for and what they are.
@@ -34,7 +38,12 @@ type Counts = BTreeMap<(String, String), i64>;
 type Costs = BTreeMap<(String, usize, String), Counts>;
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(boxes: &Boxes, dir: &Path, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(
+    boxes: &Boxes,
+    dir: &Path,
+    runs: usize,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
     let scenario = clusters::read(dir)?;
     let clusters = clusters::start(boxes, &scenario).await?;
     let mut rounds: Vec<Costs> = Vec::new();
@@ -46,12 +55,21 @@ pub(crate) async fn measure(boxes: &Boxes, dir: &Path, runs: usize, out: &Path) 
         rounds.push(costs);
     }
     clusters::take_down(clusters).await?;
-    let Some(first) = rounds.first() else { return Err("no rounds".into()) };
+    let Some(first) = rounds.first() else {
+        return Err("no rounds".into());
+    };
     if let Some(other) = rounds.iter().find(|other| *other != first) {
-        println!("not the same in every round:\n{}\n{}", csv(first)?, csv(other)?);
+        println!(
+            "not the same in every round:\n{}\n{}",
+            csv(first)?,
+            csv(other)?
+        );
         return Err("requests differ from round to round: no figure".into());
     }
-    std::fs::write(out.join(format!("{}-requests.csv", scenario.id.replace('/', "-"))), csv(first)?)?;
+    std::fs::write(
+        out.join(format!("{}-requests.csv", scenario.id.replace('/', "-"))),
+        csv(first)?,
+    )?;
     println!("{}the same in all of {} rounds", csv(first)?, rounds.len());
     Ok(())
 }
@@ -62,7 +80,9 @@ async fn steps(
     world: &str,
     costs: &mut Costs,
 ) -> Result<(), Box<dyn Error>> {
-    let host_access = cluster.host_access().ok_or("requests are counted in a box")?;
+    let host_access = cluster
+        .host_access()
+        .ok_or("requests are counted in a box")?;
     let mut before = Counts::new();
     for (index, step) in scenario.scenario.steps.iter().enumerate() {
         let mut part = Loaded::clone(scenario);
@@ -70,7 +90,10 @@ async fn steps(
         let start = count(host_access).await?;
         clusters::tried(cluster, &Arc::new(part), world).await?;
         let all = less(settled(host_access).await?, &start);
-        costs.insert((world.to_owned(), index, step.id.clone()), less(all.clone(), &before));
+        costs.insert(
+            (world.to_owned(), index, step.id.clone()),
+            less(all.clone(), &before),
+        );
         before = all;
     }
     Ok(())
@@ -108,9 +131,14 @@ async fn count(host_access: HostAccess<'_>) -> Result<Counts, Box<dyn Error>> {
     }
     for (who, port, metric) in METRICS {
         let url = format!("http://{}:{port}/metrics", host_access.address());
-        let text = tokio::task::spawn_blocking(move || ureq::get(&url).call()?.into_body().read_to_string()).await??;
+        let text = tokio::task::spawn_blocking(move || {
+            ureq::get(&url).call()?.into_body().read_to_string()
+        })
+        .await??;
         for line in text.lines().filter_map(|line| line.strip_prefix(metric)) {
-            let Some((method, number)) = method(line).zip(line.rsplit(' ').next()) else { continue };
+            let Some((method, number)) = method(line).zip(line.rsplit(' ').next()) else {
+                continue;
+            };
             *counts.entry((who.into(), method)).or_default() += number.parse::<f64>()? as i64;
         }
     }
@@ -128,14 +156,17 @@ fn registry(line: &str) -> Option<String> {
     if agent.starts_with("containerd/") || !path.starts_with("/v2/") {
         return None;
     }
-    let what = path.split('/').find(|part| matches!(*part, "manifests" | "blobs" | "referrers" | "tags"));
+    let what = path
+        .split('/')
+        .find(|part| matches!(*part, "manifests" | "blobs" | "referrers" | "tags"));
     Some(format!("{method} {}", what.unwrap_or("/v2/")))
 }
 
 /// The method among the labels of a metric.
 fn method(labels: &str) -> Option<String> {
     let (_, rest) = labels.split_once("method=\"")?;
-    rest.split_once('"').map(|(method, _)| method.to_uppercase())
+    rest.split_once('"')
+        .map(|(method, _)| method.to_uppercase())
 }
 
 fn csv(costs: &Costs) -> Result<String, std::fmt::Error> {

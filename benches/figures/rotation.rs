@@ -29,7 +29,12 @@ const WITHIN: u16 = 150;
 #[expect(clippy::print_stdout, reason = "this is a command")]
 pub(crate) async fn measure(boxes: &Boxes, pods: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let scenario = Arc::new(scenario(pods)?);
-    let cluster = boxes.start_as("figures-rotation", &ClusterSpec::resolve(&scenario, &world(0))?).await?;
+    let cluster = boxes
+        .start_as(
+            "figures-rotation",
+            &ClusterSpec::resolve(&scenario, &world(0))?,
+        )
+        .await?;
     let lags = round(&cluster, &scenario, pods).await?;
     cluster.take_down().await?;
     let mut csv = String::from("pod,place,seconds\n");
@@ -38,21 +43,38 @@ pub(crate) async fn measure(boxes: &Boxes, pods: usize, out: &Path) -> Result<()
     }
     std::fs::write(out.join("rotation.csv"), csv)?;
     for place in PLACES {
-        let these = lags.iter().filter(|(_, at, _)| at == place).map(|(_, _, lag)| lag.as_secs_f64()).collect();
-        Spread::of(these).into_iter().for_each(|spread| println!("{place:8} {spread} s"));
+        let these = lags
+            .iter()
+            .filter(|(_, at, _)| at == place)
+            .map(|(_, _, lag)| lag.as_secs_f64())
+            .collect();
+        Spread::of(these)
+            .into_iter()
+            .for_each(|spread| println!("{place:8} {spread} s"));
     }
     Ok(())
 }
 
 /// One world for each pod; each takes the one phase that is its own.
 fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
-    let others = |pod: usize| (0..pods).filter(|other| *other != pod).map(phase).collect::<Vec<_>>();
+    let others = |pod: usize| {
+        (0..pods)
+            .filter(|other| *other != pod)
+            .map(phase)
+            .collect::<Vec<_>>()
+    };
     let worlds: serde_json::Map<String, Value> = (0..pods)
-        .map(|pod| (world(pod), json!({"omit": others(pod), "apply": ["secrets.yaml", "copy.yaml"]})))
+        .map(|pod| {
+            (
+                world(pod),
+                json!({"omit": others(pod), "apply": ["secrets.yaml", "copy.yaml"]}),
+            )
+        })
         .collect();
     let rotate = json!({"secret": "db", "key": "password", "to": "new", "within": WITHIN, "watch": {
         "api": {"object": "secret/db"}, "copy": {"object": "secret/copy"}, "file": {"file": {"pod": "app", "path": "/etc/db/password"}}}});
-    let step = |id: &str, action: Value, expect: &str| json!({"id": id, "do": action, "expect": expect});
+    let step =
+        |id: &str, action: Value, expect: &str| json!({"id": id, "do": action, "expect": expect});
     let wait = |pod: usize| {
         let watch = json!({"environment": {"environment": {"pod": "app"}}});
         json!({"rotate": {"secret": "phase", "key": "value", "to": "next", "within": 60 * pod / pods, "watch": watch}})
@@ -60,17 +82,35 @@ fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
     let mut steps = vec![
         step("pod", json!({"create": "pod.yaml"}), "admitted"),
         step("runs", json!({"started": "pod/app"}), "running"),
-        step("copied", json!({"seen": {"field": {"of": "secret/copy", "at": "/data/password"}}}), "seen"),
+        step(
+            "copied",
+            json!({"seen": {"field": {"of": "secret/copy", "at": "/data/password"}}}),
+            "seen",
+        ),
     ];
     steps.extend((0..pods).map(|pod| step(&phase(pod), wait(pod), "admitted")));
     steps.push(step("rotate", json!({"rotate": rotate}), "admitted"));
-    let followed = |place| step(place, json!({"followed": {"of": "rotate", "place": place}}), "seen");
+    let followed = |place| {
+        step(
+            place,
+            json!({"followed": {"of": "rotate", "place": place}}),
+            "seen",
+        )
+    };
     steps.extend(PLACES.map(followed));
     let install = ["external-secrets"];
     let file = json!({"scenario": "v1", "why": "A figure.", "install": install, "worlds": worlds, "steps": steps});
     let secrets = vec![secret("db", "password"), secret("phase", "value")];
-    let manifests = [("secrets.yaml", secrets), ("copy.yaml", copy()), ("pod.yaml", vec![pod()])];
-    loaded("figures/rotation", file, manifests.map(|(name, objects)| (name.to_owned(), objects)))
+    let manifests = [
+        ("secrets.yaml", secrets),
+        ("copy.yaml", copy()),
+        ("pod.yaml", vec![pod()]),
+    ];
+    loaded(
+        "figures/rotation",
+        file,
+        manifests.map(|(name, objects)| (name.to_owned(), objects)),
+    )
 }
 
 fn world(pod: usize) -> String {
@@ -132,17 +172,34 @@ async fn round(
     scenario: &Arc<Loaded>,
     pods: usize,
 ) -> Result<Vec<(String, String, Duration)>, Box<dyn Error>> {
-    let trials = (0..pods).map(|pod| Trial { scenario: Arc::clone(scenario), world: world(pod) }).collect();
-    let options = RunOptions { worlds_at_once: pods, ..RunOptions::default() };
+    let trials = (0..pods)
+        .map(|pod| Trial {
+            scenario: Arc::clone(scenario),
+            world: world(pod),
+        })
+        .collect();
+    let options = RunOptions {
+        worlds_at_once: pods,
+        ..RunOptions::default()
+    };
     let outcomes = runner::try_worlds(cluster, trials, options).await;
     let mut lags = Vec::new();
     for (world, outcome) in (0..pods).map(world).zip(outcomes) {
-        let WorldOutcome::Tried(cells) = outcome else { return Err(format!("{world} was not tried").into()) };
+        let WorldOutcome::Tried(cells) = outcome else {
+            return Err(format!("{world} was not tried").into());
+        };
         for place in PLACES {
-            let after = cells.get(place).and_then(|cell| cell.detail.facts.get("after"));
+            let after = cells
+                .get(place)
+                .and_then(|cell| cell.detail.facts.get("after"));
             let seconds = after.and_then(|text| text.strip_suffix('s')?.parse().ok());
-            let seconds = seconds.ok_or_else(|| format!("{world}: the {place} did not follow: {cells:?}"))?;
-            lags.push((world.clone(), place.to_owned(), Duration::from_secs_f64(seconds)));
+            let seconds =
+                seconds.ok_or_else(|| format!("{world}: the {place} did not follow: {cells:?}"))?;
+            lags.push((
+                world.clone(),
+                place.to_owned(),
+                Duration::from_secs_f64(seconds),
+            ));
         }
     }
     Ok(lags)

@@ -29,7 +29,12 @@ struct Sample {
     millis: f64,
 }
 
-pub(crate) async fn measure(boxes: &Boxes, dir: &Path, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(
+    boxes: &Boxes,
+    dir: &Path,
+    runs: usize,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
     let scenario = clusters::read(dir)?;
     let clusters = clusters::start(boxes, &scenario).await?;
     let mut samples = Vec::new();
@@ -44,7 +49,10 @@ pub(crate) async fn measure(boxes: &Boxes, dir: &Path, runs: usize, out: &Path) 
         }
     }
     clusters::take_down(clusters).await?;
-    std::fs::write(out.join(format!("{}.csv", scenario.id.replace('/', "-"))), csv(&samples)?)?;
+    std::fs::write(
+        out.join(format!("{}.csv", scenario.id.replace('/', "-"))),
+        csv(&samples)?,
+    )?;
     show(&samples);
     Ok(())
 }
@@ -55,9 +63,17 @@ async fn one(
     world: &str,
     run: usize,
 ) -> Result<Vec<Sample>, Box<dyn Error>> {
-    let of = |step: String, millis| Sample { run, world: world.to_owned(), step, millis };
+    let of = |step: String, millis| Sample {
+        run,
+        world: world.to_owned(),
+        step,
+        millis,
+    };
     let mut samples = Vec::new();
-    if let Some(host_access) = cluster.host_access().filter(|_| !scenario.scenario.install.is_empty()) {
+    if let Some(host_access) = cluster
+        .host_access()
+        .filter(|_| !scenario.scenario.install.is_empty())
+    {
         samples.push(of(START.into(), cosign_starts(host_access).await?));
     }
     let began = Instant::now();
@@ -70,16 +86,30 @@ async fn one(
 
 async fn cosign_starts(host_access: HostAccess<'_>) -> Result<f64, Box<dyn Error>> {
     let mut command = host_access.enter();
-    command.args(["cosign", "version"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(["cosign", "version"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let began = Instant::now();
     let status = tokio::process::Command::from(command).status().await?;
     let millis = began.elapsed().as_secs_f64() * 1000.0;
-    if status.success() { Ok(millis) } else { Err(format!("cosign does not start: {status}").into()) }
+    if status.success() {
+        Ok(millis)
+    } else {
+        Err(format!("cosign does not start: {status}").into())
+    }
 }
 
 fn csv(samples: &[Sample]) -> Result<String, std::fmt::Error> {
     let mut csv = String::from("run,world,step,milliseconds\n");
-    for Sample { run, world, step, millis } in samples {
+    for Sample {
+        run,
+        world,
+        step,
+        millis,
+    } in samples
+    {
         writeln!(csv, "{run},{world},{step},{millis:.3}")?;
     }
     Ok(csv)
@@ -88,13 +118,24 @@ fn csv(samples: &[Sample]) -> Result<String, std::fmt::Error> {
 #[expect(clippy::print_stdout, reason = "this is a command")]
 fn show(samples: &[Sample]) {
     let mut cells: IndexMap<(&str, &str), Vec<f64>> = IndexMap::new();
-    for Sample { world, step, millis, .. } in samples {
+    for Sample {
+        world,
+        step,
+        millis,
+        ..
+    } in samples
+    {
         cells.entry((step, world)).or_default().push(*millis);
     }
-    let spreads: IndexMap<_, _> = cells.into_iter().filter_map(|(cell, all)| Some((cell, Spread::of(all)?))).collect();
+    let spreads: IndexMap<_, _> = cells
+        .into_iter()
+        .filter_map(|(cell, all)| Some((cell, Spread::of(all)?)))
+        .collect();
     for ((step, world), spread) in &spreads {
         let bare = spreads.get(&(*step, "bare")).filter(|_| *world != "bare");
-        let over = bare.map_or_else(String::new, |bare| format!("  {:.2} × bare", spread.median / bare.median));
+        let over = bare.map_or_else(String::new, |bare| {
+            format!("  {:.2} × bare", spread.median / bare.median)
+        });
         println!("{step:32} {world:24} {spread} ms{over}");
     }
 }

@@ -35,10 +35,20 @@ struct Sample {
     millis: f64,
 }
 
-pub(crate) async fn measure(boxes: &Boxes, blocks: usize, secrets: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(
+    boxes: &Boxes,
+    blocks: usize,
+    secrets: usize,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
     let mut clusters = Vec::new();
     for (provider, spec) in clusters_under_test() {
-        clusters.push((provider, boxes.start_as(&format!("figures-{provider}"), &spec).await?));
+        clusters.push((
+            provider,
+            boxes
+                .start_as(&format!("figures-{provider}"), &spec)
+                .await?,
+        ));
     }
     let mut samples = Vec::new();
     for block in 0..=blocks {
@@ -72,7 +82,10 @@ fn clusters_under_test() -> Vec<(&'static str, ClusterSpec)> {
         ("aescbc", provider(Encryption::Aescbc)),
         ("aesgcm", provider(Encryption::Aesgcm)),
         ("secretbox", provider(Encryption::Secretbox)),
-        ("kms-v2", spec(Encryption::Config(FileText(KMS.into())), &["a"])),
+        (
+            "kms-v2",
+            spec(Encryption::Config(FileText(KMS.into())), &["a"]),
+        ),
     ]
 }
 
@@ -81,7 +94,11 @@ fn secret(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"value": "x".repeat(1024)}})
 }
 
-async fn one_block(cluster: &Cluster, provider: &'static str, block: usize) -> Result<Vec<Sample>, Box<dyn Error>> {
+async fn one_block(
+    cluster: &Cluster,
+    provider: &'static str,
+    block: usize,
+) -> Result<Vec<Sample>, Box<dyn Error>> {
     let mut samples = Vec::with_capacity(2 * BLOCK);
     for operation in ["write", "read"] {
         for index in 0..BLOCK {
@@ -92,27 +109,48 @@ async fn one_block(cluster: &Cluster, provider: &'static str, block: usize) -> R
             };
             let began = Instant::now();
             let _: Value = cluster.admin().request(request).await?;
-            samples.push(Sample { provider, operation, millis: millis(began.elapsed()) });
+            samples.push(Sample {
+                provider,
+                operation,
+                millis: millis(began.elapsed()),
+            });
         }
     }
     Ok(samples)
 }
 
 /// So many Secrets written, all of them rewritten, and the API server started again with them.
-async fn many(cluster: &Cluster, provider: &'static str, count: usize) -> Result<Vec<Sample>, Box<dyn Error>> {
-    let sample = |operation, took| Sample { provider, operation, millis: millis(took) };
+async fn many(
+    cluster: &Cluster,
+    provider: &'static str,
+    count: usize,
+) -> Result<Vec<Sample>, Box<dyn Error>> {
+    let sample = |operation, took| Sample {
+        provider,
+        operation,
+        millis: millis(took),
+    };
     let began = Instant::now();
     let creates = (0..count).map(|index| create(cluster, format!("many-{index}")));
-    stream::iter(creates).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    stream::iter(creates)
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<Vec<()>>()
+        .await?;
     let created = began.elapsed();
     let began = Instant::now();
-    let list: Value = cluster.admin().request(http::Request::get(NAMESPACE).body(Vec::new())?).await?;
+    let list: Value = cluster
+        .admin()
+        .request(http::Request::get(NAMESPACE).body(Vec::new())?)
+        .await?;
     let items = list["items"].as_array().cloned().unwrap_or_default();
     if items.len() < count {
         return Err(format!("{} of {count} Secrets are there", items.len()).into());
     }
     let puts = items.into_iter().map(|item| put(cluster, item));
-    stream::iter(puts).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    stream::iter(puts)
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<Vec<()>>()
+        .await?;
     let rewritten = began.elapsed();
     let (usable, listed) = restart(cluster).await?;
     Ok(vec![
@@ -129,7 +167,10 @@ async fn create(cluster: &Cluster, name: String) -> Result<(), Box<dyn Error>> {
 }
 
 async fn put(cluster: &Cluster, mut item: Value) -> Result<(), Box<dyn Error>> {
-    let name = item["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let name = item["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     (item["apiVersion"], item["kind"]) = ("v1".into(), "Secret".into());
     let request = http::Request::put(format!("{NAMESPACE}/{name}"))
         .header("content-type", "application/json")
@@ -150,15 +191,24 @@ async fn restart(cluster: &Cluster) -> Result<(Duration, Duration), Box<dyn Erro
     host_access.control(process, ProcessCommand::Kill)?;
     crate::start::poll("the API server to end", async || {
         let life = host_access.life(process);
-        let over = life.as_ref().is_some_and(|life| matches!(life.state, cluster::State::Ended { .. }));
-        Ok(if over { Ok(String::new()) } else { Err(format!("{life:?}")) })
+        let over = life
+            .as_ref()
+            .is_some_and(|life| matches!(life.state, cluster::State::Ended { .. }));
+        Ok(if over {
+            Ok(String::new())
+        } else {
+            Err(format!("{life:?}"))
+        })
     })
     .await?;
     host_access.control(process, ProcessCommand::Start)?;
     let began = Instant::now();
     crate::start::readyz(cluster).await?;
     let usable = began.elapsed();
-    let _: Value = cluster.admin().request(http::Request::get(NAMESPACE).body(Vec::new())?).await?;
+    let _: Value = cluster
+        .admin()
+        .request(http::Request::get(NAMESPACE).body(Vec::new())?)
+        .await?;
     Ok((usable, began.elapsed()))
 }
 
@@ -168,7 +218,12 @@ fn millis(time: Duration) -> f64 {
 
 fn csv(samples: &[Sample]) -> Result<String, std::fmt::Error> {
     let mut csv = String::from("provider,operation,milliseconds\n");
-    for Sample { provider, operation, millis } in samples {
+    for Sample {
+        provider,
+        operation,
+        millis,
+    } in samples
+    {
         writeln!(csv, "{provider},{operation},{millis:.3}")?;
     }
     Ok(csv)
@@ -177,14 +232,24 @@ fn csv(samples: &[Sample]) -> Result<String, std::fmt::Error> {
 #[expect(clippy::print_stdout, reason = "this is a command")]
 fn show(samples: &[Sample]) {
     let of = |provider: &str, operation: &str| {
-        let these = samples.iter().filter(|sample| sample.provider == provider && sample.operation == operation);
+        let these = samples
+            .iter()
+            .filter(|sample| sample.provider == provider && sample.operation == operation);
         Spread::of(these.map(|sample| sample.millis).collect())
     };
-    let mut rows: Vec<(&str, &str)> = samples.iter().map(|sample| (sample.operation, sample.provider)).collect();
+    let mut rows: Vec<(&str, &str)> = samples
+        .iter()
+        .map(|sample| (sample.operation, sample.provider))
+        .collect();
     rows.sort_unstable();
     rows.dedup();
     for (operation, provider) in rows {
-        let (Some(spread), Some(floor)) = (of(provider, operation), of(FLOOR, operation)) else { continue };
-        println!("{operation:16} {provider:12} {spread} ms  {:.2} × {FLOOR}", spread.median / floor.median);
+        let (Some(spread), Some(floor)) = (of(provider, operation), of(FLOOR, operation)) else {
+            continue;
+        };
+        println!(
+            "{operation:16} {provider:12} {spread} ms  {:.2} × {FLOOR}",
+            spread.median / floor.median
+        );
     }
 }

@@ -22,10 +22,18 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
     for run in 1..=runs {
         let began = Instant::now();
         let cluster = boxes.start(&format!("figures-{run}")).await?;
-        let (pod, ready) = tokio::join!(timed(began, first_pod(&cluster)), timed(began, readyz(&cluster)));
+        let (pod, ready) = tokio::join!(
+            timed(began, first_pod(&cluster)),
+            timed(began, readyz(&cluster))
+        );
         rows.push((run, FIRST_POD.into(), pod?));
         rows.push((run, READYZ.into(), ready?));
-        rows.extend(cluster.milestones().iter().map(|(name, at)| (run, name.clone(), millis(*at))));
+        rows.extend(
+            cluster
+                .milestones()
+                .iter()
+                .map(|(name, at)| (run, name.clone(), millis(*at))),
+        );
         rows.extend(memory(&cluster).map(|mib| (run, MEMORY.into(), mib)));
         cluster.take_down().await?;
     }
@@ -34,7 +42,14 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
         writeln!(csv, "{run},{name},{value:.2}")?;
     }
     std::fs::write(out.join("start.csv"), csv)?;
-    let of = |wanted: &str| Spread::of(rows.iter().filter(|(_, name, _)| name == wanted).map(|row| row.2).collect());
+    let of = |wanted: &str| {
+        Spread::of(
+            rows.iter()
+                .filter(|(_, name, _)| name == wanted)
+                .map(|row| row.2)
+                .collect(),
+        )
+    };
     let mut names: Vec<&str> = Vec::new();
     rows.iter().for_each(|(_, name, _)| {
         if !names.contains(&name.as_str()) {
@@ -42,7 +57,9 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
         }
     });
     for name in names {
-        of(name).into_iter().for_each(|spread| println!("{name:24} {spread}"));
+        of(name)
+            .into_iter()
+            .for_each(|spread| println!("{name:24} {spread}"));
     }
     if let (Some(pod), Some(ready)) = (of(FIRST_POD), of(READYZ)) {
         println!("first pod over readyz: {:.2}", pod.median / ready.median);
@@ -55,7 +72,10 @@ fn millis(time: Duration) -> f64 {
 }
 
 /// How long after `began` this was done, in milliseconds.
-async fn timed(began: Instant, work: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result<f64, Box<dyn Error>> {
+async fn timed(
+    began: Instant,
+    work: impl Future<Output = Result<(), Box<dyn Error>>>,
+) -> Result<f64, Box<dyn Error>> {
     work.await.map(|()| millis(began.elapsed()))
 }
 
@@ -63,7 +83,11 @@ async fn timed(began: Instant, work: impl Future<Output = Result<(), Box<dyn Err
 pub(crate) async fn readyz(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
     poll("/readyz to say ok", async || {
         let look = http::Request::get("/readyz").body(Vec::new())?;
-        Ok(cluster.admin().request_text(look).await.map_err(|why| why.to_string()))
+        Ok(cluster
+            .admin()
+            .request_text(look)
+            .await
+            .map_err(|why| why.to_string()))
     })
     .await
 }
@@ -106,10 +130,15 @@ pub(crate) async fn poll(
 
 /// What the box's control group holds, file cache included, in MiB.
 fn memory(cluster: &Cluster) -> Option<f64> {
-    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).ok()?.trim().parse::<f64>().ok();
-    let usage = cluster
-        .cgroups()
-        .iter()
-        .find_map(|group| read(group.join("memory.current")).or_else(|| read(group.join("memory.usage_in_bytes"))))?;
+    let read = |path: std::path::PathBuf| {
+        std::fs::read_to_string(path)
+            .ok()?
+            .trim()
+            .parse::<f64>()
+            .ok()
+    };
+    let usage = cluster.cgroups().iter().find_map(|group| {
+        read(group.join("memory.current")).or_else(|| read(group.join("memory.usage_in_bytes")))
+    })?;
     Some(usage / f64::from(1 << 20))
 }

@@ -15,14 +15,21 @@ impl Spread {
         samples.sort_by(f64::total_cmp);
         let (min, max) = (*samples.first()?, *samples.last()?);
         let middle = samples.len() / 2;
-        let median =
-            if samples.len() % 2 == 1 { samples[middle] } else { f64::midpoint(samples[middle - 1], samples[middle]) };
+        let median = if samples.len() % 2 == 1 {
+            samples[middle]
+        } else {
+            f64::midpoint(samples[middle - 1], samples[middle])
+        };
         Some(Self { min, median, max })
     }
 }
 
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:8.2}  ({:.2} to {:.2})", self.median, self.min, self.max)
+        write!(
+            f,
+            "{:8.2}  ({:.2} to {:.2})",
+            self.median, self.min, self.max
+        )
     }
 }

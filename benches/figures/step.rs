@@ -16,14 +16,22 @@ use crate::{Boxes, clusters};
 const BLOCK: usize = 50;
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(boxes: &Boxes, blocks: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure(
+    boxes: &Boxes,
+    blocks: usize,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
     let cluster = boxes.start("figures-step").await?;
     let scenario = Arc::new(scenario()?);
     let (mut steps, mut bare) = (Vec::new(), Vec::new());
     steps_block(&cluster, &scenario, out).await?; // warm-up of both, not counted
     bare_block(&cluster).await?;
     for block in 0..blocks {
-        let (first, second) = if block % 2 == 0 { (true, false) } else { (false, true) };
+        let (first, second) = if block % 2 == 0 {
+            (true, false)
+        } else {
+            (false, true)
+        };
         for engine in [first, second] {
             if engine {
                 steps.extend(steps_block(&cluster, &scenario, out).await?);
@@ -40,8 +48,13 @@ pub(crate) async fn measure(boxes: &Boxes, blocks: usize, out: &Path) -> Result<
         }
     }
     std::fs::write(out.join("step.csv"), csv)?;
-    let (Some(step), Some(bare)) = (Spread::of(steps), Spread::of(bare)) else { return Err("no samples".into()) };
-    println!("step, ms          {step}\nbare request, ms  {bare}\nstep over bare: {:.2}", step.median / bare.median);
+    let (Some(step), Some(bare)) = (Spread::of(steps), Spread::of(bare)) else {
+        return Err("no samples".into());
+    };
+    println!(
+        "step, ms          {step}\nbare request, ms  {bare}\nstep over bare: {:.2}",
+        step.median / bare.median
+    );
     Ok(())
 }
 
@@ -50,11 +63,13 @@ fn object() -> Value {
 }
 
 fn scenario() -> Result<Loaded, Box<dyn Error>> {
-    let step =
-        |n| json!({"id": format!("s{n}"), "dry-run": true, "do": {"create": "object.yaml"}, "expect": "admitted"});
+    let step = |n| json!({"id": format!("s{n}"), "dry-run": true, "do": {"create": "object.yaml"}, "expect": "admitted"});
     let file = json!({"scenario": "v1", "why": "A figure.", "worlds": {"bare": {}},
         "steps": (0..BLOCK).map(step).collect::<Vec<_>>()});
-    let manifest = Manifest { file: PathBuf::from("object.yaml"), object: object() };
+    let manifest = Manifest {
+        file: PathBuf::from("object.yaml"),
+        object: object(),
+    };
     Ok(Loaded {
         id: "figures/step".into(),
         dir: PathBuf::new(),
@@ -65,7 +80,11 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
     })
 }
 
-async fn steps_block(cluster: &Cluster, scenario: &Arc<Loaded>, out: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
+async fn steps_block(
+    cluster: &Cluster,
+    scenario: &Arc<Loaded>,
+    out: &Path,
+) -> Result<Vec<f64>, Box<dyn Error>> {
     let cells = clusters::cells_of(cluster, scenario, "bare", Some(out.join("evidence"))).await?;
     Ok(cells.values().map(|cell| cell.millis).collect())
 }

@@ -71,17 +71,24 @@ impl Error {
         Some(match self {
             Self::Outside { .. } => "keep golden files as plain files in their own folder".into(),
             Self::Id { .. } => "an id is AREA/NAME, as `gauntlet list` prints it".into(),
-            Self::Format { .. } => "restore it from version control, or delete it and record it again".into(),
+            Self::Format { .. } => {
+                "restore it from version control, or delete it and record it again".into()
+            }
             Self::NotPending { id } => format!("`gauntlet run {id}` records what differs"),
             Self::Write { source, .. } if is_read_only(source) => {
                 "name a folder you can write, with `--golden DIR`".into()
             }
-            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => "free some space".into(),
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "free some space".into()
+            }
             _ => return None,
         })
     }
 }
 
 fn is_read_only(source: &io::Error) -> bool {
-    matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+    matches!(
+        source.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
 }

@@ -14,7 +14,9 @@ const ROUNDS: usize = 16;
 pub fn redact(text: &str) -> String {
     let mut seen = text.to_owned();
     for _ in 0..ROUNDS {
-        let next = rules().iter().fold(seen.clone(), |text, rule| rule.apply(&text));
+        let next = rules()
+            .iter()
+            .fold(seen.clone(), |text, rule| rule.apply(&text));
         if next == seen {
             break;
         }
@@ -31,7 +33,10 @@ mod tests {
 
     /// Pieces that rules look for, and pieces that stand between them.
     fn piece() -> impl Strategy<Value = String> {
-        let examples: Vec<String> = rules().iter().map(|rule| rule.example.0.to_owned()).collect();
+        let examples: Vec<String> = rules()
+            .iter()
+            .map(|rule| rule.example.0.to_owned())
+            .collect();
         prop_oneof![
             proptest::sample::select(examples),
             "[bcdf24567]{5,11}",
@@ -73,8 +78,10 @@ mod tests {
 
     #[test]
     fn one_message_of_a_controller() {
-        let text =
-            "pods \"web-6d4cf56db6-xk2zp\" in gauntlet-ab12cd34ef-other (uid 3f2c1b0a-1234-4abc-9def-0123456789ab)";
-        assert_eq!(redact(text), "pods \"web-<hash>-<suffix>\" in <namespace>-other (uid <uid>)");
+        let text = "pods \"web-6d4cf56db6-xk2zp\" in gauntlet-ab12cd34ef-other (uid 3f2c1b0a-1234-4abc-9def-0123456789ab)";
+        assert_eq!(
+            redact(text),
+            "pods \"web-<hash>-<suffix>\" in <namespace>-other (uid <uid>)"
+        );
     }
 }

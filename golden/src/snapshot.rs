@@ -24,7 +24,11 @@ impl Snapshot {
     /// The text of the file.
     #[must_use]
     pub fn text(&self) -> String {
-        let header = [("source", &self.source), ("description", &self.description), ("input_file", &self.input_file)];
+        let header = [
+            ("source", &self.source),
+            ("description", &self.description),
+            ("input_file", &self.input_file),
+        ];
         let mut out = String::from(FENCE);
         for (key, value) in header.iter().filter(|(_, value)| !value.is_empty()) {
             out.push_str(&format!("{key}: {}\n", header_value(value)));
@@ -40,9 +44,16 @@ impl Snapshot {
     /// # Errors
     /// When it does not begin with a header between two lines of dashes.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let fault = |what: &str| Error::Format { path: path.to_owned(), what: what.into() };
-        let rest = text.strip_prefix("---").ok_or_else(|| fault("it does not begin with `---`"))?;
-        let (header, body) = rest.split_once("\n---\n").ok_or_else(|| fault("its header has no end"))?;
+        let fault = |what: &str| Error::Format {
+            path: path.to_owned(),
+            what: what.into(),
+        };
+        let rest = text
+            .strip_prefix("---")
+            .ok_or_else(|| fault("it does not begin with `---`"))?;
+        let (header, body) = rest
+            .split_once("\n---\n")
+            .ok_or_else(|| fault("its header has no end"))?;
         let fields: serde_json::Value =
             serde_saphyr::from_str(header).map_err(|_| fault("its header does not parse"))?;
         let get = |key: &str| fields[key].as_str().unwrap_or_default().to_owned();
@@ -62,7 +73,11 @@ fn header_value(text: &str) -> String {
         || text.starts_with(['.', ' '])
         || text.contains(|c: char| ":{}[],#`\"'\\".contains(c) || c.is_control())
         || text.parse::<f64>().is_ok();
-    if quoted { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) } else { one_line(text) }
+    if quoted {
+        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        one_line(text)
+    }
 }
 
 #[cfg(test)]
@@ -72,7 +87,8 @@ mod tests {
     fn example() -> Snapshot {
         Snapshot {
             source: "gauntlet run pod-security/privileged".into(),
-            description: "A \"privileged\" container owns its node; the label has to turn it away.".into(),
+            description: "A \"privileged\" container owns its node; the label has to turn it away."
+                .into(),
             input_file: "scenarios/pod-security/privileged/scenario.yaml".into(),
             body: "privileged-pod:\n  bare: admitted (201)\n".into(),
         }
@@ -81,20 +97,35 @@ mod tests {
     #[test]
     fn a_file_reads_back_as_it_was_written() {
         let snapshot = example();
-        assert_eq!(Snapshot::parse(Path::new("x.snap"), &snapshot.text()).unwrap(), snapshot);
+        assert_eq!(
+            Snapshot::parse(Path::new("x.snap"), &snapshot.text()).unwrap(),
+            snapshot
+        );
     }
 
     #[test]
     fn insta_reads_the_file_and_would_write_the_same_bytes() {
         let folder = tempfile::tempdir().unwrap();
-        let (ours, theirs) = (folder.path().join("privileged.snap"), folder.path().join("again.snap"));
+        let (ours, theirs) = (
+            folder.path().join("privileged.snap"),
+            folder.path().join("again.snap"),
+        );
         let snapshot = example();
         std::fs::write(&ours, snapshot.text()).unwrap();
         let read = insta::Snapshot::from_file(&ours).unwrap();
         assert_eq!(read.metadata().source(), Some(snapshot.source.as_str()));
-        assert_eq!(read.metadata().description(), Some(snapshot.description.as_str()));
-        assert_eq!(read.metadata().input_file(), Some(snapshot.input_file.as_str()));
-        assert_eq!(read.as_text().unwrap().to_string(), snapshot.body.trim_end());
+        assert_eq!(
+            read.metadata().description(),
+            Some(snapshot.description.as_str())
+        );
+        assert_eq!(
+            read.metadata().input_file(),
+            Some(snapshot.input_file.as_str())
+        );
+        assert_eq!(
+            read.as_text().unwrap().to_string(),
+            snapshot.body.trim_end()
+        );
         read.save(&theirs).unwrap();
         assert_eq!(std::fs::read_to_string(theirs).unwrap(), snapshot.text());
     }

@@ -60,13 +60,17 @@ impl Store {
     /// When something else than a folder is there.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         match fs::metadata(dir) {
-            Ok(facts) if !facts.is_dir() => {
-                Err(Error::Format { path: dir.to_owned(), what: "it is a file, not a folder of them".into() })
-            }
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(Error::Read { path: dir.to_owned(), source })
-            }
-            _ => Ok(Self { root: dir.to_owned() }),
+            Ok(facts) if !facts.is_dir() => Err(Error::Format {
+                path: dir.to_owned(),
+                what: "it is a file, not a folder of them".into(),
+            }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Read {
+                path: dir.to_owned(),
+                source,
+            }),
+            _ => Ok(Self {
+                root: dir.to_owned(),
+            }),
         }
     }
 
@@ -79,7 +83,9 @@ impl Store {
     }
 
     fn file(&self, id: &str, ending: &str) -> Result<PathBuf, Error> {
-        let plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\', '\0']);
+        let plain = |part: &str| {
+            !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\', '\0'])
+        };
         match id.split_once('/') {
             Some((area, name)) if plain(area) && plain(name) => {
                 Ok(self.root.join(area).join(format!("{name}.{ending}")))
@@ -97,7 +103,9 @@ impl Store {
     }
 
     fn snapshot(&self, path: &Path) -> Result<Option<Snapshot>, Error> {
-        read(&self.root, path)?.map(|text| Snapshot::parse(path, &text)).transpose()
+        read(&self.root, path)?
+            .map(|text| Snapshot::parse(path, &text))
+            .transpose()
     }
 
     /// Compares `outcome` with what is recorded. Worlds that were not tried are not compared.
@@ -106,14 +114,22 @@ impl Store {
     /// When the recorded file cannot be read, or is not one of ours.
     pub fn compare(&self, outcome: &Outcome) -> Result<Comparison, Error> {
         let path = self.path(&outcome.id)?;
-        let Some(recorded) = self.snapshot(&path)? else { return Ok(Comparison::New) };
+        let Some(recorded) = self.snapshot(&path)? else {
+            return Ok(Comparison::New);
+        };
         let mut old = recorded.body;
         if let Some(tried) = partial(outcome) {
             let table = Table::parse(&old).map_err(|what| Error::Format { path, what })?;
             old = table.only(&tried).body();
         }
         let new = render(outcome);
-        Ok(if old == new { Comparison::Same } else { Comparison::Differs { diff: diff::unified(&old, &new) } })
+        Ok(if old == new {
+            Comparison::Same
+        } else {
+            Comparison::Differs {
+                diff: diff::unified(&old, &new),
+            }
+        })
     }
 
     /// Writes what was seen beside the golden file, to be accepted. A pending file of an earlier run is replaced.
@@ -141,7 +157,9 @@ impl Store {
     pub fn drop_pending(&self, id: &str) -> Result<(), Error> {
         let path = self.file(id, "snap.new")?;
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Write { path, source }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(Error::Write { path, source })
+            }
             _ => Ok(()),
         }
     }
@@ -151,15 +169,27 @@ impl Store {
     /// # Errors
     /// When the folder or a file cannot be read, or is not one of ours.
     pub fn pending(&self) -> Result<Vec<Pending>, Error> {
-        self.ids(".snap.new")?.iter().map(|id| self.pending_of(id)).collect()
+        self.ids(".snap.new")?
+            .iter()
+            .map(|id| self.pending_of(id))
+            .collect()
     }
 
     fn pending_of(&self, id: &str) -> Result<Pending, Error> {
         let not_there = || Error::NotPending { id: id.to_owned() };
-        let seen = self.snapshot(&self.file(id, "snap.new")?)?.ok_or_else(not_there)?;
+        let seen = self
+            .snapshot(&self.file(id, "snap.new")?)?
+            .ok_or_else(not_there)?;
         let recorded = self.recorded(id)?;
-        let old = recorded.as_ref().map(|snapshot| snapshot.body.as_str()).unwrap_or_default();
-        Ok(Pending { id: id.to_owned(), new: recorded.is_none(), diff: diff::unified(old, &seen.body) })
+        let old = recorded
+            .as_ref()
+            .map(|snapshot| snapshot.body.as_str())
+            .unwrap_or_default();
+        Ok(Pending {
+            id: id.to_owned(),
+            new: recorded.is_none(),
+            diff: diff::unified(old, &seen.body),
+        })
     }
 
     /// Makes what is pending for a scenario its golden file.
@@ -168,7 +198,8 @@ impl Store {
     /// When nothing is pending, or the file cannot be moved.
     pub fn accept(&self, id: &str) -> Result<(), Error> {
         let (from, to) = (self.file(id, "snap.new")?, self.path(id)?);
-        self.snapshot(&from)?.ok_or_else(|| Error::NotPending { id: id.to_owned() })?;
+        self.snapshot(&from)?
+            .ok_or_else(|| Error::NotPending { id: id.to_owned() })?;
         files::inside(&self.root, &to)?;
         fs::rename(&from, &to).map_err(|source| Error::Write { path: to, source })
     }
@@ -186,7 +217,10 @@ impl Store {
     /// # Errors
     /// When the folder cannot be read.
     pub fn orphans(&self, ids: &[&str]) -> Result<Vec<PathBuf>, Error> {
-        let lost = self.recorded_ids()?.into_iter().filter(|id| !ids.contains(&id.as_str()));
+        let lost = self
+            .recorded_ids()?
+            .into_iter()
+            .filter(|id| !ids.contains(&id.as_str()));
         lost.map(|id| self.path(&id)).collect()
     }
 
@@ -196,7 +230,11 @@ impl Store {
     /// When the folder cannot be read.
     pub fn missing<'a>(&self, ids: &[&'a str]) -> Result<Vec<&'a str>, Error> {
         let have = self.recorded_ids()?;
-        Ok(ids.iter().copied().filter(|id| !have.iter().any(|one| one == id)).collect())
+        Ok(ids
+            .iter()
+            .copied()
+            .filter(|id| !have.iter().any(|one| one == id))
+            .collect())
     }
 
     fn ids(&self, ending: &str) -> Result<Vec<String>, Error> {
@@ -207,7 +245,12 @@ impl Store {
                 continue;
             }
             let names = files::names(&folder)?;
-            ids.extend(names.iter().filter_map(|name| name.strip_suffix(ending)).map(|name| format!("{area}/{name}")));
+            ids.extend(
+                names
+                    .iter()
+                    .filter_map(|name| name.strip_suffix(ending))
+                    .map(|name| format!("{area}/{name}")),
+            );
         }
         Ok(ids)
     }
@@ -215,20 +258,31 @@ impl Store {
 
 /// The worlds that were tried, if that is not all of them.
 fn partial(outcome: &Outcome) -> Option<Vec<&str>> {
-    let tried = outcome.worlds.iter().filter(|(_, world)| matches!(world, WorldOutcome::Tried(_)));
+    let tried = outcome
+        .worlds
+        .iter()
+        .filter(|(_, world)| matches!(world, WorldOutcome::Tried(_)));
     let names: Vec<&str> = tried.map(|(name, _)| name.as_str()).collect();
     (names.len() != outcome.worlds.len()).then_some(names)
 }
 
 fn fit(outcome: &Outcome) -> Result<(), Error> {
-    let unfit = |why: String| Err(Error::Unfit { id: outcome.id.clone(), why });
+    let unfit = |why: String| {
+        Err(Error::Unfit {
+            id: outcome.id.clone(),
+            why,
+        })
+    };
     if outcome.worlds.is_empty() {
         return unfit("it has no worlds".into());
     }
     for (world, seen) in &outcome.worlds {
         match seen {
             WorldOutcome::Tried(cells) => {
-                if let Some((step, _)) = cells.iter().find(|(_, cell)| cell.status() != CellStatus::Passed) {
+                if let Some((step, _)) = cells
+                    .iter()
+                    .find(|(_, cell)| cell.status() != CellStatus::Passed)
+                {
                     return unfit(format!("`{step}` in `{world}` is not as intended"));
                 }
             }

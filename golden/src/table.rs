@@ -29,9 +29,14 @@ impl Table {
     pub fn of(outcome: &Outcome) -> Self {
         let mut steps: IndexMap<String, IndexMap<String, Value>> = IndexMap::new();
         for (world, seen) in &outcome.worlds {
-            let WorldOutcome::Tried(cells) = seen else { continue };
+            let WorldOutcome::Tried(cells) = seen else {
+                continue;
+            };
             for (step, cell) in cells {
-                steps.entry(step.clone()).or_default().insert(world.clone(), entry(cell));
+                steps
+                    .entry(step.clone())
+                    .or_default()
+                    .insert(world.clone(), entry(cell));
             }
         }
         Self(steps)
@@ -63,7 +68,14 @@ impl Table {
     pub fn verdicts(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.0.iter().flat_map(|(step, worlds)| {
             worlds.iter().map(move |(world, entry)| {
-                (step.as_str(), world.as_str(), entry.as_str().or(entry["verdict"].as_str()).unwrap_or_default())
+                (
+                    step.as_str(),
+                    world.as_str(),
+                    entry
+                        .as_str()
+                        .or(entry["verdict"].as_str())
+                        .unwrap_or_default(),
+                )
             })
         })
     }
@@ -116,11 +128,23 @@ fn entry(cell: &Cell) -> Value {
     }
     for (key, list) in [("warnings", &detail.warnings), ("changed", &detail.changed)] {
         if !list.is_empty() {
-            put(key, list.iter().map(|text| Value::String(redact(text))).collect());
+            put(
+                key,
+                list.iter()
+                    .map(|text| Value::String(redact(text)))
+                    .collect(),
+            );
         }
     }
     if !detail.facts.is_empty() {
-        put("facts", detail.facts.iter().map(|(key, fact)| (redact(key), Value::String(redact(fact)))).collect());
+        put(
+            "facts",
+            detail
+                .facts
+                .iter()
+                .map(|(key, fact)| (redact(key), Value::String(redact(fact))))
+                .collect(),
+        );
     }
     if more.is_empty() {
         return verdict;
@@ -149,7 +173,9 @@ fn write_entry(out: &mut String, entry: &Value) {
         match value {
             Value::Array(items) => {
                 out.push('\n');
-                items.iter().for_each(|item| out.push_str(&format!("      - {}\n", text_at(item, 8))));
+                items
+                    .iter()
+                    .for_each(|item| out.push_str(&format!("      - {}\n", text_at(item, 8))));
             }
             Value::Object(facts) => {
                 out.push('\n');
@@ -163,5 +189,7 @@ fn write_entry(out: &mut String, entry: &Value) {
 }
 
 fn text_at(value: &Value, indent: usize) -> String {
-    value.as_str().map_or_else(|| value.to_string(), |text| scalar(text, indent))
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), |text| scalar(text, indent))
 }

@@ -15,7 +15,11 @@ pub(crate) fn scalar(text: &str, indent: usize) -> String {
 
 /// How a string is written as a key, or in a file's header: on one line.
 pub(crate) fn one_line(text: &str) -> String {
-    if is_plain(text) { text.to_owned() } else { escaped(text) }
+    if is_plain(text) {
+        text.to_owned()
+    } else {
+        escaped(text)
+    }
 }
 
 fn is_plain(text: &str) -> bool {
@@ -31,7 +35,10 @@ fn is_plain(text: &str) -> bool {
 
 fn is_a_word_of_yaml(text: &str) -> bool {
     let lower = text.to_lowercase();
-    ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"].contains(&lower.as_str())
+    [
+        "true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity",
+    ]
+    .contains(&lower.as_str())
 }
 
 /// Whether a text reads well as a block: several lines, at most one newline at the end, tabs only inside lines.
@@ -42,13 +49,19 @@ fn is_block(text: &str) -> bool {
         && !lines.ends_with('\n')
         && !first.is_empty()
         && !first.starts_with(' ')
-        && lines.split('\n').all(|line| !line.starts_with('\t') && !line.trim_end().is_empty() || line.is_empty())
-        && text.chars().all(|c| c == '\n' || c == '\t' || is_printable(c))
+        && lines
+            .split('\n')
+            .all(|line| !line.starts_with('\t') && !line.trim_end().is_empty() || line.is_empty())
+        && text
+            .chars()
+            .all(|c| c == '\n' || c == '\t' || is_printable(c))
 }
 
 fn block(text: &str, indent: usize) -> String {
     let pad = " ".repeat(indent + 2);
-    let (lines, mark) = text.strip_suffix('\n').map_or((text, "|-"), |lines| (lines, "|"));
+    let (lines, mark) = text
+        .strip_suffix('\n')
+        .map_or((text, "|-"), |lines| (lines, "|"));
     let mut out = String::from(mark);
     for line in lines.split('\n') {
         out.push('\n');
@@ -89,11 +102,17 @@ mod tests {
 
     #[test]
     fn plain_texts_stay_plain_and_the_others_keep_their_meaning() {
-        assert_eq!(scalar("denied by pod-security (403 Forbidden)", 0), "denied by pod-security (403 Forbidden)");
+        assert_eq!(
+            scalar("denied by pod-security (403 Forbidden)", 0),
+            "denied by pod-security (403 Forbidden)"
+        );
         assert_eq!(scalar("a: b", 0), "'a: b'");
         assert_eq!(scalar("403", 0), "'403'");
         assert_eq!(scalar("one\n two", 2), "|-\n    one\n     two");
-        assert_eq!(scalar("Uid:\t0\nGid:\t0\n", 2), "|\n    Uid:\t0\n    Gid:\t0");
+        assert_eq!(
+            scalar("Uid:\t0\nGid:\t0\n", 2),
+            "|\n    Uid:\t0\n    Gid:\t0"
+        );
         assert_eq!(scalar("\u{1}", 0), "\"\\U00000001\"");
     }
 

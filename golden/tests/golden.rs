@@ -15,11 +15,20 @@ use model::{Answer, By, Cell, Detail, Outcome, WorldOutcome};
 
 /// A cell that met its intent.
 fn cell(answer: Answer, detail: Detail) -> Cell {
-    Cell { intended: answer.clone(), verdict: answer.into(), second: None, detail, millis: 12.5 }
+    Cell {
+        intended: answer.clone(),
+        verdict: answer.into(),
+        second: None,
+        detail,
+        millis: 12.5,
+    }
 }
 
 fn code(code: u16) -> Detail {
-    Detail { code: Some(code), ..Detail::default() }
+    Detail {
+        code: Some(code),
+        ..Detail::default()
+    }
 }
 
 /// Three worlds and two steps; the control refuses one of them.
@@ -32,15 +41,32 @@ fn outcome(message: &str) -> Outcome {
     };
     let world = |first: Cell| {
         let plain = cell(Answer::Admitted, code(201));
-        WorldOutcome::Tried(IndexMap::from([("privileged-pod".to_owned(), first), ("plain-pod".to_owned(), plain)]))
+        WorldOutcome::Tried(IndexMap::from([
+            ("privileged-pod".to_owned(), first),
+            ("plain-pod".to_owned(), plain),
+        ]))
     };
-    let warned = Detail { warnings: vec!["would violate".into()], ..code(201) };
+    let warned = Detail {
+        warnings: vec!["would violate".into()],
+        ..code(201)
+    };
     Outcome {
         id: "pod-security/privileged".into(),
         worlds: IndexMap::from([
             ("bare".to_owned(), world(cell(Answer::Admitted, code(201)))),
-            ("label-warn".to_owned(), world(cell(Answer::Admitted, warned))),
-            ("label-enforce".to_owned(), world(cell(Answer::Denied { by: By::PodSecurity }, denied))),
+            (
+                "label-warn".to_owned(),
+                world(cell(Answer::Admitted, warned)),
+            ),
+            (
+                "label-enforce".to_owned(),
+                world(cell(
+                    Answer::Denied {
+                        by: By::PodSecurity,
+                    },
+                    denied,
+                )),
+            ),
         ]),
     }
 }

@@ -40,16 +40,29 @@ impl Rule {
 /// Every rule, in the order in which they run: long and plain things first, short suffixes last.
 #[must_use]
 pub fn rules() -> &'static [Rule] {
-    static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| TABLE.iter().filter_map(Row::compile).collect());
+    static RULES: LazyLock<Vec<Rule>> =
+        LazyLock::new(|| TABLE.iter().filter_map(Row::compile).collect());
     &RULES
 }
 
-struct Row(&'static str, &'static str, &'static str, fn(&Captures<'_>, &str) -> bool, (&'static str, &'static str));
+struct Row(
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&Captures<'_>, &str) -> bool,
+    (&'static str, &'static str),
+);
 
 impl Row {
     fn compile(&self) -> Option<Rule> {
         let find = Regex::new(self.1).ok()?;
-        Some(Rule { name: self.0, find, write: self.2, only_if: self.3, example: self.4 })
+        Some(Rule {
+            name: self.0,
+            find,
+            write: self.2,
+            only_if: self.3,
+            example: self.4,
+        })
     }
 }
 
@@ -125,8 +138,17 @@ fn always(_: &Captures<'_>, _: &str) -> bool {
 
 /// Addresses that no cluster hands out: this host, the cloud's metadata service, and those kept free for examples.
 fn not_fixed(found: &Captures<'_>, _: &str) -> bool {
-    let fixed = ["127.", "0.0.0.0", "169.254.169.254", "192.0.2.", "198.51.100.", "203.0.113."];
-    !fixed.iter().any(|beginning| found[0].starts_with(beginning))
+    let fixed = [
+        "127.",
+        "0.0.0.0",
+        "169.254.169.254",
+        "192.0.2.",
+        "198.51.100.",
+        "203.0.113.",
+    ];
+    !fixed
+        .iter()
+        .any(|beginning| found[0].starts_with(beginning))
 }
 
 /// A name ends here: what follows is neither a letter, a digit nor a dash, nor a dot with more of a name behind it.
@@ -161,7 +183,12 @@ mod tests {
         for rule in rules() {
             let (text, wanted) = rule.example;
             assert_eq!(rule.apply(text), wanted, "rule `{}`", rule.name);
-            assert_eq!(super::super::redact(text), wanted, "rule `{}` among the others", rule.name);
+            assert_eq!(
+                super::super::redact(text),
+                wanted,
+                "rule `{}` among the others",
+                rule.name
+            );
         }
     }
 }

@@ -12,14 +12,20 @@ pub(super) fn read(root: &Path, path: &Path) -> Result<Option<String>, Error> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::Read { path: path.to_owned(), source }),
+        Err(source) => Err(Error::Read {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
 /// Writes a file whole, or not at all; its folder is made.
 pub(super) fn write(root: &Path, path: &Path, text: &str) -> Result<(), Error> {
     inside(root, path)?;
-    let failed = |source| Error::Write { path: path.to_owned(), source };
+    let failed = |source| Error::Write {
+        path: path.to_owned(),
+        source,
+    };
     let folder = path.parent().unwrap_or(root);
     fs::create_dir_all(folder).map_err(failed)?;
     let mut half = path.as_os_str().to_owned();
@@ -34,7 +40,10 @@ pub(super) fn write(root: &Path, path: &Path, text: &str) -> Result<(), Error> {
 
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let _ = fs::remove_file(path);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -42,15 +51,25 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 /// Refuses a path that is a symbolic link itself, or whose area is one.
 pub(super) fn inside(root: &Path, path: &Path) -> Result<(), Error> {
     let is_link = |at: &Path| at.symlink_metadata().is_ok_and(|facts| facts.is_symlink());
-    if is_link(path) || path.parent().is_some_and(|area| area != root && is_link(area)) {
-        return Err(Error::Outside { path: path.to_owned(), root: root.to_owned() });
+    if is_link(path)
+        || path
+            .parent()
+            .is_some_and(|area| area != root && is_link(area))
+    {
+        return Err(Error::Outside {
+            path: path.to_owned(),
+            root: root.to_owned(),
+        });
     }
     Ok(())
 }
 
 /// The names in a folder, sorted; none where there is no folder. Hidden ones are left out.
 pub(super) fn names(dir: &Path) -> Result<Vec<String>, Error> {
-    let failed = |source| Error::Read { path: dir.to_owned(), source };
+    let failed = |source| Error::Read {
+        path: dir.to_owned(),
+        source,
+    };
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -58,7 +77,11 @@ pub(super) fn names(dir: &Path) -> Result<Vec<String>, Error> {
     };
     let mut names = Vec::new();
     for entry in entries {
-        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        let name = entry
+            .map_err(failed)?
+            .file_name()
+            .to_string_lossy()
+            .into_owned();
         if !name.starts_with('.') {
             names.push(name);
         }

@@ -6,7 +6,10 @@ use golden::{Snapshot, Store, Table, redact};
 use model::{Library, Loaded};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 fn library() -> Vec<Loaded> {
@@ -29,32 +32,56 @@ fn every_scenario_lints() {
 fn every_scenario_has_an_outcome_and_every_outcome_a_scenario() {
     let library = library();
     let ids: Vec<_> = library.iter().map(|loaded| loaded.id.as_str()).collect();
-    assert_eq!(store().missing(&ids).unwrap(), Vec::<&str>::new(), "`gauntlet run`, then `gauntlet accept`");
-    assert_eq!(store().orphans(&ids).unwrap(), Vec::<PathBuf>::new(), "no scenario uses these: delete them");
+    assert_eq!(
+        store().missing(&ids).unwrap(),
+        Vec::<&str>::new(),
+        "`gauntlet run`, then `gauntlet accept`"
+    );
+    assert_eq!(
+        store().orphans(&ids).unwrap(),
+        Vec::<PathBuf>::new(),
+        "no scenario uses these: delete them"
+    );
 }
 
 #[test]
 fn nothing_waits_to_be_accepted_in_a_commit() {
     let tracked = |text: &str| text.lines().any(|line| line == "*.snap.new");
-    assert!(tracked(&std::fs::read_to_string(root().join(".gitignore")).unwrap()));
+    assert!(tracked(
+        &std::fs::read_to_string(root().join(".gitignore")).unwrap()
+    ));
 }
 
 /// The first line of each entry against the intent of its cell. Both name refusers in the scenario's own terms.
 #[test]
 fn every_recorded_verdict_is_the_intended_one() {
     for loaded in library() {
-        let Some(snapshot) = store().recorded(&loaded.id).unwrap() else { continue };
+        let Some(snapshot) = store().recorded(&loaded.id).unwrap() else {
+            continue;
+        };
         let mut recorded = 0;
         let table = table(&loaded.id, &snapshot);
         for (id, world, verdict) in table.verdicts() {
             let step = loaded.scenario.steps.iter().find(|one| one.id == id);
-            let intended = step.and_then(|step| step.intended(world)).map(ToString::to_string).unwrap_or_default();
+            let intended = step
+                .and_then(|step| step.intended(world))
+                .map(ToString::to_string)
+                .unwrap_or_default();
             let rest = verdict.strip_prefix(&intended);
             let same = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("));
-            assert!(same, "{}: {id} in {world} is recorded as `{verdict}`, intended is `{intended}`", loaded.id);
+            assert!(
+                same,
+                "{}: {id} in {world} is recorded as `{verdict}`, intended is `{intended}`",
+                loaded.id
+            );
             recorded += 1;
         }
-        let cells: usize = loaded.scenario.worlds.keys().map(|world| loaded.scenario.steps_in(world).count()).sum();
+        let cells: usize = loaded
+            .scenario
+            .worlds
+            .keys()
+            .map(|world| loaded.scenario.steps_in(world).count())
+            .sum();
         assert_eq!(recorded, cells, "{}: cells", loaded.id);
     }
 }
@@ -63,8 +90,16 @@ fn every_recorded_verdict_is_the_intended_one() {
 fn recorded_bodies_are_redacted_and_written_as_we_write_them() {
     for id in store().recorded_ids().unwrap() {
         let snapshot = store().recorded(&id).unwrap().unwrap();
-        assert_eq!(table(&id, &snapshot).body(), snapshot.body, "{id}: edited by hand?");
-        assert_eq!(redact(&snapshot.body), snapshot.body, "{id}: a rule was added; run and accept it again");
+        assert_eq!(
+            table(&id, &snapshot).body(),
+            snapshot.body,
+            "{id}: edited by hand?"
+        );
+        assert_eq!(
+            redact(&snapshot.body),
+            snapshot.body,
+            "{id}: a rule was added; run and accept it again"
+        );
         let file = format!("scenarios/{id}/scenario.yaml");
         assert_eq!(snapshot.input_file, file);
     }

@@ -33,28 +33,56 @@ fn a_table_reads_back_as_it_was_written() {
 #[test]
 fn facts_and_changes_are_written_in_order() {
     let mut outcome = outcome("x");
-    let Some(WorldOutcome::Tried(cells)) = outcome.worlds.get_mut("bare") else { panic!("tried") };
+    let Some(WorldOutcome::Tried(cells)) = outcome.worlds.get_mut("bare") else {
+        panic!("tried")
+    };
     let mut full = cell(Answer::Admitted, code(200));
     full.detail.changed = vec!["/spec/x: 1 -> 2".into()];
-    full.detail.facts = [("output".to_owned(), "a\nb".to_owned()), ("exit".to_owned(), "0".to_owned())].into();
+    full.detail.facts = [
+        ("output".to_owned(), "a\nb".to_owned()),
+        ("exit".to_owned(), "0".to_owned()),
+    ]
+    .into();
     cells.insert("privileged-pod".into(), full);
     let body = render(&outcome);
-    assert!(body.contains("    changed:\n      - '/spec/x: 1 -> 2'\n"), "{body}");
-    assert!(body.contains("    facts:\n      output: |-\n        a\n        b\n      exit: '0'\n"), "{body}");
+    assert!(
+        body.contains("    changed:\n      - '/spec/x: 1 -> 2'\n"),
+        "{body}"
+    );
+    assert!(
+        body.contains("    facts:\n      output: |-\n        a\n        b\n      exit: '0'\n"),
+        "{body}"
+    );
     assert_eq!(Table::parse(&body), Ok(Table::of(&outcome)));
 }
 
 #[test]
 fn the_verdicts_can_be_listed() {
     let table = Table::of(&outcome("x"));
-    let denied: Vec<_> = table.verdicts().filter(|(_, _, verdict)| verdict.starts_with("denied")).collect();
-    assert_eq!(denied, [("privileged-pod", "label-enforce", "denied by pod-security (403 Forbidden)")]);
+    let denied: Vec<_> = table
+        .verdicts()
+        .filter(|(_, _, verdict)| verdict.starts_with("denied"))
+        .collect();
+    assert_eq!(
+        denied,
+        [(
+            "privileged-pod",
+            "label-enforce",
+            "denied by pod-security (403 Forbidden)"
+        )]
+    );
 }
 
 #[test]
 fn a_broken_cell_shows_as_broken() {
     let mut outcome = outcome("x");
-    let Some(WorldOutcome::Tried(cells)) = outcome.worlds.get_mut("bare") else { panic!("tried") };
+    let Some(WorldOutcome::Tried(cells)) = outcome.worlds.get_mut("bare") else {
+        panic!("tried")
+    };
     cells[0].verdict = Verdict::broken("no reply: reset");
-    assert!(render(&outcome).contains("bare: 'broken: no reply: reset (201)'"), "{}", render(&outcome));
+    assert!(
+        render(&outcome).contains("bare: 'broken: no reply: reset (201)'"),
+        "{}",
+        render(&outcome)
+    );
 }

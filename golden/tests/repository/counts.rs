@@ -9,8 +9,14 @@ use crate::{root, text};
 
 /// Its rows that count scenarios, by their beginning, and the areas that they count.
 const ROWS: [(&str, &[&str]); 5] = [
-    ("Pod Security, RBAC, admission policies and webhooks, audit", &["admission", "audit", "pod-security", "rbac"]),
-    ("Image signing, SBOMs, the pipeline", &["pipeline", "sbom", "signing"]),
+    (
+        "Pod Security, RBAC, admission policies and webhooks, audit",
+        &["admission", "audit", "pod-security", "rbac"],
+    ),
+    (
+        "Image signing, SBOMs, the pipeline",
+        &["pipeline", "sbom", "signing"],
+    ),
     ("Secrets", &["secrets"]),
     ("NetworkPolicy", &["network"]),
     ("Security agent and manager", &["agent"]),
@@ -32,14 +38,32 @@ fn the_table_of_what_works_counts_the_scenarios_that_exist() {
     let areas = areas();
     let row = Regex::new(r"(?m)^\| ([^|:]+): (\d+) scenarios\b").unwrap();
     let limits = text("docs/limits.md");
-    let told: BTreeMap<&str, usize> =
-        row.captures_iter(&limits).map(|row| (row.get(1).unwrap().as_str(), row[2].parse().unwrap())).collect();
-    assert_eq!(told.keys().copied().collect::<BTreeSet<_>>(), ROWS.iter().map(|(name, _)| *name).collect());
+    let told: BTreeMap<&str, usize> = row
+        .captures_iter(&limits)
+        .map(|row| (row.get(1).unwrap().as_str(), row[2].parse().unwrap()))
+        .collect();
+    assert_eq!(
+        told.keys().copied().collect::<BTreeSet<_>>(),
+        ROWS.iter().map(|(name, _)| *name).collect()
+    );
     for (name, counted) in ROWS {
-        let there: usize = counted.iter().map(|area| areas.get(*area).copied().unwrap_or_default()).sum();
+        let there: usize = counted
+            .iter()
+            .map(|area| areas.get(*area).copied().unwrap_or_default())
+            .sum();
         assert_eq!(told[name], there, "the row `{name}` counts {counted:?}");
     }
-    let counted: Vec<&str> = ROWS.iter().flat_map(|(_, areas)| areas.iter().copied()).collect();
-    assert_eq!(counted.len(), counted.iter().collect::<BTreeSet<_>>().len(), "an area is counted twice");
-    assert_eq!(counted.into_iter().collect::<BTreeSet<_>>(), areas.keys().map(String::as_str).collect());
+    let counted: Vec<&str> = ROWS
+        .iter()
+        .flat_map(|(_, areas)| areas.iter().copied())
+        .collect();
+    assert_eq!(
+        counted.len(),
+        counted.iter().collect::<BTreeSet<_>>().len(),
+        "an area is counted twice"
+    );
+    assert_eq!(
+        counted.into_iter().collect::<BTreeSet<_>>(),
+        areas.keys().map(String::as_str).collect()
+    );
 }

@@ -11,13 +11,27 @@ use crate::text;
 /// What each crate may use, from the table; `None` where it may use all.
 fn told() -> BTreeMap<String, Option<BTreeSet<String>>> {
     let design = text("docs/design.md");
-    let table = design.split("## Who may use whom").nth(1).unwrap().split("\n\n").next().unwrap();
+    let table = design
+        .split("## Who may use whom")
+        .nth(1)
+        .unwrap()
+        .split("\n\n")
+        .next()
+        .unwrap();
     let name = Regex::new("`([a-z]+)`").unwrap();
-    let names = |cell: &str| -> BTreeSet<String> { name.captures_iter(cell).map(|name| name[1].to_owned()).collect() };
+    let names = |cell: &str| -> BTreeSet<String> {
+        name.captures_iter(cell)
+            .map(|name| name[1].to_owned())
+            .collect()
+    };
     let mut told = BTreeMap::new();
     for row in table.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = row.split('|').collect();
-        let may = if cells[3].trim() == "all of them" { None } else { Some(names(cells[3])) };
+        let may = if cells[3].trim() == "all of them" {
+            None
+        } else {
+            Some(names(cells[3]))
+        };
         told.extend(names(cells[1]).into_iter().map(|one| (one, may.clone())));
     }
     told
@@ -27,13 +41,22 @@ fn told() -> BTreeMap<String, Option<BTreeSet<String>>> {
 fn crates_use_what_the_design_lets_them_use() {
     let told = told();
     let folders: Vec<_> = members();
-    let ours: BTreeSet<String> =
-        folders.iter().map(|dir| dir.file_name().unwrap().to_str().unwrap().to_owned()).collect();
-    assert_eq!(told.keys().cloned().collect::<BTreeSet<_>>(), ours, "the crates of the table");
+    let ours: BTreeSet<String> = folders
+        .iter()
+        .map(|dir| dir.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        told.keys().cloned().collect::<BTreeSet<_>>(),
+        ours,
+        "the crates of the table"
+    );
     for dir in folders {
         let name = dir.file_name().unwrap().to_str().unwrap().to_owned();
         let manifest = sections(&fs::read_to_string(dir.join("Cargo.toml")).unwrap());
-        let used = manifest.get("dependencies").into_iter().flat_map(BTreeMap::keys);
+        let used = manifest
+            .get("dependencies")
+            .into_iter()
+            .flat_map(BTreeMap::keys);
         let used: BTreeSet<String> = used.filter(|one| ours.contains(*one)).cloned().collect();
         if let Some(may) = &told[&name] {
             assert_eq!(&used, may, "what {name} uses, and what docs/design.md says");

@@ -30,7 +30,9 @@ impl Answer {
 
     /// The server's words, where it refused.
     pub(crate) fn said(&self) -> String {
-        self.body["message"].as_str().map_or_else(|| self.code.to_string(), str::to_owned)
+        self.body["message"]
+            .as_str()
+            .map_or_else(|| self.code.to_string(), str::to_owned)
     }
 }
 
@@ -44,7 +46,13 @@ pub(crate) async fn apply_all(admin: &Client, objects: &[Value]) -> Result<(), S
         _ => 1,
     };
     for now in 0..=3 {
-        try_join_all(objects.iter().filter(|object| turn(object) == now).map(|object| apply(admin, object))).await?;
+        try_join_all(
+            objects
+                .iter()
+                .filter(|object| turn(object) == now)
+                .map(|object| apply(admin, object)),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -55,13 +63,28 @@ pub(crate) async fn release(admin: &Client, pods: &str) -> Result<(), String> {
     let all = format!("/api/v1/namespaces/{namespace}/pods");
     let list = format!("{all}?labelSelector={label}");
     let held = async || -> Result<Option<Vec<Value>>, String> {
-        let found = get(admin, &list).await?.body["items"].as_array().cloned().unwrap_or_default();
+        let found = get(admin, &list).await?.body["items"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         Ok(Some(found).filter(|pods| !pods.is_empty()))
     };
     let none = json!({"spec": {"schedulingGates": null}});
-    for pod in until(&format!("the pods of {namespace}"), Duration::from_millis(40), held).await? {
-        let path = format!("{all}/{}", pod["metadata"]["name"].as_str().unwrap_or_default());
-        put(send(admin, Method::PATCH, &path, MERGE, Some(&none)).await?, &pod)?;
+    for pod in until(
+        &format!("the pods of {namespace}"),
+        Duration::from_millis(40),
+        held,
+    )
+    .await?
+    {
+        let path = format!(
+            "{all}/{}",
+            pod["metadata"]["name"].as_str().unwrap_or_default()
+        );
+        put(
+            send(admin, Method::PATCH, &path, MERGE, Some(&none)).await?,
+            &pod,
+        )?;
     }
     Ok(())
 }
@@ -80,9 +103,16 @@ pub(crate) async fn apply_at(admin: &Client, path: &str, object: &Value) -> Resu
     }
     let taken = async || {
         let answer = send(admin, Method::PATCH, &path, APPLY, Some(object)).await?;
-        if fails_closed(&answer) { Err(answer.said()) } else { Ok(Some(answer)) }
+        if fails_closed(&answer) {
+            Err(answer.said())
+        } else {
+            Ok(Some(answer))
+        }
     };
-    put(until("webhooks to answer", Duration::from_millis(40), taken).await?, object)
+    put(
+        until("webhooks to answer", Duration::from_millis(40), taken).await?,
+        object,
+    )
 }
 
 /// Whether the webhook of an addon that is not up yet stands in the way, perhaps of another addon.
@@ -92,18 +122,35 @@ fn fails_closed(answer: &Answer) -> bool {
 
 /// Creates `object`, which is too large to be applied fast.
 pub(crate) async fn create(admin: &Client, object: &Value) -> Result<(), String> {
-    put(send(admin, Method::POST, &collection(object), JSON, Some(object)).await?, object)
+    put(
+        send(admin, Method::POST, &collection(object), JSON, Some(object)).await?,
+        object,
+    )
 }
 
 fn put(answer: Answer, object: &Value) -> Result<(), String> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let kind = object["kind"].as_str().unwrap_or_default();
-    if answer.is_good() { Ok(()) } else { Err(format!("the {kind} `{name}` was not taken: {}", answer.said())) }
+    if answer.is_good() {
+        Ok(())
+    } else {
+        Err(format!(
+            "the {kind} `{name}` was not taken: {}",
+            answer.said()
+        ))
+    }
 }
 
 /// Tries to create `object`, without storing it.
 pub(crate) async fn dry_run(admin: &Client, object: &Value) -> Result<Answer, String> {
-    send(admin, Method::POST, &format!("{}?dryRun=All", collection(object)), JSON, Some(object)).await
+    send(
+        admin,
+        Method::POST,
+        &format!("{}?dryRun=All", collection(object)),
+        JSON,
+        Some(object),
+    )
+    .await
 }
 
 pub(crate) async fn get(admin: &Client, path: &str) -> Result<Answer, String> {
@@ -121,9 +168,13 @@ pub(crate) async fn delete_at(admin: &Client, path: &str) -> Result<Answer, Stri
 /// A token of a ServiceAccount, for the API server.
 pub(crate) async fn token(admin: &Client, namespace: &str, name: &str) -> Result<String, String> {
     let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
-    let asked = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+    let asked =
+        json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
     let answer = send(admin, Method::POST, &path, JSON, Some(&asked)).await?;
-    answer.body["status"]["token"].as_str().map(str::to_owned).ok_or_else(|| answer.said())
+    answer.body["status"]["token"]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| answer.said())
 }
 
 /// Asks for `path` with one more header, in JSON.
@@ -134,7 +185,11 @@ pub(crate) async fn with_header(
     (name, value): (&str, &str),
     body: Option<&Value>,
 ) -> Result<Answer, String> {
-    let request = Request::builder().method(method).uri(path).header("Content-Type", JSON).header(name, value);
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("Content-Type", JSON)
+        .header(name, value);
     exchange(admin, request, body).await
 }
 
@@ -145,24 +200,52 @@ async fn send(
     content: &str,
     body: Option<&Value>,
 ) -> Result<Answer, String> {
-    exchange(admin, Request::builder().method(method).uri(path).header("Content-Type", content), body).await
+    exchange(
+        admin,
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Content-Type", content),
+        body,
+    )
+    .await
 }
 
-async fn exchange(admin: &Client, request: Builder, body: Option<&Value>) -> Result<Answer, String> {
+async fn exchange(
+    admin: &Client,
+    request: Builder,
+    body: Option<&Value>,
+) -> Result<Answer, String> {
     let bytes = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
     let request = request.body(Body::from(bytes));
-    let reply = admin.send(request.map_err(|fault| fault.to_string())?).await.map_err(|fault| fault.to_string())?;
+    let reply = admin
+        .send(request.map_err(|fault| fault.to_string())?)
+        .await
+        .map_err(|fault| fault.to_string())?;
     let code = reply.status().as_u16();
-    let bytes = reply.into_body().collect_bytes().await.map_err(|fault| fault.to_string())?;
-    Ok(Answer { code, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+    let bytes = reply
+        .into_body()
+        .collect_bytes()
+        .await
+        .map_err(|fault| fault.to_string())?;
+    Ok(Answer {
+        code,
+        body: serde_json::from_slice(&bytes).unwrap_or_default(),
+    })
 }
 
 /// Where objects of this kind are.
 pub(crate) fn collection(object: &Value) -> String {
     let version = object["apiVersion"].as_str().unwrap_or_default();
-    let root = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
+    let root = if version.contains('/') {
+        format!("/apis/{version}")
+    } else {
+        format!("/api/{version}")
+    };
     let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
-    let plural = kind.strip_suffix('y').map_or_else(|| format!("{kind}s"), |stem| format!("{stem}ies"));
+    let plural = kind
+        .strip_suffix('y')
+        .map_or_else(|| format!("{kind}s"), |stem| format!("{stem}ies"));
     match object["metadata"]["namespace"].as_str() {
         Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
         None => format!("{root}/{plural}"),
@@ -171,7 +254,11 @@ pub(crate) fn collection(object: &Value) -> String {
 
 /// Where this object is.
 pub(crate) fn path(object: &Value) -> String {
-    format!("{}/{}", collection(object), object["metadata"]["name"].as_str().unwrap_or_default())
+    format!(
+        "{}/{}",
+        collection(object),
+        object["metadata"]["name"].as_str().unwrap_or_default()
+    )
 }
 
 /// Looks until there is something, and says at the end what was seen last.
@@ -188,7 +275,10 @@ pub(crate) async fn until<T>(
             Err(said) => said,
         };
         if Instant::now() >= end {
-            return Err(format!("waited {} s for {what}; last seen: {last}", PATIENCE.as_secs()));
+            return Err(format!(
+                "waited {} s for {what}; last seen: {last}",
+                PATIENCE.as_secs()
+            ));
         }
         pause(every).await;
     }

@@ -29,7 +29,11 @@ pub trait BarrierSite {
     ///
     /// # Errors
     /// After the deadline: what was waited for, for how long, and what was last seen.
-    fn wait<'a>(&'a self, wait: SiteWait<'a>, look: &'a mut (dyn FnMut() -> Work<'a> + 'a)) -> Work<'a>;
+    fn wait<'a>(
+        &'a self,
+        wait: SiteWait<'a>,
+        look: &'a mut (dyn FnMut() -> Work<'a> + 'a),
+    ) -> Work<'a>;
 }
 
 /// A request of a barrier.
@@ -69,7 +73,11 @@ pub struct SiteWait<'a> {
 impl<'a> SiteWait<'a> {
     /// A wait as long as a control may take.
     pub(crate) fn patient(what: &'a str, every_millis: u64) -> Self {
-        Self { what, within: PATIENCE, every: Duration::from_millis(every_millis) }
+        Self {
+            what,
+            within: PATIENCE,
+            every: Duration::from_millis(every_millis),
+        }
     }
 }
 
@@ -96,12 +104,21 @@ pub fn waits<'a>(
     written: &'a [WrittenObject<'a>],
     history: &'a [WrittenObject<'a>],
 ) -> Vec<Work<'a>> {
-    LIVE_ADDONS.iter().flat_map(|live| (live.barrier)(site, written, history)).collect()
+    LIVE_ADDONS
+        .iter()
+        .flat_map(|live| (live.barrier)(site, written, history))
+        .collect()
 }
 
 /// The waits of all addons until they know the labels of namespaces, where something that was written goes by them.
-pub fn label_waits<'a>(site: &'a dyn BarrierSite, history: &'a [WrittenObject<'a>]) -> Vec<Work<'a>> {
-    LIVE_ADDONS.iter().filter_map(|live| (live.labels)(site, history)).collect()
+pub fn label_waits<'a>(
+    site: &'a dyn BarrierSite,
+    history: &'a [WrittenObject<'a>],
+) -> Vec<Work<'a>> {
+    LIVE_ADDONS
+        .iter()
+        .filter_map(|live| (live.labels)(site, history))
+        .collect()
 }
 
 /// For an addon that serves no kinds.
@@ -114,36 +131,70 @@ pub(crate) fn none<'a>(
 }
 
 /// For an addon that does not go by labels of namespaces, or learns of them with what goes by them.
-pub(crate) fn no_labels<'a>(_: &'a dyn BarrierSite, _: &'a [WrittenObject<'a>]) -> Option<Work<'a>> {
+pub(crate) fn no_labels<'a>(
+    _: &'a dyn BarrierSite,
+    _: &'a [WrittenObject<'a>],
+) -> Option<Work<'a>> {
     None
 }
 
 impl dyn BarrierSite + '_ {
     /// Makes a part of a sentinel.
     pub(crate) async fn make(&self, path: &str, body: Value) -> Result<(), String> {
-        let reply = self.send(SiteRequest::Create { path: path.into(), body, dry_run: false }).await;
-        if is_taken(&reply) { Ok(()) } else { Err(format!("a sentinel could not be made at {path}: {}", said(&reply))) }
+        let reply = self
+            .send(SiteRequest::Create {
+                path: path.into(),
+                body,
+                dry_run: false,
+            })
+            .await;
+        if is_taken(&reply) {
+            Ok(())
+        } else {
+            Err(format!(
+                "a sentinel could not be made at {path}: {}",
+                said(&reply)
+            ))
+        }
     }
 
     /// Tries to make an object, without storing it.
     pub(crate) async fn try_out(&self, path: &str, body: Value) -> Reply {
-        self.send(SiteRequest::Create { path: path.into(), body, dry_run: true }).await
+        self.send(SiteRequest::Create {
+            path: path.into(),
+            body,
+            dry_run: true,
+        })
+        .await
     }
 
     /// Tries the Lease that only the sentinel `name` looks at.
     pub(crate) async fn try_lease(&self, name: &str) -> Reply {
         let metadata = json!({"name": name, "labels": {SENTINEL_LABEL: name}});
-        let body = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata});
-        self.try_out(&format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", self.namespace()), body).await
+        let body =
+            json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata});
+        self.try_out(
+            &format!(
+                "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
+                self.namespace()
+            ),
+            body,
+        )
+        .await
     }
 
     /// Tries a Job with this image: nothing of it is created, it needs no ServiceAccount, and policies for pods are for
     /// Jobs as well.
     pub(crate) async fn try_job(&self, name: &str, image: &str) -> Reply {
-        let pod = json!({"restartPolicy": "Never", "containers": [{"name": "none", "image": image}]});
+        let pod =
+            json!({"restartPolicy": "Never", "containers": [{"name": "none", "image": image}]});
         let body = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name},
             "spec": {"template": {"spec": pod}}});
-        self.try_out(&format!("/apis/batch/v1/namespaces/{}/jobs", self.namespace()), body).await
+        self.try_out(
+            &format!("/apis/batch/v1/namespaces/{}/jobs", self.namespace()),
+            body,
+        )
+        .await
     }
 
     /// Puts a label on the sentinels' namespace.
@@ -151,26 +202,39 @@ impl dyn BarrierSite + '_ {
         let body = json!({"metadata": {"labels": {label: value}}});
         let path = format!("/api/v1/namespaces/{}", self.namespace());
         let reply = self.send(SiteRequest::Merge { path, body }).await;
-        if is_taken(&reply) { Ok(()) } else { Err(format!("the sentinels' namespace: {}", said(&reply))) }
+        if is_taken(&reply) {
+            Ok(())
+        } else {
+            Err(format!("the sentinels' namespace: {}", said(&reply)))
+        }
     }
 
     /// What is at a path, or what the server said instead.
     pub(crate) async fn fetch(&self, path: &str) -> Result<Value, String> {
         match self.send(SiteRequest::Get(path.into())).await {
-            Reply::Http { code: 200..=299, body: Body::Json(body), .. } => Ok(body),
+            Reply::Http {
+                code: 200..=299,
+                body: Body::Json(body),
+                ..
+            } => Ok(body),
             reply => Err(said(&reply)),
         }
     }
 
     /// Waits until an object's own status says that it is in force.
-    pub(crate) async fn own_status(&self, one: &WrittenObject<'_>, is_done: fn(&Value) -> bool) -> Result<(), String> {
+    pub(crate) async fn own_status(
+        &self,
+        one: &WrittenObject<'_>,
+        is_done: fn(&Value) -> bool,
+    ) -> Result<(), String> {
         let what = format!("{} {} to be in force", one.kind, one.name);
         let look = async || match self.fetch(&one.path).await {
             Ok(object) if is_done(&object) => Ok(()),
             Ok(object) => Err(format!("its status {}", object["status"])),
             Err(said) => Err(said),
         };
-        self.wait(SiteWait::patient(&what, 20), &mut || look().boxed_local()).await
+        self.wait(SiteWait::patient(&what, 20), &mut || look().boxed_local())
+            .await
     }
 }
 
@@ -182,12 +246,22 @@ pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
 
 /// Whether the server took it.
 pub(crate) fn is_taken(reply: &Reply) -> bool {
-    matches!(reply, Reply::Http { code: 200..=299, .. })
+    matches!(
+        reply,
+        Reply::Http {
+            code: 200..=299,
+            ..
+        }
+    )
 }
 
 /// A word on a reply that shows no effect yet.
 pub(crate) fn not_yet(reply: &Reply) -> String {
-    if is_taken(reply) { "the sentinel's object is still let through".into() } else { said(reply) }
+    if is_taken(reply) {
+        "the sentinel's object is still let through".into()
+    } else {
+        said(reply)
+    }
 }
 
 /// What a reply says, in one line for a person.
@@ -196,7 +270,9 @@ pub(crate) fn said(reply: &Reply) -> String {
         Reply::Transport { fault } => fault.clone(),
         Reply::Http { code, body, .. } => {
             let text = match body {
-                Body::Json(value) => value["message"].as_str().map_or_else(|| value.to_string(), str::to_owned),
+                Body::Json(value) => value["message"]
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned),
                 Body::Text(text) => text.clone(),
             };
             format!("{code}: {}", text.chars().take(400).collect::<String>())
@@ -207,7 +283,9 @@ pub(crate) fn said(reply: &Reply) -> String {
 /// Whether a reply is the refusal of this addon, on account of this policy.
 pub(crate) fn is_refused_by(reply: &Reply, addon: &model::Addon, policy: &str) -> bool {
     let verdict = model::read(model::Asked::Api, reply);
-    let model::Verdict::Answered(model::Answer::Denied { by: model::By::Engine { engine, policy: by } }) = verdict
+    let model::Verdict::Answered(model::Answer::Denied {
+        by: model::By::Engine { engine, policy: by },
+    }) = verdict
     else {
         return false;
     };
@@ -233,18 +311,34 @@ mod tests {
         }
 
         fn send(&self, _: SiteRequest) -> LocalBoxFuture<'_, Reply> {
-            async { Reply::Transport { fault: "nowhere".into() } }.boxed_local()
+            async {
+                Reply::Transport {
+                    fault: "nowhere".into(),
+                }
+            }
+            .boxed_local()
         }
 
         fn remove(&self, _: Vec<String>) {}
 
-        fn wait<'a>(&'a self, _: SiteWait<'a>, _: &'a mut (dyn FnMut() -> Work<'a> + 'a)) -> Work<'a> {
+        fn wait<'a>(
+            &'a self,
+            _: SiteWait<'a>,
+            _: &'a mut (dyn FnMut() -> Work<'a> + 'a),
+        ) -> Work<'a> {
             async { Err("nowhere".into()) }.boxed_local()
         }
     }
 
     fn written<'a>(group: &'a str, kind: &'a str) -> WrittenObject<'a> {
-        WrittenObject { group, kind, namespace: "n", name: "x", path: "/x".into(), object: None }
+        WrittenObject {
+            group,
+            kind,
+            namespace: "n",
+            name: "x",
+            path: "/x".into(),
+            object: None,
+        }
     }
 
     /// A barrier that finds nothing to wait for would take a control for in force at once.
@@ -252,12 +346,30 @@ mod tests {
     fn every_kind_of_an_addon_has_a_scope_and_a_barrier_of_that_addon() {
         for live in LIVE_ADDONS {
             for kind in live.addon.kinds {
-                let name = if kind.kind == ANY_KIND { "Whatever" } else { kind.kind };
+                let name = if kind.kind == ANY_KIND {
+                    "Whatever"
+                } else {
+                    kind.kind
+                };
                 assert_eq!(kind.barrier, Barrier::Addon(live.addon.name), "{name}");
-                assert_ne!(kind.isolation, Isolation::Question, "{name}: an addon's objects are stored");
+                assert_ne!(
+                    kind.isolation,
+                    Isolation::Question,
+                    "{name}: an addon's objects are stored"
+                );
                 let one = [written(kind.group, name)];
-                assert_eq!((live.barrier)(&Nowhere, &one, &[]).len(), 1, "{} {name}", kind.group);
-                assert_eq!(waits(&Nowhere, &one, &[]).len(), 1, "{} {name}: nobody else waits for it", kind.group);
+                assert_eq!(
+                    (live.barrier)(&Nowhere, &one, &[]).len(),
+                    1,
+                    "{} {name}",
+                    kind.group
+                );
+                assert_eq!(
+                    waits(&Nowhere, &one, &[]).len(),
+                    1,
+                    "{} {name}: nobody else waits for it",
+                    kind.group
+                );
             }
         }
         assert!(waits(&Nowhere, &[written("", "ConfigMap")], &[]).is_empty());
@@ -266,7 +378,10 @@ mod tests {
     #[test]
     fn an_addon_that_can_refuse_serves_what_it_refuses_by() {
         for addon in LIVE_ADDONS.iter().map(|live| live.addon) {
-            assert!(addon.denials.is_empty() || !addon.kinds.is_empty(), "{addon}");
+            assert!(
+                addon.denials.is_empty() || !addon.kinds.is_empty(),
+                "{addon}"
+            );
             assert!(addon.kinds.is_empty() || addon.needs_node, "{addon}");
         }
     }

@@ -1,6 +1,8 @@
 //! Certificates of webhooks. An engine that has to make its own takes its time about it; each takes one that is there.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
 
 /// A webhook's certificate and the authority that it comes from, PEM.
 pub(crate) struct Certificates {
@@ -15,12 +17,19 @@ impl Certificates {
     pub(crate) fn new(service: &str, namespace: &str) -> Result<Self, String> {
         let failed = |why: rcgen::Error| format!("a certificate could not be made: {why}");
         let mut authority = CertificateParams::default();
-        authority.distinguished_name.push(DnType::CommonName, format!("gauntlet-{service}"));
+        authority
+            .distinguished_name
+            .push(DnType::CommonName, format!("gauntlet-{service}"));
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().map_err(failed)?);
+        let authority =
+            CertifiedIssuer::self_signed(authority, KeyPair::generate().map_err(failed)?);
         let authority = authority.map_err(failed)?;
-        let names = [service.to_owned(), format!("{service}.{namespace}"), format!("{service}.{namespace}.svc")];
+        let names = [
+            service.to_owned(),
+            format!("{service}.{namespace}"),
+            format!("{service}.{namespace}.svc"),
+        ];
         let leaf = CertificateParams::new(names).map_err(failed)?;
         let key = KeyPair::generate().map_err(failed)?;
         let certificate = leaf.signed_by(&key, &authority).map_err(failed)?;

@@ -11,24 +11,38 @@ use crate::api;
 /// The definitions of these names in a manifest of many objects.
 pub(crate) fn named(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, String> {
     let found = read(manifest, |name| names.contains(&name))?;
-    match names.iter().find(|name| found.iter().all(|object| object["metadata"]["name"] != **name)) {
-        Some(missing) => Err(format!("`{}` does not define {missing}", manifest.display())),
+    match names.iter().find(|name| {
+        found
+            .iter()
+            .all(|object| object["metadata"]["name"] != **name)
+    }) {
+        Some(missing) => Err(format!(
+            "`{}` does not define {missing}",
+            manifest.display()
+        )),
         None => Ok(found),
     }
 }
 
 /// The definitions in a manifest of many objects whose names are wanted.
-pub(crate) fn read(manifest: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Value>, String> {
-    let text =
-        std::fs::read_to_string(manifest).map_err(|why| format!("cannot read `{}`: {why}", manifest.display()))?;
+pub(crate) fn read(
+    manifest: &Path,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Value>, String> {
+    let text = std::fs::read_to_string(manifest)
+        .map_err(|why| format!("cannot read `{}`: {why}", manifest.display()))?;
     let mut found = Vec::new();
     for document in text.split("\n---\n") {
         if !document.contains("\nkind: CustomResourceDefinition\n") {
             continue;
         }
-        let name = document.lines().find_map(|line| line.strip_prefix("  name: ")).unwrap_or_default();
+        let name = document
+            .lines()
+            .find_map(|line| line.strip_prefix("  name: "))
+            .unwrap_or_default();
         if is_wanted(name) {
-            let mut object: Value = serde_saphyr::from_str(document).map_err(|why| format!("{name}: {why}"))?;
+            let mut object: Value =
+                serde_saphyr::from_str(document).map_err(|why| format!("{name}: {why}"))?;
             shorten(&mut object["spec"]["versions"]);
             drop_unserved(&mut object);
             found.push(object);
@@ -60,26 +74,45 @@ fn drop_unserved(definition: &mut Value) {
 
 /// Makes definitions, and waits until their kinds are served.
 pub(crate) async fn install(admin: &Client, definitions: &[Value]) -> Result<(), String> {
-    try_join_all(definitions.iter().map(|definition| install_one(admin, definition))).await.map(drop)
+    try_join_all(
+        definitions
+            .iter()
+            .map(|definition| install_one(admin, definition)),
+    )
+    .await
+    .map(drop)
 }
 
 async fn install_one(admin: &Client, definition: &Value) -> Result<(), String> {
     api::create(admin, definition).await?;
     let path = served(definition);
-    api::until(&format!("`{path}` to answer"), std::time::Duration::from_millis(40), async || {
-        let answer = api::get(admin, &path).await?;
-        if answer.is_good() { Ok(Some(())) } else { Err(answer.said()) }
-    })
+    api::until(
+        &format!("`{path}` to answer"),
+        std::time::Duration::from_millis(40),
+        async || {
+            let answer = api::get(admin, &path).await?;
+            if answer.is_good() {
+                Ok(Some(()))
+            } else {
+                Err(answer.said())
+            }
+        },
+    )
     .await
 }
 
 /// The path that the API server answers once it serves the kind of a definition.
 pub(crate) fn served(definition: &Value) -> String {
     let spec = &definition["spec"];
-    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let versions = spec["versions"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let stored = versions.iter().find(|version| version["storage"] == true);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let version = stored.map(|version| text(&version["name"])).unwrap_or_default();
+    let version = stored
+        .map(|version| text(&version["name"]))
+        .unwrap_or_default();
     let (group, plural) = (text(&spec["group"]), text(&spec["names"]["plural"]));
     format!("/apis/{group}/{version}/{plural}?limit=1")
 }
@@ -93,31 +126,46 @@ mod tests {
 
     /// Group and kind of every definition in a manifest, by the first lines that say so.
     fn served_kinds(text: &str) -> Vec<(String, String)> {
-        let documents = text.split("\n---\n").filter(|one| one.contains("\nkind: CustomResourceDefinition"));
+        let documents = text
+            .split("\n---\n")
+            .filter(|one| one.contains("\nkind: CustomResourceDefinition"));
         let first = |one: &str, head: &str| {
             let found = one.lines().find_map(|line| line.strip_prefix(head));
-            found.unwrap_or_default().trim().trim_matches('"').to_owned()
+            found
+                .unwrap_or_default()
+                .trim()
+                .trim_matches('"')
+                .to_owned()
         };
-        documents.map(|one| (first(one, "  group:"), first(one, "    kind:"))).collect()
+        documents
+            .map(|one| (first(one, "  group:"), first(one, "    kind:")))
+            .collect()
     }
 
     /// What a release serves is in the table: with a scope and a barrier, or among what has none. Only what is built can
     /// be looked at.
     #[test]
     fn every_kind_that_a_release_serves_is_known() {
-        let Ok(cache) = native::Cache::from_env() else { return };
+        let Ok(cache) = native::Cache::from_env() else {
+            return;
+        };
         for addon in model::ADDONS {
             let mut served = Vec::new();
             for version in addon.versions {
                 let component = own_component(addon, version).unwrap();
-                let files = std::fs::read_dir(cache.data(component, "")).into_iter().flatten();
+                let files = std::fs::read_dir(cache.data(component, ""))
+                    .into_iter()
+                    .flatten();
                 for file in files.map(|file| file.unwrap().path()) {
                     served.extend(served_kinds(&std::fs::read_to_string(file).unwrap()));
                 }
             }
             for (group, kind) in served {
                 let is = |known: &(&str, &str)| *known == (group.as_str(), kind.as_str());
-                let known = addon.kinds.iter().any(|known| is(&(known.group, known.kind)));
+                let known = addon
+                    .kinds
+                    .iter()
+                    .any(|known| is(&(known.group, known.kind)));
                 let closed = addon.without_barrier.iter().any(is);
                 assert!(known != closed, "{addon}: {kind} of {group}");
             }
@@ -127,31 +175,42 @@ mod tests {
     #[test]
     fn the_kinds_of_definitions_are_found() {
         let text = "kind: Namespace\n---\napiVersion: x/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: a\nspec:\n  group: g.io\n  names:\n    kind: Thing\n    plural: things\n";
-        assert_eq!(served_kinds(text), [("g.io".to_owned(), "Thing".to_owned())]);
+        assert_eq!(
+            served_kinds(text),
+            [("g.io".to_owned(), "Thing".to_owned())]
+        );
     }
 
     #[test]
     fn a_kind_is_served_in_the_version_that_is_stored() {
-        let versions = json!([{"name": "v1beta1", "storage": false}, {"name": "v1", "storage": true}]);
-        let definition = json!({"spec": {"group": "g.io", "names": {"plural": "things"}, "versions": versions}});
+        let versions =
+            json!([{"name": "v1beta1", "storage": false}, {"name": "v1", "storage": true}]);
+        let definition =
+            json!({"spec": {"group": "g.io", "names": {"plural": "things"}, "versions": versions}});
         assert_eq!(served(&definition), "/apis/g.io/v1/things?limit=1");
     }
 
     #[test]
     fn prose_goes_and_a_field_of_that_name_stays() {
-        let mut schema =
-            json!({"description": "long", "properties": {"description": {"type": "string", "description": "x"}}});
+        let mut schema = json!({"description": "long", "properties": {"description": {"type": "string", "description": "x"}}});
         shorten(&mut schema);
-        assert_eq!(schema, json!({"properties": {"description": {"type": "string"}}}));
+        assert_eq!(
+            schema,
+            json!({"properties": {"description": {"type": "string"}}})
+        );
     }
 
     #[test]
     fn a_version_stays_if_it_is_served_or_stored() {
-        let version =
-            |name: &str, served: bool, storage: bool| json!({"name": name, "served": served, "storage": storage});
+        let version = |name: &str, served: bool, storage: bool| json!({"name": name, "served": served, "storage": storage});
         let mut definition = json!({"spec": {"versions": [version("v1", true, false), version("v2", false, true), version("v3", false, false)]}});
         drop_unserved(&mut definition);
-        let names: Vec<_> = definition["spec"]["versions"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+        let names: Vec<_> = definition["spec"]["versions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["name"])
+            .collect();
         assert_eq!(names, ["v1", "v2"]);
     }
 }

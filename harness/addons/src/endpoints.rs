@@ -27,12 +27,18 @@ pub enum Place {
 impl Endpoint {
     /// One that is described in words.
     pub(crate) fn described(name: &'static str, words: impl Into<String>) -> Self {
-        Self { name, at: Place::Words(words.into()) }
+        Self {
+            name,
+            at: Place::Words(words.into()),
+        }
     }
 
     /// One that is a file.
     pub(crate) fn file(name: &'static str, path: std::path::PathBuf) -> Self {
-        Self { name, at: Place::File(path) }
+        Self {
+            name,
+            at: Place::File(path),
+        }
     }
 }
 
@@ -41,9 +47,14 @@ impl Endpoint {
 /// # Errors
 /// When one of them cannot be asked, or a file cannot be written.
 pub async fn endpoints(cluster: &Cluster, names: &[&str]) -> Result<Vec<Endpoint>, Error> {
-    let Some(host_access) = cluster.host_access() else { return Ok(Vec::new()) };
+    let Some(host_access) = cluster.host_access() else {
+        return Ok(Vec::new());
+    };
     let mut all: Vec<Endpoint> = Vec::new();
-    for live in LIVE_ADDONS.iter().filter(|live| names.contains(&live.addon.name)) {
+    for live in LIVE_ADDONS
+        .iter()
+        .filter(|live| names.contains(&live.addon.name))
+    {
         for endpoint in (live.endpoints)(host_access).await? {
             if !all.contains(&endpoint) {
                 all.push(endpoint);
@@ -54,7 +65,10 @@ pub async fn endpoints(cluster: &Cluster, names: &[&str]) -> Result<Vec<Endpoint
 }
 
 /// What is described in a line.
-pub(crate) fn described<'a>(name: &'static str, words: &str) -> LocalBoxFuture<'a, Result<Vec<Endpoint>, Error>> {
+pub(crate) fn described<'a>(
+    name: &'static str,
+    words: &str,
+) -> LocalBoxFuture<'a, Result<Vec<Endpoint>, Error>> {
     let all = Ok(vec![Endpoint::described(name, words)]);
     async { all }.boxed_local()
 }
@@ -62,5 +76,8 @@ pub(crate) fn described<'a>(name: &'static str, words: &str) -> LocalBoxFuture<'
 /// A service's address as this machine reaches it, and its name in the box.
 pub(crate) fn reached(host_access: HostAccess<'_>, scheme: &str, name: &str) -> String {
     let port = name.rsplit(':').next().unwrap_or_default();
-    format!("{scheme}://{}:{port}, in the box {name}", host_access.address())
+    format!(
+        "{scheme}://{}:{port}, in the box {name}",
+        host_access.address()
+    )
 }

@@ -48,14 +48,20 @@ pub(crate) fn is_secret(object: &Value) -> bool {
 
 /// The addons' workloads that boxes begin with.
 fn workloads(chosen: &[Chosen]) -> impl Iterator<Item = (&Chosen, &'static Workload)> {
-    let in_pods = chosen.iter().filter_map(|chosen| Some((chosen, &chosen.live.pods.as_ref()?.workload)));
+    let in_pods = chosen
+        .iter()
+        .filter_map(|chosen| Some((chosen, &chosen.live.pods.as_ref()?.workload)));
     in_pods.filter(|(_, workload)| workload.in_first_state)
 }
 
 /// The first state with these addons; none where no box begins with any of them.
 pub(crate) fn first_state(cache: &Cache, chosen: &[Chosen], sigstore: bool) -> Option<FirstState> {
     let (mut name, mut hash) = (String::new(), Sha256::new());
-    hash.update(format!("{REVISION} {sigstore} {} {}", native::PROBE_IMAGE, native::NODE_ADDRESS));
+    hash.update(format!(
+        "{REVISION} {sigstore} {} {}",
+        native::PROBE_IMAGE,
+        native::NODE_ADDRESS
+    ));
     for (chosen, workload) in workloads(chosen) {
         name += &format!("{}-", chosen.component.name);
         hash.update(chosen.component.id());
@@ -65,18 +71,33 @@ pub(crate) fn first_state(cache: &Cache, chosen: &[Chosen], sigstore: bool) -> O
     let hash = tuf::hex(&hash.finalize());
     let name = (!name.is_empty()).then(|| format!("{name}{}", &hash[..12]))?;
     let (cache, chosen) = (cache.clone(), chosen.to_vec());
-    Some(FirstState { name, objects: Box::new(move || first_objects(&cache, &chosen, sigstore)) })
+    Some(FirstState {
+        name,
+        objects: Box::new(move || first_objects(&cache, &chosen, sigstore)),
+    })
 }
 
 /// What is in that first state.
-fn first_objects(cache: &Cache, chosen: &[Chosen], sigstore: bool) -> Result<Vec<FirstObject>, String> {
+fn first_objects(
+    cache: &Cache,
+    chosen: &[Chosen],
+    sigstore: bool,
+) -> Result<Vec<FirstObject>, String> {
     let mut all = Vec::new();
     for (chosen, workload) in workloads(chosen) {
-        let material = Material { data: data(cache, chosen.component), sigstore };
+        let material = Material {
+            data: data(cache, chosen.component),
+            sigstore,
+        };
         let definitions = (workload.definitions)(&material)?.into_iter();
         all.extend(definitions.map(|object| first(definitions::served(&object).into(), object)));
         let objects = (workload.objects)(&material)?;
-        all.extend(objects.into_iter().filter(|object| !is_secret(object)).map(held));
+        all.extend(
+            objects
+                .into_iter()
+                .filter(|object| !is_secret(object))
+                .map(held),
+        );
     }
     Ok(all)
 }
@@ -91,7 +112,11 @@ fn held(mut object: Value) -> FirstObject {
 }
 
 fn first(in_force: Option<String>, object: Value) -> FirstObject {
-    FirstObject { collection: api::collection(&object), in_force, object }
+    FirstObject {
+        collection: api::collection(&object),
+        in_force,
+        object,
+    }
 }
 
 #[cfg(test)]
@@ -103,17 +128,33 @@ mod tests {
 
     /// Those whose objects are made from texts alone.
     fn from_texts() -> impl Iterator<Item = (&'static str, &'static Workload, Vec<Value>)> {
-        let all = LIVE_ADDONS.iter().filter_map(|live| Some((live.addon.name, &live.pods.as_ref()?.workload)));
-        let material = Material { data: PathBuf::from("/nonexistent"), sigstore: true };
-        all.filter_map(move |(name, workload)| Some((name, workload, (workload.objects)(&material).ok()?)))
+        let all = LIVE_ADDONS
+            .iter()
+            .filter_map(|live| Some((live.addon.name, &live.pods.as_ref()?.workload)));
+        let material = Material {
+            data: PathBuf::from("/nonexistent"),
+            sigstore: true,
+        };
+        all.filter_map(move |(name, workload)| {
+            Some((name, workload, (workload.objects)(&material).ok()?))
+        })
     }
 
     #[test]
     fn an_addon_in_a_first_state_has_no_secret_and_its_pods_wait() {
-        for (name, workload, objects) in from_texts().filter(|(_, workload, _)| workload.in_first_state) {
+        for (name, workload, objects) in
+            from_texts().filter(|(_, workload, _)| workload.in_first_state)
+        {
             assert_eq!(objects.iter().any(is_secret), name != "dns", "{name}");
-            let held: Vec<FirstObject> = objects.into_iter().filter(|object| !is_secret(object)).map(held).collect();
-            let deployments = || held.iter().filter(|first| first.object["kind"] == "Deployment");
+            let held: Vec<FirstObject> = objects
+                .into_iter()
+                .filter(|object| !is_secret(object))
+                .map(held)
+                .collect();
+            let deployments = || {
+                held.iter()
+                    .filter(|first| first.object["kind"] == "Deployment")
+            };
             assert_eq!(deployments().count(), workload.pods.len(), "{name}");
             for (deployment, pods) in deployments().zip(workload.pods) {
                 let template = &deployment.object["spec"]["template"];
@@ -131,10 +172,21 @@ mod tests {
     fn every_text_can_be_read_and_is_filled_in() {
         let mut names = BTreeSet::new();
         for (name, _, objects) in from_texts() {
-            assert!(objects.iter().all(|object| object["kind"].is_string()), "{name}");
-            assert!(objects.iter().all(|object| !object.to_string().contains("$(")), "{name}");
+            assert!(
+                objects.iter().all(|object| object["kind"].is_string()),
+                "{name}"
+            );
+            assert!(
+                objects
+                    .iter()
+                    .all(|object| !object.to_string().contains("$(")),
+                "{name}"
+            );
             names.insert(name);
         }
-        assert!(names.contains("kyverno") && names.contains("vault"), "{names:?}");
+        assert!(
+            names.contains("kyverno") && names.contains("vault"),
+            "{names:?}"
+        );
     }
 }

@@ -36,7 +36,9 @@ impl InstallSite<'_> {
             return Ok(());
         }
         let (read, material) = (workload.definitions, self.material.clone());
-        let found = tokio::task::spawn_blocking(move || read(&material)).await.map_err(|why| why.to_string())??;
+        let found = tokio::task::spawn_blocking(move || read(&material))
+            .await
+            .map_err(|why| why.to_string())??;
         definitions::install(self.admin, &found).await
     }
 
@@ -48,7 +50,13 @@ impl InstallSite<'_> {
         }
         api::apply_all(self.admin, &objects).await?;
         if self.begun {
-            try_join_all(workload.pods.iter().map(|pods| api::release(self.admin, pods))).await?;
+            try_join_all(
+                workload
+                    .pods
+                    .iter()
+                    .map(|pods| api::release(self.admin, pods)),
+            )
+            .await?;
         }
         Ok(())
     }
@@ -62,17 +70,27 @@ pub(crate) async fn install_all(
     sigstore: bool,
     start: Instant,
 ) -> Result<Vec<(String, Duration)>, Error> {
-    let Some(host_access) = cluster.host_access() else { return Ok(Vec::new()) };
-    let in_pods = chosen.iter().filter_map(|chosen| Some((chosen, chosen.live.pods.as_ref()?)));
+    let Some(host_access) = cluster.host_access() else {
+        return Ok(Vec::new());
+    };
+    let in_pods = chosen
+        .iter()
+        .filter_map(|chosen| Some((chosen, chosen.live.pods.as_ref()?)));
     let works = in_pods.map(async |(chosen, pods): (&Chosen, &Pods)| {
         let addon = chosen.live.addon;
         let site = InstallSite {
             admin: cluster.admin(),
             host_access,
-            material: Material { data: data(cache, chosen.component), sigstore },
+            material: Material {
+                data: data(cache, chosen.component),
+                sigstore,
+            },
             begun: cluster.has_begun() && pods.workload.in_first_state,
         };
-        (pods.install)(&site).await.map_err(|why| Error::Install { addon: addon.name, why })?;
+        (pods.install)(&site).await.map_err(|why| Error::Install {
+            addon: addon.name,
+            why,
+        })?;
         Ok((addon.name.to_owned(), start.elapsed()))
     });
     try_join_all(works).await

@@ -24,7 +24,9 @@ use cluster::HostAccess;
 use futures::future::LocalBoxFuture;
 use model::Addon;
 
-pub use barrier::{BarrierSite, PATIENCE, SENTINEL_LABEL, SiteRequest, SiteWait, WrittenObject, label_waits, waits};
+pub use barrier::{
+    BarrierSite, PATIENCE, SENTINEL_LABEL, SiteRequest, SiteWait, WrittenObject, label_waits, waits,
+};
 pub use endpoints::{Endpoint, Place, endpoints};
 pub use error::Error;
 use first_state::Workload;
@@ -56,7 +58,11 @@ struct Pods {
 /// Something that is done, or fails with a word on what stood in the way.
 pub type Work<'a> = LocalBoxFuture<'a, Result<(), String>>;
 
-type BarrierWaits = for<'a> fn(&'a dyn BarrierSite, &'a [WrittenObject<'a>], &'a [WrittenObject<'a>]) -> Vec<Work<'a>>;
+type BarrierWaits = for<'a> fn(
+    &'a dyn BarrierSite,
+    &'a [WrittenObject<'a>],
+    &'a [WrittenObject<'a>],
+) -> Vec<Work<'a>>;
 type LabelWait = for<'a> fn(&'a dyn BarrierSite, &'a [WrittenObject<'a>]) -> Option<Work<'a>>;
 type Endpoints = for<'a> fn(HostAccess<'a>) -> LocalBoxFuture<'a, Result<Vec<Endpoint>, Error>>;
 

@@ -19,12 +19,24 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
 
 pub(crate) fn endpoints(host_access: HostAccess<'_>) -> Result<Vec<Endpoint>, Error> {
     let authority = host_access.work().join("ca.crt");
-    fs::write(&authority, host_access.ca()).map_err(|source| Error::Write { path: authority.clone(), source })?;
-    let front = format!("{}/FAULT/IMAGE", reached(host_access, "http", HostAccess::FRONT));
+    fs::write(&authority, host_access.ca()).map_err(|source| Error::Write {
+        path: authority.clone(),
+        source,
+    })?;
+    let front = format!(
+        "{}/FAULT/IMAGE",
+        reached(host_access, "http", HostAccess::FRONT)
+    );
     Ok(vec![
-        Endpoint::described("registry", reached(host_access, "https", HostAccess::REGISTRY)),
+        Endpoint::described(
+            "registry",
+            reached(host_access, "https", HostAccess::REGISTRY),
+        ),
         Endpoint::file("its authority", authority),
-        Endpoint::described("without TLS", reached(host_access, "http", HostAccess::PLAIN_REGISTRY)),
+        Endpoint::described(
+            "without TLS",
+            reached(host_access, "http", HostAccess::PLAIN_REGISTRY),
+        ),
         Endpoint::described("spoiling answers", front),
     ])
 }

@@ -33,20 +33,39 @@ struct Patch {
 ///
 /// # Errors
 /// When the manifest cannot be read, or a patch does not fit it.
-pub fn objects(manifest: &Path, patches: &str, fill: &[(&str, &str)]) -> Result<Vec<Value>, String> {
-    let text =
-        std::fs::read_to_string(manifest).map_err(|why| format!("cannot read `{}`: {why}", manifest.display()))?;
+pub fn objects(
+    manifest: &Path,
+    patches: &str,
+    fill: &[(&str, &str)],
+) -> Result<Vec<Value>, String> {
+    let text = std::fs::read_to_string(manifest)
+        .map_err(|why| format!("cannot read `{}`: {why}", manifest.display()))?;
     let is_ours = |document: &&str| !document.contains("\nkind: CustomResourceDefinition\n");
-    let parsed = text.split("\n---\n").filter(is_ours).map(serde_saphyr::from_str);
-    let mut objects: Vec<Value> = parsed.collect::<Result<_, _>>().map_err(|why| why.to_string())?;
+    let parsed = text
+        .split("\n---\n")
+        .filter(is_ours)
+        .map(serde_saphyr::from_str);
+    let mut objects: Vec<Value> = parsed
+        .collect::<Result<_, _>>()
+        .map_err(|why| why.to_string())?;
     let patches: Vec<Patch> = serde_saphyr::from_str(patches).map_err(|why| why.to_string())?;
     for patch in patches {
-        let in_vain = |why| format!("the patch `{}` ({}) does not fit the release: {why}", patch.name, patch.why);
-        let mut changed = objects.iter_mut().filter(|object| patch.is_for(object)).peekable();
+        let in_vain = |why| {
+            format!(
+                "the patch `{}` ({}) does not fit the release: {why}",
+                patch.name, patch.why
+            )
+        };
+        let mut changed = objects
+            .iter_mut()
+            .filter(|object| patch.is_for(object))
+            .peekable();
         if changed.peek().is_none() {
             return Err(in_vain(format!("there is no {}", patch.kind)));
         }
-        changed.try_for_each(|object| patch.apply(object, fill)).map_err(in_vain)?;
+        changed
+            .try_for_each(|object| patch.apply(object, fill))
+            .map_err(in_vain)?;
     }
     Ok(objects)
 }
@@ -64,18 +83,24 @@ impl Patch {
         }
         for (pointer, value) in &self.append {
             let list = object.pointer_mut(pointer).and_then(Value::as_array_mut);
-            list.ok_or_else(|| format!("there is no list at {pointer}"))?.push(filled(value, fill));
+            list.ok_or_else(|| format!("there is no list at {pointer}"))?
+                .push(filled(value, fill));
         }
         for pointer in &self.remove {
             let (place, key) = place(object, pointer)?;
-            place.shift_remove(&key).ok_or_else(|| format!("there is nothing at {pointer}"))?;
+            place
+                .shift_remove(&key)
+                .ok_or_else(|| format!("there is nothing at {pointer}"))?;
         }
         Ok(())
     }
 }
 
 /// The mapping that a pointer leads into, and the key in it.
-fn place<'a>(object: &'a mut Value, pointer: &str) -> Result<(&'a mut serde_json::Map<String, Value>, String), String> {
+fn place<'a>(
+    object: &'a mut Value,
+    pointer: &str,
+) -> Result<(&'a mut serde_json::Map<String, Value>, String), String> {
     let (parent, key) = pointer.rsplit_once('/').unwrap_or_default();
     let mapping = object.pointer_mut(parent).and_then(Value::as_object_mut);
     let mapping = mapping.ok_or_else(|| format!("there is no mapping at {parent}"))?;
@@ -85,11 +110,17 @@ fn place<'a>(object: &'a mut Value, pointer: &str) -> Result<(&'a mut serde_json
 /// A value with what its placeholders stand for.
 fn filled(value: &Value, fill: &[(&str, &str)]) -> Value {
     match value {
-        Value::String(text) => {
-            fill.iter().fold(text.clone(), |text, (name, value)| text.replace(&format!("$({name})"), value)).into()
-        }
+        Value::String(text) => fill
+            .iter()
+            .fold(text.clone(), |text, (name, value)| {
+                text.replace(&format!("$({name})"), value)
+            })
+            .into(),
         Value::Array(items) => items.iter().map(|item| filled(item, fill)).collect(),
-        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), filled(value, fill))).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| (key.clone(), filled(value, fill)))
+            .collect(),
         other => other.clone(),
     }
 }
@@ -104,7 +135,11 @@ mod tests {
         kind: CustomResourceDefinition\nmetadata: {}\n---\nkind: Deployment\nspec: { image: x, args: [one] }\n";
 
     fn patched(patches: &str) -> Result<Vec<Value>, String> {
-        let file = std::env::temp_dir().join(format!("gauntlet-released-{}-{:?}", std::process::id(), patches.len()));
+        let file = std::env::temp_dir().join(format!(
+            "gauntlet-released-{}-{:?}",
+            std::process::id(),
+            patches.len()
+        ));
         std::fs::write(&file, RELEASE).unwrap();
         let objects = objects(&file, patches, &[("image", "ours")]);
         std::fs::remove_file(&file).unwrap();
@@ -118,8 +153,10 @@ mod tests {
              - { name: b, why: w, kind: Namespace, remove: [/metadata/labels/a~1b] }",
         );
         let spec = json!({"image": "ours", "args": ["one", "two"]});
-        let wanted =
-            [json!({"kind": "Namespace", "metadata": {"labels": {}}}), json!({"kind": "Deployment", "spec": spec})];
+        let wanted = [
+            json!({"kind": "Namespace", "metadata": {"labels": {}}}),
+            json!({"kind": "Deployment", "spec": spec}),
+        ];
         assert_eq!(objects.unwrap(), wanted);
     }
 
@@ -133,8 +170,14 @@ mod tests {
             "kind: Deployment, remove: [/spec/b]",
         ] {
             let why = patched(&format!("- {{ name: a, why: for fun, {patch} }}")).unwrap_err();
-            assert!(why.starts_with("the patch `a` (for fun) does not fit the release: "), "{why}");
+            assert!(
+                why.starts_with("the patch `a` (for fun) does not fit the release: "),
+                "{why}"
+            );
         }
-        assert!(patched("- { name: a, kind: Deployment }").is_err(), "a reason has to be given");
+        assert!(
+            patched("- { name: a, kind: Deployment }").is_err(),
+            "a reason has to be given"
+        );
     }
 }

@@ -16,12 +16,21 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
 };
 
 async fn endpoints(host_access: HostAccess<'_>) -> Result<Vec<Endpoint>, Error> {
-    let root = Trust::of_box(host_access).await?.write(host_access, host_access.work(), "trusted-root").await?;
+    let root = Trust::of_box(host_access)
+        .await?
+        .write(host_access, host_access.work(), "trusted-root")
+        .await?;
     let fulcio = reached(host_access, "http", HostAccess::FULCIO);
     Ok(vec![
-        Endpoint::described("Fulcio", format!("{fulcio}; it takes tokens of ServiceAccounts for `sigstore`")),
+        Endpoint::described(
+            "Fulcio",
+            format!("{fulcio}; it takes tokens of ServiceAccounts for `sigstore`"),
+        ),
         Endpoint::described("Rekor", reached(host_access, "http", HostAccess::REKOR)),
-        Endpoint::described("timestamps", reached(host_access, "http", HostAccess::TIMESTAMPS)),
+        Endpoint::described(
+            "timestamps",
+            reached(host_access, "http", HostAccess::TIMESTAMPS),
+        ),
         Endpoint::file("a trusted root", root),
     ])
 }

@@ -47,15 +47,28 @@ pub async fn start(
 fn choose(install: &BTreeSet<Install>) -> Result<Vec<Chosen>, Error> {
     let mut chosen = Vec::new();
     for live in LIVE_ADDONS {
-        for version in install.iter().filter(|one| one.addon() == live.addon).map(|one| one.version()) {
-            chosen.push(Chosen { live, component: own_component(live.addon, version)? });
+        for version in install
+            .iter()
+            .filter(|one| one.addon() == live.addon)
+            .map(|one| one.version())
+        {
+            chosen.push(Chosen {
+                live,
+                component: own_component(live.addon, version)?,
+            });
         }
     }
     Ok(chosen)
 }
 
 /// The component of a version that is the addon's own.
-pub(crate) fn own_component(addon: &Addon, version: &AddonVersion) -> Result<&'static Component, Error> {
+pub(crate) fn own_component(
+    addon: &Addon,
+    version: &AddonVersion,
+) -> Result<&'static Component, Error> {
     let title = version.components.first().copied().unwrap_or_default();
-    native::components::titled(title).map_err(|source| Error::Component { addon: addon.name, source })
+    native::components::titled(title).map_err(|source| Error::Component {
+        addon: addon.name,
+        source,
+    })
 }

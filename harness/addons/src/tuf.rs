@@ -21,20 +21,25 @@ const TARGET: &str = "trusted_root.json";
 /// Writes the repository.
 pub(crate) async fn publish(host_access: HostAccess<'_>) -> Result<(), String> {
     let folder = host_access.work().join(FOLDER);
-    fs::create_dir_all(folder.join("targets")).map_err(|why| format!("cannot make `{}`: {why}", folder.display()))?;
+    fs::create_dir_all(folder.join("targets"))
+        .map_err(|why| format!("cannot make `{}`: {why}", folder.display()))?;
     let trusted = trusted_root(host_access, &folder).await?;
-    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| "no key for TUF".to_owned())?;
-    let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| "no key for TUF".to_owned())?;
-    repository(&key, trusted.as_bytes()).iter().try_for_each(|(name, text)| write(&folder.join(name), text))
+    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+        .map_err(|_| "no key for TUF".to_owned())?;
+    let key =
+        Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| "no key for TUF".to_owned())?;
+    repository(&key, trusted.as_bytes())
+        .iter()
+        .try_for_each(|(name, text)| write(&folder.join(name), text))
 }
 
 /// The files of a repository with one target, by their names.
 fn repository(key: &Ed25519KeyPair, target: &[u8]) -> Vec<(String, String)> {
-    let public =
-        json!({"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": hex(key.public_key().as_ref())}});
+    let public = json!({"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": hex(key.public_key().as_ref())}});
     let id = hex(&Sha256::digest(canonical(&public)));
     let sign = |kind: &str, rest: Value| {
-        let mut signed = json!({"_type": kind, "spec_version": "1.0.31", "version": 1, "expires": EXPIRES});
+        let mut signed =
+            json!({"_type": kind, "spec_version": "1.0.31", "version": 1, "expires": EXPIRES});
         if let (Some(all), Value::Object(rest)) = (signed.as_object_mut(), rest) {
             all.extend(rest);
         }
@@ -47,12 +52,22 @@ fn repository(key: &Ed25519KeyPair, target: &[u8]) -> Vec<(String, String)> {
     };
     let role = json!({"keyids": [id], "threshold": 1});
     let roles = json!({"root": role, "targets": role, "snapshot": role, "timestamp": role});
-    let root = sign("root", json!({"consistent_snapshot": true, "keys": {&id: public}, "roles": roles}));
+    let root = sign(
+        "root",
+        json!({"consistent_snapshot": true, "keys": {&id: public}, "roles": roles}),
+    );
     let hashes = [hex(&Sha256::digest(target)), hex(&Sha512::digest(target))];
-    let entry = json!({"length": target.len(), "hashes": {"sha256": hashes[0], "sha512": hashes[1]}});
+    let entry =
+        json!({"length": target.len(), "hashes": {"sha256": hashes[0], "sha512": hashes[1]}});
     let targets = sign("targets", json!({"targets": {TARGET: entry}}));
-    let snapshot = sign("snapshot", json!({"meta": {"targets.json": described(&targets)}}));
-    let timestamp = sign("timestamp", json!({"meta": {"snapshot.json": described(&snapshot)}}));
+    let snapshot = sign(
+        "snapshot",
+        json!({"meta": {"targets.json": described(&targets)}}),
+    );
+    let timestamp = sign(
+        "timestamp",
+        json!({"meta": {"snapshot.json": described(&snapshot)}}),
+    );
     let mut files = vec![
         ("root.json".to_owned(), root.clone()),
         ("1.root.json".to_owned(), root),
@@ -77,7 +92,10 @@ fn canonical(value: &Value) -> String {
                 .collect();
             format!("{{{}}}", parts.join(","))
         }
-        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(canonical).collect::<Vec<_>>().join(",")
+        ),
         other => other.to_string(),
     }
 }
@@ -85,9 +103,19 @@ fn canonical(value: &Value) -> String {
 /// The box's trusted root. Kyverno refuses one without a log of certificates, even where it is told to ignore that; the
 /// box has none, so a key that nothing is signed with stands in its place.
 async fn trusted_root(host_access: HostAccess<'_>, folder: &Path) -> Result<String, String> {
-    let unused = rcgen::KeyPair::generate().map_err(|why| why.to_string())?.public_key_pem();
-    let trust = Trust { certificate_log: Some(unused), ..Trust::of_box(host_access).await.map_err(|why| chain(&why))? };
-    let file = trust.write(host_access, folder, "trusted-root").await.map_err(|why| chain(&why))?;
+    let unused = rcgen::KeyPair::generate()
+        .map_err(|why| why.to_string())?
+        .public_key_pem();
+    let trust = Trust {
+        certificate_log: Some(unused),
+        ..Trust::of_box(host_access)
+            .await
+            .map_err(|why| chain(&why))?
+    };
+    let file = trust
+        .write(host_access, folder, "trusted-root")
+        .await
+        .map_err(|why| chain(&why))?;
     fs::read_to_string(&file).map_err(|why| format!("cannot read `{}`: {why}", file.display()))
 }
 
@@ -109,19 +137,39 @@ mod tests {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
         let files = repository(&key, b"{}");
-        let text = |name: &str| files.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone()).unwrap();
-        for name in ["1.root.json", "1.targets.json", "1.snapshot.json", "timestamp.json"] {
+        let text = |name: &str| {
+            files
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, text)| text.clone())
+                .unwrap()
+        };
+        for name in [
+            "1.root.json",
+            "1.targets.json",
+            "1.snapshot.json",
+            "timestamp.json",
+        ] {
             let part: Value = serde_json::from_str(&text(name)).unwrap();
             let signature = part["signatures"][0]["sig"].as_str().unwrap();
-            let bytes: Vec<u8> =
-                (0..64).map(|at| u8::from_str_radix(&signature[at * 2..at * 2 + 2], 16).unwrap()).collect();
+            let bytes: Vec<u8> = (0..64)
+                .map(|at| u8::from_str_radix(&signature[at * 2..at * 2 + 2], 16).unwrap())
+                .collect();
             let public = UnparsedPublicKey::new(&ED25519, key.public_key().as_ref());
-            public.verify(canonical(&part["signed"]).as_bytes(), &bytes).unwrap();
+            public
+                .verify(canonical(&part["signed"]).as_bytes(), &bytes)
+                .unwrap();
         }
         let snapshot: Value = serde_json::from_str(&text("1.snapshot.json")).unwrap();
         let hash = hex(&Sha256::digest(text("1.targets.json")));
-        assert_eq!(snapshot["signed"]["meta"]["targets.json"]["hashes"]["sha256"], hash.as_str());
-        assert_eq!(text(&format!("targets/{}.{TARGET}", hex(&Sha256::digest(b"{}")))), "{}");
+        assert_eq!(
+            snapshot["signed"]["meta"]["targets.json"]["hashes"]["sha256"],
+            hash.as_str()
+        );
+        assert_eq!(
+            text(&format!("targets/{}.{TARGET}", hex(&Sha256::digest(b"{}")))),
+            "{}"
+        );
     }
 
     #[test]

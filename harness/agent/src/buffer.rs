@@ -20,7 +20,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { size: 5000, per_second: 500, warn: 90, normal: 70, tolerance: Duration::from_secs(15) }
+        Self {
+            size: 5000,
+            per_second: 500,
+            warn: 90,
+            normal: 70,
+            tolerance: Duration::from_secs(15),
+        }
     }
 }
 
@@ -43,7 +49,10 @@ impl Level {
     #[must_use]
     pub fn line(self, limits: &Limits) -> String {
         match self {
-            Self::Normal => format!("Agent buffer is under {} %. Working properly again.", limits.normal),
+            Self::Normal => format!(
+                "Agent buffer is under {} %. Working properly again.",
+                limits.normal
+            ),
             Self::Warning => format!("Agent buffer at {} %.", limits.warn),
             Self::Full => "Agent buffer is full: Events may be lost.".into(),
             Self::Flooded => "Agent buffer is flooded: Producing too many events.".into(),
@@ -77,7 +86,13 @@ impl<T> Buffer<T> {
     /// An empty one.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, queue: VecDeque::new(), level: Level::Normal, full_since: None, dropped: 0 }
+        Self {
+            limits,
+            queue: VecDeque::new(),
+            level: Level::Normal,
+            full_since: None,
+            dropped: 0,
+        }
     }
 
     /// Takes an event in, or drops it.
@@ -92,7 +107,13 @@ impl<T> Buffer<T> {
         let level = match self.level {
             Level::Normal | Level::Warning if have >= size => Level::Full,
             Level::Normal if have * 100 >= size * self.limits.warn => Level::Warning,
-            Level::Full if self.full_since.is_some_and(|since| now - since >= self.limits.tolerance) => Level::Flooded,
+            Level::Full
+                if self
+                    .full_since
+                    .is_some_and(|since| now - since >= self.limits.tolerance) =>
+            {
+                Level::Flooded
+            }
             same => same,
         };
         self.enter(level, now)
@@ -144,7 +165,10 @@ mod tests {
     use super::*;
 
     fn ten() -> Limits {
-        Limits { size: 10, ..Limits::default() }
+        Limits {
+            size: 10,
+            ..Limits::default()
+        }
     }
 
     #[test]
@@ -157,9 +181,17 @@ mod tests {
         assert_eq!(entered, wanted);
         assert_eq!((buffer.len(), buffer.dropped()), (10, 2));
         assert_eq!(buffer.push(12, start + Duration::from_secs(14)), None);
-        assert_eq!(buffer.push(13, start + Duration::from_secs(15)), Some(Level::Flooded));
+        assert_eq!(
+            buffer.push(13, start + Duration::from_secs(15)),
+            Some(Level::Flooded)
+        );
         let left: Vec<_> = (0..10).map(|_| buffer.pop(start)).collect();
-        assert_eq!(left.iter().filter_map(|(event, _)| *event).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+        assert_eq!(
+            left.iter()
+                .filter_map(|(event, _)| *event)
+                .collect::<Vec<_>>(),
+            (0..10).collect::<Vec<_>>()
+        );
         assert_eq!(left[1].1, None);
         assert_eq!(left[2].1, Some(Level::Normal));
     }
@@ -168,7 +200,10 @@ mod tests {
     fn the_lines_are_those_of_the_real_agent() {
         let limits = Limits::default();
         assert_eq!(Level::Warning.line(&limits), "Agent buffer at 90 %.");
-        assert_eq!(Level::Normal.line(&limits), "Agent buffer is under 70 %. Working properly again.");
+        assert_eq!(
+            Level::Normal.line(&limits),
+            "Agent buffer is under 70 %. Working properly again."
+        );
         assert_eq!(Level::Warning.event(&limits), "wazuh: Agent buffer: '90%'.");
     }
 

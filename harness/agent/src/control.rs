@@ -41,7 +41,9 @@ impl FromAgent {
     #[must_use]
     pub fn payload(&self) -> Vec<u8> {
         let text = match self {
-            Self::Startup(Some(version)) => format!("agent startup {}", json!({ "version": version })),
+            Self::Startup(Some(version)) => {
+                format!("agent startup {}", json!({ "version": version }))
+            }
             Self::Startup(None) => "agent startup ".to_owned(),
             Self::Shutdown => "agent shutdown ".to_owned(),
             Self::KeepAlive(text) => text.clone(),
@@ -57,14 +59,19 @@ impl FromAgent {
             let said: Value = serde_json::from_str(json).unwrap_or_default();
             return Some(Self::Startup(said["version"].as_str().map(str::to_owned)));
         }
-        Some(if text == "agent shutdown " { Self::Shutdown } else { Self::KeepAlive(text.into_owned()) })
+        Some(if text == "agent shutdown " {
+            Self::Shutdown
+        } else {
+            Self::KeepAlive(text.into_owned())
+        })
     }
 
     /// A keep-alive of an agent on `node`, with no shared files.
     #[must_use]
     pub fn keep_alive(node: &str, version: Version, address: &str) -> Self {
         let arch = std::env::consts::ARCH;
-        let system = format!("Linux |{node} |- |- |{arch} [Gauntlet|gauntlet: 1] - Wazuh {version}");
+        let system =
+            format!("Linux |{node} |- |- |{arch} [Gauntlet|gauntlet: 1] - Wazuh {version}");
         Self::KeepAlive(format!("{system}\nx merged.mg\n#\"_agent_ip\":{address}\n"))
     }
 }
@@ -88,7 +95,9 @@ impl FromManager {
         let text = String::from_utf8_lossy(payload.strip_prefix(MARK)?);
         if let Some(said) = text.strip_prefix("err ") {
             let said: Value = serde_json::from_str(said).unwrap_or_default();
-            return Some(Self::Refused(said["message"].as_str().unwrap_or("no reason").to_owned()));
+            return Some(Self::Refused(
+                said["message"].as_str().unwrap_or("no reason").to_owned(),
+            ));
         }
         Some(match text.as_ref() {
             "agent ack " => Self::Ack,
@@ -107,20 +116,36 @@ mod tests {
     #[test]
     fn the_words_are_those_of_the_protocol() {
         let startup = FromAgent::startup(Version::KNOWN);
-        assert_eq!(startup.payload(), br##"#!-agent startup {"version":"v4.14.7"}"##);
+        assert_eq!(
+            startup.payload(),
+            br##"#!-agent startup {"version":"v4.14.7"}"##
+        );
         assert_eq!(FromManager::Ack.payload(), b"#!-agent ack ");
         let refused = FromManager::Refused("Incompatible version".into());
-        assert_eq!(refused.payload(), br##"#!-err {"message":"Incompatible version"}"##);
+        assert_eq!(
+            refused.payload(),
+            br##"#!-err {"message":"Incompatible version"}"##
+        );
     }
 
     #[test]
     fn everything_comes_back() {
         let alive = FromAgent::keep_alive("node-1", Version::KNOWN, "10.0.0.1");
-        for said in [FromAgent::startup(Version::KNOWN), FromAgent::Startup(None), FromAgent::Shutdown, alive] {
+        for said in [
+            FromAgent::startup(Version::KNOWN),
+            FromAgent::Startup(None),
+            FromAgent::Shutdown,
+            alive,
+        ] {
             assert_eq!(FromAgent::read(&said.payload()), Some(said));
         }
         let other = FromManager::Other("req 1 x".into());
-        for said in [FromManager::Ack, FromManager::Refused("a".into()), FromManager::ForceReconnect, other] {
+        for said in [
+            FromManager::Ack,
+            FromManager::Refused("a".into()),
+            FromManager::ForceReconnect,
+            other,
+        ] {
             assert_eq!(FromManager::read(&said.payload()), Some(said));
         }
         assert_eq!(FromAgent::read(b"1:location:text"), None);

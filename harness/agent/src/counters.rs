@@ -23,16 +23,25 @@ impl Counter {
     #[must_use]
     pub fn next(self) -> Self {
         if self.local >= LAST {
-            Self { global: self.global.wrapping_add(1), local: 0 }
+            Self {
+                global: self.global.wrapping_add(1),
+                local: 0,
+            }
         } else {
-            Self { local: self.local + 1, ..self }
+            Self {
+                local: self.local + 1,
+                ..self
+            }
         }
     }
 
     /// Reads `GLOBAL:LOCAL:`, as it is kept in a file.
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
-        Some(Self { global: parts.next()?.trim().parse().ok()?, local: parts.next()?.trim().parse().ok()? })
+        Some(Self {
+            global: parts.next()?.trim().parse().ok()?,
+            local: parts.next()?.trim().parse().ok()?,
+        })
     }
 }
 
@@ -50,11 +59,23 @@ impl Sender {
     /// # Errors
     /// When the file cannot be used.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path);
         let file = file.map_err(Error::file("open", path))?;
         let text = std::io::read_to_string(&file).map_err(Error::file("read", path))?;
-        let last = Counter::parse(&text).unwrap_or(Counter { global: 1, local: 0 });
-        Ok(Self { last, file, path: path.into() })
+        let last = Counter::parse(&text).unwrap_or(Counter {
+            global: 1,
+            local: 0,
+        });
+        Ok(Self {
+            last,
+            file,
+            path: path.into(),
+        })
     }
 
     /// The next number, which is kept before it is used.
@@ -64,7 +85,9 @@ impl Sender {
     pub fn take(&mut self) -> Result<Counter, Error> {
         self.last = self.last.next();
         let text = format!("{}:{}:   ", self.last.global, self.last.local);
-        self.file.write_all_at(text.as_bytes(), 0).map_err(Error::file("write", &self.path))?;
+        self.file
+            .write_all_at(text.as_bytes(), 0)
+            .map_err(Error::file("write", &self.path))?;
         Ok(self.last)
     }
 }
@@ -90,10 +113,25 @@ mod tests {
 
     #[test]
     fn the_local_count_starts_over_and_the_global_one_grows() {
-        let last = Counter { global: 4, local: 9997 };
-        assert_eq!(last.next(), Counter { global: 5, local: 0 });
+        let last = Counter {
+            global: 4,
+            local: 9997,
+        };
+        assert_eq!(
+            last.next(),
+            Counter {
+                global: 5,
+                local: 0
+            }
+        );
         assert!(last.next() > last);
-        assert_eq!(last.next().next(), Counter { global: 5, local: 1 });
+        assert_eq!(
+            last.next().next(),
+            Counter {
+                global: 5,
+                local: 1
+            }
+        );
     }
 
     #[test]
@@ -104,16 +142,31 @@ mod tests {
         let taken: Vec<Counter> = (0..20_000).map(|_| sender.take().unwrap()).collect();
         assert!(taken.is_sorted_by(|a, b| a < b));
         drop(sender);
-        assert_eq!(Sender::open(&path).unwrap().take().unwrap(), taken.last().unwrap().next());
+        assert_eq!(
+            Sender::open(&path).unwrap().take().unwrap(),
+            taken.last().unwrap().next()
+        );
     }
 
     #[test]
     fn a_number_is_taken_once() {
         let mut receiver = Receiver::default();
-        let (one, two) = (Counter { global: 1, local: 1 }, Counter { global: 1, local: 2 });
+        let (one, two) = (
+            Counter {
+                global: 1,
+                local: 1,
+            },
+            Counter {
+                global: 1,
+                local: 2,
+            },
+        );
         assert!(receiver.accepts(one) && receiver.accepts(two));
         assert!(!receiver.accepts(two) && !receiver.accepts(one));
-        assert!(receiver.accepts(Counter { global: 2, local: 0 }));
+        assert!(receiver.accepts(Counter {
+            global: 2,
+            local: 0
+        }));
     }
 
     #[test]
@@ -121,6 +174,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sender_counter");
         std::fs::write(&path, "nonsense").unwrap();
-        assert_eq!(Sender::open(&path).unwrap().take().unwrap(), Counter { global: 1, local: 1 });
+        assert_eq!(
+            Sender::open(&path).unwrap().take().unwrap(),
+            Counter {
+                global: 1,
+                local: 1
+            }
+        );
     }
 }

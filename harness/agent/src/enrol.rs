@@ -28,7 +28,10 @@ pub struct Request {
 
 /// Why no key is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the words are those of the protocol: see Display")]
+#[expect(
+    missing_docs,
+    reason = "the words are those of the protocol: see Display"
+)]
 pub enum Refusal {
     Password,
     Request,
@@ -80,7 +83,12 @@ impl fmt::Display for Request {
             write!(f, "OSSEC PASS: {password} ")?;
         }
         write!(f, "OSSEC A:'{}'", self.name)?;
-        let fields = [("V", &self.version), ("G", &self.groups), ("IP", &self.ip), ("K", &self.key_hash)];
+        let fields = [
+            ("V", &self.version),
+            ("G", &self.groups),
+            ("IP", &self.ip),
+            ("K", &self.key_hash),
+        ];
         for (letter, field) in fields {
             if let Some(field) = field {
                 write!(f, " {letter}:'{field}'")?;
@@ -112,7 +120,11 @@ impl Request {
         if !is_name(name) {
             return Err(Refusal::Name(name.chars().take(128).collect()));
         }
-        let mut request = Self { password: given.map(Into::into), name: name.into(), ..Self::default() };
+        let mut request = Self {
+            password: given.map(Into::into),
+            name: name.into(),
+            ..Self::default()
+        };
         request.version = field(&mut rest, " V:'", &Refusal::UnterminatedVersion)?;
         request.groups = field(&mut rest, " G:'", &Refusal::UnterminatedGroup)?;
         request.ip = field(&mut rest, " IP:'", &Refusal::UnterminatedIp)?;
@@ -129,7 +141,12 @@ impl Request {
         {
             return Err(Refusal::Version);
         }
-        if let Some(group) = self.groups.iter().flat_map(|all| all.split(',')).find(|group| *group != "default") {
+        if let Some(group) = self
+            .groups
+            .iter()
+            .flat_map(|all| all.split(','))
+            .find(|group| *group != "default")
+        {
             return Err(Refusal::Group(group.chars().take(128).collect()));
         }
         let is_address = |ip: &String| ip == "src" || ip == "any" || ip.parse::<IpAddr>().is_ok();
@@ -142,7 +159,9 @@ impl Request {
 
 /// Takes a field off the front of `rest`, if it is there.
 fn field(rest: &mut &str, head: &str, unterminated: &Refusal) -> Result<Option<String>, Refusal> {
-    let Some(tail) = rest.strip_prefix(head) else { return Ok(None) };
+    let Some(tail) = rest.strip_prefix(head) else {
+        return Ok(None);
+    };
     let (value, behind) = tail.split_once('\'').ok_or_else(|| unterminated.clone())?;
     *rest = behind;
     Ok(Some(value.to_owned()))
@@ -167,8 +186,15 @@ impl Reply {
             let (key, _) = tail.split_once('\'').ok_or(Error::Reply)?;
             return key.parse().map(Self::Key).map_err(|_| Error::Reply);
         }
-        let why = text.strip_prefix("ERROR: ").ok_or(Error::Reply)?.trim_end_matches(['\r', '\n', '\0']);
-        Ok(Self::Refused(why.strip_suffix(". Unable to add agent").unwrap_or(why).to_owned()))
+        let why = text
+            .strip_prefix("ERROR: ")
+            .ok_or(Error::Reply)?
+            .trim_end_matches(['\r', '\n', '\0']);
+        Ok(Self::Refused(
+            why.strip_suffix(". Unable to add agent")
+                .unwrap_or(why)
+                .to_owned(),
+        ))
     }
 }
 
@@ -189,13 +215,25 @@ mod tests {
         let line = "OSSEC PASS: a b OSSEC A:'web-1' V:'v4.14.7' G:'default' IP:'src' K:'00'\n";
         let request = Request::read(line, Some("a b"), OURS).unwrap();
         assert_eq!(request.to_string(), line);
-        assert_eq!((request.name.as_str(), request.ip.as_deref()), ("web-1", Some("src")));
+        assert_eq!(
+            (request.name.as_str(), request.ip.as_deref()),
+            ("web-1", Some("src"))
+        );
     }
 
     #[test]
     fn the_password_is_looked_at_first() {
-        for line in ["OSSEC A:'web-1'\n", "OSSEC PASS: other OSSEC A:'web-1'\n", "OSSEC PASS: x\n", "nonsense"] {
-            assert_eq!(Request::read(line, Some("x"), OURS), Err(Refusal::Password), "{line}");
+        for line in [
+            "OSSEC A:'web-1'\n",
+            "OSSEC PASS: other OSSEC A:'web-1'\n",
+            "OSSEC PASS: x\n",
+            "nonsense",
+        ] {
+            assert_eq!(
+                Request::read(line, Some("x"), OURS),
+                Err(Refusal::Password),
+                "{line}"
+            );
         }
         assert!(read("OSSEC PASS: whatever OSSEC A:'web-1'\n").is_ok());
     }
@@ -207,7 +245,10 @@ mod tests {
             ("OSSEC A:'web-1", "Invalid request for new agent"),
             ("OSSEC A:'a b'", "Invalid agent name: a b"),
             ("OSSEC A:'a1' V:'v4", "Unterminated version field"),
-            ("OSSEC A:'a1' V:'v4.15.0'", "Agent version must be lower or equal to manager version"),
+            (
+                "OSSEC A:'a1' V:'v4.15.0'",
+                "Agent version must be lower or equal to manager version",
+            ),
             ("OSSEC A:'a1' V:'v4.14.7' G:'x", "Unterminated group field"),
             ("OSSEC A:'a1' G:'default,dmz'", "Invalid group: dmz"),
             ("OSSEC A:'a1' IP:'10", "Unterminated IP field"),
@@ -222,10 +263,19 @@ mod tests {
     #[test]
     fn replies_both_ways() {
         let key: Key = "001 agent1 any abc".parse().unwrap();
-        assert_eq!(Reply::read("OSSEC K:'001 agent1 any abc' and more\n").unwrap(), Reply::Key(key.clone()));
-        assert_eq!(Reply::read(&Reply::Key(key.clone()).to_string()).unwrap(), Reply::Key(key));
+        assert_eq!(
+            Reply::read("OSSEC K:'001 agent1 any abc' and more\n").unwrap(),
+            Reply::Key(key.clone())
+        );
+        assert_eq!(
+            Reply::read(&Reply::Key(key.clone()).to_string()).unwrap(),
+            Reply::Key(key)
+        );
         let refused = Reply::Refused("Duplicate agent name: agent1".into());
-        assert_eq!(refused.to_string(), "ERROR: Duplicate agent name: agent1. Unable to add agent");
+        assert_eq!(
+            refused.to_string(),
+            "ERROR: Duplicate agent name: agent1. Unable to add agent"
+        );
         assert_eq!(Reply::read(&format!("{refused}\n")).unwrap(), refused);
         for text in ["", "OSSEC K:'001", "OSSEC K:'1 a'", "HTTP/1.1 400"] {
             assert!(matches!(Reply::read(text), Err(Error::Reply)), "{text}");

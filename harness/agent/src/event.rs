@@ -32,7 +32,11 @@ impl Event {
     /// Something that the agent says of itself.
     #[must_use]
     pub fn of_agent(text: impl Into<String>) -> Self {
-        Self { queue: '1', location: "wazuh-agent".into(), text: text.into() }
+        Self {
+            queue: '1',
+            location: "wazuh-agent".into(),
+            text: text.into(),
+        }
     }
 
     /// The payload.
@@ -49,7 +53,11 @@ impl Event {
         let (queue, location, text) = (parts.next()?, parts.next()?, parts.next()?);
         let mut queue = queue.chars();
         let letter = queue.next().filter(char::is_ascii_alphanumeric)?;
-        queue.next().is_none().then(|| Self { queue: letter, location: location.into(), text: text.into() })
+        queue.next().is_none().then(|| Self {
+            queue: letter,
+            location: location.into(),
+            text: text.into(),
+        })
     }
 }
 
@@ -60,8 +68,15 @@ impl Mark {
         let (_, tail) = text.split_once(MARK)?;
         let mut words = tail.split_ascii_whitespace();
         let source = words.next()?;
-        let number = words.next()?.parse().ok().filter(|number| (1..=MOST).contains(number))?;
-        Some(Self { source: source.into(), number })
+        let number = words
+            .next()?
+            .parse()
+            .ok()
+            .filter(|number| (1..=MOST).contains(number))?;
+        Some(Self {
+            source: source.into(),
+            number,
+        })
     }
 }
 
@@ -79,7 +94,11 @@ mod tests {
 
     #[test]
     fn an_event_comes_back_colons_included() {
-        let event = Event { queue: '1', location: "/var/log/a.log".into(), text: "a: b: c".into() };
+        let event = Event {
+            queue: '1',
+            location: "/var/log/a.log".into(),
+            text: "a: b: c".into(),
+        };
         assert_eq!(event.payload(), b"1:/var/log/a.log:a: b: c");
         assert_eq!(Event::read(&event.payload()), Some(event));
         for payload in [&b""[..], b"1", b"1:a", b"11:a:b", b":a:b", b"#!-agent ack "] {
@@ -89,9 +108,20 @@ mod tests {
 
     #[test]
     fn a_mark_is_found_within_a_line_of_a_container() {
-        let mark = Mark { source: "app".into(), number: 17 };
-        assert_eq!(Mark::find(&format!("2026-01-02T03:04:05Z stdout F {mark}")), Some(mark));
-        for text in ["gauntlet-event app", "gauntlet-event app 0", "gauntlet-event app x", "other app 1"] {
+        let mark = Mark {
+            source: "app".into(),
+            number: 17,
+        };
+        assert_eq!(
+            Mark::find(&format!("2026-01-02T03:04:05Z stdout F {mark}")),
+            Some(mark)
+        );
+        for text in [
+            "gauntlet-event app",
+            "gauntlet-event app 0",
+            "gauntlet-event app x",
+            "other app 1",
+        ] {
             assert_eq!(Mark::find(text), None);
         }
     }

@@ -29,7 +29,8 @@ pub fn read(from: &mut impl Read) -> Result<Option<Vec<u8>>, Error> {
         return Err(Error::FrameLength { length });
     }
     let mut message = vec![0; size];
-    from.read_exact(&mut message).map_err(Error::network("read a message"))?;
+    from.read_exact(&mut message)
+        .map_err(Error::network("read a message"))?;
     Ok(Some(message))
 }
 
@@ -39,7 +40,11 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> Result<bool, Error> {
     while have < buffer.len() {
         match from.read(&mut buffer[have..]) {
             Ok(0) if have == 0 => return Ok(false),
-            Ok(0) => return Err(Error::network("read a message")(io::ErrorKind::UnexpectedEof.into())),
+            Ok(0) => {
+                return Err(Error::network("read a message")(
+                    io::ErrorKind::UnexpectedEof.into(),
+                ));
+            }
             Ok(more) => have += more,
             Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
             Err(fault) => return Err(Error::network("read a message")(fault)),
@@ -53,10 +58,17 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> Result<bool, Error> {
 /// # Errors
 /// When it is too long, or the connection does not take it.
 pub fn write(to: &mut impl Write, message: &[u8]) -> Result<(), Error> {
-    let too_long = Error::TooLong { length: message.len() };
-    let length = u32::try_from(message.len()).ok().filter(|_| message.len() <= LONGEST).ok_or(too_long)?;
+    let too_long = Error::TooLong {
+        length: message.len(),
+    };
+    let length = u32::try_from(message.len())
+        .ok()
+        .filter(|_| message.len() <= LONGEST)
+        .ok_or(too_long)?;
     let framed = [&length.to_le_bytes(), message].concat();
-    to.write_all(&framed).and_then(|()| to.flush()).map_err(Error::network("send a message"))
+    to.write_all(&framed)
+        .and_then(|()| to.flush())
+        .map_err(Error::network("send a message"))
 }
 
 #[cfg(test)]
@@ -70,7 +82,10 @@ mod tests {
         let mut sent = Vec::new();
         write(&mut sent, &[7; 122]).unwrap();
         assert_eq!(sent[..4], [0x7a, 0, 0, 0]);
-        assert!(matches!(write(&mut sent, &vec![0; LONGEST + 1]), Err(Error::TooLong { .. })));
+        assert!(matches!(
+            write(&mut sent, &vec![0; LONGEST + 1]),
+            Err(Error::TooLong { .. })
+        ));
     }
 
     #[test]
@@ -86,7 +101,10 @@ mod tests {
         let mut sent = Vec::new();
         write(&mut sent, b"message").unwrap();
         for cut in 1..sent.len() {
-            assert!(matches!(read(&mut &sent[..cut]), Err(Error::Network { .. })), "{cut}");
+            assert!(
+                matches!(read(&mut &sent[..cut]), Err(Error::Network { .. })),
+                "{cut}"
+            );
         }
         assert!(matches!(read(&mut &sent[..0]), Ok(None)));
     }

@@ -55,7 +55,12 @@ impl Key {
     /// When there is no randomness.
     pub fn new(id: String, name: &str, ip: &str) -> Result<Self, Error> {
         let half = || crate::random::bytes::<16>().map(md5_hex);
-        Ok(Self { id, name: name.into(), ip: ip.into(), raw: half()? + &half()? })
+        Ok(Self {
+            id,
+            name: name.into(),
+            ip: ip.into(),
+            raw: half()? + &half()?,
+        })
     }
 
     /// The keys of a file, which may not exist yet; lines that are none are left out, as are removed ones (`#`, `!`).
@@ -107,7 +112,8 @@ impl FromStr for Key {
 
     fn from_str(line: &str) -> Result<Self, Error> {
         let mut words = line.split_ascii_whitespace();
-        let (Some(id), Some(name), Some(ip), Some(raw)) = (words.next(), words.next(), words.next(), words.next())
+        let (Some(id), Some(name), Some(ip), Some(raw)) =
+            (words.next(), words.next(), words.next(), words.next())
         else {
             return Err(Error::KeyLine);
         };
@@ -115,7 +121,12 @@ impl FromStr for Key {
         if !is_id || !is_name(name) || name.starts_with(['!', '#']) || words.next().is_some() {
             return Err(Error::KeyLine);
         }
-        Ok(Self { id: id.into(), name: name.into(), ip: ip.into(), raw: raw.into() })
+        Ok(Self {
+            id: id.into(),
+            name: name.into(),
+            ip: ip.into(),
+            raw: raw.into(),
+        })
     }
 }
 
@@ -128,7 +139,10 @@ pub fn is_name(name: &str) -> bool {
 
 /// An MD5 sum in lower-case hexadecimal digits.
 pub(crate) fn md5_hex(data: impl AsRef<[u8]>) -> String {
-    Md5::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
+    Md5::digest(data)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -137,24 +151,40 @@ mod tests {
 
     #[test]
     fn the_secret_is_the_one_that_openssl_computed() {
-        let key: Key = format!("001 agent1 any {}", "a".repeat(64)).parse().unwrap();
-        assert_eq!(key.secret().text(), "014842d480b571495a4a0363793f7367fda4af11475abae");
+        let key: Key = format!("001 agent1 any {}", "a".repeat(64))
+            .parse()
+            .unwrap();
+        assert_eq!(
+            key.secret().text(),
+            "014842d480b571495a4a0363793f7367fda4af11475abae"
+        );
     }
 
     #[test]
     fn a_line_comes_back_as_it_was_and_nothing_else_is_one() {
         let line = "002 web-1 10.0.0.0/8 abc";
         assert_eq!(line.parse::<Key>().unwrap().to_string(), line);
-        for line in
-            ["", "001", "001 a any", "1 agent any k", "001 !agent any k", "001 agent any k k", "abc agent any k"]
-        {
+        for line in [
+            "",
+            "001",
+            "001 a any",
+            "1 agent any k",
+            "001 !agent any k",
+            "001 agent any k k",
+            "abc agent any k",
+        ] {
             assert!(line.parse::<Key>().is_err(), "{line}");
         }
     }
 
     #[test]
     fn only_one_address_is_one_host() {
-        let of = |ip: &str| Key { id: "001".into(), name: "a".into(), ip: ip.into(), raw: "k".into() };
+        let of = |ip: &str| Key {
+            id: "001".into(),
+            name: "a".into(),
+            ip: ip.into(),
+            raw: "k".into(),
+        };
         assert!(of("10.0.0.1").is_of_one_host() && of("::1").is_of_one_host());
         assert!(!of("any").is_of_one_host() && !of("10.0.0.0/8").is_of_one_host());
     }

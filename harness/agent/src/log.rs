@@ -10,7 +10,8 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-const STAMP: &[BorrowedFormatItem<'_>] = format_description!("[year]/[month]/[day] [hour]:[minute]:[second]");
+const STAMP: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]/[month]/[day] [hour]:[minute]:[second]");
 
 /// Where log lines go.
 #[derive(Debug)]
@@ -32,7 +33,10 @@ impl Log {
     /// Lines of the program of this name, appended to the file, if one is given.
     #[must_use]
     pub fn new(tag: &'static str, to: Option<PathBuf>) -> Self {
-        Self { tag, to: Mutex::new(to) }
+        Self {
+            tag,
+            to: Mutex::new(to),
+        }
     }
 
     /// What only helps who looks for a fault.
@@ -87,6 +91,9 @@ mod tests {
         log.info("(1410): Reading authentication keys file.");
         let text = std::fs::read_to_string(path).unwrap();
         assert_eq!(text.as_bytes()[4], b'/');
-        assert_eq!(&text[19..], " wazuh-agentd: INFO: (1410): Reading authentication keys file.\n");
+        assert_eq!(
+            &text[19..],
+            " wazuh-agentd: INFO: (1410): Reading authentication keys file.\n"
+        );
     }
 }

@@ -62,19 +62,36 @@ pub fn seal(
 ) -> Result<Vec<u8>, Error> {
     let random = u16::from_le_bytes(crate::random::bytes()?);
     let plain = plaintext(random, counter, payload);
-    let mut message = id.map(|id| format!("!{id}!").into_bytes()).unwrap_or_default();
-    message.extend_from_slice(if crypto == Crypto::Aes { AES_MARK } else { BLOWFISH_MARK });
+    let mut message = id
+        .map(|id| format!("!{id}!").into_bytes())
+        .unwrap_or_default();
+    message.extend_from_slice(if crypto == Crypto::Aes {
+        AES_MARK
+    } else {
+        BLOWFISH_MARK
+    });
     message.extend(encrypt(secret, crypto, &plain)?);
     let length = message.len();
-    if length > LONGEST { Err(Error::TooLong { length }) } else { Ok(message) }
+    if length > LONGEST {
+        Err(Error::TooLong { length })
+    } else {
+        Ok(message)
+    }
 }
 
 /// What is encrypted: one to eight `!`, then the compressed rest.
 fn plaintext(random: u16, counter: Counter, payload: &[u8]) -> Vec<u8> {
-    let inner = [format!("{random:05}{:010}:{:04}:", counter.global, counter.local).as_bytes(), payload].concat();
+    let inner = [
+        format!("{random:05}{:010}:{:04}:", counter.global, counter.local).as_bytes(),
+        payload,
+    ]
+    .concat();
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     let whole = [md5_hex(&inner).as_bytes(), &inner].concat();
-    let compressed = encoder.write_all(&whole).and_then(|()| encoder.finish()).unwrap_or_default();
+    let compressed = encoder
+        .write_all(&whole)
+        .and_then(|()| encoder.finish())
+        .unwrap_or_default();
     let mut plain = vec![b'!'; 8 - compressed.len() % 8];
     plain.extend(compressed);
     plain
@@ -85,7 +102,8 @@ fn encrypt(secret: &Secret, crypto: Crypto, plain: &[u8]) -> Result<Vec<u8>, Err
     Ok(match crypto {
         Crypto::Aes => {
             let key = key.first_chunk::<32>().ok_or(Error::Key)?;
-            cbc::Encryptor::<Aes256>::new(key.into(), AES_IV.into()).encrypt_padded_vec_mut::<Pkcs7>(plain)
+            cbc::Encryptor::<Aes256>::new(key.into(), AES_IV.into())
+                .encrypt_padded_vec_mut::<Pkcs7>(plain)
         }
         Crypto::Blowfish => cbc::Encryptor::<Blowfish>::new_from_slices(key, &BLOWFISH_IV)
             .map_err(|_| Error::Key)?
@@ -98,7 +116,8 @@ fn decrypt(secret: &Secret, crypto: Crypto, body: &[u8]) -> Result<Vec<u8>, Erro
     let plain = match crypto {
         Crypto::Aes => {
             let key = key.first_chunk::<32>().ok_or(Error::Key)?;
-            cbc::Decryptor::<Aes256>::new(key.into(), AES_IV.into()).decrypt_padded_vec_mut::<Pkcs7>(body)
+            cbc::Decryptor::<Aes256>::new(key.into(), AES_IV.into())
+                .decrypt_padded_vec_mut::<Pkcs7>(body)
         }
         Crypto::Blowfish => cbc::Decryptor::<Blowfish>::new_from_slices(key, &BLOWFISH_IV)
             .map_err(|_| Error::Key)?
@@ -114,17 +133,32 @@ fn decrypt(secret: &Secret, crypto: Crypto, body: &[u8]) -> Result<Vec<u8>, Erro
 pub fn split(message: &[u8]) -> Result<Sealed<'_>, Error> {
     let (id, rest) = match message.strip_prefix(b"!") {
         Some(tail) => {
-            let end = tail.iter().take(9).position(|byte| *byte == b'!').ok_or(Error::Format)?;
+            let end = tail
+                .iter()
+                .take(9)
+                .position(|byte| *byte == b'!')
+                .ok_or(Error::Format)?;
             let id = std::str::from_utf8(&tail[..end]).map_err(|_| Error::Format)?;
             let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-            (Some(Some(id).filter(|_| is_id).ok_or(Error::Format)?), &tail[end + 1..])
+            (
+                Some(Some(id).filter(|_| is_id).ok_or(Error::Format)?),
+                &tail[end + 1..],
+            )
         }
         None => (None, message),
     };
     if let Some(body) = rest.strip_prefix(AES_MARK) {
-        Ok(Sealed { id, crypto: Crypto::Aes, body })
+        Ok(Sealed {
+            id,
+            crypto: Crypto::Aes,
+            body,
+        })
     } else if let Some(body) = rest.strip_prefix(BLOWFISH_MARK) {
-        Ok(Sealed { id, crypto: Crypto::Blowfish, body })
+        Ok(Sealed {
+            id,
+            crypto: Crypto::Blowfish,
+            body,
+        })
     } else {
         Err(Error::Format)
     }
@@ -137,11 +171,18 @@ pub fn split(message: &[u8]) -> Result<Sealed<'_>, Error> {
 /// holds has no counters.
 pub fn open(secret: &Secret, sealed: Sealed<'_>) -> Result<Opened, Error> {
     let plain = decrypt(secret, sealed.crypto, sealed.body)?;
-    let start = plain.iter().position(|byte| *byte != b'!').filter(|start| *start > 0).ok_or(Error::Key)?;
+    let start = plain
+        .iter()
+        .position(|byte| *byte != b'!')
+        .filter(|start| *start > 0)
+        .ok_or(Error::Key)?;
     let mut whole = Vec::new();
     // A sealed message of a frame's size can hold a thousand times as much: what is read of it has an end.
     let most = LONGEST as u64 + 1024;
-    ZlibDecoder::new(&plain[start..]).take(most).read_to_end(&mut whole).map_err(|_| Error::Key)?;
+    ZlibDecoder::new(&plain[start..])
+        .take(most)
+        .read_to_end(&mut whole)
+        .map_err(|_| Error::Key)?;
     let (sum, inner) = whole.split_at_checked(32).ok_or(Error::Format)?;
     if sum != md5_hex(inner).as_bytes() {
         return Err(Error::Checksum);
@@ -154,11 +195,17 @@ fn parse(inner: &[u8]) -> Option<Opened> {
     let (head, payload) = inner.split_at_checked(21)?;
     let head = std::str::from_utf8(head).ok()?;
     let digits = |range: std::ops::Range<usize>| {
-        head.get(range).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok())
+        head.get(range)
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|text| text.parse().ok())
     };
-    let (_random, global, local): (u32, u32, u32) = (digits(0..5)?, digits(5..15)?, digits(16..20)?);
+    let (_random, global, local): (u32, u32, u32) =
+        (digits(0..5)?, digits(5..15)?, digits(16..20)?);
     let separated = head.as_bytes()[15] == b':' && head.as_bytes()[20] == b':';
-    separated.then(|| Opened { counter: Counter { global, local }, payload: payload.to_vec() })
+    separated.then(|| Opened {
+        counter: Counter { global, local },
+        payload: payload.to_vec(),
+    })
 }
 
 #[cfg(test)]

@@ -36,8 +36,15 @@ impl Journal {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let file = OpenOptions::new().append(true).create(true).open(path).map_err(Error::file("open", path))?;
-        Ok(Self { file, path: path.into() })
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(Error::file("open", path))?;
+        Ok(Self {
+            file,
+            path: path.into(),
+        })
     }
 
     /// Notes an event of an agent.
@@ -46,7 +53,9 @@ impl Journal {
     /// When it cannot be written.
     pub fn note(&mut self, id: &str, name: &str, mark: &Mark) -> Result<(), Error> {
         let line = format!("{id} {name} {} {}\n", mark.source, mark.number);
-        self.file.write_all(line.as_bytes()).map_err(Error::file("write", &self.path))
+        self.file
+            .write_all(line.as_bytes())
+            .map_err(Error::file("write", &self.path))
     }
 
     /// What a journal comes to; nothing where there is none.
@@ -61,12 +70,21 @@ impl Journal {
         };
         let mut tallies = Tallies::new();
         // A line without its end is still being written.
-        for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+        for line in text
+            .split_inclusive('\n')
+            .filter_map(|line| line.strip_suffix('\n'))
+        {
             let mut words = line.split(' ');
-            if let (Some(id), Some(name), Some(source), Some(Ok(number))) =
-                (words.next(), words.next(), words.next(), words.next().map(str::parse))
-            {
-                tallies.entry((id.into(), name.into(), source.into())).or_default().add(number);
+            if let (Some(id), Some(name), Some(source), Some(Ok(number))) = (
+                words.next(),
+                words.next(),
+                words.next(),
+                words.next().map(str::parse),
+            ) {
+                tallies
+                    .entry((id.into(), name.into(), source.into()))
+                    .or_default()
+                    .add(number);
             }
         }
         Ok(tallies)
@@ -77,13 +95,20 @@ impl Tally {
     /// Counts one more.
     pub fn add(&mut self, number: u64) {
         let at = self.ranges.partition_point(|(_, last)| *last < number);
-        if self.ranges.get(at).is_some_and(|(first, _)| *first <= number) {
+        if self
+            .ranges
+            .get(at)
+            .is_some_and(|(first, _)| *first <= number)
+        {
             self.duplicates += 1;
             return;
         }
         self.late += u64::from(at < self.ranges.len());
         let joins_before = at > 0 && self.ranges[at - 1].1 + 1 == number;
-        let joins_after = self.ranges.get(at).is_some_and(|(first, _)| number + 1 == *first);
+        let joins_after = self
+            .ranges
+            .get(at)
+            .is_some_and(|(first, _)| number + 1 == *first);
         match (joins_before, joins_after) {
             (true, true) => {
                 self.ranges[at - 1].1 = self.ranges[at].1;
@@ -98,7 +123,10 @@ impl Tally {
     /// How many different ones came.
     #[must_use]
     pub fn received(&self) -> u64 {
-        self.ranges.iter().map(|(first, last)| last - first + 1).sum()
+        self.ranges
+            .iter()
+            .map(|(first, last)| last - first + 1)
+            .sum()
     }
 }
 
@@ -115,10 +143,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events");
         assert_eq!(Journal::tallies(&path).unwrap(), Tallies::new());
-        let mark = |number| Mark { source: "live".into(), number };
-        Journal::open(&path).unwrap().note("001", "agent1", &mark(1)).unwrap();
-        Journal::open(&path).unwrap().note("001", "agent1", &mark(3)).unwrap();
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"001 agent1 live 4").unwrap();
+        let mark = |number| Mark {
+            source: "live".into(),
+            number,
+        };
+        Journal::open(&path)
+            .unwrap()
+            .note("001", "agent1", &mark(1))
+            .unwrap();
+        Journal::open(&path)
+            .unwrap()
+            .note("001", "agent1", &mark(3))
+            .unwrap();
+        OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(b"001 agent1 live 4")
+            .unwrap();
         let tallies = Journal::tallies(&path).unwrap();
         let key = ("001".to_owned(), "agent1".to_owned(), "live".to_owned());
         assert_eq!(tallies[&key].ranges, [(1, 1), (3, 3)]);
@@ -130,7 +172,10 @@ mod tests {
         for number in [1, 2, 4, 3, 4, 9] {
             tally.add(number);
         }
-        assert_eq!((tally.ranges.clone(), tally.duplicates, tally.late), (vec![(1, 4), (9, 9)], 1, 1));
+        assert_eq!(
+            (tally.ranges.clone(), tally.duplicates, tally.late),
+            (vec![(1, 4), (9, 9)], 1, 1)
+        );
         assert_eq!(tally.received(), 5);
     }
 

@@ -10,8 +10,8 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::server::WebPkiClientVerifier;
 use rustls::time_provider::TimeProvider;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore,
-    ServerConfig, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError,
+    RootCertStore, ServerConfig, SignatureScheme,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -48,7 +48,12 @@ impl ServerCertVerifier for Unverified {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -57,7 +62,12 @@ impl ServerCertVerifier for Unverified {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -75,7 +85,9 @@ struct Clock {
 impl TimeProvider for Clock {
     fn current_time(&self) -> Option<UnixTime> {
         let since = Duration::from_secs(UnixTime::now().as_secs());
-        Some(UnixTime::since_unix_epoch((since + self.ahead).saturating_sub(self.behind)))
+        Some(UnixTime::since_unix_epoch(
+            (since + self.ahead).saturating_sub(self.behind),
+        ))
     }
 }
 
@@ -87,23 +99,37 @@ pub type Files = (PathBuf, PathBuf);
 ///
 /// # Errors
 /// When a file cannot be used.
-pub(crate) fn client(ca: Option<&Path>, own: Option<&Files>, clock_off: i64) -> Result<Arc<ClientConfig>, Error> {
+pub(crate) fn client(
+    ca: Option<&Path>,
+    own: Option<&Files>,
+    clock_off: i64,
+) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(ring::default_provider());
     let off = Duration::from_secs(clock_off.unsigned_abs());
     let zero = Duration::ZERO;
-    let (ahead, behind) = if clock_off < 0 { (zero, off) } else { (off, zero) };
+    let (ahead, behind) = if clock_off < 0 {
+        (zero, off)
+    } else {
+        (off, zero)
+    };
     let clock = Arc::new(Clock { ahead, behind });
     let builder = ClientConfig::builder_with_details(provider.clone(), clock);
-    let builder = builder.with_safe_default_protocol_versions().map_err(|source| Error::Tls { source })?;
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .map_err(|source| Error::Tls { source })?;
     let config = match ca {
-        None => builder.dangerous().with_custom_certificate_verifier(Unverified::new(provider)),
+        None => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Unverified::new(provider)),
         Some(path) => builder.with_root_certificates(roots(path)?),
     };
     Ok(Arc::new(match own {
         None => config.with_no_client_auth(),
         Some(files) => {
             let (chain, key) = from_files(files)?;
-            config.with_client_auth_cert(chain, key).map_err(|source| Error::Tls { source })?
+            config
+                .with_client_auth_cert(chain, key)
+                .map_err(|source| Error::Tls { source })?
         }
     }))
 }
@@ -111,7 +137,9 @@ pub(crate) fn client(ca: Option<&Path>, own: Option<&Files>, clock_off: i64) -> 
 fn roots(path: &Path) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     for authority in certificates(path)? {
-        roots.add(authority).map_err(|source| Error::Tls { source })?;
+        roots
+            .add(authority)
+            .map_err(|source| Error::Tls { source })?;
     }
     Ok(roots)
 }
@@ -121,64 +149,93 @@ fn roots(path: &Path) -> Result<RootCertStore, Error> {
 ///
 /// # Errors
 /// When the files cannot be used.
-pub(crate) fn server(files: Option<&Files>, agents: Option<&Path>) -> Result<Arc<ServerConfig>, Error> {
+pub(crate) fn server(
+    files: Option<&Files>,
+    agents: Option<&Path>,
+) -> Result<Arc<ServerConfig>, Error> {
     let (chain, key) = match files {
         Some(files) => from_files(files)?,
         None => self_signed().map_err(|source| Error::Certificate { source })?,
     };
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
-    let builder = builder.with_safe_default_protocol_versions().map_err(|source| Error::Tls { source })?;
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .map_err(|source| Error::Tls { source })?;
     let builder = match agents {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider).build();
-            builder
-                .with_client_cert_verifier(verifier.map_err(|source| Error::Authority { path: path.into(), source })?)
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider)
+                    .build();
+            builder.with_client_cert_verifier(verifier.map_err(|source| Error::Authority {
+                path: path.into(),
+                source,
+            })?)
         }
     };
-    let config = builder.with_single_cert(chain, key).map_err(|source| Error::Tls { source })?;
+    let config = builder
+        .with_single_cert(chain, key)
+        .map_err(|source| Error::Tls { source })?;
     Ok(Arc::new(config))
 }
 
-fn from_files((certificate, key): &Files) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
+fn from_files(
+    (certificate, key): &Files,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
     let chain = certificates(certificate)?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|source| Error::Pem { path: key.into(), source })?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|source| Error::Pem {
+        path: key.into(),
+        source,
+    })?;
     Ok((chain, key))
 }
 
 fn self_signed() -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), rcgen::Error> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(["manager".to_owned()])?;
-    params.distinguished_name.push(DnType::CommonName, "manager");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "manager");
     let certificate = params.self_signed(&key)?;
-    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
+    let key = PrivateKeyDer::try_from(key.serialize_der())
+        .map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
     Ok((vec![certificate.der().clone()], key))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
     match read() {
-        Ok(all) if all.is_empty() => {
-            Err(Error::Pem { path: path.into(), source: rustls_pki_types::pem::Error::NoItemsFound })
-        }
+        Ok(all) if all.is_empty() => Err(Error::Pem {
+            path: path.into(),
+            source: rustls_pki_types::pem::Error::NoItemsFound,
+        }),
         Ok(all) => Ok(all),
-        Err(source) => Err(Error::Pem { path: path.into(), source }),
+        Err(source) => Err(Error::Pem {
+            path: path.into(),
+            source,
+        }),
     }
 }
 
 /// Why a manager does not take an agent's certificate, in words that stay the same; `None` where it is something else.
 #[must_use]
 pub(crate) fn refusal(fault: &TlsError) -> Option<&'static str> {
-    let TlsError::AlertReceived(alert) = fault else { return None };
+    let TlsError::AlertReceived(alert) = fault else {
+        return None;
+    };
     match alert {
-        AlertDescription::CertificateRequired => Some("the manager asks for an agent's certificate"),
+        AlertDescription::CertificateRequired => {
+            Some("the manager asks for an agent's certificate")
+        }
         // The last stands for a signature of another authority by the same name.
         AlertDescription::UnknownCA
         | AlertDescription::BadCertificate
         | AlertDescription::CertificateExpired
         | AlertDescription::CertificateUnknown
-        | AlertDescription::DecryptError => Some("the manager does not take the agent's certificate"),
+        | AlertDescription::DecryptError => {
+            Some("the manager does not take the agent's certificate")
+        }
         _ => None,
     }
 }
@@ -186,13 +243,21 @@ pub(crate) fn refusal(fault: &TlsError) -> Option<&'static str> {
 /// What is wrong with a manager's certificate, in words that stay the same; `None` where it is something else.
 #[must_use]
 pub(crate) fn complaint(fault: &TlsError) -> Option<&'static str> {
-    let TlsError::InvalidCertificate(why) = fault else { return None };
+    let TlsError::InvalidCertificate(why) = fault else {
+        return None;
+    };
     Some(match why {
         CertificateError::BadSignature => "certificate signature failure",
         CertificateError::UnknownIssuer => "unable to get local issuer certificate",
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "certificate has expired",
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "certificate is not yet valid",
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => "hostname mismatch",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "certificate has expired"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "certificate is not yet valid"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "hostname mismatch"
+        }
         _ => "certificate verify failed",
     })
 }

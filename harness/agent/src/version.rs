@@ -30,7 +30,11 @@ impl FromStr for Version {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let fault = || format!("`{text}` is not a version: write vMAJOR.MINOR.PATCH");
-        let numbers = text.strip_prefix('v').unwrap_or(text).split('.').map(str::parse);
+        let numbers = text
+            .strip_prefix('v')
+            .unwrap_or(text)
+            .split('.')
+            .map(str::parse);
         let numbers: Vec<u16> = numbers.collect::<Result<_, _>>().map_err(|_| fault())?;
         numbers.try_into().map(Self).map_err(|_| fault())
     }

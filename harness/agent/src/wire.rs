@@ -58,7 +58,11 @@ impl Wire {
                 Ok(Self::Tcp(stream))
             }
             Protocol::Udp => {
-                let from: SocketAddr = if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
+                let from: SocketAddr = if to.is_ipv4() {
+                    ([0, 0, 0, 0], 0).into()
+                } else {
+                    ([0_u16; 8], 0).into()
+                };
                 let socket = UdpSocket::bind(from)?;
                 socket.connect(to)?;
                 Ok(Self::Udp(socket))
@@ -92,7 +96,10 @@ impl Wire {
     pub(crate) fn send(&mut self, message: &[u8]) -> Result<(), Error> {
         match self {
             Self::Tcp(stream) => frame::write(stream, message),
-            Self::Udp(socket) => socket.send(message).map(drop).map_err(Error::network("send a message")),
+            Self::Udp(socket) => socket
+                .send(message)
+                .map(drop)
+                .map_err(Error::network("send a message")),
         }
     }
 
@@ -102,7 +109,9 @@ impl Wire {
             Self::Tcp(stream) => frame::read(stream),
             Self::Udp(socket) => {
                 let mut message = vec![0; frame::LONGEST];
-                let length = socket.recv(&mut message).map_err(Error::network("read a message"))?;
+                let length = socket
+                    .recv(&mut message)
+                    .map_err(Error::network("read a message"))?;
                 message.truncate(length);
                 Ok(Some(message))
             }

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use agent::agent::{Agent, Begin, Config, Live, Stage, State, Status, Times};
 use agent::manager::{self, Force, Manager};
-use agent::{Counter, Crypto, Event, Journal, Key, Limits, Mark, Protocol, Stop, Tally, Version, frame, seal};
+use agent::{
+    Counter, Crypto, Event, Journal, Key, Limits, Mark, Protocol, Stop, Tally, Version, frame, seal,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,12 +31,20 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 fn resolve(name: &str) -> Result<Vec<IpAddr>, String> {
-    if name == "manager" { Ok(vec![[127, 0, 0, 1].into()]) } else { Err(format!("no address for `{name}`")) }
+    if name == "manager" {
+        Ok(vec![[127, 0, 0, 1].into()])
+    } else {
+        Err(format!("no address for `{name}`"))
+    }
 }
 
 /// A manager's set-up, quick to read its keys.
 fn manager_in(dir: &Path) -> manager::Config {
-    manager::Config { dir: dir.join("manager"), key_update: Duration::from_millis(20), ..manager::Config::default() }
+    manager::Config {
+        dir: dir.join("manager"),
+        key_update: Duration::from_millis(20),
+        ..manager::Config::default()
+    }
 }
 
 /// On ports that no other test is ever given, so that nobody else is there once it has ended.
@@ -42,7 +52,12 @@ fn start(config: manager::Config) -> Arc<Manager> {
     let enrols = config.enrol_port.is_some();
     let manager = until("free ports", || {
         let (port, enrol_port) = (next_port(), next_port());
-        Manager::new(manager::Config { port, enrol_port: enrols.then_some(enrol_port), ..config.clone() }).ok()
+        Manager::new(manager::Config {
+            port,
+            enrol_port: enrols.then_some(enrol_port),
+            ..config.clone()
+        })
+        .ok()
     });
     manager.start().unwrap();
     manager
@@ -82,7 +97,10 @@ fn agent_of(dir: &Path, manager: &Manager) -> Config {
         own: None,
         clock_ahead: 0,
         dir: dir.join("agent"),
-        limits: Limits { per_second: 100_000, ..Limits::default() },
+        limits: Limits {
+            per_second: 100_000,
+            ..Limits::default()
+        },
         times: Times {
             connect: Some(Duration::from_secs(1)),
             receive: Duration::from_secs(1),
@@ -118,11 +136,15 @@ impl Running {
     }
 
     fn connected(&self) -> State {
-        until("a connection", || Some(self.agent.state()).filter(|state| state.status == Status::Connected))
+        until("a connection", || {
+            Some(self.agent.state()).filter(|state| state.status == Status::Connected)
+        })
     }
 
     fn failed(&self) -> (Stage, String) {
-        let state = until("failures", || Some(self.agent.state()).filter(|state| state.streak >= 2));
+        let state = until("failures", || {
+            Some(self.agent.state()).filter(|state| state.streak >= 2)
+        });
         (state.stage.unwrap(), state.reason)
     }
 }
@@ -138,7 +160,11 @@ impl Drop for Running {
 
 fn tally(dir: &Path, source: &str) -> Tally {
     let tallies = Journal::tallies(&dir.join("manager/events")).unwrap();
-    tallies.into_iter().find(|((_, _, theirs), _)| theirs == source).map(|(_, tally)| tally).unwrap_or_default()
+    tallies
+        .into_iter()
+        .find(|((_, _, theirs), _)| theirs == source)
+        .map(|(_, tally)| tally)
+        .unwrap_or_default()
 }
 
 fn log(dir: &Path, whose: &str) -> String {
@@ -146,30 +172,57 @@ fn log(dir: &Path, whose: &str) -> String {
 }
 
 fn live(events: u64, rate: f64) -> Option<Live> {
-    Some(Live { source: "live".into(), events, rate, begin: Begin::AtOnce })
+    Some(Live {
+        source: "live".into(),
+        events,
+        rate,
+        begin: Begin::AtOnce,
+    })
 }
 
 #[test]
 fn an_agent_enrols_connects_and_every_event_arrives() {
-    for (crypto, protocol) in
-        [(Crypto::Aes, Protocol::Tcp), (Crypto::Blowfish, Protocol::Tcp), (Crypto::Aes, Protocol::Udp)]
-    {
+    for (crypto, protocol) in [
+        (Crypto::Aes, Protocol::Tcp),
+        (Crypto::Blowfish, Protocol::Tcp),
+        (Crypto::Aes, Protocol::Udp),
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let udp = protocol == Protocol::Udp;
-        let manager = start(manager::Config { tcp: !udp, udp, ..manager_in(dir.path()) });
-        let config = Config { crypto, protocol, live: live(300, 1000.0), ..agent_of(dir.path(), &manager) };
+        let manager = start(manager::Config {
+            tcp: !udp,
+            udp,
+            ..manager_in(dir.path())
+        });
+        let config = Config {
+            crypto,
+            protocol,
+            live: live(300, 1000.0),
+            ..agent_of(dir.path(), &manager)
+        };
         let running = Running::of(config);
         let state = running.connected();
-        let all = until("every event", || Some(tally(dir.path(), "live")).filter(|tally| tally.received() == 300));
-        assert_eq!((all.ranges, all.duplicates, all.late), (vec![(1, 300)], 0, 0));
+        let all = until("every event", || {
+            Some(tally(dir.path(), "live")).filter(|tally| tally.received() == 300)
+        });
+        assert_eq!(
+            (all.ranges, all.duplicates, all.late),
+            (vec![(1, 300)], 0, 0)
+        );
         assert_eq!(tally(dir.path(), &state.session).ranges, [(1, 1)]);
         until("answers", || (running.agent.state().acks > 1).then_some(()));
         drop(running);
         let lines = log(dir.path(), "agent");
-        for line in ["Valid key received", "(4102): Connected to the server ([manager/127.0.0.1]:"] {
+        for line in [
+            "Valid key received",
+            "(4102): Connected to the server ([manager/127.0.0.1]:",
+        ] {
             assert!(lines.contains(line), "{lines}");
         }
-        assert!(log(dir.path(), "manager").contains("Agent key generated for 'agent1' (requested by 127.0.0.1)"));
+        assert!(
+            log(dir.path(), "manager")
+                .contains("Agent key generated for 'agent1' (requested by 127.0.0.1)")
+        );
         let file = std::fs::read_to_string(dir.path().join("agent/wazuh-agentd.state")).unwrap();
         assert!(file.contains("msg_count='300'"), "{file}");
         manager.stop();
@@ -179,15 +232,23 @@ fn an_agent_enrols_connects_and_every_event_arrives() {
 #[test]
 fn a_password_is_needed_where_one_is_set() {
     let dir = tempfile::tempdir().unwrap();
-    let manager = start(manager::Config { password: Some("secret".into()), ..manager_in(dir.path()) });
+    let manager = start(manager::Config {
+        password: Some("secret".into()),
+        ..manager_in(dir.path())
+    });
     let refused = (Stage::Enrol, "Invalid password".to_owned());
     let config = agent_of(dir.path(), &manager);
     assert_eq!(Running::of(config.clone()).failed(), refused);
     let file = dir.path().join("authd.pass");
     std::fs::write(&file, "other\n").unwrap();
-    let config = Config { password: Some(file.clone()), ..config };
+    let config = Config {
+        password: Some(file.clone()),
+        ..config
+    };
     assert_eq!(Running::of(config.clone()).failed(), refused);
-    assert!(log(dir.path(), "agent").contains("Invalid password. Unable to add agent (from manager)"));
+    assert!(
+        log(dir.path(), "agent").contains("Invalid password. Unable to add agent (from manager)")
+    );
     std::fs::write(&file, "secret\n").unwrap();
     Running::of(config).connected();
     manager.stop();
@@ -218,17 +279,32 @@ fn a_certificate_is_looked_at_only_with_an_authority() {
         ("other", 4000, 0, Some("hostname mismatch")),
         ("manager", 2021, 0, Some("certificate has expired")),
         ("manager", 4000, 100 * 366 * 86400, None),
-        ("manager", 4000, -100 * 366 * 86400, Some("certificate is not yet valid")),
+        (
+            "manager",
+            4000,
+            -100 * 366 * 86400,
+            Some("certificate is not yet valid"),
+        ),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let [ca, certificate, key] = certificates(dir.path(), name, year);
-        let manager = start(manager::Config { certificate: Some((certificate, key)), ..manager_in(dir.path()) });
-        let config = Config { ca: Some(ca), clock_ahead, ..agent_of(dir.path(), &manager) };
+        let manager = start(manager::Config {
+            certificate: Some((certificate, key)),
+            ..manager_in(dir.path())
+        });
+        let config = Config {
+            ca: Some(ca),
+            clock_ahead,
+            ..agent_of(dir.path(), &manager)
+        };
         let running = Running::of(config.clone());
         match complaint {
             None => drop(running.connected()),
             Some(complaint) => {
-                let wanted = (Stage::Tls, format!("the manager's certificate: {complaint}"));
+                let wanted = (
+                    Stage::Tls,
+                    format!("the manager's certificate: {complaint}"),
+                );
                 assert_eq!(running.failed(), wanted, "{name} {year}");
                 assert!(log(dir.path(), "agent").contains("Unable to verify server certificate"));
                 drop(running);
@@ -244,11 +320,17 @@ fn a_manager_with_a_certificate_of_its_own_is_unknown() {
     let dir = tempfile::tempdir().unwrap();
     let manager = start(manager_in(dir.path()));
     let [ca, ..] = certificates(dir.path(), "manager", 4000);
-    let config = Config { ca: Some(ca), ..agent_of(dir.path(), &manager) };
+    let config = Config {
+        ca: Some(ca),
+        ..agent_of(dir.path(), &manager)
+    };
     let (stage, reason) = Running::of(config).failed();
     assert_eq!(
         (stage, reason.as_str()),
-        (Stage::Tls, "the manager's certificate: unable to get local issuer certificate")
+        (
+            Stage::Tls,
+            "the manager's certificate: unable to get local issuer certificate"
+        )
     );
     manager.stop();
 }
@@ -258,16 +340,32 @@ fn a_manager_that_asks_for_certificates_enrols_those_of_its_authority() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let [ca, certificate, key] = certificates(dir.path(), "agent", 4000);
     let [_, strange, strange_key] = certificates(other.path(), "agent", 4000);
-    let manager = start(manager::Config { agents: Some(ca), ..manager_in(dir.path()) });
+    let manager = start(manager::Config {
+        agents: Some(ca),
+        ..manager_in(dir.path())
+    });
     for (own, refusal) in [
         (None, "the manager asks for an agent's certificate"),
-        (Some((strange, strange_key)), "the manager does not take the agent's certificate"),
+        (
+            Some((strange, strange_key)),
+            "the manager does not take the agent's certificate",
+        ),
     ] {
-        let running = Running::of(Config { own, ..agent_of(dir.path(), &manager) });
+        let running = Running::of(Config {
+            own,
+            ..agent_of(dir.path(), &manager)
+        });
         assert_eq!(running.failed(), (Stage::Tls, refusal.to_owned()));
-        assert!(log(dir.path(), "agent").contains("If Agent verification is enabled, agent key and certificates"));
+        assert!(
+            log(dir.path(), "agent")
+                .contains("If Agent verification is enabled, agent key and certificates")
+        );
     }
-    Running::of(Config { own: Some((certificate, key)), ..agent_of(dir.path(), &manager) }).connected();
+    Running::of(Config {
+        own: Some((certificate, key)),
+        ..agent_of(dir.path(), &manager)
+    })
+    .connected();
     manager.stop();
 }
 
@@ -276,15 +374,37 @@ fn each_stage_says_how_it_failed() {
     let dir = tempfile::tempdir().unwrap();
     let manager = start(manager_in(dir.path()));
     let config = agent_of(dir.path(), &manager);
-    let nowhere = Config { managers: vec!["nowhere".into()], ..config.clone() };
-    assert_eq!(Running::of(nowhere).failed(), (Stage::Dns, "enrolment: could not resolve nowhere".into()));
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let closed = Config { enrol_port: free, ..config.clone() };
+    let nowhere = Config {
+        managers: vec!["nowhere".into()],
+        ..config.clone()
+    };
+    assert_eq!(
+        Running::of(nowhere).failed(),
+        (Stage::Dns, "enrolment: could not resolve nowhere".into())
+    );
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let closed = Config {
+        enrol_port: free,
+        ..config.clone()
+    };
     let refused = format!("enrolment, port {free}: Connection refused");
     assert_eq!(Running::of(closed).failed(), (Stage::Connect, refused));
-    let no_tls = Config { enrol_port: config.port, ..config.clone() };
-    assert_eq!(Running::of(no_tls).failed(), (Stage::Tls, "the port does not speak TLS".into()));
-    let newer = Config { version: Version::new(4, 15, 0), ..config };
+    let no_tls = Config {
+        enrol_port: config.port,
+        ..config.clone()
+    };
+    assert_eq!(
+        Running::of(no_tls).failed(),
+        (Stage::Tls, "the port does not speak TLS".into())
+    );
+    let newer = Config {
+        version: Version::new(4, 15, 0),
+        ..config
+    };
     let reason = "Agent version must be lower or equal to manager version";
     assert_eq!(Running::of(newer).failed(), (Stage::Enrol, reason.into()));
     manager.stop();
@@ -294,9 +414,17 @@ fn each_stage_says_how_it_failed() {
 fn an_agent_that_does_not_enrol_needs_a_key() {
     let dir = tempfile::tempdir().unwrap();
     let manager = start(manager_in(dir.path()));
-    let config = Config { enrols: false, ..agent_of(dir.path(), &manager) };
-    assert!(matches!(Agent::new(config).run(), Err(agent::Error::NoKey { .. })));
-    assert!(log(dir.path(), "agent").contains("(4109): Unable to start without auth keys. Exiting."));
+    let config = Config {
+        enrols: false,
+        ..agent_of(dir.path(), &manager)
+    };
+    assert!(matches!(
+        Agent::new(config).run(),
+        Err(agent::Error::NoKey { .. })
+    ));
+    assert!(
+        log(dir.path(), "agent").contains("(4109): Unable to start without auth keys. Exiting.")
+    );
     manager.stop();
 }
 
@@ -304,11 +432,20 @@ fn an_agent_that_does_not_enrol_needs_a_key() {
 fn a_key_for_one_address_names_no_sender_and_is_good_from_there() {
     let dir = tempfile::tempdir().unwrap();
     let manager = start(manager_in(dir.path()));
-    let config = Config { enrol_ip: Some("src".into()), live: live(20, 0.0), ..agent_of(dir.path(), &manager) };
+    let config = Config {
+        enrol_ip: Some("src".into()),
+        live: live(20, 0.0),
+        ..agent_of(dir.path(), &manager)
+    };
     let running = Running::of(config);
     running.connected();
-    until("every event", || (tally(dir.path(), "live").received() == 20).then_some(()));
-    assert_eq!(Key::load(&dir.path().join("manager/client.keys")).unwrap()[0].ip, "127.0.0.1");
+    until("every event", || {
+        (tally(dir.path(), "live").received() == 20).then_some(())
+    });
+    assert_eq!(
+        Key::load(&dir.path().join("manager/client.keys")).unwrap()[0].ip,
+        "127.0.0.1"
+    );
     drop(running);
     manager.stop();
 }
@@ -320,7 +457,11 @@ fn a_key_that_the_manager_does_not_know_gets_no_answer() {
     let mut config = agent_of(dir.path(), &manager);
     (config.enrol_port, config.times.max_retries) = (config.port, 50);
     std::fs::create_dir_all(&config.dir).unwrap();
-    Key::save(&config.dir.join("client.keys"), [&Key::new("007".into(), "agent1", "any").unwrap()]).unwrap();
+    Key::save(
+        &config.dir.join("client.keys"),
+        [&Key::new("007".into(), "agent1", "any").unwrap()],
+    )
+    .unwrap();
     let reason = "the manager closed the connection after the startup";
     assert_eq!(Running::of(config).failed(), (Stage::Key, reason.into()));
     assert!(log(dir.path(), "manager").contains("(1213): Message from '127.0.0.1' not allowed."));
@@ -331,10 +472,20 @@ fn a_key_that_the_manager_does_not_know_gets_no_answer() {
 fn a_lost_key_is_refused_until_the_policy_lets_it_go() {
     for (force, gets) in [
         (Force::default(), false),
-        (Force { disconnected_time: None, after_registration_time: Duration::ZERO, ..Force::default() }, true),
+        (
+            Force {
+                disconnected_time: None,
+                after_registration_time: Duration::ZERO,
+                ..Force::default()
+            },
+            true,
+        ),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let manager = start(manager::Config { force, ..manager_in(dir.path()) });
+        let manager = start(manager::Config {
+            force,
+            ..manager_in(dir.path())
+        });
         let config = agent_of(dir.path(), &manager);
         Running::of(config.clone()).connected();
         std::fs::remove_file(config.dir.join("client.keys")).unwrap();
@@ -342,9 +493,15 @@ fn a_lost_key_is_refused_until_the_policy_lets_it_go() {
         if gets {
             again.connected();
         } else {
-            assert_eq!(again.failed(), (Stage::Enrol, "Duplicate agent name: agent1".into()));
+            assert_eq!(
+                again.failed(),
+                (Stage::Enrol, "Duplicate agent name: agent1".into())
+            );
             let lines = log(dir.path(), "manager");
-            assert!(lines.contains("has not been disconnected long enough to be replaced"), "{lines}");
+            assert!(
+                lines.contains("has not been disconnected long enough to be replaced"),
+                "{lines}"
+            );
         }
         drop(again);
         manager.stop();
@@ -358,10 +515,20 @@ fn a_key_is_good_for_one_connection_at_a_time() {
     let config = agent_of(dir.path(), &manager);
     let first = Running::of(config.clone());
     first.connected();
-    let copy = Config { dir: dir.path().join("copy"), enrol_port: config.port, ..config.clone() };
+    let copy = Config {
+        dir: dir.path().join("copy"),
+        enrol_port: config.port,
+        ..config.clone()
+    };
     std::fs::create_dir_all(&copy.dir).unwrap();
     std::fs::copy(config.dir.join("client.keys"), copy.dir.join("client.keys")).unwrap();
-    let second = Running::of(Config { times: Times { max_retries: 1000, ..copy.times }, ..copy });
+    let second = Running::of(Config {
+        times: Times {
+            max_retries: 1000,
+            ..copy.times
+        },
+        ..copy
+    });
     assert_eq!(second.failed().0, Stage::Key);
     assert!(log(dir.path(), "manager").contains("Agent key already in use: agent ID '001'"));
     drop(first);
@@ -377,15 +544,34 @@ fn what_is_made_while_the_manager_is_away_waits_and_the_newest_is_lost() {
     Running::of(config.clone()).connected();
     let ports = manager.ports();
     manager.stop();
-    let limits = Limits { size: 50, ..config.limits };
-    let running = Running::of(Config { limits, live: live(60, 0.0), ..config });
-    until("a full buffer", || (running.agent.state().dropped == 10).then_some(()));
-    let back = manager::Config { port: ports[0], enrol_port: Some(ports[2]), ..manager_in(dir.path()) };
+    let limits = Limits {
+        size: 50,
+        ..config.limits
+    };
+    let running = Running::of(Config {
+        limits,
+        live: live(60, 0.0),
+        ..config
+    });
+    until("a full buffer", || {
+        (running.agent.state().dropped == 10).then_some(())
+    });
+    let back = manager::Config {
+        port: ports[0],
+        enrol_port: Some(ports[2]),
+        ..manager_in(dir.path())
+    };
     let manager = start_again(&back);
-    let all = until("what was kept", || Some(tally(dir.path(), "live")).filter(|tally| tally.received() == 50));
+    let all = until("what was kept", || {
+        Some(tally(dir.path(), "live")).filter(|tally| tally.received() == 50)
+    });
     assert_eq!((all.ranges, all.duplicates), (vec![(1, 50)], 0));
     let lines = log(dir.path(), "agent");
-    let wanted = ["Agent buffer at 90 %.", "Agent buffer is full: Events may be lost.", "Agent buffer is under 70 %."];
+    let wanted = [
+        "Agent buffer at 90 %.",
+        "Agent buffer is full: Events may be lost.",
+        "Agent buffer is under 70 %.",
+    ];
     assert!(wanted.iter().all(|line| lines.contains(line)), "{lines}");
     drop(running);
     manager.stop();
@@ -395,18 +581,36 @@ fn what_is_made_while_the_manager_is_away_waits_and_the_newest_is_lost() {
 fn what_begins_while_nobody_is_there_comes_later_and_whole() {
     let dir = tempfile::tempdir().unwrap();
     let manager = start(manager_in(dir.path()));
-    let begun = Live { source: "live".into(), events: 40, rate: 100.0, begin: Begin::Away };
-    let running = Running::of(Config { live: Some(begun), ..agent_of(dir.path(), &manager) });
+    let begun = Live {
+        source: "live".into(),
+        events: 40,
+        rate: 100.0,
+        begin: Begin::Away,
+    };
+    let running = Running::of(Config {
+        live: Some(begun),
+        ..agent_of(dir.path(), &manager)
+    });
     running.connected();
     assert_eq!(running.agent.state().msg_count, 0);
     let ports = manager.ports();
     manager.stop();
-    until("all of them", || (running.agent.state().msg_count == 40).then_some(()));
+    until("all of them", || {
+        (running.agent.state().msg_count == 40).then_some(())
+    });
     assert_eq!(tally(dir.path(), "live"), Tally::default());
-    let manager =
-        start_again(&manager::Config { port: ports[0], enrol_port: Some(ports[2]), ..manager_in(dir.path()) });
-    let all = until("every event", || Some(tally(dir.path(), "live")).filter(|tally| tally.received() == 40));
-    assert_eq!((all.ranges, all.duplicates, all.late), (vec![(1, 40)], 0, 0));
+    let manager = start_again(&manager::Config {
+        port: ports[0],
+        enrol_port: Some(ports[2]),
+        ..manager_in(dir.path())
+    });
+    let all = until("every event", || {
+        Some(tally(dir.path(), "live")).filter(|tally| tally.received() == 40)
+    });
+    assert_eq!(
+        (all.ranges, all.duplicates, all.late),
+        (vec![(1, 40)], 0, 0)
+    );
     drop(running);
     manager.stop();
 }
@@ -421,12 +625,22 @@ fn a_manager_that_comes_back_is_found_again_and_the_next_one_is_tried() {
     assert_eq!(running.connected().server, "manager");
     let ports = manager.ports();
     manager.stop();
-    until("the loss", || (running.agent.state().status == Status::Disconnected).then_some(()));
-    let manager =
-        start_again(&manager::Config { port: ports[0], enrol_port: Some(ports[2]), ..manager_in(dir.path()) });
-    until("another connection", || (running.agent.state().connections == 2).then_some(()));
+    until("the loss", || {
+        (running.agent.state().status == Status::Disconnected).then_some(())
+    });
+    let manager = start_again(&manager::Config {
+        port: ports[0],
+        enrol_port: Some(ports[2]),
+        ..manager_in(dir.path())
+    });
+    until("another connection", || {
+        (running.agent.state().connections == 2).then_some(())
+    });
     let lines = log(dir.path(), "agent");
-    assert!(lines.contains("(1137): Lost connection with manager. Setting lock."), "{lines}");
+    assert!(
+        lines.contains("(1137): Lost connection with manager. Setting lock."),
+        "{lines}"
+    );
     drop(running);
     manager.stop();
 }
@@ -437,13 +651,31 @@ fn log_files_are_followed() {
     let manager = start(manager_in(dir.path()));
     let logs = dir.path().join("logs");
     std::fs::create_dir_all(&logs).unwrap();
-    let line = |number| format!("{}\n", Mark { source: "app".into(), number });
+    let line = |number| {
+        format!(
+            "{}\n",
+            Mark {
+                source: "app".into(),
+                number
+            }
+        )
+    };
     std::fs::write(logs.join("a.log"), (1..=20).map(line).collect::<String>()).unwrap();
-    let running = Running::of(Config { logs: Some(logs.clone()), ..agent_of(dir.path(), &manager) });
-    until("the first lines", || (tally(dir.path(), "app").received() == 20).then_some(()));
-    let mut file = std::fs::File::options().append(true).open(logs.join("a.log")).unwrap();
+    let running = Running::of(Config {
+        logs: Some(logs.clone()),
+        ..agent_of(dir.path(), &manager)
+    });
+    until("the first lines", || {
+        (tally(dir.path(), "app").received() == 20).then_some(())
+    });
+    let mut file = std::fs::File::options()
+        .append(true)
+        .open(logs.join("a.log"))
+        .unwrap();
     file.write_all(line(21).as_bytes()).unwrap();
-    let all = until("one more", || Some(tally(dir.path(), "app")).filter(|tally| tally.received() == 21));
+    let all = until("one more", || {
+        Some(tally(dir.path(), "app")).filter(|tally| tally.received() == 21)
+    });
     assert_eq!((all.duplicates, all.late), (0, 0));
     drop(running);
     manager.stop();
@@ -451,20 +683,42 @@ fn log_files_are_followed() {
 
 /// A message of the agent with the first key, as it goes over the wire.
 fn message(key: &Key, counter: u32, payload: &[u8]) -> Vec<u8> {
-    seal(&key.secret(), Crypto::Aes, Counter { global: 1, local: counter }, Some(&key.id), payload).unwrap()
+    seal(
+        &key.secret(),
+        Crypto::Aes,
+        Counter {
+            global: 1,
+            local: counter,
+        },
+        Some(&key.id),
+        payload,
+    )
+    .unwrap()
 }
 
 fn event(number: u64) -> Vec<u8> {
-    Event::of_agent(Mark { source: "hand".into(), number }.to_string()).payload()
+    Event::of_agent(
+        Mark {
+            source: "hand".into(),
+            number,
+        }
+        .to_string(),
+    )
+    .payload()
 }
 
 #[test]
 fn a_message_that_comes_again_counts_twice_unless_counters_are_verified() {
     for verify_counters in [false, true] {
         let dir = tempfile::tempdir().unwrap();
-        let manager = start(manager::Config { verify_counters, ..manager_in(dir.path()) });
+        let manager = start(manager::Config {
+            verify_counters,
+            ..manager_in(dir.path())
+        });
         Running::of(agent_of(dir.path(), &manager)).connected();
-        let key = Key::load(&dir.path().join("manager/client.keys")).unwrap().remove(0);
+        let key = Key::load(&dir.path().join("manager/client.keys"))
+            .unwrap()
+            .remove(0);
         let late = message(&key, 9000, &event(1));
         // A connection that is not yet known to be over keeps others with its key out.
         let send = || {
@@ -477,8 +731,14 @@ fn a_message_that_comes_again_counts_twice_unless_counters_are_verified() {
         });
         until("it to come again, or to be refused", || {
             send();
-            let refused = log(dir.path(), "manager").contains("(1407): Duplicated counter for 'agent1'.");
-            (if verify_counters { refused } else { tally(dir.path(), "hand").duplicates > 0 }).then_some(())
+            let refused =
+                log(dir.path(), "manager").contains("(1407): Duplicated counter for 'agent1'.");
+            (if verify_counters {
+                refused
+            } else {
+                tally(dir.path(), "hand").duplicates > 0
+            })
+            .then_some(())
         });
         assert_eq!(tally(dir.path(), "hand").duplicates == 0, verify_counters);
         manager.stop();
@@ -488,11 +748,19 @@ fn a_message_that_comes_again_counts_twice_unless_counters_are_verified() {
 #[test]
 fn what_is_no_message_disturbs_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
-    let manager = start(manager::Config { udp: true, ..manager_in(dir.path()) });
-    let running = Running::of(Config { live: live(500, 500.0), ..agent_of(dir.path(), &manager) });
+    let manager = start(manager::Config {
+        udp: true,
+        ..manager_in(dir.path())
+    });
+    let running = Running::of(Config {
+        live: live(500, 500.0),
+        ..agent_of(dir.path(), &manager)
+    });
     running.connected();
     let [port, udp, enrol] = manager.ports();
-    let key = Key::load(&dir.path().join("manager/client.keys")).unwrap().remove(0);
+    let key = Key::load(&dir.path().join("manager/client.keys"))
+        .unwrap()
+        .remove(0);
     let other = Key::new(key.id.clone(), "other", "any").unwrap();
     let good = message(&key, 1, &event(1));
     let framed = |length: u32, bytes: &[u8]| [&length.to_le_bytes(), bytes].concat();
@@ -510,19 +778,37 @@ fn what_is_no_message_disturbs_nobody_else() {
     ];
     let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
     for bytes in &junk {
-        TcpStream::connect(("127.0.0.1", port)).unwrap().write_all(bytes).unwrap();
-        TcpStream::connect(("127.0.0.1", enrol)).unwrap().write_all(bytes).unwrap();
+        TcpStream::connect(("127.0.0.1", port))
+            .unwrap()
+            .write_all(bytes)
+            .unwrap();
+        TcpStream::connect(("127.0.0.1", enrol))
+            .unwrap()
+            .write_all(bytes)
+            .unwrap();
         datagrams.send_to(bytes, ("127.0.0.1", udp)).unwrap();
     }
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     frame::write(&mut stream, frame::PING).unwrap();
-    assert_eq!(frame::read(&mut stream).unwrap().as_deref(), Some(frame::PONG));
-    let all = until("every event", || Some(tally(dir.path(), "live")).filter(|tally| tally.received() == 500));
-    assert_eq!((all.duplicates, all.late, running.agent.state().connections), (0, 0, 1));
+    assert_eq!(
+        frame::read(&mut stream).unwrap().as_deref(),
+        Some(frame::PONG)
+    );
+    let all = until("every event", || {
+        Some(tally(dir.path(), "live")).filter(|tally| tally.received() == 500)
+    });
+    assert_eq!(
+        (all.duplicates, all.late, running.agent.state().connections),
+        (0, 0, 1)
+    );
     assert_eq!(tally(dir.path(), "hand"), Tally::default());
     let lines = log(dir.path(), "manager");
-    for code in ["(1403)", "(1404)", "Corrupt payload (exceeding size) received."] {
+    for code in [
+        "(1403)",
+        "(1404)",
+        "Corrupt payload (exceeding size) received.",
+    ] {
         assert!(lines.contains(code), "{code} in {lines}");
     }
     drop(running);
@@ -531,7 +817,13 @@ fn what_is_no_message_disturbs_nobody_else() {
 
 #[test]
 fn an_agent_survives_a_manager_that_speaks_nonsense() {
-    for answer in [&b"\xff\xff\xff\xff"[..], b"\x04\0\0\0junk", b"\x06\0\0\0#AES:x", b"\0\0\0\0", b""] {
+    for answer in [
+        &b"\xff\xff\xff\xff"[..],
+        b"\x04\0\0\0junk",
+        b"\x06\0\0\0#AES:x",
+        b"\0\0\0\0",
+        b"",
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let manager = start(manager_in(dir.path()));
         let mut config = agent_of(dir.path(), &manager);

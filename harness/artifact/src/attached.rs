@@ -22,15 +22,24 @@ impl Registry {
     /// # Errors
     /// What the registry answered; that there is nothing is none.
     pub fn referrers(&self, repository: &str, digest: &str) -> Result<Vec<Manifest>, Error> {
-        let Some(index) = self.if_there(repository, &fallback(digest))? else { return Ok(Vec::new()) };
+        let Some(index) = self.if_there(repository, &fallback(digest))? else {
+            return Ok(Vec::new());
+        };
         let index = index.json()?;
-        let listed = index["manifests"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let listed = index["manifests"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let names = listed.iter().filter_map(|one| one["digest"].as_str());
         names.map(|name| self.manifest(repository, name)).collect()
     }
 
     /// The manifest of this name, or nothing where the registry knows none.
-    pub(crate) fn if_there(&self, repository: &str, reference: &str) -> Result<Option<Manifest>, Error> {
+    pub(crate) fn if_there(
+        &self,
+        repository: &str,
+        reference: &str,
+    ) -> Result<Option<Manifest>, Error> {
         match self.manifest(repository, reference) {
             Ok(manifest) => Ok(Some(manifest)),
             Err(Error::Refused { code: 404, .. }) => Ok(None),
@@ -39,20 +48,43 @@ impl Registry {
     }
 
     /// Writes the list of what refers to the image `digest` anew.
-    pub(crate) fn set_referrers(&self, repository: &str, digest: &str, manifests: &[Vec<u8>]) -> Result<(), Error> {
-        let entries: Result<Vec<Value>, Error> = manifests.iter().map(|manifest| entry(manifest)).collect();
+    pub(crate) fn set_referrers(
+        &self,
+        repository: &str,
+        digest: &str,
+        manifests: &[Vec<u8>],
+    ) -> Result<(), Error> {
+        let entries: Result<Vec<Value>, Error> =
+            manifests.iter().map(|manifest| entry(manifest)).collect();
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries? });
         for manifest in manifests {
-            self.put_manifest(repository, &crate::digest(manifest), native::image::MANIFEST, manifest)?;
+            self.put_manifest(
+                repository,
+                &crate::digest(manifest),
+                native::image::MANIFEST,
+                manifest,
+            )?;
         }
-        self.put_manifest(repository, &fallback(digest), INDEX, index.to_string().as_bytes()).map(drop)
+        self.put_manifest(
+            repository,
+            &fallback(digest),
+            INDEX,
+            index.to_string().as_bytes(),
+        )
+        .map(drop)
     }
 
     /// Attaches a document to an image, without a signature.
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn attach(&self, repository: &str, image: &str, kind: &str, document: &[u8]) -> Result<(), Error> {
+    pub fn attach(
+        &self,
+        repository: &str,
+        image: &str,
+        kind: &str,
+        document: &[u8],
+    ) -> Result<(), Error> {
         const EMPTY: &[u8] = b"{}";
         let subject = self.manifest(repository, image)?;
         self.put_blob(repository, EMPTY)?;
@@ -65,7 +97,11 @@ impl Registry {
             "layers": [descriptor(kind, document)],
             "subject": descriptor(&subject.media_type, &subject.bytes),
         });
-        let mut all: Vec<_> = self.referrers(repository, &subject.digest)?.into_iter().map(|one| one.bytes).collect();
+        let mut all: Vec<_> = self
+            .referrers(repository, &subject.digest)?
+            .into_iter()
+            .map(|one| one.bytes)
+            .collect();
         all.push(manifest.to_string().into_bytes());
         self.set_referrers(repository, &subject.digest, &all)
     }
@@ -101,7 +137,8 @@ impl Registry {
 
 /// What the list says of one manifest.
 fn entry(bytes: &[u8]) -> Result<Value, Error> {
-    let manifest: Value = serde_json::from_slice(bytes).map_err(|fault| Error::malformed("a referrer", fault))?;
+    let manifest: Value =
+        serde_json::from_slice(bytes).map_err(|fault| Error::malformed("a referrer", fault))?;
     let mut entry = descriptor(native::image::MANIFEST, bytes);
     entry["artifactType"] = match &manifest["artifactType"] {
         Value::Null => manifest["config"]["mediaType"].clone(),

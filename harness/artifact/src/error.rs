@@ -67,10 +67,16 @@ impl Error {
     /// Whether the registry answered, and withheld what was asked for.
     #[must_use]
     pub fn is_withheld(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::BrokenOff { .. } | Self::Altered { .. })
+        matches!(
+            self,
+            Self::Refused { .. } | Self::BrokenOff { .. } | Self::Altered { .. }
+        )
     }
 
     pub(crate) fn malformed(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
-        Self::Malformed { what: what.into(), why: why.to_string() }
+        Self::Malformed {
+            what: what.into(),
+            why: why.to_string(),
+        }
     }
 }

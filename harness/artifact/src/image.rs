@@ -24,15 +24,29 @@ impl Image {
     /// # Errors
     /// A path that is too long for a tar archive.
     pub fn on(base: &[u8], files: &BTreeMap<String, Vec<u8>>) -> Result<Self, Error> {
-        let binary = BTreeMap::from([("/probe".to_owned(), ImageFile { bytes: base, mode: 0o755 })]);
+        let binary = BTreeMap::from([(
+            "/probe".to_owned(),
+            ImageFile {
+                bytes: base,
+                mode: 0o755,
+            },
+        )]);
         let file = |(path, bytes)| {
             let path: &String = path;
             let bytes: &Vec<u8> = bytes;
-            (format!("/{}", path.trim_start_matches('/')), ImageFile { bytes: bytes.as_slice(), mode: 0o644 })
+            (
+                format!("/{}", path.trim_start_matches('/')),
+                ImageFile {
+                    bytes: bytes.as_slice(),
+                    mode: 0o644,
+                },
+            )
         };
         let mut layers = vec![native::image::layer(&binary).map_err(Error::Image)?];
         if !files.is_empty() {
-            layers.push(native::image::layer(&files.iter().map(file).collect()).map_err(Error::Image)?);
+            layers.push(
+                native::image::layer(&files.iter().map(file).collect()).map_err(Error::Image)?,
+            );
         }
         let config = json!({
             "architecture": native::image::architecture(),
@@ -48,7 +62,10 @@ impl Image {
             "layers": layers.iter().map(|layer| descriptor(LAYER, layer)).collect::<Vec<_>>(),
         });
         let blobs = std::iter::once(config).chain(layers).collect();
-        Ok(Self { manifest: manifest.to_string().into_bytes(), blobs })
+        Ok(Self {
+            manifest: manifest.to_string().into_bytes(),
+            blobs,
+        })
     }
 
     /// The manifest's digest.
@@ -63,15 +80,28 @@ impl Image {
     /// When a file cannot be written.
     pub fn write_layout(&self, dir: &Path) -> Result<(), Error> {
         let blobs = dir.join("blobs/sha256");
-        fs::create_dir_all(&blobs).map_err(|source| Error::Write { path: blobs.clone(), source })?;
+        fs::create_dir_all(&blobs).map_err(|source| Error::Write {
+            path: blobs.clone(),
+            source,
+        })?;
         let write = |path: &Path, bytes: &[u8]| {
-            fs::write(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
+            fs::write(path, bytes).map_err(|source| Error::Write {
+                path: path.to_owned(),
+                source,
+            })
         };
         for blob in self.blobs.iter().chain([&self.manifest]) {
-            write(&blobs.join(digest(blob).trim_start_matches("sha256:")), blob)?;
+            write(
+                &blobs.join(digest(blob).trim_start_matches("sha256:")),
+                blob,
+            )?;
         }
-        let index = json!({ "schemaVersion": 2, "manifests": [descriptor(MANIFEST, &self.manifest)] });
-        write(&dir.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+        let index =
+            json!({ "schemaVersion": 2, "manifests": [descriptor(MANIFEST, &self.manifest)] });
+        write(
+            &dir.join("oci-layout"),
+            br#"{"imageLayoutVersion":"1.0.0"}"#,
+        )?;
         write(&dir.join("index.json"), index.to_string().as_bytes())
     }
 }
@@ -86,15 +116,24 @@ mod tests {
     use super::*;
 
     fn files(text: &str) -> BTreeMap<String, Vec<u8>> {
-        BTreeMap::from([("app/b.txt".to_owned(), text.into()), ("/a.txt".to_owned(), b"a".to_vec())])
+        BTreeMap::from([
+            ("app/b.txt".to_owned(), text.into()),
+            ("/a.txt".to_owned(), b"a".to_vec()),
+        ])
     }
 
     #[test]
     fn the_same_files_make_the_same_image() {
         let one = Image::on(b"base", &files("one")).unwrap();
         assert_eq!(one, Image::on(b"base", &files("one")).unwrap());
-        assert_ne!(one.digest(), Image::on(b"base", &files("two")).unwrap().digest());
-        assert_ne!(one.digest(), Image::on(b"other", &files("one")).unwrap().digest());
+        assert_ne!(
+            one.digest(),
+            Image::on(b"base", &files("two")).unwrap().digest()
+        );
+        assert_ne!(
+            one.digest(),
+            Image::on(b"other", &files("one")).unwrap().digest()
+        );
         assert_eq!(one.blobs.len(), 3);
         assert_eq!(Image::on(b"base", &BTreeMap::new()).unwrap().blobs.len(), 2);
     }
@@ -104,10 +143,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let image = Image::on(b"base", &files("one")).unwrap();
         image.write_layout(dir.path()).unwrap();
-        let blob = |digest: &str| fs::read(dir.path().join("blobs/sha256").join(&digest[7..])).unwrap();
-        let index: Value = serde_json::from_slice(&fs::read(dir.path().join("index.json")).unwrap()).unwrap();
-        let manifest: Value = serde_json::from_slice(&blob(index["manifests"][0]["digest"].as_str().unwrap())).unwrap();
-        for named in manifest["layers"].as_array().unwrap().iter().chain([&manifest["config"]]) {
+        let blob =
+            |digest: &str| fs::read(dir.path().join("blobs/sha256").join(&digest[7..])).unwrap();
+        let index: Value =
+            serde_json::from_slice(&fs::read(dir.path().join("index.json")).unwrap()).unwrap();
+        let manifest: Value =
+            serde_json::from_slice(&blob(index["manifests"][0]["digest"].as_str().unwrap()))
+                .unwrap();
+        for named in manifest["layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .chain([&manifest["config"]])
+        {
             let bytes = blob(named["digest"].as_str().unwrap());
             assert_eq!(digest(&bytes), named["digest"]);
             assert_eq!(named["size"], bytes.len());

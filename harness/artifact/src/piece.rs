@@ -41,7 +41,9 @@ impl Registry {
     /// # Errors
     /// What the registry answered instead; that there is nothing is no error.
     pub fn attached(&self, repository: &str, digest: &str) -> Result<Attached, Error> {
-        let referrers = listed(&self.list(repository, digest)?).into_iter().collect();
+        let referrers = listed(&self.list(repository, digest)?)
+            .into_iter()
+            .collect();
         let mut tags = [None, None];
         for (ending, tag) in LEGACY.iter().zip(&mut tags) {
             let manifest = self.if_there(repository, &format!("{}{ending}", fallback(digest)))?;
@@ -55,23 +57,52 @@ impl Registry {
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn take(&self, repository: &str, digest: &str, before: &Attached) -> Result<Option<Piece>, Error> {
+    pub fn take(
+        &self,
+        repository: &str,
+        digest: &str,
+        before: &Attached,
+    ) -> Result<Option<Piece>, Error> {
         let now = self.attached(repository, digest)?;
         let mut places = Vec::new();
         for name in now.referrers.symmetric_difference(&before.referrers) {
-            places.push(now.referrers.contains(name).then(|| (Place::Referrer, name.clone())));
+            places.push(
+                now.referrers
+                    .contains(name)
+                    .then(|| (Place::Referrer, name.clone())),
+            );
         }
-        for ((ending, old), new) in LEGACY.iter().zip(&before.tags).zip(now.tags).filter(|((_, old), new)| *old != new)
+        for ((ending, old), new) in LEGACY
+            .iter()
+            .zip(&before.tags)
+            .zip(now.tags)
+            .filter(|((_, old), new)| *old != new)
         {
-            places.push(new.filter(|_| old.is_none()).map(|name| (Place::Tag(ending), name)));
+            places.push(
+                new.filter(|_| old.is_none())
+                    .map(|name| (Place::Tag(ending), name)),
+            );
         }
-        let [Some((place, name))] = places.as_slice() else { return Ok(None) };
+        let [Some((place, name))] = places.as_slice() else {
+            return Ok(None);
+        };
         let manifest = self.manifest(repository, name)?;
         let json = manifest.json()?;
-        let layers = json["layers"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let names = layers.iter().chain([&json["config"]]).filter_map(|blob| blob["digest"].as_str());
+        let layers = json["layers"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let names = layers
+            .iter()
+            .chain([&json["config"]])
+            .filter_map(|blob| blob["digest"].as_str());
         let blobs: Result<Vec<_>, Error> = names.map(|name| self.blob(repository, name)).collect();
-        Ok(Some(Piece { place: *place, media_type: manifest.media_type, manifest: manifest.bytes, blobs: blobs? }))
+        Ok(Some(Piece {
+            place: *place,
+            media_type: manifest.media_type,
+            manifest: manifest.bytes,
+            blobs: blobs?,
+        }))
     }
 
     /// Attaches `piece` to the image `digest`, as the tool did that made it. False, and nothing is done, where a tool
@@ -89,7 +120,12 @@ impl Registry {
                 }
                 self.put_piece(repository, &name, piece)?;
                 add(&mut list, &name, piece)?;
-                self.put_manifest(repository, &fallback(digest), INDEX, list.to_string().as_bytes())?;
+                self.put_manifest(
+                    repository,
+                    &fallback(digest),
+                    INDEX,
+                    list.to_string().as_bytes(),
+                )?;
             }
             Place::Tag(ending) => {
                 let tag = format!("{}{ending}", fallback(digest));
@@ -106,7 +142,8 @@ impl Registry {
         for blob in &piece.blobs {
             self.put_blob(repository, blob)?;
         }
-        self.put_manifest(repository, name, &piece.media_type, &piece.manifest).map(drop)
+        self.put_manifest(repository, name, &piece.media_type, &piece.manifest)
+            .map(drop)
     }
 
     /// The list of what refers to the image `digest`; an empty one where there is none.
@@ -119,21 +156,28 @@ impl Registry {
 }
 
 fn listed(list: &Value) -> Vec<String> {
-    let all = list["manifests"].as_array().map(Vec::as_slice).unwrap_or_default();
-    all.iter().filter_map(|one| one["digest"].as_str()).map(str::to_owned).collect()
+    let all = list["manifests"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    all.iter()
+        .filter_map(|one| one["digest"].as_str())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Whether a manifest refers to the image `digest`.
 fn speaks_of(manifest: &[u8], digest: &str) -> Result<bool, Error> {
-    let manifest: Value = serde_json::from_slice(manifest).map_err(|fault| Error::malformed("a referrer", fault))?;
+    let manifest: Value =
+        serde_json::from_slice(manifest).map_err(|fault| Error::malformed("a referrer", fault))?;
     Ok(manifest["subject"]["digest"] == digest)
 }
 
 /// Adds a manifest to the list, with the words and in the order of go-containerregistry, which cosign writes it with
 /// (`pkg/v1/remote/write.go`, `commitSubjectReferrers`).
 fn add(list: &mut Value, name: &str, piece: &Piece) -> Result<(), Error> {
-    let manifest: Value =
-        serde_json::from_slice(&piece.manifest).map_err(|fault| Error::malformed("a referrer", fault))?;
+    let manifest: Value = serde_json::from_slice(&piece.manifest)
+        .map_err(|fault| Error::malformed("a referrer", fault))?;
     let kind = match &manifest["artifactType"] {
         Value::Null => manifest["config"]["mediaType"].clone(),
         kind => kind.clone(),
@@ -142,7 +186,8 @@ fn add(list: &mut Value, name: &str, piece: &Piece) -> Result<(), Error> {
         "mediaType": manifest["mediaType"], "size": piece.manifest.len(), "digest": name, "artifactType": kind,
     });
     let all = list["manifests"].as_array_mut();
-    let all = all.ok_or_else(|| Error::malformed("the list of referrers", "it has no manifests"))?;
+    let all =
+        all.ok_or_else(|| Error::malformed("the list of referrers", "it has no manifests"))?;
     all.push(entry);
     all.sort_by(|one, other| one["digest"].as_str().cmp(&other["digest"].as_str()));
     Ok(())

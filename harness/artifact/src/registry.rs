@@ -61,7 +61,10 @@ impl Registry {
     /// The registry that answers on `address` over TLS, whoever it is: for questions whose answers do not matter.
     #[must_use]
     pub fn unverified(address: &str) -> Self {
-        Self::with(format!("https://{address}"), TlsConfig::builder().disable_verification(true).build())
+        Self::with(
+            format!("https://{address}"),
+            TlsConfig::builder().disable_verification(true).build(),
+        )
     }
 
     fn with(base: String, tls: TlsConfig) -> Self {
@@ -72,7 +75,10 @@ impl Registry {
             .tls_config(tls)
             .proxy(None)
             .build();
-        Self { agent: config.into(), base }
+        Self {
+            agent: config.into(),
+            base,
+        }
     }
 
     /// Asks for a manifest that is not there, so that the registry's log shows how far it has been written.
@@ -81,7 +87,12 @@ impl Registry {
     /// When the registry does not say that it has none.
     pub fn mark(&self, repository: &str, reference: &str) -> Result<(), Error> {
         let path = format!("/v2/{repository}/manifests/{reference}");
-        expect(self.agent.get(self.url(&path)).call(), &format!("GET {path}"), &[StatusCode::NOT_FOUND]).map(drop)
+        expect(
+            self.agent.get(self.url(&path)).call(),
+            &format!("GET {path}"),
+            &[StatusCode::NOT_FOUND],
+        )
+        .map(drop)
     }
 
     /// Pushes an image under a tag: its digest. What is large of it is taken over from the repository `beside`, where it
@@ -89,10 +100,18 @@ impl Registry {
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn push(&self, repository: &str, tag: &str, image: &Image, beside: Option<&str>) -> Result<String, Error> {
+    pub fn push(
+        &self,
+        repository: &str,
+        tag: &str,
+        image: &Image,
+        beside: Option<&str>,
+    ) -> Result<String, Error> {
         for blob in &image.blobs {
             let beside = beside.filter(|beside| *beside != repository && blob.len() >= LARGE);
-            let taken = beside.map(|beside| self.mount(beside, &digest(blob), repository)).transpose()?;
+            let taken = beside
+                .map(|beside| self.mount(beside, &digest(blob), repository))
+                .transpose()?;
             if taken != Some(true) {
                 self.put_blob(repository, blob)?;
             }
@@ -107,13 +126,24 @@ impl Registry {
     pub fn manifest(&self, repository: &str, reference: &str) -> Result<Manifest, Error> {
         let path = format!("/v2/{repository}/manifests/{reference}");
         let asked = format!("GET {path}");
-        let answer = self.agent.get(self.url(&path)).header("accept", ACCEPT).call();
+        let answer = self
+            .agent
+            .get(self.url(&path))
+            .header("accept", ACCEPT)
+            .call();
         let answer = expect(answer, &asked, &[StatusCode::OK])?;
-        let kind = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
+        let kind = answer
+            .headers()
+            .get("content-type")
+            .and_then(|value| value.to_str().ok());
         let media_type = kind.unwrap_or_default().to_owned();
         let bytes = body(answer, &asked)?;
         let digest = right(&asked, reference, &bytes)?;
-        Ok(Manifest { media_type, bytes, digest })
+        Ok(Manifest {
+            media_type,
+            bytes,
+            digest,
+        })
     }
 
     /// A blob.
@@ -123,7 +153,11 @@ impl Registry {
     pub fn blob(&self, repository: &str, name: &str) -> Result<Vec<u8>, Error> {
         let path = format!("/v2/{repository}/blobs/{name}");
         let asked = format!("GET {path}");
-        let answer = expect(self.agent.get(self.url(&path)).call(), &asked, &[StatusCode::OK])?;
+        let answer = expect(
+            self.agent.get(self.url(&path)).call(),
+            &asked,
+            &[StatusCode::OK],
+        )?;
         let bytes = body(answer, &asked)?;
         right(&asked, name, &bytes)?;
         Ok(bytes)
@@ -142,15 +176,29 @@ impl Registry {
         }
         let path = format!("/v2/{repository}/blobs/uploads/");
         let asked = format!("POST {path}");
-        let answer = expect(self.agent.post(self.url(&path)).send_empty(), &asked, &[StatusCode::ACCEPTED])?;
-        let place = answer.headers().get("location").and_then(|value| value.to_str().ok());
-        let place = place.ok_or_else(|| Error::malformed(asked.clone(), "no place for the upload was given"))?;
+        let answer = expect(
+            self.agent.post(self.url(&path)).send_empty(),
+            &asked,
+            &[StatusCode::ACCEPTED],
+        )?;
+        let place = answer
+            .headers()
+            .get("location")
+            .and_then(|value| value.to_str().ok());
+        let place = place
+            .ok_or_else(|| Error::malformed(asked.clone(), "no place for the upload was given"))?;
         let mark = if place.contains('?') { '&' } else { '?' };
         // The place names the host as the registry knows it, which need not be the one that we reach it by.
-        let path = place.split_once("/v2/").map_or_else(|| place.to_owned(), |(_, rest)| format!("/v2/{rest}"));
+        let path = place
+            .split_once("/v2/")
+            .map_or_else(|| place.to_owned(), |(_, rest)| format!("/v2/{rest}"));
         let url = self.url(&format!("{path}{mark}digest={name}"));
         let asked = format!("PUT {}", path.split('?').next().unwrap_or_default());
-        let answer = self.agent.put(url).header("content-type", "application/octet-stream").send(bytes);
+        let answer = self
+            .agent
+            .put(url)
+            .header("content-type", "application/octet-stream")
+            .send(bytes);
         expect(answer, &asked, &[StatusCode::CREATED])?;
         Ok(name)
     }
@@ -159,9 +207,19 @@ impl Registry {
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn put_manifest(&self, repository: &str, name: &str, kind: &str, bytes: &[u8]) -> Result<String, Error> {
+    pub fn put_manifest(
+        &self,
+        repository: &str,
+        name: &str,
+        kind: &str,
+        bytes: &[u8],
+    ) -> Result<String, Error> {
         let path = format!("/v2/{repository}/manifests/{name}");
-        let answer = self.agent.put(self.url(&path)).header("content-type", kind).send(bytes);
+        let answer = self
+            .agent
+            .put(self.url(&path))
+            .header("content-type", kind)
+            .send(bytes);
         expect(answer, &format!("PUT {path}"), &[StatusCode::CREATED])?;
         Ok(digest(bytes))
     }
@@ -188,8 +246,14 @@ impl Registry {
 
     /// Copies the blobs that a manifest names.
     pub(crate) fn carry(&self, from: &str, manifest: &Value, to: &str) -> Result<(), Error> {
-        let layers = manifest["layers"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let names = layers.iter().chain([&manifest["config"]]).filter_map(|blob| blob["digest"].as_str());
+        let layers = manifest["layers"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let names = layers
+            .iter()
+            .chain([&manifest["config"]])
+            .filter_map(|blob| blob["digest"].as_str());
         for name in names.filter(|_| from != to) {
             if !self.mount(from, name, to)? {
                 self.put_blob(to, &self.blob(from, name)?)?;
@@ -220,25 +284,44 @@ fn expect(
     asked: &str,
     wanted: &[StatusCode],
 ) -> Result<Response<Body>, Error> {
-    let answer = answer.map_err(|source| Error::Transport { asked: asked.into(), source: Box::new(source) })?;
+    let answer = answer.map_err(|source| Error::Transport {
+        asked: asked.into(),
+        source: Box::new(source),
+    })?;
     if wanted.contains(&answer.status()) {
         return Ok(answer);
     }
     let code = answer.status().as_u16();
-    let said = body(answer, asked).map(|bytes| String::from_utf8_lossy(&bytes).trim().chars().take(400).collect());
-    Err(Error::Refused { asked: asked.into(), code, said: said.unwrap_or_default() })
+    let said = body(answer, asked).map(|bytes| {
+        String::from_utf8_lossy(&bytes)
+            .trim()
+            .chars()
+            .take(400)
+            .collect()
+    });
+    Err(Error::Refused {
+        asked: asked.into(),
+        code,
+        said: said.unwrap_or_default(),
+    })
 }
 
 fn body(mut answer: Response<Body>, asked: &str) -> Result<Vec<u8>, Error> {
     let read = answer.body_mut().with_config().limit(MOST).read_to_vec();
-    read.map_err(|source| Error::BrokenOff { asked: asked.into(), source: Box::new(source) })
+    read.map_err(|source| Error::BrokenOff {
+        asked: asked.into(),
+        source: Box::new(source),
+    })
 }
 
 /// The digest of `bytes`, which is the one asked for, if it was asked for by digest.
 fn right(asked: &str, reference: &str, bytes: &[u8]) -> Result<String, Error> {
     let got = digest(bytes);
     if reference.starts_with("sha256:") && reference != got {
-        return Err(Error::Altered { asked: asked.into(), got });
+        return Err(Error::Altered {
+            asked: asked.into(),
+            got,
+        });
     }
     Ok(got)
 }

@@ -26,13 +26,17 @@ impl Registry {
         if damage == Damage::Removal && count > 0 {
             self.delete(repository, &fallback(digest))?;
         } else if count > 0 {
-            let spoiled: Result<Vec<_>, Error> =
-                referrers.iter().map(|one| self.spoiled(repository, one, damage, bundle)).collect();
+            let spoiled: Result<Vec<_>, Error> = referrers
+                .iter()
+                .map(|one| self.spoiled(repository, one, damage, bundle))
+                .collect();
             self.set_referrers(repository, digest, &spoiled?)?;
         }
         for ending in LEGACY {
             let tag = format!("{}{ending}", fallback(digest));
-            let Some(manifest) = self.if_there(repository, &tag)? else { continue };
+            let Some(manifest) = self.if_there(repository, &tag)? else {
+                continue;
+            };
             count += 1;
             if damage == Damage::Removal {
                 self.delete(repository, &tag)?;
@@ -45,9 +49,19 @@ impl Registry {
     }
 
     /// A manifest with every layer spoiled.
-    fn spoiled(&self, repository: &str, manifest: &Manifest, damage: Damage, with: Spoiler) -> Result<Vec<u8>, Error> {
+    fn spoiled(
+        &self,
+        repository: &str,
+        manifest: &Manifest,
+        damage: Damage,
+        with: Spoiler,
+    ) -> Result<Vec<u8>, Error> {
         let mut json = manifest.json()?;
-        for layer in json["layers"].as_array_mut().map(Vec::as_mut_slice).unwrap_or_default() {
+        for layer in json["layers"]
+            .as_array_mut()
+            .map(Vec::as_mut_slice)
+            .unwrap_or_default()
+        {
             let old = self.blob(repository, layer["digest"].as_str().unwrap_or_default())?;
             let new = with(layer, &old, damage)?;
             self.put_blob(repository, &new)?;
@@ -67,7 +81,10 @@ fn bundle(_: &mut Value, bytes: &[u8], damage: Damage) -> Result<Vec<u8>, Error>
 
 /// A layer of cosign 2, spoiled: a signature beside its payload, or an envelope.
 fn legacy(layer: &mut Value, bytes: &[u8], damage: Damage) -> Result<Vec<u8>, Error> {
-    let Some(signature) = layer.pointer_mut("/annotations").and_then(|all| all.get_mut(SIGNATURE)) else {
+    let Some(signature) = layer
+        .pointer_mut("/annotations")
+        .and_then(|all| all.get_mut(SIGNATURE))
+    else {
         return envelope(bytes, "", damage);
     };
     if signature.as_str().is_none_or(str::is_empty) {
@@ -90,7 +107,8 @@ fn envelope(bytes: &[u8], at: &str, damage: Damage) -> Result<Vec<u8>, Error> {
         Damage::Statement => "/payload",
         Damage::Bundle | Damage::Removal => return Ok(bytes[..bytes.len() / 2].to_vec()),
     };
-    let mut json: Value = serde_json::from_slice(bytes).map_err(|fault| Error::malformed("a bundle", fault))?;
+    let mut json: Value =
+        serde_json::from_slice(bytes).map_err(|fault| Error::malformed("a bundle", fault))?;
     let place = json.pointer_mut(&format!("{at}{field}"));
     flip(place.ok_or_else(|| Error::malformed("a bundle", format!("it has no {field}")))?)?;
     Ok(json.to_string().into_bytes())
@@ -99,9 +117,13 @@ fn envelope(bytes: &[u8], at: &str, damage: Damage) -> Result<Vec<u8>, Error> {
 /// Changes one byte of what a string encodes: in the last third, so that its outer shape stays.
 fn flip(text: &mut Value) -> Result<(), Error> {
     let malformed = |why: &str| Error::malformed("a signature", why);
-    let mut bytes = STANDARD.decode(text.as_str().unwrap_or_default()).map_err(|_| malformed("it is not Base64"))?;
+    let mut bytes = STANDARD
+        .decode(text.as_str().unwrap_or_default())
+        .map_err(|_| malformed("it is not Base64"))?;
     let place = bytes.len() * 2 / 3;
-    *bytes.get_mut(place).ok_or_else(|| malformed("it is empty"))? ^= 1;
+    *bytes
+        .get_mut(place)
+        .ok_or_else(|| malformed("it is empty"))? ^= 1;
     *text = STANDARD.encode(&bytes).into();
     Ok(())
 }
@@ -110,18 +132,29 @@ fn flip(text: &mut Value) -> Result<(), Error> {
 mod tests {
     use super::*;
 
-    const BUNDLE: &[u8] = br#"{"dsseEnvelope":{"payload":"YWJjZGVm","signatures":[{"sig":"MDEyMzQ1"}]}}"#;
+    const BUNDLE: &[u8] =
+        br#"{"dsseEnvelope":{"payload":"YWJjZGVm","signatures":[{"sig":"MDEyMzQ1"}]}}"#;
 
     #[test]
     fn one_byte_of_one_field_changes() {
-        let json =
-            |damage| -> Value { serde_json::from_slice(&envelope(BUNDLE, "/dsseEnvelope", damage).unwrap()).unwrap() };
+        let json = |damage| -> Value {
+            serde_json::from_slice(&envelope(BUNDLE, "/dsseEnvelope", damage).unwrap()).unwrap()
+        };
         let signature = json(Damage::Signature);
         assert_eq!(signature["dsseEnvelope"]["payload"], "YWJjZGVm");
-        assert_eq!(signature["dsseEnvelope"]["signatures"][0]["sig"], STANDARD.encode("012355"));
+        assert_eq!(
+            signature["dsseEnvelope"]["signatures"][0]["sig"],
+            STANDARD.encode("012355")
+        );
         let statement = json(Damage::Statement);
-        assert_eq!(statement["dsseEnvelope"]["payload"], STANDARD.encode("abcddf"));
-        assert_eq!(statement["dsseEnvelope"]["signatures"][0]["sig"], "MDEyMzQ1");
+        assert_eq!(
+            statement["dsseEnvelope"]["payload"],
+            STANDARD.encode("abcddf")
+        );
+        assert_eq!(
+            statement["dsseEnvelope"]["signatures"][0]["sig"],
+            "MDEyMzQ1"
+        );
     }
 
     #[test]

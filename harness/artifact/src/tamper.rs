@@ -14,7 +14,12 @@ impl Registry {
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn tamper(&self, repository: &str, tag: &str, change: Change) -> Result<(String, String), Error> {
+    pub fn tamper(
+        &self,
+        repository: &str,
+        tag: &str,
+        change: Change,
+    ) -> Result<(String, String), Error> {
         let old = self.manifest(repository, tag)?;
         let mut manifest = old.json()?;
         match change {
@@ -25,11 +30,17 @@ impl Registry {
                 self.set_config(repository, &mut manifest, &config)?;
             }
             Change::Layer => {
-                let file = ImageFile { bytes: b"tampered\n", mode: 0o755 };
+                let file = ImageFile {
+                    bytes: b"tampered\n",
+                    mode: 0o755,
+                };
                 let files = BTreeMap::from([("/tampered".to_owned(), file)]);
                 let layer = native::image::layer(&files).map_err(Error::Image)?;
                 let mut config = self.config(repository, &manifest)?;
-                push(&mut config["rootfs"]["diff_ids"], crate::digest(&layer).into());
+                push(
+                    &mut config["rootfs"]["diff_ids"],
+                    crate::digest(&layer).into(),
+                );
                 self.put_blob(repository, &layer)?;
                 push(&mut manifest["layers"], descriptor(LAYER, &layer));
                 self.set_config(repository, &mut manifest, &config)?;
@@ -43,10 +54,16 @@ impl Registry {
     fn config(&self, repository: &str, manifest: &Value) -> Result<Value, Error> {
         let name = manifest["config"]["digest"].as_str().unwrap_or_default();
         let bytes = self.blob(repository, name)?;
-        serde_json::from_slice(&bytes).map_err(|fault| Error::malformed("the image's configuration", fault))
+        serde_json::from_slice(&bytes)
+            .map_err(|fault| Error::malformed("the image's configuration", fault))
     }
 
-    fn set_config(&self, repository: &str, manifest: &mut Value, config: &Value) -> Result<(), Error> {
+    fn set_config(
+        &self,
+        repository: &str,
+        manifest: &mut Value,
+        config: &Value,
+    ) -> Result<(), Error> {
         let bytes = config.to_string().into_bytes();
         self.put_blob(repository, &bytes)?;
         manifest["config"] = descriptor(CONFIG, &bytes);

@@ -15,7 +15,8 @@ use serde_json::Value;
 const CYCLONEDX: &str = "https://cyclonedx.org/bom";
 const SUBJECT: &str = "builder@example.test";
 const ISSUER: &str = "http://127.0.0.1:9000";
-const TIMESTAMP: &str = "/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp";
+const TIMESTAMP: &str =
+    "/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp";
 
 /// A minute after the certificates were issued, and a day after.
 const SOON: u64 = NOT_BEFORE + 60;
@@ -23,7 +24,12 @@ const LATE: u64 = NOT_BEFORE + 86_400;
 const NOT_BEFORE: u64 = 1_795_382_455;
 
 fn data(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).unwrap()
+    fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/data")
+            .join(name),
+    )
+    .unwrap()
 }
 
 fn root(name: &str) -> TrustedRoot {
@@ -32,23 +38,42 @@ fn root(name: &str) -> TrustedRoot {
 
 /// The box's own root, with one part of another one.
 fn mixed(part: &str) -> TrustedRoot {
-    let [mut own, other]: [Value; 2] =
-        ["trusted-root.json", "other-root.json"].map(|name| serde_json::from_str(&data(name)).unwrap());
+    let [mut own, other]: [Value; 2] = ["trusted-root.json", "other-root.json"]
+        .map(|name| serde_json::from_str(&data(name)).unwrap());
     own[part] = other[part].clone();
     TrustedRoot::read(&own.to_string()).unwrap()
 }
 
 fn by_key<'a>(key: &'a str, root: &'a TrustedRoot) -> Wanted<'a> {
-    Wanted { by: By::Key(key), predicate_type: SIGNATURE, log: false, timestamp: false, root, now: SOON }
+    Wanted {
+        by: By::Key(key),
+        predicate_type: SIGNATURE,
+        log: false,
+        timestamp: false,
+        root,
+        now: SOON,
+    }
 }
 
 fn by_builder(root: &TrustedRoot) -> Wanted<'_> {
-    let by = By::Identity { subject: Text::Exactly(SUBJECT), issuer: Text::Exactly(ISSUER) };
-    Wanted { by, predicate_type: SIGNATURE, log: true, timestamp: true, root, now: LATE }
+    let by = By::Identity {
+        subject: Text::Exactly(SUBJECT),
+        issuer: Text::Exactly(ISSUER),
+    };
+    Wanted {
+        by,
+        predicate_type: SIGNATURE,
+        log: true,
+        timestamp: true,
+        root,
+        now: LATE,
+    }
 }
 
 fn why(name: &str, wanted: &Wanted<'_>) -> Option<Why> {
-    one(data(name).as_bytes(), data("digest").trim(), wanted).err().map(|rejection| rejection.why)
+    one(data(name).as_bytes(), data("digest").trim(), wanted)
+        .err()
+        .map(|rejection| rejection.why)
 }
 
 #[test]
@@ -56,12 +81,24 @@ fn a_signature_by_a_key() {
     let (key, other, root) = (data("key.pub"), data("other.pub"), TrustedRoot::default());
     assert_eq!(why("key.json", &by_key(&key, &root)), None);
     assert_eq!(why("key.json", &by_key(&other, &root)), Some(Why::WrongKey));
-    assert_eq!(why("key.json", &by_key("no key", &root)), Some(Why::Unreadable));
-    assert_eq!(why("keyless.json", &by_key(&key, &root)), Some(Why::WrongKey));
-    let strict = Wanted { log: true, ..by_key(&key, &root) };
+    assert_eq!(
+        why("key.json", &by_key("no key", &root)),
+        Some(Why::Unreadable)
+    );
+    assert_eq!(
+        why("keyless.json", &by_key(&key, &root)),
+        Some(Why::WrongKey)
+    );
+    let strict = Wanted {
+        log: true,
+        ..by_key(&key, &root)
+    };
     assert_eq!(why("key.json", &strict), Some(Why::NoLogEntry));
     assert_eq!(why("key-all.json", &strict), Some(Why::UntrustedLog));
-    let stamped = Wanted { timestamp: true, ..by_key(&key, &root) };
+    let stamped = Wanted {
+        timestamp: true,
+        ..by_key(&key, &root)
+    };
     assert_eq!(why("key.json", &stamped), Some(Why::NoTimestamp));
     assert_eq!(why("key-all.json", &stamped), Some(Why::UntrustedTimestamp));
 }
@@ -69,7 +106,17 @@ fn a_signature_by_a_key() {
 #[test]
 fn a_key_with_log_and_timestamp() {
     let (key, root) = (data("key.pub"), root("trusted-root.json"));
-    assert_eq!(why("key-all.json", &Wanted { log: true, timestamp: true, ..by_key(&key, &root) }), None);
+    assert_eq!(
+        why(
+            "key-all.json",
+            &Wanted {
+                log: true,
+                timestamp: true,
+                ..by_key(&key, &root)
+            }
+        ),
+        None
+    );
 }
 
 #[test]
@@ -85,34 +132,85 @@ fn a_signature_speaks_of_one_digest() {
 #[test]
 fn an_attestation_is_no_signature_and_a_signature_no_attestation() {
     let (key, root) = (data("key.pub"), TrustedRoot::default());
-    let attestation = Wanted { predicate_type: CYCLONEDX, ..by_key(&key, &root) };
+    let attestation = Wanted {
+        predicate_type: CYCLONEDX,
+        ..by_key(&key, &root)
+    };
     assert_eq!(why("attestation.json", &attestation), None);
-    assert_eq!(why("attestation.json", &by_key(&key, &root)), Some(Why::NoSignature));
+    assert_eq!(
+        why("attestation.json", &by_key(&key, &root)),
+        Some(Why::NoSignature)
+    );
     assert_eq!(why("key.json", &attestation), Some(Why::NoAttestation));
 }
 
 #[test]
 fn one_good_bundle_is_enough_and_none_is_not() {
     let (key, other, root) = (data("key.pub"), data("other.pub"), TrustedRoot::default());
-    let bundles: Vec<Vec<u8>> =
-        ["attestation.json", "keyless.json", "key.json"].map(|name| data(name).into_bytes()).into();
+    let bundles: Vec<Vec<u8>> = ["attestation.json", "keyless.json", "key.json"]
+        .map(|name| data(name).into_bytes())
+        .into();
     let digest = data("digest");
     assert!(any(&bundles, digest.trim(), &by_key(&key, &root)).is_ok());
-    assert_eq!(any(&bundles, digest.trim(), &by_key(&other, &root)).unwrap_err().why, Why::WrongKey);
-    assert_eq!(any(&bundles[..1], digest.trim(), &by_key(&key, &root)).unwrap_err().why, Why::NoSignature);
-    let attestation = Wanted { predicate_type: "https://example.test/other", ..by_key(&key, &root) };
-    assert_eq!(any(&bundles, digest.trim(), &attestation).unwrap_err().why, Why::NoAttestation);
+    assert_eq!(
+        any(&bundles, digest.trim(), &by_key(&other, &root))
+            .unwrap_err()
+            .why,
+        Why::WrongKey
+    );
+    assert_eq!(
+        any(&bundles[..1], digest.trim(), &by_key(&key, &root))
+            .unwrap_err()
+            .why,
+        Why::NoSignature
+    );
+    let attestation = Wanted {
+        predicate_type: "https://example.test/other",
+        ..by_key(&key, &root)
+    };
+    assert_eq!(
+        any(&bundles, digest.trim(), &attestation).unwrap_err().why,
+        Why::NoAttestation
+    );
 }
 
 #[test]
 fn an_identity_with_log_and_timestamp() {
     let root = root("trusted-root.json");
     assert_eq!(why("keyless.json", &by_builder(&root)), None);
-    assert_eq!(why("keyless-nolog.json", &by_builder(&root)), Some(Why::NoLogEntry));
-    assert_eq!(why("keyless-nolog.json", &Wanted { log: false, ..by_builder(&root) }), None);
-    assert_eq!(why("keyless-neither.json", &Wanted { log: false, ..by_builder(&root) }), Some(Why::NoTimestamp));
     assert_eq!(
-        why("key.json", &Wanted { log: false, timestamp: false, ..by_builder(&root) }),
+        why("keyless-nolog.json", &by_builder(&root)),
+        Some(Why::NoLogEntry)
+    );
+    assert_eq!(
+        why(
+            "keyless-nolog.json",
+            &Wanted {
+                log: false,
+                ..by_builder(&root)
+            }
+        ),
+        None
+    );
+    assert_eq!(
+        why(
+            "keyless-neither.json",
+            &Wanted {
+                log: false,
+                ..by_builder(&root)
+            }
+        ),
+        Some(Why::NoTimestamp)
+    );
+    assert_eq!(
+        why(
+            "key.json",
+            &Wanted {
+                log: false,
+                timestamp: false,
+                ..by_builder(&root)
+            }
+        ),
         Some(Why::WrongIdentity)
     );
 }
@@ -120,28 +218,89 @@ fn an_identity_with_log_and_timestamp() {
 #[test]
 fn a_certificate_counts_at_the_time_of_the_timestamp_or_now() {
     let root = root("trusted-root.json");
-    let unstamped = Wanted { log: false, timestamp: false, ..by_builder(&root) };
-    assert_eq!(why("keyless-neither.json", &Wanted { now: SOON, ..unstamped.clone() }), None);
-    assert_eq!(why("keyless-neither.json", &Wanted { now: LATE, ..unstamped.clone() }), Some(Why::Expired));
-    assert_eq!(why("keyless-neither.json", &Wanted { now: NOT_BEFORE - 60, ..unstamped.clone() }), Some(Why::Expired));
-    assert_eq!(why("keyless.json", &Wanted { now: LATE, ..unstamped }), None);
+    let unstamped = Wanted {
+        log: false,
+        timestamp: false,
+        ..by_builder(&root)
+    };
+    assert_eq!(
+        why(
+            "keyless-neither.json",
+            &Wanted {
+                now: SOON,
+                ..unstamped.clone()
+            }
+        ),
+        None
+    );
+    assert_eq!(
+        why(
+            "keyless-neither.json",
+            &Wanted {
+                now: LATE,
+                ..unstamped.clone()
+            }
+        ),
+        Some(Why::Expired)
+    );
+    assert_eq!(
+        why(
+            "keyless-neither.json",
+            &Wanted {
+                now: NOT_BEFORE - 60,
+                ..unstamped.clone()
+            }
+        ),
+        Some(Why::Expired)
+    );
+    assert_eq!(
+        why(
+            "keyless.json",
+            &Wanted {
+                now: LATE,
+                ..unstamped
+            }
+        ),
+        None
+    );
 }
 
 #[test]
 fn who_signed_is_compared_in_full_or_as_loosely_as_asked() {
     let root = root("trusted-root.json");
     let like = |text: &str| Text::Like(Regex::new(text).unwrap());
-    let by = |subject, issuer| Wanted { by: By::Identity { subject, issuer }, ..by_builder(&root) };
+    let by = |subject, issuer| Wanted {
+        by: By::Identity { subject, issuer },
+        ..by_builder(&root)
+    };
     let issuer = || Text::Exactly(ISSUER);
-    for text in ["builder@example.test.evil", "Builder@example.test", "", "other@example.test"] {
-        assert_eq!(why("keyless.json", &by(Text::Exactly(text), issuer())), Some(Why::WrongIdentity), "{text}");
+    for text in [
+        "builder@example.test.evil",
+        "Builder@example.test",
+        "",
+        "other@example.test",
+    ] {
+        assert_eq!(
+            why("keyless.json", &by(Text::Exactly(text), issuer())),
+            Some(Why::WrongIdentity),
+            "{text}"
+        );
     }
     assert_eq!(
-        why("keyless.json", &by(Text::Exactly(SUBJECT), Text::Exactly("http://other"))),
+        why(
+            "keyless.json",
+            &by(Text::Exactly(SUBJECT), Text::Exactly("http://other"))
+        ),
         Some(Why::WrongIdentity)
     );
-    assert_eq!(why("keyless.json", &by(like("@example"), like("127"))), None);
-    assert_eq!(why("keyless.json", &by(like("^@example"), issuer())), Some(Why::WrongIdentity));
+    assert_eq!(
+        why("keyless.json", &by(like("@example"), like("127"))),
+        None
+    );
+    assert_eq!(
+        why("keyless.json", &by(like("^@example"), issuer())),
+        Some(Why::WrongIdentity)
+    );
 }
 
 #[test]
@@ -151,10 +310,18 @@ fn nobody_is_trusted_whom_the_root_does_not_name() {
         ("certificateAuthorities", Why::UntrustedAuthority),
         ("timestampAuthorities", Why::UntrustedTimestamp),
     ] {
-        assert_eq!(why("keyless.json", &by_builder(&mixed(part))), Some(wanted), "{part}");
+        assert_eq!(
+            why("keyless.json", &by_builder(&mixed(part))),
+            Some(wanted),
+            "{part}"
+        );
     }
     let nobody = TrustedRoot::default();
-    let unstamped = Wanted { log: false, timestamp: false, ..by_builder(&nobody) };
+    let unstamped = Wanted {
+        log: false,
+        timestamp: false,
+        ..by_builder(&nobody)
+    };
     assert_eq!(why("keyless.json", &unstamped), Some(Why::NoTrustedRoot));
     assert_eq!(TrustedRoot::read("{").unwrap_err().why, Why::NoTrustedRoot);
 }
@@ -163,7 +330,10 @@ fn nobody_is_trusted_whom_the_root_does_not_name() {
 fn signed(text: &[u8]) -> Option<(Value, Value)> {
     let json: Value = serde_json::from_slice(text).ok()?;
     let envelope = &json["dsseEnvelope"];
-    Some((envelope["payload"].clone(), envelope["signatures"][0]["sig"].clone()))
+    Some((
+        envelope["payload"].clone(),
+        envelope["signatures"][0]["sig"].clone(),
+    ))
 }
 
 proptest! {

@@ -193,12 +193,21 @@ struct InstallParser;
 impl TypedValueParser for InstallParser {
     type Value = Install;
 
-    fn parse_ref(&self, cmd: &clap::Command, arg: Option<&clap::Arg>, value: &OsStr) -> Result<Install, clap::Error> {
+    fn parse_ref(
+        &self,
+        cmd: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Install, clap::Error> {
         Install::from_str.parse_ref(cmd, arg, value)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(model::ADDONS.iter().map(|addon| PossibleValue::new(addon.name))))
+        Some(Box::new(
+            model::ADDONS
+                .iter()
+                .map(|addon| PossibleValue::new(addon.name)),
+        ))
     }
 }
 
@@ -303,9 +312,9 @@ impl Part {
     /// Whether the scenario of this id belongs to this part: by its id alone, so that others neither bring nor take it.
     pub(crate) fn has(self, id: &str) -> bool {
         // FNV-1a, of 64 bits: it is the same in every build.
-        let hash = id
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
         hash % (self.of as u64) == (self.index - 1) as u64
     }
 }
@@ -320,7 +329,9 @@ impl std::str::FromStr for Part {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('/').map(|(index, of)| (index.parse(), of.parse()));
+        let parts = text
+            .split_once('/')
+            .map(|(index, of)| (index.parse(), of.parse()));
         match parts {
             Some((Ok(index), Ok(of))) if 1 <= index && index <= of => Ok(Self { index, of }),
             _ => Err("a part is I/N with I from 1 to N, as in `2/4`".into()),
@@ -341,7 +352,9 @@ mod tests {
 
     #[test]
     fn what_is_installed_is_separated_by_commas() {
-        let up = |what: &str| match Cli::try_parse_from(["gauntlet", "up", "--install", what]).map(|cli| cli.command) {
+        let up = |what: &str| match Cli::try_parse_from(["gauntlet", "up", "--install", what])
+            .map(|cli| cli.command)
+        {
             Ok(Command::Up(up)) => Some(up.install.len()),
             _ => None,
         };
@@ -362,7 +375,11 @@ mod tests {
 
     #[test]
     fn every_id_has_one_turn_of_each_number_and_keeps_it() {
-        let turn = |id: &str, of| (1..=of).filter(|index| Part { index: *index, of }.has(id)).collect::<Vec<_>>();
+        let turn = |id: &str, of| {
+            (1..=of)
+                .filter(|index| Part { index: *index, of }.has(id))
+                .collect::<Vec<_>>()
+        };
         for of in [1, 2, 10, 97] {
             for id in ["audit/exec", "rbac/pod-reader", "", "é"] {
                 assert_eq!(turn(id, of).len(), 1, "{id} of {of}");

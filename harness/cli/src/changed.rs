@@ -34,7 +34,10 @@ pub(crate) fn choose<'a>(
     choice: &Choice,
 ) -> Result<Chosen<'a>, Fault> {
     let ids = select::select(ids, &choice.filter)?;
-    let mut chosen = Chosen { ids, why: BTreeMap::new() };
+    let mut chosen = Chosen {
+        ids,
+        why: BTreeMap::new(),
+    };
     if choice.may_be_empty() {
         chosen.narrow(found, library, choice)?;
     }
@@ -55,29 +58,51 @@ impl Chosen<'_> {
         let (by_change, named) = (touched.why.len(), self.ids.len());
         if let Some(turn) = choice.rotate {
             for id in self.ids.iter().filter(|id| turn.has(id)) {
-                touched.why.entry((*id).to_owned()).or_insert_with(|| vec![format!("its turn, {turn}")]);
+                touched
+                    .why
+                    .entry((*id).to_owned())
+                    .or_insert_with(|| vec![format!("its turn, {turn}")]);
             }
         }
         self.ids.retain(|id| touched.why.contains_key(*id));
         self.why = touched.why;
-        ui::note(&told(choice, &touched.left, (by_change, self.ids.len(), named)));
+        ui::note(&told(
+            choice,
+            &touched.left,
+            (by_change, self.ids.len(), named),
+        ));
         Ok(())
     }
 }
 
 /// What became of a choice, in words.
-fn told(choice: &Choice, left: &[String], (by_change, chosen, named): (usize, usize, usize)) -> String {
+fn told(
+    choice: &Choice,
+    left: &[String],
+    (by_change, chosen, named): (usize, usize, usize),
+) -> String {
     let mut parts = Vec::new();
     if let Some(revision) = &choice.changed {
         parts.push(format!("what changed since {revision} touches {by_change}"));
     }
     if let Some(turn) = choice.rotate {
-        let more = if choice.changed.is_some() { " more" } else { "" };
+        let more = if choice.changed.is_some() {
+            " more"
+        } else {
+            ""
+        };
         parts.push(format!("turn {turn} has {}{more}", chosen - by_change));
     }
-    let mut text = format!("chosen: {chosen} of {named} scenarios; {}", parts.join(", "));
+    let mut text = format!(
+        "chosen: {chosen} of {named} scenarios; {}",
+        parts.join(", ")
+    );
     if let [first, more @ ..] = left {
-        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        let more = if more.is_empty() {
+            String::new()
+        } else {
+            format!(" and {} more", more.len())
+        };
         text += &format!("\nleft to the turns, for it touches more than half: {first}{more}");
     }
     text
@@ -92,29 +117,49 @@ struct Touched {
     left: Vec<String>,
 }
 
-fn touched_since(found: &Found, library: &Library, revision: &str, only_own: bool) -> Result<Touched, Fault> {
+fn touched_since(
+    found: &Found,
+    library: &Library,
+    revision: &str,
+    only_own: bool,
+) -> Result<Touched, Fault> {
     let layout = Layout::of(found)?;
     let paths = git::changed_paths(&layout.root, revision)?;
     let changed: BTreeSet<Changed> = paths.iter().map(|path| layout.changed(path)).collect();
-    let uses: BTreeMap<&str, Uses> =
-        library.scenarios.iter().map(|loaded| (loaded.id.as_str(), Uses::of(loaded))).collect();
+    let uses: BTreeMap<&str, Uses> = library
+        .scenarios
+        .iter()
+        .map(|loaded| (loaded.id.as_str(), Uses::of(loaded)))
+        .collect();
     let unread = library.faults.iter().map(|(id, _)| id.as_str());
     let ids: Vec<&str> = uses.keys().copied().chain(unread).collect();
     Ok(by(&changed, &ids, &uses, only_own))
 }
 
 /// What each change touches. A scenario that cannot be read uses everything, for all that is known of it.
-fn by(changed: &BTreeSet<Changed>, ids: &[&str], uses: &BTreeMap<&str, Uses>, only_own: bool) -> Touched {
+fn by(
+    changed: &BTreeSet<Changed>,
+    ids: &[&str],
+    uses: &BTreeMap<&str, Uses>,
+    only_own: bool,
+) -> Touched {
     let mut touched = Touched::default();
     for one in changed {
-        let is_hit = |id: &str| uses.get(id).map_or_else(|| one.may_touch(id), |uses| one.touches(id, uses));
+        let is_hit = |id: &str| {
+            uses.get(id)
+                .map_or_else(|| one.may_touch(id), |uses| one.touches(id, uses))
+        };
         let hit: Vec<&str> = ids.iter().copied().filter(|id| is_hit(id)).collect();
         if only_own && one.is_shared() && hit.len() * 2 > ids.len() {
             touched.left.push(one.to_string());
             continue;
         }
         for id in hit {
-            touched.why.entry(id.to_owned()).or_default().push(one.to_string());
+            touched
+                .why
+                .entry(id.to_owned())
+                .or_default()
+                .push(one.to_string());
         }
     }
     touched

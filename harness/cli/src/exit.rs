@@ -35,8 +35,15 @@ impl Exit {
     ];
 
     /// Of several at once, the first of these is the answer.
-    const WORST_FIRST: [Self; 7] =
-        [Self::Machine, Self::Broken, Self::Leaked, Self::Failed, Self::Differs, Self::Noisy, Self::Slower];
+    const WORST_FIRST: [Self; 7] = [
+        Self::Machine,
+        Self::Broken,
+        Self::Leaked,
+        Self::Failed,
+        Self::Differs,
+        Self::Noisy,
+        Self::Slower,
+    ];
 
     /// The process's exit status.
     pub(crate) fn number(self) -> u8 {
@@ -58,14 +65,22 @@ impl Exit {
             Self::Passed => (0, "passed", "every cell as intended, detail as recorded"),
             Self::Failed => (1, "failed", "a cell is not what was intended"),
             Self::Usage => (2, "usage", "bad usage, or a scenario that does not lint"),
-            Self::Machine => (3, "machine", "the machine cannot run it: a missing tool, no cluster, no rights"),
+            Self::Machine => (
+                3,
+                "machine",
+                "the machine cannot run it: a missing tool, no cluster, no rights",
+            ),
             Self::Nothing => (4, "nothing", "nothing ran: no scenario matched"),
             Self::Leaked => (5, "leaked", "something was left behind"),
             Self::Differs => (6, "differs", "intents met, recorded detail changed"),
             Self::Slower => (7, "slower", "a gated figure regressed"),
             Self::Noisy => (8, "noisy", "the measurement itself is not valid"),
             Self::Broken => (9, "broken", "it could not be tried"),
-            Self::Interrupted => (130, "interrupted", "interrupted: everything was taken down first"),
+            Self::Interrupted => (
+                130,
+                "interrupted",
+                "interrupted: everything was taken down first",
+            ),
         }
     }
 
@@ -75,17 +90,31 @@ impl Exit {
     pub(crate) fn worst(all: impl IntoIterator<Item = Self>) -> Self {
         let rank = |exit: Self| match exit {
             Self::Interrupted | Self::Usage | Self::Nothing => 0,
-            other => Self::WORST_FIRST.iter().position(|one| *one == other).map_or(usize::MAX, |at| at + 1),
+            other => Self::WORST_FIRST
+                .iter()
+                .position(|one| *one == other)
+                .map_or(usize::MAX, |at| at + 1),
         };
-        all.into_iter().min_by_key(|exit| rank(*exit)).unwrap_or(Self::Passed)
+        all.into_iter()
+            .min_by_key(|exit| rank(*exit))
+            .unwrap_or(Self::Passed)
     }
 
     /// The table for `--help`.
     pub(crate) fn table() -> String {
-        let rows =
-            Self::ALL.iter().map(|exit| format!("  {:>3}  {:<11}  {}", exit.number(), exit.word(), exit.sentence()));
+        let rows = Self::ALL.iter().map(|exit| {
+            format!(
+                "  {:>3}  {:<11}  {}",
+                exit.number(),
+                exit.word(),
+                exit.sentence()
+            )
+        });
         let rows: Vec<String> = rows.collect();
-        format!("Exit codes:\n{}\nSeveral at once: the first of 3, 9, 5, 1, 6, 8, 7 that applies.", rows.join("\n"))
+        format!(
+            "Exit codes:\n{}\nSeveral at once: the first of 3, 9, 5, 1, 6, 8, 7 that applies.",
+            rows.join("\n")
+        )
     }
 }
 
@@ -101,7 +130,10 @@ mod tests {
 
     #[test]
     fn numbers_and_words_are_those_of_the_design() {
-        let table: Vec<_> = Exit::ALL.iter().map(|exit| (exit.number(), exit.word())).collect();
+        let table: Vec<_> = Exit::ALL
+            .iter()
+            .map(|exit| (exit.number(), exit.word()))
+            .collect();
         let wanted = [
             (0, "passed"),
             (1, "failed"),
@@ -121,7 +153,12 @@ mod tests {
     #[test]
     fn every_pair_comes_to_the_first_of_the_order() {
         let order = [3, 9, 5, 1, 6, 8, 7, 0];
-        let exit = |number: u8| *Exit::ALL.iter().find(|exit| exit.number() == number).unwrap();
+        let exit = |number: u8| {
+            *Exit::ALL
+                .iter()
+                .find(|exit| exit.number() == number)
+                .unwrap()
+        };
         for (at, first) in order.iter().enumerate() {
             for second in &order[at..] {
                 assert_eq!(Exit::worst([exit(*first), exit(*second)]).number(), *first);
@@ -129,14 +166,20 @@ mod tests {
             }
         }
         assert_eq!(Exit::worst([]), Exit::Passed);
-        assert_eq!(Exit::worst([Exit::Machine, Exit::Interrupted]), Exit::Interrupted);
+        assert_eq!(
+            Exit::worst([Exit::Machine, Exit::Interrupted]),
+            Exit::Interrupted
+        );
     }
 
     #[test]
     fn the_help_shows_every_one() {
         let table = Exit::table();
         for exit in Exit::ALL {
-            assert!(table.contains(&format!("{:>3}  {}", exit.number(), exit.word())), "{table}");
+            assert!(
+                table.contains(&format!("{:>3}  {}", exit.number(), exit.word())),
+                "{table}"
+            );
             assert!(table.contains(exit.sentence()), "{table}");
         }
     }

@@ -19,7 +19,12 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), causes: Vec::new(), hint: None }
+        Self {
+            exit,
+            what: what.into(),
+            causes: Vec::new(),
+            hint: None,
+        }
     }
 
     pub(crate) fn usage(what: impl Into<String>) -> Self {
@@ -51,7 +56,12 @@ impl Fault {
     }
 
     fn of(exit: Exit, error: &(dyn Error + 'static), hint: Option<String>) -> Self {
-        let mut fault = Self { exit, what: error.to_string(), causes: Vec::new(), hint };
+        let mut fault = Self {
+            exit,
+            what: error.to_string(),
+            causes: Vec::new(),
+            hint,
+        };
         if let Some(source) = error.source() {
             fault = fault.because(source);
         }
@@ -73,7 +83,11 @@ impl Fault {
 
 impl From<model::Error> for Fault {
     fn from(error: model::Error) -> Self {
-        let exit = if matches!(error, model::Error::NoScenario { .. }) { Exit::Nothing } else { Exit::Usage };
+        let exit = if matches!(error, model::Error::NoScenario { .. }) {
+            Exit::Nothing
+        } else {
+            Exit::Usage
+        };
         Self::of(exit, &error, error.hint())
     }
 }
@@ -111,7 +125,9 @@ impl From<runner::Error> for Fault {
             Error::Build(error) => Self::from(error.as_ref()),
             Error::Cluster(error) => error.into(),
             Error::Addons(error) => error.into(),
-            error @ (Error::BuildsEnded | Error::TaskEnded { .. }) => Self::of(Exit::Broken, &error, None),
+            error @ (Error::BuildsEnded | Error::TaskEnded { .. }) => {
+                Self::of(Exit::Broken, &error, None)
+            }
             error @ (Error::NotTakenDown { .. } | Error::InterruptedLeaving { .. }) => {
                 Self::of(Exit::Leaked, &error, None)
             }
@@ -126,7 +142,9 @@ impl From<cluster::Error> for Fault {
         match error {
             Box { source } => source.into(),
             NotDisposable { ref context } => {
-                let hint = format!("scenarios break things on purpose; if it may be lost: `--disposable {context}`");
+                let hint = format!(
+                    "scenarios break things on purpose; if it may be lost: `--disposable {context}`"
+                );
                 Self::of(Exit::Usage, &error, Some(hint))
             }
             UnknownContext { .. } => Self::of(Exit::Usage, &error, error.hint()),
@@ -145,11 +163,16 @@ impl From<addons::Error> for Fault {
 }
 
 fn of_box(error: &native::Error) -> Exit {
-    use native::Error::{Archive, BadCluster, BadName, Down, NoSuchBox, UnknownComponent, UnknownRelease};
+    use native::Error::{
+        Archive, BadCluster, BadName, Down, NoSuchBox, UnknownComponent, UnknownRelease,
+    };
     match error {
-        Archive { .. } | BadName(_) | BadCluster(_) | NoSuchBox(_) | UnknownComponent(_) | UnknownRelease { .. } => {
-            Exit::Usage
-        }
+        Archive { .. }
+        | BadName(_)
+        | BadCluster(_)
+        | NoSuchBox(_)
+        | UnknownComponent(_)
+        | UnknownRelease { .. } => Exit::Usage,
         Down { .. } => Exit::Leaked,
         _ => Exit::Machine,
     }
@@ -162,14 +185,22 @@ mod tests {
     #[test]
     fn a_fault_reads_as_fact_causes_and_way_out() {
         let source = std::io::Error::new(std::io::ErrorKind::NotFound, "not there");
-        let fault = Fault::usage("cannot read `x`").because(&source).hint("make one");
-        assert_eq!(fault.text(), "error: cannot read `x`\n  caused by: not there\n\nhint: make one");
+        let fault = Fault::usage("cannot read `x`")
+            .because(&source)
+            .hint("make one");
+        assert_eq!(
+            fault.text(),
+            "error: cannot read `x`\n  caused by: not there\n\nhint: make one"
+        );
     }
 
     #[test]
     fn the_source_of_an_error_is_said_once() {
         let source = std::io::Error::new(std::io::ErrorKind::NotFound, "not there");
-        let fault = Fault::from(model::Error::Read { path: "x".into(), source });
+        let fault = Fault::from(model::Error::Read {
+            path: "x".into(),
+            source,
+        });
         assert_eq!(fault.what, "cannot read `x`");
         assert_eq!(fault.causes, ["not there"]);
         assert_eq!(fault.exit, Exit::Usage);

@@ -21,32 +21,59 @@ pub(crate) fn find(folders: &Folders) -> Result<Found, Fault> {
         Some(dir) => dir.clone(),
         None => upward()?,
     };
-    let beside = || scenarios.parent().map(Path::to_owned).unwrap_or_default().join("golden/outcomes");
+    let beside = || {
+        scenarios
+            .parent()
+            .map(Path::to_owned)
+            .unwrap_or_default()
+            .join("golden/outcomes")
+    };
     let golden = folders.golden.clone().unwrap_or_else(beside);
     Ok(Found { scenarios, golden })
 }
 
 /// The options that name these folders, as a shell reads them, each with a space before it.
 pub(crate) fn options(folders: &Folders) -> String {
-    let both = [("--scenarios", &folders.scenarios), ("--golden", &folders.golden)];
-    let given = both.into_iter().filter_map(|(option, dir)| dir.as_ref().map(|dir| (option, dir.to_string_lossy())));
-    given.map(|(option, dir)| format!(" {option} {}", quoted(&dir))).collect()
+    let both = [
+        ("--scenarios", &folders.scenarios),
+        ("--golden", &folders.golden),
+    ];
+    let given = both
+        .into_iter()
+        .filter_map(|(option, dir)| dir.as_ref().map(|dir| (option, dir.to_string_lossy())));
+    given
+        .map(|(option, dir)| format!(" {option} {}", quoted(&dir)))
+        .collect()
 }
 
 /// `text` as one word of a shell.
 pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 fn upward() -> Result<PathBuf, Fault> {
-    let here = std::env::current_dir().map_err(|error| Fault::machine("the current folder is gone").because(&error))?;
-    let found = here.ancestors().map(|dir| dir.join("scenarios")).find(|dir| dir.is_dir());
+    let here = std::env::current_dir()
+        .map_err(|error| Fault::machine("the current folder is gone").because(&error))?;
+    let found = here
+        .ancestors()
+        .map(|dir| dir.join("scenarios"))
+        .find(|dir| dir.is_dir());
     let found = found.ok_or_else(|| {
-        Fault::usage(format!("there is no folder `scenarios` in `{}` or above it", here.display()))
-            .hint("go to a checkout, or name one with `--scenarios DIR`")
+        Fault::usage(format!(
+            "there is no folder `scenarios` in `{}` or above it",
+            here.display()
+        ))
+        .hint("go to a checkout, or name one with `--scenarios DIR`")
     })?;
-    Ok(found.strip_prefix(&here).map(Path::to_owned).unwrap_or(found))
+    Ok(found
+        .strip_prefix(&here)
+        .map(Path::to_owned)
+        .unwrap_or(found))
 }
 
 impl Found {
@@ -55,7 +82,11 @@ impl Found {
         Library::open(&self.scenarios).map_err(|error| {
             let missing = !self.scenarios.exists();
             let fault = Fault::from(error);
-            if missing { fault.hint("name the folder of scenarios with `--scenarios DIR`") } else { fault }
+            if missing {
+                fault.hint("name the folder of scenarios with `--scenarios DIR`")
+            } else {
+                fault
+            }
         })
     }
 
@@ -66,7 +97,10 @@ impl Found {
 
     /// Where a scenario's file is, for the header of its golden file.
     pub(crate) fn input_file(&self, id: &str) -> String {
-        let name = self.scenarios.file_name().map_or("scenarios".into(), |name| name.to_string_lossy());
+        let name = self
+            .scenarios
+            .file_name()
+            .map_or("scenarios".into(), |name| name.to_string_lossy());
         format!("{name}/{id}/scenario.yaml")
     }
 }
@@ -77,8 +111,17 @@ mod tests {
 
     #[test]
     fn folders_are_named_as_a_shell_reads_them() {
-        let named = Folders { scenarios: Some("a/b".into()), golden: Some("it's".into()) };
+        let named = Folders {
+            scenarios: Some("a/b".into()),
+            golden: Some("it's".into()),
+        };
         assert_eq!(options(&named), r" --scenarios a/b --golden 'it'\''s'");
-        assert_eq!(options(&Folders { scenarios: None, golden: None }), "");
+        assert_eq!(
+            options(&Folders {
+                scenarios: None,
+                golden: None
+            }),
+            ""
+        );
     }
 }

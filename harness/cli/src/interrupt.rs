@@ -42,7 +42,12 @@ pub(crate) fn watch(cache: &Cache) {
     let root = cache.root.clone();
     let (not_yet, watching) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+        else {
+            return;
+        };
         runtime.block_on(async {
             let signal = next_signal();
             drop(not_yet);
@@ -87,16 +92,25 @@ pub(crate) fn wait() -> ! {
 fn hangups_are_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Becomes the program that waits for the boxes to go.
 fn leave(root: &std::path::Path) {
     ui::note("\ninterrupted: taking everything down");
-    let error = Command::new(LAUNCHER).arg(WORD).arg(root).args(LIVE_BOXES.names()).exec();
+    let error = Command::new(LAUNCHER)
+        .arg(WORD)
+        .arg(root)
+        .args(LIVE_BOXES.names())
+        .exec();
     ui::fault(&Fault::machine("cannot wait until everything is taken down").because(&error));
     // Boxes and builds end by themselves once this process is gone.
-    #[expect(clippy::exit, clippy::disallowed_methods, reason = "the other threads cannot be asked to end")]
+    #[expect(
+        clippy::exit,
+        clippy::disallowed_methods,
+        reason = "the other threads cannot be asked to end"
+    )]
     std::process::exit(Exit::Leaked.number().into());
 }
 
@@ -106,24 +120,39 @@ pub(crate) fn hidden_main() -> Option<Exit> {
     if words.next()? != WORD {
         return None;
     }
-    let cache = Cache { root: PathBuf::from(words.next()?) };
-    let names: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let cache = Cache {
+        root: PathBuf::from(words.next()?),
+    };
+    let names: Vec<String> = words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
     let gone = names.iter().all(|name| gone(&cache, name));
-    Some(if gone { Exit::Interrupted } else { Exit::Leaked })
+    Some(if gone {
+        Exit::Interrupted
+    } else {
+        Exit::Leaked
+    })
 }
 
 /// Waits until nothing of a box is left.
 fn gone(cache: &Cache, name: &str) -> bool {
-    let waited = until(&format!("the box `{name}` to go"), PATIENCE, LOOK_EVERY, || {
-        let folder = cache.box_dir(name);
-        if !folder.exists() {
-            return Look::Ready(());
-        }
-        native::sweep(cache);
-        Look::NotYet(format!("`{}` is there", folder.display()))
-    });
+    let waited = until(
+        &format!("the box `{name}` to go"),
+        PATIENCE,
+        LOOK_EVERY,
+        || {
+            let folder = cache.box_dir(name);
+            if !folder.exists() {
+                return Look::Ready(());
+            }
+            native::sweep(cache);
+            Look::NotYet(format!("`{}` is there", folder.display()))
+        },
+    );
     if let Err(late) = &waited {
-        ui::fault(&Fault::new(Exit::Leaked, late.to_string()).hint(format!("try `gauntlet down {name}`")));
+        ui::fault(
+            &Fault::new(Exit::Leaked, late.to_string()).hint(format!("try `gauntlet down {name}`")),
+        );
     }
     waited.is_ok()
 }

@@ -31,21 +31,34 @@ struct State {
 impl Board {
     /// An empty one, for a terminal if standard error is one.
     pub(crate) fn new() -> Self {
-        Self { lines: ui::is_terminal().then(MultiProgress::new), state: Mutex::default() }
+        Self {
+            lines: ui::is_terminal().then(MultiProgress::new),
+            state: Mutex::default(),
+        }
     }
 
     /// A build, and how far all of them are.
     pub(crate) fn build(&self, step: &Progress, estimate: &mut Estimate) {
         estimate.note(step);
         match step {
-            Progress::Building { component, compiled, total, elapsed } => {
-                let text =
-                    format!("building {component}: {compiled} of {total} packages, {}; {estimate}", seconds(*elapsed));
+            Progress::Building {
+                component,
+                compiled,
+                total,
+                elapsed,
+            } => {
+                let text = format!(
+                    "building {component}: {compiled} of {total} packages, {}; {estimate}",
+                    seconds(*elapsed)
+                );
                 self.slow(component, &text, *elapsed);
             }
             Progress::Built { component, elapsed } => {
                 self.end(component);
-                self.line(&format!("built {component} in {}; {estimate}", seconds(*elapsed)));
+                self.line(&format!(
+                    "built {component} in {}; {estimate}",
+                    seconds(*elapsed)
+                ));
             }
             Progress::Fetching { .. }
             | Progress::WaitingForBuild { .. }
@@ -58,26 +71,47 @@ impl Board {
     /// What native does: for the box of this name, or for components where it is empty.
     pub(crate) fn machine(&self, name: &str, step: &Progress) {
         match step {
-            Progress::Fetching { component, modules, elapsed } => {
+            Progress::Fetching {
+                component,
+                modules,
+                elapsed,
+            } => {
                 self.slow(
                     component,
-                    &format!("fetching {component}: {modules} modules, {}", seconds(*elapsed)),
+                    &format!(
+                        "fetching {component}: {modules} modules, {}",
+                        seconds(*elapsed)
+                    ),
                     *elapsed,
                 );
             }
-            Progress::Building { component, compiled, total, elapsed } => {
-                let text = format!("building {component}: {compiled} of {total} packages, {}", seconds(*elapsed));
+            Progress::Building {
+                component,
+                compiled,
+                total,
+                elapsed,
+            } => {
+                let text = format!(
+                    "building {component}: {compiled} of {total} packages, {}",
+                    seconds(*elapsed)
+                );
                 self.slow(component, &text, *elapsed);
             }
             Progress::WaitingForBuild { component } => {
-                self.now(component, &format!("waiting: another program builds {component}"));
+                self.now(
+                    component,
+                    &format!("waiting: another program builds {component}"),
+                );
             }
             Progress::Built { component, elapsed } => {
                 self.end(component);
                 self.line(&format!("built {component} in {}", seconds(*elapsed)));
             }
             Progress::MakingSeed { kubernetes } => {
-                self.now(name, &format!("making the first state of Kubernetes {kubernetes}, once"));
+                self.now(
+                    name,
+                    &format!("making the first state of Kubernetes {kubernetes}, once"),
+                );
             }
             Progress::Started { process } => {
                 self.redraw(name, &format!("box {name}: started {process}"));
@@ -113,8 +147,13 @@ impl Board {
 
     /// The current state of `key` on a terminal; nothing elsewhere. Says whether it was shown.
     pub(crate) fn redraw(&self, key: &str, text: &str) -> bool {
-        let (Some(lines), Ok(mut state)) = (&self.lines, self.state.lock()) else { return false };
-        let bar = state.bars.entry(key.to_owned()).or_insert_with(|| spinner(lines));
+        let (Some(lines), Ok(mut state)) = (&self.lines, self.state.lock()) else {
+            return false;
+        };
+        let bar = state
+            .bars
+            .entry(key.to_owned())
+            .or_insert_with(|| spinner(lines));
         bar.set_message(text.to_owned());
         true
     }
@@ -131,7 +170,9 @@ impl Board {
     /// Everything has.
     pub(crate) fn clear(&self) {
         if let Ok(mut state) = self.state.lock() {
-            std::mem::take(&mut state.bars).values().for_each(ProgressBar::finish_and_clear);
+            std::mem::take(&mut state.bars)
+                .values()
+                .for_each(ProgressBar::finish_and_clear);
         }
     }
 
@@ -140,8 +181,13 @@ impl Board {
         if self.redraw(key, text) {
             return;
         }
-        let Ok(mut state) = self.state.lock() else { return };
-        let due = state.said.get(key).is_none_or(|last| elapsed.saturating_sub(*last) >= PLAIN_EVERY);
+        let Ok(mut state) = self.state.lock() else {
+            return;
+        };
+        let due = state
+            .said
+            .get(key)
+            .is_none_or(|last| elapsed.saturating_sub(*last) >= PLAIN_EVERY);
         if due {
             state.said.insert(key.to_owned(), elapsed);
             ui::note(text);
@@ -161,7 +207,11 @@ fn spinner(lines: &MultiProgress) -> ProgressBar {
 /// `4.2 s`, or `3 min 20 s`.
 pub(crate) fn seconds(time: Duration) -> String {
     let all = time.as_secs_f64();
-    if all < 120.0 { format!("{all:.1} s") } else { format!("{} min {} s", time.as_secs() / 60, time.as_secs() % 60) }
+    if all < 120.0 {
+        format!("{all:.1} s")
+    } else {
+        format!("{} min {} s", time.as_secs() / 60, time.as_secs() % 60)
+    }
 }
 
 #[cfg(test)]

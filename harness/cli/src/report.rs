@@ -112,7 +112,9 @@ impl Tried {
         let steps = &self.scenario.scenario.steps;
         let worlds = self.outcome.worlds.iter();
         let places = worlds.flat_map(|(world, outcome)| {
-            let taken = steps.iter().filter(move |step| self.scenario.scenario.takes(world, &step.id));
+            let taken = steps
+                .iter()
+                .filter(move |step| self.scenario.scenario.takes(world, &step.id));
             taken.map(move |step| place(&step.id, world, outcome))
         });
         places.collect()
@@ -145,7 +147,13 @@ fn place<'a>(step: &'a str, world: &'a str, outcome: &'a WorldOutcome) -> Place<
         WorldOutcome::Broken { why } => (None, why.as_str(), Status::Broken),
         WorldOutcome::Skipped { why } => (None, why.as_str(), Status::Skipped),
     };
-    Place { step, world, cell, why, status }
+    Place {
+        step,
+        world,
+        cell,
+        why,
+        status,
+    }
 }
 
 fn status_of(cell: &Cell) -> Status {
@@ -162,7 +170,11 @@ impl Report {
     pub(crate) fn of(ran: RunOutcome) -> Self {
         let tried = ran.scenarios.into_iter().map(|one| {
             let (scenario, outcome) = (one.scenario, one.outcome);
-            Tried { scenario, outcome, golden: Golden::NotCompared }
+            Tried {
+                scenario,
+                outcome,
+                golden: Golden::NotCompared,
+            }
         });
         let mut report = Self {
             scenarios: tried.collect(),
@@ -182,7 +194,11 @@ impl Report {
     /// The worlds that were skipped, by what their cluster lacked.
     pub(crate) fn skips(&self) -> BTreeMap<&str, usize> {
         let mut skips: BTreeMap<&str, usize> = BTreeMap::new();
-        for outcome in self.scenarios.iter().flat_map(|tried| tried.outcome.worlds.values()) {
+        for outcome in self
+            .scenarios
+            .iter()
+            .flat_map(|tried| tried.outcome.worlds.values())
+        {
             if let WorldOutcome::Skipped { why } = outcome {
                 *skips.entry(why).or_default() += 1;
             }
@@ -200,8 +216,13 @@ impl Report {
         if !self.orphans.is_empty() {
             all.push(Exit::Differs);
         }
-        let nothing = self.scenarios.iter().all(|tried| tried.status() == Status::Skipped);
-        if nothing && !(self.may_be_empty && self.scenarios.is_empty()) && all.iter().all(|exit| *exit == Exit::Passed)
+        let nothing = self
+            .scenarios
+            .iter()
+            .all(|tried| tried.status() == Status::Skipped);
+        if nothing
+            && !(self.may_be_empty && self.scenarios.is_empty())
+            && all.iter().all(|exit| *exit == Exit::Passed)
         {
             return Exit::Nothing;
         }
@@ -210,19 +231,30 @@ impl Report {
 
     /// How many cells came to each status.
     pub(crate) fn count(&self, status: Status) -> usize {
-        self.scenarios.iter().flat_map(Tried::cells).filter(|cell| cell.status == status).count()
+        self.scenarios
+            .iter()
+            .flat_map(Tried::cells)
+            .filter(|cell| cell.status == status)
+            .count()
     }
 
     /// How many scenarios came to it.
     pub(crate) fn scenarios_that(&self, status: Status) -> usize {
-        self.scenarios.iter().filter(|tried| tried.status() == status).count()
+        self.scenarios
+            .iter()
+            .filter(|tried| tried.status() == status)
+            .count()
     }
 }
 
 impl Tried {
     fn exits(&self) -> Vec<Exit> {
         let cells = self.cells();
-        cells.iter().map(|cell| cell.status.exit()).chain([self.status().exit()]).collect()
+        cells
+            .iter()
+            .map(|cell| cell.status.exit())
+            .chain([self.status().exit()])
+            .collect()
     }
 }
 
@@ -247,46 +279,96 @@ pub(crate) mod tests {
         std::fs::write(dir.join("ns.yaml"), "kind: Namespace\n").unwrap();
         std::fs::write(dir.join("pod.yaml"), "kind: Pod\n").unwrap();
         let loaded = Library::open(folder.path()).unwrap().scenarios.remove(0);
-        let mut outcome = Outcome { id: loaded.id.clone(), ..Outcome::default() };
+        let mut outcome = Outcome {
+            id: loaded.id.clone(),
+            ..Outcome::default()
+        };
         for world in loaded.scenario.worlds.keys() {
             let cells = loaded.scenario.steps.iter().map(|step| {
                 let intended = step.intended(world).unwrap().clone();
-                let detail = Detail { code: Some(201), ..Detail::default() };
+                let detail = Detail {
+                    code: Some(201),
+                    ..Detail::default()
+                };
                 let verdict = intended.clone().into();
-                (step.id.clone(), Cell { intended, verdict, second: None, detail, millis: 12.0 })
+                (
+                    step.id.clone(),
+                    Cell {
+                        intended,
+                        verdict,
+                        second: None,
+                        detail,
+                        millis: 12.0,
+                    },
+                )
             });
-            outcome.worlds.insert(world.clone(), WorldOutcome::Tried(cells.collect()));
+            outcome
+                .worlds
+                .insert(world.clone(), WorldOutcome::Tried(cells.collect()));
         }
         if let Some(WorldOutcome::Tried(cells)) = outcome.worlds.get_mut("enforce") {
             spoil(&mut cells["privileged-pod"]);
         }
-        Tried { scenario: Arc::new(loaded), outcome, golden: Golden::Same }
+        Tried {
+            scenario: Arc::new(loaded),
+            outcome,
+            golden: Golden::Same,
+        }
     }
 
     fn report(tried: Tried) -> Report {
-        Report { scenarios: vec![tried], ..Report::default() }
+        Report {
+            scenarios: vec![tried],
+            ..Report::default()
+        }
     }
 
     #[test]
     fn the_exit_follows_from_the_worst_cell() {
         let exit = |spoil: fn(&mut Cell)| report(tried(spoil)).exit();
         assert_eq!(exit(|_| {}), Exit::Passed);
-        assert_eq!(exit(|cell| cell.verdict = Answer::Admitted.into()), Exit::Failed);
-        assert_eq!(exit(|cell| cell.verdict = Answer::Denied { by: By::NodeRestriction }.into()), Exit::Failed);
-        assert_eq!(exit(|cell| cell.second = Some(Answer::Admitted.into())), Exit::Failed);
-        assert_eq!(exit(|cell| cell.verdict = Verdict::broken("no reply")), Exit::Broken);
+        assert_eq!(
+            exit(|cell| cell.verdict = Answer::Admitted.into()),
+            Exit::Failed
+        );
+        assert_eq!(
+            exit(|cell| cell.verdict = Answer::Denied {
+                by: By::NodeRestriction
+            }
+            .into()),
+            Exit::Failed
+        );
+        assert_eq!(
+            exit(|cell| cell.second = Some(Answer::Admitted.into())),
+            Exit::Failed
+        );
+        assert_eq!(
+            exit(|cell| cell.verdict = Verdict::broken("no reply")),
+            Exit::Broken
+        );
     }
 
     #[test]
     fn detail_that_changed_differs_and_a_broken_world_is_broken() {
         let mut differs = tried(|_| {});
         differs.golden = Golden::Differs("diff".into());
-        assert_eq!((differs.status(), report(differs).exit()), (Status::Differs, Exit::Differs));
+        assert_eq!(
+            (differs.status(), report(differs).exit()),
+            (Status::Differs, Exit::Differs)
+        );
         let mut new = tried(|_| {});
         new.golden = Golden::New;
-        assert_eq!((new.status(), report(new).exit()), (Status::New, Exit::Differs));
+        assert_eq!(
+            (new.status(), report(new).exit()),
+            (Status::New, Exit::Differs)
+        );
         let mut broken = tried(|_| {});
-        broken.outcome.worlds.insert("bare".into(), WorldOutcome::Broken { why: "no cluster".into() });
+        broken.outcome.worlds.insert(
+            "bare".into(),
+            WorldOutcome::Broken {
+                why: "no cluster".into(),
+            },
+        );
         assert_eq!(report(broken).exit(), Exit::Broken);
     }
 
@@ -294,7 +376,12 @@ pub(crate) mod tests {
     fn a_run_in_which_everything_was_skipped_ran_nothing() {
         let mut skipped = tried(|_| {});
         for world in ["bare", "enforce"] {
-            skipped.outcome.worlds.insert(world.into(), WorldOutcome::Skipped { why: "not for this cluster".into() });
+            skipped.outcome.worlds.insert(
+                world.into(),
+                WorldOutcome::Skipped {
+                    why: "not for this cluster".into(),
+                },
+            );
         }
         assert_eq!(skipped.status(), Status::Skipped);
         assert_eq!(report(skipped).exit(), Exit::Nothing);

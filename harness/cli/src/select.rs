@@ -12,10 +12,18 @@ const NEAR: usize = 3;
 
 /// The ids that are named, in the order of `all`.
 pub(crate) fn select<'a>(all: &[&'a str], filter: &Filter) -> Result<Vec<&'a str>, Fault> {
-    let patterns = filter.ids.iter().map(|text| Pattern::new(text)).collect::<Result<Vec<_>, _>>()?;
+    let patterns = filter
+        .ids
+        .iter()
+        .map(|text| Pattern::new(text))
+        .collect::<Result<Vec<_>, _>>()?;
     for pattern in &patterns {
         if !all.iter().any(|id| pattern.matches(id)) {
-            return Err(nothing(&format!("no scenario matches `{}`", pattern.text), &pattern.text, all));
+            return Err(nothing(
+                &format!("no scenario matches `{}`", pattern.text),
+                &pattern.text,
+                all,
+            ));
         }
     }
     for area in &filter.area {
@@ -29,20 +37,28 @@ pub(crate) fn select<'a>(all: &[&'a str], filter: &Filter) -> Result<Vec<&'a str
     };
     let chosen: Vec<&str> = all.iter().copied().filter(|id| wanted(id)).collect();
     if chosen.is_empty() {
-        return Err(Fault::new(Exit::Nothing, "no scenario matches both the ids and the areas")
-            .hint("name one or the other; `gauntlet list` prints every id"));
+        return Err(Fault::new(
+            Exit::Nothing,
+            "no scenario matches both the ids and the areas",
+        )
+        .hint("name one or the other; `gauntlet list` prints every id"));
     }
     Ok(chosen)
 }
 
 /// The part of `chosen` that this shard tries.
 pub(crate) fn shard(chosen: Vec<&str>, shard: Option<Part>) -> Result<Vec<&str>, Fault> {
-    let Some(Part { index, of }) = shard else { return Ok(chosen) };
+    let Some(Part { index, of }) = shard else {
+        return Ok(chosen);
+    };
     let count = chosen.len();
     let part: Vec<&str> = chosen.into_iter().skip(index - 1).step_by(of).collect();
     if part.is_empty() {
-        return Err(Fault::new(Exit::Nothing, format!("shard {index}/{of} is empty: {count} scenarios were chosen"))
-            .hint(format!("use at most {count} shards")));
+        return Err(Fault::new(
+            Exit::Nothing,
+            format!("shard {index}/{of} is empty: {count} scenarios were chosen"),
+        )
+        .hint(format!("use at most {count} shards")));
     }
     Ok(part)
 }
@@ -56,8 +72,12 @@ impl Pattern {
     fn new(text: &str) -> Result<Self, Fault> {
         let text = text.trim_end_matches('/').to_owned();
         let glob = GlobBuilder::new(&text).literal_separator(true).build();
-        let glob = glob.map_err(|error| Fault::usage(format!("`{text}` is not a glob: {}", error.kind())))?;
-        Ok(Self { glob: glob.compile_matcher(), text })
+        let glob = glob
+            .map_err(|error| Fault::usage(format!("`{text}` is not a glob: {}", error.kind())))?;
+        Ok(Self {
+            glob: glob.compile_matcher(),
+            text,
+        })
     }
 
     fn matches(&self, id: &str) -> bool {
@@ -70,10 +90,24 @@ fn in_area(id: &str, area: &str) -> bool {
 }
 
 fn no_area(area: &str, all: &[&str]) -> Fault {
-    let mut areas: Vec<&str> = all.iter().filter_map(|id| id.split_once('/')).map(|(area, _)| area).collect();
+    let mut areas: Vec<&str> = all
+        .iter()
+        .filter_map(|id| id.split_once('/'))
+        .map(|(area, _)| area)
+        .collect();
     areas.dedup();
-    Fault::new(Exit::Nothing, format!("no scenario is in the area `{area}`"))
-        .hint(format!("there are {}", areas.iter().map(|area| format!("`{area}`")).collect::<Vec<_>>().join(", ")))
+    Fault::new(
+        Exit::Nothing,
+        format!("no scenario is in the area `{area}`"),
+    )
+    .hint(format!(
+        "there are {}",
+        areas
+            .iter()
+            .map(|area| format!("`{area}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    ))
 }
 
 fn nothing(what: &str, text: &str, all: &[&str]) -> Fault {
@@ -94,7 +128,8 @@ fn near<'a>(text: &str, all: &[&'a str]) -> Vec<&'a str> {
     let mut ranked: Vec<(usize, &str)> = all
         .iter()
         .map(|id| {
-            let away = letter_distance(text, id).min(letter_distance(own, name(id)) + usize::from(own != text));
+            let away = letter_distance(text, id)
+                .min(letter_distance(own, name(id)) + usize::from(own != text));
             let holds = own.len() >= 3 && id.contains(own);
             (if holds { 0 } else { away }, *id)
         })
@@ -108,10 +143,18 @@ fn near<'a>(text: &str, all: &[&'a str]) -> Vec<&'a str> {
 mod tests {
     use super::*;
 
-    const ALL: [&str; 4] = ["audit/exec", "pod-security/privileged", "rbac/escalate", "rbac/pod-reader"];
+    const ALL: [&str; 4] = [
+        "audit/exec",
+        "pod-security/privileged",
+        "rbac/escalate",
+        "rbac/pod-reader",
+    ];
 
     fn ids(ids: &[&str]) -> Filter {
-        Filter { ids: ids.iter().map(ToString::to_string).collect(), area: Vec::new() }
+        Filter {
+            ids: ids.iter().map(ToString::to_string).collect(),
+            area: Vec::new(),
+        }
     }
 
     #[test]
@@ -121,15 +164,30 @@ mod tests {
 
     #[test]
     fn ids_and_globs_choose_in_the_librarys_order() {
-        assert_eq!(select(&ALL, &ids(&["rbac/*"])).unwrap(), ["rbac/escalate", "rbac/pod-reader"]);
-        assert_eq!(select(&ALL, &ids(&["rbac/pod-reader", "audit/exec"])).unwrap(), ["audit/exec", "rbac/pod-reader"]);
-        assert_eq!(select(&ALL, &ids(&["*/privileged"])).unwrap(), ["pod-security/privileged"]);
+        assert_eq!(
+            select(&ALL, &ids(&["rbac/*"])).unwrap(),
+            ["rbac/escalate", "rbac/pod-reader"]
+        );
+        assert_eq!(
+            select(&ALL, &ids(&["rbac/pod-reader", "audit/exec"])).unwrap(),
+            ["audit/exec", "rbac/pod-reader"]
+        );
+        assert_eq!(
+            select(&ALL, &ids(&["*/privileged"])).unwrap(),
+            ["pod-security/privileged"]
+        );
     }
 
     #[test]
     fn areas_narrow() {
-        let filter = Filter { ids: vec!["*/*e*".into()], area: vec!["rbac".into()] };
-        assert_eq!(select(&ALL, &filter).unwrap(), ["rbac/escalate", "rbac/pod-reader"]);
+        let filter = Filter {
+            ids: vec!["*/*e*".into()],
+            area: vec!["rbac".into()],
+        };
+        assert_eq!(
+            select(&ALL, &filter).unwrap(),
+            ["rbac/escalate", "rbac/pod-reader"]
+        );
     }
 
     #[test]
@@ -137,11 +195,23 @@ mod tests {
         let fault = select(&ALL, &ids(&["audit/exec", "rbac/pod-raeder"])).unwrap_err();
         assert_eq!(fault.exit, Exit::Nothing);
         assert_eq!(fault.what, "no scenario matches `rbac/pod-raeder`");
-        assert_eq!(fault.hint.as_deref(), Some("did you mean `rbac/pod-reader`?"));
-        let filter = Filter { ids: vec![], area: vec!["rbca".into()] };
+        assert_eq!(
+            fault.hint.as_deref(),
+            Some("did you mean `rbac/pod-reader`?")
+        );
+        let filter = Filter {
+            ids: vec![],
+            area: vec!["rbca".into()],
+        };
         let fault = select(&ALL, &filter).unwrap_err();
-        assert_eq!(fault.hint.as_deref(), Some("there are `audit`, `pod-security`, `rbac`"));
-        let filter = Filter { ids: vec!["audit/*".into()], area: vec!["rbac".into()] };
+        assert_eq!(
+            fault.hint.as_deref(),
+            Some("there are `audit`, `pod-security`, `rbac`")
+        );
+        let filter = Filter {
+            ids: vec!["audit/*".into()],
+            area: vec!["rbac".into()],
+        };
         assert_eq!(select(&ALL, &filter).unwrap_err().exit, Exit::Nothing);
     }
 
@@ -157,6 +227,11 @@ mod tests {
         let mut all: Vec<&str> = (1..=3).flat_map(part).collect();
         all.sort_unstable();
         assert_eq!(all, ALL);
-        assert_eq!(shard(ALL.to_vec(), Some(Part { index: 5, of: 5 })).unwrap_err().exit, Exit::Nothing);
+        assert_eq!(
+            shard(ALL.to_vec(), Some(Part { index: 5, of: 5 }))
+                .unwrap_err()
+                .exit,
+            Exit::Nothing
+        );
     }
 }

@@ -14,7 +14,11 @@ static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
 pub(crate) fn say(text: &str) {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| {
-        if text.ends_with('\n') { out.flush() } else { out.write_all(b"\n").and_then(|()| out.flush()) }
+        if text.ends_with('\n') {
+            out.flush()
+        } else {
+            out.write_all(b"\n").and_then(|()| out.flush())
+        }
     });
     keep(written);
 }

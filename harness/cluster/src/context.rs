@@ -16,10 +16,24 @@ mod tests {
 
     #[test]
     fn only_names_of_throw_away_clusters_pass() {
-        for good in ["kind-box", "k3d-a", "gauntlet", "gauntlet-up", "minikube", "minikube-2"] {
+        for good in [
+            "kind-box",
+            "k3d-a",
+            "gauntlet",
+            "gauntlet-up",
+            "minikube",
+            "minikube-2",
+        ] {
             assert!(is_disposable(good), "{good}");
         }
-        for bad in ["prod", "my-kind-cluster", "gauntlets", "admin@kubernetes", "arn:aws:eks:kind-", ""] {
+        for bad in [
+            "prod",
+            "my-kind-cluster",
+            "gauntlets",
+            "admin@kubernetes",
+            "arn:aws:eks:kind-",
+            "",
+        ] {
             assert!(!is_disposable(bad), "{bad}");
         }
     }

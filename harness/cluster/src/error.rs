@@ -120,10 +120,14 @@ impl Error {
                 "start a cluster with `gauntlet up`, or name another kubeconfig".into()
             }
             Self::NoContext { .. } => "name a context".into(),
-            Self::UnknownContext { known, .. } if known.is_empty() => "this kubeconfig has no contexts at all".into(),
+            Self::UnknownContext { known, .. } if known.is_empty() => {
+                "this kubeconfig has no contexts at all".into()
+            }
             Self::UnknownContext { known, .. } => format!("it has: {}", known.join(", ")),
             Self::NotDisposable { context } => {
-                format!("scenarios break things on purpose; if `{context}` may be broken, name it on the command line")
+                format!(
+                    "scenarios break things on purpose; if `{context}` may be broken, name it on the command line"
+                )
             }
             Self::Refused { .. } => "scenarios need an administrator (`cluster-admin`)".into(),
             Self::Kubeconfig { .. }

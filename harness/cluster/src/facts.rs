@@ -46,12 +46,20 @@ impl Facts {
     pub(crate) async fn ask(admin: &Client, server: &str) -> Result<Self, Error> {
         let version = get(admin, server, "/version", "say its version").await?;
         let nodes = get(admin, server, "/api/v1/nodes", "list its nodes").await?;
-        let items = nodes["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let mut nodes: Vec<String> =
-            items.iter().filter_map(|node| node["metadata"]["name"].as_str().map(str::to_owned)).collect();
+        let items = nodes["items"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let mut nodes: Vec<String> = items
+            .iter()
+            .filter_map(|node| node["metadata"]["name"].as_str().map(str::to_owned))
+            .collect();
         nodes.sort();
         Ok(Self {
-            version: version["gitVersion"].as_str().unwrap_or_default().to_owned(),
+            version: version["gitVersion"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
             nodes,
             audit: AuditAccess::Unavailable,
             logs: None,
@@ -67,17 +75,30 @@ const MOST_IMAGES_LISTED: usize = 50;
 
 /// Whether a node lists the test image, or so many others that it may have it all the same.
 fn may_have_probe_image(node: &Value) -> bool {
-    let images = node["status"]["images"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let images = node["status"]["images"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     if images.len() >= MOST_IMAGES_LISTED {
         return true;
     }
     let images = images.iter();
     let names = images.flat_map(|image| image["names"].as_array().into_iter().flatten());
-    names.filter_map(Value::as_str).any(|name| name == native::PROBE_IMAGE)
+    names
+        .filter_map(Value::as_str)
+        .any(|name| name == native::PROBE_IMAGE)
 }
 
-async fn get(admin: &Client, server: &str, path: &str, doing: &'static str) -> Result<Value, Error> {
-    let no_answer = |source| Error::NoAnswer { server: server.to_owned(), source };
+async fn get(
+    admin: &Client,
+    server: &str,
+    path: &str,
+    doing: &'static str,
+) -> Result<Value, Error> {
+    let no_answer = |source| Error::NoAnswer {
+        server: server.to_owned(),
+        source,
+    };
     let request = http::Request::get(path)
         .body(Body::empty())
         .map_err(|fault| no_answer(Some(Box::new(kube::Error::HttpError(fault)))))?;
@@ -95,8 +116,14 @@ async fn get(admin: &Client, server: &str, path: &str, doing: &'static str) -> R
     if code.is_success() {
         return Ok(body);
     }
-    let said = body["message"].as_str().map_or_else(|| code.to_string(), str::to_owned);
-    Err(Error::Refused { server: server.to_owned(), doing, said })
+    let said = body["message"]
+        .as_str()
+        .map_or_else(|| code.to_string(), str::to_owned);
+    Err(Error::Refused {
+        server: server.to_owned(),
+        doing,
+        said,
+    })
 }
 
 #[cfg(test)]

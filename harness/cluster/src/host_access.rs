@@ -29,7 +29,9 @@ impl HostAccess<'_> {
     /// # Errors
     /// When the kernel lets nobody in.
     pub fn udp_socket(&self) -> Result<UdpSocket, Error> {
-        self.running.udp_socket().map_err(|source| Error::Box { source })
+        self.running
+            .udp_socket()
+            .map_err(|source| Error::Box { source })
     }
 
     /// Orders one process of the box to end, to halt, to go on, or to start again, and returns at once: what becomes of
@@ -38,7 +40,9 @@ impl HostAccess<'_> {
     /// # Errors
     /// For a name that the box never had.
     pub fn control(&self, process: &str, what: ProcessCommand) -> Result<(), Error> {
-        self.running.control(process, what).map_err(|source| Error::Box { source })
+        self.running
+            .control(process, what)
+            .map_err(|source| Error::Box { source })
     }
 
     /// Does something to a whole node beyond the first, and returns when it is done.
@@ -46,7 +50,9 @@ impl HostAccess<'_> {
     /// # Errors
     /// For a node that the box does not have, and for the first; where the kernel does not do it.
     pub fn node(&self, name: &str, what: NodeCommand) -> Result<(), Error> {
-        self.running.node(name, what).map_err(|source| Error::Box { source })
+        self.running
+            .node(name, what)
+            .map_err(|source| Error::Box { source })
     }
 
     /// What is known of a process of the box now; nothing for a name that the box never had.
@@ -79,7 +85,9 @@ impl HostAccess<'_> {
     /// # Errors
     /// When a node does not say it.
     pub fn network_policy(&self) -> Result<Option<Vec<InForce>>, Error> {
-        self.running.network_policy().map_err(|source| Error::Box { source })
+        self.running
+            .network_policy()
+            .map_err(|source| Error::Box { source })
     }
 
     /// The static program that the box's pods run.
@@ -87,7 +95,9 @@ impl HostAccess<'_> {
     /// # Errors
     /// When it cannot be read.
     pub fn probe_program(&self) -> Result<Vec<u8>, Error> {
-        self.running.probe_program().map_err(|source| Error::Box { source })
+        self.running
+            .probe_program()
+            .map_err(|source| Error::Box { source })
     }
 
     /// A connection to the probe that is the first process of a container, by its id and its pod's; nothing, where none
@@ -96,7 +106,9 @@ impl HostAccess<'_> {
     /// # Errors
     /// When the kernel lets nobody in.
     pub fn probe(&self, pod: &str, container: &str) -> Result<Option<UnixStream>, Error> {
-        self.running.probe(pod, container).map_err(|source| Error::Box { source })
+        self.running
+            .probe(pod, container)
+            .map_err(|source| Error::Box { source })
     }
 
     /// The folder with a log for each process of the box.
@@ -108,7 +120,10 @@ impl HostAccess<'_> {
     /// The path inside the box of a file below [`HostAccess::work`].
     #[must_use]
     pub fn inside(&self, path: &Path) -> PathBuf {
-        path.strip_prefix(self.work()).map_or_else(|_| path.to_owned(), |rest| Path::new(Self::INSIDE).join(rest))
+        path.strip_prefix(self.work()).map_or_else(
+            |_| path.to_owned(),
+            |rest| Path::new(Self::INSIDE).join(rest),
+        )
     }
 
     /// The box's address, as this program reaches it.
@@ -143,12 +158,22 @@ impl HostAccess<'_> {
         let uncounted = |why: String| Error::Uncounted { why };
         let mut command = self.enter();
         let [table, counter] = native::COUNTER;
-        command.args(["nft", "-j", "list", "counter", "inet", table, counter]).stdin(Stdio::null());
-        let output = tokio::process::Command::from(command).kill_on_drop(true).output().await;
+        command
+            .args(["nft", "-j", "list", "counter", "inet", table, counter])
+            .stdin(Stdio::null());
+        let output = tokio::process::Command::from(command)
+            .kill_on_drop(true)
+            .output()
+            .await;
         let output = output.map_err(|why| uncounted(why.to_string()))?;
         let listed: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let counters = listed["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let packets = counters.iter().find_map(|one| one["counter"]["packets"].as_u64());
+        let counters = listed["nftables"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let packets = counters
+            .iter()
+            .find_map(|one| one["counter"]["packets"].as_u64());
         packets.ok_or_else(|| uncounted(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 

@@ -63,18 +63,37 @@ impl Cluster {
             *text = sealing.names(text).fill(text);
         }
         let (state, objects) = first_state.map(|state| (state.name, state.objects)).unzip();
-        let spec = native::Spec { name: name.into(), cluster: own, first_state: state, launcher: launcher.into() };
+        let spec = native::Spec {
+            name: name.into(),
+            cluster: own,
+            first_state: state,
+            launcher: launcher.into(),
+        };
         let own_cache = cache.clone();
-        let started = tokio::task::spawn_blocking(move || begin(&own_cache, &spec, objects, progress));
+        let started =
+            tokio::task::spawn_blocking(move || begin(&own_cache, &spec, objects, progress));
         let (running, begun) = started.await.map_err(|source| Error::Thread { source })??;
-        let config = connect::config(Some(&running.kubeconfig), None).await?.config;
+        let config = connect::config(Some(&running.kubeconfig), None)
+            .await?
+            .config;
         let admin = connect::client(config.clone())?;
         let mut facts = Facts::ask(&admin, &config.cluster_url.to_string()).await?;
-        facts.audit = running.audit_log.clone().map_or(AuditAccess::None, AuditAccess::File);
+        facts.audit = running
+            .audit_log
+            .clone()
+            .map_or(AuditAccess::None, AuditAccess::File);
         facts.logs = Some(running.logs.clone());
         facts.ephemeral = true;
         facts.has_probe_image = !facts.nodes.is_empty();
-        Ok(Self { config, admin, facts, ours: Some(running), begun, later: Vec::new(), sealing })
+        Ok(Self {
+            config,
+            admin,
+            facts,
+            ours: Some(running),
+            begun,
+            later: Vec::new(),
+            sealing,
+        })
     }
 
     /// Attaches to a cluster that exists: `kubeconfig`, else `$KUBECONFIG`, else `~/.kube/config`; `context`, else the
@@ -84,15 +103,29 @@ impl Cluster {
     /// # Errors
     /// A kubeconfig or context that is not there, a context that is not plainly disposable, a server that does not
     /// answer, an identity without the rights.
-    pub async fn existing(kubeconfig: Option<&Path>, context: Option<&str>, disposable: bool) -> Result<Self, Error> {
+    pub async fn existing(
+        kubeconfig: Option<&Path>,
+        context: Option<&str>,
+        disposable: bool,
+    ) -> Result<Self, Error> {
         let found = connect::config(kubeconfig, context).await?;
         if !disposable && !context::is_disposable(&found.context) {
-            return Err(Error::NotDisposable { context: found.context });
+            return Err(Error::NotDisposable {
+                context: found.context,
+            });
         }
         let admin = connect::client(found.config.clone())?;
         let facts = Facts::ask(&admin, &found.config.cluster_url.to_string()).await?;
         let sealing = SealingKeys::random().map_err(|_| Error::NoRandom)?;
-        Ok(Self { config: found.config, admin, facts, ours: None, begun: false, later: Vec::new(), sealing })
+        Ok(Self {
+            config: found.config,
+            admin,
+            facts,
+            ours: None,
+            begun: false,
+            later: Vec::new(),
+            sealing,
+        })
     }
 
     /// The administrator's client. It neither retries nor holds requests back.
@@ -142,8 +175,14 @@ impl Cluster {
     /// The box's milestones: what was reached, and how long after the start. Empty for a cluster that was there before.
     #[must_use]
     pub fn milestones(&self) -> Vec<(String, Duration)> {
-        let of_box = self.ours.as_ref().map_or_else(Vec::new, native::Running::milestones);
-        of_box.into_iter().chain(self.later.iter().cloned()).collect()
+        let of_box = self
+            .ours
+            .as_ref()
+            .map_or_else(Vec::new, native::Running::milestones);
+        of_box
+            .into_iter()
+            .chain(self.later.iter().cloned())
+            .collect()
     }
 
     /// Adds milestones that were reached after the box itself was up.
@@ -168,7 +207,9 @@ impl Cluster {
     /// # Errors
     /// When it has ended meanwhile.
     pub fn stay(&mut self) -> Result<(), Error> {
-        self.ours.as_mut().map_or(Ok(()), |running| running.stay().map_err(|source| Error::Box { source }))
+        self.ours.as_mut().map_or(Ok(()), |running| {
+            running.stay().map_err(|source| Error::Box { source })
+        })
     }
 
     /// Takes a box of our own down and waits until nothing of it is left; a cluster that was there before stays.
@@ -176,7 +217,9 @@ impl Cluster {
     /// # Errors
     /// When something was left behind.
     pub async fn down(self) -> Result<(), Error> {
-        let Some(running) = self.ours else { return Ok(()) };
+        let Some(running) = self.ours else {
+            return Ok(());
+        };
         tokio::task::spawn_blocking(move || running.down())
             .await
             .map_err(|source| Error::Thread { source })?
@@ -206,10 +249,15 @@ fn begin(
     let has_state = first_objects.is_some();
     if let Some(first_objects) = first_objects.filter(|_| !native::is_prepared(cache, spec)) {
         let needed = native::components::needed(&spec.cluster).map_err(failed)?;
-        cache.ensure(&needed, &spec.launcher, &mut progress).map_err(failed)?;
+        cache
+            .ensure(&needed, &spec.launcher, &mut progress)
+            .map_err(failed)?;
         let objects = first_objects().map_err(|why| Error::FirstState { why })?;
         native::prepare(cache, spec, objects, &mut progress).map_err(failed)?;
     }
     let begun = has_state && native::is_prepared(cache, spec);
-    Ok((native::start(cache, spec, true, &mut progress).map_err(failed)?, begun))
+    Ok((
+        native::start(cache, spec, true, &mut progress).map_err(failed)?,
+        begun,
+    ))
 }

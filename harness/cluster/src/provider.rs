@@ -28,7 +28,11 @@ impl Provider<'_> {
     /// What of this its clusters cannot be asked for.
     #[must_use]
     pub fn missing(self, needs: &BTreeSet<Capability>) -> Vec<Capability> {
-        needs.iter().filter(|need| !self.offers(need)).cloned().collect()
+        needs
+            .iter()
+            .filter(|need| !self.offers(need))
+            .cloned()
+            .collect()
     }
 }
 
@@ -79,7 +83,9 @@ impl Facts {
 
 /// Whether a server of this version, such as `v1.36.3+k3s1`, is of this release, `1.36` or `1.36.3`.
 fn is_release(version: &str, release: &str) -> bool {
-    let rest = version.strip_prefix('v').and_then(|version| version.strip_prefix(release));
+    let rest = version
+        .strip_prefix('v')
+        .and_then(|version| version.strip_prefix(release));
     rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
 }
 
@@ -104,7 +110,10 @@ mod tests {
         let facts = facts(&["one", "two"], true);
         let offers = |capability| Provider::Existing(&facts).offers(&capability);
         assert!(offers(Capability::Nodes(2)) && !offers(Capability::Nodes(3)));
-        assert!(offers(Capability::Release("1.36".into())) && !offers(Capability::Release("1.3".into())));
+        assert!(
+            offers(Capability::Release("1.36".into()))
+                && !offers(Capability::Release("1.3".into()))
+        );
         assert!(is_release("v1.36.3", "1.36.3") && is_release("v1.36.3+k3s1", "1.36.3"));
         assert!(!is_release("v1.36.31", "1.36.3") && !is_release("v1.36.3", "1.35"));
         assert!(offers(Capability::ProbeImage) && !offers(Capability::AuditLog));
@@ -113,9 +122,16 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let facts = facts(&[], false);
-        let needs =
-            [Capability::Nodes(1), Capability::ProbeImage, Capability::Addon("registry".parse().unwrap())].into();
-        assert_eq!(Provider::Existing(&facts).missing(&needs), needs.iter().cloned().collect::<Vec<_>>());
+        let needs = [
+            Capability::Nodes(1),
+            Capability::ProbeImage,
+            Capability::Addon("registry".parse().unwrap()),
+        ]
+        .into();
+        assert_eq!(
+            Provider::Existing(&facts).missing(&needs),
+            needs.iter().cloned().collect::<Vec<_>>()
+        );
         assert!(Provider::Box.missing(&needs).is_empty());
         let most = Capability::Nodes(native::MOST_NODES + 1);
         assert_eq!(Provider::Box.missing(&[most.clone()].into()), [most]);

@@ -17,7 +17,9 @@ impl SealingKeys {
     /// # Errors
     /// When the system has no random bytes.
     pub fn random() -> Result<Self, ring::error::Unspecified> {
-        Ok(Self { master: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())? })
+        Ok(Self {
+            master: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?,
+        })
     }
 
     /// The key of this name: 32 bytes, in base64.
@@ -29,9 +31,13 @@ impl SealingKeys {
     /// What `$(sealing-key:NAME)` and `$(kms:NAME)` in `text` stand for.
     #[must_use]
     pub fn names(&self, text: &str) -> Names {
-        let keys = model::named(text, "sealing-key").map(|name| (format!("sealing-key:{name}"), self.key(name)));
+        let keys = model::named(text, "sealing-key")
+            .map(|name| (format!("sealing-key:{name}"), self.key(name)));
         let plugins = model::named(text, "kms").map(|name| (format!("kms:{name}"), endpoint(name)));
-        Names { texts: keys.chain(plugins).collect(), ..Names::default() }
+        Names {
+            texts: keys.chain(plugins).collect(),
+            ..Names::default()
+        }
     }
 }
 
@@ -47,7 +53,10 @@ mod tests {
 
     #[test]
     fn a_name_has_one_key_in_one_cluster() {
-        let (one, other) = (SealingKeys::random().unwrap(), SealingKeys::random().unwrap());
+        let (one, other) = (
+            SealingKeys::random().unwrap(),
+            SealingKeys::random().unwrap(),
+        );
         assert_eq!(one.key("a"), one.key("a"));
         assert_ne!(one.key("a"), one.key("b"));
         assert_ne!(one.key("a"), other.key("a"));
@@ -55,7 +64,9 @@ mod tests {
         let text = "secret: $(sealing-key:a), endpoint: $(kms:x), $(namespace)";
         let filled = one.names(text).fill(text);
         assert!(
-            filled.contains(&one.key("a")) && filled.contains("/kms/x/kms.sock") && filled.contains("$(namespace)")
+            filled.contains(&one.key("a"))
+                && filled.contains("/kms/x/kms.sock")
+                && filled.contains("$(namespace)")
         );
     }
 }

@@ -45,15 +45,29 @@ impl Cluster {
 
     /// The names in a collection that are ours and are not being deleted.
     async fn ours(&self, collection: &str, namespaces: &[String]) -> Vec<String> {
-        let Some(list) = self.ask(http::Method::GET, collection).await else { return Vec::new() };
-        let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let alive = items.iter().filter(|item| item["metadata"]["deletionTimestamp"].is_null());
+        let Some(list) = self.ask(http::Method::GET, collection).await else {
+            return Vec::new();
+        };
+        let items = list["items"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let alive = items
+            .iter()
+            .filter(|item| item["metadata"]["deletionTimestamp"].is_null());
         let names = alive.filter_map(|item| item["metadata"]["name"].as_str());
-        names.filter(|name| is_ours(name, namespaces)).map(str::to_owned).collect()
+        names
+            .filter(|name| is_ours(name, namespaces))
+            .map(str::to_owned)
+            .collect()
     }
 
     async fn ask(&self, method: http::Method, path: &str) -> Option<Value> {
-        let request = http::Request::builder().method(method).uri(path).body(Body::empty()).ok()?;
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .body(Body::empty())
+            .ok()?;
         let reply = self.admin().send(request).await.ok()?;
         let bytes = reply.into_body().collect_bytes().await.ok()?;
         serde_json::from_slice(&bytes).ok()
@@ -61,7 +75,10 @@ impl Cluster {
 }
 
 fn is_ours(name: &str, namespaces: &[String]) -> bool {
-    name.contains(CANARY) || namespaces.iter().any(|namespace| name.contains(namespace.as_str()))
+    name.contains(CANARY)
+        || namespaces
+            .iter()
+            .any(|namespace| name.contains(namespace.as_str()))
 }
 
 #[cfg(test)]
@@ -71,9 +88,12 @@ mod tests {
     #[test]
     fn only_names_of_this_run_are_ours() {
         let mine = ["gauntlet-a1b2c3d4e5".to_owned()];
-        for name in
-            ["gauntlet-a1b2c3d4e5", "gauntlet-a1b2c3d4e5-other", "limit-gauntlet-a1b2c3d4e5", "gauntlet-canary-x1y2z3"]
-        {
+        for name in [
+            "gauntlet-a1b2c3d4e5",
+            "gauntlet-a1b2c3d4e5-other",
+            "limit-gauntlet-a1b2c3d4e5",
+            "gauntlet-canary-x1y2z3",
+        ] {
             assert!(is_ours(name, &mine), "{name}");
         }
         for name in ["gauntlet-zzzzzzzzzz", "default", "view", "gauntlet"] {

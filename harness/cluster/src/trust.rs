@@ -35,11 +35,20 @@ impl Trust {
     /// # Errors
     /// When one of them does not answer.
     pub async fn of_box(host_access: HostAccess<'_>) -> Result<Self, Error> {
-        let Some(log) = host_access.rekor_key() else { return Ok(Self::default()) };
+        let Some(log) = host_access.rekor_key() else {
+            return Ok(Self::default());
+        };
         Ok(Self {
             fulcio: Some(fetch(host_access, HostAccess::FULCIO_PORT, "/api/v1/rootCert").await?),
             log: Some(log.to_owned()),
-            timestamps: Some(fetch(host_access, HostAccess::TSA_PORT, "/api/v1/timestamp/certchain").await?),
+            timestamps: Some(
+                fetch(
+                    host_access,
+                    HostAccess::TSA_PORT,
+                    "/api/v1/timestamp/certchain",
+                )
+                .await?,
+            ),
             ..Self::default()
         })
     }
@@ -49,47 +58,84 @@ impl Trust {
     ///
     /// # Errors
     /// When a file cannot be written, or cosign does not do its work.
-    pub async fn write(&self, host_access: HostAccess<'_>, folder: &Path, name: &str) -> Result<PathBuf, Error> {
+    pub async fn write(
+        &self,
+        host_access: HostAccess<'_>,
+        folder: &Path,
+        name: &str,
+    ) -> Result<PathBuf, Error> {
         let mut args = Vec::new();
         for (part, flag, text) in self.parts() {
             let path = folder.join(format!("{name}-{part}.pem"));
-            std::fs::write(&path, text).map_err(|why| unmade(format!("cannot write `{}`: {why}", path.display())))?;
-            args.push(format!("{flag}={},start-time={SINCE}", host_access.inside(&path).display()));
+            std::fs::write(&path, text)
+                .map_err(|why| unmade(format!("cannot write `{}`: {why}", path.display())))?;
+            args.push(format!(
+                "{flag}={},start-time={SINCE}",
+                host_access.inside(&path).display()
+            ));
         }
         let file = folder.join(format!("{name}.json"));
         args.push(format!("--out={}", host_access.inside(&file).display()));
         let mut command = host_access.enter();
-        command.args(["cosign", "trusted-root", "create"]).args(args);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .args(["cosign", "trusted-root", "create"])
+            .args(args);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let child = Command::from(command).kill_on_drop(true).spawn();
         let child = child.map_err(|why| unmade(format!("cosign does not start: {why}")))?;
         let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
-        let output = output.map_err(|_| unmade(format!("waited {} s for cosign", PATIENCE.as_secs())))?;
+        let output =
+            output.map_err(|_| unmade(format!("waited {} s for cosign", PATIENCE.as_secs())))?;
         let output = output.map_err(|why| unmade(format!("cosign was lost: {why}")))?;
         if output.status.success() {
             return Ok(file);
         }
-        Err(unmade(format!("cosign refuses: {}", String::from_utf8_lossy(&output.stderr).trim())))
+        Err(unmade(format!(
+            "cosign refuses: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        )))
     }
 
     /// What it consists of: a name for the part's file, the flag up to where that file is named, and its text.
     fn parts(&self) -> Vec<(String, String, &String)> {
         let fulcio = self.fulcio.iter().map(|text| (HostAccess::FULCIO, text));
-        let others = self.authorities.iter().map(|(url, text)| (url.as_str(), text));
+        let others = self
+            .authorities
+            .iter()
+            .map(|(url, text)| (url.as_str(), text));
         let mut parts: Vec<(String, String, &String)> = Vec::new();
         for (at, (url, text)) in fulcio.chain(others).enumerate() {
-            parts.push((format!("authority-{at}"), format!("--fulcio=url={url},certificate-chain"), text));
+            parts.push((
+                format!("authority-{at}"),
+                format!("--fulcio=url={url},certificate-chain"),
+                text,
+            ));
         }
         if let Some(text) = &self.log {
             let (url, origin) = (HostAccess::REKOR, HostAccess::REKOR_ORIGIN);
-            parts.push(("log".into(), format!("--rekor=url={url},origin={origin},public-key"), text));
+            parts.push((
+                "log".into(),
+                format!("--rekor=url={url},origin={origin},public-key"),
+                text,
+            ));
         }
         if let Some(text) = &self.timestamps {
             let url = HostAccess::TIMESTAMPS;
-            parts.push(("timestamps".into(), format!("--tsa=url={url},certificate-chain"), text));
+            parts.push((
+                "timestamps".into(),
+                format!("--tsa=url={url},certificate-chain"),
+                text,
+            ));
         }
         if let Some(text) = &self.certificate_log {
-            parts.push(("certificate-log".into(), "--ctfe=url=http://unused.box,public-key".into(), text));
+            parts.push((
+                "certificate-log".into(),
+                "--ctfe=url=http://unused.box,public-key".into(),
+                text,
+            ));
         }
         parts
     }
@@ -99,8 +145,13 @@ impl Trust {
 async fn fetch(host_access: HostAccess<'_>, port: u16, path: &str) -> Result<String, Error> {
     let url = format!("http://{}:{port}{path}", host_access.address());
     let fetched = tokio::task::spawn_blocking(move || {
-        let reply = ureq::get(&url).call().map_err(|why| unmade(format!("`{url}` does not answer: {why}")))?;
-        reply.into_body().read_to_string().map_err(|why| unmade(format!("`{url}` broke off: {why}")))
+        let reply = ureq::get(&url)
+            .call()
+            .map_err(|why| unmade(format!("`{url}` does not answer: {why}")))?;
+        reply
+            .into_body()
+            .read_to_string()
+            .map_err(|why| unmade(format!("`{url}` broke off: {why}")))
     });
     fetched.await.map_err(|source| Error::Thread { source })?
 }
@@ -127,7 +178,10 @@ mod tests {
         let parts = all.parts();
         let files: std::collections::BTreeSet<_> = parts.iter().map(|(file, ..)| file).collect();
         assert_eq!((files.len(), parts.len()), (5, 5));
-        assert_eq!(parts[1].1, "--fulcio=url=http://other.box,certificate-chain");
+        assert_eq!(
+            parts[1].1,
+            "--fulcio=url=http://other.box,certificate-chain"
+        );
         assert_eq!(parts[1].2, "OTHER");
     }
 }

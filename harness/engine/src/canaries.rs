@@ -29,18 +29,29 @@ const CANARY: &str = "canary";
 impl SecretMarkers {
     /// The same values, seen from the world with this namespace.
     pub(crate) fn of(&self, world: &str) -> Self {
-        Self { values: Arc::clone(&self.values), world: world.to_owned() }
+        Self {
+            values: Arc::clone(&self.values),
+            world: world.to_owned(),
+        }
     }
 
     /// The canary of this name; made when it is first asked for. Its beginning and end are the same for all, so that what
     /// is left at the edges of a hidden base64 form is the same in every run.
     pub(crate) fn canary(&self, name: &str) -> String {
         let mut values = self.lock();
-        if let Some(value) = values.iter().find(|value| self.is_ours(value) && value.name == name) {
+        if let Some(value) = values
+            .iter()
+            .find(|value| self.is_ours(value) && value.name == name)
+        {
             return value.text.clone();
         }
         let text = format!("canary-{}-yranac", random::name(24));
-        values.push(Value { world: self.world.clone(), kind: CANARY, name: name.into(), text: text.clone() });
+        values.push(Value {
+            world: self.world.clone(),
+            kind: CANARY,
+            name: name.into(),
+            text: text.clone(),
+        });
         text
     }
 
@@ -48,7 +59,12 @@ impl SecretMarkers {
     pub(crate) fn hide(&self, kind: &'static str, name: &str, text: &str) {
         let mut values = self.lock();
         if !values.iter().any(|value| value.text == text) {
-            values.push(Value { world: self.world.clone(), kind, name: name.into(), text: text.into() });
+            values.push(Value {
+                world: self.world.clone(),
+                kind,
+                name: name.into(),
+                text: text.into(),
+            });
         }
     }
 
@@ -65,7 +81,9 @@ impl SecretMarkers {
     pub(crate) fn canaries(&self) -> Vec<(String, String)> {
         let values = self.lock();
         let canaries = values.iter().filter(|value| self.is_ours(value));
-        canaries.map(|value| (value.name.clone(), value.text.clone())).collect()
+        canaries
+            .map(|value| (value.name.clone(), value.text.clone()))
+            .collect()
     }
 
     /// `text` with every value replaced by `<KIND NAME>`, those of other worlds by `<canary of another world>`.
@@ -82,8 +100,15 @@ impl SecretMarkers {
 
     /// The same for everything in a cell's detail.
     pub(crate) fn conceal_detail(&self, detail: &mut Detail) {
-        let texts = detail.reason.iter_mut().chain(&mut detail.message).chain(&mut detail.warnings);
-        for text in texts.chain(&mut detail.changed).chain(detail.facts.values_mut()) {
+        let texts = detail
+            .reason
+            .iter_mut()
+            .chain(&mut detail.message)
+            .chain(&mut detail.warnings);
+        for text in texts
+            .chain(&mut detail.changed)
+            .chain(detail.facts.values_mut())
+        {
             *text = self.conceal(text);
         }
     }
@@ -112,9 +137,15 @@ mod tests {
         assert_ne!(value, planted.canary("other"));
         assert_ne!(value, other.canary("db"));
         planted.hide("sealing-key", "a", "c2VjcmV0");
-        let text = format!("{value} and {} under c2VjcmV0", STANDARD.encode(format!("x{value}")));
+        let text = format!(
+            "{value} and {} under c2VjcmV0",
+            STANDARD.encode(format!("x{value}"))
+        );
         let hidden = planted.conceal(&text);
-        assert!(hidden.starts_with("<canary db> and ") && hidden.ends_with(" under <sealing-key a>"), "{hidden}");
+        assert!(
+            hidden.starts_with("<canary db> and ") && hidden.ends_with(" under <sealing-key a>"),
+            "{hidden}"
+        );
         assert_eq!(planted.found_in(hidden.as_bytes()), Vec::<String>::new());
         assert_eq!(planted.found_in(text.as_bytes()), ["db (plain)"]);
     }

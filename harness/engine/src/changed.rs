@@ -4,10 +4,17 @@
 use serde_json::Value;
 
 /// Keys that controllers and the server itself add to any object, sooner or later.
-const EVERYWHERE: [&str; 2] = ["kubernetes.io/metadata.name", "deployment.kubernetes.io/revision"];
+const EVERYWHERE: [&str; 2] = [
+    "kubernetes.io/metadata.name",
+    "deployment.kubernetes.io/revision",
+];
 
 /// Paths that are never what the author meant to say something with.
-const IGNORED: [&str; 3] = ["/metadata/managedFields", "/metadata/resourceVersion", "/status"];
+const IGNORED: [&str; 3] = [
+    "/metadata/managedFields",
+    "/metadata/resourceVersion",
+    "/status",
+];
 
 /// One line for each difference, `POINTER: SENT -> GOT`.
 pub(crate) fn changed(sent: &Value, got: &Value) -> Vec<String> {
@@ -16,7 +23,10 @@ pub(crate) fn changed(sent: &Value, got: &Value) -> Vec<String> {
     walk(sent, Some(got), &mut String::new(), &mut |at, sent, got| {
         let hidden = secret && (at.starts_with("/data") || at.starts_with("/stringData"));
         if !hidden && !IGNORED.iter().any(|prefix| at.starts_with(prefix)) {
-            lines.push(format!("{at}: {sent} -> {}", got.map_or("(absent)".into(), Value::to_string)));
+            lines.push(format!(
+                "{at}: {sent} -> {}",
+                got.map_or("(absent)".into(), Value::to_string)
+            ));
         }
     });
     for map in ["labels", "annotations"] {
@@ -25,18 +35,33 @@ pub(crate) fn changed(sent: &Value, got: &Value) -> Vec<String> {
     lines
 }
 
-fn walk(sent: &Value, got: Option<&Value>, at: &mut String, say: &mut dyn FnMut(&str, &Value, Option<&Value>)) {
+fn walk(
+    sent: &Value,
+    got: Option<&Value>,
+    at: &mut String,
+    say: &mut dyn FnMut(&str, &Value, Option<&Value>),
+) {
     match (sent, got) {
         (Value::Object(fields), Some(Value::Object(others))) => {
             for (key, value) in fields {
-                step(at, &key.replace('~', "~0").replace('/', "~1"), |at| walk(value, others.get(key), at, say));
+                step(at, &key.replace('~', "~0").replace('/', "~1"), |at| {
+                    walk(value, others.get(key), at, say)
+                });
             }
         }
         (Value::Array(items), Some(Value::Array(others))) => {
-            let named = !items.is_empty() && items.iter().chain(others).all(|item| item["name"].is_string());
+            let named = !items.is_empty()
+                && items
+                    .iter()
+                    .chain(others)
+                    .all(|item| item["name"].is_string());
             for (index, item) in items.iter().enumerate() {
                 let by_name = |other: &&Value| other["name"] == item["name"];
-                let other = if named { others.iter().find(by_name) } else { others.get(index) };
+                let other = if named {
+                    others.iter().find(by_name)
+                } else {
+                    others.get(index)
+                };
                 step(at, &index.to_string(), |at| walk(item, other, at, say));
             }
         }
@@ -68,9 +93,17 @@ fn is_nothing(value: &Value) -> bool {
 
 fn added(sent: &Value, got: &Value, map: &str) -> Vec<String> {
     let (sent, got) = (&sent["metadata"][map], got["metadata"][map].as_object());
-    let news = got.into_iter().flatten().filter(|(key, _)| sent.get(key.as_str()).is_none());
+    let news = got
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| sent.get(key.as_str()).is_none());
     news.filter(|(key, _)| !EVERYWHERE.contains(&key.as_str()))
-        .map(|(key, value)| format!("/metadata/{map}/{}: (not sent) -> {value}", key.replace('/', "~1")))
+        .map(|(key, value)| {
+            format!(
+                "/metadata/{map}/{}: (not sent) -> {value}",
+                key.replace('/', "~1")
+            )
+        })
         .collect()
 }
 
@@ -85,7 +118,11 @@ mod tests {
                           "spec": {"hostNetwork": false, "securityContext": {}, "containers": [{"name": "c"}]}});
         let got = json!({"kind": "Pod", "metadata": {"name": "a", "uid": "u", "labels": {"x": "y"}},
                          "spec": {"containers": [{"name": "injected"}, {"name": "c", "image": "i"}], "nodeName": "n"}});
-        assert!(changed(&sent, &got).is_empty(), "{:?}", changed(&sent, &got));
+        assert!(
+            changed(&sent, &got).is_empty(),
+            "{:?}",
+            changed(&sent, &got)
+        );
     }
 
     #[test]
@@ -109,6 +146,12 @@ mod tests {
     #[test]
     fn values_of_secrets_are_not_told() {
         let sent = json!({"kind": "Secret", "stringData": {"password": "hunter2"}});
-        assert!(changed(&sent, &json!({"kind": "Secret", "data": {"password": "other"}})).is_empty());
+        assert!(
+            changed(
+                &sent,
+                &json!({"kind": "Secret", "data": {"password": "other"}})
+            )
+            .is_empty()
+        );
     }
 }

@@ -46,12 +46,20 @@ impl Resource {
 
     /// The path of the collection: everywhere without a namespace.
     pub(crate) fn collection(&self, namespace: Option<&str>) -> String {
-        let root = if self.group.is_empty() { "/api".into() } else { format!("/apis/{}", encode(&self.group)) };
+        let root = if self.group.is_empty() {
+            "/api".into()
+        } else {
+            format!("/apis/{}", encode(&self.group))
+        };
         let place = match namespace.filter(|_| self.namespaced) {
             Some(namespace) => format!("/namespaces/{}", encode(namespace)),
             None => String::new(),
         };
-        format!("{root}/{}{place}/{}", encode(&self.version), encode(&self.plural))
+        format!(
+            "{root}/{}{place}/{}",
+            encode(&self.version),
+            encode(&self.plural)
+        )
     }
 
     /// The path of one object.
@@ -61,7 +69,11 @@ impl Resource {
 
     /// `GROUP/VERSION`, or just the version.
     pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     fn is(&self, api_version: &str, kind: &str) -> bool {
@@ -69,8 +81,11 @@ impl Resource {
     }
 
     fn is_called(&self, name: &str) -> bool {
-        let (name, group) = name.split_once('.').map_or((name, None), |(name, group)| (name, Some(group)));
-        group.is_none_or(|group| group == self.group) && self.names.iter().any(|known| known == name)
+        let (name, group) = name
+            .split_once('.')
+            .map_or((name, None), |(name, group)| (name, Some(group)));
+        group.is_none_or(|group| group == self.group)
+            && self.names.iter().any(|known| known == name)
     }
 }
 
@@ -85,8 +100,14 @@ impl Discovery {
     ///
     /// # Errors
     /// When the server does not answer discovery.
-    pub(crate) async fn of_type(&self, who: &Who, api_version: &str, kind: &str) -> Result<Option<Resource>, Error> {
-        self.find(who, |resource| resource.is(api_version, kind)).await
+    pub(crate) async fn of_type(
+        &self,
+        who: &Who,
+        api_version: &str,
+        kind: &str,
+    ) -> Result<Option<Resource>, Error> {
+        self.find(who, |resource| resource.is(api_version, kind))
+            .await
     }
 
     /// The resource that people call `name`: `pod`, `pods`, `po`, `deployment.apps`.
@@ -95,10 +116,16 @@ impl Discovery {
     /// When the server does not answer discovery, or knows nothing of that name.
     pub(crate) async fn called(&self, who: &Who, name: &str) -> Result<Resource, Error> {
         let found = self.find(who, |resource| resource.is_called(name)).await?;
-        found.ok_or_else(|| Error::unsupported(format!("the API server serves nothing called `{name}`")))
+        found.ok_or_else(|| {
+            Error::unsupported(format!("the API server serves nothing called `{name}`"))
+        })
     }
 
-    async fn find(&self, who: &Who, test: impl Fn(&Resource) -> bool) -> Result<Option<Resource>, Error> {
+    async fn find(
+        &self,
+        who: &Who,
+        test: impl Fn(&Resource) -> bool,
+    ) -> Result<Option<Resource>, Error> {
         let known = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner));
         if let Some(found) = known.iter().find(|resource| test(resource)) {
             return Ok(Some(found.clone()));
@@ -115,17 +142,27 @@ async fn ask(who: &Who) -> Result<Vec<Resource>, Error> {
 }
 
 async fn list(who: &Who, path: &str) -> Result<Vec<Resource>, Error> {
-    let request = http::Request::get(path).header("accept", ACCEPT).header("user-agent", &who.agent);
+    let request = http::Request::get(path)
+        .header("accept", ACCEPT)
+        .header("user-agent", &who.agent);
     let request = request.body(Body::empty()).map_err(Error::lost)?;
     let reply = tokio::time::timeout(request::DEADLINE, async {
         let response = who.client.send(request).await.map_err(Error::lost)?;
         request::read(response).await
     });
-    let reply = reply.await.map_err(|_| Error::no_reply("no reply in time")).flatten();
-    let reply = reply.unwrap_or_else(|fault| Reply::Transport { fault: fault.in_one_line() });
+    let reply = reply
+        .await
+        .map_err(|_| Error::no_reply("no reply in time"))
+        .flatten();
+    let reply = reply.unwrap_or_else(|fault| Reply::Transport {
+        fault: fault.in_one_line(),
+    });
     match request::json(&reply) {
         Some(list) if list["kind"] == "APIGroupDiscoveryList" => Ok(resources(list)),
-        _ => Err(Error::refused(format!("discovery at {path} failed"), &reply)),
+        _ => Err(Error::refused(
+            format!("discovery at {path} failed"),
+            &reply,
+        )),
     }
 }
 
@@ -134,7 +171,11 @@ fn resources(list: &Value) -> Vec<Resource> {
     for group in items(&list["items"]) {
         for version in items(&group["versions"]) {
             for entry in items(&version["resources"]) {
-                found.extend(resource(&text(&group["metadata"]["name"]), &text(&version["version"]), entry));
+                found.extend(resource(
+                    &text(&group["metadata"]["name"]),
+                    &text(&version["version"]),
+                    entry,
+                ));
             }
         }
     }
@@ -142,12 +183,21 @@ fn resources(list: &Value) -> Vec<Resource> {
 }
 
 fn resource(group: &str, version: &str, entry: &Value) -> Option<Resource> {
-    let (kind, plural) = (text(&entry["responseKind"]["kind"]), text(&entry["resource"]));
+    let (kind, plural) = (
+        text(&entry["responseKind"]["kind"]),
+        text(&entry["resource"]),
+    );
     if kind.is_empty() || plural.is_empty() {
         return None;
     }
     let short = items(&entry["shortNames"]).iter().map(text);
-    let names = [plural.clone(), text(&entry["singularResource"]), kind.to_lowercase()].into_iter().chain(short);
+    let names = [
+        plural.clone(),
+        text(&entry["singularResource"]),
+        kind.to_lowercase(),
+    ]
+    .into_iter()
+    .chain(short);
     Some(Resource {
         group: group.into(),
         version: version.into(),
@@ -170,7 +220,11 @@ fn text(value: &Value) -> String {
 ///
 /// # Errors
 /// When the server does not answer discovery.
-pub(crate) async fn resource_of(discovery: &Discovery, who: &Who, object: &Value) -> Result<Resource, Error> {
+pub(crate) async fn resource_of(
+    discovery: &Discovery,
+    who: &Who,
+    object: &Value,
+) -> Result<Resource, Error> {
     let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
     let found = discovery.of_type(who, &api_version, &kind).await?;
     Ok(found.unwrap_or_else(|| Resource::guess(&api_version, &kind)))
@@ -180,9 +234,22 @@ pub(crate) async fn resource_of(discovery: &Discovery, who: &Who, object: &Value
 ///
 /// # Errors
 /// What the server said instead.
-pub(crate) async fn fetch(who: &Who, resource: &Resource, namespace: &str, name: &str) -> Result<Value, Error> {
-    match who.send(Call::get(resource.object(namespace, name))).await.reply {
-        Reply::Http { code: 200, body: model::Body::Json(body), .. } => Ok(body),
+pub(crate) async fn fetch(
+    who: &Who,
+    resource: &Resource,
+    namespace: &str,
+    name: &str,
+) -> Result<Value, Error> {
+    match who
+        .send(Call::get(resource.object(namespace, name)))
+        .await
+        .reply
+    {
+        Reply::Http {
+            code: 200,
+            body: model::Body::Json(body),
+            ..
+        } => Ok(body),
         reply => Err(Error::reply(&reply)),
     }
 }
@@ -191,14 +258,31 @@ pub(crate) async fn fetch(who: &Who, resource: &Resource, namespace: &str, name:
 ///
 /// # Errors
 /// What the server said instead.
-pub(crate) async fn find(who: &Who, resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
-    found(&who.send(Call::get(resource.object(namespace, name))).await.reply)
+pub(crate) async fn find(
+    who: &Who,
+    resource: &Resource,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Value>, Error> {
+    found(
+        &who.send(Call::get(resource.object(namespace, name)))
+            .await
+            .reply,
+    )
 }
 
 fn found(reply: &Reply) -> Result<Option<Value>, Error> {
     match reply {
-        Reply::Http { code: 200, body: model::Body::Json(body), .. } => Ok(Some(body.clone())),
-        Reply::Http { code: 404, body: model::Body::Json(status), .. } if status["reason"] == "NotFound" => Ok(None),
+        Reply::Http {
+            code: 200,
+            body: model::Body::Json(body),
+            ..
+        } => Ok(Some(body.clone())),
+        Reply::Http {
+            code: 404,
+            body: model::Body::Json(status),
+            ..
+        } if status["reason"] == "NotFound" => Ok(None),
         reply => Err(Error::reply(reply)),
     }
 }
@@ -223,7 +307,11 @@ mod tests {
     #[test]
     fn finds_by_every_name() {
         let all = served();
-        let plural = |name: &str| all.iter().find(|one| one.is_called(name)).map(|one| one.plural.as_str());
+        let plural = |name: &str| {
+            all.iter()
+                .find(|one| one.is_called(name))
+                .map(|one| one.plural.as_str())
+        };
         for name in ["pod", "pods", "po"] {
             assert_eq!(plural(name), Some("pods"), "{name}");
         }
@@ -238,22 +326,36 @@ mod tests {
         assert_eq!(all[0].object("a", "b/c"), "/api/v1/namespaces/a/pods/b%2Fc");
         assert_eq!(all[0].collection(None), "/api/v1/pods");
         assert_eq!(all[1].object("a", "n"), "/api/v1/nodes/n");
-        assert_eq!(all[2].object("a", "n"), "/apis/apps/v1/namespaces/a/deployments/n");
+        assert_eq!(
+            all[2].object("a", "n"),
+            "/apis/apps/v1/namespaces/a/deployments/n"
+        );
     }
 
     #[test]
     fn only_the_servers_own_word_says_that_an_object_is_not_there() {
-        let reply = |code, body: &[u8]| Reply::Http { code, body: model::Body::of(body), warnings: Vec::new() };
-        let gone = br#"{"kind": "Status", "reason": "NotFound", "message": "secrets \"db\" not found"}"#;
+        let reply = |code, body: &[u8]| Reply::Http {
+            code,
+            body: model::Body::of(body),
+            warnings: Vec::new(),
+        };
+        let gone =
+            br#"{"kind": "Status", "reason": "NotFound", "message": "secrets \"db\" not found"}"#;
         assert_eq!(found(&reply(404, gone)).unwrap(), None);
         assert!(found(&reply(404, b"404 page not found")).is_err());
         assert!(found(&reply(503, gone)).is_err());
-        assert_eq!(found(&reply(200, br#"{"kind": "Secret"}"#)).unwrap(), Some(json!({"kind": "Secret"})));
+        assert_eq!(
+            found(&reply(200, br#"{"kind": "Secret"}"#)).unwrap(),
+            Some(json!({"kind": "Secret"}))
+        );
     }
 
     #[test]
     fn guesses_by_convention() {
         let guess = Resource::guess("example.com/v9", "Policy");
-        assert_eq!(guess.object("a", "x"), "/apis/example.com/v9/namespaces/a/policies/x");
+        assert_eq!(
+            guess.object("a", "x"),
+            "/apis/example.com/v9/namespaces/a/policies/x"
+        );
     }
 }

@@ -92,11 +92,15 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn unsupported(missing: impl Into<String>) -> Self {
-        Self::Unsupported { missing: missing.into() }
+        Self::Unsupported {
+            missing: missing.into(),
+        }
     }
 
     pub(crate) fn no_reply(fault: impl Into<String>) -> Self {
-        Self::NoReply { fault: fault.into() }
+        Self::NoReply {
+            fault: fault.into(),
+        }
     }
 
     /// A connection that broke before the answer had come.
@@ -122,24 +126,38 @@ impl Error {
     }
 
     pub(crate) fn scenario(fault: impl Into<String>) -> Self {
-        Self::ScenarioFault { fault: fault.into() }
+        Self::ScenarioFault {
+            fault: fault.into(),
+        }
     }
 
     pub(crate) fn unmade(fault: impl Into<String>) -> Self {
-        Self::Unmade { fault: fault.into() }
+        Self::Unmade {
+            fault: fault.into(),
+        }
     }
 
     pub(crate) fn tool(name: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Tool { name: name.into(), problem: problem.into(), source: None }
+        Self::Tool {
+            name: name.into(),
+            problem: problem.into(),
+            source: None,
+        }
     }
 
     pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
-        Self::Io { doing: doing.into(), source: Arc::new(source) }
+        Self::Io {
+            doing: doing.into(),
+            source: Arc::new(source),
+        }
     }
 
     /// The same, told as the reason for something else.
     pub(crate) fn during(self, doing: impl Into<String>) -> Self {
-        Self::During { doing: doing.into(), source: Box::new(self) }
+        Self::During {
+            doing: doing.into(),
+            source: Box::new(self),
+        }
     }
 
     /// All of it in one line, for a verdict or a person.
@@ -174,11 +192,16 @@ impl From<tokio::task::JoinError> for Error {
 }
 
 fn last(seen: Option<&str>) -> String {
-    seen.map(|seen| format!("; last seen: {seen}")).unwrap_or_default()
+    seen.map(|seen| format!("; last seen: {seen}"))
+        .unwrap_or_default()
 }
 
 fn seconds(time: Duration) -> String {
-    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
+    if time.subsec_millis() == 0 {
+        format!("{} s", time.as_secs())
+    } else {
+        format!("{} ms", time.as_millis())
+    }
 }
 
 #[cfg(test)]
@@ -189,9 +212,15 @@ mod tests {
     fn one_line_tells_the_whole_chain() {
         let gone = io::Error::other("the disk is gone");
         let lost = Error::io("cannot read `a`", gone).during("the probe in pod web did not answer");
-        assert_eq!(lost.in_one_line(), "the probe in pod web did not answer: cannot read `a`: the disk is gone");
+        assert_eq!(
+            lost.in_one_line(),
+            "the probe in pod web did not answer: cannot read `a`: the disk is gone"
+        );
         let boxed = Error::from(cluster::Error::NoContext { path: "k".into() });
-        assert_eq!(boxed.in_one_line(), "the kubeconfig `k` has no current context");
+        assert_eq!(
+            boxed.in_one_line(),
+            "the kubeconfig `k` has no current context"
+        );
     }
 
     #[test]
@@ -201,7 +230,10 @@ mod tests {
             seen: seen.map(str::to_owned),
             within: Duration::from_millis(millis),
         };
-        assert_eq!(waited(Some("shut"), 2000).to_string(), "waited 2 s for the door; last seen: shut");
+        assert_eq!(
+            waited(Some("shut"), 2000).to_string(),
+            "waited 2 s for the door; last seen: shut"
+        );
         assert_eq!(waited(None, 5).to_string(), "waited 5 ms for the door");
     }
 }

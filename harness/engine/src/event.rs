@@ -6,7 +6,10 @@ use model::{Cell, WorldOutcome};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "events are few and soon gone; boxing would clutter every match on them")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are few and soon gone; boxing would clutter every match on them"
+)]
 pub enum Event {
     /// A world's namespace is being made.
     WorldStarted {

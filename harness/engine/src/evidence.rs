@@ -17,7 +17,9 @@ const LOG_LINES: usize = 200;
 impl World<'_> {
     /// Writes a folder about one step, or about the set-up; what cannot be gathered is left out.
     pub(crate) async fn evidence(&self, step: &str, why: &str, exchange: Option<&Exchange>) {
-        let Some(mut folder) = self.lab.options.evidence.clone() else { return };
+        let Some(mut folder) = self.lab.options.evidence.clone() else {
+            return;
+        };
         folder.extend(self.case.id().split('/'));
         folder.push(self.case.world());
         if self.again {
@@ -28,7 +30,10 @@ impl World<'_> {
             return;
         }
         let again = format!("gauntlet run {}\n", self.case.id());
-        let mut files = vec![("why.txt".to_owned(), format!("{why}\n")), ("again.txt".into(), again)];
+        let mut files = vec![
+            ("why.txt".to_owned(), format!("{why}\n")),
+            ("again.txt".into(), again),
+        ];
         if let Some(exchange) = exchange {
             files.push(("request.txt".into(), request(exchange)));
             files.push(("reply.txt".into(), reply(&exchange.reply)));
@@ -46,9 +51,17 @@ impl World<'_> {
     }
 
     async fn pods(&self) -> Vec<Value> {
-        let paths = self.namespaces.all().iter().map(|name| format!("/api/v1/namespaces/{}/pods", encode(name)));
+        let paths = self
+            .namespaces
+            .all()
+            .iter()
+            .map(|name| format!("/api/v1/namespaces/{}/pods", encode(name)));
         let lists = join_all(paths.map(|path| self.lab.own.fetch(path))).await;
-        lists.into_iter().flatten().flat_map(|list| list["items"].as_array().cloned().unwrap_or_default()).collect()
+        lists
+            .into_iter()
+            .flatten()
+            .flat_map(|list| list["items"].as_array().cloned().unwrap_or_default())
+            .collect()
     }
 
     /// What containers that ever ran have said.
@@ -56,14 +69,22 @@ impl World<'_> {
         let mut files = Vec::new();
         for pod in pods {
             let field = |name: &str| pod["metadata"][name].as_str().unwrap_or_default();
-            let statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
+            let statuses = pod["status"]["containerStatuses"]
+                .as_array()
+                .into_iter()
+                .flatten();
             for container in statuses.filter(|status| status["containerID"].is_string()) {
                 let container = container["name"].as_str().unwrap_or_default();
                 let (namespace, name) = (field("namespace"), field("name"));
-                let path =
-                    format!("/api/v1/namespaces/{namespace}/pods/{name}/log?container={container}&tailLines=200");
+                let path = format!(
+                    "/api/v1/namespaces/{namespace}/pods/{name}/log?container={container}&tailLines=200"
+                );
                 let exchange = self.lab.own.send(crate::request::Call::get(path)).await;
-                if let Reply::Http { body: Body::Text(said), .. } = exchange.reply {
+                if let Reply::Http {
+                    body: Body::Text(said),
+                    ..
+                } = exchange.reply
+                {
                     files.push((format!("{name}.{container}.log"), masked::text(&said)));
                 }
             }
@@ -73,12 +94,21 @@ impl World<'_> {
 
     /// The ends of the components' own logs.
     async fn component_logs(&self) -> Vec<(String, String)> {
-        let Some(folder) = &self.lab.cluster.facts().logs else { return Vec::new() };
+        let Some(folder) = &self.lab.cluster.facts().logs else {
+            return Vec::new();
+        };
         let mut files = Vec::new();
         for path in logs(folder).await {
             if let Ok(bytes) = fs::read(&path).await {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                files.push((format!("component.{name}"), end(&String::from_utf8_lossy(&bytes), LOG_LINES).to_owned()));
+                let name = path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
+                files.push((
+                    format!("component.{name}"),
+                    end(&String::from_utf8_lossy(&bytes), LOG_LINES).to_owned(),
+                ));
             }
         }
         files
@@ -87,7 +117,9 @@ impl World<'_> {
 
 async fn logs(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let Ok(mut entries) = fs::read_dir(folder).await else { return found };
+    let Ok(mut entries) = fs::read_dir(folder).await else {
+        return found;
+    };
     while let Ok(Some(entry)) = entries.next_entry().await {
         if entry.path().extension().is_some_and(|end| end == "log") {
             found.push(entry.path());
@@ -108,7 +140,10 @@ fn request(exchange: &Exchange) -> String {
         out.push_str(&format!("{name}: {value}\n"));
     }
     if let Some((media, body)) = &exchange.call.body {
-        out.push_str(&format!("Content-Type: {media}\n\n{}", pretty(&masked::sent(&exchange.call.path, body))));
+        out.push_str(&format!(
+            "Content-Type: {media}\n\n{}",
+            pretty(&masked::sent(&exchange.call.path, body))
+        ));
     }
     out
 }
@@ -116,8 +151,15 @@ fn request(exchange: &Exchange) -> String {
 fn reply(reply: &Reply) -> String {
     match reply {
         Reply::Transport { fault } => format!("no reply: {fault}\n"),
-        Reply::Http { code, body, warnings } => {
-            let warnings: String = warnings.iter().map(|warning| format!("Warning: {warning}\n")).collect();
+        Reply::Http {
+            code,
+            body,
+            warnings,
+        } => {
+            let warnings: String = warnings
+                .iter()
+                .map(|warning| format!("Warning: {warning}\n"))
+                .collect();
             let body = match body {
                 Body::Json(value) => pretty(value),
                 Body::Text(said) => masked::reply(said),

@@ -38,7 +38,9 @@ impl Token {
 
     /// Whether it ends with what was touched.
     fn ends_with(&self, touch: &WriteRecord) -> bool {
-        let gone = touch.object.is_none() && touch.resource.kind == "Pod" && touch.namespace == self.namespace;
+        let gone = touch.object.is_none()
+            && touch.resource.kind == "Pod"
+            && touch.namespace == self.namespace;
         gone && self.pod.as_ref() == Some(&touch.name)
     }
 }
@@ -50,7 +52,9 @@ pub(crate) struct Identities(HashMap<Token, Client>);
 impl Identities {
     /// Whether a token of one of them ends with what was touched.
     pub(crate) fn end_with(&self, touches: &[WriteRecord]) -> bool {
-        touches.iter().any(|touch| self.0.keys().any(|token| token.ends_with(touch)))
+        touches
+            .iter()
+            .any(|touch| self.0.keys().any(|token| token.ends_with(touch)))
     }
 }
 
@@ -72,8 +76,16 @@ impl World<'_> {
                 }
                 (cluster.admin().clone(), headers)
             }
-            Some(Identity::Serviceaccount { name, namespace, impersonate, audience, bound_to }) => {
-                let namespace = namespace.as_ref().map_or_else(|| self.namespace().to_owned(), |name| self.fill(name));
+            Some(Identity::Serviceaccount {
+                name,
+                namespace,
+                impersonate,
+                audience,
+                bound_to,
+            }) => {
+                let namespace = namespace
+                    .as_ref()
+                    .map_or_else(|| self.namespace().to_owned(), |name| self.fill(name));
                 let headers = match impersonate {
                     Some(Impersonate { user, groups }) => self.acting_as(user, groups),
                     None => Vec::new(),
@@ -87,7 +99,11 @@ impl World<'_> {
                 (self.account(cluster, token).await?, headers)
             }
         };
-        Ok(Who { client, headers, agent: format!("gauntlet/{}", self.namespace()) })
+        Ok(Who {
+            client,
+            headers,
+            agent: format!("gauntlet/{}", self.namespace()),
+        })
     }
 
     /// Has later steps use a token that is bound to a pod.
@@ -99,13 +115,23 @@ impl World<'_> {
         token: &str,
     ) -> Result<(), Error> {
         let client = self.lab.cluster.with_token(token)?;
-        self.identities.0.insert(Token { namespace, account, audience: None, pod: Some(pod) }, client);
+        self.identities.0.insert(
+            Token {
+                namespace,
+                account,
+                audience: None,
+                pod: Some(pod),
+            },
+            client,
+        );
         Ok(())
     }
 
     fn acting_as(&self, user: &str, groups: &[String]) -> Vec<(&'static str, String)> {
         let groups = groups.iter().map(|group| (AS_GROUP, self.fill(group)));
-        std::iter::once((AS_USER, self.fill(user))).chain(groups).collect()
+        std::iter::once((AS_USER, self.fill(user)))
+            .chain(groups)
+            .collect()
     }
 
     /// A client with a token of this ServiceAccount, one of its kind for the whole world.
@@ -113,13 +139,23 @@ impl World<'_> {
         if let Some(client) = self.identities.0.get(&token) {
             return Ok(client.clone());
         }
-        let Token { namespace, account, .. } = &token;
-        let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", encode(namespace), encode(account));
+        let Token {
+            namespace, account, ..
+        } = &token;
+        let path = format!(
+            "/api/v1/namespaces/{}/serviceaccounts/{}/token",
+            encode(namespace),
+            encode(account)
+        );
         let ask = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": token.spec()});
         let reply = self.lab.own.send(Call::post(path, ask)).await.reply;
         let given = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
-        let given = given
-            .ok_or_else(|| Error::refused(format!("the ServiceAccount {namespace}/{account} gets no token"), &reply))?;
+        let given = given.ok_or_else(|| {
+            Error::refused(
+                format!("the ServiceAccount {namespace}/{account} gets no token"),
+                &reply,
+            )
+        })?;
         let client = cluster.with_token(given)?;
         self.identities.0.insert(token, client.clone());
         Ok(client)
@@ -135,7 +171,12 @@ mod tests {
 
     #[test]
     fn a_token_ends_with_the_pod_that_it_is_bound_to() {
-        let token = Token { namespace: "ns".into(), account: "a".into(), audience: None, pod: Some("web".into()) };
+        let token = Token {
+            namespace: "ns".into(),
+            account: "a".into(),
+            audience: None,
+            pod: Some("web".into()),
+        };
         let gone = |kind: &str, namespace: &str, name: &str| WriteRecord {
             resource: Resource::guess("v1", kind),
             namespace: namespace.into(),
@@ -143,18 +184,37 @@ mod tests {
             object: None,
         };
         assert!(token.ends_with(&gone("Pod", "ns", "web")));
-        let others = [gone("Pod", "ns", "other"), gone("Pod", "elsewhere", "web"), gone("Secret", "ns", "web")];
+        let others = [
+            gone("Pod", "ns", "other"),
+            gone("Pod", "elsewhere", "web"),
+            gone("Secret", "ns", "web"),
+        ];
         assert!(others.iter().all(|touch| !token.ends_with(touch)));
-        let there = WriteRecord { object: Some(json!({})), ..gone("Pod", "ns", "web") };
+        let there = WriteRecord {
+            object: Some(json!({})),
+            ..gone("Pod", "ns", "web")
+        };
         assert!(!token.ends_with(&there));
     }
 
     #[test]
     fn a_token_is_asked_for_as_it_is_named() {
-        let plain = Token { namespace: "ns".into(), account: "a".into(), audience: None, pod: None };
+        let plain = Token {
+            namespace: "ns".into(),
+            account: "a".into(),
+            audience: None,
+            pod: None,
+        };
         assert_eq!(plain.spec(), json!({}));
-        let bound = Token { audience: Some("x".into()), pod: Some("web".into()), ..plain };
+        let bound = Token {
+            audience: Some("x".into()),
+            pod: Some("web".into()),
+            ..plain
+        };
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "name": "web"});
-        assert_eq!(bound.spec(), json!({"audiences": ["x"], "boundObjectRef": pod}));
+        assert_eq!(
+            bound.spec(),
+            json!({"audiences": ["x"], "boundObjectRef": pod})
+        );
     }
 }

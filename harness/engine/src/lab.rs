@@ -33,8 +33,16 @@ pub(crate) struct Lab<'a> {
 }
 
 impl<'a> Lab<'a> {
-    pub(crate) fn new(cluster: &'a Cluster, options: &'a Options, events: UnboundedSender<Event>) -> Self {
-        let own = Who { client: cluster.admin().clone(), headers: Vec::new(), agent: OWN_AGENT.into() };
+    pub(crate) fn new(
+        cluster: &'a Cluster,
+        options: &'a Options,
+        events: UnboundedSender<Event>,
+    ) -> Self {
+        let own = Who {
+            client: cluster.admin().clone(),
+            headers: Vec::new(),
+            agent: OWN_AGENT.into(),
+        };
         Self {
             cluster,
             options,

@@ -87,26 +87,56 @@ impl World<'_> {
         let nothing = format!("`$({name})` stands for nothing here");
         let (kind, rest) = name.split_once(':').unwrap_or((name, ""));
         if model::is_address(name) {
-            return self.address(kind, rest).await.map_err(|why| why.during(nothing));
+            return self
+                .address(kind, rest)
+                .await
+                .map_err(|why| why.during(nothing));
         }
         if !matches!(
             kind,
-            "key" | "fulcio-root" | "rekor-key" | "short-lived-root" | "trusted-root" | "tsa-chain" | "tuf-root"
+            "key"
+                | "fulcio-root"
+                | "rekor-key"
+                | "short-lived-root"
+                | "trusted-root"
+                | "tsa-chain"
+                | "tuf-root"
         ) {
-            return Err(Error::scenario(format!("{nothing}: no step has put it there yet")));
+            return Err(Error::scenario(format!(
+                "{nothing}: no step has put it there yet"
+            )));
         }
         let (host_access, material) = (self.host_access()?, &self.lab.material);
         let nobody = || Error::unsupported(NOBODY);
         Ok(match kind {
             "key" => material.key(host_access, rest).await?,
             "short-lived-root" => material.authority().await?.certificate(),
-            "trusted-root" => material.trusted_root_text(host_access, &TrustedRoot::Box).await?,
-            "tuf-root" => {
-                host_access.tuf_root().ok_or_else(|| Error::unsupported("nothing here serves a TUF repository"))?
+            "trusted-root" => {
+                material
+                    .trusted_root_text(host_access, &TrustedRoot::Box)
+                    .await?
             }
-            "fulcio-root" => material.served(host_access).await?.fulcio.clone().ok_or_else(nobody)?,
-            "rekor-key" => material.served(host_access).await?.log.clone().ok_or_else(nobody)?,
-            _ => material.served(host_access).await?.timestamps.clone().ok_or_else(nobody)?,
+            "tuf-root" => host_access
+                .tuf_root()
+                .ok_or_else(|| Error::unsupported("nothing here serves a TUF repository"))?,
+            "fulcio-root" => material
+                .served(host_access)
+                .await?
+                .fulcio
+                .clone()
+                .ok_or_else(nobody)?,
+            "rekor-key" => material
+                .served(host_access)
+                .await?
+                .log
+                .clone()
+                .ok_or_else(nobody)?,
+            _ => material
+                .served(host_access)
+                .await?
+                .timestamps
+                .clone()
+                .ok_or_else(nobody)?,
         })
     }
 }

@@ -86,5 +86,9 @@ pub async fn run(
         planted: lab.planted.clone(),
     };
     lab.canaries.end(&waiter, cluster.facts().ephemeral).await;
-    trials.into_iter().zip(outcomes).map(|(trial, outcome)| (trial.scenario.id.clone(), trial.world, outcome)).collect()
+    trials
+        .into_iter()
+        .zip(outcomes)
+        .map(|(trial, outcome)| (trial.scenario.id.clone(), trial.world, outcome))
+        .collect()
 }

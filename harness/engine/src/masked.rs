@@ -14,7 +14,10 @@ pub(crate) fn masked(value: &Value) -> Value {
 /// The body of a request to `path`: a patch of a Secret does not say what it patches.
 pub(crate) fn sent(path: &str, body: &Value) -> Value {
     let mut body = body.clone();
-    mask(&mut body, path.split(['/', '?']).any(|part| part == "secrets"));
+    mask(
+        &mut body,
+        path.split(['/', '?']).any(|part| part == "secrets"),
+    );
     body
 }
 
@@ -33,8 +36,14 @@ const LAST_APPLIED: &str = "/annotations/kubectl.kubernetes.io~1last-applied-con
 fn mask(value: &mut Value, in_secrets: bool) {
     match value {
         Value::Object(fields) => {
-            let kind = fields.get("kind").and_then(Value::as_str).unwrap_or_default();
-            let (secret, token) = (kind == "Secret" || in_secrets, matches!(kind, "TokenRequest" | "TokenReview"));
+            let kind = fields
+                .get("kind")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let (secret, token) = (
+                kind == "Secret" || in_secrets,
+                matches!(kind, "TokenRequest" | "TokenReview"),
+            );
             let secrets = kind == "SecretList" || secret;
             for (key, field) in fields.iter_mut() {
                 match key.as_str() {
@@ -61,7 +70,9 @@ fn mask(value: &mut Value, in_secrets: bool) {
 
 /// A string itself; the JSON text of anything else.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn seal(data: &mut Value, encoded: bool) {
@@ -72,7 +83,11 @@ fn seal(data: &mut Value, encoded: bool) {
 
 /// `<sealed N bytes>`. What is compressed is another size each time, since names are random.
 fn sealed(text: &str, encoded: bool) -> String {
-    let decoded = if encoded { STANDARD.decode(text).ok() } else { None };
+    let decoded = if encoded {
+        STANDARD.decode(text).ok()
+    } else {
+        None
+    };
     let bytes = decoded.as_deref().unwrap_or(text.as_bytes());
     if GZIP.iter().any(|begin| bytes.starts_with(begin)) {
         return "<sealed, compressed>".into();
@@ -105,7 +120,11 @@ pub(crate) fn text(said: &str) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let token = &tail[..tail.find(|c| !plain(c)).unwrap_or(tail.len())];
         out.push_str(before);
-        out.push_str(if token.matches('.').count() >= 2 { "<token>" } else { token });
+        out.push_str(if token.matches('.').count() >= 2 {
+            "<token>"
+        } else {
+            token
+        });
         rest = &tail[token.len()..];
     }
     out.push_str(rest);
@@ -124,13 +143,18 @@ mod tests {
     fn values_of_secrets_are_gone_wherever_they_are() {
         let secret = json!({"kind": "Secret", "metadata": {"name": "a"}, "data": {"password": "aHVudGVyMg=="},
                             "stringData": {"plain": "hunter2"}});
-        let list =
-            json!({"kind": "SecretList", "items": [{"metadata": {"name": "a"}, "data": {"password": "aHVudGVyMg=="}}]});
+        let list = json!({"kind": "SecretList", "items": [{"metadata": {"name": "a"}, "data": {"password": "aHVudGVyMg=="}}]});
         let event = json!({"type": "ADDED", "object": secret});
         for value in [secret, list, event] {
             let text = masked(&value).to_string();
-            assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
-            assert!(text.contains("<sealed 7 bytes>") && text.contains("password"), "{text}");
+            assert!(
+                !text.contains("hunter2") && !text.contains("aHVudGVyMg"),
+                "{text}"
+            );
+            assert!(
+                text.contains("<sealed 7 bytes>") && text.contains("password"),
+                "{text}"
+            );
         }
     }
 
@@ -142,45 +166,72 @@ mod tests {
                           {"op": "replace", "path": "/data", "value": {"password": "hunter2"}}]);
         for body in [merge, json] {
             let text = sent(path, &body).to_string();
-            assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
+            assert!(
+                !text.contains("hunter2") && !text.contains("aHVudGVyMg"),
+                "{text}"
+            );
         }
         let map = json!([{"op": "add", "path": "/data/a", "value": "b"}]);
-        assert_eq!(sent("/api/v1/namespaces/a/configmaps/secrets-of-b", &map), map);
+        assert_eq!(
+            sent("/api/v1/namespaces/a/configmaps/secrets-of-b", &map),
+            map
+        );
     }
 
     #[test]
     fn what_kubectl_keeps_of_a_secret_is_gone() {
-        let kept = json!({"kubectl.kubernetes.io/last-applied-configuration": "hunter2", "team": "a"});
+        let kept =
+            json!({"kubectl.kubernetes.io/last-applied-configuration": "hunter2", "team": "a"});
         let secret = json!({"kind": "Secret", "metadata": {"name": "a", "annotations": kept}});
         let text = masked(&secret).to_string();
-        assert!(!text.contains("hunter2") && text.contains("\"team\""), "{text}");
+        assert!(
+            !text.contains("hunter2") && text.contains("\"team\""),
+            "{text}"
+        );
     }
 
     #[test]
     fn watched_secrets_say_no_values() {
-        let one = r#"{"type":"ADDED","object":{"kind":"Secret","data":{"password":"aHVudGVyMg=="}}}"#;
+        let one =
+            r#"{"type":"ADDED","object":{"kind":"Secret","data":{"password":"aHVudGVyMg=="}}}"#;
         let said = reply(&format!("{one}\n{one}\nplain words"));
-        assert!(!said.contains("aHVudGVyMg") && said.ends_with("\nplain words"), "{said}");
+        assert!(
+            !said.contains("aHVudGVyMg") && said.ends_with("\nplain words"),
+            "{said}"
+        );
     }
 
     #[test]
     fn tokens_are_gone_and_config_maps_stay() {
-        let token = json!({"kind": "TokenRequest", "status": {"token": "eyJ", "expirationTimestamp": "t"}});
-        assert_eq!(masked(&token)["status"], json!({"token": "<token>", "expirationTimestamp": "t"}));
+        let token =
+            json!({"kind": "TokenRequest", "status": {"token": "eyJ", "expirationTimestamp": "t"}});
+        assert_eq!(
+            masked(&token)["status"],
+            json!({"token": "<token>", "expirationTimestamp": "t"})
+        );
         let map = json!({"kind": "ConfigMap", "data": {"a": "b"}});
         assert_eq!(masked(&map), map);
     }
 
     #[test]
     fn tokens_in_texts_are_gone() {
-        assert_eq!(text("a eyJhbGciOi.eyJpc3Mi.c2ln\nb eyJust"), "a <token>\nb eyJust");
+        assert_eq!(
+            text("a eyJhbGciOi.eyJpc3Mi.c2ln\nb eyJust"),
+            "a <token>\nb eyJust"
+        );
         assert_eq!(text("it is eyJhbGciOi.eyJpc3Mi.c2ln."), "it is <token>");
         assert_eq!(text(&"é".repeat(5000)).chars().count(), 4001);
     }
 
     #[test]
     fn keys_say_their_sizes() {
-        assert_eq!(keys(&json!({"data": {"b": "", "a": "aHVudGVyMg=="}})), "a <sealed 7 bytes>, b <sealed 0 bytes>");
-        assert_eq!(keys(&json!({"data": {"release": STANDARD.encode("H4sIAAAA")}})), "release <sealed, compressed>");
+        assert_eq!(
+            keys(&json!({"data": {"b": "", "a": "aHVudGVyMg=="}})),
+            "a <sealed 7 bytes>, b <sealed 0 bytes>"
+        );
+        assert_eq!(
+            keys(&json!({"data": {"release": STANDARD.encode("H4sIAAAA")}})),
+            "release <sealed, compressed>"
+        );
     }
 }

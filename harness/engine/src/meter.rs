@@ -17,11 +17,17 @@ pub(crate) trait Meter {
     fn before<'a>(&'a mut self, world: &'a World<'_>) -> LocalBoxFuture<'a, ()>;
 
     /// What has come since. The step's time is taken before that.
-    fn after<'a>(&'a mut self, world: &'a World<'_>, tried: &'a Observation) -> LocalBoxFuture<'a, Vec<Count>>;
+    fn after<'a>(
+        &'a mut self,
+        world: &'a World<'_>,
+        tried: &'a Observation,
+    ) -> LocalBoxFuture<'a, Vec<Count>>;
 }
 
 /// The meters for a step, in the order in which their counts are recorded.
 pub(crate) fn meters(world: &World<'_>, step: &StepRequest<'_>) -> Vec<Box<dyn Meter>> {
     let all: [Box<dyn Meter>; 2] = [registry_meter(), kms_meter()];
-    all.into_iter().filter(|meter| meter.wants(world, step)).collect()
+    all.into_iter()
+        .filter(|meter| meter.wants(world, step))
+        .collect()
 }

@@ -17,7 +17,10 @@ pub(crate) struct Places(BTreeMap<IpAddr, String>);
 impl Places {
     /// What is at this address.
     pub(crate) fn name(&self, address: IpAddr) -> String {
-        self.0.get(&address).cloned().unwrap_or_else(|| "elsewhere".into())
+        self.0
+            .get(&address)
+            .cloned()
+            .unwrap_or_else(|| "elsewhere".into())
     }
 
     fn put(&mut self, addresses: impl IntoIterator<Item = IpAddr>, name: impl Fn() -> String) {
@@ -30,7 +33,9 @@ impl Places {
 /// `NAME`, or `NAMESPACE/NAME`; a namespace that begins with `-` follows on the world's own.
 pub(crate) fn split(name: &str, own: &str) -> (String, String) {
     match name.split_once('/') {
-        Some((namespace, name)) if namespace.starts_with('-') => (format!("{own}{namespace}"), name.to_owned()),
+        Some((namespace, name)) if namespace.starts_with('-') => {
+            (format!("{own}{namespace}"), name.to_owned())
+        }
         Some((namespace, name)) => (namespace.to_owned(), name.to_owned()),
         None => (own.to_owned(), name.to_owned()),
     }
@@ -43,10 +48,18 @@ impl World<'_> {
             Some(of) => (of, IpAddr::is_ipv6),
             None => (kind, |_| true),
         };
-        let object = if of == "node-ip" { self.node_of(rest).await? } else { self.object_of(of, rest).await? };
+        let object = if of == "node-ip" {
+            self.node_of(rest).await?
+        } else {
+            self.object_of(of, rest).await?
+        };
         if of == "node-port" {
-            let port = object.pointer("/spec/ports/0/nodePort").and_then(Value::as_u64);
-            return port.map(|port| port.to_string()).ok_or_else(|| Error::scenario(format!("{rest} has none")));
+            let port = object
+                .pointer("/spec/ports/0/nodePort")
+                .and_then(Value::as_u64);
+            return port
+                .map(|port| port.to_string())
+                .ok_or_else(|| Error::scenario(format!("{rest} has none")));
         }
         let fit = addresses(&object).into_iter().find(is_fit);
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
@@ -61,21 +74,36 @@ impl World<'_> {
     async fn object_of(&self, of: &str, name: &str) -> Result<Value, Error> {
         let (namespace, name) = split(name, self.namespace());
         let kind = if of == "pod-ip" { "pods" } else { "services" };
-        self.lab.own.fetch(format!("/api/v1/namespaces/{}/{kind}/{}", encode(&namespace), encode(&name))).await
+        self.lab
+            .own
+            .fetch(format!(
+                "/api/v1/namespaces/{}/{kind}/{}",
+                encode(&namespace),
+                encode(&name)
+            ))
+            .await
     }
 
     async fn node_of(&self, number: &str) -> Result<Value, Error> {
         let index = number.parse::<usize>().unwrap_or(1).saturating_sub(1);
         let name = self.lab.cluster.facts().nodes.get(index);
-        let name = name.ok_or_else(|| Error::unsupported(format!("this cluster has no node {}", index + 1)))?;
-        self.lab.own.fetch(format!("/api/v1/nodes/{}", encode(name))).await
+        let name = name
+            .ok_or_else(|| Error::unsupported(format!("this cluster has no node {}", index + 1)))?;
+        self.lab
+            .own
+            .fetch(format!("/api/v1/nodes/{}", encode(name)))
+            .await
     }
 
     /// The pods of these namespaces.
     pub(crate) async fn pods_in(&self, namespaces: &[String]) -> Result<Vec<Value>, Error> {
         let mut pods = Vec::new();
         for namespace in namespaces {
-            let list = self.lab.own.fetch(format!("/api/v1/namespaces/{}/pods", encode(namespace))).await?;
+            let list = self
+                .lab
+                .own
+                .fetch(format!("/api/v1/namespaces/{}/pods", encode(namespace)))
+                .await?;
             let items = list["items"].as_array().cloned().unwrap_or_default();
             pods.extend(items.into_iter().map(|mut pod| {
                 pod["kind"] = "Pod".into(); // items of a list do not say what they are
@@ -93,7 +121,12 @@ impl World<'_> {
         }
         let nodes = self.lab.own.fetch("/api/v1/nodes").await?;
         for node in nodes["items"].as_array().into_iter().flatten() {
-            let name = || format!("node {}", node["metadata"]["name"].as_str().unwrap_or_default());
+            let name = || {
+                format!(
+                    "node {}",
+                    node["metadata"]["name"].as_str().unwrap_or_default()
+                )
+            };
             places.put(addresses(node).into_iter().chain(gateways(node)), name);
         }
         for pod in pods {
@@ -113,19 +146,31 @@ impl World<'_> {
         if namespace == self.namespace() {
             format!("{kind} {name}")
         } else {
-            format!("{kind} {}/{name}", namespace.replace(self.namespace(), "$(namespace)"))
+            format!(
+                "{kind} {}/{name}",
+                namespace.replace(self.namespace(), "$(namespace)")
+            )
         }
     }
 }
 
 /// The addresses of a pod, a Service or a node, the one of the cluster's first family first. A headless Service has none.
 fn addresses(object: &Value) -> Vec<IpAddr> {
-    let list = |at: &str| object.pointer(at).and_then(Value::as_array).into_iter().flatten();
+    let list = |at: &str| {
+        object
+            .pointer(at)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
     let of_pod = list("/status/podIPs").map(|one| &one["ip"]);
     let of_service = list("/spec/clusterIPs");
-    let of_node = list("/status/addresses").filter(|one| one["type"] == "InternalIP").map(|one| &one["address"]);
+    let of_node = list("/status/addresses")
+        .filter(|one| one["type"] == "InternalIP")
+        .map(|one| &one["address"]);
     let all = of_pod.chain(of_service).chain(of_node);
-    all.filter_map(|address| address.as_str()?.parse().ok()).collect()
+    all.filter_map(|address| address.as_str()?.parse().ok())
+        .collect()
 }
 
 /// The node's own addresses in its pods' networks: the first of each.
@@ -133,8 +178,14 @@ fn gateways(node: &Value) -> Vec<IpAddr> {
     let networks = node["spec"]["podCIDRs"].as_array().into_iter().flatten();
     let bases = networks.filter_map(|network| network.as_str()?.split_once('/')?.0.parse().ok());
     let first = |base: IpAddr| match base {
-        IpAddr::V4(base) => base.to_bits().checked_add(1).map(|bits| Ipv4Addr::from_bits(bits).into()),
-        IpAddr::V6(base) => base.to_bits().checked_add(1).map(|bits| Ipv6Addr::from_bits(bits).into()),
+        IpAddr::V4(base) => base
+            .to_bits()
+            .checked_add(1)
+            .map(|bits| Ipv4Addr::from_bits(bits).into()),
+        IpAddr::V6(base) => base
+            .to_bits()
+            .checked_add(1)
+            .map(|bits| Ipv6Addr::from_bits(bits).into()),
     };
     bases.filter_map(first).collect()
 }
@@ -150,7 +201,10 @@ mod tests {
         let pair = |namespace: &str, name: &str| (namespace.to_owned(), name.to_owned());
         assert_eq!(split("web", "ns"), pair("ns", "web"));
         assert_eq!(split("-shop/web", "ns"), pair("ns-shop", "web"));
-        assert_eq!(split("kube-system/kube-dns", "ns"), pair("kube-system", "kube-dns"));
+        assert_eq!(
+            split("kube-system/kube-dns", "ns"),
+            pair("kube-system", "kube-dns")
+        );
     }
 
     fn all(texts: &[&str]) -> Vec<IpAddr> {
@@ -161,9 +215,15 @@ mod tests {
     fn only_addresses_are_addresses() {
         let pod = json!({"status": {"podIPs": [{"ip": "10.244.0.2"}, {"ip": "fd00::2"}]}});
         assert_eq!(addresses(&pod), all(&["10.244.0.2", "fd00::2"]));
-        assert_eq!(addresses(&json!({"spec": {"clusterIPs": ["10.96.0.9"]}})), all(&["10.96.0.9"]));
-        for none in [json!({"spec": {"clusterIPs": ["None"]}}), json!({"status": {"podIPs": [{"ip": ""}]}}), json!({})]
-        {
+        assert_eq!(
+            addresses(&json!({"spec": {"clusterIPs": ["10.96.0.9"]}})),
+            all(&["10.96.0.9"])
+        );
+        for none in [
+            json!({"spec": {"clusterIPs": ["None"]}}),
+            json!({"status": {"podIPs": [{"ip": ""}]}}),
+            json!({}),
+        ] {
             assert_eq!(addresses(&none), all(&[]));
         }
     }

@@ -47,8 +47,15 @@ pub(crate) fn state(pod: &Value) -> State {
 
 fn failed(status: &Value) -> State {
     let reason = text(&status["reason"]);
-    let by = if reason.is_empty() { By::Container("Error".into()) } else { By::Kubelet(reason.into()) };
-    State::Refused { by, said: text(&status["message"]).into() }
+    let by = if reason.is_empty() {
+        By::Container("Error".into())
+    } else {
+        By::Kubelet(reason.into())
+    };
+    State::Refused {
+        by,
+        said: text(&status["message"]).into(),
+    }
 }
 
 fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
@@ -58,15 +65,23 @@ fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
 
 fn all_run(pod: &Value) -> bool {
     let wanted = pod["spec"]["containers"].as_array().map_or(0, Vec::len);
-    let statuses = pod["status"]["containerStatuses"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let up = |status: &Value| !status["state"]["running"].is_null() || status["state"]["terminated"]["exitCode"] == 0;
+    let statuses = pod["status"]["containerStatuses"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let up = |status: &Value| {
+        !status["state"]["running"].is_null() || status["state"]["terminated"]["exitCode"] == 0
+    };
     statuses.len() == wanted && statuses.iter().all(up)
 }
 
 /// A container that cannot start. The same fault shows under other names as the kubelet tries again; each is told under
 /// the name of its first try.
 fn refusal(status: &Value) -> Option<State> {
-    let (waiting, last) = (&status["state"]["waiting"], &status["lastState"]["terminated"]);
+    let (waiting, last) = (
+        &status["state"]["waiting"],
+        &status["lastState"]["terminated"],
+    );
     let stuck = text(&waiting["reason"]);
     let ended = &status["state"]["terminated"];
     if ended["exitCode"].as_i64().is_some_and(|code| code != 0) {
@@ -76,7 +91,11 @@ fn refusal(status: &Value) -> Option<State> {
         return None;
     }
     let again = matches!(stuck, "CrashLoopBackOff") && !last.is_null();
-    Some(if again { container(text(&last["reason"]), last, status) } else { container(stuck, waiting, status) })
+    Some(if again {
+        container(text(&last["reason"]), last, status)
+    } else {
+        container(stuck, waiting, status)
+    })
 }
 
 fn container(reason: &str, said: &Value, status: &Value) -> State {
@@ -92,17 +111,31 @@ fn container(reason: &str, said: &Value, status: &Value) -> State {
             None => format!("container {}", text(&status["name"])),
         };
     }
-    State::Refused { by: By::Container(reason.into()), said: words }
+    State::Refused {
+        by: By::Container(reason.into()),
+        said: words,
+    }
 }
 
 fn words(pod: &Value, phase: &str) -> String {
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     let unmet = conditions.filter(|one| one["status"] == "False" && one["reason"].is_string());
-    let unmet: Vec<String> =
-        unmet.map(|one| format!("{} {} {}", text(&one["type"]), text(&one["reason"]), text(&one["message"]))).collect();
-    let waiting = containers(pod).filter_map(|status| status["state"]["waiting"]["reason"].as_str());
-    let parts: Vec<&str> =
-        std::iter::once(phase).chain(unmet.iter().map(|one| one.trim_end())).chain(waiting).collect();
+    let unmet: Vec<String> = unmet
+        .map(|one| {
+            format!(
+                "{} {} {}",
+                text(&one["type"]),
+                text(&one["reason"]),
+                text(&one["message"])
+            )
+        })
+        .collect();
+    let waiting =
+        containers(pod).filter_map(|status| status["state"]["waiting"]["reason"].as_str());
+    let parts: Vec<&str> = std::iter::once(phase)
+        .chain(unmet.iter().map(|one| one.trim_end()))
+        .chain(waiting)
+        .collect();
     parts.join("; ")
 }
 
@@ -137,39 +170,66 @@ mod tests {
             state(&json!({"status": {"phase": "Running"}, "spec": {"containers": [{}]}})),
             State::Pending(_)
         ));
-        assert_eq!(state(&json!({"status": {"phase": "Succeeded"}})), State::Running);
+        assert_eq!(
+            state(&json!({"status": {"phase": "Succeeded"}})),
+            State::Running
+        );
     }
 
     #[test]
     fn names_what_is_stuck() {
-        let config =
-            json!({"name": "c", "state": {"waiting": {"reason": "CreateContainerConfigError", "message": "m"}}});
+        let config = json!({"name": "c", "state": {"waiting": {"reason": "CreateContainerConfigError", "message": "m"}}});
         let said = "m".to_owned();
-        let refused = State::Refused { by: By::Container("CreateContainerConfigError".into()), said };
+        let refused = State::Refused {
+            by: By::Container("CreateContainerConfigError".into()),
+            said,
+        };
         assert_eq!(state(&pod("Pending", config)), refused);
-        let creating = pod("Pending", json!({"state": {"waiting": {"reason": "ContainerCreating"}}}));
-        assert_eq!(state(&creating), State::Pending("Pending; ContainerCreating".into()));
-        let pulling = pod("Pending", json!({"state": {"waiting": {"reason": "ErrImagePull"}}}));
+        let creating = pod(
+            "Pending",
+            json!({"state": {"waiting": {"reason": "ContainerCreating"}}}),
+        );
+        assert_eq!(
+            state(&creating),
+            State::Pending("Pending; ContainerCreating".into())
+        );
+        let pulling = pod(
+            "Pending",
+            json!({"state": {"waiting": {"reason": "ErrImagePull"}}}),
+        );
         assert!(matches!(state(&pulling), State::Pending(_)));
     }
 
     #[test]
     fn one_fault_has_one_name() {
-        let first = pod("Running", json!({"name": "c", "state": {"terminated": {"exitCode": 1, "reason": "Error"}}}));
+        let first = pod(
+            "Running",
+            json!({"name": "c", "state": {"terminated": {"exitCode": 1, "reason": "Error"}}}),
+        );
         let later = pod(
             "Running",
             json!({"name": "c", "state": {"waiting": {"reason": "CrashLoopBackOff"}},
                                           "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}),
         );
-        assert_eq!((by(&first), by(&later)), ("container Error".into(), "container Error".into()));
-        let start = pod("Running", json!({"state": {"terminated": {"exitCode": 128, "reason": "StartError"}}}));
+        assert_eq!(
+            (by(&first), by(&later)),
+            ("container Error".into(), "container Error".into())
+        );
+        let start = pod(
+            "Running",
+            json!({"state": {"terminated": {"exitCode": 128, "reason": "StartError"}}}),
+        );
         assert_eq!(by(&start), "container RunContainerError");
     }
 
     #[test]
     fn the_kubelets_refusal_is_its_own() {
-        let refused = json!({"status": {"phase": "Failed", "reason": "SysctlForbidden", "message": "m"}});
+        let refused =
+            json!({"status": {"phase": "Failed", "reason": "SysctlForbidden", "message": "m"}});
         assert_eq!(by(&refused), "kubelet SysctlForbidden");
-        assert_eq!(by(&json!({"status": {"phase": "Failed"}})), "container Error");
+        assert_eq!(
+            by(&json!({"status": {"phase": "Failed"}})),
+            "container Error"
+        );
     }
 }

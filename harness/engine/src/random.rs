@@ -6,8 +6,21 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 pub(crate) fn name(count: usize) -> String {
     const LETTERS: u64 = 26;
     let alphabet = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    let pick = |index: usize, of: u64| char::from(alphabet[usize::try_from(number(index) % of).unwrap_or_default()]);
-    (0..count).map(|index| pick(index, if index == 0 { LETTERS } else { alphabet.len() as u64 })).collect()
+    let pick = |index: usize, of: u64| {
+        char::from(alphabet[usize::try_from(number(index) % of).unwrap_or_default()])
+    };
+    (0..count)
+        .map(|index| {
+            pick(
+                index,
+                if index == 0 {
+                    LETTERS
+                } else {
+                    alphabet.len() as u64
+                },
+            )
+        })
+        .collect()
 }
 
 /// `COUNT` bytes, for nonces.
@@ -36,6 +49,10 @@ mod tests {
         assert_ne!(one, other);
         assert_eq!(one.len(), 10);
         assert!(one.starts_with(|c: char| c.is_ascii_lowercase()), "{one}");
-        assert!(one.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()), "{one}");
+        assert!(
+            one.chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()),
+            "{one}"
+        );
     }
 }

@@ -6,19 +6,37 @@ const MARK: &str = "$(namespace)";
 
 /// How far this world reaches. In doubt, it is [`Reach::Cluster`].
 pub(crate) fn of(scenario: &Loaded, world: &str) -> Reach {
-    let applied = scenario.scenario.worlds.get(world).map(|world| world.apply.as_slice()).unwrap_or_default();
+    let applied = scenario
+        .scenario
+        .worlds
+        .get(world)
+        .map(|world| world.apply.as_slice())
+        .unwrap_or_default();
     let wide = applied.iter().any(|file| file_is_wide(scenario, file))
-        || scenario.scenario.steps.iter().any(|step| step_is_wide(scenario, step));
-    if wide { Reach::Cluster } else { Reach::Confined }
+        || scenario
+            .scenario
+            .steps
+            .iter()
+            .any(|step| step_is_wide(scenario, step));
+    if wide {
+        Reach::Cluster
+    } else {
+        Reach::Confined
+    }
 }
 
 fn file_is_wide(scenario: &Loaded, file: &str) -> bool {
     let objects = scenario.manifests.get(file).into_iter().flatten();
-    objects.into_iter().any(|manifest| model::reach(&manifest.object) == Reach::Cluster)
+    objects
+        .into_iter()
+        .any(|manifest| model::reach(&manifest.object) == Reach::Cluster)
 }
 
 fn step_is_wide(scenario: &Loaded, step: &Step) -> bool {
-    let elsewhere = step.namespace.as_ref().is_some_and(|namespace| !namespace.contains(MARK));
+    let elsewhere = step
+        .namespace
+        .as_ref()
+        .is_some_and(|namespace| !namespace.contains(MARK));
     match step.action.facts().writes {
         Writes::Manifest(file) => !step.dry_run && (elsewhere || file_is_wide(scenario, file)),
         Writes::Object(target) => !step.dry_run && (elsewhere || is_wide(target)),
@@ -51,7 +69,8 @@ mod tests {
     use crate::world::testing::loaded;
 
     const OWN: &str = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: $(namespace)-r}}";
-    const WIDE: &str = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}}";
+    const WIDE: &str =
+        "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}}";
 
     /// How far a world with this control and this step reaches.
     fn reach(control: &str, step: &str) -> Reach {
@@ -59,9 +78,19 @@ mod tests {
             "scenario: v1\nwhy: a test\nworlds: {{bare: {{}}, guarded: {{apply: [c.yaml]}}}}\n\
              steps: [{{id: one, expect: admitted, {step}}}]"
         );
-        let world = if control.is_empty() { "bare" } else { "guarded" };
+        let world = if control.is_empty() {
+            "bare"
+        } else {
+            "guarded"
+        };
         let control = if control.is_empty() { OWN } else { control };
-        of(&loaded(&text, &[("c.yaml", control), ("own.yaml", OWN), ("wide.yaml", WIDE)]), world)
+        of(
+            &loaded(
+                &text,
+                &[("c.yaml", control), ("own.yaml", OWN), ("wide.yaml", WIDE)],
+            ),
+            world,
+        )
     }
 
     #[test]
@@ -70,18 +99,39 @@ mod tests {
         assert_eq!(reach("", step), Reach::Confined);
         assert_eq!(reach(OWN, step), Reach::Confined);
         assert_eq!(reach(WIDE, step), Reach::Cluster);
-        assert_eq!(reach("{apiVersion: no.test/v1, kind: Unheard, metadata: {name: a}}", step), Reach::Cluster);
+        assert_eq!(
+            reach(
+                "{apiVersion: no.test/v1, kind: Unheard, metadata: {name: a}}",
+                step
+            ),
+            Reach::Cluster
+        );
     }
 
     #[test]
     fn so_does_what_a_step_writes() {
         assert_eq!(reach("", "do: {create: own.yaml}"), Reach::Confined);
         assert_eq!(reach("", "do: {create: wide.yaml}"), Reach::Cluster);
-        assert_eq!(reach("", "dry-run: true, do: {create: wide.yaml}"), Reach::Confined);
-        assert_eq!(reach("", "namespace: kube-system, do: {delete: pod/a}"), Reach::Cluster);
-        assert_eq!(reach("", "namespace: $(namespace)-shop, do: {delete: pod/a}"), Reach::Confined);
+        assert_eq!(
+            reach("", "dry-run: true, do: {create: wide.yaml}"),
+            Reach::Confined
+        );
+        assert_eq!(
+            reach("", "namespace: kube-system, do: {delete: pod/a}"),
+            Reach::Cluster
+        );
+        assert_eq!(
+            reach("", "namespace: $(namespace)-shop, do: {delete: pod/a}"),
+            Reach::Confined
+        );
         assert_eq!(reach("", "do: {delete: clusterrole/r}"), Reach::Cluster);
-        assert_eq!(reach("", "do: {delete: clusterrole/$(namespace)-r}"), Reach::Confined);
-        assert_eq!(reach("", "do: {delete: unheard/$(namespace)-r}"), Reach::Cluster);
+        assert_eq!(
+            reach("", "do: {delete: clusterrole/$(namespace)-r}"),
+            Reach::Confined
+        );
+        assert_eq!(
+            reach("", "do: {delete: unheard/$(namespace)-r}"),
+            Reach::Cluster
+        );
     }
 }

@@ -59,28 +59,49 @@ pub(crate) const APPLY: &str = "application/apply-patch+yaml";
 
 impl Call {
     pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), body: None, asked: Asked::Api }
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            body: None,
+            asked: Asked::Api,
+        }
     }
 
     pub(crate) fn delete(path: impl Into<String>) -> Self {
-        Self { method: Method::DELETE, ..Self::get(path) }
+        Self {
+            method: Method::DELETE,
+            ..Self::get(path)
+        }
     }
 
     pub(crate) fn post(path: impl Into<String>, body: Value) -> Self {
-        Self { method: Method::POST, body: Some((JSON, body)), ..Self::get(path) }
+        Self {
+            method: Method::POST,
+            body: Some((JSON, body)),
+            ..Self::get(path)
+        }
     }
 
     pub(crate) fn put(path: impl Into<String>, body: Value) -> Self {
-        Self { method: Method::PUT, ..Self::post(path, body) }
+        Self {
+            method: Method::PUT,
+            ..Self::post(path, body)
+        }
     }
 
     pub(crate) fn patch(path: impl Into<String>, media: &'static str, body: Value) -> Self {
-        Self { method: Method::PATCH, body: Some((media, body)), ..Self::get(path) }
+        Self {
+            method: Method::PATCH,
+            body: Some((media, body)),
+            ..Self::get(path)
+        }
     }
 
     /// Server-side apply by the field manager `gauntlet`, conflicts forced.
     pub(crate) fn apply(path: &str, body: Value) -> Self {
-        Self::patch(path, APPLY, body).query("fieldManager", "gauntlet").query("force", "true")
+        Self::patch(path, APPLY, body)
+            .query("fieldManager", "gauntlet")
+            .query("force", "true")
     }
 
     /// With one more query parameter.
@@ -92,7 +113,11 @@ impl Call {
 
     /// With `dryRun=All`, if it is one.
     pub(crate) fn dry(self, dry: bool) -> Self {
-        if dry { self.query("dryRun", "All") } else { self }
+        if dry {
+            self.query("dryRun", "All")
+        } else {
+            self
+        }
     }
 }
 
@@ -102,17 +127,30 @@ impl Who {
         let start = Instant::now();
         let reply = match tokio::time::timeout(DEADLINE, self.ask(&call)).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(fault)) => Reply::Transport { fault: fault.in_one_line() },
-            Err(_) => Reply::Transport { fault: format!("no reply within {} s", DEADLINE.as_secs()) },
+            Ok(Err(fault)) => Reply::Transport {
+                fault: fault.in_one_line(),
+            },
+            Err(_) => Reply::Transport {
+                fault: format!("no reply within {} s", DEADLINE.as_secs()),
+            },
         };
-        Exchange { call, headers: self.headers.clone(), reply, took: start.elapsed() }
+        Exchange {
+            call,
+            headers: self.headers.clone(),
+            reply,
+            took: start.elapsed(),
+        }
     }
 
     /// The body of a reply to GET, or what the server said instead.
     pub(crate) async fn fetch(&self, path: impl Into<String>) -> Result<Value, Error> {
         let exchange = self.send(Call::get(path)).await;
         match exchange.reply {
-            Reply::Http { code: 200..=299, body: model::Body::Json(body), .. } => Ok(body),
+            Reply::Http {
+                code: 200..=299,
+                body: model::Body::Json(body),
+                ..
+            } => Ok(body),
             reply => Err(Error::reply(&reply)),
         }
     }
@@ -129,12 +167,18 @@ impl Who {
 
     /// The request's head.
     pub(crate) fn request(&self, call: &Call) -> http::request::Builder {
-        let mut builder = Request::builder().method(call.method.clone()).uri(&call.path);
-        builder = builder.header("accept", ACCEPT).header("user-agent", &self.agent);
+        let mut builder = Request::builder()
+            .method(call.method.clone())
+            .uri(&call.path);
+        builder = builder
+            .header("accept", ACCEPT)
+            .header("user-agent", &self.agent);
         if let Some((media, _)) = &call.body {
             builder = builder.header("content-type", *media);
         }
-        self.headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, value))
+        self.headers.iter().fold(builder, |builder, (name, value)| {
+            builder.header(*name, value)
+        })
     }
 }
 
@@ -142,9 +186,19 @@ impl Who {
 pub(crate) async fn read(response: Response<Body>) -> Result<Reply, Error> {
     let code = response.status().as_u16();
     let values = response.headers().get_all("warning").iter();
-    let warnings = values.flat_map(|value| warning::texts(&String::from_utf8_lossy(value.as_bytes()))).collect();
-    let bytes = response.into_body().collect_bytes().await.map_err(Error::lost)?;
-    Ok(Reply::Http { code, body: model::Body::of(&bytes), warnings })
+    let warnings = values
+        .flat_map(|value| warning::texts(&String::from_utf8_lossy(value.as_bytes())))
+        .collect();
+    let bytes = response
+        .into_body()
+        .collect_bytes()
+        .await
+        .map_err(Error::lost)?;
+    Ok(Reply::Http {
+        code,
+        body: model::Body::of(&bytes),
+        warnings,
+    })
 }
 
 /// The status code.
@@ -158,7 +212,10 @@ pub(crate) fn code(reply: &Reply) -> Option<u16> {
 /// The body, where it is JSON.
 pub(crate) fn json(reply: &Reply) -> Option<&Value> {
     match reply {
-        Reply::Http { body: model::Body::Json(value), .. } => Some(value),
+        Reply::Http {
+            body: model::Body::Json(value),
+            ..
+        } => Some(value),
         _ => None,
     }
 }
@@ -174,7 +231,9 @@ pub(crate) fn said(reply: &Reply) -> String {
         Reply::Transport { fault } => fault.clone(),
         Reply::Http { code, body, .. } => {
             let text = match body {
-                model::Body::Json(value) => value["message"].as_str().map_or_else(|| value.to_string(), str::to_owned),
+                model::Body::Json(value) => value["message"]
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned),
                 model::Body::Text(text) => text.clone(),
             };
             format!("{code}: {}", text.chars().take(400).collect::<String>())
@@ -201,7 +260,12 @@ mod tests {
 
     #[test]
     fn queries_are_encoded() {
-        let call = Call::get("/api/v1/pods").query("fieldSelector", "metadata.name=a b").dry(true);
-        assert_eq!(call.path, "/api/v1/pods?fieldSelector=metadata.name%3Da%20b&dryRun=All");
+        let call = Call::get("/api/v1/pods")
+            .query("fieldSelector", "metadata.name=a b")
+            .dry(true);
+        assert_eq!(
+            call.path,
+            "/api/v1/pods?fieldSelector=metadata.name%3Da%20b&dryRun=All"
+        );
     }
 }

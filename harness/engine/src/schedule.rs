@@ -14,7 +14,8 @@ pub(crate) async fn all(lab: &Lab<'_>, trials: &[Trial]) -> Vec<WorldOutcome> {
     let everything: Vec<usize> = (0..trials.len()).collect();
     let mut outcomes: Vec<(usize, WorldOutcome)> = once(lab, trials, &everything, false).await;
     outcomes.sort_by_key(|(index, _)| *index);
-    let mut outcomes: Vec<WorldOutcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+    let mut outcomes: Vec<WorldOutcome> =
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect();
     if lab.options.evidence.is_some() {
         second_look(lab, trials, &mut outcomes).await;
     }
@@ -22,8 +23,15 @@ pub(crate) async fn all(lab: &Lab<'_>, trials: &[Trial]) -> Vec<WorldOutcome> {
 }
 
 /// Tries the trials of these indices.
-async fn once(lab: &Lab<'_>, trials: &[Trial], indices: &[usize], again: bool) -> Vec<(usize, WorldOutcome)> {
-    let is_alone = |index: &&usize| reach::of(&trials[**index].scenario, &trials[**index].world) == Reach::Cluster;
+async fn once(
+    lab: &Lab<'_>,
+    trials: &[Trial],
+    indices: &[usize],
+    again: bool,
+) -> Vec<(usize, WorldOutcome)> {
+    let is_alone = |index: &&usize| {
+        reach::of(&trials[**index].scenario, &trials[**index].world) == Reach::Cluster
+    };
     let (alone, beside): (Vec<&usize>, Vec<&usize>) = indices.iter().partition(is_alone);
     let one = async |index: &usize| {
         let trial = &trials[*index];
@@ -32,15 +40,24 @@ async fn once(lab: &Lab<'_>, trials: &[Trial], indices: &[usize], again: bool) -
             Ok(case) => World::new(lab, case, turn, again).try_out().await,
             Err(why) => {
                 let (id, world) = (trial.scenario.id.clone(), trial.world.clone());
-                let outcome = WorldOutcome::Broken { why: why.in_one_line() };
-                lab.tell(Event::WorldDone { id, world, outcome: outcome.clone() });
+                let outcome = WorldOutcome::Broken {
+                    why: why.in_one_line(),
+                };
+                lab.tell(Event::WorldDone {
+                    id,
+                    world,
+                    outcome: outcome.clone(),
+                });
                 outcome
             }
         };
         (*index, outcome)
     };
-    let mut outcomes: Vec<_> =
-        stream::iter(beside).map(one).buffer_unordered(lab.turns.begun_at_once()).collect().await;
+    let mut outcomes: Vec<_> = stream::iter(beside)
+        .map(one)
+        .buffer_unordered(lab.turns.begun_at_once())
+        .collect()
+        .await;
     for index in alone {
         outcomes.push(one(index).await);
     }
@@ -50,14 +67,21 @@ async fn once(lab: &Lab<'_>, trials: &[Trial], indices: &[usize], again: bool) -
 /// Worlds with a cell that is not as intended are tried once more; a cell that answers otherwise there says so.
 async fn second_look(lab: &Lab<'_>, trials: &[Trial], outcomes: &mut [WorldOutcome]) {
     let fresh = |index: &usize| !changes_the_cluster(&trials[*index]);
-    let doubtful: Vec<usize> =
-        (0..outcomes.len()).filter(|index| is_doubtful(&outcomes[*index])).filter(fresh).collect();
+    let doubtful: Vec<usize> = (0..outcomes.len())
+        .filter(|index| is_doubtful(&outcomes[*index]))
+        .filter(fresh)
+        .collect();
     for index in &doubtful {
-        let (id, world) = (trials[*index].scenario.id.clone(), trials[*index].world.clone());
+        let (id, world) = (
+            trials[*index].scenario.id.clone(),
+            trials[*index].world.clone(),
+        );
         lab.tell(Event::SecondLook { id, world });
     }
     for (index, again) in once(lab, trials, &doubtful, true).await {
-        if let (WorldOutcome::Tried(first), WorldOutcome::Tried(again)) = (&mut outcomes[index], again) {
+        if let (WorldOutcome::Tried(first), WorldOutcome::Tried(again)) =
+            (&mut outcomes[index], again)
+        {
             compare(first, &again);
         }
     }
@@ -75,13 +99,19 @@ fn is_doubtful(outcome: &WorldOutcome) -> bool {
 fn compare(first: &mut IndexMap<String, Cell>, again: &IndexMap<String, Cell>) {
     for (step, cell) in first {
         let second = again.get(step).map(|cell| &cell.verdict);
-        cell.second = second.filter(|second| !are_alike(second, &cell.verdict)).cloned();
+        cell.second = second
+            .filter(|second| !are_alike(second, &cell.verdict))
+            .cloned();
     }
 }
 
 /// Whether two looks say the same; why a cell is broken may be told in other words each time.
 fn are_alike(one: &Verdict, other: &Verdict) -> bool {
-    one == other || matches!((one, other), (Verdict::Broken { .. }, Verdict::Broken { .. }))
+    one == other
+        || matches!(
+            (one, other),
+            (Verdict::Broken { .. }, Verdict::Broken { .. })
+        )
 }
 
 #[cfg(test)]
@@ -103,18 +133,31 @@ mod tests {
             detail: Detail::default(),
             millis: 0.0,
         };
-        verdicts.iter().map(|(step, verdict)| ((*step).to_owned(), cell(verdict))).collect()
+        verdicts
+            .iter()
+            .map(|(step, verdict)| ((*step).to_owned(), cell(verdict)))
+            .collect()
     }
 
     #[test]
     fn only_what_is_not_as_expected_is_looked_at_again() {
         let admitted = || WorldOutcome::Tried(cells(&[("a", Answer::Admitted.into())]));
         assert!(!is_doubtful(&admitted()));
-        let other = WorldOutcome::Tried(cells(&[("a", Answer::Admitted.into()), ("b", Answer::Seen.into())]));
+        let other = WorldOutcome::Tried(cells(&[
+            ("a", Answer::Admitted.into()),
+            ("b", Answer::Seen.into()),
+        ]));
         assert!(is_doubtful(&other));
-        assert!(is_doubtful(&WorldOutcome::Tried(cells(&[("a", Verdict::broken("gone"))]))));
-        assert!(!is_doubtful(&WorldOutcome::Broken { why: "no set-up".into() }));
-        assert!(!is_doubtful(&WorldOutcome::Skipped { why: "no node".into() }));
+        assert!(is_doubtful(&WorldOutcome::Tried(cells(&[(
+            "a",
+            Verdict::broken("gone")
+        )]))));
+        assert!(!is_doubtful(&WorldOutcome::Broken {
+            why: "no set-up".into()
+        }));
+        assert!(!is_doubtful(&WorldOutcome::Skipped {
+            why: "no node".into()
+        }));
     }
 
     const TEXT: &str = "scenario: v1
@@ -124,26 +167,51 @@ steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admit
 
     /// The beginnings and ends of two worlds whose step goes to this namespace.
     async fn order(namespace: &str) -> Vec<&'static str> {
-        let exchange = |ask: &str, code| Exchange { ask: ask.into(), replies: vec![Reply { code, body: None }] };
-        let (begin, end) = ("POST /api/v1/namespaces", "DELETE /api/v1/namespaces/$(namespace)");
+        let exchange = |ask: &str, code| Exchange {
+            ask: ask.into(),
+            replies: vec![Reply { code, body: None }],
+        };
+        let (begin, end) = (
+            "POST /api/v1/namespaces",
+            "DELETE /api/v1/namespaces/$(namespace)",
+        );
         let server = ApiServer::start(vec![
             exchange(begin, 201),
-            exchange(&format!("DELETE /api/v1/namespaces/{namespace}/configmaps/a"), 200),
+            exchange(
+                &format!("DELETE /api/v1/namespaces/{namespace}/configmaps/a"),
+                200,
+            ),
             exchange(end, 200),
             exchange("GET /api/v1/namespaces/$(namespace)", 404),
         ]);
         let (server, folder) = (server.await, tempfile::tempdir().unwrap());
         let cluster = server.cluster(folder.path()).await;
-        let options = Options { keep: false, evidence: None, turns: Turns::new(2), workshop: Arc::default() };
+        let options = Options {
+            keep: false,
+            evidence: None,
+            turns: Turns::new(2),
+            workshop: Arc::default(),
+        };
         let (events, _told) = tokio::sync::mpsc::unbounded_channel();
         let scenario = Arc::new(loaded(&TEXT.replace("NAMESPACE", namespace), &[]));
-        let trial = |world: &str| Trial { scenario: Arc::clone(&scenario), world: world.into() };
-        all(&Lab::new(&cluster, &options, events), &[trial("bare"), trial("other")]).await;
+        let trial = |world: &str| Trial {
+            scenario: Arc::clone(&scenario),
+            world: world.into(),
+        };
+        all(
+            &Lab::new(&cluster, &options, events),
+            &[trial("bare"), trial("other")],
+        )
+        .await;
         assert_eq!(server.complaints(), Vec::<String>::new());
         let asked = server.asked();
         asked
             .iter()
-            .filter_map(|ask| [(begin, "begin"), (end, "end")].into_iter().find(|one| one.0 == ask))
+            .filter_map(|ask| {
+                [(begin, "begin"), (end, "end")]
+                    .into_iter()
+                    .find(|one| one.0 == ask)
+            })
             .map(|one| one.1)
             .collect()
     }
@@ -151,7 +219,10 @@ steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admit
     #[tokio::test]
     async fn a_world_that_others_could_notice_has_the_cluster_to_itself() {
         assert_eq!(order("kube-system").await, ["begin", "end", "begin", "end"]);
-        assert_eq!(order("$(namespace)").await, ["begin", "begin", "end", "end"]);
+        assert_eq!(
+            order("$(namespace)").await,
+            ["begin", "begin", "end", "end"]
+        );
     }
 
     #[test]

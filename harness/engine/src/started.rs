@@ -29,16 +29,29 @@ enum End {
 ///
 /// # Errors
 /// When neither can be told in time.
-pub(crate) async fn started(cx: &StepContext<'_, '_>, target: &Target) -> Result<Observation, Error> {
-    let resource = cx.world.lab.discovery.called(&cx.world.lab.own, &target.kind).await?;
+pub(crate) async fn started(
+    cx: &StepContext<'_, '_>,
+    target: &Target,
+) -> Result<Observation, Error> {
+    let resource = cx
+        .world
+        .lab
+        .discovery
+        .called(&cx.world.lab.own, &target.kind)
+        .await?;
     let (namespace, name) = (cx.namespace(), cx.fill(&target.name));
     let what = format!("{target} to run");
     let mut streak = 0;
     let end = cx
         .world
         .waiter
-        .until(Wait { what: &what, within: PATIENCE, every: EVERY }, async || {
-            match cx.world.look(&resource, &namespace, &name).await {
+        .until(
+            Wait {
+                what: &what,
+                within: PATIENCE,
+                every: EVERY,
+            },
+            async || match cx.world.look(&resource, &namespace, &name).await {
                 Ok(State::Refused { by, said }) => Look::Found(End::Refused(by, said)),
                 Ok(State::Pending(seen)) => {
                     streak = 0;
@@ -53,14 +66,17 @@ pub(crate) async fn started(cx: &StepContext<'_, '_>, target: &Target) -> Result
                     }
                 }
                 Err(said) => Look::from(said),
-            }
-        })
+            },
+        )
         .await?;
     Ok(match end {
         End::Running => Observation::answer(Answer::Running),
         End::Refused(by, said) => Observation {
             verdict: Verdict::from(Answer::Refused { by }),
-            detail: Detail { message: Some(said), ..Detail::default() },
+            detail: Detail {
+                message: Some(said),
+                ..Detail::default()
+            },
             exchange: None,
         },
     })
@@ -74,11 +90,17 @@ impl World<'_> {
         }
         let pods = self.pods_of(&object, namespace).await?;
         let states: Vec<State> = pods.iter().map(state).collect();
-        if let Some(refused) = states.iter().find(|state| matches!(state, State::Refused { .. })) {
+        if let Some(refused) = states
+            .iter()
+            .find(|state| matches!(state, State::Refused { .. }))
+        {
             return Ok(refused.clone());
         }
         let wanted = wanted(&object);
-        let running = states.iter().filter(|state| **state == State::Running).count();
+        let running = states
+            .iter()
+            .filter(|state| **state == State::Running)
+            .count();
         if wanted > 0 && running >= wanted {
             return Ok(State::Running);
         }
@@ -92,48 +114,88 @@ impl World<'_> {
             State::Pending(seen) => Some(seen),
             _ => None,
         });
-        Ok(State::Pending(format!("{running} of {wanted} run; {}", pending.unwrap_or("no other pods".into()))))
+        Ok(State::Pending(format!(
+            "{running} of {wanted} run; {}",
+            pending.unwrap_or("no other pods".into())
+        )))
     }
 
-    pub(crate) async fn pods_of(&self, workload: &Value, namespace: &str) -> Result<Vec<Value>, Error> {
+    pub(crate) async fn pods_of(
+        &self,
+        workload: &Value,
+        namespace: &str,
+    ) -> Result<Vec<Value>, Error> {
         let labels = workload["spec"]["selector"]["matchLabels"].as_object();
-        let pairs =
-            labels.into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+        let pairs = labels
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
         let selector = pairs.collect::<Vec<_>>().join(",");
         if selector.is_empty() {
             return Err(Error::unexpected("it has no selector (yet)"));
         }
-        let path = format!("/api/v1/namespaces/{}/pods?labelSelector={}", encode(namespace), encode(&selector));
+        let path = format!(
+            "/api/v1/namespaces/{}/pods?labelSelector={}",
+            encode(namespace),
+            encode(&selector)
+        );
         let list = self.lab.own.fetch(path).await?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     }
 
     /// The refusal that a controller passes on when it may not create a pod.
-    async fn not_created(&self, namespace: &str, kind: &str, name: &str) -> Result<Option<State>, Error> {
-        let path = format!("/api/v1/namespaces/{}/events?fieldSelector=reason%3DFailedCreate", encode(namespace));
+    async fn not_created(
+        &self,
+        namespace: &str,
+        kind: &str,
+        name: &str,
+    ) -> Result<Option<State>, Error> {
+        let path = format!(
+            "/api/v1/namespaces/{}/events?fieldSelector=reason%3DFailedCreate",
+            encode(namespace)
+        );
         let events = self.lab.own.fetch(path).await?;
-        let events = events["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let ours = events.iter().filter(|event| concerns(&event["involvedObject"], kind, name));
-        Ok(ours.filter_map(|event| event["message"].as_str()).find_map(passed_on))
+        let events = events["items"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let ours = events
+            .iter()
+            .filter(|event| concerns(&event["involvedObject"], kind, name));
+        Ok(ours
+            .filter_map(|event| event["message"].as_str())
+            .find_map(passed_on))
     }
 }
 
 /// Whether `object` is the workload, or what a controller made of it: `NAME-HASH`, with no further dash.
 fn concerns(object: &Value, kind: &str, name: &str) -> bool {
-    let (its_kind, its_name) = (object["kind"].as_str(), object["name"].as_str().unwrap_or_default());
+    let (its_kind, its_name) = (
+        object["kind"].as_str(),
+        object["name"].as_str().unwrap_or_default(),
+    );
     let made = match kind {
         "Deployment" => its_kind == Some("ReplicaSet"),
         "CronJob" => its_kind == Some("Job"),
         _ => false,
     };
-    let of_name = |rest: &str| rest.strip_prefix('-').is_some_and(|hash| !hash.is_empty() && !hash.contains('-'));
-    its_kind == Some(kind) && its_name == name || made && its_name.strip_prefix(name).is_some_and(of_name)
+    let of_name = |rest: &str| {
+        rest.strip_prefix('-')
+            .is_some_and(|hash| !hash.is_empty() && !hash.contains('-'))
+    };
+    its_kind == Some(kind) && its_name == name
+        || made && its_name.strip_prefix(name).is_some_and(of_name)
 }
 
 /// How many pods a workload wants.
 fn wanted(workload: &Value) -> usize {
     let (spec, status) = (&workload["spec"], &workload["status"]);
-    let counts = [&spec["replicas"], &spec["completions"], &spec["parallelism"], &status["desiredNumberScheduled"]];
+    let counts = [
+        &spec["replicas"],
+        &spec["completions"],
+        &spec["parallelism"],
+        &status["desiredNumberScheduled"],
+    ];
     let count = counts.into_iter().find_map(Value::as_u64).unwrap_or(0);
     usize::try_from(count).unwrap_or(usize::MAX)
 }
@@ -141,10 +203,15 @@ fn wanted(workload: &Value) -> usize {
 /// Reads `Error creating: …` and `create Pod … failed error: …`.
 fn passed_on(message: &str) -> Option<State> {
     let words = message.strip_prefix("Error creating: ").unwrap_or(message);
-    let words = words.split_once(" failed error: ").map_or(words, |(_, words)| words);
+    let words = words
+        .split_once(" failed error: ")
+        .map_or(words, |(_, words)| words);
     let answer = model::read_message(403, words).or_else(|| model::read_message(500, words))?;
     match answer {
-        Answer::Denied { by } => Some(State::Refused { by, said: message.to_owned() }),
+        Answer::Denied { by } => Some(State::Refused {
+            by,
+            said: message.to_owned(),
+        }),
         _ => None,
     }
 }
@@ -171,19 +238,29 @@ mod tests {
 
     #[test]
     fn events_of_others_do_not_count() {
-        let concerns =
-            |name: &str, kind: &str, of: &str| super::concerns(&json!({"kind": kind, "name": name}), of, "web");
-        assert!(concerns("web-6d4f", "ReplicaSet", "Deployment") && concerns("web", "StatefulSet", "StatefulSet"));
+        let concerns = |name: &str, kind: &str, of: &str| {
+            super::concerns(&json!({"kind": kind, "name": name}), of, "web")
+        };
+        assert!(
+            concerns("web-6d4f", "ReplicaSet", "Deployment")
+                && concerns("web", "StatefulSet", "StatefulSet")
+        );
         assert!(!concerns("web-blocked-6d4f", "ReplicaSet", "Deployment"));
         assert!(!concerns("web-blocked", "StatefulSet", "StatefulSet"));
-        assert!(!concerns("web", "StatefulSet", "Deployment") && !concerns("website-6d4f", "ReplicaSet", "Deployment"));
+        assert!(
+            !concerns("web", "StatefulSet", "Deployment")
+                && !concerns("website-6d4f", "ReplicaSet", "Deployment")
+        );
     }
 
     #[test]
     fn workloads_want_pods() {
         assert_eq!(wanted(&json!({"spec": {"replicas": 3}})), 3);
         assert_eq!(wanted(&json!({"spec": {"parallelism": 2}})), 2);
-        assert_eq!(wanted(&json!({"spec": {}, "status": {"desiredNumberScheduled": 1}})), 1);
+        assert_eq!(
+            wanted(&json!({"spec": {}, "status": {"desiredNumberScheduled": 1}})),
+            1
+        );
         assert_eq!(wanted(&json!({})), 0);
     }
 }

@@ -21,7 +21,10 @@ impl Turns {
     #[must_use]
     pub fn new(at_once: usize) -> Self {
         let number = at_once.max(1);
-        Self { semaphore: Arc::new(Semaphore::new(number)), number }
+        Self {
+            semaphore: Arc::new(Semaphore::new(number)),
+            number,
+        }
     }
 
     /// How many worlds of one cluster have begun at most: as many again as have a turn may rest. One alone is alone.
@@ -62,9 +65,15 @@ mod tests {
         assert!(no_other.is_err());
         let second = first.resting(&turns, turns.begin());
         // The other one has it now, and keeps it: the first never gets on.
-        assert!(tokio::time::timeout(Duration::from_millis(20), second).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_millis(20), second)
+                .await
+                .is_err()
+        );
         assert!(first.0.is_none());
-        let another = first.resting(&turns, async { turns.begin().await.0.is_some() }).await;
+        let another = first
+            .resting(&turns, async { turns.begin().await.0.is_some() })
+            .await;
         assert!(another && first.0.is_some());
     }
 }

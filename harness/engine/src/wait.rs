@@ -53,7 +53,11 @@ impl Waiter {
     ///
     /// # Errors
     /// After the deadline: what was waited for, for how long, and what was last seen.
-    pub(crate) async fn until<T>(&self, wait: Wait<'_>, mut look: impl AsyncFnMut() -> Look<T>) -> Result<T, Error> {
+    pub(crate) async fn until<T>(
+        &self,
+        wait: Wait<'_>,
+        mut look: impl AsyncFnMut() -> Look<T>,
+    ) -> Result<T, Error> {
         let start = Instant::now();
         let mut said = start;
         loop {
@@ -67,7 +71,10 @@ impl Waiter {
             if said.elapsed() >= MOMENT {
                 said = Instant::now();
                 let seen = self.planted.conceal(&seen);
-                self.tell(format!("{} (last seen: {seen})", wait.what), start.elapsed());
+                self.tell(
+                    format!("{} (last seen: {seen})", wait.what),
+                    start.elapsed(),
+                );
             }
             pause(wait.every).await;
         }
@@ -75,7 +82,12 @@ impl Waiter {
 
     /// Waits for what somebody else looks at until the condition holds, and gives what comes of it. They say in `seen`
     /// what they saw last, and keep the deadline themselves.
-    pub(crate) async fn told<T>(&self, what: &str, seen: &RefCell<String>, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn told<T>(
+        &self,
+        what: &str,
+        seen: &RefCell<String>,
+        work: impl Future<Output = T>,
+    ) -> T {
         self.told_each(MOMENT, what, seen, work).await
     }
 
@@ -100,16 +112,28 @@ impl Waiter {
     /// What a wait that was in vain says.
     pub(crate) fn in_vain(&self, wait: &Wait<'_>, seen: &str) -> Error {
         let seen = Some(self.planted.conceal(seen));
-        Error::TimedOut { what: wait.what.to_owned(), seen, within: wait.within }
+        Error::TimedOut {
+            what: wait.what.to_owned(),
+            seen,
+            within: wait.within,
+        }
     }
 
     fn tell(&self, what: String, elapsed: Duration) {
         let (id, world) = (self.id.clone(), self.world.clone());
-        let _ = self.events.send(Event::Waiting { id, world, what, elapsed });
+        let _ = self.events.send(Event::Waiting {
+            id,
+            world,
+            what,
+            elapsed,
+        });
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that sleeps, between two looks at a named condition")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that sleeps, between two looks at a named condition"
+)]
 async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }
@@ -120,11 +144,19 @@ mod tests {
 
     fn waiter() -> Waiter {
         let (events, _) = tokio::sync::mpsc::unbounded_channel();
-        Waiter { id: "a/b".into(), world: "bare".into(), events, planted: SecretMarkers::default() }
+        Waiter {
+            id: "a/b".into(),
+            world: "bare".into(),
+            events,
+            planted: SecretMarkers::default(),
+        }
     }
 
-    const SOON: Wait<'static> =
-        Wait { what: "the door", within: Duration::from_millis(5), every: Duration::from_millis(1) };
+    const SOON: Wait<'static> = Wait {
+        what: "the door",
+        within: Duration::from_millis(5),
+        every: Duration::from_millis(1),
+    };
 
     #[tokio::test]
     async fn says_what_was_last_seen() {
@@ -136,7 +168,10 @@ mod tests {
             })
             .await;
         let looks = looks;
-        assert_eq!(waited.unwrap_err().to_string(), format!("waited 5 ms for the door; last seen: look {looks}"));
+        assert_eq!(
+            waited.unwrap_err().to_string(),
+            format!("waited 5 ms for the door; last seen: look {looks}")
+        );
         assert!(looks > 1);
     }
 
@@ -154,8 +189,16 @@ mod tests {
             (first, note().await)
         };
         let waiter = Waiter { events, ..waiter() };
-        let notes = waiter.told_each(Duration::from_millis(20), "the door", &seen, work).await;
-        assert_eq!(notes, ("the door (last seen: shut)".into(), "the door (last seen: ajar)".into()));
+        let notes = waiter
+            .told_each(Duration::from_millis(20), "the door", &seen, work)
+            .await;
+        assert_eq!(
+            notes,
+            (
+                "the door (last seen: shut)".into(),
+                "the door (last seen: ajar)".into()
+            )
+        );
     }
 
     #[tokio::test]
@@ -164,7 +207,11 @@ mod tests {
         let found = waiter()
             .until(SOON, async || {
                 looks += 1;
-                if looks == 2 { Look::Found("open") } else { Look::Not("shut".into()) }
+                if looks == 2 {
+                    Look::Found("open")
+                } else {
+                    Look::Not("shut".into())
+                }
             })
             .await;
         assert_eq!(found.unwrap(), "open");

@@ -8,7 +8,10 @@ pub(crate) fn texts(header: &str) -> Vec<String> {
         let (text, after) = unquote(quoted);
         found.push(text);
         // A date may follow, in quotes of its own; then comes a comma or the end.
-        let date = after.trim_start().strip_prefix('"').and_then(|date| date.split_once('"'));
+        let date = after
+            .trim_start()
+            .strip_prefix('"')
+            .and_then(|date| date.split_once('"'));
         rest = date.map_or(after, |(_, after)| after);
     }
     found
@@ -42,8 +45,7 @@ mod tests {
 
     #[test]
     fn reads_several_and_skips_dates() {
-        let header =
-            r#"299 - "one, with a comma", 299 kube "two \\ three" "Sat, 25 Aug 2012 23:34:45 GMT", 299 - "four""#;
+        let header = r#"299 - "one, with a comma", 299 kube "two \\ three" "Sat, 25 Aug 2012 23:34:45 GMT", 299 - "four""#;
         assert_eq!(texts(header), ["one, with a comma", r"two \ three", "four"]);
     }
 

@@ -30,7 +30,9 @@ pub(crate) struct KeyPair {
 
 impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyPair").field("public", &self.public).finish_non_exhaustive()
+        f.debug_struct("KeyPair")
+            .field("public", &self.public)
+            .finish_non_exhaustive()
     }
 }
 
@@ -101,7 +103,10 @@ impl<K: Eq + Hash, V> Shelf<K, V> {
     /// The place for what `key` asks for. Where two fill it at once, one does and the other waits; one who fails leaves it
     /// to the next.
     pub(crate) fn place(&self, key: K) -> Arc<OnceCell<V>> {
-        let mut places = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut places = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(places.entry(key).or_default())
     }
 }
@@ -128,7 +133,10 @@ mod tests {
             key: "PEM".into(),
             format: SignatureFormat::Bundle,
             root: Some("sha256:01".into()),
-            statement: Some(Statement { kind: "cyclonedx".into(), predicate: "sha256:02".into() }),
+            statement: Some(Statement {
+                kind: "cyclonedx".into(),
+                predicate: "sha256:02".into(),
+            }),
             nth: 0,
         }
     }
@@ -136,35 +144,83 @@ mod tests {
     #[test]
     fn everything_that_goes_into_a_signature_makes_it_another() {
         let shelf: Shelf<Order, u8> = Shelf::default();
-        let statement =
-            |kind: &str, predicate: &str| Some(Statement { kind: kind.into(), predicate: predicate.into() });
+        let statement = |kind: &str, predicate: &str| {
+            Some(Statement {
+                kind: kind.into(),
+                predicate: predicate.into(),
+            })
+        };
         let others = [
-            Order { reference: "registry.box:5000/$(namespace)/app@sha256:ff".into(), ..order() },
-            Order { reference: "registry.box:5000/$(namespace)/other@sha256:00".into(), ..order() },
-            Order { reference: "registry.localhost:5001/$(namespace)/app@sha256:00".into(), ..order() },
-            Order { key: "other".into(), ..order() },
-            Order { format: SignatureFormat::Legacy, ..order() },
-            Order { root: Some("sha256:ff".into()), ..order() },
-            Order { root: None, ..order() },
-            Order { statement: statement("spdxjson", "sha256:02"), ..order() },
-            Order { statement: statement("cyclonedx", "sha256:ff"), ..order() },
-            Order { statement: None, ..order() },
+            Order {
+                reference: "registry.box:5000/$(namespace)/app@sha256:ff".into(),
+                ..order()
+            },
+            Order {
+                reference: "registry.box:5000/$(namespace)/other@sha256:00".into(),
+                ..order()
+            },
+            Order {
+                reference: "registry.localhost:5001/$(namespace)/app@sha256:00".into(),
+                ..order()
+            },
+            Order {
+                key: "other".into(),
+                ..order()
+            },
+            Order {
+                format: SignatureFormat::Legacy,
+                ..order()
+            },
+            Order {
+                root: Some("sha256:ff".into()),
+                ..order()
+            },
+            Order {
+                root: None,
+                ..order()
+            },
+            Order {
+                statement: statement("spdxjson", "sha256:02"),
+                ..order()
+            },
+            Order {
+                statement: statement("cyclonedx", "sha256:ff"),
+                ..order()
+            },
+            Order {
+                statement: None,
+                ..order()
+            },
             Order { nth: 1, ..order() },
         ];
         let first = shelf.place(order());
         assert!(Arc::ptr_eq(&first, &shelf.place(order())));
         for other in others {
-            assert!(!Arc::ptr_eq(&first, &shelf.place(other.clone())), "{other:?}");
+            assert!(
+                !Arc::ptr_eq(&first, &shelf.place(other.clone())),
+                "{other:?}"
+            );
         }
     }
 
     #[test]
     fn a_world_that_signs_twice_has_two_signatures() {
         let (mut one, mut other) = (HashMap::new(), HashMap::new());
-        let numbers =
-            [order().numbered(&mut one).nth, order().numbered(&mut one).nth, order().numbered(&mut other).nth];
+        let numbers = [
+            order().numbered(&mut one).nth,
+            order().numbered(&mut one).nth,
+            order().numbered(&mut other).nth,
+        ];
         assert_eq!(numbers, [0, 1, 0]);
-        assert_eq!(Order { key: "other".into(), ..order() }.numbered(&mut one).nth, 0);
+        assert_eq!(
+            Order {
+                key: "other".into(),
+                ..order()
+            }
+            .numbered(&mut one)
+            .nth,
+            0
+        );
     }
 
     #[tokio::test]
@@ -182,7 +238,19 @@ mod tests {
     #[tokio::test]
     async fn what_failed_is_left_to_the_next() {
         let shelf: Shelf<&str, u8> = Shelf::default();
-        assert_eq!(shelf.place("a").get_or_try_init(async || Err::<u8, _>("no")).await, Err("no"));
-        assert_eq!(shelf.place("a").get_or_try_init(async || Ok::<u8, &str>(7)).await, Ok(&7));
+        assert_eq!(
+            shelf
+                .place("a")
+                .get_or_try_init(async || Err::<u8, _>("no"))
+                .await,
+            Err("no")
+        );
+        assert_eq!(
+            shelf
+                .place("a")
+                .get_or_try_init(async || Ok::<u8, &str>(7))
+                .await,
+            Ok(&7)
+        );
     }
 }

@@ -45,7 +45,10 @@ pub fn calls(folder: &Path) -> Result<Vec<Call>, Error> {
     };
     // What comes after the last newline is still being written.
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    whole.lines().map(|line| serde_json::from_str(line).map_err(Error::malformed(&path))).collect()
+    whole
+        .lines()
+        .map(|line| serde_json::from_str(line).map_err(Error::malformed(&path)))
+        .collect()
 }
 
 /// A call that is going on. It is recorded when this is dropped, so a call that its caller gave up is there too.
@@ -56,16 +59,28 @@ pub(crate) struct Record<'a> {
 
 impl<'a> Record<'a> {
     pub(crate) fn begin(folder: &'a Path, call: Operation, key: &str) -> Self {
-        Self { folder, call: Call { call, key: key.to_owned(), ok: false } }
+        Self {
+            folder,
+            call: Call {
+                call,
+                key: key.to_owned(),
+                ok: false,
+            },
+        }
     }
 }
 
 impl Drop for Record<'_> {
     /// Nobody could be told that it did not work, but whoever misses the line.
     fn drop(&mut self) {
-        let Ok(mut line) = serde_json::to_vec(&self.call) else { return };
+        let Ok(mut line) = serde_json::to_vec(&self.call) else {
+            return;
+        };
         line.push(b'\n');
-        let record = OpenOptions::new().create(true).append(true).open(place(self.folder));
+        let record = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(place(self.folder));
         let _ = record.and_then(|mut record| record.write_all(&line));
     }
 }

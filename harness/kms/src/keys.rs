@@ -37,10 +37,15 @@ impl Keys {
         let random = SystemRandom::new();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(source) if source.kind() == io::ErrorKind::NotFound => make(&path, folder, &random)?,
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                make(&path, folder, &random)?
+            }
             Err(source) => return Err(Error::file("read", path)(source)),
         };
-        let master = bytes.try_into().map_err(|_| Error::Master { path, wanted: LENGTH })?;
+        let master = bytes.try_into().map_err(|_| Error::Master {
+            path,
+            wanted: LENGTH,
+        })?;
         Ok(Self { master, random })
     }
 
@@ -51,7 +56,9 @@ impl Keys {
         self.random.fill(&mut nonce).ok()?;
         let mut sealed = plain.to_vec();
         let unique = Nonce::assume_unique_for_key(nonce);
-        self.key(id)?.seal_in_place_append_tag(unique, Aad::empty(), &mut sealed).ok()?;
+        self.key(id)?
+            .seal_in_place_append_tag(unique, Aad::empty(), &mut sealed)
+            .ok()?;
         Some([&nonce[..], &sealed].concat())
     }
 
@@ -64,7 +71,9 @@ impl Keys {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unopened::Short)?;
         let key = self.key(id).ok_or(Unopened::Other)?;
         let mut opened = sealed.to_vec();
-        let plain = key.open_in_place(nonce, Aad::empty(), &mut opened).map_err(|_| Unopened::Other)?;
+        let plain = key
+            .open_in_place(nonce, Aad::empty(), &mut opened)
+            .map_err(|_| Unopened::Other)?;
         Ok(plain.to_vec())
     }
 
@@ -82,6 +91,7 @@ fn make(path: &Path, folder: &Path, random: &SystemRandom) -> Result<Vec<u8>, Er
     random.fill(&mut bytes).map_err(|_| Error::Random)?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::file("create", path))?;
     file.write_all(&bytes).map_err(Error::file("write", path))?;
-    file.persist(path).map_err(|fault| Error::file("create", path)(fault.error))?;
+    file.persist(path)
+        .map_err(|fault| Error::file("create", path)(fault.error))?;
     Ok(bytes)
 }

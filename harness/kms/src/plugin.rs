@@ -8,7 +8,9 @@ use tonic::Status;
 
 use crate::calls::Record;
 use crate::keys::{Keys, Unopened};
-use crate::wire::{DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse, StatusRequest, StatusResponse};
+use crate::wire::{
+    DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse, StatusRequest, StatusResponse,
+};
 use crate::{Error, Operation, Settings};
 
 /// The version of the protocol.
@@ -22,41 +24,77 @@ pub(crate) struct Plugin {
 
 impl Plugin {
     pub(crate) fn new(folder: &Path) -> Result<Self, Error> {
-        Ok(Self { folder: folder.to_owned(), keys: Keys::of(folder)? })
+        Ok(Self {
+            folder: folder.to_owned(),
+            keys: Keys::of(folder)?,
+        })
     }
 
-    pub(crate) async fn status(self: Arc<Self>, _: StatusRequest) -> Result<StatusResponse, Status> {
+    pub(crate) async fn status(
+        self: Arc<Self>,
+        _: StatusRequest,
+    ) -> Result<StatusResponse, Status> {
         let (settings, mut record) = self.begin(Operation::Status, None).await?;
         record.call.ok = true;
-        let healthz = if settings.unhealthy { "unhealthy, as it was told to be" } else { "ok" };
-        Ok(StatusResponse { version: VERSION.into(), healthz: healthz.into(), key_id: settings.key })
+        let healthz = if settings.unhealthy {
+            "unhealthy, as it was told to be"
+        } else {
+            "ok"
+        };
+        Ok(StatusResponse {
+            version: VERSION.into(),
+            healthz: healthz.into(),
+            key_id: settings.key,
+        })
     }
 
-    pub(crate) async fn encrypt(self: Arc<Self>, request: EncryptRequest) -> Result<EncryptResponse, Status> {
+    pub(crate) async fn encrypt(
+        self: Arc<Self>,
+        request: EncryptRequest,
+    ) -> Result<EncryptResponse, Status> {
         let (settings, mut record) = self.begin(Operation::Encrypt, None).await?;
         let key = settings.key;
         let sealed = self.keys.seal(&key, &request.plaintext);
         let ciphertext = sealed.ok_or_else(|| Status::internal("nothing could be sealed"))?;
         record.call.ok = true;
-        Ok(EncryptResponse { ciphertext, key_id: key, annotations: Default::default() })
+        Ok(EncryptResponse {
+            ciphertext,
+            key_id: key,
+            annotations: Default::default(),
+        })
     }
 
-    pub(crate) async fn decrypt(self: Arc<Self>, request: DecryptRequest) -> Result<DecryptResponse, Status> {
+    pub(crate) async fn decrypt(
+        self: Arc<Self>,
+        request: DecryptRequest,
+    ) -> Result<DecryptResponse, Status> {
         let key = request.key_id;
         let (_, mut record) = self.begin(Operation::Decrypt, Some(&key)).await?;
-        let plaintext = self.keys.open(&key, &request.ciphertext).map_err(|why| match why {
-            Unopened::Short => Status::invalid_argument("the ciphertext is too short to be one"),
-            Unopened::Other => Status::invalid_argument(format!("the ciphertext is none of the key `{key}`")),
-        })?;
+        let plaintext = self
+            .keys
+            .open(&key, &request.ciphertext)
+            .map_err(|why| match why {
+                Unopened::Short => {
+                    Status::invalid_argument("the ciphertext is too short to be one")
+                }
+                Unopened::Other => {
+                    Status::invalid_argument(format!("the ciphertext is none of the key `{key}`"))
+                }
+            })?;
         record.call.ok = true;
         Ok(DecryptResponse { plaintext })
     }
 
     /// Heeds the settings: every call comes through here. `key` is the one that the call names; otherwise it is about
     /// the current one.
-    async fn begin(&self, call: Operation, key: Option<&str>) -> Result<(Settings, Record<'_>), Status> {
+    async fn begin(
+        &self,
+        call: Operation,
+        key: Option<&str>,
+    ) -> Result<(Settings, Record<'_>), Status> {
         let mut record = Record::begin(&self.folder, call, key.unwrap_or_default());
-        let settings = Settings::read(&self.folder).map_err(|error| Status::failed_precondition(chain(&error)))?;
+        let settings = Settings::read(&self.folder)
+            .map_err(|error| Status::failed_precondition(chain(&error)))?;
         let key = key.unwrap_or(&settings.key);
         key.clone_into(&mut record.call.key);
         dawdle(Duration::from_millis(settings.delay)).await;
@@ -81,7 +119,10 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-#[expect(clippy::disallowed_methods, reason = "an answer that comes late is what the settings ask for")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an answer that comes late is what the settings ask for"
+)]
 async fn dawdle(delay: Duration) {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;

@@ -27,13 +27,19 @@ use crate::wire::{DECRYPT, ENCRYPT, STATUS};
 /// When the folder or the socket cannot be used.
 pub fn serve(socket: &Path, folder: &Path) -> Result<(), Error> {
     let plugin = Arc::new(Plugin::new(folder)?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Error::file("serve", socket))?.block_on(run(socket, plugin))
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(Error::file("serve", socket))?
+        .block_on(run(socket, plugin))
 }
 
 async fn run(socket: &Path, plugin: Arc<Plugin>) -> Result<(), Error> {
     match fs::remove_file(socket) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(Error::file("remove", socket)(source)),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::file("remove", socket)(source));
+        }
         _ => {}
     }
     let listener = UnixListener::bind(socket).map_err(Error::file("listen at", socket))?;
@@ -41,7 +47,9 @@ async fn run(socket: &Path, plugin: Arc<Plugin>) -> Result<(), Error> {
         let plugin = Arc::clone(&plugin);
         async move { Ok::<_, Infallible>(route(plugin, request).await) }
     });
-    let served = Server::builder().serve_with_incoming(service, UnixListenerStream::new(listener)).await;
+    let served = Server::builder()
+        .serve_with_incoming(service, UnixListenerStream::new(listener))
+        .await;
     served.map_err(|source| Error::Server { source })
 }
 
@@ -69,5 +77,7 @@ where
         let answering = answer(Arc::clone(&plugin), asked.into_inner());
         async move { answering.await.map(Response::new) }
     });
-    Grpc::new(ProstCodec::<A, Q>::default()).unary(service, request).await
+    Grpc::new(ProstCodec::<A, Q>::default())
+        .unary(service, request)
+        .await
 }

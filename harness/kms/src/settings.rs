@@ -28,7 +28,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { key: "k1".into(), delay: 0, fails: BTreeSet::new(), unhealthy: false, lost: BTreeSet::new() }
+        Self {
+            key: "k1".into(),
+            delay: 0,
+            fails: BTreeSet::new(),
+            unhealthy: false,
+            lost: BTreeSet::new(),
+        }
     }
 }
 
@@ -40,9 +46,11 @@ impl Settings {
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
         let path = place(folder);
         let text = serde_json::to_vec_pretty(self).map_err(Error::malformed(&path))?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::file("write", &path))?;
+        let mut file =
+            tempfile::NamedTempFile::new_in(folder).map_err(Error::file("write", &path))?;
         file.write_all(&text).map_err(Error::file("write", &path))?;
-        file.persist(&path).map_err(|fault| Error::file("write", &path)(fault.error))?;
+        file.persist(&path)
+            .map_err(|fault| Error::file("write", &path)(fault.error))?;
         Ok(())
     }
 

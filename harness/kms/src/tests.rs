@@ -29,14 +29,22 @@ impl Served {
         let socket = path.join("kms.sock");
         let at = socket.clone();
         std::thread::spawn(move || serve(&at, &path));
-        Self { client: Grpc::new(connect(&socket).await), folder }
+        Self {
+            client: Grpc::new(connect(&socket).await),
+            folder,
+        }
     }
 
     fn set(&self, settings: Settings) {
         settings.write(self.folder.path()).unwrap();
     }
 
-    async fn ask<Q, A>(&mut self, path: &'static str, message: Q, within: Duration) -> Result<A, Status>
+    async fn ask<Q, A>(
+        &mut self,
+        path: &'static str,
+        message: Q,
+        within: Duration,
+    ) -> Result<A, Status>
     where
         Q: Message + 'static,
         A: Message + Default + 'static,
@@ -45,7 +53,10 @@ impl Served {
         let mut request = Request::new(message);
         request.set_timeout(within);
         let codec = ProstCodec::<Q, A>::default();
-        let answer = self.client.unary(request, PathAndQuery::from_static(path), codec).await;
+        let answer = self
+            .client
+            .unary(request, PathAndQuery::from_static(path), codec)
+            .await;
         answer.map(tonic::Response::into_inner)
     }
 
@@ -54,7 +65,15 @@ impl Served {
     }
 
     async fn encrypt(&mut self, plain: &[u8]) -> Result<EncryptResponse, Status> {
-        self.ask(ENCRYPT, EncryptRequest { plaintext: plain.into(), uid: "u".into() }, LONG).await
+        self.ask(
+            ENCRYPT,
+            EncryptRequest {
+                plaintext: plain.into(),
+                uid: "u".into(),
+            },
+            LONG,
+        )
+        .await
     }
 
     async fn decrypt(&mut self, key: &str, sealed: &[u8]) -> Result<Vec<u8>, Status> {
@@ -64,12 +83,17 @@ impl Served {
             key_id: key.into(),
             annotations: Default::default(),
         };
-        self.ask(DECRYPT, message, LONG).await.map(|answer: DecryptResponse| answer.plaintext)
+        self.ask(DECRYPT, message, LONG)
+            .await
+            .map(|answer: DecryptResponse| answer.plaintext)
     }
 
     fn calls(&self) -> Vec<(Operation, String, bool)> {
         let calls = calls(self.folder.path()).unwrap();
-        calls.into_iter().map(|Call { call, key, ok }| (call, key, ok)).collect()
+        calls
+            .into_iter()
+            .map(|Call { call, key, ok }| (call, key, ok))
+            .collect()
     }
 }
 
@@ -99,13 +123,32 @@ async fn what_is_sealed_is_opened_and_every_call_is_recorded() {
     let mut served = Served::new().await;
     assert_eq!(calls(served.folder.path()).unwrap(), []);
     let status = served.status().await.unwrap();
-    assert_eq!((status.version.as_str(), status.healthz.as_str(), status.key_id.as_str()), ("v2", "ok", "k1"));
-    let (one, two) = (served.encrypt(b"seed").await.unwrap(), served.encrypt(b"seed").await.unwrap());
+    assert_eq!(
+        (
+            status.version.as_str(),
+            status.healthz.as_str(),
+            status.key_id.as_str()
+        ),
+        ("v2", "ok", "k1")
+    );
+    let (one, two) = (
+        served.encrypt(b"seed").await.unwrap(),
+        served.encrypt(b"seed").await.unwrap(),
+    );
     assert_eq!(one.key_id, "k1");
     assert_ne!(one.ciphertext, two.ciphertext);
-    assert_eq!(served.decrypt("k1", &one.ciphertext).await.unwrap(), b"seed");
+    assert_eq!(
+        served.decrypt("k1", &one.ciphertext).await.unwrap(),
+        b"seed"
+    );
     let k1 = |call| (call, "k1".to_owned(), true);
-    let wanted = [Operation::Status, Operation::Encrypt, Operation::Encrypt, Operation::Decrypt].map(k1);
+    let wanted = [
+        Operation::Status,
+        Operation::Encrypt,
+        Operation::Encrypt,
+        Operation::Decrypt,
+    ]
+    .map(k1);
     assert_eq!(served.calls(), wanted);
 }
 
@@ -127,10 +170,18 @@ async fn a_new_key_opens_what_it_sealed_and_the_old_one_still_opens_the_rest() {
 async fn a_lost_key_opens_and_seals_nothing() {
     let mut served = Served::new().await;
     let old = served.encrypt(b"a").await.unwrap();
-    served.set(settings(|settings| settings.lost = ["k1".to_owned()].into()));
+    served.set(settings(|settings| {
+        settings.lost = ["k1".to_owned()].into()
+    }));
     let lost = served.decrypt("k1", &old.ciphertext).await.unwrap_err();
-    assert_eq!((lost.code(), lost.message()), (Code::NotFound, "the key `k1` is lost"));
-    assert_eq!(served.encrypt(b"b").await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(
+        (lost.code(), lost.message()),
+        (Code::NotFound, "the key `k1` is lost")
+    );
+    assert_eq!(
+        served.encrypt(b"b").await.unwrap_err().code(),
+        Code::NotFound
+    );
     assert_eq!(served.status().await.unwrap().healthz, "ok");
     served.set(Settings::default());
     assert_eq!(served.decrypt("k1", &old.ciphertext).await.unwrap(), b"a");
@@ -143,12 +194,26 @@ async fn each_call_fails_by_itself() {
     for broken in [Operation::Status, Operation::Encrypt, Operation::Decrypt] {
         served.set(settings(|settings| settings.fails = [broken].into()));
         let codes = [
-            served.status().await.map_or_else(|status| status.code(), |_| Code::Ok),
-            served.encrypt(b"b").await.map_or_else(|status| status.code(), |_| Code::Ok),
-            served.decrypt("k1", &sealed).await.map_or_else(|status| status.code(), |_| Code::Ok),
+            served
+                .status()
+                .await
+                .map_or_else(|status| status.code(), |_| Code::Ok),
+            served
+                .encrypt(b"b")
+                .await
+                .map_or_else(|status| status.code(), |_| Code::Ok),
+            served
+                .decrypt("k1", &sealed)
+                .await
+                .map_or_else(|status| status.code(), |_| Code::Ok),
         ];
-        let wanted = [Operation::Status, Operation::Encrypt, Operation::Decrypt]
-            .map(|call| if call == broken { Code::Unavailable } else { Code::Ok });
+        let wanted = [Operation::Status, Operation::Encrypt, Operation::Decrypt].map(|call| {
+            if call == broken {
+                Code::Unavailable
+            } else {
+                Code::Ok
+            }
+        });
         assert_eq!(codes, wanted, "{broken:?}");
         assert!(served.calls().contains(&(broken, "k1".into(), false)));
     }
@@ -158,7 +223,10 @@ async fn each_call_fails_by_itself() {
 async fn an_unhealthy_plugin_says_so() {
     let mut served = Served::new().await;
     served.set(settings(|settings| settings.unhealthy = true));
-    assert_eq!(served.status().await.unwrap().healthz, "unhealthy, as it was told to be");
+    assert_eq!(
+        served.status().await.unwrap().healthz,
+        "unhealthy, as it was told to be"
+    );
     served.encrypt(b"a").await.unwrap();
 }
 
@@ -171,15 +239,24 @@ async fn an_answer_is_late_and_a_caller_that_does_not_wait_gets_none() {
     assert!(begin.elapsed() >= Duration::from_millis(300));
     served.set(settings(|settings| settings.delay = 60_000));
     let begin = Instant::now();
-    let late = served.ask::<_, StatusResponse>(STATUS, StatusRequest {}, Duration::from_millis(200)).await;
+    let late = served
+        .ask::<_, StatusResponse>(STATUS, StatusRequest {}, Duration::from_millis(200))
+        .await;
     let code = late.unwrap_err().code();
-    assert!(matches!(code, Code::DeadlineExceeded | Code::Cancelled), "{code}");
+    assert!(
+        matches!(code, Code::DeadlineExceeded | Code::Cancelled),
+        "{code}"
+    );
     assert!(begin.elapsed() < LONG);
     served.set(Settings::default());
     served.status().await.unwrap();
     let mut oks: Vec<bool> = served.calls().into_iter().map(|(.., ok)| ok).collect();
     oks.sort_unstable();
-    assert_eq!(oks, [false, true, true], "what was given up is recorded too");
+    assert_eq!(
+        oks,
+        [false, true, true],
+        "what was given up is recorded too"
+    );
 }
 
 #[tokio::test]
@@ -193,7 +270,11 @@ async fn what_was_cut_or_changed_is_refused() {
     for at in 0..sealed.len() {
         let mut changed = sealed.clone();
         changed[at] ^= 1;
-        assert_eq!(served.decrypt("k1", &changed).await.unwrap_err().code(), Code::InvalidArgument, "{at}");
+        assert_eq!(
+            served.decrypt("k1", &changed).await.unwrap_err().code(),
+            Code::InvalidArgument,
+            "{at}"
+        );
     }
 }
 
@@ -201,7 +282,15 @@ async fn what_was_cut_or_changed_is_refused() {
 async fn settings_that_are_none_are_told_by_every_call() {
     let mut served = Served::new().await;
     let sealed = served.encrypt(b"a").await.unwrap().ciphertext;
-    for text in ["", "{", "[]", "7", r#"{"kee": "k2"}"#, r#"{"fails": ["encode"]}"#, r#"{"delay": -1}"#] {
+    for text in [
+        "",
+        "{",
+        "[]",
+        "7",
+        r#"{"kee": "k2"}"#,
+        r#"{"fails": ["encode"]}"#,
+        r#"{"delay": -1}"#,
+    ] {
         std::fs::write(served.folder.path().join("settings.json"), text).unwrap();
         let refusals = [
             served.status().await.unwrap_err(),
@@ -210,7 +299,12 @@ async fn settings_that_are_none_are_told_by_every_call() {
         ];
         for refusal in refusals {
             assert_eq!(refusal.code(), Code::FailedPrecondition);
-            assert!(refusal.message().contains("settings.json` is not well formed: "), "{refusal}");
+            assert!(
+                refusal
+                    .message()
+                    .contains("settings.json` is not well formed: "),
+                "{refusal}"
+            );
         }
     }
     served.set(Settings::default());
@@ -220,11 +314,24 @@ async fn settings_that_are_none_are_told_by_every_call() {
 #[tokio::test]
 async fn another_method_is_not_there_and_garbage_for_a_message_is_refused() {
     let mut served = Served::new().await;
-    let other = served.ask::<_, StatusResponse>("/v2.KeyManagementService/Sign", StatusRequest {}, LONG).await;
+    let other = served
+        .ask::<_, StatusResponse>("/v2.KeyManagementService/Sign", StatusRequest {}, LONG)
+        .await;
     assert_eq!(other.unwrap_err().code(), Code::Unimplemented);
     // Its second field is a string, which this is not.
-    let garbage = DecryptResponse { plaintext: vec![0xff; 4] };
-    let status = served.ask::<_, EncryptResponse>(ENCRYPT, Wrong { uid: garbage.plaintext }, LONG).await.unwrap_err();
+    let garbage = DecryptResponse {
+        plaintext: vec![0xff; 4],
+    };
+    let status = served
+        .ask::<_, EncryptResponse>(
+            ENCRYPT,
+            Wrong {
+                uid: garbage.plaintext,
+            },
+            LONG,
+        )
+        .await
+        .unwrap_err();
     assert_eq!(status.code(), Code::Internal);
     served.status().await.unwrap();
 }
@@ -257,9 +364,17 @@ fn a_folder_that_cannot_be_used_is_told() {
     assert!(matches!(serve(&socket, &missing), Err(Error::File { .. })));
     std::fs::write(folder.path().join("master"), "short").unwrap();
     let error = serve(&socket, folder.path()).unwrap_err();
-    assert!(error.to_string().ends_with("master` does not hold 32 bytes"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with("master` does not hold 32 bytes"),
+        "{error}"
+    );
     let whole = tempfile::tempdir().unwrap();
-    assert!(matches!(serve(&missing.join("kms.sock"), whole.path()), Err(Error::File { .. })));
+    assert!(matches!(
+        serve(&missing.join("kms.sock"), whole.path()),
+        Err(Error::File { .. })
+    ));
 }
 
 #[test]
@@ -267,7 +382,11 @@ fn a_line_that_is_still_being_written_is_no_call_yet_and_a_wrong_one_is_a_fault(
     let folder = tempfile::tempdir().unwrap();
     let record = |text: &str| std::fs::write(folder.path().join("calls.jsonl"), text).unwrap();
     record("{\"call\":\"encrypt\",\"key\":\"k1\",\"ok\":true}\n{\"call\":\"dec");
-    let call = Call { call: Operation::Encrypt, key: "k1".into(), ok: true };
+    let call = Call {
+        call: Operation::Encrypt,
+        key: "k1".into(),
+        ok: true,
+    };
     assert_eq!(calls(folder.path()).unwrap(), [call]);
     record("{\"call\":\"encrypt\"}\n");
     assert!(matches!(calls(folder.path()), Err(Error::Malformed { .. })));
@@ -276,16 +395,36 @@ fn a_line_that_is_still_being_written_is_no_call_yet_and_a_wrong_one_is_a_fault(
 /// The bytes of the published definition, written by hand.
 #[test]
 fn messages_have_the_published_fields() {
-    let asked = DecryptRequest::decode(&b"\x0a\x02\x01\x02\x12\x01u\x1a\x02k1\x22\x06\x0a\x01a\x12\x01b"[..]).unwrap();
-    assert_eq!((asked.ciphertext, asked.uid.as_str(), asked.key_id.as_str()), (vec![1, 2], "u", "k1"));
+    let asked = DecryptRequest::decode(
+        &b"\x0a\x02\x01\x02\x12\x01u\x1a\x02k1\x22\x06\x0a\x01a\x12\x01b"[..],
+    )
+    .unwrap();
+    assert_eq!(
+        (asked.ciphertext, asked.uid.as_str(), asked.key_id.as_str()),
+        (vec![1, 2], "u", "k1")
+    );
     assert_eq!(asked.annotations, [("a".to_owned(), b"b".to_vec())].into());
     let asked = EncryptRequest::decode(&b"\x0a\x01p\x12\x01u"[..]).unwrap();
-    assert_eq!((asked.plaintext.as_slice(), asked.uid.as_str()), (&b"p"[..], "u"));
-    let status = StatusResponse { version: "v2".into(), healthz: "ok".into(), key_id: "k1".into() };
+    assert_eq!(
+        (asked.plaintext.as_slice(), asked.uid.as_str()),
+        (&b"p"[..], "u")
+    );
+    let status = StatusResponse {
+        version: "v2".into(),
+        healthz: "ok".into(),
+        key_id: "k1".into(),
+    };
     assert_eq!(status.encode_to_vec(), b"\x0a\x02v2\x12\x02ok\x1a\x02k1");
-    let sealed = EncryptResponse { ciphertext: vec![1], key_id: "k".into(), annotations: Default::default() };
+    let sealed = EncryptResponse {
+        ciphertext: vec![1],
+        key_id: "k".into(),
+        annotations: Default::default(),
+    };
     assert_eq!(sealed.encode_to_vec(), b"\x0a\x01\x01\x12\x01k");
-    assert_eq!(DecryptResponse { plaintext: vec![9] }.encode_to_vec(), b"\x0a\x01\x09");
+    assert_eq!(
+        DecryptResponse { plaintext: vec![9] }.encode_to_vec(),
+        b"\x0a\x01\x09"
+    );
 }
 
 proptest! {

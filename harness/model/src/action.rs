@@ -9,14 +9,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{AgentLook, Delivered};
-use crate::image::{Attach, Attest, Build, Copy, ImageName, Sbom, Scan, Sign, Spoil, Tamper, Verify};
+use crate::image::{
+    Attach, Attest, Build, Copy, ImageName, Sbom, Scan, Sign, Spoil, Tamper, Verify,
+};
 use crate::keeping::{CanaryMatch, Encrypt, Followed, Kms, Process, Rewrite, Rotate, Transplant};
 use crate::node::{Node, NodeMatch};
 use crate::wire::{Held, Hold, Wire};
 
 /// One thing to try. Manifests are files of the scenario, with one object each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+#[serde(
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case",
+    deny_unknown_fields
+)]
 pub enum Action {
     /// POST the object of this manifest.
     Create(String),
@@ -206,10 +212,18 @@ impl FromStr for Target {
         let mut parts = text.split('/');
         let (kind, name, subresource) = (parts.next(), parts.next(), parts.next());
         match (kind, name, parts.next()) {
-            (Some(kind), Some(name), None) if !kind.is_empty() && !name.is_empty() && subresource != Some("") => {
-                Ok(Self { kind: kind.to_lowercase(), name: name.into(), subresource: subresource.map(Into::into) })
+            (Some(kind), Some(name), None)
+                if !kind.is_empty() && !name.is_empty() && subresource != Some("") =>
+            {
+                Ok(Self {
+                    kind: kind.to_lowercase(),
+                    name: name.into(),
+                    subresource: subresource.map(Into::into),
+                })
             }
-            _ => Err(format!("`{text}` is not an object: write KIND/NAME, as in `pod/web`")),
+            _ => Err(format!(
+                "`{text}` is not an object: write KIND/NAME, as in `pod/web`"
+            )),
         }
     }
 }
@@ -231,7 +245,9 @@ impl From<Target> for String {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind, self.name)?;
-        self.subresource.as_ref().map_or(Ok(()), |sub| write!(f, "/{sub}"))
+        self.subresource
+            .as_ref()
+            .map_or(Ok(()), |sub| write!(f, "/{sub}"))
     }
 }
 

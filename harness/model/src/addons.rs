@@ -95,7 +95,9 @@ pub fn addon(name: &str) -> Option<&'static Addon> {
 /// Whether objects of this group are put in force one by one.
 #[must_use]
 pub fn one_by_one(group: &str) -> bool {
-    ADDONS.iter().any(|addon| addon.one_by_one && addon.kinds.iter().any(|kind| kind.group == group))
+    ADDONS
+        .iter()
+        .any(|addon| addon.one_by_one && addon.kinds.iter().any(|kind| kind.group == group))
 }
 
 /// Whether this milestone of a box is an addon's.
@@ -107,14 +109,23 @@ pub fn is_addon_milestone(name: &str) -> bool {
 /// The addon's policy behind a webhook's refusal, where the webhook is one that names it.
 pub(crate) fn refuser(webhook: &str, rest: &str) -> Option<By> {
     ADDONS.iter().find_map(|addon| {
-        let denial = addon.denials.iter().find(|denial| (denial.is_webhook)(webhook))?;
-        Some(By::Engine { engine: addon, policy: (denial.policy)(rest)?.into() })
+        let denial = addon
+            .denials
+            .iter()
+            .find(|denial| (denial.is_webhook)(webhook))?;
+        Some(By::Engine {
+            engine: addon,
+            policy: (denial.policy)(rest)?.into(),
+        })
     })
 }
 
 /// Whether this can be the name of an object.
 pub(crate) fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
 }
 
 impl PartialEq for Addon {

@@ -108,11 +108,20 @@ impl AgentState {
     /// When it is not one of an agent of ours.
     pub fn read(text: &str) -> Result<Self, String> {
         let pairs = text.lines().filter_map(|line| line.split_once("='"));
-        let values: BTreeMap<&str, &str> =
-            pairs.filter_map(|(key, value)| Some((key, value.strip_suffix('\'')?))).collect();
-        let value = |key: &str| values.get(key).copied().ok_or(format!("the agent's state has no `{key}`"));
-        let number =
-            |key: &str| value(key)?.parse().map_err(|_| format!("`{key}` of the agent's state is not a number"));
+        let values: BTreeMap<&str, &str> = pairs
+            .filter_map(|(key, value)| Some((key, value.strip_suffix('\'')?)))
+            .collect();
+        let value = |key: &str| {
+            values
+                .get(key)
+                .copied()
+                .ok_or(format!("the agent's state has no `{key}`"))
+        };
+        let number = |key: &str| {
+            value(key)?
+                .parse()
+                .map_err(|_| format!("`{key}` of the agent's state is not a number"))
+        };
         let stage = match value("stage")? {
             "" => None,
             "dns" => Some(At::Dns),
@@ -139,16 +148,25 @@ impl AgentState {
     #[must_use]
     pub fn judge(&self, first: &Self, ago: Duration, taken: bool) -> Option<Answer> {
         if self.connected {
-            let answers = if self.session == first.session { self.acks - first.acks.min(self.acks) } else { self.acks };
+            let answers = if self.session == first.session {
+                self.acks - first.acks.min(self.acks)
+            } else {
+                self.acks
+            };
             return match taken {
                 true if answers > 0 => Some(Answer::Reached),
                 false if answers >= ANSWERS => Some(Answer::Blocked { at: At::Event }),
                 _ => None,
             };
         }
-        let fresh =
-            if self.session.0 == first.session.0 { self.attempts - first.attempts.min(self.attempts) } else { 0 };
-        let at = self.stage.filter(|_| ago >= LASTING && self.streak >= IN_A_ROW && fresh >= IN_A_ROW)?;
+        let fresh = if self.session.0 == first.session.0 {
+            self.attempts - first.attempts.min(self.attempts)
+        } else {
+            0
+        };
+        let at = self
+            .stage
+            .filter(|_| ago >= LASTING && self.streak >= IN_A_ROW && fresh >= IN_A_ROW)?;
         Some(Answer::Blocked { at })
     }
 }
@@ -157,8 +175,15 @@ impl Counts {
     /// Whether this very event came.
     #[must_use]
     pub fn has(&self, source: &str, number: u64) -> bool {
-        let within = |count: &Count| count.ranges.iter().any(|(first, last)| (*first..=*last).contains(&number));
-        self.counts.iter().any(|count| count.source == source && within(count))
+        let within = |count: &Count| {
+            count
+                .ranges
+                .iter()
+                .any(|(first, last)| (*first..=*last).contains(&number))
+        };
+        self.counts
+            .iter()
+            .any(|count| count.source == source && within(count))
     }
 }
 
@@ -167,7 +192,11 @@ impl Arrived {
     #[must_use]
     pub fn of<'a>(wanted: &Delivered, counts: impl IntoIterator<Item = &'a Counts>) -> Self {
         let ours = |count: &&Count| {
-            count.source == wanted.source && wanted.agent.as_ref().is_none_or(|agent| *agent == count.name)
+            count.source == wanted.source
+                && wanted
+                    .agent
+                    .as_ref()
+                    .is_none_or(|agent| *agent == count.name)
         };
         let mut arrived = Self::default();
         let mut ranges = Vec::new();
@@ -198,12 +227,20 @@ impl Arrived {
     #[must_use]
     pub fn missing(&self) -> String {
         let range = |(first, last): &(u64, u64)| {
-            if first == last { first.to_string() } else { format!("{first}-{last}") }
+            if first == last {
+                first.to_string()
+            } else {
+                format!("{first}-{last}")
+            }
         };
         if self.missing.is_empty() {
             return "none".into();
         }
-        self.missing.iter().map(range).collect::<Vec<_>>().join(", ")
+        self.missing
+            .iter()
+            .map(range)
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -217,8 +254,16 @@ mod tests {
     #[test]
     fn a_state_is_read_and_half_of_one_is_not() {
         let state = AgentState::read(STATE).unwrap();
-        assert!(state.connected && state.session == ("session-1".into(), 1) && state.server == "manager");
-        for text in ["", "status='connected'\n", &STATE.replace("''\nreason", "'moon'\nreason")] {
+        assert!(
+            state.connected
+                && state.session == ("session-1".into(), 1)
+                && state.server == "manager"
+        );
+        for text in [
+            "",
+            "status='connected'\n",
+            &STATE.replace("''\nreason", "'moon'\nreason"),
+        ] {
             assert!(AgentState::read(text).is_err(), "{text}");
         }
     }
@@ -227,40 +272,96 @@ mod tests {
     fn an_answer_is_fresh_and_an_event_was_taken() {
         let first = AgentState::read(STATE).unwrap();
         assert_eq!(first.judge(&first, LASTING, true), None);
-        let later = AgentState { acks: 8, ..first.clone() };
+        let later = AgentState {
+            acks: 8,
+            ..first.clone()
+        };
         assert_eq!(later.judge(&first, LASTING, true), Some(Answer::Reached));
         assert_eq!(later.judge(&first, LASTING, false), None);
-        let long = AgentState { acks: 12, ..first.clone() };
-        assert_eq!(long.judge(&first, LASTING, false), Some(Answer::Blocked { at: At::Event }));
+        let long = AgentState {
+            acks: 12,
+            ..first.clone()
+        };
+        assert_eq!(
+            long.judge(&first, LASTING, false),
+            Some(Answer::Blocked { at: At::Event })
+        );
     }
 
     #[test]
     fn failures_count_from_the_first_look_on() {
-        let failed = |attempts, streak| AgentState { attempts, streak, stage: Some(At::Tls), ..AgentState::default() };
+        let failed = |attempts, streak| AgentState {
+            attempts,
+            streak,
+            stage: Some(At::Tls),
+            ..AgentState::default()
+        };
         let first = failed(10, 10);
         assert_eq!(failed(12, 12).judge(&first, LASTING, false), None);
         assert_eq!(failed(13, 2).judge(&first, LASTING, false), None);
         assert_eq!(failed(13, 3).judge(&first, Duration::ZERO, false), None);
-        assert_eq!(failed(13, 3).judge(&first, LASTING, false), Some(Answer::Blocked { at: At::Tls }));
+        assert_eq!(
+            failed(13, 3).judge(&first, LASTING, false),
+            Some(Answer::Blocked { at: At::Tls })
+        );
     }
 
     fn count(ranges: &[(u64, u64)]) -> Count {
-        Count { name: "a".into(), source: "live".into(), ranges: ranges.to_vec(), ..Count::default() }
+        Count {
+            name: "a".into(),
+            source: "live".into(),
+            ranges: ranges.to_vec(),
+            ..Count::default()
+        }
     }
 
     #[test]
     fn what_several_managers_have_is_one_count() {
-        let wanted = Delivered { source: "live".into(), of: 20, agent: None, managers: vec![], unrecorded: false };
-        let one = Counts { counts: vec![count(&[(1, 4), (9, 12)])] };
-        let two = Counts { counts: vec![count(&[(4, 6)]), Count { source: "other".into(), ..count(&[(7, 7)]) }] };
+        let wanted = Delivered {
+            source: "live".into(),
+            of: 20,
+            agent: None,
+            managers: vec![],
+            unrecorded: false,
+        };
+        let one = Counts {
+            counts: vec![count(&[(1, 4), (9, 12)])],
+        };
+        let two = Counts {
+            counts: vec![
+                count(&[(4, 6)]),
+                Count {
+                    source: "other".into(),
+                    ..count(&[(7, 7)])
+                },
+            ],
+        };
         let arrived = Arrived::of(&wanted, [&one, &two]);
-        assert_eq!((arrived.received, arrived.duplicates, arrived.missing().as_str()), (10, 1, "7-8, 13-20"));
+        assert_eq!(
+            (
+                arrived.received,
+                arrived.duplicates,
+                arrived.missing().as_str()
+            ),
+            (10, 1, "7-8, 13-20")
+        );
         assert!(one.has("live", 9) && !one.has("live", 5) && !one.has("other", 9));
-        let none = Arrived::of(&Delivered { of: 1, ..wanted.clone() }, []);
+        let none = Arrived::of(
+            &Delivered {
+                of: 1,
+                ..wanted.clone()
+            },
+            [],
+        );
         assert_eq!((none.received, none.missing().as_str()), (0, "1"));
-        let all = Counts { counts: vec![count(&[(1, 20)])] };
+        let all = Counts {
+            counts: vec![count(&[(1, 20)])],
+        };
         assert_eq!(Arrived::of(&wanted, [&all]).missing(), "none");
-        let other = Delivered { agent: Some("b".into()), ..wanted };
+        let other = Delivered {
+            agent: Some("b".into()),
+            ..wanted
+        };
         assert_eq!(Arrived::of(&other, [&all]).received, 0);
     }
 }

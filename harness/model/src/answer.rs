@@ -153,7 +153,9 @@ impl fmt::Display for Why {
 }
 
 /// How far something came on the wire: the stage that it did not get through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum At {
     /// The name has no address, or nobody said so.

@@ -78,7 +78,10 @@ impl fmt::Display for By {
 
 /// The addons that can refuse.
 fn engines() -> impl Iterator<Item = &'static Addon> {
-    ADDONS.iter().copied().filter(|addon| !addon.denials.is_empty())
+    ADDONS
+        .iter()
+        .copied()
+        .filter(|addon| !addon.denials.is_empty())
 }
 
 impl Serialize for By {
@@ -111,7 +114,10 @@ impl<'de> Visitor<'de> for Words {
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<By, A::Error> {
         let (word, behind): (String, _) = data.variant()?;
         match engines().find(|engine| engine.name == word) {
-            Some(engine) => Ok(By::Engine { engine, policy: behind.newtype_variant()? }),
+            Some(engine) => Ok(By::Engine {
+                engine,
+                policy: behind.newtype_variant()?,
+            }),
             None => By::deserialize(EnumAccessDeserializer::new(FixedWord { word, behind })),
         }
     }
@@ -129,14 +135,21 @@ impl<'de, V: VariantAccess<'de>> EnumAccess<'de> for FixedWord<V> {
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, V), V::Error> {
         let names: Vec<&str> = engines().map(|engine| engine.name).collect();
-        let or = |why: V::Error| V::Error::custom(format!("{why}, or an engine: {}", names.join(", ")));
-        Ok((seed.deserialize(self.word.into_deserializer()).map_err(or)?, self.behind))
+        let or =
+            |why: V::Error| V::Error::custom(format!("{why}, or an engine: {}", names.join(", ")));
+        Ok((
+            seed.deserialize(self.word.into_deserializer())
+                .map_err(or)?,
+            self.behind,
+        ))
     }
 }
 
 /// The engines' words in the schema, behind the fixed ones.
 fn add_engines(schema: &mut Schema) {
-    let Some(Value::Array(words)) = schema.get_mut("oneOf") else { return };
+    let Some(Value::Array(words)) = schema.get_mut("oneOf") else {
+        return;
+    };
     for engine in engines() {
         let about: Vec<&str> = engine.denials.iter().map(|denial| denial.about).collect();
         words.push(json!({
@@ -156,7 +169,12 @@ mod tests {
 
     #[test]
     fn a_word_is_written_as_it_is_read() {
-        for yaml in ["pod-security", "{quota: pods}", "{kyverno: a}", "{policy-controller: no matching policies}"] {
+        for yaml in [
+            "pod-security",
+            "{quota: pods}",
+            "{kyverno: a}",
+            "{policy-controller: no matching policies}",
+        ] {
             let by = read(yaml).unwrap();
             let value: Value = serde_saphyr::from_str(yaml).unwrap();
             assert_eq!(serde_json::to_value(&by).unwrap(), value, "{yaml}");
@@ -164,14 +182,20 @@ mod tests {
         }
         assert_eq!(
             read("{kyverno: a}").unwrap(),
-            By::Engine { engine: &crate::addons::kyverno::ADDON, policy: "a".into() }
+            By::Engine {
+                engine: &crate::addons::kyverno::ADDON,
+                policy: "a".into()
+            }
         );
     }
 
     #[test]
     fn a_word_that_nobody_knows_is_answered_with_those_there_are() {
         let why = read("{kyverna: a}").unwrap_err();
-        assert!(why.contains("pod-security") && why.contains("an engine: kyverno"), "{why}");
+        assert!(
+            why.contains("pod-security") && why.contains("an engine: kyverno"),
+            "{why}"
+        );
         assert!(read("{dns: a}").is_err(), "what never refuses");
         assert!(read("{engine: {engine: kyverno, policy: a}}").is_err());
     }

@@ -24,7 +24,11 @@ const MOST: u64 = 64 << 20;
 #[must_use]
 pub fn find_canary(bytes: &[u8], canary: &str) -> Option<String> {
     let wrappings = look(bytes, canary.as_bytes(), DEPTH)?;
-    Some(if wrappings.is_empty() { "plain".into() } else { wrappings.join(", ") })
+    Some(if wrappings.is_empty() {
+        "plain".into()
+    } else {
+        wrappings.join(", ")
+    })
 }
 
 fn look(bytes: &[u8], canary: &[u8], depth: usize) -> Option<Vec<&'static str>> {
@@ -42,9 +46,21 @@ fn look(bytes: &[u8], canary: &[u8], depth: usize) -> Option<Vec<&'static str>> 
     compressed(bytes)
         .iter()
         .find_map(|inner| below("gzip", inner))
-        .or_else(|| dumps(bytes).iter().find_map(|inner| below("hex dump", inner)))
-        .or_else(|| numbers(bytes).iter().find_map(|inner| below("numbers", inner)))
-        .or_else(|| base64(bytes, canary.len()).iter().find_map(|inner| below("base64", inner)))
+        .or_else(|| {
+            dumps(bytes)
+                .iter()
+                .find_map(|inner| below("hex dump", inner))
+        })
+        .or_else(|| {
+            numbers(bytes)
+                .iter()
+                .find_map(|inner| below("numbers", inner))
+        })
+        .or_else(|| {
+            base64(bytes, canary.len())
+                .iter()
+                .find_map(|inner| below("base64", inner))
+        })
 }
 
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
@@ -61,10 +77,16 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 
 /// What follows each mark of gzip, decompressed as far as it can be.
 fn compressed(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let starts = bytes.windows(3).enumerate().filter(|(_, three)| *three == [0x1f, 0x8b, 8]).map(|(at, _)| at);
+    let starts = bytes
+        .windows(3)
+        .enumerate()
+        .filter(|(_, three)| *three == [0x1f, 0x8b, 8])
+        .map(|(at, _)| at);
     let read = |at: usize| {
         let mut inner = Vec::new();
-        let _ = MultiGzDecoder::new(&bytes[at..]).take(MOST).read_to_end(&mut inner);
+        let _ = MultiGzDecoder::new(&bytes[at..])
+            .take(MOST)
+            .read_to_end(&mut inner);
         inner
     };
     starts.map(read).filter(|inner| !inner.is_empty()).collect()
@@ -73,11 +95,16 @@ fn compressed(bytes: &[u8]) -> Vec<Vec<u8>> {
 /// Runs of base64's letters, decoded from each of the four places at which its groups can begin.
 fn base64(bytes: &[u8], canary: usize) -> Vec<Vec<u8>> {
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
-    let runs = bytes.split(|byte| !is_letter(byte)).filter(|run| run.len() >= canary.max(SHORTEST));
+    let runs = bytes
+        .split(|byte| !is_letter(byte))
+        .filter(|run| run.len() >= canary.max(SHORTEST));
     let mut found = Vec::new();
     for run in runs {
-        let engine: &GeneralPurpose =
-            if run.iter().any(|byte| b"-_".contains(byte)) { &URL_SAFE_NO_PAD } else { &STANDARD_NO_PAD };
+        let engine: &GeneralPurpose = if run.iter().any(|byte| b"-_".contains(byte)) {
+            &URL_SAFE_NO_PAD
+        } else {
+            &STANDARD_NO_PAD
+        };
         for start in 0..4 {
             let part = &run[start..];
             let whole = &part[..part.len() - part.len() % 4];
@@ -93,10 +120,16 @@ fn base64(bytes: &[u8], canary: usize) -> Vec<Vec<u8>> {
 fn dumps(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut found = vec![Vec::new()];
     for line in bytes.split(|byte| *byte == b'\n') {
-        let Ok(line) = std::str::from_utf8(line.get(..100.min(line.len())).unwrap_or_default()) else { continue };
+        let Ok(line) = std::str::from_utf8(line.get(..100.min(line.len())).unwrap_or_default())
+        else {
+            continue;
+        };
         match dumped(line.trim()) {
             Some((0, bytes)) => found.push(bytes),
-            Some((_, bytes)) => found.last_mut().into_iter().for_each(|dump| dump.extend(&bytes)),
+            Some((_, bytes)) => found
+                .last_mut()
+                .into_iter()
+                .for_each(|dump| dump.extend(&bytes)),
             None => {}
         }
     }
@@ -111,18 +144,28 @@ fn dumped(line: &str) -> Option<(usize, Vec<u8>)> {
     let hex = rest.split('|').next()?;
     let bytes: Option<Vec<u8>> = hex
         .split_whitespace()
-        .map(|pair| (pair.len() == 2).then(|| u8::from_str_radix(pair, 16).ok()).flatten())
+        .map(|pair| {
+            (pair.len() == 2)
+                .then(|| u8::from_str_radix(pair, 16).ok())
+                .flatten()
+        })
         .collect();
-    bytes.filter(|bytes| !bytes.is_empty()).map(|bytes| (offset, bytes))
+    bytes
+        .filter(|bytes| !bytes.is_empty())
+        .map(|bytes| (offset, bytes))
 }
 
 /// Bytes printed as numbers in brackets, separated by blanks or commas.
 fn numbers(bytes: &[u8]) -> Vec<Vec<u8>> {
     let is_list = |byte: &u8| byte.is_ascii_digit() || b" ,".contains(byte);
-    let lists = bytes.split(|byte| !is_list(byte)).filter(|list| list.len() >= 2 * SHORTEST);
+    let lists = bytes
+        .split(|byte| !is_list(byte))
+        .filter(|list| list.len() >= 2 * SHORTEST);
     lists
         .filter_map(|list| {
-            let words = list.split(|byte| b" ,".contains(byte)).filter(|word| !word.is_empty());
+            let words = list
+                .split(|byte| b" ,".contains(byte))
+                .filter(|word| !word.is_empty());
             let read = |word: &[u8]| std::str::from_utf8(word).ok()?.parse::<u8>().ok();
             words.map(read).collect::<Option<Vec<u8>>>()
         })
@@ -146,7 +189,9 @@ pub fn conceal_canary(text: &str, canary: &str, instead: &str) -> String {
 /// The letters of base64 that are sure to be there, for each of the three places in a group where `bytes` can begin.
 fn needles(bytes: &[u8]) -> impl Iterator<Item = String> {
     (0..3).map(move |shift| {
-        let shifted: Vec<u8> = std::iter::repeat_n(0, shift).chain(bytes.iter().copied()).collect();
+        let shifted: Vec<u8> = std::iter::repeat_n(0, shift)
+            .chain(bytes.iter().copied())
+            .collect();
         let encoded = STANDARD_NO_PAD.encode(&shifted);
         let (start, end) = ((shift * 8).div_ceil(6), shifted.len() * 8 / 6);
         encoded[start..end].to_owned()
@@ -172,21 +217,42 @@ mod tests {
 
     #[test]
     fn it_is_found_in_every_wrapping() {
-        let release = STANDARD
-            .encode(STANDARD.encode(gzip(format!("{{\"password\":\"{CANARY}\"}}{}", "values ".repeat(40)).as_bytes())));
+        let release = STANDARD.encode(STANDARD.encode(gzip(
+            format!("{{\"password\":\"{CANARY}\"}}{}", "values ".repeat(40)).as_bytes(),
+        )));
         let cases = [
             (CANARY.to_owned(), "plain"),
             (format!("password: {}", STANDARD.encode(CANARY)), "base64"),
             (STANDARD.encode(format!("ab{CANARY}c")), "base64"),
-            (format!("{{\"data\":{{\"release\":\"{release}\"}}}}"), "base64, base64, gzip"),
+            (
+                format!("{{\"data\":{{\"release\":\"{release}\"}}}}"),
+                "base64, base64, gzip",
+            ),
             (format!("{:?}", CANARY.as_bytes()), "numbers"),
-            (format!("x [{}]", CANARY.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(" ")), "numbers"),
+            (
+                format!(
+                    "x [{}]",
+                    CANARY
+                        .bytes()
+                        .map(|byte| byte.to_string())
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                ),
+                "numbers",
+            ),
             (hex_dump(format!("k8s\0{CANARY}").as_bytes()), "hex dump"),
         ];
         for (text, wanted) in cases {
-            assert_eq!(find_canary(text.as_bytes(), CANARY).as_deref(), Some(wanted), "{text}");
+            assert_eq!(
+                find_canary(text.as_bytes(), CANARY).as_deref(),
+                Some(wanted),
+                "{text}"
+            );
         }
-        assert_eq!(find_canary(&gzip(CANARY.repeat(9).as_bytes()), CANARY).as_deref(), Some("gzip"));
+        assert_eq!(
+            find_canary(&gzip(CANARY.repeat(9).as_bytes()), CANARY).as_deref(),
+            Some("gzip")
+        );
     }
 
     fn hex_dump(bytes: &[u8]) -> String {
@@ -200,9 +266,13 @@ mod tests {
     #[test]
     fn another_value_is_not_found() {
         let other = CANARY.replace('q', "p");
-        for text in
-            [other.clone(), STANDARD.encode(&other), String::new(), "[1 2 3]".into(), hex_dump(other.as_bytes())]
-        {
+        for text in [
+            other.clone(),
+            STANDARD.encode(&other),
+            String::new(),
+            "[1 2 3]".into(),
+            hex_dump(other.as_bytes()),
+        ] {
             assert_eq!(find_canary(text.as_bytes(), CANARY), None);
         }
         assert_eq!(find_canary(b"anything", ""), None);

@@ -72,7 +72,12 @@ impl ClusterSpec {
     /// # Errors
     /// When a file that the scenario names cannot be read.
     pub fn resolve(loaded: &Loaded, world_name: &str) -> Result<Self, Error> {
-        let world = &loaded.scenario.worlds.get(world_name).cloned().unwrap_or_default();
+        let world = &loaded
+            .scenario
+            .worlds
+            .get(world_name)
+            .cloned()
+            .unwrap_or_default();
         let shape = loaded.scenario.shape(world);
         let text = |file: String| loaded.file_text(&file).map(FileText);
         let install = loaded.scenario.install(world).into_iter().map(with_tls);
@@ -84,7 +89,10 @@ impl ClusterSpec {
             sync_frequency: shape.sync_frequency,
             node_monitor_grace_period: shape.node_monitor_grace_period,
             audit: shape.audit.try_map(text)?,
-            admission: shape.admission.map(|file| loaded.file_text(&file)).transpose()?,
+            admission: shape
+                .admission
+                .map(|file| loaded.file_text(&file))
+                .transpose()?,
             feature_gates: shape.feature_gates,
             runtime_config: shape.runtime_config,
             nodes: shape.nodes,
@@ -116,19 +124,32 @@ impl ClusterSpec {
     /// share a cluster that is started anyway.
     #[must_use]
     pub fn with_node(&self) -> Self {
-        Self { nodes: self.nodes.max(1), ..self.clone() }
+        Self {
+            nodes: self.nodes.max(1),
+            ..self.clone()
+        }
     }
 
     /// The same cluster without nodes, for worlds that need none.
     #[must_use]
     pub fn without_node(&self) -> Self {
-        Self { nodes: 0, ..self.clone() }
+        Self {
+            nodes: 0,
+            ..self.clone()
+        }
     }
 
     /// The same cluster with at least so many nodes, if it has any.
     #[must_use]
     pub fn with_more_nodes(self, nodes: u8) -> Self {
-        Self { nodes: if self.nodes > 0 { self.nodes.max(nodes) } else { 0 }, ..self }
+        Self {
+            nodes: if self.nodes > 0 {
+                self.nodes.max(nodes)
+            } else {
+                0
+            },
+            ..self
+        }
     }
 }
 
@@ -165,11 +186,18 @@ fn with_tls(install: Install) -> Install {
 }
 
 /// The plugins that the first configuration and those of the world's steps name.
-fn kms_plugins(loaded: &Loaded, world: &str, first: &Encryption) -> Result<BTreeSet<String>, Error> {
-    let steps = loaded.scenario.steps_in(world).filter_map(|step| match &step.action {
-        Action::Encrypt(encrypt) => Some(&encrypt.with),
-        _ => None,
-    });
+fn kms_plugins(
+    loaded: &Loaded,
+    world: &str,
+    first: &Encryption,
+) -> Result<BTreeSet<String>, Error> {
+    let steps = loaded
+        .scenario
+        .steps_in(world)
+        .filter_map(|step| match &step.action {
+            Action::Encrypt(encrypt) => Some(&encrypt.with),
+            _ => None,
+        });
     let mut plugins = BTreeSet::new();
     for file in first.file().into_iter().chain(steps) {
         plugins.extend(crate::named(&loaded.file_text(file)?, "kms").map(str::to_owned));

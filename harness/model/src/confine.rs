@@ -23,7 +23,9 @@ pub(crate) const OWN_NAMESPACE: &str = "kubernetes.io/metadata.name";
 #[must_use]
 pub fn reach(object: &Value) -> Reach {
     let text = |key: &str| object[key].as_str().unwrap_or_default();
-    let Some(kind) = object_kind(text("apiVersion"), text("kind")) else { return Reach::Cluster };
+    let Some(kind) = object_kind(text("apiVersion"), text("kind")) else {
+        return Reach::Cluster;
+    };
     let named = is_ours(&object["metadata"]["name"]);
     let confined = match kind.isolation {
         Isolation::Namespace => object["metadata"].get("namespace").is_none_or(is_ours),
@@ -36,7 +38,11 @@ pub fn reach(object: &Value) -> Reach {
         Isolation::Webhooks => named && all(&object["webhooks"], selects_only_us),
         Isolation::Stated(ReachRule(is_confined)) => named && is_confined(object),
     };
-    if confined { Reach::Confined } else { Reach::Cluster }
+    if confined {
+        Reach::Confined
+    } else {
+        Reach::Cluster
+    }
 }
 
 pub(crate) fn is_ours(name: &Value) -> bool {
@@ -46,7 +52,10 @@ pub(crate) fn is_ours(name: &Value) -> bool {
 /// Whether a pattern of image references matches only images of this world, whose repositories are called after it.
 pub(crate) fn is_our_image(glob: &Value) -> bool {
     let images = ["$(image:", "$(digest:", "$(front:"];
-    is_ours(glob) || glob.as_str().is_some_and(|glob| images.iter().any(|image| glob.starts_with(image)))
+    is_ours(glob)
+        || glob
+            .as_str()
+            .is_some_and(|glob| images.iter().any(|image| glob.starts_with(image)))
 }
 
 pub(crate) fn all(list: &Value, test: fn(&Value) -> bool) -> bool {
@@ -66,12 +75,20 @@ pub(crate) fn selects_only_us(matcher: &Value) -> bool {
 
 /// An aggregated role that can only collect roles whose label names the world.
 fn collects_only_ours(role: &Value) -> bool {
-    all(&role["aggregationRule"]["clusterRoleSelectors"], |selector| {
-        selector["matchLabels"].as_object().is_some_and(|labels| labels.values().any(is_ours))
-    })
+    all(
+        &role["aggregationRule"]["clusterRoleSelectors"],
+        |selector| {
+            selector["matchLabels"]
+                .as_object()
+                .is_some_and(|labels| labels.values().any(is_ours))
+        },
+    )
 }
 
 fn feeds_aggregation(role: &Value) -> bool {
     let labels = role["metadata"]["labels"].as_object();
-    labels.is_some_and(|all| all.keys().any(|key| key.starts_with("rbac.authorization.k8s.io/aggregate-to-")))
+    labels.is_some_and(|all| {
+        all.keys()
+            .any(|key| key.starts_with("rbac.authorization.k8s.io/aggregate-to-"))
+    })
 }

@@ -90,8 +90,12 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoScenario { .. } => "a scenario is a file AREA/NAME/scenario.yaml below this folder".into(),
-            Self::TooLarge { .. } => "keep manifests small; a scenario needs no data files of this size".into(),
+            Self::NoScenario { .. } => {
+                "a scenario is a file AREA/NAME/scenario.yaml below this folder".into()
+            }
+            Self::TooLarge { .. } => {
+                "keep manifests small; a scenario needs no data files of this size".into()
+            }
             Self::Empty { .. } => "a scenario begins with `scenario: v1`".into(),
             Self::Utf8 { .. } => "save the file as UTF-8".into(),
             Self::Not { .. } => "check the path in the scenario file".into(),

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::nodeless::{BEHIND_THE_API, is_api_alone};
 use crate::{
-    Action, Attest, CanaryMatch, Capability, Encrypt, Leak, Predicate, Record, Rewrite, Rotate, Target, TrustedRoot,
-    Verify, Watched,
+    Action, Attest, CanaryMatch, Capability, Encrypt, Leak, Predicate, Record, Rewrite, Rotate,
+    Target, TrustedRoot, Verify, Watched,
 };
 
 /// What is known of an action.
@@ -55,7 +55,9 @@ impl Action {
                 reads = vec![with.as_str()];
                 Writes::Object(target)
             }
-            Self::Delete(target) | Self::Label { target, .. } | Self::Scale { target, .. } => Writes::Object(target),
+            Self::Delete(target) | Self::Label { target, .. } | Self::Scale { target, .. } => {
+                Writes::Object(target)
+            }
             Self::EphemeralContainer { with, .. } => {
                 reads = vec![with.as_str()];
                 Writes::Namespace
@@ -87,7 +89,10 @@ impl Action {
                 needs = vec![Capability::ApiServerFlags, Capability::Processes];
                 Writes::Cluster
             }
-            Self::Rewrite(Rewrite { killed_after: Some(_) }) | Self::Process(_) => {
+            Self::Rewrite(Rewrite {
+                killed_after: Some(_),
+            })
+            | Self::Process(_) => {
                 needs = vec![Capability::Processes];
                 Writes::Cluster
             }
@@ -145,7 +150,12 @@ impl Action {
                 needs = of_path(path).into_iter().collect();
                 Writes::Nothing
             }
-            Self::Started(_) | Self::Reach(_) | Self::Hold(_) | Self::Held(_) | Self::Agent(_) | Self::Delivered(_) => {
+            Self::Started(_)
+            | Self::Reach(_)
+            | Self::Hold(_)
+            | Self::Held(_)
+            | Self::Agent(_)
+            | Self::Delivered(_) => {
                 needs = vec![A_NODE];
                 Writes::Nothing
             }
@@ -155,7 +165,12 @@ impl Action {
             }
             Self::List { .. } | Self::Followed(_) => Writes::Nothing,
         };
-        ActionFacts { reads, texts, writes, needs: needs.into_iter().collect() }
+        ActionFacts {
+            reads,
+            texts,
+            writes,
+            needs: needs.into_iter().collect(),
+        }
     }
 }
 
@@ -179,7 +194,10 @@ fn of_subresource(target: &Target) -> Option<Capability> {
 
 /// A path that leads through the API server to something else.
 fn of_path(path: &str) -> Option<Capability> {
-    BEHIND_THE_API.iter().any(|part| path.contains(part)).then_some(A_NODE)
+    BEHIND_THE_API
+        .iter()
+        .any(|part| path.contains(part))
+        .then_some(A_NODE)
 }
 
 fn of_record(record: &Record) -> (Writes<'_>, Option<Capability>) {

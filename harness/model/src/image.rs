@@ -12,7 +12,9 @@ const FIRST_TAG: &str = "v1";
 
 /// An image of the world, `NAME` or `NAME:TAG`: the repository `$(namespace)/NAME` in the world's registry. The tag is
 /// `v1` where it is left out.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
 pub struct ImageName {
@@ -29,12 +31,19 @@ impl FromStr for ImageName {
         let (name, tag) = text.split_once(':').unwrap_or((text, FIRST_TAG));
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let good = |part: &str| {
-            part.starts_with(|c: char| c.is_ascii_alphanumeric()) && !part.ends_with('-') && part.chars().all(plain)
+            part.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && !part.ends_with('-')
+                && part.chars().all(plain)
         };
         if good(name) && good(tag) && name != "probe" {
-            Ok(Self { name: name.into(), tag: tag.into() })
+            Ok(Self {
+                name: name.into(),
+                tag: tag.into(),
+            })
         } else {
-            Err(format!("`{text}` is not an image name: write NAME or NAME:TAG in lower case, and not `probe`"))
+            Err(format!(
+                "`{text}` is not an image name: write NAME or NAME:TAG in lower case, and not `probe`"
+            ))
         }
     }
 }
@@ -56,7 +65,11 @@ impl From<ImageName> for String {
 impl fmt::Display for ImageName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
-        if self.tag == FIRST_TAG { Ok(()) } else { write!(f, ":{}", self.tag) }
+        if self.tag == FIRST_TAG {
+            Ok(())
+        } else {
+            write!(f, ":{}", self.tag)
+        }
     }
 }
 
@@ -281,7 +294,11 @@ pub struct Verify {
 
 /// Whose signature is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+#[serde(
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case",
+    deny_unknown_fields
+)]
 pub enum Trust {
     /// The key pair of this name.
     Key(String),
@@ -357,7 +374,10 @@ impl Fault {
     /// Its word, which is also the first part of the path at the front.
     #[must_use]
     pub fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(fault, _)| *fault == self).map_or("none", |(_, word)| word)
+        Self::ALL
+            .iter()
+            .find(|(fault, _)| *fault == self)
+            .map_or("none", |(_, word)| word)
     }
 }
 

@@ -25,7 +25,10 @@ impl Install {
     /// The usual version of an addon.
     #[must_use]
     pub fn usual(addon: &'static Addon) -> Self {
-        Self { addon, version: &addon.versions[0] }
+        Self {
+            addon,
+            version: &addon.versions[0],
+        }
     }
 
     /// The addon.
@@ -43,8 +46,13 @@ impl Install {
     /// Its place in the table.
     fn place(self) -> (Option<usize>, Option<usize>) {
         let versions = self.addon.versions;
-        let version = versions.iter().position(|version| version.version == self.version.version);
-        (ADDONS.iter().position(|addon| *addon == self.addon), version)
+        let version = versions
+            .iter()
+            .position(|version| version.version == self.version.version);
+        (
+            ADDONS.iter().position(|addon| *addon == self.addon),
+            version,
+        )
     }
 }
 
@@ -113,38 +121,67 @@ pub enum UnknownInstall {
 
 fn offer(near: Option<&str>) -> String {
     let all: Vec<&str> = ADDONS.iter().map(|addon| addon.name).collect();
-    let near = near.map(|name| format!("did you mean `{name}`? ")).unwrap_or_default();
+    let near = near
+        .map(|name| format!("did you mean `{name}`? "))
+        .unwrap_or_default();
     format!("{near}known: {}", all.join(", "))
 }
 
 fn versions(addon: &Addon) -> Vec<&'static str> {
-    addon.versions.iter().map(|version| version.version).collect()
+    addon
+        .versions
+        .iter()
+        .map(|version| version.version)
+        .collect()
 }
 
 impl FromStr for Install {
     type Err = UnknownInstall;
 
     fn from_str(text: &str) -> Result<Self, UnknownInstall> {
-        let (name, asked) = text.split_once('@').map_or((text, None), |(name, version)| (name, Some(version)));
+        let (name, asked) = text
+            .split_once('@')
+            .map_or((text, None), |(name, version)| (name, Some(version)));
         let Some(addon) = addon(name) else {
-            return Err(UnknownInstall::Name { name: name.into(), near: near(name).map(str::to_owned) });
+            return Err(UnknownInstall::Name {
+                name: name.into(),
+                near: near(name).map(str::to_owned),
+            });
         };
-        let Some(asked) = asked else { return Ok(Self::usual(addon)) };
-        let found = addon.versions.iter().find(|version| is_version(version.version, asked));
-        let unknown = || UnknownInstall::Version { addon, version: asked.into() };
-        found.map(|version| Self { addon, version }).ok_or_else(unknown)
+        let Some(asked) = asked else {
+            return Ok(Self::usual(addon));
+        };
+        let found = addon
+            .versions
+            .iter()
+            .find(|version| is_version(version.version, asked));
+        let unknown = || UnknownInstall::Version {
+            addon,
+            version: asked.into(),
+        };
+        found
+            .map(|version| Self { addon, version })
+            .ok_or_else(unknown)
     }
 }
 
 /// Whether `asked` is this version, in full or without its last part.
 fn is_version(version: &str, asked: &str) -> bool {
-    version == asked || version.rsplit_once('.').is_some_and(|(minor, _)| minor == asked)
+    version == asked
+        || version
+            .rsplit_once('.')
+            .is_some_and(|(minor, _)| minor == asked)
 }
 
 /// The addon whose name is a few letters away.
 fn near(name: &str) -> Option<&'static str> {
-    let ranked = ADDONS.iter().map(|addon| (letter_distance(name, addon.name), addon.name));
-    ranked.filter(|(away, name)| *away <= 1.max(name.len() / 4)).min().map(|(_, name)| name)
+    let ranked = ADDONS
+        .iter()
+        .map(|addon| (letter_distance(name, addon.name), addon.name));
+    ranked
+        .filter(|(away, name)| *away <= 1.max(name.len() / 4))
+        .min()
+        .map(|(_, name)| name)
 }
 
 impl Serialize for Install {
@@ -183,9 +220,20 @@ impl JsonSchema for Install {
             .iter()
             .map(|addon| json!({"description": addon.about, "type": "string", "const": addon.name}))
             .collect();
-        let all = || ADDONS.iter().flat_map(|addon| addon.versions.iter().map(|version| (addon.name, version.version)));
-        let known: Vec<String> = all().map(|(name, version)| format!("`{name}@{version}`")).collect();
-        let patterns: Vec<String> = all().map(|(name, version)| pattern(name, version)).collect();
+        let all = || {
+            ADDONS.iter().flat_map(|addon| {
+                addon
+                    .versions
+                    .iter()
+                    .map(|version| (addon.name, version.version))
+            })
+        };
+        let known: Vec<String> = all()
+            .map(|(name, version)| format!("`{name}@{version}`"))
+            .collect();
+        let patterns: Vec<String> = all()
+            .map(|(name, version)| pattern(name, version))
+            .collect();
         words.push(json!({
             "description": format!("A version of one of these, its last part perhaps left out: {}.", known.join(", ")),
             "type": "string",
@@ -218,7 +266,13 @@ mod tests {
         assert_eq!(usual.to_string(), "kyverno");
         for addon in ADDONS {
             assert_eq!(addon.name.parse(), Ok(Install::usual(addon)));
-            assert!(addon.versions.iter().all(|version| !version.components.is_empty()), "{addon}");
+            assert!(
+                addon
+                    .versions
+                    .iter()
+                    .all(|version| !version.components.is_empty()),
+                "{addon}"
+            );
         }
     }
 
@@ -226,10 +280,23 @@ mod tests {
     fn what_nobody_knows_is_answered_with_what_there_is() {
         let said = |text: &str| text.parse::<Install>().unwrap_err().to_string();
         let why = said("kyverna");
-        assert!(why.starts_with("unknown addon `kyverna`; did you mean `kyverno`? known: registry, "), "{why}");
+        assert!(
+            why.starts_with("unknown addon `kyverna`; did you mean `kyverno`? known: registry, "),
+            "{why}"
+        );
         assert!(said("docker").starts_with("unknown addon `docker`; known: registry, "));
-        assert_eq!(said("kyverno@1.18"), "unknown version `1.18` of `kyverno`; known: 1.19.1");
-        for bad in ["kyverno@", "kyverno@1", "kyverno@1.19.1.", "@1.19", "", "Kyverno"] {
+        assert_eq!(
+            said("kyverno@1.18"),
+            "unknown version `1.18` of `kyverno`; known: 1.19.1"
+        );
+        for bad in [
+            "kyverno@",
+            "kyverno@1",
+            "kyverno@1.19.1.",
+            "@1.19",
+            "",
+            "Kyverno",
+        ] {
             assert!(bad.parse::<Install>().is_err(), "{bad}");
         }
     }

@@ -87,7 +87,9 @@ pub struct Kms {
 }
 
 /// A call of the KMS v2 protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum KmsCall {
     /// `Status`.
@@ -248,7 +250,9 @@ impl Seal {
     /// The seal that stored bytes begin with, and the name of the key or plugin.
     #[must_use]
     pub fn of(stored: &[u8]) -> Option<(Self, String)> {
-        let (prefix, seal) = PREFIXES.iter().find(|(prefix, _)| stored.starts_with(prefix.as_bytes()))?;
+        let (prefix, seal) = PREFIXES
+            .iter()
+            .find(|(prefix, _)| stored.starts_with(prefix.as_bytes()))?;
         let rest = &stored[prefix.len()..];
         let end = rest.iter().position(|byte| *byte == b':')?;
         Some((*seal, String::from_utf8_lossy(&rest[..end]).into_owned()))
@@ -272,11 +276,21 @@ mod tests {
 
     #[test]
     fn a_seal_is_known_by_its_whole_prefix() {
-        assert_eq!(Seal::of(b"k8s:enc:aescbc:v1:key1:\x00\xff"), Some((Seal::Aescbc, "key1".into())));
-        assert_eq!(Seal::of(b"k8s:enc:kms:v2:a:\n\x01"), Some((Seal::KmsV2, "a".into())));
-        for other in
-            [&b"k8s\x00\n"[..], b"k8s:enc:aescbc:v1:key1", b"k8s:enc:rot13:v1:a:b", b"", b"x k8s:enc:kms:v2:a:"]
-        {
+        assert_eq!(
+            Seal::of(b"k8s:enc:aescbc:v1:key1:\x00\xff"),
+            Some((Seal::Aescbc, "key1".into()))
+        );
+        assert_eq!(
+            Seal::of(b"k8s:enc:kms:v2:a:\n\x01"),
+            Some((Seal::KmsV2, "a".into()))
+        );
+        for other in [
+            &b"k8s\x00\n"[..],
+            b"k8s:enc:aescbc:v1:key1",
+            b"k8s:enc:rot13:v1:a:b",
+            b"",
+            b"x k8s:enc:kms:v2:a:",
+        ] {
             assert_eq!(Seal::of(other), None);
         }
     }

@@ -93,7 +93,12 @@ pub(crate) const fn kind(
     isolation: Isolation,
     barrier: Barrier,
 ) -> ObjectKind {
-    ObjectKind { group, kind, isolation, barrier }
+    ObjectKind {
+        group,
+        kind,
+        isolation,
+        barrier,
+    }
 }
 
 /// A kind in namespaces that the API server keeps, and that controls nothing itself.
@@ -119,7 +124,12 @@ static OBJECT_KINDS: &[ObjectKind] = &[
     plain("", "Service"),
     plain("", "ServiceAccount"),
     kind("", "LimitRange", Isolation::Namespace, Barrier::LimitRanges),
-    kind("", "ResourceQuota", Isolation::Namespace, Barrier::OwnStatus),
+    kind(
+        "",
+        "ResourceQuota",
+        Isolation::Namespace,
+        Barrier::OwnStatus,
+    ),
     kind("", "Node", Isolation::Never, Barrier::Stored),
     kind("", "PersistentVolume", Isolation::Name, Barrier::Stored),
     plain("apps", "ControllerRevision"),
@@ -133,24 +143,94 @@ static OBJECT_KINDS: &[ObjectKind] = &[
     plain("coordination.k8s.io", "Lease"),
     plain("discovery.k8s.io", "EndpointSlice"),
     plain("networking.k8s.io", "Ingress"),
-    kind("networking.k8s.io", "NetworkPolicy", Isolation::Namespace, Barrier::NetworkTables),
-    kind("policy", "PodDisruptionBudget", Isolation::Namespace, Barrier::OwnStatus),
+    kind(
+        "networking.k8s.io",
+        "NetworkPolicy",
+        Isolation::Namespace,
+        Barrier::NetworkTables,
+    ),
+    kind(
+        "policy",
+        "PodDisruptionBudget",
+        Isolation::Namespace,
+        Barrier::OwnStatus,
+    ),
     // The admission plugin asks the API server for a class that it does not know yet. Nothing is waited for after a change
     // or a deletion.
-    kind("node.k8s.io", "RuntimeClass", Isolation::Name, Barrier::Stored),
-    kind("scheduling.k8s.io", "PriorityClass", Isolation::Never, Barrier::PriorityClasses),
-    kind("certificates.k8s.io", "CertificateSigningRequest", Isolation::Name, Barrier::Stored),
-    kind("apiextensions.k8s.io", "CustomResourceDefinition", Isolation::Never, Barrier::OwnStatus),
+    kind(
+        "node.k8s.io",
+        "RuntimeClass",
+        Isolation::Name,
+        Barrier::Stored,
+    ),
+    kind(
+        "scheduling.k8s.io",
+        "PriorityClass",
+        Isolation::Never,
+        Barrier::PriorityClasses,
+    ),
+    kind(
+        "certificates.k8s.io",
+        "CertificateSigningRequest",
+        Isolation::Name,
+        Barrier::Stored,
+    ),
+    kind(
+        "apiextensions.k8s.io",
+        "CustomResourceDefinition",
+        Isolation::Never,
+        Barrier::OwnStatus,
+    ),
     kind(RBAC, "Role", Isolation::Namespace, Barrier::Roles),
     kind(RBAC, "RoleBinding", Isolation::Namespace, Barrier::Roles),
-    kind(RBAC, "ClusterRole", Isolation::ClusterRole, Barrier::ClusterRoles),
-    kind(RBAC, "ClusterRoleBinding", Isolation::ClusterRoleBinding, Barrier::ClusterRoles),
-    kind(ADMISSION, "ValidatingAdmissionPolicy", Isolation::Name, Barrier::AdmissionPolicies),
-    kind(ADMISSION, "ValidatingAdmissionPolicyBinding", Isolation::PolicyBinding, Barrier::AdmissionPolicies),
-    kind(ADMISSION, "MutatingAdmissionPolicy", Isolation::Name, Barrier::AdmissionPolicies),
-    kind(ADMISSION, "MutatingAdmissionPolicyBinding", Isolation::PolicyBinding, Barrier::AdmissionPolicies),
-    kind(ADMISSION, "ValidatingWebhookConfiguration", Isolation::Webhooks, Barrier::ValidatingWebhooks),
-    kind(ADMISSION, "MutatingWebhookConfiguration", Isolation::Webhooks, Barrier::MutatingWebhooks),
+    kind(
+        RBAC,
+        "ClusterRole",
+        Isolation::ClusterRole,
+        Barrier::ClusterRoles,
+    ),
+    kind(
+        RBAC,
+        "ClusterRoleBinding",
+        Isolation::ClusterRoleBinding,
+        Barrier::ClusterRoles,
+    ),
+    kind(
+        ADMISSION,
+        "ValidatingAdmissionPolicy",
+        Isolation::Name,
+        Barrier::AdmissionPolicies,
+    ),
+    kind(
+        ADMISSION,
+        "ValidatingAdmissionPolicyBinding",
+        Isolation::PolicyBinding,
+        Barrier::AdmissionPolicies,
+    ),
+    kind(
+        ADMISSION,
+        "MutatingAdmissionPolicy",
+        Isolation::Name,
+        Barrier::AdmissionPolicies,
+    ),
+    kind(
+        ADMISSION,
+        "MutatingAdmissionPolicyBinding",
+        Isolation::PolicyBinding,
+        Barrier::AdmissionPolicies,
+    ),
+    kind(
+        ADMISSION,
+        "ValidatingWebhookConfiguration",
+        Isolation::Webhooks,
+        Barrier::ValidatingWebhooks,
+    ),
+    kind(
+        ADMISSION,
+        "MutatingWebhookConfiguration",
+        Isolation::Webhooks,
+        Barrier::MutatingWebhooks,
+    ),
     question("authentication.k8s.io", "SelfSubjectReview"),
     question("authentication.k8s.io", "TokenReview"),
     question("authorization.k8s.io", "LocalSubjectAccessReview"),
@@ -161,7 +241,9 @@ static OBJECT_KINDS: &[ObjectKind] = &[
 
 /// Every kind: Kubernetes' own, then those that addons serve.
 pub fn object_kinds() -> impl Iterator<Item = &'static ObjectKind> {
-    OBJECT_KINDS.iter().chain(ADDONS.iter().flat_map(|addon| addon.kinds))
+    OBJECT_KINDS
+        .iter()
+        .chain(ADDONS.iter().flat_map(|addon| addon.kinds))
 }
 
 /// Stands for every kind of a group that is not named.
@@ -177,7 +259,9 @@ pub fn object_kind(api_version: &str, kind: &str) -> Option<&'static ObjectKind>
 /// The kind that a step writes as `name`: in lower case, perhaps with `.GROUP`.
 #[must_use]
 pub fn object_kind_called(name: &str) -> Option<&'static ObjectKind> {
-    let (kind, group) = name.split_once('.').map_or((name, None), |(kind, group)| (kind, Some(group)));
+    let (kind, group) = name
+        .split_once('.')
+        .map_or((name, None), |(kind, group)| (kind, Some(group)));
     let is_named = |one: &str| one.to_lowercase() == kind;
     match group {
         Some(group) => find(|one| one.group == group, is_named),
@@ -185,9 +269,14 @@ pub fn object_kind_called(name: &str) -> Option<&'static ObjectKind> {
     }
 }
 
-fn find(is_in: impl Fn(&ObjectKind) -> bool, is_named: impl Fn(&str) -> bool) -> Option<&'static ObjectKind> {
+fn find(
+    is_in: impl Fn(&ObjectKind) -> bool,
+    is_named: impl Fn(&str) -> bool,
+) -> Option<&'static ObjectKind> {
     let any = || object_kinds().find(|one| is_in(one) && one.kind == ANY_KIND);
-    object_kinds().find(|one| is_in(one) && is_named(one.kind)).or_else(any)
+    object_kinds()
+        .find(|one| is_in(one) && is_named(one.kind))
+        .or_else(any)
 }
 
 #[cfg(test)]
@@ -201,7 +290,11 @@ mod tests {
         let names: BTreeSet<_> = object_kinds().map(|one| (one.group, one.kind)).collect();
         assert_eq!(names.len(), object_kinds().count());
         for one in object_kinds() {
-            let version = if one.group.is_empty() { "v1".to_owned() } else { format!("{}/v1beta1", one.group) };
+            let version = if one.group.is_empty() {
+                "v1".to_owned()
+            } else {
+                format!("{}/v1beta1", one.group)
+            };
             assert_eq!(object_kind(&version, one.kind), Some(one));
             let called = format!("{}.{}", one.kind.to_lowercase(), one.group);
             assert_eq!(object_kind_called(called.trim_end_matches('.')), Some(one));

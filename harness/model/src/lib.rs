@@ -41,7 +41,10 @@ mod texts;
 mod tool;
 mod wire;
 
-pub use action::{Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target, WarningMatch};
+pub use action::{
+    Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target,
+    WarningMatch,
+};
 pub use addons::{ADDONS, Addon, AddonVersion, Denial, addon, is_addon_milestone, one_by_one};
 pub use agent::{AgentLook, AgentState, Arrived, Count, Counts, Delivered};
 pub use answer::{Answer, At, Verdict, Why};
@@ -53,14 +56,19 @@ pub use confine::{Reach, reach};
 pub use error::{Error, Place};
 pub use facts::{ActionFacts, Writes};
 pub use image::{
-    Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, Fault, ImageName, Predicate, Sbom, SbomFormat,
-    Scan, Severity, Sign, SignatureFormat, Signer, Spoil, Tamper, Trust, TrustedRoot, Verifier, Verify,
+    Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, Fault, ImageName, Predicate,
+    Sbom, SbomFormat, Scan, Severity, Sign, SignatureFormat, Signer, Spoil, Tamper, Trust,
+    TrustedRoot, Verifier, Verify,
 };
 pub use install::{Install, UnknownInstall, includes};
 pub use keeping::{
-    CanaryMatch, Encrypt, Followed, Kms, KmsCall, Leak, Process, Rewrite, Rotate, Seal, Takeover, Transplant, Watched,
+    CanaryMatch, Encrypt, Followed, Kms, KmsCall, Leak, Process, Rewrite, Rotate, Seal, Takeover,
+    Transplant, Watched,
 };
-pub use kinds::{ANY_KIND, Barrier, Isolation, ObjectKind, ReachRule, object_kind, object_kind_called, object_kinds};
+pub use kinds::{
+    ANY_KIND, Barrier, Isolation, ObjectKind, ReachRule, object_kind, object_kind_called,
+    object_kinds,
+};
 pub use library::{Library, Loaded};
 pub use lint::{Finding, lint};
 pub use manifest::Manifest;

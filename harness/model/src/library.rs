@@ -64,7 +64,9 @@ impl Library {
             }
         }
         if library.scenarios.is_empty() && library.faults.is_empty() {
-            return Err(Error::NoScenario { path: dir.to_owned() });
+            return Err(Error::NoScenario {
+                path: dir.to_owned(),
+            });
         }
         Ok(library)
     }
@@ -79,12 +81,25 @@ impl Loaded {
         let file = dir.join(SCENARIO);
         let text = read_text(&file)?;
         let scenario: Scenario = parse(&file, &text)?;
-        let mut loaded = Self { id, files: entries(&dir)?, dir, text, scenario, manifests: BTreeMap::new() };
+        let mut loaded = Self {
+            id,
+            files: entries(&dir)?,
+            dir,
+            text,
+            scenario,
+            manifests: BTreeMap::new(),
+        };
         loaded.files.retain(|name| name != SCENARIO);
         let texts: Vec<String> = loaded.texts().map(str::to_owned).collect();
-        for name in loaded.referenced().into_iter().filter(|name| !texts.contains(name)) {
+        for name in loaded
+            .referenced()
+            .into_iter()
+            .filter(|name| !texts.contains(name))
+        {
             let path = loaded.dir.join(&name);
-            if name.contains('/') || (path.symlink_metadata().is_err() && !loaded.files.contains(&name)) {
+            if name.contains('/')
+                || (path.symlink_metadata().is_err() && !loaded.files.contains(&name))
+            {
                 continue; // the lint says so, with the place
             }
             loaded.manifests.insert(name, manifests(&path)?);
@@ -102,10 +117,18 @@ impl Loaded {
     #[must_use]
     pub fn referenced(&self) -> Vec<String> {
         let worlds = self.scenario.worlds.values();
-        let shapes = worlds.clone().filter_map(|world| world.cluster.as_ref()).chain(&self.scenario.cluster);
+        let shapes = worlds
+            .clone()
+            .filter_map(|world| world.cluster.as_ref())
+            .chain(&self.scenario.cluster);
         let names = worlds
             .flat_map(|world| world.apply.iter().map(String::as_str))
-            .chain(self.scenario.steps.iter().flat_map(|step| step.action.facts().reads))
+            .chain(
+                self.scenario
+                    .steps
+                    .iter()
+                    .flat_map(|step| step.action.facts().reads),
+            )
             .chain(self.texts())
             .chain(shapes.flat_map(shape_files));
         let mut seen = Vec::new();
@@ -119,7 +142,10 @@ impl Loaded {
 
     /// The files that steps take as they are, whatever they hold.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.scenario.steps.iter().flat_map(|step| step.action.facts().texts)
+        self.scenario
+            .steps
+            .iter()
+            .flat_map(|step| step.action.facts().texts)
     }
 
     /// The text of one of its files, as it was written.
@@ -145,7 +171,11 @@ fn shape_files(shape: &Shape) -> Vec<&str> {
         Audit::Policy(file) | Audit::PolicyWithoutLog(file) => Some(file.as_str()),
         Audit::None | Audit::Metadata => None,
     };
-    audit.into_iter().chain(shape.admission.as_deref()).chain(shape.encryption.file().map(String::as_str)).collect()
+    audit
+        .into_iter()
+        .chain(shape.admission.as_deref())
+        .chain(shape.encryption.file().map(String::as_str))
+        .collect()
 }
 
 fn folders(dir: &Path) -> Result<Vec<String>, Error> {
@@ -156,10 +186,17 @@ fn folders(dir: &Path) -> Result<Vec<String>, Error> {
 
 /// The names in a folder, sorted; hidden ones are left out.
 fn entries(dir: &Path) -> Result<Vec<String>, Error> {
-    let failed = |source| Error::Read { path: dir.to_owned(), source };
+    let failed = |source| Error::Read {
+        path: dir.to_owned(),
+        source,
+    };
     let mut names = Vec::new();
     for entry in fs::read_dir(dir).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        let name = entry
+            .map_err(failed)?
+            .file_name()
+            .to_string_lossy()
+            .into_owned();
         if !name.starts_with('.') {
             names.push(name);
         }
@@ -178,31 +215,69 @@ fn manifests(path: &Path) -> Result<Vec<Manifest>, Error> {
     let manifests: Vec<_> = documents
         .into_iter()
         .filter(|object| !object.is_null())
-        .map(|object| Manifest { file: path.to_owned(), object })
+        .map(|object| Manifest {
+            file: path.to_owned(),
+            object,
+        })
         .collect();
-    if manifests.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(manifests) }
+    if manifests.is_empty() {
+        Err(Error::Empty {
+            path: path.to_owned(),
+        })
+    } else {
+        Ok(manifests)
+    }
 }
 
 /// The text of a file that a person wrote: a plain file, UTF-8, within the limit.
 fn read_text(path: &Path) -> Result<String, Error> {
-    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let failed = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
     let facts = fs::metadata(path).map_err(failed)?;
     if !facts.is_file() {
-        let found = if facts.is_dir() { "a folder" } else { "a special file" };
-        return Err(Error::Not { path: path.to_owned(), found, wanted: "a file" });
+        let found = if facts.is_dir() {
+            "a folder"
+        } else {
+            "a special file"
+        };
+        return Err(Error::Not {
+            path: path.to_owned(),
+            found,
+            wanted: "a file",
+        });
     }
     if facts.len() > LIMIT {
-        return Err(Error::TooLarge { path: path.to_owned(), size: facts.len(), limit: LIMIT });
+        return Err(Error::TooLarge {
+            path: path.to_owned(),
+            size: facts.len(),
+            limit: LIMIT,
+        });
     }
     let mut bytes = Vec::new();
-    fs::File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    fs::File::open(path)
+        .and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
     let text = String::from_utf8(bytes).map_err(|fault| {
         let good = &fault.as_bytes()[..fault.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|byte| **byte == b'\n').count() as u64;
         let column = 1 + good.iter().rev().take_while(|byte| **byte != b'\n').count() as u64;
-        Error::Utf8 { place: Place { file: path.to_owned(), line, column } }
+        Error::Utf8 {
+            place: Place {
+                file: path.to_owned(),
+                line,
+                column,
+            },
+        }
     })?;
-    if text.trim().is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(text) }
+    if text.trim().is_empty() {
+        Err(Error::Empty {
+            path: path.to_owned(),
+        })
+    } else {
+        Ok(text)
+    }
 }
 
 /// Parses one document into a type of ours.
@@ -225,12 +300,22 @@ fn parse_error(path: &Path, fault: &serde_saphyr::Error) -> Error {
         column: location.map_or(1, |at| at.column().max(1)),
     };
     let what = fault.without_snippet().to_string();
-    let what = what.split(" at line ").next().unwrap_or_default().to_owned();
-    Error::Parse { place, what, snippet: snippet(&fault.render()) }
+    let what = what
+        .split(" at line ")
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    Error::Parse {
+        place,
+        what,
+        snippet: snippet(&fault.render()),
+    }
 }
 
 /// The lines around a fault, without the parser's own words above them.
 fn snippet(rendered: &str) -> String {
-    let lines = rendered.lines().skip_while(|line| !line.trim_end().ends_with('|'));
+    let lines = rendered
+        .lines()
+        .skip_while(|line| !line.trim_end().ends_with('|'));
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -30,7 +30,10 @@ pub struct Finding {
 /// Every fault of `loaded`, in the order of the checks.
 #[must_use]
 pub fn lint(loaded: &Loaded) -> Vec<Finding> {
-    let mut notes = Notes { loaded, findings: Vec::new() };
+    let mut notes = Notes {
+        loaded,
+        findings: Vec::new(),
+    };
     notes.worlds();
     notes.nodes();
     notes.steps();
@@ -52,7 +55,13 @@ struct Notes<'a> {
 impl Notes<'_> {
     fn say(&mut self, at: &str, what: String, hint: impl Into<String>) {
         let (place, snippet) = locate(self.loaded, at);
-        self.findings.push(Finding { id: self.loaded.id.clone(), place, snippet, what, hint: hint.into() });
+        self.findings.push(Finding {
+            id: self.loaded.id.clone(),
+            place,
+            snippet,
+            what,
+            hint: hint.into(),
+        });
     }
 
     fn worlds(&mut self) {
@@ -64,7 +73,11 @@ impl Notes<'_> {
                 "add `bare: {}`: every control is judged against it",
             );
         }
-        if scenario.worlds.get("bare").is_some_and(|bare| bare.ineffective) {
+        if scenario
+            .worlds
+            .get("bare")
+            .is_some_and(|bare| bare.ineffective)
+        {
             self.say(
                 "bare",
                 "`bare` is what others are compared with; it cannot be ineffective".into(),
@@ -75,7 +88,11 @@ impl Notes<'_> {
             self.say(name, format!("`{name}` is not a name"), NAME_HINT);
         }
         if scenario.steps.is_empty() {
-            self.say("steps", "the scenario has no steps".into(), "a scenario tries at least one thing");
+            self.say(
+                "steps",
+                "the scenario has no steps".into(),
+                "a scenario tries at least one thing",
+            );
         }
     }
 
@@ -87,14 +104,21 @@ impl Notes<'_> {
             }
             if !ids.insert(step.id.as_str()) {
                 let hint = "give each step its own id";
-                self.say(&format!("id: {}", step.id), format!("the id `{}` is used twice", step.id), hint);
+                self.say(
+                    &format!("id: {}", step.id),
+                    format!("the id `{}` is used twice", step.id),
+                    hint,
+                );
             }
             self.expectations(step);
             self.paths(step);
             if let Action::Seen(Record::Warning(warning) | Record::Output(warning)) = &step.action
                 && !ids.contains(warning.of.as_str())
             {
-                let what = format!("`{}` looks at step `{}`, which does not come before it", step.id, warning.of);
+                let what = format!(
+                    "`{}` looks at step `{}`, which does not come before it",
+                    step.id, warning.of
+                );
                 self.say(&warning.of, what, "name an earlier step");
             }
         }
@@ -104,11 +128,17 @@ impl Notes<'_> {
     fn paths(&mut self, step: &Step) {
         let (text, what) = match &step.action {
             Action::Path(path) => (path, "is not a path of the API server"),
-            Action::Seen(Record::Field(field)) if !field.at.is_empty() => (&field.at, "is not a JSON pointer"),
+            Action::Seen(Record::Field(field)) if !field.at.is_empty() => {
+                (&field.at, "is not a JSON pointer")
+            }
             _ => return,
         };
         if !text.starts_with('/') {
-            self.say(&format!("id: {}", step.id), format!("`{text}` {what}"), "it begins with `/`");
+            self.say(
+                &format!("id: {}", step.id),
+                format!("`{text}` {what}"),
+                "it begins with `/`",
+            );
         }
     }
 
@@ -119,21 +149,43 @@ impl Notes<'_> {
             (None, Some(each)) => {
                 let scenario = &self.loaded.scenario;
                 let takes = |world: &&String| scenario.takes(world, &step.id);
-                for world in scenario.worlds.keys().filter(takes).filter(|world| !each.contains_key(*world)) {
+                for world in scenario
+                    .worlds
+                    .keys()
+                    .filter(takes)
+                    .filter(|world| !each.contains_key(*world))
+                {
                     let what = format!("step `{}` intends nothing in world `{world}`", step.id);
                     self.say(&at, what, format!("name `{world}` in its `expect-in`"));
                 }
                 for world in each.keys().filter(|world| !takes(world)) {
-                    let what = format!("step `{}` expects something in `{world}`, which leaves it out", step.id);
-                    self.say(&at, what, "drop it from `expect-in`, or from the world's `omit`");
+                    let what = format!(
+                        "step `{}` expects something in `{world}`, which leaves it out",
+                        step.id
+                    );
+                    self.say(
+                        &at,
+                        what,
+                        "drop it from `expect-in`, or from the world's `omit`",
+                    );
                 }
-                for world in each.keys().filter(|world| !scenario.worlds.contains_key(*world)) {
-                    let what = format!("step `{}` expects something in `{world}`, which is not a world", step.id);
+                for world in each
+                    .keys()
+                    .filter(|world| !scenario.worlds.contains_key(*world))
+                {
+                    let what = format!(
+                        "step `{}` expects something in `{world}`, which is not a world",
+                        step.id
+                    );
                     self.say(&at, what, "correct the name, or add the world");
                 }
             }
             (Some(_), Some(_)) => {
-                self.say(&at, format!("step `{}` has both `expect` and `expect-in`", step.id), "keep one of them");
+                self.say(
+                    &at,
+                    format!("step `{}` has both `expect` and `expect-in`", step.id),
+                    "keep one of them",
+                );
             }
             (None, None) => {
                 let hint = "say what is intended: `expect` for every world, or `expect-in`";
@@ -144,26 +196,49 @@ impl Notes<'_> {
 
     fn files(&mut self) {
         let referenced = self.loaded.referenced();
-        let texts: Vec<&str> =
-            self.loaded.texts().filter(|name| self.loaded.files.iter().any(|have| have == name)).collect();
-        let missing = |name: &&String| !self.loaded.manifests.contains_key(*name) && !texts.contains(&name.as_str());
+        let texts: Vec<&str> = self
+            .loaded
+            .texts()
+            .filter(|name| self.loaded.files.iter().any(|have| have == name))
+            .collect();
+        let missing = |name: &&String| {
+            !self.loaded.manifests.contains_key(*name) && !texts.contains(&name.as_str())
+        };
         for name in referenced.iter().filter(missing) {
             let (what, hint) = if name.contains('/') {
-                (format!("`{name}` is not a plain file name"), "keep a scenario's files in its own folder")
+                (
+                    format!("`{name}` is not a plain file name"),
+                    "keep a scenario's files in its own folder",
+                )
             } else {
-                (format!("there is no file `{name}`"), "paths are relative to the scenario's own folder")
+                (
+                    format!("there is no file `{name}`"),
+                    "paths are relative to the scenario's own folder",
+                )
             };
             self.say(name, what, hint);
         }
-        for name in self.loaded.files.iter().filter(|name| !referenced.contains(name)) {
+        for name in self
+            .loaded
+            .files
+            .iter()
+            .filter(|name| !referenced.contains(name))
+        {
             let hint = "use it in a world or a step, or delete it";
             self.say("scenario:", format!("the file `{name}` is not used"), hint);
         }
         for step in &self.loaded.scenario.steps {
             for file in step.action.facts().reads {
-                let many = self.loaded.manifests.get(file).is_some_and(|all| all.len() != 1);
+                let many = self
+                    .loaded
+                    .manifests
+                    .get(file)
+                    .is_some_and(|all| all.len() != 1);
                 if many {
-                    let what = format!("`{file}` holds several objects, and step `{}` sends one", step.id);
+                    let what = format!(
+                        "`{file}` holds several objects, and step `{}` sends one",
+                        step.id
+                    );
                     self.say(file, what, "give each object a file of its own");
                 }
             }
@@ -172,15 +247,28 @@ impl Notes<'_> {
 
     fn objects(&mut self) {
         let scenario = &self.loaded.scenario;
-        let applied = scenario.worlds.values().flat_map(|world| world.apply.iter().map(String::as_str));
+        let applied = scenario
+            .worlds
+            .values()
+            .flat_map(|world| world.apply.iter().map(String::as_str));
         let sent = scenario.steps.iter().filter_map(|step| match &step.action {
-            Action::Create(file) | Action::Apply(file) | Action::Update(file) => Some(file.as_str()),
+            Action::Create(file) | Action::Apply(file) | Action::Update(file) => {
+                Some(file.as_str())
+            }
             _ => None,
         });
         let files: BTreeSet<&str> = applied.chain(sent).collect();
         for file in files {
-            for fault in self.loaded.manifests.get(file).into_iter().flatten().filter_map(Manifest::fault) {
-                let hint = "a manifest is one Kubernetes object: `apiVersion`, `kind`, `metadata`, …";
+            for fault in self
+                .loaded
+                .manifests
+                .get(file)
+                .into_iter()
+                .flatten()
+                .filter_map(Manifest::fault)
+            {
+                let hint =
+                    "a manifest is one Kubernetes object: `apiVersion`, `kind`, `metadata`, …";
                 self.say(file, format!("an object in `{file}` {fault}"), hint);
             }
         }
@@ -195,27 +283,41 @@ impl Notes<'_> {
                     .manifests
                     .values()
                     .flatten()
-                    .filter_map(|manifest| unknown_placeholder(&manifest.object.to_string()).map(str::to_owned)),
+                    .filter_map(|manifest| {
+                        unknown_placeholder(&manifest.object.to_string()).map(str::to_owned)
+                    }),
             )
             .collect();
         for name in unknown {
             let hint = format!("there are {}", names::ALL);
-            self.say(&format!("$({name})"), format!("`$({name})` is not a placeholder"), hint);
+            self.say(
+                &format!("$({name})"),
+                format!("`$({name})` is not a placeholder"),
+                hint,
+            );
         }
     }
 
     fn effects(&mut self) {
         let scenario = &self.loaded.scenario;
         for (name, world) in &scenario.worlds {
-            let mine: Vec<_> = scenario.steps_in(name).map(|step| step.intended(name)).collect();
+            let mine: Vec<_> = scenario
+                .steps_in(name)
+                .map(|step| step.intended(name))
+                .collect();
             if !mine.iter().flatten().any(|answer| answer.is_positive()) {
-                let hint =
-                    "add a step that is admitted, running, verified or seen here: a dead cluster refuses everything";
+                let hint = "add a step that is admitted, running, verified or seen here: a dead cluster refuses everything";
                 self.say(name, format!("world `{name}` shows nothing positive"), hint);
             }
             if name != "bare" && scenario.worlds.contains_key("bare") {
-                let mut both = scenario.steps_in(name).filter(|step| scenario.takes("bare", &step.id));
-                self.effect(name, world, both.any(|step| step.intended(name) != step.intended("bare")));
+                let mut both = scenario
+                    .steps_in(name)
+                    .filter(|step| scenario.takes("bare", &step.id));
+                self.effect(
+                    name,
+                    world,
+                    both.any(|step| step.intended(name) != step.intended("bare")),
+                );
             }
         }
     }
@@ -224,19 +326,37 @@ impl Notes<'_> {
         match (changes, world.ineffective) {
             (false, false) => {
                 let hint = "a control that is real changes a cell; one that is not is declared `ineffective: true`";
-                self.say(name, format!("world `{name}` changes no cell against `bare`"), hint);
+                self.say(
+                    name,
+                    format!("world `{name}` changes no cell against `bare`"),
+                    hint,
+                );
             }
             (true, true) => {
                 let hint = "drop `ineffective: true`, or correct the expectation";
-                self.say(name, format!("world `{name}` is declared ineffective, yet changes a cell"), hint);
+                self.say(
+                    name,
+                    format!("world `{name}` is declared ineffective, yet changes a cell"),
+                    hint,
+                );
             }
             _ => {}
         }
-        let bare_omits = self.loaded.scenario.worlds.get("bare").map(|bare| bare.omit.as_slice()).unwrap_or_default();
+        let bare_omits = self
+            .loaded
+            .scenario
+            .worlds
+            .get("bare")
+            .map(|bare| bare.omit.as_slice())
+            .unwrap_or_default();
         let nothing = world.apply.is_empty() && world.cluster.is_none() && world.install.is_empty();
         if name != "bare" && nothing && world.omit == bare_omits {
             let hint = "give it something to `apply` or to `install`, a `cluster` of another shape, or steps to `omit`";
-            self.say(name, format!("world `{name}` is `bare` under another name"), hint);
+            self.say(
+                name,
+                format!("world `{name}` is `bare` under another name"),
+                hint,
+            );
         }
     }
 }
@@ -245,12 +365,21 @@ const NAME_HINT: &str = "names are lower case letters, digits and dashes, 63 at 
 
 fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('-') && !name.ends_with('-')
+    (1..=63).contains(&name.len())
+        && name.chars().all(plain)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }
 
 /// The first line of the scenario file that holds `needle`, and a caret under it.
 fn locate(loaded: &Loaded, needle: &str) -> (Place, String) {
-    let lines = || loaded.text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#'));
+    let lines = || {
+        loaded
+            .text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim_start().starts_with('#'))
+    };
     let (index, line, column) = lines()
         .find_map(|(index, line)| line.find(needle).map(|column| (index, line, column)))
         .unwrap_or((0, loaded.text.lines().next().unwrap_or_default(), 0));
@@ -261,8 +390,16 @@ fn locate(loaded: &Loaded, needle: &str) -> (Place, String) {
     let snippet = format!(
         "{pad} |\n{number} | {line}\n{pad} | {}{}",
         " ".repeat(before),
-        "^".repeat(width.min(line.chars().count().saturating_sub(before)).max(1))
+        "^".repeat(
+            width
+                .min(line.chars().count().saturating_sub(before))
+                .max(1)
+        )
     );
-    let place = Place { file: loaded.file(), line: index as u64 + 1, column: before as u64 + 1 };
+    let place = Place {
+        file: loaded.file(),
+        line: index as u64 + 1,
+        column: before as u64 + 1,
+    };
     (place, snippet)
 }

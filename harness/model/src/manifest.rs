@@ -23,7 +23,11 @@ impl Manifest {
     /// What keeps it from being an object that can be sent, if anything does.
     #[must_use]
     pub(crate) fn fault(&self) -> Option<&'static str> {
-        let text = |key: &str| self.object[key].as_str().is_some_and(|text| !text.is_empty());
+        let text = |key: &str| {
+            self.object[key]
+                .as_str()
+                .is_some_and(|text| !text.is_empty())
+        };
         let mapping = |value: &Value| value.is_null() || value.is_object();
         let metadata = &self.object["metadata"];
         if !text("apiVersion") || !text("kind") {
@@ -46,6 +50,8 @@ impl Manifest {
     /// `metadata.namespace`, with placeholders, or nothing where the object names none.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.object["metadata"]["namespace"].as_str().unwrap_or_default()
+        self.object["metadata"]["namespace"]
+            .as_str()
+            .unwrap_or_default()
     }
 }

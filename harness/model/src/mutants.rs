@@ -40,31 +40,75 @@ struct Without {
 /// namespace in which other objects of the world live stays when its file goes.
 #[must_use]
 pub fn mutants(loaded: &Loaded, whole: bool) -> (Loaded, Vec<Mutant>) {
-    let bare = loaded.scenario.worlds.get("bare").cloned().unwrap_or_default();
+    let bare = loaded
+        .scenario
+        .worlds
+        .get("bare")
+        .cloned()
+        .unwrap_or_default();
     let (mut worlds, mut found) = (IndexMap::new(), Vec::new());
     let mut scenario = loaded.clone();
-    let controlled = loaded.scenario.worlds.iter().filter(|(name, world)| *name != "bare" && !world.ineffective);
+    let controlled = loaded
+        .scenario
+        .worlds
+        .iter()
+        .filter(|(name, world)| *name != "bare" && !world.ineffective);
     for (of, world) in controlled {
-        let (pair, before) = (Pair { loaded, bare: &bare, world }, found.len());
-        for without in pair.without_files().chain(pair.without_cluster()).chain(pair.without_steps()) {
+        let (pair, before) = (
+            Pair {
+                loaded,
+                bare: &bare,
+                world,
+            },
+            found.len(),
+        );
+        for without in pair
+            .without_files()
+            .chain(pair.without_cluster())
+            .chain(pair.without_steps())
+        {
             let mut name = format!("without-{}", found.len());
             while loaded.scenario.worlds.contains_key(&name) {
                 name.push('-');
             }
-            let Without { what, world, back, rest } = without;
+            let Without {
+                what,
+                world,
+                back,
+                rest,
+            } = without;
             scenario.manifests.extend(rest);
             worlds.insert(name.clone(), world);
-            found.push(Mutant { world: name, of: of.clone(), without: what, back });
+            found.push(Mutant {
+                world: name,
+                of: of.clone(),
+                without: what,
+                back,
+            });
         }
         if whole && found.len() > before {
             worlds.insert(of.clone(), world.clone());
         }
     }
-    for each in scenario.scenario.steps.iter_mut().filter_map(|step| step.expect_in.as_mut()) {
+    for each in scenario
+        .scenario
+        .steps
+        .iter_mut()
+        .filter_map(|step| step.expect_in.as_mut())
+    {
         // A step that is put back has an intent in `bare` alone.
-        let of_mutant = |one: &Mutant| Some((one.world.clone(), each.get(&one.of).or(each.get("bare"))?.clone()));
+        let of_mutant = |one: &Mutant| {
+            Some((
+                one.world.clone(),
+                each.get(&one.of).or(each.get("bare"))?.clone(),
+            ))
+        };
         let of_whole = |(name, _): (&String, &World)| Some((name.clone(), each.get(name)?.clone()));
-        *each = found.iter().filter_map(of_mutant).chain(worlds.iter().filter_map(of_whole)).collect();
+        *each = found
+            .iter()
+            .filter_map(of_mutant)
+            .chain(worlds.iter().filter_map(of_whole))
+            .collect();
     }
     scenario.scenario.worlds = worlds;
     (scenario, found)
@@ -82,10 +126,18 @@ struct Pair<'a> {
 
 impl Pair<'_> {
     fn without_files(&self) -> impl Iterator<Item = Without> {
-        let files = self.world.apply.iter().filter(|file| !self.bare.apply.contains(file));
+        let files = self
+            .world
+            .apply
+            .iter()
+            .filter(|file| !self.bare.apply.contains(file));
         files.filter_map(|file| {
             let mut instead = self.instead_of(file);
-            let kept = if instead.is_empty() { self.lived_in(file) } else { Vec::new() };
+            let kept = if instead.is_empty() {
+                self.lived_in(file)
+            } else {
+                Vec::new()
+            };
             if !kept.is_empty() && kept.len() == self.manifests(file).len() {
                 return None;
             }
@@ -93,11 +145,30 @@ impl Pair<'_> {
             let rest = (!kept.is_empty()).then(|| (format!("{file} (its namespaces)"), kept));
             instead.extend(rest.iter().map(|(name, _)| name.clone()));
             // What bare has in its place may stand on what only bare does.
-            let back = if named.is_empty() { Vec::new() } else { self.left_out() };
-            let omit = self.world.omit.iter().filter(|step| !back.contains(step)).cloned().collect();
+            let back = if named.is_empty() {
+                Vec::new()
+            } else {
+                self.left_out()
+            };
+            let omit = self
+                .world
+                .omit
+                .iter()
+                .filter(|step| !back.contains(step))
+                .cloned()
+                .collect();
             named.extend(back.iter().map(|step| format!("step {step}")));
-            let world = World { apply: self.apply_instead(file, &instead), omit, ..self.world.clone() };
-            Some(Without { what: label(file, &named), world, back, rest })
+            let world = World {
+                apply: self.apply_instead(file, &instead),
+                omit,
+                ..self.world.clone()
+            };
+            Some(Without {
+                what: label(file, &named),
+                world,
+                back,
+                rest,
+            })
         })
     }
 
@@ -105,7 +176,11 @@ impl Pair<'_> {
     fn apply_instead(&self, file: &str, instead: &[String]) -> Vec<String> {
         let mut apply: Vec<String> = Vec::new();
         for one in &self.world.apply {
-            let these = if one == file { instead } else { std::slice::from_ref(one) };
+            let these = if one == file {
+                instead
+            } else {
+                std::slice::from_ref(one)
+            };
             apply.extend(these.iter().cloned());
         }
         apply
@@ -113,22 +188,60 @@ impl Pair<'_> {
 
     fn without_cluster(&self) -> impl Iterator<Item = Without> {
         let (bare, world) = (self.bare, self.world);
-        let shape = (world.cluster.is_some() && world.cluster != bare.cluster)
-            .then(|| ("cluster", World { cluster: bare.cluster.clone(), ..world.clone() }));
+        let shape = (world.cluster.is_some() && world.cluster != bare.cluster).then(|| {
+            (
+                "cluster",
+                World {
+                    cluster: bare.cluster.clone(),
+                    ..world.clone()
+                },
+            )
+        });
         let applies_nothing = world.apply.iter().all(|file| bare.apply.contains(file));
-        let install = (world.install != bare.install && applies_nothing)
-            .then(|| ("install", World { install: bare.install.clone(), ..world.clone() }));
+        let install = (world.install != bare.install && applies_nothing).then(|| {
+            (
+                "install",
+                World {
+                    install: bare.install.clone(),
+                    ..world.clone()
+                },
+            )
+        });
         let both = shape.into_iter().chain(install);
-        both.map(|(what, world)| Without { what: what.into(), world, back: Vec::new(), rest: None })
+        both.map(|(what, world)| Without {
+            what: what.into(),
+            world,
+            back: Vec::new(),
+            rest: None,
+        })
     }
 
     fn without_steps(&self) -> impl Iterator<Item = Without> {
-        let done = self.bare.omit.iter().filter(|step| !self.world.omit.contains(step));
+        let done = self
+            .bare
+            .omit
+            .iter()
+            .filter(|step| !self.world.omit.contains(step));
         done.map(|step| {
             let back = self.alternatives(step);
-            let omit = self.world.omit.iter().filter(|other| !back.contains(other)).chain([step]).cloned().collect();
+            let omit = self
+                .world
+                .omit
+                .iter()
+                .filter(|other| !back.contains(other))
+                .chain([step])
+                .cloned()
+                .collect();
             let what = label(&format!("step {step}"), &back);
-            Without { what, world: World { omit, ..self.world.clone() }, back, rest: None }
+            Without {
+                what,
+                world: World {
+                    omit,
+                    ..self.world.clone()
+                },
+                back,
+                rest: None,
+            }
         })
     }
 
@@ -136,9 +249,18 @@ impl Pair<'_> {
     /// object that another file of the world has, which would be put back along with it.
     fn instead_of(&self, file: &str) -> Vec<String> {
         let ours = self.objects(file);
-        let rest: BTreeSet<_> =
-            self.world.apply.iter().filter(|other| *other != file).flat_map(|other| self.objects(other)).collect();
-        let others = self.bare.apply.iter().filter(|other| !self.world.apply.contains(other));
+        let rest: BTreeSet<_> = self
+            .world
+            .apply
+            .iter()
+            .filter(|other| *other != file)
+            .flat_map(|other| self.objects(other))
+            .collect();
+        let others = self
+            .bare
+            .apply
+            .iter()
+            .filter(|other| !self.world.apply.contains(other));
         let fits = |other: &&String| {
             let theirs = self.objects(other);
             !theirs.is_disjoint(&ours) && theirs.is_disjoint(&rest)
@@ -149,22 +271,43 @@ impl Pair<'_> {
     /// The steps beside `step` that `bare` takes and the world leaves out: between them and `step` are only such as one
     /// of the two leaves out.
     fn alternatives(&self, step: &str) -> Vec<String> {
-        let around = self.differing().into_iter().find(|ids| ids.contains(&step)).unwrap_or_default();
-        around.into_iter().filter(|id| self.only_in_bare(id)).map(ToOwned::to_owned).collect()
+        let around = self
+            .differing()
+            .into_iter()
+            .find(|ids| ids.contains(&step))
+            .unwrap_or_default();
+        around
+            .into_iter()
+            .filter(|id| self.only_in_bare(id))
+            .map(ToOwned::to_owned)
+            .collect()
     }
 
     /// The steps that `bare` takes and the world leaves out, with nothing in their place.
     fn left_out(&self) -> Vec<String> {
-        let groups = self.differing().into_iter().filter(|ids| ids.iter().all(|id| self.only_in_bare(id)));
+        let groups = self
+            .differing()
+            .into_iter()
+            .filter(|ids| ids.iter().all(|id| self.only_in_bare(id)));
         groups.flatten().map(ToOwned::to_owned).collect()
     }
 
     /// Steps that one of the two leaves out, and perhaps others of its kind beside it; in groups without a step that both
     /// take.
     fn differing(&self) -> Vec<Vec<&str>> {
-        let steps: Vec<&str> = self.loaded.scenario.steps.iter().map(|step| step.id.as_str()).collect();
+        let steps: Vec<&str> = self
+            .loaded
+            .scenario
+            .steps
+            .iter()
+            .map(|step| step.id.as_str())
+            .collect();
         let shared = |id: &&str| !omits(self.bare, id) && !omits(self.world, id);
-        steps.split(shared).filter(|ids| !ids.is_empty()).map(<[&str]>::to_vec).collect()
+        steps
+            .split(shared)
+            .filter(|ids| !ids.is_empty())
+            .map(<[&str]>::to_vec)
+            .collect()
     }
 
     fn only_in_bare(&self, id: &str) -> bool {
@@ -175,17 +318,40 @@ impl Pair<'_> {
     fn objects(&self, file: &str) -> BTreeSet<(&str, &str, &str)> {
         let place = |namespace| if namespace == OWN { "" } else { namespace };
         let objects = self.manifests(file).iter();
-        objects.map(|manifest| (manifest.kind(), place(manifest.namespace()), manifest.name())).collect()
+        objects
+            .map(|manifest| {
+                (
+                    manifest.kind(),
+                    place(manifest.namespace()),
+                    manifest.name(),
+                )
+            })
+            .collect()
     }
 
     /// The namespaces in `file` in which objects of other files live, or steps: they stay when the file goes. The world's
     /// own is there in any case.
     fn lived_in(&self, file: &str) -> Vec<Manifest> {
-        let others = self.world.apply.iter().filter(|other| *other != file).flat_map(|other| self.manifests(other));
-        let in_steps = self.loaded.scenario.steps.iter().filter_map(|step| step.namespace.as_deref());
+        let others = self
+            .world
+            .apply
+            .iter()
+            .filter(|other| *other != file)
+            .flat_map(|other| self.manifests(other));
+        let in_steps = self
+            .loaded
+            .scenario
+            .steps
+            .iter()
+            .filter_map(|step| step.namespace.as_deref());
         let used: BTreeSet<&str> = others.map(Manifest::namespace).chain(in_steps).collect();
-        let made = self.manifests(file).iter().filter(|manifest| manifest.kind() == "Namespace");
-        made.filter(|made| made.name() != OWN && used.contains(made.name())).cloned().collect()
+        let made = self
+            .manifests(file)
+            .iter()
+            .filter(|manifest| manifest.kind() == "Namespace");
+        made.filter(|made| made.name() != OWN && used.contains(made.name()))
+            .cloned()
+            .collect()
     }
 
     fn manifests(&self, file: &str) -> &[Manifest] {
@@ -198,5 +364,9 @@ fn omits(world: &World, id: &str) -> bool {
 }
 
 fn label(what: &str, instead: &[String]) -> String {
-    if instead.is_empty() { what.to_owned() } else { format!("{what} (instead: {})", instead.join(", ")) }
+    if instead.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what} (instead: {})", instead.join(", "))
+    }
 }

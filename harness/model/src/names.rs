@@ -41,21 +41,42 @@ enum Placeholder {
 }
 
 /// Texts of the box that have names of their own.
-const TEXTS: [&str; 6] = ["fulcio-root", "rekor-key", "short-lived-root", "trusted-root", "tsa-chain", "tuf-root"];
+const TEXTS: [&str; 6] = [
+    "fulcio-root",
+    "rekor-key",
+    "short-lived-root",
+    "trusted-root",
+    "tsa-chain",
+    "tuf-root",
+];
 
 /// Texts that are made when they are first named, by the kind before the name.
 const NAMED: [&str; 4] = ["canary", "sealing-key", "helm-release", "kms"];
 
 fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 /// Addresses, which are looked up again for every step: a pod that is made anew has another.
-const ADDRESSES: [&str; 7] = ["pod-ip", "service-ip", "node-port", "node-ip", "pod-ipv6", "service-ipv6", "node-ipv6"];
+const ADDRESSES: [&str; 7] = [
+    "pod-ip",
+    "service-ip",
+    "node-port",
+    "node-ip",
+    "pod-ipv6",
+    "service-ipv6",
+    "node-ipv6",
+];
 
 /// `NAME`, or `NAMESPACE/NAME`; a namespace that begins with `-` is one of the world's own, whose name comes before.
 fn is_place(name: &str) -> bool {
-    name.split_once('/').map_or(is_plain(name), |(namespace, name)| is_plain(namespace) && is_plain(name))
+    name.split_once('/')
+        .map_or(is_plain(name), |(namespace, name)| {
+            is_plain(namespace) && is_plain(name)
+        })
 }
 
 /// Whether the placeholder of this name stands for an address, which may be another by now.
@@ -80,11 +101,17 @@ fn placeholder(name: &str) -> Option<Placeholder> {
         None if name == "registry" => Placeholder::Registry,
         None if TEXTS.contains(&name) => Placeholder::Text(name.into()),
         None if matches!(name, "node-ip" | "node-ipv6") => Placeholder::Text(name.into()),
-        Some(("node-ip" | "node-ipv6", rest)) if rest.parse::<u8>().is_ok() => Placeholder::Text(name.into()),
-        Some(("pod-ip" | "service-ip" | "node-port" | "pod-ipv6" | "service-ipv6", rest)) if is_place(rest) => {
+        Some(("node-ip" | "node-ipv6", rest)) if rest.parse::<u8>().is_ok() => {
             Placeholder::Text(name.into())
         }
-        Some((kind, rest)) if NAMED.contains(&kind) && is_plain(rest) => Placeholder::Text(name.into()),
+        Some(("pod-ip" | "service-ip" | "node-port" | "pod-ipv6" | "service-ipv6", rest))
+            if is_place(rest) =>
+        {
+            Placeholder::Text(name.into())
+        }
+        Some((kind, rest)) if NAMED.contains(&kind) && is_plain(rest) => {
+            Placeholder::Text(name.into())
+        }
         Some(("image", "probe")) => Placeholder::Probe,
         Some(("image", rest)) => Placeholder::Image(image(rest)?),
         Some(("digest", rest)) => Placeholder::Digest(image(rest)?),
@@ -141,11 +168,19 @@ impl Names {
             Placeholder::Image(image) => known(&self.registry).map(|_| self.reference(&image)),
             Placeholder::Digest(image) => {
                 let digest = self.texts.get(&format!("sha256:{image}"))?;
-                Some(format!("{}/{}@{digest}", known(&self.registry)?, self.repository(&image)))
+                Some(format!(
+                    "{}/{}@{digest}",
+                    known(&self.registry)?,
+                    self.repository(&image)
+                ))
             }
-            Placeholder::Front(fault, image) => {
-                Some(format!("{}/{}/{}:{}", known(&self.front)?, fault.word(), self.repository(&image), image.tag))
-            }
+            Placeholder::Front(fault, image) => Some(format!(
+                "{}/{}/{}:{}",
+                known(&self.front)?,
+                fault.word(),
+                self.repository(&image),
+                image.tag
+            )),
             Placeholder::Base64(name) => Some(STANDARD.encode(self.text(&name)?)),
             Placeholder::Text(name) => self.texts.get(&name).cloned(),
         }
@@ -156,10 +191,14 @@ impl Names {
     pub fn fill_value(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.fill(text)),
-            Value::Array(items) => Value::Array(items.iter().map(|item| self.fill_value(item)).collect()),
+            Value::Array(items) => {
+                Value::Array(items.iter().map(|item| self.fill_value(item)).collect())
+            }
             Value::Object(fields) => {
-                let filled: Map<String, Value> =
-                    fields.iter().map(|(key, item)| (self.fill(key), self.fill_value(item))).collect();
+                let filled: Map<String, Value> = fields
+                    .iter()
+                    .map(|(key, item)| (self.fill(key), self.fill_value(item)))
+                    .collect();
                 Value::Object(filled)
             }
             other => other.clone(),
@@ -169,18 +208,25 @@ impl Names {
     /// The names in `text` that are placeholders of ours without a text yet, without `$(` and `)`.
     #[must_use]
     pub fn missing(&self, text: &str) -> Vec<String> {
-        placeholders(text).filter(|name| self.text(name).is_none()).map(|name| plain(name).to_owned()).collect()
+        placeholders(text)
+            .filter(|name| self.text(name).is_none())
+            .map(|name| plain(name).to_owned())
+            .collect()
     }
 }
 
 /// The names of the placeholders of ours in `text`, without `$(` and `)`.
 pub(crate) fn placeholders(text: &str) -> impl Iterator<Item = &str> {
-    pieces(text).filter_map(|(_, name)| name).filter(|name| placeholder(name).is_some())
+    pieces(text)
+        .filter_map(|(_, name)| name)
+        .filter(|name| placeholder(name).is_some())
 }
 
 /// The names behind `KIND:` in the placeholders of this kind in `text`.
 pub fn named<'a>(text: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
-    placeholders(text).map(plain).filter_map(move |name| name.strip_prefix(kind)?.strip_prefix(':'))
+    placeholders(text)
+        .map(plain)
+        .filter_map(move |name| name.strip_prefix(kind)?.strip_prefix(':'))
 }
 
 /// What is in base64, without saying so.
@@ -191,8 +237,12 @@ fn plain(name: &str) -> &str {
 /// The image that a placeholder names, unless it is the test image.
 pub(crate) fn image_of(name: &str) -> Option<ImageName> {
     match placeholder(plain(name))? {
-        Placeholder::Image(image) | Placeholder::Digest(image) | Placeholder::Front(_, image) => Some(image),
-        Placeholder::Text(name) => name.strip_prefix("sha256:").and_then(|rest| rest.parse().ok()),
+        Placeholder::Image(image) | Placeholder::Digest(image) | Placeholder::Front(_, image) => {
+            Some(image)
+        }
+        Placeholder::Text(name) => name
+            .strip_prefix("sha256:")
+            .and_then(|rest| rest.parse().ok()),
         _ => None,
     }
 }
@@ -202,9 +252,15 @@ pub(crate) fn image_of(name: &str) -> Option<ImageName> {
 /// Kubernetes expands `$(VAR)` in commands and arguments itself, so upper-case names are left to it.
 #[must_use]
 pub(crate) fn unknown_placeholder(text: &str) -> Option<&str> {
-    let theirs =
-        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    pieces(text).filter_map(|(_, name)| name).find(|name| placeholder(name).is_none() && !theirs(name))
+    let theirs = |name: &str| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    pieces(text)
+        .filter_map(|(_, name)| name)
+        .find(|name| placeholder(name).is_none() && !theirs(name))
 }
 
 /// `text` in pieces: what is plain, and the name in the `$(…)` behind it.
@@ -254,7 +310,10 @@ mod tests {
             ("$(image:app:v2)", "registry.box:5000/ns/app:v2"),
             ("$(digest:app)", "registry.box:5000/ns/app@sha256:00"),
             ("$(sha256:app)$(key:release)", "sha256:00PEM"),
-            ("$(front:answer-500:app)", "front.local:5002/answer-500/ns/app:v1"),
+            (
+                "$(front:answer-500:app)",
+                "front.local:5002/answer-500/ns/app:v1",
+            ),
             ("$(base64:key:release)", "UEVN"),
             ("$(node) $(node:2) $(node:3)", "node-1 node-2 $(node:3)"),
             ("$(HOME) $(", "$(HOME) $("),
@@ -267,7 +326,10 @@ mod tests {
     #[test]
     fn what_is_not_known_yet_stays_and_is_missing() {
         let text = "$(digest:other) $(base64:key:old) $(namespace) $(HOME)";
-        assert_eq!(names().fill(text), "$(digest:other) $(base64:key:old) ns $(HOME)");
+        assert_eq!(
+            names().fill(text),
+            "$(digest:other) $(base64:key:old) ns $(HOME)"
+        );
         assert_eq!(names().missing(text), ["digest:other", "key:old"]);
     }
 

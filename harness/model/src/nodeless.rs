@@ -53,8 +53,15 @@ const OF_NODES: [&str; 3] = ["$(node", "$(pod-ip", "$(service-ip"];
 #[must_use]
 pub fn needs_no_node(loaded: &Loaded, world: &str) -> bool {
     let scenario = &loaded.scenario;
-    let Some(own) = scenario.worlds.get(world) else { return false };
-    let manifests: Vec<&Value> = loaded.manifests.values().flatten().map(|manifest| &manifest.object).collect();
+    let Some(own) = scenario.worlds.get(world) else {
+        return false;
+    };
+    let manifests: Vec<&Value> = loaded
+        .manifests
+        .values()
+        .flatten()
+        .map(|manifest| &manifest.object)
+        .collect();
     shape_needs_no_node(&scenario.shape(own))
         && scenario.install(own).is_empty()
         && !OF_NODES.iter().any(|word| loaded.text.contains(word))
@@ -79,15 +86,25 @@ fn object_needs_no_node(object: &Value) -> bool {
 }
 
 fn steps_need_no_node(scenario: &Scenario, world: &str) -> bool {
-    scenario.steps_in(world).all(|step| action_needs_no_node(&step.action))
+    scenario
+        .steps_in(world)
+        .all(|step| action_needs_no_node(&step.action))
 }
 
 fn action_needs_no_node(action: &Action) -> bool {
     match action {
         Action::Create(_) | Action::Apply(_) | Action::Update(_) => true,
-        Action::Patch { target, subresource, .. } => is_api_alone(target) && subresource.is_none(),
-        Action::Delete(target) | Action::Label { target, .. } | Action::Get(target) => is_api_alone(target),
-        Action::List { resource, watch, .. } => !watch && !resource.starts_with("node"),
+        Action::Patch {
+            target,
+            subresource,
+            ..
+        } => is_api_alone(target) && subresource.is_none(),
+        Action::Delete(target) | Action::Label { target, .. } | Action::Get(target) => {
+            is_api_alone(target)
+        }
+        Action::List {
+            resource, watch, ..
+        } => !watch && !resource.starts_with("node"),
         Action::Token { bound_to, .. } => bound_to.is_none(),
         Action::Seen(record) => record_needs_no_node(record),
         Action::Path(path) => !BEHIND_THE_API.iter().any(|part| path.contains(part)),
@@ -133,7 +150,9 @@ fn action_needs_no_node(action: &Action) -> bool {
 /// nobody runs ends in another way than one that runs.
 pub(crate) fn is_api_alone(target: &Target) -> bool {
     let kind = target.kind.split('.').next().unwrap_or_default();
-    target.subresource.is_none() && kind != "pod" && KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind))
+    target.subresource.is_none()
+        && kind != "pod"
+        && KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind))
 }
 
 fn record_needs_no_node(record: &Record) -> bool {

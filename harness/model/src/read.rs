@@ -17,13 +17,20 @@ const NO_SUCH_GROUP: &str = "404 page not found";
 pub fn read(asked: Asked, reply: &Reply) -> Verdict {
     match reply {
         Reply::Transport { fault } => Verdict::broken(format!("no reply: {fault}")),
-        Reply::Http { code: 200..=299 | 101, .. } => Answer::Admitted.into(),
+        Reply::Http {
+            code: 200..=299 | 101,
+            ..
+        } => Answer::Admitted.into(),
         Reply::Http { code, body, .. } => match body {
             Body::Json(status) if status["kind"] == "Status" => refusal(asked, *code, status),
-            Body::Text(text) if asked == Asked::Kubelet && *code == 403 && texts::kubelet_unauthorized(text) => {
+            Body::Text(text)
+                if asked == Asked::Kubelet && *code == 403 && texts::kubelet_unauthorized(text) =>
+            {
                 Answer::Forbidden.into()
             }
-            Body::Text(text) if asked == Asked::Api && *code == 404 && text.trim() == NO_SUCH_GROUP => {
+            Body::Text(text)
+                if asked == Asked::Api && *code == 404 && text.trim() == NO_SUCH_GROUP =>
+            {
                 Answer::Invalid.into()
             }
             other => unknown(*code, "", &text_of(other)),
@@ -43,14 +50,20 @@ fn refusal(asked: Asked, code: u16, status: &Value) -> Verdict {
     let answer = match (code, reason) {
         (401, "Unauthorized") if message == "Unauthorized" => Answer::Unauthenticated,
         (403, "Forbidden") if texts::unauthorized(message) => Answer::Forbidden,
-        (403, "Forbidden") if asked == Asked::Kubelet && texts::upgrade_unauthorized(message) => Answer::Forbidden,
-        (429, "TooManyRequests") if has_cause(status, "DisruptionBudget") => {
-            Answer::Denied { by: By::DisruptionBudget }
+        (403, "Forbidden") if asked == Asked::Kubelet && texts::upgrade_unauthorized(message) => {
+            Answer::Forbidden
         }
+        (429, "TooManyRequests") if has_cause(status, "DisruptionBudget") => Answer::Denied {
+            by: By::DisruptionBudget,
+        },
         (422, "Invalid") => Answer::Invalid,
         (400, "BadRequest") if schema_fault(message) => Answer::Invalid,
-        (404, "NotFound") if message == "the server could not find the requested resource" => Answer::Invalid,
-        (500, "") if message.starts_with("failed to create typed patch object (") => Answer::Invalid,
+        (404, "NotFound") if message == "the server could not find the requested resource" => {
+            Answer::Invalid
+        }
+        (500, "") if message.starts_with("failed to create typed patch object (") => {
+            Answer::Invalid
+        }
         _ => return unknown(code, reason, message),
     };
     answer.into()
@@ -69,9 +82,14 @@ pub fn read_message(code: u16, message: &str) -> Option<Answer> {
 
 /// Bodies that the server could not decode into the type they name.
 fn schema_fault(message: &str) -> bool {
-    ["strict decoding error", " in version \"", "cannot be handled as a ", "json: cannot unmarshal"]
-        .iter()
-        .any(|text| message.contains(text))
+    [
+        "strict decoding error",
+        " in version \"",
+        "cannot be handled as a ",
+        "json: cannot unmarshal",
+    ]
+    .iter()
+    .any(|text| message.contains(text))
 }
 
 fn has_cause(status: &Value, wanted: &str) -> bool {
@@ -88,6 +106,12 @@ fn text_of(body: &Body) -> String {
 
 fn unknown(code: u16, reason: &str, message: &str) -> Verdict {
     let short: String = message.chars().take(300).collect();
-    let reason = if reason.is_empty() { String::new() } else { format!(" {reason}") };
-    Verdict::broken(format!("the reply {code}{reason} is not one that is known: {short}"))
+    let reason = if reason.is_empty() {
+        String::new()
+    } else {
+        format!(" {reason}")
+    };
+    Verdict::broken(format!(
+        "the reply {code}{reason} is not one that is known: {short}"
+    ))
 }

@@ -30,14 +30,19 @@ fn section(text: &mut String, name: &str, schema: &Value) {
         text.push('\n');
         fields(text, schema, 0);
     }
-    let choices = schema["oneOf"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let choices = schema["oneOf"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     if !choices.is_empty() {
         text.push_str("\nOne of:\n\n");
     }
     for choice in choices {
         match choice["const"].as_str() {
             Some(word) => item(text, 0, &format!("`{word}`"), "", &description(choice)),
-            None if choice.get("pattern").is_some() => item(text, 0, "`NAME@VERSION`", "", &description(choice)),
+            None if choice.get("pattern").is_some() => {
+                item(text, 0, "`NAME@VERSION`", "", &description(choice))
+            }
             None => choice_with_value(text, choice),
         }
     }
@@ -46,7 +51,11 @@ fn section(text: &mut String, name: &str, schema: &Value) {
 /// A word with something behind it, such as `denied: { by: … }`.
 fn choice_with_value(text: &mut String, choice: &Value) {
     for (word, value) in object(&choice["properties"]) {
-        let kind = if value.get("properties").is_some() { String::new() } else { kind(value) };
+        let kind = if value.get("properties").is_some() {
+            String::new()
+        } else {
+            kind(value)
+        };
         item(text, 0, &format!("`{word}:`"), &kind, &description(choice));
         fields(text, value, 1);
     }
@@ -54,10 +63,19 @@ fn choice_with_value(text: &mut String, choice: &Value) {
 
 /// The keys of an object, those of objects within it below them.
 fn fields(text: &mut String, schema: &Value, depth: usize) {
-    let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let required = schema["required"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     for (key, value) in object(&schema["properties"]) {
-        let star = if required.iter().any(|one| one == key) { "\\*" } else { "" };
-        let default = value.get("default").map(|default| format!(" Default: `{}`.", plain(default)));
+        let star = if required.iter().any(|one| one == key) {
+            "\\*"
+        } else {
+            ""
+        };
+        let default = value
+            .get("default")
+            .map(|default| format!(" Default: `{}`.", plain(default)));
         let told = description(value) + &default.unwrap_or_default();
         item(text, depth, &format!("`{key}`{star}"), &kind(value), &told);
         fields(text, value, depth + 1);
@@ -66,22 +84,41 @@ fn fields(text: &mut String, schema: &Value, depth: usize) {
 
 fn item(text: &mut String, depth: usize, name: &str, kind: &str, description: &str) {
     let indent = "  ".repeat(depth);
-    let kind = if kind.is_empty() { String::new() } else { format!(" ({kind})") };
-    let description = if description.is_empty() { String::new() } else { format!(": {description}") };
+    let kind = if kind.is_empty() {
+        String::new()
+    } else {
+        format!(" ({kind})")
+    };
+    let description = if description.is_empty() {
+        String::new()
+    } else {
+        format!(": {description}")
+    };
     let _ = writeln!(text, "{indent}* {name}{kind}{description}");
 }
 
 /// What stands behind a key, in a few words; nothing for an object whose keys are listed.
 fn kind(schema: &Value) -> String {
-    if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+    if let Some(name) = schema["$ref"]
+        .as_str()
+        .and_then(|path| path.rsplit('/').next())
+    {
         return format!("[{name}](#{})", name.to_lowercase());
     }
     if let Some(kinds) = schema["anyOf"].as_array() {
-        let kinds: Vec<String> = kinds.iter().filter(|one| one["type"] != "null").map(kind).collect();
+        let kinds: Vec<String> = kinds
+            .iter()
+            .filter(|one| one["type"] != "null")
+            .map(kind)
+            .collect();
         return kinds.join(" or ");
     }
     let names = match &schema["type"] {
-        Value::Array(names) => names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect(),
+        Value::Array(names) => names
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|name| *name != "null")
+            .collect(),
         name => name.as_str().into_iter().collect::<Vec<_>>(),
     };
     match names.as_slice() {
@@ -94,11 +131,18 @@ fn kind(schema: &Value) -> String {
 }
 
 fn description(schema: &Value) -> String {
-    schema["description"].as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+    schema["description"]
+        .as_str()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
 fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -119,14 +163,21 @@ mod tests {
         collect(&schema, &mut names);
         assert!(names.len() > 200, "{names:?}");
         for name in names {
-            assert!(text.contains(&format!("`{name}`")) || text.contains(&format!("`{name}:`")), "{name}");
+            assert!(
+                text.contains(&format!("`{name}`")) || text.contains(&format!("`{name}:`")),
+                "{name}"
+            );
         }
     }
 
     fn collect(schema: &Value, names: &mut Vec<String>) {
         names.extend(schema["const"].as_str().map(ToOwned::to_owned));
         names.extend(object(&schema["properties"]).map(|(name, _)| name.clone()));
-        let below = object(&schema["properties"]).chain(object(&schema["$defs"])).map(|(_, value)| value);
-        below.chain(schema["oneOf"].as_array().into_iter().flatten()).for_each(|one| collect(one, names));
+        let below = object(&schema["properties"])
+            .chain(object(&schema["$defs"]))
+            .map(|(_, value)| value);
+        below
+            .chain(schema["oneOf"].as_array().into_iter().flatten())
+            .for_each(|one| collect(one, names));
     }
 }

@@ -43,7 +43,9 @@ impl Body {
     /// The body of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        serde_json::from_slice(bytes)
-            .map_or_else(|_| Self::Text(String::from_utf8_lossy(bytes).into_owned()), Self::Json)
+        serde_json::from_slice(bytes).map_or_else(
+            |_| Self::Text(String::from_utf8_lossy(bytes).into_owned()),
+            Self::Json,
+        )
     }
 }

@@ -14,15 +14,27 @@ const PROBE_IMAGE: &str = "image:probe";
 pub fn requirements(loaded: &Loaded, world: &str) -> BTreeSet<Capability> {
     let scenario = &loaded.scenario;
     let own = scenario.worlds.get(world).cloned().unwrap_or_default();
-    let mut needs: BTreeSet<Capability> = scenario.steps_in(world).flat_map(|step| step.action.facts().needs).collect();
+    let mut needs: BTreeSet<Capability> = scenario
+        .steps_in(world)
+        .flat_map(|step| step.action.facts().needs)
+        .collect();
     let texts: Vec<String> = texts(loaded);
     // A pod that is only admitted may name an image that nobody has.
     if needs.contains(&Capability::Nodes(1)) && mentions(&texts, |name| name == PROBE_IMAGE) {
         needs.insert(Capability::ProbeImage);
     }
-    needs.extend(texts.iter().flat_map(|text| placeholders(text)).filter_map(named_node).map(Capability::Nodes));
+    needs.extend(
+        texts
+            .iter()
+            .flat_map(|text| placeholders(text))
+            .filter_map(named_node)
+            .map(Capability::Nodes),
+    );
     let shape = scenario.shape(&own);
-    if !shape.enforce_network_policy && tries_the_wire(loaded, world) && writes_network_policy(loaded) {
+    if !shape.enforce_network_policy
+        && tries_the_wire(loaded, world)
+        && writes_network_policy(loaded)
+    {
         needs.insert(Capability::UnenforcedNetworkPolicy);
     }
     if ClusterSpec::resolve(loaded, world).is_ok_and(|spec| !spec.kms.is_empty()) {
@@ -34,16 +46,27 @@ pub fn requirements(loaded: &Loaded, world: &str) -> BTreeSet<Capability> {
 }
 
 fn tries_the_wire(loaded: &Loaded, world: &str) -> bool {
-    loaded.scenario.steps_in(world).any(|step| matches!(step.action, Action::Reach(_) | Action::Hold(_)))
+    loaded
+        .scenario
+        .steps_in(world)
+        .any(|step| matches!(step.action, Action::Reach(_) | Action::Hold(_)))
 }
 
 fn writes_network_policy(loaded: &Loaded) -> bool {
-    loaded.manifests.values().flatten().any(|manifest| manifest.kind() == "NetworkPolicy")
+    loaded
+        .manifests
+        .values()
+        .flatten()
+        .any(|manifest| manifest.kind() == "NetworkPolicy")
 }
 
 /// The scenario's own file and its manifests.
 fn texts(loaded: &Loaded) -> Vec<String> {
-    let objects = loaded.manifests.values().flatten().map(|manifest| manifest.object.to_string());
+    let objects = loaded
+        .manifests
+        .values()
+        .flatten()
+        .map(|manifest| manifest.object.to_string());
     objects.chain([loaded.text.clone()]).collect()
 }
 
@@ -88,18 +111,25 @@ fn of_shape(shape: &Shape) -> BTreeSet<Capability> {
         || node_monitor_grace_period.is_some()
         || !feature_gates.is_empty();
     let each = [
-        (*kubernetes != usual.kubernetes, Capability::Release(kubernetes.clone())),
+        (
+            *kubernetes != usual.kubernetes,
+            Capability::Release(kubernetes.clone()),
+        ),
         (api_server, Capability::ApiServerFlags),
         (components, Capability::ComponentFlags),
         (*nodes > usual.nodes, Capability::Nodes(*nodes)),
         (*enforce_network_policy, Capability::NetworkPolicy),
         (*dual_stack, Capability::DualStack),
     ];
-    each.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, capability)| capability).collect()
+    each.into_iter()
+        .filter(|(is_needed, _)| *is_needed)
+        .map(|(_, capability)| capability)
+        .collect()
 }
 
 fn keep_most_nodes(needs: BTreeSet<Capability>) -> BTreeSet<Capability> {
     let others: Vec<Capability> = needs.iter().cloned().collect();
-    let is_covered = |one: &Capability| others.iter().any(|other| other != one && other.covers(one));
+    let is_covered =
+        |one: &Capability| others.iter().any(|other| other != one && other.covers(one));
     needs.into_iter().filter(|one| !is_covered(one)).collect()
 }

@@ -105,40 +105,63 @@ impl Step {
 impl Scenario {
     /// The steps that the world of this name takes, in order.
     pub fn steps_in(&self, world: &str) -> impl Iterator<Item = &Step> {
-        let omitted = self.worlds.get(world).map(|world| world.omit.as_slice()).unwrap_or_default();
-        self.steps.iter().filter(move |step| !omitted.contains(&step.id))
+        let omitted = self
+            .worlds
+            .get(world)
+            .map(|world| world.omit.as_slice())
+            .unwrap_or_default();
+        self.steps
+            .iter()
+            .filter(move |step| !omitted.contains(&step.id))
     }
 
     /// How many cells its table has: a step that a world leaves out has none there.
     #[must_use]
     pub fn count_cells(&self) -> usize {
-        self.worlds.keys().map(|world| self.steps_in(world).count()).sum()
+        self.worlds
+            .keys()
+            .map(|world| self.steps_in(world).count())
+            .sum()
     }
 
     /// Whether a step of this world changes the cluster itself, so that no other world can be tried on it.
     #[must_use]
     pub fn changes_cluster(&self, world: &str) -> bool {
-        self.steps_in(world).any(|step| step.action.facts().writes == Writes::Cluster)
+        self.steps_in(world)
+            .any(|step| step.action.facts().writes == Writes::Cluster)
     }
 
     /// Whether the world of this name takes the step of this id.
     #[must_use]
     pub fn takes(&self, world: &str, step: &str) -> bool {
-        !self.worlds.get(world).is_some_and(|world| world.omit.iter().any(|omitted| omitted == step))
+        !self
+            .worlds
+            .get(world)
+            .is_some_and(|world| world.omit.iter().any(|omitted| omitted == step))
     }
 
     /// The shape of the cluster in which `world` is tried.
     #[must_use]
     pub fn shape(&self, world: &World) -> Shape {
-        world.cluster.clone().or_else(|| self.cluster.clone()).unwrap_or_default()
+        world
+            .cluster
+            .clone()
+            .or_else(|| self.cluster.clone())
+            .unwrap_or_default()
     }
 
     /// What `world` needs beside Kubernetes itself. Where the world names another version of an addon than the scenario,
     /// it is the world's.
     #[must_use]
     pub fn install(&self, world: &World) -> BTreeSet<Install> {
-        let is_replaced = |one: &&Install| world.install.iter().any(|own| own.addon() == one.addon());
-        self.install.iter().filter(|one| !is_replaced(one)).chain(&world.install).copied().collect()
+        let is_replaced =
+            |one: &&Install| world.install.iter().any(|own| own.addon() == one.addon());
+        self.install
+            .iter()
+            .filter(|one| !is_replaced(one))
+            .chain(&world.install)
+            .copied()
+            .collect()
     }
 }
 

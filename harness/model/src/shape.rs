@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a world asks of its cluster. Worlds of equal shape share one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Shape {
     /// The Kubernetes release, `1.N`, one of those that are pinned (`gauntlet components`).
@@ -71,7 +73,9 @@ pub struct FileText(pub String);
 
 // A scenario names files; a `ClusterSpec` has their contents.
 /// Encryption at rest for Secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Encryption")]
 pub enum Encryption<File = String> {
@@ -114,7 +118,10 @@ impl<File> Encryption<File> {
     ///
     /// # Errors
     /// Those of `change`.
-    pub fn try_map<Other, E>(self, change: impl FnOnce(File) -> Result<Other, E>) -> Result<Encryption<Other>, E> {
+    pub fn try_map<Other, E>(
+        self,
+        change: impl FnOnce(File) -> Result<Other, E>,
+    ) -> Result<Encryption<Other>, E> {
         Ok(match self {
             Self::Identity => Encryption::Identity,
             Self::Aescbc => Encryption::Aescbc,
@@ -128,7 +135,9 @@ impl<File> Encryption<File> {
 
 // A scenario names files; a `ClusterSpec` has their contents.
 /// The API server's audit policy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Audit")]
 pub enum Audit<File = String> {
@@ -157,7 +166,10 @@ impl<File> Audit<File> {
     ///
     /// # Errors
     /// Those of `change`.
-    pub fn try_map<Other, E>(self, change: impl FnOnce(File) -> Result<Other, E>) -> Result<Audit<Other>, E> {
+    pub fn try_map<Other, E>(
+        self,
+        change: impl FnOnce(File) -> Result<Other, E>,
+    ) -> Result<Audit<Other>, E> {
         Ok(match self {
             Self::None => Audit::None,
             Self::Metadata => Audit::Metadata,
@@ -173,7 +185,9 @@ impl Audit<FileText> {
     pub fn policy(&self) -> Option<&str> {
         match self {
             Self::None => None,
-            Self::Metadata => Some("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n"),
+            Self::Metadata => {
+                Some("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")
+            }
             Self::Policy(FileText(text)) | Self::PolicyWithoutLog(FileText(text)) => Some(text),
         }
     }

@@ -23,7 +23,12 @@ mod tests {
 
     #[test]
     fn distances_are_counted_in_letters() {
-        for (from, to, wanted) in [("", "abc", 3), ("abc", "abc", 0), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
+        for (from, to, wanted) in [
+            ("", "abc", 3),
+            ("abc", "abc", 0),
+            ("kitten", "sitting", 3),
+            ("ab", "ba", 2),
+        ] {
             assert_eq!(letter_distance(from, to), wanted, "{from} {to}");
         }
     }

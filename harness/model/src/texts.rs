@@ -18,7 +18,9 @@ pub(crate) use sealing::is_fault as sealing_fault;
 /// `… is forbidden: ` that wraps an admission plugin's error. User-controlled names cannot move it there.
 #[must_use]
 pub(crate) fn refuser(message: &str) -> Option<By> {
-    webhook(message).or_else(|| mutating_policy(message)).or_else(|| plugin(behind_forbidden(message)?))
+    webhook(message)
+        .or_else(|| mutating_policy(message))
+        .or_else(|| plugin(behind_forbidden(message)?))
 }
 
 /// A `MutatingAdmissionPolicy` that fails closed; its message has no `… is forbidden: ` before it.
@@ -27,7 +29,9 @@ fn mutating_policy(message: &str) -> Option<By> {
     let name = quoted(rest, '\'')?;
     let binding = rest.get(name.len() + 2..)?.strip_prefix(" with binding ")?;
     let after = binding.get(quoted(binding, '\'')?.len() + 2..)?;
-    after.starts_with(" denied request: ").then(|| By::Policy(name.into()))
+    after
+        .starts_with(" denied request: ")
+        .then(|| By::Policy(name.into()))
 }
 
 /// The server's own words behind `RESOURCE "NAME" is forbidden: `, the prefix of every plugin's refusal.
@@ -60,7 +64,9 @@ fn plugin(text: &str) -> Option<By> {
     }
     if let Some(rest) = text.strip_prefix("ValidatingAdmissionPolicy ") {
         let name = quoted(rest, '\'')?;
-        return rest.contains(" denied request: ").then(|| By::Policy(name.into()));
+        return rest
+            .contains(" denied request: ")
+            .then(|| By::Policy(name.into()));
     }
     if let Some(rest) = text.strip_prefix("exceeded quota: ") {
         return Some(By::Quota(rest.split(',').next()?.trim().into()));
@@ -68,7 +74,9 @@ fn plugin(text: &str) -> Option<By> {
     if let Some(rest) = text.strip_prefix("failed quota: ") {
         return Some(By::Quota(rest.split(':').next()?.trim().into()));
     }
-    if text.starts_with("user ") && text.contains("is attempting to grant RBAC permissions not currently held") {
+    if text.starts_with("user ")
+        && text.contains("is attempting to grant RBAC permissions not currently held")
+    {
         return Some(By::RbacEscalation);
     }
     if text == "must have cluster-admin privileges to use the aggregationRule" {
@@ -77,7 +85,9 @@ fn plugin(text: &str) -> Option<By> {
     if text.starts_with("user not permitted to approve requests with signerName \"") {
         return Some(By::CertificateApproval);
     }
-    if text.starts_with("use of ") && text.ends_with(" signer with system:masters group is not allowed") {
+    if text.starts_with("use of ")
+        && text.ends_with(" signer with system:masters group is not allowed")
+    {
         return Some(By::CertificateSubjectRestriction);
     }
     node_restriction(text).then_some(By::NodeRestriction)
@@ -97,7 +107,9 @@ fn node_restriction(text: &str) -> bool {
 /// Whether authorization refused: `… is forbidden: User "U" cannot VERB …`, or the bare form for a path.
 #[must_use]
 pub(crate) fn unauthorized(message: &str) -> bool {
-    let text = message.split_once(" is forbidden: ").map_or(message, |(_, rest)| rest);
+    let text = message
+        .split_once(" is forbidden: ")
+        .map_or(message, |(_, rest)| rest);
     let text = text.strip_prefix("forbidden: ").unwrap_or(text);
     text.starts_with("User \"") && text.contains("\" cannot ")
 }
@@ -117,5 +129,8 @@ pub(crate) fn kubelet_unauthorized(text: &str) -> bool {
 
 fn quoted(text: &str, quote: char) -> Option<&str> {
     let inner = text.strip_prefix(quote)?;
-    inner.split_once(quote).map(|(name, _)| name).filter(|name| !name.is_empty())
+    inner
+        .split_once(quote)
+        .map(|(name, _)| name)
+        .filter(|name| !name.is_empty())
 }

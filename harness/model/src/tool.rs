@@ -40,15 +40,22 @@ pub fn read_tool(tool: Tool, exit: Option<i32>, stdout: &str, stderr: &str) -> V
         return done(tool, stdout, stderr);
     }
     let why = match tool {
-        Tool::CosignSign | Tool::CosignAttest => complaint(stderr).and_then(|text| words::signing(text, exit)),
-        Tool::CosignVerify => complaint(stderr).and_then(|text| words::verifying(text, exit, Why::NoSignature)),
+        Tool::CosignSign | Tool::CosignAttest => {
+            complaint(stderr).and_then(|text| words::signing(text, exit))
+        }
+        Tool::CosignVerify => {
+            complaint(stderr).and_then(|text| words::verifying(text, exit, Why::NoSignature))
+        }
         Tool::CosignVerifyAttestation => {
             complaint(stderr).and_then(|text| words::verifying(text, exit, Why::NoAttestation))
         }
         Tool::Syft => error_line(stderr).and_then(|_| words::cataloguing(stderr, exit)),
         Tool::Grype => words::scanning(error_line(stderr), exit),
     };
-    why.map_or_else(|| unknown(exit, stderr), |why| Answer::Rejected { why }.into())
+    why.map_or_else(
+        || unknown(exit, stderr),
+        |why| Answer::Rejected { why }.into(),
+    )
 }
 
 /// Exit code 0 is a success only with what belongs to it.
@@ -62,12 +69,20 @@ fn done(tool: Tool, stdout: &str, stderr: &str) -> Verdict {
         Tool::Syft => (true, Answer::Made),
         Tool::Grype => (!stdout.trim().is_empty(), Answer::Verified),
     };
-    if shown { answer.into() } else { unknown(0, stderr) }
+    if shown {
+        answer.into()
+    } else {
+        unknown(0, stderr)
+    }
 }
 
 /// Whether this is the list of verified signatures, each with the digest that it speaks of.
 fn names_digests(stdout: &str) -> bool {
-    let digest = |one: &Value| one["critical"]["image"]["docker-manifest-digest"].as_str().is_some();
+    let digest = |one: &Value| {
+        one["critical"]["image"]["docker-manifest-digest"]
+            .as_str()
+            .is_some()
+    };
     match serde_json::from_str::<Value>(stdout) {
         Ok(Value::Array(list)) => !list.is_empty() && list.iter().all(digest),
         _ => false,
@@ -77,10 +92,14 @@ fn names_digests(stdout: &str) -> bool {
 /// Whether these are verified attestations, an envelope a line.
 fn holds_statements(stdout: &str) -> bool {
     let envelope = |line: &str| {
-        serde_json::from_str::<Value>(line)
-            .is_ok_and(|one| one["payload"].is_string() && one["payloadType"] == "application/vnd.in-toto+json")
+        serde_json::from_str::<Value>(line).is_ok_and(|one| {
+            one["payload"].is_string() && one["payloadType"] == "application/vnd.in-toto+json"
+        })
     };
-    let mut lines = stdout.lines().filter(|line| !line.trim().is_empty()).peekable();
+    let mut lines = stdout
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .peekable();
     lines.peek().is_some() && lines.all(envelope)
 }
 
@@ -89,7 +108,11 @@ fn holds_statements(stdout: &str) -> bool {
 fn complaint(stderr: &str) -> Option<&str> {
     const FIRST: &str = "Error: ";
     const AGAIN: &str = "\nerror during command execution: ";
-    let start = if stderr.starts_with(FIRST) { 0 } else { stderr.find("\nError: ")? + 1 };
+    let start = if stderr.starts_with(FIRST) {
+        0
+    } else {
+        stderr.find("\nError: ")? + 1
+    };
     let both = stderr.get(start + FIRST.len()..)?;
     let both = both.strip_suffix('\n').unwrap_or(both);
     let length = both.len().checked_sub(AGAIN.len())? / 2;
@@ -107,5 +130,7 @@ fn error_line(stderr: &str) -> Option<&str> {
 
 fn unknown(exit: i32, stderr: &str) -> Verdict {
     let last = stderr.trim().lines().last().unwrap_or("nothing");
-    Verdict::broken(format!("the tool ended with exit code {exit} and words that are not known: {last}"))
+    Verdict::broken(format!(
+        "the tool ended with exit code {exit} and words that are not known: {last}"
+    ))
 }

@@ -94,7 +94,11 @@ impl ProbeReport {
     /// What it says, in one line for a person.
     #[must_use]
     pub fn said(&self) -> String {
-        format!("{}: {}", self.verdict(), self.reason.as_deref().unwrap_or_default())
+        format!(
+            "{}: {}",
+            self.verdict(),
+            self.reason.as_deref().unwrap_or_default()
+        )
     }
 
     /// What it means. A fault without a stage is no answer.
@@ -112,7 +116,9 @@ impl ProbeReport {
 #[must_use]
 pub fn target_pod(to: &str) -> Option<&str> {
     let (_, host) = to.split_once("://")?;
-    let rest = host.strip_prefix("$(pod-ip:").or_else(|| host.strip_prefix("[$(pod-ipv6:"))?;
+    let rest = host
+        .strip_prefix("$(pod-ip:")
+        .or_else(|| host.strip_prefix("[$(pod-ipv6:"))?;
     rest.split_once(')').map(|(name, _)| name)
 }
 
@@ -123,13 +129,25 @@ mod tests {
     #[test]
     fn a_line_is_an_answer_only_if_it_says_so() {
         let read = |text: &str| ProbeReport::read(text.as_bytes()).unwrap().verdict();
-        assert_eq!(read(r#"{"reached":true,"by":"web","seen as":"10.0.0.1","ms":0.2}"#), Answer::Reached.into());
+        assert_eq!(
+            read(r#"{"reached":true,"by":"web","seen as":"10.0.0.1","ms":0.2}"#),
+            Answer::Reached.into()
+        );
         let blocked = read(r#"{"reached":false,"at":"tls","reason":"certificate-name","ms":3}"#);
         assert_eq!(blocked, Answer::Blocked { at: At::Tls }.into());
-        for text in ["{}", r#"{"reached":false}"#, r#"{"reached":true,"at":"dns"}"#] {
+        for text in [
+            "{}",
+            r#"{"reached":false}"#,
+            r#"{"reached":true,"at":"dns"}"#,
+        ] {
             assert!(matches!(read(text), Verdict::Broken { .. }), "{text}");
         }
-        for text in ["", "probe: no", r#"{"reached":false,"at":"nowhere"}"#, "{}\n{}"] {
+        for text in [
+            "",
+            "probe: no",
+            r#"{"reached":false,"at":"nowhere"}"#,
+            "{}\n{}",
+        ] {
             assert!(ProbeReport::read(text.as_bytes()).is_err(), "{text}");
         }
     }
@@ -137,7 +155,10 @@ mod tests {
     #[test]
     fn a_pod_is_known_as_a_target() {
         assert_eq!(target_pod("tcp://$(pod-ip:web):80"), Some("web"));
-        assert_eq!(target_pod("tcp://$(pod-ip:-shop/web):80?open"), Some("-shop/web"));
+        assert_eq!(
+            target_pod("tcp://$(pod-ip:-shop/web):80?open"),
+            Some("-shop/web")
+        );
         assert_eq!(target_pod("udp://[$(pod-ipv6:web)]:53"), Some("web"));
         assert_eq!(target_pod("tcp://web:80"), None);
         assert_eq!(target_pod("dns://web@$(pod-ip:dns)"), None);

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 fn reach(object: &Value) -> Reach {
     let mut object = object.clone();
     if let Some(kind) = object_kinds().find(|kind| object["kind"] == kind.kind) {
-        let version = if kind.group.is_empty() { "v1".into() } else { format!("{}/v1", kind.group) };
+        let version = if kind.group.is_empty() {
+            "v1".into()
+        } else {
+            format!("{}/v1", kind.group)
+        };
         object["apiVersion"] = version.into();
     }
     model::reach(&object)
@@ -20,16 +24,28 @@ fn binding(selector: Value) -> Value {
 
 #[test]
 fn namespaced_objects_are_confined_unless_they_name_a_foreign_namespace() {
-    assert_eq!(reach(&json!({"kind": "Pod", "metadata": {"name": "x"}})), Reach::Confined);
-    assert_eq!(reach(&json!({"kind": "Role", "metadata": {"namespace": "$(namespace)-b"}})), Reach::Confined);
-    assert_eq!(reach(&json!({"kind": "Role", "metadata": {"namespace": "kube-system"}})), Reach::Cluster);
+    assert_eq!(
+        reach(&json!({"kind": "Pod", "metadata": {"name": "x"}})),
+        Reach::Confined
+    );
+    assert_eq!(
+        reach(&json!({"kind": "Role", "metadata": {"namespace": "$(namespace)-b"}})),
+        Reach::Confined
+    );
+    assert_eq!(
+        reach(&json!({"kind": "Role", "metadata": {"namespace": "kube-system"}})),
+        Reach::Cluster
+    );
 }
 
 #[test]
 fn policies_are_confined_by_their_bindings() {
     let ours = json!({"matchLabels": {"kubernetes.io/metadata.name": "$(namespace)"}});
     assert_eq!(reach(&binding(ours)), Reach::Confined);
-    assert_eq!(reach(&binding(json!({"matchLabels": {"team": "a"}}))), Reach::Cluster);
+    assert_eq!(
+        reach(&binding(json!({"matchLabels": {"team": "a"}}))),
+        Reach::Cluster
+    );
     assert_eq!(reach(&binding(Value::Null)), Reach::Cluster);
 }
 
@@ -40,8 +56,14 @@ fn a_webhook_configuration_is_confined_when_every_webhook_is() {
         json!({"kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": "$(namespace)"}, "webhooks": hooks})
     };
-    assert_eq!(reach(&config(json!([hook("$(namespace)")]))), Reach::Confined);
-    assert_eq!(reach(&config(json!([hook("$(namespace)"), hook("default")]))), Reach::Cluster);
+    assert_eq!(
+        reach(&config(json!([hook("$(namespace)")]))),
+        Reach::Confined
+    );
+    assert_eq!(
+        reach(&config(json!([hook("$(namespace)"), hook("default")]))),
+        Reach::Cluster
+    );
     assert_eq!(reach(&config(json!([{}]))), Reach::Cluster);
 }
 
@@ -51,10 +73,18 @@ fn a_cluster_role_binding_is_confined_by_its_subjects() {
         json!({"kind": "ClusterRoleBinding", "metadata": {"name": "x-$(namespace)"},
         "subjects": [subject]})
     };
-    assert_eq!(reach(&bound(json!({"kind": "User", "name": "jane-$(namespace)"}))), Reach::Confined);
+    assert_eq!(
+        reach(&bound(json!({"kind": "User", "name": "jane-$(namespace)"}))),
+        Reach::Confined
+    );
     let account = json!({"kind": "ServiceAccount", "name": "a", "namespace": "$(namespace)"});
     assert_eq!(reach(&bound(account)), Reach::Confined);
-    assert_eq!(reach(&bound(json!({"kind": "Group", "name": "system:authenticated"}))), Reach::Cluster);
+    assert_eq!(
+        reach(&bound(
+            json!({"kind": "Group", "name": "system:authenticated"})
+        )),
+        Reach::Cluster
+    );
 }
 
 #[test]
@@ -67,7 +97,12 @@ fn an_aggregated_role_is_confined_by_a_label_that_names_the_world() {
     let theirs = json!({"matchLabels": {"team": "blue"}});
     assert_eq!(reach(&role(json!([ours]))), Reach::Confined);
     assert_eq!(reach(&role(json!([ours, theirs]))), Reach::Cluster);
-    assert_eq!(reach(&role(json!([{"matchExpressions": [{"key": "team", "operator": "Exists"}]}]))), Reach::Cluster);
+    assert_eq!(
+        reach(&role(
+            json!([{"matchExpressions": [{"key": "team", "operator": "Exists"}]}])
+        )),
+        Reach::Cluster
+    );
 }
 
 #[test]
@@ -83,46 +118,108 @@ fn an_image_policy_is_confined_by_its_patterns() {
         let images: Vec<Value> = globs.iter().map(|glob| json!({"glob": glob})).collect();
         json!({"kind": "ClusterImagePolicy", "metadata": {"name": "$(namespace)-keys"}, "spec": {"images": images}})
     };
-    assert_eq!(reach(&policy(&["$(registry)/$(namespace)/**"])), Reach::Confined);
-    assert_eq!(reach(&policy(&["$(image:app)", "front.local:5002/none/$(namespace)/**"])), Reach::Confined);
-    assert_eq!(reach(&policy(&["$(registry)/$(namespace)/**", "$(registry)/**"])), Reach::Cluster);
-    assert_eq!(reach(&json!({"kind": "TrustRoot", "metadata": {"name": "$(namespace)"}})), Reach::Confined);
-    assert_eq!(reach(&json!({"kind": "TrustRoot", "metadata": {"name": "root"}})), Reach::Cluster);
+    assert_eq!(
+        reach(&policy(&["$(registry)/$(namespace)/**"])),
+        Reach::Confined
+    );
+    assert_eq!(
+        reach(&policy(&[
+            "$(image:app)",
+            "front.local:5002/none/$(namespace)/**"
+        ])),
+        Reach::Confined
+    );
+    assert_eq!(
+        reach(&policy(&["$(registry)/$(namespace)/**", "$(registry)/**"])),
+        Reach::Cluster
+    );
+    assert_eq!(
+        reach(&json!({"kind": "TrustRoot", "metadata": {"name": "$(namespace)"}})),
+        Reach::Confined
+    );
+    assert_eq!(
+        reach(&json!({"kind": "TrustRoot", "metadata": {"name": "root"}})),
+        Reach::Cluster
+    );
 }
 
 #[test]
 fn a_cluster_policy_is_confined_by_what_every_rule_matches() {
     let policy = |matches: &[Value]| {
-        let rules: Vec<Value> = matches.iter().map(|one| json!({"name": "a", "match": one})).collect();
+        let rules: Vec<Value> = matches
+            .iter()
+            .map(|one| json!({"name": "a", "match": one}))
+            .collect();
         json!({"kind": "ClusterPolicy", "metadata": {"name": "$(namespace)-signed"}, "spec": {"rules": rules}})
     };
-    let pods = |namespaces: &[&str]| json!({"resources": {"kinds": ["Pod"], "namespaces": namespaces}});
+    let pods =
+        |namespaces: &[&str]| json!({"resources": {"kinds": ["Pod"], "namespaces": namespaces}});
     let (ours, theirs) = (pods(&["$(namespace)"]), pods(&["$(namespace)", "prod"]));
     let everywhere = json!({"resources": {"kinds": ["Pod"]}});
-    assert_eq!(reach(&policy(&[json!({"any": [ours]}), ours.clone()])), Reach::Confined);
-    assert_eq!(reach(&policy(&[json!({"all": [everywhere, ours]})])), Reach::Confined);
-    assert_eq!(reach(&policy(&[json!({"any": [ours]}), json!({"any": [everywhere]})])), Reach::Cluster);
-    assert_eq!(reach(&policy(&[json!({"any": [ours, everywhere]})])), Reach::Cluster);
+    assert_eq!(
+        reach(&policy(&[json!({"any": [ours]}), ours.clone()])),
+        Reach::Confined
+    );
+    assert_eq!(
+        reach(&policy(&[json!({"all": [everywhere, ours]})])),
+        Reach::Confined
+    );
+    assert_eq!(
+        reach(&policy(&[
+            json!({"any": [ours]}),
+            json!({"any": [everywhere]})
+        ])),
+        Reach::Cluster
+    );
+    assert_eq!(
+        reach(&policy(&[json!({"any": [ours, everywhere]})])),
+        Reach::Cluster
+    );
     assert_eq!(reach(&policy(&[json!({"any": [theirs]})])), Reach::Cluster);
     assert_eq!(reach(&policy(&[json!({"any": []})])), Reach::Cluster);
-    assert_eq!(reach(&json!({"kind": "ClusterPolicy", "metadata": {"name": "$(namespace)"}})), Reach::Cluster);
+    assert_eq!(
+        reach(&json!({"kind": "ClusterPolicy", "metadata": {"name": "$(namespace)"}})),
+        Reach::Cluster
+    );
 }
 
 #[test]
 fn a_store_is_inert_and_a_cluster_external_secret_is_confined_by_where_it_goes() {
-    let store = |name: &str| json!({"kind": "ClusterSecretStore", "metadata": {"name": name}, "spec": {}});
+    let store =
+        |name: &str| json!({"kind": "ClusterSecretStore", "metadata": {"name": name}, "spec": {}});
     assert_eq!(reach(&store("$(namespace)-vault")), Reach::Confined);
     assert_eq!(reach(&store("vault")), Reach::Cluster);
-    let spread =
-        |spec: Value| json!({"kind": "ClusterExternalSecret", "metadata": {"name": "$(namespace)"}, "spec": spec});
+    let spread = |spec: Value| json!({"kind": "ClusterExternalSecret", "metadata": {"name": "$(namespace)"}, "spec": spec});
     let ours = json!({"matchLabels": {"kubernetes.io/metadata.name": "$(namespace)"}});
     let theirs = json!({"matchLabels": {"team": "blue"}});
-    assert_eq!(reach(&spread(json!({"namespaceSelector": ours}))), Reach::Confined);
-    assert_eq!(reach(&spread(json!({"namespaces": ["$(namespace)", "$(namespace)-b"]}))), Reach::Confined);
-    assert_eq!(reach(&spread(json!({"namespaceSelector": theirs}))), Reach::Cluster);
-    assert_eq!(reach(&spread(json!({"namespaceSelectors": [ours, theirs]}))), Reach::Cluster);
-    assert_eq!(reach(&spread(json!({"namespaceSelector": ours, "namespaces": ["default"]}))), Reach::Cluster);
-    assert_eq!(reach(&spread(json!({"namespaceSelector": {}}))), Reach::Cluster);
+    assert_eq!(
+        reach(&spread(json!({"namespaceSelector": ours}))),
+        Reach::Confined
+    );
+    assert_eq!(
+        reach(&spread(
+            json!({"namespaces": ["$(namespace)", "$(namespace)-b"]})
+        )),
+        Reach::Confined
+    );
+    assert_eq!(
+        reach(&spread(json!({"namespaceSelector": theirs}))),
+        Reach::Cluster
+    );
+    assert_eq!(
+        reach(&spread(json!({"namespaceSelectors": [ours, theirs]}))),
+        Reach::Cluster
+    );
+    assert_eq!(
+        reach(&spread(
+            json!({"namespaceSelector": ours, "namespaces": ["default"]})
+        )),
+        Reach::Cluster
+    );
+    assert_eq!(
+        reach(&spread(json!({"namespaceSelector": {}}))),
+        Reach::Cluster
+    );
 }
 
 #[test]
@@ -131,5 +228,8 @@ fn an_image_validating_policy_is_confined_by_its_selector() {
     let ours = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "$(namespace)"}}});
     assert_eq!(reach(&policy(ours)), Reach::Confined);
     assert_eq!(reach(&policy(json!({}))), Reach::Cluster);
-    assert_eq!(reach(&json!({"kind": "NamespacedImageValidatingPolicy", "metadata": {"name": "a"}})), Reach::Confined);
+    assert_eq!(
+        reach(&json!({"kind": "NamespacedImageValidatingPolicy", "metadata": {"name": "a"}})),
+        Reach::Confined
+    );
 }

@@ -23,8 +23,7 @@ steps:
     expect: admitted
 ";
 const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: $(namespace)}\n";
-const POD: &str =
-    "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: $(image:probe)}]}\n";
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: $(image:probe)}]}\n";
 
 fn folder(scenario: &str) -> TempDir {
     let dir = TempDir::new().unwrap();
@@ -50,7 +49,10 @@ fn fault(scenario: &str) -> String {
 
 fn findings(scenario: &str) -> Vec<String> {
     let dir = folder(scenario);
-    lint(&open(dir.path()).unwrap()).into_iter().map(|finding| finding.what).collect()
+    lint(&open(dir.path()).unwrap())
+        .into_iter()
+        .map(|finding| finding.what)
+        .collect()
 }
 
 #[test]
@@ -67,19 +69,49 @@ fn a_fault_is_shown_with_its_line_and_a_caret() {
     for (broken, line, word) in [
         (GOOD.replace("why:", "wy:"), 2, "wy"),
         (GOOD.replace("by: pod", "bye: pod"), 9, "bye"),
-        (GOOD.replace("expect: admitted", "expect: admited"), 12, "admited"),
+        (
+            GOOD.replace("expect: admitted", "expect: admited"),
+            12,
+            "admited",
+        ),
         (GOOD.replace("why: Because.", "why: [1]"), 2, "string"),
-        (GOOD.replace("  bare: {}", "  bare: {}\n  bare: {}"), 5, "duplicate"),
-        (GOOD.replace("namespace/$(namespace)", "namespace"), 11, "KIND/NAME"),
+        (
+            GOOD.replace("  bare: {}", "  bare: {}\n  bare: {}"),
+            5,
+            "duplicate",
+        ),
+        (
+            GOOD.replace("namespace/$(namespace)", "namespace"),
+            11,
+            "KIND/NAME",
+        ),
         (GOOD.replace("scenario: v1", "scenario: v2"), 1, "v2"),
         (GOOD.replace("worlds:", "worlds: ]"), 3, ""),
-        (GOOD.replace("worlds:", "install: [dns, kyverna]\nworlds:"), 3, "did you mean `kyverno`?"),
-        (GOOD.replace("worlds:", "install: [kyverno@1.18]\nworlds:"), 3, "known: 1.19.1"),
-        (GOOD.replace("by: pod-security", "by: { kyverna: a }"), 9, "an engine: kyverno"),
+        (
+            GOOD.replace("worlds:", "install: [dns, kyverna]\nworlds:"),
+            3,
+            "did you mean `kyverno`?",
+        ),
+        (
+            GOOD.replace("worlds:", "install: [kyverno@1.18]\nworlds:"),
+            3,
+            "known: 1.19.1",
+        ),
+        (
+            GOOD.replace("by: pod-security", "by: { kyverna: a }"),
+            9,
+            "an engine: kyverno",
+        ),
     ] {
         let text = fault(&broken);
-        assert!(text.contains(&format!("scenario.yaml:{line}:")), "line {line}: {text}");
-        assert!(text.contains(word) && text.contains('^'), "`{word}` and a caret: {text}");
+        assert!(
+            text.contains(&format!("scenario.yaml:{line}:")),
+            "line {line}: {text}"
+        );
+        assert!(
+            text.contains(word) && text.contains('^'),
+            "`{word}` and a caret: {text}"
+        );
     }
 }
 
@@ -96,12 +128,20 @@ fn files_that_cannot_be_used_are_named() {
     fs::write(home.join("pod.yaml"), "").unwrap();
     assert!(open(dir.path()).unwrap_err().contains("is empty"));
     fs::write(home.join("pod.yaml"), b"a: \xff").unwrap();
-    assert!(open(dir.path()).unwrap_err().contains("pod.yaml:1:4: not valid UTF-8"));
+    assert!(
+        open(dir.path())
+            .unwrap_err()
+            .contains("pod.yaml:1:4: not valid UTF-8")
+    );
     fs::write(home.join("pod.yaml"), vec![b'#'; 10 << 20]).unwrap();
     assert!(open(dir.path()).unwrap_err().contains("at most"));
     fs::remove_file(home.join("pod.yaml")).unwrap();
     fs::create_dir(home.join("pod.yaml")).unwrap();
-    assert!(open(dir.path()).unwrap_err().contains("is a folder, not a file"));
+    assert!(
+        open(dir.path())
+            .unwrap_err()
+            .contains("is a folder, not a file")
+    );
     fs::remove_dir(home.join("pod.yaml")).unwrap();
     std::os::unix::fs::symlink("pod.yaml", home.join("pod.yaml")).unwrap();
     assert!(open(dir.path()).unwrap_err().contains("cannot read"));
@@ -112,29 +152,80 @@ fn files_that_cannot_be_used_are_named() {
 #[test]
 fn what_would_pass_by_accident_is_found() {
     for (broken, wanted) in [
-        (GOOD.replace("labelled: { denied: { by: pod-security } }", "labelled: admitted"), "changes no cell"),
-        (GOOD.replace("[namespace.yaml] }", "[namespace.yaml], ineffective: true }"), "is declared ineffective"),
-        (GOOD.replace("expect: admitted", "expect: forbidden"), "shows nothing positive"),
-        (GOOD.replace("pod.yaml", "pods.yaml"), "there is no file `pods.yaml`"),
-        (GOOD.replace("pod.yaml", "../pod.yaml"), "is not a plain file name"),
-        (GOOD.replace("id: look", "id: bad-pod"), "used twice"),
-        (GOOD.replace("$(namespace)", "$(name)"), "`$(name)` is not a placeholder"),
-        (GOOD.replace("{ bare: admitted, ", "{ "), "intends nothing in world `bare`"),
-        (GOOD.replace("{ bare: admitted, ", "{ bare: admitted, other: admitted, "), "which is not a world"),
-        (GOOD.replace("    expect: admitted\n", ""), "expects nothing"),
-        (GOOD.replace("{ apply: [namespace.yaml] }", "{}"), "under another name"),
-        (GOOD.replace("get: namespace/$(namespace)", "path: metrics"), "`metrics` is not a path"),
-        (GOOD.replace("get: namespace/$(namespace)", "path: ''"), "`` is not a path"),
         (
-            GOOD.replace("get: namespace/$(namespace)", "seen: { field: { of: pod/p, at: metadata } }")
-                .replace("expect: admitted", "expect: seen"),
+            GOOD.replace(
+                "labelled: { denied: { by: pod-security } }",
+                "labelled: admitted",
+            ),
+            "changes no cell",
+        ),
+        (
+            GOOD.replace(
+                "[namespace.yaml] }",
+                "[namespace.yaml], ineffective: true }",
+            ),
+            "is declared ineffective",
+        ),
+        (
+            GOOD.replace("expect: admitted", "expect: forbidden"),
+            "shows nothing positive",
+        ),
+        (
+            GOOD.replace("pod.yaml", "pods.yaml"),
+            "there is no file `pods.yaml`",
+        ),
+        (
+            GOOD.replace("pod.yaml", "../pod.yaml"),
+            "is not a plain file name",
+        ),
+        (GOOD.replace("id: look", "id: bad-pod"), "used twice"),
+        (
+            GOOD.replace("$(namespace)", "$(name)"),
+            "`$(name)` is not a placeholder",
+        ),
+        (
+            GOOD.replace("{ bare: admitted, ", "{ "),
+            "intends nothing in world `bare`",
+        ),
+        (
+            GOOD.replace("{ bare: admitted, ", "{ bare: admitted, other: admitted, "),
+            "which is not a world",
+        ),
+        (
+            GOOD.replace("    expect: admitted\n", ""),
+            "expects nothing",
+        ),
+        (
+            GOOD.replace("{ apply: [namespace.yaml] }", "{}"),
+            "under another name",
+        ),
+        (
+            GOOD.replace("get: namespace/$(namespace)", "path: metrics"),
+            "`metrics` is not a path",
+        ),
+        (
+            GOOD.replace("get: namespace/$(namespace)", "path: ''"),
+            "`` is not a path",
+        ),
+        (
+            GOOD.replace(
+                "get: namespace/$(namespace)",
+                "seen: { field: { of: pod/p, at: metadata } }",
+            )
+            .replace("expect: admitted", "expect: seen"),
             "`metadata` is not a JSON pointer",
         ),
         (GOOD.replace("bare", "bear"), "no world is named `bare`"),
-        (GOOD.replace("worlds:", "cluster: { nodes: 4 }\nworlds:"), "4 nodes is not supported"),
+        (
+            GOOD.replace("worlds:", "cluster: { nodes: 4 }\nworlds:"),
+            "4 nodes is not supported",
+        ),
     ] {
         let all = findings(&broken);
-        assert!(all.iter().any(|what| what.contains(wanted)), "{wanted}: {all:?}");
+        assert!(
+            all.iter().any(|what| what.contains(wanted)),
+            "{wanted}: {all:?}"
+        );
     }
 }
 
@@ -150,7 +241,11 @@ fn a_manifest_that_is_no_object_is_found() {
         let dir = folder(GOOD);
         fs::write(dir.path().join("area/name/pod.yaml"), broken).unwrap();
         let all = lint(&open(dir.path()).unwrap());
-        assert!(all.iter().any(|finding| finding.what.starts_with("an object in `pod.yaml`")), "{broken}: {all:?}");
+        assert!(
+            all.iter()
+                .any(|finding| finding.what.starts_with("an object in `pod.yaml`")),
+            "{broken}: {all:?}"
+        );
     }
 }
 
@@ -158,8 +253,15 @@ fn a_manifest_that_is_no_object_is_found() {
 fn every_finding_points_somewhere() {
     let dir = folder(&GOOD.replace("pod.yaml", "pods.yaml"));
     let all = lint(&open(dir.path()).unwrap());
-    let missing = all.iter().find(|finding| finding.what.contains("pods.yaml")).unwrap();
-    assert_eq!((missing.place.line, missing.snippet.contains("^^^")), (8, true), "{missing:?}");
+    let missing = all
+        .iter()
+        .find(|finding| finding.what.contains("pods.yaml"))
+        .unwrap();
+    assert_eq!(
+        (missing.place.line, missing.snippet.contains("^^^")),
+        (8, true),
+        "{missing:?}"
+    );
 }
 
 #[test]
@@ -168,15 +270,30 @@ fn each_control_can_be_taken_out() {
     let dir = folder(&two.replace("bare: {}", "bare: { apply: [role.yaml] }"));
     let loaded = open(dir.path()).unwrap();
     let (without, found) = mutants(&loaded, false);
-    let taken: Vec<_> = found.iter().map(|one| (one.of.as_str(), one.without.as_str())).collect();
+    let taken: Vec<_> = found
+        .iter()
+        .map(|one| (one.of.as_str(), one.without.as_str()))
+        .collect();
     assert_eq!(taken, [("labelled", "namespace.yaml")]);
     assert_eq!(without.scenario.worlds.len(), 1);
-    assert_eq!(without.scenario.worlds[&found[0].world].apply, ["role.yaml"]);
+    assert_eq!(
+        without.scenario.worlds[&found[0].world].apply,
+        ["role.yaml"]
+    );
     let denied = without.scenario.steps[0].intended(&found[0].world);
-    assert!(matches!(denied, Some(Answer::Denied { .. })), "the intent stays: {denied:?}");
+    assert!(
+        matches!(denied, Some(Answer::Denied { .. })),
+        "the intent stays: {denied:?}"
+    );
     let (both, _) = mutants(&loaded, true);
-    assert_eq!(both.scenario.worlds.keys().collect::<Vec<_>>(), [&found[0].world, "labelled"]);
-    assert_eq!(both.scenario.worlds["labelled"], loaded.scenario.worlds["labelled"]);
+    assert_eq!(
+        both.scenario.worlds.keys().collect::<Vec<_>>(),
+        [&found[0].world, "labelled"]
+    );
+    assert_eq!(
+        both.scenario.worlds["labelled"],
+        loaded.scenario.worlds["labelled"]
+    );
     assert_eq!(both.scenario.steps[0].intended("labelled"), denied);
 }
 
@@ -197,18 +314,42 @@ steps:
 ",
     );
     let home = dir.path().join("area/name");
-    fs::write(home.join("pod-other.yaml"), POD.replace("name: c,", "name: d,")).unwrap();
-    fs::write(home.join("elsewhere.yaml"), NAMESPACE.replace("$(namespace)", "elsewhere")).unwrap();
-    fs::write(home.join("cm.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n").unwrap();
+    fs::write(
+        home.join("pod-other.yaml"),
+        POD.replace("name: c,", "name: d,"),
+    )
+    .unwrap();
+    fs::write(
+        home.join("elsewhere.yaml"),
+        NAMESPACE.replace("$(namespace)", "elsewhere"),
+    )
+    .unwrap();
+    fs::write(
+        home.join("cm.yaml"),
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n",
+    )
+    .unwrap();
     let (without, found) = mutants(&open(dir.path()).unwrap(), false);
     let taken: Vec<_> = found.iter().map(|one| one.without.as_str()).collect();
-    assert_eq!(taken, ["pod-other.yaml (instead: pod.yaml)", "step other-later (instead: later)"]);
+    assert_eq!(
+        taken,
+        [
+            "pod-other.yaml (instead: pod.yaml)",
+            "step other-later (instead: later)"
+        ]
+    );
     let [file, step] = [0, 1].map(|at: usize| &without.scenario.worlds[&found[at].world]);
     assert_eq!(
         (file.apply.as_slice(), file.omit.as_slice()),
-        (&["pod.yaml", "elsewhere.yaml"].map(String::from)[..], &["later".to_owned()][..])
+        (
+            &["pod.yaml", "elsewhere.yaml"].map(String::from)[..],
+            &["later".to_owned()][..]
+        )
     );
-    assert_eq!((step.apply[0].as_str(), step.omit.as_slice()), ("pod-other.yaml", &["other-later".to_owned()][..]));
+    assert_eq!(
+        (step.apply[0].as_str(), step.omit.as_slice()),
+        ("pod-other.yaml", &["other-later".to_owned()][..])
+    );
 }
 
 /// A control that nobody knows how to wait for is refused, unless the API server is meant to turn its type down.
@@ -219,17 +360,31 @@ fn kinds_that_are_not_known_are_refused() {
         let dir = folder(scenario);
         fs::write(dir.path().join("area/name/other.yaml"), object).unwrap();
         let all = lint(&open(dir.path()).unwrap());
-        all.into_iter().map(|finding| finding.what).collect::<Vec<_>>()
+        all.into_iter()
+            .map(|finding| finding.what)
+            .collect::<Vec<_>>()
     };
     let widget = "apiVersion: shop.example/v1\nkind: Widget\nmetadata: {name: w}\n";
     let unknown = ["`other.yaml` holds a Widget, a kind that Gauntlet does not know"];
     assert_eq!(other(&text, widget), unknown);
-    let turned_down = text.replace("other.yaml }\n    expect: admitted", "other.yaml }\n    expect: invalid");
+    let turned_down = text.replace(
+        "other.yaml }\n    expect: admitted",
+        "other.yaml }\n    expect: invalid",
+    );
     let said = other(&turned_down, widget);
-    assert!(!said.iter().any(|what| what.contains("does not know")), "{said:?}");
+    assert!(
+        !said.iter().any(|what| what.contains("does not know")),
+        "{said:?}"
+    );
     let labelled = "{ label: { target: widgets.shop.example/w, set: { a: b } } }";
-    let named = other(&GOOD.replace("{ get: namespace/$(namespace) }", labelled), "");
-    assert!(named.contains(&"`widgets.shop.example` is not a kind that Gauntlet knows".to_owned()), "{named:?}");
+    let named = other(
+        &GOOD.replace("{ get: namespace/$(namespace) }", labelled),
+        "",
+    );
+    assert!(
+        named.contains(&"`widgets.shop.example` is not a kind that Gauntlet knows".to_owned()),
+        "{named:?}"
+    );
 }
 
 /// A document that would grow without bound is refused, not expanded.
@@ -238,7 +393,10 @@ fn aliases_cannot_explode() {
     let mut text = String::from("scenario: v1\nwhy: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let alias = format!("*a{}", level - 1);
-        text.push_str(&format!("k{level}: &a{level} [{}]\n", [alias.as_str(); 9].join(", ")));
+        text.push_str(&format!(
+            "k{level}: &a{level} [{}]\n",
+            [alias.as_str(); 9].join(", ")
+        ));
     }
     assert!(!fault(&text).is_empty());
     assert!(!fault(&"[".repeat(100_000)).is_empty());

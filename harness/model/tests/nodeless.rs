@@ -5,11 +5,16 @@ use std::path::Path;
 use model::{Library, Loaded, needs_no_node};
 
 fn library() -> Library {
-    Library::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")).expect("the project has scenarios")
+    Library::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios"))
+        .expect("the project has scenarios")
 }
 
 fn nodeless(loaded: &Loaded) -> bool {
-    loaded.scenario.worlds.keys().all(|world| needs_no_node(loaded, world))
+    loaded
+        .scenario
+        .worlds
+        .keys()
+        .all(|world| needs_no_node(loaded, world))
 }
 
 #[test]
@@ -23,9 +28,17 @@ fn what_only_asks_the_api_server_needs_none() {
     assert!(!of("signing/wrong-key"), "a registry beside the cluster");
     assert!(!needs_no_node(&all[0], "no-such-world"));
     let areas = ["admission/", "audit/", "pod-security/", "rbac/"];
-    let of_api = all.iter().filter(|loaded| areas.iter().any(|area| loaded.id.starts_with(area)));
-    let (nodeless, others): (Vec<&Loaded>, Vec<&Loaded>) = of_api.partition(|loaded| nodeless(loaded));
-    assert!(nodeless.len() >= 30, "{} need none; others: {:?}", nodeless.len(), ids(&others));
+    let of_api = all
+        .iter()
+        .filter(|loaded| areas.iter().any(|area| loaded.id.starts_with(area)));
+    let (nodeless, others): (Vec<&Loaded>, Vec<&Loaded>) =
+        of_api.partition(|loaded| nodeless(loaded));
+    assert!(
+        nodeless.len() >= 30,
+        "{} need none; others: {:?}",
+        nodeless.len(),
+        ids(&others)
+    );
 }
 
 fn ids<'a>(all: &[&'a Loaded]) -> Vec<&'a str> {

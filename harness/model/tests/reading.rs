@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 
 fn status(code: u16, reason: &str, message: &str) -> Reply {
     let body = json!({"kind": "Status", "apiVersion": "v1", "code": code, "reason": reason, "message": message});
-    Reply::Http { code, body: Body::Json(body), warnings: Vec::new() }
+    Reply::Http {
+        code,
+        body: Body::Json(body),
+        warnings: Vec::new(),
+    }
 }
 
 fn denied(by: By) -> Verdict {
@@ -20,7 +24,11 @@ fn reads(code: u16, reason: &str, message: &str) -> Verdict {
 #[test]
 fn success_is_admitted() {
     for code in [200, 201, 202] {
-        let reply = Reply::Http { code, body: Body::Json(json!({"kind": "Pod"})), warnings: Vec::new() };
+        let reply = Reply::Http {
+            code,
+            body: Body::Json(json!({"kind": "Pod"})),
+            warnings: Vec::new(),
+        };
         assert_eq!(read(Asked::Api, &reply), Answer::Admitted.into());
     }
 }
@@ -144,30 +152,54 @@ fn authorization_is_forbidden() {
         r#"forbidden: User "jane" cannot get path "/metrics""#,
         r#"nodes "node-1" is forbidden: User "system:anonymous" cannot get resource "nodes/proxy" in API group "" at the cluster scope"#,
     ] {
-        assert_eq!(reads(403, "Forbidden", message), Answer::Forbidden.into(), "{message}");
+        assert_eq!(
+            reads(403, "Forbidden", message),
+            Answer::Forbidden.into(),
+            "{message}"
+        );
     }
     let upgrade = status(403, "Forbidden", r#"pods "web" is forbidden: "#);
     assert_eq!(read(Asked::Kubelet, &upgrade), Answer::Forbidden.into());
     assert!(matches!(read(Asked::Api, &upgrade), Verdict::Broken { .. }));
-    let kubelet = "Forbidden (user=jane, verb=get, resource=nodes, subresource(s)=[proxy])".to_owned();
-    let reply = Reply::Http { code: 403, body: Body::Text(kubelet), warnings: Vec::new() };
+    let kubelet =
+        "Forbidden (user=jane, verb=get, resource=nodes, subresource(s)=[proxy])".to_owned();
+    let reply = Reply::Http {
+        code: 403,
+        body: Body::Text(kubelet),
+        warnings: Vec::new(),
+    };
     assert_eq!(read(Asked::Kubelet, &reply), Answer::Forbidden.into());
     assert!(matches!(read(Asked::Api, &reply), Verdict::Broken { .. }));
 }
 
 #[test]
 fn credentials_that_are_not_accepted_and_what_cannot_be_opened_have_words_of_their_own() {
-    assert_eq!(reads(401, "Unauthorized", "Unauthorized"), Answer::Unauthenticated.into());
-    let message = "Internal error occurred: no matching key was found for the provided AES transformer";
+    assert_eq!(
+        reads(401, "Unauthorized", "Unauthorized"),
+        Answer::Unauthenticated.into()
+    );
+    let message =
+        "Internal error occurred: no matching key was found for the provided AES transformer";
     assert_eq!(reads(500, "InternalError", message), denied(By::Encryption));
-    assert!(matches!(reads(503, "ServiceUnavailable", message), Verdict::Broken { .. }));
+    assert!(matches!(
+        reads(503, "ServiceUnavailable", message),
+        Verdict::Broken { .. }
+    ));
 }
 
 #[test]
 fn schema_faults_are_invalid() {
     for (code, reason, message) in [
-        (422, "Invalid", r#"Pod "x" is invalid: spec.containers: Required value"#),
-        (404, "NotFound", "the server could not find the requested resource"),
+        (
+            422,
+            "Invalid",
+            r#"Pod "x" is invalid: spec.containers: Required value"#,
+        ),
+        (
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        ),
         (
             500,
             "",
@@ -179,13 +211,21 @@ fn schema_faults_are_invalid() {
             r#"Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field "spec.x""#,
         ),
     ] {
-        assert_eq!(reads(code, reason, message), Answer::Invalid.into(), "{message}");
+        assert_eq!(
+            reads(code, reason, message),
+            Answer::Invalid.into(),
+            "{message}"
+        );
     }
 }
 
 #[test]
 fn an_api_group_that_is_not_served_is_invalid_and_a_kubelets_unknown_path_is_not() {
-    let reply = Reply::Http { code: 404, body: Body::Text("404 page not found\n".into()), warnings: Vec::new() };
+    let reply = Reply::Http {
+        code: 404,
+        body: Body::Text("404 page not found\n".into()),
+        warnings: Vec::new(),
+    };
     assert_eq!(read(Asked::Api, &reply), Answer::Invalid.into());
     assert!(broken(&read(Asked::Kubelet, &reply)));
 }
@@ -202,10 +242,20 @@ fn an_eviction_against_a_budget_is_denied_and_other_429s_are_not() {
     let mut body = json!({"kind": "Status", "code": 429, "reason": "TooManyRequests",
         "message": "Cannot evict pod as it would violate the pod's disruption budget.",
         "details": {"causes": [{"reason": "DisruptionBudget", "message": "needs 1"}]}});
-    let reply = |body: &Value| Reply::Http { code: 429, body: Body::Json(body.clone()), warnings: Vec::new() };
-    assert_eq!(read(Asked::Api, &reply(&body)), denied(By::DisruptionBudget));
+    let reply = |body: &Value| Reply::Http {
+        code: 429,
+        body: Body::Json(body.clone()),
+        warnings: Vec::new(),
+    };
+    assert_eq!(
+        read(Asked::Api, &reply(&body)),
+        denied(By::DisruptionBudget)
+    );
     body["details"] = Value::Null;
-    assert!(matches!(read(Asked::Api, &reply(&body)), Verdict::Broken { .. }));
+    assert!(matches!(
+        read(Asked::Api, &reply(&body)),
+        Verdict::Broken { .. }
+    ));
 }
 
 #[test]
@@ -222,15 +272,34 @@ fn faults_are_broken() {
             "Forbidden",
             r#"pods "x" is forbidden: unable to create new content in namespace a because it is being terminated"#,
         ),
-        (403, "Forbidden", r#"pods "x" is forbidden: the policy service said no"#),
+        (
+            403,
+            "Forbidden",
+            r#"pods "x" is forbidden: the policy service said no"#,
+        ),
         (404, "NotFound", r#"secrets "x" not found"#),
         (409, "AlreadyExists", r#"pods "x" already exists"#),
-        (429, "TooManyRequests", "too many requests, please try again later"),
-        (500, "InternalError", "Internal error occurred: admission webhook \"x\" denied the request: no"),
+        (
+            429,
+            "TooManyRequests",
+            "too many requests, please try again later",
+        ),
+        (
+            500,
+            "InternalError",
+            "Internal error occurred: admission webhook \"x\" denied the request: no",
+        ),
         (503, "ServiceUnavailable", "apiserver not ready"),
-        (504, "Timeout", "Timeout: request did not complete within the allotted timeout"),
+        (
+            504,
+            "Timeout",
+            "Timeout: request did not complete within the allotted timeout",
+        ),
     ] {
-        assert!(matches!(reads(code, reason, message), Verdict::Broken { .. }), "{code} {message}");
+        assert!(
+            matches!(reads(code, reason, message), Verdict::Broken { .. }),
+            "{code} {message}"
+        );
     }
 }
 
@@ -240,10 +309,15 @@ fn a_name_cannot_pose_as_a_refuser() {
     let message = r#"pods "violates PodSecurity \"x\"" is forbidden: User "jane" cannot create resource "pods""#;
     assert_eq!(reads(403, "Forbidden", message), Answer::Forbidden.into());
     let inner = r#"admission webhook "a" denied the request: pods "x" is forbidden: violates PodSecurity "baseline""#;
-    assert_eq!(reads(403, "Forbidden", inner), denied(By::Webhook("a".into())));
-    let policy =
-        "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: exceeded quota: q, no";
-    assert_eq!(reads(422, "Invalid", policy), denied(By::Policy("p".into())));
+    assert_eq!(
+        reads(403, "Forbidden", inner),
+        denied(By::Webhook("a".into()))
+    );
+    let policy = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: exceeded quota: q, no";
+    assert_eq!(
+        reads(422, "Invalid", policy),
+        denied(By::Policy("p".into()))
+    );
 }
 
 fn broken(verdict: &Verdict) -> bool {
@@ -253,7 +327,10 @@ fn broken(verdict: &Verdict) -> bool {
 fn any_body() -> impl Strategy<Value = Body> {
     let texts = prop_oneof![
         any::<String>(),
-        Just("pods \"x\" is forbidden: violates PodSecurity \"baseline:latest\": privileged".to_owned()),
+        Just(
+            "pods \"x\" is forbidden: violates PodSecurity \"baseline:latest\": privileged"
+                .to_owned()
+        ),
         Just("admission webhook \"w\" denied the request: no".to_owned()),
         Just("Internal error occurred: failed calling webhook \"w\": x".to_owned()),
         Just("User \"u\" cannot get path \"/\"".to_owned()),

@@ -8,7 +8,9 @@ use std::path::Path;
 use model::{Capability, Library, Loaded, requirements};
 
 fn library() -> Vec<Loaded> {
-    Library::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")).unwrap().scenarios
+    Library::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios"))
+        .unwrap()
+        .scenarios
 }
 
 /// What the world `bare` needs of a scenario with these lines.
@@ -49,18 +51,28 @@ fn each_capability_is_asked_for_by_some_scenario() {
     for loaded in library() {
         for world in loaded.scenario.worlds.keys() {
             for capability in requirements(&loaded, world) {
-                asked.entry(word(&capability)).or_insert_with(|| loaded.id.clone());
+                asked
+                    .entry(word(&capability))
+                    .or_insert_with(|| loaded.id.clone());
             }
         }
     }
     let all = "addon api-server-flags audit-log component-flags component-logs dual-stack etcd host-tools kms-plugin \
                network-policy node-faults nodes probe-image processes unenforced-network-policy";
-    assert_eq!(asked.keys().copied().collect::<Vec<_>>().join(" "), all, "{asked:#?}");
+    assert_eq!(
+        asked.keys().copied().collect::<Vec<_>>().join(" "),
+        all,
+        "{asked:#?}"
+    );
     let older = needs(
         "cluster: { kubernetes: '1.35' }\nworlds: { bare: {} }",
         "[{ id: a, do: { get: pod/x }, expect: admitted }]",
     );
-    assert_eq!(older, [Capability::Release("1.35".into())].into(), "no scenario of the tree names another release");
+    assert_eq!(
+        older,
+        [Capability::Release("1.35".into())].into(),
+        "no scenario of the tree names another release"
+    );
 }
 
 #[test]
@@ -68,11 +80,23 @@ fn the_usual_questions_to_an_api_server_need_nothing() {
     let all = library();
     let of = |id: &str| {
         let loaded = all.iter().find(|loaded| loaded.id == id).unwrap();
-        loaded.scenario.worlds.keys().flat_map(|world| requirements(loaded, world)).collect::<BTreeSet<_>>()
+        loaded
+            .scenario
+            .worlds
+            .keys()
+            .flat_map(|world| requirements(loaded, world))
+            .collect::<BTreeSet<_>>()
     };
-    assert_eq!(of("pod-security/privileged"), [].into(), "pods that are only admitted");
+    assert_eq!(
+        of("pod-security/privileged"),
+        [].into(),
+        "pods that are only admitted"
+    );
     assert_eq!(of("rbac/escalate"), [].into());
-    assert!(of("network/wrong-direction").contains(&Capability::ProbeImage), "connections between pods");
+    assert!(
+        of("network/wrong-direction").contains(&Capability::ProbeImage),
+        "connections between pods"
+    );
     assert!(of("signing/wrong-key").contains(&Capability::Addon("registry".parse().unwrap())));
 }
 
@@ -94,8 +118,14 @@ fn of_several_numbers_of_nodes_the_largest_counts() {
       { id: bind, do: { bind: { pod: web, node: $(node:2) } }, expect: admitted }]";
     let worlds = "worlds: { bare: {} }";
     assert_eq!(needs(worlds, steps), [Capability::Nodes(2)].into());
-    assert_eq!(needs(&format!("cluster: {{ nodes: 3 }}\n{worlds}"), steps), [Capability::Nodes(3)].into());
-    assert!(Capability::Nodes(3).covers(&Capability::Nodes(2)) && !Capability::Nodes(1).covers(&Capability::Nodes(2)));
+    assert_eq!(
+        needs(&format!("cluster: {{ nodes: 3 }}\n{worlds}"), steps),
+        [Capability::Nodes(3)].into()
+    );
+    assert!(
+        Capability::Nodes(3).covers(&Capability::Nodes(2))
+            && !Capability::Nodes(1).covers(&Capability::Nodes(2))
+    );
     assert!(!Capability::Etcd.covers(&Capability::Nodes(1)));
 }
 
@@ -124,5 +154,8 @@ fn every_capability_has_words_of_its_own() {
     let lacks: BTreeSet<String> = all.iter().map(Capability::describe_lack).collect();
     let words: BTreeSet<String> = all.iter().map(ToString::to_string).collect();
     assert_eq!((lacks.len(), words.len()), (all.len(), all.len()));
-    assert!(words.contains("policy-controller") && lacks.contains("this cluster comes without policy-controller"));
+    assert!(
+        words.contains("policy-controller")
+            && lacks.contains("this cluster comes without policy-controller")
+    );
 }

@@ -67,7 +67,11 @@ const VERIFYING: [(i32, &str, Why); 27] = [
         r#"no matching attestations: failed to verify certificate identity: no matching CertificateIdentity found, last error: expected issuer value "https://other", got "https://kubernetes.default.svc""#,
         Why::WrongIdentity,
     ),
-    (1, "no matching attestations: signature time outside of public key validity window", Why::WrongIdentity),
+    (
+        1,
+        "no matching attestations: signature time outside of public key validity window",
+        Why::WrongIdentity,
+    ),
     (
         1,
         "no matching attestations: failed to verify signature: provided artifact digest does not match any digest in statement",
@@ -98,7 +102,11 @@ const VERIFYING: [(i32, &str, Why); 27] = [
         "setting trusted material: loading trusted root: failed to proto-json unmarshal trusted root: proto: unexpected EOF",
         Why::NoTrustedRoot,
     ),
-    (1, "setting trusted material: loading trusted root: unsupported TrustedRoot media type: ", Why::NoTrustedRoot),
+    (
+        1,
+        "setting trusted material: loading trusted root: unsupported TrustedRoot media type: ",
+        Why::NoTrustedRoot,
+    ),
     (
         1,
         "setting trusted material: loading trusted root: failed to read trusted root open f: no such file or directory",
@@ -109,7 +117,11 @@ const VERIFYING: [(i32, &str, Why); 27] = [
         r#"setting trusted material: getting trusted root from TUF for new bundle verification: error getting live trusted root: failed to create TUF client failed to load metadata: tuf refresh failed: Get "https://tuf-repo-cdn.sigstore.dev/15.root.json": dial tcp: lookup tuf-repo-cdn.sigstore.dev on [::1]:53: connection refused"#,
         Why::NoTrustedRoot,
     ),
-    (1, "GET http://f/v2/answer-401/a/manifests/v1: UNAUTHORIZED: the front answers 401 Unauthorized", Why::NotGiven),
+    (
+        1,
+        "GET http://f/v2/answer-401/a/manifests/v1: UNAUTHORIZED: the front answers 401 Unauthorized",
+        Why::NotGiven,
+    ),
     (
         1,
         "GET http://f/v2/answer-429/a/manifests/v1: TOOMANYREQUESTS: the front answers 429 Too Many Requests",
@@ -121,15 +133,31 @@ const VERIFYING: [(i32, &str, Why); 27] = [
         Why::NotGiven,
     ),
     (1, "unexpected EOF", Why::NotGiven),
-    (12, "no matching signatures: invalid signature when validating ASN.1 encoded signature", Why::WrongKey),
-    (12, "no matching signatures: invalid or missing digest in claim: sha256:aaf0", Why::OtherDigest),
+    (
+        12,
+        "no matching signatures: invalid signature when validating ASN.1 encoded signature",
+        Why::WrongKey,
+    ),
+    (
+        12,
+        "no matching signatures: invalid or missing digest in claim: sha256:aaf0",
+        Why::OtherDigest,
+    ),
     (
         12,
         "no matching signatures: none of the expected identities matched what was in the certificate, got subjects [https://kubernetes.io/namespaces/default/serviceaccounts/builder] with issuer https://kubernetes.default.svc",
         Why::WrongIdentity,
     ),
-    (12, "no matching signatures: leaf certificate verification failed", Why::InvalidCertificate),
-    (1, "no matching attestations: accepted signatures do not match threshold, Found: 0, Expected 1", Why::WrongKey),
+    (
+        12,
+        "no matching signatures: leaf certificate verification failed",
+        Why::InvalidCertificate,
+    ),
+    (
+        1,
+        "no matching attestations: accepted signatures do not match threshold, Found: 0, Expected 1",
+        Why::WrongKey,
+    ),
     (
         1,
         "none of the attestations matched the predicate type: spdxjson, found: https://cyclonedx.org/bom",
@@ -158,7 +186,10 @@ const SIGNING: [(&str, Why); 13] = [
         "signing [f/answer-401/a@sha256:3]: accessing image: GET http://f/v2/answer-401/a/manifests/sha256:3: UNAUTHORIZED: the front answers 401 Unauthorized",
         Why::NotGiven,
     ),
-    ("signing [f/truncate/a@sha256:3]: accessing image: unexpected EOF", Why::NotGiven),
+    (
+        "signing [f/truncate/a@sha256:3]: accessing image: unexpected EOF",
+        Why::NotGiven,
+    ),
     (
         "signing [r/a@sha256:1]: signing digest: HEAD http://r/v2/a/manifests/sha256:1: unexpected status code 404 Not Found (HEAD responses have no body, use GET for details)",
         Why::NotGiven,
@@ -167,13 +198,22 @@ const SIGNING: [(&str, Why); 13] = [
         "signing r/a@sha256:1: writing bundle: HEAD http://r/v2/a/manifests/sha256:1: unexpected status code 404 Not Found (HEAD responses have no body, use GET for details)",
         Why::NotGiven,
     ),
-    ("signing r/a@sha256:3: unexpected end of JSON input", Why::Unreadable),
-    ("signing r/a@sha256:3: invalid character 'h' looking for beginning of value", Why::Unreadable),
+    (
+        "signing r/a@sha256:3: unexpected end of JSON input",
+        Why::Unreadable,
+    ),
+    (
+        "signing r/a@sha256:3: invalid character 'h' looking for beginning of value",
+        Why::Unreadable,
+    ),
     (
         "signing r/a@sha256:3: json: cannot unmarshal array into Go value of type map[string]interface {}",
         Why::Unreadable,
     ),
-    ("signing r/a@sha256:3: unmarshal raw payload to map: unexpected end of JSON input", Why::Unreadable),
+    (
+        "signing r/a@sha256:3: unmarshal raw payload to map: unexpected end of JSON input",
+        Why::Unreadable,
+    ),
     (
         r#"error getting signing config from TUF: error getting signing config from TUF: failed to load metadata: tuf refresh failed: Get "https://tuf-repo-cdn.sigstore.dev/15.root.json": connection refused"#,
         Why::NoTrustedRoot,
@@ -183,15 +223,33 @@ const SIGNING: [(&str, Why); 13] = [
 #[test]
 fn each_known_rejection_has_its_word() {
     for (exit, text, why) in VERIFYING {
-        assert_eq!(read_tool(CosignVerify, Some(exit), "", &error(text)), rejected(why), "{text}");
+        assert_eq!(
+            read_tool(CosignVerify, Some(exit), "", &error(text)),
+            rejected(why),
+            "{text}"
+        );
     }
     for (text, why) in SIGNING {
-        assert_eq!(read_tool(CosignSign, Some(1), "", &error(text)), rejected(why), "{text}");
-        assert_eq!(read_tool(CosignAttest, Some(1), "", &error(text)), rejected(why), "{text}");
+        assert_eq!(
+            read_tool(CosignSign, Some(1), "", &error(text)),
+            rejected(why),
+            "{text}"
+        );
+        assert_eq!(
+            read_tool(CosignAttest, Some(1), "", &error(text)),
+            rejected(why),
+            "{text}"
+        );
     }
     let nothing = error("no matching attestations: ");
-    assert_eq!(read_tool(CosignVerifyAttestation, Some(1), "", &nothing), rejected(Why::NoAttestation));
-    assert_eq!(read_tool(CosignVerify, Some(1), "", &nothing), rejected(Why::NoSignature));
+    assert_eq!(
+        read_tool(CosignVerifyAttestation, Some(1), "", &nothing),
+        rejected(Why::NoAttestation)
+    );
+    assert_eq!(
+        read_tool(CosignVerify, Some(1), "", &nothing),
+        rejected(Why::NoSignature)
+    );
 }
 
 #[test]
@@ -199,15 +257,34 @@ fn reasons_of_several_lines_have_to_agree() {
     let one = "no matching attestations: ";
     let digest = "failed to verify signature: provided artifact digest does not match any digest in statement";
     let mismatch = error(&format!("{one}{LEFT}\n{LEFT}"));
-    assert_eq!(read_tool(CosignVerify, Some(1), "", &mismatch), rejected(Why::OtherLogEntry));
+    assert_eq!(
+        read_tool(CosignVerify, Some(1), "", &mismatch),
+        rejected(Why::OtherLogEntry)
+    );
     let twice = error(&format!("{one}{digest}\n{digest}"));
-    assert_eq!(read_tool(CosignVerify, Some(1), "", &twice), rejected(Why::OtherDigest));
+    assert_eq!(
+        read_tool(CosignVerify, Some(1), "", &twice),
+        rejected(Why::OtherDigest)
+    );
     let key = "failed to verify signature: could not verify envelope: accepted signatures do not match threshold";
-    for by_others in [format!("{one}{key}\n{digest}\n{key}"), format!("{one}{digest}\n{key}")] {
-        assert_eq!(read_tool(CosignVerify, Some(1), "", &error(&by_others)), rejected(Why::OtherDigest));
+    for by_others in [
+        format!("{one}{key}\n{digest}\n{key}"),
+        format!("{one}{digest}\n{key}"),
+    ] {
+        assert_eq!(
+            read_tool(CosignVerify, Some(1), "", &error(&by_others)),
+            rejected(Why::OtherDigest)
+        );
     }
-    for other in [format!("{one}{digest}\n{LEFT}"), format!("{one}{digest}\nsomething new"), format!("{one}\n")] {
-        assert!(broken(&read_tool(CosignVerify, Some(1), "", &error(&other))), "{other}");
+    for other in [
+        format!("{one}{digest}\n{LEFT}"),
+        format!("{one}{digest}\nsomething new"),
+        format!("{one}\n"),
+    ] {
+        assert!(
+            broken(&read_tool(CosignVerify, Some(1), "", &error(&other))),
+            "{other}"
+        );
     }
 }
 
@@ -215,13 +292,32 @@ fn reasons_of_several_lines_have_to_agree() {
 fn success_comes_with_its_words() {
     for (tool, stdout, stderr, answer) in [
         (CosignSign, "", SIGNED, Answer::Made),
-        (CosignAttest, "", "Using payload from: p.json\nSigning artifact...\n", Answer::Made),
-        (CosignVerify, VERIFIED, "\nVerification for a --\n", Answer::Verified),
-        (CosignVerifyAttestation, ATTESTED, "\nVerification for a --\n", Answer::Verified),
+        (
+            CosignAttest,
+            "",
+            "Using payload from: p.json\nSigning artifact...\n",
+            Answer::Made,
+        ),
+        (
+            CosignVerify,
+            VERIFIED,
+            "\nVerification for a --\n",
+            Answer::Verified,
+        ),
+        (
+            CosignVerifyAttestation,
+            ATTESTED,
+            "\nVerification for a --\n",
+            Answer::Verified,
+        ),
         (Syft, "", "", Answer::Made),
         (Grype, "No vulnerabilities found\n", "", Answer::Verified),
     ] {
-        assert_eq!(read_tool(tool, Some(0), stdout, stderr), answer.into(), "{tool:?}");
+        assert_eq!(
+            read_tool(tool, Some(0), stdout, stderr),
+            answer.into(),
+            "{tool:?}"
+        );
     }
     for (tool, stdout) in [
         (CosignSign, ""),
@@ -233,7 +329,10 @@ fn success_comes_with_its_words() {
         (CosignVerifyAttestation, "{}"),
         (Grype, ""),
     ] {
-        assert!(broken(&read_tool(tool, Some(0), stdout, "")), "{tool:?} {stdout}");
+        assert!(
+            broken(&read_tool(tool, Some(0), stdout, "")),
+            "{tool:?} {stdout}"
+        );
     }
 }
 
@@ -243,11 +342,21 @@ fn scanners_have_their_own_words() {
                    oci-registry: failed to get image descriptor from registry: GET http://r/v2/a/manifests/v1: \
                    MANIFEST_UNKNOWN: manifest unknown; unknown tag=v1\n  - oci-model: failed to fetch descriptor: GET \
                    http://r/v2/a/manifests/v1: MANIFEST_UNKNOWN: manifest unknown; unknown tag=v1\n";
-    assert_eq!(read_tool(Syft, Some(1), "", unknown), rejected(Why::NotGiven));
+    assert_eq!(
+        read_tool(Syft, Some(1), "", unknown),
+        rejected(Why::NotGiven)
+    );
     let reached = "[0000] ERROR discovered vulnerabilities at or above the severity threshold\n";
-    assert_eq!(read_tool(Grype, Some(2), "NAME\n", reached), rejected(Why::Vulnerable));
-    let unreadable = "[0000] ERROR failed to catalog: unable to decode sbom: sbom format not recognized\n";
-    assert_eq!(read_tool(Grype, Some(1), "", unreadable), rejected(Why::Unreadable));
+    assert_eq!(
+        read_tool(Grype, Some(2), "NAME\n", reached),
+        rejected(Why::Vulnerable)
+    );
+    let unreadable =
+        "[0000] ERROR failed to catalog: unable to decode sbom: sbom format not recognized\n";
+    assert_eq!(
+        read_tool(Grype, Some(1), "", unreadable),
+        rejected(Why::Unreadable)
+    );
     for stderr in [
         "panic: runtime error\n",
         "",
@@ -263,11 +372,22 @@ fn scanners_have_their_own_words() {
 #[test]
 fn an_error_needs_its_own_exit_code() {
     for (exit, text, _) in VERIFYING {
-        for other in [1, 2, 10, 11, 12, 255, -1].into_iter().filter(|other| *other != exit) {
-            assert!(broken(&read_tool(CosignVerify, Some(other), "", &error(text))), "{other} {text}");
+        for other in [1, 2, 10, 11, 12, 255, -1]
+            .into_iter()
+            .filter(|other| *other != exit)
+        {
+            assert!(
+                broken(&read_tool(CosignVerify, Some(other), "", &error(text))),
+                "{other} {text}"
+            );
         }
     }
-    assert!(broken(&read_tool(CosignVerify, None, VERIFIED, &error("no signatures found"))));
+    assert!(broken(&read_tool(
+        CosignVerify,
+        None,
+        VERIFIED,
+        &error("no signatures found")
+    )));
 }
 
 /// What a registry, a certificate or a file says cannot pass for what the tool says.
@@ -275,13 +395,23 @@ fn an_error_needs_its_own_exit_code() {
 fn a_text_within_a_text_is_not_taken_for_it() {
     let known = "no matching attestations: failed to verify signature: provided artifact digest does not match any \
                  digest in statement";
-    let message =
-        format!("GET http://r/v2/a/manifests/v1: TEAPOT: x\nError: {known}\nerror during command execution: {known}");
+    let message = format!(
+        "GET http://r/v2/a/manifests/v1: TEAPOT: x\nError: {known}\nerror during command execution: {known}"
+    );
     let inside = format!("something new: {known}");
     let once = format!("Error: {known}\n");
     let other = format!("Error: {known}\nerror during command execution: something new\n");
-    for stderr in [error(&message), error(&inside), once, other, known.to_owned()] {
-        assert!(broken(&read_tool(CosignVerify, Some(1), "", &stderr)), "{stderr}");
+    for stderr in [
+        error(&message),
+        error(&inside),
+        once,
+        other,
+        known.to_owned(),
+    ] {
+        assert!(
+            broken(&read_tool(CosignVerify, Some(1), "", &stderr)),
+            "{stderr}"
+        );
     }
     let gone = r#"Get "http://r/v2/": dial tcp 10.88.0.1:5999: connect: connection refused"#;
     assert!(broken(&read_tool(CosignVerify, Some(1), "", &error(gone))));
@@ -301,13 +431,23 @@ fn any_tool() -> impl Strategy<Value = Tool> {
 /// Known words in any order, cut anywhere, and anything else.
 fn any_words() -> impl Strategy<Value = String> {
     let known: Vec<String> = VERIFYING.iter().map(|(_, text, _)| error(text)).collect();
-    let known: Vec<_> =
-        known.into_iter().chain([SIGNED.to_owned(), ATTESTED.to_owned(), VERIFIED.to_owned()]).collect();
-    let piece = prop_oneof![proptest::sample::select::<String>(known), ".*", "[\\[{\"\n: ]*"];
-    (proptest::collection::vec(piece, 0..4), any::<proptest::sample::Index>()).prop_map(|(pieces, end)| {
-        let all: Vec<char> = pieces.concat().chars().collect();
-        all[..end.index(all.len() + 1)].iter().collect()
-    })
+    let known: Vec<_> = known
+        .into_iter()
+        .chain([SIGNED.to_owned(), ATTESTED.to_owned(), VERIFIED.to_owned()])
+        .collect();
+    let piece = prop_oneof![
+        proptest::sample::select::<String>(known),
+        ".*",
+        "[\\[{\"\n: ]*"
+    ];
+    (
+        proptest::collection::vec(piece, 0..4),
+        any::<proptest::sample::Index>(),
+    )
+        .prop_map(|(pieces, end)| {
+            let all: Vec<char> = pieces.concat().chars().collect();
+            all[..end.index(all.len() + 1)].iter().collect()
+        })
 }
 
 proptest! {

@@ -26,7 +26,10 @@ pub(crate) struct Api {
 impl Api {
     /// With an identity it is that one's client, without it is anybody's.
     pub(crate) fn new(server: &str, ca: &str, identity: Option<&Identity>) -> Result<Self, Error> {
-        let malformed = |why: ureq::Error| Error::Malformed { what: "the box's keys".into(), why: why.to_string() };
+        let malformed = |why: ureq::Error| Error::Malformed {
+            what: "the box's keys".into(),
+            why: why.to_string(),
+        };
         let root = Certificate::from_pem(ca.as_bytes()).map_err(malformed)?;
         let client = identity.map(|identity| {
             let certificate = Certificate::from_pem(identity.certificate.as_bytes())?;
@@ -45,7 +48,10 @@ impl Api {
             .timeout_global(Some(Duration::from_secs(2)))
             .build()
             .into();
-        Ok(Self { server: server.to_owned(), agent })
+        Ok(Self {
+            server: server.to_owned(),
+            agent,
+        })
     }
 
     /// Another client of the same server, without credentials.
@@ -55,15 +61,24 @@ impl Api {
 
     /// The status and body of one request, or why there was no answer.
     pub(crate) fn get(&self, path: &str) -> Result<(u16, String), String> {
-        let mut response = self.agent.get(format!("{}{path}", self.server)).call().map_err(|why| why.to_string())?;
-        let body = response.body_mut().read_to_string().map_err(|why| why.to_string())?;
+        let mut response = self
+            .agent
+            .get(format!("{}{path}", self.server))
+            .call()
+            .map_err(|why| why.to_string())?;
+        let body = response
+            .body_mut()
+            .read_to_string()
+            .map_err(|why| why.to_string())?;
         Ok((response.status().as_u16(), body))
     }
 
     /// The status of one request and its body, which may come for as long as the server likes.
     pub(crate) fn stream(&self, path: &str) -> Result<(u16, BodyReader<'static>), String> {
         let request = self.agent.get(format!("{}{path}", self.server)).config();
-        let request = request.timeout_global(None).timeout_recv_response(Some(PATIENCE));
+        let request = request
+            .timeout_global(None)
+            .timeout_recv_response(Some(PATIENCE));
         let request = request.timeout_per_read(Some(SILENCE)).build();
         let (head, body) = request.call().map_err(|why| why.to_string())?.into_parts();
         Ok((head.status.as_u16(), body.into_reader()))
@@ -71,9 +86,17 @@ impl Api {
 
     /// Sends an object; returns the status and body of the answer, or why there was none.
     pub(crate) fn post(&self, path: &str, object: &Value) -> Result<(u16, String), String> {
-        let request = self.agent.post(format!("{}{path}", self.server)).header("content-type", "application/json");
-        let mut response = request.send(object.to_string()).map_err(|why| why.to_string())?;
-        let body = response.body_mut().read_to_string().map_err(|why| why.to_string())?;
+        let request = self
+            .agent
+            .post(format!("{}{path}", self.server))
+            .header("content-type", "application/json");
+        let mut response = request
+            .send(object.to_string())
+            .map_err(|why| why.to_string())?;
+        let body = response
+            .body_mut()
+            .read_to_string()
+            .map_err(|why| why.to_string())?;
         Ok((response.status().as_u16(), body))
     }
 
@@ -89,5 +112,7 @@ impl Api {
 /// The part of an answer that a person wants to see.
 pub(crate) fn first_line(body: &str) -> &str {
     let failed = body.lines().find(|line| line.starts_with("[-]"));
-    failed.or_else(|| body.lines().next()).unwrap_or("an empty answer")
+    failed
+        .or_else(|| body.lines().next())
+        .unwrap_or("an empty answer")
 }

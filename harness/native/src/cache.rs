@@ -21,7 +21,11 @@ impl Cache {
     /// [`Error::NoCache`] when none of them is set. A relative `GAUNTLET_CACHE` is meant from the current folder; the
     /// others count only when they are absolute, as the base directory specification wants.
     pub fn from_env() -> Result<Self, Error> {
-        let var = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let var = |name| {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
         let ours = std::env::var_os("GAUNTLET_CACHE").filter(|path| !path.is_empty());
         let root = ours
             .and_then(|path| std::path::absolute(path).ok())
@@ -67,23 +71,33 @@ impl Cache {
 
 /// Makes a folder and its parents, for the owner alone.
 pub(crate) fn private_dir(path: &Path) -> Result<(), Error> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::file("create", path))
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(Error::file("create", path))
 }
 
 /// Writes a file beside its place and renames it there, so that no reader sees half of it.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let fault = |source| Error::file("write", path)(source);
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir).map_err(fault)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempfile_in(dir)
+        .map_err(fault)?;
     std::io::Write::write_all(&mut file, bytes).map_err(Error::file("write", path))?;
-    file.persist(path).map_err(|fault| Error::file("write", path)(fault.error))?;
+    file.persist(path)
+        .map_err(|fault| Error::file("write", path)(fault.error))?;
     Ok(())
 }
 
 /// Takes a folder away with all that is in it; one that is not there is fine.
 pub(crate) fn remove_dir(path: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(Error::file("remove", path)(source)),
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::file("remove", path)(source))
+        }
         _ => Ok(()),
     }
 }

@@ -51,14 +51,22 @@ impl Host {
         let host = Self::parse(&text);
         let missing = || Error::System {
             doing: "find the control groups".into(),
-            source: io::Error::other("neither version 1 with the memory controller nor version 2 is mounted"),
+            source: io::Error::other(
+                "neither version 1 with the memory controller nor version 2 is mounted",
+            ),
         };
-        if host.trees.is_empty() { Err(missing()) } else { Ok(host) }
+        if host.trees.is_empty() {
+            Err(missing())
+        } else {
+            Ok(host)
+        }
     }
 
     fn parse(mountinfo: &str) -> Self {
         let mounts: Vec<Mount> = mountinfo.lines().filter_map(Mount::parse).collect();
-        let has_v1 = mounts.iter().any(|mount| mount.controllers.contains(&"memory"));
+        let has_v1 = mounts
+            .iter()
+            .any(|mount| mount.controllers.contains(&"memory"));
         let mut trees: Vec<Tree> = Vec::new();
         for mount in &mounts {
             let kind = match (mount.v2, has_v1) {
@@ -69,7 +77,10 @@ impl Host {
                 (false, false) => continue,
             };
             if !trees.iter().any(|tree| tree.mount == mount.path) {
-                trees.push(Tree { mount: mount.path.clone(), kind });
+                trees.push(Tree {
+                    mount: mount.path.clone(),
+                    kind,
+                });
             }
         }
         Self { trees }
@@ -89,7 +100,11 @@ impl Host {
     pub(crate) fn rooted(&self, root: &str) -> Group {
         let folder = root.trim_start_matches('/');
         Group {
-            dirs: self.trees.iter().map(|tree| tree.mount.join(folder)).collect(),
+            dirs: self
+                .trees
+                .iter()
+                .map(|tree| tree.mount.join(folder))
+                .collect(),
             kubelet_root: format!("/{folder}"),
         }
     }
@@ -140,7 +155,11 @@ impl<'a> Mount<'a> {
             _ => return None,
         };
         let controllers = back.nth(1).unwrap_or_default().split(',').collect();
-        Some(Self { path, v2, controllers })
+        Some(Self {
+            path,
+            v2,
+            controllers,
+        })
     }
 }
 
@@ -160,24 +179,35 @@ impl Tree {
                 fill_cpuset(&dir)?;
             }
         }
-        if self.kind == Kind::Unified { hand_down(dir) } else { Ok(()) }
+        if self.kind == Kind::Unified {
+            hand_down(dir)
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// Gives the controllers to the groups below.
 fn hand_down(dir: &Path) -> Result<(), Error> {
-    let have = fs::read_to_string(dir.join("cgroup.controllers")).map_err(Error::file("read", dir))?;
+    let have =
+        fs::read_to_string(dir.join("cgroup.controllers")).map_err(Error::file("read", dir))?;
     let control = dir.join("cgroup.subtree_control");
-    for controller in have.split_whitespace().filter(|controller| WANTED.contains(controller)) {
+    for controller in have
+        .split_whitespace()
+        .filter(|controller| WANTED.contains(controller))
+    {
         fs::write(&control, format!("+{controller}")).map_err(Error::file("write", &control))?;
     }
     Ok(())
 }
 
 fn fill_cpuset(dir: &Path) -> Result<(), Error> {
-    let Some(parent) = dir.parent() else { return Ok(()) };
+    let Some(parent) = dir.parent() else {
+        return Ok(());
+    };
     for file in ["cpuset.cpus", "cpuset.mems"] {
-        let value = fs::read_to_string(parent.join(file)).map_err(Error::file("read", parent.join(file)))?;
+        let value = fs::read_to_string(parent.join(file))
+            .map_err(Error::file("read", parent.join(file)))?;
         fs::write(dir.join(file), value.trim()).map_err(Error::file("write", dir.join(file)))?;
     }
     Ok(())
@@ -209,7 +239,8 @@ impl Group {
     pub(crate) fn join(&self) -> Result<(), Error> {
         for dir in &self.dirs {
             let procs = dir.join(LEAF).join("cgroup.procs");
-            fs::write(&procs, std::process::id().to_string()).map_err(Error::file("join", &procs))?;
+            fs::write(&procs, std::process::id().to_string())
+                .map_err(Error::file("join", &procs))?;
         }
         Ok(())
     }
@@ -229,34 +260,56 @@ impl Group {
     /// Whether nobody used it for a minute.
     pub(crate) fn is_old(&self) -> bool {
         let age = |dir: &PathBuf| dir.metadata().ok()?.modified().ok()?.elapsed().ok();
-        self.dirs.iter().filter_map(age).all(|age| age > Duration::from_secs(60))
+        self.dirs
+            .iter()
+            .filter_map(age)
+            .all(|age| age > Duration::from_secs(60))
     }
 
     /// Ends what is in it, and takes it away.
     pub(crate) fn remove(&self, within: Duration, ending: bool) -> Result<(), wait::TimedOut> {
-        wait::until("the box's control groups to go", within, Duration::from_millis(5), || {
-            if ending {
-                for pid in self.processes() {
-                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        wait::until(
+            "the box's control groups to go",
+            within,
+            Duration::from_millis(5),
+            || {
+                if ending {
+                    for pid in self.processes() {
+                        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                    }
                 }
-            }
-            for dir in &self.dirs {
-                remove_tree(dir);
-            }
-            if self.exists() { Look::NotYet(format!("processes {:?}", self.processes())) } else { Look::Ready(()) }
-        })
+                for dir in &self.dirs {
+                    remove_tree(dir);
+                }
+                if self.exists() {
+                    Look::NotYet(format!("processes {:?}", self.processes()))
+                } else {
+                    Look::Ready(())
+                }
+            },
+        )
     }
 }
 
 fn subgroups(dir: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Vec::new();
+    };
     let is_dir = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-    entries.flatten().filter(is_dir).map(|entry| entry.path()).collect()
+    entries
+        .flatten()
+        .filter(is_dir)
+        .map(|entry| entry.path())
+        .collect()
 }
 
 fn processes(dir: &Path) -> Vec<i32> {
     let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
-    let mut pids: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect();
+    let mut pids: Vec<i32> = text
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .filter(|pid| *pid > 0)
+        .collect();
     pids.extend(subgroups(dir).iter().flat_map(|dir| processes(dir)));
     pids
 }
@@ -299,12 +352,18 @@ mod tests {
     fn version_2_has_one_tree() {
         let host = Host::parse(V2);
         assert!(host.is_unified());
-        assert_eq!(host.group("a").dirs, [Path::new("/sys/fs/cgroup/gauntlet-a")]);
+        assert_eq!(
+            host.group("a").dirs,
+            [Path::new("/sys/fs/cgroup/gauntlet-a")]
+        );
     }
 
     #[test]
     fn a_host_without_control_groups_has_no_tree() {
-        assert_eq!(Host::parse("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n").trees, []);
+        assert_eq!(
+            Host::parse("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n").trees,
+            []
+        );
     }
 
     #[test]
@@ -312,6 +371,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("cgroup.controllers"), "hugetlb pids\n").unwrap();
         hand_down(dir.path()).unwrap();
-        assert_eq!(fs::read_to_string(dir.path().join("cgroup.subtree_control")).unwrap(), "+pids");
+        assert_eq!(
+            fs::read_to_string(dir.path().join("cgroup.subtree_control")).unwrap(),
+            "+pids"
+        );
     }
 }

@@ -47,14 +47,24 @@ pub struct Component {
 #[derive(Debug)]
 enum Source {
     /// Pinned Go modules.
-    Go { go_mod: &'static str, go_sum: &'static str, steps: &'static [Step] },
+    Go {
+        go_mod: &'static str,
+        go_sum: &'static str,
+        steps: &'static [Step],
+    },
     /// Rust sources that this program holds, by their path in a workspace.
-    Cargo { files: &'static [(&'static str, &'static str)] },
+    Cargo {
+        files: &'static [(&'static str, &'static str)],
+    },
 }
 
 /// Where a part lies in the component's folder.
 fn place(part: &str) -> String {
-    if is_data(part) { part.to_owned() } else { format!("{BIN}/{part}") }
+    if is_data(part) {
+        part.to_owned()
+    } else {
+        format!("{BIN}/{part}")
+    }
 }
 
 /// Whether a part is data; no program has a slash in its name.
@@ -118,12 +128,21 @@ pub(crate) const NODE: &str = "kubernetes-node";
 
 fn released(name: &str, release: &str) -> Result<&'static Component, Error> {
     let all = || PINNED.iter().filter(|component| component.name == name);
-    let matches =
-        |version: &str| version == release || version.rsplit_once('.').is_some_and(|(minor, _)| minor == release);
-    all().find(|component| matches(component.version)).ok_or_else(|| Error::UnknownRelease {
-        wanted: release.to_owned(),
-        pinned: all().map(|component| component.version).collect::<Vec<_>>().join(", "),
-    })
+    let matches = |version: &str| {
+        version == release
+            || version
+                .rsplit_once('.')
+                .is_some_and(|(minor, _)| minor == release)
+    };
+    all()
+        .find(|component| matches(component.version))
+        .ok_or_else(|| Error::UnknownRelease {
+            wanted: release.to_owned(),
+            pinned: all()
+                .map(|component| component.version)
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
 }
 
 /// The container runtime: containerd, runc and the CNI plugins.
@@ -179,8 +198,14 @@ pub fn needed(cluster: &model::ClusterSpec) -> Result<Vec<&'static Component>, E
         wanted.push("runtime");
         all.push(kubernetes_node(&cluster.kubernetes)?);
     }
-    let titles: Vec<&str> = cluster.install.iter().flat_map(|install| install.version().components).copied().collect();
-    let is_wanted = |one: &&Component| wanted.contains(&one.name) || titles.contains(&one.title().as_str());
+    let titles: Vec<&str> = cluster
+        .install
+        .iter()
+        .flat_map(|install| install.version().components)
+        .copied()
+        .collect();
+    let is_wanted =
+        |one: &&Component| wanted.contains(&one.name) || titles.contains(&one.title().as_str());
     all.extend(PINNED.iter().filter(is_wanted));
     Ok(all)
 }
@@ -202,7 +227,8 @@ impl Component {
     /// `NAME-VERSION-HASH`: the folder's name. The hash covers go.mod, go.sum and the recipe.
     #[must_use]
     pub fn id(&self) -> String {
-        static IDS: LazyLock<Vec<String>> = LazyLock::new(|| PINNED.iter().map(Component::compute_id).collect());
+        static IDS: LazyLock<Vec<String>> =
+            LazyLock::new(|| PINNED.iter().map(Component::compute_id).collect());
         PINNED
             .iter()
             .position(|pinned| std::ptr::eq(pinned, self))
@@ -224,13 +250,21 @@ impl Component {
 
     fn compute_id(&self) -> String {
         let mut recipe = match &self.source {
-            Source::Go { go_mod, go_sum, steps } => format!("{go_mod}\n{go_sum}\n{steps:?}"),
+            Source::Go {
+                go_mod,
+                go_sum,
+                steps,
+            } => format!("{go_mod}\n{go_sum}\n{steps:?}"),
             Source::Cargo { files } => format!("{files:?}"),
         };
         if !self.data.is_empty() {
             recipe += &format!("\n{:?}", self.data);
         }
-        format!("{}-{}", self.title(), &names::sha256(recipe.as_bytes())[..12])
+        format!(
+            "{}-{}",
+            self.title(),
+            &names::sha256(recipe.as_bytes())[..12]
+        )
     }
 }
 
@@ -254,11 +288,18 @@ impl Cache {
     }
 
     /// What is shown in a box of this cluster: what it is made of, and the tools that are built.
-    pub(crate) fn shown(&self, cluster: &model::ClusterSpec) -> Result<Vec<&'static Component>, Error> {
+    pub(crate) fn shown(
+        &self,
+        cluster: &model::ClusterSpec,
+    ) -> Result<Vec<&'static Component>, Error> {
         let mut shown = needed(cluster)?;
-        let is_tool = |component: &&Component| TOOLS.contains(&component.name) && self.built(component);
-        let tools: Vec<_> =
-            PINNED.iter().filter(is_tool).filter(|tool| !shown.iter().any(|it| it.name == tool.name)).collect();
+        let is_tool =
+            |component: &&Component| TOOLS.contains(&component.name) && self.built(component);
+        let tools: Vec<_> = PINNED
+            .iter()
+            .filter(is_tool)
+            .filter(|tool| !shown.iter().any(|it| it.name == tool.name))
+            .collect();
         shown.extend(tools);
         Ok(shown)
     }
@@ -266,7 +307,11 @@ impl Cache {
     /// Those of `needed` that are not built.
     #[must_use]
     pub fn unbuilt(&self, needed: &[&'static Component]) -> Vec<&'static Component> {
-        needed.iter().copied().filter(|component| !self.built(component)).collect()
+        needed
+            .iter()
+            .copied()
+            .filter(|component| !self.built(component))
+            .collect()
     }
 
     /// Fails where a box of this cluster would have to build components first: for tests, which are not to build for half an
@@ -279,7 +324,10 @@ impl Cache {
         let titles: Vec<String> = missing.iter().map(|component| component.title()).collect();
         match titles.is_empty() {
             true => Ok(()),
-            false => Err(format!("not built: {}; run `cargo run --release -- run --setup` first", titles.join(", "))),
+            false => Err(format!(
+                "not built: {}; run `cargo run --release -- run --setup` first",
+                titles.join(", ")
+            )),
         }
     }
 
@@ -309,27 +357,81 @@ mod tests {
         use model::addons::{dns, external_secrets, plain_registry, policy_controller, registry};
         let names = |addons: &[&'static model::Addon]| {
             let cluster = model::ClusterSpec {
-                install: addons.iter().map(|addon| model::Install::usual(addon)).collect(),
+                install: addons
+                    .iter()
+                    .map(|addon| model::Install::usual(addon))
+                    .collect(),
                 ..Default::default()
             };
-            needed(&cluster).unwrap().iter().map(|component| component.name).collect::<Vec<_>>()
+            needed(&cluster)
+                .unwrap()
+                .iter()
+                .map(|component| component.name)
+                .collect::<Vec<_>>()
         };
-        assert_eq!(names(&[]), ["kubernetes", "kubernetes-node", "probe", "runtime"]);
+        assert_eq!(
+            names(&[]),
+            ["kubernetes", "kubernetes-node", "probe", "runtime"]
+        );
         let plain = names(&[&plain_registry::ADDON]);
-        assert_eq!(plain, ["kubernetes", "kubernetes-node", "probe", "runtime", "registry", "cosign", "syft", "grype"]);
+        assert_eq!(
+            plain,
+            [
+                "kubernetes",
+                "kubernetes-node",
+                "probe",
+                "runtime",
+                "registry",
+                "cosign",
+                "syft",
+                "grype"
+            ]
+        );
         assert_eq!(names(&[&registry::ADDON, &plain_registry::ADDON]), plain);
         assert_eq!(
             names(&[&policy_controller::ADDON]),
-            ["kubernetes", "kubernetes-node", "probe", "runtime", "policy-controller"]
+            [
+                "kubernetes",
+                "kubernetes-node",
+                "probe",
+                "runtime",
+                "policy-controller"
+            ]
         );
         assert_eq!(
             names(&[&external_secrets::ADDON]),
-            ["kubernetes", "kubernetes-node", "probe", "runtime", "external-secrets"]
+            [
+                "kubernetes",
+                "kubernetes-node",
+                "probe",
+                "runtime",
+                "external-secrets"
+            ]
         );
-        assert_eq!(names(&[&dns::ADDON]), ["kubernetes", "kubernetes-node", "probe", "runtime", "coredns"]);
-        let alone = model::ClusterSpec { nodes: 0, ..Default::default() };
-        let alone = needed(&alone).unwrap().iter().map(|component| component.name).collect::<Vec<_>>();
-        assert_eq!(alone, ["kubernetes"], "an API server alone needs nothing that runs pods");
+        assert_eq!(
+            names(&[&dns::ADDON]),
+            [
+                "kubernetes",
+                "kubernetes-node",
+                "probe",
+                "runtime",
+                "coredns"
+            ]
+        );
+        let alone = model::ClusterSpec {
+            nodes: 0,
+            ..Default::default()
+        };
+        let alone = needed(&alone)
+            .unwrap()
+            .iter()
+            .map(|component| component.name)
+            .collect::<Vec<_>>();
+        assert_eq!(
+            alone,
+            ["kubernetes"],
+            "an API server alone needs nothing that runs pods"
+        );
         assert_eq!(tool("kyverno").unwrap().binaries, ["kyverno"]);
         assert!(matches!(tool("trivy"), Err(Error::UnknownComponent(_))));
     }
@@ -338,8 +440,15 @@ mod tests {
     fn every_version_of_an_addon_is_pinned_and_begins_with_its_own_component() {
         for addon in model::ADDONS {
             for version in addon.versions {
-                assert!(version.components.iter().all(|title| titled(title).is_ok()), "{addon}");
-                assert_eq!(titled(version.components[0]).unwrap().version, version.version, "{addon}");
+                assert!(
+                    version.components.iter().all(|title| titled(title).is_ok()),
+                    "{addon}"
+                );
+                assert_eq!(
+                    titled(version.components[0]).unwrap().version,
+                    version.version,
+                    "{addon}"
+                );
             }
         }
     }
@@ -347,7 +456,9 @@ mod tests {
     #[test]
     fn every_sum_is_pinned_and_every_folder_has_its_own_name() {
         for component in pinned() {
-            let Source::Go { go_mod, go_sum, .. } = &component.source else { continue };
+            let Source::Go { go_mod, go_sum, .. } = &component.source else {
+                continue;
+            };
             assert!(go_mod.contains("\ntool "), "{}", component.title());
             assert!(go_sum.lines().count() > 100, "{}", component.title());
         }

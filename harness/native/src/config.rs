@@ -104,7 +104,11 @@ pub(crate) struct Blueprint<'a> {
 impl Blueprint<'_> {
     /// What a flag takes that has a value for each family of addresses.
     fn families(&self, of_four: &str, of_six: &str) -> String {
-        if self.cluster.dual_stack { format!("{of_four},{of_six}") } else { of_four.to_owned() }
+        if self.cluster.dual_stack {
+            format!("{of_four},{of_six}")
+        } else {
+            of_four.to_owned()
+        }
     }
 
     /// Files of the box outside [`HOME`], by absolute path.
@@ -137,7 +141,9 @@ impl Blueprint<'_> {
     /// Where Fulcio asks for the API server, with or without a kube-proxy.
     pub(crate) fn first_service(&self) -> Option<SocketAddr> {
         let address = FIRST_SERVICE.parse::<IpAddr>().ok()?;
-        self.cluster.has_sigstore().then_some(SocketAddr::new(address, 443))
+        self.cluster
+            .has_sigstore()
+            .then_some(SocketAddr::new(address, 443))
     }
 
     /// What starts when the issuer of ServiceAccount tokens can be asked by anybody.
@@ -157,7 +163,10 @@ impl Blueprint<'_> {
             return vec![manager];
         }
         let proxies = self.nodes().map(|node| node::second(self, node));
-        [controllers::scheduler(self), manager].into_iter().chain(proxies).collect()
+        [controllers::scheduler(self), manager]
+            .into_iter()
+            .chain(proxies)
+            .collect()
     }
 
     /// The nodes that enforce NetworkPolicies.
@@ -173,11 +182,17 @@ impl Blueprint<'_> {
     fn kubeconfigs(&self) -> Vec<File> {
         let one = |name: String, user: &str, server: String| {
             let identity = self.pki.identity(user)?;
-            Some(file(format!("{name}.kubeconfig"), kubeconfig::render(&server, self.pki.ca(), identity)))
+            Some(file(
+                format!("{name}.kubeconfig"),
+                kubeconfig::render(&server, self.pki.ca(), identity),
+            ))
         };
-        let central = [("kube-controller-manager", LATE_DOOR_PORT), ("kube-scheduler", DOOR_PORT)]
-            .into_iter()
-            .filter_map(|(user, port)| one(user.into(), user, format!("https://127.0.0.1:{port}")));
+        let central = [
+            ("kube-controller-manager", LATE_DOOR_PORT),
+            ("kube-scheduler", DOOR_PORT),
+        ]
+        .into_iter()
+        .filter_map(|(user, port)| one(user.into(), user, format!("https://127.0.0.1:{port}")));
         let on_nodes = self.nodes().flat_map(|node| {
             let (kubelet, server) = (node.own("kubelet"), node::server(node));
             let proxy = one(node.own("kube-proxy"), "kube-proxy", server.clone());
@@ -188,7 +203,10 @@ impl Blueprint<'_> {
 }
 
 fn file(path: impl Into<PathBuf>, text: impl Into<String>) -> File {
-    File { path: path.into(), text: text.into() }
+    File {
+        path: path.into(),
+        text: text.into(),
+    }
 }
 
 fn json(path: &str, value: &serde_json::Value) -> File {
@@ -202,7 +220,11 @@ fn kubernetes(name: &str, args: Vec<String>) -> Process {
 
 /// A program of the component that nodes need.
 fn kubernetes_node(name: &str, args: Vec<String>) -> Process {
-    process(name, &format!("{HOME}/bin/{}/{name}", components::NODE), args)
+    process(
+        name,
+        &format!("{HOME}/bin/{}/{name}", components::NODE),
+        args,
+    )
 }
 
 fn process(name: &str, program: &str, args: Vec<String>) -> Process {
@@ -212,12 +234,22 @@ fn process(name: &str, program: &str, args: Vec<String>) -> Process {
         ("PATH", &path(&["kubernetes", components::NODE, "runtime"])),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Process { name: name.into(), program: program.into(), args, env: env.into(), after_socket: None, ends: false }
+    Process {
+        name: name.into(),
+        program: program.into(),
+        args,
+        env: env.into(),
+        after_socket: None,
+        ends: false,
+    }
 }
 
 /// `PATH` with the programs of these components.
 pub(crate) fn path(components: &[&str]) -> String {
-    let ours: String = components.iter().map(|name| format!("{HOME}/bin/{name}:")).collect();
+    let ours: String = components
+        .iter()
+        .map(|name| format!("{HOME}/bin/{name}:"))
+        .collect();
     format!("{ours}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 }
 
@@ -236,7 +268,10 @@ fn verbosity(cluster: &ClusterSpec) -> Option<String> {
 }
 
 fn pairs(map: &BTreeMap<String, bool>) -> String {
-    map.iter().map(|(name, on)| format!("{name}={on}")).collect::<Vec<_>>().join(",")
+    map.iter()
+        .map(|(name, on)| format!("{name}={on}"))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 #[cfg(test)]

@@ -28,17 +28,26 @@ impl Running {
     /// # Errors
     /// When the box has ended, or the kernel lets nobody into the container's network.
     pub fn probe(&self, pod: &str, container: &str) -> Result<Option<UnixStream>, Error> {
-        let is_plain =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let is_plain = |text: &str| {
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
         if !is_plain(pod) || !is_plain(container) {
             return Ok(None);
         }
         let folder = format!("pod{pod}");
-        let group = self.cgroups.iter().find_map(|root| find(root, &folder, DEPTH)).map(|group| group.join(container));
+        let group = self
+            .cgroups
+            .iter()
+            .find_map(|root| find(root, &folder, DEPTH))
+            .map(|group| group.join(container));
         let Some(group) = group else { return Ok(None) };
         for process in processes(&group) {
             if let Some(stream) = connect(process)?
-                && getsockopt(&stream, PeerCredentials).is_ok_and(|peer| processes(&group).contains(&peer.pid()))
+                && getsockopt(&stream, PeerCredentials)
+                    .is_ok_and(|peer| processes(&group).contains(&peer.pid()))
             {
                 return Ok(Some(stream));
             }
@@ -67,13 +76,23 @@ fn processes(group: &Path) -> Vec<i32> {
 /// has nothing there.
 fn connect(process: i32) -> Result<Option<UnixStream>, Error> {
     let spaces = PathBuf::from(format!("/proc/{process}/ns"));
-    let Ok(space) = fs::read_link(spaces.join("mnt")) else { return Ok(None) };
+    let Ok(space) = fs::read_link(spaces.join("mnt")) else {
+        return Ok(None);
+    };
     let name = format!("{PREFIX}{}", space.display());
     let connected = net::within(&spaces.join("net"), || {
-        let address = SocketAddr::from_abstract_name(&name).map_err(Error::system("name a probe's socket"))?;
+        let address = SocketAddr::from_abstract_name(&name)
+            .map_err(Error::system("name a probe's socket"))?;
         match UnixStream::connect_addr(&address) {
             Ok(stream) => Ok(Some(stream)),
-            Err(why) if matches!(why.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::WouldBlock) => Ok(None),
+            Err(why)
+                if matches!(
+                    why.kind(),
+                    io::ErrorKind::ConnectionRefused | io::ErrorKind::WouldBlock
+                ) =>
+            {
+                Ok(None)
+            }
             Err(why) => Err(Error::system("connect to a probe")(why)),
         }
     });
@@ -90,7 +109,12 @@ mod tests {
     #[test]
     fn a_pods_group_is_found_on_every_node() {
         let root = tempfile::tempdir().unwrap();
-        for path in ["kubepods/podone", "kubepods/besteffort/podtwo", "node-2/kubepods/burstable/podthree", "system"] {
+        for path in [
+            "kubepods/podone",
+            "kubepods/besteffort/podtwo",
+            "node-2/kubepods/burstable/podthree",
+            "system",
+        ] {
             fs::create_dir_all(root.path().join(path).join("c1")).unwrap();
         }
         for (pod, wanted) in [
@@ -99,7 +123,11 @@ mod tests {
             ("podthree", Some("node-2/kubepods/burstable/podthree")),
             ("podfour", None),
         ] {
-            assert_eq!(find(root.path(), pod, DEPTH), wanted.map(|path| root.path().join(path)), "{pod}");
+            assert_eq!(
+                find(root.path(), pod, DEPTH),
+                wanted.map(|path| root.path().join(path)),
+                "{pod}"
+            );
         }
         fs::write(root.path().join("system/cgroup.procs"), "7\n12\n").unwrap();
         assert_eq!(processes(&root.path().join("system")), [7, 12]);

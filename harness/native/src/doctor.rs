@@ -34,20 +34,38 @@ pub struct Finding {
 
 impl Finding {
     fn good(what: &str, why: impl Into<String>) -> Self {
-        Self { what: what.into(), ok: true, why: why.into(), mend: None, packages: Vec::new() }
+        Self {
+            what: what.into(),
+            ok: true,
+            why: why.into(),
+            mend: None,
+            packages: Vec::new(),
+        }
     }
 
     fn bad(what: &str, why: impl Into<String>) -> Self {
-        Self { ok: false, ..Self::good(what, why) }
+        Self {
+            ok: false,
+            ..Self::good(what, why)
+        }
     }
 
     fn mended_by(self, command: &str) -> Self {
-        Self { mend: Some(command.into()), ..self }
+        Self {
+            mend: Some(command.into()),
+            ..self
+        }
     }
 
     fn installed_by(self, packages: &[&'static str]) -> Self {
-        let command = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
-        Self { packages: packages.to_vec(), ..self.mended_by(&command) }
+        let command = format!(
+            "apt-get install -y --no-install-recommends {}",
+            packages.join(" ")
+        );
+        Self {
+            packages: packages.to_vec(),
+            ..self.mended_by(&command)
+        }
     }
 }
 
@@ -55,8 +73,8 @@ impl Finding {
 /// built.
 #[must_use]
 pub fn check(cache: &Cache) -> Vec<Finding> {
-    let built =
-        needed(&ClusterSpec::default()).is_ok_and(|all| all.into_iter().all(|component| cache.built(component)));
+    let built = needed(&ClusterSpec::default())
+        .is_ok_and(|all| all.into_iter().all(|component| cache.built(component)));
     let mut findings = vec![kernel::rights()];
     findings.extend(tools::check(built));
     findings.extend(kernel::check());
@@ -74,12 +92,24 @@ pub(crate) fn on_path(program: &str) -> bool {
 #[must_use]
 pub fn free_memory() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:")).unwrap_or_default();
-    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0).saturating_mul(1024)
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))
+        .unwrap_or_default();
+    line.split_whitespace()
+        .next()
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .unwrap_or(0)
+        .saturating_mul(1024)
 }
 
 fn memory() -> Finding {
-    enough("free memory", free_memory(), 2 * GIB, "a box keeps its data in memory")
+    enough(
+        "free memory",
+        free_memory(),
+        2 * GIB,
+        "a box keeps its data in memory",
+    )
 }
 
 /// The cache's disk, and the right to write there.
@@ -88,11 +118,22 @@ fn place(root: &Path, built: bool) -> Vec<Finding> {
     let tried = fs::create_dir_all(root).and_then(|()| tempfile::tempfile_in(root));
     let writable = match tried {
         Ok(_) => Finding::good(&what, "writable"),
-        Err(why) => Finding::bad(&what, why.to_string()).mended_by("export GAUNTLET_CACHE=/a/folder/that/is/writable"),
+        Err(why) => Finding::bad(&what, why.to_string())
+            .mended_by("export GAUNTLET_CACHE=/a/folder/that/is/writable"),
     };
-    let free = statvfs(root).map(|disk| disk.blocks_available() * disk.fragment_size()).unwrap_or(0);
+    let free = statvfs(root)
+        .map(|disk| disk.blocks_available() * disk.fragment_size())
+        .unwrap_or(0);
     let wanted = if built { GIB / 4 } else { 6 * GIB };
-    vec![writable, enough("free disk for the cache", free, wanted, "components are built there")]
+    vec![
+        writable,
+        enough(
+            "free disk for the cache",
+            free,
+            wanted,
+            "components are built there",
+        ),
+    ]
 }
 
 fn enough(what: &str, free: u64, wanted: u64, purpose: &str) -> Finding {
@@ -100,7 +141,10 @@ fn enough(what: &str, free: u64, wanted: u64, purpose: &str) -> Finding {
     if free >= wanted {
         return Finding::good(what, tenths(free));
     }
-    Finding::bad(what, format!("{} of {}: {purpose}", tenths(free), tenths(wanted)))
+    Finding::bad(
+        what,
+        format!("{} of {}: {purpose}", tenths(free), tenths(wanted)),
+    )
 }
 
 #[cfg(test)]
@@ -110,7 +154,10 @@ mod tests {
     #[test]
     fn a_finding_that_packages_mend_shows_the_whole_command() {
         let finding = Finding::bad("nft", "missing").installed_by(&["nftables"]);
-        assert_eq!(finding.mend.as_deref(), Some("apt-get install -y --no-install-recommends nftables"));
+        assert_eq!(
+            finding.mend.as_deref(),
+            Some("apt-get install -y --no-install-recommends nftables")
+        );
     }
 
     #[test]

@@ -44,16 +44,23 @@ const SPACES: [(&str, CloneFlags); 5] = [
 /// A command that runs its first argument in the box `name`, whose first process is `init`.
 pub(crate) fn command(launcher: &Path, name: &str, init: u32, path: &str) -> Command {
     let mut command = Command::new(launcher);
-    command.args([ENTER, name]).arg(init.to_string()).arg(std::process::id().to_string());
+    command
+        .args([ENTER, name])
+        .arg(init.to_string())
+        .arg(std::process::id().to_string());
     command.env_clear().env("PATH", path);
-    command.env("HOME", format!("{HOME}/{WORK}")).env("TMPDIR", format!("{HOME}/tmp"));
+    command
+        .env("HOME", format!("{HOME}/{WORK}"))
+        .env("TMPDIR", format!("{HOME}/tmp"));
     command
 }
 
 /// `__enter NAME INIT CALLER PROGRAM ARG…`.
 pub(crate) fn enter(words: &[OsString]) -> io::Result<ExitCode> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    let [name, init, caller, program @ ..] = words else { return Err(io::Error::other("too few words")) };
+    let [name, init, caller, program @ ..] = words else {
+        return Err(io::Error::other("too few words"));
+    };
     let text = |word: &OsString| word.to_string_lossy().into_owned();
     if getppid().to_string() != text(caller) {
         return Err(io::Error::other("the caller is gone"));
@@ -61,17 +68,28 @@ pub(crate) fn enter(words: &[OsString]) -> io::Result<ExitCode> {
     join(&text(name), &text(init))?;
     let alive = format!("gauntlet-enter-{}", std::process::id());
     let _listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&alive)?)?;
-    let status = Command::new(format!("{HOME}/{OURSELVES}")).arg(JOINED).arg(alive).args(program).status()?;
+    let status = Command::new(format!("{HOME}/{OURSELVES}"))
+        .arg(JOINED)
+        .arg(alive)
+        .args(program)
+        .status()?;
     Ok(ExitCode::from(code(status)))
 }
 
 fn join(name: &str, init: &str) -> io::Result<()> {
     let spaces = SPACES.map(|(space, flag)| (File::open(format!("/proc/{init}/ns/{space}")), flag));
-    let group = Host::detect().map_err(|error| io::Error::other(chain(&error)))?.group(name);
-    if !is_in(&fs::read_to_string(format!("/proc/{init}/cgroup")).unwrap_or_default(), &group.kubelet_root) {
+    let group = Host::detect()
+        .map_err(|error| io::Error::other(chain(&error)))?
+        .group(name);
+    if !is_in(
+        &fs::read_to_string(format!("/proc/{init}/cgroup")).unwrap_or_default(),
+        &group.kubelet_root,
+    ) {
         return Err(io::Error::other(format!("the box `{name}` is not up")));
     }
-    group.join().map_err(|error| io::Error::other(chain(&error)))?;
+    group
+        .join()
+        .map_err(|error| io::Error::other(chain(&error)))?;
     for (space, flag) in spaces {
         setns(space?, flag)?;
     }
@@ -81,7 +99,10 @@ fn join(name: &str, init: &str) -> io::Result<()> {
 /// Whether a process with these control groups belongs to the box: its id may be another process's by now.
 fn is_in(groups: &str, root: &str) -> bool {
     let end = format!("{root}/system");
-    groups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).any(|path| path.ends_with(&end))
+    groups
+        .lines()
+        .filter_map(|line| line.splitn(3, ':').nth(2))
+        .any(|path| path.ends_with(&end))
 }
 
 /// `__joined ALIVE PROGRAM ARG…`. The parent is outside, where no process of the box has an id, and so is whoever takes
@@ -89,17 +110,26 @@ fn is_in(groups: &str, root: &str) -> bool {
 /// with it.
 pub(crate) fn joined(words: &[OsString]) -> io::Result<ExitCode> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    let (alive, words) = words.split_first().ok_or_else(|| io::Error::other("no caller"))?;
+    let (alive, words) = words
+        .split_first()
+        .ok_or_else(|| io::Error::other("no caller"))?;
     UnixStream::connect_addr(&SocketAddr::from_abstract_name(alive.as_bytes())?)
         .map_err(|_| io::Error::other("the caller is gone"))?;
-    let (program, args) = words.split_first().ok_or_else(|| io::Error::other("no program"))?;
+    let (program, args) = words
+        .split_first()
+        .ok_or_else(|| io::Error::other("no program"))?;
     let why = Command::new(program).args(args).exec();
-    Err(io::Error::other(format!("failed to run `{}`: {why}", program.display())))
+    Err(io::Error::other(format!(
+        "failed to run `{}`: {why}",
+        program.display()
+    )))
 }
 
 /// A status as an exit code, as shells have it.
 fn code(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
@@ -111,7 +141,13 @@ mod tests {
     fn only_the_boxs_own_first_process_is_joined() {
         assert!(is_in("3:pids:/gauntlet-a/system\n0::/x\n", "/gauntlet-a"));
         assert!(is_in("0::/outer/gauntlet-a/system\n", "/gauntlet-a"));
-        for other in ["", "0::/\n", "0::/gauntlet-ab/system\n", "0::/gauntlet-a\n", "0::/gauntlet-a/kubepods/x\n"] {
+        for other in [
+            "",
+            "0::/\n",
+            "0::/gauntlet-ab/system\n",
+            "0::/gauntlet-a\n",
+            "0::/gauntlet-a/kubepods/x\n",
+        ] {
             assert!(!is_in(other, "/gauntlet-a"), "{other}");
         }
     }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Neither `GAUNTLET_CACHE`, `XDG_CACHE_HOME` nor `HOME` says where the cache is.
-    #[error("no place for the cache: none of GAUNTLET_CACHE, XDG_CACHE_HOME and HOME is set to an absolute path")]
+    #[error(
+        "no place for the cache: none of GAUNTLET_CACHE, XDG_CACHE_HOME and HOME is set to an absolute path"
+    )]
     NoCache,
     /// A file or folder could not be used.
     #[error("failed to {doing} `{path}`", path = .path.display())]
@@ -90,7 +92,9 @@ pub enum Error {
         process: String,
     },
     /// A box does not have a node of that name, or it is the first, which is left alone.
-    #[error("nothing can be done to `{node}` of the box `{name}`: it has no such node beyond the first")]
+    #[error(
+        "nothing can be done to `{node}` of the box `{name}`: it has no such node beyond the first"
+    )]
     NoSuchNode {
         /// The box.
         name: String,
@@ -179,23 +183,36 @@ impl Error {
     }
 
     /// For `map_err` on file operations; a full disk gets its own error.
-    pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| match source.kind() {
             io::ErrorKind::StorageFull => Self::DiskFull { path },
-            _ => Self::File { doing, path, source },
+            _ => Self::File {
+                doing,
+                path,
+                source,
+            },
         }
     }
 
     /// For `map_err` on system calls.
     pub(crate) fn system<E: Into<io::Error>>(doing: impl Into<String>) -> impl FnOnce(E) -> Self {
         let doing = doing.into();
-        move |source| Self::System { doing, source: source.into() }
+        move |source| Self::System {
+            doing,
+            source: source.into(),
+        }
     }
 }
 
 fn read_only(source: &io::Error) -> bool {
-    matches!(source.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+    matches!(
+        source.kind(),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+    )
 }
 
 fn busy(source: &io::Error) -> bool {

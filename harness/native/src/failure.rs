@@ -41,7 +41,10 @@ impl Running {
     pub fn node(&self, name: &str, what: NodeCommand) -> Result<(), Error> {
         let is_it = |node: &Node| node.name() == name && self.life(&node.own("kubelet")).is_some();
         let node = Node::further(crate::MOST_NODES).find(is_it);
-        let node = node.ok_or_else(|| Error::NoSuchNode { name: self.name.clone(), node: name.to_owned() })?;
+        let node = node.ok_or_else(|| Error::NoSuchNode {
+            name: self.name.clone(),
+            node: name.to_owned(),
+        })?;
         match what {
             NodeCommand::CutOff => self.link(node, "down"),
             NodeCommand::Rejoin => self.link(node, "up"),
@@ -50,22 +53,42 @@ impl Running {
             NodeCommand::Kill => self.kill_node(node),
             NodeCommand::Start => self.each(node, ProcessCommand::Start),
         }?;
-        self.later.apart(node.name(), matches!(what, NodeCommand::CutOff | NodeCommand::Freeze | NodeCommand::Kill));
+        self.later.apart(
+            node.name(),
+            matches!(
+                what,
+                NodeCommand::CutOff | NodeCommand::Freeze | NodeCommand::Kill
+            ),
+        );
         Ok(())
     }
 
     fn link(&self, node: Node, state: &str) -> Result<(), Error> {
-        net::within(&self.network(), || net::ip(&[format!("link set {} {state}", node.name())]))
+        net::within(&self.network(), || {
+            net::ip(&[format!("link set {} {state}", node.name())])
+        })
     }
 
     fn freeze(&self, node: Node, frozen: bool) -> Result<(), Error> {
         let group = self.group(node)?;
         write(&group.join("cgroup.freeze"), if frozen { "1" } else { "0" })?;
-        let (events, wanted) = (group.join("cgroup.events"), format!("frozen {}", u8::from(frozen)));
-        let waited = wait::until(&format!("`{}` to halt or go on", node.name()), PATIENCE, EVERY, || {
-            let said = fs::read_to_string(&events).unwrap_or_default();
-            if said.lines().any(|line| line == wanted) { Look::Ready(()) } else { Look::NotYet(said) }
-        });
+        let (events, wanted) = (
+            group.join("cgroup.events"),
+            format!("frozen {}", u8::from(frozen)),
+        );
+        let waited = wait::until(
+            &format!("`{}` to halt or go on", node.name()),
+            PATIENCE,
+            EVERY,
+            || {
+                let said = fs::read_to_string(&events).unwrap_or_default();
+                if said.lines().any(|line| line == wanted) {
+                    Look::Ready(())
+                } else {
+                    Look::NotYet(said)
+                }
+            },
+        );
         Ok(waited?)
     }
 
@@ -73,34 +96,56 @@ impl Running {
     fn kill_node(&self, node: Node) -> Result<(), Error> {
         self.each(node, ProcessCommand::Kill)?;
         for process in self.processes(node) {
-            wait::until(&format!("`{process}` to end"), PATIENCE, EVERY, || match self.life(&process) {
-                Some(life) if !matches!(life.state, State::Ended { .. }) => Look::NotYet(format!("{:?}", life.state)),
-                _ => Look::Ready(()),
-            })?;
+            wait::until(
+                &format!("`{process}` to end"),
+                PATIENCE,
+                EVERY,
+                || match self.life(&process) {
+                    Some(life) if !matches!(life.state, State::Ended { .. }) => {
+                        Look::NotYet(format!("{:?}", life.state))
+                    }
+                    _ => Look::Ready(()),
+                },
+            )?;
         }
         let group = self.group(node)?;
         write(&group.join("cgroup.kill"), "1")?;
         self.freeze(node, false)?;
-        let waited = wait::until(&format!("the processes of `{}` to end", node.name()), PATIENCE, EVERY, || {
-            let said = fs::read_to_string(group.join("cgroup.events")).unwrap_or_default();
-            if said.lines().any(|line| line == "populated 0") { Look::Ready(()) } else { Look::NotYet(said) }
-        });
+        let waited = wait::until(
+            &format!("the processes of `{}` to end", node.name()),
+            PATIENCE,
+            EVERY,
+            || {
+                let said = fs::read_to_string(group.join("cgroup.events")).unwrap_or_default();
+                if said.lines().any(|line| line == "populated 0") {
+                    Look::Ready(())
+                } else {
+                    Look::NotYet(said)
+                }
+            },
+        );
         Ok(waited?)
     }
 
     fn each(&self, node: Node, what: ProcessCommand) -> Result<(), Error> {
-        self.processes(node).try_for_each(|process| self.control(&process, what))
+        self.processes(node)
+            .try_for_each(|process| self.control(&process, what))
     }
 
     fn processes(&self, node: Node) -> impl Iterator<Item = String> {
-        PROCESSES.into_iter().map(move |process| node.own(process)).filter(|process| self.life(process).is_some())
+        PROCESSES
+            .into_iter()
+            .map(move |process| node.own(process))
+            .filter(|process| self.life(process).is_some())
     }
 
     /// The node's control group in the tree of version 2, which every host has whose kernel can freeze what it can still
     /// kill.
     fn group(&self, node: Node) -> Result<PathBuf, Error> {
         let groups = self.cgroups.iter().map(|dir| dir.join(node.name()));
-        let found = groups.into_iter().find(|dir| dir.join("cgroup.freeze").exists());
+        let found = groups
+            .into_iter()
+            .find(|dir| dir.join("cgroup.freeze").exists());
         found.ok_or_else(|| Error::System {
             doing: format!("find the control group of `{}`", node.name()),
             source: std::io::Error::other("no tree of version 2 is mounted"),

@@ -36,11 +36,19 @@ pub struct ImageFile<'a> {
 ///
 /// # Errors
 /// A path that is not absolute, or too long for a tar archive.
-pub fn archive(name: &str, files: &BTreeMap<String, ImageFile<'_>>, entrypoint: &[&str]) -> Result<Vec<u8>, Error> {
+pub fn archive(
+    name: &str,
+    files: &BTreeMap<String, ImageFile<'_>>,
+    entrypoint: &[&str],
+) -> Result<Vec<u8>, Error> {
     write(name, files, entrypoint).map_err(Error::system(format!("write the image `{name}`")))
 }
 
-fn write(name: &str, files: &BTreeMap<String, ImageFile<'_>>, entrypoint: &[&str]) -> io::Result<Vec<u8>> {
+fn write(
+    name: &str,
+    files: &BTreeMap<String, ImageFile<'_>>,
+    entrypoint: &[&str],
+) -> io::Result<Vec<u8>> {
     let layer = tarred(files)?;
     let config = serde_json::to_vec(&json!({
         "architecture": architecture(),
@@ -55,12 +63,19 @@ fn write(name: &str, files: &BTreeMap<String, ImageFile<'_>>, entrypoint: &[&str
         "layers": [descriptor(LAYER, &layer)],
     }))?;
     let mut entry = descriptor(MANIFEST, &manifest);
-    entry["annotations"] = json!({ "io.containerd.image.name": name, "org.opencontainers.image.ref.name": name });
+    entry["annotations"] =
+        json!({ "io.containerd.image.name": name, "org.opencontainers.image.ref.name": name });
     let index = serde_json::to_vec(&json!({ "schemaVersion": 2, "manifests": [entry] }))?;
     let mut tar = Builder::new(Vec::new());
-    add(&mut tar, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#, 0o644)?;
+    add(
+        &mut tar,
+        "oci-layout",
+        br#"{"imageLayoutVersion":"1.0.0"}"#,
+        0o644,
+    )?;
     add(&mut tar, "index.json", &index, 0o644)?;
-    let mut blobs = [&layer, &config, &manifest].map(|blob| (format!("blobs/sha256/{}", names::sha256(blob)), blob));
+    let mut blobs = [&layer, &config, &manifest]
+        .map(|blob| (format!("blobs/sha256/{}", names::sha256(blob)), blob));
     blobs.sort();
     for (path, blob) in blobs {
         add(&mut tar, &path, blob, 0o644)?;
@@ -79,7 +94,9 @@ pub fn layer(files: &BTreeMap<String, ImageFile<'_>>) -> Result<Vec<u8>, Error> 
 fn tarred(files: &BTreeMap<String, ImageFile<'_>>) -> io::Result<Vec<u8>> {
     let mut tar = Builder::new(Vec::new());
     for (path, file) in files {
-        let path = path.strip_prefix('/').ok_or_else(|| io::Error::other(format!("`{path}` is not absolute")))?;
+        let path = path
+            .strip_prefix('/')
+            .ok_or_else(|| io::Error::other(format!("`{path}` is not absolute")))?;
         add(&mut tar, path, file.bytes, file.mode)?;
     }
     tar.into_inner()
@@ -126,18 +143,27 @@ impl Cache {
     /// name is the image's digest.
     pub(crate) fn probe_image(&self) -> Result<PathBuf, Error> {
         let probe = self.probe()?;
-        let files = BTreeMap::from([("/probe".to_owned(), ImageFile { bytes: &probe, mode: 0o755 })]);
+        let files = BTreeMap::from([(
+            "/probe".to_owned(),
+            ImageFile {
+                bytes: &probe,
+                mode: 0o755,
+            },
+        )]);
         let bytes = archive(PROBE_IMAGE, &files, &["/probe"])?;
         let dir = self.images().join(&names::sha256(&bytes)[..12]);
         let (program, path) = (dir.join("probe"), dir.join("probe.tar"));
-        let is_there = |path: &PathBuf, length: usize| fs::metadata(path).is_ok_and(|meta| meta.len() == length as u64);
+        let is_there = |path: &PathBuf, length: usize| {
+            fs::metadata(path).is_ok_and(|meta| meta.len() == length as u64)
+        };
         if is_there(&path, bytes.len()) && is_there(&program, probe.len()) {
             return Ok(dir);
         }
         fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
         cache::write_atomically(&path, &bytes)?;
         cache::write_atomically(&program, &probe)?;
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).map_err(Error::file("write", &program))?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
+            .map_err(Error::file("write", &program))?;
         Ok(dir)
     }
 }
@@ -150,14 +176,23 @@ mod tests {
 
     fn example() -> BTreeMap<String, ImageFile<'static>> {
         let file = |bytes| ImageFile { bytes, mode: 0o755 };
-        BTreeMap::from([("/b".to_owned(), file(b"two".as_slice())), ("/a".to_owned(), file(b"one".as_slice()))])
+        BTreeMap::from([
+            ("/b".to_owned(), file(b"two".as_slice())),
+            ("/a".to_owned(), file(b"one".as_slice())),
+        ])
     }
 
     #[test]
     fn the_same_input_gives_the_same_bytes() {
         let one = archive("example.local/x:1", &example(), &["/a"]).unwrap();
-        assert_eq!(one, archive("example.local/x:1", &example(), &["/a"]).unwrap());
-        assert_ne!(one, archive("example.local/x:2", &example(), &["/a"]).unwrap());
+        assert_eq!(
+            one,
+            archive("example.local/x:1", &example(), &["/a"]).unwrap()
+        );
+        assert_ne!(
+            one,
+            archive("example.local/x:2", &example(), &["/a"]).unwrap()
+        );
     }
 
     #[test]
@@ -179,7 +214,13 @@ mod tests {
 
     #[test]
     fn a_relative_path_is_refused() {
-        let files = BTreeMap::from([("a".to_owned(), ImageFile { bytes: b"", mode: 0o644 })]);
+        let files = BTreeMap::from([(
+            "a".to_owned(),
+            ImageFile {
+                bytes: b"",
+                mode: 0o644,
+            },
+        )]);
         assert!(archive("example.local/x:1", &files, &[]).is_err());
     }
 }

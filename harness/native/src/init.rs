@@ -84,13 +84,18 @@ fn follow(child_table: &Arc<ChildTable>, order: Order, to_main: &Sender<Word>, d
             thread::spawn(move || {
                 let tell = |event| drop(to_main.send(Word::Event(event)));
                 if let Err(error) = child_table.spawn(&process, tell) {
-                    tell(Event::NotStarted { process: process.name, why: chain(&error) });
+                    tell(Event::NotStarted {
+                        process: process.name,
+                        why: chain(&error),
+                    });
                 }
             });
             return;
         }
     };
-    let _ = to_main.send(Word::Event(event.unwrap_or_else(|error| Event::Failed(chain(&error)))));
+    let _ = to_main.send(Word::Event(
+        event.unwrap_or_else(|error| Event::Failed(chain(&error))),
+    ));
 }
 
 fn set_up(layout: &Layout, doors: &Doors) -> Result<(), Error> {
@@ -120,7 +125,9 @@ fn connect(network: &[String], dual_stack: bool) -> Result<(), Error> {
     // Nodes are joined by a bridge. Where the host has `br_netfilter`, kube-proxy's rules of the first node would see what
     // passes between the others as well, and a node port would have to leave the bridge where it came in, which no bridge
     // lets happen. Real nodes are joined by something that knows nothing of their rules.
-    for tables in ["iptables", "ip6tables", "arptables"].map(|tables| format!("bridge/bridge-nf-call-{tables}")) {
+    for tables in ["iptables", "ip6tables", "arptables"]
+        .map(|tables| format!("bridge/bridge-nf-call-{tables}"))
+    {
         if Path::new("/proc/sys/net").join(&tables).exists() {
             set(&tables, "0")?;
         }
@@ -133,7 +140,9 @@ fn spawn_reader(to_main: Sender<Word>) {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             let word = match protocol::parse(&line) {
                 Ok(order) => Word::Order(Box::new(order)),
-                Err(why) => Word::Event(Event::Failed(format!("an order that cannot be read: {why}"))),
+                Err(why) => Word::Event(Event::Failed(format!(
+                    "an order that cannot be read: {why}"
+                ))),
             };
             if to_main.send(word).is_err() {
                 return;

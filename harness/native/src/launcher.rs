@@ -55,11 +55,12 @@ pub(crate) fn run() -> io::Result<ExitCode> {
 /// The whole life of a box, its clean-up included.
 fn live(request: &Request, mut claim: Claim, mut family: Family) -> ExitCode {
     let mut trace = StartupTrace::begin();
-    let outcome = drive::start(request, &mut claim, &mut family, &mut trace).and_then(|(ready, api)| {
-        save(&claim, &ready).map_err(Stop::from)?;
-        report(&Report::Ready(Box::new(ready)));
-        stay(request, &api, &mut family, &mut trace)
-    });
+    let outcome =
+        drive::start(request, &mut claim, &mut family, &mut trace).and_then(|(ready, api)| {
+            save(&claim, &ready).map_err(Stop::from)?;
+            report(&Report::Ready(Box::new(ready)));
+            stay(request, &api, &mut family, &mut trace)
+        });
     let why = match outcome {
         Ok(()) | Err(Stop::Asked) => None,
         Err(Stop::Failed(why)) => Some(why),
@@ -75,15 +76,27 @@ fn live(request: &Request, mut claim: Claim, mut family: Family) -> ExitCode {
 }
 
 /// Until somebody wants the box gone, or it ends by itself.
-fn stay(request: &Request, api: &Api, family: &mut Family, trace: &mut StartupTrace) -> Result<(), Stop> {
+fn stay(
+    request: &Request,
+    api: &Api,
+    family: &mut Family,
+    trace: &mut StartupTrace,
+) -> Result<(), Stop> {
     let mut kept = false;
     loop {
         match family.next_word() {
             Word::CallerCommand(CallerCommand::Keep) => kept = true,
-            Word::CallerCommand(CallerCommand::ProcessCommand { process, what }) => family.control(&process, what)?,
+            Word::CallerCommand(CallerCommand::ProcessCommand { process, what }) => {
+                family.control(&process, what)?
+            }
             Word::CallerGone if kept => {}
             Word::CallerGone | Word::Signal => return Ok(()),
-            Word::InitGone => return Err(Stop::Failed(format!("the box `{}` ended by itself", request.name))),
+            Word::InitGone => {
+                return Err(Stop::Failed(format!(
+                    "the box `{}` ended by itself",
+                    request.name
+                )));
+            }
             Word::Reached(milestone) => {
                 trace.milestone(milestone);
                 family.order(&Order::LateApiGate { open: true })?;
@@ -109,7 +122,10 @@ fn take_down(claim: Claim, family: Family) -> Result<(), Error> {
 }
 
 fn save(claim: &Claim, ready: &protocol::Ready) -> Result<(), Error> {
-    let malformed = |why: serde_json::Error| Error::Malformed { what: "the box's state".into(), why: why.to_string() };
+    let malformed = |why: serde_json::Error| Error::Malformed {
+        what: "the box's state".into(),
+        why: why.to_string(),
+    };
     let text = serde_json::to_vec_pretty(ready).map_err(malformed)?;
     crate::cache::write_atomically(&claim.dir.join(crate::registry::STATE), &text)
 }
@@ -141,7 +157,9 @@ fn watch_signals(signals: SigSet, to_main: Sender<Word>) {
 fn watch_caller(to_main: Sender<Word>) {
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            let Ok(wish) = protocol::parse(&line) else { continue };
+            let Ok(wish) = protocol::parse(&line) else {
+                continue;
+            };
             if to_main.send(Word::CallerCommand(wish)).is_err() {
                 return;
             }
@@ -159,5 +177,8 @@ fn tail(path: &Path, from: u64, lines: usize) -> String {
     });
     let text = String::from_utf8_lossy(&text);
     let all: Vec<&str> = text.lines().collect();
-    all[all.len().saturating_sub(lines)..].iter().map(|line| format!("    {line}\n")).collect()
+    all[all.len().saturating_sub(lines)..]
+        .iter()
+        .map(|line| format!("    {line}\n"))
+        .collect()
 }

@@ -46,7 +46,9 @@ mod start;
 pub mod wait;
 
 pub use cache::Cache;
-pub use config::{COUNTER, DNS_ADDRESS, FIRST_SERVICE as API_ADDRESS, VAULT_SERVICE as VAULT_ADDRESS};
+pub use config::{
+    COUNTER, DNS_ADDRESS, FIRST_SERVICE as API_ADDRESS, VAULT_SERVICE as VAULT_ADDRESS,
+};
 pub use control::{ProcessCommand, ProcessStatus, State};
 pub use error::Error;
 pub use failure::NodeCommand;

@@ -15,7 +15,9 @@ pub(crate) fn arm() -> io::Result<()> {
     let mut watched = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
     poll(&mut watched, PollTimeout::ZERO)?;
     match watched[0].revents() {
-        Some(events) if events.contains(PollFlags::POLLHUP) && !events.contains(PollFlags::POLLIN) => {
+        Some(events)
+            if events.contains(PollFlags::POLLHUP) && !events.contains(PollFlags::POLLIN) =>
+        {
             Err(io::Error::other("the parent is gone"))
         }
         _ => Ok(()),

@@ -24,7 +24,10 @@ impl Lock {
                 Err(TryLockError::Error(source)) => return Err(Error::file("lock", path)(source)),
             }
             if is_still(path, &file) {
-                return Ok(Some(Self { _file: file, path: path.to_owned() }));
+                return Ok(Some(Self {
+                    _file: file,
+                    path: path.to_owned(),
+                }));
             }
         }
     }
@@ -35,7 +38,10 @@ impl Lock {
             let file = open(path)?;
             file.lock().map_err(Error::file("lock", path))?;
             if is_still(path, &file) {
-                return Ok(Self { _file: file, path: path.to_owned() });
+                return Ok(Self {
+                    _file: file,
+                    path: path.to_owned(),
+                });
             }
         }
     }
@@ -47,7 +53,12 @@ impl Lock {
 }
 
 fn open(path: &Path) -> Result<File, Error> {
-    OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(Error::file("create", path))
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(Error::file("create", path))
 }
 
 fn is_still(path: &Path, file: &File) -> bool {

@@ -26,11 +26,18 @@ pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
     let mut first = ourselves::again().arg(INIT).spawn()?;
     protocol::send(io::stdout(), &Event::Born { init: first.id() })?;
     let status = first.wait()?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn enter(words: &[OsString]) -> Result<(), Error> {
-    let name = words.first().and_then(|word| word.to_str()).unwrap_or_default();
+    let name = words
+        .first()
+        .and_then(|word| word.to_str())
+        .unwrap_or_default();
     Host::detect()?.group(name).join()?;
     let spaces = CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWNS

@@ -7,9 +7,15 @@ use crate::Error;
 /// Refuses what could not be part of a path, a cgroup or a host name.
 pub(crate) fn check(name: &str) -> Result<(), Error> {
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let good =
-        (1..=40).contains(&name.len()) && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-');
-    if good { Ok(()) } else { Err(Error::BadName(name.to_owned())) }
+    let good = (1..=40).contains(&name.len())
+        && name.bytes().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if good {
+        Ok(())
+    } else {
+        Err(Error::BadName(name.to_owned()))
+    }
 }
 
 /// Lower-case hexadecimal.
@@ -28,7 +34,18 @@ mod tests {
 
     #[test]
     fn names_that_could_leave_their_folder_are_refused() {
-        for bad in ["", ".", "..", "a/b", "-a", "a-", "A", "a b", "a.lock", &"a".repeat(41)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "-a",
+            "a-",
+            "A",
+            "a b",
+            "a.lock",
+            &"a".repeat(41),
+        ] {
             assert!(check(bad).is_err(), "{bad}");
         }
         for good in ["a", "run-1f3", "0", &"a".repeat(40)] {

@@ -51,8 +51,12 @@ impl Addresses {
         let mut last = None;
         for offset in 0..ATTEMPTS {
             let addresses = Self::numbered(own.wrapping_add(offset));
-            let Self { interface, host, .. } = &addresses;
-            match ip(&[format!("link add {interface} type veth peer name up0 netns {pid}")]) {
+            let Self {
+                interface, host, ..
+            } = &addresses;
+            match ip(&[format!(
+                "link add {interface} type veth peer name up0 netns {pid}"
+            )]) {
                 Ok(()) => {
                     ip(&[
                         format!("addr add {host}/31 dev {interface}"),
@@ -65,12 +69,20 @@ impl Addresses {
             }
         }
         let why = last.unwrap_or_default();
-        Err(Error::Command { command: "ip link add".into(), why: format!("{ATTEMPTS} interfaces are taken: {why}") })
+        Err(Error::Command {
+            command: "ip link add".into(),
+            why: format!("{ATTEMPTS} interfaces are taken: {why}"),
+        })
     }
 
     /// What has to be done inside. With `first_service` the API server's own Service is there before kube-proxy is, and
     /// without any.
-    pub(crate) fn inside_commands(&self, first_service: bool, nodes: u8, dual_stack: bool) -> Vec<String> {
+    pub(crate) fn inside_commands(
+        &self,
+        first_service: bool,
+        nodes: u8,
+        dual_stack: bool,
+    ) -> Vec<String> {
         let mut commands = vec![
             "link set lo up".into(),
             format!("addr add {}/31 dev up0", self.inside),
@@ -92,7 +104,10 @@ impl Addresses {
 }
 
 /// Does something in another network, given as its file. What is opened in it stays there; the thread that does it ends.
-pub(crate) fn within<T: Send>(network: &Path, work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+pub(crate) fn within<T: Send>(
+    network: &Path,
+    work: impl FnOnce() -> Result<T, Error> + Send,
+) -> Result<T, Error> {
     let doing = || format!("enter the network `{}`", network.display());
     let entered = || {
         let file = File::open(network).map_err(Error::file("open", network))?;
@@ -105,7 +120,10 @@ pub(crate) fn within<T: Send>(network: &Path, work: impl FnOnce() -> Result<T, E
 
 /// Runs commands of `ip`, all of which must succeed.
 pub(crate) fn ip(lines: &[String]) -> Result<(), Error> {
-    let fault = |why: String| Error::Command { command: format!("ip {}", lines.join("; ")), why };
+    let fault = |why: String| Error::Command {
+        command: format!("ip {}", lines.join("; ")),
+        why,
+    };
     let spawned = Command::new("ip")
         .args(["-batch", "-"])
         .stdin(Stdio::piped())
@@ -115,15 +133,28 @@ pub(crate) fn ip(lines: &[String]) -> Result<(), Error> {
     let mut child = match spawned {
         Ok(child) => child,
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::MissingTool { tool: "ip", purpose: "join the box to the host".into() });
+            return Err(Error::MissingTool {
+                tool: "ip",
+                purpose: "join the box to the host".into(),
+            });
         }
         Err(source) => return Err(fault(source.to_string())),
     };
     if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all((lines.join("\n") + "\n").as_bytes()).map_err(|why| fault(why.to_string()))?;
+        stdin
+            .write_all((lines.join("\n") + "\n").as_bytes())
+            .map_err(|why| fault(why.to_string()))?;
     }
-    let output = child.wait_with_output().map_err(|why| fault(why.to_string()))?;
-    if output.status.success() { Ok(()) } else { Err(fault(String::from_utf8_lossy(&output.stderr).trim().to_owned())) }
+    let output = child
+        .wait_with_output()
+        .map_err(|why| fault(why.to_string()))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(fault(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        ))
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +166,10 @@ mod tests {
         let first = Addresses::numbered(0);
         let second = Addresses::numbered(1);
         let last = Addresses::numbered(u16::MAX);
-        assert_eq!((first.host, first.inside), (Ipv4Addr::new(198, 18, 0, 0), Ipv4Addr::new(198, 18, 0, 1)));
+        assert_eq!(
+            (first.host, first.inside),
+            (Ipv4Addr::new(198, 18, 0, 0), Ipv4Addr::new(198, 18, 0, 1))
+        );
         assert_eq!(second.host, Ipv4Addr::new(198, 18, 0, 2));
         assert_eq!(last.inside, Ipv4Addr::new(198, 19, 255, 255));
         assert_eq!(last.interface, "glffff");

@@ -73,7 +73,11 @@ impl Node {
 
     /// What this node has under a name that is the first node's.
     pub(crate) fn own(self, name: &str) -> String {
-        if self.is_first() { name.to_owned() } else { format!("{name}-{}", self.0) }
+        if self.is_first() {
+            name.to_owned()
+        } else {
+            format!("{name}-{}", self.0)
+        }
     }
 
     /// Its network, inside the box.
@@ -101,13 +105,22 @@ impl Node {
     /// Commands that give its interface its addresses, and it the way to the others' pods.
     pub(crate) fn address_commands(self, count: u8, dual_stack: bool) -> Vec<String> {
         let mut commands = vec![format!("addr add {}/24 dev {INTERFACE}", self.address())];
-        commands.extend(dual_stack.then(|| format!("addr add {}/64 dev {INTERFACE}", self.address_6())));
+        commands.extend(
+            dual_stack.then(|| format!("addr add {}/64 dev {INTERFACE}", self.address_6())),
+        );
         commands.push(format!("link set {INTERFACE} up"));
         commands.push(format!("route add default dev {INTERFACE}"));
         commands.extend(dual_stack.then(|| format!("route add ::/0 dev {INTERFACE}")));
         for other in Self::all(count).filter(|other| *other != self) {
-            commands.push(format!("route add {} via {}", other.pods(), other.address()));
-            commands.extend(dual_stack.then(|| format!("route add {} via {}", other.pods_6(), other.address_6())));
+            commands.push(format!(
+                "route add {} via {}",
+                other.pods(),
+                other.address()
+            ));
+            commands.extend(
+                dual_stack
+                    .then(|| format!("route add {} via {}", other.pods_6(), other.address_6())),
+            );
         }
         commands
     }
@@ -116,15 +129,28 @@ impl Node {
 /// `__on-node NODE GROUP PROGRAM ARG…`: becomes the program, in the node's network, under the node's host name, and in its
 /// control group, which is below the box's own, `GROUP`. Pods in the host's network inherit the name from their runtime.
 pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
-    let [node, root, program, args @ ..] = words else { return Err(io::Error::other("too few words")) };
+    let [node, root, program, args @ ..] = words else {
+        return Err(io::Error::other("too few words"));
+    };
     let said = |error: crate::Error| io::Error::other(chain(&error));
     let node = node.to_string_lossy();
-    Host::detect().map_err(said)?.rooted(&root.to_string_lossy()).of_node(&node).join().map_err(said)?;
-    setns(std::fs::File::open(Path::new(NETWORKS).join(&*node))?, CloneFlags::CLONE_NEWNET)?;
+    Host::detect()
+        .map_err(said)?
+        .rooted(&root.to_string_lossy())
+        .of_node(&node)
+        .join()
+        .map_err(said)?;
+    setns(
+        std::fs::File::open(Path::new(NETWORKS).join(&*node))?,
+        CloneFlags::CLONE_NEWNET,
+    )?;
     unshare(CloneFlags::CLONE_NEWUTS)?;
     sethostname(&*node)?;
     let why = Command::new(program).args(args).exec();
-    Err(io::Error::other(format!("failed to run `{}`: {why}", program.display())))
+    Err(io::Error::other(format!(
+        "failed to run `{}`: {why}",
+        program.display()
+    )))
 }
 
 #[cfg(test)]
@@ -142,14 +168,21 @@ mod tests {
     #[test]
     fn every_nodes_pods_are_reached_by_its_address() {
         let [_, second, third] = [0, 1, 2].map(|at| Node::all(3).nth(at).unwrap());
-        assert!(Node::FIRST.address_commands(3, false).contains(&"route add 10.244.16.0/20 via 10.88.0.2".to_owned()));
+        assert!(
+            Node::FIRST
+                .address_commands(3, false)
+                .contains(&"route add 10.244.16.0/20 via 10.88.0.2".to_owned())
+        );
         let inside = second.inside_commands(3, false);
         assert!(inside.contains(&"addr add 10.88.0.2/24 dev node".to_owned()));
         assert!(inside.contains(&"route add 10.244.0.0/20 via 10.88.0.1".to_owned()));
         assert!(inside.contains(&"route add 10.244.32.0/20 via 10.88.0.3".to_owned()));
         assert!(!inside.iter().any(|line| line.contains(&second.pods())));
         let both = second.inside_commands(3, true);
-        assert!(inside.iter().all(|line| both.contains(line)) && !inside.iter().any(|line| line.contains("fd00")));
+        assert!(
+            inside.iter().all(|line| both.contains(line))
+                && !inside.iter().any(|line| line.contains("fd00"))
+        );
         assert!(both.contains(&"addr add fd00:10:88::2/64 dev node".to_owned()));
         assert!(both.contains(&"route add fd00:10:244:2::/64 via fd00:10:88::3".to_owned()));
         assert_eq!(third.network(), Path::new("/run/netns/node-3"));

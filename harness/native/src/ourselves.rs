@@ -29,9 +29,12 @@ pub(crate) fn show_at(to: &Path) -> Result<(), Error> {
         if is_ours(to) {
             return keep_as_it_is(to);
         }
-        umount2(to, MntFlags::MNT_DETACH).map_err(Error::system(format!("unmount `{}`", to.display())))?;
+        umount2(to, MntFlags::MNT_DETACH)
+            .map_err(Error::system(format!("unmount `{}`", to.display())))?;
     }
-    fs::copy(EXE, to).map(drop).map_err(Error::file("create", to))
+    fs::copy(EXE, to)
+        .map(drop)
+        .map_err(Error::file("create", to))
 }
 
 /// Whether a file is the one that this program was started from.

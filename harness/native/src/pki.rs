@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ED25519, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, SanType,
 };
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -60,20 +60,37 @@ pub(crate) const LOG_KEY: &str = "rekor.key";
 /// Name of the files, common name, organisation.
 const CLIENTS: [(&str, &str, Option<&str>); 6] = [
     (ADMIN, "admin", Some("system:masters")),
-    ("kube-apiserver-kubelet-client", "kube-apiserver-kubelet-client", Some("system:masters")),
-    ("kube-controller-manager", "system:kube-controller-manager", None),
+    (
+        "kube-apiserver-kubelet-client",
+        "kube-apiserver-kubelet-client",
+        Some("system:masters"),
+    ),
+    (
+        "kube-controller-manager",
+        "system:kube-controller-manager",
+        None,
+    ),
     ("kube-scheduler", "system:kube-scheduler", None),
     ("kube-proxy", "system:kube-proxy", None),
     (NETWORK_POLICY, NETWORK_POLICY_USER, None),
 ];
 
-const API_NAMES: [&str; 5] =
-    ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost"];
+const API_NAMES: [&str; 5] = [
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "localhost",
+];
 
 impl Authority {
     pub(crate) fn new() -> Result<Self, Error> {
         let service_accounts = KeyPair::generate().map_err(Error::Pki)?.serialize_pem();
-        Ok(Self { ca: authority(CA)?, front: authority(FRONT_CA)?, service_accounts })
+        Ok(Self {
+            ca: authority(CA)?,
+            front: authority(FRONT_CA)?,
+            service_accounts,
+        })
     }
 }
 
@@ -82,25 +99,45 @@ impl Pki {
     pub(crate) fn new(authority: Authority, server: Ipv4Addr, nodes: u8) -> Result<Self, Error> {
         let ca = issuer(CA, &authority.ca)?;
         let front = issuer(FRONT_CA, &authority.front)?;
-        let fixed = [FIRST_SERVICE, NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
-        let api_addresses = fixed.into_iter().flatten().chain([IpAddr::V4(server)]).map(SanType::IpAddress);
+        let fixed =
+            [FIRST_SERVICE, NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
+        let api_addresses = fixed
+            .into_iter()
+            .flatten()
+            .chain([IpAddr::V4(server)])
+            .map(SanType::IpAddress);
         let mut api = subject("kube-apiserver", None);
-        api.subject_alt_names = names(&API_NAMES)?.into_iter().chain(api_addresses).collect();
+        api.subject_alt_names = names(&API_NAMES)?
+            .into_iter()
+            .chain(api_addresses)
+            .collect();
         let mut identities = BTreeMap::from([
             ("kube-apiserver".to_owned(), signed(api, &ca)?),
-            ("front-proxy-client".to_owned(), signed(subject("front-proxy-client", None), &front)?),
+            (
+                "front-proxy-client".to_owned(),
+                signed(subject("front-proxy-client", None), &front)?,
+            ),
             (REGISTRY.to_owned(), signed(registry(server)?, &ca)?),
         ]);
         for node in Node::all(nodes) {
             identities.insert(node.own("kubelet"), signed(kubelet(node)?, &ca)?);
         }
         for (name, common_name, organisation) in CLIENTS {
-            identities.insert(name.to_owned(), signed(subject(common_name, organisation), &ca)?);
+            identities.insert(
+                name.to_owned(),
+                signed(subject(common_name, organisation), &ca)?,
+            );
         }
-        let service_accounts_public =
-            KeyPair::from_pem(&authority.service_accounts).map_err(Error::Pki)?.public_key_pem();
+        let service_accounts_public = KeyPair::from_pem(&authority.service_accounts)
+            .map_err(Error::Pki)?
+            .public_key_pem();
         let log = KeyPair::generate_for(&PKCS_ED25519).map_err(Error::Pki)?;
-        Ok(Self { authority, identities, service_accounts_public, log })
+        Ok(Self {
+            authority,
+            identities,
+            service_accounts_public,
+            log,
+        })
     }
 
     /// The public key of the transparency log, in PEM.
@@ -123,12 +160,21 @@ impl Pki {
 
     /// Everything as files of the box, below `pki`.
     pub(crate) fn files(&self) -> Vec<File> {
-        let authorities = [("ca", &self.authority.ca), ("front-proxy-ca", &self.authority.front)];
-        let pairs =
-            authorities.into_iter().chain(self.identities.iter().map(|(name, identity)| (name.as_str(), identity)));
+        let authorities = [
+            ("ca", &self.authority.ca),
+            ("front-proxy-ca", &self.authority.front),
+        ];
+        let pairs = authorities.into_iter().chain(
+            self.identities
+                .iter()
+                .map(|(name, identity)| (name.as_str(), identity)),
+        );
         let mut files: Vec<File> = pairs
             .flat_map(|(name, identity)| {
-                [file(&format!("{name}.crt"), &identity.certificate), file(&format!("{name}.key"), &identity.key)]
+                [
+                    file(&format!("{name}.crt"), &identity.certificate),
+                    file(&format!("{name}.key"), &identity.key),
+                ]
             })
             .collect();
         files.push(file("sa.key", &self.authority.service_accounts));
@@ -143,7 +189,9 @@ fn kubelet(node: Node) -> Result<CertificateParams, Error> {
     let name = node.name();
     let mut params = subject(&format!("system:node:{name}"), Some("system:nodes"));
     params.subject_alt_names = names(&[&name])?;
-    params.subject_alt_names.push(SanType::IpAddress(node.address().into()));
+    params
+        .subject_alt_names
+        .push(SanType::IpAddress(node.address().into()));
     Ok(params)
 }
 
@@ -151,31 +199,52 @@ fn registry(server: Ipv4Addr) -> Result<CertificateParams, Error> {
     let mut params = subject(REGISTRY, None);
     params.subject_alt_names = names(&[REGISTRY_NAME, "localhost"])?;
     let fixed = [NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
-    params.subject_alt_names.extend(fixed.into_iter().flatten().chain([IpAddr::V4(server)]).map(SanType::IpAddress));
+    params.subject_alt_names.extend(
+        fixed
+            .into_iter()
+            .flatten()
+            .chain([IpAddr::V4(server)])
+            .map(SanType::IpAddress),
+    );
     Ok(params)
 }
 
 fn file(name: &str, text: &str) -> File {
-    File { path: format!("pki/{name}").into(), text: text.to_owned() }
+    File {
+        path: format!("pki/{name}").into(),
+        text: text.to_owned(),
+    }
 }
 
 fn authority(name: &str) -> Result<Identity, Error> {
     let key = KeyPair::generate().map_err(Error::Pki)?;
-    let certificate = authority_params(name).self_signed(&key).map_err(Error::Pki)?;
-    Ok(Identity { certificate: certificate.pem(), key: key.serialize_pem() })
+    let certificate = authority_params(name)
+        .self_signed(&key)
+        .map_err(Error::Pki)?;
+    Ok(Identity {
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    })
 }
 
 fn authority_params(name: &str) -> CertificateParams {
     let mut params = subject(name, None);
     params.not_after = OffsetDateTime::now_utc() + Duration::days(3650);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.key_usages = vec![
+        KeyUsagePurpose::DigitalSignature,
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+    ];
     params.extended_key_usages.clear();
     params
 }
 
 fn issuer(name: &str, identity: &Identity) -> Result<Issuer<'static, KeyPair>, Error> {
-    Ok(Issuer::new(authority_params(name), KeyPair::from_pem(&identity.key).map_err(Error::Pki)?))
+    Ok(Issuer::new(
+        authority_params(name),
+        KeyPair::from_pem(&identity.key).map_err(Error::Pki)?,
+    ))
 }
 
 fn subject(common_name: &str, organisation: Option<&str>) -> CertificateParams {
@@ -189,18 +258,27 @@ fn subject(common_name: &str, organisation: Option<&str>) -> CertificateParams {
     params.not_before = OffsetDateTime::now_utc() - Duration::hours(1);
     params.not_after = OffsetDateTime::now_utc() + Duration::days(365);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     params
 }
 
 fn names(names: &[&str]) -> Result<Vec<SanType>, Error> {
-    names.iter().map(|name| Ok(SanType::DnsName((*name).try_into().map_err(Error::Pki)?))).collect()
+    names
+        .iter()
+        .map(|name| Ok(SanType::DnsName((*name).try_into().map_err(Error::Pki)?)))
+        .collect()
 }
 
 fn signed(params: CertificateParams, issuer: &Issuer<'static, KeyPair>) -> Result<Identity, Error> {
     let key = KeyPair::generate().map_err(Error::Pki)?;
     let certificate = params.signed_by(&key, issuer).map_err(Error::Pki)?;
-    Ok(Identity { certificate: certificate.pem(), key: key.serialize_pem() })
+    Ok(Identity {
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    })
 }
 
 #[cfg(test)]
@@ -214,6 +292,10 @@ mod tests {
         let again: Authority = serde_json::from_str(&text).unwrap();
         let pki = Pki::new(again, Ipv4Addr::new(198, 18, 0, 1), 1).unwrap();
         assert_eq!(pki.ca(), authority.ca.certificate);
-        assert!(pki.files().iter().any(|file| file.path.ends_with("sa.pub") && file.text.contains("PUBLIC KEY")));
+        assert!(
+            pki.files()
+                .iter()
+                .any(|file| file.path.ends_with("sa.pub") && file.text.contains("PUBLIC KEY"))
+        );
     }
 }

@@ -17,8 +17,12 @@ pub(crate) const FOLDER: &str = "kms";
 
 /// `__kms SOCKET FOLDER`.
 pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
-    let [socket, folder] = words else { return Err(io::Error::other("a socket and a folder are wanted")) };
+    let [socket, folder] = words else {
+        return Err(io::Error::other("a socket and a folder are wanted"));
+    };
     SigSet::empty().thread_set_mask()?; // the mask comes down from a launcher that waits for signals itself
     let served = kms::serve(Path::new(socket), Path::new(folder));
-    served.map(|()| ExitCode::SUCCESS).map_err(|error| io::Error::other(chain(&error)))
+    served
+        .map(|()| ExitCode::SUCCESS)
+        .map_err(|error| io::Error::other(chain(&error)))
 }

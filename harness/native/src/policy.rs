@@ -76,12 +76,16 @@ enum WatchEvent {
 /// and where to tell what is in force.
 pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
     let [node, server, socket, folder] = words else {
-        return Err(io::Error::other("a node, a server, a socket and a folder are wanted"));
+        return Err(io::Error::other(
+            "a node, a server, a socket and a folder are wanted",
+        ));
     };
     SigSet::empty().thread_set_mask()?; // the mask comes down from a launcher that waits for signals itself
     let (node, server) = (node.to_string_lossy(), server.to_string_lossy());
     let outcome = enforce(&node, &server, Path::new(socket), Path::new(folder));
-    outcome.map(|()| ExitCode::SUCCESS).map_err(|error| io::Error::other(chain(&error)))
+    outcome
+        .map(|()| ExitCode::SUCCESS)
+        .map_err(|error| io::Error::other(chain(&error)))
 }
 
 fn enforce(node: &str, server: &str, socket: &Path, folder: &Path) -> Result<(), Error> {
@@ -90,7 +94,10 @@ fn enforce(node: &str, server: &str, socket: &Path, folder: &Path) -> Result<(),
         fs::read_to_string(&path).map_err(Error::file("read", path))
     };
     let own = |end: &str| read(&format!("{}.{end}", pki::NETWORK_POLICY));
-    let identity = Identity { certificate: own("crt")?, key: own("key")? };
+    let identity = Identity {
+        certificate: own("crt")?,
+        key: own("key")?,
+    };
     let api = Api::new(server, &read("ca.crt")?, Some(&identity))?;
     let (tell, news) = channel();
     plugin::listen(socket, tell.clone())?;

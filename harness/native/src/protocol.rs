@@ -39,7 +39,10 @@ pub(crate) enum CallerCommand {
     /// To let the box live on without its caller.
     Keep,
     /// An order to one process.
-    ProcessCommand { process: String, what: ProcessCommand },
+    ProcessCommand {
+        process: String,
+        what: ProcessCommand,
+    },
 }
 
 /// The launcher to the caller.

@@ -40,7 +40,10 @@ pub struct BoxInfo {
 /// The boxes that are up, by name. Those that are being started or taken down are not among them.
 #[must_use]
 pub fn list(cache: &Cache) -> Vec<BoxInfo> {
-    box_names(cache).into_iter().filter_map(|name| info(cache, name)).collect()
+    box_names(cache)
+        .into_iter()
+        .filter_map(|name| info(cache, name))
+        .collect()
 }
 
 fn info(cache: &Cache, name: String) -> Option<BoxInfo> {
@@ -49,15 +52,34 @@ fn info(cache: &Cache, name: String) -> Option<BoxInfo> {
         return None;
     }
     let text = fs::read(cache.box_dir(&name).join(STATE)).ok()?;
-    let Ready { kubeconfig, server, logs, kubernetes, .. } = serde_json::from_slice(&text).ok()?;
-    Some(BoxInfo { name, kubernetes, server, kubeconfig, logs })
+    let Ready {
+        kubeconfig,
+        server,
+        logs,
+        kubernetes,
+        ..
+    } = serde_json::from_slice(&text).ok()?;
+    Some(BoxInfo {
+        name,
+        kubernetes,
+        server,
+        kubeconfig,
+        logs,
+    })
 }
 
 /// The names of the folders and locks, sorted, whether anybody lives there or not.
 fn box_names(cache: &Cache) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(cache.boxes()) else { return Vec::new() };
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let names = names.map(|name| name.strip_suffix(".lock").map_or(name.clone(), ToOwned::to_owned));
+    let Ok(entries) = fs::read_dir(cache.boxes()) else {
+        return Vec::new();
+    };
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    let names = names.map(|name| {
+        name.strip_suffix(".lock")
+            .map_or(name.clone(), ToOwned::to_owned)
+    });
     let mut names: Vec<String> = names.filter(|name| names::check(name).is_ok()).collect();
     names.sort();
     names.dedup();
@@ -78,14 +100,20 @@ pub fn down(cache: &Cache, name: &str) -> Result<(), Error> {
     signal_launcher(cache, name, Signal::SIGTERM);
     if wait_until_gone(cache, name, PATIENCE).is_err() {
         signal_launcher(cache, name, Signal::SIGKILL);
-        let left = |late: wait::TimedOut| Error::Down { name: name.to_owned(), why: late.to_string() };
+        let left = |late: wait::TimedOut| Error::Down {
+            name: name.to_owned(),
+            why: late.to_string(),
+        };
         wait_until_free(cache, name).map_err(left)?;
         sweep(cache);
     }
     if is_gone(cache, name) {
         return Ok(());
     }
-    Err(Error::Down { name: name.to_owned(), why: "its control groups or its folder".into() })
+    Err(Error::Down {
+        name: name.to_owned(),
+        why: "its control groups or its folder".into(),
+    })
 }
 
 fn signal_launcher(cache: &Cache, name: &str, signal: Signal) {
@@ -96,23 +124,37 @@ fn signal_launcher(cache: &Cache, name: &str, signal: Signal) {
 }
 
 fn wait_until_gone(cache: &Cache, name: &str, within: Duration) -> Result<(), wait::TimedOut> {
-    wait::until(&format!("the box `{name}` to go"), within, Duration::from_millis(10), || {
-        if is_gone(cache, name) { Look::Ready(()) } else { Look::NotYet("it is there".into()) }
-    })
+    wait::until(
+        &format!("the box `{name}` to go"),
+        within,
+        Duration::from_millis(10),
+        || {
+            if is_gone(cache, name) {
+                Look::Ready(())
+            } else {
+                Look::NotYet("it is there".into())
+            }
+        },
+    )
 }
 
 fn wait_until_free(cache: &Cache, name: &str) -> Result<(), wait::TimedOut> {
-    wait::until("the launcher to end", DYING, Duration::from_millis(10), || {
-        match Lock::try_take(&cache.box_lock(name)) {
+    wait::until(
+        "the launcher to end",
+        DYING,
+        Duration::from_millis(10),
+        || match Lock::try_take(&cache.box_lock(name)) {
             Ok(Some(_)) => Look::Ready(()),
             _ => Look::NotYet("it holds its lock".into()),
-        }
-    })
+        },
+    )
 }
 
 /// Whether nothing of a box is left on the host.
 pub(crate) fn is_gone(cache: &Cache, name: &str) -> bool {
-    let group = Host::detect().map(|host| host.group(name).exists()).unwrap_or(false);
+    let group = Host::detect()
+        .map(|host| host.group(name).exists())
+        .unwrap_or(false);
     !group && !cache.box_dir(name).exists() && !cache.box_lock(name).exists()
 }
 

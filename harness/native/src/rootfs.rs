@@ -24,7 +24,10 @@ pub(crate) fn enter(layout: &Layout) -> Result<(), Error> {
     let stage = &layout.stage;
     fresh("tmpfs", stage, "mode=755")?;
     let root = layer(stage, Path::new("/"), "root")?;
-    for path in OFTEN_APART.into_iter().filter(|path| is_mount(Path::new(path))) {
+    for path in OFTEN_APART
+        .into_iter()
+        .filter(|path| is_mount(Path::new(path)))
+    {
         let over = layer(stage, Path::new(path), &path.replace('/', "-"))?;
         bind(&over, &root.join(&path[1..]), MsFlags::empty())?;
     }
@@ -55,7 +58,10 @@ fn furnish(layout: &Layout, home: &Path) -> Result<(), Error> {
     }
     // A kubelet looks its folder up among the mounts by device, and ends if it picks one of containerd's that is gone
     // by then: its device is nobody else's.
-    for node in [Node::FIRST].into_iter().chain(layout.nodes.iter().map(|further| further.node)) {
+    for node in [Node::FIRST]
+        .into_iter()
+        .chain(layout.nodes.iter().map(|further| further.node))
+    {
         let kubelet = home.join(node.own("kubelet"));
         dir(&kubelet)?;
         fresh("tmpfs", &kubelet, "mode=750")?;
@@ -63,7 +69,12 @@ fn furnish(layout: &Layout, home: &Path) -> Result<(), Error> {
         // the folder for itself alone.
         dir(&home.join(node.own("containerd")).join("state"))?;
     }
-    for Bind { from, to, read_only } in &layout.binds {
+    for Bind {
+        from,
+        to,
+        read_only,
+    } in &layout.binds
+    {
         let to = home.join(to);
         place_for(from, &to)?;
         bind(from, &to, MsFlags::empty())?;
@@ -83,7 +94,10 @@ fn furnish(layout: &Layout, home: &Path) -> Result<(), Error> {
 
 /// Nothing is written through this mount.
 pub(crate) fn keep_as_it_is(at: &Path) -> Result<(), Error> {
-    change(at, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY)
+    change(
+        at,
+        MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY,
+    )
 }
 
 fn place_for(from: &Path, to: &Path) -> Result<(), Error> {
@@ -113,13 +127,23 @@ fn write(home: &Path, file: &File) -> Result<(), Error> {
 
 /// A layer in memory over a folder of the host.
 fn layer(stage: &Path, lower: &Path, name: &str) -> Result<PathBuf, Error> {
-    let [upper, work, merged] = ["upper", "work", "merged"].map(|part| stage.join(format!("{name}.{part}")));
+    let [upper, work, merged] =
+        ["upper", "work", "merged"].map(|part| stage.join(format!("{name}.{part}")));
     for path in [&upper, &work, &merged] {
         dir(path)?;
     }
-    let mode = fs::metadata(lower).map_err(Error::file("read", lower))?.permissions().mode();
-    fs::set_permissions(&upper, Permissions::from_mode(mode)).map_err(Error::file("create", &upper))?;
-    let options = format!("lowerdir={},upperdir={},workdir={}", lower.display(), upper.display(), work.display());
+    let mode = fs::metadata(lower)
+        .map_err(Error::file("read", lower))?
+        .permissions()
+        .mode();
+    fs::set_permissions(&upper, Permissions::from_mode(mode))
+        .map_err(Error::file("create", &upper))?;
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        lower.display(),
+        upper.display(),
+        work.display()
+    );
     fresh("overlay", &merged, &options)?;
     Ok(merged)
 }
@@ -129,9 +153,14 @@ fn kernel_views(root: &Path) -> Result<(), Error> {
     let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     for kind in ["proc", "sysfs"] {
         let at = root.join(if kind == "proc" { "proc" } else { "sys" });
-        mount(Some(kind), &at, Some(kind), quiet, None::<&str>).map_err(Error::system(format!("mount {kind}")))?;
+        mount(Some(kind), &at, Some(kind), quiet, None::<&str>)
+            .map_err(Error::system(format!("mount {kind}")))?;
     }
-    bind(Path::new("/sys/fs/cgroup"), &root.join("sys/fs/cgroup"), MsFlags::MS_REC)?;
+    bind(
+        Path::new("/sys/fs/cgroup"),
+        &root.join("sys/fs/cgroup"),
+        MsFlags::MS_REC,
+    )?;
     bind(Path::new("/dev"), &root.join("dev"), MsFlags::MS_REC)
 }
 
@@ -150,8 +179,14 @@ pub(crate) fn at_home(path: &Path) -> PathBuf {
 }
 
 fn is_mount(path: &Path) -> bool {
-    let Ok(text) = fs::read_to_string("/proc/self/mountinfo") else { return false };
-    text.lines().any(|line| line.split(' ').nth(4).is_some_and(|at| Path::new(at) == path))
+    let Ok(text) = fs::read_to_string("/proc/self/mountinfo") else {
+        return false;
+    };
+    text.lines().any(|line| {
+        line.split(' ')
+            .nth(4)
+            .is_some_and(|at| Path::new(at) == path)
+    })
 }
 
 fn dir(path: &Path) -> Result<(), Error> {
@@ -164,12 +199,23 @@ fn fresh(kind: &str, at: &Path, options: &str) -> Result<(), Error> {
 }
 
 pub(crate) fn bind(from: &Path, to: &Path, more: MsFlags) -> Result<(), Error> {
-    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND | more, None::<&str>)
-        .map_err(Error::system(format!("show `{}` in the box", from.display())))
+    mount(
+        Some(from),
+        to,
+        None::<&str>,
+        MsFlags::MS_BIND | more,
+        None::<&str>,
+    )
+    .map_err(Error::system(format!(
+        "show `{}` in the box",
+        from.display()
+    )))
 }
 
 fn change(at: impl AsRef<Path>, flags: MsFlags) -> Result<(), Error> {
     let at = at.as_ref();
-    mount(None::<&str>, at, None::<&str>, flags, None::<&str>)
-        .map_err(Error::system(format!("change the mount `{}`", at.display())))
+    mount(None::<&str>, at, None::<&str>, flags, None::<&str>).map_err(Error::system(format!(
+        "change the mount `{}`",
+        at.display()
+    )))
 }

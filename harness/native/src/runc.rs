@@ -24,7 +24,9 @@ pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
             fs::write(&path, serde_json::to_vec(&config)?)?;
         }
     }
-    Err(Command::new(format!("{HOME}/bin/runtime/runc")).args(words).exec())
+    Err(Command::new(format!("{HOME}/bin/runtime/runc"))
+        .args(words)
+        .exec())
 }
 
 /// The file that says what runs: a bundle's for `create` and `run`, a process's for `exec`.
@@ -34,17 +36,27 @@ fn config(words: &[OsString]) -> Option<PathBuf> {
         let bundle = option(words, &["--bundle", "-b"]).unwrap_or_else(|| PathBuf::from("."));
         return Some(bundle.join("config.json"));
     }
-    if has("exec") { option(words, &["--process", "-p"]) } else { None }
+    if has("exec") {
+        option(words, &["--process", "-p"])
+    } else {
+        None
+    }
 }
 
 fn option(words: &[OsString], names: &[&str]) -> Option<PathBuf> {
-    let by_word = words.iter().zip(words.iter().skip(1)).find(|(name, _)| names.iter().any(|known| name == known));
+    let by_word = words
+        .iter()
+        .zip(words.iter().skip(1))
+        .find(|(name, _)| names.iter().any(|known| name == known));
     if let Some((_, value)) = by_word {
         return Some(PathBuf::from(value));
     }
     let joined = |word: &OsString| {
         let word = Path::new(word).to_str()?;
-        names.iter().find_map(|name| word.strip_prefix(name)?.strip_prefix('=')).map(PathBuf::from)
+        names
+            .iter()
+            .find_map(|name| word.strip_prefix(name)?.strip_prefix('='))
+            .map(PathBuf::from)
     };
     words.iter().find_map(joined)
 }
@@ -52,15 +64,26 @@ fn option(words: &[OsString], names: &[&str]) -> Option<PathBuf> {
 /// Mends a container's configuration or a process's; says whether anything changed.
 fn mend(config: &mut Value) -> bool {
     let before = config.clone();
-    let process = if config.get("process").is_some() { &mut config["process"] } else { &mut *config };
-    if let Some(sets) = process.get_mut("capabilities").and_then(Value::as_object_mut) {
+    let process = if config.get("process").is_some() {
+        &mut config["process"]
+    } else {
+        &mut *config
+    };
+    if let Some(sets) = process
+        .get_mut("capabilities")
+        .and_then(Value::as_object_mut)
+    {
         for set in sets.values_mut().filter_map(Value::as_array_mut) {
             set.retain(|capability| capability != CAPABILITY);
         }
     }
     if let Some(process) = process.as_object_mut() {
         process.remove("rlimits");
-        if process.get("oomScoreAdj").and_then(Value::as_i64).is_some_and(|score| score < 0) {
+        if process
+            .get("oomScoreAdj")
+            .and_then(Value::as_i64)
+            .is_some_and(|score| score < 0)
+        {
             process.remove("oomScoreAdj");
         }
     }
@@ -76,7 +99,10 @@ pub(crate) fn is_called(program: &OsStr) -> bool {
 pub(crate) fn is_needed() -> bool {
     const BIT: u32 = 24;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .unwrap_or_default();
     u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & (1 << BIT) == 0)
 }
 
@@ -92,8 +118,14 @@ mod tests {
 
     #[test]
     fn the_file_to_mend_is_found() {
-        assert_eq!(config(&words("--root /r create --bundle /b --pid-file /p id")), Some("/b/config.json".into()));
-        assert_eq!(config(&words("run --bundle=/b id")), Some("/b/config.json".into()));
+        assert_eq!(
+            config(&words("--root /r create --bundle /b --pid-file /p id")),
+            Some("/b/config.json".into())
+        );
+        assert_eq!(
+            config(&words("run --bundle=/b id")),
+            Some("/b/config.json".into())
+        );
         assert_eq!(config(&words("exec --process /p id")), Some("/p".into()));
         assert_eq!(config(&words("exec id probe")), None);
         assert_eq!(config(&words("delete id")), None);

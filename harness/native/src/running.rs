@@ -148,11 +148,19 @@ impl Running {
     /// # Errors
     /// [`Error::NotAttached`], and [`Error::NoSuchProcess`] for a name that the box never had.
     pub fn control(&self, process: &str, what: ProcessCommand) -> Result<(), Error> {
-        let Some((_, launcher)) = &self.attached else { return Err(Error::NotAttached(self.name.clone())) };
+        let Some((_, launcher)) = &self.attached else {
+            return Err(Error::NotAttached(self.name.clone()));
+        };
         if self.life(process).is_none() {
-            return Err(Error::NoSuchProcess { name: self.name.clone(), process: process.to_owned() });
+            return Err(Error::NoSuchProcess {
+                name: self.name.clone(),
+                process: process.to_owned(),
+            });
         }
-        let wish = CallerCommand::ProcessCommand { process: process.to_owned(), what };
+        let wish = CallerCommand::ProcessCommand {
+            process: process.to_owned(),
+            what,
+        };
         protocol::send(launcher, &wish).map_err(|why| Error::Launcher(why.to_string()))
     }
 
@@ -182,7 +190,10 @@ impl Running {
     /// # Errors
     /// When it cannot be read.
     pub fn probe_program(&self) -> Result<Vec<u8>, Error> {
-        Cache { root: self.cache.clone() }.probe()
+        Cache {
+            root: self.cache.clone(),
+        }
+        .probe()
     }
 
     /// The folder of a key management plugin of the cluster, on the host: its [`kms::Settings`] and [`kms::calls`].
@@ -202,7 +213,9 @@ impl Running {
         }
         let apart = self.later.lock().apart.clone();
         let asked = self.enforcing.iter().filter(|node| !apart.contains(*node));
-        let answer = |node: &String| policy::in_force(&self.work, node)?.ok_or_else(|| Error::NoEnforcer(node.clone()));
+        let answer = |node: &String| {
+            policy::in_force(&self.work, node)?.ok_or_else(|| Error::NoEnforcer(node.clone()))
+        };
         asked.map(answer).collect::<Result<_, _>>().map(Some)
     }
 
@@ -223,7 +236,8 @@ impl Running {
     /// When the box has ended.
     pub fn udp_socket(&self) -> Result<UdpSocket, Error> {
         net::within(&self.network(), || {
-            UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(Error::system("open a socket in the box"))
+            UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
+                .map_err(Error::system("open a socket in the box"))
         })
     }
 
@@ -238,7 +252,8 @@ impl Running {
     /// [`Error::Launcher`], if the box has ended meanwhile.
     pub fn stay(&mut self) -> Result<(), Error> {
         if let Some((_, stdin)) = &mut self.attached {
-            protocol::send(stdin, &CallerCommand::Keep).map_err(|why| Error::Launcher(why.to_string()))?;
+            protocol::send(stdin, &CallerCommand::Keep)
+                .map_err(|why| Error::Launcher(why.to_string()))?;
         }
         self.attached = None;
         Ok(())
@@ -250,23 +265,34 @@ impl Running {
     /// [`Error::Down`], if something is left.
     pub fn down(mut self) -> Result<(), Error> {
         if self.attached.is_none() {
-            return registry::down(&Cache { root: self.cache.clone() }, &self.name);
+            return registry::down(
+                &Cache {
+                    root: self.cache.clone(),
+                },
+                &self.name,
+            );
         }
         self.end()
     }
 
     fn end(&mut self) -> Result<(), Error> {
-        let cache = Cache { root: self.cache.clone() };
+        let cache = Cache {
+            root: self.cache.clone(),
+        };
         let Some((mut launcher, stdin)) = self.attached.take() else {
             return Ok(());
         };
         drop(stdin);
-        let ended =
-            wait::until("the launcher to end", PATIENCE, Duration::from_millis(2), || match launcher.try_wait() {
+        let ended = wait::until(
+            "the launcher to end",
+            PATIENCE,
+            Duration::from_millis(2),
+            || match launcher.try_wait() {
                 Ok(None) => Look::NotYet("it has not".into()),
                 Ok(Some(status)) => Look::Ready(Ok(status)),
                 Err(why) => Look::Ready(Err(why)),
-            });
+            },
+        );
         if ended.is_err() {
             let _ = launcher.kill();
             let _ = launcher.wait();
@@ -274,7 +300,10 @@ impl Running {
         }
         match registry::is_gone(&cache, &self.name) {
             true => Ok(()),
-            false => Err(Error::Down { name: self.name.clone(), why: "its control groups or its folder".into() }),
+            false => Err(Error::Down {
+                name: self.name.clone(),
+                why: "its control groups or its folder".into(),
+            }),
         }
     }
 }

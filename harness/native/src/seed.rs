@@ -35,7 +35,11 @@ impl Seed {
     ) -> PathBuf {
         let more = first_state.map_or_else(String::new, |name| format!("-{name}"));
         let families = if cluster.dual_stack { "-dual" } else { "" };
-        cache.seeds().join(format!("{}-n{}{families}{more}", kubernetes.id(), cluster.nodes))
+        cache.seeds().join(format!(
+            "{}-n{}{families}{more}",
+            kubernetes.id(),
+            cluster.nodes
+        ))
     }
 
     /// The seed there is; one that cannot be read counts as none.
@@ -48,7 +52,9 @@ impl Seed {
         let dir = Self::place(cache, kubernetes, cluster, first_state);
         let text = fs::read(dir.join(AUTHORITY)).ok()?;
         let authority = serde_json::from_slice(&text).ok()?;
-        dir.join("etcd/member/wal").is_dir().then_some(Self { dir, authority })
+        dir.join("etcd/member/wal")
+            .is_dir()
+            .then_some(Self { dir, authority })
     }
 
     /// etcd's data.
@@ -59,7 +65,10 @@ impl Seed {
 
 /// Gives a folder with etcd's data in `etcd` its place as a seed.
 pub(crate) fn keep(made: &Path, place: &Path, authority: &Authority) -> Result<(), Error> {
-    let malformed = |why: serde_json::Error| Error::Malformed { what: "the seed's keys".into(), why: why.to_string() };
+    let malformed = |why: serde_json::Error| Error::Malformed {
+        what: "the seed's keys".into(),
+        why: why.to_string(),
+    };
     let text = serde_json::to_vec(authority).map_err(malformed)?;
     cache::write_atomically(&made.join(AUTHORITY), &text)?;
     if let Some(seeds) = place.parent() {
@@ -71,7 +80,11 @@ pub(crate) fn keep(made: &Path, place: &Path, authority: &Authority) -> Result<(
 
 /// Copies a folder; runs of zeros become holes, so that a log's unused tail costs nothing.
 pub(crate) fn copy_without_holes(from: &Path, to: &Path) -> Result<(), Error> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(to).map_err(Error::file("create", to))?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(to)
+        .map_err(Error::file("create", to))?;
     for entry in fs::read_dir(from).map_err(Error::file("list", from))? {
         let entry = entry.map_err(Error::file("list", from))?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
@@ -88,7 +101,12 @@ pub(crate) fn copy_without_holes(from: &Path, to: &Path) -> Result<(), Error> {
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut source = File::open(from)?;
-    let mut target = File::options().write(true).create(true).truncate(true).mode(0o600).open(to)?;
+    let mut target = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(to)?;
     let length = source.metadata()?.len();
     target.set_len(length)?;
     let mut buffer = vec![0; 256 * BLOCK];

@@ -27,16 +27,33 @@ use crate::{Error, Progress, names, registry};
 /// # Errors
 /// Those of [`Cache::ensure`]; a name that is no name or is taken; missing rights; a start that failed, with the end of
 /// the log of the process that failed.
-pub fn start(cache: &Cache, spec: &Spec, attached: bool, progress: &mut dyn FnMut(Progress)) -> Result<Running, Error> {
+pub fn start(
+    cache: &Cache,
+    spec: &Spec,
+    attached: bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Running, Error> {
     names::check(&spec.name)?;
     if spec.cluster.nodes > MOST {
-        return Err(Error::BadCluster(format!("{} nodes; a box has {MOST} at the most", spec.cluster.nodes)));
+        return Err(Error::BadCluster(format!(
+            "{} nodes; a box has {MOST} at the most",
+            spec.cluster.nodes
+        )));
     }
-    if let Some(name) = spec.cluster.kms.iter().find(|name| names::check(name).is_err()) {
-        return Err(Error::BadCluster(format!("`{name}` is not a name for a key management plugin")));
+    if let Some(name) = spec
+        .cluster
+        .kms
+        .iter()
+        .find(|name| names::check(name).is_err())
+    {
+        return Err(Error::BadCluster(format!(
+            "`{name}` is not a name for a key management plugin"
+        )));
     }
     if spec.cluster.dual_stack && !Path::new("/proc/sys/net/ipv6").exists() {
-        return Err(Error::BadCluster("this kernel has no IPv6, or was told to do without".into()));
+        return Err(Error::BadCluster(
+            "this kernel has no IPv6, or was told to do without".into(),
+        ));
     }
     let needed = components::needed(&spec.cluster)?;
     if !nix::unistd::geteuid().is_root() {
@@ -44,7 +61,10 @@ pub fn start(cache: &Cache, spec: &Spec, attached: bool, progress: &mut dyn FnMu
     }
     registry::sweep(cache);
     cache.ensure(&needed, &spec.launcher, progress)?;
-    let first_state = spec.first_state.clone().filter(|_| is_prepared(cache, spec));
+    let first_state = spec
+        .first_state
+        .clone()
+        .filter(|_| is_prepared(cache, spec));
     if Seed::find(cache, needed[0], &spec.cluster, first_state.as_deref()).is_none() {
         make_seed(cache, spec, Vec::new(), progress)?;
     }
@@ -79,7 +99,11 @@ pub fn prepare(
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::NotRoot);
     }
-    cache.ensure(&components::needed(&spec.cluster)?, &spec.launcher, progress)?;
+    cache.ensure(
+        &components::needed(&spec.cluster)?,
+        &spec.launcher,
+        progress,
+    )?;
     make_seed(cache, spec, objects, progress)
 }
 
@@ -92,7 +116,9 @@ fn make_seed(
 ) -> Result<(), Error> {
     let first_state = spec.first_state.clone().filter(|_| !objects.is_empty());
     let kubernetes = components::kubernetes(&spec.cluster.kubernetes)?;
-    progress(Progress::MakingSeed { kubernetes: kubernetes.version.to_owned() });
+    progress(Progress::MakingSeed {
+        kubernetes: kubernetes.version.to_owned(),
+    });
     let cluster = ClusterSpec {
         kubernetes: kubernetes.version.to_owned(),
         nodes: spec.cluster.nodes,
@@ -101,8 +127,17 @@ fn make_seed(
         ..Default::default()
     };
     let place = Seed::place(cache, kubernetes, &cluster, first_state.as_deref());
-    let name = format!("seed-{}", &names::sha256(place.as_os_str().as_encoded_bytes())[..12]);
-    let request = Request { cache: cache.root.clone(), name, cluster, first_state, purpose: Purpose::Seed(objects) };
+    let name = format!(
+        "seed-{}",
+        &names::sha256(place.as_os_str().as_encoded_bytes())[..12]
+    );
+    let request = Request {
+        cache: cache.root.clone(),
+        name,
+        cluster,
+        first_state,
+        purpose: Purpose::Seed(objects),
+    };
     match launch(&request, &spec.launcher, true, &mut |_| {}) {
         Ok(seeding) => seeding.down(),
         Err(Error::NameTaken(_)) => Ok(()),
@@ -145,12 +180,23 @@ fn launch(
             }
             Report::Ready(ready) => {
                 if !attached {
-                    protocol::send(&mut stdin, &CallerCommand::Keep).map_err(|why| failed(why.to_string()))?;
+                    protocol::send(&mut stdin, &CallerCommand::Keep)
+                        .map_err(|why| failed(why.to_string()))?;
                 }
-                ready.milestones.iter().for_each(|(name, at)| later.reached(name.clone(), *at));
+                ready
+                    .milestones
+                    .iter()
+                    .for_each(|(name, at)| later.reached(name.clone(), *at));
                 listen(lines, later.clone());
                 let attached = attached.then_some((child, stdin));
-                return Ok(Running::new(&request.cache, &request.name, launcher, *ready, later, attached));
+                return Ok(Running::new(
+                    &request.cache,
+                    &request.name,
+                    launcher,
+                    *ready,
+                    later,
+                    attached,
+                ));
             }
         }
     }
@@ -163,7 +209,10 @@ impl Failure {
         match self {
             Self::NameTaken => Error::NameTaken(name.to_owned()),
             Self::NotRoot => Error::NotRoot,
-            Self::Other(why) => Error::Start { name: name.to_owned(), why },
+            Self::Other(why) => Error::Start {
+                name: name.to_owned(),
+                why,
+            },
         }
     }
 }

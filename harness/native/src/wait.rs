@@ -40,14 +40,21 @@ pub fn until<T>(
         match look() {
             Look::Ready(value) => return Ok(value),
             Look::NotYet(last_seen) if start.elapsed() >= within => {
-                return Err(TimedOut { name: name.to_owned(), within, last_seen });
+                return Err(TimedOut {
+                    name: name.to_owned(),
+                    within,
+                    last_seen,
+                });
             }
             Look::NotYet(_) => pause(every),
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one sleep, inside a wait with a name and a deadline")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one sleep, inside a wait with a name and a deadline"
+)]
 fn pause(every: Duration) {
     thread::sleep(every);
 }
@@ -59,16 +66,30 @@ mod tests {
     #[test]
     fn it_returns_what_the_last_look_found() {
         let mut looks = 0;
-        let found = until("three looks", Duration::from_secs(60), Duration::ZERO, || {
-            looks += 1;
-            if looks == 3 { Look::Ready(looks) } else { Look::NotYet(looks.to_string()) }
-        });
+        let found = until(
+            "three looks",
+            Duration::from_secs(60),
+            Duration::ZERO,
+            || {
+                looks += 1;
+                if looks == 3 {
+                    Look::Ready(looks)
+                } else {
+                    Look::NotYet(looks.to_string())
+                }
+            },
+        );
         assert_eq!(found, Ok(3));
     }
 
     #[test]
     fn running_late_says_what_was_seen() {
-        let late = until::<()>("the moon", Duration::ZERO, Duration::ZERO, || Look::NotYet("clouds".into()));
-        assert_eq!(late.unwrap_err().to_string(), "waited 0.0 s for the moon; last seen: clouds");
+        let late = until::<()>("the moon", Duration::ZERO, Duration::ZERO, || {
+            Look::NotYet("clouds".into())
+        });
+        assert_eq!(
+            late.unwrap_err().to_string(),
+            "waited 0.0 s for the moon; last seen: clouds"
+        );
     }
 }

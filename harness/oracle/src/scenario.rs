@@ -37,7 +37,9 @@ fn yaml(value: &impl Serialize) -> Result<String, Error> {
 
 impl fmt::Display for Files {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|(name, text)| write!(f, "# {name}\n{text}\n"))
+        self.0
+            .iter()
+            .try_for_each(|(name, text)| write!(f, "# {name}\n{text}\n"))
     }
 }
 
@@ -49,7 +51,11 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// What a namespace of the generators is called in a scenario.
 fn named(namespace: &str) -> String {
-    if namespace == OWN { "$(namespace)".to_owned() } else { format!("$(namespace)-{namespace}") }
+    if namespace == OWN {
+        "$(namespace)".to_owned()
+    } else {
+        format!("$(namespace)-{namespace}")
+    }
 }
 
 /// Moves an object into the scenario's namespaces, and its selectors with it.
@@ -63,17 +69,25 @@ fn placed(mut object: Value) -> Value {
         Value::Object(fields) => {
             let of_names = fields.get("key").is_some_and(|key| key == NAME_LABEL);
             if fields.get("kind").is_some_and(|kind| kind == "Namespace") {
-                fields.get_mut("metadata").and_then(|meta| meta.get_mut("name")).into_iter().for_each(rename);
+                fields
+                    .get_mut("metadata")
+                    .and_then(|meta| meta.get_mut("name"))
+                    .into_iter()
+                    .for_each(rename);
             }
             for (key, value) in fields.iter_mut() {
                 match value {
-                    Value::Array(values) if of_names && key == "values" => values.iter_mut().for_each(rename),
+                    Value::Array(values) if of_names && key == "values" => {
+                        values.iter_mut().for_each(rename)
+                    }
                     text if key == "namespace" || key == NAME_LABEL => rename(text),
                     other => *other = placed(other.take()),
                 }
             }
         }
-        Value::Array(values) => values.iter_mut().for_each(|value| *value = placed(value.take())),
+        Value::Array(values) => values
+            .iter_mut()
+            .for_each(|value| *value = placed(value.take())),
         _ => {}
     }
     object

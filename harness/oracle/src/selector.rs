@@ -24,7 +24,9 @@ enum Term {
 impl Selector {
     pub(crate) fn read(selector: &LabelSelector) -> Result<Self, Error> {
         let equal = selector.match_labels.iter().flatten();
-        let mut terms: Vec<Term> = equal.map(|(key, value)| Term::In(key.clone(), vec![value.clone()])).collect();
+        let mut terms: Vec<Term> = equal
+            .map(|(key, value)| Term::In(key.clone(), vec![value.clone()]))
+            .collect();
         for requirement in selector.match_expressions.iter().flatten() {
             terms.push(Term::read(requirement)?);
         }
@@ -46,7 +48,9 @@ impl Term {
             ("NotIn", false) => Ok(Self::NotIn(key, values)),
             ("Exists", true) => Ok(Self::Exists(key)),
             ("DoesNotExist", true) => Ok(Self::Absent(key)),
-            (operator, _) => Err(Error::Operator { operator: operator.to_owned() }),
+            (operator, _) => Err(Error::Operator {
+                operator: operator.to_owned(),
+            }),
         }
     }
 
@@ -70,7 +74,10 @@ mod tests {
 
     fn selects(selector: Value, labels: &[(&str, &str)]) -> bool {
         let selector: LabelSelector = serde_json::from_value(selector).unwrap();
-        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let labels = labels
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
         Selector::read(&selector).unwrap().selects(&labels)
     }
 
@@ -87,25 +94,34 @@ mod tests {
         assert!(selects(json!({}), &[]) && selects(json!({}), &app));
         assert!(selects(json!({"matchLabels": {"app": "web"}}), &app));
         assert!(!selects(json!({"matchLabels": {"app": "db"}}), &app));
-        assert!(!selects(json!({"matchLabels": {"app": "web", "tier": "x"}}), &app));
+        assert!(!selects(
+            json!({"matchLabels": {"app": "web", "tier": "x"}}),
+            &app
+        ));
         assert!(selects(expression("app", "In", &["db", "web"]), &app));
         assert!(!selects(expression("app", "In", &["db"]), &app));
         assert!(!selects(expression("tier", "In", &["web"]), &app));
         assert!(!selects(expression("app", "NotIn", &["web"]), &app));
         assert!(selects(expression("app", "NotIn", &["db"]), &app));
-        assert!(selects(expression("tier", "NotIn", &["web"]), &app), "what has no such label is not in");
+        assert!(
+            selects(expression("tier", "NotIn", &["web"]), &app),
+            "what has no such label is not in"
+        );
         assert!(selects(expression("app", "Exists", &[]), &app));
         assert!(!selects(expression("tier", "Exists", &[]), &app));
         assert!(!selects(expression("app", "DoesNotExist", &[]), &app));
         assert!(selects(expression("tier", "DoesNotExist", &[]), &app));
-        let both =
-            json!({"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]});
+        let both = json!({"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]});
         assert!(!selects(both, &app), "all of it has to hold");
     }
 
     #[test]
     fn what_is_no_operator_is_said() {
-        for (operator, values) in [("Equals", json!(["a"])), ("In", json!([])), ("Exists", json!(["a"]))] {
+        for (operator, values) in [
+            ("Equals", json!(["a"])),
+            ("In", json!([])),
+            ("Exists", json!(["a"])),
+        ] {
             let term = json!({"matchExpressions": [{"key": "app", "operator": operator, "values": values}]});
             let selector: LabelSelector = serde_json::from_value(term).unwrap();
             Selector::read(&selector).unwrap_err();

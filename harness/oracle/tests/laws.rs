@@ -14,11 +14,17 @@ use proptest::prelude::*;
 fn reached(world: World) -> BTreeSet<Probe> {
     let probes = network::probes(&world);
     let network = Network::new(world).unwrap();
-    probes.into_iter().filter(|probe| network.decide(probe).unwrap().reached()).collect()
+    probes
+        .into_iter()
+        .filter(|probe| network.decide(probe).unwrap().reached())
+        .collect()
 }
 
 fn with(policies: Vec<k8s_openapi::api::networking::v1::NetworkPolicy>) -> World {
-    World { policies, ..network::cast(2) }
+    World {
+        policies,
+        ..network::cast(2)
+    }
 }
 
 proptest! {

@@ -21,10 +21,14 @@ fn good(more: Value) -> Pod {
 fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
-            from.iter().for_each(|(key, value)| merge(into.entry(key.clone()).or_insert(Value::Null), value));
+            from.iter().for_each(|(key, value)| {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value)
+            });
         }
         (Value::Array(into), Value::Array(from)) if into.len() == from.len() => {
-            into.iter_mut().zip(from).for_each(|(into, from)| merge(into, from));
+            into.iter_mut()
+                .zip(from)
+                .for_each(|(into, from)| merge(into, from));
         }
         (into, from) => *into = from.clone(),
     }
@@ -57,9 +61,14 @@ fn at(pod: &Pod, level: Level, minor: u32) -> Vec<Check> {
 
 /// The releases, of 1.0 to 1.37, whose checks this pod violates at this level; as first and last, and nothing else.
 fn releases(pod: &Pod, level: Level, check: Check) -> Option<(u32, u32)> {
-    let found: Vec<u32> = (0..=SERVER).filter(|minor| at(pod, level, *minor).contains(&check)).collect();
+    let found: Vec<u32> = (0..=SERVER)
+        .filter(|minor| at(pod, level, *minor).contains(&check))
+        .collect();
     for minor in 0..=SERVER {
-        let others: Vec<_> = at(pod, level, minor).into_iter().filter(|other| *other != check).collect();
+        let others: Vec<_> = at(pod, level, minor)
+            .into_iter()
+            .filter(|other| *other != check)
+            .collect();
         assert_eq!(others, [], "at 1.{minor}");
     }
     let (first, last) = (*found.first()?, *found.last()?);
@@ -70,7 +79,11 @@ fn releases(pod: &Pod, level: Level, check: Check) -> Option<(u32, u32)> {
 fn expect(check: Check, level: Level, cases: &[(Pod, Option<(u32, u32)>)]) {
     for (pod, expected) in cases {
         let spec = serde_json::to_string(pod).unwrap();
-        assert_eq!(releases(pod, level, check), *expected, "{check:?} {level}: {spec}");
+        assert_eq!(
+            releases(pod, level, check),
+            *expected,
+            "{check:?} {level}: {spec}"
+        );
     }
 }
 
@@ -81,21 +94,43 @@ fn a_good_pod_is_allowed_everywhere_and_a_plain_one_fails_in_four_ways() {
     for minor in 0..=SERVER {
         assert_eq!(at(&good(json!({})), Level::Restricted, minor), []);
     }
-    let plain: Pod = serde_json::from_value(json!({"metadata": {}, "spec": {"containers": [{"name": "a"}]}})).unwrap();
-    let four =
-        [Check::PrivilegeEscalation, Check::CapabilitiesRestricted, Check::RunAsNonRoot, Check::SeccompRestricted];
-    assert_eq!(violations(&plain, Level::Restricted, Version::Latest, SERVER), four);
-    assert_eq!(violations(&plain, Level::Baseline, Version::Latest, SERVER), []);
+    let plain: Pod =
+        serde_json::from_value(json!({"metadata": {}, "spec": {"containers": [{"name": "a"}]}}))
+            .unwrap();
+    let four = [
+        Check::PrivilegeEscalation,
+        Check::CapabilitiesRestricted,
+        Check::RunAsNonRoot,
+        Check::SeccompRestricted,
+    ];
+    assert_eq!(
+        violations(&plain, Level::Restricted, Version::Latest, SERVER),
+        four
+    );
+    assert_eq!(
+        violations(&plain, Level::Baseline, Version::Latest, SERVER),
+        []
+    );
     let privileged = context(json!({"privileged": true, "capabilities": {"add": ["SYS_ADMIN"]}}));
-    assert_eq!(violations(&privileged, Level::Privileged, Version::Latest, SERVER), []);
+    assert_eq!(
+        violations(&privileged, Level::Privileged, Version::Latest, SERVER),
+        []
+    );
 }
 
 #[test]
 fn a_version_that_is_newer_than_the_server_is_its_newest() {
     let probe = container(json!({"livenessProbe": {"tcpSocket": {"host": "h", "port": 1}}}));
-    for (version, server, found) in [(Version::Latest, 33, 0), (Version::Minor(99), 33, 0), (Version::Minor(99), 34, 1)]
-    {
-        assert_eq!(violations(&probe, Level::Baseline, version, server).len(), found, "{version} on 1.{server}");
+    for (version, server, found) in [
+        (Version::Latest, 33, 0),
+        (Version::Minor(99), 33, 0),
+        (Version::Minor(99), 34, 1),
+    ] {
+        assert_eq!(
+            violations(&probe, Level::Baseline, version, server).len(),
+            found,
+            "{version} on 1.{server}"
+        );
     }
 }
 
@@ -122,7 +157,8 @@ fn app_armor() {
 
 #[test]
 fn capabilities() {
-    let sets = |add: &[&str], drop: &[&str]| context(json!({"capabilities": {"add": add, "drop": drop}}));
+    let sets =
+        |add: &[&str], drop: &[&str]| context(json!({"capabilities": {"add": add, "drop": drop}}));
     let all = [
         "AUDIT_WRITE",
         "CHOWN",
@@ -141,12 +177,26 @@ fn capabilities() {
     expect(
         Check::CapabilitiesBaseline,
         Level::Baseline,
-        &[(sets(&all, &["ALL"]), None), (sets(&["NET_RAW"], &["ALL"]), ALWAYS), (sets(&["chown"], &["ALL"]), ALWAYS)],
+        &[
+            (sets(&all, &["ALL"]), None),
+            (sets(&["NET_RAW"], &["ALL"]), ALWAYS),
+            (sets(&["chown"], &["ALL"]), ALWAYS),
+        ],
     );
     // Baseline's own until restricted has one of its own.
-    expect(Check::CapabilitiesBaseline, Level::Restricted, &[(good(json!({})), None)]);
-    assert_eq!(at(&sets(&["NET_RAW"], &["ALL"]), Level::Restricted, 21), [Check::CapabilitiesBaseline]);
-    assert_eq!(at(&sets(&["NET_RAW"], &["ALL"]), Level::Restricted, 22), [Check::CapabilitiesRestricted]);
+    expect(
+        Check::CapabilitiesBaseline,
+        Level::Restricted,
+        &[(good(json!({})), None)],
+    );
+    assert_eq!(
+        at(&sets(&["NET_RAW"], &["ALL"]), Level::Restricted, 21),
+        [Check::CapabilitiesBaseline]
+    );
+    assert_eq!(
+        at(&sets(&["NET_RAW"], &["ALL"]), Level::Restricted, 22),
+        [Check::CapabilitiesRestricted]
+    );
     expect(
         Check::CapabilitiesRestricted,
         Level::Restricted,
@@ -169,18 +219,32 @@ fn what_is_the_hosts() {
             (good(json!({"hostNetwork": true})), ALWAYS),
             (good(json!({"hostPID": true})), ALWAYS),
             (good(json!({"hostIPC": true})), ALWAYS),
-            (good(json!({"hostNetwork": false, "hostPID": false, "hostIPC": false})), None),
+            (
+                good(json!({"hostNetwork": false, "hostPID": false, "hostIPC": false})),
+                None,
+            ),
         ],
     );
-    let port = |number: Value| container(json!({"ports": [{"containerPort": 80, "hostPort": number}]}));
+    let port =
+        |number: Value| container(json!({"ports": [{"containerPort": 80, "hostPort": number}]}));
     expect(
         Check::HostPorts,
         Level::Baseline,
-        &[(port(json!(80)), ALWAYS), (port(json!(0)), None), (port(Value::Null), None)],
+        &[
+            (port(json!(80)), ALWAYS),
+            (port(json!(0)), None),
+            (port(Value::Null), None),
+        ],
     );
-    let on_host = good(json!({"hostNetwork": true, "containers": [{"ports": [{"containerPort": 80}]}]}));
-    assert_eq!(at(&on_host, Level::Baseline, 36), [Check::HostNamespaces, Check::HostPorts]);
-    let first = good(json!({"initContainers": [{"name": "i", "ports": [{"containerPort": 1, "hostPort": 1}]}]}));
+    let on_host =
+        good(json!({"hostNetwork": true, "containers": [{"ports": [{"containerPort": 80}]}]}));
+    assert_eq!(
+        at(&on_host, Level::Baseline, 36),
+        [Check::HostNamespaces, Check::HostPorts]
+    );
+    let first = good(
+        json!({"initContainers": [{"name": "i", "ports": [{"containerPort": 1, "hostPort": 1}]}]}),
+    );
     assert_eq!(at(&first, Level::Baseline, 36), [Check::HostPorts]);
 }
 
@@ -191,15 +255,24 @@ fn hosts_of_probes() {
     let tcp = |host: &str| json!({"tcpSocket": {"host": host, "port": 1}});
     let mut cases = vec![
         (container(json!({"livenessProbe": http("")})), None),
-        (container(json!({"livenessProbe": {"httpGet": {"port": 1}}})), None),
-        (container(json!({"lifecycle": {"preStop": {"exec": {"command": ["x"]}}}})), None),
+        (
+            container(json!({"livenessProbe": {"httpGet": {"port": 1}}})),
+            None,
+        ),
+        (
+            container(json!({"lifecycle": {"preStop": {"exec": {"command": ["x"]}}}})),
+            None,
+        ),
     ];
     for place in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        let at = |probe: Value| container(Value::Object(Map::from_iter([(place.to_owned(), probe)])));
+        let at =
+            |probe: Value| container(Value::Object(Map::from_iter([(place.to_owned(), probe)])));
         cases.extend([(at(http("h")), since), (at(tcp("h")), since)]);
     }
     for place in ["postStart", "preStop"] {
-        let at = |handler: Value| container(json!({"lifecycle": Map::from_iter([(place.to_owned(), handler)])}));
+        let at = |handler: Value| {
+            container(json!({"lifecycle": Map::from_iter([(place.to_owned(), handler)])}))
+        };
         cases.extend([(at(http("h")), since), (at(tcp("h")), since)]);
     }
     expect(Check::ProbeHosts, Level::Baseline, &cases);
@@ -213,8 +286,18 @@ fn privileged() {
         &[
             (context(json!({"privileged": true})), ALWAYS),
             (context(json!({"privileged": false})), None),
-            (good(json!({"ephemeralContainers": [{"name": "e", "securityContext": {"privileged": true}}]})), ALWAYS),
-            (good(json!({"initContainers": [{"name": "i", "securityContext": {"privileged": true}}]})), ALWAYS),
+            (
+                good(
+                    json!({"ephemeralContainers": [{"name": "e", "securityContext": {"privileged": true}}]}),
+                ),
+                ALWAYS,
+            ),
+            (
+                good(
+                    json!({"initContainers": [{"name": "i", "securityContext": {"privileged": true}}]}),
+                ),
+                ALWAYS,
+            ),
         ],
     );
 }
@@ -235,9 +318,18 @@ fn proc_mount_is_relaxed_in_a_user_namespace() {
         ],
     );
     let unmasked = mount("Unmasked", json!(false));
-    assert_eq!(at(&unmasked, Level::Restricted, 34), [Check::ProcMountBaseline]);
-    assert_eq!(at(&unmasked, Level::Restricted, 35), [Check::ProcMountRestricted]);
-    assert_eq!(at(&mount("Unmasked", Value::Null), Level::Restricted, 35), [Check::ProcMountRestricted]);
+    assert_eq!(
+        at(&unmasked, Level::Restricted, 34),
+        [Check::ProcMountBaseline]
+    );
+    assert_eq!(
+        at(&unmasked, Level::Restricted, 35),
+        [Check::ProcMountRestricted]
+    );
+    assert_eq!(
+        at(&mount("Unmasked", Value::Null), Level::Restricted, 35),
+        [Check::ProcMountRestricted]
+    );
 }
 
 #[test]
@@ -246,10 +338,18 @@ fn selinux() {
     let mut cases = vec![
         (of_pod(options(json!({"type": "spc_t"}))), ALWAYS),
         (context(options(json!({"type": "spc_t"}))), ALWAYS),
-        (context(options(json!({"type": "container_engine_t"}))), Some((0, 30))),
+        (
+            context(options(json!({"type": "container_engine_t"}))),
+            Some((0, 30)),
+        ),
         (context(options(json!({"user": "u"}))), ALWAYS),
         (of_pod(options(json!({"role": "r"}))), ALWAYS),
-        (context(options(json!({"level": "s0", "user": "", "role": "", "type": ""}))), None),
+        (
+            context(options(
+                json!({"level": "s0", "user": "", "role": "", "type": ""}),
+            )),
+            None,
+        ),
     ];
     for kind in ["container_t", "container_init_t", "container_kvm_t"] {
         cases.push((context(options(json!({"type": kind}))), None));
@@ -260,8 +360,10 @@ fn selinux() {
 #[test]
 fn seccomp() {
     let profile = |kind: &str| json!({"seccompProfile": {"type": kind}});
-    let (of_pod_key, of_container) =
-        ("seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/");
+    let (of_pod_key, of_container) = (
+        "seccomp.security.alpha.kubernetes.io/pod",
+        "container.seccomp.security.alpha.kubernetes.io/",
+    );
     let fields = Some((19, SERVER));
     expect(
         Check::SeccompBaseline,
@@ -275,11 +377,20 @@ fn seccomp() {
             (annotated(of_pod_key, "docker/default"), None),
             (annotated(of_pod_key, "runtime/default"), None),
             (annotated(of_pod_key, "localhost/x"), None),
-            (annotated(&format!("{of_container}a"), "unconfined"), Some((0, 18))),
-            (annotated(&format!("{of_container}absent"), "unconfined"), None),
+            (
+                annotated(&format!("{of_container}a"), "unconfined"),
+                Some((0, 18)),
+            ),
+            (
+                annotated(&format!("{of_container}absent"), "unconfined"),
+                None,
+            ),
         ],
     );
-    assert_eq!(at(&annotated(of_pod_key, "unconfined"), Level::Restricted, 18), [Check::SeccompBaseline]);
+    assert_eq!(
+        at(&annotated(of_pod_key, "unconfined"), Level::Restricted, 18),
+        [Check::SeccompBaseline]
+    );
     expect(
         Check::SeccompRestricted,
         Level::Restricted,
@@ -329,7 +440,13 @@ fn sysctls() {
             ],
         ),
         (Some((0, 31)), &["net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"]),
-        (Some((0, 36)), &["net.ipv4.tcp_slow_start_after_idle", "net.ipv4.tcp_notsent_lowat"]),
+        (
+            Some((0, 36)),
+            &[
+                "net.ipv4.tcp_slow_start_after_idle",
+                "net.ipv4.tcp_notsent_lowat",
+            ],
+        ),
         (ALWAYS, &["kernel.msgmax", "net.core.somaxconn", ""]),
     ];
     for (expected, names) in lists {
@@ -344,7 +461,11 @@ fn host_processes() {
     expect(
         Check::WindowsHostProcess,
         Level::Baseline,
-        &[(of_pod(options(true)), ALWAYS), (context(options(true)), ALWAYS), (context(options(false)), None)],
+        &[
+            (of_pod(options(true)), ALWAYS),
+            (context(options(true)), ALWAYS),
+            (context(options(false)), None),
+        ],
     );
 }
 
@@ -363,14 +484,22 @@ fn privilege_escalation() {
 
 #[test]
 fn windows_is_spared_what_it_does_not_have() {
-    let windows: Pod = serde_json::from_value(json!({"metadata": {}, "spec": {"os": {"name": "windows"},
+    let windows: Pod =
+        serde_json::from_value(json!({"metadata": {}, "spec": {"os": {"name": "windows"},
         "containers": [{"name": "a"}], "securityContext": {"runAsNonRoot": true}}}))
-    .unwrap();
+        .unwrap();
     assert_eq!(at(&windows, Level::Restricted, 25), []);
-    let three = [Check::PrivilegeEscalation, Check::CapabilitiesRestricted, Check::SeccompRestricted];
+    let three = [
+        Check::PrivilegeEscalation,
+        Check::CapabilitiesRestricted,
+        Check::SeccompRestricted,
+    ];
     assert_eq!(at(&windows, Level::Restricted, 24), three);
     let linux = good(json!({"os": {"name": "linux"}, "securityContext": {"seccompProfile": null}}));
-    assert_eq!(at(&linux, Level::Restricted, 25), [Check::SeccompRestricted]);
+    assert_eq!(
+        at(&linux, Level::Restricted, 25),
+        [Check::SeccompRestricted]
+    );
 }
 
 #[test]
@@ -379,7 +508,11 @@ fn volumes() {
         good(json!({"volumes": [Map::from_iter([
         ("name".to_owned(), json!("v")), (kind.to_owned(), example(kind))])]}))
     };
-    expect(Check::HostPathVolumes, Level::Baseline, &[(volume("hostPath"), ALWAYS), (volume("nfs"), None)]);
+    expect(
+        Check::HostPathVolumes,
+        Level::Baseline,
+        &[(volume("hostPath"), ALWAYS), (volume("nfs"), None)],
+    );
     let allowed = [
         "configMap",
         "csi",
@@ -391,7 +524,10 @@ fn volumes() {
         "projected",
         "secret",
     ];
-    let mut cases: Vec<_> = allowed.into_iter().map(|kind| (volume(kind), None)).collect();
+    let mut cases: Vec<_> = allowed
+        .into_iter()
+        .map(|kind| (volume(kind), None))
+        .collect();
     cases.extend(["hostPath", "nfs", "iscsi", "fc", "gitRepo"].map(|kind| (volume(kind), ALWAYS)));
     cases.push((good(json!({"volumes": [{"name": "v"}]})), None));
     expect(Check::RestrictedVolumes, Level::Restricted, &cases);
@@ -422,7 +558,10 @@ fn run_as_non_root() {
         &[
             (both(none.clone(), none.clone(), none.clone()), ALWAYS),
             (both(none.clone(), none.clone(), json!(true)), ALWAYS),
-            (both(none.clone(), none.clone(), json!(false)), Some((0, 34))),
+            (
+                both(none.clone(), none.clone(), json!(false)),
+                Some((0, 34)),
+            ),
             (both(none.clone(), json!(true), none.clone()), None),
             (both(json!(true), json!(false), none.clone()), ALWAYS),
             (both(json!(false), json!(true), none.clone()), ALWAYS),
@@ -441,7 +580,10 @@ fn run_as_user() {
             (of_pod(json!({"runAsUser": 0})), since),
             (context(json!({"runAsUser": 0})), since),
             (of_pod(json!({"runAsUser": 1})), None),
-            (good(json!({"hostUsers": false, "securityContext": {"runAsUser": 0}})), Some((23, 34))),
+            (
+                good(json!({"hostUsers": false, "securityContext": {"runAsUser": 0}})),
+                Some((23, 34)),
+            ),
         ],
     );
 }

@@ -6,14 +6,21 @@ use std::time::Duration;
 ///
 /// # Errors
 /// An option of another name, or one without a number.
-pub(crate) fn times<'a, 'w>(mut words: &'w [&'a str], times: &mut [(&str, Duration)]) -> Result<&'w [&'a str], String> {
+pub(crate) fn times<'a, 'w>(
+    mut words: &'w [&'a str],
+    times: &mut [(&str, Duration)],
+) -> Result<&'w [&'a str], String> {
     while let [option, rest @ ..] = words
         && option.starts_with("--")
     {
         let known = times.iter_mut().find(|(name, _)| name == option);
         let (_, time) = known.ok_or_else(|| format!("there is no option `{option}`"))?;
-        let [number, rest @ ..] = rest else { return Err(format!("`{option}` needs milliseconds")) };
-        let number = number.parse::<u32>().map_err(|_| format!("`{option} {number}`: that is not milliseconds"))?;
+        let [number, rest @ ..] = rest else {
+            return Err(format!("`{option}` needs milliseconds"));
+        };
+        let number = number
+            .parse::<u32>()
+            .map_err(|_| format!("`{option} {number}`: that is not milliseconds"))?;
         *time = Duration::from_millis(number.into());
         words = rest;
     }
@@ -28,7 +35,10 @@ mod tests {
 
     #[test]
     fn options_come_before_words() {
-        let mut known = [("--every", Duration::ZERO), ("--timeout", Duration::from_secs(1))];
+        let mut known = [
+            ("--every", Duration::ZERO),
+            ("--timeout", Duration::from_secs(1)),
+        ];
         let words = ["--every", "20", "a", "--timeout", "3"];
         assert_eq!(times(&words, &mut known), Ok(&["a", "--timeout", "3"][..]));
         assert_eq!(known[0].1, Duration::from_millis(20));
@@ -37,8 +47,16 @@ mod tests {
 
     #[test]
     fn what_is_no_option_is_refused() {
-        for words in [&["--never", "1"][..], &["--every"], &["--every", "-1"], &["--every", "4294967296"]] {
-            assert!(times(words, &mut [("--every", Duration::ZERO)]).is_err(), "{words:?}");
+        for words in [
+            &["--never", "1"][..],
+            &["--every"],
+            &["--every", "-1"],
+            &["--every", "4294967296"],
+        ] {
+            assert!(
+                times(words, &mut [("--every", Duration::ZERO)]).is_err(),
+                "{words:?}"
+            );
         }
     }
 

@@ -29,14 +29,19 @@ fn reply(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
     let found = below(folder, target).and_then(|path| std::fs::read(path).ok());
     let (status, body) = found.map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
     let length = body.len();
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    )?;
     stream.write_all(&body)
 }
 
 /// The file that `target` names, if it lies below `folder`.
 fn below(folder: &Path, target: &str) -> Option<PathBuf> {
     let path = Path::new(target.strip_prefix('/')?);
-    path.components().all(|part| matches!(part, Component::Normal(_))).then(|| folder.join(path))
+    path.components()
+        .all(|part| matches!(part, Component::Normal(_)))
+        .then(|| folder.join(path))
 }
 
 #[cfg(test)]
@@ -54,13 +59,20 @@ mod tests {
         thread::spawn(move || serve(&listener, &served));
         let get = |path: &str| crate::web::get(&format!("127.0.0.1:{port}/{path}"));
         assert_eq!(get("targets/root.json"), Ok(b"{}".to_vec()));
-        assert!(get("targets/2.root.json").unwrap_err().ends_with("HTTP/1.1 404 Not Found"));
+        assert!(
+            get("targets/2.root.json")
+                .unwrap_err()
+                .ends_with("HTTP/1.1 404 Not Found")
+        );
         std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
     fn a_path_does_not_leave_the_folder() {
-        assert_eq!(below(Path::new("/f"), "/a/b"), Some(PathBuf::from("/f/a/b")));
+        assert_eq!(
+            below(Path::new("/f"), "/a/b"),
+            Some(PathBuf::from("/f/a/b"))
+        );
         assert_eq!(below(Path::new("/f"), "/../etc/passwd"), None);
         assert_eq!(below(Path::new("/f"), "//etc/passwd"), None);
         assert_eq!(below(Path::new("/f"), "a"), None);

@@ -37,7 +37,11 @@ fn reply(mut client: TcpStream, upstream: &str) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     client.set_write_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(client.try_clone()?);
-    if !reader.fill_buf()?.first().is_some_and(u8::is_ascii_uppercase) {
+    if !reader
+        .fill_buf()?
+        .first()
+        .is_some_and(u8::is_ascii_uppercase)
+    {
         // Registry clients try TLS first: told at once that there is none, they need not wait.
         return say(&mut client, "GET", "400 Bad Request", "UNSUPPORTED");
     }
@@ -98,21 +102,33 @@ fn ask(
     Ok((Head::read(&mut reader)?, reader))
 }
 
-fn pass(client: &mut TcpStream, fault: Fault, path: &str, head: &Head, mut body: impl Read) -> io::Result<()> {
-    let status = head.first.split_once(' ').map_or("502 Bad Gateway", |(_, status)| status);
+fn pass(
+    client: &mut TcpStream,
+    fault: Fault,
+    path: &str,
+    head: &Head,
+    mut body: impl Read,
+) -> io::Result<()> {
+    let status = head
+        .first
+        .split_once(' ')
+        .map_or("502 Bad Gateway", |(_, status)| status);
     let mut text = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
     head.write_fields(&mut text, &["connection"]);
     client.write_all(text.as_bytes())?;
     let content = path.contains("/blobs/") || path.contains("/manifests/");
     let sent = match (fault, head.length()) {
-        (Fault::Truncate, length) if content => io::copy(&mut body.take(length.unwrap_or(0) / 2), client),
+        (Fault::Truncate, length) if content => {
+            io::copy(&mut body.take(length.unwrap_or(0) / 2), client)
+        }
         _ => io::copy(&mut body, client),
     };
     sent.map(drop)
 }
 
 fn say(client: &mut TcpStream, method: &str, status: &str, code: &str) -> io::Result<()> {
-    let text = format!(r#"{{"errors":[{{"code":"{code}","message":"the front answers {status}"}}]}}"#);
+    let text =
+        format!(r#"{{"errors":[{{"code":"{code}","message":"the front answers {status}"}}]}}"#);
     let length = text.len();
     let body = if method == "HEAD" { "" } else { &text };
     write!(
@@ -145,7 +161,12 @@ impl Head {
     }
 
     fn length(&self) -> Option<u64> {
-        self.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?.1.parse().ok()
+        self.fields
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?
+            .1
+            .parse()
+            .ok()
     }
 
     /// All fields but those, and the empty line that ends a head.
@@ -171,10 +192,16 @@ mod tests {
         let address = listener.local_addr().unwrap().to_string();
         thread::spawn(move || {
             let mut stream = listener.accept().unwrap().0;
-            let asked = Head::read(&mut BufReader::new(stream.try_clone().unwrap())).unwrap().first;
+            let asked = Head::read(&mut BufReader::new(stream.try_clone().unwrap()))
+                .unwrap()
+                .first;
             let body = if asked.starts_with("HEAD") { "" } else { BODY };
             let length = BODY.len();
-            write!(stream, "HTTP/1.0 200 OK\r\nAsked: {asked}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+            write!(
+                stream,
+                "HTTP/1.0 200 OK\r\nAsked: {asked}\r\nContent-Length: {length}\r\n\r\n{body}"
+            )
+            .unwrap();
         });
         address
     }
@@ -192,22 +219,34 @@ mod tests {
     }
 
     fn get(path: &str) -> String {
-        answer(&registry(), format!("GET {path} HTTP/1.1\r\nHost: front\r\n\r\n").as_bytes())
+        answer(
+            &registry(),
+            format!("GET {path} HTTP/1.1\r\nHost: front\r\n\r\n").as_bytes(),
+        )
     }
 
     #[test]
     fn without_a_fault_an_answer_passes_whole() {
-        for (path, at_registry) in [("/v2/", "/v2/"), ("/v2/none/a/b/manifests/v1", "/v2/a/b/manifests/v1")] {
+        for (path, at_registry) in [
+            ("/v2/", "/v2/"),
+            ("/v2/none/a/b/manifests/v1", "/v2/a/b/manifests/v1"),
+        ] {
             let answer = get(path);
             assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-            assert!(answer.contains(&format!("Asked: GET {at_registry} HTTP/1.0\r\n")), "{answer}");
+            assert!(
+                answer.contains(&format!("Asked: GET {at_registry} HTTP/1.0\r\n")),
+                "{answer}"
+            );
             assert!(answer.ends_with(&format!("\r\n\r\n{BODY}")), "{answer}");
         }
     }
 
     #[test]
     fn a_truncated_blob_keeps_its_length_and_loses_its_end() {
-        for path in ["/v2/truncate/a/blobs/sha256:0", "/v2/truncate/a/manifests/v1"] {
+        for path in [
+            "/v2/truncate/a/blobs/sha256:0",
+            "/v2/truncate/a/manifests/v1",
+        ] {
             let answer = get(path);
             assert!(answer.contains("Content-Length: 10\r\n"), "{answer}");
             assert!(answer.ends_with("\r\n\r\n01234"), "{answer}");
@@ -217,12 +256,18 @@ mod tests {
 
     #[test]
     fn a_status_comes_without_asking_the_registry() {
-        for (word, status) in
-            [("answer-401", "401 "), ("answer-404", "404 "), ("answer-429", "429 "), ("answer-500", "500 ")]
-        {
+        for (word, status) in [
+            ("answer-401", "401 "),
+            ("answer-404", "404 "),
+            ("answer-429", "429 "),
+            ("answer-500", "500 "),
+        ] {
             let request = format!("GET /v2/{word}/a/manifests/v1 HTTP/1.1\r\n\r\n");
             let answer = answer("127.0.0.1:1", request.as_bytes());
-            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{answer}"
+            );
             assert!(answer.ends_with("}]}"), "{answer}");
         }
     }
@@ -230,7 +275,10 @@ mod tests {
     #[test]
     fn head_has_no_body() {
         for path in ["/v2/none/a/manifests/v1", "/v2/answer-404/a/manifests/v1"] {
-            let answer = answer(&registry(), format!("HEAD {path} HTTP/1.1\r\n\r\n").as_bytes());
+            let answer = answer(
+                &registry(),
+                format!("HEAD {path} HTTP/1.1\r\n\r\n").as_bytes(),
+            );
             assert!(answer.contains("Content-Length: "), "{answer}");
             assert!(answer.ends_with("\r\n\r\n"), "{answer}");
         }
@@ -238,7 +286,11 @@ mod tests {
 
     #[test]
     fn an_unknown_fault_is_refused() {
-        for path in ["/v2/nonsense/a/manifests/v1", "/v2/a", "/v1/none/a/manifests/v1"] {
+        for path in [
+            "/v2/nonsense/a/manifests/v1",
+            "/v2/a",
+            "/v1/none/a/manifests/v1",
+        ] {
             assert!(get(path).starts_with("HTTP/1.1 400 "), "{path}");
         }
     }
@@ -251,10 +303,18 @@ mod tests {
 
     #[test]
     fn what_is_no_request_gets_no_answer_from_the_registry() {
-        for bytes in [&b""[..], b"\r\n\r\n", b"GET\r\n\r\n", b"GET /v2/ HTTP/1.1\r\nfield\r\n\r\n", b"\x16\x03\x01\x02"]
-        {
+        for bytes in [
+            &b""[..],
+            b"\r\n\r\n",
+            b"GET\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\nfield\r\n\r\n",
+            b"\x16\x03\x01\x02",
+        ] {
             let answer = answer("127.0.0.1:1", bytes);
-            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+            assert!(
+                answer.is_empty() || answer.starts_with("HTTP/1.1 400 "),
+                "{answer}"
+            );
         }
     }
 }

@@ -25,14 +25,33 @@ fn reply(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
     while reader.by_ref().take(8192).read_line(&mut line)? > 2 {
         line.clear();
     }
-    let password = first.split(' ').nth(1).and_then(|target| target.strip_prefix('/')).unwrap_or_default();
-    let (status, body) = if is_good(folder, password) { ("200 OK", "welcome\n") } else { ("403 Forbidden", "no\n") };
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+    let password = first
+        .split(' ')
+        .nth(1)
+        .and_then(|target| target.strip_prefix('/'))
+        .unwrap_or_default();
+    let (status, body) = if is_good(folder, password) {
+        ("200 OK", "welcome\n")
+    } else {
+        ("403 Forbidden", "no\n")
+    };
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn is_good(folder: &Path, password: &str) -> bool {
-    let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    !password.is_empty() && files.filter_map(|path| fs::read_to_string(path).ok()).any(|good| good.trim() == password)
+    let files = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    !password.is_empty()
+        && files
+            .filter_map(|path| fs::read_to_string(path).ok())
+            .any(|good| good.trim() == password)
 }
 
 /// Goes to the door of a Service with the password in `$PASSWORD`, and says what came of it. Its address is in the
@@ -40,7 +59,10 @@ fn is_good(folder: &Path, password: &str) -> bool {
 pub(crate) fn knock(service: &str) -> Result<String, String> {
     let var = |name: &str| std::env::var(name).map_err(|_| format!("there is no ${name}"));
     let password = var("PASSWORD")?;
-    let (host, port) = (var(&format!("{service}_SERVICE_HOST"))?, var(&format!("{service}_SERVICE_PORT"))?);
+    let (host, port) = (
+        var(&format!("{service}_SERVICE_HOST"))?,
+        var(&format!("{service}_SERVICE_PORT"))?,
+    );
     let target = format!("{host}:{port}");
     match web::get(&format!("{target}/{password}")) {
         Ok(_) => Ok("let in\n".into()),
@@ -65,8 +87,15 @@ mod tests {
         let port = web::port(&listener);
         let served = folder.clone();
         thread::spawn(move || serve(&listener, &served));
-        assert_eq!(web::get(&format!("127.0.0.1:{port}/two")), Ok(b"welcome\n".to_vec()));
-        assert!(web::get(&format!("127.0.0.1:{port}/three")).unwrap_err().ends_with("403 Forbidden"));
+        assert_eq!(
+            web::get(&format!("127.0.0.1:{port}/two")),
+            Ok(b"welcome\n".to_vec())
+        );
+        assert!(
+            web::get(&format!("127.0.0.1:{port}/three"))
+                .unwrap_err()
+                .ends_with("403 Forbidden")
+        );
         fs::remove_dir_all(&folder).unwrap();
     }
 }

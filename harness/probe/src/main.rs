@@ -1,7 +1,11 @@
 //! `probe` is the only program of the box's own image. It does on purpose very little, so that a scenario's verdict
 //! depends on the control and not on the program: it waits, shows what a container sees, serves, asks, and spoils what
 //! a registry answers.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is its answer")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program whose output is its answer"
+)]
 
 mod agent;
 mod args;
@@ -39,7 +43,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const KEPT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match run(&words) {
         Ok(code) => ExitCode::from(code),
@@ -61,18 +68,25 @@ fn run(words: &[&str]) -> Result<u8, String> {
         ["env"] => Ok(answer(show::environment().as_bytes())),
         ["environments"] => show::environments().map(|bytes| answer(&bytes)),
         ["crash"] => Ok(answer(show::environment().as_bytes()).max(1)),
-        ["fail", code] => code.parse().map_err(|_| format!("`{code}` is not an exit code (0 to 255)")),
+        ["fail", code] => code
+            .parse()
+            .map_err(|_| format!("`{code}` is not an exit code (0 to 255)")),
         ["serve", port] => serve(port, None).map(|()| 0),
         ["serve", port, dir] => serve(port, Some(dir)).map(|()| 0),
-        ["front", "--listen", address, "--upstream", registry] => front(address, registry).map(|()| 0),
+        ["front", "--listen", address, "--upstream", registry] => {
+            front(address, registry).map(|()| 0)
+        }
         ["get", target] => web::get(target).map(|body| answer(&body)),
         ["guard", port, dir] => guard(port, dir).map(|()| 0),
         ["listen", ports @ ..] if !ports.is_empty() => listen_at(ports).map(|()| 0),
         ["reach", rest @ ..] if !rest.is_empty() => {
-            wire::reach_words(rest, &AtomicBool::new(false), |_| {}).map(|text| answer(text.as_bytes()))
+            wire::reach_words(rest, &AtomicBool::new(false), |_| {})
+                .map(|text| answer(text.as_bytes()))
         }
         ["watch", rest @ ..] if !rest.is_empty() => watch(rest).map(|()| 0),
-        ["hold", wire::BEHIND, name, target, every, patience] => behind(name, target, every, patience).map(|()| 0),
+        ["hold", wire::BEHIND, name, target, every, patience] => {
+            behind(name, target, every, patience).map(|()| 0)
+        }
         ["hold", rest @ ..] if !rest.is_empty() => hold(rest).map(|text| answer(text.as_bytes())),
         ["converse"] => {
             converse::answer_all(std::io::stdin().lock(), std::io::stdout());
@@ -80,7 +94,9 @@ fn run(words: &[&str]) -> Result<u8, String> {
         }
         ["held", name] => wire::held(name).map(|text| answer(text.as_bytes())),
         ["knock", service] => guard::knock(service).map(|text| answer(text.as_bytes())),
-        [word, rest @ ..] if agent::WORDS.contains(word) => agent::run(word, rest).map(|text| answer(text.as_bytes())),
+        [word, rest @ ..] if agent::WORDS.contains(word) => {
+            agent::run(word, rest).map(|text| answer(text.as_bytes()))
+        }
         _ => Err(format!("usage: {USAGE}")),
     }
 }
@@ -91,7 +107,9 @@ fn answer(bytes: &[u8]) -> u8 {
 }
 
 fn serve(port: &str, dir: Option<&str>) -> Result<(), String> {
-    let port: u16 = port.parse().map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
+    let port: u16 = port
+        .parse()
+        .map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
     let listener = web::listen(port)?;
     println!("serving on port {}", web::port(&listener));
     let dir = dir.map(PathBuf::from);
@@ -111,26 +129,42 @@ fn listen_at(ports: &[&str]) -> Result<(), String> {
 
 fn watch(words: &[&str]) -> Result<(), String> {
     let minute = Duration::from_secs(60);
-    let mut times = [("--every", Duration::from_millis(10)), ("--timeout", PATIENCE), ("--for", minute)];
-    let [target] = args::times(words, &mut times)? else { return Err(format!("usage: {USAGE}")) };
-    let pace = wire::Pace { every: times[0].1, patience: times[1].1, lasting: times[2].1 };
+    let mut times = [
+        ("--every", Duration::from_millis(10)),
+        ("--timeout", PATIENCE),
+        ("--for", minute),
+    ];
+    let [target] = args::times(words, &mut times)? else {
+        return Err(format!("usage: {USAGE}"));
+    };
+    let pace = wire::Pace {
+        every: times[0].1,
+        patience: times[1].1,
+        lasting: times[2].1,
+    };
     wire::watch(target, pace, |line| println!("{line}"))
 }
 
 fn hold(words: &[&str]) -> Result<String, String> {
     let mut times = [("--every", Duration::from_millis(100)), ("--timeout", KEPT)];
-    let [name, target] = args::times(words, &mut times)? else { return Err(format!("usage: {USAGE}")) };
+    let [name, target] = args::times(words, &mut times)? else {
+        return Err(format!("usage: {USAGE}"));
+    };
     wire::hold(name, target, times[0].1, times[1].1)
 }
 
 fn behind(name: &str, target: &str, every: &str, patience: &str) -> Result<(), String> {
     let mut times = [("--every", Duration::ZERO), ("--timeout", Duration::ZERO)];
     args::times(&["--every", every, "--timeout", patience], &mut times)?;
-    wire::behind(name, target, times[0].1, times[1].1, |line| println!("{line}"))
+    wire::behind(name, target, times[0].1, times[1].1, |line| {
+        println!("{line}")
+    })
 }
 
 fn guard(port: &str, dir: &str) -> Result<(), String> {
-    let port: u16 = port.parse().map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
+    let port: u16 = port
+        .parse()
+        .map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
     let listener = web::listen(port)?;
     println!("guarding port {}", web::port(&listener));
     let dir = PathBuf::from(dir);
@@ -138,7 +172,8 @@ fn guard(port: &str, dir: &str) -> Result<(), String> {
 }
 
 fn front(address: &str, registry: &str) -> Result<(), String> {
-    let listener = TcpListener::bind(address).map_err(|why| format!("failed to listen on `{address}`: {why}"))?;
+    let listener = TcpListener::bind(address)
+        .map_err(|why| format!("failed to listen on `{address}`: {why}"))?;
     println!("serving on port {}", web::port(&listener));
     let registry = registry.to_owned();
     wait::while_serving_a_box(move || front::serve(&listener, &registry))
@@ -156,7 +191,14 @@ mod tests {
 
     #[test]
     fn a_wrong_word_shows_the_usage() {
-        for words in [&["dance"][..], &["cat"], &["fail", "1", "2"], &["reach"], &["listen"], &["hold", "a"]] {
+        for words in [
+            &["dance"][..],
+            &["cat"],
+            &["fail", "1", "2"],
+            &["reach"],
+            &["listen"],
+            &["hold", "a"],
+        ] {
             assert_eq!(run(words), Err(format!("usage: {USAGE}")));
         }
     }
@@ -165,6 +207,15 @@ mod tests {
     fn numbers_out_of_range_are_refused() {
         assert!(run(&["fail", "256"]).is_err());
         assert!(run(&["serve", "65536"]).is_err());
-        assert!(run(&["front", "--listen", "127.0.0.1:65536", "--upstream", "127.0.0.1:1"]).is_err());
+        assert!(
+            run(&[
+                "front",
+                "--listen",
+                "127.0.0.1:65536",
+                "--upstream",
+                "127.0.0.1:1"
+            ])
+            .is_err()
+        );
     }
 }

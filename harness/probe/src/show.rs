@@ -43,11 +43,14 @@ pub(crate) fn tree(path: &str) -> Result<Vec<u8>, String> {
 
 /// The environment of every process that this one can see.
 pub(crate) fn environments() -> Result<Vec<u8>, String> {
-    let processes = fs::read_dir("/proc").map_err(|why| format!("failed to list `/proc`: {why}"))?;
+    let processes =
+        fs::read_dir("/proc").map_err(|why| format!("failed to list `/proc`: {why}"))?;
     let mut out = Vec::new();
     for process in processes.flatten() {
         let mut text = fs::read(process.path().join("environ")).unwrap_or_default();
-        text.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b'\n');
+        text.iter_mut()
+            .filter(|byte| **byte == 0)
+            .for_each(|byte| *byte = b'\n');
         out.extend_from_slice(&text);
     }
     Ok(out)
@@ -56,15 +59,33 @@ pub(crate) fn environments() -> Result<Vec<u8>, String> {
 /// User, groups, capabilities and the like, as the kernel states them.
 pub(crate) fn identity() -> Result<String, String> {
     let path = "/proc/self/status";
-    let status = fs::read_to_string(path).map_err(|why| format!("failed to read `{path}`: {why}"))?;
+    let status =
+        fs::read_to_string(path).map_err(|why| format!("failed to read `{path}`: {why}"))?;
     Ok(identity_lines(&status))
 }
 
 fn identity_lines(status: &str) -> String {
-    const KEYS: [&str; 10] =
-        ["Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"];
-    let wanted = |line: &&str| line.split_once(':').is_some_and(|(key, _)| KEYS.contains(&key));
-    status.lines().filter(wanted).map(|line| format!("{line}\n")).collect()
+    const KEYS: [&str; 10] = [
+        "Uid",
+        "Gid",
+        "Groups",
+        "CapInh",
+        "CapPrm",
+        "CapEff",
+        "CapBnd",
+        "CapAmb",
+        "NoNewPrivs",
+        "Seccomp",
+    ];
+    let wanted = |line: &&str| {
+        line.split_once(':')
+            .is_some_and(|(key, _)| KEYS.contains(&key))
+    };
+    status
+        .lines()
+        .filter(wanted)
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// The environment, sorted, one `NAME=VALUE` a line.
@@ -83,7 +104,10 @@ mod tests {
     #[test]
     fn identity_keeps_only_what_a_control_can_change() {
         let status = "Name:\tprobe\nUid:\t1000\t1000\t1000\t1000\nCapEff:\t0000000000000000\nSeccomp_filters:\t0\n";
-        assert_eq!(identity_lines(status), "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t0000000000000000\n");
+        assert_eq!(
+            identity_lines(status),
+            "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t0000000000000000\n"
+        );
     }
 
     #[test]
@@ -99,7 +123,10 @@ mod tests {
         fs::create_dir_all(folder.join("a/b")).unwrap();
         fs::write(folder.join("a/b/c"), "deep").unwrap();
         let text = tree(&folder.to_string_lossy()).unwrap();
-        assert_eq!(String::from_utf8(text).unwrap(), format!("{}/a/b/c: deep\n", folder.display()));
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            format!("{}/a/b/c: deep\n", folder.display())
+        );
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -6,13 +6,15 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
+};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls::crypto::CryptoProvider;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, RootCertStore, ServerConfig,
-    ServerConnection, StreamOwned,
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, RootCertStore,
+    ServerConfig, ServerConnection, StreamOwned,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -48,10 +50,13 @@ fn authority(word: &str) -> Result<(Certificate, Issuer<'static, KeyPair>), Stri
     const PKCS8: [u8; 16] = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
     let seed = digest(&SHA256, format!("gauntlet probe {word}").as_bytes());
     let der = [&PKCS8, seed.as_ref()].concat();
-    let wrong = |why: &dyn std::fmt::Display| format!("failed to make the authority `{word}`: {why}");
+    let wrong =
+        |why: &dyn std::fmt::Display| format!("failed to make the authority `{word}`: {why}");
     let key = KeyPair::try_from(der).map_err(|why| wrong(&why))?;
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, format!("gauntlet probe {word}"));
+    params
+        .distinguished_name
+        .push(DnType::CommonName, format!("gauntlet probe {word}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let certificate = params.self_signed(&key).map_err(|why| wrong(&why))?;
     Ok((certificate, Issuer::new(params, key)))
@@ -59,7 +64,9 @@ fn authority(word: &str) -> Result<(Certificate, Issuer<'static, KeyPair>), Stri
 
 fn random_word() -> Result<String, String> {
     let mut bytes = [0; 16];
-    SystemRandom::new().fill(&mut bytes).map_err(|why| format!("there are no random bytes: {why}"))?;
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|why| format!("there are no random bytes: {why}"))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -68,17 +75,26 @@ pub(crate) fn server(identity: &Identity) -> Result<Arc<ServerConfig>, String> {
     let (chain, key) = match (&identity.cert, &identity.key) {
         (Some(cert), Some(key)) => from_files(cert, key)?,
         (None, None) => made(identity)?,
-        _ => return Err("a certificate's file and its key's go together: cert:FILE,key:FILE".into()),
+        _ => {
+            return Err(
+                "a certificate's file and its key's go together: cert:FILE,key:FILE".into(),
+            );
+        }
     };
     let wrong = |why: Error| format!("the certificate cannot be used: {why}");
-    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    builder.and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key)).map(Arc::new).map_err(wrong)
+    let builder =
+        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    builder
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .map(Arc::new)
+        .map_err(wrong)
 }
 
 type Chain = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 fn from_files(cert: &str, key: &str) -> Result<Chain, String> {
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|why| format!("failed to read `{key}`: {why}"))?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .map_err(|why| format!("failed to read `{key}`: {why}"))?;
     Ok((certificates(cert)?, key))
 }
 
@@ -89,7 +105,8 @@ fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, String> {
 
 fn made(identity: &Identity) -> Result<Chain, String> {
     let (certificate, key) = signed(identity)?;
-    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|why| format!("failed to make a key: {why}"))?;
+    let key = PrivateKeyDer::try_from(key.serialize_der())
+        .map_err(|why| format!("failed to make a key: {why}"))?;
     Ok((vec![certificate.der().clone()], key))
 }
 
@@ -105,8 +122,17 @@ pub(crate) fn pem(identity: &Identity) -> Result<(String, String), String> {
 
 fn signed(identity: &Identity) -> Result<(Certificate, KeyPair), String> {
     let (_, issuer) = authority(&identity.authority.clone().map_or_else(random_word, Ok)?)?;
-    let names = if identity.names.is_empty() { vec!["probe".to_owned()] } else { identity.names.clone() };
-    let wrong = |why: rcgen::Error| format!("failed to make a certificate for {}: {why}", names.join(", "));
+    let names = if identity.names.is_empty() {
+        vec!["probe".to_owned()]
+    } else {
+        identity.names.clone()
+    };
+    let wrong = |why: rcgen::Error| {
+        format!(
+            "failed to make a certificate for {}: {why}",
+            names.join(", ")
+        )
+    };
     let mut params = CertificateParams::new(names.clone()).map_err(wrong)?;
     if identity.expired {
         params.not_before = date_time_ymd(2020, 1, 1);
@@ -123,7 +149,10 @@ fn signed(identity: &Identity) -> Result<(Certificate, KeyPair), String> {
 }
 
 /// Takes a client in.
-pub(crate) fn accept(stream: &TcpStream, config: &Arc<ServerConfig>) -> io::Result<impl Read + Write + use<>> {
+pub(crate) fn accept(
+    stream: &TcpStream,
+    config: &Arc<ServerConfig>,
+) -> io::Result<impl Read + Write + use<>> {
     let mut stream = stream.try_clone()?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -135,45 +164,71 @@ pub(crate) fn accept(stream: &TcpStream, config: &Arc<ServerConfig>) -> io::Resu
 }
 
 /// A session with the server at the other end, if it is one that we believe.
-pub(crate) fn connect(mut stream: TcpStream, host: &str, trust: &Trust) -> Result<impl Read + Write + use<>, Fault> {
+pub(crate) fn connect(
+    mut stream: TcpStream,
+    host: &str,
+    trust: &Trust,
+) -> Result<impl Read + Write + use<>, Fault> {
     let unusable = |_| Fault::new(At::Tls, Reason::Other);
     let config = client(trust).map_err(unusable)?;
     let name = trust.name.as_deref().unwrap_or(host).to_owned();
-    let name = ServerName::try_from(name).map_err(|_| Fault::new(At::Tls, Reason::CertificateName))?;
-    let mut session = ClientConnection::new(config, name).map_err(|_| Fault::new(At::Tls, Reason::Other))?;
+    let name =
+        ServerName::try_from(name).map_err(|_| Fault::new(At::Tls, Reason::CertificateName))?;
+    let mut session =
+        ClientConnection::new(config, name).map_err(|_| Fault::new(At::Tls, Reason::Other))?;
     while session.is_handshaking() {
-        session.complete_io(&mut stream).map_err(|fault| Fault::new(At::Tls, reason(&fault)))?;
+        session
+            .complete_io(&mut stream)
+            .map_err(|fault| Fault::new(At::Tls, reason(&fault)))?;
     }
     Ok(StreamOwned::new(session, stream))
 }
 
 fn client(trust: &Trust) -> Result<Arc<ClientConfig>, String> {
     let wrong = |why: Error| why.to_string();
-    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let builder =
+        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let builder = builder.map_err(wrong)?;
     if trust.insecure {
         let anybody = ::agent::Unverified::new(provider());
-        return Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()));
+        return Ok(Arc::new(
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(anybody)
+                .with_no_client_auth(),
+        ));
     }
     let mut roots = RootCertStore::empty();
     if let Some(file) = &trust.ca {
-        certificates(file)?.into_iter().try_for_each(|root| roots.add(root)).map_err(wrong)?;
+        certificates(file)?
+            .into_iter()
+            .try_for_each(|root| roots.add(root))
+            .map_err(wrong)?;
     } else {
         // Where nobody is believed, an authority of a random word is, which nobody has a certificate of.
         let word = trust.authority.clone().map_or_else(random_word, Ok)?;
-        roots.add(authority(&word)?.0.der().clone()).map_err(wrong)?;
+        roots
+            .add(authority(&word)?.0.der().clone())
+            .map_err(wrong)?;
     }
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    Ok(Arc::new(
+        builder.with_root_certificates(roots).with_no_client_auth(),
+    ))
 }
 
 /// The word for what ended a handshake.
 fn reason(fault: &io::Error) -> Reason {
-    let Some(error) = fault.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
+    let Some(error) = fault
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>())
+    else {
         return Reason::of(fault);
     };
     match error {
         Error::InvalidCertificate(certificate) => match certificate {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Reason::CertificateExpired,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                Reason::CertificateExpired
+            }
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 Reason::CertificateNotYetValid
             }

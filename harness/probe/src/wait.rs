@@ -45,7 +45,9 @@ fn block() -> Result<SigSet, String> {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD] {
         signals.add(signal);
     }
-    signals.thread_block().map_err(|why| format!("failed to wait for signals: {why}"))?;
+    signals
+        .thread_block()
+        .map_err(|why| format!("failed to wait for signals: {why}"))?;
     Ok(signals)
 }
 

@@ -16,7 +16,8 @@ const QUEUE: i32 = 4096;
 
 pub(crate) fn listen(port: u16) -> Result<TcpListener, String> {
     let wrong = |why: &dyn std::fmt::Display| format!("failed to listen on port {port}: {why}");
-    let bound = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).or_else(|_| TcpListener::bind(("0.0.0.0", port)));
+    let bound = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
+        .or_else(|_| TcpListener::bind(("0.0.0.0", port)));
     let listener = bound.map_err(|why| wrong(&why))?;
     // The library asks for room for 128; hundreds that knock at once would run into their time-outs.
     let room = Backlog::new(QUEUE).map_err(|why| wrong(&why))?;
@@ -42,19 +43,33 @@ fn reply(mut stream: TcpStream) -> std::io::Result<()> {
     while reader.by_ref().take(8192).read_line(&mut line)? > 2 {
         line.clear();
     }
-    let body = format!("{}\n", std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim());
+    let body = format!(
+        "{}\n",
+        std::fs::read_to_string("/etc/hostname")
+            .unwrap_or_default()
+            .trim()
+    );
     let length = body.len();
-    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
 }
 
 /// Fetches `HOST:PORT/PATH` over plain HTTP and returns the body; any status but 200 is a fault.
 pub(crate) fn get(target: &str) -> Result<Vec<u8>, String> {
     let (host, path) = target.split_once('/').unwrap_or((target, ""));
-    let addresses: Vec<_> = host.to_socket_addrs().map_err(|why| format!("no address for `{host}`: {why}"))?.collect();
+    let addresses: Vec<_> = host
+        .to_socket_addrs()
+        .map_err(|why| format!("no address for `{host}`: {why}"))?
+        .collect();
     let mut last = format!("no address for `{host}`");
     for address in addresses {
         match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(stream) => return ask(stream, host, path).map_err(|why| format!("`{target}` gave no answer: {why}")),
+            Ok(stream) => {
+                return ask(stream, host, path)
+                    .map_err(|why| format!("`{target}` gave no answer: {why}"));
+            }
             Err(why) => last = format!("failed to connect to `{host}`: {why}"),
         }
     }
@@ -62,19 +77,34 @@ pub(crate) fn get(target: &str) -> Result<Vec<u8>, String> {
 }
 
 fn ask(mut stream: TcpStream, host: &str, path: &str) -> Result<Vec<u8>, String> {
-    stream.set_read_timeout(Some(PATIENCE)).map_err(|why| why.to_string())?;
-    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+    stream
+        .set_read_timeout(Some(PATIENCE))
         .map_err(|why| why.to_string())?;
+    write!(
+        stream,
+        "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )
+    .map_err(|why| why.to_string())?;
     let mut answer = Vec::new();
-    stream.take(1 << 20).read_to_end(&mut answer).map_err(|why| why.to_string())?;
+    stream
+        .take(1 << 20)
+        .read_to_end(&mut answer)
+        .map_err(|why| why.to_string())?;
     body(&answer)
 }
 
 fn body(answer: &[u8]) -> Result<Vec<u8>, String> {
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or("not an HTTP answer")?;
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .ok_or("not an HTTP answer")?;
     let head = String::from_utf8_lossy(&answer[..end]);
     let status = head.lines().next().unwrap_or_default();
-    if status.split(' ').nth(1) == Some("200") { Ok(answer[end + 4..].to_vec()) } else { Err(status.to_owned()) }
+    if status.split(' ').nth(1) == Some("200") {
+        Ok(answer[end + 4..].to_vec())
+    } else {
+        Err(status.to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -86,13 +116,20 @@ mod tests {
         let listener = listen(0).unwrap();
         let port = port(&listener);
         thread::spawn(move || serve(&listener));
-        assert!(get(&format!("127.0.0.1:{port}/any")).unwrap().ends_with(b"\n"));
+        assert!(
+            get(&format!("127.0.0.1:{port}/any"))
+                .unwrap()
+                .ends_with(b"\n")
+        );
     }
 
     #[test]
     fn only_200_is_an_answer() {
         assert_eq!(body(b"HTTP/1.1 200 OK\r\n\r\nhi"), Ok(b"hi".to_vec()));
-        assert_eq!(body(b"HTTP/1.1 503 Busy\r\n\r\nhi"), Err("HTTP/1.1 503 Busy".to_owned()));
+        assert_eq!(
+            body(b"HTTP/1.1 503 Busy\r\n\r\nhi"),
+            Err("HTTP/1.1 503 Busy".to_owned())
+        );
         assert!(body(b"SSH-2.0").is_err());
     }
 

@@ -53,13 +53,24 @@ impl BoxSlots {
         let (few, many): (Vec<usize>, Vec<usize>) = worlds.partition(|worlds| *worlds <= FEW);
         let boxes = usize::try_from(free_memory() / MEMORY_OF_BOX).unwrap_or(usize::MAX);
         let boxes = boxes.clamp(2, MANY_AT_ONCE + FEW_AT_ONCE);
-        let watches = watches().unwrap_or(128).saturating_sub(WATCHES_SPARED).max(WATCHES_OF_BOX as usize);
+        let watches = watches()
+            .unwrap_or(128)
+            .saturating_sub(WATCHES_SPARED)
+            .max(WATCHES_OF_BOX as usize);
         let many_at_once = MANY_AT_ONCE.min(boxes / 2);
-        let (many, few) = (Lane::new(many_at_once, many.len()), Lane::new(boxes - many_at_once, few.len()));
+        let (many, few) = (
+            Lane::new(many_at_once, many.len()),
+            Lane::new(boxes - many_at_once, few.len()),
+        );
         many.hand_over_to(&few);
         few.hand_over_to(&many);
         let watches_at_most = u32::try_from(watches).unwrap_or(u32::MAX);
-        Self { many, few, watches: Arc::new(Semaphore::new(watches.min(Semaphore::MAX_PERMITS))), watches_at_most }
+        Self {
+            many,
+            few,
+            watches: Arc::new(Semaphore::new(watches.min(Semaphore::MAX_PERMITS))),
+            watches_at_most,
+        }
     }
 
     /// Waits for a slot for a box with so many worlds and nodes.
@@ -68,13 +79,20 @@ impl BoxSlots {
         let slot = Arc::clone(&own.slots).acquire_owned().await.ok(); // never closed
         self.expect_one_less(worlds);
         let watches = WATCHES_OF_BOX + WATCHES_OF_NODE * u32::from(nodes);
-        let watches = Arc::clone(&self.watches).acquire_many_owned(watches.min(self.watches_at_most)).await.ok();
+        let watches = Arc::clone(&self.watches)
+            .acquire_many_owned(watches.min(self.watches_at_most))
+            .await
+            .ok();
         BoxSlot([slot, watches])
     }
 
     /// A box with so many worlds waits for no slot any more: it has one, or it never comes.
     pub(crate) fn expect_one_less(&self, worlds: usize) {
-        let (own, other) = if worlds <= FEW { (&self.few, &self.many) } else { (&self.many, &self.few) };
+        let (own, other) = if worlds <= FEW {
+            (&self.few, &self.many)
+        } else {
+            (&self.many, &self.few)
+        };
         if own.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             own.hand_over_to(other);
         }
@@ -83,7 +101,11 @@ impl BoxSlots {
 
 impl Lane {
     fn new(number: usize, boxes: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(number)), number, left: AtomicUsize::new(boxes) }
+        Self {
+            slots: Arc::new(Semaphore::new(number)),
+            number,
+            left: AtomicUsize::new(boxes),
+        }
     }
 
     /// Once nobody waits for its slots, gives them to the other lane: the free ones, and the others as they get free.
@@ -91,10 +113,16 @@ impl Lane {
         if self.left.load(Ordering::Relaxed) > 0 {
             return;
         }
-        let (number, own, other) = (self.number, Arc::clone(&self.slots), Arc::clone(&other.slots));
+        let (number, own, other) = (
+            self.number,
+            Arc::clone(&self.slots),
+            Arc::clone(&other.slots),
+        );
         tokio::spawn(async move {
             for _ in 0..number {
-                let Ok(slot) = own.acquire().await else { return };
+                let Ok(slot) = own.acquire().await else {
+                    return;
+                };
                 slot.forget();
                 other.add_permits(1);
             }
@@ -104,7 +132,11 @@ impl Lane {
 
 /// The inotify instances that a user has.
 fn watches() -> Option<usize> {
-    fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").ok()?.trim().parse().ok()
+    fs::read_to_string("/proc/sys/fs/inotify/max_user_instances")
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -115,11 +147,18 @@ mod tests {
 
     fn slots(many: (usize, usize), few: (usize, usize)) -> BoxSlots {
         let (many, few) = (Lane::new(many.0, many.1), Lane::new(few.0, few.1));
-        BoxSlots { many, few, watches: Arc::new(Semaphore::new(100)), watches_at_most: 100 }
+        BoxSlots {
+            many,
+            few,
+            watches: Arc::new(Semaphore::new(100)),
+            watches_at_most: 100,
+        }
     }
 
     async fn is_refused(slots: &BoxSlots, worlds: usize, nodes: u8) -> bool {
-        tokio::time::timeout(Duration::from_millis(20), slots.wait_for(worlds, nodes)).await.is_err()
+        tokio::time::timeout(Duration::from_millis(20), slots.wait_for(worlds, nodes))
+            .await
+            .is_err()
     }
 
     #[tokio::test]

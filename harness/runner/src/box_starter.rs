@@ -21,7 +21,10 @@ impl LiveBoxes {
     /// Those that are up now, or about to be.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.0.lock().map(|names| names.iter().cloned().collect()).unwrap_or_default()
+        self.0
+            .lock()
+            .map(|names| names.iter().cloned().collect())
+            .unwrap_or_default()
     }
 
     fn add(&self, name: &str) {
@@ -49,7 +52,11 @@ impl BoxStarter {
     /// Boxes out of this cache. `launcher` is a program that calls [`native::hidden_main`] first of all: this one.
     #[must_use]
     pub fn new(cache: Cache, launcher: impl Into<PathBuf>, live: LiveBoxes) -> Self {
-        Self { cache, launcher: launcher.into(), live }
+        Self {
+            cache,
+            launcher: launcher.into(),
+            live,
+        }
     }
 
     /// Starts a box that dies with this program, and waits until its API server and addons answer. `progress` is called
@@ -83,10 +90,15 @@ impl BoxStarter {
     #[must_use]
     pub fn find_strays(&self, prefix: &str) -> Vec<String> {
         let live = self.live.names();
-        let names = std::fs::read_dir(self.cache.boxes()).into_iter().flatten().flatten();
+        let names = std::fs::read_dir(self.cache.boxes())
+            .into_iter()
+            .flatten()
+            .flatten();
         let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
         let is_live = |name: &String| live.contains(name);
-        names.filter(|name| name.starts_with(prefix) && !is_live(name)).collect()
+        names
+            .filter(|name| name.starts_with(prefix) && !is_live(name))
+            .collect()
     }
 
     pub(crate) fn cache(&self) -> &Cache {
@@ -112,11 +124,20 @@ impl LiveCluster {
     ///
     /// # Errors
     /// When it is not there, or may not be used.
-    pub async fn attach(kubeconfig: Option<&Path>, context: Option<&str>, disposable: bool) -> Result<Self, Error> {
+    pub async fn attach(
+        kubeconfig: Option<&Path>,
+        context: Option<&str>,
+        disposable: bool,
+    ) -> Result<Self, Error> {
         let began = Instant::now();
         let cluster = Cluster::existing(kubeconfig, context, disposable).await?;
         let name = context.unwrap_or("current context").to_owned();
-        Ok(Self { name, cluster, start: began.elapsed(), live: None })
+        Ok(Self {
+            name,
+            cluster,
+            start: began.elapsed(),
+            live: None,
+        })
     }
 
     /// The name of its box, or of its context.
@@ -142,7 +163,12 @@ impl LiveCluster {
     /// # Errors
     /// When something is left.
     pub async fn take_down(self) -> Result<(), Error> {
-        let Self { name, cluster, live, .. } = self;
+        let Self {
+            name,
+            cluster,
+            live,
+            ..
+        } = self;
         let gone = cluster.down().await;
         if let Some(live) = live {
             live.remove(&name);
@@ -176,14 +202,21 @@ mod tests {
     #[test]
     fn a_box_that_nobody_accounts_for_is_a_stray() {
         let root = tempfile::tempdir().unwrap();
-        let cache = Cache { root: root.path().to_owned() };
+        let cache = Cache {
+            root: root.path().to_owned(),
+        };
         for name in ["run-7-1", "run-7-2", "run-7-10", "run-70-1", "box"] {
             std::fs::create_dir_all(cache.boxes().join(name)).unwrap();
         }
         let live = LiveBoxes::default();
         live.add("run-7-1");
         let boxes = BoxStarter::new(cache, "/proc/self/exe", live.clone());
-        let strays = || boxes.find_strays("run-7-").into_iter().collect::<BTreeSet<_>>();
+        let strays = || {
+            boxes
+                .find_strays("run-7-")
+                .into_iter()
+                .collect::<BTreeSet<_>>()
+        };
         assert_eq!(strays(), ["run-7-2", "run-7-10"].map(str::to_owned).into());
         live.remove("run-7-1");
         assert_eq!(strays().len(), 3);

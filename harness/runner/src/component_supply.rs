@@ -30,16 +30,25 @@ impl ComponentSupply {
     /// Everything is there.
     #[must_use]
     pub fn complete() -> Self {
-        Self { state: watch::channel(Builds::default()).1 }
+        Self {
+            state: watch::channel(Builds::default()).1,
+        }
     }
 
     /// Builds `missing` in this order, on a thread of its own. Another one fetches the modules of all of them.
-    pub(crate) fn begin(boxes: &BoxStarter, missing: Vec<&'static Component>, observer: &Arc<dyn RunObserver>) -> Self {
+    pub(crate) fn begin(
+        boxes: &BoxStarter,
+        missing: Vec<&'static Component>,
+        observer: &Arc<dyn RunObserver>,
+    ) -> Self {
         if missing.is_empty() {
             return Self::complete();
         }
         observer.observe(RunEvent::BuildsBegin(missing.clone()));
-        let awaited = missing.iter().map(|component| (component.title(), BuildState::Awaited)).collect();
+        let awaited = missing
+            .iter()
+            .map(|component| (component.title(), BuildState::Awaited))
+            .collect();
         let (tell, state) = watch::channel(Builds(awaited));
         let (boxes, observer) = (boxes.clone(), Arc::clone(observer));
         let (fetching, fetched) = (boxes.clone(), missing.clone());
@@ -56,14 +65,23 @@ impl ComponentSupply {
         let mut state = self.state.clone();
         let decided = |state: &Builds| {
             let of = |component: &&Component| state.0.get(&component.title());
-            needed.iter().all(|component| !matches!(of(component), Some(BuildState::Awaited)))
-                || needed.iter().any(|component| matches!(of(component), Some(BuildState::Failed(_))))
+            needed
+                .iter()
+                .all(|component| !matches!(of(component), Some(BuildState::Awaited)))
+                || needed
+                    .iter()
+                    .any(|component| matches!(of(component), Some(BuildState::Failed(_))))
         };
-        let state = state.wait_for(decided).await.map_err(|_| Error::BuildsEnded)?;
-        match needed.iter().find_map(|component| match state.0.get(&component.title()) {
-            Some(BuildState::Failed(error)) => Some(Arc::clone(error)),
-            Some(BuildState::Awaited | BuildState::Built) | None => None,
-        }) {
+        let state = state
+            .wait_for(decided)
+            .await
+            .map_err(|_| Error::BuildsEnded)?;
+        match needed
+            .iter()
+            .find_map(|component| match state.0.get(&component.title()) {
+                Some(BuildState::Failed(error)) => Some(Arc::clone(error)),
+                Some(BuildState::Awaited | BuildState::Built) | None => None,
+            }) {
             Some(error) => Err(Error::Build(error)),
             None => Ok(()),
         }
@@ -86,7 +104,9 @@ fn build_all(
 ) {
     for component in missing {
         let mut show = |step| observer.observe(RunEvent::Build(step));
-        let built = boxes.cache().ensure(&[component], boxes.launcher(), &mut show);
+        let built = boxes
+            .cache()
+            .ensure(&[component], boxes.launcher(), &mut show);
         let outcome = match built {
             Ok(()) => BuildState::Built,
             Err(error) => BuildState::Failed(Arc::new(error)),

@@ -8,7 +8,10 @@ use native::components::Component;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "events are few and soon gone; boxing would clutter every match on them")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are few and soon gone; boxing would clutter every match on them"
+)]
 pub enum RunEvent {
     /// These are to be built, in this order.
     BuildsBegin(Vec<&'static Component>),

@@ -19,8 +19,15 @@ impl EvidenceFolder {
     /// The folder of a run that begins now.
     #[must_use]
     pub fn in_cache(cache: &Cache) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Self { path: cache.root.join("evidence").join(format!("{now}-{}", std::process::id())) }
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        Self {
+            path: cache
+                .root
+                .join("evidence")
+                .join(format!("{now}-{}", std::process::id())),
+        }
     }
 
     /// Where it is.
@@ -33,9 +40,13 @@ impl EvidenceFolder {
     pub fn tidy(&self) {
         // Only an empty folder goes.
         let _ = fs::remove_dir(&self.path);
-        let Some(all) = self.path.parent() else { return };
+        let Some(all) = self.path.parent() else {
+            return;
+        };
         let names = fs::read_dir(all).into_iter().flatten().flatten();
-        let mut runs: Vec<String> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let mut runs: Vec<String> = names
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
         runs.retain(|name| is_run(name));
         runs.sort();
         for old in runs.iter().rev().skip(RUNS_KEPT) {
@@ -47,7 +58,8 @@ impl EvidenceFolder {
 /// `SECONDS-PID`, as every run names its evidence.
 fn is_run(name: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    name.split_once('-').is_some_and(|(seconds, pid)| digits(seconds) && digits(pid))
+    name.split_once('-')
+        .is_some_and(|(seconds, pid)| digits(seconds) && digits(pid))
 }
 
 #[cfg(test)]
@@ -57,7 +69,9 @@ mod tests {
     #[test]
     fn the_evidence_of_the_latest_runs_is_kept() {
         let root = tempfile::tempdir().unwrap();
-        let cache = Cache { root: root.path().to_owned() };
+        let cache = Cache {
+            root: root.path().to_owned(),
+        };
         let evidence = EvidenceFolder::in_cache(&cache);
         for second in 100..130 {
             fs::create_dir_all(root.path().join(format!("evidence/{second}-7"))).unwrap();
@@ -66,8 +80,14 @@ mod tests {
         fs::create_dir_all(evidence.path()).unwrap();
         evidence.tidy();
         assert!(!evidence.path().exists(), "it is empty");
-        assert_eq!(fs::read_dir(root.path().join("evidence")).unwrap().count(), RUNS_KEPT + 1);
+        assert_eq!(
+            fs::read_dir(root.path().join("evidence")).unwrap().count(),
+            RUNS_KEPT + 1
+        );
         assert!(root.path().join("evidence/notes").exists());
-        assert!(!root.path().join("evidence/109-7").exists() && root.path().join("evidence/110-7").exists());
+        assert!(
+            !root.path().join("evidence/109-7").exists()
+                && root.path().join("evidence/110-7").exists()
+        );
     }
 }

@@ -27,22 +27,35 @@ struct OpenScenario {
 
 impl OpenScenario {
     fn is_done(&self) -> bool {
-        self.scenario.scenario.worlds.keys().all(|world| self.worlds.contains_key(world))
+        self.scenario
+            .scenario
+            .worlds
+            .keys()
+            .all(|world| self.worlds.contains_key(world))
     }
 
     /// Its outcome, worlds in the file's order.
     fn outcome(&mut self) -> Outcome {
         let worlds = self.scenario.scenario.worlds.keys();
         let worlds = worlds.filter_map(|world| Some((world.clone(), self.worlds.remove(world)?)));
-        Outcome { id: self.scenario.id.clone(), worlds: worlds.collect() }
+        Outcome {
+            id: self.scenario.id.clone(),
+            worlds: worlds.collect(),
+        }
     }
 }
 
 impl RunLedger {
     pub(crate) fn new(scenarios: &[Arc<Loaded>]) -> Self {
-        let open = |loaded: &Arc<Loaded>| OpenScenario { scenario: Arc::clone(loaded), worlds: BTreeMap::new() };
+        let open = |loaded: &Arc<Loaded>| OpenScenario {
+            scenario: Arc::clone(loaded),
+            worlds: BTreeMap::new(),
+        };
         Self {
-            open: scenarios.iter().map(|loaded| (loaded.id.clone(), open(loaded))).collect(),
+            open: scenarios
+                .iter()
+                .map(|loaded| (loaded.id.clone(), open(loaded)))
+                .collect(),
             scenarios: scenarios.len(),
             ..Self::default()
         }
@@ -51,9 +64,17 @@ impl RunLedger {
     /// Takes one event in. Says so if a scenario is done with it.
     pub(crate) fn note(&mut self, event: &Event) -> Option<RunEvent> {
         match event {
-            Event::WorldStarted { id, world, namespace } => {
+            Event::WorldStarted {
+                id,
+                world,
+                namespace,
+            } => {
                 let (id, world, namespace) = (id.clone(), world.clone(), namespace.clone());
-                self.namespaces.push(KeptNamespace { id, world, namespace });
+                self.namespaces.push(KeptNamespace {
+                    id,
+                    world,
+                    namespace,
+                });
                 None
             }
             Event::LeftBehind { id, world, what } => {
@@ -68,19 +89,28 @@ impl RunLedger {
     fn close_world(&mut self, id: &str, world: &str, outcome: &WorldOutcome) -> Option<RunEvent> {
         let open = self.open.get_mut(id)?;
         // The first look counts: a second one is taken only where the first was not as intended.
-        open.worlds.entry(world.to_owned()).or_insert_with(|| outcome.clone());
+        open.worlds
+            .entry(world.to_owned())
+            .or_insert_with(|| outcome.clone());
         if !open.is_done() {
             return None;
         }
         let mut open = self.open.remove(id)?;
         let done = self.scenarios - self.open.len();
-        Some(RunEvent::ScenarioDone { outcome: open.outcome(), scenario: open.scenario, done, of: self.scenarios })
+        Some(RunEvent::ScenarioDone {
+            outcome: open.outcome(),
+            scenario: open.scenario,
+            done,
+            of: self.scenarios,
+        })
     }
 
     /// The namespaces of worlds in which something is not as intended.
     pub(crate) fn find_kept(&self, worlds: &[TriedWorld]) -> Vec<KeptNamespace> {
         let is_bad = |one: &&KeptNamespace| {
-            let found = worlds.iter().find(|(id, world, _)| *id == one.id && *world == one.world);
+            let found = worlds
+                .iter()
+                .find(|(id, world, _)| *id == one.id && *world == one.world);
             found.is_some_and(|(_, _, outcome)| !has_passed(outcome))
         };
         self.namespaces.iter().filter(is_bad).cloned().collect()
@@ -93,7 +123,10 @@ impl RunLedger {
 
     /// Every namespace that a world has had so far.
     pub(crate) fn namespaces(&self) -> Vec<String> {
-        self.namespaces.iter().map(|one| one.namespace.clone()).collect()
+        self.namespaces
+            .iter()
+            .map(|one| one.namespace.clone())
+            .collect()
     }
 }
 
@@ -104,22 +137,41 @@ mod tests {
 
     fn done(world: &str, why: &str) -> Event {
         let outcome = WorldOutcome::Broken { why: why.into() };
-        Event::WorldDone { id: "a/b".into(), world: world.into(), outcome }
+        Event::WorldDone {
+            id: "a/b".into(),
+            world: world.into(),
+            outcome,
+        }
     }
 
     #[test]
     fn a_scenario_is_done_with_the_first_look_at_its_last_world() {
-        let loaded = scenario("a/b", "worlds: { bare: {}, other: {} }", "[{ id: x, do: survey, expect: admitted }]");
+        let loaded = scenario(
+            "a/b",
+            "worlds: { bare: {}, other: {} }",
+            "[{ id: x, do: survey, expect: admitted }]",
+        );
         let mut ledger = RunLedger::new(&[loaded]);
         assert!(ledger.note(&done("other", "first")).is_none());
         assert!(ledger.note(&done("other", "second")).is_none());
-        let Some(RunEvent::ScenarioDone { outcome, done: 1, of: 1, .. }) = ledger.note(&done("bare", "first")) else {
+        let Some(RunEvent::ScenarioDone {
+            outcome,
+            done: 1,
+            of: 1,
+            ..
+        }) = ledger.note(&done("bare", "first"))
+        else {
             panic!("it is done");
         };
-        let first = WorldOutcome::Broken { why: "first".into() };
+        let first = WorldOutcome::Broken {
+            why: "first".into(),
+        };
         assert_eq!(
             outcome.worlds.into_iter().collect::<Vec<_>>(),
-            [("bare".to_owned(), first.clone()), ("other".to_owned(), first)]
+            [
+                ("bare".to_owned(), first.clone()),
+                ("other".to_owned(), first)
+            ]
         );
         assert!(ledger.note(&done("bare", "second")).is_none());
     }
@@ -129,16 +181,29 @@ mod tests {
         let mut ledger = RunLedger::default();
         for world in ["bad", "good", "unknown"] {
             let (id, namespace) = ("a/b".to_owned(), format!("ns-{world}"));
-            ledger.note(&Event::WorldStarted { id, world: world.into(), namespace });
+            ledger.note(&Event::WorldStarted {
+                id,
+                world: world.into(),
+                namespace,
+            });
         }
-        ledger.note(&Event::LeftBehind { id: "a/b".into(), world: "bad".into(), what: "a role".into() });
+        ledger.note(&Event::LeftBehind {
+            id: "a/b".into(),
+            world: "bad".into(),
+            what: "a role".into(),
+        });
         let tried = |world: &str, outcome| ("a/b".to_owned(), world.to_owned(), outcome);
         let worlds = [
             tried("bad", WorldOutcome::Broken { why: "x".into() }),
             tried("good", WorldOutcome::Tried(indexmap::IndexMap::new())),
         ];
         let kept = ledger.find_kept(&worlds);
-        assert_eq!(kept.iter().map(|one| one.namespace.as_str()).collect::<Vec<_>>(), ["ns-bad"]);
+        assert_eq!(
+            kept.iter()
+                .map(|one| one.namespace.as_str())
+                .collect::<Vec<_>>(),
+            ["ns-bad"]
+        );
         assert_eq!(ledger.namespaces().len(), 3);
         assert_eq!(ledger.take_leaks(), ["a/b in bad: a role"]);
     }

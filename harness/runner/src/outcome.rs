@@ -52,16 +52,28 @@ pub(crate) type TriedWorld = (String, String, WorldOutcome);
 
 /// Puts the worlds of every scenario back together, in the file's order. A world of which nothing is known is broken.
 pub(crate) fn gather(scenarios: &[Arc<Loaded>], worlds: Vec<TriedWorld>) -> Vec<ScenarioOutcome> {
-    let mut worlds: BTreeMap<(String, String), WorldOutcome> =
-        worlds.into_iter().map(|(id, world, outcome)| ((id, world), outcome)).collect();
+    let mut worlds: BTreeMap<(String, String), WorldOutcome> = worlds
+        .into_iter()
+        .map(|(id, world, outcome)| ((id, world), outcome))
+        .collect();
     let mut seen = |loaded: &Loaded, world: &String| {
         let seen = worlds.remove(&(loaded.id.clone(), world.clone()));
-        seen.unwrap_or_else(|| WorldOutcome::Broken { why: "it was never tried".into() })
+        seen.unwrap_or_else(|| WorldOutcome::Broken {
+            why: "it was never tried".into(),
+        })
     };
     let mut whole = |loaded: &Arc<Loaded>| {
         let names = loaded.scenario.worlds.keys();
-        let worlds = names.map(|world| (world.clone(), seen(loaded, world))).collect();
-        ScenarioOutcome { scenario: Arc::clone(loaded), outcome: Outcome { id: loaded.id.clone(), worlds } }
+        let worlds = names
+            .map(|world| (world.clone(), seen(loaded, world)))
+            .collect();
+        ScenarioOutcome {
+            scenario: Arc::clone(loaded),
+            outcome: Outcome {
+                id: loaded.id.clone(),
+                worlds,
+            },
+        }
     };
     scenarios.iter().map(&mut whole).collect()
 }
@@ -69,7 +81,9 @@ pub(crate) fn gather(scenarios: &[Arc<Loaded>], worlds: Vec<TriedWorld>) -> Vec<
 /// Whether every cell is as intended.
 pub(crate) fn has_passed(outcome: &WorldOutcome) -> bool {
     match outcome {
-        WorldOutcome::Tried(cells) => cells.values().all(|cell| cell.status() == CellStatus::Passed),
+        WorldOutcome::Tried(cells) => cells
+            .values()
+            .all(|cell| cell.status() == CellStatus::Passed),
         WorldOutcome::Broken { .. } | WorldOutcome::Skipped { .. } => false,
     }
 }
@@ -81,19 +95,37 @@ mod tests {
 
     #[test]
     fn worlds_come_back_in_the_order_of_the_file() {
-        let loaded =
-            scenario("a/b", "worlds: { bare: {}, other: {}, third: {} }", "[{ id: x, do: survey, expect: admitted }]");
+        let loaded = scenario(
+            "a/b",
+            "worlds: { bare: {}, other: {}, third: {} }",
+            "[{ id: x, do: survey, expect: admitted }]",
+        );
         let skipped = |why: &str| WorldOutcome::Skipped { why: why.into() };
         let worlds = vec![
             ("a/b".to_owned(), "third".to_owned(), skipped("third")),
             ("a/b".to_owned(), "bare".to_owned(), skipped("bare")),
-            ("a/c".to_owned(), "other".to_owned(), skipped("another scenario's")),
+            (
+                "a/c".to_owned(),
+                "other".to_owned(),
+                skipped("another scenario's"),
+            ),
         ];
         let gathered = gather(&[loaded], worlds);
         let worlds = &gathered[0].outcome.worlds;
-        assert_eq!(worlds.keys().collect::<Vec<_>>(), ["bare", "other", "third"]);
+        assert_eq!(
+            worlds.keys().collect::<Vec<_>>(),
+            ["bare", "other", "third"]
+        );
         assert_eq!(worlds["third"], skipped("third"));
-        assert_eq!(worlds["other"], WorldOutcome::Broken { why: "it was never tried".into() });
-        assert!(worlds.values().all(|world| !has_passed(world)), "what is skipped has not passed");
+        assert_eq!(
+            worlds["other"],
+            WorldOutcome::Broken {
+                why: "it was never tried".into()
+            }
+        );
+        assert!(
+            worlds.values().all(|world| !has_passed(world)),
+            "what is skipped has not passed"
+        );
     }
 }

@@ -48,7 +48,13 @@ pub struct SkippedWorld {
 impl SkippedWorld {
     pub(crate) fn into_outcome(self) -> TriedWorld {
         let lacks: Vec<String> = self.missing.iter().map(Capability::describe_lack).collect();
-        (self.id, self.world, WorldOutcome::Skipped { why: lacks.join("; ") })
+        (
+            self.id,
+            self.world,
+            WorldOutcome::Skipped {
+                why: lacks.join("; "),
+            },
+        )
     }
 }
 
@@ -57,35 +63,61 @@ impl Plan {
     ///
     /// # Errors
     /// A file that a shape names and that cannot be read, and a release that is not pinned.
-    pub fn new(scenarios: &[Arc<Loaded>], provider: Provider<'_>, nodes: u8) -> Result<Self, Error> {
+    pub fn new(
+        scenarios: &[Arc<Loaded>],
+        provider: Provider<'_>,
+        nodes: u8,
+    ) -> Result<Self, Error> {
         let mut groups: BTreeMap<ClusterKey, Vec<Trial>> = BTreeMap::new();
         let mut skipped = Vec::new();
         for loaded in scenarios {
             for world in loaded.scenario.worlds.keys() {
                 let missing = provider.missing(&requirements(loaded, world));
                 if !missing.is_empty() {
-                    skipped.push(SkippedWorld { id: loaded.id.clone(), world: world.clone(), missing });
+                    skipped.push(SkippedWorld {
+                        id: loaded.id.clone(),
+                        world: world.clone(),
+                        missing,
+                    });
                     continue;
                 }
                 let ClusterKey { spec, only_for } = ClusterKey::resolve(loaded, world)?;
-                let key = ClusterKey { spec: spec.with_more_nodes(nodes), only_for };
-                let trial = Trial { scenario: Arc::clone(loaded), world: world.clone() };
+                let key = ClusterKey {
+                    spec: spec.with_more_nodes(nodes),
+                    only_for,
+                };
+                let trial = Trial {
+                    scenario: Arc::clone(loaded),
+                    world: world.clone(),
+                };
                 groups.entry(key).or_default().push(trial);
             }
         }
-        let groups = share_nodes(groups).into_iter().map(|(key, trials)| WorldGroup::new(key.spec, trials));
+        let groups = share_nodes(groups)
+            .into_iter()
+            .map(|(key, trials)| WorldGroup::new(key.spec, trials));
         let mut groups = groups.collect::<Result<Vec<_>, _>>()?;
         groups.sort_by_key(|group| Reverse(group.size()));
-        Ok(Self { scenarios: scenarios.to_vec(), groups, skipped })
+        Ok(Self {
+            scenarios: scenarios.to_vec(),
+            groups,
+            skipped,
+        })
     }
 
     /// What the boxes of this plan are made of, in the order in which it is best built.
     #[must_use]
     pub fn components(&self) -> Vec<&'static Component> {
         let is_needed = |component: &&'static Component| {
-            self.groups.iter().flat_map(|group| &group.needed).any(|one| std::ptr::eq(*one, *component))
+            self.groups
+                .iter()
+                .flat_map(|group| &group.needed)
+                .any(|one| std::ptr::eq(*one, *component))
         };
-        native::components::pinned().iter().filter(is_needed).collect()
+        native::components::pinned()
+            .iter()
+            .filter(is_needed)
+            .collect()
     }
 
     /// While these are still to be built: what needs no node does not wait for one, and what can begin first comes first.
@@ -100,10 +132,14 @@ impl Plan {
         for group in std::mem::take(&mut self.groups) {
             let alone = group.spec.without_node();
             let waits = group.spec.nodes == 1 && group.build_seconds(missing) > 0;
-            let (nodeless, others): (Vec<Trial>, Vec<Trial>) = group.trials.into_iter().partition(|trial| {
-                let declared = || ClusterSpec::resolve(&trial.scenario, &trial.world).is_ok_and(|spec| spec.nodes == 0);
-                waits && (model::needs_no_node(&trial.scenario, &trial.world) || declared())
-            });
+            let (nodeless, others): (Vec<Trial>, Vec<Trial>) =
+                group.trials.into_iter().partition(|trial| {
+                    let declared = || {
+                        ClusterSpec::resolve(&trial.scenario, &trial.world)
+                            .is_ok_and(|spec| spec.nodes == 0)
+                    };
+                    waits && (model::needs_no_node(&trial.scenario, &trial.world) || declared())
+                });
             for (spec, trials) in [(alone, nodeless), (group.spec, others)] {
                 if !trials.is_empty() {
                     groups.push(WorldGroup::new(spec, trials)?);
@@ -126,7 +162,11 @@ impl WorldGroup {
                 }
             }
         }
-        Ok(Self { spec, trials, needed: all })
+        Ok(Self {
+            spec,
+            trials,
+            needed: all,
+        })
     }
 
     /// How much there is to try: worlds, and all of their steps.
@@ -137,8 +177,14 @@ impl WorldGroup {
 
     /// How long it takes until everything is built that is not.
     fn build_seconds(&self, missing: &[&'static Component]) -> u32 {
-        let is_missing = |component: &&&'static Component| missing.iter().any(|one| std::ptr::eq(*one, **component));
-        self.needed.iter().filter(is_missing).map(|component| u32::from(component.build_seconds())).sum()
+        let is_missing = |component: &&&'static Component| {
+            missing.iter().any(|one| std::ptr::eq(*one, **component))
+        };
+        self.needed
+            .iter()
+            .filter(is_missing)
+            .map(|component| u32::from(component.build_seconds()))
+            .sum()
     }
 }
 
@@ -153,9 +199,16 @@ pub fn needed_components(
     world: &str,
 ) -> Result<Vec<&'static Component>, native::Error> {
     let mut needed = native::components::needed(spec)?;
-    let facts: Vec<_> = loaded.scenario.steps_in(world).map(|step| step.action.facts()).collect();
+    let facts: Vec<_> = loaded
+        .scenario
+        .steps_in(world)
+        .map(|step| step.action.facts())
+        .collect();
     let mut tools = Vec::new();
-    if facts.iter().any(|facts| facts.needs.contains(&Capability::Etcd)) {
+    if facts
+        .iter()
+        .any(|facts| facts.needs.contains(&Capability::Etcd))
+    {
         tools.push(native::components::tool(ETCD_TOOLS)?);
     }
     if facts.iter().any(|facts| facts.writes == Writes::Images) {
@@ -171,9 +224,16 @@ pub fn needed_components(
 
 /// Worlds that need no node join a cluster that is the same but for a node, where there is one anyway.
 fn share_nodes(mut groups: BTreeMap<ClusterKey, Vec<Trial>>) -> BTreeMap<ClusterKey, Vec<Trial>> {
-    let bare: Vec<ClusterKey> = groups.keys().filter(|key| key.spec.nodes == 0).cloned().collect();
+    let bare: Vec<ClusterKey> = groups
+        .keys()
+        .filter(|key| key.spec.nodes == 0)
+        .cloned()
+        .collect();
     for key in bare {
-        let with_node = ClusterKey { spec: key.spec.with_node(), ..key.clone() };
+        let with_node = ClusterKey {
+            spec: key.spec.with_node(),
+            ..key.clone()
+        };
         if groups.contains_key(&with_node)
             && let Some(trials) = groups.remove(&key)
         {

@@ -26,35 +26,75 @@ fn in_boxes(scenarios: &[Arc<Loaded>]) -> Plan {
 /// The worlds of each group, as `SCENARIO WORLD`.
 fn worlds(plan: &Plan) -> Vec<Vec<String>> {
     let name = |trial: &Trial| format!("{} {}", trial.scenario.id, trial.world);
-    plan.groups.iter().map(|group| group.trials.iter().map(name).collect()).collect()
+    plan.groups
+        .iter()
+        .map(|group| group.trials.iter().map(name).collect())
+        .collect()
 }
 
 #[test]
 fn worlds_of_one_shape_share_a_box_and_the_largest_group_comes_first() {
     let usual = scenario("a/usual", "worlds: { bare: {}, other: {} }", ADMITTED);
-    let sealed = scenario("a/sealed", "cluster: { encryption: secretbox }\nworlds: { bare: {} }", ADMITTED);
+    let sealed = scenario(
+        "a/sealed",
+        "cluster: { encryption: secretbox }\nworlds: { bare: {} }",
+        ADMITTED,
+    );
     let more = scenario("a/more", "worlds: { bare: {} }", ADMITTED);
     let plan = in_boxes(&[sealed, usual, more]);
-    assert_eq!(worlds(&plan), [vec!["a/usual bare", "a/usual other", "a/more bare"], vec!["a/sealed bare"]]);
+    assert_eq!(
+        worlds(&plan),
+        [
+            vec!["a/usual bare", "a/usual other", "a/more bare"],
+            vec!["a/sealed bare"]
+        ]
+    );
     assert!(plan.skipped.is_empty());
 }
 
 #[test]
 fn a_world_that_changes_the_cluster_has_a_box_to_itself() {
     let steps = "[{ id: kill, do: { process: { kill: etcd } }, expect: admitted }]";
-    let plan = in_boxes(&[scenario("a/kills", "worlds: { bare: {}, other: {} }", steps)]);
+    let plan = in_boxes(&[scenario(
+        "a/kills",
+        "worlds: { bare: {}, other: {} }",
+        steps,
+    )]);
     assert_eq!(worlds(&plan), [["a/kills bare"], ["a/kills other"]]);
 }
 
 #[test]
 fn worlds_without_a_node_join_a_box_that_has_one() {
-    let nodeless = || scenario("a/nodeless", "cluster: { nodes: 0 }\nworlds: { bare: {} }", ADMITTED);
+    let nodeless = || {
+        scenario(
+            "a/nodeless",
+            "cluster: { nodes: 0 }\nworlds: { bare: {} }",
+            ADMITTED,
+        )
+    };
     let alone = in_boxes(&[nodeless()]);
     assert_eq!(alone.groups[0].spec.nodes, 0);
-    let plan = in_boxes(&[nodeless(), scenario("a/usual", "worlds: { bare: {} }", RUNS)]);
+    let plan = in_boxes(&[
+        nodeless(),
+        scenario("a/usual", "worlds: { bare: {} }", RUNS),
+    ]);
     assert_eq!(worlds(&plan), [["a/usual bare", "a/nodeless bare"]]);
-    let wide = Plan::new(&[nodeless(), scenario("a/usual", "worlds: { bare: {} }", RUNS)], Provider::Box, 2).unwrap();
-    assert_eq!(wide.groups.iter().map(|group| group.spec.nodes).collect::<BTreeSet<_>>(), [0, 2].into());
+    let wide = Plan::new(
+        &[
+            nodeless(),
+            scenario("a/usual", "worlds: { bare: {} }", RUNS),
+        ],
+        Provider::Box,
+        2,
+    )
+    .unwrap();
+    assert_eq!(
+        wide.groups
+            .iter()
+            .map(|group| group.spec.nodes)
+            .collect::<BTreeSet<_>>(),
+        [0, 2].into()
+    );
 }
 
 #[test]
@@ -67,14 +107,24 @@ fn what_needs_no_node_does_not_wait_for_what_a_node_is_made_of() {
     let missing: Vec<_> = plan.components();
     let staged = plan.stage(&missing).unwrap();
     assert_eq!(worlds(&staged), [["a/admitted bare"], ["a/runs bare"]]);
-    assert_eq!(staged.groups.iter().map(|group| group.spec.nodes).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(
+        staged
+            .groups
+            .iter()
+            .map(|group| group.spec.nodes)
+            .collect::<Vec<_>>(),
+        [0, 1]
+    );
 }
 
 #[test]
 fn etcds_tools_come_with_steps_that_look_into_it() {
     let titles = |steps: &str| -> Vec<&str> {
         let plan = in_boxes(&[scenario("a/b", "worlds: { bare: {} }", steps)]);
-        plan.components().iter().map(|component| component.name).collect()
+        plan.components()
+            .iter()
+            .map(|component| component.name)
+            .collect()
     };
     let store = "[{ id: look, do: { store: secret/x }, expect: admitted }]";
     let survey = "[{ id: look, do: survey, expect: made }]";
@@ -101,18 +151,36 @@ fn foreign(has_probe_image: bool) -> cluster::Facts {
 fn skip(worlds: &str, steps: &str) -> Option<String> {
     let loaded = scenario("a/b", worlds, steps);
     let plan = Plan::new(&[loaded], Provider::Existing(&foreign(false)), 1).unwrap();
-    assert_eq!(plan.skipped.len() + plan.groups.iter().map(|group| group.trials.len()).sum::<usize>(), 1);
-    plan.skipped.into_iter().next().map(|skipped| match skipped.into_outcome() {
-        (_, _, WorldOutcome::Skipped { why }) => why,
-        (_, _, other) => panic!("{other:?}"),
-    })
+    assert_eq!(
+        plan.skipped.len()
+            + plan
+                .groups
+                .iter()
+                .map(|group| group.trials.len())
+                .sum::<usize>(),
+        1
+    );
+    plan.skipped
+        .into_iter()
+        .next()
+        .map(|skipped| match skipped.into_outcome() {
+            (_, _, WorldOutcome::Skipped { why }) => why,
+            (_, _, other) => panic!("{other:?}"),
+        })
 }
 
 #[test]
 fn on_a_foreign_cluster_pods_that_run_lack_the_probe_image() {
     let why = skip("worlds: { bare: {} }", RUNS);
-    assert_eq!(why.as_deref(), Some("the probe image cannot be loaded into this cluster"));
-    assert_eq!(skip("worlds: { bare: {} }", ADMITTED), None, "a pod that is only admitted needs no image");
+    assert_eq!(
+        why.as_deref(),
+        Some("the probe image cannot be loaded into this cluster")
+    );
+    assert_eq!(
+        skip("worlds: { bare: {} }", ADMITTED),
+        None,
+        "a pod that is only admitted needs no image"
+    );
     let loaded = scenario("a/b", "worlds: { bare: {} }", RUNS);
     let plan = Plan::new(&[loaded], Provider::Existing(&foreign(true)), 1).unwrap();
     assert!(plan.skipped.is_empty(), "its nodes have the image");
@@ -121,7 +189,11 @@ fn on_a_foreign_cluster_pods_that_run_lack_the_probe_image() {
 #[test]
 fn a_skip_names_everything_that_is_missing() {
     let cases = [
-        ("worlds: { bare: { install: [kyverno] } }", ADMITTED, "this cluster comes without kyverno"),
+        (
+            "worlds: { bare: { install: [kyverno] } }",
+            ADMITTED,
+            "this cluster comes without kyverno",
+        ),
         (
             "cluster: { encryption: secretbox }\nworlds: { bare: {} }",
             ADMITTED,
@@ -133,7 +205,11 @@ fn a_skip_names_everything_that_is_missing() {
             "this cluster has fewer than 2 nodes; the probe image cannot be loaded into this cluster; nothing says when \
              NetworkPolicies are in force in this cluster; this cluster is not known to have IPv6 beside IPv4",
         ),
-        ("cluster: { kubernetes: '1.30' }\nworlds: { bare: {} }", ADMITTED, "this cluster is not Kubernetes 1.30"),
+        (
+            "cluster: { kubernetes: '1.30' }\nworlds: { bare: {} }",
+            ADMITTED,
+            "this cluster is not Kubernetes 1.30",
+        ),
         (
             "worlds: { bare: {} }",
             "[{ id: look, do: { seen: { audit: {} } }, expect: seen }, { id: kill, do: { process: { kill: etcd } }, expect: admitted }]",
@@ -148,9 +224,19 @@ fn a_skip_names_everything_that_is_missing() {
 #[test]
 fn boxes_offer_all_that_the_projects_scenarios_need() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-    let all: Vec<_> = Library::open(&folder).unwrap().scenarios.into_iter().map(Arc::new).collect();
+    let all: Vec<_> = Library::open(&folder)
+        .unwrap()
+        .scenarios
+        .into_iter()
+        .map(Arc::new)
+        .collect();
     let plan = in_boxes(&all);
     assert_eq!(plan.skipped, []);
     let planned: usize = plan.groups.iter().map(|group| group.trials.len()).sum();
-    assert_eq!(planned, all.iter().map(|loaded| loaded.scenario.worlds.len()).sum::<usize>());
+    assert_eq!(
+        planned,
+        all.iter()
+            .map(|loaded| loaded.scenario.worlds.len())
+            .sum::<usize>()
+    );
 }

@@ -14,8 +14,8 @@ use crate::box_slots::BoxSlots;
 use crate::ledger::RunLedger;
 use crate::outcome::{KeptNamespace, TriedWorld, WHY_NO_CLUSTER, gather};
 use crate::{
-    BoxStarter, ClusterFacts, ComponentSupply, Error, LiveCluster, Plan, RunEvent, RunObserver, RunOutcome,
-    SkippedWorld, WorldGroup,
+    BoxStarter, ClusterFacts, ComponentSupply, Error, LiveCluster, Plan, RunEvent, RunObserver,
+    RunOutcome, SkippedWorld, WorldGroup,
 };
 
 /// How to try worlds.
@@ -33,7 +33,11 @@ pub struct RunOptions {
 impl Default for RunOptions {
     /// Ten worlds keep two cores busy, and with more of them what is timed has to wait.
     fn default() -> Self {
-        Self { keep: false, evidence: None, worlds_at_once: 10 }
+        Self {
+            keep: false,
+            evidence: None,
+            worlds_at_once: 10,
+        }
     }
 }
 
@@ -52,7 +56,13 @@ impl Runner {
     #[must_use]
     pub fn new(boxes: BoxStarter, options: RunOptions, observer: Arc<dyn RunObserver>) -> Self {
         let turns = Turns::new(options.worlds_at_once);
-        Self { boxes, options, observer, workshop: Arc::default(), turns }
+        Self {
+            boxes,
+            options,
+            observer,
+            workshop: Arc::default(),
+            turns,
+        }
     }
 
     /// Builds these components in this order, while boxes begin whose components are there already.
@@ -66,8 +76,11 @@ impl Runner {
     pub async fn run_in_boxes(&self, plan: Plan, supply: &ComponentSupply) -> RunOutcome {
         let account = Arc::new(RunAccount::new(&self.observer, &plan.scenarios));
         // Worlds take turns on one thread; their connections have others.
-        let part = LocalSet::new().run_until(self.run_groups(plan.groups, supply, &account)).await;
-        self.close(&plan.scenarios, plan.skipped, part, &account).await
+        let part = LocalSet::new()
+            .run_until(self.run_groups(plan.groups, supply, &account))
+            .await;
+        self.close(&plan.scenarios, plan.skipped, part, &account)
+            .await
     }
 
     /// Tries everything in the plan on one cluster, until it is done or `interrupted` comes true. Then what worlds made
@@ -82,7 +95,11 @@ impl Runner {
         interrupted: impl Future<Output = ()>,
     ) -> Result<RunOutcome, Error> {
         let account = RunAccount::new(&self.observer, &plan.scenarios);
-        let trials = plan.groups.into_iter().flat_map(|group| group.trials).collect();
+        let trials = plan
+            .groups
+            .into_iter()
+            .flat_map(|group| group.trials)
+            .collect();
         let tried = tokio::select! {
             tried = self.try_on(&cluster, trials, &account) => Some(tried),
             () = interrupted => None,
@@ -90,10 +107,21 @@ impl Runner {
         let Some((worlds, facts)) = tried else {
             self.observer.observe(RunEvent::Sweeping);
             let left = cluster.sweep(&account.namespaces()).await;
-            return Err(if left.is_empty() { Error::Interrupted } else { Error::InterruptedLeaving { left } });
+            return Err(if left.is_empty() {
+                Error::Interrupted
+            } else {
+                Error::InterruptedLeaving { left }
+            });
         };
-        let part = RunPart { worlds, clusters: vec![facts], live: vec![cluster], ..RunPart::default() };
-        Ok(self.close(&plan.scenarios, plan.skipped, part, &account).await)
+        let part = RunPart {
+            worlds,
+            clusters: vec![facts],
+            live: vec![cluster],
+            ..RunPart::default()
+        };
+        Ok(self
+            .close(&plan.scenarios, plan.skipped, part, &account)
+            .await)
     }
 
     /// Starts a box like this, and tells how far it is.
@@ -102,11 +130,22 @@ impl Runner {
     /// When it does not start.
     pub async fn start_box(&self, name: &str, spec: &ClusterSpec) -> Result<LiveCluster, Error> {
         let (kubernetes, nodes) = (spec.kubernetes.clone(), spec.nodes);
-        self.observer.observe(RunEvent::BoxStarting { name: name.to_owned(), kubernetes, nodes });
+        self.observer.observe(RunEvent::BoxStarting {
+            name: name.to_owned(),
+            kubernetes,
+            nodes,
+        });
         let (observer, box_name) = (Arc::clone(&self.observer), name.to_owned());
-        let progress = move |step| observer.observe(RunEvent::BoxProgress { name: box_name.clone(), step });
+        let progress = move |step| {
+            observer.observe(RunEvent::BoxProgress {
+                name: box_name.clone(),
+                step,
+            })
+        };
         let started = self.boxes.start(name, spec, progress).await;
-        self.observer.observe(RunEvent::BoxStartEnded { name: name.to_owned() });
+        self.observer.observe(RunEvent::BoxStartEnded {
+            name: name.to_owned(),
+        });
         started
     }
 
@@ -127,7 +166,11 @@ impl Runner {
         for (index, group) in groups.into_iter().enumerate() {
             let (runner, supply) = (self.clone(), supply.clone());
             let (slots, account) = (Arc::clone(&slots), Arc::clone(account));
-            tasks.spawn_local(async move { runner.run_group(index + 1, group, &supply, &slots, &account).await });
+            tasks.spawn_local(async move {
+                runner
+                    .run_group(index + 1, group, &supply, &slots, &account)
+                    .await
+            });
         }
         let mut all = RunPart::default();
         while let Some(done) = tasks.join_next().await {
@@ -148,18 +191,29 @@ impl Runner {
         slots: &BoxSlots,
         account: &RunAccount,
     ) -> RunPart {
-        let WorldGroup { spec, trials, needed } = group;
+        let WorldGroup {
+            spec,
+            trials,
+            needed,
+        } = group;
         if let Err(error) = supply.wait_for(&needed).await {
             slots.expect_one_less(trials.len());
             return RunPart::without_cluster(trials, error);
         }
         let slot = slots.wait_for(trials.len(), spec.nodes).await;
-        let cluster = match self.start_box(&format!("{}{index}", box_prefix()), &spec).await {
+        let cluster = match self
+            .start_box(&format!("{}{index}", box_prefix()), &spec)
+            .await
+        {
             Ok(cluster) => cluster,
             Err(error) => return RunPart::without_cluster(trials, error),
         };
         let (worlds, facts) = self.try_on(&cluster, trials, account).await;
-        let mut part = RunPart { worlds, clusters: vec![facts], ..RunPart::default() };
+        let mut part = RunPart {
+            worlds,
+            clusters: vec![facts],
+            ..RunPart::default()
+        };
         // The next box starts while this one is taken down.
         drop(slot);
         if self.options.keep {
@@ -183,8 +237,17 @@ impl Runner {
     }
 
     fn engine_options(&self) -> Options {
-        let RunOptions { keep, evidence, worlds_at_once: _ } = self.options.clone();
-        Options { keep, evidence, turns: self.turns.clone(), workshop: Arc::clone(&self.workshop) }
+        let RunOptions {
+            keep,
+            evidence,
+            worlds_at_once: _,
+        } = self.options.clone();
+        Options {
+            keep,
+            evidence,
+            turns: self.turns.clone(),
+            workshop: Arc::clone(&self.workshop),
+        }
     }
 
     /// Closes the account: every event has been heard, every world has an outcome.
@@ -196,8 +259,15 @@ impl Runner {
         account: &RunAccount,
     ) -> RunOutcome {
         account.hear_all().await;
-        let kept = if self.options.keep { account.find_kept(&part.worlds) } else { Vec::new() };
-        let mut worlds: Vec<TriedWorld> = skipped.into_iter().map(SkippedWorld::into_outcome).collect();
+        let kept = if self.options.keep {
+            account.find_kept(&part.worlds)
+        } else {
+            Vec::new()
+        };
+        let mut worlds: Vec<TriedWorld> = skipped
+            .into_iter()
+            .map(SkippedWorld::into_outcome)
+            .collect();
         worlds.extend(part.worlds);
         RunOutcome {
             scenarios: gather(scenarios, worlds),
@@ -211,9 +281,22 @@ impl Runner {
 }
 
 /// Tries worlds on a cluster, apart from any run: the outcome of each, in the order of `trials`. Images are made anew.
-pub async fn try_worlds(cluster: &Cluster, trials: Vec<Trial>, options: RunOptions) -> Vec<WorldOutcome> {
-    let RunOptions { keep, evidence, worlds_at_once } = options;
-    let options = Options { keep, evidence, turns: Turns::new(worlds_at_once), workshop: Arc::default() };
+pub async fn try_worlds(
+    cluster: &Cluster,
+    trials: Vec<Trial>,
+    options: RunOptions,
+) -> Vec<WorldOutcome> {
+    let RunOptions {
+        keep,
+        evidence,
+        worlds_at_once,
+    } = options;
+    let options = Options {
+        keep,
+        evidence,
+        turns: Turns::new(worlds_at_once),
+        workshop: Arc::default(),
+    };
     // Nobody listens.
     let (events, _) = unbounded_channel();
     let tried = engine::run(cluster, trials, &options, events).await;
@@ -237,9 +320,18 @@ struct RunPart {
 impl RunPart {
     /// What becomes of worlds whose cluster never was.
     fn without_cluster(trials: Vec<Trial>, error: Error) -> Self {
-        let broken = || WorldOutcome::Broken { why: WHY_NO_CLUSTER.into() };
-        let worlds = trials.into_iter().map(|trial| (trial.scenario.id.clone(), trial.world, broken())).collect();
-        Self { worlds, errors: vec![error], ..Self::default() }
+        let broken = || WorldOutcome::Broken {
+            why: WHY_NO_CLUSTER.into(),
+        };
+        let worlds = trials
+            .into_iter()
+            .map(|trial| (trial.scenario.id.clone(), trial.world, broken()))
+            .collect();
+        Self {
+            worlds,
+            errors: vec![error],
+            ..Self::default()
+        }
     }
 
     fn add(&mut self, part: Self) {
@@ -261,7 +353,11 @@ struct RunAccount {
 impl RunAccount {
     fn new(observer: &Arc<dyn RunObserver>, scenarios: &[Arc<Loaded>]) -> Self {
         let ledger = Arc::new(Mutex::new(RunLedger::new(scenarios)));
-        Self { ledger, observer: Arc::clone(observer), clerks: Mutex::default() }
+        Self {
+            ledger,
+            observer: Arc::clone(observer),
+            clerks: Mutex::default(),
+        }
     }
 
     /// Where a cluster's events go, for as long as somebody sends.
@@ -270,7 +366,10 @@ impl RunAccount {
         let (ledger, observer) = (Arc::clone(&self.ledger), Arc::clone(&self.observer));
         let clerk = tokio::spawn(async move {
             while let Some(event) = events.recv().await {
-                let done = ledger.lock().ok().and_then(|mut ledger| ledger.note(&event));
+                let done = ledger
+                    .lock()
+                    .ok()
+                    .and_then(|mut ledger| ledger.note(&event));
                 observer.observe(RunEvent::World(event));
                 done.into_iter().for_each(|done| observer.observe(done));
             }
@@ -283,21 +382,34 @@ impl RunAccount {
 
     /// Waits until every event is entered. The clusters have said all that they have to say.
     async fn hear_all(&self) {
-        let clerks = self.clerks.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default();
+        let clerks = self
+            .clerks
+            .lock()
+            .map(|mut all| std::mem::take(&mut *all))
+            .unwrap_or_default();
         for clerk in clerks {
             let _ = clerk.await;
         }
     }
 
     fn namespaces(&self) -> Vec<String> {
-        self.ledger.lock().map(|ledger| ledger.namespaces()).unwrap_or_default()
+        self.ledger
+            .lock()
+            .map(|ledger| ledger.namespaces())
+            .unwrap_or_default()
     }
 
     fn find_kept(&self, worlds: &[TriedWorld]) -> Vec<KeptNamespace> {
-        self.ledger.lock().map(|ledger| ledger.find_kept(worlds)).unwrap_or_default()
+        self.ledger
+            .lock()
+            .map(|ledger| ledger.find_kept(worlds))
+            .unwrap_or_default()
     }
 
     fn take_leaks(&self) -> Vec<String> {
-        self.ledger.lock().map(|mut ledger| ledger.take_leaks()).unwrap_or_default()
+        self.ledger
+            .lock()
+            .map(|mut ledger| ledger.take_leaks())
+            .unwrap_or_default()
     }
 }

@@ -14,11 +14,17 @@ use crate::{LiveAddon, Pods, api, barrier};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
-    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    pods: Some(Pods {
+        workload: WORKLOAD,
+        install: |site| install(site).boxed_local(),
+    }),
     barrier: barrier::none,
     labels: barrier::no_labels,
     endpoints: |_| {
-        let words = format!("{} in the box: the cluster's names, and no others", native::DNS_ADDRESS);
+        let words = format!(
+            "{} in the box: the cluster's names, and no others",
+            native::DNS_ADDRESS
+        );
         async { Ok(vec![Endpoint::described("CoreDNS", words)]) }.boxed_local()
     },
 };
@@ -49,7 +55,10 @@ async fn install(site: &InstallSite<'_>) -> Result<(), String> {
     site.run(&WORKLOAD).await?;
     let known = api::until("CoreDNS to answer", EVERY, async || {
         // A new socket each time: what was sent before the Service was there goes nowhere for as long as its port does.
-        let socket = site.host_access.udp_socket().map_err(|why| cluster::chain(&why))?;
+        let socket = site
+            .host_access
+            .udp_socket()
+            .map_err(|why| cluster::chain(&why))?;
         let asked = tokio::task::spawn_blocking(move || ask(&socket)).await;
         asked.map_err(|why| why.to_string())?.map(Some)
     });
@@ -57,7 +66,10 @@ async fn install(site: &InstallSite<'_>) -> Result<(), String> {
 }
 
 fn objects() -> Result<Vec<Value>, String> {
-    let text = WORKLOAD.text.replace("$(dns-address)", native::DNS_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+    let text = WORKLOAD
+        .text
+        .replace("$(dns-address)", native::DNS_ADDRESS)
+        .replace("$(image)", native::PROBE_IMAGE);
     serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
 }
 
@@ -74,7 +86,10 @@ fn ask(socket: &UdpSocket) -> Result<(), String> {
     match address(&answer[..length]) {
         Some(address) if address.to_string() == native::API_ADDRESS => Ok(()),
         Some(address) => Err(format!("it answered {address}")),
-        None => Err(format!("it answered with code {} and no address", answer[3] & 0x0f)),
+        None => Err(format!(
+            "it answered with code {} and no address",
+            answer[3] & 0x0f
+        )),
     }
 }
 
@@ -100,12 +115,24 @@ fn question() -> Vec<u8> {
 /// The one address in a good answer to the query.
 fn address(answer: &[u8]) -> Option<Ipv4Addr> {
     let (header, rest) = answer.split_at_checked(12)?;
-    let is_good = header[..2] == ID && header[2] & 0x80 != 0 && header[3] & 0x0f == 0 && header[6..8] == [0, 1];
+    let is_good = header[..2] == ID
+        && header[2] & 0x80 != 0
+        && header[3] & 0x0f == 0
+        && header[6..8] == [0, 1];
     let record = rest.strip_prefix(question().as_slice())?;
     // The name, in full or as a pointer to the question's.
-    let name = if record.first()? & 0xc0 == 0xc0 { 2 } else { question().len() - QUESTION.len() };
+    let name = if record.first()? & 0xc0 == 0xc0 {
+        2
+    } else {
+        question().len() - QUESTION.len()
+    };
     let fields = record.get(name..)?.strip_prefix(&QUESTION)?;
-    let data: [u8; 4] = fields.get(4..)?.strip_prefix(&[0, 4])?.get(..4)?.try_into().ok()?;
+    let data: [u8; 4] = fields
+        .get(4..)?
+        .strip_prefix(&[0, 4])?
+        .get(..4)?
+        .try_into()
+        .ok()?;
     is_good.then(|| Ipv4Addr::from(data))
 }
 
@@ -128,7 +155,10 @@ mod tests {
     fn the_address_is_read_from_either_form_of_an_answer() {
         let full = question();
         for name in [&[0xc0, 12][..], &full[..full.len() - 4]] {
-            assert_eq!(address(&answer([0x85, 0], name)), Some(Ipv4Addr::new(10, 96, 0, 1)));
+            assert_eq!(
+                address(&answer([0x85, 0], name)),
+                Some(Ipv4Addr::new(10, 96, 0, 1))
+            );
         }
     }
 
@@ -147,10 +177,23 @@ mod tests {
     #[test]
     fn the_manifest_can_be_read_and_names_the_address_that_kubelets_name() {
         let objects = objects().unwrap();
-        assert!(objects.iter().all(|object| object["kind"].is_string() && !object.to_string().contains("$(")));
-        let service = objects.iter().find(|object| object["kind"] == "Service").unwrap();
+        assert!(
+            objects
+                .iter()
+                .all(|object| object["kind"].is_string() && !object.to_string().contains("$("))
+        );
+        let service = objects
+            .iter()
+            .find(|object| object["kind"] == "Service")
+            .unwrap();
         assert_eq!(service["spec"]["clusterIP"], native::DNS_ADDRESS);
-        let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
-        assert_eq!(service["spec"]["selector"], deployment["spec"]["template"]["metadata"]["labels"]);
+        let deployment = objects
+            .iter()
+            .find(|object| object["kind"] == "Deployment")
+            .unwrap();
+        assert_eq!(
+            service["spec"]["selector"],
+            deployment["spec"]["template"]["metadata"]["labels"]
+        );
     }
 }

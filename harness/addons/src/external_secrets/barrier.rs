@@ -30,12 +30,28 @@ struct Kind {
     namespaced: bool,
 }
 
-const SECRETS: Kind = Kind { kind: "ExternalSecret", plural: "externalsecrets", namespaced: true };
+const SECRETS: Kind = Kind {
+    kind: "ExternalSecret",
+    plural: "externalsecrets",
+    namespaced: true,
+};
 
 const KINDS: [Kind; 4] = [
-    Kind { kind: "SecretStore", plural: "secretstores", namespaced: true },
-    Kind { kind: "ClusterSecretStore", plural: "clustersecretstores", namespaced: false },
-    Kind { kind: "ClusterExternalSecret", plural: "clusterexternalsecrets", namespaced: false },
+    Kind {
+        kind: "SecretStore",
+        plural: "secretstores",
+        namespaced: true,
+    },
+    Kind {
+        kind: "ClusterSecretStore",
+        plural: "clustersecretstores",
+        namespaced: false,
+    },
+    Kind {
+        kind: "ClusterExternalSecret",
+        plural: "clusterexternalsecrets",
+        namespaced: false,
+    },
     SECRETS,
 ];
 
@@ -45,8 +61,12 @@ pub(super) fn waits<'a>(
     written: &'a [WrittenObject<'a>],
     history: &'a [WrittenObject<'a>],
 ) -> Vec<Work<'a>> {
-    let concerned = KINDS.into_iter().filter(|kind| written.iter().any(|one| kind.is_of(one)));
-    concerned.map(|kind| objects(site, kind, written, history).boxed_local()).collect()
+    let concerned = KINDS
+        .into_iter()
+        .filter(|kind| written.iter().any(|one| kind.is_of(one)));
+    concerned
+        .map(|kind| objects(site, kind, written, history).boxed_local())
+        .collect()
 }
 
 impl Kind {
@@ -55,14 +75,19 @@ impl Kind {
     }
 
     fn path(self, namespace: &str) -> String {
-        let place = if self.namespaced { format!("namespaces/{namespace}/") } else { String::new() };
+        let place = if self.namespaced {
+            format!("namespaces/{namespace}/")
+        } else {
+            String::new()
+        };
         format!("/apis/{VERSION}/{place}{}", self.plural)
     }
 
     /// An object that the controller reconciles without any effect.
     fn sentinel(self, namespace: &str, name: &str) -> Value {
         let credentials = |more: Value| {
-            let mut spec = json!({"provider": {"kubernetes": {"authRef": {"name": name, "key": "none"}}}});
+            let mut spec =
+                json!({"provider": {"kubernetes": {"authRef": {"name": name, "key": "none"}}}});
             if let Some(conditions) = more.as_array() {
                 spec["provider"]["kubernetes"]["authRef"]["namespace"] = Value::from(namespace);
                 spec["conditions"] = Value::from(conditions.clone());
@@ -103,7 +128,11 @@ async fn objects(
     }
     looked_at(site, kind).await?;
     // What it makes are ExternalSecrets.
-    if kind.kind == "ClusterExternalSecret" { looked_at(site, SECRETS).await } else { Ok(()) }
+    if kind.kind == "ClusterExternalSecret" {
+        looked_at(site, SECRETS).await
+    } else {
+        Ok(())
+    }
 }
 
 /// Waits until a controller has looked at everything that was written before now.
@@ -111,14 +140,17 @@ async fn looked_at(site: &dyn BarrierSite, kind: Kind) -> Result<(), String> {
     for _ in 0..ROUNDS {
         let (name, at) = (site.sentinel_name(), kind.path(site.namespace()));
         let path = format!("{at}/{name}");
-        site.make(&at, kind.sentinel(site.namespace(), &name)).await?;
+        site.make(&at, kind.sentinel(site.namespace(), &name))
+            .await?;
         let what = format!("External Secrets Operator to look at a {}", kind.kind);
         let look = async || {
             let object = site.fetch(&path).await?;
             let status = format!("its status {}", object["status"]);
             condition(&object, "Ready").map(drop).ok_or(status)
         };
-        let looked = site.wait(SiteWait::patient(&what, 10), &mut || look().boxed_local()).await;
+        let looked = site
+            .wait(SiteWait::patient(&what, 10), &mut || look().boxed_local())
+            .await;
         site.remove(vec![path]);
         looked?;
     }
@@ -127,7 +159,10 @@ async fn looked_at(site: &dyn BarrierSite, kind: Kind) -> Result<(), String> {
 
 /// A store can be left to another controller.
 fn is_looked_after(object: &Value) -> bool {
-    matches!(object["spec"]["controller"].as_str(), None | Some("" | "default"))
+    matches!(
+        object["spec"]["controller"].as_str(),
+        None | Some("" | "default")
+    )
 }
 
 /// Whether its status is that of a first look, or of a look at this version where a success says of which it was.
@@ -136,7 +171,9 @@ fn is_looked_at(object: &Value) -> bool {
         None => false,
         Some("True") if object["kind"] == SECRETS.kind && follows(&object["spec"]) => {
             let generation = format!("{}-", object["metadata"]["generation"]);
-            object["status"]["syncedResourceVersion"].as_str().is_some_and(|seen| seen.starts_with(&generation))
+            object["status"]["syncedResourceVersion"]
+                .as_str()
+                .is_some_and(|seen| seen.starts_with(&generation))
         }
         Some(_) => true,
     }
@@ -158,12 +195,20 @@ async fn owned_gone(
     one: &WrittenObject<'_>,
     history: &[WrittenObject<'_>],
 ) -> Result<(), String> {
-    let earlier = history.iter().rev().filter(|earlier| earlier.path == one.path);
-    let Some(object) = earlier.filter_map(|earlier| earlier.object).next() else { return Ok(()) };
+    let earlier = history
+        .iter()
+        .rev()
+        .filter(|earlier| earlier.path == one.path);
+    let Some(object) = earlier.filter_map(|earlier| earlier.object).next() else {
+        return Ok(());
+    };
     let uid = &object["metadata"]["uid"];
     let path = format!("/api/v1/namespaces/{}/secrets", one.namespace);
     let what = format!("what ExternalSecret {} owned to go", one.name);
-    let wait = SiteWait { within: COLLECTED, ..SiteWait::patient(&what, 30) };
+    let wait = SiteWait {
+        within: COLLECTED,
+        ..SiteWait::patient(&what, 30)
+    };
     let look = async || {
         let list = site.fetch(&path).await?;
         owned(&list, uid).map_or(Ok(()), |name| Err(format!("the Secret {name} is there")))
@@ -186,8 +231,10 @@ mod tests {
     use super::*;
 
     fn secret(spec: &Value, ready: Option<&str>, seen: &str) -> Value {
-        let conditions: Vec<Value> =
-            ready.into_iter().map(|status| json!({"type": "Ready", "status": status})).collect();
+        let conditions: Vec<Value> = ready
+            .into_iter()
+            .map(|status| json!({"type": "Ready", "status": status}))
+            .collect();
         json!({"kind": "ExternalSecret", "metadata": {"generation": 2}, "spec": spec,
             "status": {"conditions": conditions, "syncedResourceVersion": seen}})
     }
@@ -204,24 +251,42 @@ mod tests {
 
     #[test]
     fn what_is_fetched_once_is_not_waited_for() {
-        for spec in [json!({"refreshPolicy": "CreatedOnce"}), json!({"refreshInterval": "0h0m0s"})] {
-            assert!(is_looked_at(&secret(&spec, Some("True"), "1-abc")), "{spec}");
+        for spec in [
+            json!({"refreshPolicy": "CreatedOnce"}),
+            json!({"refreshInterval": "0h0m0s"}),
+        ] {
+            assert!(
+                is_looked_at(&secret(&spec, Some("True"), "1-abc")),
+                "{spec}"
+            );
         }
-        assert!(!is_looked_at(&secret(&json!({"refreshPolicy": "OnChange"}), Some("True"), "1-abc")));
+        assert!(!is_looked_at(&secret(
+            &json!({"refreshPolicy": "OnChange"}),
+            Some("True"),
+            "1-abc"
+        )));
     }
 
     #[test]
     fn a_store_of_another_controller_gets_no_status() {
-        assert!(is_looked_after(&json!({"spec": {}})) && is_looked_after(&json!({"spec": {"controller": "default"}})));
-        assert!(!is_looked_after(&json!({"spec": {"controller": "another"}})));
-        assert!(is_looked_at(&json!({"kind": "SecretStore", "metadata": {"generation": 2},
-            "status": {"conditions": [{"type": "Ready", "status": "True"}]}})));
+        assert!(
+            is_looked_after(&json!({"spec": {}}))
+                && is_looked_after(&json!({"spec": {"controller": "default"}}))
+        );
+        assert!(!is_looked_after(
+            &json!({"spec": {"controller": "another"}})
+        ));
+        assert!(is_looked_at(
+            &json!({"kind": "SecretStore", "metadata": {"generation": 2},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+        ));
     }
 
     #[test]
     fn what_was_owned_is_found_by_its_owner() {
         let item = |name: &str, uid: &str| json!({"metadata": {"name": name, "ownerReferences": [{"uid": uid}]}});
-        let list = json!({"items": [json!({"metadata": {"name": "a"}}), item("b", "1"), item("c", "2")]});
+        let list =
+            json!({"items": [json!({"metadata": {"name": "a"}}), item("b", "1"), item("c", "2")]});
         assert_eq!(owned(&list, &json!("2")), Some(&json!("c")));
         assert_eq!(owned(&list, &json!("3")), None);
     }
@@ -231,11 +296,15 @@ mod tests {
         for kind in KINDS {
             let sentinel = kind.sentinel("gauntlet-sentinel", "c-1");
             let within = match kind.kind {
-                "ClusterSecretStore" => &sentinel["spec"]["conditions"][0]["namespaces"][0] == "gauntlet-sentinel",
+                "ClusterSecretStore" => {
+                    &sentinel["spec"]["conditions"][0]["namespaces"][0] == "gauntlet-sentinel"
+                }
                 "ClusterExternalSecret" => {
                     &sentinel["spec"]["namespaceSelector"]["matchLabels"][SENTINEL_LABEL] == "c-1"
                 }
-                _ => kind.path("gauntlet-sentinel").contains("/namespaces/gauntlet-sentinel/"),
+                _ => kind
+                    .path("gauntlet-sentinel")
+                    .contains("/namespaces/gauntlet-sentinel/"),
             };
             assert!(within, "{sentinel}");
         }

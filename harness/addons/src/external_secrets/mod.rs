@@ -19,7 +19,10 @@ use crate::{LiveAddon, Pods, api, barrier as common, definitions};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
-    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    pods: Some(Pods {
+        workload: WORKLOAD,
+        install: |site| install(site).boxed_local(),
+    }),
     barrier: barrier::waits,
     labels: common::no_labels,
     endpoints: |_| described("External Secrets", "pods in the namespace external-secrets"),
@@ -36,10 +39,22 @@ const WORKLOAD: Workload = Workload {
 
 /// Its definitions that the controllers watch, by the file of its component.
 const DEFINITIONS: [(&str, &str); 5] = [
-    ("clusterexternalsecrets.yaml", "clusterexternalsecrets.external-secrets.io"),
-    ("clustersecretstores.yaml", "clustersecretstores.external-secrets.io"),
-    ("externalsecrets.yaml", "externalsecrets.external-secrets.io"),
-    ("generatorstates.yaml", "generatorstates.generators.external-secrets.io"),
+    (
+        "clusterexternalsecrets.yaml",
+        "clusterexternalsecrets.external-secrets.io",
+    ),
+    (
+        "clustersecretstores.yaml",
+        "clustersecretstores.external-secrets.io",
+    ),
+    (
+        "externalsecrets.yaml",
+        "externalsecrets.external-secrets.io",
+    ),
+    (
+        "generatorstates.yaml",
+        "generatorstates.generators.external-secrets.io",
+    ),
     ("secretstores.yaml", "secretstores.external-secrets.io"),
 ];
 
@@ -82,17 +97,37 @@ async fn trial(admin: &Client) -> Result<(), String> {
     api::apply(admin, &namespace).await?;
     let (store, wanted) = (store(), wanted());
     api::apply(admin, &store).await?;
-    let found = api::until("External Secrets Operator to find a store good", EVERY, async || {
-        let answer = api::get(admin, &path("secretstores")).await?;
-        if is_ready(&answer.body) { Ok(Some(())) } else { Err(answer.body["status"].to_string()) }
-    });
+    let found = api::until(
+        "External Secrets Operator to find a store good",
+        EVERY,
+        async || {
+            let answer = api::get(admin, &path("secretstores")).await?;
+            if is_ready(&answer.body) {
+                Ok(Some(()))
+            } else {
+                Err(answer.body["status"].to_string())
+            }
+        },
+    );
     found.await?;
     api::apply(admin, &wanted).await?;
-    let fetched = api::until("External Secrets Operator to fetch a secret", EVERY, async || {
-        let answer = api::get(admin, &format!("/api/v1/namespaces/{TRIAL}/secrets/{TRIAL}")).await?;
-        let is_right = answer.body["data"]["word"] == STANDARD.encode(WORD);
-        if is_right { Ok(Some(())) } else { Err(answer.said()) }
-    });
+    let fetched = api::until(
+        "External Secrets Operator to fetch a secret",
+        EVERY,
+        async || {
+            let answer = api::get(
+                admin,
+                &format!("/api/v1/namespaces/{TRIAL}/secrets/{TRIAL}"),
+            )
+            .await?;
+            let is_right = answer.body["data"]["word"] == STANDARD.encode(WORD);
+            if is_right {
+                Ok(Some(()))
+            } else {
+                Err(answer.said())
+            }
+        },
+    );
     fetched.await?;
     for object in [wanted, store, namespace] {
         api::delete(admin, &object).await?;
@@ -106,7 +141,10 @@ fn path(plural: &str) -> String {
 
 fn is_ready(object: &Value) -> bool {
     let conditions = object["status"]["conditions"].as_array();
-    conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
+    conditions.is_some_and(|all| {
+        all.iter()
+            .any(|one| one["type"] == "Ready" && one["status"] == "True")
+    })
 }
 
 /// A store that holds what is written into it.
@@ -135,20 +173,35 @@ mod tests {
     #[test]
     fn the_manifest_can_be_read_and_keeps_the_rights_that_matter() {
         let objects = objects().unwrap();
-        assert!(objects.iter().all(|object| object["kind"].is_string() && !object.to_string().contains("$(")));
-        let role = objects.iter().find(|object| object["metadata"]["name"] == "external-secrets-controller").unwrap();
+        assert!(
+            objects
+                .iter()
+                .all(|object| object["kind"].is_string() && !object.to_string().contains("$("))
+        );
+        let role = objects
+            .iter()
+            .find(|object| object["metadata"]["name"] == "external-secrets-controller")
+            .unwrap();
         let rules = role["rules"].as_array().unwrap();
         let may = |resource: &str, verb: &str| {
-            let has = |list: &Value, what: &str| list.as_array().unwrap().iter().any(|one| one == what);
-            rules.iter().any(|rule| has(&rule["resources"], resource) && has(&rule["verbs"], verb))
+            let has =
+                |list: &Value, what: &str| list.as_array().unwrap().iter().any(|one| one == what);
+            rules
+                .iter()
+                .any(|rule| has(&rule["resources"], resource) && has(&rule["verbs"], verb))
         };
-        assert!(may("secrets", "list") && may("secrets", "delete") && may("serviceaccounts/token", "create"));
+        assert!(
+            may("secrets", "list")
+                && may("secrets", "delete")
+                && may("serviceaccounts/token", "create")
+        );
         assert!(!may("pods", "create"));
     }
 
     #[test]
     fn only_a_store_that_says_so_is_ready() {
-        let with = |status: &str| json!({"status": {"conditions": [{"type": "Ready", "status": status}]}});
+        let with =
+            |status: &str| json!({"status": {"conditions": [{"type": "Ready", "status": status}]}});
         assert!(is_ready(&with("True")));
         assert!(!is_ready(&with("False")) && !is_ready(&json!({})));
     }

@@ -7,13 +7,16 @@ use model::addons::gatekeeper::ADDON;
 use serde_json::{Value, json};
 
 use crate::Work;
-use crate::barrier::{BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, is_refused_by, not_yet};
+use crate::barrier::{
+    BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, is_refused_by, not_yet,
+};
 
 const TEMPLATES: &str = "templates.gatekeeper.sh";
 const CONSTRAINTS: &str = "constraints.gatekeeper.sh";
 
 /// Its pods.
-pub(super) const PODS: &str = "/api/v1/namespaces/gatekeeper-system/pods?labelSelector=gatekeeper.sh%2Fsystem%3Dyes";
+pub(super) const PODS: &str =
+    "/api/v1/namespaces/gatekeeper-system/pods?labelSelector=gatekeeper.sh%2Fsystem%3Dyes";
 
 /// The collection of sentinel constraints.
 pub(super) const SENTINELS: &str = "/apis/constraints.gatekeeper.sh/v1beta1/gauntletsentinel";
@@ -30,13 +33,24 @@ pub(super) fn waits<'a>(
     written: &'a [WrittenObject<'a>],
     _: &'a [WrittenObject<'a>],
 ) -> Vec<Work<'a>> {
-    let is_concerned = written.iter().any(|one| [TEMPLATES, CONSTRAINTS].contains(&one.group));
-    is_concerned.then(|| objects(site, written).boxed_local()).into_iter().collect()
+    let is_concerned = written
+        .iter()
+        .any(|one| [TEMPLATES, CONSTRAINTS].contains(&one.group));
+    is_concerned
+        .then(|| objects(site, written).boxed_local())
+        .into_iter()
+        .collect()
 }
 
 /// The wait for labels: constraints may go by those of namespaces.
-pub(super) fn label_wait<'a>(site: &'a dyn BarrierSite, history: &'a [WrittenObject<'a>]) -> Option<Work<'a>> {
-    history.iter().any(|one| one.group == CONSTRAINTS).then(|| namespace_labels(site).boxed_local())
+pub(super) fn label_wait<'a>(
+    site: &'a dyn BarrierSite,
+    history: &'a [WrittenObject<'a>],
+) -> Option<Work<'a>> {
+    history
+        .iter()
+        .any(|one| one.group == CONSTRAINTS)
+        .then(|| namespace_labels(site).boxed_local())
 }
 
 async fn objects(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Result<(), String> {
@@ -45,8 +59,12 @@ async fn objects(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Resul
         match (one.group, one.object) {
             (TEMPLATES, Some(_)) => served(site, one, &pods).await?,
             (TEMPLATES, None) => {
-                let label = format!("internal.gatekeeper.sh%2Fconstrainttemplate-name%3D{}", one.name);
-                let path = format!("{STATUSES}/constrainttemplatepodstatuses?labelSelector={label}");
+                let label = format!(
+                    "internal.gatekeeper.sh%2Fconstrainttemplate-name%3D{}",
+                    one.name
+                );
+                let path =
+                    format!("{STATUSES}/constrainttemplatepodstatuses?labelSelector={label}");
                 gone(site, one, &path).await?;
             }
             (CONSTRAINTS, Some(_)) => counted(site, one, &pods).await?,
@@ -55,20 +73,35 @@ async fn objects(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Resul
                     "internal.gatekeeper.sh%2Fconstraint-name%3D{},internal.gatekeeper.sh%2Fconstraint-kind%3D{}",
                     one.name, one.kind
                 );
-                gone(site, one, &format!("{STATUSES}/constraintpodstatuses?labelSelector={label}")).await?;
+                gone(
+                    site,
+                    one,
+                    &format!("{STATUSES}/constraintpodstatuses?labelSelector={label}"),
+                )
+                .await?;
             }
             _ => {}
         }
     }
     let name = site.sentinel_name();
     let own = json!({"namespaces": [site.namespace()]});
-    refuses(site, &name, own, async || Ok(()), "Gatekeeper's constraints to be in force").await
+    refuses(
+        site,
+        &name,
+        own,
+        async || Ok(()),
+        "Gatekeeper's constraints to be in force",
+    )
+    .await
 }
 
 /// Gatekeeper learns of namespaces' labels by a watch of its own.
 async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), String> {
     let name = site.sentinel_name();
-    let label = format!("{SENTINEL_LABEL}-{}", name.rsplit('-').next().unwrap_or_default());
+    let label = format!(
+        "{SENTINEL_LABEL}-{}",
+        name.rsplit('-').next().unwrap_or_default()
+    );
     let labelled = json!({"namespaces": [site.namespace()], "namespaceSelector": {"matchLabels": {&label: "yes"}}});
     let mark = async || site.label_namespace(&label, "yes").await;
     refuses(site, &name, labelled, mark, "Gatekeeper to know the labels").await
@@ -86,39 +119,69 @@ async fn refuses(
     then().await?;
     let look = async || {
         let reply = site.try_lease(name).await;
-        if is_refused_by(&reply, &ADDON, name) { Ok(()) } else { Err(not_yet(&reply)) }
+        if is_refused_by(&reply, &ADDON, name) {
+            Ok(())
+        } else {
+            Err(not_yet(&reply))
+        }
     };
-    let refused = site.wait(SiteWait::patient(what, 20), &mut || look().boxed_local()).await;
+    let refused = site
+        .wait(SiteWait::patient(what, 20), &mut || look().boxed_local())
+        .await;
     site.remove(vec![format!("{SENTINELS}/{name}")]);
     refused
 }
 
 /// Waits until every pod has taken a template in, and the API server serves its kind.
-async fn served(site: &dyn BarrierSite, one: &WrittenObject<'_>, pods: &[String]) -> Result<(), String> {
+async fn served(
+    site: &dyn BarrierSite,
+    one: &WrittenObject<'_>,
+    pods: &[String],
+) -> Result<(), String> {
     let what = format!("{} {} to be served", one.kind, one.name);
     let look = async || {
         let template = site.fetch(&one.path).await?;
-        let is_taken =
-            by_every_pod(&template, pods, |said| said["observedGeneration"] == template["metadata"]["generation"]);
+        let is_taken = by_every_pod(&template, pods, |said| {
+            said["observedGeneration"] == template["metadata"]["generation"]
+        });
         if !is_taken || template["status"]["created"] != true {
             return Err(format!("its status {}", template["status"]));
         }
         let list = site.fetch(KINDS).await?;
-        let resources = list["resources"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let is_there = resources.iter().any(|resource| resource["name"] == *one.name);
-        if is_there { Ok(()) } else { Err("its kind is not served".into()) }
+        let resources = list["resources"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let is_there = resources
+            .iter()
+            .any(|resource| resource["name"] == *one.name);
+        if is_there {
+            Ok(())
+        } else {
+            Err("its kind is not served".into())
+        }
     };
-    site.wait(SiteWait::patient(&what, 30), &mut || look().boxed_local()).await
+    site.wait(SiteWait::patient(&what, 30), &mut || look().boxed_local())
+        .await
 }
 
 /// Waits until every pod goes by a constraint, or has turned it down for good.
-async fn counted(site: &dyn BarrierSite, one: &WrittenObject<'_>, pods: &[String]) -> Result<(), String> {
+async fn counted(
+    site: &dyn BarrierSite,
+    one: &WrittenObject<'_>,
+    pods: &[String],
+) -> Result<(), String> {
     let what = format!("{} {} to count", one.kind, one.name);
     let look = async || {
         let constraint = site.fetch(&one.path).await?;
-        if counts(&constraint, pods) { Ok(()) } else { Err(format!("its status {}", constraint["status"])) }
+        if counts(&constraint, pods) {
+            Ok(())
+        } else {
+            Err(format!("its status {}", constraint["status"]))
+        }
     };
-    site.wait(SiteWait::patient(&what, 30), &mut || look().boxed_local()).await
+    site.wait(SiteWait::patient(&what, 30), &mut || look().boxed_local())
+        .await
 }
 
 /// Waits until no pod has anything to say any more.
@@ -127,21 +190,33 @@ async fn gone(site: &dyn BarrierSite, one: &WrittenObject<'_>, path: &str) -> Re
     let look = async || {
         let list = site.fetch(path).await?;
         let left = list["items"].as_array().map_or(1, Vec::len);
-        if left == 0 { Ok(()) } else { Err(format!("{left} pods still speak of it")) }
+        if left == 0 {
+            Ok(())
+        } else {
+            Err(format!("{left} pods still speak of it"))
+        }
     };
-    site.wait(SiteWait::patient(&what, 30), &mut || look().boxed_local()).await
+    site.wait(SiteWait::patient(&what, 30), &mut || look().boxed_local())
+        .await
 }
 
 /// The names in a list.
 pub(super) fn names(list: &Value) -> Vec<String> {
-    let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    items.iter().filter_map(|item| item["metadata"]["name"].as_str().map(str::to_owned)).collect()
+    let items = list["items"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|item| item["metadata"]["name"].as_str().map(str::to_owned))
+        .collect()
 }
 
 /// Whether every pod goes by this version of a constraint, or has turned it down for good.
 pub(super) fn counts(constraint: &Value, pods: &[String]) -> bool {
     by_every_pod(constraint, pods, |said| {
-        let is_decided = said["enforced"] == true || said["errors"].as_array().is_some_and(|all| !all.is_empty());
+        let is_decided = said["enforced"] == true
+            || said["errors"].as_array().is_some_and(|all| !all.is_empty());
         is_decided
             && said["observedGeneration"] == constraint["metadata"]["generation"]
             && said["constraintUID"] == constraint["metadata"]["uid"]
@@ -150,8 +225,14 @@ pub(super) fn counts(constraint: &Value, pods: &[String]) -> bool {
 
 /// Whether each of these pods, of which there are some, says so in an object's status.
 fn by_every_pod(object: &Value, pods: &[String], is_so: impl Fn(&Value) -> bool) -> bool {
-    let said = object["status"]["byPod"].as_array().map(Vec::as_slice).unwrap_or_default();
-    !pods.is_empty() && pods.iter().all(|pod| said.iter().any(|one| one["id"] == **pod && is_so(one)))
+    let said = object["status"]["byPod"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    !pods.is_empty()
+        && pods
+            .iter()
+            .all(|pod| said.iter().any(|one| one["id"] == **pod && is_so(one)))
 }
 
 /// The template of sentinels: a constraint of it refuses what has its own name.
@@ -193,11 +274,23 @@ mod tests {
     #[test]
     fn a_constraint_counts_when_every_pod_says_so_of_this_version() {
         let pods = ["a".to_owned(), "b".to_owned()];
-        assert!(counts(&constraint(&[said("a", 2, true), said("b", 2, true)]), &pods));
+        assert!(counts(
+            &constraint(&[said("a", 2, true), said("b", 2, true)]),
+            &pods
+        ));
         assert!(!counts(&constraint(&[said("a", 2, true)]), &pods));
-        assert!(!counts(&constraint(&[said("a", 2, true), said("b", 1, true)]), &pods));
-        assert!(!counts(&constraint(&[said("a", 2, true), said("b", 2, false)]), &pods));
-        assert!(!counts(&constraint(&[said("a", 2, true)]), &[]), "pods that are not there say nothing");
+        assert!(!counts(
+            &constraint(&[said("a", 2, true), said("b", 1, true)]),
+            &pods
+        ));
+        assert!(!counts(
+            &constraint(&[said("a", 2, true), said("b", 2, false)]),
+            &pods
+        ));
+        assert!(
+            !counts(&constraint(&[said("a", 2, true)]), &[]),
+            "pods that are not there say nothing"
+        );
         let mut refused = said("b", 2, false);
         refused["errors"] = json!([{"code": "x"}]);
         assert!(counts(&constraint(&[said("a", 2, true), refused]), &pods));

@@ -20,7 +20,10 @@ use crate::{LiveAddon, Pods, api, definitions, released};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
-    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    pods: Some(Pods {
+        workload: WORKLOAD,
+        install: |site| install(site).boxed_local(),
+    }),
     barrier: barrier::waits,
     labels: barrier::label_wait,
     endpoints: |_| described("Gatekeeper", "pods in the namespace gatekeeper-system"),
@@ -30,7 +33,10 @@ const WORKLOAD: Workload = Workload {
     definitions: |material| definitions::read(&material.data.join(RELEASE), |_| true),
     objects,
     text: include_str!("patches.yaml"),
-    pods: &["gatekeeper-system/control-plane=audit-controller", "gatekeeper-system/control-plane=controller-manager"],
+    pods: &[
+        "gatekeeper-system/control-plane=audit-controller",
+        "gatekeeper-system/control-plane=controller-manager",
+    ],
     // Its webhook for namespaces fails closed while its pods are held back.
     definition_names: &[],
     in_first_state: false,
@@ -69,24 +75,44 @@ async fn trial(admin: &Client) -> Result<(), String> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
     api::apply(admin, &namespace).await?;
     let template = barrier::template();
-    api::until("Gatekeeper to take a template", EVERY, async || api::apply(admin, &template).await.map(Some)).await?;
+    api::until("Gatekeeper to take a template", EVERY, async || {
+        api::apply(admin, &template).await.map(Some)
+    })
+    .await?;
     let path = format!("{}/{TRIAL}", barrier::SENTINELS);
     let constraint = barrier::sentinel(TRIAL, json!({"namespaces": [TRIAL]}));
     let taken = async || api::apply_at(admin, &path, &constraint).await.map(Some);
     api::until("Gatekeeper to take a constraint", EVERY, taken).await?;
-    let counts = api::until("Gatekeeper's pods to go by a constraint", EVERY, async || {
-        let (constraint, pods) = (api::get(admin, &path).await?, api::get(admin, barrier::PODS).await?);
-        let counts = barrier::counts(&constraint.body, &barrier::names(&pods.body));
-        if counts { Ok(Some(())) } else { Err(constraint.body["status"].to_string()) }
-    });
+    let counts = api::until(
+        "Gatekeeper's pods to go by a constraint",
+        EVERY,
+        async || {
+            let (constraint, pods) = (
+                api::get(admin, &path).await?,
+                api::get(admin, barrier::PODS).await?,
+            );
+            let counts = barrier::counts(&constraint.body, &barrier::names(&pods.body));
+            if counts {
+                Ok(Some(()))
+            } else {
+                Err(constraint.body["status"].to_string())
+            }
+        },
+    );
     counts.await?;
     let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {"name": TRIAL, "namespace": TRIAL}});
     let refused = api::until("Gatekeeper to refuse a Lease", EVERY, async || {
         let answer = api::dry_run(admin, &lease).await?;
         let said = answer.said();
-        let by_us = said.contains(&format!("\"validation.gatekeeper.sh\" denied the request: [{TRIAL}] "));
-        if answer.code == 403 && by_us { Ok(Some(())) } else { Err(said) }
+        let by_us = said.contains(&format!(
+            "\"validation.gatekeeper.sh\" denied the request: [{TRIAL}] "
+        ));
+        if answer.code == 403 && by_us {
+            Ok(Some(()))
+        } else {
+            Err(said)
+        }
     });
     refused.await?;
     api::delete_at(admin, &path).await?;
@@ -106,14 +132,26 @@ mod tests {
         if !cache.built(component) {
             return;
         }
-        let material = Material { data: cache.data(component, ""), sigstore: false };
+        let material = Material {
+            data: cache.data(component, ""),
+            sigstore: false,
+        };
         let objects = objects(&material).unwrap();
-        assert!(objects.iter().all(|object| object["kind"] != "Secret" || object["stringData"]["tls.key"].is_string()));
-        let deployments: Vec<&Value> = objects.iter().filter(|object| object["kind"] == "Deployment").collect();
+        assert!(objects.iter().all(
+            |object| object["kind"] != "Secret" || object["stringData"]["tls.key"].is_string()
+        ));
+        let deployments: Vec<&Value> = objects
+            .iter()
+            .filter(|object| object["kind"] == "Deployment")
+            .collect();
         assert_eq!(deployments.len(), WORKLOAD.pods.len());
         for deployment in deployments {
             let pod = &deployment["spec"]["template"]["spec"];
-            assert_eq!(pod["containers"][0]["command"], json!(["/manager"]), "as released");
+            assert_eq!(
+                pod["containers"][0]["command"],
+                json!(["/manager"]),
+                "as released"
+            );
             assert_eq!(pod["containers"][0]["image"], native::PROBE_IMAGE);
         }
         let served = (WORKLOAD.definitions)(&material).unwrap();

@@ -10,7 +10,9 @@ use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
 
 use crate::Work;
-use crate::barrier::{BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, is_refused_by, not_yet};
+use crate::barrier::{
+    BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, is_refused_by, not_yet,
+};
 
 const OLD: &str = "kyverno.io/v1";
 const NEW: &str = "policies.kyverno.io/v1";
@@ -25,9 +27,24 @@ struct Kind {
 }
 
 const KINDS: [Kind; 4] = [
-    Kind { kind: "ClusterPolicy", version: OLD, plural: "clusterpolicies", namespaced: false },
-    Kind { kind: "Policy", version: OLD, plural: "policies", namespaced: true },
-    Kind { kind: "ImageValidatingPolicy", version: NEW, plural: "imagevalidatingpolicies", namespaced: false },
+    Kind {
+        kind: "ClusterPolicy",
+        version: OLD,
+        plural: "clusterpolicies",
+        namespaced: false,
+    },
+    Kind {
+        kind: "Policy",
+        version: OLD,
+        plural: "policies",
+        namespaced: true,
+    },
+    Kind {
+        kind: "ImageValidatingPolicy",
+        version: NEW,
+        plural: "imagevalidatingpolicies",
+        namespaced: false,
+    },
     Kind {
         kind: "NamespacedImageValidatingPolicy",
         version: NEW,
@@ -42,13 +59,24 @@ pub(super) fn waits<'a>(
     written: &'a [WrittenObject<'a>],
     _: &'a [WrittenObject<'a>],
 ) -> Vec<Work<'a>> {
-    let concerned = KINDS.into_iter().filter(|kind| written.iter().any(|one| kind.is_of(one)));
-    concerned.map(|kind| policies(site, kind, written).boxed_local()).collect()
+    let concerned = KINDS
+        .into_iter()
+        .filter(|kind| written.iter().any(|one| kind.is_of(one)));
+    concerned
+        .map(|kind| policies(site, kind, written).boxed_local())
+        .collect()
 }
 
 /// The wait for labels, where a policy that looks at namespaces' labels itself was written.
-pub(super) fn label_wait<'a>(site: &'a dyn BarrierSite, history: &'a [WrittenObject<'a>]) -> Option<Work<'a>> {
-    let reads = history.iter().any(|one| KINDS.iter().any(|kind| kind.version == OLD && kind.is_of(one)));
+pub(super) fn label_wait<'a>(
+    site: &'a dyn BarrierSite,
+    history: &'a [WrittenObject<'a>],
+) -> Option<Work<'a>> {
+    let reads = history.iter().any(|one| {
+        KINDS
+            .iter()
+            .any(|kind| kind.version == OLD && kind.is_of(one))
+    });
     reads.then(|| namespace_labels(site).boxed_local())
 }
 
@@ -58,7 +86,9 @@ impl Kind {
     }
 
     fn path(self, namespace: &str) -> String {
-        let Self { version, plural, .. } = self;
+        let Self {
+            version, plural, ..
+        } = self;
         if self.namespaced {
             format!("/apis/{version}/namespaces/{namespace}/{plural}")
         } else {
@@ -68,14 +98,21 @@ impl Kind {
 }
 
 /// Waits until every policy of this kind in `written` counts, or no longer does.
-async fn policies(site: &dyn BarrierSite, kind: Kind, written: &[WrittenObject<'_>]) -> Result<(), String> {
+async fn policies(
+    site: &dyn BarrierSite,
+    kind: Kind,
+    written: &[WrittenObject<'_>],
+) -> Result<(), String> {
     say_ready(site, kind, written).await?;
     let name = site.sentinel_name();
     let path = kind.path(site.namespace());
     let mut paths = Vec::new();
     for policy in definitions(kind, site.namespace(), &name) {
         site.make(&path, policy.clone()).await?;
-        paths.push(format!("{path}/{}", policy["metadata"]["name"].as_str().unwrap_or_default()));
+        paths.push(format!(
+            "{path}/{}",
+            policy["metadata"]["name"].as_str().unwrap_or_default()
+        ));
     }
     let proved = proved(site, kind, &name).await;
     site.remove(paths);
@@ -86,8 +123,15 @@ async fn policies(site: &dyn BarrierSite, kind: Kind, written: &[WrittenObject<'
 /// Each of the two webhook configurations says in turn whether it has a policy already, and may take back what the other
 /// one said; a status that changes empties what Kyverno remembers of the policy's images. So this is asked again once a
 /// sentinel has shown that both have it.
-async fn say_ready(site: &dyn BarrierSite, kind: Kind, written: &[WrittenObject<'_>]) -> Result<(), String> {
-    for one in written.iter().filter(|one| kind.is_of(one) && one.object.is_some()) {
+async fn say_ready(
+    site: &dyn BarrierSite,
+    kind: Kind,
+    written: &[WrittenObject<'_>],
+) -> Result<(), String> {
+    for one in written
+        .iter()
+        .filter(|one| kind.is_of(one) && one.object.is_some())
+    {
         site.own_status(one, is_ready).await?;
     }
     Ok(())
@@ -96,25 +140,44 @@ async fn say_ready(site: &dyn BarrierSite, kind: Kind, written: &[WrittenObject<
 /// Kyverno learns of namespaces' labels by a watch of its own.
 async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), String> {
     let name = site.sentinel_name();
-    let label = format!("{SENTINEL_LABEL}-{}", name.rsplit('-').next().unwrap_or_default());
+    let label = format!(
+        "{SENTINEL_LABEL}-{}",
+        name.rsplit('-').next().unwrap_or_default()
+    );
     let mut rule = refusing(&name, &json!({"kinds": ["Lease"]}));
-    rule["match"]["any"][0]["resources"]["namespaceSelector"] = json!({"matchLabels": {&label: "yes"}});
+    rule["match"]["any"][0]["resources"]["namespaceSelector"] =
+        json!({"matchLabels": {&label: "yes"}});
     let [cluster_policy, ..] = KINDS;
     let path = cluster_policy.path(site.namespace());
-    site.make(&path, policy(cluster_policy, site.namespace(), &name, old_spec(&rule))).await?;
+    site.make(
+        &path,
+        policy(cluster_policy, site.namespace(), &name, old_spec(&rule)),
+    )
+    .await?;
     site.label_namespace(&label, "yes").await?;
     let look = async || {
         let reply = site.try_lease(&name).await;
-        if is_refused_by(&reply, &ADDON, &name) { Ok(()) } else { Err(not_yet(&reply)) }
+        if is_refused_by(&reply, &ADDON, &name) {
+            Ok(())
+        } else {
+            Err(not_yet(&reply))
+        }
     };
-    let known = site.wait(SiteWait::patient("Kyverno to know the labels", 30), &mut || look().boxed_local()).await;
+    let known = site
+        .wait(
+            SiteWait::patient("Kyverno to know the labels", 30),
+            &mut || look().boxed_local(),
+        )
+        .await;
     site.remove(vec![format!("{path}/{name}")]);
     known
 }
 
 async fn proved(site: &dyn BarrierSite, kind: Kind, name: &str) -> Result<(), String> {
     let look = async || {
-        let changing = site.try_job("sentinel", &format!("127.0.0.1:1/{name}/none:1")).await;
+        let changing = site
+            .try_job("sentinel", &format!("127.0.0.1:1/{name}/none:1"))
+            .await;
         if !is_refused_by(&changing, &ADDON, name) {
             return Err(not_yet(&changing));
         }
@@ -124,16 +187,27 @@ async fn proved(site: &dyn BarrierSite, kind: Kind, name: &str) -> Result<(), St
             let image = format!("127.0.0.1:1/{name}/none@sha256:{}", "0".repeat(64));
             (name.to_owned(), site.try_job("sentinel", &image).await)
         };
-        if is_refused_by(&validating, &ADDON, &by) { Ok(()) } else { Err(not_yet(&validating)) }
+        if is_refused_by(&validating, &ADDON, &by) {
+            Ok(())
+        } else {
+            Err(not_yet(&validating))
+        }
     };
-    site.wait(SiteWait::patient("Kyverno's policies to be in force", 30), &mut || look().boxed_local()).await
+    site.wait(
+        SiteWait::patient("Kyverno's policies to be in force", 30),
+        &mut || look().boxed_local(),
+    )
+    .await
 }
 
 /// Whether a policy says of itself that it counts.
 fn is_ready(object: &Value) -> bool {
     let status = &object["status"];
     let ready = |conditions: &Value| {
-        conditions.as_array().is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
+        conditions.as_array().is_some_and(|all| {
+            all.iter()
+                .any(|one| one["type"] == "Ready" && one["status"] == "True")
+        })
     };
     status["conditionStatus"]["ready"] == true || ready(&status["conditions"])
 }
@@ -145,7 +219,12 @@ fn checked(name: &str) -> String {
 /// The sentinel: a policy for images that no registry has.
 fn definitions(kind: Kind, namespace: &str, name: &str) -> Vec<Value> {
     if kind.version == NEW {
-        return vec![policy(kind, namespace, name, image_validating(kind, namespace, name))];
+        return vec![policy(
+            kind,
+            namespace,
+            name,
+            image_validating(kind, namespace, name),
+        )];
     }
     let matching = |what: &str| {
         let mut resources = json!({"kinds": [what]});
@@ -163,7 +242,12 @@ fn definitions(kind: Kind, namespace: &str, name: &str) -> Vec<Value> {
     let seen = json!({"name": "sentinel", "match": pods, "verifyImages": images});
     vec![
         policy(kind, namespace, name, old_spec(&seen)),
-        policy(kind, namespace, &checked(name), old_spec(&refusing(name, &matching("Lease")))),
+        policy(
+            kind,
+            namespace,
+            &checked(name),
+            old_spec(&refusing(name, &matching("Lease"))),
+        ),
     ]
 }
 
@@ -192,7 +276,8 @@ fn image_validating(kind: Kind, namespace: &str, name: &str) -> Value {
         {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]},
     ]});
     if !kind.namespaced {
-        constraints["namespaceSelector"] = json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
+        constraints["namespaceSelector"] =
+            json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
     }
     let cosign = json!({"key": {"data": KEY}, "ctlog": {"insecureIgnoreTlog": true, "insecureIgnoreSCT": true}});
     json!({
@@ -219,10 +304,18 @@ mod tests {
 
     #[test]
     fn a_policy_speaks_for_itself_in_one_of_two_ways() {
-        assert!(is_ready(&json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}})));
-        assert!(is_ready(&json!({"status": {"conditionStatus": {"ready": true}}})));
-        assert!(!is_ready(&json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}})));
-        assert!(!is_ready(&json!({"status": {"conditionStatus": {"ready": false}}})));
+        assert!(is_ready(
+            &json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+        ));
+        assert!(is_ready(
+            &json!({"status": {"conditionStatus": {"ready": true}}})
+        ));
+        assert!(!is_ready(
+            &json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}})
+        ));
+        assert!(!is_ready(
+            &json!({"status": {"conditionStatus": {"ready": false}}})
+        ));
         assert!(!is_ready(&json!({})));
     }
 

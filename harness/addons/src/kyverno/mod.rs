@@ -20,7 +20,10 @@ use crate::{LiveAddon, Pods, api, definitions, tuf};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
-    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    pods: Some(Pods {
+        workload: WORKLOAD,
+        install: |site| install(site).boxed_local(),
+    }),
     barrier: barrier::waits,
     labels: barrier::label_wait,
     endpoints: |_| described("Kyverno", "pods in the namespace kyverno"),
@@ -61,7 +64,13 @@ const TRIAL: &str = "gauntlet-trial-kyverno";
 
 /// Installs it, and waits until it has refused what it has to.
 async fn install(site: &InstallSite<'_>) -> Result<(), String> {
-    let publish = async || if site.material.sigstore { tuf::publish(site.host_access).await } else { Ok(()) };
+    let publish = async || {
+        if site.material.sigstore {
+            tuf::publish(site.host_access).await
+        } else {
+            Ok(())
+        }
+    };
     tokio::try_join!(site.define(&WORKLOAD), publish())?;
     site.run(&WORKLOAD).await?;
     api::apply(site.admin, &sign_of_life()).await?;
@@ -81,12 +90,19 @@ fn sign_of_life() -> Value {
 }
 
 fn objects(sigstore: bool) -> Result<Vec<Value>, String> {
-    let text = WORKLOAD.text.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+    let text = WORKLOAD
+        .text
+        .replace("$(node-address)", native::NODE_ADDRESS)
+        .replace("$(image)", native::PROBE_IMAGE);
     let parsed: Result<Vec<Value>, _> = serde_saphyr::from_multiple(&text);
     let mut objects = parsed.map_err(|why| why.to_string())?;
     if sigstore {
-        let deployment = objects.iter_mut().find(|object| object["kind"] == "Deployment");
-        let pod = deployment.map(|object| &mut object["spec"]["template"]["spec"]).ok_or("no Deployment")?;
+        let deployment = objects
+            .iter_mut()
+            .find(|object| object["kind"] == "Deployment");
+        let pod = deployment
+            .map(|object| &mut object["spec"]["template"]["spec"])
+            .ok_or("no Deployment")?;
         serve_trust(pod);
     }
     let made = Certificates::new("kyverno-svc", "kyverno")?;
@@ -109,8 +125,11 @@ fn secret(end: &str, certificate: &str, key: &str) -> Value {
 
 /// Has the pod serve itself the repository, in a container that is up before Kyverno is.
 fn serve_trust(pod: &mut Value) {
-    let more =
-        ["--enableTuf=true".to_owned(), format!("--tufMirror={MIRROR}"), format!("--tufRoot={MIRROR}/root.json")];
+    let more = [
+        "--enableTuf=true".to_owned(),
+        format!("--tufMirror={MIRROR}"),
+        format!("--tufRoot={MIRROR}/root.json"),
+    ];
     if let Some(args) = pod["containers"][0]["args"].as_array_mut() {
         args.extend(more.map(Value::from));
     }
@@ -128,17 +147,23 @@ fn serve_trust(pod: &mut Value) {
 /// Makes a policy and waits until, on its account, the API server refuses an image that nobody can have signed. A Job
 /// asks for it: it needs no ServiceAccount, and a policy for pods is for Jobs as well.
 async fn trial(admin: &Client) -> Result<(), String> {
-    let key = rcgen::KeyPair::generate().map_err(|why| why.to_string())?.public_key_pem();
+    let key = rcgen::KeyPair::generate()
+        .map_err(|why| why.to_string())?
+        .public_key_pem();
     let policy = policy(&key);
     let every = Duration::from_millis(50);
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
     api::apply(admin, &namespace).await?;
-    api::until("Kyverno to take a policy", every, async || api::apply(admin, &policy).await.map(Some)).await?;
+    api::until("Kyverno to take a policy", every, async || {
+        api::apply(admin, &policy).await.map(Some)
+    })
+    .await?;
     let job = job();
     let refused = api::until("Kyverno to refuse a known-bad image", every, async || {
         let answer = api::dry_run(admin, &job).await?;
         let said = answer.said();
-        let by_kyverno = answer.code == 400 && said.contains("mutate.kyverno.svc-") && said.contains(TRIAL);
+        let by_kyverno =
+            answer.code == 400 && said.contains("mutate.kyverno.svc-") && said.contains(TRIAL);
         if by_kyverno { Ok(Some(())) } else { Err(said) }
     });
     refused.await?;
@@ -184,11 +209,22 @@ mod tests {
     fn the_manifest_can_be_read_and_trust_is_served_where_there_is_some() {
         let (plain, trusting) = (objects(false).unwrap(), objects(true).unwrap());
         let deployment = |objects: &[Value]| {
-            objects.iter().find(|object| object["kind"] == "Deployment").cloned().unwrap_or_default().to_string()
+            objects
+                .iter()
+                .find(|object| object["kind"] == "Deployment")
+                .cloned()
+                .unwrap_or_default()
+                .to_string()
         };
         assert!(!deployment(&plain).contains("$("));
         assert!(!deployment(&plain).contains("enableTuf"));
         assert!(deployment(&trusting).contains("--tufRoot=http://tuf.box:3005/root.json"));
-        assert_eq!(plain.iter().filter(|object| object["kind"] == "Secret").count(), 2);
+        assert_eq!(
+            plain
+                .iter()
+                .filter(|object| object["kind"] == "Secret")
+                .count(),
+            2
+        );
     }
 }

@@ -8,7 +8,9 @@ use model::{Body, Reply};
 use serde_json::{Value, json};
 
 use crate::Work;
-use crate::barrier::{BarrierSite, SiteRequest, SiteWait, WrittenObject, condition, is_refused_by, not_yet, said};
+use crate::barrier::{
+    BarrierSite, SiteRequest, SiteWait, WrittenObject, condition, is_refused_by, not_yet, said,
+};
 
 const GROUP: &str = "policy.sigstore.dev";
 const POLICIES: &str = "/apis/policy.sigstore.dev/v1beta1/clusterimagepolicies";
@@ -22,8 +24,13 @@ pub(super) fn waits<'a>(
     _: &'a [WrittenObject<'a>],
 ) -> Vec<Work<'a>> {
     let is_setting = |one: &WrittenObject<'_>| one.kind == "ConfigMap" && one.namespace == HOME;
-    let is_concerned = written.iter().any(|one| one.group == GROUP || is_setting(one));
-    is_concerned.then(|| policies(site, written).boxed_local()).into_iter().collect()
+    let is_concerned = written
+        .iter()
+        .any(|one| one.group == GROUP || is_setting(one));
+    is_concerned
+        .then(|| policies(site, written).boxed_local())
+        .into_iter()
+        .collect()
 }
 
 /// Waits until it goes by everything in `written`.
@@ -32,13 +39,18 @@ async fn policies(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Resu
         collected(site, one).await?;
     }
     let name = site.sentinel_name();
-    site.label_namespace("policy.sigstore.dev/include", "true").await?;
+    site.label_namespace("policy.sigstore.dev/include", "true")
+        .await?;
     site.make(POLICIES, policy(&name)).await?;
     // By digest, so that nobody asks a registry.
     let image = format!("127.0.0.1:1/{name}/none@sha256:{}", "0".repeat(64));
     let look = async || {
         let reply = site.try_job(&name, &image).await;
-        if is_refused_by(&reply, &ADDON, &name) { Ok(()) } else { Err(not_yet(&reply)) }
+        if is_refused_by(&reply, &ADDON, &name) {
+            Ok(())
+        } else {
+            Err(not_yet(&reply))
+        }
     };
     let wait = SiteWait::patient("image policies to be in force", 20);
     let proved = site.wait(wait, &mut || look().boxed_local()).await;
@@ -49,23 +61,35 @@ async fn policies(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Resu
 /// Waits until a policy or root was collected, or turned down for good; where it was deleted, until it is gone, which
 /// its finalizer delays until it has been taken out.
 async fn collected(site: &dyn BarrierSite, one: &WrittenObject<'_>) -> Result<(), String> {
-    let verb = if one.object.is_some() { "collected" } else { "dropped" };
+    let verb = if one.object.is_some() {
+        "collected"
+    } else {
+        "dropped"
+    };
     let what = format!("{} {} to be {verb}", one.kind, one.name);
     let look = async || match site.send(SiteRequest::Get(one.path.clone())).await {
         Reply::Http { code: 404, .. } => Ok(()),
-        Reply::Http { code: 200, body: Body::Json(object), .. } if one.object.is_some() && is_decided(&object) => {
-            Ok(())
-        }
-        Reply::Http { code: 200, body: Body::Json(object), .. } => Err(format!("its status {}", object["status"])),
+        Reply::Http {
+            code: 200,
+            body: Body::Json(object),
+            ..
+        } if one.object.is_some() && is_decided(&object) => Ok(()),
+        Reply::Http {
+            code: 200,
+            body: Body::Json(object),
+            ..
+        } => Err(format!("its status {}", object["status"])),
         reply => Err(said(&reply)),
     };
-    site.wait(SiteWait::patient(&what, 20), &mut || look().boxed_local()).await
+    site.wait(SiteWait::patient(&what, 20), &mut || look().boxed_local())
+        .await
 }
 
 /// Whether its status speaks of this version, and for good. A root whose log has a key of a kind that is not taken stays
 /// undecided, with its keys read and not collected.
 fn is_decided(object: &Value) -> bool {
-    let is_stuck = object["kind"] == "TrustRoot" && condition(object, "KeysInlined") == Some("True");
+    let is_stuck =
+        object["kind"] == "TrustRoot" && condition(object, "KeysInlined") == Some("True");
     let is_current = object["status"]["observedGeneration"] == object["metadata"]["generation"];
     is_current && (matches!(condition(object, "Ready"), Some("True" | "False")) || is_stuck)
 }
@@ -86,8 +110,10 @@ mod tests {
     use super::*;
 
     fn with(kind: &str, observed: u8, conditions: &[(&str, &str)]) -> Value {
-        let conditions: Vec<Value> =
-            conditions.iter().map(|(kind, status)| json!({"type": kind, "status": status})).collect();
+        let conditions: Vec<Value> = conditions
+            .iter()
+            .map(|(kind, status)| json!({"type": kind, "status": status}))
+            .collect();
         json!({"kind": kind, "metadata": {"generation": 2},
             "status": {"observedGeneration": observed, "conditions": conditions}})
     }
@@ -97,24 +123,44 @@ mod tests {
         let ready = [("Ready", "True"), ("ConfigMapUpdated", "True")];
         assert!(is_decided(&with("ClusterImagePolicy", 2, &ready)));
         assert!(!is_decided(&with("ClusterImagePolicy", 1, &ready)));
-        assert!(is_decided(&with("ClusterImagePolicy", 2, &[("Ready", "False")])));
-        assert!(!is_decided(&with("ClusterImagePolicy", 2, &[("Ready", "Unknown"), ("KeysInlined", "True")])));
-        assert!(!is_decided(&json!({"kind": "TrustRoot", "metadata": {"generation": 1}})));
+        assert!(is_decided(&with(
+            "ClusterImagePolicy",
+            2,
+            &[("Ready", "False")]
+        )));
+        assert!(!is_decided(&with(
+            "ClusterImagePolicy",
+            2,
+            &[("Ready", "Unknown"), ("KeysInlined", "True")]
+        )));
+        assert!(!is_decided(
+            &json!({"kind": "TrustRoot", "metadata": {"generation": 1}})
+        ));
     }
 
     #[test]
     fn a_root_can_be_stuck() {
-        assert!(is_decided(&with("TrustRoot", 2, &[("Ready", "Unknown"), ("KeysInlined", "True")])));
-        assert!(!is_decided(&with("TrustRoot", 2, &[("Ready", "Unknown"), ("KeysInlined", "Unknown")])));
+        assert!(is_decided(&with(
+            "TrustRoot",
+            2,
+            &[("Ready", "Unknown"), ("KeysInlined", "True")]
+        )));
+        assert!(!is_decided(&with(
+            "TrustRoot",
+            2,
+            &[("Ready", "Unknown"), ("KeysInlined", "Unknown")]
+        )));
     }
 
     #[test]
     fn only_the_sentinels_own_refusal_counts() {
         let by = |name: &str| Reply::Http {
             code: 400,
-            body: Body::Json(json!({"kind": "Status", "reason": "BadRequest", "message": format!(
+            body: Body::Json(
+                json!({"kind": "Status", "reason": "BadRequest", "message": format!(
                 "admission webhook \"policy.sigstore.dev\" denied the request: validation failed: failed policy: {name}: \
-                 spec.template.spec.containers[0].image\nx disallowed by static policy: a sentinel")})),
+                 spec.template.spec.containers[0].image\nx disallowed by static policy: a sentinel")}),
+            ),
             warnings: Vec::new(),
         };
         assert!(is_refused_by(&by("c-1"), &ADDON, "c-1"));

@@ -16,7 +16,10 @@ use crate::{LiveAddon, Pods, api, barrier as common, definitions};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
-    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    pods: Some(Pods {
+        workload: WORKLOAD,
+        install: |site| install(site).boxed_local(),
+    }),
     barrier: barrier::waits,
     labels: common::no_labels,
     endpoints: |_| {
@@ -37,7 +40,10 @@ const WORKLOAD: Workload = Workload {
 };
 
 /// What it defines.
-const DEFINITIONS: [&str; 2] = ["clusterimagepolicies.policy.sigstore.dev", "trustroots.policy.sigstore.dev"];
+const DEFINITIONS: [&str; 2] = [
+    "clusterimagepolicies.policy.sigstore.dev",
+    "trustroots.policy.sigstore.dev",
+];
 
 /// The files of its module that do.
 const FILES: [&str; 2] = ["300-clusterimagepolicy.yaml", "300-trustroot.yaml"];
@@ -63,7 +69,10 @@ async fn install(site: &InstallSite<'_>) -> Result<(), String> {
 }
 
 fn objects() -> Result<Vec<Value>, String> {
-    let text = WORKLOAD.text.replace("$(node-address)", native::NODE_ADDRESS).replace("$(image)", native::PROBE_IMAGE);
+    let text = WORKLOAD
+        .text
+        .replace("$(node-address)", native::NODE_ADDRESS)
+        .replace("$(image)", native::PROBE_IMAGE);
     serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
 }
 
@@ -74,24 +83,47 @@ async fn trial(admin: &Client) -> Result<(), String> {
         "metadata": {"name": TRIAL, "labels": {"policy.sigstore.dev/include": "true"}}});
     api::apply(admin, &namespace).await?;
     let bad = policy(&json!([]));
-    let checked = api::until("policy-controller to refuse a policy without authorities", EVERY, async || {
-        let answer = api::dry_run(admin, &bad).await?;
-        if refused(&answer, "missing field(s): spec.authorities") { Ok(Some(())) } else { Err(answer.said()) }
-    });
+    let checked = api::until(
+        "policy-controller to refuse a policy without authorities",
+        EVERY,
+        async || {
+            let answer = api::dry_run(admin, &bad).await?;
+            if refused(&answer, "missing field(s): spec.authorities") {
+                Ok(Some(()))
+            } else {
+                Err(answer.said())
+            }
+        },
+    );
     checked.await?;
     let good = policy(&json!([{"static": {"action": "fail", "message": "a trial"}}]));
     let filled = api::until("policy-controller to fill a policy in", EVERY, async || {
         let answer = api::dry_run(admin, &good).await?;
-        if answer.body["spec"]["mode"] == "enforce" { Ok(Some(())) } else { Err(answer.said()) }
+        if answer.body["spec"]["mode"] == "enforce" {
+            Ok(Some(()))
+        } else {
+            Err(answer.said())
+        }
     });
     filled.await?;
-    api::until("policy-controller to take a policy", EVERY, async || api::apply(admin, &good).await.map(Some)).await?;
+    api::until("policy-controller to take a policy", EVERY, async || {
+        api::apply(admin, &good).await.map(Some)
+    })
+    .await?;
     let job = job();
     let denied = format!("failed policy: {TRIAL}: ");
-    let refused = api::until("policy-controller to refuse a known-bad image", EVERY, async || {
-        let answer = api::dry_run(admin, &job).await?;
-        if refused(&answer, &denied) { Ok(Some(())) } else { Err(answer.said()) }
-    });
+    let refused = api::until(
+        "policy-controller to refuse a known-bad image",
+        EVERY,
+        async || {
+            let answer = api::dry_run(admin, &job).await?;
+            if refused(&answer, &denied) {
+                Ok(Some(()))
+            } else {
+                Err(answer.said())
+            }
+        },
+    );
     refused.await?;
     api::delete(admin, &good).await?;
     api::delete(admin, &namespace).await?;
@@ -132,19 +164,38 @@ mod tests {
     #[test]
     fn the_manifest_can_be_read() {
         let objects = objects().unwrap();
-        assert!(objects.iter().all(|object| object["kind"].is_string() && !object.to_string().contains("$(")));
-        assert_eq!(objects.iter().filter(|object| object["kind"] == "Deployment").count(), 1);
+        assert!(
+            objects
+                .iter()
+                .all(|object| object["kind"].is_string() && !object.to_string().contains("$("))
+        );
+        assert_eq!(
+            objects
+                .iter()
+                .filter(|object| object["kind"] == "Deployment")
+                .count(),
+            1
+        );
     }
 
     #[test]
     fn only_a_refusal_in_known_words_is_one() {
-        let said = |code, message: &str| api::Answer { code, body: json!({"message": message}) };
+        let said = |code, message: &str| api::Answer {
+            code,
+            body: json!({"message": message}),
+        };
         let words = format!("failed policy: {TRIAL}: ");
         let text = format!(
             "admission webhook \"policy.sigstore.dev\" denied the request: validation failed: {words}spec.containers[0].image"
         );
         assert!(refused(&said(400, &text), &words));
         assert!(!refused(&said(500, &text), &words));
-        assert!(!refused(&said(400, "admission webhook \"policy.sigstore.dev\" denied the request: x"), &words));
+        assert!(!refused(
+            &said(
+                400,
+                "admission webhook \"policy.sigstore.dev\" denied the request: x"
+            ),
+            &words
+        ));
     }
 }

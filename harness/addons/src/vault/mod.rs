@@ -16,11 +16,17 @@ use crate::{LiveAddon, Pods, api, barrier};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
-    pods: Some(Pods { workload: WORKLOAD, install: |site| install(site).boxed_local() }),
+    pods: Some(Pods {
+        workload: WORKLOAD,
+        install: |site| install(site).boxed_local(),
+    }),
     barrier: barrier::none,
     labels: barrier::no_labels,
     endpoints: |_| {
-        let words = format!("http://{}:8200 in the box; its root token is {TOKEN}", native::VAULT_ADDRESS);
+        let words = format!(
+            "http://{}:8200 in the box; its root token is {TOKEN}",
+            native::VAULT_ADDRESS
+        );
         async { Ok(vec![Endpoint::described("Vault", words)]) }.boxed_local()
     },
 };
@@ -44,9 +50,24 @@ const EVERY: Duration = Duration::from_millis(30);
 async fn install(site: &InstallSite<'_>) -> Result<(), String> {
     site.run(&WORKLOAD).await?;
     open(site.admin).await?;
-    write(site.admin, "sys/mounts/secret", &json!({"type": "kv", "options": {"version": "2"}})).await?;
-    write(site.admin, "sys/auth/kubernetes", &json!({"type": "kubernetes"})).await?;
-    write(site.admin, "auth/kubernetes/config", &json!({"kubernetes_host": "https://kubernetes.default.svc"})).await?;
+    write(
+        site.admin,
+        "sys/mounts/secret",
+        &json!({"type": "kv", "options": {"version": "2"}}),
+    )
+    .await?;
+    write(
+        site.admin,
+        "sys/auth/kubernetes",
+        &json!({"type": "kubernetes"}),
+    )
+    .await?;
+    write(
+        site.admin,
+        "auth/kubernetes/config",
+        &json!({"kubernetes_host": "https://kubernetes.default.svc"}),
+    )
+    .await?;
     trial(site.admin).await
 }
 
@@ -54,11 +75,21 @@ async fn install(site: &InstallSite<'_>) -> Result<(), String> {
 async fn open(admin: &Client) -> Result<(), String> {
     let up = api::until("Vault to answer", EVERY, async || {
         let answer = ask(admin, Method::GET, "sys/init", None).await?;
-        if answer.body["initialized"] == false { Ok(Some(())) } else { Err(said(&answer)) }
+        if answer.body["initialized"] == false {
+            Ok(Some(()))
+        } else {
+            Err(said(&answer))
+        }
     });
     up.await?;
-    let made = write(admin, "sys/init", &json!({"secret_shares": 1, "secret_threshold": 1})).await?;
-    let (Some(key), Some(root)) = (made["keys_base64"][0].as_str(), made["root_token"].as_str()) else {
+    let made = write(
+        admin,
+        "sys/init",
+        &json!({"secret_shares": 1, "secret_threshold": 1}),
+    )
+    .await?;
+    let (Some(key), Some(root)) = (made["keys_base64"][0].as_str(), made["root_token"].as_str())
+    else {
         return Err("Vault made no keys".into());
     };
     let key = json!({"key": key});
@@ -68,8 +99,19 @@ async fn open(admin: &Client) -> Result<(), String> {
     write(admin, "sys/unseal", &key).await?;
     let token = json!({"id": TOKEN, "policies": ["root"]});
     let active = api::until("Vault to be unsealed", EVERY, async || {
-        let answer = ask_with(admin, root, Method::POST, "auth/token/create-orphan", Some(&token)).await?;
-        if answer.is_good() { Ok(Some(())) } else { Err(said(&answer)) }
+        let answer = ask_with(
+            admin,
+            root,
+            Method::POST,
+            "auth/token/create-orphan",
+            Some(&token),
+        )
+        .await?;
+        if answer.is_good() {
+            Ok(Some(()))
+        } else {
+            Err(said(&answer))
+        }
     });
     active.await
 }
@@ -87,12 +129,22 @@ fn objects() -> Result<Vec<Value>, String> {
 /// Its own ServiceAccount logs in and reads, as far as a role and a policy let it.
 async fn trial(admin: &Client) -> Result<(), String> {
     const NAME: &str = "gauntlet-trial";
-    let (role, policy) = (format!("auth/kubernetes/role/{NAME}"), format!("sys/policies/acl/{NAME}"));
-    let (data, metadata) = (format!("secret/data/{NAME}"), format!("secret/metadata/{NAME}"));
+    let (role, policy) = (
+        format!("auth/kubernetes/role/{NAME}"),
+        format!("sys/policies/acl/{NAME}"),
+    );
+    let (data, metadata) = (
+        format!("secret/data/{NAME}"),
+        format!("secret/metadata/{NAME}"),
+    );
     let kept = json!({"data": {"word": "kept"}});
     let stored = api::until("Vault to keep a secret", EVERY, async || {
         let answer = ask(admin, Method::POST, &data, Some(&kept)).await?;
-        if answer.is_good() { Ok(Some(())) } else { Err(said(&answer)) }
+        if answer.is_good() {
+            Ok(Some(()))
+        } else {
+            Err(said(&answer))
+        }
     });
     stored.await?;
     let may = format!("path \"{data}\" {{ capabilities = [\"read\"] }}");
@@ -103,12 +155,17 @@ async fn trial(admin: &Client) -> Result<(), String> {
     let login = json!({"role": NAME, "jwt": api::token(admin, "vault", "vault").await?});
     let entered = api::until("Vault to let a ServiceAccount in", EVERY, async || {
         let answer = ask(admin, Method::POST, "auth/kubernetes/login", Some(&login)).await?;
-        let token = answer.body["auth"]["client_token"].as_str().map(str::to_owned);
+        let token = answer.body["auth"]["client_token"]
+            .as_str()
+            .map(str::to_owned);
         token.map_or_else(|| Err(said(&answer)), |token| Ok(Some(token)))
     });
     let answer = ask_with(admin, &entered.await?, Method::GET, &data, None).await?;
     if answer.body["data"]["data"] != kept["data"] {
-        return Err(format!("Vault did not give out what it keeps: {}", said(&answer)));
+        return Err(format!(
+            "Vault did not give out what it keeps: {}",
+            said(&answer)
+        ));
     }
     for path in [role, policy, metadata] {
         taken(&path, ask(admin, Method::DELETE, &path, None).await?)?;
@@ -121,10 +178,19 @@ async fn write(admin: &Client, path: &str, body: &Value) -> Result<Value, String
 }
 
 fn taken(path: &str, answer: api::Answer) -> Result<Value, String> {
-    if answer.is_good() { Ok(answer.body) } else { Err(format!("Vault did not take {path}: {}", said(&answer))) }
+    if answer.is_good() {
+        Ok(answer.body)
+    } else {
+        Err(format!("Vault did not take {path}: {}", said(&answer)))
+    }
 }
 
-async fn ask(admin: &Client, method: Method, path: &str, body: Option<&Value>) -> Result<api::Answer, String> {
+async fn ask(
+    admin: &Client,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<api::Answer, String> {
     ask_with(admin, TOKEN, method, path, body).await
 }
 
@@ -135,13 +201,22 @@ async fn ask_with(
     path: &str,
     body: Option<&Value>,
 ) -> Result<api::Answer, String> {
-    api::with_header(admin, method, &format!("{PROXY}/{path}"), ("X-Vault-Token", token), body).await
+    api::with_header(
+        admin,
+        method,
+        &format!("{PROXY}/{path}"),
+        ("X-Vault-Token", token),
+        body,
+    )
+    .await
 }
 
 /// Vault's words, else the API server's.
 fn said(answer: &api::Answer) -> String {
     let errors = answer.body["errors"].as_array();
-    errors.filter(|errors| !errors.is_empty()).map_or_else(|| answer.said(), |errors| json!(errors).to_string())
+    errors
+        .filter(|errors| !errors.is_empty())
+        .map_or_else(|| answer.said(), |errors| json!(errors).to_string())
 }
 
 #[cfg(test)]
@@ -151,15 +226,31 @@ mod tests {
     #[test]
     fn the_manifest_can_be_read() {
         let objects = objects().unwrap();
-        assert!(objects.iter().all(|object| object["kind"].is_string() && !object.to_string().contains("$(")));
-        assert_eq!(objects.iter().filter(|object| object["kind"] == "StatefulSet").count(), 1);
+        assert!(
+            objects
+                .iter()
+                .all(|object| object["kind"].is_string() && !object.to_string().contains("$("))
+        );
+        assert_eq!(
+            objects
+                .iter()
+                .filter(|object| object["kind"] == "StatefulSet")
+                .count(),
+            1
+        );
     }
 
     #[test]
     fn a_refusal_is_told_in_vaults_words() {
         let answer = |body: Value| api::Answer { code: 403, body };
-        assert_eq!(said(&answer(json!({"errors": ["permission denied"]}))), r#"["permission denied"]"#);
+        assert_eq!(
+            said(&answer(json!({"errors": ["permission denied"]}))),
+            r#"["permission denied"]"#
+        );
         assert_eq!(said(&answer(json!({"errors": []}))), "403");
-        assert_eq!(said(&answer(json!({"message": "no endpoints"}))), "no endpoints");
+        assert_eq!(
+            said(&answer(json!({"message": "no endpoints"}))),
+            "no endpoints"
+        );
     }
 }

@@ -97,7 +97,9 @@ impl FromStr for Begin {
             "at-once" => Ok(Self::AtOnce),
             "connected" => Ok(Self::Connected),
             "away" => Ok(Self::Away),
-            _ => Err(format!("`{text}` is not a beginning: write at-once, connected or away")),
+            _ => Err(format!(
+                "`{text}` is not a beginning: write at-once, connected or away"
+            )),
         }
     }
 }
@@ -137,7 +139,8 @@ impl Times {
     /// Every time multiplied, the kernel's own for a connection (127 s) included; how often something is tried stays.
     #[must_use]
     pub fn scaled(self, by: f64) -> Self {
-        let of = |time: Duration| Duration::try_from_secs_f64(time.as_secs_f64() * by).unwrap_or(time);
+        let of =
+            |time: Duration| Duration::try_from_secs_f64(time.as_secs_f64() * by).unwrap_or(time);
         Self {
             connect: Some(of(self.connect.unwrap_or(Duration::from_secs(127)))),
             receive: of(self.receive),

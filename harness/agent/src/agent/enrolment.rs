@@ -19,13 +19,20 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Agent {
     /// Enrols at `manager` and waits as a real agent does: after a success until the manager knows the key, after a
     /// failure a little longer each time.
-    pub(super) fn enrol_and_wait(&self, manager: &str, pause: &mut Duration) -> Result<Option<Key>, Error> {
+    pub(super) fn enrol_and_wait(
+        &self,
+        manager: &str,
+        pause: &mut Duration,
+    ) -> Result<Option<Key>, Error> {
         let times = &self.config.times;
         let key = self.enrol(manager, None)?;
         if key.is_some() {
             *pause = times.enrol_step;
             let wait = times.after_enrolment;
-            self.log.info(format!("Waiting {} seconds before server connection", wait.as_secs()));
+            self.log.info(format!(
+                "Waiting {} seconds before server connection",
+                wait.as_secs()
+            ));
             self.stop.within(wait);
         } else {
             self.stop.within(*pause);
@@ -41,11 +48,15 @@ impl Agent {
 
     fn enrol(&self, manager: &str, have: Option<&Key>) -> Result<Option<Key>, Error> {
         let manager = self.config.enrol_manager.as_deref().unwrap_or(manager);
-        self.log.info(format!("Requesting a key from server: {manager}"));
+        self.log
+            .info(format!("Requesting a key from server: {manager}"));
         let password = match &self.config.password {
             Some(path) => {
                 let text = std::fs::read_to_string(path).map_err(Error::file("read", path))?;
-                self.log.info(format!("Using password specified on file: {}", path.display()));
+                self.log.info(format!(
+                    "Using password specified on file: {}",
+                    path.display()
+                ));
                 Some(text.lines().next().unwrap_or_default().to_owned())
             }
             None => {
@@ -76,19 +87,30 @@ impl Agent {
 
     /// The whole exchange on the enrolment port.
     fn request(&self, manager: &str, request: &Request) -> Result<Result<Key, Failure>, Error> {
-        let config = tls::client(self.config.ca.as_deref(), self.config.own.as_ref(), self.config.clock_ahead)?;
+        let config = tls::client(
+            self.config.ca.as_deref(),
+            self.config.own.as_ref(),
+            self.config.clock_ahead,
+        )?;
         let address = match self.address(manager) {
             Ok(address) => address,
             Err(_) => {
-                self.log.error(format!("Could not resolve hostname: {manager}"));
-                return Ok(Err(failure(Stage::Dns, format!("enrolment: could not resolve {manager}"))));
+                self.log
+                    .error(format!("Could not resolve hostname: {manager}"));
+                return Ok(Err(failure(
+                    Stage::Dns,
+                    format!("enrolment: could not resolve {manager}"),
+                )));
             }
         };
         let port = self.config.enrol_port;
-        let stream = match wire::connect(SocketAddr::new(address, port), self.config.times.connect) {
+        let stream = match wire::connect(SocketAddr::new(address, port), self.config.times.connect)
+        {
             Ok(stream) => stream,
             Err(fault) => {
-                self.log.error(format!("(1208): Unable to connect to enrollment service at '[{address}]:{port}'"));
+                self.log.error(format!(
+                    "(1208): Unable to connect to enrollment service at '[{address}]:{port}'"
+                ));
                 let reason = format!("enrolment, port {port}: {}", wire::words(&fault));
                 return Ok(Err(failure(Stage::Connect, reason)));
             }
@@ -108,23 +130,34 @@ impl Agent {
             true => self.log.info("Verifying manager's certificate"),
             false => self.log.debug("Registering agent to unverified manager"),
         }
-        let patient = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
+        let patient = stream
+            .set_read_timeout(Some(PATIENCE))
+            .and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
         patient.map_err(|fault| failure(Stage::Tls, wire::words(&fault)))?;
-        let name = ServerName::try_from(manager.to_owned()).map_err(|_| self.no_tls("hostname mismatch", verified))?;
-        let tls =
-            ClientConnection::new(config, name).map_err(|_| self.no_tls("certificate verify failed", verified))?;
+        let name = ServerName::try_from(manager.to_owned())
+            .map_err(|_| self.no_tls("hostname mismatch", verified))?;
+        let tls = ClientConnection::new(config, name)
+            .map_err(|_| self.no_tls("certificate verify failed", verified))?;
         let mut tls = StreamOwned::new(tls, stream);
         while tls.conn.is_handshaking() {
-            tls.conn.complete_io(&mut tls.sock).map_err(|fault| self.not_accepted(&fault, verified))?;
+            tls.conn
+                .complete_io(&mut tls.sock)
+                .map_err(|fault| self.not_accepted(&fault, verified))?;
         }
         if verified {
             self.log.info("Manager has been verified successfully");
         }
-        self.log.info(format!("Using agent name as: {}", request.name));
-        tls.write_all(request.to_string().as_bytes()).and_then(|()| tls.flush()).map_err(|fault| {
-            self.log.error("SSL write error (unable to send message.)");
-            failure(Stage::Enrol, format!("the request was not sent: {}", wire::words(&fault)))
-        })?;
+        self.log
+            .info(format!("Using agent name as: {}", request.name));
+        tls.write_all(request.to_string().as_bytes())
+            .and_then(|()| tls.flush())
+            .map_err(|fault| {
+                self.log.error("SSL write error (unable to send message.)");
+                failure(
+                    Stage::Enrol,
+                    format!("the request was not sent: {}", wire::words(&fault)),
+                )
+            })?;
         self.log.info("Waiting for server reply");
         let mut said = Vec::new();
         // A missing close_notify is not an error.
@@ -140,7 +173,8 @@ impl Agent {
         match Reply::read(said) {
             Ok(Reply::Key(key)) => Ok(key),
             Ok(Reply::Refused(why)) => {
-                self.log.error(format!("{why}. Unable to add agent (from manager)"));
+                self.log
+                    .error(format!("{why}. Unable to add agent (from manager)"));
                 Err(failure(Stage::Enrol, why))
             }
             Err(_) if said.is_empty() => {
@@ -168,9 +202,15 @@ impl Agent {
 
     /// In TLS 1.3 an agent hears only after the handshake that its certificate was looked for, and not found good.
     fn not_let_in(&self, refusal: &str) -> Failure {
-        let has_one = if self.config.own.is_some() { "may be incorrect!" } else { "are required!" };
+        let has_one = if self.config.own.is_some() {
+            "may be incorrect!"
+        } else {
+            "are required!"
+        };
         self.log.error("SSL read (unable to receive message)");
-        self.log.error(format!("If Agent verification is enabled, agent key and certificates {has_one}"));
+        self.log.error(format!(
+            "If Agent verification is enabled, agent key and certificates {has_one}"
+        ));
         failure(Stage::Tls, refusal)
     }
 
@@ -179,7 +219,10 @@ impl Agent {
             self.log.error(format!("err:{complaint}"));
             self.log.error("Unable to verify server certificate");
         }
-        failure(Stage::Tls, format!("the manager's certificate: {complaint}"))
+        failure(
+            Stage::Tls,
+            format!("the manager's certificate: {complaint}"),
+        )
     }
 
     /// The first address of a name, or the name itself where it is one.
@@ -187,7 +230,10 @@ impl Agent {
         if let Ok(address) = name.parse() {
             return Ok(address);
         }
-        (self.config.resolve)(name)?.into_iter().next().ok_or_else(|| format!("no address for `{name}`"))
+        (self.config.resolve)(name)?
+            .into_iter()
+            .next()
+            .ok_or_else(|| format!("no address for `{name}`"))
     }
 
     /// The state of the connection, changed.
@@ -201,5 +247,8 @@ fn tls_error(fault: &std::io::Error) -> Option<&rustls::Error> {
 }
 
 pub(super) fn failure(stage: Stage, reason: impl Into<String>) -> Failure {
-    Failure { stage, reason: reason.into() }
+    Failure {
+        stage,
+        reason: reason.into(),
+    }
 }

@@ -50,7 +50,10 @@ impl Agent {
     /// An agent that does nothing yet.
     #[must_use]
     pub fn new(config: Config) -> Arc<Self> {
-        let waiting = Waiting { buffer: Buffer::new(config.limits), levels: Vec::new() };
+        let waiting = Waiting {
+            buffer: Buffer::new(config.limits),
+            levels: Vec::new(),
+        };
         Arc::new(Self {
             log: Log::new("wazuh-agentd", Some(config.dir.join("ossec.log"))),
             config,
@@ -76,7 +79,11 @@ impl Agent {
         let waiting = held(&self.waiting);
         let (buffered, dropped) = (waiting.buffer.len() as u64, waiting.buffer.dropped());
         drop(waiting);
-        State { msg_buffer: buffered, dropped, ..held(&self.state).clone() }
+        State {
+            msg_buffer: buffered,
+            dropped,
+            ..held(&self.state).clone()
+        }
     }
 
     /// Works until it is told to end.
@@ -84,13 +91,20 @@ impl Agent {
     /// # Errors
     /// When its own files cannot be used.
     pub fn run(self: &Arc<Self>) -> Result<(), Error> {
-        std::fs::create_dir_all(&self.config.dir).map_err(Error::file("create", &self.config.dir))?;
+        std::fs::create_dir_all(&self.config.dir)
+            .map_err(Error::file("create", &self.config.dir))?;
         self.log.info("(1410): Reading authentication keys file.");
         let (times, version) = (&self.config.times, self.config.version);
         let (notify, most) = (times.notify.as_secs(), times.no_ack.as_secs());
-        self.log.info(format!("Using notify time: {notify} and max time to reconnect: {most}"));
-        self.log.info(format!("Version detected -> Linux - Wazuh {version}"));
-        self.log.info(format!("Using {} as encryption method.", self.config.cipher()));
+        self.log.info(format!(
+            "Using notify time: {notify} and max time to reconnect: {most}"
+        ));
+        self.log
+            .info(format!("Version detected -> Linux - Wazuh {version}"));
+        self.log.info(format!(
+            "Using {} as encryption method.",
+            self.config.cipher()
+        ));
         let mut threads = vec![self.thread(Self::drain), self.thread(Self::keep_state)];
         threads.extend(self.config.live.iter().map(|_| self.thread(Self::produce)));
         threads.extend(self.config.logs.iter().map(|_| self.thread(Self::follow)));
@@ -110,12 +124,22 @@ impl Agent {
     /// Server after server, for ever.
     fn work(&self) -> Result<(), Error> {
         let path = self.keys();
-        let (mut key, mut server, mut pause) = (Key::load(&path)?.into_iter().next(), 0, self.config.times.enrol_step);
+        let (mut key, mut server, mut pause) = (
+            Key::load(&path)?.into_iter().next(),
+            0,
+            self.config.times.enrol_step,
+        );
         while !self.stop.is_told() {
-            let name = self.config.managers.get(server).cloned().unwrap_or_default();
+            let name = self
+                .config
+                .managers
+                .get(server)
+                .cloned()
+                .unwrap_or_default();
             let Some(have) = key.clone() else {
                 if !self.config.enrols {
-                    self.log.error("(4109): Unable to start without auth keys. Exiting.");
+                    self.log
+                        .error("(4109): Unable to start without auth keys. Exiting.");
                     return Err(Error::NoKey { path });
                 }
                 key = self.enrol_and_wait(&name, &mut pause)?;
@@ -149,7 +173,9 @@ impl Agent {
     fn next_server(&self, server: usize) -> usize {
         let next = (server + 1) % self.config.managers.len().max(1);
         match self.config.managers.get(next) {
-            Some(name) if next != 0 => self.log.info(format!("Trying next server ip in the line: '{name}'.")),
+            Some(name) if next != 0 => self
+                .log
+                .info(format!("Trying next server ip in the line: '{name}'.")),
             _ => self.log.warning("Unable to connect to any server."),
         }
         next

@@ -19,14 +19,20 @@ const DEEPEST: usize = 6;
 impl Agent {
     /// Makes the agent's own events.
     pub(super) fn produce(&self) {
-        let Some(live) = &self.config.live else { return };
+        let Some(live) = &self.config.live else {
+            return;
+        };
         if !self.has_come_to(live.begin) {
             return;
         }
         let event = |number| Event {
             queue: '1',
             location: "gauntlet".into(),
-            text: Mark { source: live.source.clone(), number }.to_string(),
+            text: Mark {
+                source: live.source.clone(),
+                number,
+            }
+            .to_string(),
         };
         if live.rate <= 0.0 {
             self.push((1..=live.events).map(event));
@@ -88,7 +94,9 @@ impl Agent {
     pub(super) fn drain(&self) {
         let mut pace = Pace::new(f64::from(self.config.limits.per_second));
         while self.is_linked() {
-            let Some((levels, event)) = self.next() else { continue };
+            let Some((levels, event)) = self.next() else {
+                continue;
+            };
             for level in levels {
                 let _ = self.send(&Event::of_agent(level.event(&self.config.limits)).payload());
             }
@@ -104,7 +112,8 @@ impl Agent {
     /// What is next to be sent, if it comes soon.
     fn next(&self) -> Option<(Vec<crate::Level>, Option<Event>)> {
         let waiting = held(&self.waiting);
-        let nothing = |waiting: &mut Waiting| waiting.buffer.is_empty() && waiting.levels.is_empty();
+        let nothing =
+            |waiting: &mut Waiting| waiting.buffer.is_empty() && waiting.levels.is_empty();
         let waited = self.arrived.wait_timeout_while(waiting, GLANCE, nothing);
         let mut waiting = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
         // What waits while the connection ends waits for the next one.
@@ -121,7 +130,9 @@ impl Agent {
 
     /// Follows log files from their beginning. While there is no connection they are not read: they keep what they hold.
     pub(super) fn follow(&self) {
-        let Some(place) = &self.config.logs else { return };
+        let Some(place) = &self.config.logs else {
+            return;
+        };
         let mut read: HashMap<PathBuf, u64> = HashMap::new();
         while self.is_linked() {
             for path in log_files(place) {
@@ -129,7 +140,11 @@ impl Agent {
                 let (lines, end) = lines(&path, *from);
                 *from = end;
                 let location = path.display().to_string();
-                self.push(lines.into_iter().map(|text| Event { queue: '1', location: location.clone(), text }));
+                self.push(lines.into_iter().map(|text| Event {
+                    queue: '1',
+                    location: location.clone(),
+                    text,
+                }));
             }
             if self.stop.within(self.config.times.poll) {
                 return;
@@ -162,17 +177,27 @@ fn log_files(place: &Path) -> Vec<PathBuf> {
 /// shorter is read from its beginning.
 fn lines(path: &Path, from: u64) -> (Vec<String>, u64) {
     let opened = File::open(path).and_then(|mut file| {
-        let from = if file.metadata()?.len() < from { 0 } else { from };
+        let from = if file.metadata()?.len() < from {
+            0
+        } else {
+            from
+        };
         file.seek(SeekFrom::Start(from)).map(|_| (file, from))
     });
-    let Ok((file, mut at)) = opened else { return (Vec::new(), from) };
+    let Ok((file, mut at)) = opened else {
+        return (Vec::new(), from);
+    };
     let (mut reader, mut all) = (BufReader::new(file), Vec::new());
     loop {
         let mut line = Vec::new();
         match std::io::Read::take(&mut reader, LONGEST_LINE).read_until(b'\n', &mut line) {
             Ok(length) if line.ends_with(b"\n") || length as u64 == LONGEST_LINE => {
                 at += length as u64;
-                all.push(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned());
+                all.push(
+                    String::from_utf8_lossy(&line)
+                        .trim_end_matches(['\r', '\n'])
+                        .to_owned(),
+                );
             }
             _ => return (all, at),
         }
@@ -192,7 +217,12 @@ mod tests {
         std::fs::write(&path, "one\ntwo\nthr").unwrap();
         let (first, at) = lines(&path, 0);
         assert_eq!((first, at), (vec!["one".to_owned(), "two".to_owned()], 8));
-        File::options().append(true).open(&path).unwrap().write_all(b"ee\n").unwrap();
+        File::options()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(b"ee\n")
+            .unwrap();
         assert_eq!(lines(&path, at), (vec!["three".to_owned()], 14));
         std::fs::write(&path, "new\n").unwrap();
         assert_eq!(lines(&path, 14), (vec!["new".to_owned()], 4));
@@ -205,7 +235,10 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("ns_pod_uid/app")).unwrap();
         std::fs::write(dir.path().join("ns_pod_uid/app/0.log"), "").unwrap();
         std::fs::write(dir.path().join("other.txt"), "").unwrap();
-        assert_eq!(log_files(dir.path()), [dir.path().join("ns_pod_uid/app/0.log")]);
+        assert_eq!(
+            log_files(dir.path()),
+            [dir.path().join("ns_pod_uid/app/0.log")]
+        );
         let one = dir.path().join("other.txt");
         assert_eq!(log_files(&one), [one]);
     }

@@ -37,20 +37,31 @@ impl Agent {
             Err(failure) => return Ok(Err(failure)),
         };
         let id = (!key.is_of_one_host()).then(|| key.id.clone());
-        let mut link = Link { wire, secret: key.secret(), id, sender };
+        let mut link = Link {
+            wire,
+            secret: key.secret(),
+            id,
+            sender,
+        };
         if let Err(failure) = self.shake_hands(&mut link, manager) {
             link.wire.close();
             return Ok(Err(failure));
         }
         let address = self.place(manager);
-        self.log.info(format!("(4102): Connected to the server ({address})."));
+        self.log
+            .info(format!("(4102): Connected to the server ({address})."));
         self.stay(link, key, manager);
         Ok(Ok(()))
     }
 
     fn place(&self, manager: &str) -> String {
-        let address = self.address(manager).map_or_else(|_| "unknown".into(), |address| address.to_string());
-        format!("[{manager}/{address}]:{}/{}", self.config.port, self.config.protocol)
+        let address = self
+            .address(manager)
+            .map_or_else(|_| "unknown".into(), |address| address.to_string());
+        format!(
+            "[{manager}/{address}]:{}/{}",
+            self.config.port, self.config.protocol
+        )
     }
 
     fn open_wire(&self, manager: &str) -> Result<Wire, Failure> {
@@ -62,17 +73,25 @@ impl Agent {
             address = self.address(manager);
         }
         let Ok(address) = address else {
-            self.log.info(format!("Could not resolve hostname '{manager}'"));
+            self.log
+                .info(format!("Could not resolve hostname '{manager}'"));
             return Err(failure(Stage::Dns, format!("could not resolve {manager}")));
         };
-        self.log.info(format!("Trying to connect to server ({}).", self.place(manager)));
+        self.log.info(format!(
+            "Trying to connect to server ({}).",
+            self.place(manager)
+        ));
         let (port, protocol) = (self.config.port, self.config.protocol);
         let (connect, patience) = (self.config.times.connect, self.config.times.no_ack);
-        Wire::connect(protocol, SocketAddr::new(address, port), connect, patience).map_err(|fault| {
-            let why = wire::words(&fault);
-            self.log.error(format!("(1216): Unable to connect to '[{address}]:{port}/{protocol}': '{why}'."));
-            failure(Stage::Connect, format!("port {port}/{protocol}: {why}"))
-        })
+        Wire::connect(protocol, SocketAddr::new(address, port), connect, patience).map_err(
+            |fault| {
+                let why = wire::words(&fault);
+                self.log.error(format!(
+                    "(1216): Unable to connect to '[{address}]:{port}/{protocol}': '{why}'."
+                ));
+                failure(Stage::Connect, format!("port {port}/{protocol}: {why}"))
+            },
+        )
     }
 
     /// Says that the agent starts, and waits for the manager's answer to that.
@@ -83,24 +102,40 @@ impl Agent {
             .set_patience(Some(self.config.times.receive))
             .map_err(Error::network("set a time"))
             .and_then(|()| link.send(crypto, &FromAgent::startup(self.config.version).payload()));
-        sent.map_err(|fault| failure(Stage::Key, format!("the startup was not sent: {}", cause(&fault))))?;
+        sent.map_err(|fault| {
+            failure(
+                Stage::Key,
+                format!("the startup was not sent: {}", cause(&fault)),
+            )
+        })?;
         let deadline = Instant::now() + self.config.times.receive;
         while Instant::now() < deadline {
             let message = match link.wire.receive() {
                 Ok(Some(message)) => message,
-                Ok(None) => return Err(failure(Stage::Key, "the manager closed the connection after the startup")),
+                Ok(None) => {
+                    return Err(failure(
+                        Stage::Key,
+                        "the manager closed the connection after the startup",
+                    ));
+                }
                 Err(fault) => return Err(self.no_answer(&fault)),
             };
             match read(&link.secret, &message) {
                 Ok(FromManager::Ack) => return Ok(()),
                 Ok(FromManager::Refused(why)) => {
-                    self.log.error(format!("Couldn't connect to server '{manager}': '{why}'"));
+                    self.log
+                        .error(format!("Couldn't connect to server '{manager}': '{why}'"));
                     return Err(failure(Stage::Key, why));
                 }
                 Ok(_) => {}
                 Err(_) => {
-                    self.log.warning(format!("(1214): Problem receiving message from '{manager}'."));
-                    return Err(failure(Stage::Key, "the answer to the startup is not sealed with this key"));
+                    self.log.warning(format!(
+                        "(1214): Problem receiving message from '{manager}'."
+                    ));
+                    return Err(failure(
+                        Stage::Key,
+                        "the answer to the startup is not sealed with this key",
+                    ));
                 }
             }
         }
@@ -110,7 +145,8 @@ impl Agent {
     fn no_answer(&self, fault: &Error) -> Failure {
         let why = cause(fault);
         if why == "Connection timed out" {
-            self.log.info("Unable to receive start response: Timeout reached");
+            self.log
+                .info("Unable to receive start response: Timeout reached");
             return failure(Stage::Key, "no answer to the startup");
         }
         failure(Stage::Key, format!("no answer to the startup: {why}"))
@@ -119,10 +155,14 @@ impl Agent {
     /// Stays connected until that ends.
     fn stay(&self, mut link: Link, key: &Key, manager: &str) {
         let (address, wire) = (link.wire.local(), link.wire.another());
-        let heard =
-            wire.and_then(|wire| wire.set_patience(None).map(|()| wire)).map(|wire| listen(wire, link.secret.clone()));
+        let heard = wire
+            .and_then(|wire| wire.set_patience(None).map(|()| wire))
+            .map(|wire| listen(wire, link.secret.clone()));
         let Ok(heard) = heard else { return };
-        let mut mark = Mark { source: String::new(), number: 0 };
+        let mut mark = Mark {
+            source: String::new(),
+            number: 0,
+        };
         self.note(|state| {
             if state.status == Status::Disconnected {
                 self.log.info("Server responded. Releasing lock.");
@@ -132,7 +172,10 @@ impl Agent {
             state.reason.clear();
             state.connections += 1;
             state.server = manager.into();
-            mark = Mark { source: state.session.clone(), number: state.connections };
+            mark = Mark {
+                source: state.session.clone(),
+                number: state.connections,
+            };
         });
         let started = Event::of_agent(format!("ossec: Agent started: '{}->{}'.", key.name, key.ip));
         let crypto = self.config.crypto;
@@ -152,7 +195,8 @@ impl Agent {
     /// Says now and then that it is there, and hears whether the manager is.
     fn talk(&self, heard: &Receiver<Heard>, address: &str) {
         let times = &self.config.times;
-        let alive = FromAgent::keep_alive(&self.config.name, self.config.version, address).payload();
+        let alive =
+            FromAgent::keep_alive(&self.config.name, self.config.version, address).payload();
         let (mut next, mut last_ack) = (Instant::now(), Instant::now());
         while !self.stop.is_told() {
             if Instant::now() >= next {
@@ -162,7 +206,9 @@ impl Agent {
                 self.note(|state| state.last_keepalive = Some(SystemTime::now()));
                 next = Instant::now() + times.notify;
             }
-            let wait = next.saturating_duration_since(Instant::now()).min(super::GLANCE);
+            let wait = next
+                .saturating_duration_since(Instant::now())
+                .min(super::GLANCE);
             match heard.recv_timeout(wait) {
                 Ok(Heard::Said(FromManager::Ack)) => {
                     last_ack = Instant::now();
@@ -172,18 +218,23 @@ impl Agent {
                     });
                 }
                 Ok(Heard::Said(FromManager::ForceReconnect)) => {
-                    self.log.info("Wazuh Agent will be reconnected because a reconnect message was received");
+                    self.log.info(
+                        "Wazuh Agent will be reconnected because a reconnect message was received",
+                    );
                     return;
                 }
                 Ok(Heard::Said(_)) => {}
-                Ok(Heard::Unreadable) => self.log.warning("(1214): Problem receiving message from the manager."),
+                Ok(Heard::Unreadable) => self
+                    .log
+                    .warning("(1214): Problem receiving message from the manager."),
                 Err(RecvTimeoutError::Timeout) if last_ack.elapsed() > times.no_ack => {
                     self.log.warning("Server unavailable. Setting lock.");
                     return;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    self.log.error("(1137): Lost connection with manager. Setting lock.");
+                    self.log
+                        .error("(1137): Lost connection with manager. Setting lock.");
                     return;
                 }
             }
@@ -195,7 +246,9 @@ impl Agent {
     pub(super) fn send(&self, payload: &[u8]) -> Result<(), Error> {
         let mut held_link = held(&self.link);
         let Some(link) = held_link.as_mut() else {
-            return Err(Error::network("send a message")(std::io::ErrorKind::NotConnected.into()));
+            return Err(Error::network("send a message")(
+                std::io::ErrorKind::NotConnected.into(),
+            ));
         };
         let sent = link.send(self.config.crypto, payload);
         match &sent {
@@ -203,7 +256,10 @@ impl Agent {
             // Too long for a frame: the connection is as good as before.
             Err(Error::TooLong { .. }) => self.log.warning("A message is too long to be sent."),
             Err(fault) => {
-                self.log.error(format!("(1218): Unable to send message to 'server': {}", cause(fault)));
+                self.log.error(format!(
+                    "(1218): Unable to send message to 'server': {}",
+                    cause(fault)
+                ));
                 link.wire.close();
                 *held_link = None;
             }
@@ -270,7 +326,10 @@ pub(super) struct Pace {
 impl Pace {
     /// At most `per_second`.
     pub(super) fn new(per_second: f64) -> Self {
-        Self { next: Instant::now(), step: Duration::from_secs_f64(1.0 / per_second.clamp(0.001, 1e9)) }
+        Self {
+            next: Instant::now(),
+            step: Duration::from_secs_f64(1.0 / per_second.clamp(0.001, 1e9)),
+        }
     }
 
     /// The next slot. One that was missed is not made up for.

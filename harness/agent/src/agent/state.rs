@@ -10,7 +10,8 @@ use time::macros::format_description;
 
 use crate::Error;
 
-const STAMP: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+const STAMP: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
 
 /// The agent's own word on its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +121,8 @@ impl State {
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stamp = |time: Option<SystemTime>| {
-            time.and_then(|time| OffsetDateTime::from(time).format(STAMP).ok()).unwrap_or_default()
+            time.and_then(|time| OffsetDateTime::from(time).format(STAMP).ok())
+                .unwrap_or_default()
         };
         let mut text = String::from("# State file for wazuh-agentd (an agent of Gauntlet)\n");
         let mut line = |key: &str, value: &dyn fmt::Display| writeln!(text, "{key}='{value}'");
@@ -173,10 +175,19 @@ mod tests {
     fn the_file_has_the_form_of_the_real_one_and_counts_failures_in_a_row() {
         let mut state = State::new();
         for reason in ["refused", "no route", "no route"] {
-            state.failed(Failure { stage: Stage::Connect, reason: reason.into() });
+            state.failed(Failure {
+                stage: Stage::Connect,
+                reason: reason.into(),
+            });
         }
         let text = state.to_string();
-        assert!(text.contains("\nstatus='pending'\nlast_keepalive=''\nlast_ack=''\nmsg_count='0'\n"), "{text}");
-        assert!(text.contains("\nattempts='3'\nstreak='2'\nstage='connect'\nreason='no route'\n"), "{text}");
+        assert!(
+            text.contains("\nstatus='pending'\nlast_keepalive=''\nlast_ack=''\nmsg_count='0'\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\nattempts='3'\nstreak='2'\nstage='connect'\nreason='no route'\n"),
+            "{text}"
+        );
     }
 }

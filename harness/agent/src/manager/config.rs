@@ -44,8 +44,13 @@ impl Config {
     /// Every time multiplied.
     #[must_use]
     pub fn scaled(self, by: f64) -> Self {
-        let of = |time: Duration| Duration::try_from_secs_f64(time.as_secs_f64() * by).unwrap_or(time);
-        let Force { disconnected_time, after_registration_time, .. } = self.force;
+        let of =
+            |time: Duration| Duration::try_from_secs_f64(time.as_secs_f64() * by).unwrap_or(time);
+        let Force {
+            disconnected_time,
+            after_registration_time,
+            ..
+        } = self.force;
         Self {
             force: Force {
                 disconnected_time: disconnected_time.map(of),
@@ -98,6 +103,11 @@ impl Default for Config {
 impl Default for Force {
     fn default() -> Self {
         let hour = Duration::from_secs(3600);
-        Self { enabled: true, key_mismatch: true, disconnected_time: Some(hour), after_registration_time: hour }
+        Self {
+            enabled: true,
+            key_mismatch: true,
+            disconnected_time: Some(hour),
+            after_registration_time: hour,
+        }
     }
 }

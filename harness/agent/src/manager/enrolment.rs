@@ -16,7 +16,11 @@ use crate::{Reply, Request};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Manager {
-    pub(super) fn serve_enrolment(self: &Arc<Self>, listener: &TcpListener, tls: &Arc<ServerConfig>) {
+    pub(super) fn serve_enrolment(
+        self: &Arc<Self>,
+        listener: &TcpListener,
+        tls: &Arc<ServerConfig>,
+    ) {
         for stream in listener.incoming() {
             if self.stop.is_told() {
                 return;
@@ -25,7 +29,9 @@ impl Manager {
             if let Ok(stream) = stream {
                 thread::spawn(move || {
                     if let Err(fault) = manager.enrol(&stream, tls) {
-                        manager.authd.debug(format!("an enrolment ended early: {fault}"));
+                        manager
+                            .authd
+                            .debug(format!("an enrolment ended early: {fault}"));
                         // What has not been read would take away the reason that was sent.
                         let _ = stream.shutdown(Shutdown::Write);
                         let _ = io::copy(&mut (&stream).take(LONGEST_LINE), &mut io::sink());
@@ -42,7 +48,10 @@ impl Manager {
         let tls = ServerConnection::new(tls).map_err(io::Error::other)?;
         let mut reader = BufReader::new(StreamOwned::new(tls, stream));
         let mut line = Vec::new();
-        reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+        reader
+            .by_ref()
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line)?;
         let reply = self.reply(&String::from_utf8_lossy(&line), &from);
         let mut stream = reader.into_inner();
         stream.write_all(reply.to_string().as_bytes())?;
@@ -52,22 +61,30 @@ impl Manager {
 
     fn reply(&self, line: &str, from: &str) -> Reply {
         self.authd.info(format!("New connection from {from}"));
-        let request = match Request::read(line, self.config.password.as_deref(), self.config.version) {
-            Ok(request) => request,
-            Err(refusal) => {
-                self.authd.error(format!("{refusal} (from {from})"));
-                return Reply::Refused(refusal.to_string());
-            }
-        };
-        self.authd.info(format!("Received request for a new agent ({}) from: {from}", request.name));
+        let request =
+            match Request::read(line, self.config.password.as_deref(), self.config.version) {
+                Ok(request) => request,
+                Err(refusal) => {
+                    self.authd.error(format!("{refusal} (from {from})"));
+                    return Reply::Refused(refusal.to_string());
+                }
+            };
+        self.authd.info(format!(
+            "Received request for a new agent ({}) from: {from}",
+            request.name
+        ));
         let away = |id: &str| held(&self.seen).get(id).map(|seen| self.is_away(seen));
         match held(&self.registry).enrol(&request, from, &self.config.force, away) {
             Ok(key) => {
-                self.authd.info(format!("Agent key generated for '{}' (requested by {from})", key.name));
+                self.authd.info(format!(
+                    "Agent key generated for '{}' (requested by {from})",
+                    key.name
+                ));
                 Reply::Key(key)
             }
             Err((refusal, why)) => {
-                self.authd.warning(why.unwrap_or_else(|| refusal.to_string()));
+                self.authd
+                    .warning(why.unwrap_or_else(|| refusal.to_string()));
                 Reply::Refused(refusal.to_string())
             }
         }

@@ -71,8 +71,14 @@ impl Manager {
         std::fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
         let log = dir.join("ossec.log");
         let tcp = config.tcp.then(|| listen(config.port)).transpose()?;
-        let udp = config.udp.then(|| UdpSocket::bind(("0.0.0.0", config.port)).map_err(Error::network("listen")));
-        let ears = Ears { tcp, udp: udp.transpose()?, enrol: config.enrol_port.map(listen).transpose()? };
+        let udp = config
+            .udp
+            .then(|| UdpSocket::bind(("0.0.0.0", config.port)).map_err(Error::network("listen")));
+        let ears = Ears {
+            tcp,
+            udp: udp.transpose()?,
+            enrol: config.enrol_port.map(listen).transpose()?,
+        };
         let manager = Self {
             remoted: Log::new("wazuh-remoted", Some(log.clone())),
             authd: Log::new("wazuh-authd", Some(log)),
@@ -98,10 +104,22 @@ impl Manager {
     /// # Errors
     /// When there is something wrong with its certificate.
     pub fn start(self: &Arc<Self>) -> Result<Vec<thread::JoinHandle<()>>, Error> {
-        let tls = tls::server(self.config.certificate.as_ref(), self.config.agents.as_deref())?;
-        let mut threads = vec![self.thread(Self::read_keys_now_and_then), self.thread(Self::keep_state)];
-        for (port, protocol) in self.ports.iter().zip(["tcp", "udp"]).filter(|(port, _)| **port != 0) {
-            self.remoted.info(format!("Listening on port {port}/{protocol} (secure)."));
+        let tls = tls::server(
+            self.config.certificate.as_ref(),
+            self.config.agents.as_deref(),
+        )?;
+        let mut threads = vec![
+            self.thread(Self::read_keys_now_and_then),
+            self.thread(Self::keep_state),
+        ];
+        for (port, protocol) in self
+            .ports
+            .iter()
+            .zip(["tcp", "udp"])
+            .filter(|(port, _)| **port != 0)
+        {
+            self.remoted
+                .info(format!("Listening on port {port}/{protocol} (secure)."));
         }
         let Ears { tcp, udp, enrol } = std::mem::take(&mut *held(&self.ears));
         if let Some(listener) = tcp {
@@ -114,7 +132,9 @@ impl Manager {
         }
         if let Some(listener) = enrol {
             let manager = Arc::clone(self);
-            threads.push(thread::spawn(move || manager.serve_enrolment(&listener, &tls)));
+            threads.push(thread::spawn(move || {
+                manager.serve_enrolment(&listener, &tls)
+            }));
         }
         Ok(threads)
     }
@@ -136,7 +156,8 @@ impl Manager {
             let _ = TcpStream::connect(("127.0.0.1", port));
         }
         if udp != 0 {
-            let _ = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.send_to(b"", ("127.0.0.1", udp)));
+            let _ = UdpSocket::bind("127.0.0.1:0")
+                .and_then(|socket| socket.send_to(b"", ("127.0.0.1", udp)));
         }
     }
 
@@ -147,12 +168,17 @@ impl Manager {
     }
 
     fn key_file(&self) -> PathBuf {
-        self.config.keys.clone().unwrap_or_else(|| self.config.dir.join("client.keys"))
+        self.config
+            .keys
+            .clone()
+            .unwrap_or_else(|| self.config.dir.join("client.keys"))
     }
 
     fn read_keys(&self) {
         match Key::load(&self.key_file()) {
-            Ok(all) => *held(&self.keys) = all.into_iter().map(|key| (key.id.clone(), key)).collect(),
+            Ok(all) => {
+                *held(&self.keys) = all.into_iter().map(|key| (key.id.clone(), key)).collect()
+            }
             Err(fault) => self.remoted.error(fault),
         }
     }
@@ -174,8 +200,13 @@ impl Manager {
                 let status = self.status(&key.id);
                 let _ = writeln!(text, "agent {} {} {} {status}", key.id, key.name, key.ip);
             }
-            let (path, beside) = (self.config.dir.join("agents"), self.config.dir.join("agents.new"));
-            if let Err(fault) = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path)) {
+            let (path, beside) = (
+                self.config.dir.join("agents"),
+                self.config.dir.join("agents.new"),
+            );
+            if let Err(fault) =
+                std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path))
+            {
                 self.remoted.error(fault);
             }
             if told {
@@ -207,8 +238,14 @@ fn listen(port: u16) -> Result<TcpListener, Error> {
 impl Ears {
     fn ports(&self) -> [u16; 3] {
         let of = |address: Option<SocketAddr>| address.map_or(0, |address| address.port());
-        let tcp = |listener: &Option<TcpListener>| of(listener.as_ref().and_then(|tcp| tcp.local_addr().ok()));
-        [tcp(&self.tcp), of(self.udp.as_ref().and_then(|udp| udp.local_addr().ok())), tcp(&self.enrol)]
+        let tcp = |listener: &Option<TcpListener>| {
+            of(listener.as_ref().and_then(|tcp| tcp.local_addr().ok()))
+        };
+        [
+            tcp(&self.tcp),
+            of(self.udp.as_ref().and_then(|udp| udp.local_addr().ok())),
+            tcp(&self.enrol),
+        ]
     }
 }
 

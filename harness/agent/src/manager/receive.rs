@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::{Manager, Seen, held};
-use crate::{Crypto, Error, Event, FromAgent, FromManager, Key, Mark, Opened, Version, open, seal, split};
+use crate::{
+    Crypto, Error, Event, FromAgent, FromManager, Key, Mark, Opened, Version, open, seal, split,
+};
 
 /// Why a message was not taken; the log has the rest.
 #[derive(Debug, thiserror::Error)]
@@ -13,17 +15,27 @@ pub(super) struct NotTaken;
 
 impl Manager {
     /// Takes one message from `from`; `on` is its connection, where it came on one. Returns what is answered.
-    pub(super) fn take(&self, message: &[u8], from: IpAddr, on: Option<u64>) -> Result<Option<Vec<u8>>, NotTaken> {
+    pub(super) fn take(
+        &self,
+        message: &[u8],
+        from: IpAddr,
+        on: Option<u64>,
+    ) -> Result<Option<Vec<u8>>, NotTaken> {
         let sealed = split(message).map_err(|_| {
-            self.remoted.warning(format!("(1403): Incorrectly formatted message from '{from}'."));
+            self.remoted.warning(format!(
+                "(1403): Incorrectly formatted message from '{from}'."
+            ));
             NotTaken
         })?;
         let key = self.whose(sealed.id, from)?;
-        let opened = open(&key.secret(), sealed).map_err(|fault| self.not_opened(&fault, &key, from))?;
+        let opened =
+            open(&key.secret(), sealed).map_err(|fault| self.not_opened(&fault, &key, from))?;
         self.counts(&key, &opened)?;
         self.is_here(&key, on)?;
         match FromAgent::read(&opened.payload) {
-            Some(said) => self.answer(&key, &said).map(|said| self.sealed(&key, sealed.crypto, &said)),
+            Some(said) => self
+                .answer(&key, &said)
+                .map(|said| self.sealed(&key, sealed.crypto, &said)),
             None => {
                 self.count(&key, &opened.payload);
                 Ok(None)
@@ -46,7 +58,9 @@ impl Manager {
         };
         if !covers(&key.ip, from) {
             let (id, name) = (&key.id, &key.name);
-            self.remoted.warning(format!("(1408): Invalid ID {id} for the source ip: '{from}' (name '{name}')."));
+            self.remoted.warning(format!(
+                "(1408): Invalid ID {id} for the source ip: '{from}' (name '{name}')."
+            ));
             return Err(NotTaken);
         }
         Ok(key.clone())
@@ -67,12 +81,19 @@ impl Manager {
         if !self.config.verify_counters {
             return Ok(());
         }
-        if held(&self.counters).entry(key.id.clone()).or_default().accepts(opened.counter) {
+        if held(&self.counters)
+            .entry(key.id.clone())
+            .or_default()
+            .accepts(opened.counter)
+        {
             return Ok(());
         }
         let (global, local) = (opened.counter.global, opened.counter.local);
-        self.remoted.warning(format!("Duplicate error:  global: {global}, local: {local}"));
-        self.remoted.warning(format!("(1407): Duplicated counter for '{}'.", key.name));
+        self.remoted.warning(format!(
+            "Duplicate error:  global: {global}, local: {local}"
+        ));
+        self.remoted
+            .warning(format!("(1407): Duplicated counter for '{}'.", key.name));
         Err(NotTaken)
     }
 
@@ -83,10 +104,18 @@ impl Manager {
             && seen.on.is_some_and(|other| other != on)
             && seen.at.elapsed() < self.config.overtake
         {
-            self.remoted.warning(format!("Agent key already in use: agent ID '{}'", key.id));
+            self.remoted
+                .warning(format!("Agent key already in use: agent ID '{}'", key.id));
             return Err(NotTaken);
         }
-        all.insert(key.id.clone(), Seen { at: Instant::now(), on, left: false });
+        all.insert(
+            key.id.clone(),
+            Seen {
+                at: Instant::now(),
+                on,
+                left: false,
+            },
+        );
         Ok(())
     }
 
@@ -94,11 +123,20 @@ impl Manager {
     fn answer(&self, key: &Key, said: &FromAgent) -> Result<Option<FromManager>, NotTaken> {
         match said {
             FromAgent::Startup(version) => {
-                let Some(theirs) = version.as_ref().and_then(|text| text.parse::<Version>().ok()) else {
-                    return Ok(Some(FromManager::Refused("Couldn't retrieve version".into())));
+                let Some(theirs) = version
+                    .as_ref()
+                    .and_then(|text| text.parse::<Version>().ok())
+                else {
+                    return Ok(Some(FromManager::Refused(
+                        "Couldn't retrieve version".into(),
+                    )));
                 };
                 let newer = theirs > self.config.version;
-                Ok(Some(if newer { FromManager::Refused("Incompatible version".into()) } else { FromManager::Ack }))
+                Ok(Some(if newer {
+                    FromManager::Refused("Incompatible version".into())
+                } else {
+                    FromManager::Ack
+                }))
             }
             FromAgent::KeepAlive(_) => Ok(Some(FromManager::Ack)),
             FromAgent::Shutdown => {
@@ -113,14 +151,18 @@ impl Manager {
     fn sealed(&self, key: &Key, crypto: Crypto, said: &Option<FromManager>) -> Option<Vec<u8>> {
         let payload = said.as_ref()?.payload();
         let counter = held(&self.sender).take();
-        let message = counter.and_then(|counter| seal(&key.secret(), crypto, counter, None, &payload));
+        let message =
+            counter.and_then(|counter| seal(&key.secret(), crypto, counter, None, &payload));
         message.inspect_err(|fault| self.remoted.error(fault)).ok()
     }
 
     /// Counts an event, if it is one that can be counted.
     fn count(&self, key: &Key, payload: &[u8]) {
         let Some(event) = Event::read(payload) else {
-            self.remoted.debug(format!("an event of '{}' has no queue and location", key.name));
+            self.remoted.debug(format!(
+                "an event of '{}' has no queue and location",
+                key.name
+            ));
             return;
         };
         if let Some(mark) = Mark::find(&event.text)
@@ -136,8 +178,15 @@ fn covers(ip: &str, from: IpAddr) -> bool {
     if ip == "any" {
         return true;
     }
-    let Some((network, bits)) = ip.split_once('/') else { return ip.parse() == Ok(from) };
-    let mask = |size: u32| bits.parse::<u32>().ok().filter(|bits| *bits <= size).map(|bits| size - bits);
+    let Some((network, bits)) = ip.split_once('/') else {
+        return ip.parse() == Ok(from);
+    };
+    let mask = |size: u32| {
+        bits.parse::<u32>()
+            .ok()
+            .filter(|bits| *bits <= size)
+            .map(|bits| size - bits)
+    };
     match (network.parse(), from) {
         (Ok(IpAddr::V4(network)), IpAddr::V4(from)) => {
             let same = network.to_bits() ^ from.to_bits();

@@ -31,16 +31,36 @@ impl Registry {
         };
         let known: Vec<(&str, u64)> = text
             .lines()
-            .filter_map(|line| Some((line.split(' ').next()?, line.rsplit(' ').next()?.parse().ok()?)))
+            .filter_map(|line| {
+                Some((
+                    line.split(' ').next()?,
+                    line.rsplit(' ').next()?.parse().ok()?,
+                ))
+            })
             .collect();
         let since = |id: &str| {
-            let seconds = known.iter().rev().find(|(known, _)| *known == id).map_or(0, |(_, seconds)| *seconds);
+            let seconds = known
+                .iter()
+                .rev()
+                .find(|(known, _)| *known == id)
+                .map_or(0, |(_, seconds)| *seconds);
             UNIX_EPOCH + Duration::from_secs(seconds)
         };
-        let ids = keys.iter().map(|key| key.id.as_str()).chain(known.iter().map(|(id, _)| *id));
+        let ids = keys
+            .iter()
+            .map(|key| key.id.as_str())
+            .chain(known.iter().map(|(id, _)| *id));
         let last_id = ids.filter_map(|id| id.parse().ok()).max().unwrap_or(0);
-        let agents = keys.into_iter().map(|key| (since(&key.id), key)).map(|(since, key)| (key, since)).collect();
-        Ok(Self { agents, last_id, dir: dir.into() })
+        let agents = keys
+            .into_iter()
+            .map(|key| (since(&key.id), key))
+            .map(|(since, key)| (key, since))
+            .collect();
+        Ok(Self {
+            agents,
+            last_id,
+            dir: dir.into(),
+        })
     }
 
     /// Enrols an agent that comes from `from`. `away` says for how long an agent has been disconnected, if it is;
@@ -60,8 +80,10 @@ impl Registry {
         let taken = |key: &Key| key.name == request.name;
         if let Some((old, since)) = self.agents.iter().find(|(key, _)| taken(key)) {
             may_replace(old, *since, request, force, away(&old.id)).map_err(|why| {
-                let told =
-                    format!("Duplicate name '{}', rejecting enrollment. Agent '{}' {why}.", request.name, old.id);
+                let told = format!(
+                    "Duplicate name '{}', rejecting enrollment. Agent '{}' {why}.",
+                    request.name, old.id
+                );
                 (Refusal::DuplicateName(request.name.clone()), Some(told))
             })?;
         }
@@ -69,7 +91,12 @@ impl Registry {
         if self.agents.iter().any(|(key, _)| of_address(key)) {
             return Err((Refusal::DuplicateIp(ip.into()), None));
         }
-        self.add(&request.name, ip).map_err(|fault| (Refusal::Internal(request.name.clone()), Some(fault.to_string())))
+        self.add(&request.name, ip).map_err(|fault| {
+            (
+                Refusal::Internal(request.name.clone()),
+                Some(fault.to_string()),
+            )
+        })
     }
 
     fn add(&mut self, name: &str, ip: &str) -> Result<Key, Error> {
@@ -79,7 +106,10 @@ impl Registry {
         self.agents.retain(|(old, _)| old.name != name);
         self.agents.push((key.clone(), now));
         self.last_id += 1;
-        Key::save(&self.dir.join("client.keys"), self.agents.iter().map(|(key, _)| key))?;
+        Key::save(
+            &self.dir.join("client.keys"),
+            self.agents.iter().map(|(key, _)| key),
+        )?;
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let line = format!("{} {} {} {seconds}\n", key.id, key.name, key.ip);
         let path = self.dir.join(TIMES);
@@ -101,13 +131,20 @@ fn may_replace(
     if !force.enabled {
         return Err("is not to be replaced");
     }
-    if force.key_mismatch && request.key_hash.as_ref().is_some_and(|hash| *hash == old.hash()) {
+    if force.key_mismatch
+        && request
+            .key_hash
+            .as_ref()
+            .is_some_and(|hash| *hash == old.hash())
+    {
         return Err("key already exists on the manager");
     }
     if let (Some(wanted), Some(away)) = (force.disconnected_time, away) {
         match away {
             None => return Err("can't be replaced since it is not disconnected"),
-            Some(time) if time < wanted => return Err("has not been disconnected long enough to be replaced"),
+            Some(time) if time < wanted => {
+                return Err("has not been disconnected long enough to be replaced");
+            }
             Some(_) => {}
         }
     }
@@ -123,7 +160,10 @@ mod tests {
     use super::*;
 
     fn request(name: &str) -> Request {
-        Request { name: name.into(), ..Request::default() }
+        Request {
+            name: name.into(),
+            ..Request::default()
+        }
     }
 
     const LAX: Force = Force {
@@ -138,27 +178,72 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let never = |_: &str| None;
         let mut registry = Registry::load(dir.path()).unwrap();
-        assert_eq!(registry.enrol(&request("a1"), "10.0.0.1", &Force::default(), never).unwrap().id, "001");
-        assert_eq!(registry.enrol(&request("a1"), "10.0.0.1", &LAX, never).unwrap().id, "002");
+        assert_eq!(
+            registry
+                .enrol(&request("a1"), "10.0.0.1", &Force::default(), never)
+                .unwrap()
+                .id,
+            "001"
+        );
+        assert_eq!(
+            registry
+                .enrol(&request("a1"), "10.0.0.1", &LAX, never)
+                .unwrap()
+                .id,
+            "002"
+        );
         let mut again = Registry::load(dir.path()).unwrap();
         assert_eq!(again.agents.len(), 1);
-        let refused = again.enrol(&request("a1"), "10.0.0.1", &Force::default(), never).unwrap_err();
+        let refused = again
+            .enrol(&request("a1"), "10.0.0.1", &Force::default(), never)
+            .unwrap_err();
         assert_eq!(refused.0, Refusal::DuplicateName("a1".into()));
-        assert!(refused.1.unwrap().contains("doesn't comply with the registration time"));
-        assert_eq!(again.enrol(&request("b1"), "10.0.0.1", &Force::default(), never).unwrap().id, "003");
+        assert!(
+            refused
+                .1
+                .unwrap()
+                .contains("doesn't comply with the registration time")
+        );
+        assert_eq!(
+            again
+                .enrol(&request("b1"), "10.0.0.1", &Force::default(), never)
+                .unwrap()
+                .id,
+            "003"
+        );
     }
 
     #[test]
     fn each_reason_to_keep_the_old_one() {
         let key: Key = "001 a1 any k".parse().unwrap();
-        let of = |request: &Request, force: &Force, away| may_replace(&key, UNIX_EPOCH, request, force, away);
-        let same = Request { key_hash: Some(key.hash()), ..request("a1") };
-        assert_eq!(of(&same, &LAX, None), Err("key already exists on the manager"));
-        assert_eq!(of(&request("a1"), &LAX, Some(None)), Err("can't be replaced since it is not disconnected"));
+        let of = |request: &Request, force: &Force, away| {
+            may_replace(&key, UNIX_EPOCH, request, force, away)
+        };
+        let same = Request {
+            key_hash: Some(key.hash()),
+            ..request("a1")
+        };
+        assert_eq!(
+            of(&same, &LAX, None),
+            Err("key already exists on the manager")
+        );
+        assert_eq!(
+            of(&request("a1"), &LAX, Some(None)),
+            Err("can't be replaced since it is not disconnected")
+        );
         let second = Some(Some(Duration::from_secs(1)));
-        assert_eq!(of(&request("a1"), &LAX, second), Err("has not been disconnected long enough to be replaced"));
-        assert_eq!(of(&request("a1"), &LAX, Some(Some(Duration::from_secs(2)))), Ok(()));
-        let off = Force { enabled: false, ..LAX };
+        assert_eq!(
+            of(&request("a1"), &LAX, second),
+            Err("has not been disconnected long enough to be replaced")
+        );
+        assert_eq!(
+            of(&request("a1"), &LAX, Some(Some(Duration::from_secs(2)))),
+            Ok(())
+        );
+        let off = Force {
+            enabled: false,
+            ..LAX
+        };
         assert_eq!(of(&request("a1"), &off, None), Err("is not to be replaced"));
     }
 
@@ -166,9 +251,20 @@ mod tests {
     fn an_address_belongs_to_one_agent() {
         let dir = tempfile::tempdir().unwrap();
         let mut registry = Registry::load(dir.path()).unwrap();
-        let from = |name: &str| Request { ip: Some("src".into()), ..request(name) };
-        assert_eq!(registry.enrol(&from("a1"), "10.0.0.1", &LAX, |_| None).unwrap().ip, "10.0.0.1");
-        let refused = registry.enrol(&from("b1"), "10.0.0.1", &LAX, |_| None).unwrap_err();
+        let from = |name: &str| Request {
+            ip: Some("src".into()),
+            ..request(name)
+        };
+        assert_eq!(
+            registry
+                .enrol(&from("a1"), "10.0.0.1", &LAX, |_| None)
+                .unwrap()
+                .ip,
+            "10.0.0.1"
+        );
+        let refused = registry
+            .enrol(&from("b1"), "10.0.0.1", &LAX, |_| None)
+            .unwrap_err();
         assert_eq!(refused.0, Refusal::DuplicateIp("10.0.0.1".into()));
     }
 }

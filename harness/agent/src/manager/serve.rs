@@ -24,7 +24,9 @@ impl Manager {
                 thread::spawn(move || {
                     let on = manager.connections.fetch_add(1, Ordering::Relaxed);
                     if let Err(fault) = manager.converse(stream, on) {
-                        manager.remoted.debug(format!("a connection ended: {fault}"));
+                        manager
+                            .remoted
+                            .debug(format!("a connection ended: {fault}"));
                     }
                     // In this order: who sees the connection end may come on another one.
                     manager.forget(on);
@@ -46,7 +48,8 @@ impl Manager {
                 Ok(None) => return Ok(()),
                 Err(fault) => {
                     if matches!(fault, Error::FrameLength { .. }) {
-                        self.remoted.warning("Corrupt payload (exceeding size) received.");
+                        self.remoted
+                            .warning("Corrupt payload (exceeding size) received.");
                     }
                     return Err(io::Error::other(fault));
                 }
@@ -54,7 +57,8 @@ impl Manager {
             let reply = if message == frame::PING {
                 Some(frame::PONG.to_vec())
             } else {
-                self.take(&message, from, Some(on)).map_err(io::Error::other)?
+                self.take(&message, from, Some(on))
+                    .map_err(io::Error::other)?
             };
             if let Some(reply) = reply {
                 frame::write(&mut stream, &reply).map_err(io::Error::other)?;
@@ -82,7 +86,10 @@ impl Manager {
 
     /// A connection is no longer there: the agent on it may come on another one.
     fn forget(&self, on: u64) {
-        for seen in held(&self.seen).values_mut().filter(|seen| seen.on == Some(on)) {
+        for seen in held(&self.seen)
+            .values_mut()
+            .filter(|seen| seen.on == Some(on))
+        {
             seen.on = None;
         }
     }

@@ -10,11 +10,20 @@ const AES: &str = "d0915c6b44b5df8dae98c8fd71b631b241ba7fcabc27a409d8888e8c259e2
 const BLOWFISH: &str = "b4218e7950288315a68899ad8be64a3a039901900a817e1117901b167d7d82dfa43dc92bdb6a05a69e488e09f3d5afc896a47e78f795c19b457baf8f7726378508f7bd33eda895c64627cfae9aa192a00517e965955b32300942fd0f3dafde41";
 
 fn secret() -> Secret {
-    Key { id: "001".into(), name: "agent1".into(), ip: "any".into(), raw: "a".repeat(64) }.secret()
+    Key {
+        id: "001".into(),
+        name: "agent1".into(),
+        ip: "any".into(),
+        raw: "a".repeat(64),
+    }
+    .secret()
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+        .collect()
 }
 
 fn counter(global: u32, local: u32) -> Counter {
@@ -28,7 +37,13 @@ fn what_others_sealed_opens() {
         let sealed = split(&message).unwrap();
         assert_eq!(sealed.id, Some("001"));
         let opened = open(&secret(), sealed).unwrap();
-        assert_eq!(opened, Opened { counter: counter(1, 1), payload: STARTUP.to_vec() });
+        assert_eq!(
+            opened,
+            Opened {
+                counter: counter(1, 1),
+                payload: STARTUP.to_vec()
+            }
+        );
     }
 }
 
@@ -40,8 +55,13 @@ fn what_is_encrypted_begins_and_ends_as_described() {
     assert!((1..=8).contains(&marks));
     assert_eq!(plain[marks..marks + 2], [0x78, 0xda]);
     let mut whole = String::new();
-    ZlibDecoder::new(&plain[marks..]).read_to_string(&mut whole).unwrap();
-    assert_eq!(&whole[32..], "012340000000001:0001:#!-agent startup {\"version\":\"v4.14.7\"}");
+    ZlibDecoder::new(&plain[marks..])
+        .read_to_string(&mut whole)
+        .unwrap();
+    assert_eq!(
+        &whole[32..],
+        "012340000000001:0001:#!-agent startup {\"version\":\"v4.14.7\"}"
+    );
 }
 
 #[test]
@@ -53,14 +73,31 @@ fn a_wrong_sum_is_told_from_a_wrong_key() {
         let mut plain = vec![b'!'; 8 - compressed.len() % 8];
         plain.extend(compressed);
         let body = encrypt(&secret(), Crypto::Aes, &plain).unwrap();
-        open(&secret(), Sealed { id: None, crypto: Crypto::Aes, body: &body }).unwrap_err()
+        open(
+            &secret(),
+            Sealed {
+                id: None,
+                crypto: Crypto::Aes,
+                body: &body,
+            },
+        )
+        .unwrap_err()
     };
     let inner = "012340000000001:0001:payload";
-    assert!(matches!(sealed_by_hand(format!("{}{inner}", "0".repeat(32)).as_bytes()), Error::Checksum));
+    assert!(matches!(
+        sealed_by_hand(format!("{}{inner}", "0".repeat(32)).as_bytes()),
+        Error::Checksum
+    ));
     assert!(matches!(sealed_by_hand(b"short"), Error::Format));
     let no_counters = "payload without counters";
-    assert!(matches!(sealed_by_hand(format!("{}{no_counters}", md5_hex(no_counters)).as_bytes()), Error::Format));
-    assert!(matches!(sealed_by_hand(format!("{}{inner}", md5_hex("x")).as_bytes()), Error::Checksum));
+    assert!(matches!(
+        sealed_by_hand(format!("{}{no_counters}", md5_hex(no_counters)).as_bytes()),
+        Error::Format
+    ));
+    assert!(matches!(
+        sealed_by_hand(format!("{}{inner}", md5_hex("x")).as_bytes()),
+        Error::Checksum
+    ));
 }
 
 #[test]
@@ -69,13 +106,28 @@ fn what_would_never_end_is_not_read_to_its_end() {
     let plain = plaintext(0, counter(1, 1), &huge);
     let body = encrypt(&secret(), Crypto::Aes, &plain).unwrap();
     assert!(body.len() <= LONGEST, "{}", body.len());
-    assert!(open(&secret(), Sealed { id: None, crypto: Crypto::Aes, body: &body }).is_err());
+    assert!(
+        open(
+            &secret(),
+            Sealed {
+                id: None,
+                crypto: Crypto::Aes,
+                body: &body
+            }
+        )
+        .is_err()
+    );
 }
 
 #[test]
 fn what_is_too_long_is_not_sealed() {
-    let noise: Vec<u8> = (0..3000).flat_map(|_| crate::random::bytes::<32>().unwrap()).collect();
-    assert!(matches!(seal(&secret(), Crypto::Aes, counter(1, 1), None, &noise), Err(Error::TooLong { .. })));
+    let noise: Vec<u8> = (0..3000)
+        .flat_map(|_| crate::random::bytes::<32>().unwrap())
+        .collect();
+    assert!(matches!(
+        seal(&secret(), Crypto::Aes, counter(1, 1), None, &noise),
+        Err(Error::TooLong { .. })
+    ));
 }
 
 fn crypto() -> impl Strategy<Value = Crypto> {

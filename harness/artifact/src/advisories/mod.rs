@@ -23,10 +23,26 @@ const PROVIDER: &str = "gauntlet";
 /// # Errors
 /// When there are more advisories than fit.
 pub fn database(advisories: &[Advisory]) -> Result<Vec<u8>, Error> {
-    let [mut blobs, mut metadata, mut providers, mut vulnerabilities, mut packages, mut affected] = tables();
+    let [
+        mut blobs,
+        mut metadata,
+        mut providers,
+        mut vulnerabilities,
+        mut packages,
+        mut affected,
+    ] = tables();
     let [model, revision, addition] = SCHEMA.map(Value::Integer);
     metadata.insert(1, vec![text(BUILT), model, revision, addition]);
-    providers.insert(1, vec![text(PROVIDER), text("1"), text(PROVIDER), text(BUILT), text("sha256:0")]);
+    providers.insert(
+        1,
+        vec![
+            text(PROVIDER),
+            text("1"),
+            text(PROVIDER),
+            text(BUILT),
+            text("sha256:0"),
+        ],
+    );
     for (id, advisory) in (1..).zip(advisories) {
         let (described, ranged) = (2 * id - 1, 2 * id);
         let severity = json!({"scheme": "CHMLN", "value": advisory.severity.word(), "rank": 1});
@@ -36,17 +52,44 @@ pub fn database(advisories: &[Advisory]) -> Result<Vec<u8>, Error> {
             Ecosystem::Npm => ("npm", "semver"),
             Ecosystem::Python => ("python", "python"),
         };
-        let range = json!({"ranges": [{"version": {"type": kind, "constraint": advisory.versions}}]});
+        let range =
+            json!({"ranges": [{"version": {"type": kind, "constraint": advisory.versions}}]});
         blobs.insert(ranged, vec![Value::Null, text(&range.to_string())]);
         let (provider, status) = (text(PROVIDER), text("active"));
-        let vulnerability = [text(&advisory.id), status, Value::Null, Value::Null, Value::Null, provider];
-        let row = [Value::Null].into_iter().chain(vulnerability).chain([Value::Integer(described)]);
+        let vulnerability = [
+            text(&advisory.id),
+            status,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            provider,
+        ];
+        let row = [Value::Null]
+            .into_iter()
+            .chain(vulnerability)
+            .chain([Value::Integer(described)]);
         vulnerabilities.insert(id, row.collect());
-        packages.insert(id, vec![Value::Null, text(ecosystem), text(&advisory.package)]);
-        let row = [Value::Null, Value::Integer(id), Value::Null, Value::Integer(id), Value::Integer(ranged)];
+        packages.insert(
+            id,
+            vec![Value::Null, text(ecosystem), text(&advisory.package)],
+        );
+        let row = [
+            Value::Null,
+            Value::Integer(id),
+            Value::Null,
+            Value::Integer(id),
+            Value::Integer(ranged),
+        ];
         affected.insert(id, row.into());
     }
-    sqlite::file(&[blobs, metadata, providers, vulnerabilities, packages, affected])
+    sqlite::file(&[
+        blobs,
+        metadata,
+        providers,
+        vulnerabilities,
+        packages,
+        affected,
+    ])
 }
 
 fn tables() -> [Table; 6] {
@@ -65,7 +108,10 @@ fn tables() -> [Table; 6] {
             "id integer PRIMARY KEY, name text NOT NULL, status text NOT NULL, published_date datetime, \
              modified_date datetime, withdrawn_date datetime, provider_id text NOT NULL, blob_id integer",
         ),
-        Table::new("packages", "id integer PRIMARY KEY, ecosystem text, name text"),
+        Table::new(
+            "packages",
+            "id integer PRIMARY KEY, ecosystem text, name text",
+        ),
         Table::new(
             "affected_package_handles",
             "id integer PRIMARY KEY, vulnerability_id integer NOT NULL, operating_system_id integer, \
@@ -100,7 +146,12 @@ mod tests {
         assert_eq!(bytes, database(&[advisory(1), advisory(2)]).unwrap());
         assert_ne!(bytes, database(&[advisory(1)]).unwrap());
         let text = String::from_utf8_lossy(&bytes);
-        for part in ["EXAMPLE-2", "< 4.17.21", "critical", "CREATE TABLE affected_package_handles"] {
+        for part in [
+            "EXAMPLE-2",
+            "< 4.17.21",
+            "critical",
+            "CREATE TABLE affected_package_handles",
+        ] {
             assert!(text.contains(part), "{part}");
         }
     }

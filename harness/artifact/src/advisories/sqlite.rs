@@ -30,13 +30,22 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(name: &'static str, columns: &str) -> Self {
-        Self { name, sql: format!("CREATE TABLE {name} ({columns})"), keyed: false, rows: Vec::new() }
+        Self {
+            name,
+            sql: format!("CREATE TABLE {name} ({columns})"),
+            keyed: false,
+            rows: Vec::new(),
+        }
     }
 
     /// A table whose first column is its primary key, and no number.
     pub(super) fn keyed(name: &'static str, columns: &str) -> Self {
         let sql = format!("CREATE TABLE {name} ({columns}) WITHOUT ROWID");
-        Self { keyed: true, sql, ..Self::new(name, columns) }
+        Self {
+            keyed: true,
+            sql,
+            ..Self::new(name, columns)
+        }
     }
 
     /// A column that is the table's `integer PRIMARY KEY` is null here: the id says it. In a keyed table the ids only
@@ -51,7 +60,13 @@ pub(super) fn file(tables: &[Table]) -> Result<Vec<u8>, Error> {
     let mut schema = Table::new("sqlite_schema", "");
     for (number, table) in (1..).zip(tables) {
         let text = |text: &str| Value::Text(text.to_owned());
-        let row = [text("table"), text(table.name), text(table.name), Value::Integer(number + 1), text(&table.sql)];
+        let row = [
+            text("table"),
+            text(table.name),
+            text(table.name),
+            Value::Integer(number + 1),
+            text(&table.sql),
+        ];
         schema.insert(number, row.into());
     }
     let mut bytes = page(&schema, FILE_HEAD)?;
@@ -68,7 +83,15 @@ fn head(pages: u32) -> [u8; FILE_HEAD] {
     head[..16].copy_from_slice(b"SQLite format 3\0");
     head[16..18].copy_from_slice(&[0x10, 0x00]); // the page's size
     head[18..24].copy_from_slice(&[1, 1, 0, 64, 32, 32]); // no write-ahead log, nothing reserved, fixed fractions
-    let words = [(24, 1), (28, pages), (40, 1), (44, 4), (56, 1), (92, 1), (96, 3_045_000)];
+    let words = [
+        (24, 1),
+        (28, pages),
+        (40, 1),
+        (44, 4),
+        (56, 1),
+        (92, 1),
+        (96, 3_045_000),
+    ];
     for (at, word) in words {
         head[at..at + 4].copy_from_slice(&u32::to_be_bytes(word));
     }
@@ -79,7 +102,11 @@ fn head(pages: u32) -> [u8; FILE_HEAD] {
 fn page(table: &Table, start: usize) -> Result<Vec<u8>, Error> {
     let mut page = vec![0; PAGE];
     let (mut end, mut pointers) = (PAGE, Vec::new());
-    let (kind, longest) = if table.keyed { (10, LONGEST_KEYED) } else { (13, LONGEST) };
+    let (kind, longest) = if table.keyed {
+        (10, LONGEST_KEYED)
+    } else {
+        (13, LONGEST)
+    };
     for (id, row) in &table.rows {
         let payload = record(row);
         let mut cell = varint(payload.len().try_into().unwrap_or(u64::MAX));
@@ -88,9 +115,15 @@ fn page(table: &Table, start: usize) -> Result<Vec<u8>, Error> {
         }
         cell.extend(&payload);
         let full = start + PAGE_HEAD + pointers.len() + 2;
-        end = end.checked_sub(cell.len()).filter(|end| *end >= full && payload.len() <= longest).ok_or_else(|| {
-            Error::malformed("the list of advisories", format!("the table {} is larger than a page", table.name))
-        })?;
+        end = end
+            .checked_sub(cell.len())
+            .filter(|end| *end >= full && payload.len() <= longest)
+            .ok_or_else(|| {
+                Error::malformed(
+                    "the list of advisories",
+                    format!("the table {} is larger than a page", table.name),
+                )
+            })?;
         page[end..end + cell.len()].copy_from_slice(&cell);
         pointers.extend(short(end));
     }
@@ -117,14 +150,20 @@ fn record(row: &[Value]) -> Vec<u8> {
                 body.extend(number.to_be_bytes());
             }
             Value::Text(text) => {
-                types.extend(varint(2 * u64::try_from(text.len()).unwrap_or(u64::MAX / 4) + 13));
+                types.extend(varint(
+                    2 * u64::try_from(text.len()).unwrap_or(u64::MAX / 4) + 13,
+                ));
                 body.extend(text.as_bytes());
             }
         }
     }
     // The length counts itself; two bytes serve for every row that fits a page.
     let length = types.len() + 1;
-    let mut record = if length < 128 { varint(length as u64) } else { varint(length as u64 + 1) };
+    let mut record = if length < 128 {
+        varint(length as u64)
+    } else {
+        varint(length as u64 + 1)
+    };
     record.extend(types);
     record.extend(body);
     record
@@ -147,7 +186,12 @@ mod tests {
 
     #[test]
     fn numbers_take_seven_bits_a_byte() {
-        for (number, bytes) in [(0, &[0][..]), (127, &[0x7f]), (128, &[0x81, 0]), (16_384, &[0x81, 0x80, 0])] {
+        for (number, bytes) in [
+            (0, &[0][..]),
+            (127, &[0x7f]),
+            (128, &[0x81, 0]),
+            (16_384, &[0x81, 0x80, 0]),
+        ] {
             assert_eq!(varint(number), bytes);
         }
     }
@@ -155,7 +199,10 @@ mod tests {
     #[test]
     fn a_row_says_its_types_before_its_values() {
         let row = [Value::Null, Value::Integer(258), Value::Text("ab".into())];
-        assert_eq!(record(&row), [4, 0, 6, 17, 0, 0, 0, 0, 0, 0, 1, 2, b'a', b'b']);
+        assert_eq!(
+            record(&row),
+            [4, 0, 6, 17, 0, 0, 0, 0, 0, 0, 1, 2, b'a', b'b']
+        );
     }
 
     #[test]

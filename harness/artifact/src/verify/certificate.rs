@@ -35,22 +35,41 @@ pub(super) struct Holder {
 }
 
 pub(super) fn read(bytes: &[u8]) -> Result<Holder, Rejection> {
-    let unreadable = |fault: der::Error| Rejection::new(Why::Unreadable, format!("no certificate: {fault}"));
-    let certificate = Certificate::from_der(bytes).map_err(unreadable)?.tbs_certificate;
+    let unreadable =
+        |fault: der::Error| Rejection::new(Why::Unreadable, format!("no certificate: {fault}"));
+    let certificate = Certificate::from_der(bytes)
+        .map_err(unreadable)?
+        .tbs_certificate;
     let names = certificate.get::<SubjectAltName>().map_err(unreadable)?;
     let names = names.map(|(_, names)| names.0).unwrap_or_default();
     let extension = |wanted: ObjectIdentifier| {
         let extensions = certificate.extensions.as_deref().unwrap_or_default();
-        extensions.iter().find(|one| one.extn_id == wanted).map(|one| one.extn_value.as_bytes())
+        extensions
+            .iter()
+            .find(|one| one.extn_id == wanted)
+            .map(|one| one.extn_value.as_bytes())
     };
     let issuer = match extension(ISSUER) {
-        Some(bytes) => Utf8StringRef::from_der(bytes).ok().map(|text| text.as_str().to_owned()),
+        Some(bytes) => Utf8StringRef::from_der(bytes)
+            .ok()
+            .map(|text| text.as_str().to_owned()),
         None => extension(OLD_ISSUER).and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()),
     };
-    let key = certificate.subject_public_key_info.to_der().map_err(unreadable)?;
-    let key = PublicKey::from_der(&key)
-        .map_err(|fault| Rejection::new(Why::Unreadable, format!("the certificate's key cannot be read: {fault}")))?;
-    Ok(Holder { subjects: names.iter().filter_map(subject).collect(), issuer, key })
+    let key = certificate
+        .subject_public_key_info
+        .to_der()
+        .map_err(unreadable)?;
+    let key = PublicKey::from_der(&key).map_err(|fault| {
+        Rejection::new(
+            Why::Unreadable,
+            format!("the certificate's key cannot be read: {fault}"),
+        )
+    })?;
+    Ok(Holder {
+        subjects: names.iter().filter_map(subject).collect(),
+        issuer,
+        key,
+    })
 }
 
 fn subject(name: &GeneralName) -> Option<String> {
@@ -67,10 +86,16 @@ impl Holder {
         let said = self.issuer.as_deref().unwrap_or_default();
         if !self.subjects.iter().any(|name| subject.fits(name)) {
             let names = self.subjects.join(", ");
-            return Err(Rejection::new(Why::WrongIdentity, format!("the certificate is for {names}")));
+            return Err(Rejection::new(
+                Why::WrongIdentity,
+                format!("the certificate is for {names}"),
+            ));
         }
         if !issuer.fits(said) {
-            return Err(Rejection::new(Why::WrongIdentity, format!("the token was issued by {said}")));
+            return Err(Rejection::new(
+                Why::WrongIdentity,
+                format!("the token was issued by {said}"),
+            ));
         }
         Ok(())
     }
@@ -79,17 +104,39 @@ impl Holder {
 /// Whether a signer's certificate was issued by one of the root's authorities, and valid at `time`.
 pub(super) fn chains(certificate: &[u8], root: &TrustedRoot, time: u64) -> Result<(), Rejection> {
     if root.certificate_authorities.is_empty() {
-        return Err(Rejection::new(Why::NoTrustedRoot, "the trusted root names no certificate authority"));
+        return Err(Rejection::new(
+            Why::NoTrustedRoot,
+            "the trusted root names no certificate authority",
+        ));
     }
-    issued(certificate, &root.certificate_authorities, CODE_SIGNING, time)
+    issued(
+        certificate,
+        &root.certificate_authorities,
+        CODE_SIGNING,
+        time,
+    )
 }
 
 /// The same, for the certificate of a timestamp authority.
-pub(super) fn stamps(certificate: &[u8], authority: &Authority, time: u64) -> Result<(), Rejection> {
-    issued(certificate, std::slice::from_ref(authority), TIMESTAMPING, time)
+pub(super) fn stamps(
+    certificate: &[u8],
+    authority: &Authority,
+    time: u64,
+) -> Result<(), Rejection> {
+    issued(
+        certificate,
+        std::slice::from_ref(authority),
+        TIMESTAMPING,
+        time,
+    )
 }
 
-fn issued(certificate: &[u8], authorities: &[Authority], usage: &'static [u8], time: u64) -> Result<(), Rejection> {
+fn issued(
+    certificate: &[u8],
+    authorities: &[Authority],
+    usage: &'static [u8],
+    time: u64,
+) -> Result<(), Rejection> {
     let certificate = CertificateDer::from(certificate);
     let leaf = EndEntityCert::try_from(&certificate)
         .map_err(|fault| Rejection::new(Why::Unreadable, format!("no certificate: {fault}")))?;
@@ -97,8 +144,12 @@ fn issued(certificate: &[u8], authorities: &[Authority], usage: &'static [u8], t
     let mut rejection = Rejection::new(Why::UntrustedAuthority, "no authority is trusted");
     for authority in authorities {
         let chain: Vec<CertificateDer<'_>> = authority.chain().map(CertificateDer::from).collect();
-        let Some((last, between)) = chain.split_last() else { continue };
-        let Ok(anchor) = anchor_from_trusted_cert(last) else { continue };
+        let Some((last, between)) = chain.split_last() else {
+            continue;
+        };
+        let Ok(anchor) = anchor_from_trusted_cert(last) else {
+            continue;
+        };
         match path(&leaf, &[anchor], between, time, usage) {
             Ok(()) => return Ok(()),
             Err(other) if rejection.why != Why::Expired => rejection = other,
@@ -116,12 +167,26 @@ fn path(
     usage: &'static [u8],
 ) -> Result<(), Rejection> {
     let usage = KeyUsage::required(usage);
-    match leaf.verify_for_usage(ALL_VERIFICATION_ALGS, anchors, between, time, usage, None, None) {
+    match leaf.verify_for_usage(
+        ALL_VERIFICATION_ALGS,
+        anchors,
+        between,
+        time,
+        usage,
+        None,
+        None,
+    ) {
         Ok(_) => Ok(()),
-        Err(webpki::Error::CertExpired { .. }) => Err(Rejection::new(Why::Expired, "the certificate had expired")),
-        Err(webpki::Error::CertNotValidYet { .. }) => {
-            Err(Rejection::new(Why::Expired, "the certificate was not valid yet"))
+        Err(webpki::Error::CertExpired { .. }) => {
+            Err(Rejection::new(Why::Expired, "the certificate had expired"))
         }
-        Err(fault) => Err(Rejection::new(Why::UntrustedAuthority, format!("the certificate does not chain: {fault}"))),
+        Err(webpki::Error::CertNotValidYet { .. }) => Err(Rejection::new(
+            Why::Expired,
+            "the certificate was not valid yet",
+        )),
+        Err(fault) => Err(Rejection::new(
+            Why::UntrustedAuthority,
+            format!("the certificate does not chain: {fault}"),
+        )),
     }
 }

@@ -3,8 +3,8 @@
 use der::Decode;
 use der::oid::ObjectIdentifier;
 use ring::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
-    VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256,
+    UnparsedPublicKey, VerificationAlgorithm,
 };
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
@@ -34,7 +34,8 @@ impl PublicKey {
     /// # Errors
     /// In words, what cannot be read.
     pub(super) fn from_pem(text: &str) -> Result<Self, String> {
-        let info = SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).map_err(|fault| fault.to_string())?;
+        let info = SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes())
+            .map_err(|fault| fault.to_string())?;
         Self::from_der(&info)
     }
 
@@ -44,7 +45,11 @@ impl PublicKey {
     /// In words, what cannot be read.
     pub(super) fn from_der(bytes: &[u8]) -> Result<Self, String> {
         let info = SubjectPublicKeyInfoRef::from_der(bytes).map_err(|fault| fault.to_string())?;
-        let curve = || info.algorithm.parameters_oid().map_err(|fault| fault.to_string());
+        let curve = || {
+            info.algorithm
+                .parameters_oid()
+                .map_err(|fault| fault.to_string())
+        };
         let algorithm: &'static dyn VerificationAlgorithm = match info.algorithm.oid {
             EC => match curve()? {
                 P256 => &ECDSA_P256_SHA256_ASN1,
@@ -55,32 +60,50 @@ impl PublicKey {
             RSA => &RSA_PKCS1_2048_8192_SHA256,
             other => return Err(format!("its type {other} is not supported")),
         };
-        let bytes = info.subject_public_key.as_bytes().ok_or("its bits are not whole bytes")?;
-        Ok(Self { algorithm, bytes: bytes.to_vec() })
+        let bytes = info
+            .subject_public_key
+            .as_bytes()
+            .ok_or("its bits are not whole bytes")?;
+        Ok(Self {
+            algorithm,
+            bytes: bytes.to_vec(),
+        })
     }
 
     /// Whether this key made `signature` over `message`.
     pub(super) fn has_signed(&self, signature: &[u8], message: &[u8]) -> bool {
-        UnparsedPublicKey::new(self.algorithm, &self.bytes).verify(message, signature).is_ok()
+        UnparsedPublicKey::new(self.algorithm, &self.bytes)
+            .verify(message, signature)
+            .is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SigningKey};
+    use rcgen::{
+        KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SigningKey,
+    };
 
     use super::*;
 
     #[test]
     fn each_type_of_key_takes_its_own_signature_and_no_other() {
-        for algorithm in [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384, &PKCS_ED25519] {
+        for algorithm in [
+            &PKCS_ECDSA_P256_SHA256,
+            &PKCS_ECDSA_P384_SHA384,
+            &PKCS_ED25519,
+        ] {
             let pair = KeyPair::generate_for(algorithm).unwrap();
             let key = PublicKey::from_pem(&pair.public_key_pem()).unwrap();
             let mut signature = pair.sign(b"message").unwrap();
             assert!(key.has_signed(&signature, b"message"));
             assert!(!key.has_signed(&signature, b"another"));
             let other = KeyPair::generate_for(algorithm).unwrap();
-            assert!(!PublicKey::from_pem(&other.public_key_pem()).unwrap().has_signed(&signature, b"message"));
+            assert!(
+                !PublicKey::from_pem(&other.public_key_pem())
+                    .unwrap()
+                    .has_signed(&signature, b"message")
+            );
             *signature.last_mut().unwrap() ^= 1;
             assert!(!key.has_signed(&signature, b"message"));
         }
@@ -93,7 +116,9 @@ mod tests {
         // The curve secp256k1 (1.3.132.0.10), which nobody here checks.
         let curve =
             b"\x30\x18\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x0a\x03\x04\x00\x04\x01\x02";
-        let Err(why) = PublicKey::from_der(curve) else { panic!("an unknown curve was taken") };
+        let Err(why) = PublicKey::from_der(curve) else {
+            panic!("an unknown curve was taken")
+        };
         assert!(why.contains("1.3.132.0.10"), "{why}");
     }
 }

@@ -25,14 +25,27 @@ pub(super) fn entered(bundle: &Bundle, root: &TrustedRoot) -> Result<(), Rejecti
 }
 
 fn known(entry: &Entry, bundle: &Bundle, root: &TrustedRoot) -> Result<(), String> {
-    let log = root.tlogs.iter().find(|log| log.log_id.key_id == entry.log_id.key_id);
+    let log = root
+        .tlogs
+        .iter()
+        .find(|log| log.log_id.key_id == entry.log_id.key_id);
     let log = log.ok_or("the entry is of a log that is not known")?;
-    let proof = entry.inclusion_proof.as_ref().ok_or("the entry has no proof of inclusion")?;
-    let (size, wanted) = checkpoint(&proof.checkpoint.envelope, log).ok_or("the log did not sign this checkpoint")?;
-    if size != proof.tree_size || root_of(&entry.canonicalized_body.0, proof).as_ref() != Some(&wanted) {
+    let proof = entry
+        .inclusion_proof
+        .as_ref()
+        .ok_or("the entry has no proof of inclusion")?;
+    let (size, wanted) = checkpoint(&proof.checkpoint.envelope, log)
+        .ok_or("the log did not sign this checkpoint")?;
+    if size != proof.tree_size
+        || root_of(&entry.canonicalized_body.0, proof).as_ref() != Some(&wanted)
+    {
         return Err("the proof does not lead to the checkpoint".into());
     }
-    if concerns(&entry.canonicalized_body.0, bundle) { Ok(()) } else { Err("the entry is of something else".into()) }
+    if concerns(&entry.canonicalized_body.0, bundle) {
+        Ok(())
+    } else {
+        Err("the entry is of something else".into())
+    }
 }
 
 /// The size and the root hash of a checkpoint, if `log` signed it.
@@ -41,10 +54,16 @@ fn checkpoint(note: &str, log: &Log) -> Option<(u64, Hash)> {
     let text = format!("{text}\n");
     let key = log.key()?;
     let origin = log.origin();
-    let by_log = signatures.lines().filter_map(|line| line.strip_prefix("— ")?.strip_prefix(origin)?.strip_prefix(' '));
+    let by_log = signatures.lines().filter_map(|line| {
+        line.strip_prefix("— ")?
+            .strip_prefix(origin)?
+            .strip_prefix(' ')
+    });
     let is_good = |encoded: &str| {
         let bytes = STANDARD.decode(encoded).unwrap_or_default();
-        bytes.len() > 4 && bytes[..4] == log.log_id.key_id.0[..4] && key.has_signed(&bytes[4..], text.as_bytes())
+        bytes.len() > 4
+            && bytes[..4] == log.log_id.key_id.0[..4]
+            && key.has_signed(&bytes[4..], text.as_bytes())
     };
     if log.log_id.key_id.0.len() < 4 || !by_log.into_iter().any(is_good) {
         return None;
@@ -57,7 +76,12 @@ fn checkpoint(note: &str, log: &Log) -> Option<(u64, Hash)> {
 
 /// The root of the tree that the proof leads to from an entry (RFC 6962, section 2.1.1).
 fn root_of(body: &[u8], proof: &Proof) -> Option<Hash> {
-    let Proof { log_index, tree_size, hashes, .. } = proof;
+    let Proof {
+        log_index,
+        tree_size,
+        hashes,
+        ..
+    } = proof;
     if log_index >= tree_size {
         return None;
     }
@@ -92,7 +116,8 @@ fn hashed(parts: &[&[u8]]) -> Hash {
 fn concerns(body: &[u8], bundle: &Bundle) -> bool {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let record = &body["spec"]["hashedRekordV002"];
-    let is = |value: &Value, wanted: &[u8]| value.as_str() == Some(STANDARD.encode(wanted).as_str());
+    let is =
+        |value: &Value, wanted: &[u8]| value.as_str() == Some(STANDARD.encode(wanted).as_str());
     body["kind"] == "hashedrekord"
         && body["apiVersion"] == "0.0.2"
         && record["data"]["algorithm"] == "SHA2_256"
@@ -136,9 +161,20 @@ mod tests {
             let leaves: Vec<Vec<u8>> = (0..size).map(|leaf| leaf.to_be_bytes().to_vec()).collect();
             for (index, leaf) in leaves.iter().enumerate() {
                 let hashes = path(index, &leaves);
-                let checkpoint = Checkpoint { envelope: String::new() };
-                let proof = Proof { log_index: index as u64, tree_size: size, hashes, checkpoint };
-                assert_eq!(root_of(leaf, &proof), Some(tree(&leaves)), "leaf {index} of {size}");
+                let checkpoint = Checkpoint {
+                    envelope: String::new(),
+                };
+                let proof = Proof {
+                    log_index: index as u64,
+                    tree_size: size,
+                    hashes,
+                    checkpoint,
+                };
+                assert_eq!(
+                    root_of(leaf, &proof),
+                    Some(tree(&leaves)),
+                    "leaf {index} of {size}"
+                );
                 assert_ne!(root_of(b"other", &proof), Some(tree(&leaves)));
             }
         }

@@ -90,7 +90,10 @@ pub struct Rejection {
 
 impl Rejection {
     fn new(why: Why, said: impl ToString) -> Self {
-        Self { why, said: said.to_string() }
+        Self {
+            why,
+            said: said.to_string(),
+        }
     }
 }
 
@@ -108,9 +111,20 @@ pub fn image(
     let mut bundles = Vec::new();
     for referrer in registry.referrers(repository, &digest)? {
         let manifest = referrer.json()?;
-        let layers = manifest["layers"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let signed = |layer: &&Value| layer["mediaType"].as_str().is_some_and(|kind| kind.starts_with(BUNDLE));
-        for name in layers.iter().filter(signed).filter_map(|layer| layer["digest"].as_str()) {
+        let layers = manifest["layers"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let signed = |layer: &&Value| {
+            layer["mediaType"]
+                .as_str()
+                .is_some_and(|kind| kind.starts_with(BUNDLE))
+        };
+        for name in layers
+            .iter()
+            .filter(signed)
+            .filter_map(|layer| layer["digest"].as_str())
+        {
             bundles.push(registry.blob(repository, name)?);
         }
     }
@@ -122,8 +136,15 @@ pub fn image(
 /// # Errors
 /// Why none of them is what is wanted: of those of the right type, what is wrong with the last one.
 pub fn any(bundles: &[Vec<u8>], digest: &str, wanted: &Wanted<'_>) -> Result<(), Rejection> {
-    let none = if wanted.predicate_type == SIGNATURE { Why::NoSignature } else { Why::NoAttestation };
-    let mut rejection = Rejection::new(none, format!("nothing of the type {} is attached", wanted.predicate_type));
+    let none = if wanted.predicate_type == SIGNATURE {
+        Why::NoSignature
+    } else {
+        Why::NoAttestation
+    };
+    let mut rejection = Rejection::new(
+        none,
+        format!("nothing of the type {} is attached", wanted.predicate_type),
+    );
     for bytes in bundles {
         match one(bytes, digest, wanted) {
             Ok(()) => return Ok(()),
@@ -144,7 +165,11 @@ pub fn one(bytes: &[u8], digest: &str, wanted: &Wanted<'_>) -> Result<(), Reject
     if let Ok(Statement { predicate_type, .. }) = &statement
         && predicate_type != wanted.predicate_type
     {
-        let none = if wanted.predicate_type == SIGNATURE { Why::NoSignature } else { Why::NoAttestation };
+        let none = if wanted.predicate_type == SIGNATURE {
+            Why::NoSignature
+        } else {
+            Why::NoAttestation
+        };
         return Err(Rejection::new(none, format!("it states {predicate_type}")));
     }
     let stamped = timestamp::of(&bundle, wanted.root);
@@ -166,12 +191,23 @@ pub fn one(bytes: &[u8], digest: &str, wanted: &Wanted<'_>) -> Result<(), Reject
     bundle.signed_by(&key)?;
     let statement = statement?;
     if !statement.speaks_of(digest) {
-        return Err(Rejection::new(Why::OtherDigest, "it speaks of another digest"));
+        return Err(Rejection::new(
+            Why::OtherDigest,
+            "it speaks of another digest",
+        ));
     }
-    if wanted.log { log::entered(&bundle, wanted.root) } else { Ok(()) }
+    if wanted.log {
+        log::entered(&bundle, wanted.root)
+    } else {
+        Ok(())
+    }
 }
 
 fn key(pem: &str) -> Result<PublicKey, Rejection> {
-    PublicKey::from_pem(pem)
-        .map_err(|fault| Rejection::new(Why::Unreadable, format!("the public key cannot be read: {fault}")))
+    PublicKey::from_pem(pem).map_err(|fault| {
+        Rejection::new(
+            Why::Unreadable,
+            format!("the public key cannot be read: {fault}"),
+        )
+    })
 }

@@ -44,15 +44,22 @@ impl TrustedRoot {
     /// # Errors
     /// When it is none.
     pub fn read(text: &str) -> Result<Self, Rejection> {
-        serde_json::from_str(text)
-            .map_err(|fault| Rejection::new(Why::NoTrustedRoot, format!("the trusted root cannot be read: {fault}")))
+        serde_json::from_str(text).map_err(|fault| {
+            Rejection::new(
+                Why::NoTrustedRoot,
+                format!("the trusted root cannot be read: {fault}"),
+            )
+        })
     }
 }
 
 impl Log {
     /// The name with which it signs its checkpoints: its host.
     pub(super) fn origin(&self) -> &str {
-        let rest = self.base_url.split_once("://").map_or(self.base_url.as_str(), |(_, rest)| rest);
+        let rest = self
+            .base_url
+            .split_once("://")
+            .map_or(self.base_url.as_str(), |(_, rest)| rest);
         rest.split(['/', ':']).next().unwrap_or_default()
     }
 
@@ -64,6 +71,9 @@ impl Log {
 impl Authority {
     /// Its certificates, the root last.
     pub(super) fn chain(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
-        self.cert_chain.certificates.iter().map(|raw| raw.raw_bytes.0.as_slice())
+        self.cert_chain
+            .certificates
+            .iter()
+            .map(|raw| raw.raw_bytes.0.as_slice())
     }
 }

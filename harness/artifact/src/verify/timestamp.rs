@@ -35,7 +35,10 @@ fn stamped(answer: &[u8], signature: &[u8], root: &TrustedRoot) -> Result<u64, S
     if data.encap_content_info.econtent_type != TIMESTAMP {
         return Err("it is signed, and no timestamp".into());
     }
-    let content = data.encap_content_info.econtent.ok_or("the timestamp says nothing")?;
+    let content = data
+        .encap_content_info
+        .econtent
+        .ok_or("the timestamp says nothing")?;
     let content: OctetString = content.decode_as().map_err(unreadable)?;
     let (imprint, time) = info(content.as_bytes()).map_err(unreadable)?;
     if imprint.as_slice() != Sha256::digest(signature).as_slice() {
@@ -44,8 +47,11 @@ fn stamped(answer: &[u8], signature: &[u8], root: &TrustedRoot) -> Result<u64, S
     let by_known = |signer: &SignerInfo| {
         let authorities = root.timestamp_authorities.iter();
         authorities.clone().any(|authority| {
-            let Some(leaf) = authority.chain().next() else { return false };
-            by(signer, leaf, content.as_bytes()) && certificate::stamps(leaf, authority, time).is_ok()
+            let Some(leaf) = authority.chain().next() else {
+                return false;
+            };
+            by(signer, leaf, content.as_bytes())
+                && certificate::stamps(leaf, authority, time).is_ok()
         })
     };
     if data.signer_infos.0.iter().any(by_known) {
@@ -63,7 +69,11 @@ fn signed_data(answer: &[u8]) -> der::Result<SignedData> {
         reader.decode()
     })?;
     reader.finish(())?;
-    token.content_type.eq(&SIGNED_DATA).then_some(()).ok_or(der::ErrorKind::Failed)?;
+    token
+        .content_type
+        .eq(&SIGNED_DATA)
+        .then_some(())
+        .ok_or(der::ErrorKind::Failed)?;
     token.content.decode_as()
 }
 
@@ -75,7 +85,11 @@ fn info(bytes: &[u8]) -> der::Result<(Vec<u8>, u64)> {
         let imprint = reader.sequence(|reader| {
             let algorithm: AlgorithmIdentifierOwned = reader.decode()?;
             let imprint: OctetStringRef<'_> = reader.decode()?;
-            algorithm.oid.eq(&SHA256).then_some(()).ok_or(der::ErrorKind::Failed)?;
+            algorithm
+                .oid
+                .eq(&SHA256)
+                .then_some(())
+                .ok_or(der::ErrorKind::Failed)?;
             Ok(imprint.as_bytes().to_vec())
         })?;
         let _serial: Int = reader.decode()?;
@@ -87,10 +101,17 @@ fn info(bytes: &[u8]) -> der::Result<(Vec<u8>, u64)> {
 
 /// Whether the holder of `certificate` signed `content`, by way of attributes that name its hash.
 fn by(signer: &SignerInfo, certificate: &[u8], content: &[u8]) -> bool {
-    let Ok(holder) = certificate::read(certificate) else { return false };
-    let Some(attributes) = &signer.signed_attrs else { return false };
+    let Ok(holder) = certificate::read(certificate) else {
+        return false;
+    };
+    let Some(attributes) = &signer.signed_attrs else {
+        return false;
+    };
     let value = |wanted: ObjectIdentifier| {
-        attributes.iter().find(|one| one.oid == wanted).and_then(|one| one.values.iter().next())
+        attributes
+            .iter()
+            .find(|one| one.oid == wanted)
+            .and_then(|one| one.values.iter().next())
     };
     let names_hash = value(MESSAGE_DIGEST)
         .and_then(|value| value.decode_as::<OctetString>().ok())
@@ -98,7 +119,9 @@ fn by(signer: &SignerInfo, certificate: &[u8], content: &[u8]) -> bool {
     let is_timestamp = value(CONTENT_TYPE)
         .and_then(|value| value.decode_as::<ObjectIdentifier>().ok())
         .is_some_and(|kind| kind == TIMESTAMP);
-    let Ok(message) = attributes.to_der() else { return false };
+    let Ok(message) = attributes.to_der() else {
+        return false;
+    };
     signer.digest_alg.oid == SHA256
         && names_hash
         && is_timestamp

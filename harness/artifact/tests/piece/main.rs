@@ -40,17 +40,29 @@ fn attach(registry: &Registry, repository: &str, image: &Image, text: &str) -> P
     let (manifest, bundle) = referrer(image, text);
     registry.put_blob(repository, b"{}").unwrap();
     registry.put_blob(repository, &bundle).unwrap();
-    registry.put_manifest(repository, &digest(&manifest), MANIFEST, &manifest).unwrap();
+    registry
+        .put_manifest(repository, &digest(&manifest), MANIFEST, &manifest)
+        .unwrap();
     let mut entries = entries(registry, repository, image);
     entries.push(json!({ "digest": digest(&manifest) }));
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries }).to_string();
-    registry.put_manifest(repository, &tag(&image.digest()), INDEX, index.as_bytes()).unwrap();
-    registry.take(repository, &image.digest(), &before).unwrap().unwrap()
+    registry
+        .put_manifest(repository, &tag(&image.digest()), INDEX, index.as_bytes())
+        .unwrap();
+    registry
+        .take(repository, &image.digest(), &before)
+        .unwrap()
+        .unwrap()
 }
 
 fn entries(registry: &Registry, repository: &str, image: &Image) -> Vec<Value> {
     let list = registry.manifest(repository, &tag(&image.digest()));
-    list.map_or(Vec::new(), |list| list.json().unwrap()["manifests"].as_array().unwrap().clone())
+    list.map_or(Vec::new(), |list| {
+        list.json().unwrap()["manifests"]
+            .as_array()
+            .unwrap()
+            .clone()
+    })
 }
 
 #[test]
@@ -63,15 +75,24 @@ fn a_bundle_is_the_same_elsewhere() {
     assert!(registry.give("two/app", &image.digest(), &other).unwrap());
     let bytes = |repository: &str| {
         let all = registry.referrers(repository, &image.digest()).unwrap();
-        let mut all: Vec<_> = all.into_iter().map(|manifest| (manifest.media_type, manifest.bytes)).collect();
+        let mut all: Vec<_> = all
+            .into_iter()
+            .map(|manifest| (manifest.media_type, manifest.bytes))
+            .collect();
         all.sort();
         all
     };
     assert_eq!(bytes("two/app"), bytes("one/app"));
-    assert_eq!(registry.blob("two/app", &digest(b"first")).unwrap(), b"first");
+    assert_eq!(
+        registry.blob("two/app", &digest(b"first")).unwrap(),
+        b"first"
+    );
     let listed = entries(&registry, "two/app", &image);
     assert!(listed.is_sorted_by_key(|entry| entry["digest"].as_str().unwrap().to_owned()));
-    assert!(!registry.give("two/app", &image.digest(), &piece).unwrap(), "a tool would have made another");
+    assert!(
+        !registry.give("two/app", &image.digest(), &piece).unwrap(),
+        "a tool would have made another"
+    );
     assert_eq!(entries(&registry, "two/app", &image), listed);
 }
 
@@ -81,32 +102,64 @@ fn an_older_tag_is_the_same_elsewhere() {
     let before = registry.attached("one/app", &image.digest()).unwrap();
     registry.put_blob("one/app", b"{}").unwrap();
     registry.put_blob("one/app", b"payload").unwrap();
-    let layers =
-        json!([{ "digest": digest(b"payload"), "annotations": { "dev.cosignproject.cosign/signature": "x" } }]);
+    let layers = json!([{ "digest": digest(b"payload"), "annotations": { "dev.cosignproject.cosign/signature": "x" } }]);
     let manifest = json!({ "config": { "digest": digest(b"{}") }, "layers": layers }).to_string();
     let name = format!("{}.sig", tag(&image.digest()));
-    registry.put_manifest("one/app", &name, MANIFEST, manifest.as_bytes()).unwrap();
-    let piece = registry.take("one/app", &image.digest(), &before).unwrap().unwrap();
+    registry
+        .put_manifest("one/app", &name, MANIFEST, manifest.as_bytes())
+        .unwrap();
+    let piece = registry
+        .take("one/app", &image.digest(), &before)
+        .unwrap()
+        .unwrap();
     assert!(registry.give("two/app", &image.digest(), &piece).unwrap());
-    assert_eq!(registry.manifest("two/app", &name).unwrap().bytes, manifest.as_bytes());
-    assert_eq!(registry.blob("two/app", &digest(b"payload")).unwrap(), b"payload");
-    assert!(!registry.give("two/app", &image.digest(), &piece).unwrap(), "a tool would have added to it");
+    assert_eq!(
+        registry.manifest("two/app", &name).unwrap().bytes,
+        manifest.as_bytes()
+    );
+    assert_eq!(
+        registry.blob("two/app", &digest(b"payload")).unwrap(),
+        b"payload"
+    );
+    assert!(
+        !registry.give("two/app", &image.digest(), &piece).unwrap(),
+        "a tool would have added to it"
+    );
 }
 
 #[test]
 fn what_is_no_piece_of_its_own_is_not_taken() {
     let (registry, image) = (registry::start(), image());
     let nothing = registry.attached("one/app", &image.digest()).unwrap();
-    assert_eq!(registry.take("one/app", &image.digest(), &nothing).unwrap(), None);
+    assert_eq!(
+        registry.take("one/app", &image.digest(), &nothing).unwrap(),
+        None
+    );
     let name = format!("{}.att", tag(&image.digest()));
-    let put = |text: &str| registry.put_manifest("one/app", &name, MANIFEST, text.as_bytes()).unwrap();
+    let put = |text: &str| {
+        registry
+            .put_manifest("one/app", &name, MANIFEST, text.as_bytes())
+            .unwrap()
+    };
     put(r#"{"layers":[]}"#);
     let one = registry.attached("one/app", &image.digest()).unwrap();
     put(r#"{"layers":[],"more":1}"#);
-    assert_eq!(registry.take("one/app", &image.digest(), &one).unwrap(), None, "it was added to a manifest");
+    assert_eq!(
+        registry.take("one/app", &image.digest(), &one).unwrap(),
+        None,
+        "it was added to a manifest"
+    );
     attach(&registry, "one/app", &image, "a");
-    assert_eq!(registry.take("one/app", &image.digest(), &one).unwrap(), None, "two things changed");
-    assert_eq!(registry.take("one/app", &image.digest(), &nothing).unwrap(), None, "two things are new");
+    assert_eq!(
+        registry.take("one/app", &image.digest(), &one).unwrap(),
+        None,
+        "two things changed"
+    );
+    assert_eq!(
+        registry.take("one/app", &image.digest(), &nothing).unwrap(),
+        None,
+        "two things are new"
+    );
 }
 
 #[test]
@@ -122,13 +175,25 @@ fn a_bundle_about_another_image_is_not_given() {
 fn every_blob_is_there_after_a_push_beside_another_and_after_a_copy() {
     let (registry, image) = (registry::start(), image());
     registry.push("one/app", "v1", &image, None).unwrap();
-    registry.push("two/app", "v1", &image, Some("one/app")).unwrap();
-    registry.push("three/app", "v1", &image, Some("nowhere/app")).unwrap();
+    registry
+        .push("two/app", "v1", &image, Some("one/app"))
+        .unwrap();
+    registry
+        .push("three/app", "v1", &image, Some("nowhere/app"))
+        .unwrap();
     registry.copy("one/app", "v1", "four/app", "v2").unwrap();
     for (repository, tag) in [("two/app", "v1"), ("three/app", "v1"), ("four/app", "v2")] {
-        assert_eq!(registry.manifest(repository, tag).unwrap().bytes, image.manifest, "{repository}");
+        assert_eq!(
+            registry.manifest(repository, tag).unwrap().bytes,
+            image.manifest,
+            "{repository}"
+        );
         for blob in &image.blobs {
-            assert_eq!(&registry.blob(repository, &digest(blob)).unwrap(), blob, "{repository}");
+            assert_eq!(
+                &registry.blob(repository, &digest(blob)).unwrap(),
+                blob,
+                "{repository}"
+            );
         }
     }
 }

@@ -28,12 +28,17 @@ fn serve(mut stream: &TcpStream, things: &Things) {
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
     let mut words = line.split(' ');
-    let (method, path) = (words.next().unwrap().to_owned(), words.next().unwrap().to_owned());
+    let (method, path) = (
+        words.next().unwrap().to_owned(),
+        words.next().unwrap().to_owned(),
+    );
     let (mut length, mut kind) = (0, String::new());
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).unwrap();
-        let Some((name, value)) = header.trim().split_once(": ") else { break };
+        let Some((name, value)) = header.trim().split_once(": ") else {
+            break;
+        };
         match name.to_lowercase().as_str() {
             "content-length" => length = value.parse().unwrap(),
             "content-type" => value.clone_into(&mut kind),
@@ -44,14 +49,21 @@ fn serve(mut stream: &TcpStream, things: &Things) {
     reader.read_exact(&mut body).unwrap();
     let (status, more, body) = answer(&method, &path, kind, body, things);
     let length = body.len();
-    let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{more}\r\n");
+    let head =
+        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{more}\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     if method != "HEAD" {
         stream.write_all(&body).unwrap();
     }
 }
 
-fn answer(method: &str, path: &str, kind: String, body: Vec<u8>, things: &Things) -> (&'static str, String, Vec<u8>) {
+fn answer(
+    method: &str,
+    path: &str,
+    kind: String,
+    body: Vec<u8>,
+    things: &Things,
+) -> (&'static str, String, Vec<u8>) {
     let mut things = things.lock().unwrap();
     let (place, query) = path.split_once('?').unwrap_or((path, ""));
     let folder = place.rsplit_once('/').unwrap().0.to_owned();
@@ -60,9 +72,21 @@ fn answer(method: &str, path: &str, kind: String, body: Vec<u8>, things: &Things
             let (name, from) = query["mount=".len()..].split_once("&from=").unwrap();
             let found = things.get(&format!("/v2/{from}/blobs/{name}")).cloned();
             let there = found.map(|thing| things.insert(place.replace("uploads/", name), thing));
-            (if there.is_some() { "201 Created" } else { "202 Accepted" }, String::new(), Vec::new())
+            (
+                if there.is_some() {
+                    "201 Created"
+                } else {
+                    "202 Accepted"
+                },
+                String::new(),
+                Vec::new(),
+            )
         }
-        "POST" => ("202 Accepted", format!("location: {place}one\r\n"), Vec::new()),
+        "POST" => (
+            "202 Accepted",
+            format!("location: {place}one\r\n"),
+            Vec::new(),
+        ),
         "PUT" if folder.ends_with("/blobs/uploads") => {
             let name = query.strip_prefix("digest=").unwrap();
             assert_eq!(name, digest(&body));
@@ -70,7 +94,10 @@ fn answer(method: &str, path: &str, kind: String, body: Vec<u8>, things: &Things
             ("201 Created", String::new(), Vec::new())
         }
         "PUT" => {
-            things.insert(format!("{folder}/{}", digest(&body)), (kind.clone(), body.clone()));
+            things.insert(
+                format!("{folder}/{}", digest(&body)),
+                (kind.clone(), body.clone()),
+            );
             things.insert(place.to_owned(), (kind, body));
             ("201 Created", String::new(), Vec::new())
         }

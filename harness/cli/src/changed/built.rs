@@ -30,21 +30,29 @@ pub(super) fn only(ids: &mut Vec<&str>, library: &Library, choice: &Choice) -> R
         lacking.sort();
         lacking.dedup();
         let whole = lacking.is_empty();
-        lacking.into_iter().for_each(|title| *missing.entry(title).or_default() += 1);
+        lacking
+            .into_iter()
+            .for_each(|title| *missing.entry(title).or_default() += 1);
         whole
     });
     if missing.is_empty() {
         return Ok(());
     }
-    let each: Vec<String> = missing.iter().map(|(title, of)| format!("{title} ({})", count(*of, "scenario"))).collect();
+    let each: Vec<String> = missing
+        .iter()
+        .map(|(title, of)| format!("{title} ({})", count(*of, "scenario")))
+        .collect();
     ui::note(&format!(
         "left out: {} of {asked} scenarios, for what is not built: {}",
         asked - ids.len(),
         each.join(", ")
     ));
     if ids.is_empty() && !choice.may_be_empty() {
-        return Err(Fault::new(Exit::Nothing, "no chosen scenario has its components built")
-            .hint("`gauntlet components build` builds them all; `run --setup` those of what it runs"));
+        return Err(
+            Fault::new(Exit::Nothing, "no chosen scenario has its components built").hint(
+                "`gauntlet components build` builds them all; `run --setup` those of what it runs",
+            ),
+        );
     }
     Ok(())
 }

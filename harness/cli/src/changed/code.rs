@@ -10,10 +10,24 @@ use native::components::Component;
 pub(super) const COMPONENTS: &str = "harness/native/components/";
 
 /// Folders and files that no scenario's outcome depends on, from the project's top.
-const NO_FOLDERS: [&str; 7] =
-    [".ci/", "benches/", "ci/", "docs/", "golden/schema/", "golden/tests/", "harness/oracle/"];
-const NO_FILES: [&str; 7] =
-    [".gitattributes", ".gitignore", "LICENSE", "clippy.toml", "deny.toml", "justfile", "rustfmt.toml"];
+const NO_FOLDERS: [&str; 7] = [
+    ".ci/",
+    "benches/",
+    "ci/",
+    "docs/",
+    "golden/schema/",
+    "golden/tests/",
+    "harness/oracle/",
+];
+const NO_FILES: [&str; 7] = [
+    ".gitattributes",
+    ".gitignore",
+    "LICENSE",
+    "clippy.toml",
+    "deny.toml",
+    "justfile",
+    "rustfmt.toml",
+];
 
 /// What a scenario uses.
 pub(super) struct Uses {
@@ -28,25 +42,50 @@ impl Uses {
     pub(super) fn of(loaded: &Loaded) -> Self {
         let scenario = &loaded.scenario;
         let mut code: BTreeSet<&'static str> = BTreeSet::new();
-        code.extend(scenario.steps.iter().flat_map(|step| of_action(&step.action)));
-        let installs = || scenario.worlds.values().flat_map(|world| scenario.install(world));
+        code.extend(
+            scenario
+                .steps
+                .iter()
+                .flat_map(|step| of_action(&step.action)),
+        );
+        let installs = || {
+            scenario
+                .worlds
+                .values()
+                .flat_map(|world| scenario.install(world))
+        };
         code.extend(installs().flat_map(|install| of_addon(install.addon())));
-        let mut addons: BTreeSet<&'static str> = installs().map(|install| install.addon().name).collect();
+        let mut addons: BTreeSet<&'static str> =
+            installs().map(|install| install.addon().name).collect();
         // A box has both or none.
-        let registries = [addons::registry::ADDON.name, addons::plain_registry::ADDON.name];
+        let registries = [
+            addons::registry::ADDON.name,
+            addons::plain_registry::ADDON.name,
+        ];
         if registries.iter().any(|name| addons.contains(name)) {
             addons.extend(registries);
         }
-        let components = needed(loaded).map(|all| all.into_iter().map(Component::title).collect::<BTreeSet<_>>());
-        Self { code, addons, components }
+        let components = needed(loaded).map(|all| {
+            all.into_iter()
+                .map(Component::title)
+                .collect::<BTreeSet<_>>()
+        });
+        Self {
+            code,
+            addons,
+            components,
+        }
     }
 
     pub(super) fn code(&self, path: &str) -> bool {
-        self.code.contains(path) || addon_of(path).is_some_and(|addon| self.addons.contains(addon.name))
+        self.code.contains(path)
+            || addon_of(path).is_some_and(|addon| self.addons.contains(addon.name))
     }
 
     pub(super) fn component(&self, title: &str) -> bool {
-        self.components.as_ref().is_none_or(|titles| titles.contains(title))
+        self.components
+            .as_ref()
+            .is_none_or(|titles| titles.contains(title))
     }
 }
 
@@ -75,7 +114,9 @@ pub(super) static CLAIMED: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
 
 /// Whether no scenario's outcome depends on this file.
 pub(super) fn touches_nothing(path: &str) -> bool {
-    let tests = path.strip_prefix("harness/").and_then(|inside| inside.split_once('/'));
+    let tests = path
+        .strip_prefix("harness/")
+        .and_then(|inside| inside.split_once('/'));
     NO_FOLDERS.iter().any(|folder| path.starts_with(folder))
         || NO_FILES.contains(&path)
         || path.ends_with(".md")
@@ -85,8 +126,14 @@ pub(super) fn touches_nothing(path: &str) -> bool {
 type Files = &'static [&'static str];
 
 const EXEC: Files = &["harness/engine/src/actions/exec.rs"];
-const WIRE: Files = &["harness/engine/src/actions/exec.rs", "harness/engine/src/actions/wire.rs"];
-const AGENT: Files = &["harness/engine/src/actions/agent.rs", "harness/engine/src/actions/exec.rs"];
+const WIRE: Files = &[
+    "harness/engine/src/actions/exec.rs",
+    "harness/engine/src/actions/wire.rs",
+];
+const AGENT: Files = &[
+    "harness/engine/src/actions/agent.rs",
+    "harness/engine/src/actions/exec.rs",
+];
 const READS: Files = &["harness/engine/src/actions/reads.rs"];
 const IMAGE: Files = &["harness/engine/src/actions/image/build.rs"];
 const BILL: Files = &[
@@ -94,27 +141,43 @@ const BILL: Files = &[
     "harness/engine/src/actions/image/once.rs",
     "harness/engine/src/actions/image/sbom.rs",
 ];
-const SIGN: Files = &["harness/engine/src/actions/image/once.rs", "harness/engine/src/tools/token.rs"];
+const SIGN: Files = &[
+    "harness/engine/src/actions/image/once.rs",
+    "harness/engine/src/tools/token.rs",
+];
 const VERIFY: Files = &[
     "harness/engine/src/actions/image/build.rs",
     "harness/engine/src/actions/image/own.rs",
     "harness/engine/src/actions/image/verify.rs",
 ];
-const STORED: Files = &["harness/engine/src/actions/keeping/etcd.rs", "harness/engine/src/actions/keeping/store.rs"];
-const MANY: Files = &["harness/engine/src/actions/keeping/etcd.rs", "harness/engine/src/actions/keeping/many.rs"];
-const ENCRYPT: Files =
-    &["harness/engine/src/actions/keeping/encrypt.rs", "harness/engine/src/actions/keeping/process.rs"];
+const STORED: Files = &[
+    "harness/engine/src/actions/keeping/etcd.rs",
+    "harness/engine/src/actions/keeping/store.rs",
+];
+const MANY: Files = &[
+    "harness/engine/src/actions/keeping/etcd.rs",
+    "harness/engine/src/actions/keeping/many.rs",
+];
+const ENCRYPT: Files = &[
+    "harness/engine/src/actions/keeping/encrypt.rs",
+    "harness/engine/src/actions/keeping/process.rs",
+];
 const PROCESS: Files = &["harness/engine/src/actions/keeping/process.rs"];
 const SNAPSHOT: Files = &[
     "harness/engine/src/actions/keeping/etcd.rs",
     "harness/engine/src/actions/keeping/process.rs",
     "harness/engine/src/actions/keeping/snapshot.rs",
 ];
-const ROTATE: Files = &["harness/engine/src/actions/exec.rs", "harness/engine/src/actions/keeping/rotate.rs"];
+const ROTATE: Files = &[
+    "harness/engine/src/actions/exec.rs",
+    "harness/engine/src/actions/keeping/rotate.rs",
+];
 const NODE: Files = &["harness/engine/src/actions/node.rs"];
 
-const ACTION_FILES: [Files; 15] =
-    [EXEC, WIRE, AGENT, READS, IMAGE, BILL, SIGN, VERIFY, STORED, MANY, ENCRYPT, PROCESS, SNAPSHOT, ROTATE, NODE];
+const ACTION_FILES: [Files; 15] = [
+    EXEC, WIRE, AGENT, READS, IMAGE, BILL, SIGN, VERIFY, STORED, MANY, ENCRYPT, PROCESS, SNAPSHOT,
+    ROTATE, NODE,
+];
 
 /// Files of the engine's four folders that every scenario goes through, or that cannot be told from those.
 #[cfg(test)]
@@ -168,7 +231,11 @@ fn of_action(action: &Action) -> Files {
         Action::Exec { .. } => EXEC,
         Action::Reach(_) | Action::Hold(_) | Action::Held(_) => WIRE,
         Action::Seen(record) => of_record(record),
-        Action::Build(_) | Action::Push(_) | Action::Copy(_) | Action::Tamper(_) | Action::Spoil(_) => IMAGE,
+        Action::Build(_)
+        | Action::Push(_)
+        | Action::Copy(_)
+        | Action::Tamper(_)
+        | Action::Spoil(_) => IMAGE,
         Action::Sbom(_) | Action::Attach(_) | Action::Scan(_) => BILL,
         Action::Sign(_) | Action::Attest(_) => SIGN,
         Action::Verify(_) => VERIFY,
@@ -185,14 +252,21 @@ fn of_action(action: &Action) -> Files {
 
 const FIELD: Files = &["harness/engine/src/seen/field.rs"];
 const NODE_SEEN: Files = &["harness/engine/src/seen/node.rs"];
-const CANARY: Files = &["harness/engine/src/seen/canary.rs", "harness/engine/src/actions/keeping/etcd.rs"];
+const CANARY: Files = &[
+    "harness/engine/src/seen/canary.rs",
+    "harness/engine/src/actions/keeping/etcd.rs",
+];
 
 const RECORD_FILES: [Files; 3] = [FIELD, NODE_SEEN, CANARY];
 
 /// The files that looking into a record is in.
 fn of_record(record: &Record) -> Files {
     match record {
-        Record::Audit(_) | Record::Event(_) | Record::Metric(_) | Record::Warning(_) | Record::Output(_) => &[],
+        Record::Audit(_)
+        | Record::Event(_)
+        | Record::Metric(_)
+        | Record::Warning(_)
+        | Record::Output(_) => &[],
         Record::Field(_) => FIELD,
         Record::Node(_) => NODE_SEEN,
         Record::Canary(_) => CANARY,
@@ -205,7 +279,11 @@ const ADDON_FILES: [Files; 1] = [REGISTRY];
 /// The files that an addon has in the engine, beside its own.
 fn of_addon(addon: &Addon) -> Files {
     let registries = [&addons::registry::ADDON, &addons::plain_registry::ADDON];
-    if registries.contains(&addon) { REGISTRY } else { &[] }
+    if registries.contains(&addon) {
+        REGISTRY
+    } else {
+        &[]
+    }
 }
 
 /// The folders with a file or a folder for each addon.
@@ -213,7 +291,9 @@ const ADDON_FOLDERS: [&str; 2] = ["harness/addons/src/", "harness/model/src/addo
 
 /// The addon whose own a file is.
 fn addon_of(path: &str) -> Option<&'static Addon> {
-    let inside = ADDON_FOLDERS.iter().find_map(|folder| path.strip_prefix(folder))?;
+    let inside = ADDON_FOLDERS
+        .iter()
+        .find_map(|folder| path.strip_prefix(folder))?;
     let name = inside.split('/').next()?;
     model::addon(&name.strip_suffix(".rs").unwrap_or(name).replace('_', "-"))
 }

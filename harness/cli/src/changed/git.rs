@@ -21,23 +21,50 @@ pub(crate) fn top(dir: &Path) -> Result<PathBuf, Fault> {
 /// in the working tree, or untracked. Of a file that was moved there are both paths.
 pub(crate) fn changed_paths(top: &Path, revision: &str) -> Result<Vec<String>, Fault> {
     let commit = format!("{revision}^{{commit}}");
-    let commit = ask(top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit])?.map_err(|why| {
-        Fault::usage(format!("`{revision}` is not a revision of `{}`", top.display()))
-            .caused(why)
-            .hint("name a commit, a branch or a tag that this clone has, such as `HEAD~1`")
+    let commit = ask(
+        top,
+        &[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &commit,
+        ],
+    )?
+    .map_err(|why| {
+        Fault::usage(format!(
+            "`{revision}` is not a revision of `{}`",
+            top.display()
+        ))
+        .caused(why)
+        .hint("name a commit, a branch or a tag that this clone has, such as `HEAD~1`")
     })?;
     let base = ask(top, &["merge-base", commit.trim(), "HEAD"])?.map_err(|why| {
         Fault::usage(format!("`{revision}` and `HEAD` have no commit in common"))
             .caused(why)
             .hint("a clone without its history has none; `git fetch --unshallow` gets it")
     })?;
-    let differs = ["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", base.trim(), "--"];
+    let differs = [
+        "diff",
+        "--name-only",
+        "--no-renames",
+        "--no-ext-diff",
+        "-z",
+        base.trim(),
+        "--",
+    ];
     let untracked = ["ls-files", "--others", "--exclude-standard", "-z"];
     let mut paths = Vec::new();
     for question in [&differs[..], &untracked[..]] {
         let answer = ask(top, question)?;
-        let answer = answer.map_err(|why| Fault::machine("git cannot tell what changed").caused(why))?;
-        paths.extend(answer.split('\0').filter(|path| !path.is_empty()).map(str::to_owned));
+        let answer =
+            answer.map_err(|why| Fault::machine("git cannot tell what changed").caused(why))?;
+        paths.extend(
+            answer
+                .split('\0')
+                .filter(|path| !path.is_empty())
+                .map(str::to_owned),
+        );
     }
     paths.sort();
     paths.dedup();
@@ -47,12 +74,23 @@ pub(crate) fn changed_paths(top: &Path, revision: &str) -> Result<Vec<String>, F
 /// What git answers, or what it says is wrong.
 fn ask(dir: &Path, question: &[&str]) -> Result<Result<String, String>, Fault> {
     let mut git = Command::new("git");
-    git.arg("-C").arg(dir).args(question).env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
+    git.arg("-C")
+        .arg(dir)
+        .args(question)
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("LC_ALL", "C");
     let output = git.output().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Fault::new(Exit::Machine, "the program `git` is not found, and `--changed` asks it")
-            .hint("install git, or leave `--changed` out"),
+        ErrorKind::NotFound => Fault::new(
+            Exit::Machine,
+            "the program `git` is not found, and `--changed` asks it",
+        )
+        .hint("install git, or leave `--changed` out"),
         _ => Fault::machine("`git` cannot be started").because(&error),
     })?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr).trim().to_owned()) })
+    Ok(if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(text(&output.stderr).trim().to_owned())
+    })
 }

@@ -46,9 +46,19 @@ impl Layout {
         let scenarios = whole(&found.scenarios);
         let within = |dir: &Path| {
             let inside = dir.strip_prefix(&root).ok()?.to_string_lossy().into_owned();
-            Some(if inside.is_empty() { inside } else { inside + "/" })
+            Some(if inside.is_empty() {
+                inside
+            } else {
+                inside + "/"
+            })
         };
-        let elsewhere = || Fault::usage(format!("`{}` is not below `{}`", scenarios.display(), root.display()));
+        let elsewhere = || {
+            Fault::usage(format!(
+                "`{}` is not below `{}`",
+                scenarios.display(),
+                root.display()
+            ))
+        };
         Ok(Self {
             scenarios: within(&scenarios).ok_or_else(elsewhere)?,
             // Where golden outcomes are kept elsewhere, no change of this repository is one of them.
@@ -61,23 +71,35 @@ impl Layout {
     pub(super) fn changed(&self, path: &str) -> Changed {
         if let Some(inside) = path.strip_prefix(&self.scenarios) {
             return match inside.splitn(3, '/').collect::<Vec<_>>().as_slice() {
-                [area, name, file] => Changed::File { id: format!("{area}/{name}"), file: (*file).to_owned() },
+                [area, name, file] => Changed::File {
+                    id: format!("{area}/{name}"),
+                    file: (*file).to_owned(),
+                },
                 _ => Changed::Nothing,
             };
         }
         if let Some(inside) = path.strip_prefix(&self.golden) {
-            return inside.strip_suffix(".snap").map_or(Changed::Nothing, |id| Changed::Golden { id: id.to_owned() });
+            return inside
+                .strip_suffix(".snap")
+                .map_or(Changed::Nothing, |id| Changed::Golden { id: id.to_owned() });
         }
         match path.strip_prefix(&self.project) {
             Some(path) => code(path),
-            None => Changed::Everything { path: path.to_owned() },
+            None => Changed::Everything {
+                path: path.to_owned(),
+            },
         }
     }
 }
 
 fn code(path: &str) -> Changed {
-    if let Some((title, _)) = path.strip_prefix(code::COMPONENTS).and_then(|rest| rest.split_once('/')) {
-        return Changed::Component { title: title.to_owned() };
+    if let Some((title, _)) = path
+        .strip_prefix(code::COMPONENTS)
+        .and_then(|rest| rest.split_once('/'))
+    {
+        return Changed::Component {
+            title: title.to_owned(),
+        };
     }
     let path = path.to_owned();
     if code::is_claimed(&path) {
@@ -91,7 +113,9 @@ fn code(path: &str) -> Changed {
 
 /// The folder without links and dots, where it is there.
 fn whole(dir: &Path) -> PathBuf {
-    dir.canonicalize().or_else(|_| std::path::absolute(dir)).unwrap_or_else(|_| dir.to_owned())
+    dir.canonicalize()
+        .or_else(|_| std::path::absolute(dir))
+        .unwrap_or_else(|_| dir.to_owned())
 }
 
 impl Changed {

@@ -6,7 +6,11 @@ use super::code::{CLAIMED, COMMON, COMPONENTS, is_claimed, touches_nothing};
 use super::*;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .to_owned()
 }
 
 fn library() -> Library {
@@ -14,17 +18,26 @@ fn library() -> Library {
 }
 
 fn found() -> Found {
-    Found { scenarios: root().join("scenarios"), golden: root().join("golden/outcomes") }
+    Found {
+        scenarios: root().join("scenarios"),
+        golden: root().join("golden/outcomes"),
+    }
 }
 
 /// The ids that one changed path touches, with the turns or without.
 fn hit(path: &str, only_own: bool) -> Vec<String> {
     let library = library();
     let layout = Layout::in_root(&found(), root()).unwrap();
-    let uses: BTreeMap<&str, Uses> =
-        library.scenarios.iter().map(|loaded| (loaded.id.as_str(), Uses::of(loaded))).collect();
+    let uses: BTreeMap<&str, Uses> = library
+        .scenarios
+        .iter()
+        .map(|loaded| (loaded.id.as_str(), Uses::of(loaded)))
+        .collect();
     let ids: Vec<&str> = uses.keys().copied().collect();
-    by(&[layout.changed(path)].into(), &ids, &uses, only_own).why.into_keys().collect()
+    by(&[layout.changed(path)].into(), &ids, &uses, only_own)
+        .why
+        .into_keys()
+        .collect()
 }
 
 /// The Rust files below a folder of the project.
@@ -44,7 +57,11 @@ fn sources(folder: &str) -> Vec<String> {
 
 #[test]
 fn every_file_that_the_table_names_exists() {
-    let missing: Vec<_> = CLAIMED.iter().chain(&COMMON).filter(|path| !root().join(path).is_file()).collect();
+    let missing: Vec<_> = CLAIMED
+        .iter()
+        .chain(&COMMON)
+        .filter(|path| !root().join(path).is_file())
+        .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
@@ -52,25 +69,45 @@ fn every_file_that_the_table_names_exists() {
 fn every_file_of_actions_and_controls_is_either_somebodys_or_common() {
     for folder in ["actions", "seen", "settle", "tools"] {
         for path in sources(&format!("harness/engine/src/{folder}")) {
-            assert!(is_claimed(&path) != COMMON.contains(&path.as_str()), "{path}: name it in `changed/code.rs`");
+            assert!(
+                is_claimed(&path) != COMMON.contains(&path.as_str()),
+                "{path}: name it in `changed/code.rs`"
+            );
         }
     }
 }
 
 #[test]
 fn every_pinned_component_has_its_modules_in_a_folder_of_its_own() {
-    for component in native::components::pinned().iter().filter(|component| component.name != "probe") {
+    for component in native::components::pinned()
+        .iter()
+        .filter(|component| component.name != "probe")
+    {
         let title = component.title().replace("-node-", "-");
-        assert!(root().join(COMPONENTS).join(&title).join("go.mod").is_file(), "{title}");
+        assert!(
+            root()
+                .join(COMPONENTS)
+                .join(&title)
+                .join("go.mod")
+                .is_file(),
+            "{title}"
+        );
     }
 }
 
 #[test]
 fn a_scenario_is_touched_by_what_is_its_own() {
-    for path in ["scenarios/secrets/kms-fails/kms.yaml", "golden/outcomes/secrets/kms-fails.snap"] {
+    for path in [
+        "scenarios/secrets/kms-fails/kms.yaml",
+        "golden/outcomes/secrets/kms-fails.snap",
+    ] {
         assert_eq!(hit(path, true), ["secrets/kms-fails"], "{path}");
     }
-    for path in ["scenarios/secrets/gone/scenario.yaml", "scenarios/README", "golden/outcomes/secrets/gone.snap"] {
+    for path in [
+        "scenarios/secrets/gone/scenario.yaml",
+        "scenarios/README",
+        "golden/outcomes/secrets/gone.snap",
+    ] {
         assert!(hit(path, false).is_empty(), "{path}");
     }
 }
@@ -80,7 +117,11 @@ fn what_is_installed_touches_those_that_install_it() {
     let installs = |addon: &model::Addon| -> Vec<String> {
         let all = library().scenarios.into_iter();
         let with = all.filter(|loaded| {
-            loaded.scenario.worlds.values().any(|world| model::includes(&loaded.scenario.install(world), addon))
+            loaded
+                .scenario
+                .worlds
+                .values()
+                .any(|world| model::includes(&loaded.scenario.install(world), addon))
         });
         with.map(|loaded| loaded.id).collect()
     };
@@ -94,7 +135,10 @@ fn what_is_installed_touches_those_that_install_it() {
     for path in paths {
         assert_eq!(hit(path, true), vault, "{path}");
     }
-    assert!(hit("harness/native/components/vault-0.0.1/go.mod", false).is_empty(), "no box has it");
+    assert!(
+        hit("harness/native/components/vault-0.0.1/go.mod", false).is_empty(),
+        "no box has it"
+    );
 }
 
 #[test]
@@ -106,7 +150,12 @@ fn the_code_of_an_action_touches_those_that_take_it() {
 #[test]
 fn in_doubt_everything_is_touched_unless_turns_cover_it() {
     let all = library().scenarios.len();
-    for path in ["Cargo.lock", "harness/model/src/read.rs", "harness/engine/src/world/mod.rs", "something/new.rs"] {
+    for path in [
+        "Cargo.lock",
+        "harness/model/src/read.rs",
+        "harness/engine/src/world/mod.rs",
+        "something/new.rs",
+    ] {
         assert_eq!(hit(path, false).len(), all, "{path}");
         assert!(hit(path, true).is_empty(), "{path}");
     }
@@ -116,18 +165,38 @@ fn in_doubt_everything_is_touched_unless_turns_cover_it() {
 
 #[test]
 fn documents_tests_and_figures_touch_nothing() {
-    for path in ["README.md", "benches/figures/main.rs", "ci/prepare", ".ci/run", "harness/cli/tests/cli/main.rs"] {
-        assert!(touches_nothing(path) && hit(path, false).is_empty(), "{path}");
+    for path in [
+        "README.md",
+        "benches/figures/main.rs",
+        "ci/prepare",
+        ".ci/run",
+        "harness/cli/tests/cli/main.rs",
+    ] {
+        assert!(
+            touches_nothing(path) && hit(path, false).is_empty(),
+            "{path}"
+        );
     }
-    assert!(!touches_nothing("harness/model/src/tests.rs") && !touches_nothing("golden/src/lib.rs"));
+    assert!(
+        !touches_nothing("harness/model/src/tests.rs") && !touches_nothing("golden/src/lib.rs")
+    );
 }
 
 #[test]
 fn a_scenario_that_cannot_be_read_is_touched_by_all_code() {
-    let component = Changed::Component { title: "vault-1.13.2".into() };
+    let component = Changed::Component {
+        title: "vault-1.13.2".into(),
+    };
     let ids = ["a/unread", "b/unread", "c/unread"];
-    let own = Changed::File { id: "a/unread".into(), file: "scenario.yaml".into() };
-    let touched = |changed: &Changed| by(&[changed.clone()].into(), &ids, &BTreeMap::new(), false).why.into_keys();
+    let own = Changed::File {
+        id: "a/unread".into(),
+        file: "scenario.yaml".into(),
+    };
+    let touched = |changed: &Changed| {
+        by(&[changed.clone()].into(), &ids, &BTreeMap::new(), false)
+            .why
+            .into_keys()
+    };
     assert_eq!(touched(&component).collect::<Vec<_>>(), ids);
     assert_eq!(touched(&own).collect::<Vec<_>>(), ["a/unread"]);
 }

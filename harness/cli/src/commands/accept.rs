@@ -18,7 +18,10 @@ pub(crate) fn run(args: &Accept) -> Result<Exit, Fault> {
     }
     let ids: Vec<&str> = pending.iter().map(|one| one.id.as_str()).collect();
     let chosen = select::select(&ids, &args.filter).map_err(|fault| as_pending(fault, &ids))?;
-    let chosen: Vec<&Pending> = pending.iter().filter(|one| chosen.contains(&one.id.as_str())).collect();
+    let chosen: Vec<&Pending> = pending
+        .iter()
+        .filter(|one| chosen.contains(&one.id.as_str()))
+        .collect();
     for one in &chosen {
         let state = if one.new { "new" } else { "differs" };
         ui::say(&format!("{}: {state}\n{}", one.id, one.diff));
@@ -36,8 +39,10 @@ pub(crate) fn run(args: &Accept) -> Result<Exit, Fault> {
 
 fn ask(many: usize) -> Result<bool, Fault> {
     if !ui::can_ask() {
-        return Err(Fault::usage("cannot ask whether to accept this: there is no terminal")
-            .hint("after looking at the diff: `gauntlet accept --yes`, with the ids"));
+        return Err(
+            Fault::usage("cannot ask whether to accept this: there is no terminal")
+                .hint("after looking at the diff: `gauntlet accept --yes`, with the ids"),
+        );
     }
     Ok(ui::ask(&format!("Accept {}?", count(many, "outcome"))))
 }

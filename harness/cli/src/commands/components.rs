@@ -18,11 +18,21 @@ pub(crate) fn run(args: &Components) -> Result<Exit, Fault> {
         ComponentsWhat::Build { names } => build(&cache, &named(names)?)?,
         ComponentsWhat::Export { file } => {
             let done = cache.export(file)?;
-            ui::say(&format!("{} in `{}`: {}", count(done.len(), "component"), file.display(), done.join(", ")));
+            ui::say(&format!(
+                "{} in `{}`: {}",
+                count(done.len(), "component"),
+                file.display(),
+                done.join(", ")
+            ));
         }
         ComponentsWhat::Import { file } => {
             let done = cache.import(file)?;
-            ui::say(&format!("{} from `{}`: {}", count(done.len(), "component"), file.display(), done.join(", ")));
+            ui::say(&format!(
+                "{} from `{}`: {}",
+                count(done.len(), "component"),
+                file.display(),
+                done.join(", ")
+            ));
         }
     }
     Ok(Exit::Passed)
@@ -30,8 +40,16 @@ pub(crate) fn run(args: &Components) -> Result<Exit, Fault> {
 
 fn list(cache: &Cache) {
     for component in pinned() {
-        let state = if cache.built(component) { "built  " } else { "missing" };
-        ui::say(&format!("{state}  {:25}  {}", component.title(), component.binaries.join(" ")));
+        let state = if cache.built(component) {
+            "built  "
+        } else {
+            "missing"
+        };
+        ui::say(&format!(
+            "{state}  {:25}  {}",
+            component.title(),
+            component.binaries.join(" ")
+        ));
     }
     ui::say(&format!("\nin {}", cache.components().display()));
 }
@@ -41,21 +59,33 @@ fn named(names: &[String]) -> Result<Vec<&'static Component>, Fault> {
         return Ok(pinned().iter().collect());
     }
     let find = |name: &String| {
-        let found = pinned().iter().find(|component| component.title() == *name || component.name == name);
-        found.ok_or_else(|| Fault::from(native::Error::UnknownComponent(name.clone())).hint(known()))
+        let found = pinned()
+            .iter()
+            .find(|component| component.title() == *name || component.name == name);
+        found
+            .ok_or_else(|| Fault::from(native::Error::UnknownComponent(name.clone())).hint(known()))
     };
     names.iter().map(find).collect()
 }
 
 fn known() -> String {
-    format!("pinned are {}", pinned().iter().map(Component::title).collect::<Vec<_>>().join(", "))
+    format!(
+        "pinned are {}",
+        pinned()
+            .iter()
+            .map(Component::title)
+            .collect::<Vec<_>>()
+            .join(", ")
+    )
 }
 
 /// Builds those that are not built, saying what goes on.
 pub(crate) fn build(cache: &Cache, wanted: &[&Component]) -> Result<(), Fault> {
     interrupt::watch(cache);
     let board = Board::new();
-    cache.ensure(wanted, interrupt::LAUNCHER.as_ref(), &mut |step| board.machine("", &step))?;
+    cache.ensure(wanted, interrupt::LAUNCHER.as_ref(), &mut |step| {
+        board.machine("", &step)
+    })?;
     board.clear();
     Ok(())
 }

@@ -22,6 +22,9 @@ pub(crate) fn run(args: &Down) -> Result<Exit, Fault> {
         ui::say(&format!("`{}` is down", one.name));
     }
     native::sweep(&cache);
-    ui::note(&format!("{} taken down", count(boxes.len(), "box").replace("boxs", "boxes")));
+    ui::note(&format!(
+        "{} taken down",
+        count(boxes.len(), "box").replace("boxs", "boxes")
+    ));
     Ok(Exit::Passed)
 }

@@ -19,25 +19,46 @@ pub(crate) fn run(args: &List) -> Result<Exit, Fault> {
     }
     let found = folders::find(&args.folders)?;
     let library = found.library()?;
-    let ids: Vec<&str> = library.scenarios.iter().map(|loaded| loaded.id.as_str()).collect();
+    let ids: Vec<&str> = library
+        .scenarios
+        .iter()
+        .map(|loaded| loaded.id.as_str())
+        .collect();
     let chosen = changed::choose(&found, &library, &ids, &args.choice)?;
     let is_chosen = |loaded: &&Loaded| chosen.ids.contains(&loaded.id.as_str());
     let all: Vec<&Loaded> = library.scenarios.iter().filter(is_chosen).collect();
     if args.json {
-        ui::say(&pretty(&all.iter().map(|loaded| as_json(loaded, &chosen)).collect()));
+        ui::say(&pretty(
+            &all.iter().map(|loaded| as_json(loaded, &chosen)).collect(),
+        ));
     } else {
         ui::say(&table(&all, &chosen));
     }
     for (id, error) in &library.faults {
-        ui::note(&format!("warning: `{id}` cannot be read: {}", error.to_string().lines().next().unwrap_or_default()));
+        ui::note(&format!(
+            "warning: `{id}` cannot be read: {}",
+            error.to_string().lines().next().unwrap_or_default()
+        ));
     }
     Ok(Exit::Passed)
 }
 
 fn table(all: &[&Loaded], chosen: &Chosen<'_>) -> String {
-    let width = all.iter().map(|loaded| loaded.id.len()).max().unwrap_or_default();
-    let touched = all.iter().map(|loaded| touched(loaded, chosen).chars().count()).max().unwrap_or_default();
-    let omits = all.iter().map(|loaded| omitted(loaded).chars().count()).max().unwrap_or_default();
+    let width = all
+        .iter()
+        .map(|loaded| loaded.id.len())
+        .max()
+        .unwrap_or_default();
+    let touched = all
+        .iter()
+        .map(|loaded| touched(loaded, chosen).chars().count())
+        .max()
+        .unwrap_or_default();
+    let omits = all
+        .iter()
+        .map(|loaded| omitted(loaded).chars().count())
+        .max()
+        .unwrap_or_default();
     let mut out = String::new();
     for loaded in all {
         let (worlds, steps) = (loaded.scenario.worlds.len(), loaded.scenario.steps.len());
@@ -81,7 +102,12 @@ fn touched(loaded: &Loaded, chosen: &Chosen<'_>) -> String {
 
 /// The first sentence of its `why`, on one line.
 fn why(loaded: &Loaded) -> String {
-    let line = loaded.scenario.why.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = loaded
+        .scenario
+        .why
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     let end = line.find(". ").map_or(line.len(), |at| at + 1);
     line[..end].to_owned()
 }
@@ -89,12 +115,18 @@ fn why(loaded: &Loaded) -> String {
 /// What its worlds need of their clusters, in brackets; nothing where an API server will do.
 fn needs(loaded: &Loaded) -> String {
     let all = all_needs(loaded);
-    if all.is_empty() { String::new() } else { format!(" [needs {}]", all.join(", ")) }
+    if all.is_empty() {
+        String::new()
+    } else {
+        format!(" [needs {}]", all.join(", "))
+    }
 }
 
 fn all_needs(loaded: &Loaded) -> Vec<String> {
     let worlds = loaded.scenario.worlds.keys();
-    let needs: BTreeSet<Capability> = worlds.flat_map(|world| model::requirements(loaded, world)).collect();
+    let needs: BTreeSet<Capability> = worlds
+        .flat_map(|world| model::requirements(loaded, world))
+        .collect();
     needs.iter().map(ToString::to_string).collect()
 }
 
@@ -123,7 +155,13 @@ fn boxes(as_json: bool) -> Result<Exit, Fault> {
         return Ok(Exit::Passed);
     }
     for one in &all {
-        ui::say(&format!("{}  Kubernetes {}  {}  {}", one.name, one.kubernetes, one.server, one.kubeconfig.display()));
+        ui::say(&format!(
+            "{}  Kubernetes {}  {}  {}",
+            one.name,
+            one.kubernetes,
+            one.server,
+            one.kubeconfig.display()
+        ));
     }
     if all.is_empty() {
         ui::note("no box is up");

@@ -23,14 +23,18 @@ use crate::{folders, interrupt, ui};
 pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
     let began = Instant::now();
     let chosen = lint::good(&folders::find(&args.folders)?, &args.choice, None)?;
-    let (scenarios, controls): (Vec<Arc<Loaded>>, Vec<(String, Mutant)>) = without(&chosen, !args.whole_passed);
+    let (scenarios, controls): (Vec<Arc<Loaded>>, Vec<(String, Mutant)>) =
+        without(&chosen, !args.whole_passed);
     if controls.is_empty() && args.choice.may_be_empty() {
         ui::say("no control to take out");
         return Ok(Exit::Passed);
     }
     if controls.is_empty() {
-        return Err(Fault::new(Exit::Nothing, "no control can be taken out of these scenarios")
-            .hint("worlds that are declared ineffective have none"));
+        return Err(Fault::new(
+            Exit::Nothing,
+            "no control can be taken out of these scenarios",
+        )
+        .hint("worlds that are declared ineffective have none"));
     }
     let cache = Cache::from_env()?;
     let plan = Plan::new(&scenarios, Provider::Box, 1)?;
@@ -41,7 +45,11 @@ pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
     let runner = Runner::new(interrupt::boxes(&cache), RunOptions::default(), observer);
     let ran = start_runtime()?.block_on(runner.run_in_boxes(plan, &ComponentSupply::complete()));
     display.clear();
-    let Tally { matter, idle, undecided } = report(&controls, &by_world(&ran), !args.whole_passed);
+    let Tally {
+        matter,
+        idle,
+        undecided,
+    } = report(&controls, &by_world(&ran), !args.whole_passed);
     ui::say(&format!(
         "{}, {}: {matter} matter, {idle} idle, {undecided} undecided; {}",
         count(scenarios.len(), "scenario"),
@@ -52,7 +60,13 @@ pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
         return Err(error.into());
     }
     if !ran.leaks.is_empty() {
-        return Err(Fault::new(Exit::Leaked, format!("worlds left something behind:\n  {}", ran.leaks.join("\n  "))));
+        return Err(Fault::new(
+            Exit::Leaked,
+            format!(
+                "worlds left something behind:\n  {}",
+                ran.leaks.join("\n  ")
+            ),
+        ));
     }
     Ok(match (idle, undecided) {
         (0, 0) => Exit::Passed,
@@ -63,8 +77,15 @@ pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
 
 /// The outcome of each world, by its scenario's id and its name.
 fn by_world(ran: &RunOutcome) -> BTreeMap<(String, String), WorldOutcome> {
-    let worlds = ran.scenarios.iter().flat_map(|one| one.outcome.worlds.iter().map(|world| (&one.outcome.id, world)));
-    worlds.map(|(id, (world, outcome))| ((id.clone(), world.clone()), outcome.clone())).collect()
+    let worlds = ran.scenarios.iter().flat_map(|one| {
+        one.outcome
+            .worlds
+            .iter()
+            .map(|world| (&one.outcome.id, world))
+    });
+    worlds
+        .map(|(id, (world, outcome))| ((id.clone(), world.clone()), outcome.clone()))
+        .collect()
 }
 
 /// The scenarios without their controls, with `whole` their worlds with them as well, and each control with its scenario's id.
@@ -100,19 +121,35 @@ enum Shown {
 }
 
 /// Says what became of each control.
-fn report(controls: &[(String, Mutant)], outcomes: &BTreeMap<(String, String), WorldOutcome>, whole: bool) -> Tally {
+fn report(
+    controls: &[(String, Mutant)],
+    outcomes: &BTreeMap<(String, String), WorldOutcome>,
+    whole: bool,
+) -> Tally {
     let mut tally = Tally::default();
     for (id, one) in controls {
         let outcome = |world: &String| outcomes.get(&(id.clone(), world.clone()));
-        let without = if whole { passes(outcome(&one.of)) } else { Ok(()) };
-        let without = without.map_or_else(Shown::Undecided, |()| shown(outcome(&one.world), &one.back));
+        let without = if whole {
+            passes(outcome(&one.of))
+        } else {
+            Ok(())
+        };
+        let without =
+            without.map_or_else(Shown::Undecided, |()| shown(outcome(&one.world), &one.back));
         let (count, word, by) = match without {
             Shown::Matters(by) => (&mut tally.matter, "matters", by),
-            Shown::Idle => (&mut tally.idle, "idle", "every step is as intended without it".to_owned()),
+            Shown::Idle => (
+                &mut tally.idle,
+                "idle",
+                "every step is as intended without it".to_owned(),
+            ),
             Shown::Undecided(why) => (&mut tally.undecided, "undecided", why),
         };
         *count += 1;
-        ui::say(&format!("{word:<9} {id} · {} without {}: {by}", one.of, one.without));
+        ui::say(&format!(
+            "{word:<9} {id} · {} without {}: {by}",
+            one.of, one.without
+        ));
     }
     tally
 }
@@ -121,7 +158,9 @@ fn report(controls: &[(String, Mutant)], outcomes: &BTreeMap<(String, String), W
 fn passes(whole: Option<&WorldOutcome>) -> Result<(), String> {
     match shown(whole, &[]) {
         Shown::Idle => Ok(()),
-        Shown::Matters(seen) | Shown::Undecided(seen) => Err(format!("the world fails with it, too: {seen}")),
+        Shown::Matters(seen) | Shown::Undecided(seen) => {
+            Err(format!("the world fails with it, too: {seen}"))
+        }
     }
 }
 
@@ -140,7 +179,9 @@ fn shown(outcome: Option<&WorldOutcome>, back: &[String]) -> Shown {
             }
             Shown::Idle
         }
-        Some(WorldOutcome::Broken { why }) => Shown::Undecided(format!("the world cannot be set up: {why}")),
+        Some(WorldOutcome::Broken { why }) => {
+            Shown::Undecided(format!("the world cannot be set up: {why}"))
+        }
         Some(WorldOutcome::Skipped { why }) => Shown::Undecided(format!("skipped: {why}")),
         None => Shown::Undecided("it was never tried".into()),
     }
@@ -160,7 +201,10 @@ mod tests {
             detail: Detail::default(),
             millis: 0.0,
         };
-        let cells = verdicts.iter().enumerate().map(|(at, verdict)| (format!("step-{at}"), cell(verdict)));
+        let cells = verdicts
+            .iter()
+            .enumerate()
+            .map(|(at, verdict)| (format!("step-{at}"), cell(verdict)));
         WorldOutcome::Tried(cells.collect())
     }
 
@@ -175,16 +219,28 @@ mod tests {
             Shown::Idle => "idle",
             Shown::Undecided(_) => "undecided",
         };
-        assert_eq!(word(&[admitted.clone(), other.clone(), broken.clone()]), "matters");
+        assert_eq!(
+            word(&[admitted.clone(), other.clone(), broken.clone()]),
+            "matters"
+        );
         assert_eq!(word(&[admitted.clone(), broken, other]), "undecided");
         assert_eq!(word(&[admitted]), "idle");
-        for untried in [WorldOutcome::Broken { why: "x".into() }, WorldOutcome::Skipped { why: "x".into() }] {
+        for untried in [
+            WorldOutcome::Broken { why: "x".into() },
+            WorldOutcome::Skipped { why: "x".into() },
+        ] {
             assert!(matches!(shown(Some(&untried), &[]), Shown::Undecided(_)));
         }
         assert!(matches!(shown(None, &[]), Shown::Undecided(_)));
         let differs = [Verdict::Answered(Answer::Running)];
-        assert!(matches!(shown(Some(&tried(&differs)), &["step-0".into()]), Shown::Undecided(_)));
-        assert_eq!(passes(Some(&tried(&[Verdict::Answered(Answer::Admitted)]))), Ok(()));
+        assert!(matches!(
+            shown(Some(&tried(&differs)), &["step-0".into()]),
+            Shown::Undecided(_)
+        ));
+        assert_eq!(
+            passes(Some(&tried(&[Verdict::Answered(Answer::Admitted)]))),
+            Ok(())
+        );
         assert!(passes(Some(&tried(&[Verdict::Answered(Answer::Running)]))).is_err());
         assert!(passes(None).is_err());
     }

@@ -31,7 +31,10 @@ use display::RunDisplay;
 pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
     let began = Instant::now();
     let found = folders::find(&args.folders)?;
-    let chosen: Vec<Arc<Loaded>> = lint::good(&found, &args.choice, args.shard)?.into_iter().map(Arc::new).collect();
+    let chosen: Vec<Arc<Loaded>> = lint::good(&found, &args.choice, args.shard)?
+        .into_iter()
+        .map(Arc::new)
+        .collect();
     let store = found.store()?;
     outputs::check(args)?;
     let cache = Cache::from_env()?;
@@ -39,9 +42,16 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
         return Ok(nothing_to_try(args));
     }
     let evidence = EvidenceFolder::in_cache(&cache);
-    let display = Arc::new(RunDisplay::new(&chosen, Some(Announcer::new(&found, args, &chosen)?)));
+    let display = Arc::new(RunDisplay::new(
+        &chosen,
+        Some(Announcer::new(&found, args, &chosen)?),
+    ));
     let observer: Arc<dyn RunObserver> = Arc::<RunDisplay>::clone(&display);
-    let options = RunOptions { keep: args.keep, evidence: Some(evidence.path().to_owned()), ..RunOptions::default() };
+    let options = RunOptions {
+        keep: args.keep,
+        evidence: Some(evidence.path().to_owned()),
+        ..RunOptions::default()
+    };
     let runner = Runner::new(interrupt::boxes(&cache), options, observer);
     let runtime = start_runtime()?;
     let ran = if args.existing.is_asked_for() {
@@ -79,7 +89,9 @@ pub(crate) fn run(args: &Run) -> Result<Exit, Fault> {
 
 /// What tries worlds and speaks with clusters.
 pub(crate) fn start_runtime() -> Result<Runtime, Fault> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     runtime.map_err(|error| Fault::machine("cannot start threads").because(&error))
 }
 
@@ -93,16 +105,30 @@ fn try_in_boxes(
     let plan = Plan::new(chosen, Provider::Box, args.nodes.unwrap_or(1))?;
     let missing = setup::missing(cache, &plan.components(), args.setup)?;
     let plan = plan.stage(&missing)?;
-    let missing = plan.components().into_iter().filter(|component| !cache.built(component)).collect();
+    let missing = plan
+        .components()
+        .into_iter()
+        .filter(|component| !cache.built(component))
+        .collect();
     interrupt::watch(cache);
     let supply = runner.build(missing);
     Ok(runtime.block_on(runner.run_in_boxes(plan, &supply)))
 }
 
-async fn try_on_existing(runner: &Runner, chosen: &[Arc<Loaded>], existing: &Existing) -> Result<RunOutcome, Fault> {
+async fn try_on_existing(
+    runner: &Runner,
+    chosen: &[Arc<Loaded>],
+    existing: &Existing,
+) -> Result<RunOutcome, Fault> {
     let signal = interrupt::next_signal();
-    let context = existing.context.as_deref().or(existing.disposable.as_deref());
-    let disposable = existing.disposable.as_deref().is_some_and(|name| Some(name) == context);
+    let context = existing
+        .context
+        .as_deref()
+        .or(existing.disposable.as_deref());
+    let disposable = existing
+        .disposable
+        .as_deref()
+        .is_some_and(|name| Some(name) == context);
     let cluster = LiveCluster::attach(existing.kubeconfig.as_deref(), context, disposable).await?;
     let plan = Plan::new(chosen, Provider::Existing(cluster.facts()), 1)?;
     Ok(runner.run_on_cluster(plan, cluster, signal).await?)
@@ -119,7 +145,10 @@ async fn take_down(clusters: Vec<LiveCluster>, report: &mut Report) {
 
 /// Nothing is touched, and it is nothing's turn: the answer to a question that was well asked, and no fault.
 fn nothing_to_try(args: &Run) -> Exit {
-    let mut report = Report { may_be_empty: args.choice.may_be_empty(), ..Report::default() };
+    let mut report = Report {
+        may_be_empty: args.choice.may_be_empty(),
+        ..Report::default()
+    };
     outputs::write(args, &mut report, Path::new(""));
     report.exit()
 }
@@ -127,18 +156,30 @@ fn nothing_to_try(args: &Run) -> Exit {
 impl Run {
     /// Whether a report for programs goes to standard output.
     fn takes_output(&self) -> bool {
-        [&self.junit, &self.json].into_iter().flatten().any(|path| path.as_os_str() == "-")
+        [&self.junit, &self.json]
+            .into_iter()
+            .flatten()
+            .any(|path| path.as_os_str() == "-")
     }
 
     /// Whether nothing narrows the run.
     fn is_everything(&self) -> bool {
-        let Choice { filter: Filter { ids, area }, changed, rotate, built } = &self.choice;
+        let Choice {
+            filter: Filter { ids, area },
+            changed,
+            rotate,
+            built,
+        } = &self.choice;
         let all = ids.is_empty() && area.is_empty() && self.shard.is_none();
         all && changed.is_none() && rotate.is_none() && !built
     }
 }
 
-fn look_for_orphans(found: &Found, chosen: &[Arc<Loaded>], report: &mut Report) -> Result<(), Fault> {
+fn look_for_orphans(
+    found: &Found,
+    chosen: &[Arc<Loaded>],
+    report: &mut Report,
+) -> Result<(), Fault> {
     let ids: Vec<&str> = chosen.iter().map(|loaded| loaded.id.as_str()).collect();
     report.orphans = found.store()?.orphans(&ids)?;
     Ok(())

@@ -10,15 +10,33 @@ use crate::{folders, select, ui};
 /// Prints one scenario, or several if a glob is given.
 pub(crate) fn run(args: &Show) -> Result<Exit, Fault> {
     let library = folders::find(&args.folders)?.library()?;
-    let mut ids: Vec<&str> = library.scenarios.iter().map(|loaded| loaded.id.as_str()).collect();
+    let mut ids: Vec<&str> = library
+        .scenarios
+        .iter()
+        .map(|loaded| loaded.id.as_str())
+        .collect();
     ids.extend(library.faults.iter().map(|(id, _)| id.as_str()));
     ids.sort_unstable();
-    let chosen = select::select(&ids, &Filter { ids: vec![args.id.clone()], area: Vec::new() })?;
+    let chosen = select::select(
+        &ids,
+        &Filter {
+            ids: vec![args.id.clone()],
+            area: Vec::new(),
+        },
+    )?;
     let chosen: Vec<String> = chosen.into_iter().map(Into::into).collect();
-    for loaded in library.scenarios.iter().filter(|loaded| chosen.contains(&loaded.id)) {
+    for loaded in library
+        .scenarios
+        .iter()
+        .filter(|loaded| chosen.contains(&loaded.id))
+    {
         ui::say(&text(loaded)?);
     }
-    match library.faults.into_iter().find(|(id, _)| chosen.contains(id)) {
+    match library
+        .faults
+        .into_iter()
+        .find(|(id, _)| chosen.contains(id))
+    {
         Some((_, error)) => Err(error.into()),
         None => Ok(Exit::Passed),
     }
@@ -35,28 +53,46 @@ left as they are, because a run makes them.";
 fn text(loaded: &Loaded) -> Result<String, Fault> {
     let names = Names {
         namespace: "gauntlet-xxxxxxxxxx".into(),
-        nodes: (1..=native::MOST_NODES).map(|number| format!("node-{number}")).collect(),
+        nodes: (1..=native::MOST_NODES)
+            .map(|number| format!("node-{number}"))
+            .collect(),
         probe: native::PROBE_IMAGE.into(),
         ..Names::default()
     };
     let why = loaded.scenario.why.trim().replace('\n', "\n# ");
-    let later = if is_about_images(loaded) { format!("{LATER}\n") } else { String::new() };
+    let later = if is_about_images(loaded) {
+        format!("{LATER}\n")
+    } else {
+        String::new()
+    };
     let mut out = format!("# {}\n# {why}\n{PLACEHOLDERS}\n{later}", loaded.id);
     for (name, world) in &loaded.scenario.worlds {
         let shape = loaded.scenario.shape(world);
-        let note = if world.ineffective { ", declared ineffective" } else { "" };
+        let note = if world.ineffective {
+            ", declared ineffective"
+        } else {
+            ""
+        };
         out.push_str(&format!(
             "\n# ===== world {name}: Kubernetes {}, {} node(s){note}; applies {}\n",
             shape.kubernetes,
             shape.nodes,
-            if world.apply.is_empty() { "nothing".into() } else { world.apply.join(", ") },
+            if world.apply.is_empty() {
+                "nothing".into()
+            } else {
+                world.apply.join(", ")
+            },
         ));
         for file in &world.apply {
             out.push_str(&manifest(loaded, file, &names)?);
         }
     }
     for step in &loaded.scenario.steps {
-        out.push_str(&format!("\n# ===== step {}\n{}", step.id, intents(loaded, step)));
+        out.push_str(&format!(
+            "\n# ===== step {}\n{}",
+            step.id,
+            intents(loaded, step)
+        ));
         for file in step.action.facts().reads {
             out.push_str(&manifest(loaded, file, &names)?);
         }
@@ -67,7 +103,9 @@ fn text(loaded: &Loaded) -> Result<String, Fault> {
 /// Whether some of its placeholders stay.
 fn is_about_images(loaded: &Loaded) -> bool {
     let worlds = loaded.scenario.worlds.values();
-    worlds.into_iter().any(|world| !loaded.scenario.install(world).is_empty())
+    worlds
+        .into_iter()
+        .any(|world| !loaded.scenario.install(world).is_empty())
 }
 
 /// A file's text with the placeholders filled in.

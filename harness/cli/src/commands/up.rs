@@ -25,7 +25,10 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     };
     let mut needed = native::components::needed(&spec)?;
     let client = native::components::kubernetes_node(&spec.kubernetes)?;
-    if !needed.iter().any(|component| std::ptr::eq(*component, client)) {
+    if !needed
+        .iter()
+        .any(|component| std::ptr::eq(*component, client))
+    {
         needed.push(client);
     }
     setup::ready(&cache, &needed, args.setup)?;
@@ -35,20 +38,34 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     let (shown, name) = (board.clone(), args.name.clone());
     let progress = move |step: Progress| shown.machine(&name, &step);
     let started = runtime.block_on(async {
-        let cluster = interrupt::boxes(&cache).start(&args.name, &spec, progress).await?;
+        let cluster = interrupt::boxes(&cache)
+            .start(&args.name, &spec, progress)
+            .await?;
         let services = services::lines(&cluster, &cache, &spec.install).await?;
         Ok::<_, Fault>((cluster, services))
     });
     board.clear();
     let (cluster, services) = started?;
     cluster.let_stay()?;
-    let Some(running) = native::list(&cache).into_iter().find(|one| one.name == args.name) else {
+    let Some(running) = native::list(&cache)
+        .into_iter()
+        .find(|one| one.name == args.name)
+    else {
         return Err(Fault::machine(format!("the box `{}` has ended", args.name)));
     };
-    ui::say(&format!("`{}` is up: Kubernetes {} at {}", args.name, running.kubernetes, running.server));
-    ui::say(&format!("  export KUBECONFIG={}", quoted(&running.kubeconfig.to_string_lossy())));
+    ui::say(&format!(
+        "`{}` is up: Kubernetes {} at {}",
+        args.name, running.kubernetes, running.server
+    ));
+    ui::say(&format!(
+        "  export KUBECONFIG={}",
+        quoted(&running.kubeconfig.to_string_lossy())
+    ));
     let kubectl = cache.binary(client, "kubectl");
-    ui::say(&format!("  {} get pods --all-namespaces", quoted(&kubectl.to_string_lossy())));
+    ui::say(&format!(
+        "  {} get pods --all-namespaces",
+        quoted(&kubectl.to_string_lossy())
+    ));
     services.iter().for_each(|line| ui::say(line));
     ui::say(&format!("  gauntlet down {}", args.name));
     Ok(Exit::Passed)

@@ -26,7 +26,9 @@ pub(crate) struct Estimate {
 
 impl Estimate {
     pub(crate) fn of(components: &[&'static Component]) -> Self {
-        let usual = |component: &&'static Component| (component.title(), f64::from(component.build_seconds()));
+        let usual = |component: &&'static Component| {
+            (component.title(), f64::from(component.build_seconds()))
+        };
         Self {
             builds: components.iter().map(usual).collect(),
             done: 0,
@@ -38,12 +40,21 @@ impl Estimate {
     /// Takes in what a build says of itself.
     pub(crate) fn note(&mut self, step: &Progress) {
         match step {
-            Progress::Building { compiled, total, elapsed, .. } => {
+            Progress::Building {
+                compiled,
+                total,
+                elapsed,
+                ..
+            } => {
                 self.current = (*compiled as f64 / (*total).max(1) as f64, *elapsed);
             }
             Progress::Built { component, elapsed } => {
                 self.took += *elapsed;
-                self.done = self.builds.iter().position(|(title, _)| title == component).map_or(self.done, |at| at + 1);
+                self.done = self
+                    .builds
+                    .iter()
+                    .position(|(title, _)| title == component)
+                    .map_or(self.done, |at| at + 1);
                 self.current = (0.0, Duration::ZERO);
             }
             Progress::Fetching { .. }
@@ -56,8 +67,12 @@ impl Estimate {
 
     /// How much longer: the usual times of what is left, by what this machine took for what is done.
     fn left(&self) -> Option<Duration> {
-        let usual = |builds: &[(String, f64)]| builds.iter().map(|(_, seconds)| seconds).sum::<f64>();
-        let part = self.builds.get(self.done).map_or(0.0, |(_, seconds)| seconds * self.current.0);
+        let usual =
+            |builds: &[(String, f64)]| builds.iter().map(|(_, seconds)| seconds).sum::<f64>();
+        let part = self
+            .builds
+            .get(self.done)
+            .map_or(0.0, |(_, seconds)| seconds * self.current.0);
         let done = usual(&self.builds[..self.done]) + part;
         let took = (self.took + self.current.1).as_secs_f64();
         let left = usual(&self.builds[self.done..]) - part;
@@ -69,7 +84,9 @@ impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} components", self.done, self.builds.len())?;
         match self.left() {
-            Some(left) if self.done < self.builds.len() => write!(f, ", about {} left", rounded(left)),
+            Some(left) if self.done < self.builds.len() => {
+                write!(f, ", about {} left", rounded(left))
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -78,7 +95,11 @@ impl fmt::Display for Estimate {
 /// Nobody believes seconds of an estimate.
 fn rounded(time: Duration) -> String {
     let minutes = time.as_secs().div_ceil(60);
-    if minutes > 1 { format!("{minutes} min") } else { seconds(Duration::from_secs(time.as_secs())) }
+    if minutes > 1 {
+        format!("{minutes} min")
+    } else {
+        seconds(Duration::from_secs(time.as_secs()))
+    }
 }
 
 #[cfg(test)]
@@ -87,7 +108,12 @@ mod tests {
 
     fn two() -> Estimate {
         let builds = vec![("a-1".to_owned(), 100.0), ("b-1".to_owned(), 300.0)];
-        Estimate { builds, done: 0, current: (0.0, Duration::ZERO), took: Duration::ZERO }
+        Estimate {
+            builds,
+            done: 0,
+            current: (0.0, Duration::ZERO),
+            took: Duration::ZERO,
+        }
     }
 
     #[test]
@@ -95,11 +121,26 @@ mod tests {
         let mut estimate = two();
         assert_eq!(estimate.to_string(), "0 of 2 components");
         let elapsed = Duration::from_secs(100);
-        estimate.note(&Progress::Building { component: "a-1".into(), compiled: 5, total: 10, elapsed });
-        assert_eq!(estimate.to_string(), "0 of 2 components, about 12 min left", "50 of 400 took 100 s");
-        estimate.note(&Progress::Built { component: "a-1".into(), elapsed: Duration::from_secs(200) });
+        estimate.note(&Progress::Building {
+            component: "a-1".into(),
+            compiled: 5,
+            total: 10,
+            elapsed,
+        });
+        assert_eq!(
+            estimate.to_string(),
+            "0 of 2 components, about 12 min left",
+            "50 of 400 took 100 s"
+        );
+        estimate.note(&Progress::Built {
+            component: "a-1".into(),
+            elapsed: Duration::from_secs(200),
+        });
         assert_eq!(estimate.to_string(), "1 of 2 components, about 10 min left");
-        estimate.note(&Progress::Built { component: "b-1".into(), elapsed });
+        estimate.note(&Progress::Built {
+            component: "b-1".into(),
+            elapsed,
+        });
         assert_eq!(estimate.to_string(), "2 of 2 components");
     }
 }

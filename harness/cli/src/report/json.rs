@@ -27,7 +27,10 @@ fn millis(time: std::time::Duration) -> f64 {
 }
 
 fn cluster(facts: &ClusterFacts) -> Value {
-    let points = facts.milestones.iter().map(|(name, at)| json!({ "name": name, "at-ms": millis(*at) }));
+    let points = facts
+        .milestones
+        .iter()
+        .map(|(name, at)| json!({ "name": name, "at-ms": millis(*at) }));
     json!({
         "name": facts.name,
         "kubernetes": facts.version,
@@ -78,15 +81,33 @@ mod tests {
 
     #[test]
     fn the_keys_are_stable() {
-        let report = Report { scenarios: vec![tried(|_| {})], ..Report::default() };
+        let report = Report {
+            scenarios: vec![tried(|_| {})],
+            ..Report::default()
+        };
         let value = value(&report);
-        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-        let wanted = "report gauntlet exit elapsed-ms machine clusters scenarios faults leaked orphans";
+        let keys = |value: &Value| {
+            value
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let wanted =
+            "report gauntlet exit elapsed-ms machine clusters scenarios faults leaked orphans";
         assert_eq!(keys(&value), wanted);
         assert_eq!(keys(&value["scenarios"][0]), "id status golden diff cells");
         let cell = &value["scenarios"][0]["cells"][3];
-        assert_eq!(keys(cell), "step world status why intended seen then millis detail");
-        assert_eq!((cell["world"].as_str(), cell["seen"].as_str()), (Some("enforce"), Some("admitted")));
+        assert_eq!(
+            keys(cell),
+            "step world status why intended seen then millis detail"
+        );
+        assert_eq!(
+            (cell["world"].as_str(), cell["seen"].as_str()),
+            (Some("enforce"), Some("admitted"))
+        );
         assert_eq!(value["report"], "v1");
     }
 }

@@ -31,7 +31,10 @@ fn suite(tried: &Tried) -> TestSuite {
     }
     if let Some((message, text)) = difference(&tried.golden) {
         let mut failed = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        failed.set_message(message).set_type("differs").set_description(text);
+        failed
+            .set_message(message)
+            .set_type("differs")
+            .set_description(text);
         let mut case = TestCase::new("recorded detail", failed);
         case.set_classname(tried.scenario.id.as_str());
         suite.add_test_case(case);
@@ -62,7 +65,10 @@ fn status(cell: &Place<'_>) -> TestCaseStatus {
     bad.set_type(cell.status.word());
     match cell.cell {
         Some(seen) => {
-            bad.set_message(format!("intended: {}; seen: {}", seen.intended, seen.verdict));
+            bad.set_message(format!(
+                "intended: {}; seen: {}",
+                seen.intended, seen.verdict
+            ));
             bad.set_description(seen.detail.message.clone().unwrap_or_default());
         }
         None => {
@@ -80,13 +86,20 @@ mod tests {
     use crate::report::tests::tried;
 
     fn of(tried: Tried) -> String {
-        xml(&Report { scenarios: vec![tried], ..Report::default() }).unwrap()
+        xml(&Report {
+            scenarios: vec![tried],
+            ..Report::default()
+        })
+        .unwrap()
     }
 
     #[test]
     fn every_cell_is_a_case() {
         let text = of(tried(|_| {}));
-        assert!(text.contains(r#"<testsuite name="pod-security/privileged" tests="4""#), "{text}");
+        assert!(
+            text.contains(r#"<testsuite name="pod-security/privileged" tests="4""#),
+            "{text}"
+        );
         assert!(
             text.contains(r#"name="privileged-pod · enforce" classname="pod-security/privileged" time="0.012""#),
             "{text}"
@@ -103,6 +116,9 @@ mod tests {
         let mut differs = tried(|_| {});
         differs.golden = Golden::Differs("-old\n+new".into());
         let text = of(differs);
-        assert!(text.contains(r#"name="recorded detail""#) && text.contains(r#"failures="1""#), "{text}");
+        assert!(
+            text.contains(r#"name="recorded detail""#) && text.contains(r#"failures="1""#),
+            "{text}"
+        );
     }
 }

@@ -20,6 +20,9 @@ pub(crate) fn facts() -> Value {
 /// The first value of a key in a file of `KEY: VALUE` lines.
 fn value_of(file: &str, key: &str) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;
-    let found = text.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.trim() == key)?;
+    let found = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.trim() == key)?;
     Some(found.1.trim().to_owned())
 }

@@ -9,18 +9,31 @@ const WIDEST: usize = 44;
 pub(crate) fn table(tried: &Tried) -> String {
     let cells = tried.cells();
     let worlds: Vec<&str> = tried.outcome.worlds.keys().map(String::as_str).collect();
-    let mut rows: Vec<Vec<String>> =
-        vec![std::iter::once("step").chain(worlds.iter().copied()).map(Into::into).collect()];
+    let mut rows: Vec<Vec<String>> = vec![
+        std::iter::once("step")
+            .chain(worlds.iter().copied())
+            .map(Into::into)
+            .collect(),
+    ];
     for step in &tried.scenario.scenario.steps {
-        let at = |world: &str| cells.iter().find(|cell| cell.step == step.id && cell.world == world);
-        let texts = worlds.iter().map(|world| at(world).map(text).unwrap_or_default());
+        let at = |world: &str| {
+            cells
+                .iter()
+                .find(|cell| cell.step == step.id && cell.world == world)
+        };
+        let texts = worlds
+            .iter()
+            .map(|world| at(world).map(text).unwrap_or_default());
         rows.push(std::iter::once(step.id.clone()).chain(texts).collect());
     }
     aligned(&rows)
 }
 
 fn text(cell: &Place<'_>) -> String {
-    let seen = cell.cell.map(|cell| cell.verdict.to_string()).unwrap_or_default();
+    let seen = cell
+        .cell
+        .map(|cell| cell.verdict.to_string())
+        .unwrap_or_default();
     match cell.status {
         Status::Broken => "?? broken".into(),
         Status::Skipped => "-".into(),
@@ -39,11 +52,21 @@ fn cut(text: String) -> String {
 
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
-    let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widest = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    };
     let widths: Vec<usize> = (0..columns).map(widest).collect();
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(text, width)| format!("{text:width$}"));
-        format!("  {}", cells.collect::<Vec<_>>().join("  ")).trim_end().to_owned()
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(text, width)| format!("{text:width$}"));
+        format!("  {}", cells.collect::<Vec<_>>().join("  "))
+            .trim_end()
+            .to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -66,6 +89,9 @@ mod tests {
     #[test]
     fn what_is_not_as_intended_is_marked_without_colour() {
         let text = table(&tried(|cell| cell.verdict = Answer::Admitted.into()));
-        assert!(text.contains("privileged-pod  admitted  !! admitted"), "{text}");
+        assert!(
+            text.contains("privileged-pod  admitted  !! admitted"),
+            "{text}"
+        );
     }
 }

@@ -11,11 +11,24 @@ use crate::progress::seconds;
 /// The whole report: a line for each scenario, a table and the failures for those that did not pass, a summary.
 pub(crate) fn report(report: &Report, evidence: &Path, tables: bool) -> String {
     let mut out = String::new();
-    let width = report.scenarios.iter().map(|tried| tried.scenario.id.len()).max().unwrap_or_default();
-    for tried in report.scenarios.iter().filter(|tried| !report.told.contains(&tried.scenario.id)) {
+    let width = report
+        .scenarios
+        .iter()
+        .map(|tried| tried.scenario.id.len())
+        .max()
+        .unwrap_or_default();
+    for tried in report
+        .scenarios
+        .iter()
+        .filter(|tried| !report.told.contains(&tried.scenario.id))
+    {
         out.push_str(&line(tried, width, tables));
     }
-    for tried in report.scenarios.iter().filter(|tried| !is_good(tried.status()) && !had_no_cluster(tried)) {
+    for tried in report
+        .scenarios
+        .iter()
+        .filter(|tried| !is_good(tried.status()) && !had_no_cluster(tried))
+    {
         out.push_str(&block(tried, evidence, report));
     }
     out.push_str(&tail(report));
@@ -27,7 +40,11 @@ pub(crate) fn report(report: &Report, evidence: &Path, tables: bool) -> String {
 /// comes with what is to be said of that.
 pub(crate) fn line(tried: &Tried, width: usize, tables: bool) -> String {
     let id = &tried.scenario.id;
-    let mut out = format!("{:<8} {id:width$}  {}\n", tried.status().word(), extent(tried));
+    let mut out = format!(
+        "{:<8} {id:width$}  {}\n",
+        tried.status().word(),
+        extent(tried)
+    );
     if tables && is_good(tried.status()) {
         out.push_str(&format!("\n{}\n\n", table::table(tried)));
     }
@@ -40,25 +57,50 @@ fn is_good(status: Status) -> bool {
 
 /// Whether all that is to be said of it is that its cluster did not start.
 fn had_no_cluster(tried: &Tried) -> bool {
-    tried.cells().iter().all(|cell| cell.status == Status::Passed || cell.why == WHY_NO_CLUSTER)
+    tried
+        .cells()
+        .iter()
+        .all(|cell| cell.status == Status::Passed || cell.why == WHY_NO_CLUSTER)
         && tried.status() == Status::Broken
 }
 
 fn extent(tried: &Tried) -> String {
-    let (worlds, steps) = (tried.outcome.worlds.len(), tried.scenario.scenario.steps.len());
-    let skipped = tried.cells().iter().filter(|cell| cell.status == Status::Skipped).count();
-    let note = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
+    let (worlds, steps) = (
+        tried.outcome.worlds.len(),
+        tried.scenario.scenario.steps.len(),
+    );
+    let skipped = tried
+        .cells()
+        .iter()
+        .filter(|cell| cell.status == Status::Skipped)
+        .count();
+    let note = if skipped > 0 {
+        format!(", {skipped} skipped")
+    } else {
+        String::new()
+    };
     let (cells, all) = (tried.cells().len(), worlds * steps);
-    let omitted = if cells < all { format!(" − {}", all - cells) } else { String::new() };
+    let omitted = if cells < all {
+        format!(" − {}", all - cells)
+    } else {
+        String::new()
+    };
     format!("{worlds} × {steps}{omitted} = {cells} cells{note}")
 }
 
 /// Everything about a scenario that did not pass.
 fn block(tried: &Tried, evidence: &Path, report: &Report) -> String {
     let (id, folders) = (&tried.scenario.id, &report.folders);
-    let nodes = report.nodes.map(|nodes| format!(" --nodes {nodes}")).unwrap_or_default();
+    let nodes = report
+        .nodes
+        .map(|nodes| format!(" --nodes {nodes}"))
+        .unwrap_or_default();
     let options = format!("{folders}{nodes}");
-    let mut out = format!("\n{} {id}\n\n{}\n", tried.status().word(), table::table(tried));
+    let mut out = format!(
+        "\n{} {id}\n\n{}\n",
+        tried.status().word(),
+        table::table(tried)
+    );
     let mut said = Vec::new();
     for cell in tried.cells() {
         if matches!(cell.status, Status::Failed | Status::Flaky | Status::Broken) {
@@ -79,11 +121,20 @@ fn block(tried: &Tried, evidence: &Path, report: &Report) -> String {
 
 /// One cell that is not as intended: what was, what is, where to look, how to try it again. A world that could not be
 /// set up is said once.
-fn failure<'a>(tried: &Tried, cell: &Place<'a>, (evidence, options): (&Path, &str), said: &mut Vec<&'a str>) -> String {
+fn failure<'a>(
+    tried: &Tried,
+    cell: &Place<'a>,
+    (evidence, options): (&Path, &str),
+    said: &mut Vec<&'a str>,
+) -> String {
     let id = &tried.scenario.id;
     let again = format!("    again     gauntlet run {id}{options}\n");
     let folder = evidence.join(id).join(cell.world);
-    let folder = if folder.is_dir() { format!("    evidence  {}\n", folder.display()) } else { String::new() };
+    let folder = if folder.is_dir() {
+        format!("    evidence  {}\n", folder.display())
+    } else {
+        String::new()
+    };
     let Some(seen) = cell.cell else {
         if said.contains(&cell.world) {
             return String::new();
@@ -96,13 +147,29 @@ fn failure<'a>(tried: &Tried, cell: &Place<'a>, (evidence, options): (&Path, &st
             indented(cell.why)
         );
     };
-    let mut out = format!("\n  {} · {} · {}\n", cell.status.word(), cell.step, cell.world);
-    out.push_str(&format!("    intended  {}\n    seen      {}\n", seen.intended, indented(&seen.verdict.to_string())));
+    let mut out = format!(
+        "\n  {} · {} · {}\n",
+        cell.status.word(),
+        cell.step,
+        cell.world
+    );
+    out.push_str(&format!(
+        "    intended  {}\n    seen      {}\n",
+        seen.intended,
+        indented(&seen.verdict.to_string())
+    ));
     if let Some(second) = &seen.second {
-        out.push_str(&format!("    then      {}\n", indented(&second.to_string())));
+        out.push_str(&format!(
+            "    then      {}\n",
+            indented(&second.to_string())
+        ));
     }
     if let Some(message) = &seen.detail.message {
-        let code = seen.detail.code.map(|code| format!("{code} ")).unwrap_or_default();
+        let code = seen
+            .detail
+            .code
+            .map(|code| format!("{code} "))
+            .unwrap_or_default();
         out.push_str(&format!("    reply     {code}{}\n", indented(message)));
     }
     for (key, fact) in &seen.detail.facts {
@@ -126,7 +193,10 @@ fn tail(report: &Report) -> String {
         out.push_str(&format!("\n{}\n", fault.text()));
     }
     for path in &report.orphans {
-        out.push_str(&format!("\nerror: no scenario uses `{}`\n\nhint: delete it\n", path.display()));
+        out.push_str(&format!(
+            "\nerror: no scenario uses `{}`\n\nhint: delete it\n",
+            path.display()
+        ));
     }
     for left in &report.leaked {
         out.push_str(&format!("\nleaked: {left}\n"));
@@ -136,20 +206,38 @@ fn tail(report: &Report) -> String {
 
 /// `45 scenarios, 380 cells: 378 passed, 1 failed, 1 broken; 1 scenario differs; 41.2 s`.
 pub(crate) fn summary(report: &Report) -> String {
-    let cells: usize = report.scenarios.iter().map(|tried| tried.cells().len()).sum();
-    let statuses = [Status::Passed, Status::Failed, Status::Flaky, Status::Broken, Status::Skipped];
+    let cells: usize = report
+        .scenarios
+        .iter()
+        .map(|tried| tried.cells().len())
+        .sum();
+    let statuses = [
+        Status::Passed,
+        Status::Failed,
+        Status::Flaky,
+        Status::Broken,
+        Status::Skipped,
+    ];
     let parts: Vec<String> = statuses
         .into_iter()
         .map(|status| (status, report.count(status)))
         .filter(|(status, number)| *number > 0 || *status == Status::Passed)
         .map(|(status, number)| format!("{number} {}", status.word()))
         .collect();
-    let mut out =
-        format!("{}, {}: {}", count(report.scenarios.len(), "scenario"), count(cells, "cell"), parts.join(", "));
+    let mut out = format!(
+        "{}, {}: {}",
+        count(report.scenarios.len(), "scenario"),
+        count(cells, "cell"),
+        parts.join(", ")
+    );
     for status in [Status::Differs, Status::New] {
         let number = report.scenarios_that(status);
         if number > 0 {
-            out.push_str(&format!("; {}: {}", status.word(), count(number, "scenario")));
+            out.push_str(&format!(
+                "; {}: {}",
+                status.word(),
+                count(number, "scenario")
+            ));
         }
     }
     if !report.clusters.is_empty() {
@@ -168,7 +256,11 @@ mod tests {
     use crate::report::tests::tried;
 
     fn of(tried: Tried) -> String {
-        let all = Report { scenarios: vec![tried], elapsed: Duration::from_millis(1500), ..Report::default() };
+        let all = Report {
+            scenarios: vec![tried],
+            elapsed: Duration::from_millis(1500),
+            ..Report::default()
+        };
         report(&all, Path::new("/nowhere"), false)
     }
 
@@ -192,7 +284,10 @@ mod tests {
     again     gauntlet run pod-security/privileged
 ";
         assert!(text.contains(wanted), "{text}");
-        assert!(text.ends_with("1 scenario, 4 cells: 3 passed, 1 failed; 1.5 s\n"), "{text}");
+        assert!(
+            text.ends_with("1 scenario, 4 cells: 3 passed, 1 failed; 1.5 s\n"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -201,7 +296,12 @@ mod tests {
         let mut new = tried(|_| {});
         new.golden = Golden::New;
         let folders = " --scenarios 'a b'".to_owned();
-        let all = Report { scenarios: vec![failed, new], folders, nodes: Some(2), ..Report::default() };
+        let all = Report {
+            scenarios: vec![failed, new],
+            folders,
+            nodes: Some(2),
+            ..Report::default()
+        };
         let text = report(&all, Path::new("/nowhere"), false);
         for wanted in [
             "gauntlet run pod-security/privileged --scenarios 'a b' --nodes 2\n",
@@ -214,12 +314,18 @@ mod tests {
     #[test]
     fn a_world_that_is_broken_is_said_once() {
         let mut broken = tried(|_| {});
-        broken
-            .outcome
-            .worlds
-            .insert("enforce".into(), WorldOutcome::Broken { why: "the webhook never answered".into() });
+        broken.outcome.worlds.insert(
+            "enforce".into(),
+            WorldOutcome::Broken {
+                why: "the webhook never answered".into(),
+            },
+        );
         let text = of(broken);
-        assert_eq!(text.matches("the webhook never answered").count(), 1, "{text}");
+        assert_eq!(
+            text.matches("the webhook never answered").count(),
+            1,
+            "{text}"
+        );
         assert!(text.contains("broken in every step of enforce"), "{text}");
     }
 
@@ -228,11 +334,20 @@ mod tests {
         let mut skipped = tried(|_| {});
         for world in ["bare", "enforce"] {
             let why = "the audit log of this cluster cannot be read".into();
-            skipped.outcome.worlds.insert(world.into(), WorldOutcome::Skipped { why });
+            skipped
+                .outcome
+                .worlds
+                .insert(world.into(), WorldOutcome::Skipped { why });
         }
         let text = of(skipped);
-        assert!(text.contains("\nskipped: 2 worlds: the audit log of this cluster cannot be read\n"), "{text}");
-        assert!(text.ends_with("1 scenario, 4 cells: 0 passed, 4 skipped; 1.5 s\n"), "{text}");
+        assert!(
+            text.contains("\nskipped: 2 worlds: the audit log of this cluster cannot be read\n"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("1 scenario, 4 cells: 0 passed, 4 skipped; 1.5 s\n"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -243,6 +358,9 @@ mod tests {
         assert!(
             text.contains("-old\n+new\n\nhint: if this is as it should be, `gauntlet accept pod-security/privileged`")
         );
-        assert!(text.contains("4 passed; differs: 1 scenario; 1.5 s"), "{text}");
+        assert!(
+            text.contains("4 passed; differs: 1 scenario; 1.5 s"),
+            "{text}"
+        );
     }
 }

@@ -9,22 +9,42 @@ use crate::support::{Ran, Scratch};
 const ID: &str = "pod-security/privileged";
 
 fn pend(scratch: &Scratch, message: &str) {
-    let detail = Detail { code: Some(201), message: Some(message.into()), ..Detail::default() };
-    let cell = Cell { intended: Answer::Admitted, verdict: Answer::Admitted.into(), second: None, detail, millis: 1.0 };
+    let detail = Detail {
+        code: Some(201),
+        message: Some(message.into()),
+        ..Detail::default()
+    };
+    let cell = Cell {
+        intended: Answer::Admitted,
+        verdict: Answer::Admitted.into(),
+        second: None,
+        detail,
+        millis: 1.0,
+    };
     let world = WorldOutcome::Tried(IndexMap::from([("privileged-pod".to_owned(), cell)]));
-    let outcome = Outcome { id: ID.into(), worlds: IndexMap::from([("bare".to_owned(), world)]) };
+    let outcome = Outcome {
+        id: ID.into(),
+        worlds: IndexMap::from([("bare".to_owned(), world)]),
+    };
     let store = Store::open(&scratch.path("golden/outcomes")).unwrap();
     store.write_pending(&outcome, &Source::default()).unwrap();
 }
 
 fn golden(scratch: &Scratch) -> String {
-    std::fs::read_to_string(scratch.path("golden/outcomes/pod-security/privileged.snap")).unwrap_or_default()
+    std::fs::read_to_string(scratch.path("golden/outcomes/pod-security/privileged.snap"))
+        .unwrap_or_default()
 }
 
 #[test]
 fn nothing_pending_is_4() {
     let ran = Scratch::privileged().gauntlet(&["accept"]);
-    ran.fails(4, &["error: nothing is pending\n", "\nhint: `gauntlet run` records"]);
+    ran.fails(
+        4,
+        &[
+            "error: nothing is pending\n",
+            "\nhint: `gauntlet run` records",
+        ],
+    );
 }
 
 #[test]
@@ -34,9 +54,15 @@ fn without_a_terminal_it_shows_the_diff_and_wants_a_yes() {
     let ran = scratch.gauntlet(&["accept"]);
     ran.fails(
         2,
-        &["error: cannot ask whether to accept this", "\nhint: after looking at the diff: `gauntlet accept --yes`"],
+        &[
+            "error: cannot ask whether to accept this",
+            "\nhint: after looking at the diff: `gauntlet accept --yes`",
+        ],
     );
-    ran.says_in_order(&ran.out, &["pod-security/privileged: new\n", "+    message: first\n"]);
+    ran.says_in_order(
+        &ran.out,
+        &["pod-security/privileged: new\n", "+    message: first\n"],
+    );
     assert_eq!(golden(&scratch), "");
 }
 
@@ -44,7 +70,9 @@ fn without_a_terminal_it_shows_the_diff_and_wants_a_yes() {
 fn accepting_moves_the_file_after_showing_the_diff() {
     let scratch = Scratch::privileged();
     pend(&scratch, "first");
-    scratch.gauntlet(&["accept", "--yes"]).passes(&["+    message: first\n", "1 outcome accepted"]);
+    scratch
+        .gauntlet(&["accept", "--yes"])
+        .passes(&["+    message: first\n", "1 outcome accepted"]);
     assert!(golden(&scratch).contains("message: first"));
     pend(&scratch, "second");
     let ran = scratch.gauntlet(&["accept", "--yes", ID]);
@@ -63,7 +91,13 @@ fn an_id_that_is_not_pending_is_4_and_nothing_is_accepted() {
     let scratch = Scratch::privileged();
     pend(&scratch, "first");
     let ran = scratch.gauntlet(&["accept", "--yes", ID, "rbac/reader"]);
-    ran.fails(4, &["error: nothing pending matches `rbac/reader`\n", "\nhint: pending: pod-security/privileged"]);
+    ran.fails(
+        4,
+        &[
+            "error: nothing pending matches `rbac/reader`\n",
+            "\nhint: pending: pod-security/privileged",
+        ],
+    );
     assert_eq!(golden(&scratch), "");
 }
 
@@ -75,6 +109,17 @@ fn a_link_out_of_the_folder_is_refused() {
     let link = scratch.path("golden/outcomes/pod-security/privileged.snap");
     std::os::unix::fs::symlink(scratch.path("victim"), link).unwrap();
     let ran: Ran = scratch.gauntlet(&["accept", "--yes"]);
-    ran.fails(2, &["error: `", "privileged.snap` leads out of `", "` through a symbolic link\n", "\nhint: "]);
-    assert_eq!(std::fs::read_to_string(scratch.path("victim")).unwrap(), "precious");
+    ran.fails(
+        2,
+        &[
+            "error: `",
+            "privileged.snap` leads out of `",
+            "` through a symbolic link\n",
+            "\nhint: ",
+        ],
+    );
+    assert_eq!(
+        std::fs::read_to_string(scratch.path("victim")).unwrap(),
+        "precious"
+    );
 }

@@ -26,8 +26,22 @@ const PLACE: &str = "scenarios/pod-security/privileged/scenario.yaml";
 
 #[test]
 fn an_unknown_key_is_shown_with_a_caret() {
-    let ran = run_with("    do: { create: pod.yaml }", "    bye: 1\n    do: { create: pod.yaml }");
-    ran.fails(2, &["error: ", PLACE, ":9:5: ", "unknown field `bye`", "9 |     bye: 1\n", "    ^", "hint: "]);
+    let ran = run_with(
+        "    do: { create: pod.yaml }",
+        "    bye: 1\n    do: { create: pod.yaml }",
+    );
+    ran.fails(
+        2,
+        &[
+            "error: ",
+            PLACE,
+            ":9:5: ",
+            "unknown field `bye`",
+            "9 |     bye: 1\n",
+            "    ^",
+            "hint: ",
+        ],
+    );
 }
 
 #[test]
@@ -39,18 +53,31 @@ fn a_wrong_type_is_shown_with_a_caret() {
 #[test]
 fn a_duplicate_key_is_shown_with_a_caret() {
     let ran = run_with("  bare: {}\n", "  bare: {}\n  bare: {}\n");
-    ran.fails(2, &["error: ", PLACE, ":6:3: ", "duplicate", "bare: {}\n", "^"]);
+    ran.fails(
+        2,
+        &["error: ", PLACE, ":6:3: ", "duplicate", "bare: {}\n", "^"],
+    );
 }
 
 #[test]
 fn a_verdict_that_nobody_may_intend_is_refused() {
-    run_with("expect: admitted", "expect: { broken: { why: x } }").fails(2, &["error: ", PLACE, "broken"]);
+    run_with("expect: admitted", "expect: { broken: { why: x } }")
+        .fails(2, &["error: ", PLACE, "broken"]);
 }
 
 #[test]
 fn a_release_that_is_not_pinned_is_refused_before_anything_starts() {
     let ran = run_with("{ nodes: 0 }", "{ kubernetes: '1.99' }");
-    ran.fails(2, &["error: ", PLACE, "Kubernetes `1.99` is not pinned", "hint: ", "gauntlet components"]);
+    ran.fails(
+        2,
+        &[
+            "error: ",
+            PLACE,
+            "Kubernetes `1.99` is not pinned",
+            "hint: ",
+            "gauntlet components",
+        ],
+    );
 }
 
 #[test]
@@ -62,7 +89,15 @@ fn what_is_not_yaml_is_shown_with_its_place() {
 fn an_empty_file_is_named() {
     let scratch = Scratch::privileged();
     fs::write(scratch.file("scenario.yaml"), " \n").unwrap();
-    run(&scratch).fails(2, &["error: `", PLACE, "` is empty\n", "\nhint: a scenario begins with `scenario: v1`"]);
+    run(&scratch).fails(
+        2,
+        &[
+            "error: `",
+            PLACE,
+            "` is empty\n",
+            "\nhint: a scenario begins with `scenario: v1`",
+        ],
+    );
 }
 
 #[test]
@@ -70,7 +105,15 @@ fn ten_megabytes_are_not_read() {
     let scratch = Scratch::privileged();
     for name in ["scenario.yaml", "pod.yaml"] {
         fs::write(scratch.file(name), "#".repeat(10 << 20)).unwrap();
-        run(&scratch).fails(2, &["error: `", name, "` has 10485760 bytes; at most 1048576 are read\n", "\nhint: "]);
+        run(&scratch).fails(
+            2,
+            &[
+                "error: `",
+                name,
+                "` has 10485760 bytes; at most 1048576 are read\n",
+                "\nhint: ",
+            ],
+        );
         fs::write(scratch.file("scenario.yaml"), PRIVILEGED).unwrap();
     }
 }
@@ -79,7 +122,15 @@ fn ten_megabytes_are_not_read() {
 fn what_is_not_utf_8_is_shown_with_its_place() {
     let scratch = Scratch::privileged();
     fs::write(scratch.file("scenario.yaml"), b"scenario: v1\nwhy: \xff\n").unwrap();
-    run(&scratch).fails(2, &["error: ", PLACE, ":2:6: not valid UTF-8\n", "\nhint: save the file as UTF-8"]);
+    run(&scratch).fails(
+        2,
+        &[
+            "error: ",
+            PLACE,
+            ":2:6: not valid UTF-8\n",
+            "\nhint: save the file as UTF-8",
+        ],
+    );
 }
 
 #[test]
@@ -102,7 +153,14 @@ fn a_folder_in_a_manifests_place_is_named() {
     let scratch = Scratch::privileged();
     fs::remove_file(scratch.file("pod.yaml")).unwrap();
     fs::create_dir(scratch.file("pod.yaml")).unwrap();
-    run(&scratch).fails(2, &["error: `", "pod.yaml` is a folder, not a file\n", "\nhint: check the path"]);
+    run(&scratch).fails(
+        2,
+        &[
+            "error: `",
+            "pod.yaml` is a folder, not a file\n",
+            "\nhint: check the path",
+        ],
+    );
 }
 
 #[test]
@@ -110,7 +168,10 @@ fn a_pipe_in_a_manifests_place_is_not_waited_for() {
     let scratch = Scratch::privileged();
     fs::remove_file(scratch.file("pod.yaml")).unwrap();
     nix::unistd::mkfifo(&scratch.file("pod.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    run(&scratch).fails(2, &["error: `", "pod.yaml` is a special file, not a file\n"]);
+    run(&scratch).fails(
+        2,
+        &["error: `", "pod.yaml` is a special file, not a file\n"],
+    );
 }
 
 #[test]
@@ -119,7 +180,15 @@ fn a_cyclic_link_is_named() {
         let scratch = Scratch::privileged();
         fs::remove_file(scratch.file(name)).unwrap();
         symlink(name, scratch.file(name)).unwrap();
-        run(&scratch).fails(2, &["error: cannot read `", name, "`\n  caused by: ", "symbolic link"]);
+        run(&scratch).fails(
+            2,
+            &[
+                "error: cannot read `",
+                name,
+                "`\n  caused by: ",
+                "symbolic link",
+            ],
+        );
     }
 }
 
@@ -132,8 +201,10 @@ fn a_manifest_that_does_not_parse_is_shown_with_its_place() {
 
 #[test]
 fn a_world_that_changes_nothing_is_refused() {
-    let ran =
-        run_with("bare: admitted, enforce: { denied: { by: pod-security } }", "bare: admitted, enforce: admitted");
+    let ran = run_with(
+        "bare: admitted, enforce: { denied: { by: pod-security } }",
+        "bare: admitted, enforce: admitted",
+    );
     ran.fails(
         2,
         &[
@@ -154,7 +225,11 @@ fn every_fault_is_said_before_the_end() {
     let ran = run(&scratch);
     ran.fails(
         2,
-        &["unknown field `because`", "the file `unused.yaml` is not used", "error: 2 findings in 2 scenarios"],
+        &[
+            "unknown field `because`",
+            "the file `unused.yaml` is not used",
+            "error: 2 findings in 2 scenarios",
+        ],
     );
 }
 
@@ -162,23 +237,46 @@ fn every_fault_is_said_before_the_end() {
 fn a_fault_elsewhere_does_not_stop_a_scenario_that_was_named() {
     let scratch = Scratch::privileged();
     scratch.write("rbac/one", "nonsense");
-    scratch.gauntlet(&["lint", "pod-security/privileged"]).passes(&["1 scenario, no findings"]);
-    scratch.gauntlet(&["lint"]).fails(2, &["rbac/one/scenario.yaml"]);
-    scratch.gauntlet(&["lint", "rbac/one"]).fails(2, &["rbac/one/scenario.yaml"]);
+    scratch
+        .gauntlet(&["lint", "pod-security/privileged"])
+        .passes(&["1 scenario, no findings"]);
+    scratch
+        .gauntlet(&["lint"])
+        .fails(2, &["rbac/one/scenario.yaml"]);
+    scratch
+        .gauntlet(&["lint", "rbac/one"])
+        .fails(2, &["rbac/one/scenario.yaml"]);
 }
 
 #[test]
 fn an_empty_folder_has_nothing_to_run() {
     let scratch = Scratch::new();
-    run(&scratch)
-        .fails(4, &["error: no scenario under `scenarios`\n", "\nhint: a scenario is a file AREA/NAME/scenario.yaml"]);
+    run(&scratch).fails(
+        4,
+        &[
+            "error: no scenario under `scenarios`\n",
+            "\nhint: a scenario is a file AREA/NAME/scenario.yaml",
+        ],
+    );
 }
 
 #[test]
 fn a_folder_that_is_not_there_is_named() {
     let scratch = Scratch::new();
     let ran = scratch.gauntlet(&["run", "--scenarios", "nowhere"]);
-    ran.fails(2, &["error: cannot read `nowhere`\n", "\nhint: name the folder of scenarios with `--scenarios DIR`"]);
+    ran.fails(
+        2,
+        &[
+            "error: cannot read `nowhere`\n",
+            "\nhint: name the folder of scenarios with `--scenarios DIR`",
+        ],
+    );
     fs::remove_dir(scratch.path("scenarios")).unwrap();
-    run(&scratch).fails(2, &["error: there is no folder `scenarios` in `", "\nhint: go to a checkout, or name one"]);
+    run(&scratch).fails(
+        2,
+        &[
+            "error: there is no folder `scenarios` in `",
+            "\nhint: go to a checkout, or name one",
+        ],
+    );
 }

@@ -46,7 +46,8 @@ resources:
     providers: [{ aesgcm: { keys: [{ name: one, secret: $(sealing-key:one) }] } }, { identity: {} }]
 ";
 
-const EVERYTHING: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{ level: RequestResponse }]\n";
+const EVERYTHING: &str =
+    "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{ level: RequestResponse }]\n";
 
 /// What every canary begins and ends with.
 const EDGES: [&str; 2] = ["canary-", "-yranac"];
@@ -59,7 +60,12 @@ fn planted_values_are_in_nothing_that_a_run_leaves() {
     let scratch = Scratch::new();
     scratch.write("secrets/leaky", LEAKY);
     let folder = scratch.path("scenarios/secrets/leaky");
-    let files = [("map.yaml", MAP), ("secret.yaml", SECRET), ("sealed.yaml", SEALED), ("everything.yaml", EVERYTHING)];
+    let files = [
+        ("map.yaml", MAP),
+        ("secret.yaml", SECRET),
+        ("sealed.yaml", SEALED),
+        ("everything.yaml", EVERYTHING),
+    ];
     for (name, text) in files {
         fs::write(folder.join(name), text).unwrap();
     }
@@ -67,15 +73,30 @@ fn planted_values_are_in_nothing_that_a_run_leaves() {
         let _ = fs::remove_file(folder.join(name));
     }
     let (json, junit) = (scratch.path("run.json"), scratch.path("run.xml"));
-    let mut command = scratch.command(&["run", "--json", &json.to_string_lossy(), "--junit", &junit.to_string_lossy()]);
+    let mut command = scratch.command(&[
+        "run",
+        "--json",
+        &json.to_string_lossy(),
+        "--junit",
+        &junit.to_string_lossy(),
+    ]);
     let real = native::Cache::from_env().unwrap();
     let evidence_before = entries(&real.root.join("evidence"));
     let ran = Ran::of(&command.env("GAUNTLET_CACHE", &real.root).output().unwrap());
-    assert_eq!(ran.code, Some(9), "one step is broken, on purpose: {ran:#?}");
-    let evidence: Vec<PathBuf> =
-        entries(&real.root.join("evidence")).into_iter().filter(|path| !evidence_before.contains(path)).collect();
+    assert_eq!(
+        ran.code,
+        Some(9),
+        "one step is broken, on purpose: {ran:#?}"
+    );
+    let evidence: Vec<PathBuf> = entries(&real.root.join("evidence"))
+        .into_iter()
+        .filter(|path| !evidence_before.contains(path))
+        .collect();
     let mut looked_at = 0;
-    for root in evidence.iter().chain([&json, &junit, &scratch.path("golden")]) {
+    for root in evidence
+        .iter()
+        .chain([&json, &junit, &scratch.path("golden")])
+    {
         for file in files_below(root) {
             let bytes = fs::read(&file).unwrap();
             expect_nothing(&bytes, &file.display().to_string());
@@ -84,26 +105,48 @@ fn planted_values_are_in_nothing_that_a_run_leaves() {
     }
     expect_nothing(ran.out.as_bytes(), "standard output");
     expect_nothing(ran.err.as_bytes(), "standard error");
-    assert!(looked_at > 10, "{looked_at} files are too few to show anything: {evidence:?}");
-    let shown = evidence.iter().flat_map(|root| files_below(root)).filter_map(|file| fs::read_to_string(file).ok());
-    assert!(shown.collect::<String>().contains("<canary leak>"), "nothing was hidden, so nothing was looked for");
+    assert!(
+        looked_at > 10,
+        "{looked_at} files are too few to show anything: {evidence:?}"
+    );
+    let shown = evidence
+        .iter()
+        .flat_map(|root| files_below(root))
+        .filter_map(|file| fs::read_to_string(file).ok());
+    assert!(
+        shown.collect::<String>().contains("<canary leak>"),
+        "nothing was hidden, so nothing was looked for"
+    );
 }
 
 /// Neither edge of a canary stands anywhere, plain or wrapped, but in our own files' placeholders.
 fn expect_nothing(bytes: &[u8], place: &str) {
     for edge in EDGES {
         let found = model::find_canary(bytes, edge);
-        assert_eq!(found, None, "`{edge}` is in {place}: {}", String::from_utf8_lossy(bytes));
+        assert_eq!(
+            found,
+            None,
+            "`{edge}` is in {place}: {}",
+            String::from_utf8_lossy(bytes)
+        );
     }
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect()
 }
 
 fn files_below(root: &Path) -> Vec<PathBuf> {
     if root.is_file() {
         return vec![root.to_owned()];
     }
-    entries(root).iter().flat_map(|path| files_below(path)).collect()
+    entries(root)
+        .iter()
+        .flat_map(|path| files_below(path))
+        .collect()
 }

@@ -41,16 +41,25 @@ steps:
   - { id: kill, do: { process: { kill: etcd } }, expect: made }
 ",
     );
-    scratch.gauntlet(&["list"]).passes(&["Who asked. [needs the audit log, processes]\n", "turn it away.\n"]);
+    scratch.gauntlet(&["list"]).passes(&[
+        "Who asked. [needs the audit log, processes]\n",
+        "turn it away.\n",
+    ]);
     let ran = scratch.gauntlet(&["list", "--json", "audit/look"]);
     let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(json[0]["needs"], serde_json::json!(["the audit log", "processes"]));
+    assert_eq!(
+        json[0]["needs"],
+        serde_json::json!(["the audit log", "processes"])
+    );
 }
 
 #[test]
 fn a_list_of_boxes_can_be_empty() {
     let ran = Scratch::new().gauntlet(&["list", "--boxes"]);
-    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", "no box is up\n"));
+    assert_eq!(
+        (ran.code, ran.out.as_str(), ran.err.as_str()),
+        (Some(0), "", "no box is up\n")
+    );
 }
 
 #[test]
@@ -80,7 +89,11 @@ steps:
 ";
     scratch.write("signing/image", images);
     let said = "# $(image:NAME) and $(digest:NAME) are an image of the scenario, by tag and by digest, and $(key:NAME)";
-    scratch.gauntlet(&["show", "signing/image"]).passes(&[said, "left as they are", "# ===== world bare"]);
+    scratch.gauntlet(&["show", "signing/image"]).passes(&[
+        said,
+        "left as they are",
+        "# ===== world bare",
+    ]);
     let without = Scratch::privileged().gauntlet(&["show", "pod-security/privileged"]);
     assert!(!without.out.contains("$(key:NAME)"), "{}", without.out);
 }
@@ -89,7 +102,9 @@ steps:
 fn show_of_a_scenario_that_cannot_be_read_says_why() {
     let scratch = Scratch::new();
     scratch.write("rbac/one", "scenario: v2\n");
-    scratch.gauntlet(&["show", "rbac/one"]).fails(2, &["error: ", "rbac/one/scenario.yaml:1:"]);
+    scratch
+        .gauntlet(&["show", "rbac/one"])
+        .fails(2, &["error: ", "rbac/one/scenario.yaml:1:"]);
 }
 
 #[test]
@@ -97,16 +112,26 @@ fn the_schema_can_be_printed_and_written() {
     let scratch = Scratch::new();
     let ran = scratch.gauntlet(&["schema"]);
     assert_eq!(ran.out, model::scenario_schema());
-    scratch.gauntlet(&["schema", "--write", "schema.json"]).passes(&[]);
-    assert_eq!(std::fs::read_to_string(scratch.path("schema.json")).unwrap(), ran.out);
+    scratch
+        .gauntlet(&["schema", "--write", "schema.json"])
+        .passes(&[]);
+    assert_eq!(
+        std::fs::read_to_string(scratch.path("schema.json")).unwrap(),
+        ran.out
+    );
     let ran = scratch.gauntlet(&["schema", "--write", "no/such/folder.json"]);
-    ran.fails(3, &["error: cannot write `no/such/folder.json`\n  caused by: "]);
+    ran.fails(
+        3,
+        &["error: cannot write `no/such/folder.json`\n  caused by: "],
+    );
 }
 
 #[test]
 fn completions_know_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
-        Scratch::new().gauntlet(&["completions", shell]).passes(&["components"]);
+        Scratch::new()
+            .gauntlet(&["completions", shell])
+            .passes(&["components"]);
     }
 }
 
@@ -122,26 +147,49 @@ fn a_reader_that_goes_away_is_no_fault() {
         .unwrap();
     drop(child.stdout.take());
     let mut err = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut err)
+        .unwrap();
     assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""));
 }
 
 #[test]
 fn a_full_disk_behind_standard_output_is_a_fault() {
     let scratch = Scratch::privileged();
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
     let output = scratch.command(&["list"]).stdout(full).output().unwrap();
-    Ran::of(&output).fails(3, &["error: cannot write to standard output\n  caused by: No space left on device"]);
+    Ran::of(&output).fails(
+        3,
+        &["error: cannot write to standard output\n  caused by: No space left on device"],
+    );
 }
 
 #[test]
 fn components_are_listed_and_named() {
     let scratch = Scratch::new();
-    scratch.gauntlet(&["components"]).passes(&["missing  kubernetes-1.36", "kube-apiserver", "missing  runtime-"]);
+    scratch.gauntlet(&["components"]).passes(&[
+        "missing  kubernetes-1.36",
+        "kube-apiserver",
+        "missing  runtime-",
+    ]);
     let ran = scratch.gauntlet(&["components", "build", "nonsense"]);
-    ran.fails(2, &["error: no such pinned component: `nonsense`\n", "\nhint: pinned are kubernetes-1.36"]);
+    ran.fails(
+        2,
+        &[
+            "error: no such pinned component: `nonsense`\n",
+            "\nhint: pinned are kubernetes-1.36",
+        ],
+    );
     let ran = scratch.gauntlet(&["components", "import", "nowhere.tar"]);
     ran.fails(3, &["error: ", "nowhere.tar"]);
     std::fs::write(scratch.path("bad.tar"), "this is no archive").unwrap();
-    scratch.gauntlet(&["components", "import", "bad.tar"]).fails(2, &["error: `bad.tar` is not a good archive"]);
+    scratch
+        .gauntlet(&["components", "import", "bad.tar"])
+        .fails(2, &["error: `bad.tar` is not a good archive"]);
 }

@@ -23,7 +23,9 @@ fn components_that_are_not_built_are_named_with_the_command_that_builds_them() {
         ],
     );
     scratch.is_untouched();
-    scratch.gauntlet(&["up"]).fails(3, &["error: this machine cannot run a box yet\n"]);
+    scratch
+        .gauntlet(&["up"])
+        .fails(3, &["error: this machine cannot run a box yet\n"]);
     scratch.is_untouched();
 }
 
@@ -34,7 +36,12 @@ fn without_tools_they_are_named() {
         let output = scratch.command(&args).env("PATH", "").output().unwrap();
         Ran::of(&output).fails(
             3,
-            &["error: this machine cannot run a box yet\n", "  ip: ", "; mend: apt-get install ", "\nhint: "],
+            &[
+                "error: this machine cannot run a box yet\n",
+                "  ip: ",
+                "; mend: apt-get install ",
+                "\nhint: ",
+            ],
         );
     }
     scratch.is_untouched();
@@ -58,8 +65,14 @@ fn without_root_it_says_so() {
         .env("GAUNTLET_CACHE", scratch.path("cache"))
         .uid(NOBODY)
         .gid(NOBODY);
-    Ran::of(&command.output().unwrap())
-        .fails(3, &["error: this machine cannot run a box yet\n", "  rights: ", "\nhint: "]);
+    Ran::of(&command.output().unwrap()).fails(
+        3,
+        &[
+            "error: this machine cannot run a box yet\n",
+            "  rights: ",
+            "\nhint: ",
+        ],
+    );
     scratch.is_untouched();
 }
 
@@ -67,8 +80,17 @@ fn without_root_it_says_so() {
 fn without_a_place_for_the_cache_it_says_so() {
     let scratch = Scratch::privileged();
     let mut command = scratch.command(&["run"]);
-    command.env_remove("GAUNTLET_CACHE").env_remove("XDG_CACHE_HOME").env_remove("HOME");
-    Ran::of(&command.output().unwrap()).fails(3, &["error: no place for the cache", "\nhint: set GAUNTLET_CACHE"]);
+    command
+        .env_remove("GAUNTLET_CACHE")
+        .env_remove("XDG_CACHE_HOME")
+        .env_remove("HOME");
+    Ran::of(&command.output().unwrap()).fails(
+        3,
+        &[
+            "error: no place for the cache",
+            "\nhint: set GAUNTLET_CACHE",
+        ],
+    );
 }
 
 #[test]
@@ -78,7 +100,10 @@ fn a_report_that_cannot_be_written_is_found_out_before_anything_starts() {
         let ran = scratch.gauntlet(&["run", flag, "no/such/file"]);
         ran.fails(
             3,
-            &["error: cannot write `no/such/file`\n  caused by: ", "\nhint: name a file that can be written, or `-`"],
+            &[
+                "error: cannot write `no/such/file`\n  caused by: ",
+                "\nhint: name a file that can be written, or `-`",
+            ],
         );
     }
     scratch.is_untouched();
@@ -92,7 +117,14 @@ fn a_read_only_cache_is_named() {
     let scratch = Scratch::privileged();
     let ran = with_mount(&scratch, "ro", &["doctor"]);
     assert_eq!(ran.code, Some(3), "{ran:#?}");
-    ran.says_in_order(&ran.out, &["missing  cache at `", "Read-only file system", "mend: export GAUNTLET_CACHE="]);
+    ran.says_in_order(
+        &ran.out,
+        &[
+            "missing  cache at `",
+            "Read-only file system",
+            "mend: export GAUNTLET_CACHE=",
+        ],
+    );
 }
 
 #[test]
@@ -103,8 +135,17 @@ fn a_cluster_that_does_not_answer_is_3() {
         users: [{name: u, user: {}}]\ncontexts: [{name: gauntlet-gone, context: {cluster: c, user: u}}]\n";
     fs::write(scratch.path("kubeconfig"), kubeconfig).unwrap();
     let ran = scratch.gauntlet(&["run", "--kubeconfig", "kubeconfig"]);
-    ran.fails(3, &["error: ", "127.0.0.1:9", "\nhint: start a cluster with `gauntlet up`"]);
-    scratch.gauntlet(&["run", "--kubeconfig", "nowhere"]).fails(3, &["error: ", "nowhere", "\nhint: "]);
+    ran.fails(
+        3,
+        &[
+            "error: ",
+            "127.0.0.1:9",
+            "\nhint: start a cluster with `gauntlet up`",
+        ],
+    );
+    scratch
+        .gauntlet(&["run", "--kubeconfig", "nowhere"])
+        .fails(3, &["error: ", "nowhere", "\nhint: "]);
 }
 
 #[test]
@@ -115,8 +156,22 @@ fn a_context_that_is_not_plainly_disposable_is_refused() {
         users: [{name: u, user: {}}]\ncontexts: [{name: production, context: {cluster: c, user: u}}]\n";
     fs::write(scratch.path("kubeconfig"), kubeconfig).unwrap();
     let ran = scratch.gauntlet(&["run", "--kubeconfig", "kubeconfig"]);
-    ran.fails(2, &["error: ", "`production`", "\nhint: ", "`--disposable production`"]);
-    let ran = scratch.gauntlet(&["run", "--kubeconfig", "kubeconfig", "--disposable", "production"]);
+    ran.fails(
+        2,
+        &[
+            "error: ",
+            "`production`",
+            "\nhint: ",
+            "`--disposable production`",
+        ],
+    );
+    let ran = scratch.gauntlet(&[
+        "run",
+        "--kubeconfig",
+        "kubeconfig",
+        "--disposable",
+        "production",
+    ]);
     assert_eq!(ran.code, Some(3), "it is tried then: {ran:#?}");
 }
 
@@ -124,7 +179,13 @@ fn a_context_that_is_not_plainly_disposable_is_refused() {
 fn with_mount(scratch: &Scratch, options: &str, args: &[&str]) -> Ran {
     let script = "mount -t tmpfs -o \"$1\" tmpfs \"$2\" && shift 2 && exec \"$@\"";
     let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", script, "sh", options]).arg(scratch.path("cache")).arg(GAUNTLET).args(args);
-    command.current_dir(scratch.path(".")).env("GAUNTLET_CACHE", scratch.path("cache"));
+    command
+        .args(["--mount", "sh", "-c", script, "sh", options])
+        .arg(scratch.path("cache"))
+        .arg(GAUNTLET)
+        .args(args);
+    command
+        .current_dir(scratch.path("."))
+        .env("GAUNTLET_CACHE", scratch.path("cache"));
     Ran::of(&command.output().unwrap())
 }

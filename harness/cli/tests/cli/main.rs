@@ -1,5 +1,9 @@
 //! The command as a person uses it: the real binary, its exit status, what it prints and what it leaves.
-#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "the helpers of tests may panic")]
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "the helpers of tests may panic"
+)]
 
 mod accept;
 mod bad_input;

@@ -21,13 +21,24 @@ fn on_one_box() {
     }
     let cache = native::Cache::from_env().unwrap();
     let name = format!("cli-{}", std::process::id());
-    let cluster = model::ClusterSpec { nodes: 0, ..model::ClusterSpec::default() };
-    let spec = native::Spec { name, cluster, first_state: None, launcher: GAUNTLET.into() };
+    let cluster = model::ClusterSpec {
+        nodes: 0,
+        ..model::ClusterSpec::default()
+    };
+    let spec = native::Spec {
+        name,
+        cluster,
+        first_state: None,
+        launcher: GAUNTLET.into(),
+    };
     let running = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
     let recorded = new_then_passed(&running.kubeconfig);
     let cases: [(&str, Case); 9] = [
         ("detail that changed differs", differs),
-        ("an intent that is not met fails, and is never pending", fails),
+        (
+            "an intent that is not met fails, and is never pending",
+            fails,
+        ),
         ("what cannot be tried is broken", broken),
         ("a golden that no scenario uses differs", orphan),
         ("a shape of its own is skipped", skipped),
@@ -79,12 +90,23 @@ fn new_then_passed(kubeconfig: &Path) -> Scratch {
         "1 scenario, 4 cells: 4 passed; new: 1 scenario; 1 cluster; ",
     ];
     ran.says_in_order(&ran.out, &texts);
-    scratch.gauntlet(&["accept", "--yes"]).passes(&["+  enforce:\n", "denied by pod-security (403 Forbidden)"]);
+    scratch
+        .gauntlet(&["accept", "--yes"])
+        .passes(&["+  enforce:\n", "denied by pod-security (403 Forbidden)"]);
     let recorded = fs::read_to_string(golden(&scratch)).unwrap();
-    assert!(recorded.contains("input_file: scenarios/pod-security/privileged/scenario.yaml\n"), "{recorded}");
-    assert!(!recorded.contains("gauntlet-"), "the namespace is redacted: {recorded}");
+    assert!(
+        recorded.contains("input_file: scenarios/pod-security/privileged/scenario.yaml\n"),
+        "{recorded}"
+    );
+    assert!(
+        !recorded.contains("gauntlet-"),
+        "the namespace is redacted: {recorded}"
+    );
     let ran = run(&scratch, kubeconfig, &[]);
-    ran.passes(&["passed   pod-security/privileged  2 × 2 = 4 cells\n", "1 scenario, 4 cells: 4 passed; 1 cluster; "]);
+    ran.passes(&[
+        "passed   pod-security/privileged  2 × 2 = 4 cells\n",
+        "1 scenario, 4 cells: 4 passed; 1 cluster; ",
+    ]);
     assert!(!ran.out.contains("hint"), "{ran:#?}");
     scratch
 }
@@ -92,17 +114,29 @@ fn new_then_passed(kubeconfig: &Path) -> Scratch {
 fn differs(kubeconfig: &Path, recorded: &Scratch) {
     let scratch = copy(recorded);
     let text = fs::read_to_string(golden(&scratch)).unwrap();
-    fs::write(golden(&scratch), text.replace("(403 Forbidden)", "(418 Teapot)")).unwrap();
+    fs::write(
+        golden(&scratch),
+        text.replace("(403 Forbidden)", "(418 Teapot)"),
+    )
+    .unwrap();
     let ran = quick(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(6), "{ran:#?}");
     ran.says_in_order(
         &ran.out,
-        &["differs  ", "-    verdict: denied by pod-security (418 Teapot)\n", "+    verdict: ", "hint: "],
+        &[
+            "differs  ",
+            "-    verdict: denied by pod-security (418 Teapot)\n",
+            "+    verdict: ",
+            "hint: ",
+        ],
     );
     assert!(golden(&scratch).with_extension("snap.new").exists());
     fs::write(golden(&scratch), text).unwrap();
     quick(&scratch, kubeconfig, &[]).passes(&["passed"]);
-    assert!(!golden(&scratch).with_extension("snap.new").exists(), "what is pending goes once a run agrees");
+    assert!(
+        !golden(&scratch).with_extension("snap.new").exists(),
+        "what is pending goes once a run agrees"
+    );
 }
 
 fn leaves(kubeconfig: &Path, _: &Scratch) {
@@ -125,14 +159,23 @@ metadata: { name: held-$(namespace), finalizers: [gauntlet.test/held] }
     fs::write(home.join("role.yaml"), role).unwrap();
     let ran = run(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(5), "{ran:#?}");
-    ran.says_in_order(&ran.out, &["leaked: rbac/held in bare: waited 20 s for /apis/rbac", "gauntlet.test/held"]);
+    ran.says_in_order(
+        &ran.out,
+        &[
+            "leaked: rbac/held in bare: waited 20 s for /apis/rbac",
+            "gauntlet.test/held",
+        ],
+    );
 }
 
 fn fails(kubeconfig: &Path, _: &Scratch) {
     let scratch = Scratch::new();
     scratch.write(
         "pod-security/privileged",
-        &PRIVILEGED.replace("{ denied: { by: pod-security } }", "{ denied: { by: node-restriction } }"),
+        &PRIVILEGED.replace(
+            "{ denied: { by: pod-security } }",
+            "{ denied: { by: node-restriction } }",
+        ),
     );
     let ran = quick(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
@@ -148,9 +191,16 @@ fn fails(kubeconfig: &Path, _: &Scratch) {
         "3 passed, 1 failed; ",
     ];
     ran.says_in_order(&ran.out, &texts);
-    let evidence = ran.out.lines().find_map(|line| line.trim().strip_prefix("evidence  ")).unwrap();
+    let evidence = ran
+        .out
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("evidence  "))
+        .unwrap();
     assert!(fs::read_dir(evidence).unwrap().count() > 0, "{evidence}");
-    assert!(!scratch.path("golden").exists(), "an intent that fails is never written as pending");
+    assert!(
+        !scratch.path("golden").exists(),
+        "an intent that fails is never written as pending"
+    );
 }
 
 fn broken(kubeconfig: &Path, _: &Scratch) {
@@ -164,7 +214,12 @@ fn broken(kubeconfig: &Path, _: &Scratch) {
     assert_eq!(ran.code, Some(9), "{ran:#?}");
     ran.says_in_order(
         &ran.out,
-        &["broken   pod-security/privileged", "?? broken", "broken: the reply 404 NotFound", "again"],
+        &[
+            "broken   pod-security/privileged",
+            "?? broken",
+            "broken: the reply 404 NotFound",
+            "again",
+        ],
     );
     assert!(!scratch.path("golden").exists());
 }
@@ -176,12 +231,21 @@ fn orphan(kubeconfig: &Path, recorded: &Scratch) {
     fs::copy(golden(&scratch), &lost).unwrap();
     let ran = quick(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(6), "{ran:#?}");
-    ran.says_in_order(&ran.out, &["error: no scenario uses `", "rbac/lost.snap`\n\nhint: delete it\n"]);
+    ran.says_in_order(
+        &ran.out,
+        &[
+            "error: no scenario uses `",
+            "rbac/lost.snap`\n\nhint: delete it\n",
+        ],
+    );
 }
 
 fn skipped(kubeconfig: &Path, recorded: &Scratch) {
     let scratch = copy(recorded);
-    let other = PRIVILEGED.replace("cluster: { nodes: 0 }", "cluster: { nodes: 0, encryption: secretbox }");
+    let other = PRIVILEGED.replace(
+        "cluster: { nodes: 0 }",
+        "cluster: { nodes: 0, encryption: secretbox }",
+    );
     scratch.write("secrets/sealed", &other);
     let ran = quick(&scratch, kubeconfig, &[]);
     ran.passes(&[
@@ -195,29 +259,58 @@ fn skipped(kubeconfig: &Path, recorded: &Scratch) {
 
 fn reports(kubeconfig: &Path, recorded: &Scratch) {
     let scratch = copy(recorded);
-    let ran = quick(&scratch, kubeconfig, &["--json", "-", "--junit", "junit.xml", "--tables"]);
+    let ran = quick(
+        &scratch,
+        kubeconfig,
+        &["--json", "-", "--junit", "junit.xml", "--tables"],
+    );
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!((json["report"].as_str(), json["exit"]["code"].as_u64()), (Some("v1"), Some(0)));
+    assert_eq!(
+        (json["report"].as_str(), json["exit"]["code"].as_u64()),
+        (Some("v1"), Some(0))
+    );
     let cells = json["scenarios"][0]["cells"].as_array().unwrap();
     assert_eq!(cells.len(), 4);
-    assert!(cells.iter().all(|cell| cell["millis"].as_f64() > Some(0.0)), "{cells:#?}");
+    assert!(
+        cells.iter().all(|cell| cell["millis"].as_f64() > Some(0.0)),
+        "{cells:#?}"
+    );
     ran.says_in_order(
         &ran.err,
-        &["passed   pod-security/privileged", "  privileged-pod  admitted  denied by pod-security"],
+        &[
+            "passed   pod-security/privileged",
+            "  privileged-pod  admitted  denied by pod-security",
+        ],
     );
     let junit = fs::read_to_string(scratch.path("junit.xml")).unwrap();
-    assert!(junit.contains(r#"tests="4" "#) && junit.contains(r#"failures="0""#), "{junit}");
+    assert!(
+        junit.contains(r#"tests="4" "#) && junit.contains(r#"failures="0""#),
+        "{junit}"
+    );
 }
 
 fn full_disk(kubeconfig: &Path, _: &Scratch) {
     let scratch = Scratch::privileged();
     fs::create_dir_all(scratch.path("golden")).unwrap();
-    let script =
-        "mount -t tmpfs -o size=8k,nr_inodes=4 tmpfs golden && head -c 8k /dev/zero > golden/full; exec \"$@\"";
+    let script = "mount -t tmpfs -o size=8k,nr_inodes=4 tmpfs golden && head -c 8k /dev/zero > golden/full; exec \"$@\"";
     let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", script, "sh", GAUNTLET, "run", "--keep", "--kubeconfig"]).arg(kubeconfig);
-    command.current_dir(scratch.path(".")).env("GAUNTLET_CACHE", scratch.path("cache"));
+    command
+        .args([
+            "--mount",
+            "sh",
+            "-c",
+            script,
+            "sh",
+            GAUNTLET,
+            "run",
+            "--keep",
+            "--kubeconfig",
+        ])
+        .arg(kubeconfig);
+    command
+        .current_dir(scratch.path("."))
+        .env("GAUNTLET_CACHE", scratch.path("cache"));
     let ran = Ran::of(&command.output().unwrap());
     assert_eq!(ran.code, Some(3), "{ran:#?}");
     ran.says_in_order(
@@ -234,8 +327,13 @@ fn full_disk(kubeconfig: &Path, _: &Scratch) {
 fn interrupted(kubeconfig: &Path, recorded: &Scratch) {
     let scratch = copy(recorded);
     let mut command = scratch.command(&["run", "--kubeconfig"]);
-    let mut child =
-        command.arg(kubeconfig).stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = command
+        .arg(kubeconfig)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     let mut seen = String::new();
     while !seen.contains("2 worlds to try") {
@@ -244,5 +342,8 @@ fn interrupted(kubeconfig: &Path, recorded: &Scratch) {
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
     lines.read_to_string(&mut seen).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{seen}");
-    assert!(seen.contains("interrupted: everything was taken down first"), "{seen}");
+    assert!(
+        seen.contains("interrupted: everything was taken down first"),
+        "{seen}"
+    );
 }

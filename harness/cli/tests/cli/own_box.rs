@@ -45,21 +45,40 @@ fn a_box_goes_up_and_down_and_its_kubeconfig_with_it() {
         "kubectl get pods",
         &format!("gauntlet down {name}"),
     ]);
-    let kubeconfig =
-        ran.out.lines().find_map(|line| line.trim().strip_prefix("export KUBECONFIG=")).unwrap().to_owned();
+    let kubeconfig = ran
+        .out
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("export KUBECONFIG="))
+        .unwrap()
+        .to_owned();
     gauntlet(&scratch, &["list", "--boxes"]).passes(&[&name, &kubeconfig]);
     let again = gauntlet(&scratch, &["up", "--name", &name]);
     again.fails(
         3,
-        &[&format!("error: a box named `{name}` is already up\n"), "\nhint: take it down with `gauntlet down"],
+        &[
+            &format!("error: a box named `{name}` is already up\n"),
+            "\nhint: take it down with `gauntlet down",
+        ],
     );
     let copy = scratch.path("kubeconfig");
     std::fs::copy(&kubeconfig, &copy).unwrap();
     drop(down);
-    let gone = gauntlet(&scratch, &["run", "--kubeconfig", &copy.display().to_string()]);
-    gone.fails(3, &["error: ", "\nhint: start a cluster with `gauntlet up`"]);
+    let gone = gauntlet(
+        &scratch,
+        &["run", "--kubeconfig", &copy.display().to_string()],
+    );
+    gone.fails(
+        3,
+        &["error: ", "\nhint: start a cluster with `gauntlet up`"],
+    );
     let gone = gauntlet(&scratch, &["down", &name]);
-    gone.fails(2, &[&format!("error: no box named `{name}` is up\n"), "\nhint: `gauntlet up` starts one"]);
+    gone.fails(
+        2,
+        &[
+            &format!("error: no box named `{name}` is up\n"),
+            "\nhint: `gauntlet up` starts one",
+        ],
+    );
 }
 
 #[test]
@@ -70,18 +89,43 @@ fn a_box_to_work_in_has_the_services_that_were_asked_for() {
     let scratch = Scratch::privileged();
     let name = format!("up-services-{}", std::process::id());
     let _down = Down(name.clone());
-    let ran = gauntlet(&scratch, &["up", "--name", &name, "--install", "registry,sigstore"]);
-    ran.passes(&["is up", "  registry", "registry.box:5000", "  its authority", "  Rekor", "  a trusted root"]);
+    let ran = gauntlet(
+        &scratch,
+        &["up", "--name", &name, "--install", "registry,sigstore"],
+    );
+    ran.passes(&[
+        "is up",
+        "  registry",
+        "registry.box:5000",
+        "  its authority",
+        "  Rekor",
+        "  a trusted root",
+    ]);
     let line = |start: &str| {
-        let found = ran.out.lines().find_map(|line| line.trim().strip_prefix(start)).unwrap();
+        let found = ran
+            .out
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(start))
+            .unwrap();
         found.trim().to_owned()
     };
-    assert!(std::fs::read_to_string(line("its authority")).unwrap().contains("BEGIN CERTIFICATE"));
-    let root: serde_json::Value = serde_json::from_slice(&std::fs::read(line("a trusted root")).unwrap()).unwrap();
+    assert!(
+        std::fs::read_to_string(line("its authority"))
+            .unwrap()
+            .contains("BEGIN CERTIFICATE")
+    );
+    let root: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(line("a trusted root")).unwrap()).unwrap();
     assert_eq!(root["tlogs"].as_array().map(Vec::len), Some(1), "{root:#}");
-    let address = line("without TLS").split(['/', ',']).nth(2).unwrap().to_owned();
+    let address = line("without TLS")
+        .split(['/', ','])
+        .nth(2)
+        .unwrap()
+        .to_owned();
     let mut registry = std::net::TcpStream::connect(&address).unwrap();
-    registry.write_all(format!("GET /v2/ HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes()).unwrap();
+    registry
+        .write_all(format!("GET /v2/ HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())
+        .unwrap();
     let mut answer = String::new();
     registry.read_to_string(&mut answer).unwrap();
     assert!(answer.contains(" 200 OK\r\n"), "{answer}");
@@ -107,9 +151,11 @@ fn signals_in_every_phase_take_everything_down_and_end_with_130() {
     if !can_start_boxes("signals_in_every_phase_take_everything_down_and_end_with_130") {
         return;
     }
-    for (signal, phase) in
-        [(Signal::SIGINT, "starting Kubernetes"), (Signal::SIGTERM, "up in"), (Signal::SIGINT, "tried ")]
-    {
+    for (signal, phase) in [
+        (Signal::SIGINT, "starting Kubernetes"),
+        (Signal::SIGTERM, "up in"),
+        (Signal::SIGINT, "tried "),
+    ] {
         let scratch = Scratch::privileged();
         let mut child = spawn(&scratch, &["run", "--keep"]);
         let pid = child.id();
@@ -118,7 +164,10 @@ fn signals_in_every_phase_take_everything_down_and_end_with_130() {
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(130), "{signal} in `{phase}`: {err}");
         nothing_is_left(pid);
-        assert!(!scratch.path("golden").exists() || phase == "tried ", "{phase}");
+        assert!(
+            !scratch.path("golden").exists() || phase == "tried ",
+            "{phase}"
+        );
     }
 }
 
@@ -129,21 +178,41 @@ fn what_is_kept_without_a_terminal_stays_until_it_is_told_to_go() {
         return;
     }
     let scratch = Scratch::new();
-    scratch.write("pod-security/privileged", &PRIVILEGED.replace("pod-security } } }", "node-restriction } } }"));
+    scratch.write(
+        "pod-security/privileged",
+        &PRIVILEGED.replace("pod-security } } }", "node-restriction } } }"),
+    );
     let own = command(&scratch, &["run", "--keep"]);
     let mut nohup = Command::new("nohup");
-    nohup.arg(own.get_program()).args(own.get_args()).current_dir(scratch.path("."));
+    nohup
+        .arg(own.get_program())
+        .args(own.get_args())
+        .current_dir(scratch.path("."));
     nohup.env("GAUNTLET_CACHE", &native::Cache::from_env().unwrap().root);
-    let mut child = nohup.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = nohup
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let pid = child.id();
     let err = read_until(&mut child, "send SIGTERM to take everything down");
     assert!(err.contains("kept: namespace gauntlet-"), "{err}");
     kill(Pid::from_raw(pid.cast_signed()), Signal::SIGHUP).unwrap();
-    let kubeconfig = err.lines().find_map(|line| line.split("export KUBECONFIG=").nth(1)).unwrap().trim().to_owned();
+    let kubeconfig = err
+        .lines()
+        .find_map(|line| line.split("export KUBECONFIG=").nth(1))
+        .unwrap()
+        .trim()
+        .to_owned();
     for _ in 0..3 {
         gauntlet(&scratch, &["list", "--boxes"]).passes(&[&format!("run-{pid}-1  ")]);
         let again = gauntlet(&scratch, &["run", "--kubeconfig", &kubeconfig]);
-        assert_eq!(again.code, Some(1), "the kept cluster answers, and the control fails as before: {again:#?}");
+        assert_eq!(
+            again.code,
+            Some(1),
+            "the kept cluster answers, and the control fails as before: {again:#?}"
+        );
     }
     assert!(child.try_wait().unwrap().is_none());
     kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM).unwrap();
@@ -168,7 +237,12 @@ fn sigkill_leaves_nothing_running() {
 }
 
 fn spawn(scratch: &Scratch, args: &[&str]) -> Child {
-    command(scratch, args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    command(scratch, args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// Reads standard error until a line holds `text`; what was read.
@@ -176,7 +250,10 @@ fn read_until(child: &mut Child, text: &str) -> String {
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     let mut seen = String::new();
     while !seen.contains(text) {
-        assert!(lines.read_line(&mut seen).unwrap() > 0, "it ended before `{text}`:\n{seen}");
+        assert!(
+            lines.read_line(&mut seen).unwrap() > 0,
+            "it ended before `{text}`:\n{seen}"
+        );
     }
     std::thread::spawn(move || {
         let _ = lines.read_to_end(&mut Vec::new());
@@ -189,14 +266,24 @@ fn nothing_is_left(pid: u32) {
     let prefix = format!("run-{pid}-");
     let cache = native::Cache::from_env().unwrap();
     let left = || {
-        let groups = ["/sys/fs/cgroup", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/memory"];
+        let groups = [
+            "/sys/fs/cgroup",
+            "/sys/fs/cgroup/pids",
+            "/sys/fs/cgroup/memory",
+        ];
         let groups = groups.iter().flat_map(|tree| names(tree.as_ref()));
         let all = groups.chain(names(&cache.boxes()));
-        all.filter(|name| name.contains(&prefix)).collect::<Vec<_>>()
+        all.filter(|name| name.contains(&prefix))
+            .collect::<Vec<_>>()
     };
-    let gone = until("everything to be gone", Duration::from_secs(20), Duration::from_millis(20), || match left() {
-        left if left.is_empty() => Look::Ready(()),
-        left => Look::NotYet(format!("{left:?}")),
-    });
+    let gone = until(
+        "everything to be gone",
+        Duration::from_secs(20),
+        Duration::from_millis(20),
+        || match left() {
+            left if left.is_empty() => Look::Ready(()),
+            left => Look::NotYet(format!("{left:?}")),
+        },
+    );
     gone.unwrap();
 }

@@ -21,7 +21,11 @@ pub(crate) struct Ran {
 impl Ran {
     pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+        Self {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
     }
 
     /// The exit status, and texts that have to be in what was printed to standard error, in this order.
@@ -94,7 +98,9 @@ const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: plain }\n"
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        let scratch = Self { folder: tempfile::tempdir().unwrap() };
+        let scratch = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
         for name in ["scenarios", "cache"] {
             fs::create_dir(scratch.path(name)).unwrap();
         }
@@ -121,9 +127,12 @@ impl Scratch {
     pub(crate) fn write(&self, id: &str, text: &str) {
         let dir = self.path("scenarios").join(id);
         fs::create_dir_all(&dir).unwrap();
-        for (name, text) in
-            [("scenario.yaml", text), ("namespace.yaml", NAMESPACE), ("pod.yaml", POD), ("map.yaml", MAP)]
-        {
+        for (name, text) in [
+            ("scenario.yaml", text),
+            ("namespace.yaml", NAMESPACE),
+            ("pod.yaml", POD),
+            ("map.yaml", MAP),
+        ] {
             fs::write(dir.join(name), text).unwrap();
         }
     }
@@ -131,7 +140,10 @@ impl Scratch {
     /// The binary, with an empty cache and in this folder.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         let mut command = Command::new(GAUNTLET);
-        command.args(args).current_dir(self.folder.path()).env("GAUNTLET_CACHE", self.path("cache"));
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env("GAUNTLET_CACHE", self.path("cache"));
         command
     }
 
@@ -150,7 +162,9 @@ impl Scratch {
 /// The names in a folder, sorted.
 pub(crate) fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }

@@ -23,20 +23,34 @@ const QUIET: Duration = Duration::from_secs(4);
 const LONG_QUIET: Duration = Duration::from_secs(10);
 
 /// How far the agents of a workload are, all of them: where they differ, there is no answer yet.
-pub(super) async fn agent(cx: &StepContext<'_, '_>, look: &AgentLook) -> Result<Observation, Error> {
+pub(super) async fn agent(
+    cx: &StepContext<'_, '_>,
+    look: &AgentLook,
+) -> Result<Observation, Error> {
     let what = format!("the agent in `{}` to come through or to fail", look.pod);
     let mut first = HashMap::new();
     let (answer, state) = cx
         .world
         .waiter
-        .until(Wait { what: &what, within: PATIENCE, every: EVERY }, async || {
-            agents_now(cx, look, &mut first).await.unwrap_or_else(Look::from)
-        })
+        .until(
+            Wait {
+                what: &what,
+                within: PATIENCE,
+                every: EVERY,
+            },
+            async || {
+                agents_now(cx, look, &mut first)
+                    .await
+                    .unwrap_or_else(Look::from)
+            },
+        )
         .await?;
     let tried = Observation::answer(answer.clone());
     Ok(match answer {
         Answer::Reached => tried.fact("manager", state.server),
-        Answer::Blocked { at: At::Event } => tried.fact("reason", "connected, and no event of it was taken"),
+        Answer::Blocked { at: At::Event } => {
+            tried.fact("reason", "connected, and no event of it was taken")
+        }
         _ => tried.fact("reason", state.reason),
     })
 }
@@ -51,28 +65,49 @@ async fn agents_now(
     let mut found = None;
     let pods = pods_called(cx, &look.pod).await?;
     if let Some(pod) = pods.iter().find(|pod| !pod.runs) {
-        return Err(Error::unexpected(format!("{} does not run yet", pod.teller.name)));
+        return Err(Error::unexpected(format!(
+            "{} does not run yet",
+            pod.teller.name
+        )));
     }
     for pod in &pods {
-        let output = cx.world.asked(&pod.teller, &["agent-state"], Duration::ZERO, |_| {}).await?;
-        let state = AgentState::read(&String::from_utf8_lossy(&output)).map_err(Error::unexpected)?;
+        let output = cx
+            .world
+            .asked(&pod.teller, &["agent-state"], Duration::ZERO, |_| {})
+            .await?;
+        let state =
+            AgentState::read(&String::from_utf8_lossy(&output)).map_err(Error::unexpected)?;
         let taken = state.connected
-            && counts(cx, &look.managers).await?.iter().any(|counts| counts.has(&state.session.0, state.session.1));
-        let (before, at) = first.entry(state.session.0.clone()).or_insert_with(|| (state.clone(), Instant::now()));
+            && counts(cx, &look.managers)
+                .await?
+                .iter()
+                .any(|counts| counts.has(&state.session.0, state.session.1));
+        let (before, at) = first
+            .entry(state.session.0.clone())
+            .or_insert_with(|| (state.clone(), Instant::now()));
         let said = words(&state, taken);
         match (state.judge(before, at.elapsed(), taken), &found) {
             (None, _) => return Ok(Look::Not(said)),
             (Some(answer), None) => found = Some((answer, state)),
             (Some(answer), Some((other, _))) if answer != *other => {
-                return Ok(Look::Not(format!("agents differ: {} {said}", pod.teller.name)));
+                return Ok(Look::Not(format!(
+                    "agents differ: {} {said}",
+                    pod.teller.name
+                )));
             }
             (Some(_), Some(_)) => {}
         }
     }
-    Ok(found.map_or_else(|| Look::Not(format!("there is no pod of `{}`", look.pod)), Look::Found))
+    Ok(found.map_or_else(
+        || Look::Not(format!("there is no pod of `{}`", look.pod)),
+        Look::Found,
+    ))
 }
 
-pub(super) async fn delivered(cx: &StepContext<'_, '_>, wanted: &Delivered) -> Result<Observation, Error> {
+pub(super) async fn delivered(
+    cx: &StepContext<'_, '_>,
+    wanted: &Delivered,
+) -> Result<Observation, Error> {
     let what = format!("the count of `{}` to stay as it is", wanted.source);
     let wanted = &Delivered {
         source: cx.fill(&wanted.source),
@@ -83,25 +118,44 @@ pub(super) async fn delivered(cx: &StepContext<'_, '_>, wanted: &Delivered) -> R
     let arrived = cx
         .world
         .waiter
-        .until(Wait { what: &what, within: PATIENCE, every: EVERY }, async || {
-            let counts = match counts(cx, &wanted.managers).await {
-                Ok(counts) => counts,
-                Err(why) => return Look::from(why),
-            };
-            let now = Arrived::of(wanted, &counts);
-            let since = match &last {
-                Some((before, since)) if *before == now => *since,
-                _ => Instant::now(),
-            };
-            let seen = format!("{} received", now.received);
-            let quiet = if now.missing.is_empty() { QUIET } else { LONG_QUIET };
-            let is_final = since.elapsed() >= quiet;
-            last = Some((now.clone(), since));
-            if is_final { Look::Found(now) } else { Look::Not(seen) }
-        })
+        .until(
+            Wait {
+                what: &what,
+                within: PATIENCE,
+                every: EVERY,
+            },
+            async || {
+                let counts = match counts(cx, &wanted.managers).await {
+                    Ok(counts) => counts,
+                    Err(why) => return Look::from(why),
+                };
+                let now = Arrived::of(wanted, &counts);
+                let since = match &last {
+                    Some((before, since)) if *before == now => *since,
+                    _ => Instant::now(),
+                };
+                let seen = format!("{} received", now.received);
+                let quiet = if now.missing.is_empty() {
+                    QUIET
+                } else {
+                    LONG_QUIET
+                };
+                let is_final = since.elapsed() >= quiet;
+                last = Some((now.clone(), since));
+                if is_final {
+                    Look::Found(now)
+                } else {
+                    Look::Not(seen)
+                }
+            },
+        )
         .await?;
     let all = arrived.missing.is_empty();
-    let tried = Observation::answer(if all { Answer::Reached } else { Answer::Blocked { at: At::Event } });
+    let tried = Observation::answer(if all {
+        Answer::Reached
+    } else {
+        Answer::Blocked { at: At::Event }
+    });
     if wanted.unrecorded {
         return Ok(tried);
     }
@@ -117,10 +171,16 @@ async fn counts(cx: &StepContext<'_, '_>, managers: &[String]) -> Result<Vec<Cou
     let mut all = Vec::new();
     for manager in managers {
         for pod in running_pods(cx, manager).await? {
-            let output = cx.world.asked(&pod, &["manager-state"], Duration::ZERO, |_| {}).await?;
+            let output = cx
+                .world
+                .asked(&pod, &["manager-state"], Duration::ZERO, |_| {})
+                .await?;
             let counts = serde_json::from_slice(&output);
             all.push(counts.map_err(|fault| {
-                Error::unexpected(format!("`{}` says something else than its counts: {fault}", pod.name))
+                Error::unexpected(format!(
+                    "`{}` says something else than its counts: {fault}",
+                    pod.name
+                ))
             })?);
         }
     }
@@ -130,27 +190,49 @@ async fn counts(cx: &StepContext<'_, '_>, managers: &[String]) -> Result<Vec<Cou
 /// Those that run.
 async fn running_pods(cx: &StepContext<'_, '_>, name: &str) -> Result<Vec<Teller>, Error> {
     let pods = pods_called(cx, name).await?;
-    Ok(pods.into_iter().filter(|pod| pod.runs).map(|pod| pod.teller).collect())
+    Ok(pods
+        .into_iter()
+        .filter(|pod| pod.runs)
+        .map(|pod| pod.teller)
+        .collect())
 }
 
 /// The pod of this name, taken to run, or the pods of a workload, `KIND/NAME`, that have not been told to end.
 async fn pods_called(cx: &StepContext<'_, '_>, name: &str) -> Result<Vec<Pod>, Error> {
     let namespace = cx.namespace();
     let Some((kind, workload)) = name.split_once('/') else {
-        return Ok(vec![Pod { teller: cx.world.teller(&namespace, &cx.fill(name)).await?, runs: true }]);
+        return Ok(vec![Pod {
+            teller: cx.world.teller(&namespace, &cx.fill(name)).await?,
+            runs: true,
+        }]);
     };
-    let resource = cx.world.lab.discovery.called(&cx.world.lab.own, kind).await?;
+    let resource = cx
+        .world
+        .lab
+        .discovery
+        .called(&cx.world.lab.own, kind)
+        .await?;
     let object = fetch(&cx.world.lab.own, &resource, &namespace, &cx.fill(workload)).await?;
     let mut pods = cx.world.pods_of(&object, &namespace).await?;
     pods.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null());
     if resource.kind != "Deployment" {
         // Not those of an earlier workload of the same name, which may still be there for a moment.
-        pods.retain(|pod| pod["metadata"]["ownerReferences"][0]["uid"] == object["metadata"]["uid"]);
+        pods.retain(|pod| {
+            pod["metadata"]["ownerReferences"][0]["uid"] == object["metadata"]["uid"]
+        });
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     // In the order of their nodes: what the first one says is recorded.
-    pods.sort_by_key(|pod| (text(&pod["spec"]["nodeName"]), text(&pod["metadata"]["name"])));
-    let read = |pod: &Value| Pod { teller: Teller::of(pod), runs: pod["status"]["phase"] == "Running" };
+    pods.sort_by_key(|pod| {
+        (
+            text(&pod["spec"]["nodeName"]),
+            text(&pod["metadata"]["name"]),
+        )
+    });
+    let read = |pod: &Value| Pod {
+        teller: Teller::of(pod),
+        runs: pod["status"]["phase"] == "Running",
+    };
     Ok(pods.iter().map(read).collect())
 }
 
@@ -165,7 +247,10 @@ fn words(state: &AgentState, taken: bool) -> String {
     match (state.connected, state.stage) {
         (true, _) if taken => "connected".into(),
         (true, _) => "connected, and no event was taken yet".into(),
-        (false, Some(at)) => format!("failed {} times in a row at {at}: {}", state.streak, state.reason),
+        (false, Some(at)) => format!(
+            "failed {} times in a row at {at}: {}",
+            state.streak, state.reason
+        ),
         (false, None) => "not connected".into(),
     }
 }

@@ -32,19 +32,35 @@ impl StepContext<'_, '_> {
 
     /// The object that a target names in this step.
     pub(super) async fn object(&self, target: &Target) -> Result<Object, Error> {
-        let resource = self.world.lab.discovery.called(&self.world.lab.own, &target.kind).await?;
-        Ok(Object { resource, namespace: self.namespace(), name: self.fill(&target.name) })
+        let resource = self
+            .world
+            .lab
+            .discovery
+            .called(&self.world.lab.own, &target.kind)
+            .await?;
+        Ok(Object {
+            resource,
+            namespace: self.namespace(),
+            name: self.fill(&target.name),
+        })
     }
 
     /// The only object of a manifest file, filled in.
     pub(super) fn manifest(&self, file: &str) -> Result<Value, Error> {
-        Ok(self.world.placeholders.fill_value(&self.world.case.manifest(file)?.object))
+        Ok(self
+            .world
+            .placeholders
+            .fill_value(&self.world.case.manifest(file)?.object))
     }
 
     /// The path of a pod's subresource.
     pub(super) fn pod_path(&self, pod: &str, subresource: &str) -> String {
         let (namespace, pod) = (self.namespace(), self.fill(pod));
-        format!("/api/v1/namespaces/{}/pods/{}/{subresource}", encode(&namespace), encode(&pod))
+        format!(
+            "/api/v1/namespaces/{}/pods/{}/{subresource}",
+            encode(&namespace),
+            encode(&pod)
+        )
     }
 
     /// Sends a request as the step's identity.
@@ -54,13 +70,18 @@ impl StepContext<'_, '_> {
     }
 
     /// The same for one that writes.
-    pub(super) async fn write(&mut self, object: &Object, call: Call) -> Result<Observation, Error> {
+    pub(super) async fn write(
+        &mut self,
+        object: &Object,
+        call: Call,
+    ) -> Result<Observation, Error> {
         let tried = self.send(call).await?;
         if tried.taken()
             && !self.step.dry_run
             && let Some(exchange) = &tried.exchange
         {
-            self.world.wrote(&object.resource, &object.namespace, &exchange.reply);
+            self.world
+                .wrote(&object.resource, &object.namespace, &exchange.reply);
         }
         Ok(tried)
     }

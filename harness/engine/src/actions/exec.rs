@@ -34,7 +34,10 @@ pub(super) async fn exec(
     command: &[String],
     unrecorded: bool,
 ) -> Result<Observation, Error> {
-    let mut call = Call { asked: Asked::Kubelet, ..Call::get(cx.pod_path(pod, "exec")) };
+    let mut call = Call {
+        asked: Asked::Kubelet,
+        ..Call::get(cx.pod_path(pod, "exec"))
+    };
     for part in command {
         call = call.query("command", &cx.fill(part));
     }
@@ -47,7 +50,12 @@ pub(super) async fn exec(
         cx.world.memory.keep_output(cx.step.id, output);
     }
     let headers = who.headers.clone();
-    let tried = Observation::of(Exchange { call, headers, reply, took: start.elapsed() });
+    let tried = Observation::of(Exchange {
+        call,
+        headers,
+        reply,
+        took: start.elapsed(),
+    });
     Ok(match ran {
         Some(ran) => told(tried, &ran, unrecorded),
         None => tried,
@@ -56,13 +64,21 @@ pub(super) async fn exec(
 
 impl World<'_> {
     /// The output of a command that the engine itself runs in a pod of this namespace, and that has to do its work.
-    pub(super) async fn output_in(&self, namespace: &str, pod: &str, command: &[&str]) -> Result<Vec<u8>, Error> {
+    pub(super) async fn output_in(
+        &self,
+        namespace: &str,
+        pod: &str,
+        command: &[&str],
+    ) -> Result<Vec<u8>, Error> {
         match in_time(&self.lab.own, &call(namespace, pod, command)).await {
             (_, Some(ran)) => match exit_code(&ran.status)?.as_str() {
                 "0" => Ok(ran.stdout),
                 code => Err(Error::tool(
                     command[0],
-                    format!("ended with exit code {code}: {}", String::from_utf8_lossy(&ran.stderr).trim()),
+                    format!(
+                        "ended with exit code {code}: {}",
+                        String::from_utf8_lossy(&ran.stderr).trim()
+                    ),
                 )),
             },
             (reply, None) => Err(Error::reply(&reply)),
@@ -72,18 +88,41 @@ impl World<'_> {
 
 /// A command in a pod of this namespace, whose output is heard.
 pub(crate) fn call(namespace: &str, pod: &str, command: &[&str]) -> Call {
-    let path = format!("/api/v1/namespaces/{}/pods/{}/exec", encode(namespace), encode(pod));
-    let call = Call { asked: Asked::Kubelet, ..Call::get(path) };
-    let call = command.iter().fold(call, |call, part| call.query("command", part));
+    let path = format!(
+        "/api/v1/namespaces/{}/pods/{}/exec",
+        encode(namespace),
+        encode(pod)
+    );
+    let call = Call {
+        asked: Asked::Kubelet,
+        ..Call::get(path)
+    };
+    let call = command
+        .iter()
+        .fold(call, |call, part| call.query("command", part));
     call.query("stdout", "true").query("stderr", "true")
 }
 
 /// All that a command says, or the fault that cut it short.
 async fn in_time(who: &Who, call: &Call) -> (Reply, Option<Ran>) {
-    let deadline = |_| Error::no_reply(format!("the command did not end within {} s", DEADLINE.as_secs()));
-    match tokio::time::timeout(DEADLINE, run(who, call)).await.map_err(deadline).flatten() {
+    let deadline = |_| {
+        Error::no_reply(format!(
+            "the command did not end within {} s",
+            DEADLINE.as_secs()
+        ))
+    };
+    match tokio::time::timeout(DEADLINE, run(who, call))
+        .await
+        .map_err(deadline)
+        .flatten()
+    {
         Ok(done) => done,
-        Err(fault) => (Reply::Transport { fault: fault.in_one_line() }, None),
+        Err(fault) => (
+            Reply::Transport {
+                fault: fault.in_one_line(),
+            },
+            None,
+        ),
     }
 }
 
@@ -111,7 +150,11 @@ fn exit_code(status: &Value) -> Result<String, Error> {
     let code = causes.and_then(|all| all.iter().find(|cause| cause["reason"] == "ExitCode"));
     match code.and_then(|cause| cause["message"].as_str()) {
         Some(code) => Ok(code.to_owned()),
-        None => Err(Error::unexpected(status["message"].as_str().unwrap_or("the server gave no status"))),
+        None => Err(Error::unexpected(
+            status["message"]
+                .as_str()
+                .unwrap_or("the server gave no status"),
+        )),
     }
 }
 
@@ -119,14 +162,24 @@ async fn run(who: &Who, call: &Call) -> Result<(Reply, Option<Ran>), Error> {
     match open(who, call).await? {
         Ok(socket) => {
             let ran = listen(socket).await?;
-            Ok((Reply::Http { code: 101, body: model::Body::Text(String::new()), warnings: Vec::new() }, Some(ran)))
+            Ok((
+                Reply::Http {
+                    code: 101,
+                    body: model::Body::Text(String::new()),
+                    warnings: Vec::new(),
+                },
+                Some(ran),
+            ))
         }
         Err(reply) => Ok((reply, None)),
     }
 }
 
 /// The streams of a command, or what the server said instead.
-pub(crate) async fn open(who: &Who, call: &Call) -> Result<Result<WebSocketStream<TokioIo<Upgraded>>, Reply>, Error> {
+pub(crate) async fn open(
+    who: &Who,
+    call: &Call,
+) -> Result<Result<WebSocketStream<TokioIo<Upgraded>>, Reply>, Error> {
     let request = who
         .request(call)
         .header("connection", "Upgrade")
@@ -141,7 +194,12 @@ pub(crate) async fn open(who: &Who, call: &Call) -> Result<Result<WebSocketStrea
         return Ok(Err(request::read(response).await?));
     }
     let upgraded = hyper::upgrade::on(response).await.map_err(Error::lost)?;
-    Ok(Ok(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Client, None).await))
+    Ok(Ok(WebSocketStream::from_raw_socket(
+        TokioIo::new(upgraded),
+        Role::Client,
+        None,
+    )
+    .await))
 }
 
 /// Reads channels (1: output, 2: errors, 3: the end's status) until the server closes.
@@ -185,7 +243,9 @@ mod tests {
     #[test]
     fn endless_output_is_not_kept() {
         let mut ran = Ran::default();
-        let chunk: Vec<u8> = std::iter::once(1).chain(std::iter::repeat_n(b'x', 300_000)).collect();
+        let chunk: Vec<u8> = std::iter::once(1)
+            .chain(std::iter::repeat_n(b'x', 300_000))
+            .collect();
         (0..10).for_each(|_| hear(&mut ran, &chunk));
         assert_eq!(ran.stdout.len(), 1 << 20);
     }
@@ -193,10 +253,20 @@ mod tests {
     #[test]
     fn channels_are_kept_apart() {
         let mut ran = Ran::default();
-        for message in [&b"\x01out"[..], b"\x02err", b"\x01put", b"", b"\xff", b"\x03{\"status\":\"Success\"}"] {
+        for message in [
+            &b"\x01out"[..],
+            b"\x02err",
+            b"\x01put",
+            b"",
+            b"\xff",
+            b"\x03{\"status\":\"Success\"}",
+        ] {
             hear(&mut ran, message);
         }
-        assert_eq!((ran.stdout.as_slice(), ran.stderr.as_slice()), (&b"output"[..], &b"err"[..]));
+        assert_eq!(
+            (ran.stdout.as_slice(), ran.stderr.as_slice()),
+            (&b"output"[..], &b"err"[..])
+        );
         assert_eq!(exit_code(&ran.status).unwrap(), "0");
     }
 

@@ -44,12 +44,20 @@ impl Observation {
     /// What an exchange says by itself.
     fn of(exchange: Exchange) -> Self {
         let verdict = model::read(exchange.call.asked, &exchange.reply);
-        Self { verdict, detail: detail(&exchange.reply), exchange: Some(exchange) }
+        Self {
+            verdict,
+            detail: detail(&exchange.reply),
+            exchange: Some(exchange),
+        }
     }
 
     /// An answer without a request of its own.
     pub(crate) fn answer(answer: Answer) -> Self {
-        Self { verdict: answer.into(), detail: Detail::default(), exchange: None }
+        Self {
+            verdict: answer.into(),
+            detail: Detail::default(),
+            exchange: None,
+        }
     }
 
     pub(crate) fn fact(mut self, key: &str, value: impl Into<String>) -> Self {
@@ -77,7 +85,9 @@ impl Observation {
     }
 
     fn taken(&self) -> bool {
-        self.exchange.as_ref().is_some_and(|exchange| crate::request::taken(&exchange.reply))
+        self.exchange
+            .as_ref()
+            .is_some_and(|exchange| crate::request::taken(&exchange.reply))
     }
 }
 
@@ -87,22 +97,34 @@ pub(crate) async fn act(cx: &mut StepContext<'_, '_>) -> Result<Observation, Err
         Action::Create(file) => objects::create(cx, file).await,
         Action::Apply(file) => objects::apply_step(cx, file).await,
         Action::Update(file) => objects::update(cx, file).await,
-        Action::Patch { target, kind, subresource, with } => {
-            objects::patch(cx, target, *kind, subresource.as_deref(), with).await
-        }
+        Action::Patch {
+            target,
+            kind,
+            subresource,
+            with,
+        } => objects::patch(cx, target, *kind, subresource.as_deref(), with).await,
         Action::Delete(target) => objects::delete(cx, target).await,
         Action::Label { target, set } => objects::label(cx, target, set).await,
         Action::Scale { target, replicas } => objects::scale(cx, target, *replicas).await,
         Action::Get(target) => reads::get(cx, target).await,
-        Action::List { resource, all_namespaces, fields, watch } => {
-            reads::list(cx, resource, *all_namespaces, fields.as_deref(), *watch).await
-        }
+        Action::List {
+            resource,
+            all_namespaces,
+            fields,
+            watch,
+        } => reads::list(cx, resource, *all_namespaces, fields.as_deref(), *watch).await,
         Action::Path(path) => reads::path(cx, path).await,
-        Action::Token { serviceaccount, audiences, bound_to } => {
-            pods::token(cx, serviceaccount, audiences, bound_to.as_deref()).await
-        }
+        Action::Token {
+            serviceaccount,
+            audiences,
+            bound_to,
+        } => pods::token(cx, serviceaccount, audiences, bound_to.as_deref()).await,
         Action::Evict(pod) => pods::evict(cx, pod).await,
-        Action::Exec { pod, command, unrecorded } => exec::exec(cx, pod, command, *unrecorded).await,
+        Action::Exec {
+            pod,
+            command,
+            unrecorded,
+        } => exec::exec(cx, pod, command, *unrecorded).await,
         Action::EphemeralContainer { pod, with } => pods::ephemeral_container(cx, pod, with).await,
         Action::Bind { pod, node } => pods::bind(cx, pod, node).await,
         Action::Started(target) => crate::started::started(cx, target).await,
@@ -159,14 +181,28 @@ impl Object {
 
 /// Whether an action is mostly a wait for what others do by themselves, or do not.
 pub(crate) fn waits(action: &Action) -> bool {
-    matches!(action, Action::Agent(_) | Action::Delivered(_) | Action::Reach(_))
+    matches!(
+        action,
+        Action::Agent(_) | Action::Delivered(_) | Action::Reach(_)
+    )
 }
 
 /// What every reply is recorded with.
 fn detail(reply: &Reply) -> Detail {
-    let Reply::Http { code, warnings, body } = reply else { return Detail::default() };
+    let Reply::Http {
+        code,
+        warnings,
+        body,
+    } = reply
+    else {
+        return Detail::default();
+    };
     let status = json_of(reply).filter(|body| body["kind"] == "Status" && *code >= 300);
-    let field = |name: &str| status.and_then(|status| status[name].as_str()).map(str::to_owned);
+    let field = |name: &str| {
+        status
+            .and_then(|status| status[name].as_str())
+            .map(str::to_owned)
+    };
     let text = match body {
         model::Body::Text(text) if *code >= 300 => Some(text.trim().chars().take(400).collect()),
         _ => None,
@@ -191,11 +227,23 @@ mod tests {
         let restart = |name: &str| Action::Process(Process::Restart(name.into()));
         let begun = || Observation::answer(Answer::Running);
         let unready = || begun().fact(keeping::NOT_READY, "kms-providers");
-        assert_eq!(begun().retries_storage(&restart(keeping::API_SERVER)), Some(false));
-        assert_eq!(unready().retries_storage(&restart(keeping::API_SERVER)), Some(true));
-        assert_eq!(unready().retries_storage(&Action::Restore("monday".into())), Some(true));
+        assert_eq!(
+            begun().retries_storage(&restart(keeping::API_SERVER)),
+            Some(false)
+        );
+        assert_eq!(
+            unready().retries_storage(&restart(keeping::API_SERVER)),
+            Some(true)
+        );
+        assert_eq!(
+            unready().retries_storage(&Action::Restore("monday".into())),
+            Some(true)
+        );
         assert_eq!(begun().retries_storage(&restart("kms-a")), None);
-        assert_eq!(Observation::answer(Answer::Stopped).retries_storage(&restart(keeping::API_SERVER)), None);
+        assert_eq!(
+            Observation::answer(Answer::Stopped).retries_storage(&restart(keeping::API_SERVER)),
+            None
+        );
         assert_eq!(begun().retries_storage(&Action::Survey), None);
     }
 }

@@ -12,7 +12,10 @@ use crate::world::World;
 /// What the cluster itself puts into every namespace, sooner or later.
 const EVERYWHERE: [&str; 1] = ["kube-root-ca.crt"];
 
-pub(super) async fn get(cx: &mut StepContext<'_, '_>, target: &Target) -> Result<Observation, Error> {
+pub(super) async fn get(
+    cx: &mut StepContext<'_, '_>,
+    target: &Target,
+) -> Result<Observation, Error> {
     let object = cx.object(target).await?;
     let path = match &target.subresource {
         Some(subresource) => format!("{}/{}", object.path(), encode(subresource)),
@@ -39,7 +42,12 @@ pub(super) async fn list(
     fields: Option<&str>,
     watch: bool,
 ) -> Result<Observation, Error> {
-    let resource = cx.world.lab.discovery.called(&cx.world.lab.own, resource).await?;
+    let resource = cx
+        .world
+        .lab
+        .discovery
+        .called(&cx.world.lab.own, resource)
+        .await?;
     let namespace = cx.namespace();
     let mut call = Call::get(resource.collection(Some(namespace.as_str()).filter(|_| !everywhere)));
     if let Some(fields) = fields {
@@ -49,24 +57,44 @@ pub(super) async fn list(
         call = call.query("watch", "true").query("timeoutSeconds", "1");
     }
     let tried = cx.send(call).await?;
-    let Some(body) = body(&tried).filter(|_| tried.taken()) else { return Ok(tried) };
-    let items: Vec<Value> = items(body).into_iter().filter(|item| cx.world.is_of_this_world(item)).collect();
+    let Some(body) = body(&tried).filter(|_| tried.taken()) else {
+        return Ok(tried);
+    };
+    let items: Vec<Value> = items(body)
+        .into_iter()
+        .filter(|item| cx.world.is_of_this_world(item))
+        .collect();
     let mut names: Vec<String> = items.iter().map(name).collect();
     names.sort();
     names.dedup();
     let secrets = resource.kind == "Secret" && resource.group.is_empty();
-    let mut data: Vec<String> =
-        items.iter().filter(|_| secrets).map(|item| format!("{}: {}", name(item), masked::keys(item))).collect();
+    let mut data: Vec<String> = items
+        .iter()
+        .filter(|_| secrets)
+        .map(|item| format!("{}: {}", name(item), masked::keys(item)))
+        .collect();
     data.sort();
     data.dedup();
     let tried = tried.fact("names", names.join(", "));
-    Ok(if data.is_empty() { tried } else { tried.fact("data", data.join("; ")) })
+    Ok(if data.is_empty() {
+        tried
+    } else {
+        tried.fact("data", data.join("; "))
+    })
 }
 
 pub(super) async fn path(cx: &mut StepContext<'_, '_>, path: &str) -> Result<Observation, Error> {
     let path = cx.fill(path);
-    let asked = if path.contains("/proxy/") { Asked::Kubelet } else { Asked::Api };
-    cx.send(Call { asked, ..Call::get(path) }).await
+    let asked = if path.contains("/proxy/") {
+        Asked::Kubelet
+    } else {
+        Asked::Api
+    };
+    cx.send(Call {
+        asked,
+        ..Call::get(path)
+    })
+    .await
 }
 
 impl World<'_> {
@@ -83,7 +111,11 @@ impl World<'_> {
 
 fn body(tried: &Observation) -> Option<&Body> {
     match tried.exchange.as_ref().map(|exchange| &exchange.reply) {
-        Some(Reply::Http { body, code: 200..=299, .. }) => Some(body),
+        Some(Reply::Http {
+            body,
+            code: 200..=299,
+            ..
+        }) => Some(body),
         _ => None,
     }
 }
@@ -91,17 +123,24 @@ fn body(tried: &Observation) -> Option<&Body> {
 /// The objects of a list, or of a watch's events, one JSON document a line.
 fn items(body: &Body) -> Vec<Value> {
     match body {
-        Body::Json(list) if list["items"].is_array() => list["items"].as_array().cloned().unwrap_or_default(),
+        Body::Json(list) if list["items"].is_array() => {
+            list["items"].as_array().cloned().unwrap_or_default()
+        }
         Body::Json(event) => vec![event["object"].clone()],
         Body::Text(lines) => {
-            let events = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let events = lines
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok());
             events.map(|mut event| event["object"].take()).collect()
         }
     }
 }
 
 fn name(item: &Value) -> String {
-    item["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+    item["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -69,12 +69,18 @@ pub(crate) async fn reach_all(
         };
         (tried, start.elapsed())
     };
-    stream::iter(attempts).map(one).buffered(AT_ONCE).collect().await
+    stream::iter(attempts)
+        .map(one)
+        .buffered(AT_ONCE)
+        .collect()
+        .await
 }
 
 /// What a step that tries the wire comes to, now that its addresses are known.
 async fn attempt(world: &mut World<'_>, step: &StepRequest<'_>) -> Result<Attempt, Error> {
-    let Action::Reach(wire) = step.action else { return Err(Error::scenario("the step does not try the wire")) };
+    let Action::Reach(wire) = step.action else {
+        return Err(Error::scenario("the step does not try the wire"));
+    };
     world.learn_for(step).await?;
     world.outlive(step.action).await?;
     let server = target_pod(&wire.to).filter(|_| !wire.nobody);
@@ -88,10 +94,13 @@ async fn attempt(world: &mut World<'_>, step: &StepRequest<'_>) -> Result<Attemp
 
 async fn reach(world: &World<'_>, attempt: &Attempt, pods: &[Value]) -> Result<Observation, Error> {
     let (namespace, name) = &attempt.from;
-    let is_from =
-        |pod: &&Value| pod["metadata"]["namespace"] == namespace.as_str() && pod["metadata"]["name"] == name.as_str();
+    let is_from = |pod: &&Value| {
+        pod["metadata"]["namespace"] == namespace.as_str()
+            && pod["metadata"]["name"] == name.as_str()
+    };
     let from = pods.iter().find(is_from).map(Teller::of);
-    let from = from.ok_or_else(|| Error::scenario(format!("there is no pod {name} in {namespace}")))?;
+    let from =
+        from.ok_or_else(|| Error::scenario(format!("there is no pod {name} in {namespace}")))?;
     let told = lasting(world, &from, &attempt.to, attempt.holds).await?;
     if let (false, Some(server)) = (told.reached, &attempt.server) {
         answers_itself(world, server, &attempt.to).await?;
@@ -104,26 +113,58 @@ async fn reach(world: &World<'_>, attempt: &Attempt, pods: &[Value]) -> Result<O
 pub(super) async fn hold(cx: &StepContext<'_, '_>, hold: &Hold) -> Result<Observation, Error> {
     let pods = known_pods(cx.world, &cx.step).await?;
     let (to, name, pod) = (cx.fill(&hold.to), cx.fill(&hold.name), cx.fill(&hold.from));
-    let output = cx.world.output_in(&cx.namespace(), &pod, &["/probe", "hold", &name, &to]).await;
-    let told = read(&output.map_err(|why| why.during(format!("the probe in pod {pod} did not run")))?)?;
+    let output = cx
+        .world
+        .output_in(&cx.namespace(), &pod, &["/probe", "hold", &name, &to])
+        .await;
+    let told =
+        read(&output.map_err(|why| why.during(format!("the probe in pod {pod} did not run")))?)?;
     let places = cx.world.places(&told, &pods).await?;
     Ok(recorded(&told, &places))
 }
 
 pub(super) async fn held(cx: &StepContext<'_, '_>, held: &Held) -> Result<Observation, Error> {
     known_pods(cx.world, &cx.step).await?;
-    let from = cx.world.teller(&cx.namespace(), &cx.fill(&held.from)).await?;
-    let told = ask_probe(cx.world, &from, &["held", &cx.fill(&held.name)], Duration::ZERO, |_| {}).await?;
+    let from = cx
+        .world
+        .teller(&cx.namespace(), &cx.fill(&held.from))
+        .await?;
+    let told = ask_probe(
+        cx.world,
+        &from,
+        &["held", &cx.fill(&held.name)],
+        Duration::ZERO,
+        |_| {},
+    )
+    .await?;
     Ok(recorded(&told, &Places::default()))
 }
 
 /// What the probe says, once it has said the same for long enough.
-async fn lasting(world: &World<'_>, from: &Teller, to: &str, holds: Holds) -> Result<ProbeReport, Error> {
+async fn lasting(
+    world: &World<'_>,
+    from: &Teller,
+    to: &str,
+    holds: Holds,
+) -> Result<ProbeReport, Error> {
     let what = format!("an answer from {to} that lasts");
-    let wait = Wait { what: &what, within: PATIENCE + holds.longest(), every: EVERY };
+    let wait = Wait {
+        what: &what,
+        within: PATIENCE + holds.longest(),
+        every: EVERY,
+    };
     let times = [holds.absence, holds.presence, EVERY, wait.within];
     let [blocked, reached, every, within] = times.map(|time| time.as_millis().to_string());
-    let options = ["--holds", &blocked, "--reached-holds", &reached, "--every", &every, "--within", &within];
+    let options = [
+        "--holds",
+        &blocked,
+        "--reached-holds",
+        &reached,
+        "--every",
+        &every,
+        "--within",
+        &within,
+    ];
     let words = [&["reach"][..], &options, &[to]].concat();
     let seen = RefCell::new("nothing yet".to_owned());
     let note = |line: String| {
@@ -131,11 +172,20 @@ async fn lasting(world: &World<'_>, from: &Teller, to: &str, holds: Holds) -> Re
             *seen.borrow_mut() = told.said();
         }
     };
-    let told = world.waiter.told(&what, &seen, ask_probe(world, from, &words, wait.within, note)).await?;
+    let told = world
+        .waiter
+        .told(
+            &what,
+            &seen,
+            ask_probe(world, from, &words, wait.within, note),
+        )
+        .await?;
     match told.lasts {
         Some(true) => Ok(told),
         Some(false) => Err(world.waiter.in_vain(&wait, &told.said())),
-        None => Err(Error::unexpected("the probe does not say whether it stays so")),
+        None => Err(Error::unexpected(
+            "the probe does not say whether it stays so",
+        )),
     }
 }
 
@@ -148,11 +198,18 @@ async fn ask_probe(
     seen: impl FnMut(String),
 ) -> Result<ProbeReport, Error> {
     let output = world.asked(pod, words, within, seen).await;
-    read(&output.map_err(|why| why.during(format!("the probe in pod {} did not answer", pod.name)))?)
+    read(
+        &output
+            .map_err(|why| why.during(format!("the probe in pod {} did not answer", pod.name)))?,
+    )
 }
 
 /// Whether the server of a pod answers the pod itself.
-async fn answers_itself(world: &World<'_>, (namespace, pod): &(String, String), to: &str) -> Result<(), Error> {
+async fn answers_itself(
+    world: &World<'_>,
+    (namespace, pod): &(String, String),
+    to: &str,
+) -> Result<(), Error> {
     let server = world.teller(namespace, pod).await?;
     let told = ask_probe(world, &server, &["reach", to], Duration::ZERO, |_| {}).await?;
     if told.reached {
@@ -160,7 +217,9 @@ async fn answers_itself(world: &World<'_>, (namespace, pod): &(String, String), 
     }
     let reason = told.reason.clone().unwrap_or_default();
     let is = told.verdict();
-    Err(Error::unexpected(format!("the target is down: from its own pod {pod}, {to} is {is} ({reason})")))
+    Err(Error::unexpected(format!(
+        "the target is down: from its own pod {pod}, {to} is {is} ({reason})"
+    )))
 }
 
 /// The pods of the world and of the step, once whoever enforces policies knows them as they are.
@@ -186,15 +245,25 @@ fn read(output: &[u8]) -> Result<ProbeReport, Error> {
 
 /// What is kept of an answer: words that are the same in every run, and the time as a figure.
 fn recorded(told: &ProbeReport, places: &Places) -> Observation {
-    let mut tried = Observation { verdict: told.verdict(), ..Observation::answer(Answer::Reached) };
-    let mut addresses: Vec<String> = told.addresses.iter().map(|address| places.name(*address)).collect();
+    let mut tried = Observation {
+        verdict: told.verdict(),
+        ..Observation::answer(Answer::Reached)
+    };
+    let mut addresses: Vec<String> = told
+        .addresses
+        .iter()
+        .map(|address| places.name(*address))
+        .collect();
     addresses.sort();
     addresses.dedup();
     let facts = [
         ("reason", told.reason.clone()),
         ("answered by", told.by.clone()),
         ("seen as", told.seen_as.map(|address| places.name(address))),
-        ("stands for", (!addresses.is_empty()).then(|| addresses.join(", "))),
+        (
+            "stands for",
+            (!addresses.is_empty()).then(|| addresses.join(", ")),
+        ),
         ("dns over", told.dns_over.clone()),
         ("status", told.status.map(|status| status.to_string())),
     ];
@@ -203,5 +272,8 @@ fn recorded(told: &ProbeReport, places: &Places) -> Observation {
             tried = tried.fact(key, value);
         }
     }
-    tried.figure("took", Duration::from_secs_f64((told.ms / 1000.0).clamp(0.0, 1e6)))
+    tried.figure(
+        "took",
+        Duration::from_secs_f64((told.ms / 1000.0).clamp(0.0, 1e6)),
+    )
 }

@@ -30,7 +30,9 @@ pub(super) fn said(line: &str) -> Result<(u64, Said), Error> {
     let id = value["id"].as_u64().ok_or_else(unknown)?;
     let text = |key: &str| value[key].as_str().map(str::to_owned);
     let bytes = |text: String| -> Result<Vec<u8>, Error> {
-        text.chars().map(|one| u8::try_from(one).map_err(|_| unknown())).collect()
+        text.chars()
+            .map(|one| u8::try_from(one).map_err(|_| unknown()))
+            .collect()
     };
     Ok((
         id,
@@ -51,10 +53,22 @@ mod tests {
 
     #[test]
     fn what_a_probe_says_is_read_and_nothing_else() {
-        assert_eq!(question(3, &["cat".into(), "a\nb".into()]), "{\"id\":3,\"words\":[\"cat\",\"a\\nb\"]}\n");
-        assert_eq!(said(r#"{"id":1,"output":"a\u0000\u00ff"}"#).unwrap(), (1, Said::Output(vec![b'a', 0, 0xff])));
-        assert_eq!(said(r#"{"id":2,"seen":"x"}"#).unwrap(), (2, Said::Seen("x".into())));
-        assert_eq!(said(r#"{"id":3,"fault":"no"}"#).unwrap(), (3, Said::Fault("no".into())));
+        assert_eq!(
+            question(3, &["cat".into(), "a\nb".into()]),
+            "{\"id\":3,\"words\":[\"cat\",\"a\\nb\"]}\n"
+        );
+        assert_eq!(
+            said(r#"{"id":1,"output":"a\u0000\u00ff"}"#).unwrap(),
+            (1, Said::Output(vec![b'a', 0, 0xff]))
+        );
+        assert_eq!(
+            said(r#"{"id":2,"seen":"x"}"#).unwrap(),
+            (2, Said::Seen("x".into()))
+        );
+        assert_eq!(
+            said(r#"{"id":3,"fault":"no"}"#).unwrap(),
+            (3, Said::Fault("no".into()))
+        );
         for line in [
             "",
             "probe: no",

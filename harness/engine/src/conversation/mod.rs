@@ -53,7 +53,10 @@ impl Teller {
     /// What an object says of it.
     pub(crate) fn of(pod: &Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let statuses = pod["status"]["containerStatuses"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let statuses = pod["status"]["containerStatuses"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let container = match statuses {
             [only] if only["state"]["running"].is_object() => only["containerID"].as_str(),
             _ => None,
@@ -62,20 +65,30 @@ impl Teller {
             namespace: text(&pod["metadata"]["namespace"]),
             name: text(&pod["metadata"]["name"]),
             uid: text(&pod["metadata"]["uid"]),
-            container: container.and_then(|id| id.split_once("://")).map(|(_, id)| id.to_owned()),
+            container: container
+                .and_then(|id| id.split_once("://"))
+                .map(|(_, id)| id.to_owned()),
         }
     }
 
     /// What tells it from every other, and from itself after its container was started again.
     fn key(&self) -> String {
-        format!("{}/{}", self.uid, self.container.as_deref().unwrap_or_default())
+        format!(
+            "{}/{}",
+            self.uid,
+            self.container.as_deref().unwrap_or_default()
+        )
     }
 }
 
 impl World<'_> {
     /// The pod of this name, as it is now.
     pub(crate) async fn teller(&self, namespace: &str, name: &str) -> Result<Teller, Error> {
-        let path = format!("/api/v1/namespaces/{}/pods/{}", encode(namespace), encode(name));
+        let path = format!(
+            "/api/v1/namespaces/{}/pods/{}",
+            encode(namespace),
+            encode(name)
+        );
         Ok(Teller::of(&self.lab.own.fetch(path).await?))
     }
 
@@ -89,11 +102,23 @@ impl World<'_> {
         seen: impl FnMut(String),
     ) -> Result<Vec<u8>, Error> {
         let within = within + DEADLINE;
-        let late = || Error::TimedOut { what: "the probe to answer".into(), seen: None, within };
-        tokio::time::timeout(within, self.asked_twice(pod, words, seen)).await.map_err(|_| late()).flatten()
+        let late = || Error::TimedOut {
+            what: "the probe to answer".into(),
+            seen: None,
+            within,
+        };
+        tokio::time::timeout(within, self.asked_twice(pod, words, seen))
+            .await
+            .map_err(|_| late())
+            .flatten()
     }
 
-    async fn asked_twice(&self, pod: &Teller, words: &[&str], mut seen: impl FnMut(String)) -> Result<Vec<u8>, Error> {
+    async fn asked_twice(
+        &self,
+        pod: &Teller,
+        words: &[&str],
+        mut seen: impl FnMut(String),
+    ) -> Result<Vec<u8>, Error> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let mut is_last = false;
         loop {
@@ -126,19 +151,22 @@ impl World<'_> {
 
     /// Over the container's own socket, where there is a way to it.
     fn way_in(&self, pod: &Teller) -> Result<Option<Conversation>, Error> {
-        let (Some(host_access), Some(container)) = (self.lab.cluster.host_access(), &pod.container) else {
+        let (Some(host_access), Some(container)) = (self.lab.cluster.host_access(), &pod.container)
+        else {
             return Ok(None);
         };
         let Some(stream) = host_access.probe(&pod.uid, container)? else {
             return Ok(None);
         };
-        let wire = Wire::<TokioIo<Upgraded>>::socket(stream).map_err(|why| Error::io("cannot ask the probe", why))?;
+        let wire = Wire::<TokioIo<Upgraded>>::socket(stream)
+            .map_err(|why| Error::io("cannot ask the probe", why))?;
         Ok(Some(Conversation::begin(wire)))
     }
 
     /// Over a command that is started for it.
     async fn command_in(&self, pod: &Teller) -> Result<Conversation, Error> {
-        let call = exec::call(&pod.namespace, &pod.name, &["/probe", "converse"]).query("stdin", "true");
+        let call =
+            exec::call(&pod.namespace, &pod.name, &["/probe", "converse"]).query("stdin", "true");
         match exec::open(&self.lab.own, &call).await? {
             Ok(socket) => Ok(Conversation::begin(Wire::command(socket))),
             Err(reply) => Err(Error::reply(&reply)),
@@ -162,7 +190,12 @@ mod tests {
         let ended = json!({"containerID": "containerd://abc", "state": {"terminated": {}}});
         assert_eq!(pod(json!([running])).container.as_deref(), Some("abc"));
         assert_eq!(pod(json!([running])).key(), "u-1/abc");
-        for statuses in [json!([ended]), json!([running, running]), json!([]), Value::Null] {
+        for statuses in [
+            json!([ended]),
+            json!([running, running]),
+            json!([]),
+            Value::Null,
+        ] {
             assert_eq!(pod(statuses.clone()).container, None, "{statuses}");
         }
     }

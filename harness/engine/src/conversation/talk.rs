@@ -45,7 +45,11 @@ impl Conversation {
     }
 
     /// Asks, and waits for what comes of it. `seen` is told what is seen meanwhile.
-    pub(super) async fn ask(&self, words: Vec<String>, mut seen: impl FnMut(String)) -> Result<Vec<u8>, Unanswered> {
+    pub(super) async fn ask(
+        &self,
+        words: Vec<String>,
+        mut seen: impl FnMut(String),
+    ) -> Result<Vec<u8>, Unanswered> {
         let ended = || Unanswered::Lost(Error::no_reply("the conversation had ended"));
         let (hears, mut heard) = unbounded_channel();
         self.0.send(Asked { words, hears }).map_err(|_| ended())?;
@@ -62,7 +66,10 @@ impl Conversation {
 }
 
 /// Asks and hears until nobody asks any more, or nothing can be heard: then everybody who waits is told why.
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(mut wire: Wire<S>, mut asked: UnboundedReceiver<Asked>) {
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    mut wire: Wire<S>,
+    mut asked: UnboundedReceiver<Asked>,
+) {
     let mut waiting = HashMap::new();
     let mut last = 0;
     let why = loop {
@@ -90,10 +97,16 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(mut wire: Wire<S>, mut asked: U
 }
 
 /// Passes on what was said. What nobody waits for any more is nobody's; what nobody asked ends the conversation.
-fn hear(line: &str, last: u64, waiting: &mut HashMap<u64, UnboundedSender<Result<Said, Error>>>) -> Result<(), Error> {
+fn hear(
+    line: &str,
+    last: u64,
+    waiting: &mut HashMap<u64, UnboundedSender<Result<Said, Error>>>,
+) -> Result<(), Error> {
     let (id, said) = said(line)?;
     if id == 0 || id > last {
-        return Err(Error::unexpected(format!("the probe said what was not asked: {said:?}")));
+        return Err(Error::unexpected(format!(
+            "the probe said what was not asked: {said:?}"
+        )));
     }
     let is_over = !matches!(said, Said::Seen(_));
     if let Some(hears) = waiting.get(&id) {
@@ -118,10 +131,16 @@ mod tests {
     /// A conversation, and the probe's end of it.
     fn begin() -> (Conversation, BufReader<UnixStream>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        (Conversation::begin(Wire::<DuplexStream>::socket(ours).unwrap()), BufReader::new(theirs))
+        (
+            Conversation::begin(Wire::<DuplexStream>::socket(ours).unwrap()),
+            BufReader::new(theirs),
+        )
     }
 
-    fn ask(conversation: &Conversation, word: &str) -> tokio::task::JoinHandle<Result<Vec<u8>, Unanswered>> {
+    fn ask(
+        conversation: &Conversation,
+        word: &str,
+    ) -> tokio::task::JoinHandle<Result<Vec<u8>, Unanswered>> {
         let (conversation, words) = (conversation.clone(), vec![word.to_owned()]);
         tokio::spawn(async move { conversation.ask(words, |_| {}).await })
     }
@@ -133,7 +152,10 @@ mod tests {
                 let mut line = String::new();
                 probe.read_line(&mut line).unwrap();
                 let line: Value = serde_json::from_str(&line).unwrap();
-                (line["words"][0].as_str().unwrap().to_owned(), line["id"].clone())
+                (
+                    line["words"][0].as_str().unwrap().to_owned(),
+                    line["id"].clone(),
+                )
             };
             (0..count).map(line).collect()
         })
@@ -146,13 +168,21 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn answers_come_in_any_order() {
         let (conversation, mut probe) = begin();
-        let (slow, quick, wrong) =
-            (ask(&conversation, "slow"), ask(&conversation, "quick"), ask(&conversation, "wrong"));
+        let (slow, quick, wrong) = (
+            ask(&conversation, "slow"),
+            ask(&conversation, "quick"),
+            ask(&conversation, "wrong"),
+        );
         let ids = questions(&mut probe, 3).await;
         say(&probe, &json!({"id": ids["quick"], "output": "q"}));
         assert_eq!(quick.await.unwrap().unwrap(), b"q");
-        say(&probe, &json!({"id": ids["wrong"], "fault": "no such word"}));
-        assert!(matches!(wrong.await.unwrap(), Err(Unanswered::Fault(why)) if why == "no such word"));
+        say(
+            &probe,
+            &json!({"id": ids["wrong"], "fault": "no such word"}),
+        );
+        assert!(
+            matches!(wrong.await.unwrap(), Err(Unanswered::Fault(why)) if why == "no such word")
+        );
         say(&probe, &json!({"id": ids["slow"], "output": "s"}));
         assert_eq!(slow.await.unwrap().unwrap(), b"s");
     }
@@ -162,14 +192,26 @@ mod tests {
         let (conversation, mut probe) = begin();
         let asked = tokio::spawn(async move {
             let mut seen = Vec::new();
-            (conversation.ask(vec!["look".into()], |text| seen.push(text)).await, seen)
+            (
+                conversation
+                    .ask(vec!["look".into()], |text| seen.push(text))
+                    .await,
+                seen,
+            )
         });
         let id = questions(&mut probe, 1).await["look"].clone();
-        for line in [json!({"id": id, "seen": "a"}), json!({"id": id, "seen": "b"}), json!({"id": id, "output": "c"})] {
+        for line in [
+            json!({"id": id, "seen": "a"}),
+            json!({"id": id, "seen": "b"}),
+            json!({"id": id, "output": "c"}),
+        ] {
             say(&probe, &line);
         }
         let (output, seen) = asked.await.unwrap();
-        assert_eq!((output.unwrap(), seen), (b"c".to_vec(), vec!["a".into(), "b".into()]));
+        assert_eq!(
+            (output.unwrap(), seen),
+            (b"c".to_vec(), vec!["a".into(), "b".into()])
+        );
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -185,7 +227,12 @@ mod tests {
         lost(asked.await.unwrap(), "the probe is gone");
         lost(ask(&conversation, "look").await.unwrap(), "ended");
         assert!(!conversation.is_open());
-        for junk in [json!("junk"), json!({"id": 1}), json!({"id": 7, "output": "x"}), json!({"id": 0, "fault": "x"})] {
+        for junk in [
+            json!("junk"),
+            json!({"id": 1}),
+            json!({"id": 7, "output": "x"}),
+            json!({"id": 0, "fault": "x"}),
+        ] {
             let (conversation, mut probe) = begin();
             let asked = [ask(&conversation, "one"), ask(&conversation, "two")];
             questions(&mut probe, 2).await;

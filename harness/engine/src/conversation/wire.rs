@@ -4,7 +4,9 @@ use crate::Error;
 use std::io;
 
 use futures::{SinkExt, StreamExt};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Lines, ReadHalf, WriteHalf};
+use tokio::io::{
+    AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Lines, ReadHalf, WriteHalf,
+};
 use tokio::net::UnixStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -14,7 +16,10 @@ const LONGEST: usize = 64 << 20;
 
 /// Lines, either way.
 pub(super) enum Wire<S> {
-    Socket(Lines<BufReader<ReadHalf<UnixStream>>>, WriteHalf<UnixStream>),
+    Socket(
+        Lines<BufReader<ReadHalf<UnixStream>>>,
+        WriteHalf<UnixStream>,
+    ),
     Command {
         socket: Box<WebSocketStream<S>>,
         /// What has come of the next lines.
@@ -37,17 +42,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Over the streams of `probe converse`.
     pub(super) fn command(socket: WebSocketStream<S>) -> Self {
-        Self::Command { socket: Box::new(socket), heard: Vec::new(), complaint: String::new() }
+        Self::Command {
+            socket: Box::new(socket),
+            heard: Vec::new(),
+            complaint: String::new(),
+        }
     }
 
     pub(super) async fn send(&mut self, line: &str) -> Result<(), Error> {
         match self {
-            Self::Socket(_, writer) => {
-                writer.write_all(line.as_bytes()).await.map_err(|why| Error::io("cannot ask the probe", why))
-            }
+            Self::Socket(_, writer) => writer
+                .write_all(line.as_bytes())
+                .await
+                .map_err(|why| Error::io("cannot ask the probe", why)),
             Self::Command { socket, .. } => {
                 let message: Vec<u8> = std::iter::once(0).chain(line.bytes()).collect();
-                socket.send(Message::Binary(Bytes::from(message))).await.map_err(Error::lost)
+                socket
+                    .send(Message::Binary(Bytes::from(message)))
+                    .await
+                    .map_err(Error::lost)
             }
         }
     }
@@ -63,10 +76,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 Ok(None) => Err(Error::no_reply("the probe is gone")),
                 Err(why) => Err(Error::io("cannot hear the probe", why)),
             },
-            Self::Command { socket, heard, complaint } => loop {
+            Self::Command {
+                socket,
+                heard,
+                complaint,
+            } => loop {
                 if let Some(end) = heard.iter().position(|byte| *byte == b'\n') {
                     let rest = heard.split_off(end + 1);
-                    return Ok(String::from_utf8_lossy(&std::mem::replace(heard, rest)).into_owned());
+                    return Ok(
+                        String::from_utf8_lossy(&std::mem::replace(heard, rest)).into_owned()
+                    );
                 }
                 if heard.len() > LONGEST {
                     return Err(Error::unexpected("the probe says too much"));
@@ -74,7 +93,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 match socket.next().await {
                     Some(Ok(Message::Binary(bytes))) => hear(&bytes, heard, complaint),
                     None | Some(Ok(Message::Close(_))) => {
-                        return Err(Error::no_reply(format!("the command ended: {}", complaint.trim())));
+                        return Err(Error::no_reply(format!(
+                            "the command ended: {}",
+                            complaint.trim()
+                        )));
                     }
                     Some(Ok(_)) => {}
                     Some(Err(why)) => return Err(Error::lost(why)),
@@ -88,7 +110,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 fn hear(message: &[u8], heard: &mut Vec<u8>, complaint: &mut String) {
     match message.split_first() {
         Some((1, bytes)) => heard.extend_from_slice(bytes),
-        Some((2 | 3, bytes)) if complaint.len() < 2000 => complaint.push_str(&String::from_utf8_lossy(bytes)),
+        Some((2 | 3, bytes)) if complaint.len() < 2000 => {
+            complaint.push_str(&String::from_utf8_lossy(bytes))
+        }
         _ => {}
     }
 }
@@ -103,15 +127,25 @@ mod tests {
     async fn lines_of_a_command_are_put_together() {
         let (ours, theirs) = tokio::io::duplex(4096);
         let mut server = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
-        let mut wire = Wire::command(WebSocketStream::from_raw_socket(ours, Role::Client, None).await);
+        let mut wire =
+            Wire::command(WebSocketStream::from_raw_socket(ours, Role::Client, None).await);
         wire.send("asked\n").await.unwrap();
-        assert_eq!(server.next().await.unwrap().unwrap(), Message::Binary(Bytes::from_static(b"\0asked\n")));
+        assert_eq!(
+            server.next().await.unwrap().unwrap(),
+            Message::Binary(Bytes::from_static(b"\0asked\n"))
+        );
         for message in [&b"\x01one\ntw"[..], b"\x02oh", b"", b"\x01o\n"] {
-            server.send(Message::Binary(Bytes::copy_from_slice(message))).await.unwrap();
+            server
+                .send(Message::Binary(Bytes::copy_from_slice(message)))
+                .await
+                .unwrap();
         }
         assert_eq!(wire.line().await.unwrap(), "one\n");
         assert_eq!(wire.line().await.unwrap(), "two\n");
         server.close(None).await.unwrap();
-        assert_eq!(wire.line().await.unwrap_err().to_string(), "the command ended: oh");
+        assert_eq!(
+            wire.line().await.unwrap_err().to_string(),
+            "the command ended: oh"
+        );
     }
 }

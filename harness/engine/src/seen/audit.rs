@@ -20,13 +20,22 @@ use crate::request::{Call, OWN_AGENT};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
-pub(super) async fn seen_audit(cx: &StepContext<'_, '_>, wanted: &AuditMatch) -> Result<Observation, Error> {
+pub(super) async fn seen_audit(
+    cx: &StepContext<'_, '_>,
+    wanted: &AuditMatch,
+) -> Result<Observation, Error> {
     let path = match &cx.world.lab.cluster.facts().audit {
         AuditAccess::File(path) => path,
         AuditAccess::None => {
-            return Ok(Observation::answer(Answer::Unseen).fact("audit", "no audit log is configured"));
+            return Ok(
+                Observation::answer(Answer::Unseen).fact("audit", "no audit log is configured")
+            );
         }
-        AuditAccess::Unavailable => return Err(Error::unsupported("this cluster's audit log is not within reach")),
+        AuditAccess::Unavailable => {
+            return Err(Error::unsupported(
+                "this cluster's audit log is not within reach",
+            ));
+        }
     };
     let wanted = cx.world.filled(wanted);
     let sentinel = format!("/gauntlet/sentinel-{}", random::name(12));
@@ -46,7 +55,9 @@ pub(super) async fn seen_audit(cx: &StepContext<'_, '_>, wanted: &AuditMatch) ->
                 recording = Some(Instant::now());
             }
             match recording {
-                Some(since) if since.elapsed() >= HOLD => Look::Found(Observation::answer(Answer::Unseen)),
+                Some(since) if since.elapsed() >= HOLD => {
+                    Look::Found(Observation::answer(Answer::Unseen))
+                }
                 Some(_) => Look::Not("the sentinel is there".into()),
                 None => Look::Not("the sentinel is not there".into()),
             }
@@ -57,14 +68,18 @@ pub(super) async fn seen_audit(cx: &StepContext<'_, '_>, wanted: &AuditMatch) ->
 impl World<'_> {
     /// Waits until what was asked so far is in the log, where there is one.
     pub(super) async fn audit_has_come(&self) -> Result<(), Error> {
-        let AuditAccess::File(path) = &self.lab.cluster.facts().audit else { return Ok(()) };
+        let AuditAccess::File(path) = &self.lab.cluster.facts().audit else {
+            return Ok(());
+        };
         let sentinel = format!("/gauntlet/sentinel-{}", random::name(12));
         self.lab.own.send(Call::get(sentinel.as_str())).await;
         self.waiter
-            .until(SENTINEL, async || match since(path, self.beginning.audit).await {
-                Ok(text) if has(&text, &sentinel) => Look::Found(()),
-                Ok(_) => Look::Not("the sentinel is not there".into()),
-                Err(fault) => Look::from(fault),
+            .until(SENTINEL, async || {
+                match since(path, self.beginning.audit).await {
+                    Ok(text) if has(&text, &sentinel) => Look::Found(()),
+                    Ok(_) => Look::Not("the sentinel is not there".into()),
+                    Err(fault) => Look::from(fault),
+                }
             })
             .await
     }
@@ -79,7 +94,11 @@ impl World<'_> {
             user: fill(&wanted.user),
             impersonated: fill(&wanted.impersonated),
             code: wanted.code,
-            annotations: wanted.annotations.iter().map(|(key, value)| (self.fill(key), self.fill(value))).collect(),
+            annotations: wanted
+                .annotations
+                .iter()
+                .map(|(key, value)| (self.fill(key), self.fill(value)))
+                .collect(),
             contains: fill(&wanted.contains),
         }
     }
@@ -94,7 +113,8 @@ const SENTINEL: Wait<'static> = Wait {
 };
 
 fn has(log: &str, sentinel: &str) -> bool {
-    log.lines().any(|line| line.contains(sentinel) && line.contains(COMPLETE))
+    log.lines()
+        .any(|line| line.contains(sentinel) && line.contains(COMPLETE))
 }
 
 /// The log from an offset on; from its start where it has been rotated since.
@@ -109,13 +129,20 @@ async fn since(path: &Path, offset: u64) -> Result<String, Error> {
         file.read_to_end(&mut bytes).await?;
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).into_owned())
     };
-    read.await.map_err(|fault| Error::io("the audit log cannot be read", fault))
+    read.await
+        .map_err(|fault| Error::io("the audit log cannot be read", fault))
 }
 
 /// The first event of this world that matches.
 fn find(log: &str, namespace: &str, wanted: &AuditMatch) -> Option<Value> {
     log.lines()
-        .filter(|line| line.contains(namespace) && wanted.contains.as_ref().is_none_or(|text| line.contains(text)))
+        .filter(|line| {
+            line.contains(namespace)
+                && wanted
+                    .contains
+                    .as_ref()
+                    .is_none_or(|text| line.contains(text))
+        })
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .find(|event| matches(event, wanted))
 }
@@ -134,14 +161,22 @@ fn matches(event: &Value, wanted: &AuditMatch) -> bool {
     let notes = &event["annotations"];
     (stage == "ResponseComplete" || stage == "ResponseStarted")
         && event["userAgent"] != OWN_AGENT
-        && texts.into_iter().all(|(want, have)| want.as_ref().is_none_or(|want| have == want.as_str()))
-        && wanted.code.is_none_or(|code| event["responseStatus"]["code"] == code)
-        && wanted.annotations.iter().all(|(key, part)| notes[key].as_str().is_some_and(|text| text.contains(part)))
+        && texts
+            .into_iter()
+            .all(|(want, have)| want.as_ref().is_none_or(|want| have == want.as_str()))
+        && wanted
+            .code
+            .is_none_or(|code| event["responseStatus"]["code"] == code)
+        && wanted
+            .annotations
+            .iter()
+            .all(|(key, part)| notes[key].as_str().is_some_and(|text| text.contains(part)))
 }
 
 /// The stable part of the event: how much of it was recorded, and what was asked for.
 fn told(event: &Value, wanted: &AuditMatch) -> Observation {
-    let mut tried = Observation::answer(Answer::Seen).fact("level", event["level"].as_str().unwrap_or_default());
+    let mut tried = Observation::answer(Answer::Seen)
+        .fact("level", event["level"].as_str().unwrap_or_default());
     let mut bodies = Vec::new();
     for (key, word) in [("requestObject", "request"), ("responseObject", "response")] {
         if !event[key].is_null() {
@@ -151,8 +186,10 @@ fn told(event: &Value, wanted: &AuditMatch) -> Observation {
     if !bodies.is_empty() {
         tried = tried.fact("bodies", bodies.join(", "));
     }
-    for (fact, have) in [("user", &event["user"]["username"]), ("impersonated", &event["impersonatedUser"]["username"])]
-    {
+    for (fact, have) in [
+        ("user", &event["user"]["username"]),
+        ("impersonated", &event["impersonatedUser"]["username"]),
+    ] {
         if let Some(name) = have.as_str() {
             tried = tried.fact(fact, name);
         }
@@ -179,7 +216,11 @@ mod tests {
     );
 
     fn wanted(verb: &str, resource: &str) -> AuditMatch {
-        AuditMatch { verb: Some(verb.into()), resource: Some(resource.into()), ..AuditMatch::default() }
+        AuditMatch {
+            verb: Some(verb.into()),
+            resource: Some(resource.into()),
+            ..AuditMatch::default()
+        }
     }
 
     #[test]
@@ -187,11 +228,16 @@ mod tests {
         let mut want = wanted("create", "pods");
         want.code = Some(403);
         want.impersonated = Some("jane".into());
-        want.annotations.insert("authorization.k8s.io/decision".into(), "forb".into());
+        want.annotations
+            .insert("authorization.k8s.io/decision".into(), "forb".into());
         assert!(find(LOG, "gauntlet-a", &want).is_some());
-        want.annotations.insert("authorization.k8s.io/reason".into(), String::new());
+        want.annotations
+            .insert("authorization.k8s.io/reason".into(), String::new());
         assert!(find(LOG, "gauntlet-a", &want).is_none());
-        let named = AuditMatch { name: Some("other".into()), ..wanted("create", "pods") };
+        let named = AuditMatch {
+            name: Some("other".into()),
+            ..wanted("create", "pods")
+        };
         assert!(find(LOG, "gauntlet-a", &named).is_none());
     }
 
@@ -204,9 +250,15 @@ mod tests {
 
     #[test]
     fn contains_looks_at_the_whole_event() {
-        let want = AuditMatch { contains: Some("\"name\":\"web\"".into()), ..AuditMatch::default() };
+        let want = AuditMatch {
+            contains: Some("\"name\":\"web\"".into()),
+            ..AuditMatch::default()
+        };
         assert!(find(LOG, "gauntlet-a", &want).is_some());
-        let want = AuditMatch { contains: Some("hunter2".into()), ..AuditMatch::default() };
+        let want = AuditMatch {
+            contains: Some("hunter2".into()),
+            ..AuditMatch::default()
+        };
         assert!(find(LOG, "gauntlet-a", &want).is_none());
     }
 }

@@ -15,11 +15,21 @@ use crate::world::World;
 /// How long controllers get to say something, before it is said that they did not.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-pub(super) async fn seen_event(cx: &StepContext<'_, '_>, wanted: &EventMatch) -> Result<Observation, Error> {
-    let (reason, part) = (cx.fill(&wanted.reason), wanted.contains.as_ref().map(|text| cx.fill(text)));
+pub(super) async fn seen_event(
+    cx: &StepContext<'_, '_>,
+    wanted: &EventMatch,
+) -> Result<Observation, Error> {
+    let (reason, part) = (
+        cx.fill(&wanted.reason),
+        wanted.contains.as_ref().map(|text| cx.fill(text)),
+    );
     let marker = cx.world.mark().await?;
     let start = Instant::now();
-    let wait = Wait { what: "events to be recorded", within: PATIENCE * 2, every: Duration::from_millis(100) };
+    let wait = Wait {
+        what: "events to be recorded",
+        within: PATIENCE * 2,
+        every: Duration::from_millis(100),
+    };
     cx.world
         .waiter
         .until(wait, async || {
@@ -27,11 +37,16 @@ pub(super) async fn seen_event(cx: &StepContext<'_, '_>, wanted: &EventMatch) ->
                 Ok(events) => events,
                 Err(said) => return Look::from(said),
             };
-            if let Some(event) = events.iter().find(|event| is(event, &reason, part.as_deref())) {
+            if let Some(event) = events
+                .iter()
+                .find(|event| is(event, &reason, part.as_deref()))
+            {
                 let message = event["message"].as_str().unwrap_or_default();
                 return Look::Found(Observation::answer(Answer::Seen).fact("event", message));
             }
-            let recording = events.iter().any(|event| event["metadata"]["name"] == marker.as_str());
+            let recording = events
+                .iter()
+                .any(|event| event["metadata"]["name"] == marker.as_str());
             match (recording, start.elapsed() >= PATIENCE) {
                 (true, true) => Look::Found(Observation::answer(Answer::Unseen)),
                 (true, false) => Look::Not(format!("{} other events", events.len())),
@@ -46,12 +61,24 @@ impl World<'_> {
     pub(super) async fn events_have_come(&self) -> Result<(), Error> {
         let marker = self.mark().await?;
         let start = Instant::now();
-        let wait = Wait { what: "events to be recorded", within: PATIENCE * 2, every: Duration::from_millis(100) };
+        let wait = Wait {
+            what: "events to be recorded",
+            within: PATIENCE * 2,
+            every: Duration::from_millis(100),
+        };
         self.waiter
             .until(wait, async || match self.events().await {
                 Err(said) => Look::from(said),
-                Ok(events) if events.iter().any(|event| event["metadata"]["name"] == marker.as_str()) => {
-                    if start.elapsed() >= PATIENCE { Look::Found(()) } else { Look::Not("more may come".into()) }
+                Ok(events)
+                    if events
+                        .iter()
+                        .any(|event| event["metadata"]["name"] == marker.as_str()) =>
+                {
+                    if start.elapsed() >= PATIENCE {
+                        Look::Found(())
+                    } else {
+                        Look::Not("more may come".into())
+                    }
                 }
                 Ok(_) => Look::Not("not even our own event".into()),
             })
@@ -62,7 +89,11 @@ impl World<'_> {
     pub(crate) async fn events(&self) -> Result<Vec<Value>, Error> {
         let mut all = Vec::new();
         for namespace in self.namespaces.all() {
-            let list = self.lab.own.fetch(format!("/api/v1/namespaces/{}/events", encode(namespace))).await?;
+            let list = self
+                .lab
+                .own
+                .fetch(format!("/api/v1/namespaces/{}/events", encode(namespace)))
+                .await?;
             all.extend(list["items"].as_array().cloned().unwrap_or_default());
         }
         Ok(all)
@@ -77,9 +108,16 @@ impl World<'_> {
             "involvedObject": {"apiVersion": "v1", "kind": "Namespace", "name": namespace, "namespace": namespace},
             "reason": "GauntletCanary", "message": "this shows that events can be read back", "type": "Normal",
         });
-        let call = Call::post(format!("/api/v1/namespaces/{}/events", encode(namespace)), event);
+        let call = Call::post(
+            format!("/api/v1/namespaces/{}/events", encode(namespace)),
+            event,
+        );
         let reply = self.lab.own.send(call).await.reply;
-        if taken(&reply) { Ok(name) } else { Err(Error::refused("an event of our own was not taken", &reply)) }
+        if taken(&reply) {
+            Ok(name)
+        } else {
+            Err(Error::refused("an event of our own was not taken", &reply))
+        }
     }
 }
 

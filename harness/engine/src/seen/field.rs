@@ -17,14 +17,29 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What is said of an object's field where there is no object.
 const NO_OBJECT: &str = "(no such object)";
 
-pub(super) async fn seen_field(cx: &StepContext<'_, '_>, wanted: &FieldMatch) -> Result<Observation, Error> {
-    let resource = cx.world.lab.discovery.called(&cx.world.lab.own, &wanted.of.kind).await?;
+pub(super) async fn seen_field(
+    cx: &StepContext<'_, '_>,
+    wanted: &FieldMatch,
+) -> Result<Observation, Error> {
+    let resource = cx
+        .world
+        .lab
+        .discovery
+        .called(&cx.world.lab.own, &wanted.of.kind)
+        .await?;
     let (namespace, name) = (cx.namespace(), cx.fill(&wanted.of.name));
-    let (pointer, value) = (cx.fill(&wanted.at), wanted.equals.as_ref().map(|text| cx.fill(text)));
+    let (pointer, value) = (
+        cx.fill(&wanted.at),
+        wanted.equals.as_ref().map(|text| cx.fill(text)),
+    );
     let start = Instant::now();
     let what = format!("{} to have the field", wanted.of);
     let patience = cx.step.holds.absence.max(patience(cx));
-    let wait = Wait { what: &what, within: patience * 2, every: Duration::from_millis(50) };
+    let wait = Wait {
+        what: &what,
+        within: patience * 2,
+        every: Duration::from_millis(50),
+    };
     cx.world
         .waiter
         .until(wait, async || {
@@ -33,7 +48,8 @@ pub(super) async fn seen_field(cx: &StepContext<'_, '_>, wanted: &FieldMatch) ->
                 Err(said) => return Look::from(said),
             };
             let field = object.as_ref().and_then(|object| object.pointer(&pointer));
-            let is = field.is_some_and(|field| value.as_ref().is_none_or(|value| text(field) == *value));
+            let is =
+                field.is_some_and(|field| value.as_ref().is_none_or(|value| text(field) == *value));
             let told = told(object.as_ref(), &pointer);
             if is {
                 return Look::Found(Observation::answer(Answer::Seen).fact("value", told));
@@ -47,7 +63,13 @@ pub(super) async fn seen_field(cx: &StepContext<'_, '_>, wanted: &FieldMatch) ->
 }
 
 fn patience(cx: &StepContext<'_, '_>) -> Duration {
-    cx.world.case.install().iter().filter_map(|one| one.addon().second_try).max().unwrap_or(PATIENCE)
+    cx.world
+        .case
+        .install()
+        .iter()
+        .filter_map(|one| one.addon().second_try)
+        .max()
+        .unwrap_or(PATIENCE)
 }
 
 /// What is recorded of the field.
@@ -60,7 +82,9 @@ fn told(object: Option<&Value>, pointer: &str) -> String {
 
 /// JSON text; a string without its quotes.
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -25,13 +25,27 @@ struct Series {
 /// A counter that every request moves.
 const REQUESTS: &str = "apiserver_request_total";
 
-pub(super) async fn seen_metric(cx: &StepContext<'_, '_>, wanted: &MetricMatch) -> Result<Observation, Error> {
-    let before =
-        cx.world.beginning.metrics.as_ref().ok_or_else(|| Error::scenario("the metrics' beginning was not noted"))?;
-    let labels: BTreeMap<String, String> =
-        wanted.labels.iter().map(|(key, value)| (cx.fill(key), cx.fill(value))).collect();
+pub(super) async fn seen_metric(
+    cx: &StepContext<'_, '_>,
+    wanted: &MetricMatch,
+) -> Result<Observation, Error> {
+    let before = cx
+        .world
+        .beginning
+        .metrics
+        .as_ref()
+        .ok_or_else(|| Error::scenario("the metrics' beginning was not noted"))?;
+    let labels: BTreeMap<String, String> = wanted
+        .labels
+        .iter()
+        .map(|(key, value)| (cx.fill(key), cx.fill(value)))
+        .collect();
     let start = Instant::now();
-    let wait = Wait { what: "the metrics to move", within: Duration::from_secs(5), every: Duration::from_millis(100) };
+    let wait = Wait {
+        what: "the metrics to move",
+        within: Duration::from_secs(5),
+        every: Duration::from_millis(100),
+    };
     cx.world
         .waiter
         .until(wait, async || {
@@ -47,7 +61,11 @@ pub(super) async fn seen_metric(cx: &StepContext<'_, '_>, wanted: &MetricMatch) 
             if alive && start.elapsed() >= HOLD {
                 return Look::Found(Observation::answer(Answer::Unseen));
             }
-            Look::Not(if alive { "it has not grown".into() } else { format!("not even {REQUESTS} has grown") })
+            Look::Not(if alive {
+                "it has not grown".into()
+            } else {
+                format!("not even {REQUESTS} has grown")
+            })
         })
         .await
 }
@@ -59,19 +77,37 @@ impl Metrics {
     /// What the server said instead.
     pub(crate) async fn scrape(who: &Who) -> Result<Self, Error> {
         match who.send(Call::get("/metrics")).await.reply {
-            Reply::Http { code: 200, body: Body::Text(text), .. } => Ok(Self::parse(&text)),
+            Reply::Http {
+                code: 200,
+                body: Body::Text(text),
+                ..
+            } => Ok(Self::parse(&text)),
             reply => Err(Error::refused("the metrics cannot be read", &reply)),
         }
     }
 
     fn parse(text: &str) -> Self {
-        Self(text.lines().filter(|line| !line.starts_with('#')).filter_map(series).collect())
+        Self(
+            text.lines()
+                .filter(|line| !line.starts_with('#'))
+                .filter_map(series)
+                .collect(),
+        )
     }
 
     /// The sum over every series of this name that carries these labels; 0 where there is none.
     pub(crate) fn sum(&self, name: &str, labels: &BTreeMap<String, String>) -> f64 {
-        let carries = |series: &&Series| labels.iter().all(|(key, value)| series.labels.get(key) == Some(value));
-        self.0.iter().filter(|series| series.name == name).filter(carries).map(|series| series.value).sum()
+        let carries = |series: &&Series| {
+            labels
+                .iter()
+                .all(|(key, value)| series.labels.get(key) == Some(value))
+        };
+        self.0
+            .iter()
+            .filter(|series| series.name == name)
+            .filter(carries)
+            .map(|series| series.value)
+            .sum()
     }
 }
 
@@ -84,7 +120,11 @@ fn series(line: &str) -> Option<Series> {
         None => (BTreeMap::new(), rest),
     };
     let value = rest.split_whitespace().next()?.parse().ok()?;
-    Some(Series { name: name.into(), labels, value })
+    Some(Series {
+        name: name.into(),
+        labels,
+        value,
+    })
 }
 
 fn labels(mut rest: &str) -> Option<(BTreeMap<String, String>, &str)> {
@@ -128,11 +168,25 @@ mod tests {
     #[test]
     fn sums_what_carries_the_labels() {
         let metrics = Metrics::parse(TEXT);
-        let with = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        let with = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).into(), (*value).into()))
+                .collect()
+        };
         assert_eq!(metrics.sum("a_total", &BTreeMap::new()), 17.0);
-        assert_eq!(metrics.sum("a_total", &with(&[("kind", "a \"b\", c}")])), 2.0);
-        assert_eq!(metrics.sum("a_total", &with(&[("name", "y"), ("kind", "z")])), 15.0);
-        assert_eq!(metrics.sum("a_total", &with(&[("name", "y"), ("kind", "no")])), 0.0);
+        assert_eq!(
+            metrics.sum("a_total", &with(&[("kind", "a \"b\", c}")])),
+            2.0
+        );
+        assert_eq!(
+            metrics.sum("a_total", &with(&[("name", "y"), ("kind", "z")])),
+            15.0
+        );
+        assert_eq!(
+            metrics.sum("a_total", &with(&[("name", "y"), ("kind", "no")])),
+            0.0
+        );
         assert_eq!(metrics.sum("plain", &BTreeMap::new()), 4.0);
     }
 

@@ -40,7 +40,10 @@ pub(crate) struct LogOffsets {
 }
 
 /// Looks for something in a record.
-pub(crate) async fn seen(cx: &mut StepContext<'_, '_>, record: &Record) -> Result<Observation, Error> {
+pub(crate) async fn seen(
+    cx: &mut StepContext<'_, '_>,
+    record: &Record,
+) -> Result<Observation, Error> {
     match record {
         Record::Audit(wanted) => seen_audit(cx, wanted).await,
         Record::Event(wanted) => seen_event(cx, wanted).await,
@@ -57,35 +60,61 @@ fn seen_output(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Observ
     let text = cx.fill(&wanted.contains);
     let said = cx.world.memory.said(&wanted.of)?;
     let holds = String::from_utf8_lossy(&said).contains(&text);
-    Ok(Observation::answer(if holds { Answer::Seen } else { Answer::Unseen }))
+    Ok(Observation::answer(if holds {
+        Answer::Seen
+    } else {
+        Answer::Unseen
+    }))
 }
 
 fn seen_warning(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Observation, Error> {
     let reply = cx.world.memory.reply(&wanted.of)?;
     let Reply::Http { warnings, .. } = reply else {
-        return Err(Error::scenario(format!("step `{}` got no reply", wanted.of)));
+        return Err(Error::scenario(format!(
+            "step `{}` got no reply",
+            wanted.of
+        )));
     };
     let text = cx.fill(&wanted.contains);
-    Ok(match warnings.iter().find(|warning| warning.contains(&text)) {
-        Some(warning) => Observation::answer(Answer::Seen).fact("warning", warning.as_str()),
-        None if is_fault(reply) => {
-            return Err(Error::unexpected(format!("step `{}` got a reply that is not one", wanted.of)));
-        }
-        None => Observation::answer(Answer::Unseen),
-    })
+    Ok(
+        match warnings.iter().find(|warning| warning.contains(&text)) {
+            Some(warning) => Observation::answer(Answer::Seen).fact("warning", warning.as_str()),
+            None if is_fault(reply) => {
+                return Err(Error::unexpected(format!(
+                    "step `{}` got a reply that is not one",
+                    wanted.of
+                )));
+            }
+            None => Observation::answer(Answer::Unseen),
+        },
+    )
 }
 
 impl World<'_> {
     /// Notes where the records stand.
     pub(crate) async fn begin(&mut self) {
         if let AuditAccess::File(path) = &self.lab.cluster.facts().audit {
-            self.beginning.audit = tokio::fs::metadata(path).await.map_or(0, |facts| facts.len());
+            self.beginning.audit = tokio::fs::metadata(path)
+                .await
+                .map_or(0, |facts| facts.len());
         }
-        let logs = self.lab.cluster.facts().logs.as_ref().and_then(|folder| std::fs::read_dir(folder).ok());
+        let logs = self
+            .lab
+            .cluster
+            .facts()
+            .logs
+            .as_ref()
+            .and_then(|folder| std::fs::read_dir(folder).ok());
         for entry in logs.into_iter().flatten().flatten() {
             let length = entry.metadata().map_or(0, |facts| facts.len());
-            if let Some(process) = entry.path().file_stem().map(|name| name.to_string_lossy().into_owned()) {
-                self.beginning.logs.insert(process, usize::try_from(length).unwrap_or(usize::MAX));
+            if let Some(process) = entry
+                .path()
+                .file_stem()
+                .map(|name| name.to_string_lossy().into_owned())
+            {
+                self.beginning
+                    .logs
+                    .insert(process, usize::try_from(length).unwrap_or(usize::MAX));
             }
         }
     }
@@ -101,7 +130,9 @@ impl World<'_> {
 
 /// Whether a reply shows nothing of what would have come with a proper one, whomever it came from.
 fn is_fault(reply: &Reply) -> bool {
-    [Asked::Api, Asked::Kubelet].into_iter().all(|asked| matches!(model::read(asked, reply), Verdict::Broken { .. }))
+    [Asked::Api, Asked::Kubelet]
+        .into_iter()
+        .all(|asked| matches!(model::read(asked, reply), Verdict::Broken { .. }))
 }
 
 #[cfg(test)]
@@ -110,8 +141,17 @@ mod tests {
 
     #[test]
     fn a_fault_shows_no_absence() {
-        let reply = |code| Reply::Http { code, body: model::Body::of(b"x"), warnings: Vec::new() };
-        assert!(is_fault(&reply(503)) && is_fault(&Reply::Transport { fault: "gone".into() }));
+        let reply = |code| Reply::Http {
+            code,
+            body: model::Body::of(b"x"),
+            warnings: Vec::new(),
+        };
+        assert!(
+            is_fault(&reply(503))
+                && is_fault(&Reply::Transport {
+                    fault: "gone".into()
+                })
+        );
         assert!(!is_fault(&reply(201)));
     }
 }

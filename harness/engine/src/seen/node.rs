@@ -15,16 +15,25 @@ const PATIENCE: Duration = Duration::from_secs(70);
 
 const EVERY: Duration = Duration::from_millis(100);
 
-pub(super) async fn seen_node(cx: &StepContext<'_, '_>, wanted: &NodeMatch) -> Result<Observation, Error> {
+pub(super) async fn seen_node(
+    cx: &StepContext<'_, '_>,
+    wanted: &NodeMatch,
+) -> Result<Observation, Error> {
     let (name, word) = (cx.fill(&wanted.name), wanted.ready.word());
     let (start, what) = (Instant::now(), format!("`{name}` to be {word} as Ready"));
     let path = format!("/api/v1/nodes/{name}");
-    let wait = Wait { what: &what, within: PATIENCE * 2, every: EVERY };
+    let wait = Wait {
+        what: &what,
+        within: PATIENCE * 2,
+        every: EVERY,
+    };
     cx.world
         .waiter
         .until(wait, async || {
             let reply = cx.world.lab.own.send(Call::get(&path)).await.reply;
-            let Some(ready) = json(&reply).and_then(ready) else { return Look::Not(said(&reply)) };
+            let Some(ready) = json(&reply).and_then(ready) else {
+                return Look::Not(said(&reply));
+            };
             if ready["status"] == word {
                 let reason = ready["reason"].as_str().unwrap_or_default();
                 let tried = Observation::answer(Answer::Seen).fact("reason", reason);
@@ -40,7 +49,10 @@ pub(super) async fn seen_node(cx: &StepContext<'_, '_>, wanted: &NodeMatch) -> R
 
 /// A node's condition `Ready`.
 fn ready(node: &Value) -> Option<&Value> {
-    node["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == "Ready")
+    node["status"]["conditions"]
+        .as_array()?
+        .iter()
+        .find(|condition| condition["type"] == "Ready")
 }
 
 #[cfg(test)]
@@ -52,7 +64,10 @@ mod tests {
     #[test]
     fn a_condition_is_found_among_others() {
         let conditions = json!([{"type": "DiskPressure", "status": "False"}, {"type": "Ready", "status": "Unknown"}]);
-        assert_eq!(ready(&json!({"status": {"conditions": conditions}})).unwrap()["status"], "Unknown");
+        assert_eq!(
+            ready(&json!({"status": {"conditions": conditions}})).unwrap()["status"],
+            "Unknown"
+        );
         assert_eq!(ready(&json!({"kind": "Status", "status": "Failure"})), None);
     }
 }

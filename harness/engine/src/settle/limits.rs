@@ -20,11 +20,24 @@ pub(super) async fn limit_ranges(sentinels: &Sentinels, waiter: &Waiter) -> Resu
     let resource = format!("gauntlet.dev/{name}");
     let collection = format!("/api/v1/namespaces/{}/limitranges", sentinels.namespace());
     let path = format!("{collection}/{name}");
-    sentinels.make(&collection, range(&name, &resource, "1")).await?;
+    sentinels
+        .make(&collection, range(&name, &resource, "1"))
+        .await?;
     is_set(sentinels, waiter, &name, &resource, "1").await?;
-    let changed = sentinels.own().send(Call::patch(path.as_str(), MERGE, range(&name, &resource, "2"))).await.reply;
+    let changed = sentinels
+        .own()
+        .send(Call::patch(
+            path.as_str(),
+            MERGE,
+            range(&name, &resource, "2"),
+        ))
+        .await
+        .reply;
     if !taken(&changed) {
-        return Err(Error::refused("a sentinel LimitRange could not be changed", &changed));
+        return Err(Error::refused(
+            "a sentinel LimitRange could not be changed",
+            &changed,
+        ));
     }
     let shown = is_set(sentinels, waiter, &name, &resource, "2").await;
     sentinels.remove(vec![path]);
@@ -39,16 +52,30 @@ fn range(name: &str, resource: &str, default: &str) -> Value {
 }
 
 /// Waits until a pod that states nothing gets this default.
-async fn is_set(sentinels: &Sentinels, waiter: &Waiter, name: &str, resource: &str, wanted: &str) -> Result<(), Error> {
+async fn is_set(
+    sentinels: &Sentinels,
+    waiter: &Waiter,
+    name: &str,
+    resource: &str,
+    wanted: &str,
+) -> Result<(), Error> {
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
         "spec": {"containers": [{"name": "c", "image": "none"}]},
     });
     let path = format!("/api/v1/namespaces/{}/pods", sentinels.namespace());
-    let wait = Wait { what: "limit ranges to be in force", within: PATIENCE, every: Duration::from_millis(20) };
+    let wait = Wait {
+        what: "limit ranges to be in force",
+        within: PATIENCE,
+        every: Duration::from_millis(20),
+    };
     waiter
         .until(wait, async || {
-            let reply = sentinels.own().send(Call::post(path.as_str(), pod.clone()).dry(true)).await.reply;
+            let reply = sentinels
+                .own()
+                .send(Call::post(path.as_str(), pod.clone()).dry(true))
+                .await
+                .reply;
             match json_of(&reply).filter(|_| taken(&reply)) {
                 Some(pod) => match &pod["spec"]["containers"][0]["resources"]["limits"][resource] {
                     set if set == wanted => Look::Found(()),

@@ -35,9 +35,15 @@ pub(super) fn touched<'a>(
     }
     let (written, deleted): (Vec<&WriteRecord>, Vec<&WriteRecord>) =
         concerned.partition(|touch| touch.object.is_some());
-    let objects: Vec<&Value> = written.iter().filter_map(|touch| touch.object.as_ref()).collect();
+    let objects: Vec<&Value> = written
+        .iter()
+        .filter_map(|touch| touch.object.as_ref())
+        .collect();
     let mut works = vec![are_enforced(host_access, waiter, objects).boxed_local()];
-    if deleted.iter().any(|touch| touch.resource.kind == "NetworkPolicy") {
+    if deleted
+        .iter()
+        .any(|touch| touch.resource.kind == "NetworkPolicy")
+    {
         works.push(forgotten(sentinels, host_access, waiter).boxed_local());
     }
     Ok(works)
@@ -51,7 +57,11 @@ pub(crate) async fn are_enforced(
     objects: Vec<&Value>,
 ) -> Result<(), Error> {
     let wanted = wanted(&objects);
-    let wait = Wait { what: "network policies to be enforced", within: PATIENCE, every: Duration::from_millis(2) };
+    let wait = Wait {
+        what: "network policies to be enforced",
+        within: PATIENCE,
+        every: Duration::from_millis(2),
+    };
     waiter
         .until(wait, async || match host_access.network_policy() {
             Ok(Some(nodes)) => late(&nodes, &wanted).map_or(Look::Found(()), Look::Not),
@@ -67,14 +77,22 @@ fn wanted(objects: &[&Value]) -> Vec<(&'static str, u64)> {
         let those = objects.iter().filter(|object| object["kind"] == kind);
         those.filter_map(|object| version(object)).max()
     };
-    ENFORCED.into_iter().filter_map(|kind| Some((kind, newest(kind)?))).collect()
+    ENFORCED
+        .into_iter()
+        .filter_map(|kind| Some((kind, newest(kind)?)))
+        .collect()
 }
 
 /// What a node has not seen yet, where there is one.
 fn late(nodes: &[InForce], wanted: &[(&str, u64)]) -> Option<String> {
     nodes.iter().find_map(|InForce { node, seen, .. }| {
-        let (kind, version) = wanted.iter().find(|(kind, version)| seen.of(kind) < Some(*version))?;
-        Some(format!("{node} has seen {kind} up to version {}, and not {version}", seen.of(kind).unwrap_or_default()))
+        let (kind, version) = wanted
+            .iter()
+            .find(|(kind, version)| seen.of(kind) < Some(*version))?;
+        Some(format!(
+            "{node} has seen {kind} up to version {}, and not {version}",
+            seen.of(kind).unwrap_or_default()
+        ))
     })
 }
 
@@ -83,7 +101,11 @@ fn version(object: &Value) -> Option<u64> {
 }
 
 /// A deletion leaves nothing that has a version: what is written after it has.
-async fn forgotten(sentinels: &Sentinels, host_access: HostAccess<'_>, waiter: &Waiter) -> Result<(), Error> {
+async fn forgotten(
+    sentinels: &Sentinels,
+    host_access: HostAccess<'_>,
+    waiter: &Waiter,
+) -> Result<(), Error> {
     sentinels.home().await?;
     let name = sentinels.name();
     let path = format!("{API}/namespaces/{}/networkpolicies", sentinels.namespace());
@@ -91,9 +113,16 @@ async fn forgotten(sentinels: &Sentinels, host_access: HostAccess<'_>, waiter: &
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name},
         "spec": {"podSelector": {"matchLabels": {super::sentinels::LABEL: name}}, "policyTypes": ["Ingress"]},
     });
-    let reply = sentinels.own().send(Call::post(path.as_str(), policy)).await.reply;
+    let reply = sentinels
+        .own()
+        .send(Call::post(path.as_str(), policy))
+        .await
+        .reply;
     let Some(made) = json_of(&reply).filter(|_| taken(&reply)) else {
-        return Err(Error::refused(format!("a sentinel could not be made at {path}"), &reply));
+        return Err(Error::refused(
+            format!("a sentinel could not be made at {path}"),
+            &reply,
+        ));
     };
     let waited = are_enforced(host_access, waiter, vec![made]).await;
     sentinels.remove(vec![format!("{path}/{name}")]);
@@ -110,17 +139,28 @@ mod tests {
 
     #[test]
     fn the_newest_of_each_kind_is_waited_for_on_every_node() {
-        let objects = [object("Pod", "9"), object("Pod", "12"), object("Service", "40"), object("NetworkPolicy", "10")];
+        let objects = [
+            object("Pod", "9"),
+            object("Pod", "12"),
+            object("Service", "40"),
+            object("NetworkPolicy", "10"),
+        ];
         let wanted = wanted(&objects.iter().collect::<Vec<_>>());
         assert_eq!(wanted, [("NetworkPolicy", 10), ("Pod", 12)]);
         let node = |name: &str, pods: u64, network_policies: u64| {
-            let mut node = InForce { node: name.into(), ..InForce::default() };
+            let mut node = InForce {
+                node: name.into(),
+                ..InForce::default()
+            };
             (node.seen.pods, node.seen.network_policies) = (pods, network_policies);
             node
         };
         assert_eq!(late(&[node("a", 12, 10), node("b", 13, 99)], &wanted), None);
         let why = "b has seen Pod up to version 11, and not 12";
-        assert_eq!(late(&[node("a", 12, 10), node("b", 11, 10)], &wanted).as_deref(), Some(why));
+        assert_eq!(
+            late(&[node("a", 12, 10), node("b", 11, 10)], &wanted).as_deref(),
+            Some(why)
+        );
         assert!(late(&[node("a", 12, 9)], &wanted).is_some());
         assert_eq!(late(&[node("a", 0, 0)], &[]), None);
     }

@@ -60,10 +60,17 @@ pub(crate) async fn settle(
     let earlier: Vec<WrittenObject<'_>> = history.iter().map(WriteRecord::written).collect();
     let mut works = plan(sentinels, waiter, touches, history)?;
     let mut of_addons = addons::waits(&site, &written, &earlier);
-    if touches.iter().any(|touch| touch.resource.kind == "Namespace") {
+    if touches
+        .iter()
+        .any(|touch| touch.resource.kind == "Namespace")
+    {
         of_addons.extend(addons::label_waits(&site, &earlier));
     }
-    works.extend(of_addons.into_iter().map(|work| work.map_err(Error::unexpected).boxed_local()));
+    works.extend(
+        of_addons
+            .into_iter()
+            .map(|work| work.map_err(Error::unexpected).boxed_local()),
+    );
     if let Some(host_access) = host_access {
         works.extend(network::touched(sentinels, host_access, waiter, touches)?);
     }
@@ -84,8 +91,16 @@ fn plan<'a>(
     history: &'a [WriteRecord],
 ) -> Result<Vec<Work<'a>>, Error> {
     let all: Vec<&WriteRecord> = history.iter().chain(touches).collect();
-    let barriers = touches.iter().map(|touch| barrier(touch, &all)).collect::<Result<BTreeSet<Barrier>, Error>>()?;
-    let last = |kind: &str| touches.iter().rev().find(|touch| touch.resource.kind == kind);
+    let barriers = touches
+        .iter()
+        .map(|touch| barrier(touch, &all))
+        .collect::<Result<BTreeSet<Barrier>, Error>>()?;
+    let last = |kind: &str| {
+        touches
+            .iter()
+            .rev()
+            .find(|touch| touch.resource.kind == kind)
+    };
     let mut works: Vec<Work<'a>> = Vec::new();
     for barrier in barriers {
         match barrier {
@@ -100,15 +115,23 @@ fn plan<'a>(
                 works.push(rbac::cluster_roles(sentinels, waiter, aggregated).boxed_local());
             }
             Barrier::ValidatingWebhooks | Barrier::MutatingWebhooks => {
-                let kind = if barrier == Barrier::MutatingWebhooks { webhook::MUTATING } else { webhook::VALIDATING };
+                let kind = if barrier == Barrier::MutatingWebhooks {
+                    webhook::MUTATING
+                } else {
+                    webhook::VALIDATING
+                };
                 let object = last(kind.kind).and_then(|touch| touch.object.as_ref());
                 works.push(webhook::webhook(sentinels, waiter, kind, object).boxed_local());
             }
             Barrier::NamespaceLabels => {
                 works.push(webhook::namespace_labels(sentinels, waiter).boxed_local());
             }
-            Barrier::LimitRanges => works.push(limits::limit_ranges(sentinels, waiter).boxed_local()),
-            Barrier::PriorityClasses => works.push(priority::priority_classes(sentinels, waiter).boxed_local()),
+            Barrier::LimitRanges => {
+                works.push(limits::limit_ranges(sentinels, waiter).boxed_local())
+            }
+            Barrier::PriorityClasses => {
+                works.push(priority::priority_classes(sentinels, waiter).boxed_local())
+            }
             Barrier::OwnStatus => {
                 for touch in touches.iter().filter(|touch| touch.object.is_some()) {
                     if let Some(done) = status::test(&touch.resource.kind) {
@@ -137,10 +160,17 @@ fn barrier(touch: &WriteRecord, all: &[&WriteRecord]) -> Result<Barrier, Error> 
     if let Some(known) = model::object_kind(&touch.resource.api_version(), kind) {
         return Ok(known.barrier);
     }
-    let definitions = all.iter().filter(|one| one.resource.kind == "CustomResourceDefinition");
+    let definitions = all
+        .iter()
+        .filter(|one| one.resource.kind == "CustomResourceDefinition");
     let mut definitions = definitions.filter_map(|one| one.object.as_ref());
-    let is_own = definitions.any(|one| one["spec"]["group"] == **group && one["spec"]["names"]["kind"] == **kind);
-    let unknown = || Error::scenario(format!("nothing is known that shows when a {kind} is in force"));
+    let is_own = definitions
+        .any(|one| one["spec"]["group"] == **group && one["spec"]["names"]["kind"] == **kind);
+    let unknown = || {
+        Error::scenario(format!(
+            "nothing is known that shows when a {kind} is in force"
+        ))
+    };
     is_own.then_some(Barrier::Stored).ok_or_else(unknown)
 }
 
@@ -152,8 +182,17 @@ mod tests {
     use super::*;
 
     fn touch(group: &str, kind: &str) -> WriteRecord {
-        let version = if group.is_empty() { "v1".into() } else { format!("{group}/v1") };
-        WriteRecord { resource: Resource::guess(&version, kind), namespace: "n".into(), name: "x".into(), object: None }
+        let version = if group.is_empty() {
+            "v1".into()
+        } else {
+            format!("{group}/v1")
+        };
+        WriteRecord {
+            resource: Resource::guess(&version, kind),
+            namespace: "n".into(),
+            name: "x".into(),
+            object: None,
+        }
     }
 
     /// A barrier that finds nothing to wait for would take a control for in force at once.
@@ -186,8 +225,10 @@ mod tests {
         let widget = touch("shop.example", "Widget");
         assert!(barrier(&widget, &[]).is_err());
         let definition = json!({"spec": {"group": "shop.example", "names": {"kind": "Widget"}}});
-        let made =
-            WriteRecord { object: Some(definition), ..touch("apiextensions.k8s.io", "CustomResourceDefinition") };
+        let made = WriteRecord {
+            object: Some(definition),
+            ..touch("apiextensions.k8s.io", "CustomResourceDefinition")
+        };
         assert_eq!(barrier(&widget, &[&made]).unwrap(), Barrier::Stored);
         assert!(barrier(&touch("shop.example", "Gadget"), &[&made]).is_err());
     }

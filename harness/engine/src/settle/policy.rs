@@ -38,19 +38,31 @@ impl ProcessCommand<'_> {
     }
 
     fn stem(&self) -> &'static str {
-        if self.kind == VALIDATING { "validatingadmissionpolic" } else { "mutatingadmissionpolic" }
+        if self.kind == VALIDATING {
+            "validatingadmissionpolic"
+        } else {
+            "mutatingadmissionpolic"
+        }
     }
 }
 
 /// The kinds of policy that `touches` concern.
-pub(super) fn concerned<'a>(touches: &'a [WriteRecord], history: &'a [WriteRecord]) -> Vec<ProcessCommand<'a>> {
+pub(super) fn concerned<'a>(
+    touches: &'a [WriteRecord],
+    history: &'a [WriteRecord],
+) -> Vec<ProcessCommand<'a>> {
     let everything = || history.iter().chain(touches);
     let mut controls = Vec::new();
     for kind in [VALIDATING, MUTATING] {
         let policies = || everything().filter(|touch| touch.resource.kind == kind);
-        let written = touches
-            .iter()
-            .filter(|touch| touch.resource.kind.strip_suffix("Binding").unwrap_or(&touch.resource.kind) == kind);
+        let written = touches.iter().filter(|touch| {
+            touch
+                .resource
+                .kind
+                .strip_suffix("Binding")
+                .unwrap_or(&touch.resource.kind)
+                == kind
+        });
         let mut version = written.map(|touch| touch.resource.api_version()).next();
         let mut kinds: Vec<Value> = Vec::new();
         for policy in policies().filter_map(|touch| touch.object.as_ref()) {
@@ -63,13 +75,30 @@ pub(super) fn concerned<'a>(touches: &'a [WriteRecord], history: &'a [WriteRecor
             param["kind"] == touch.resource.kind.as_str()
                 && param["apiVersion"] == touch.resource.api_version().as_str()
         };
-        if kinds.iter().any(|param| touches.iter().any(|touch| of(param, touch))) {
-            version = version.or_else(|| policies().map(|touch| touch.resource.api_version()).next_back());
+        if kinds
+            .iter()
+            .any(|param| touches.iter().any(|touch| of(param, touch)))
+        {
+            version = version.or_else(|| {
+                policies()
+                    .map(|touch| touch.resource.api_version())
+                    .next_back()
+            });
         }
         let Some(version) = version else { continue };
-        let name = touches.iter().rev().find(|touch| touch.resource.kind == kind).map(|touch| touch.name.as_str());
-        let stored = |param: &Value| everything().rev().find(|touch| of(param, touch) && touch.object.is_some());
-        let params = kinds.iter().filter_map(|param| stored(param).map(|touch| (param.clone(), touch)));
+        let name = touches
+            .iter()
+            .rev()
+            .find(|touch| touch.resource.kind == kind)
+            .map(|touch| touch.name.as_str());
+        let stored = |param: &Value| {
+            everything()
+                .rev()
+                .find(|touch| of(param, touch) && touch.object.is_some())
+        };
+        let params = kinds
+            .iter()
+            .filter_map(|param| stored(param).map(|touch| (param.clone(), touch)));
         controls.extend(params.map(|param| ProcessCommand {
             kind,
             version: version.clone(),
@@ -77,13 +106,22 @@ pub(super) fn concerned<'a>(touches: &'a [WriteRecord], history: &'a [WriteRecor
             name,
         }));
         if controls.iter().all(|control| control.kind != kind) {
-            controls.push(ProcessCommand { kind, version, param: None, name });
+            controls.push(ProcessCommand {
+                kind,
+                version,
+                param: None,
+                name,
+            });
         }
     }
     controls
 }
 
-pub(super) async fn policy(sentinels: &Sentinels, waiter: &Waiter, control: ProcessCommand<'_>) -> Result<(), Error> {
+pub(super) async fn policy(
+    sentinels: &Sentinels,
+    waiter: &Waiter,
+    control: ProcessCommand<'_>,
+) -> Result<(), Error> {
     let name = sentinels.name();
     let (policies, bindings) = (control.policies(), control.bindings());
     let mut paths = Vec::new();
@@ -92,14 +130,26 @@ pub(super) async fn policy(sentinels: &Sentinels, waiter: &Waiter, control: Proc
         sentinels.make(&collection, copy(param, &name)).await?;
         paths.push(format!("{collection}/{name}"));
     }
-    sentinels.make(&policies, definition(sentinels, &control, &name)).await?;
-    sentinels.make(&bindings, binding(sentinels, &control, &name)).await?;
+    sentinels
+        .make(&policies, definition(sentinels, &control, &name))
+        .await?;
+    sentinels
+        .make(&bindings, binding(sentinels, &control, &name))
+        .await?;
     paths.extend([format!("{bindings}/{name}"), format!("{policies}/{name}")]);
-    let wait = Wait { what: "admission policies to be in force", within: PATIENCE, every: Duration::from_millis(40) };
+    let wait = Wait {
+        what: "admission policies to be in force",
+        within: PATIENCE,
+        every: Duration::from_millis(40),
+    };
     let proved = waiter
         .until(wait, async || {
             let reply = sentinels.probe(&name).await;
-            if shows(&reply, &control, &name) { Look::Found(()) } else { Look::Not(not_yet(&reply)) }
+            if shows(&reply, &control, &name) {
+                Look::Found(())
+            } else {
+                Look::Not(not_yet(&reply))
+            }
         })
         .await;
     sentinels.remove(paths);
@@ -108,10 +158,13 @@ pub(super) async fn policy(sentinels: &Sentinels, waiter: &Waiter, control: Proc
 
 fn shows(reply: &Reply, control: &ProcessCommand<'_>, name: &str) -> bool {
     if control.kind == MUTATING {
-        return taken(reply) && json_of(reply).is_some_and(|lease| lease["metadata"]["labels"][EFFECT] == "yes");
+        return taken(reply)
+            && json_of(reply).is_some_and(|lease| lease["metadata"]["labels"][EFFECT] == "yes");
     }
     match model::read(Asked::Api, reply) {
-        Verdict::Answered(Answer::Denied { by: By::Policy(by) }) => by == name || Some(by.as_str()) == control.name,
+        Verdict::Answered(Answer::Denied { by: By::Policy(by) }) => {
+            by == name || Some(by.as_str()) == control.name
+        }
         _ => false,
     }
 }
@@ -122,16 +175,28 @@ fn shows(reply: &Reply, control: &ProcessCommand<'_>, name: &str) -> bool {
 /// (ConfigMaps among them) it never starts again: every later policy then sees the parameters of that moment. A policy that
 /// stays keeps one world's end from deciding over the next.
 pub(crate) async fn anchor(sentinels: &Sentinels, policy: &Value) -> Result<(), Error> {
-    let (param, version) = (&policy["spec"]["paramKind"], policy["apiVersion"].as_str().unwrap_or_default());
-    let kind = [VALIDATING, MUTATING].into_iter().find(|kind| policy["kind"] == *kind);
-    let Some(kind) = kind.filter(|_| !param.is_null()) else { return Ok(()) };
+    let (param, version) = (
+        &policy["spec"]["paramKind"],
+        policy["apiVersion"].as_str().unwrap_or_default(),
+    );
+    let kind = [VALIDATING, MUTATING]
+        .into_iter()
+        .find(|kind| policy["kind"] == *kind);
+    let Some(kind) = kind.filter(|_| !param.is_null()) else {
+        return Ok(());
+    };
     sentinels.home().await?;
     let mut anchors = sentinels.anchors().lock().await;
     if anchors.contains_key(&format!("{kind} {param}")) {
         return Ok(());
     }
     let name = sentinels.name();
-    let control = ProcessCommand { kind, version: version.into(), param: None, name: None };
+    let control = ProcessCommand {
+        kind,
+        version: version.into(),
+        param: None,
+        name: None,
+    };
     let (policies, bindings) = (control.policies(), control.bindings());
     let mut definition = definition(sentinels, &control, &name);
     definition["spec"]["paramKind"] = param.clone();
@@ -140,7 +205,10 @@ pub(crate) async fn anchor(sentinels: &Sentinels, policy: &Value) -> Result<(), 
         json!({"selector": {"matchLabels": {LABEL: name}}, "parameterNotFoundAction": "Allow"});
     sentinels.make(&policies, definition).await?;
     sentinels.make(&bindings, binding).await?;
-    anchors.insert(format!("{kind} {param}"), vec![format!("{bindings}/{name}"), format!("{policies}/{name}")]);
+    anchors.insert(
+        format!("{kind} {param}"),
+        vec![format!("{bindings}/{name}"), format!("{policies}/{name}")],
+    );
     Ok(())
 }
 
@@ -159,10 +227,10 @@ fn definition(sentinels: &Sentinels, control: &ProcessCommand<'_>, name: &str) -
     constraints["resourceRules"] = json!([lease_rule()]);
     let mut spec = json!({"failurePolicy": "Fail", "matchConstraints": constraints});
     if control.kind == MUTATING {
-        let expression = format!("Object{{metadata: Object.metadata{{labels: {{\"{EFFECT}\": \"yes\"}}}}}}");
+        let expression =
+            format!("Object{{metadata: Object.metadata{{labels: {{\"{EFFECT}\": \"yes\"}}}}}}");
         spec["reinvocationPolicy"] = Value::from("Never");
-        spec["mutations"] =
-            json!([{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}]);
+        spec["mutations"] = json!([{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}]);
     } else {
         spec["validations"] = json!([{"expression": "false", "message": "this is a sentinel"}]);
     }

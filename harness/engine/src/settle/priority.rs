@@ -23,11 +23,23 @@ pub(super) async fn priority_classes(sentinels: &Sentinels, waiter: &Waiter) -> 
         "spec": {"priorityClassName": name, "containers": [{"name": "c", "image": "none"}]},
     });
     let path = format!("/api/v1/namespaces/{}/pods", sentinels.namespace());
-    let wait = Wait { what: "priority classes to be in force", within: PATIENCE, every: Duration::from_millis(20) };
+    let wait = Wait {
+        what: "priority classes to be in force",
+        within: PATIENCE,
+        every: Duration::from_millis(20),
+    };
     let shown = waiter
         .until(wait, async || {
-            let reply = sentinels.own().send(Call::post(path.as_str(), pod.clone()).dry(true)).await.reply;
-            if taken(&reply) { Look::Found(()) } else { Look::Not(said(&reply)) }
+            let reply = sentinels
+                .own()
+                .send(Call::post(path.as_str(), pod.clone()).dry(true))
+                .await
+                .reply;
+            if taken(&reply) {
+                Look::Found(())
+            } else {
+                Look::Not(said(&reply))
+            }
         })
         .await;
     sentinels.remove(vec![format!("{CLASSES}/{name}")]);

@@ -27,17 +27,33 @@ pub(super) fn is_aggregation(touch: &WriteRecord) -> bool {
 pub(super) async fn roles(sentinels: &Sentinels, waiter: &Waiter) -> Result<(), Error> {
     let name = sentinels.name();
     let at = |plural: &str| format!("{API}/namespaces/{}/{plural}", sentinels.namespace());
-    sentinels.make(&at("roles"), role("Role", &name, json!({}))).await?;
-    sentinels.make(&at("rolebindings"), binding("RoleBinding", "Role", &name)).await?;
+    sentinels
+        .make(&at("roles"), role("Role", &name, json!({})))
+        .await?;
+    sentinels
+        .make(&at("rolebindings"), binding("RoleBinding", "Role", &name))
+        .await?;
     allowed(sentinels, waiter, &name, Some(sentinels.namespace())).await?;
-    sentinels.remove(["rolebindings", "roles"].iter().map(|plural| format!("{}/{name}", at(plural))).collect());
+    sentinels.remove(
+        ["rolebindings", "roles"]
+            .iter()
+            .map(|plural| format!("{}/{name}", at(plural)))
+            .collect(),
+    );
     Ok(())
 }
 
-pub(super) async fn cluster_roles(sentinels: &Sentinels, waiter: &Waiter, aggregated: bool) -> Result<(), Error> {
+pub(super) async fn cluster_roles(
+    sentinels: &Sentinels,
+    waiter: &Waiter,
+    aggregated: bool,
+) -> Result<(), Error> {
     let name = sentinels.name();
     let at = |plural: &str| format!("{API}/{plural}");
-    let mut paths = vec![format!("{}/{name}", at("clusterrolebindings")), format!("{}/{name}", at("clusterroles"))];
+    let mut paths = vec![
+        format!("{}/{name}", at("clusterrolebindings")),
+        format!("{}/{name}", at("clusterroles")),
+    ];
     if aggregated {
         let whole = json!({
             "apiVersion": VERSION, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [],
@@ -45,12 +61,24 @@ pub(super) async fn cluster_roles(sentinels: &Sentinels, waiter: &Waiter, aggreg
         });
         sentinels.make(&at("clusterroles"), whole).await?;
         let part = format!("{name}-part");
-        sentinels.make(&at("clusterroles"), role("ClusterRole", &part, json!({super::sentinels::LABEL: name}))).await?;
+        sentinels
+            .make(
+                &at("clusterroles"),
+                role("ClusterRole", &part, json!({super::sentinels::LABEL: name})),
+            )
+            .await?;
         paths.push(format!("{}/{part}", at("clusterroles")));
     } else {
-        sentinels.make(&at("clusterroles"), role("ClusterRole", &name, json!({}))).await?;
+        sentinels
+            .make(&at("clusterroles"), role("ClusterRole", &name, json!({})))
+            .await?;
     }
-    sentinels.make(&at("clusterrolebindings"), binding("ClusterRoleBinding", "ClusterRole", &name)).await?;
+    sentinels
+        .make(
+            &at("clusterrolebindings"),
+            binding("ClusterRoleBinding", "ClusterRole", &name),
+        )
+        .await?;
     allowed(sentinels, waiter, &name, None).await?;
     sentinels.remove(paths);
     Ok(())
@@ -71,7 +99,12 @@ fn binding(kind: &str, role: &str, name: &str) -> Value {
     })
 }
 
-async fn allowed(sentinels: &Sentinels, waiter: &Waiter, user: &str, namespace: Option<&str>) -> Result<(), Error> {
+async fn allowed(
+    sentinels: &Sentinels,
+    waiter: &Waiter,
+    user: &str,
+    namespace: Option<&str>,
+) -> Result<(), Error> {
     let mut what = json!({"group": "gauntlet.dev", "resource": "sentinels", "verb": "get"});
     if let Some(namespace) = namespace {
         what["namespace"] = Value::from(namespace);
@@ -80,14 +113,23 @@ async fn allowed(sentinels: &Sentinels, waiter: &Waiter, user: &str, namespace: 
         "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
         "spec": {"user": user, "resourceAttributes": what},
     });
-    let wait = Wait { what: "roles and bindings to be in force", within: PATIENCE, every: Duration::from_millis(10) };
+    let wait = Wait {
+        what: "roles and bindings to be in force",
+        within: PATIENCE,
+        every: Duration::from_millis(10),
+    };
     waiter
         .until(wait, async || {
-            let call = Call::post("/apis/authorization.k8s.io/v1/subjectaccessreviews", review.clone());
+            let call = Call::post(
+                "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+                review.clone(),
+            );
             let reply = sentinels.own().send(call).await.reply;
             match json_of(&reply) {
                 Some(body) if body["status"]["allowed"] == true => Look::Found(()),
-                Some(body) if body["status"].is_object() => Look::Not("the sentinel's user is not allowed yet".into()),
+                Some(body) if body["status"].is_object() => {
+                    Look::Not("the sentinel's user is not allowed yet".into())
+                }
                 _ => Look::Not(said(&reply)),
             }
         })

@@ -70,7 +70,11 @@ impl Sentinels {
 
     /// A name that no sentinel had before.
     pub(crate) fn name(&self) -> String {
-        format!("{}-{}", self.namespace, self.counter.fetch_add(1, Ordering::Relaxed))
+        format!(
+            "{}-{}",
+            self.namespace,
+            self.counter.fetch_add(1, Ordering::Relaxed)
+        )
     }
 
     /// Makes a part of a sentinel.
@@ -79,7 +83,10 @@ impl Sentinels {
         if taken(&reply) {
             Ok(())
         } else {
-            Err(Error::refused(format!("a sentinel could not be made at {path}"), &reply))
+            Err(Error::refused(
+                format!("a sentinel could not be made at {path}"),
+                &reply,
+            ))
         }
     }
 
@@ -88,7 +95,11 @@ impl Sentinels {
         let patch = json!({"metadata": {"labels": {label: "yes"}}});
         let path = format!("/api/v1/namespaces/{}", self.namespace);
         let reply = self.own.send(Call::patch(path, MERGE, patch)).await.reply;
-        if taken(&reply) { Ok(()) } else { Err(Error::refused("the sentinels' namespace", &reply)) }
+        if taken(&reply) {
+            Ok(())
+        } else {
+            Err(Error::refused("the sentinels' namespace", &reply))
+        }
     }
 
     /// Tries, without storing it, the Lease that only the sentinel `name` looks at.
@@ -124,18 +135,25 @@ impl Sentinels {
     pub(crate) async fn end(&self, waiter: &Waiter, ephemeral: bool) {
         let anchors = std::mem::take(&mut *self.anchors.lock().await);
         self.remove(anchors.into_values().flatten().collect());
-        let removals = std::mem::take(&mut *self.removals.lock().unwrap_or_else(PoisonError::into_inner));
+        let removals =
+            std::mem::take(&mut *self.removals.lock().unwrap_or_else(PoisonError::into_inner));
         removals.join_all().await;
         if !self.home.initialized() || ephemeral {
             return;
         }
         let path = format!("/api/v1/namespaces/{}", self.namespace);
         self.own.send(Call::delete(path.as_str())).await;
-        let wait = Wait { what: "the sentinels' namespace to go", within: PATIENCE, every: Duration::from_millis(100) };
+        let wait = Wait {
+            what: "the sentinels' namespace to go",
+            within: PATIENCE,
+            every: Duration::from_millis(100),
+        };
         let _ = waiter
-            .until(wait, async || match code(&self.own.send(Call::get(path.as_str())).await.reply) {
-                Some(404) => Look::Found(()),
-                other => Look::Not(format!("{other:?}")),
+            .until(wait, async || {
+                match code(&self.own.send(Call::get(path.as_str())).await.reply) {
+                    Some(404) => Look::Found(()),
+                    other => Look::Not(format!("{other:?}")),
+                }
             })
             .await;
     }

@@ -27,7 +27,11 @@ impl BarrierSite for SentinelSite<'_> {
     fn send(&self, request: SiteRequest) -> LocalBoxFuture<'_, Reply> {
         let call = match request {
             SiteRequest::Get(path) => Call::get(path),
-            SiteRequest::Create { path, body, dry_run } => Call::post(path, body).dry(dry_run),
+            SiteRequest::Create {
+                path,
+                body,
+                dry_run,
+            } => Call::post(path, body).dry(dry_run),
             SiteRequest::Merge { path, body } => Call::patch(path, MERGE, body),
         };
         async { self.sentinels.own().send(call).await.reply }.boxed_local()
@@ -37,12 +41,30 @@ impl BarrierSite for SentinelSite<'_> {
         self.sentinels.remove(paths);
     }
 
-    fn wait<'a>(&'a self, wait: SiteWait<'a>, look: &'a mut (dyn FnMut() -> Work<'a> + 'a)) -> Work<'a> {
-        let SiteWait { what, within, every } = wait;
+    fn wait<'a>(
+        &'a self,
+        wait: SiteWait<'a>,
+        look: &'a mut (dyn FnMut() -> Work<'a> + 'a),
+    ) -> Work<'a> {
+        let SiteWait {
+            what,
+            within,
+            every,
+        } = wait;
         let once = async || match look().await {
             Ok(()) => Look::Found(()),
             Err(seen) => Look::Not(seen),
         };
-        self.waiter.until(Wait { what, within, every }, once).map_err(|why| why.in_one_line()).boxed_local()
+        self.waiter
+            .until(
+                Wait {
+                    what,
+                    within,
+                    every,
+                },
+                once,
+            )
+            .map_err(|why| why.in_one_line())
+            .boxed_local()
     }
 }

@@ -15,10 +15,12 @@ type Test = fn(&Value) -> bool;
 /// The test for this kind, if it is one of them.
 pub(super) fn test(kind: &str) -> Option<Test> {
     Some(match kind {
-        "ResourceQuota" => {
-            |object| !object["spec"]["hard"].is_null() && object["status"]["hard"] == object["spec"]["hard"]
+        "ResourceQuota" => |object| {
+            !object["spec"]["hard"].is_null() && object["status"]["hard"] == object["spec"]["hard"]
+        },
+        "PodDisruptionBudget" => {
+            |object| object["status"]["observedGeneration"] == object["metadata"]["generation"]
         }
-        "PodDisruptionBudget" => |object| object["status"]["observedGeneration"] == object["metadata"]["generation"],
         "CustomResourceDefinition" => is_established,
         _ => return None,
     })
@@ -34,9 +36,18 @@ pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
     conditions.iter().find(|one| one["type"] == kind)?["status"].as_str()
 }
 
-pub(super) async fn own(own: &Who, waiter: &Waiter, touch: &WriteRecord, done: Test) -> Result<(), Error> {
+pub(super) async fn own(
+    own: &Who,
+    waiter: &Waiter,
+    touch: &WriteRecord,
+    done: Test,
+) -> Result<(), Error> {
     let what = format!("{} {} to be in force", touch.resource.kind, touch.name);
-    let wait = Wait { what: &what, within: PATIENCE, every: Duration::from_millis(20) };
+    let wait = Wait {
+        what: &what,
+        within: PATIENCE,
+        every: Duration::from_millis(20),
+    };
     waiter
         .until(wait, async || match own.fetch(touch.path()).await {
             Ok(object) if done(&object) => Look::Found(()),
@@ -55,8 +66,12 @@ mod tests {
     fn a_quota_needs_its_whole_status() {
         let done = test("ResourceQuota").expect("a kind with a status");
         assert!(!done(&json!({"spec": {"hard": {"pods": "1"}}})));
-        assert!(!done(&json!({"spec": {"hard": {"pods": "1"}}, "status": {"hard": {"pods": "2"}}})));
-        assert!(done(&json!({"spec": {"hard": {"pods": "1"}}, "status": {"hard": {"pods": "1"}}})));
+        assert!(!done(
+            &json!({"spec": {"hard": {"pods": "1"}}, "status": {"hard": {"pods": "2"}}})
+        ));
+        assert!(done(
+            &json!({"spec": {"hard": {"pods": "1"}}, "status": {"hard": {"pods": "1"}}})
+        ));
         assert!(test("ConfigMap").is_none());
     }
 }

@@ -17,15 +17,26 @@ use crate::wait::{Look, Wait, Waiter};
 /// When a sentinel cannot be made, or its token stays good.
 pub(crate) async fn bound_tokens(sentinels: &Sentinels, waiter: &Waiter) -> Result<(), Error> {
     sentinels.home().await?;
-    let (account, core) = (sentinels.name(), format!("/api/v1/namespaces/{}", sentinels.namespace()));
+    let (account, core) = (
+        sentinels.name(),
+        format!("/api/v1/namespaces/{}", sentinels.namespace()),
+    );
     let body = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}});
-    sentinels.make(&format!("{core}/serviceaccounts"), body).await?;
-    let wait = Wait { what: "tokens of deleted pods to end", within: PATIENCE, every: Duration::from_millis(10) };
+    sentinels
+        .make(&format!("{core}/serviceaccounts"), body)
+        .await?;
+    let wait = Wait {
+        what: "tokens of deleted pods to end",
+        within: PATIENCE,
+        every: Duration::from_millis(10),
+    };
     let ended = waiter
-        .until(wait, async || match is_good(sentinels, &core, &account).await {
-            Ok(false) => Look::Found(()),
-            Ok(true) => Look::Not("the token of the sentinel's pod is still good".into()),
-            Err(said) => Look::from(said),
+        .until(wait, async || {
+            match is_good(sentinels, &core, &account).await {
+                Ok(false) => Look::Found(()),
+                Ok(true) => Look::Not("the token of the sentinel's pod is still good".into()),
+                Err(said) => Look::from(said),
+            }
         })
         .await;
     sentinels.remove(vec![format!("{core}/serviceaccounts/{account}")]);
@@ -35,19 +46,40 @@ pub(crate) async fn bound_tokens(sentinels: &Sentinels, waiter: &Waiter) -> Resu
 /// Makes a pod and a token of it, deletes the pod, and asks about the token.
 async fn is_good(sentinels: &Sentinels, core: &str, account: &str) -> Result<bool, Error> {
     let name = sentinels.name();
-    sentinels.make(&format!("{core}/pods"), pod(&name, account)).await?;
+    sentinels
+        .make(&format!("{core}/pods"), pod(&name, account))
+        .await?;
     let ask = json!({
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
         "spec": {"boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": name}},
     });
-    let given = sentinels.own().send(Call::post(format!("{core}/serviceaccounts/{account}/token"), ask)).await.reply;
-    sentinels.own().send(Call::delete(format!("{core}/pods/{name}"))).await;
-    let token = json_of(&given).map(|body| body["status"]["token"].clone()).filter(Value::is_string);
+    let given = sentinels
+        .own()
+        .send(Call::post(
+            format!("{core}/serviceaccounts/{account}/token"),
+            ask,
+        ))
+        .await
+        .reply;
+    sentinels
+        .own()
+        .send(Call::delete(format!("{core}/pods/{name}")))
+        .await;
+    let token = json_of(&given)
+        .map(|body| body["status"]["token"].clone())
+        .filter(Value::is_string);
     let review = json!({
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
         "spec": {"token": token.ok_or_else(|| Error::reply(&given))?},
     });
-    let reply = sentinels.own().send(Call::post("/apis/authentication.k8s.io/v1/tokenreviews", review)).await.reply;
+    let reply = sentinels
+        .own()
+        .send(Call::post(
+            "/apis/authentication.k8s.io/v1/tokenreviews",
+            review,
+        ))
+        .await
+        .reply;
     match json_of(&reply) {
         Some(body) if body["status"].is_object() => Ok(body["status"]["authenticated"] == true),
         _ => Err(Error::reply(&reply)),

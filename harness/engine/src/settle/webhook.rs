@@ -16,10 +16,14 @@ pub(super) struct Kind {
     plural: &'static str,
 }
 
-pub(super) const VALIDATING: Kind =
-    Kind { kind: "ValidatingWebhookConfiguration", plural: "validatingwebhookconfigurations" };
-pub(super) const MUTATING: Kind =
-    Kind { kind: "MutatingWebhookConfiguration", plural: "mutatingwebhookconfigurations" };
+pub(super) const VALIDATING: Kind = Kind {
+    kind: "ValidatingWebhookConfiguration",
+    plural: "validatingwebhookconfigurations",
+};
+pub(super) const MUTATING: Kind = Kind {
+    kind: "MutatingWebhookConfiguration",
+    plural: "mutatingwebhookconfigurations",
+};
 
 const API: &str = "/apis/admissionregistration.k8s.io/v1";
 
@@ -31,9 +35,23 @@ pub(super) async fn webhook(
     control: Option<&Value>,
 ) -> Result<(), Error> {
     let name = sentinels.name();
-    let hooks = control.and_then(|object| object["webhooks"].as_array()).map(Vec::as_slice).unwrap_or_default();
-    let theirs: Vec<&str> = hooks.iter().filter_map(|hook| hook["name"].as_str()).collect();
-    prove(sentinels, waiter, kind, &name, sentinels.selectors(&name), &theirs).await
+    let hooks = control
+        .and_then(|object| object["webhooks"].as_array())
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let theirs: Vec<&str> = hooks
+        .iter()
+        .filter_map(|hook| hook["name"].as_str())
+        .collect();
+    prove(
+        sentinels,
+        waiter,
+        kind,
+        &name,
+        sentinels.selectors(&name),
+        &theirs,
+    )
+    .await
 }
 
 /// The namespace's labels come by a watch of their own, which all of admission shares.
@@ -56,8 +74,14 @@ async fn prove(
 ) -> Result<(), Error> {
     let hook = format!("{name}.gauntlet.dev");
     let path = format!("{API}/{}", kind.plural);
-    sentinels.make(&path, configuration(kind.kind, name, &hook, &selectors)).await?;
-    let wait = Wait { what: "webhooks or labels to be in force", within: PATIENCE, every: Duration::from_millis(15) };
+    sentinels
+        .make(&path, configuration(kind.kind, name, &hook, &selectors))
+        .await?;
+    let wait = Wait {
+        what: "webhooks or labels to be in force",
+        within: PATIENCE,
+        every: Duration::from_millis(15),
+    };
     let proved = waiter
         .until(wait, async || {
             let reply = sentinels.probe(name).await;
@@ -74,7 +98,9 @@ async fn prove(
 /// The webhook that a reply names.
 fn answered(reply: &Reply) -> Option<String> {
     match model::read(Asked::Api, reply) {
-        Verdict::Answered(Answer::Denied { by: By::FailingClosed(name) | By::Webhook(name) }) => Some(name),
+        Verdict::Answered(Answer::Denied {
+            by: By::FailingClosed(name) | By::Webhook(name),
+        }) => Some(name),
         _ => None,
     }
 }

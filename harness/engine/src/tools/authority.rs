@@ -2,14 +2,17 @@
 
 use crate::Error;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, PKCS_ED25519, SanType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_ED25519, SanType,
 };
 use time::{Duration, OffsetDateTime};
 
 /// The extensions in which Fulcio's certificates name the issuer of the token: as plain bytes, which readers of the older
 /// signature format look for, and as a DER `UTF8String` (sigstore/fulcio, `docs/oid-info.md`).
-const TOKEN_ISSUER: [[u64; 9]; 2] = [[1, 3, 6, 1, 4, 1, 57264, 1, 1], [1, 3, 6, 1, 4, 1, 57264, 1, 8]];
+const TOKEN_ISSUER: [[u64; 9]; 2] = [
+    [1, 3, 6, 1, 4, 1, 57264, 1, 1],
+    [1, 3, 6, 1, 4, 1, 57264, 1, 8],
+];
 
 /// The issuer of the cluster's ServiceAccount tokens.
 pub(crate) const ISSUER: &str = "https://kubernetes.default.svc";
@@ -26,7 +29,9 @@ pub(crate) struct Leaf {
 impl Authority {
     pub(crate) fn new() -> Result<Self, Error> {
         let key = KeyPair::generate().map_err(unmade)?;
-        CertifiedIssuer::self_signed(root("gauntlet-short-lived"), key).map(Self).map_err(unmade)
+        CertifiedIssuer::self_signed(root("gauntlet-short-lived"), key)
+            .map(Self)
+            .map_err(unmade)
     }
 
     /// Its own certificate, PEM.
@@ -45,29 +50,39 @@ impl Authority {
         leaf.subject_alt_names = vec![SanType::URI(subject.try_into().map_err(unmade)?)];
         let issuers = [ISSUER.as_bytes().to_vec(), utf8_string(ISSUER)];
         let issuers = TOKEN_ISSUER.iter().zip(issuers);
-        leaf.custom_extensions = issuers.map(|(id, text)| CustomExtension::from_oid_content(id, text)).collect();
+        leaf.custom_extensions = issuers
+            .map(|(id, text)| CustomExtension::from_oid_content(id, text))
+            .collect();
         leaf.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().map_err(unmade)?;
         let certificate = leaf.signed_by(&key, &self.0).map_err(unmade)?.pem();
-        Ok(Leaf { certificate, key: key.serialize_pem() })
+        Ok(Leaf {
+            certificate,
+            key: key.serialize_pem(),
+        })
     }
 }
 
 /// The certificate of a certificate authority that nobody uses, PEM.
 pub(crate) fn stranger() -> Result<String, Error> {
     let key = KeyPair::generate().map_err(unmade)?;
-    CertifiedIssuer::self_signed(root("gauntlet-stranger"), key).map(|issuer| issuer.pem()).map_err(unmade)
+    CertifiedIssuer::self_signed(root("gauntlet-stranger"), key)
+        .map(|issuer| issuer.pem())
+        .map_err(unmade)
 }
 
 /// The public key of a log that nobody writes to, PEM.
 pub(crate) fn other_log_key() -> Result<String, Error> {
-    KeyPair::generate_for(&PKCS_ED25519).map(|key| key.public_key_pem()).map_err(unmade)
+    KeyPair::generate_for(&PKCS_ED25519)
+        .map(|key| key.public_key_pem())
+        .map_err(unmade)
 }
 
 /// The certificates of a timestamp authority that nobody uses, its own first, PEM.
 pub(crate) fn other_timestamps() -> Result<String, Error> {
     let key = KeyPair::generate().map_err(unmade)?;
-    let issuer = CertifiedIssuer::self_signed(root("gauntlet-other-timestamps"), key).map_err(unmade)?;
+    let issuer =
+        CertifiedIssuer::self_signed(root("gauntlet-other-timestamps"), key).map_err(unmade)?;
     let mut leaf = CertificateParams::default();
     leaf.not_before = OffsetDateTime::now_utc() - Duration::days(1);
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];

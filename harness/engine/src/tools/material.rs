@@ -46,7 +46,11 @@ impl SigningMaterial {
 
     /// The key pair of this name, made when it is first named in this run: its public key, PEM. `SHARED/NAME.key` and
     /// `.pub` are its files.
-    pub(crate) async fn key(&self, host_access: HostAccess<'_>, name: &str) -> Result<String, Error> {
+    pub(crate) async fn key(
+        &self,
+        host_access: HostAccess<'_>,
+        name: &str,
+    ) -> Result<String, Error> {
         let mut keys = self.keys.lock().await;
         if let Some(key) = keys.get(name) {
             return Ok(key.clone());
@@ -55,7 +59,9 @@ impl SigningMaterial {
         let [private, public] = ["key", "pub"].map(|ending| home.join(format!("{name}.{ending}")));
         if !public.exists() {
             let place = self.workshop.keys.place(name.to_owned());
-            let pair = place.get_or_try_init(async || generate(host_access, &home, name).await).await?;
+            let pair = place
+                .get_or_try_init(async || generate(host_access, &home, name).await)
+                .await?;
             if !public.exists() {
                 write_private(&private, &pair.private)?;
                 write(&public, &pair.public)?;
@@ -74,13 +80,19 @@ impl SigningMaterial {
         private: bool,
     ) -> Result<String, Error> {
         self.key(host_access, name).await?;
-        let file = Self::shared(host_access)?.join(format!("{name}.{}", if private { "key" } else { "pub" }));
+        let file = Self::shared(host_access)?
+            .join(format!("{name}.{}", if private { "key" } else { "pub" }));
         Ok(host_access.inside(&file).display().to_string())
     }
 
     /// The program that every image is built on.
     pub(crate) async fn probe(&self, host_access: HostAccess<'_>) -> Result<Arc<Vec<u8>>, Error> {
-        let read = async || host_access.probe_program().map(Arc::new).map_err(Error::from);
+        let read = async || {
+            host_access
+                .probe_program()
+                .map(Arc::new)
+                .map_err(Error::from)
+        };
         self.probe.get_or_try_init(read).await.cloned()
     }
 
@@ -92,7 +104,10 @@ impl SigningMaterial {
 
     /// The authority of our own for certificates that are soon over.
     pub(crate) async fn authority(&self) -> Result<Arc<Authority>, Error> {
-        self.authority.get_or_try_init(|| async { Authority::new().map(Arc::new) }).await.cloned()
+        self.authority
+            .get_or_try_init(|| async { Authority::new().map(Arc::new) })
+            .await
+            .cloned()
     }
 
     /// The path, inside the box, of a signing configuration with these services.
@@ -104,15 +119,23 @@ impl SigningMaterial {
         timestamp: bool,
     ) -> Result<String, Error> {
         let mut args = vec!["signing-config".to_owned(), "create".into()];
-        let service = |url: &str, api: u8| format!("url={url},api-version={api},start-time={SINCE},operator=gauntlet");
+        let service = |url: &str, api: u8| {
+            format!("url={url},api-version={api},start-time={SINCE},operator=gauntlet")
+        };
         if fulcio {
             args.push(format!("--fulcio={}", service(HostAccess::FULCIO, 1)));
         }
         if log {
-            args.extend([format!("--rekor={}", service(HostAccess::REKOR, 2)), "--rekor-config=ANY".into()]);
+            args.extend([
+                format!("--rekor={}", service(HostAccess::REKOR, 2)),
+                "--rekor-config=ANY".into(),
+            ]);
         }
         if timestamp {
-            args.extend([format!("--tsa={}", service(HostAccess::TIMESTAMPS, 1)), "--tsa-config=ANY".into()]);
+            args.extend([
+                format!("--tsa={}", service(HostAccess::TIMESTAMPS, 1)),
+                "--tsa-config=ANY".into(),
+            ]);
         }
         let name = format!("signing-{fulcio}-{log}-{timestamp}.json");
         make(&mut *self.files.lock().await, host_access, &name, args).await
@@ -137,7 +160,13 @@ impl SigningMaterial {
             return Ok(Some(made.display().to_string()));
         }
         let trust = self.trust(host_access, root).await?;
-        let made = trust.write(host_access, &Self::shared(host_access)?, &format!("root-{name}")).await;
+        let made = trust
+            .write(
+                host_access,
+                &Self::shared(host_access)?,
+                &format!("root-{name}"),
+            )
+            .await;
         let inside = host_access.inside(&made?);
         files.insert(file, inside.clone());
         Ok(Some(inside.display().to_string()))
@@ -149,7 +178,10 @@ impl SigningMaterial {
         if trust == Trust::default() {
             return Ok(trust);
         }
-        trust.authorities.push(("http://short-lived.box".into(), self.authority().await?.certificate()));
+        trust.authorities.push((
+            "http://short-lived.box".into(),
+            self.authority().await?.certificate(),
+        ));
         match root {
             TrustedRoot::OtherAuthority => trust.fulcio = Some(authority::stranger()?),
             TrustedRoot::OtherLog => trust.log = Some(authority::other_log_key()?),
@@ -165,7 +197,9 @@ impl SigningMaterial {
         host_access: HostAccess<'_>,
         root: &TrustedRoot,
     ) -> Result<String, Error> {
-        let Some(file) = self.trusted_root(host_access, root).await? else { return Ok(String::new()) };
+        let Some(file) = self.trusted_root(host_access, root).await? else {
+            return Ok(String::new());
+        };
         let name = Path::new(&file).file_name().unwrap_or_default();
         read(&Self::shared(host_access)?.join(name))
     }
@@ -174,10 +208,26 @@ impl SigningMaterial {
 /// A key pair that cosign makes, in this folder.
 async fn generate(host_access: HostAccess<'_>, home: &Path, name: &str) -> Result<KeyPair, Error> {
     let prefix = host_access.inside(&home.join(name)).display().to_string();
-    let args = vec!["generate-key-pair".into(), "--output-key-prefix".into(), prefix];
-    must(host_access, &Call { program: "cosign", args, home }).await?;
-    let [private, public] = ["key", "pub"].map(|ending| read(&home.join(format!("{name}.{ending}"))));
-    Ok(KeyPair { private: private?, public: public? })
+    let args = vec![
+        "generate-key-pair".into(),
+        "--output-key-prefix".into(),
+        prefix,
+    ];
+    must(
+        host_access,
+        &Call {
+            program: "cosign",
+            args,
+            home,
+        },
+    )
+    .await?;
+    let [private, public] =
+        ["key", "pub"].map(|ending| read(&home.join(format!("{name}.{ending}"))));
+    Ok(KeyPair {
+        private: private?,
+        public: public?,
+    })
 }
 
 /// A file that cosign makes with these arguments and `--out`, once.
@@ -193,7 +243,15 @@ async fn make(
     let home = SigningMaterial::shared(host_access)?;
     let file = host_access.inside(&home.join(name));
     args.extend(["--out".to_owned(), file.display().to_string()]);
-    must(host_access, &Call { program: "cosign", args, home: &home }).await?;
+    must(
+        host_access,
+        &Call {
+            program: "cosign",
+            args,
+            home: &home,
+        },
+    )
+    .await?;
     files.insert(name.into(), file.clone());
     Ok(file.display().to_string())
 }

@@ -24,8 +24,9 @@ pub(crate) use material::SigningMaterial;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Tools compute; more of them than processors would only keep each other, and the box, waiting.
-static TURNS: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(2, NonZeroUsize::get)));
+static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
+    Semaphore::new(std::thread::available_parallelism().map_or(2, NonZeroUsize::get))
+});
 
 /// What a tool left.
 #[derive(Clone, Debug)]
@@ -53,10 +54,18 @@ pub(crate) async fn run(host_access: HostAccess<'_>, call: &Call<'_>) -> Result<
 }
 
 /// The same, with something to read on its standard input.
-async fn run_with(host_access: HostAccess<'_>, call: &Call<'_>, input: Option<&[u8]>) -> Result<Output, Error> {
+async fn run_with(
+    host_access: HostAccess<'_>,
+    call: &Call<'_>,
+    input: Option<&[u8]>,
+) -> Result<Output, Error> {
     let lost = |problem: &str, fault| {
         let (name, problem) = (call.program.to_owned(), problem.to_owned());
-        Error::Tool { name, problem, source: Some(Arc::new(fault)) }
+        Error::Tool {
+            name,
+            problem,
+            source: Some(Arc::new(fault)),
+        }
     };
     let mut command = host_access.enter();
     let home = host_access.inside(call.home);
@@ -71,12 +80,21 @@ async fn run_with(host_access: HostAccess<'_>, call: &Call<'_>, input: Option<&[
         .env("GRYPE_CHECK_FOR_APP_UPDATE", "false")
         .env("GRYPE_DB_AUTO_UPDATE", "false")
         .env("GRYPE_DB_VALIDATE_AGE", "false")
-        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdin(if input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let _turn = TURNS.acquire().await.map_err(|fault| Error::tool(call.program, fault.to_string()))?;
-    let mut child =
-        Command::from(command).kill_on_drop(true).spawn().map_err(|fault| lost("cannot be started", fault))?;
+    let _turn = TURNS
+        .acquire()
+        .await
+        .map_err(|fault| Error::tool(call.program, fault.to_string()))?;
+    let mut child = Command::from(command)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|fault| lost("cannot be started", fault))?;
     let stdin = child.stdin.take();
     let talk = async {
         if let (Some(mut stdin), Some(input)) = (stdin, input) {
@@ -86,7 +104,11 @@ async fn run_with(host_access: HostAccess<'_>, call: &Call<'_>, input: Option<&[
     };
     let output = tokio::time::timeout(PATIENCE, talk)
         .await
-        .map_err(|_| Error::TimedOut { what: format!("{} to end", call.program), seen: None, within: PATIENCE })?
+        .map_err(|_| Error::TimedOut {
+            what: format!("{} to end", call.program),
+            seen: None,
+            within: PATIENCE,
+        })?
         .map_err(|fault| lost("was lost", fault))?;
     Ok(Output {
         exit: output.status.code(),
@@ -111,7 +133,10 @@ pub(crate) async fn must_with(
         return Ok(output);
     }
     let verb = call.args.first().map(String::as_str).unwrap_or_default();
-    Err(Error::tool(call.program, format!("{verb} failed: {}", output.stderr.trim())))
+    Err(Error::tool(
+        call.program,
+        format!("{verb} failed: {}", output.stderr.trim()),
+    ))
 }
 
 /// A folder below the box's work folder, on this side.
@@ -124,17 +149,24 @@ pub(crate) fn folder(host_access: HostAccess<'_>, name: &str) -> Result<PathBuf,
 
 /// Writes a file for a tool.
 pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), Error> {
-    std::fs::write(path, text).map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))
+    std::fs::write(path, text)
+        .map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))
 }
 
 /// Writes a file that only its owner reads.
 fn write_private(path: &Path, text: &str) -> Result<(), Error> {
-    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))
 }
 
 /// Reads a file that a tool wrote.
 pub(crate) fn read(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|fault| Error::io(format!("cannot read `{}`", path.display()), fault))
+    std::fs::read_to_string(path)
+        .map_err(|fault| Error::io(format!("cannot read `{}`", path.display()), fault))
 }

@@ -19,9 +19,23 @@ pub(crate) const FAR: i64 = 7200;
 const KEY: &str = "/run/gauntlet/pki/sa.key";
 
 /// `token`, so many seconds later than it is.
-pub(crate) async fn token(host_access: HostAccess<'_>, home: &Path, token: &str, later: i64) -> Result<String, Error> {
+pub(crate) async fn token(
+    host_access: HostAccess<'_>,
+    home: &Path,
+    token: &str,
+    later: i64,
+) -> Result<String, Error> {
     let args = vec![KEY.to_owned()];
-    let pem = must(host_access, &Call { program: "cat", args, home }).await?.stdout;
+    let pem = must(
+        host_access,
+        &Call {
+            program: "cat",
+            args,
+            home,
+        },
+    )
+    .await?
+    .stdout;
     moved(token, &pem, later).ok_or_else(|| Error::unmade("the token's dates could not be changed"))
 }
 
@@ -34,9 +48,17 @@ fn moved(token: &str, pem: &str, later: i64) -> Option<String> {
         claims[name] = Value::from(time + later);
     }
     let signed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
-    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let body: String = pem
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .collect();
     let random = SystemRandom::new();
-    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &STANDARD.decode(body).ok()?, &random).ok()?;
+    let key = EcdsaKeyPair::from_pkcs8(
+        &ECDSA_P256_SHA256_FIXED_SIGNING,
+        &STANDARD.decode(body).ok()?,
+        &random,
+    )
+    .ok()?;
     let signature = key.sign(&random, signed.as_bytes()).ok()?;
     Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
@@ -49,11 +71,21 @@ mod tests {
     fn a_token_is_dated_anew_and_keeps_the_rest() {
         let key = rcgen::KeyPair::generate().unwrap();
         let claims = r#"{"sub":"system:serviceaccount:a:b","iat":10000,"nbf":10000,"exp":13600}"#;
-        let token = format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode(claims));
+        let token = format!(
+            "{}.{}.c2ln",
+            URL_SAFE_NO_PAD.encode("{}"),
+            URL_SAFE_NO_PAD.encode(claims)
+        );
         let old = moved(&token, &key.serialize_pem(), -FAR).unwrap();
         let body = old.split('.').nth(1).unwrap();
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap();
-        assert_eq!((&claims["exp"], &claims["sub"]), (&Value::from(6400), &Value::from("system:serviceaccount:a:b")));
+        assert_eq!(
+            (&claims["exp"], &claims["sub"]),
+            (
+                &Value::from(6400),
+                &Value::from("system:serviceaccount:a:b")
+            )
+        );
         assert_eq!(moved("no token", &key.serialize_pem(), FAR), None);
     }
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use model::{Action, Addon, Answer, Identity, Install, Loaded, Manifest, Names, Reach, Record, Shape, Step};
+use model::{
+    Action, Addon, Answer, Identity, Install, Loaded, Manifest, Names, Reach, Record, Shape, Step,
+};
 
 use super::holds::Holds;
 use crate::{Error, reach};
@@ -45,8 +47,15 @@ impl<'a> Case<'a> {
     pub(crate) fn find(loaded: &'a Loaded, name: &'a str) -> Result<Self, Error> {
         let scenario = &loaded.scenario;
         let world = scenario.worlds.get(name);
-        let world = world.ok_or_else(|| Error::scenario(format!("`{}` has no world `{name}`", loaded.id)))?;
-        Ok(Self { loaded, name, world, shape: scenario.shape(world), install: scenario.install(world) })
+        let world = world
+            .ok_or_else(|| Error::scenario(format!("`{}` has no world `{name}`", loaded.id)))?;
+        Ok(Self {
+            loaded,
+            name,
+            world,
+            shape: scenario.shape(world),
+            install: scenario.install(world),
+        })
     }
 
     /// The scenario: `AREA/NAME`.
@@ -89,7 +98,9 @@ impl<'a> Case<'a> {
         let mut controls = Vec::new();
         for file in &self.world.apply {
             let manifests = self.loaded.manifests.get(file);
-            controls.extend(manifests.ok_or_else(|| Error::scenario(format!("there is no file `{file}`")))?);
+            controls.extend(
+                manifests.ok_or_else(|| Error::scenario(format!("there is no file `{file}`")))?,
+            );
         }
         Ok(controls)
     }
@@ -99,12 +110,18 @@ impl<'a> Case<'a> {
     /// # Errors
     /// When it holds none, or several.
     pub(crate) fn manifest(&self, file: &str) -> Result<&'a Manifest, Error> {
-        self.loaded.single(file).ok_or_else(|| Error::scenario(format!("`{file}` does not hold one object")))
+        self.loaded
+            .single(file)
+            .ok_or_else(|| Error::scenario(format!("`{file}` does not hold one object")))
     }
 
     /// The objects of a file; nothing for a file that holds no manifests.
     pub(crate) fn manifests_in(&self, file: &str) -> &'a [Manifest] {
-        self.loaded.manifests.get(file).map(Vec::as_slice).unwrap_or_default()
+        self.loaded
+            .manifests
+            .get(file)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// Every object of the scenario.
@@ -123,13 +140,21 @@ impl<'a> Case<'a> {
     /// A node that the scenario names by its number, and that the cluster lacks.
     pub(crate) fn missing_node(&self, names: &Names) -> Option<String> {
         let manifests = self.manifests().map(|manifest| manifest.object.to_string());
-        let missing = manifests.chain([self.loaded.text.clone()]).flat_map(|text| names.missing(&text));
-        missing.into_iter().find(|name| name == "node" || name.starts_with("node:"))
+        let missing = manifests
+            .chain([self.loaded.text.clone()])
+            .flat_map(|text| names.missing(&text));
+        missing
+            .into_iter()
+            .find(|name| name == "node" || name.starts_with("node:"))
     }
 
     /// Whether a step asks for the API server's metrics.
     pub(crate) fn reads_metrics(&self) -> bool {
-        self.loaded.scenario.steps.iter().any(|step| matches!(&step.action, Action::Seen(Record::Metric(_))))
+        self.loaded
+            .scenario
+            .steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::Seen(Record::Metric(_))))
     }
 
     /// The steps that this world takes, in order, with what is expected of each.
@@ -137,13 +162,21 @@ impl<'a> Case<'a> {
     /// # Errors
     /// When nothing is expected of one of them.
     pub(crate) fn steps(&self) -> Result<Vec<ExpectedStep<'a>>, Error> {
-        self.loaded.scenario.steps_in(self.name).map(|step| self.expected(step)).collect()
+        self.loaded
+            .scenario
+            .steps_in(self.name)
+            .map(|step| self.expected(step))
+            .collect()
     }
 
     fn expected(&self, step: &'a Step) -> Result<ExpectedStep<'a>, Error> {
         let expected = step.intended(self.name);
-        let expected = expected.ok_or_else(|| Error::scenario(format!("step `{}` intends nothing here", step.id)))?;
-        Ok(ExpectedStep { request: StepRequest::of(step, Holds::until(&step.action, expected)), expected })
+        let expected = expected
+            .ok_or_else(|| Error::scenario(format!("step `{}` intends nothing here", step.id)))?;
+        Ok(ExpectedStep {
+            request: StepRequest::of(step, Holds::until(&step.action, expected)),
+            expected,
+        })
     }
 }
 
@@ -179,23 +212,47 @@ steps:
 
     #[test]
     fn a_world_is_resolved_once() {
-        let loaded = loaded(TEXT, &[("policy.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")]);
+        let loaded = loaded(
+            TEXT,
+            &[(
+                "policy.yaml",
+                "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}",
+            )],
+        );
         let case = Case::find(&loaded, "guarded").unwrap();
         let steps = case.steps().unwrap();
-        assert_eq!(steps.iter().map(|step| step.request.id).collect::<Vec<_>>(), ["first"]);
+        assert_eq!(
+            steps.iter().map(|step| step.request.id).collect::<Vec<_>>(),
+            ["first"]
+        );
         assert_eq!(*steps[0].expected, Answer::Admitted);
         assert_eq!(case.controls().unwrap()[0].name(), "a");
-        assert_eq!(Case::find(&loaded, "bare").unwrap().steps().unwrap().len(), 2);
-        assert_eq!(case.missing_node(&Names::default()).as_deref(), Some("node:7"));
+        assert_eq!(
+            Case::find(&loaded, "bare").unwrap().steps().unwrap().len(),
+            2
+        );
+        assert_eq!(
+            case.missing_node(&Names::default()).as_deref(),
+            Some("node:7")
+        );
     }
 
     #[test]
     fn what_is_not_there_is_said() {
         let loaded = loaded(TEXT, &[]);
         let why = |fault: Error| fault.in_one_line();
-        assert_eq!(Case::find(&loaded, "no").map(|_| ()).map_err(why), Err("`test/case` has no world `no`".into()));
+        assert_eq!(
+            Case::find(&loaded, "no").map(|_| ()).map_err(why),
+            Err("`test/case` has no world `no`".into())
+        );
         let guarded = Case::find(&loaded, "guarded").unwrap();
-        assert_eq!(guarded.controls().map_err(why), Err("there is no file `policy.yaml`".into()));
-        assert_eq!(guarded.manifest("x.yaml").map_err(why), Err("`x.yaml` does not hold one object".into()));
+        assert_eq!(
+            guarded.controls().map_err(why),
+            Err("there is no file `policy.yaml`".into())
+        );
+        assert_eq!(
+            guarded.manifest("x.yaml").map_err(why),
+            Err("`x.yaml` does not hold one object".into())
+        );
     }
 }

@@ -35,16 +35,35 @@ impl Holds {
         if let Action::Reach(wire) = action {
             return Self::on_the_wire(wire, answer);
         }
-        let waits_for_field = matches!(action, Action::Seen(Record::Field(_))) && *answer == Answer::Seen;
-        Self { absence: if waits_for_field { LATE } else { Duration::ZERO }, presence: Duration::ZERO }
+        let waits_for_field =
+            matches!(action, Action::Seen(Record::Field(_))) && *answer == Answer::Seen;
+        Self {
+            absence: if waits_for_field {
+                LATE
+            } else {
+                Duration::ZERO
+            },
+            presence: Duration::ZERO,
+        }
     }
 
     fn on_the_wire(wire: &Wire, answer: &Answer) -> Self {
-        let within = wire.within.map(|seconds| Duration::from_secs(seconds.into()));
+        let within = wire
+            .within
+            .map(|seconds| Duration::from_secs(seconds.into()));
         match answer {
-            Answer::Reached => Self { absence: within.unwrap_or(LATE), presence: Duration::ZERO },
-            Answer::Blocked { .. } => Self { absence: BLOCK, presence: within.unwrap_or_default() },
-            _ => Self { absence: within.unwrap_or(BLOCK), presence: Duration::ZERO },
+            Answer::Reached => Self {
+                absence: within.unwrap_or(LATE),
+                presence: Duration::ZERO,
+            },
+            Answer::Blocked { .. } => Self {
+                absence: BLOCK,
+                presence: within.unwrap_or_default(),
+            },
+            _ => Self {
+                absence: within.unwrap_or(BLOCK),
+                presence: Duration::ZERO,
+            },
         }
     }
 
@@ -62,7 +81,12 @@ mod tests {
     #[test]
     fn what_is_not_expected_has_to_last_longer() {
         let wire = |within| {
-            Action::Reach(Wire { from: "a".into(), to: "tcp://$(service-ip:b):80".into(), nobody: false, within })
+            Action::Reach(Wire {
+                from: "a".into(),
+                to: "tcp://$(service-ip:b):80".into(),
+                nobody: false,
+                within,
+            })
         };
         let (at_once, later) = (wire(None), wire(Some(60)));
         let blocked = Answer::Blocked { at: At::Connect };
@@ -70,9 +94,18 @@ mod tests {
             let holds = Holds::until(action, answer);
             (holds.absence.as_secs(), holds.presence.as_secs())
         };
-        assert_eq!((of(&at_once, &blocked), of(&later, &blocked)), ((1, 0), (1, 60)));
-        assert_eq!((of(&at_once, &Answer::Reached), of(&later, &Answer::Reached)), ((10, 0), (60, 0)));
-        assert_eq!(Holds::until(&later, &blocked).longest(), Duration::from_secs(60));
+        assert_eq!(
+            (of(&at_once, &blocked), of(&later, &blocked)),
+            ((1, 0), (1, 60))
+        );
+        assert_eq!(
+            (of(&at_once, &Answer::Reached), of(&later, &Answer::Reached)),
+            ((10, 0), (60, 0))
+        );
+        assert_eq!(
+            Holds::until(&later, &blocked).longest(),
+            Duration::from_secs(60)
+        );
         assert_eq!(of(&Action::Survey, &Answer::Seen), (0, 0));
     }
 }

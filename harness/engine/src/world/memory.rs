@@ -51,7 +51,9 @@ impl Memory {
     /// # Errors
     /// When it had none.
     pub(crate) fn reply(&self, step: &str) -> Result<&Reply, Error> {
-        self.replies.get(step).ok_or_else(|| Error::scenario(format!("step `{step}` has no reply to look at")))
+        self.replies
+            .get(step)
+            .ok_or_else(|| Error::scenario(format!("step `{step}` has no reply to look at")))
     }
 
     /// What a step was answered, or what its command said.
@@ -63,9 +65,17 @@ impl Memory {
             return Ok(output.clone());
         }
         match self.reply(step)? {
-            Reply::Http { body: model::Body::Json(body), .. } => Ok(body.to_string().into_bytes()),
-            Reply::Http { body: model::Body::Text(text), .. } => Ok(text.clone().into_bytes()),
-            Reply::Transport { .. } => Err(Error::scenario(format!("step `{step}` has no reply to look at"))),
+            Reply::Http {
+                body: model::Body::Json(body),
+                ..
+            } => Ok(body.to_string().into_bytes()),
+            Reply::Http {
+                body: model::Body::Text(text),
+                ..
+            } => Ok(text.clone().into_bytes()),
+            Reply::Transport { .. } => Err(Error::scenario(format!(
+                "step `{step}` has no reply to look at"
+            ))),
         }
     }
 
@@ -79,7 +89,8 @@ impl Memory {
     /// # Errors
     /// When none was built.
     pub(crate) fn image(&self, name: &ImageName) -> Result<Arc<Image>, Error> {
-        self.built(name).ok_or_else(|| Error::scenario(format!("the image `{name}` was not built")))
+        self.built(name)
+            .ok_or_else(|| Error::scenario(format!("the image `{name}` was not built")))
     }
 
     /// An order with its number among those like it.
@@ -94,8 +105,11 @@ impl Memory {
     pub(crate) fn place(&self, followed: &Followed) -> Result<&Place, Error> {
         let Followed { of, place } = followed;
         let rotation = self.rotations.get(of);
-        let rotation = rotation.ok_or_else(|| Error::scenario(format!("step `{of}` rotated nothing")))?;
-        rotation.get(place).ok_or_else(|| Error::scenario(format!("step `{of}` does not watch `{place}`")))
+        let rotation =
+            rotation.ok_or_else(|| Error::scenario(format!("step `{of}` rotated nothing")))?;
+        rotation
+            .get(place)
+            .ok_or_else(|| Error::scenario(format!("step `{of}` does not watch `{place}`")))
     }
 }
 
@@ -106,27 +120,57 @@ mod tests {
     #[test]
     fn a_command_s_output_is_what_its_step_said() {
         let mut memory = Memory::default();
-        let reply = |text: &[u8]| Reply::Http { code: 101, body: model::Body::of(text), warnings: Vec::new() };
+        let reply = |text: &[u8]| Reply::Http {
+            code: 101,
+            body: model::Body::of(text),
+            warnings: Vec::new(),
+        };
         memory.keep_reply("exec", reply(b"upgraded"));
         assert_eq!(memory.said("exec").unwrap(), b"upgraded");
         memory.keep_output("exec", b"hello".into());
         assert_eq!(memory.said("exec").unwrap(), b"hello");
-        memory.keep_reply("lost", Reply::Transport { fault: "gone".into() });
+        memory.keep_reply(
+            "lost",
+            Reply::Transport {
+                fault: "gone".into(),
+            },
+        );
         for none in ["lost", "never"] {
-            assert_eq!(memory.said(none).unwrap_err().to_string(), format!("step `{none}` has no reply to look at"));
+            assert_eq!(
+                memory.said(none).unwrap_err().to_string(),
+                format!("step `{none}` has no reply to look at")
+            );
         }
     }
 
     #[test]
     fn who_looks_back_at_nothing_is_told() {
         let memory = Memory::default();
-        assert_eq!(memory.image(&"app".parse().unwrap()).unwrap_err().to_string(), "the image `app` was not built");
-        let followed = Followed { of: "turn".into(), place: "file".into() };
-        assert_eq!(memory.place(&followed).unwrap_err().to_string(), "step `turn` rotated nothing");
+        assert_eq!(
+            memory
+                .image(&"app".parse().unwrap())
+                .unwrap_err()
+                .to_string(),
+            "the image `app` was not built"
+        );
+        let followed = Followed {
+            of: "turn".into(),
+            place: "file".into(),
+        };
+        assert_eq!(
+            memory.place(&followed).unwrap_err().to_string(),
+            "step `turn` rotated nothing"
+        );
         let mut memory = memory;
         memory.keep_rotation("turn", Rotation::from([("file".to_owned(), Place::Stayed)]));
         assert_eq!(memory.place(&followed).unwrap(), &Place::Stayed);
-        let other = Followed { place: "env".into(), ..followed };
-        assert_eq!(memory.place(&other).unwrap_err().to_string(), "step `turn` does not watch `env`");
+        let other = Followed {
+            place: "env".into(),
+            ..followed
+        };
+        assert_eq!(
+            memory.place(&other).unwrap_err().to_string(),
+            "step `turn` does not watch `env`"
+        );
     }
 }

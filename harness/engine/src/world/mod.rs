@@ -98,9 +98,15 @@ impl<'a> World<'a> {
     pub(crate) async fn try_out(mut self) -> WorldOutcome {
         let (id, world) = (self.case.id().to_owned(), self.case.world().to_owned());
         let namespace = self.namespace().to_owned();
-        self.lab.tell(Event::WorldStarted { id: id.clone(), world: world.clone(), namespace });
+        self.lab.tell(Event::WorldStarted {
+            id: id.clone(),
+            world: world.clone(),
+            namespace,
+        });
         let outcome = match self.missing_node() {
-            Some(why) if self.lab.cluster.host_access().is_none() => WorldOutcome::Skipped { why: why.in_one_line() },
+            Some(why) if self.lab.cluster.host_access().is_none() => WorldOutcome::Skipped {
+                why: why.in_one_line(),
+            },
             Some(_) | None => match self.set_up().await {
                 Ok(()) => self.take_steps().await,
                 Err(why) => {
@@ -111,9 +117,17 @@ impl<'a> World<'a> {
             },
         };
         for what in self.tear_down().await {
-            self.lab.tell(Event::LeftBehind { id: id.clone(), world: world.clone(), what });
+            self.lab.tell(Event::LeftBehind {
+                id: id.clone(),
+                world: world.clone(),
+                what,
+            });
         }
-        self.lab.tell(Event::WorldDone { id, world, outcome: outcome.clone() });
+        self.lab.tell(Event::WorldDone {
+            id,
+            world,
+            outcome: outcome.clone(),
+        });
         outcome
     }
 
@@ -128,13 +142,16 @@ impl<'a> World<'a> {
 
     /// The namespace of a step's names.
     pub(crate) fn namespace_of(&self, step: &StepRequest<'_>) -> String {
-        step.namespace.map_or_else(|| self.namespace().to_owned(), |name| self.fill(name))
+        step.namespace
+            .map_or_else(|| self.namespace().to_owned(), |name| self.fill(name))
     }
 
     /// Why the scenario cannot be tried here: it names a node by its number that the cluster lacks.
     fn missing_node(&self) -> Option<Error> {
         let node = self.case.missing_node(self.placeholders.names())?;
-        Some(Error::unsupported(format!("the scenario names `$({node})`, and this cluster does not have it")))
+        Some(Error::unsupported(format!(
+            "the scenario names `$({node})`, and this cluster does not have it"
+        )))
     }
 
     /// Prepares for a policy with parameters; one whose type the server does not know needs nothing.
@@ -145,7 +162,9 @@ impl<'a> World<'a> {
     /// Remembers what a request wrote: for the wait until it is in force, and for the world's end.
     pub(crate) fn wrote(&mut self, resource: &Resource, namespace: &str, reply: &Reply) {
         let Some(object) = json(reply) else { return };
-        let Some(name) = object["metadata"]["name"].as_str() else { return };
+        let Some(name) = object["metadata"]["name"].as_str() else {
+            return;
+        };
         let known = model::object_kind(&resource.api_version(), &resource.kind);
         if known.is_some_and(|kind| kind.isolation == Isolation::Question) {
             return; // it is not stored
@@ -165,7 +184,14 @@ impl<'a> World<'a> {
     pub(crate) async fn settle(&mut self) -> Result<(), Error> {
         let pending = self.barrier.take_pending();
         let (canaries, host_access) = (&self.lab.canaries, self.lab.cluster.host_access());
-        let mut settled = settle(canaries, host_access, &self.waiter, &pending, self.barrier.in_force()).await;
+        let mut settled = settle(
+            canaries,
+            host_access,
+            &self.waiter,
+            &pending,
+            self.barrier.in_force(),
+        )
+        .await;
         if settled.is_ok() && self.identities.end_with(&pending) {
             settled = bound_tokens(canaries, &self.waiter).await;
         }

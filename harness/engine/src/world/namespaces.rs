@@ -16,7 +16,10 @@ pub(crate) struct Namespaces {
 
 impl Namespaces {
     pub(crate) fn new(own: String) -> Self {
-        Self { all: vec![own], made: Vec::new() }
+        Self {
+            all: vec![own],
+            made: Vec::new(),
+        }
     }
 
     /// Its own first.
@@ -35,7 +38,13 @@ impl Namespaces {
 
     /// Notes an object that a request wrote, and says whether that is a namespace which was not there before. What was
     /// there before is not the world's to take away.
-    pub(crate) fn note(&mut self, resource: &Resource, namespace: &str, name: &str, reply: &Reply) -> bool {
+    pub(crate) fn note(
+        &mut self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        reply: &Reply,
+    ) -> bool {
         let is_new = code(reply) == Some(201);
         if is_new && resource.kind == "Namespace" {
             self.all.push(name.into());
@@ -53,7 +62,11 @@ mod tests {
     use super::*;
 
     fn reply(code: u16) -> Reply {
-        Reply::Http { code, body: model::Body::of(b"{}"), warnings: Vec::new() }
+        Reply::Http {
+            code,
+            body: model::Body::of(b"{}"),
+            warnings: Vec::new(),
+        }
     }
 
     /// A kind without a namespace.
@@ -70,16 +83,25 @@ mod tests {
         let _ = namespaces.note(&pod, "own", "a", &reply(201));
         let _ = namespaces.note(&pod, "elsewhere", "b", &reply(201));
         let _ = namespaces.note(&wide, "own", "c", &reply(201));
-        assert_eq!(namespaces.made(), ["/api/v1/namespaces/elsewhere/pods/b", "/api/v1/wides/c"]);
+        assert_eq!(
+            namespaces.made(),
+            ["/api/v1/namespaces/elsewhere/pods/b", "/api/v1/wides/c"]
+        );
     }
 
     #[test]
     fn a_namespace_that_was_made_takes_its_objects_along() {
         let mut namespaces = Namespaces::new("own".into());
-        let (pod, namespace) = (Resource::guess("v1", "Pod"), Resource::guess("v1", "Namespace"));
+        let (pod, namespace) = (
+            Resource::guess("v1", "Pod"),
+            Resource::guess("v1", "Namespace"),
+        );
         assert!(namespaces.note(&namespace, "own", "other", &reply(201)));
         let _ = namespaces.note(&pod, "other", "a", &reply(201));
-        assert_eq!((namespaces.all(), namespaces.made().len()), (&["own".to_owned(), "other".into()][..], 0));
+        assert_eq!(
+            (namespaces.all(), namespaces.made().len()),
+            (&["own".to_owned(), "other".into()][..], 0)
+        );
     }
 
     #[test]
@@ -87,7 +109,12 @@ mod tests {
         let mut namespaces = Namespaces::new("own".into());
         let wide = wide();
         let _ = namespaces.note(&wide, "own", "changed", &reply(200));
-        let _ = namespaces.note(&Resource::guess("v1", "Namespace"), "own", "labelled", &reply(200));
+        let _ = namespaces.note(
+            &Resource::guess("v1", "Namespace"),
+            "own",
+            "labelled",
+            &reply(200),
+        );
         assert_eq!((namespaces.all().len(), namespaces.made().len()), (1, 0));
     }
 }

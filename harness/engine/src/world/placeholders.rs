@@ -83,7 +83,10 @@ mod tests {
 
     #[test]
     fn addresses_are_forgotten_and_digests_are_not() {
-        let mut placeholders = Placeholders::new(Names { namespace: "ns".into(), ..Names::default() });
+        let mut placeholders = Placeholders::new(Names {
+            namespace: "ns".into(),
+            ..Names::default()
+        });
         let app: ImageName = "app".parse().unwrap();
         placeholders.set("pod-ip:web".into(), "10.0.0.1".into());
         placeholders.set_digest(&app, "sha256:00".into());

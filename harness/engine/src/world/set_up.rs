@@ -27,7 +27,11 @@ impl World<'_> {
             .controls()?
             .into_iter()
             .partition(|one| one.kind() == "Namespace" && one.name() == "$(namespace)");
-        self.make_namespace(own.first().map(|one| self.placeholders.fill_value(&one.object))).await?;
+        self.make_namespace(
+            own.first()
+                .map(|one| self.placeholders.fill_value(&one.object)),
+        )
+        .await?;
         for manifest in others {
             self.learn(&manifest.object.to_string()).await?;
             let object = self.placeholders.fill_value(&manifest.object);
@@ -38,14 +42,28 @@ impl World<'_> {
     }
 
     async fn make_namespace(&mut self, manifest: Option<Value>) -> Result<(), Error> {
-        let mut object = manifest.unwrap_or_else(|| json!({"apiVersion": "v1", "kind": "Namespace"}));
+        let mut object =
+            manifest.unwrap_or_else(|| json!({"apiVersion": "v1", "kind": "Namespace"}));
         object["metadata"]["name"] = Value::from(self.namespace());
-        let (area, name) = self.case.id().split_once('/').unwrap_or(("", self.case.id()));
-        object["metadata"]["labels"]["gauntlet.dev/scenario"] = Value::from(label(&format!("{area}.{name}")));
+        let (area, name) = self
+            .case
+            .id()
+            .split_once('/')
+            .unwrap_or(("", self.case.id()));
+        object["metadata"]["labels"]["gauntlet.dev/scenario"] =
+            Value::from(label(&format!("{area}.{name}")));
         object["metadata"]["labels"]["gauntlet.dev/world"] = Value::from(label(self.case.world()));
-        let reply = self.lab.own.send(Call::post("/api/v1/namespaces", object)).await.reply;
+        let reply = self
+            .lab
+            .own
+            .send(Call::post("/api/v1/namespaces", object))
+            .await
+            .reply;
         if !taken(&reply) {
-            return Err(Error::refused("the world's namespace could not be made", &reply));
+            return Err(Error::refused(
+                "the world's namespace could not be made",
+                &reply,
+            ));
         }
         let namespace = self.namespace().to_owned();
         self.account_in(&namespace).await
@@ -53,15 +71,23 @@ impl World<'_> {
 
     /// Pods need the ServiceAccount `default` and the cluster's certificates, which controllers make.
     async fn account_in(&self, namespace: &str) -> Result<(), Error> {
-        let what = format!("the ServiceAccount default and the ConfigMap kube-root-ca.crt of {namespace}");
-        let wait = Wait { what: &what, within: Duration::from_secs(30), every: Duration::from_millis(15) };
+        let what =
+            format!("the ServiceAccount default and the ConfigMap kube-root-ca.crt of {namespace}");
+        let wait = Wait {
+            what: &what,
+            within: Duration::from_secs(30),
+            every: Duration::from_millis(15),
+        };
         let home = format!("/api/v1/namespaces/{}", encode(namespace));
         let account = format!("{home}/serviceaccounts/default");
         let certificates = format!("{home}/configmaps/kube-root-ca.crt");
         let own = &self.lab.own;
         self.waiter
             .until(wait, async || {
-                match tokio::try_join!(own.fetch(account.as_str()), own.fetch(certificates.as_str())) {
+                match tokio::try_join!(
+                    own.fetch(account.as_str()),
+                    own.fetch(certificates.as_str())
+                ) {
                     Ok(_) => Look::Found(()),
                     Err(said) => Look::from(said),
                 }
@@ -73,7 +99,10 @@ impl World<'_> {
     async fn apply(&mut self, object: &Value) -> Result<(), Error> {
         self.anchor(object).await;
         let resource = resource_of(&self.lab.discovery, &self.lab.own, object).await?;
-        let namespace = object["metadata"]["namespace"].as_str().unwrap_or(self.namespace()).to_owned();
+        let namespace = object["metadata"]["namespace"]
+            .as_str()
+            .unwrap_or(self.namespace())
+            .to_owned();
         if acts_at_once(&resource) {
             self.settle().await?;
         }
@@ -84,7 +113,10 @@ impl World<'_> {
         let reply = self.lab.own.send(call).await.reply;
         if !taken(&reply) {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            return Err(Error::refused(format!("the set-up's {} `{name}` was not taken", resource.kind), &reply));
+            return Err(Error::refused(
+                format!("the set-up's {} `{name}` was not taken", resource.kind),
+                &reply,
+            ));
         }
         let is_needed_now = resource.kind == "CustomResourceDefinition" || acts_at_once(&resource);
         self.wrote(&resource, &namespace, &reply);
@@ -93,7 +125,11 @@ impl World<'_> {
         {
             self.account_in(name).await?;
         }
-        if is_needed_now { self.settle().await } else { Ok(()) }
+        if is_needed_now {
+            self.settle().await
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -17,7 +17,11 @@ impl World<'_> {
     pub(crate) async fn take_steps(&mut self) -> WorldOutcome {
         let steps = match self.case.steps() {
             Ok(steps) => steps,
-            Err(why) => return WorldOutcome::Broken { why: why.in_one_line() },
+            Err(why) => {
+                return WorldOutcome::Broken {
+                    why: why.in_one_line(),
+                };
+            }
         };
         let mut cells = IndexMap::new();
         for run in steps.chunk_by(|one, next| only_looks(one) && only_looks(next)) {
@@ -30,7 +34,8 @@ impl World<'_> {
                     }
                     Some(_) | None => self.take_step(step).await,
                 };
-                let is_found = self.lab.options.evidence.is_none() && cell.status() != CellStatus::Passed;
+                let is_found =
+                    self.lab.options.evidence.is_none() && cell.status() != CellStatus::Passed;
                 cells.insert(step.request.id.to_owned(), cell);
                 if is_found {
                     return WorldOutcome::Tried(cells);
@@ -57,18 +62,28 @@ impl World<'_> {
             self.barrier.block(why);
         }
         let (id, world) = (self.case.id().to_owned(), self.case.world().to_owned());
-        self.lab.tell(Event::CellDone { id, world, step: step.request.id.to_owned(), cell: cell.clone() });
+        self.lab.tell(Event::CellDone {
+            id,
+            world,
+            step: step.request.id.to_owned(),
+            cell: cell.clone(),
+        });
         cell
     }
 
     /// Takes several steps that only look, all at a time: most of them wait for what does not come.
-    async fn look_at_once(&mut self, run: &[ExpectedStep<'_>]) -> VecDeque<(Result<Observation, Error>, Duration)> {
+    async fn look_at_once(
+        &mut self,
+        run: &[ExpectedStep<'_>],
+    ) -> VecDeque<(Result<Observation, Error>, Duration)> {
         if run.len() < 2 || self.barrier.stuck().is_some() {
             return VecDeque::new();
         }
         let steps: Vec<StepRequest<'_>> = run.iter().map(|step| step.request).collect();
         let (mut turn, lab) = (std::mem::take(&mut self.turn), self.lab);
-        let tried = turn.resting(&lab.turns, actions::reach_all(self, &steps)).await;
+        let tried = turn
+            .resting(&lab.turns, actions::reach_all(self, &steps))
+            .await;
         self.turn = turn;
         tried.into()
     }
@@ -104,14 +119,22 @@ impl World<'_> {
             return actions::act(&mut StepContext { step, world: self }).await;
         }
         let (mut turn, lab) = (std::mem::take(&mut self.turn), self.lab);
-        let mut context = StepContext { step, world: &mut *self };
+        let mut context = StepContext {
+            step,
+            world: &mut *self,
+        };
         let tried = turn.resting(&lab.turns, actions::act(&mut context)).await;
         self.turn = turn;
         tried
     }
 
     /// Records what came of a step; evidence is gathered at once where it is not as expected.
-    async fn record(&mut self, step: &ExpectedStep<'_>, tried: Result<Observation, Error>, elapsed: Duration) -> Cell {
+    async fn record(
+        &mut self,
+        step: &ExpectedStep<'_>,
+        tried: Result<Observation, Error>,
+        elapsed: Duration,
+    ) -> Cell {
         let mut tried = tried.unwrap_or_else(|why| Observation {
             verdict: Verdict::broken(why.in_one_line()),
             detail: Detail::default(),
@@ -119,12 +142,22 @@ impl World<'_> {
         });
         self.planted.conceal_detail(&mut tried.detail);
         let verdict = self.unfilled(tried.verdict);
-        let took = tried.exchange.as_ref().map_or(elapsed, |exchange| exchange.took);
+        let took = tried
+            .exchange
+            .as_ref()
+            .map_or(elapsed, |exchange| exchange.took);
         let millis = took.as_secs_f64() * 1000.0;
-        let cell = Cell { intended: step.expected.clone(), verdict, second: None, detail: tried.detail, millis };
+        let cell = Cell {
+            intended: step.expected.clone(),
+            verdict,
+            second: None,
+            detail: tried.detail,
+            millis,
+        };
         if cell.status() != CellStatus::Passed {
             let why = format!("intended: {}\nseen: {}", step.expected, cell.verdict);
-            self.evidence(step.request.id, &why, tried.exchange.as_ref()).await;
+            self.evidence(step.request.id, &why, tried.exchange.as_ref())
+                .await;
         }
         if let Some(exchange) = tried.exchange {
             self.memory.keep_reply(step.request.id, exchange.reply);
@@ -157,9 +190,18 @@ fn only_looks(step: &ExpectedStep<'_>) -> bool {
 
 /// A step that comes after a control that never came into force.
 fn unreached(step: &ExpectedStep<'_>, why: &Error) -> Cell {
-    let why = format!("not tried, because an earlier step has no effect yet: {}", why.in_one_line());
+    let why = format!(
+        "not tried, because an earlier step has no effect yet: {}",
+        why.in_one_line()
+    );
     let (intended, verdict) = (step.expected.clone(), Verdict::broken(why));
-    Cell { intended, verdict, second: None, detail: Detail::default(), millis: 0.0 }
+    Cell {
+        intended,
+        verdict,
+        second: None,
+        detail: Detail::default(),
+        millis: 0.0,
+    }
 }
 
 #[cfg(test)]
@@ -185,11 +227,20 @@ steps:
 "#;
 
     fn scenario() -> Loaded {
-        loaded(TEXT, &[("pod.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: web}}")])
+        loaded(
+            TEXT,
+            &[(
+                "pod.yaml",
+                "{apiVersion: v1, kind: Pod, metadata: {name: web}}",
+            )],
+        )
     }
 
     fn exchange(ask: &str, code: u16) -> Exchange {
-        Exchange { ask: ask.into(), replies: vec![Reply { code, body: None }] }
+        Exchange {
+            ask: ask.into(),
+            replies: vec![Reply { code, body: None }],
+        }
     }
 
     fn exchanges() -> Vec<Exchange> {
@@ -205,13 +256,28 @@ steps:
 
     #[tokio::test]
     async fn two_worlds_can_be_open_at_a_time() {
-        let (scenario, server, folder) =
-            (scenario(), ApiServer::start(exchanges()).await, tempfile::tempdir().unwrap());
+        let (scenario, server, folder) = (
+            scenario(),
+            ApiServer::start(exchanges()).await,
+            tempfile::tempdir().unwrap(),
+        );
         let cluster = server.cluster(folder.path()).await;
-        let options = Options { keep: false, evidence: None, turns: Turns::new(1), workshop: Arc::default() };
+        let options = Options {
+            keep: false,
+            evidence: None,
+            turns: Turns::new(1),
+            workshop: Arc::default(),
+        };
         let (events, _told) = tokio::sync::mpsc::unbounded_channel();
         let lab = Lab::new(&cluster, &options, events);
-        let open = |name| World::new(&lab, Case::find(&scenario, name).unwrap(), crate::turns::Turn::default(), false);
+        let open = |name| {
+            World::new(
+                &lab,
+                Case::find(&scenario, name).unwrap(),
+                crate::turns::Turn::default(),
+                false,
+            )
+        };
         let mut worlds = [open("one"), open("other")];
         for world in &mut worlds {
             world.set_up().await.unwrap();
@@ -219,7 +285,10 @@ steps:
         for index in 0..2 {
             for world in &mut worlds {
                 let steps = world.case.steps().unwrap();
-                assert_eq!(world.take_step(&steps[index]).await.status(), CellStatus::Passed);
+                assert_eq!(
+                    world.take_step(&steps[index]).await.status(),
+                    CellStatus::Passed
+                );
             }
         }
         for world in &mut worlds {
@@ -230,18 +299,33 @@ steps:
 
     #[tokio::test]
     async fn after_a_control_that_never_came_into_force_nothing_is_tried() {
-        let (scenario, server, folder) =
-            (scenario(), ApiServer::start(exchanges()).await, tempfile::tempdir().unwrap());
+        let (scenario, server, folder) = (
+            scenario(),
+            ApiServer::start(exchanges()).await,
+            tempfile::tempdir().unwrap(),
+        );
         let cluster = server.cluster(folder.path()).await;
-        let options = Options { keep: false, evidence: None, turns: Turns::new(1), workshop: Arc::default() };
+        let options = Options {
+            keep: false,
+            evidence: None,
+            turns: Turns::new(1),
+            workshop: Arc::default(),
+        };
         let (events, _told) = tokio::sync::mpsc::unbounded_channel();
         let lab = Lab::new(&cluster, &options, events);
         let case = Case::find(&scenario, "one").unwrap();
         let mut world = World::new(&lab, case, crate::turns::Turn::default(), false);
         world.barrier.block(Error::no_reply("the control is gone"));
-        let WorldOutcome::Tried(cells) = world.take_steps().await else { panic!("the steps were not taken") };
+        let WorldOutcome::Tried(cells) = world.take_steps().await else {
+            panic!("the steps were not taken")
+        };
         let why = "not tried, because an earlier step has no effect yet: the control is gone";
-        assert!(cells.values().all(|cell| cell.verdict == Verdict::broken(why)), "{cells:?}");
+        assert!(
+            cells
+                .values()
+                .all(|cell| cell.verdict == Verdict::broken(why)),
+            "{cells:?}"
+        );
         assert_eq!(server.asked(), ["GET /version", "GET /api/v1/nodes"]);
     }
 }

@@ -56,21 +56,37 @@ impl World<'_> {
         let mut left = Vec::new();
         if stays {
             left.extend(
-                join_all(self.namespaces.all().iter().map(|name| self.end_namespace(name))).await.into_iter().flatten(),
+                join_all(
+                    self.namespaces
+                        .all()
+                        .iter()
+                        .map(|name| self.end_namespace(name)),
+                )
+                .await
+                .into_iter()
+                .flatten(),
             );
         }
         let is_wide = self.case.is_wide();
         let mut forgotten = if is_wide { self.forget().await } else { Ok(()) };
         if !refused.is_empty() {
             // What a policy of the world kept from being deleted can go once that policy is forgotten.
-            left.extend(self.end_objects(refused.iter().map(|(path, _)| path)).await.into_iter().map(|(_, why)| why));
+            left.extend(
+                self.end_objects(refused.iter().map(|(path, _)| path))
+                    .await
+                    .into_iter()
+                    .map(|(_, why)| why),
+            );
             forgotten = if is_wide { self.forget().await } else { Ok(()) };
         }
         left.extend(forgotten.err().map(|why| why.in_one_line()));
         // In a box a namespace stays, and what waits for its end with it: no other world notices it by its name.
         if stays || is_wide {
             left.extend(
-                join_all(self.namespaces.made().iter().map(|path| self.goes(path))).await.into_iter().flatten(),
+                join_all(self.namespaces.made().iter().map(|path| self.goes(path)))
+                    .await
+                    .into_iter()
+                    .flatten(),
             );
         }
         left
@@ -82,20 +98,36 @@ impl World<'_> {
             let call = Call::delete(path.as_str()).query("gracePeriodSeconds", "0");
             let reply = self.lab.own.send(call).await.reply;
             let is_gone = matches!(code(&reply), Some(200..=299 | 404));
-            (!is_gone).then(|| (path.clone(), format!("{path} was not deleted: {}", said(&reply))))
+            (!is_gone).then(|| {
+                (
+                    path.clone(),
+                    format!("{path} was not deleted: {}", said(&reply)),
+                )
+            })
         };
-        join_all(paths.map(one)).await.into_iter().flatten().collect()
+        join_all(paths.map(one))
+            .await
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// What is left of a deleted object, if it does not go: something has to finish with it first.
     async fn goes(&self, path: &str) -> Option<String> {
         let what = format!("{path} to go");
-        let wait = Wait { what: &what, within: GOES, every: Duration::from_millis(20) };
+        let wait = Wait {
+            what: &what,
+            within: GOES,
+            every: Duration::from_millis(20),
+        };
         let gone = self.waiter.until(wait, async || {
             let reply = self.lab.own.send(Call::get(path)).await.reply;
             match (code(&reply), json(&reply)) {
                 (Some(404), _) => Look::Found(()),
-                (_, Some(object)) => Look::Not(format!("its finalizers {}", object["metadata"]["finalizers"])),
+                (_, Some(object)) => Look::Not(format!(
+                    "its finalizers {}",
+                    object["metadata"]["finalizers"]
+                )),
                 _ => Look::Not(said(&reply)),
             }
         });
@@ -106,21 +138,38 @@ impl World<'_> {
     async fn forget(&mut self) -> Result<(), Error> {
         let mut touches = self.barrier.deletions(self.namespaces.made());
         // Of kinds that the world defined itself nothing has to be forgotten.
-        touches.retain(|touch| model::object_kind(&touch.resource.api_version(), &touch.resource.kind).is_some());
-        settle(&self.lab.canaries, self.lab.cluster.host_access(), &self.waiter, &touches, &[]).await
+        touches.retain(|touch| {
+            model::object_kind(&touch.resource.api_version(), &touch.resource.kind).is_some()
+        });
+        settle(
+            &self.lab.canaries,
+            self.lab.cluster.host_access(),
+            &self.waiter,
+            &touches,
+            &[],
+        )
+        .await
     }
 
     /// Deletes pods at once, and before them what would make new ones. It frees the node; what stays goes with its namespace.
     async fn end_pods(&self) {
         let wrote = |kind: &str| self.barrier.wrote(kind);
-        let makers: Vec<&str> = WORKLOADS.iter().filter(|(kind, _)| wrote(kind)).map(|(_, path)| *path).collect();
+        let makers: Vec<&str> = WORKLOADS
+            .iter()
+            .filter(|(kind, _)| wrote(kind))
+            .map(|(_, path)| *path)
+            .collect();
         if makers.is_empty() && !wrote("Pod") {
             return;
         }
         for namespace in self.namespaces.all() {
             for path in makers.iter().copied().chain(["/api/v1/namespaces/{}/pods"]) {
-                let call = Call::delete(path.replace("{}", namespace)).query("gracePeriodSeconds", "0");
-                self.lab.own.send(call.query("propagationPolicy", "Background")).await;
+                let call =
+                    Call::delete(path.replace("{}", namespace)).query("gracePeriodSeconds", "0");
+                self.lab
+                    .own
+                    .send(call.query("propagationPolicy", "Background"))
+                    .await;
             }
         }
     }
@@ -130,12 +179,18 @@ impl World<'_> {
         let path = format!("/api/v1/namespaces/{name}");
         self.lab.own.send(Call::delete(path.as_str())).await;
         let what = format!("namespace {name} to go");
-        let wait = Wait { what: &what, within: Duration::from_secs(120), every: Duration::from_millis(200) };
+        let wait = Wait {
+            what: &what,
+            within: Duration::from_secs(120),
+            every: Duration::from_millis(200),
+        };
         let gone = self
             .waiter
-            .until(wait, async || match code(&self.lab.own.send(Call::get(path.as_str())).await.reply) {
-                Some(404) => Look::Found(()),
-                other => Look::Not(format!("{other:?}")),
+            .until(wait, async || {
+                match code(&self.lab.own.send(Call::get(path.as_str())).await.reply) {
+                    Some(404) => Look::Found(()),
+                    other => Look::Not(format!("{other:?}")),
+                }
             })
             .await;
         gone.err().map(|why| why.in_one_line())

@@ -51,7 +51,14 @@ impl WriteBarrier {
     /// The deletions of the objects at these paths, as far as they were written.
     pub(crate) fn deletions(&self, paths: &[String]) -> Vec<WriteRecord> {
         let written = |path: &String| self.all().find(|touch| touch.path() == *path);
-        paths.iter().filter_map(written).map(|touch| WriteRecord { object: None, ..touch.clone() }).collect()
+        paths
+            .iter()
+            .filter_map(written)
+            .map(|touch| WriteRecord {
+                object: None,
+                ..touch.clone()
+            })
+            .collect()
     }
 
     fn all(&self) -> impl Iterator<Item = &WriteRecord> {
@@ -68,7 +75,12 @@ mod tests {
 
     fn touch(kind: &str, name: &str) -> WriteRecord {
         let (resource, object) = (Resource::guess("v1", kind), Some(json!({"kind": kind})));
-        WriteRecord { resource, namespace: "ns".into(), name: name.into(), object }
+        WriteRecord {
+            resource,
+            namespace: "ns".into(),
+            name: name.into(),
+            object,
+        }
     }
 
     #[test]
@@ -79,7 +91,10 @@ mod tests {
         assert_eq!((pending.len(), barrier.in_force().len()), (1, 0));
         barrier.passed(pending);
         barrier.add(touch("Pod", "b"));
-        assert_eq!((barrier.take_pending().len(), barrier.in_force().len()), (1, 1));
+        assert_eq!(
+            (barrier.take_pending().len(), barrier.in_force().len()),
+            (1, 1)
+        );
     }
 
     #[test]
@@ -99,6 +114,9 @@ mod tests {
         let mut barrier = WriteBarrier::default();
         assert!(barrier.stuck().is_none());
         barrier.block(Error::no_reply("gone"));
-        assert_eq!(barrier.stuck().map(Error::in_one_line).as_deref(), Some("gone"));
+        assert_eq!(
+            barrier.stuck().map(Error::in_one_line).as_deref(),
+            Some("gone")
+        );
     }
 }

@@ -45,8 +45,13 @@ struct Recorded {
 
 fn main() -> ExitCode {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exchanges");
-    let paths = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
-    let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    let paths = fs::read_dir(folder)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .collect();
     paths.sort();
     let tests = paths.into_iter().map(|path| {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -57,7 +62,10 @@ fn main() -> ExitCode {
 
 fn replay(path: &Path) -> Result<(), Failed> {
     let recorded: Recorded = serde_saphyr::from_str(&fs::read_to_string(path)?)?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(compare(recorded))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(compare(recorded))
 }
 
 async fn compare(recorded: Recorded) -> Result<(), Failed> {
@@ -66,15 +74,29 @@ async fn compare(recorded: Recorded) -> Result<(), Failed> {
     for (name, text) in &recorded.files {
         fs::write(folder.path().join(name), text)?;
     }
-    let scenario = Arc::new(Loaded::read("test/exchanges".into(), folder.path().to_owned())?);
+    let scenario = Arc::new(Loaded::read(
+        "test/exchanges".into(),
+        folder.path().to_owned(),
+    )?);
     let server = ApiServer::start(recorded.exchanges).await;
     let cluster = server.cluster(tempfile::tempdir()?.path()).await;
     let gathered = tempfile::tempdir()?;
     let evidence = recorded.second_look.then(|| gathered.path().to_owned());
-    let options = Options { keep: false, evidence, turns: Turns::new(1), workshop: Arc::default() };
+    let options = Options {
+        keep: false,
+        evidence,
+        turns: Turns::new(1),
+        workshop: Arc::default(),
+    };
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let trial = Trial { scenario, world: recorded.world };
-    let outcome = engine::run(&cluster, vec![trial], &options, tell).await.pop().map(|(_, _, outcome)| outcome);
+    let trial = Trial {
+        scenario,
+        world: recorded.world,
+    };
+    let outcome = engine::run(&cluster, vec![trial], &options, tell)
+        .await
+        .pop()
+        .map(|(_, _, outcome)| outcome);
     let mut left = Vec::new();
     while let Some(event) = told.recv().await {
         if let Event::LeftBehind { what, .. } = event {
@@ -85,9 +107,17 @@ async fn compare(recorded: Recorded) -> Result<(), Failed> {
     same("verdicts", &verdicts(outcome), &recorded.verdicts)?;
     same("left behind", &left, &recorded.left)?;
     let mut asked = server.asked().into_iter();
-    match recorded.order.iter().find(|wanted| !asked.any(|ask| ask == **wanted)) {
+    match recorded
+        .order
+        .iter()
+        .find(|wanted| !asked.any(|ask| ask == **wanted))
+    {
         None => Ok(()),
-        Some(late) => Err(format!("not asked in its place: {late}; asked were {:#?}", server.asked()).into()),
+        Some(late) => Err(format!(
+            "not asked in its place: {late}; asked were {:#?}",
+            server.asked()
+        )
+        .into()),
     }
 }
 
@@ -98,13 +128,22 @@ fn verdicts(outcome: Option<WorldOutcome>) -> BTreeMap<String, String> {
                 None => cell.verdict.to_string(),
                 Some(second) => format!("{}, then {second}", cell.verdict),
             };
-            cells.into_iter().map(|(step, cell)| (step, told(cell))).collect()
+            cells
+                .into_iter()
+                .map(|(step, cell)| (step, told(cell)))
+                .collect()
         }
-        Some(WorldOutcome::Broken { why } | WorldOutcome::Skipped { why }) => [("set-up".to_owned(), why)].into(),
+        Some(WorldOutcome::Broken { why } | WorldOutcome::Skipped { why }) => {
+            [("set-up".to_owned(), why)].into()
+        }
         None => BTreeMap::new(),
     }
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: &T, wanted: &T) -> Result<(), Failed> {
-    if seen == wanted { Ok(()) } else { Err(format!("{what}: {seen:#?}, and not {wanted:#?}").into()) }
+    if seen == wanted {
+        Ok(())
+    } else {
+        Err(format!("{what}: {seen:#?}, and not {wanted:#?}").into())
+    }
 }

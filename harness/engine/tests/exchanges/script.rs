@@ -37,11 +37,36 @@ const KINDS: [(&str, &str, &str, bool); 9] = [
     ("", "secrets", "Secret", true),
     ("", "configmaps", "ConfigMap", true),
     ("rbac.authorization.k8s.io", "roles", "Role", true),
-    ("rbac.authorization.k8s.io", "rolebindings", "RoleBinding", true),
-    ("rbac.authorization.k8s.io", "clusterroles", "ClusterRole", false),
-    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", false),
-    ("admissionregistration.k8s.io", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", false),
-    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", false),
+    (
+        "rbac.authorization.k8s.io",
+        "rolebindings",
+        "RoleBinding",
+        true,
+    ),
+    (
+        "rbac.authorization.k8s.io",
+        "clusterroles",
+        "ClusterRole",
+        false,
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        false,
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicies",
+        "ValidatingAdmissionPolicy",
+        false,
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings",
+        "ValidatingAdmissionPolicyBinding",
+        false,
+    ),
 ];
 
 /// What any server says, where a script says nothing else.
@@ -84,8 +109,15 @@ struct Script {
 
 impl ApiServer {
     pub(crate) async fn start(exchanges: Vec<Exchange>) -> Self {
-        let exchanges = exchanges.into_iter().map(|exchange| (exchange, 0)).collect();
-        let script = Arc::new(Mutex::new(Script { exchanges, asked: Vec::new(), unknown: Vec::new() }));
+        let exchanges = exchanges
+            .into_iter()
+            .map(|exchange| (exchange, 0))
+            .collect();
+        let script = Arc::new(Mutex::new(Script {
+            exchanges,
+            asked: Vec::new(),
+            unknown: Vec::new(),
+        }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::clone(&script);
@@ -118,9 +150,14 @@ impl ApiServer {
     /// What it was asked without an answer in the script, and what it was not asked.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let script = self.script.lock().unwrap();
-        let unknown = script.unknown.iter().map(|ask| format!("not in the script: {ask}"));
+        let unknown = script
+            .unknown
+            .iter()
+            .map(|ask| format!("not in the script: {ask}"));
         let unused = script.exchanges.iter().filter(|(_, count)| *count == 0);
-        unknown.chain(unused.map(|(exchange, _)| format!("never asked: {}", exchange.ask))).collect()
+        unknown
+            .chain(unused.map(|(exchange, _)| format!("never asked: {}", exchange.ask)))
+            .collect()
     }
 }
 
@@ -130,9 +167,16 @@ async fn serve(stream: TcpStream, script: Arc<Mutex<Script>>) {
     while let Some((ask, body)) = request(&mut stream).await {
         let (code, reply) = script.lock().unwrap().answer(&ask, &body);
         let reply = reply.to_string();
-        let head =
-            format!("HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", reply.len());
-        if stream.get_mut().write_all(format!("{head}{reply}").as_bytes()).await.is_err() {
+        let head = format!(
+            "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            reply.len()
+        );
+        if stream
+            .get_mut()
+            .write_all(format!("{head}{reply}").as_bytes())
+            .await
+            .is_err()
+        {
             return;
         }
     }
@@ -159,7 +203,10 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, Value)> {
     let mut words = first.split_whitespace();
     let (method, path) = (words.next()?, words.next()?);
     let path = path.split('?').next().unwrap_or(path);
-    Some((format!("{method} {path}"), serde_json::from_slice(&body).unwrap_or_default()))
+    Some((
+        format!("{method} {path}"),
+        serde_json::from_slice(&body).unwrap_or_default(),
+    ))
 }
 
 impl Script {
@@ -167,18 +214,30 @@ impl Script {
         let names = names(&format!("{ask} {body}"));
         let ask = without_random_names(ask);
         self.asked.push(ask.clone());
-        if let Some((exchange, count)) = self.exchanges.iter_mut().find(|(exchange, _)| exchange.ask == ask) {
+        if let Some((exchange, count)) = self
+            .exchanges
+            .iter_mut()
+            .find(|(exchange, _)| exchange.ask == ask)
+        {
             let reply = &exchange.replies[(*count).min(exchange.replies.len() - 1)];
             *count += 1;
-            let told = reply.body.clone().unwrap_or_else(|| usual_body(reply.code, body));
-            let told = names.iter().fold(told.to_string(), |told, (name, text)| told.replace(name, text));
+            let told = reply
+                .body
+                .clone()
+                .unwrap_or_else(|| usual_body(reply.code, body));
+            let told = names.iter().fold(told.to_string(), |told, (name, text)| {
+                told.replace(name, text)
+            });
             return (reply.code, serde_json::from_str(&told).unwrap());
         }
         if let Some(told) = usual(&ask) {
             return (200, told);
         }
         self.unknown.push(ask.clone());
-        (500, json!({"kind": "Status", "message": format!("not in the script: {ask}")}))
+        (
+            500,
+            json!({"kind": "Status", "message": format!("not in the script: {ask}")}),
+        )
     }
 }
 
@@ -194,13 +253,27 @@ fn usual_body(code: u16, sent: &Value) -> Value {
 
 /// A text as it stands in a script.
 pub(crate) fn without_random_names(text: &str) -> String {
-    names(text).iter().fold(text.to_owned(), |text, (name, found)| text.replace(found, name))
+    names(text)
+        .iter()
+        .fold(text.to_owned(), |text, (name, found)| {
+            text.replace(found, name)
+        })
 }
 
 /// The random names in a text.
 fn names(text: &str) -> Names {
-    let find = |pattern: &str| Regex::new(pattern).unwrap().find(text).map(|found| found.as_str().to_owned());
-    let found =
-        [("$(sentinels)", find("gauntlet-canary-[a-z0-9]{6}")), ("$(namespace)", find("gauntlet-[a-z0-9]{10}"))];
-    found.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+    let find = |pattern: &str| {
+        Regex::new(pattern)
+            .unwrap()
+            .find(text)
+            .map(|found| found.as_str().to_owned())
+    };
+    let found = [
+        ("$(sentinels)", find("gauntlet-canary-[a-z0-9]{6}")),
+        ("$(namespace)", find("gauntlet-[a-z0-9]{10}")),
+    ];
+    found
+        .into_iter()
+        .filter_map(|(name, text)| Some((name, text?)))
+        .collect()
 }

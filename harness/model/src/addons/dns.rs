@@ -6,7 +6,10 @@ use crate::{Addon, AddonVersion};
 pub static ADDON: Addon = Addon {
     name: "dns",
     about: "CoreDNS, for the cluster's names: the Service `kube-dns` at 10.96.0.10.",
-    versions: &[AddonVersion { version: "1.14.7", components: &["coredns-1.14.7"] }],
+    versions: &[AddonVersion {
+        version: "1.14.7",
+        components: &["coredns-1.14.7"],
+    }],
     needs_node: true,
     asks_registries: false,
     one_by_one: false,

@@ -15,7 +15,10 @@ const BARRIER: Barrier = Barrier::Addon("external-secrets");
 pub static ADDON: Addon = Addon {
     name: "external-secrets",
     about: "External Secrets Operator.",
-    versions: &[AddonVersion { version: "0.19.2", components: &["external-secrets-0.19.2"] }],
+    versions: &[AddonVersion {
+        version: "0.19.2",
+        components: &["external-secrets-0.19.2"],
+    }],
     needs_node: true,
     asks_registries: false,
     one_by_one: true,
@@ -26,7 +29,12 @@ pub static ADDON: Addon = Addon {
         kind(GROUP, "SecretStore", Isolation::Namespace, BARRIER),
         kind(GROUP, "ClusterSecretStore", Isolation::Name, BARRIER),
         kind(GROUP, "ExternalSecret", Isolation::Namespace, BARRIER),
-        kind(GROUP, "ClusterExternalSecret", Isolation::Stated(ReachRule(goes_only_to_us)), BARRIER),
+        kind(
+            GROUP,
+            "ClusterExternalSecret",
+            Isolation::Stated(ReachRule(goes_only_to_us)),
+            BARRIER,
+        ),
     ],
     without_barrier: &[("generators.external-secrets.io", "GeneratorState")],
     denials: &[],
@@ -37,5 +45,7 @@ fn goes_only_to_us(object: &Value) -> bool {
     let spec = &object["spec"];
     let is_us = |selector: &Value| is_ours(&selector["matchLabels"][OWN_NAMESPACE]);
     let one = &spec["namespaceSelector"];
-    (one.is_null() || is_us(one)) && all(&spec["namespaceSelectors"], is_us) && all(&spec["namespaces"], is_ours)
+    (one.is_null() || is_us(one))
+        && all(&spec["namespaceSelectors"], is_us)
+        && all(&spec["namespaces"], is_ours)
 }

@@ -17,7 +17,10 @@ const BARRIER: Barrier = Barrier::Addon("gatekeeper");
 pub static ADDON: Addon = Addon {
     name: "gatekeeper",
     about: "Gatekeeper, its controller and its audit, from the manifest of its release.",
-    versions: &[AddonVersion { version: "3.23.1", components: &["gatekeeper-3.23.1"] }],
+    versions: &[AddonVersion {
+        version: "3.23.1",
+        components: &["gatekeeper-3.23.1"],
+    }],
     needs_node: true,
     asks_registries: false,
     // A template makes the kind of the constraints that follow.
@@ -25,8 +28,18 @@ pub static ADDON: Addon = Addon {
     second_try: None,
     milestones: &["gatekeeper"],
     kinds: &[
-        kind("templates.gatekeeper.sh", "ConstraintTemplate", Isolation::Name, BARRIER),
-        kind("constraints.gatekeeper.sh", ANY_KIND, Isolation::Stated(ReachRule(matches_only_us)), BARRIER),
+        kind(
+            "templates.gatekeeper.sh",
+            "ConstraintTemplate",
+            Isolation::Name,
+            BARRIER,
+        ),
+        kind(
+            "constraints.gatekeeper.sh",
+            ANY_KIND,
+            Isolation::Stated(ReachRule(matches_only_us)),
+            BARRIER,
+        ),
     ],
     without_barrier: &[
         ("config.gatekeeper.sh", "Config"),
@@ -73,7 +86,10 @@ mod tests {
 
     #[test]
     fn a_constraint_is_named() {
-        assert_eq!(constraint(": [repos] container <a> has an invalid image repo <b>"), Some("repos"));
+        assert_eq!(
+            constraint(": [repos] container <a> has an invalid image repo <b>"),
+            Some("repos")
+        );
         assert_eq!(constraint(": [a.b] x\n[c] y"), Some("a.b"));
     }
 
@@ -89,6 +105,10 @@ mod tests {
         let with = |matched: Value| matches_only_us(&json!({"spec": {"match": matched}}));
         assert!(with(json!({"namespaces": ["$(namespace)"]})));
         assert!(!with(json!({"namespaces": ["$(namespace)", "prod"]})));
-        assert!(!with(json!({"namespaces": []})) && !with(json!({})) && !with(json!({"excludedNamespaces": ["a"]})));
+        assert!(
+            !with(json!({"namespaces": []}))
+                && !with(json!({}))
+                && !with(json!({"excludedNamespaces": ["a"]}))
+        );
     }
 }

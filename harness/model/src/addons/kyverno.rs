@@ -12,14 +12,18 @@ use crate::{Addon, AddonVersion, Barrier, Denial, Isolation, ReachRule};
 
 const BARRIER: Barrier = Barrier::Addon("kyverno");
 const RULES: Isolation = Isolation::Stated(ReachRule(rules_match_only_us));
-const CONSTRAINTS: Isolation =
-    Isolation::Stated(ReachRule(|policy| selects_only_us(&policy["spec"]["matchConstraints"])));
+const CONSTRAINTS: Isolation = Isolation::Stated(ReachRule(|policy| {
+    selects_only_us(&policy["spec"]["matchConstraints"])
+}));
 
 /// Kyverno.
 pub static ADDON: Addon = Addon {
     name: "kyverno",
     about: "Kyverno's admission controller.",
-    versions: &[AddonVersion { version: "1.19.1", components: &["kyverno-1.19.1"] }],
+    versions: &[AddonVersion {
+        version: "1.19.1",
+        components: &["kyverno-1.19.1"],
+    }],
     needs_node: true,
     asks_registries: true,
     one_by_one: false,
@@ -28,8 +32,18 @@ pub static ADDON: Addon = Addon {
     kinds: &[
         kind("kyverno.io", "ClusterPolicy", RULES, BARRIER),
         kind("kyverno.io", "Policy", Isolation::Namespace, BARRIER),
-        kind("policies.kyverno.io", "ImageValidatingPolicy", CONSTRAINTS, BARRIER),
-        kind("policies.kyverno.io", "NamespacedImageValidatingPolicy", Isolation::Namespace, BARRIER),
+        kind(
+            "policies.kyverno.io",
+            "ImageValidatingPolicy",
+            CONSTRAINTS,
+            BARRIER,
+        ),
+        kind(
+            "policies.kyverno.io",
+            "NamespacedImageValidatingPolicy",
+            Isolation::Namespace,
+            BARRIER,
+        ),
     ],
     without_barrier: &[
         ("kyverno.io", "CleanupPolicy"),
@@ -51,7 +65,11 @@ pub static ADDON: Addon = Addon {
         ("policies.kyverno.io", "PolicyException"),
         ("policies.kyverno.io", "ValidatingPolicy"),
     ],
-    denials: &[Denial { is_webhook, policy, about: "Kyverno, by the policy of this name." }],
+    denials: &[Denial {
+        is_webhook,
+        policy,
+        about: "Kyverno, by the policy of this name.",
+    }],
 };
 
 /// What its webhooks for resources are called: `mutate.kyverno.svc-fail`, `validate.kyverno.svc-ignore`,
@@ -60,7 +78,11 @@ const WEBHOOKS: &str = ".kyverno.svc-";
 
 fn is_webhook(name: &str) -> bool {
     let kind = name.split_once(WEBHOOKS).map(|(kind, _)| kind);
-    kind.is_some_and(|kind| ["mutate", "validate"].iter().any(|end| kind.rsplit('.').next() == Some(end)))
+    kind.is_some_and(|kind| {
+        ["mutate", "validate"]
+            .iter()
+            .any(|end| kind.rsplit('.').next() == Some(end))
+    })
 }
 
 /// The policy that refused, from what follows `denied the request`. Where several did, it is the first in the order in
@@ -70,17 +92,22 @@ fn policy(rest: &str) -> Option<&str> {
     let name = match said.strip_prefix("Policy ") {
         Some(named) => first_of(named, &[" failed: ", " error: "])?,
         None => {
-            let (resource, blocked) =
-                said.strip_prefix("\n\nresource ")?.split_once(" was blocked due to the following policies \n\n")?;
+            let (resource, blocked) = said
+                .strip_prefix("\n\nresource ")?
+                .split_once(" was blocked due to the following policies \n\n")?;
             let line = blocked.lines().next()?;
-            line.strip_suffix(':').filter(|_| !resource.contains('\n'))?
+            line.strip_suffix(':')
+                .filter(|_| !resource.contains('\n'))?
         }
     };
     is_name(name).then_some(name)
 }
 
 fn first_of<'a>(text: &'a str, ends: &[&str]) -> Option<&'a str> {
-    ends.iter().filter_map(|end| text.split_once(end)).map(|(name, _)| name).min_by_key(|name| name.len())
+    ends.iter()
+        .filter_map(|end| text.split_once(end))
+        .map(|(name, _)| name)
+        .min_by_key(|name| name.len())
 }
 
 /// Whether each of a policy's rules matches objects of the world's namespaces alone.
@@ -92,7 +119,11 @@ fn rules_match_only_us(policy: &Value) -> bool {
     let rules = policy["spec"]["rules"].as_array();
     rules.is_some_and(|rules| {
         rules.iter().all(|rule| {
-            let list = |name| rule["match"][name].as_array().filter(|filters: &&Vec<Value>| !filters.is_empty());
+            let list = |name| {
+                rule["match"][name]
+                    .as_array()
+                    .filter(|filters: &&Vec<Value>| !filters.is_empty())
+            };
             within(&rule["match"])
                 || list("any").is_some_and(|filters| filters.iter().all(within))
                 || list("all").is_some_and(|filters| filters.iter().any(within))
@@ -116,7 +147,12 @@ mod tests {
         ] {
             assert!(is_webhook(name), "{name}");
         }
-        for name in ["validate-policy.kyverno.svc", "policy.sigstore.dev", "kyverno.svc-fail", "a.kyverno.svc-fail"] {
+        for name in [
+            "validate-policy.kyverno.svc",
+            "policy.sigstore.dev",
+            "kyverno.svc-fail",
+            "a.kyverno.svc-fail",
+        ] {
             assert!(!is_webhook(name), "{name}");
         }
     }
@@ -129,18 +165,28 @@ mod tests {
             "signed: missing digest for registry.box:5000/ns/app:v1",
             "signed: unverified image registry.box:5009/xx/yy@sha256:2074e4ca3123a1658fb8ddf88ca99e1cc1fc4248c9a30f1d9c194e0cd0cd43fc",
         ] {
-            assert_eq!(policy(&format!("{BLOCKED}t1-pol:\n  {why}\n")), Some("t1-pol"), "{why}");
+            assert_eq!(
+                policy(&format!("{BLOCKED}t1-pol:\n  {why}\n")),
+                Some("t1-pol"),
+                "{why}"
+            );
         }
     }
 
     #[test]
     fn the_first_of_several_is_named() {
-        assert_eq!(policy(&format!("{BLOCKED}t1-a:\n  r0: x\nt1-b:\n  r0: y\n")), Some("t1-a"));
+        assert_eq!(
+            policy(&format!("{BLOCKED}t1-a:\n  r0: x\nt1-b:\n  r0: y\n")),
+            Some("t1-a")
+        );
     }
 
     #[test]
     fn an_image_validating_policy_is_named() {
-        assert_eq!(policy(": Policy i1-signed failed: not signed by the key"), Some("i1-signed"));
+        assert_eq!(
+            policy(": Policy i1-signed failed: not signed by the key"),
+            Some("i1-signed")
+        );
         assert_eq!(
             policy(
                 ": Policy i4-fail error: failed to evaluate policy: Get \"https://registry.box:5009/v2/\": dial tcp"
@@ -152,9 +198,18 @@ mod tests {
 
     #[test]
     fn other_words_name_nobody() {
-        for rest in [": no", ": Policy A B failed: x", ": Policy x", BLOCKED, &format!("{BLOCKED}A b:\n")] {
+        for rest in [
+            ": no",
+            ": Policy A B failed: x",
+            ": Policy x",
+            BLOCKED,
+            &format!("{BLOCKED}A b:\n"),
+        ] {
             assert_eq!(policy(rest), None, "{rest}");
         }
-        assert_eq!(policy(&format!(": \n\nresource Pod/a\n/b{}a:\n", &BLOCKED[22..])), None);
+        assert_eq!(
+            policy(&format!(": \n\nresource Pod/a\n/b{}a:\n", &BLOCKED[22..])),
+            None
+        );
     }
 }

@@ -9,14 +9,20 @@ use crate::kinds::kind;
 use crate::{Addon, AddonVersion, Barrier, Denial, Isolation, ReachRule};
 
 const BARRIER: Barrier = Barrier::Addon("policy-controller");
-const GLOBS: Isolation =
-    Isolation::Stated(ReachRule(|policy| all(&policy["spec"]["images"], |image| is_our_image(&image["glob"]))));
+const GLOBS: Isolation = Isolation::Stated(ReachRule(|policy| {
+    all(&policy["spec"]["images"], |image| {
+        is_our_image(&image["glob"])
+    })
+}));
 
 /// policy-controller.
 pub static ADDON: Addon = Addon {
     name: "policy-controller",
     about: "Sigstore's policy-controller.",
-    versions: &[AddonVersion { version: "0.15.1", components: &["policy-controller-0.15.1"] }],
+    versions: &[AddonVersion {
+        version: "0.15.1",
+        components: &["policy-controller-0.15.1"],
+    }],
     needs_node: true,
     asks_registries: true,
     one_by_one: false,
@@ -45,21 +51,28 @@ const NO_DIGEST: &str = "must be an image digest";
 fn policy(rest: &str) -> Option<&str> {
     let said = rest.strip_prefix(": validation failed: ")?;
     if let Some(name) = said.strip_prefix("failed policy: ") {
-        return name.split_once(": spec.").map(|(name, _)| name).filter(|name| is_name(name));
+        return name
+            .split_once(": spec.")
+            .map(|(name, _)| name)
+            .filter(|name| is_name(name));
     }
     if said.starts_with("no matching policies: spec.") {
         return Some(NO_MATCH);
     }
-    let image = said.strip_prefix("invalid value: ")?.split_once(": spec.")?.0;
-    image.ends_with(" must be an image digest").then_some(NO_DIGEST)
+    let image = said
+        .strip_prefix("invalid value: ")?
+        .split_once(": spec.")?
+        .0;
+    image
+        .ends_with(" must be an image digest")
+        .then_some(NO_DIGEST)
 }
 
 #[cfg(test)]
 mod tests {
     use super::policy;
 
-    const IMAGE: &str =
-        "registry.box:5000/w1/app@sha256:b49242694c5092ebe21faebabde3a144cd131784a14ddaf0b308b169798e4b1c";
+    const IMAGE: &str = "registry.box:5000/w1/app@sha256:b49242694c5092ebe21faebabde3a144cd131784a14ddaf0b308b169798e4b1c";
 
     fn behind(said: &str) -> Option<String> {
         policy(&format!(": validation failed: {said}")).map(str::to_owned)
@@ -77,8 +90,9 @@ mod tests {
             let said = format!("failed policy: w1-key: spec.containers[0].image\n{IMAGE} {why}");
             assert_eq!(behind(&said).as_deref(), Some("w1-key"), "{why}");
         }
-        let template =
-            format!("failed policy: a.b: spec.jobTemplate.spec.template.spec.containers[0].image\n{IMAGE} x");
+        let template = format!(
+            "failed policy: a.b: spec.jobTemplate.spec.template.spec.containers[0].image\n{IMAGE} x"
+        );
         assert_eq!(behind(&template).as_deref(), Some("a.b"));
     }
 
@@ -98,18 +112,22 @@ mod tests {
 
     #[test]
     fn says_that_there_is_no_digest() {
-        let said =
-            "invalid value: registry.box:5000/w1/app:v1 must be an image digest: spec.ephemeralContainers[0].image";
+        let said = "invalid value: registry.box:5000/w1/app:v1 must be an image digest: spec.ephemeralContainers[0].image";
         assert_eq!(behind(said).as_deref(), Some("must be an image digest"));
     }
 
     #[test]
     fn knows_nothing_else() {
-        for said in
-            ["context was canceled before validation completed", "failed policy: : spec.", "failed policy: A b: spec.x"]
-        {
+        for said in [
+            "context was canceled before validation completed",
+            "failed policy: : spec.",
+            "failed policy: A b: spec.x",
+        ] {
             assert_eq!(behind(said), None, "{said}");
         }
-        assert_eq!(policy(": failed policy: w1: spec.containers[0].image"), None);
+        assert_eq!(
+            policy(": failed policy: w1: spec.containers[0].image"),
+            None
+        );
     }
 }

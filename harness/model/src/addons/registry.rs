@@ -8,7 +8,12 @@ pub static ADDON: Addon = Addon {
     about: "An OCI registry, with TLS from the box's certificate authority.",
     versions: &[AddonVersion {
         version: "3.1.2",
-        components: &["registry-3.1.2", "cosign-3.1.3", "grype-0.109.0", "syft-1.42.1"],
+        components: &[
+            "registry-3.1.2",
+            "cosign-3.1.3",
+            "grype-0.109.0",
+            "syft-1.42.1",
+        ],
     }],
     needs_node: false,
     asks_registries: false,

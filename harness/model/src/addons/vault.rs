@@ -8,7 +8,10 @@ pub static ADDON: Addon = Addon {
     about: "Vault, at `http://10.96.0.200:8200` (and `http://vault.box:8200` for External Secrets Operator), unsealed: its \
             root token is `gauntlet-root`, it keeps key-value pairs under `secret`, and ServiceAccounts of the cluster log in \
             under `auth/kubernetes`. It is the StatefulSet `vault` of the namespace `vault`.",
-    versions: &[AddonVersion { version: "1.13.2", components: &["vault-1.13.2"] }],
+    versions: &[AddonVersion {
+        version: "1.13.2",
+        components: &["vault-1.13.2"],
+    }],
     needs_node: true,
     asks_registries: false,
     one_by_one: false,

@@ -14,7 +14,10 @@ impl Notes<'_> {
             self.installs(name, world);
         }
         let made = made(self.loaded);
-        for (at, image) in named(self.loaded).into_iter().filter(|(_, image)| !made.contains(&image.name)) {
+        for (at, image) in named(self.loaded)
+            .into_iter()
+            .filter(|(_, image)| !made.contains(&image.name))
+        {
             let hint = "`build` it, or `copy` another to that name";
             self.say(&at, format!("no step makes the image `{image}`"), hint);
         }
@@ -25,17 +28,32 @@ impl Notes<'_> {
     fn installs(&mut self, name: &str, world: &World) {
         let scenario = &self.loaded.scenario;
         let install = scenario.install(world);
-        let has_registry = includes(&install, &registry::ADDON) || includes(&install, &plain_registry::ADDON);
-        let images = scenario.steps.iter().any(|step| needs_registry(&step.action));
+        let has_registry =
+            includes(&install, &registry::ADDON) || includes(&install, &plain_registry::ADDON);
+        let images = scenario
+            .steps
+            .iter()
+            .any(|step| needs_registry(&step.action));
         if images && !has_registry {
-            self.say(name, format!("world `{name}` has no registry, and steps need one"), "`install: [registry]`");
+            self.say(
+                name,
+                format!("world `{name}` has no registry, and steps need one"),
+                "`install: [registry]`",
+            );
         }
-        if scenario.steps.iter().any(|step| needs_sigstore(&step.action)) && !includes(&install, &sigstore::ADDON) {
+        if scenario
+            .steps
+            .iter()
+            .any(|step| needs_sigstore(&step.action))
+            && !includes(&install, &sigstore::ADDON)
+        {
             let what = format!("world `{name}` has no certificate authority, and steps need one");
             self.say(name, what, "`install: [registry, sigstore]`");
         }
         if install.iter().any(|one| one.addon().needs_node) && scenario.shape(world).nodes == 0 {
-            let what = format!("world `{name}` installs something that runs in a pod, and its cluster has no node");
+            let what = format!(
+                "world `{name}` installs something that runs in a pod, and its cluster has no node"
+            );
             self.say(name, what, "drop `nodes: 0`");
         }
     }
@@ -58,9 +76,15 @@ impl Notes<'_> {
                 _ => continue,
             };
             if !written.contains(used.as_str()) {
-                let what =
-                    format!("step `{}` uses the bill of materials `{used}`, which no earlier step writes", step.id);
-                self.say(&format!("id: {}", step.id), what, "add an `sbom` step before it");
+                let what = format!(
+                    "step `{}` uses the bill of materials `{used}`, which no earlier step writes",
+                    step.id
+                );
+                self.say(
+                    &format!("id: {}", step.id),
+                    what,
+                    "add an `sbom` step before it",
+                );
             }
         }
     }
@@ -111,11 +135,18 @@ fn made(loaded: &Loaded) -> BTreeSet<String> {
 /// Every image that is named, and a text to find it by.
 fn named(loaded: &Loaded) -> Vec<(String, ImageName)> {
     let steps = loaded.scenario.steps.iter();
-    let in_steps = steps.filter_map(|step| Some((format!("id: {}", step.id), image(&step.action)?.clone())));
-    let manifests = loaded.manifests.iter().flat_map(|(file, all)| all.iter().map(move |one| (file, one)));
+    let in_steps =
+        steps.filter_map(|step| Some((format!("id: {}", step.id), image(&step.action)?.clone())));
+    let manifests = loaded
+        .manifests
+        .iter()
+        .flat_map(|(file, all)| all.iter().map(move |one| (file, one)));
     let in_manifests = manifests.flat_map(|(file, manifest)| {
         let text = manifest.object.to_string();
-        placeholders(&text).filter_map(image_of).map(|image| (file.clone(), image)).collect::<Vec<_>>()
+        placeholders(&text)
+            .filter_map(image_of)
+            .map(|image| (file.clone(), image))
+            .collect::<Vec<_>>()
     });
     let mut all: Vec<_> = in_steps.chain(in_manifests).collect();
     all.dedup();
@@ -135,7 +166,10 @@ mod tests {
         fs::write(dir.join("scenario.yaml"), scenario).unwrap();
         let library = Library::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
-        lint(&library.scenarios[0]).into_iter().map(|finding| finding.what).collect()
+        lint(&library.scenarios[0])
+            .into_iter()
+            .map(|finding| finding.what)
+            .collect()
     }
 
     const HEAD: &str = "scenario: v1\nwhy: Because.\n";
@@ -147,8 +181,14 @@ mod tests {
              - {{ id: b, do: {{ verify: {{ image: app, by: {{ key: k }} }} }}, expect: verified }}\n"
         );
         let found = findings(&text);
-        assert!(found.contains(&"world `bare` has no registry, and steps need one".into()), "{found:?}");
-        assert!(found.contains(&"no step makes the image `app`".into()), "{found:?}");
+        assert!(
+            found.contains(&"world `bare` has no registry, and steps need one".into()),
+            "{found:?}"
+        );
+        assert!(
+            found.contains(&"no step makes the image `app`".into()),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -171,7 +211,17 @@ mod tests {
              expect: verified }}\n"
         );
         let found = findings(&text);
-        assert!(found.iter().any(|what| what.contains("no certificate authority")), "{found:?}");
-        assert!(found.iter().any(|what| what.contains("which no earlier step writes")), "{found:?}");
+        assert!(
+            found
+                .iter()
+                .any(|what| what.contains("no certificate authority")),
+            "{found:?}"
+        );
+        assert!(
+            found
+                .iter()
+                .any(|what| what.contains("which no earlier step writes")),
+            "{found:?}"
+        );
     }
 }

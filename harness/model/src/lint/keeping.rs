@@ -33,39 +33,81 @@ impl Notes<'_> {
         let scenario = &self.loaded.scenario;
         let encryption = scenario.shape(world).encryption;
         for step in scenario.steps_in(name) {
-            let Action::Encrypt(_) = &step.action else { continue };
+            let Action::Encrypt(_) = &step.action else {
+                continue;
+            };
             if encryption.file().is_some() {
                 continue;
             }
-            let what =
-                format!("step `{}` changes the encryption of world `{name}`, which begins without a file", step.id);
-            self.say(&format!("id: {}", step.id), what, "`cluster: { encryption: { config: FILE } }`");
+            let what = format!(
+                "step `{}` changes the encryption of world `{name}`, which begins without a file",
+                step.id
+            );
+            self.say(
+                &format!("id: {}", step.id),
+                what,
+                "`cluster: { encryption: { config: FILE } }`",
+            );
         }
     }
 
     fn looks_back(&mut self, step: &Step, before: &[&Step]) {
-        let earlier = |id: &str| before.iter().find(|step| step.id == id).map(|step| &step.action);
+        let earlier = |id: &str| {
+            before
+                .iter()
+                .find(|step| step.id == id)
+                .map(|step| &step.action)
+        };
         let (at, fault) = match &step.action {
             Action::Followed(Followed { of, place }) => {
                 let Some(Action::Rotate(rotate)) = earlier(of) else {
-                    let what = format!("`{}` looks at step `{of}`, which is no `rotate` before it", step.id);
+                    let what = format!(
+                        "`{}` looks at step `{of}`, which is no `rotate` before it",
+                        step.id
+                    );
                     return self.say(of, what, "name an earlier `rotate` step");
                 };
-                (place, (!rotate.watch.contains_key(place)).then(|| format!("step `{of}` does not watch `{place}`")))
+                (
+                    place,
+                    (!rotate.watch.contains_key(place))
+                        .then(|| format!("step `{of}` does not watch `{place}`")),
+                )
             }
-            Action::Restore(name) | Action::Seen(Record::Canary(CanaryMatch { place: Leak::Snapshot(name), .. })) => {
-                let saved = before.iter().any(|step| step.action == Action::Snapshot(name.clone()));
-                (name, (!saved).then(|| format!("no step before `{}` saves a snapshot `{name}`", step.id)))
+            Action::Restore(name)
+            | Action::Seen(Record::Canary(CanaryMatch {
+                place: Leak::Snapshot(name),
+                ..
+            })) => {
+                let saved = before
+                    .iter()
+                    .any(|step| step.action == Action::Snapshot(name.clone()));
+                (
+                    name,
+                    (!saved)
+                        .then(|| format!("no step before `{}` saves a snapshot `{name}`", step.id)),
+                )
             }
-            Action::Seen(Record::Canary(CanaryMatch { place: Leak::Reply(of), .. })) => (
+            Action::Seen(Record::Canary(CanaryMatch {
+                place: Leak::Reply(of),
+                ..
+            })) => (
                 of,
-                earlier(of)
-                    .is_none()
-                    .then(|| format!("`{}` looks at step `{of}`, which does not come before it", step.id)),
+                earlier(of).is_none().then(|| {
+                    format!(
+                        "`{}` looks at step `{of}`, which does not come before it",
+                        step.id
+                    )
+                }),
             ),
             Action::Survey => {
-                let filled = before.iter().any(|step| matches!(step.action, Action::Fill(_)));
-                (&step.id, (!filled).then(|| format!("no step before `{}` makes Secrets to survey", step.id)))
+                let filled = before
+                    .iter()
+                    .any(|step| matches!(step.action, Action::Fill(_)));
+                (
+                    &step.id,
+                    (!filled)
+                        .then(|| format!("no step before `{}` makes Secrets to survey", step.id)),
+                )
             }
             _ => return,
         };
@@ -78,10 +120,16 @@ impl Notes<'_> {
     fn canaries(&mut self) {
         let planted = planted(self.loaded);
         for step in &self.loaded.scenario.steps {
-            let Action::Seen(Record::Canary(CanaryMatch { of, .. })) = &step.action else { continue };
+            let Action::Seen(Record::Canary(CanaryMatch { of, .. })) = &step.action else {
+                continue;
+            };
             if !planted.contains(of) {
                 let what = format!("nothing plants the canary `{of}`");
-                self.say(&format!("of: {of}"), what, format!("write `$(canary:{of})` where the secret belongs"));
+                self.say(
+                    &format!("of: {of}"),
+                    what,
+                    format!("write `$(canary:{of})` where the secret belongs"),
+                );
             }
         }
     }
@@ -91,19 +139,42 @@ impl Notes<'_> {
 fn planted(loaded: &Loaded) -> BTreeSet<String> {
     let in_text = |text: &str| {
         let kinds = ["canary", "helm-release"];
-        kinds.iter().flat_map(|kind| names::named(text, kind)).map(str::to_owned).collect::<Vec<_>>()
+        kinds
+            .iter()
+            .flat_map(|kind| names::named(text, kind))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
-    let manifests = loaded.manifests.values().flatten().map(|manifest| manifest.object.to_string());
-    let files = loaded.texts().filter_map(|name| loaded.file_text(name).ok());
-    let commands = loaded.scenario.steps.iter().filter_map(|step| match &step.action {
-        Action::Exec { command, .. } => Some(command.join(" ")),
-        _ => None,
-    });
-    let rotated = loaded.scenario.steps.iter().filter_map(|step| match &step.action {
-        Action::Rotate(rotate) => Some(rotate.to.clone()),
-        _ => None,
-    });
-    manifests.chain(files).chain(commands).flat_map(|text| in_text(&text)).chain(rotated).collect()
+    let manifests = loaded
+        .manifests
+        .values()
+        .flatten()
+        .map(|manifest| manifest.object.to_string());
+    let files = loaded
+        .texts()
+        .filter_map(|name| loaded.file_text(name).ok());
+    let commands = loaded
+        .scenario
+        .steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Exec { command, .. } => Some(command.join(" ")),
+            _ => None,
+        });
+    let rotated = loaded
+        .scenario
+        .steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Rotate(rotate) => Some(rotate.to.clone()),
+            _ => None,
+        });
+    manifests
+        .chain(files)
+        .chain(commands)
+        .flat_map(|text| in_text(&text))
+        .chain(rotated)
+        .collect()
 }
 
 #[cfg(test)]
@@ -116,7 +187,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("secrets/one");
         fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join("scenario.yaml"), format!("scenario: v1\nwhy: Because.\n{scenario}")).unwrap();
+        fs::write(
+            dir.join("scenario.yaml"),
+            format!("scenario: v1\nwhy: Because.\n{scenario}"),
+        )
+        .unwrap();
         fs::write(
             dir.join("secret.yaml"),
             "apiVersion: v1\nkind: Secret\nmetadata: { name: a }\nstringData: { a: $(canary:a) }\n",
@@ -124,7 +199,10 @@ mod tests {
         .unwrap();
         let library = Library::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
-        lint(&library.scenarios[0]).into_iter().map(|finding| finding.what).collect()
+        lint(&library.scenarios[0])
+            .into_iter()
+            .map(|finding| finding.what)
+            .collect()
     }
 
     #[test]
@@ -149,7 +227,10 @@ mod tests {
             "`f` looks at step `z`, which does not come before it",
             "step `g` changes the encryption of world `bare`, which begins without a file",
         ] {
-            assert!(found.iter().any(|what| what == wanted), "{wanted}: {found:?}");
+            assert!(
+                found.iter().any(|what| what == wanted),
+                "{wanted}: {found:?}"
+            );
         }
     }
 
@@ -159,7 +240,11 @@ mod tests {
              - { id: a, do: { create: secret.yaml }, expect: admitted }\n\
              - { id: b, do: { exec: { pod: a, command: [put, \"x=$(canary:b)\"] } }, expect: admitted }\n\
              - { id: c, do: { seen: { canary: { of: b, in: audit } } }, expect: seen }\n";
-        let unplanted = |text: &str| findings(text).iter().any(|what| what.starts_with("nothing plants"));
+        let unplanted = |text: &str| {
+            findings(text)
+                .iter()
+                .any(|what| what.starts_with("nothing plants"))
+        };
         assert!(!unplanted(text));
         assert!(unplanted(&text.replace("x=$(canary:b)", "x=b")));
     }
@@ -172,7 +257,9 @@ mod tests {
              - { id: c, do: { store: secret/a }, expect-in: { bare: plaintext, done: { sealed: { with: aescbc } } } }\n";
         assert_eq!(findings(text), Vec::<String>::new());
         let found = findings(
-            &text.replace("omit: [b]", "omit: [b, x]").replace("expect: made", "expect-in: { bare: made, done: made }"),
+            &text
+                .replace("omit: [b]", "omit: [b, x]")
+                .replace("expect: made", "expect-in: { bare: made, done: made }"),
         );
         assert_eq!(
             found,

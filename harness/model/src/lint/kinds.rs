@@ -12,36 +12,64 @@ const HINT: &str = "known kinds are in `harness/model/src/kinds.rs` and `harness
 impl Notes<'_> {
     pub(super) fn kinds(&mut self) {
         let scenario = &self.loaded.scenario;
-        let mut files: BTreeSet<&str> =
-            scenario.worlds.values().flat_map(|world| world.apply.iter().map(String::as_str)).collect();
+        let mut files: BTreeSet<&str> = scenario
+            .worlds
+            .values()
+            .flat_map(|world| world.apply.iter().map(String::as_str))
+            .collect();
         let mut named = BTreeSet::new();
         for step in scenario.steps.iter().filter(|step| !is_only_invalid(step)) {
             match step.action.facts().writes {
                 Writes::Manifest(file) => _ = files.insert(file),
                 Writes::Object(target) => _ = named.insert(target.kind.as_str()),
-                Writes::Nothing | Writes::Namespace | Writes::Images | Writes::Cluster | Writes::SharedFigures => {}
+                Writes::Nothing
+                | Writes::Namespace
+                | Writes::Images
+                | Writes::Cluster
+                | Writes::SharedFigures => {}
             }
         }
         let all = self.loaded.manifests.values().flatten();
-        let own: Vec<&Value> =
-            all.filter(|one| one.kind() == "CustomResourceDefinition").map(|one| &one.object["spec"]).collect();
+        let own: Vec<&Value> = all
+            .filter(|one| one.kind() == "CustomResourceDefinition")
+            .map(|one| &one.object["spec"])
+            .collect();
         for file in files {
             let objects = self.loaded.manifests.get(file).into_iter().flatten();
-            for manifest in objects.filter(|one| is_unknown(one) && !own.iter().any(|spec| defines(spec, one))) {
-                let what = format!("`{file}` holds a {}, a kind that Gauntlet does not know", manifest.kind());
+            for manifest in
+                objects.filter(|one| is_unknown(one) && !own.iter().any(|spec| defines(spec, one)))
+            {
+                let what = format!(
+                    "`{file}` holds a {}, a kind that Gauntlet does not know",
+                    manifest.kind()
+                );
                 self.say(file, what, HINT);
             }
         }
-        let is_own = |kind: &str| own.iter().any(|spec| spec["names"]["singular"] == *kind || calls(spec, kind));
-        for kind in named.into_iter().filter(|kind| object_kind_called(kind).is_none() && !is_own(kind)) {
-            self.say(&format!("{kind}/"), format!("`{kind}` is not a kind that Gauntlet knows"), HINT);
+        let is_own = |kind: &str| {
+            own.iter()
+                .any(|spec| spec["names"]["singular"] == *kind || calls(spec, kind))
+        };
+        for kind in named
+            .into_iter()
+            .filter(|kind| object_kind_called(kind).is_none() && !is_own(kind))
+        {
+            self.say(
+                &format!("{kind}/"),
+                format!("`{kind}` is not a kind that Gauntlet knows"),
+                HINT,
+            );
         }
     }
 }
 
 /// Whether the API server is meant to turn it down for its type: then it is never in force.
 fn is_only_invalid(step: &Step) -> bool {
-    let mut intents = step.expect.iter().chain(step.expect_in.iter().flat_map(|each| each.values())).peekable();
+    let mut intents = step
+        .expect
+        .iter()
+        .chain(step.expect_in.iter().flat_map(|each| each.values()))
+        .peekable();
     intents.peek().is_some() && intents.all(|answer| *answer == Answer::Invalid)
 }
 
@@ -59,7 +87,11 @@ fn defines(spec: &Value, manifest: &Manifest) -> bool {
 
 /// Whether a definition's kind is called so: `KIND` or `KIND.GROUP`, in lower case.
 fn calls(spec: &Value, name: &str) -> bool {
-    let (kind, group) = name.split_once('.').map_or((name, None), |(kind, group)| (kind, Some(group)));
-    let is_kind = spec["names"]["kind"].as_str().is_some_and(|one| one.to_lowercase() == kind);
+    let (kind, group) = name
+        .split_once('.')
+        .map_or((name, None), |(kind, group)| (kind, Some(group)));
+    let is_kind = spec["names"]["kind"]
+        .as_str()
+        .is_some_and(|one| one.to_lowercase() == kind);
     is_kind && group.is_none_or(|group| spec["group"] == *group)
 }

@@ -13,10 +13,21 @@ const OF_IPV6: [&str; 3] = ["$(pod-ipv6:", "$(service-ipv6:", "$(node-ipv6"];
 impl Notes<'_> {
     pub(super) fn nodes(&mut self) {
         let scenario = &self.loaded.scenario;
-        let shapes = scenario.worlds.values().filter_map(|world| world.cluster.as_ref()).chain(&scenario.cluster);
-        for nodes in shapes.map(|shape| shape.nodes).filter(|nodes| *nodes > MOST) {
+        let shapes = scenario
+            .worlds
+            .values()
+            .filter_map(|world| world.cluster.as_ref())
+            .chain(&scenario.cluster);
+        for nodes in shapes
+            .map(|shape| shape.nodes)
+            .filter(|nodes| *nodes > MOST)
+        {
             let hint = "a cluster has up to three nodes, and none where no pod has to run";
-            self.say("nodes:", format!("a cluster of {nodes} nodes is not supported"), hint);
+            self.say(
+                "nodes:",
+                format!("a cluster of {nodes} nodes is not supported"),
+                hint,
+            );
         }
         for (name, world) in &scenario.worlds {
             self.named(name, world);
@@ -26,7 +37,10 @@ impl Notes<'_> {
             if let Action::Node(node) = &step.action
                 && number(node.name()) == Some(1)
             {
-                let what = format!("step `{}` does something to the node that the API server is beside", step.id);
+                let what = format!(
+                    "step `{}` does something to the node that the API server is beside",
+                    step.id
+                );
                 self.say(&format!("id: {}", step.id), what, "take `node-2`");
             }
         }
@@ -38,15 +52,25 @@ impl Notes<'_> {
             return;
         }
         let texts = self.texts();
-        if let Some(asked) = OF_IPV6.iter().find(|asked| texts.iter().any(|text| text.contains(**asked))) {
-            let what = format!("the scenario asks for an IPv6 address, and the cluster of world `{name}` has none");
+        if let Some(asked) = OF_IPV6
+            .iter()
+            .find(|asked| texts.iter().any(|text| text.contains(**asked)))
+        {
+            let what = format!(
+                "the scenario asks for an IPv6 address, and the cluster of world `{name}` has none"
+            );
             self.say(asked, what, "`cluster: { dual-stack: true }`");
         }
     }
 
     /// The scenario, and what it applies.
     fn texts(&self) -> Vec<String> {
-        let manifests = self.loaded.manifests.values().flatten().map(|manifest| manifest.object.to_string());
+        let manifests = self
+            .loaded
+            .manifests
+            .values()
+            .flatten()
+            .map(|manifest| manifest.object.to_string());
         manifests.chain([self.loaded.text.clone()]).collect()
     }
 
@@ -55,31 +79,51 @@ impl Notes<'_> {
         let scenario = &self.loaded.scenario;
         let nodes = scenario.shape(world).nodes;
         let texts = self.texts();
-        let by_number = texts.iter().flat_map(|text| names::named(text, "node")).map(str::to_owned);
+        let by_number = texts
+            .iter()
+            .flat_map(|text| names::named(text, "node"))
+            .map(str::to_owned);
         let mut asked: Vec<String> = by_number.chain(by_name(scenario, name)).collect();
         asked.sort();
         asked.dedup();
-        for node in asked.iter().filter(|node| number(node).is_none_or(|number| number > nodes)) {
-            let what = format!("the scenario names the node `{node}`, and the cluster of world `{name}` has {nodes}");
-            self.say(node, what, "`cluster: { nodes: 2 }`, and names as in `node-2`");
+        for node in asked
+            .iter()
+            .filter(|node| number(node).is_none_or(|number| number > nodes))
+        {
+            let what = format!(
+                "the scenario names the node `{node}`, and the cluster of world `{name}` has {nodes}"
+            );
+            self.say(
+                node,
+                what,
+                "`cluster: { nodes: 2 }`, and names as in `node-2`",
+            );
         }
     }
 }
 
 /// The nodes that steps of this world name.
 fn by_name(scenario: &Scenario, world: &str) -> Vec<String> {
-    let steps = scenario.steps_in(world).filter_map(|step| match &step.action {
-        Action::Node(node) => Some(Node::name(node)),
-        Action::Seen(Record::Node(wanted)) => Some(wanted.name.as_str()),
-        _ => None,
-    });
-    steps.filter(|name| names::named(name, "node").next().is_none()).map(str::to_owned).collect()
+    let steps = scenario
+        .steps_in(world)
+        .filter_map(|step| match &step.action {
+            Action::Node(node) => Some(Node::name(node)),
+            Action::Seen(Record::Node(wanted)) => Some(wanted.name.as_str()),
+            _ => None,
+        });
+    steps
+        .filter(|name| names::named(name, "node").next().is_none())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The number in `2`, `node-2` or `$(node:2)`.
 fn number(node: &str) -> Option<u8> {
     let inner = names::named(node, "node").next();
-    inner.unwrap_or_else(|| node.strip_prefix("node-").unwrap_or(node)).parse().ok()
+    inner
+        .unwrap_or_else(|| node.strip_prefix("node-").unwrap_or(node))
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -92,12 +136,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("network/one");
         fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join("scenario.yaml"), format!("scenario: v1\nwhy: Because.\n{scenario}")).unwrap();
-        let pod = "apiVersion: v1\nkind: Pod\nmetadata: { name: a }\nspec: { nodeName: '$(node:2)' }\n";
+        fs::write(
+            dir.join("scenario.yaml"),
+            format!("scenario: v1\nwhy: Because.\n{scenario}"),
+        )
+        .unwrap();
+        let pod =
+            "apiVersion: v1\nkind: Pod\nmetadata: { name: a }\nspec: { nodeName: '$(node:2)' }\n";
         fs::write(dir.join("pod.yaml"), pod).unwrap();
         let library = Library::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
-        lint(&library.scenarios[0]).into_iter().map(|finding| finding.what).collect()
+        lint(&library.scenarios[0])
+            .into_iter()
+            .map(|finding| finding.what)
+            .collect()
     }
 
     const STEPS: &str = "worlds: { bare: {} }\nsteps:\n\
@@ -107,10 +159,15 @@ mod tests {
 
     #[test]
     fn a_cluster_has_the_nodes_that_are_named() {
-        assert_eq!(findings(&format!("cluster: {{ nodes: 2 }}\n{STEPS}")), Vec::<String>::new());
+        assert_eq!(
+            findings(&format!("cluster: {{ nodes: 2 }}\n{STEPS}")),
+            Vec::<String>::new()
+        );
         let found = findings(STEPS);
         for node in ["2", "node-2"] {
-            let wanted = format!("the scenario names the node `{node}`, and the cluster of world `bare` has 1");
+            let wanted = format!(
+                "the scenario names the node `{node}`, and the cluster of world `bare` has 1"
+            );
             assert!(found.contains(&wanted), "{wanted}: {found:?}");
         }
     }
@@ -120,14 +177,26 @@ mod tests {
         let steps = "worlds: { bare: {} }\nsteps:\n\
             - { id: a, do: { create: pod.yaml }, expect: admitted }\n\
             - { id: b, do: { reach: { from: a, to: 'tcp://[$(node-ipv6:2)]:80' } }, expect: reached }\n";
-        let wanted = "the scenario asks for an IPv6 address, and the cluster of world `bare` has none";
-        assert_eq!(findings(&format!("cluster: {{ nodes: 2 }}\n{steps}")), [wanted]);
-        assert_eq!(findings(&format!("cluster: {{ nodes: 2, dual-stack: true }}\n{steps}")), Vec::<String>::new());
+        let wanted =
+            "the scenario asks for an IPv6 address, and the cluster of world `bare` has none";
+        assert_eq!(
+            findings(&format!("cluster: {{ nodes: 2 }}\n{steps}")),
+            [wanted]
+        );
+        assert_eq!(
+            findings(&format!(
+                "cluster: {{ nodes: 2, dual-stack: true }}\n{steps}"
+            )),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
     fn the_first_node_is_left_alone_and_a_fourth_is_not_to_be_had() {
-        let found = findings(&format!("cluster: {{ nodes: 4 }}\n{}", STEPS.replace("cut-off: node-2", "kill: node-1")));
+        let found = findings(&format!(
+            "cluster: {{ nodes: 4 }}\n{}",
+            STEPS.replace("cut-off: node-2", "kill: node-1")
+        ));
         let wanted = [
             "a cluster of 4 nodes is not supported",
             "step `b` does something to the node that the API server is beside",

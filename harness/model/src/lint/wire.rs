@@ -23,9 +23,19 @@ impl Notes<'_> {
                     holds.push(hold);
                 }
                 Action::Held(Held { from, name }) => {
-                    if !holds.iter().any(|hold| hold.from == *from && hold.name == *name) {
-                        let what = format!("no step before `{}` holds a connection `{name}` from `{from}`", step.id);
-                        self.say(name, what, "open it first: `hold: { from: POD, to: tcp://…, name: NAME }`");
+                    if !holds
+                        .iter()
+                        .any(|hold| hold.from == *from && hold.name == *name)
+                    {
+                        let what = format!(
+                            "no step before `{}` holds a connection `{name}` from `{from}`",
+                            step.id
+                        );
+                        self.say(
+                            name,
+                            what,
+                            "open it first: `hold: { from: POD, to: tcp://…, name: NAME }`",
+                        );
                     }
                     self.open_somewhere(step);
                 }
@@ -35,10 +45,19 @@ impl Notes<'_> {
     }
 
     fn target(&mut self, step: &Step, to: &str, schemes: &[&str]) {
-        let known = to.split_once("://").is_some_and(|(scheme, rest)| schemes.contains(&scheme) && !rest.is_empty());
+        let known = to
+            .split_once("://")
+            .is_some_and(|(scheme, rest)| schemes.contains(&scheme) && !rest.is_empty());
         if !known {
             let what = format!("step `{}` tries `{to}`, which is not a target", step.id);
-            self.say(to, what, format!("a target is SCHEME://HOST:PORT, with {}", schemes.join(", ")));
+            self.say(
+                to,
+                what,
+                format!(
+                    "a target is SCHEME://HOST:PORT, with {}",
+                    schemes.join(", ")
+                ),
+            );
         }
     }
 
@@ -46,9 +65,14 @@ impl Notes<'_> {
     fn open_somewhere(&mut self, step: &Step) {
         let worlds = self.loaded.scenario.worlds.keys();
         let intended: Vec<&Answer> = worlds.filter_map(|world| step.intended(world)).collect();
-        let blocked = intended.iter().any(|answer| matches!(answer, Answer::Blocked { .. }));
+        let blocked = intended
+            .iter()
+            .any(|answer| matches!(answer, Answer::Blocked { .. }));
         if blocked && !intended.contains(&&Answer::Reached) {
-            let what = format!("step `{}` is blocked in every world, so nothing shows that it could be open", step.id);
+            let what = format!(
+                "step `{}` is blocked in every world, so nothing shows that it could be open",
+                step.id
+            );
             let hint = "add a world in which it is reached; where nobody is meant to be there, say `nobody: true`";
             self.say(&format!("id: {}", step.id), what, hint);
         }
@@ -76,23 +100,40 @@ mod tests {
         .unwrap();
         let library = Library::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
-        lint(&library.scenarios[0]).into_iter().map(|finding| finding.what).collect()
+        lint(&library.scenarios[0])
+            .into_iter()
+            .map(|finding| finding.what)
+            .collect()
     }
 
     #[test]
     fn a_block_needs_a_world_in_which_it_is_open() {
         let step = |to: &str, more: &str, expect: &str| {
-            findings(&format!("- {{ id: a, do: {{ reach: {{ from: web, to: \"{to}\"{more} }} }}, {expect} }}\n"))
+            findings(&format!(
+                "- {{ id: a, do: {{ reach: {{ from: web, to: \"{to}\"{more} }} }}, {expect} }}\n"
+            ))
         };
         let shut = "expect: { blocked: { at: connect } }";
         let told = "step `a` is blocked in every world, so nothing shows that it could be open";
         assert_eq!(step("tcp://db:80", "", shut), [told]);
-        assert_eq!(step("tcp://db:80", ", nobody: true", shut), Vec::<String>::new());
-        assert_eq!(step("tcp://$(pod-ip:db):80", "", shut), Vec::<String>::new());
+        assert_eq!(
+            step("tcp://db:80", ", nobody: true", shut),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            step("tcp://$(pod-ip:db):80", "", shut),
+            Vec::<String>::new()
+        );
         let either = "expect-in: { bare: reached, shut: { blocked: { at: connect } } }";
         assert_eq!(step("tcp://db:80", "", either), Vec::<String>::new());
-        assert_eq!(step("db:80", "", either), ["step `a` tries `db:80`, which is not a target"]);
-        assert_eq!(step("ssh://db:22", "", either), ["step `a` tries `ssh://db:22`, which is not a target"]);
+        assert_eq!(
+            step("db:80", "", either),
+            ["step `a` tries `db:80`, which is not a target"]
+        );
+        assert_eq!(
+            step("ssh://db:22", "", either),
+            ["step `a` tries `ssh://db:22`, which is not a target"]
+        );
     }
 
     #[test]

@@ -29,8 +29,12 @@ const INITIALIZING: &str = "storage is (re)initializing: failed to list ";
 #[must_use]
 pub(crate) fn is_fault(code: u16, message: &str) -> bool {
     let rest = match code {
-        500 => message.strip_prefix(INTERNAL).map(|rest| behind_key(rest).unwrap_or(rest)),
-        429 => message.strip_prefix(INITIALIZING).and_then(|rest| behind_key(rest.split_once(": ")?.1)),
+        500 => message
+            .strip_prefix(INTERNAL)
+            .map(|rest| behind_key(rest).unwrap_or(rest)),
+        429 => message
+            .strip_prefix(INITIALIZING)
+            .and_then(|rest| behind_key(rest.split_once(": ")?.1)),
         _ => None,
     };
     let Some(rest) = rest else { return false };
@@ -40,7 +44,9 @@ pub(crate) fn is_fault(code: u16, message: &str) -> bool {
 
 /// What stands behind `unable to transform key "…": `, which lists put before it.
 fn behind_key(message: &str) -> Option<&str> {
-    let (_, rest) = message.strip_prefix("unable to transform key \"")?.split_once("\": ")?;
+    let (_, rest) = message
+        .strip_prefix("unable to transform key \"")?
+        .split_once("\": ")?;
     Some(rest)
 }
 
@@ -56,7 +62,10 @@ mod tests {
             "Internal error occurred: [invalid padding on input, invalid padding on input]",
             "Internal error occurred: failed to decrypt DEK, error: failed to decrypt, error: rpc error: code = Unavailable",
         ] {
-            assert!(is_fault(500, message) && !is_fault(503, message), "{message}");
+            assert!(
+                is_fault(500, message) && !is_fault(503, message),
+                "{message}"
+            );
         }
         for message in [
             "no matching prefix found",
@@ -70,7 +79,10 @@ mod tests {
         let list = "storage is (re)initializing: failed to list *core.Secret: unable to transform key \"/registry/secrets/a/b\": \
                     no matching key was found for the provided AES transformer";
         assert!(is_fault(429, list) && !is_fault(500, list));
-        assert!(!is_fault(429, "storage is (re)initializing: failed to list *core.Secret: etcdserver: no leader"));
+        assert!(!is_fault(
+            429,
+            "storage is (re)initializing: failed to list *core.Secret: etcdserver: no leader"
+        ));
         assert!(!is_fault(429, "storage is (re)initializing"));
     }
 }

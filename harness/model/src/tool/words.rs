@@ -18,7 +18,11 @@ pub(super) fn verifying(text: &str, exit: i32, nothing: Why) -> Option<Why> {
         return None;
     }
     if let Some(reasons) = text.strip_prefix("no matching attestations: ") {
-        return if reasons.is_empty() { Some(nothing) } else { agreed(reasons) };
+        return if reasons.is_empty() {
+            Some(nothing)
+        } else {
+            agreed(reasons)
+        };
     }
     if text.starts_with("none of the attestations matched the predicate type: ") {
         return Some(Why::NoAttestation);
@@ -34,15 +38,27 @@ pub(super) fn signing(text: &str, exit: i32) -> Option<Why> {
     if text.starts_with("error getting signing config from TUF: ") {
         return Some(Why::NoTrustedRoot);
     }
-    let Some((_, rest)) = text.strip_prefix("signing ").and_then(|rest| rest.split_once(": ")) else {
+    let Some((_, rest)) = text
+        .strip_prefix("signing ")
+        .and_then(|rest| rest.split_once(": "))
+    else {
         return trusted_root(text);
     };
-    let bundle = ["signing digest: signing bundle: ", "creating bundle: signing bundle: "];
+    let bundle = [
+        "signing digest: signing bundle: ",
+        "creating bundle: signing bundle: ",
+    ];
     if let Some(rest) = bundle.iter().find_map(|head| rest.strip_prefix(head)) {
         return bundling(rest);
     }
-    let json = rest.strip_prefix("unmarshal raw payload to map: ").unwrap_or(rest);
-    let broken = ["unexpected end of JSON input", "invalid character ", "json: cannot unmarshal "];
+    let json = rest
+        .strip_prefix("unmarshal raw payload to map: ")
+        .unwrap_or(rest);
+    let broken = [
+        "unexpected end of JSON input",
+        "invalid character ",
+        "json: cannot unmarshal ",
+    ];
     if broken.iter().any(|head| json.starts_with(head)) {
         return Some(Why::Unreadable);
     }
@@ -51,13 +67,17 @@ pub(super) fn signing(text: &str, exit: i32) -> Option<Why> {
 }
 
 fn bundling(text: &str) -> Option<Why> {
-    const NO_TIMESTAMP: &str = "a timestamp authority must be provided to request a short-lived certificate";
-    const REFUSED: &str = r#"{"code":3, "message":"There was an error processing the identity token""#;
+    const NO_TIMESTAMP: &str =
+        "a timestamp authority must be provided to request a short-lived certificate";
+    const REFUSED: &str =
+        r#"{"code":3, "message":"There was an error processing the identity token""#;
     if text.starts_with(NO_TIMESTAMP) {
         return Some(Why::NoTimestamp);
     }
     let text = text.strip_prefix("error signing bundle: ")?;
-    let refused = text.strip_prefix("Fulcio returned 400: ").is_some_and(|body| body.starts_with(REFUSED));
+    let refused = text
+        .strip_prefix("Fulcio returned 400: ")
+        .is_some_and(|body| body.starts_with(REFUSED));
     (refused || text == "unable to get subject from identity token").then_some(Why::TokenRefused)
 }
 
@@ -70,7 +90,10 @@ fn agreed(reasons: &str) -> Option<Why> {
     while let Some(line) = lines.next() {
         let why = reason(line)?;
         if why == Why::OtherLogEntry {
-            while lines.next_if(|line| line.starts_with('[') || line.starts_with(" does not match ")).is_some() {}
+            while lines
+                .next_if(|line| line.starts_with('[') || line.starts_with(" does not match "))
+                .is_some()
+            {}
         }
         all.push(why);
     }
@@ -97,35 +120,66 @@ fn reason(line: &str) -> Option<Why> {
             "failed to verify certificate identity: no matching CertificateIdentity found, last error: expected ",
             Why::WrongIdentity,
         ),
-        ("failed to verify log inclusion: not enough verified log entries from transparency log: ", Why::NoLogEntry),
+        (
+            "failed to verify log inclusion: not enough verified log entries from transparency log: ",
+            Why::NoLogEntry,
+        ),
         (
             "failed to verify log inclusion: verifying log entry: verifying inclusion: calculated root:",
             Why::OtherLogEntry,
         ),
-        ("failed to verify leaf certificate: leaf certificate verification failed", Why::InvalidCertificate),
+        (
+            "failed to verify leaf certificate: leaf certificate verification failed",
+            Why::InvalidCertificate,
+        ),
         ("expected key signature, not certificate", Why::WrongKey),
-        ("signature time outside of public key validity window", Why::WrongIdentity),
-        ("accepted signatures do not match threshold, Found: 0", Why::WrongKey),
-        ("invalid signature when validating ASN.1 encoded signature", Why::WrongKey),
+        (
+            "signature time outside of public key validity window",
+            Why::WrongIdentity,
+        ),
+        (
+            "accepted signatures do not match threshold, Found: 0",
+            Why::WrongKey,
+        ),
+        (
+            "invalid signature when validating ASN.1 encoded signature",
+            Why::WrongKey,
+        ),
         ("invalid or missing digest in claim: ", Why::OtherDigest),
-        ("none of the expected identities matched what was in the certificate, got subjects [", Why::WrongIdentity),
-        ("leaf certificate verification failed", Why::InvalidCertificate),
+        (
+            "none of the expected identities matched what was in the certificate, got subjects [",
+            Why::WrongIdentity,
+        ),
+        (
+            "leaf certificate verification failed",
+            Why::InvalidCertificate,
+        ),
         ("illegal base64 data at input byte ", Why::Unreadable),
     ];
-    if let Some(rest) =
-        line.strip_prefix("failed to verify timestamps: threshold not met for verified signed timestamps: ")
-    {
+    if let Some(rest) = line.strip_prefix(
+        "failed to verify timestamps: threshold not met for verified signed timestamps: ",
+    ) {
         let (_, fault) = rest.split_once("; error: ")?;
         let untrusted = fault.starts_with("unable to verify signed timestamps: ");
-        return Some(if untrusted { Why::UntrustedTimestamp } else { Why::NoTimestamp });
+        return Some(if untrusted {
+            Why::UntrustedTimestamp
+        } else {
+            Why::NoTimestamp
+        });
     }
-    WORDS.iter().find(|(head, _)| line.starts_with(head)).map(|(_, why)| *why)
+    WORDS
+        .iter()
+        .find(|(head, _)| line.starts_with(head))
+        .map(|(_, why)| *why)
 }
 
 fn trusted_root(text: &str) -> Option<Why> {
     let rest = text.strip_prefix("setting trusted material: ")?;
     let heads = ["loading trusted root: ", "getting trusted root from TUF "];
-    heads.iter().any(|head| rest.starts_with(head)).then_some(Why::NoTrustedRoot)
+    heads
+        .iter()
+        .any(|head| rest.starts_with(head))
+        .then_some(Why::NoTrustedRoot)
 }
 
 /// A registry's answer that withholds what was asked for: `GET URL: CODE: MESSAGE`, or a body that ends too early. That
@@ -144,8 +198,14 @@ fn registry(text: &str) -> Option<Why> {
     if text == "unexpected EOF" {
         return Some(Why::NotGiven);
     }
-    let (_, said) = ["GET http", "HEAD http"].iter().find_map(|head| text.strip_prefix(head))?.split_once(": ")?;
-    let code = CODES.iter().any(|code| said.strip_prefix(code).is_some_and(|rest| rest.starts_with(": ")));
+    let (_, said) = ["GET http", "HEAD http"]
+        .iter()
+        .find_map(|head| text.strip_prefix(head))?
+        .split_once(": ")?;
+    let code = CODES.iter().any(|code| {
+        said.strip_prefix(code)
+            .is_some_and(|rest| rest.starts_with(": "))
+    });
     (code || said.starts_with("unexpected status code ")).then_some(Why::NotGiven)
 }
 
@@ -161,8 +221,12 @@ pub(super) fn cataloguing(stderr: &str, exit: i32) -> Option<Why> {
 /// grype's exit code 2 is for a severity that was reached, and for nothing else.
 pub(super) fn scanning(error: Option<&str>, exit: i32) -> Option<Why> {
     match (exit, error) {
-        (2, Some("discovered vulnerabilities at or above the severity threshold")) => Some(Why::Vulnerable),
-        (1, Some("failed to catalog: unable to decode sbom: sbom format not recognized")) => Some(Why::Unreadable),
+        (2, Some("discovered vulnerabilities at or above the severity threshold")) => {
+            Some(Why::Vulnerable)
+        }
+        (1, Some("failed to catalog: unable to decode sbom: sbom format not recognized")) => {
+            Some(Why::Unreadable)
+        }
         _ => None,
     }
 }

@@ -59,7 +59,11 @@ impl Cache {
         match &component.source {
             Source::Cargo { .. } => Ok(()),
             Source::Go { .. } if self.built(component) => Ok(()),
-            Source::Go { go_mod, go_sum, steps } => {
+            Source::Go {
+                go_mod,
+                go_sum,
+                steps,
+            } => {
                 need_tools(component)?;
                 let components = self.components();
                 fs::create_dir_all(&components).map_err(Error::file("create", &components))?;
@@ -72,18 +76,29 @@ impl Cache {
         }
     }
 
-    fn build(&self, component: &Component, launcher: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+    fn build(
+        &self,
+        component: &Component,
+        launcher: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), Error> {
         let components = self.components();
         fs::create_dir_all(&components).map_err(Error::file("create", &components))?;
         let lock_path = components.join(format!("{}.lock", component.id()));
         let lock = match Lock::try_take(&lock_path)? {
             Some(lock) => lock,
             None => {
-                progress(Progress::WaitingForBuild { component: component.title() });
+                progress(Progress::WaitingForBuild {
+                    component: component.title(),
+                });
                 Lock::take(&lock_path)?
             }
         };
-        let outcome = if self.built(component) { Ok(()) } else { self.build_alone(component, launcher, progress) };
+        let outcome = if self.built(component) {
+            Ok(())
+        } else {
+            self.build_alone(component, launcher, progress)
+        };
         lock.remove();
         outcome
     }
@@ -92,7 +107,10 @@ impl Cache {
     fn remove_half_built(&self, component: &Component) -> Result<(), Error> {
         let components = self.components();
         let (half_built, fetch) = (half_built_prefix(component), fetch_prefix(component));
-        for entry in fs::read_dir(&components).map_err(Error::file("list", &components))?.flatten() {
+        for entry in fs::read_dir(&components)
+            .map_err(Error::file("list", &components))?
+            .flatten()
+        {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.starts_with(&half_built) {
@@ -119,16 +137,28 @@ impl Cache {
             .tempdir_in(&components)
             .map_err(Error::file("create", &components))?;
         let mut feed = Feed::new(component.title(), progress);
-        let workshop = Workshop { component, launcher, temp: temp.path(), cache: self };
+        let workshop = Workshop {
+            component,
+            launcher,
+            temp: temp.path(),
+            cache: self,
+        };
         match &component.source {
-            Source::Go { go_mod, go_sum, steps } => go::compile(&workshop, (go_mod, go_sum), steps, &mut feed)?,
+            Source::Go {
+                go_mod,
+                go_sum,
+                steps,
+            } => go::compile(&workshop, (go_mod, go_sum), steps, &mut feed)?,
             Source::Cargo { files } => cargo::compile(&workshop, files, &mut feed)?,
         }
         let elapsed = feed.elapsed();
         let whole = temp.path().join(OUT);
         stamp::write(&whole, component)?;
         put_in_place(&whole, &self.component_dir(component))?;
-        progress(Progress::Built { component: component.title(), elapsed });
+        progress(Progress::Built {
+            component: component.title(),
+            elapsed,
+        });
         Ok(())
     }
 }
@@ -155,13 +185,20 @@ fn need_tools(component: &Component) -> Result<(), Error> {
         Source::Cargo { .. } => &["cargo", "gcc"],
     };
     match needed.iter().find(|tool| !crate::doctor::on_path(tool)) {
-        Some(tool) => Err(Error::MissingTool { tool, purpose: purpose() }),
+        Some(tool) => Err(Error::MissingTool {
+            tool,
+            purpose: purpose(),
+        }),
         None => Ok(()),
     }
 }
 
 /// Runs one command to its end, feeding on its standard error; returns its standard output.
-pub(super) fn run(component: &Component, feed: &mut Feed, mut command: Command) -> Result<String, Error> {
+pub(super) fn run(
+    component: &Component,
+    feed: &mut Feed,
+    mut command: Command,
+) -> Result<String, Error> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(Error::system("start the build"))?;
     let lifeline = child.stdin.take();
@@ -174,9 +211,15 @@ pub(super) fn run(component: &Component, feed: &mut Feed, mut command: Command) 
     let tail = feed.tail();
     if tail.contains("no space left on device") {
         let source = command.get_current_dir().unwrap_or(Path::new("/"));
-        return Err(Error::DiskFull { path: source.ancestors().nth(2).unwrap_or(source).to_owned() });
+        return Err(Error::DiskFull {
+            path: source.ancestors().nth(2).unwrap_or(source).to_owned(),
+        });
     }
-    Err(Error::Build { component: component.title(), status: status.to_string(), tail })
+    Err(Error::Build {
+        component: component.title(),
+        status: status.to_string(),
+        tail,
+    })
 }
 
 fn follow(child: &mut Child, feed: &mut Feed) -> String {

@@ -15,7 +15,10 @@ const TARGET: &str = env!("GAUNTLET_TARGET");
 
 /// Small, and without what only a debugger reads: every pod maps this program, and every box keeps it in memory.
 const PROFILE: [(&str, &str); 6] = [
-    ("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static"),
+    (
+        "RUSTFLAGS",
+        "-C target-feature=+crt-static -C relocation-model=static",
+    ),
     ("CARGO_PROFILE_RELEASE_PANIC", "abort"),
     ("CARGO_PROFILE_RELEASE_STRIP", "symbols"),
     ("CARGO_PROFILE_RELEASE_LTO", "true"),
@@ -24,11 +27,20 @@ const PROFILE: [(&str, &str); 6] = [
 ];
 
 /// What a caller that was itself started by cargo has in its environment, and what is not meant for this build.
-const NOT_OURS: [&str; 5] =
-    ["CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"];
+const NOT_OURS: [&str; 5] = [
+    "CARGO_ENCODED_RUSTFLAGS",
+    "RUSTC_WRAPPER",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "CARGO_BUILD_TARGET",
+    "CARGO_TARGET_DIR",
+];
 
 /// Builds the component's programs, each a binary of that name in the workspace that `files` are.
-pub(super) fn compile(workshop: &Workshop<'_>, files: &[(&str, &str)], feed: &mut Feed) -> Result<(), Error> {
+pub(super) fn compile(
+    workshop: &Workshop<'_>,
+    files: &[(&str, &str)],
+    feed: &mut Feed,
+) -> Result<(), Error> {
     let (source, bin) = (workshop.temp.join("src"), workshop.out().join(BIN));
     fs::create_dir_all(&bin).map_err(Error::file("create", &bin))?;
     for (path, text) in files {
@@ -38,13 +50,32 @@ pub(super) fn compile(workshop: &Workshop<'_>, files: &[(&str, &str)], feed: &mu
         fs::write(&path, text).map_err(Error::file("write", &path))?;
     }
     let mut list = cargo(workshop.launcher, &source);
-    list.args(["tree", "--target", TARGET, "--edges", "normal,build", "--prefix", "none", "--no-dedupe"]);
+    list.args([
+        "tree",
+        "--target",
+        TARGET,
+        "--edges",
+        "normal,build",
+        "--prefix",
+        "none",
+        "--no-dedupe",
+    ]);
     let listing = run(workshop.component, feed, list)?;
     feed.set_total(count_packages(&listing));
     let built = workshop.cache.cargo_builds();
     for program in workshop.component.binaries {
         let mut build = cargo(workshop.launcher, &source);
-        build.args(["build", "--release", "--target", TARGET, "--bin", program, "--target-dir"]).arg(&built);
+        build
+            .args([
+                "build",
+                "--release",
+                "--target",
+                TARGET,
+                "--bin",
+                program,
+                "--target-dir",
+            ])
+            .arg(&built);
         build.envs(PROFILE);
         run(workshop.component, feed, build)?;
         let from = built.join(TARGET).join("release").join(program);
@@ -66,7 +97,8 @@ fn cargo(launcher: &Path, source: &Path) -> Command {
 
 /// How many packages a listing by `cargo tree` names.
 fn count_packages(listing: &str) -> usize {
-    let lines: std::collections::BTreeSet<&str> = listing.lines().filter(|line| !line.is_empty()).collect();
+    let lines: std::collections::BTreeSet<&str> =
+        listing.lines().filter(|line| !line.is_empty()).collect();
     lines.len()
 }
 
@@ -83,6 +115,9 @@ mod tests {
 
     #[test]
     fn each_package_counts_once() {
-        assert_eq!(count_packages("probe v0.1.0\nring v0.17\nagent v0.1.0\nring v0.17\n\n"), 3);
+        assert_eq!(
+            count_packages("probe v0.1.0\nring v0.17\nagent v0.1.0\nring v0.17\n\n"),
+            3
+        );
     }
 }

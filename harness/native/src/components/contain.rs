@@ -34,11 +34,18 @@ pub(crate) fn contain(words: &[OsString]) -> io::Result<ExitCode> {
         Ok(()) | Err(Errno::EPERM) => {}
         Err(errno) => return Err(errno.into()),
     }
-    let mut child = ourselves::again().arg(ARMED).args(words).stdin(Stdio::piped()).spawn()?;
+    let mut child = ourselves::again()
+        .arg(ARMED)
+        .args(words)
+        .stdin(Stdio::piped())
+        .spawn()?;
     let lifeline = child.stdin.take();
     let status = child.wait()?;
     drop(lifeline);
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
@@ -46,7 +53,9 @@ pub(crate) fn contain(words: &[OsString]) -> io::Result<ExitCode> {
 pub(crate) fn armed(words: &[OsString]) -> io::Result<ExitCode> {
     lifeline::arm()?;
     yield_to_others();
-    let (program, args) = words.split_first().ok_or_else(|| io::Error::other("no program"))?;
+    let (program, args) = words
+        .split_first()
+        .ok_or_else(|| io::Error::other("no program"))?;
     Err(Command::new(program).args(args).exec())
 }
 

@@ -23,7 +23,16 @@ pub(super) struct Feed<'a> {
 impl<'a> Feed<'a> {
     pub(super) fn new(component: String, progress: &'a mut dyn FnMut(Progress)) -> Self {
         let tail = VecDeque::with_capacity(TAIL);
-        Self { component, start: Instant::now(), total: 0, compiled: 0, fetched: 0, tail, reported: None, progress }
+        Self {
+            component,
+            start: Instant::now(),
+            total: 0,
+            compiled: 0,
+            fetched: 0,
+            tail,
+            reported: None,
+            progress,
+        }
     }
 
     pub(super) fn set_total(&mut self, total: usize) {
@@ -50,7 +59,10 @@ impl<'a> Feed<'a> {
     }
 
     pub(super) fn tail(&self) -> String {
-        self.tail.iter().map(|line| format!("    {line}\n")).collect()
+        self.tail
+            .iter()
+            .map(|line| format!("    {line}\n"))
+            .collect()
     }
 
     fn report(&mut self) {
@@ -60,9 +72,18 @@ impl<'a> Feed<'a> {
         self.reported = Some(Instant::now());
         let (component, elapsed) = (self.component.clone(), self.start.elapsed());
         (self.progress)(if self.total == 0 {
-            Progress::Fetching { component, modules: self.fetched, elapsed }
+            Progress::Fetching {
+                component,
+                modules: self.fetched,
+                elapsed,
+            }
         } else {
-            Progress::Building { component, compiled: self.compiled.min(self.total), total: self.total, elapsed }
+            Progress::Building {
+                component,
+                compiled: self.compiled.min(self.total),
+                total: self.total,
+                elapsed,
+            }
         });
     }
 }
@@ -96,7 +117,10 @@ mod tests {
         assert_eq!(kind("k8s.io/apimachinery/pkg/runtime"), Kind::Compiled);
         assert_eq!(kind("go: downloading k8s.io/api v0.36.3"), Kind::Fetched);
         assert_eq!(kind("  Downloaded blowfish v0.9.1"), Kind::Fetched);
-        assert_eq!(kind("   Compiling probe v0.1.0 (src/harness/probe)"), Kind::Compiled);
+        assert_eq!(
+            kind("   Compiling probe v0.1.0 (src/harness/probe)"),
+            Kind::Compiled
+        );
         assert_eq!(kind("error: could not compile `probe`"), Kind::Said);
         assert_eq!(kind("# runtime/cgo"), Kind::Said);
         assert_eq!(kind("write /tmp/x: no space left on device"), Kind::Said);

@@ -27,16 +27,26 @@ pub(super) fn compile(
     steps: &[Step],
     feed: &mut Feed,
 ) -> Result<(), Error> {
-    let Workshop { component, launcher, temp, .. } = workshop;
+    let Workshop {
+        component,
+        launcher,
+        temp,
+        ..
+    } = workshop;
     let bin = workshop.out().join(BIN);
     fs::create_dir_all(&bin).map_err(Error::file("create", &bin))?;
     let source = write_module(temp, (go_mod, go_sum))?;
     let total = count_packages(component, steps, launcher, &source, feed)?;
     feed.set_total(total);
     for step in steps {
-        run(component, feed, go_build(component, step, launcher, &source, &bin))?;
+        run(
+            component,
+            feed,
+            go_build(component, step, launcher, &source, &bin),
+        )?;
         for (package, program) in step.renames {
-            fs::rename(bin.join(package), bin.join(program)).map_err(Error::file("create", bin.join(program)))?;
+            fs::rename(bin.join(package), bin.join(program))
+                .map_err(Error::file("create", bin.join(program)))?;
         }
     }
     let copy = |data| copy_data(component, data, launcher, &source, &workshop.out(), feed);
@@ -81,7 +91,10 @@ fn copy_data(
     let mut command = go(launcher, source, false);
     command.args(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", data.module]);
     let module = run(component, feed, command)?;
-    let (from, to) = (Path::new(module.trim()).join(data.path), out.join(data.part()));
+    let (from, to) = (
+        Path::new(module.trim()).join(data.path),
+        out.join(data.part()),
+    );
     if let Some(dir) = to.parent() {
         fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
     }
@@ -104,20 +117,45 @@ fn count_packages(
     Ok(listed.lines().count())
 }
 
-fn go_build(component: &Component, step: &Step, launcher: &Path, source: &Path, bin: &Path) -> Command {
+fn go_build(
+    component: &Component,
+    step: &Step,
+    launcher: &Path,
+    source: &Path,
+    bin: &Path,
+) -> Command {
     let mut command = go(launcher, source, step.cgo);
-    command.args(["build", "-v", "-mod=readonly", "-trimpath", NO_DWARF, "-tags", step.tags, "-ldflags"]);
-    command.arg(ldflags(component, step)).arg("-o").arg(bin).args(step.packages);
+    command.args([
+        "build",
+        "-v",
+        "-mod=readonly",
+        "-trimpath",
+        NO_DWARF,
+        "-tags",
+        step.tags,
+        "-ldflags",
+    ]);
+    command
+        .arg(ldflags(component, step))
+        .arg("-o")
+        .arg(bin)
+        .args(step.packages);
     command
 }
 
 fn go(launcher: &Path, source: &Path, cgo: bool) -> Command {
     let mut command = contain::command(launcher, "go");
-    command.current_dir(source).env("CGO_ENABLED", if cgo { "1" } else { "0" });
+    command
+        .current_dir(source)
+        .env("CGO_ENABLED", if cgo { "1" } else { "0" });
     for variable in ["GOTMPDIR", "TMPDIR"] {
         command.env(variable, source.join("..").join(SCRATCH));
     }
-    command.env("GOWORK", "off").env("GOFLAGS", "").env_remove("GOOS").env_remove("GOARCH");
+    command
+        .env("GOWORK", "off")
+        .env("GOFLAGS", "")
+        .env_remove("GOOS")
+        .env_remove("GOARCH");
     command.env("GOGC", "off").env("GOMEMLIMIT", MEMORY);
     command
 }
@@ -126,9 +164,18 @@ fn ldflags(component: &Component, step: &Step) -> String {
     let mut flags = "-s -w".to_owned();
     if step.stamped {
         let mut parts = component.version.split('.');
-        let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
-            flags += &format!(" -X {package}.gitVersion=v{} -X {package}.gitMajor={major}", component.version);
+        let (major, minor) = (
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+        );
+        for package in [
+            "k8s.io/component-base/version",
+            "k8s.io/client-go/pkg/version",
+        ] {
+            flags += &format!(
+                " -X {package}.gitVersion=v{} -X {package}.gitMajor={major}",
+                component.version
+            );
             flags += &format!(" -X {package}.gitMinor={minor} -X {package}.gitTreeState=clean");
         }
     }

@@ -8,7 +8,11 @@ mod tests {
     use super::*;
 
     fn text(path: &str) -> &'static str {
-        FILES.iter().find(|(name, _)| *name == path).map(|(_, text)| *text).unwrap()
+        FILES
+            .iter()
+            .find(|(name, _)| *name == path)
+            .map(|(_, text)| *text)
+            .unwrap()
     }
 
     #[test]

@@ -6,7 +6,15 @@ use super::{Component, Data, Source, Step, probe_source};
 /// The text of a file in a component's folder.
 macro_rules! folder_text {
     ($name:literal, $version:literal, $file:literal) => {
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/components/", $name, "-", $version, "/", $file))
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/components/",
+            $name,
+            "-",
+            $version,
+            "/",
+            $file
+        ))
     };
 }
 
@@ -53,7 +61,13 @@ macro_rules! kubernetes {
             source: Source::Go {
                 go_mod: folder_text!("kubernetes", $version, "go.mod"),
                 go_sum: folder_text!("kubernetes", $version, "go.sum"),
-                steps: &[Step { packages: &$packages, cgo: false, tags: "", stamped: true, renames: &$renames }],
+                steps: &[Step {
+                    packages: &$packages,
+                    cgo: false,
+                    tags: "",
+                    stamped: true,
+                    renames: &$renames,
+                }],
             },
         }
     };
@@ -114,8 +128,7 @@ macro_rules! pinned {
 pub(super) static PINNED: &[Component] = include!(concat!(env!("OUT_DIR"), "/pinned.rs"));
 
 /// What looks into etcd, and saves and restores what it holds.
-const ETCD_TOOLS: Component =
-    tools!("etcd-tools", "3.6.8", ["etcdctl", "etcdutl"], turn: 0, seconds: 45, renames: [], data: "" []);
+const ETCD_TOOLS: Component = tools!("etcd-tools", "3.6.8", ["etcdctl", "etcdutl"], turn: 0, seconds: 45, renames: [], data: "" []);
 
 /// What every pod runs, and the front of the registry; see [`probe_source`].
 pub(super) const PROBE: Component = Component {
@@ -124,7 +137,9 @@ pub(super) const PROBE: Component = Component {
     binaries: &["probe"],
     seconds: 60,
     data: &[],
-    source: Source::Cargo { files: probe_source::FILES },
+    source: Source::Cargo {
+        files: probe_source::FILES,
+    },
 };
 
 pub(super) const RUNTIME: Component = Component {

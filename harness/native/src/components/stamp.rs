@@ -46,7 +46,9 @@ pub(super) fn is_whole(dir: &Path, component: &Component) -> bool {
     let Ok(stamp) = read(dir) else { return false };
     let there = |part: &String| {
         let size = fs::metadata(dir.join(place(part))).map(|meta| meta.len());
-        stamp.get(part).is_some_and(|entry| size.is_ok_and(|size| size == entry.size))
+        stamp
+            .get(part)
+            .is_some_and(|entry| size.is_ok_and(|size| size == entry.size))
     };
     component.parts().iter().all(there)
 }
@@ -59,7 +61,10 @@ fn measure(path: &Path) -> Result<Entry, Error> {
     loop {
         let read = file.read(&mut buffer).map_err(Error::file("read", path))?;
         if read == 0 {
-            return Ok(Entry { size, sha256: names::hex(&hash.finalize()) });
+            return Ok(Entry {
+                size,
+                sha256: names::hex(&hash.finalize()),
+            });
         }
         hash.update(&buffer[..read]);
         size += read as u64;
@@ -67,5 +72,8 @@ fn measure(path: &Path) -> Result<Entry, Error> {
 }
 
 fn malformed(dir: &Path, why: &serde_json::Error) -> Error {
-    Error::Malformed { what: format!("`{}`", dir.join(FILE).display()), why: why.to_string() }
+    Error::Malformed {
+        what: format!("`{}`", dir.join(FILE).display()),
+        why: why.to_string(),
+    }
 }

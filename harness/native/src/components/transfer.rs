@@ -39,22 +39,42 @@ impl Cache {
     /// # Errors
     /// Files that cannot be read or written, a full disk.
     pub fn export(&self, archive: &Path) -> Result<Vec<String>, Error> {
-        let built: Vec<&Component> = pinned().iter().filter(|component| self.built(component)).collect();
-        let mut manifest = Manifest { format: FORMAT, components: BTreeMap::new() };
+        let built: Vec<&Component> = pinned()
+            .iter()
+            .filter(|component| self.built(component))
+            .collect();
+        let mut manifest = Manifest {
+            format: FORMAT,
+            components: BTreeMap::new(),
+        };
         for component in &built {
-            manifest.components.insert(component.id(), stamp::read(&self.component_dir(component))?);
+            manifest
+                .components
+                .insert(component.id(), stamp::read(&self.component_dir(component))?);
         }
-        let dir = archive.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let dir = archive
+            .parent()
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let file = tempfile::NamedTempFile::new_in(dir).map_err(Error::file("create", archive))?;
-        self.write_archive(&manifest, file.as_file()).map_err(Error::file("write", archive))?;
-        file.persist(archive).map_err(|fault| Error::file("write", archive)(fault.error))?;
+        self.write_archive(&manifest, file.as_file())
+            .map_err(Error::file("write", archive))?;
+        file.persist(archive)
+            .map_err(|fault| Error::file("write", archive)(fault.error))?;
         Ok(manifest.components.into_keys().collect())
     }
 
     fn write_archive(&self, manifest: &Manifest, file: &File) -> io::Result<()> {
-        let mut tar = Builder::new(GzEncoder::new(io::BufWriter::new(file), Compression::fast()));
+        let mut tar = Builder::new(GzEncoder::new(
+            io::BufWriter::new(file),
+            Compression::fast(),
+        ));
         let text = serde_json::to_vec_pretty(manifest)?;
-        tar.append_data(&mut header(text.len() as u64, 0o644), MANIFEST, text.as_slice())?;
+        tar.append_data(
+            &mut header(text.len() as u64, 0o644),
+            MANIFEST,
+            text.as_slice(),
+        )?;
         for (id, stamp) in &manifest.components {
             for (part, entry) in stamp {
                 let path = format!("{id}/{}", place(part));
@@ -79,10 +99,16 @@ impl Cache {
             .tempdir_in(&components)
             .map_err(Error::file("create", &components))?;
         let manifest = unpack(file, temp.path()).map_err(|fault| fault.named(archive))?;
-        for component in pinned().iter().filter(|component| manifest.components.contains_key(&component.id())) {
+        for component in pinned()
+            .iter()
+            .filter(|component| manifest.components.contains_key(&component.id()))
+        {
             let lock = Lock::take(&components.join(format!("{}.lock", component.id())))?;
             if !self.built(component) {
-                build::put_in_place(&temp.path().join(component.id()), &self.component_dir(component))?;
+                build::put_in_place(
+                    &temp.path().join(component.id()),
+                    &self.component_dir(component),
+                )?;
             }
             lock.remove();
         }
@@ -99,11 +125,17 @@ enum Fault {
 impl Fault {
     fn named(self, archive: &Path) -> Error {
         match self {
-            Self::Bad(why) => Error::Archive { archive: archive.to_owned(), why },
-            Self::Io(source) if source.kind() == io::ErrorKind::StorageFull => {
-                Error::DiskFull { path: archive.to_owned() }
-            }
-            Self::Io(source) => Error::Archive { archive: archive.to_owned(), why: source.to_string() },
+            Self::Bad(why) => Error::Archive {
+                archive: archive.to_owned(),
+                why,
+            },
+            Self::Io(source) if source.kind() == io::ErrorKind::StorageFull => Error::DiskFull {
+                path: archive.to_owned(),
+            },
+            Self::Io(source) => Error::Archive {
+                archive: archive.to_owned(),
+                why: source.to_string(),
+            },
         }
     }
 }
@@ -129,7 +161,9 @@ fn unpack(file: File, into: &Path) -> Result<Manifest, Fault> {
     for entry in entries {
         let mut entry = entry?;
         let path = entry.path()?.to_string_lossy().into_owned();
-        let Some((mode, wanted)) = missing.remove(&path) else { return bad(format!("`{path}` is not in its list")) };
+        let Some((mode, wanted)) = missing.remove(&path) else {
+            return bad(format!("`{path}` is not in its list"));
+        };
         if entry.header().entry_type() != EntryType::Regular {
             return bad(format!("`{path}` is not a plain file"));
         }
@@ -141,7 +175,10 @@ fn unpack(file: File, into: &Path) -> Result<Manifest, Fault> {
         return bad(format!("`{path}` is in its list and not in it"));
     }
     for (id, stamp) in &manifest.components {
-        fs::write(into.join(id).join(stamp::FILE), serde_json::to_vec_pretty(stamp).map_err(io::Error::from)?)?;
+        fs::write(
+            into.join(id).join(stamp::FILE),
+            serde_json::to_vec_pretty(stamp).map_err(io::Error::from)?,
+        )?;
     }
     Ok(manifest)
 }
@@ -152,8 +189,13 @@ fn read_manifest(entry: &mut tar::Entry<impl Read>) -> Result<Manifest, Fault> {
     }
     let mut text = Vec::new();
     entry.take(1 << 20).read_to_end(&mut text)?;
-    let manifest: Manifest = serde_json::from_slice(&text).map_err(|why| Fault::Bad(format!("its list: {why}")))?;
-    if manifest.format == FORMAT { Ok(manifest) } else { bad(format!("format {} is not known", manifest.format)) }
+    let manifest: Manifest =
+        serde_json::from_slice(&text).map_err(|why| Fault::Bad(format!("its list: {why}")))?;
+    if manifest.format == FORMAT {
+        Ok(manifest)
+    } else {
+        bad(format!("format {} is not known", manifest.format))
+    }
 }
 
 /// The paths that the archive must hold. They come from the pinned components alone, so none can leave its folder.
@@ -167,7 +209,11 @@ fn expected(manifest: &Manifest) -> Result<BTreeMap<String, (u32, stamp::Entry)>
         if !stamp.keys().eq(&parts) {
             return bad(format!("`{id}` does not consist of {}", parts.join(", ")));
         }
-        paths.extend(stamp.iter().map(|(part, entry)| (format!("{id}/{}", place(part)), (mode(part), entry.clone()))));
+        paths.extend(
+            stamp.iter().map(|(part, entry)| {
+                (format!("{id}/{}", place(part)), (mode(part), entry.clone()))
+            }),
+        );
     }
     Ok(paths)
 }
@@ -177,7 +223,11 @@ fn store(from: &mut impl Read, path: &PathBuf, mode: u32, size: u64) -> Result<S
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     let mut limited = from.take(size + 1);

@@ -6,8 +6,8 @@ use model::{Encryption, FileText};
 use serde_json::{Value, json};
 
 use super::{
-    API_PORT, API_SERVER, Blueprint, File, HOME, Process, SERVICE_CIDR, SERVICE_CIDR_6, feature_gates, file,
-    json as json_file, kubernetes, pairs, verbosity,
+    API_PORT, API_SERVER, Blueprint, File, HOME, Process, SERVICE_CIDR, SERVICE_CIDR_6,
+    feature_gates, file, json as json_file, kubernetes, pairs, verbosity,
 };
 use crate::Error;
 use crate::enter::WORK;
@@ -26,7 +26,10 @@ pub(crate) const AUDIT_LOG: &str = "logs/audit.jsonl";
 pub(super) fn process(blueprint: &Blueprint) -> Process {
     let cluster = blueprint.cluster;
     let mut args = fixed();
-    args.push(format!("--service-cluster-ip-range={}", blueprint.families(SERVICE_CIDR, SERVICE_CIDR_6)));
+    args.push(format!(
+        "--service-cluster-ip-range={}",
+        blueprint.families(SERVICE_CIDR, SERVICE_CIDR_6)
+    ));
     args.extend(identities());
     if cluster.audit.policy().is_some() {
         args.push(format!("--audit-policy-file={HOME}/{AUDIT_POLICY}"));
@@ -37,11 +40,16 @@ pub(super) fn process(blueprint: &Blueprint) -> Process {
     }
     args.extend(encryption_flags(&cluster.encryption));
     if cluster.admission.is_some() {
-        args.push(format!("--admission-control-config-file={HOME}/{ADMISSION}"));
+        args.push(format!(
+            "--admission-control-config-file={HOME}/{ADMISSION}"
+        ));
     }
     args.extend(feature_gates(&cluster.feature_gates));
     if !cluster.runtime_config.is_empty() {
-        args.push(format!("--runtime-config={}", pairs(&cluster.runtime_config)));
+        args.push(format!(
+            "--runtime-config={}",
+            pairs(&cluster.runtime_config)
+        ));
     }
     args.extend(verbosity(cluster));
     kubernetes(API_SERVER, args)
@@ -86,7 +94,10 @@ fn identities() -> Vec<String> {
         pki("client-ca-file", "ca.crt"),
         pki("service-account-key-file", "sa.pub"),
         pki("service-account-signing-key-file", "sa.key"),
-        pki("kubelet-client-certificate", "kube-apiserver-kubelet-client.crt"),
+        pki(
+            "kubelet-client-certificate",
+            "kube-apiserver-kubelet-client.crt",
+        ),
         pki("kubelet-client-key", "kube-apiserver-kubelet-client.key"),
         pki("kubelet-certificate-authority", "ca.crt"),
         pki("requestheader-client-ca-file", "front-proxy-ca.crt"),
@@ -118,17 +129,27 @@ pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
 /// the log" can be believed once a later sentinel is.
 fn with_sentinel(policy: &str) -> Result<Value, Error> {
     let refused = |why: String| Error::BadCluster(format!("the audit policy: {why}"));
-    let mut policy: Value = serde_saphyr::from_str(policy).map_err(|why| refused(why.to_string()))?;
-    let object = policy.as_object_mut().ok_or_else(|| refused("it is not an object".into()))?;
+    let mut policy: Value =
+        serde_saphyr::from_str(policy).map_err(|why| refused(why.to_string()))?;
+    let object = policy
+        .as_object_mut()
+        .ok_or_else(|| refused("it is not an object".into()))?;
     let rules = object.entry("rules").or_insert_with(|| json!([]));
-    let rules = rules.as_array_mut().ok_or_else(|| refused("`rules` is not a list".into()))?;
-    rules.insert(0, json!({ "level": "Metadata", "nonResourceURLs": ["/gauntlet/sentinel*"] }));
+    let rules = rules
+        .as_array_mut()
+        .ok_or_else(|| refused("`rules` is not a list".into()))?;
+    rules.insert(
+        0,
+        json!({ "level": "Metadata", "nonResourceURLs": ["/gauntlet/sentinel*"] }),
+    );
     Ok(policy)
 }
 
 fn encryption(provider: &Encryption<FileText>) -> Result<Option<Value>, Error> {
     let name = match provider {
-        Encryption::Identity | Encryption::Config(_) | Encryption::ReloadingConfig(_) => return Ok(None),
+        Encryption::Identity | Encryption::Config(_) | Encryption::ReloadingConfig(_) => {
+            return Ok(None);
+        }
         Encryption::Aescbc => "aescbc",
         Encryption::Aesgcm => "aesgcm",
         Encryption::Secretbox => "secretbox",
@@ -145,7 +166,9 @@ pub(super) fn random_key() -> Result<[u8; 32], Error> {
     use std::io::Read;
     let mut key = [0; 32];
     let path = "/dev/urandom";
-    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut key)).map_err(Error::file("read", path))?;
+    std::fs::File::open(path)
+        .and_then(|mut file| file.read_exact(&mut key))
+        .map_err(Error::file("read", path))?;
     Ok(key)
 }
 
@@ -157,7 +180,10 @@ mod tests {
     fn the_sentinel_rule_comes_before_every_other() {
         let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: None}]";
         let policy = with_sentinel(policy).unwrap();
-        assert_eq!(policy["rules"][0]["nonResourceURLs"][0], "/gauntlet/sentinel*");
+        assert_eq!(
+            policy["rules"][0]["nonResourceURLs"][0],
+            "/gauntlet/sentinel*"
+        );
         assert_eq!(policy["rules"][1]["level"], "None");
         assert_eq!(policy["omitStages"][0], "RequestReceived");
     }
@@ -165,7 +191,10 @@ mod tests {
     #[test]
     fn a_policy_that_is_no_policy_is_refused() {
         for text in ["[]", "rules: 7", "a: [", ""] {
-            assert!(matches!(with_sentinel(text), Err(Error::BadCluster(_))), "{text}");
+            assert!(
+                matches!(with_sentinel(text), Err(Error::BadCluster(_))),
+                "{text}"
+            );
         }
     }
 
@@ -173,9 +202,17 @@ mod tests {
     fn each_provider_has_a_key_of_its_own_before_identity() {
         let one = encryption(&Encryption::Secretbox).unwrap().unwrap();
         let two = encryption(&Encryption::Secretbox).unwrap().unwrap();
-        let secret = |config: &Value| config["resources"][0]["providers"][0]["secretbox"]["keys"][0]["secret"].clone();
+        let secret = |config: &Value| {
+            config["resources"][0]["providers"][0]["secretbox"]["keys"][0]["secret"].clone()
+        };
         assert_ne!(secret(&one), secret(&two));
-        assert_eq!(BASE64_STANDARD.decode(secret(&one).as_str().unwrap()).unwrap().len(), 32);
+        assert_eq!(
+            BASE64_STANDARD
+                .decode(secret(&one).as_str().unwrap())
+                .unwrap()
+                .len(),
+            32
+        );
         assert!(encryption(&Encryption::Identity).unwrap().is_none());
     }
 }

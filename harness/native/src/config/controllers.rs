@@ -1,8 +1,8 @@
 //! The controller manager and the scheduler.
 
 use super::{
-    Blueprint, HOME, NODE_MASK, NODE_MASK_6, POD_CIDR, POD_CIDR_6, Process, feature_gates, kubernetes, kubernetes_node,
-    verbosity,
+    Blueprint, HOME, NODE_MASK, NODE_MASK_6, POD_CIDR, POD_CIDR_6, Process, feature_gates,
+    kubernetes, kubernetes_node, verbosity,
 };
 
 /// What a cluster without nodes needs: namespaces that come with a ServiceAccount and end clean, aggregated roles,
@@ -36,7 +36,10 @@ pub(super) fn manager(blueprint: &Blueprint) -> Process {
         args.push(format!("--controllers={}", WITHOUT_NODES.join(",")));
     } else {
         args.push("--allocate-node-cidrs=true".into());
-        args.push(format!("--cluster-cidr={}", blueprint.families(POD_CIDR, POD_CIDR_6)));
+        args.push(format!(
+            "--cluster-cidr={}",
+            blueprint.families(POD_CIDR, POD_CIDR_6)
+        ));
         args.push(format!("--node-cidr-mask-size-ipv4={NODE_MASK}"));
         if blueprint.cluster.dual_stack {
             args.push(format!("--node-cidr-mask-size-ipv6={NODE_MASK_6}"));

@@ -4,15 +4,19 @@
 use serde_json::json;
 
 use super::{
-    Blueprint, DNS_ADDRESS, DOOR_PORT, File, HOME, OURSELVES, POD_CIDR, POD_CIDR_6, Process, json as json_file,
-    kubernetes_node, runtime, verbosity,
+    Blueprint, DNS_ADDRESS, DOOR_PORT, File, HOME, OURSELVES, POD_CIDR, POD_CIDR_6, Process,
+    json as json_file, kubernetes_node, runtime, verbosity,
 };
 use crate::node::{Node, ON_NODE};
 
 /// What starts with the box.
 pub(super) fn first(blueprint: &Blueprint, node: Node) -> Vec<Process> {
-    let processes = runtime::processes(node).into_iter().chain([kubelet(blueprint, node)]);
-    processes.map(|process| placed(blueprint, node, process)).collect()
+    let processes = runtime::processes(node)
+        .into_iter()
+        .chain([kubelet(blueprint, node)]);
+    processes
+        .map(|process| placed(blueprint, node, process))
+        .collect()
 }
 
 /// What starts once the API server answers.
@@ -23,7 +27,11 @@ pub(super) fn second(blueprint: &Blueprint, node: Node) -> Process {
 
 /// Where what runs on a node reaches the API server: the further ones do not have the loopback interface of the first.
 pub(super) fn server(node: Node) -> String {
-    let address = if node.is_first() { "127.0.0.1".to_owned() } else { Node::FIRST.address().to_string() };
+    let address = if node.is_first() {
+        "127.0.0.1".to_owned()
+    } else {
+        Node::FIRST.address().to_string()
+    };
     format!("https://{address}:{DOOR_PORT}")
 }
 
@@ -33,7 +41,12 @@ pub(super) fn placed(blueprint: &Blueprint, node: Node, process: Process) -> Pro
         return process;
     }
     let program = process.program.to_string_lossy().into_owned();
-    let join = [ON_NODE.to_owned(), node.name(), blueprint.cgroup_root.to_owned(), program];
+    let join = [
+        ON_NODE.to_owned(),
+        node.name(),
+        blueprint.cgroup_root.to_owned(),
+        program,
+    ];
     Process {
         name: node.own(&process.name),
         program: format!("{HOME}/{OURSELVES}").into(),
@@ -49,7 +62,10 @@ fn kubelet(blueprint: &Blueprint, node: Node) -> Process {
         format!("--kubeconfig={HOME}/{own}.kubeconfig"),
         format!("--root-dir={HOME}/{own}"),
         format!("--hostname-override={}", node.name()),
-        format!("--node-ip={}", blueprint.families(&node.address().to_string(), &node.address_6().to_string())),
+        format!(
+            "--node-ip={}",
+            blueprint.families(&node.address().to_string(), &node.address_6().to_string())
+        ),
     ];
     args.extend(verbosity(blueprint.cluster));
     let mut process = kubernetes_node("kubelet", args);
@@ -116,11 +132,18 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
         "conntrack": { "maxPerCore": 0 },
         "featureGates": gates,
     });
-    vec![json_file(&format!("{own}.yaml"), &kubelet), json_file(&format!("{proxy}.yaml"), &config)]
+    vec![
+        json_file(&format!("{own}.yaml"), &kubelet),
+        json_file(&format!("{proxy}.yaml"), &config),
+    ]
 }
 
 /// The group that a node's pods are below.
 fn cgroup_root(blueprint: &Blueprint, node: Node) -> String {
     let root = blueprint.cgroup_root;
-    if node.is_first() { root.to_owned() } else { format!("{root}/{}", node.name()) }
+    if node.is_first() {
+        root.to_owned()
+    } else {
+        format!("{root}/{}", node.name())
+    }
 }

@@ -5,7 +5,12 @@ use crate::enter::WORK;
 use crate::plugin::{FOLDER, KMS};
 
 pub(super) fn processes(blueprint: &Blueprint) -> Vec<Process> {
-    blueprint.cluster.kms.iter().map(|name| plugin(name)).collect()
+    blueprint
+        .cluster
+        .kms
+        .iter()
+        .map(|name| plugin(name))
+        .collect()
 }
 
 fn plugin(name: &str) -> Process {

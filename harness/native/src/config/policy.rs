@@ -15,15 +15,28 @@ const VERSION: &str = "rbac.authorization.k8s.io/v1";
 pub(super) fn processes(blueprint: &Blueprint) -> Vec<Process> {
     let enforcer = |node: Node| {
         let folder = format!("{HOME}/{WORK}/{FOLDER}");
-        let args = vec![POLICY.to_owned(), node.name(), node::server(node), socket(node), folder];
-        node::placed(blueprint, node, process("network-policy", &format!("{HOME}/{OURSELVES}"), args))
+        let args = vec![
+            POLICY.to_owned(),
+            node.name(),
+            node::server(node),
+            socket(node),
+            folder,
+        ];
+        node::placed(
+            blueprint,
+            node,
+            process("network-policy", &format!("{HOME}/{OURSELVES}"), args),
+        )
     };
     blueprint.enforcing().map(enforcer).collect()
 }
 
 /// The last of a node's network plugins.
 pub(super) fn plugin(blueprint: &Blueprint, node: Node) -> Option<Value> {
-    blueprint.cluster.enforce_network_policy.then(|| json!({ "type": plugin::NAME, "socket": socket(node) }))
+    blueprint
+        .cluster
+        .enforce_network_policy
+        .then(|| json!({ "type": plugin::NAME, "socket": socket(node) }))
 }
 
 fn socket(node: Node) -> String {
@@ -45,5 +58,8 @@ pub(crate) fn reader() -> [(String, Value); 2] {
         "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": NETWORK_POLICY_USER },
         "subjects": [{ "apiGroup": group, "kind": "User", "name": NETWORK_POLICY_USER }],
     });
-    [(format!("{API}/clusterroles"), role), (format!("{API}/clusterrolebindings"), binding)]
+    [
+        (format!("{API}/clusterroles"), role),
+        (format!("{API}/clusterrolebindings"), binding),
+    ]
 }

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{
-    Blueprint, File, HOME, IMAGE_IMPORT, PROBE_IMAGE, Process, file, json as json_file, policy, process, services,
+    Blueprint, File, HOME, IMAGE_IMPORT, PROBE_IMAGE, Process, file, json as json_file, policy,
+    process, services,
 };
 use crate::node::Node;
 
@@ -19,15 +20,30 @@ pub(super) fn processes(node: Node) -> Vec<Process> {
         vec![format!("--config={HOME}/{}.toml", node.own("containerd"))],
     );
     let socket = socket(node);
-    let args = ["-a", &socket, "-n", "k8s.io", "images", "import", "/run/gauntlet/images/probe.tar"];
-    let mut import = process(IMAGE_IMPORT, &format!("{HOME}/bin/runtime/ctr"), args.map(ToOwned::to_owned).to_vec());
+    let args = [
+        "-a",
+        &socket,
+        "-n",
+        "k8s.io",
+        "images",
+        "import",
+        "/run/gauntlet/images/probe.tar",
+    ];
+    let mut import = process(
+        IMAGE_IMPORT,
+        &format!("{HOME}/bin/runtime/ctr"),
+        args.map(ToOwned::to_owned).to_vec(),
+    );
     import.after_socket = Some(socket.into());
     import.ends = true;
     vec![containerd, import]
 }
 
 pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
-    let (mut ranges, mut routes) = (vec![json!([{ "subnet": node.pods() }])], vec![json!({ "dst": "0.0.0.0/0" })]);
+    let (mut ranges, mut routes) = (
+        vec![json!([{ "subnet": node.pods() }])],
+        vec![json!({ "dst": "0.0.0.0/0" })],
+    );
     if blueprint.cluster.dual_stack {
         ranges.push(json!([{ "subnet": node.pods_6() }]));
         routes.push(json!({ "dst": "::/0" }));
@@ -49,7 +65,10 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
             { "type": "portmap", "capabilities": { "portMappings": true } },
         ],
     });
-    if let (Some(plugin), Some(plugins)) = (policy::plugin(blueprint, node), network["plugins"].as_array_mut()) {
+    if let (Some(plugin), Some(plugins)) = (
+        policy::plugin(blueprint, node),
+        network["plugins"].as_array_mut(),
+    ) {
         plugins.push(plugin);
     }
     vec![
@@ -63,7 +82,11 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
 
 /// Where CAP_SYS_RESOURCE is missing, runc is reached through this program (see [`crate::runc`]).
 fn containerd(node: Node, confined: bool, registry: bool) -> String {
-    let runc = if confined { format!("{HOME}/bin/gauntlet-runc") } else { format!("{HOME}/bin/runtime/runc") };
+    let runc = if confined {
+        format!("{HOME}/bin/gauntlet-runc")
+    } else {
+        format!("{HOME}/bin/runtime/runc")
+    };
     let registry = if registry { services::HOSTS_CONFIG } else { "" };
     let (folder, cni, socket) = (node.own("containerd"), node.own("cni"), socket(node));
     format!(

@@ -4,7 +4,9 @@
 use model::ClusterSpec;
 use serde_json::{Value, json};
 
-use super::{Blueprint, FIRST_SERVICE, File, HOME, POD_CIDR, Process, file, json as json_file, process};
+use super::{
+    Blueprint, FIRST_SERVICE, File, HOME, POD_CIDR, Process, file, json as json_file, process,
+};
 use crate::Error;
 use crate::net::NODE_ADDRESS;
 use crate::pki::{LOG_KEY, REGISTRY};
@@ -25,7 +27,14 @@ const LOG_PORT: u16 = 3003;
 const TIMESTAMP_PORT: u16 = 3004;
 
 /// Names for the node's address. Go's registry clients take those below `localhost` for plain HTTP.
-const NAMES: [&str; 6] = [REGISTRY_NAME, "registry.localhost", "front.localhost", "fulcio.box", "rekor.box", "tsa.box"];
+const NAMES: [&str; 6] = [
+    REGISTRY_NAME,
+    "registry.localhost",
+    "front.localhost",
+    "fulcio.box",
+    "rekor.box",
+    "tsa.box",
+];
 
 /// The table of nftables, and the counter in it, that counts what pods send to whatever signs, logs and dates.
 pub const COUNTER: [&str; 2] = ["gauntlet", "sigstore-from-pods"];
@@ -46,16 +55,30 @@ pub(crate) struct Service {
 
 /// The services of a cluster.
 pub(crate) fn services(cluster: &ClusterSpec) -> Vec<Service> {
-    let plain = |name, port, path| Service { name, tls: false, port, path };
+    let plain = |name, port, path| Service {
+        name,
+        tls: false,
+        port,
+        path,
+    };
     let mut services = Vec::new();
     if cluster.has_registry() {
-        services.push(Service { name: REGISTRY, tls: true, port: REGISTRY_PORT, path: "/v2/" });
+        services.push(Service {
+            name: REGISTRY,
+            tls: true,
+            port: REGISTRY_PORT,
+            path: "/v2/",
+        });
         services.push(plain("registry-plain", PLAIN_PORT, "/v2/"));
         services.push(plain("front", FRONT_PORT, "/v2/"));
     }
     if cluster.has_sigstore() {
         services.push(plain("rekor", LOG_PORT, "/healthz"));
-        services.push(plain("timestamp-authority", TIMESTAMP_PORT, "/api/v1/timestamp/certchain"));
+        services.push(plain(
+            "timestamp-authority",
+            TIMESTAMP_PORT,
+            "/api/v1/timestamp/certchain",
+        ));
         services.push(plain("fulcio", FULCIO_PORT, "/api/v1/rootCert"));
     }
     services
@@ -65,23 +88,47 @@ pub(crate) fn services(cluster: &ClusterSpec) -> Vec<Service> {
 pub(super) fn first(cluster: &ClusterSpec) -> Vec<Process> {
     let mut processes = Vec::new();
     if cluster.has_registry() {
-        processes.push(service(REGISTRY, "registry/registry", &["serve", "/run/gauntlet/registry.json"]));
-        processes.push(service("registry-plain", "registry/registry", &["serve", "/run/gauntlet/registry-plain.json"]));
-        let (listen, upstream) = (format!("0.0.0.0:{FRONT_PORT}"), format!("127.0.0.1:{PLAIN_PORT}"));
+        processes.push(service(
+            REGISTRY,
+            "registry/registry",
+            &["serve", "/run/gauntlet/registry.json"],
+        ));
+        processes.push(service(
+            "registry-plain",
+            "registry/registry",
+            &["serve", "/run/gauntlet/registry-plain.json"],
+        ));
+        let (listen, upstream) = (
+            format!("0.0.0.0:{FRONT_PORT}"),
+            format!("127.0.0.1:{PLAIN_PORT}"),
+        );
         let args = ["front", "--listen", &listen, "--upstream", &upstream].map(ToOwned::to_owned);
-        processes.push(process("front", &format!("{HOME}/images/probe"), args.to_vec()));
+        processes.push(process(
+            "front",
+            &format!("{HOME}/images/probe"),
+            args.to_vec(),
+        ));
     }
     if cluster.has_sigstore() {
         processes.push(log());
         processes.push(service(
             "timestamp-authority",
             "timestamp-authority/timestamp-server",
-            &["serve", "--host=0.0.0.0", "--port=3004", "--timestamp-signer=memory", "--disable-ntp-monitoring"],
+            &[
+                "serve",
+                "--host=0.0.0.0",
+                "--port=3004",
+                "--timestamp-signer=memory",
+                "--disable-ntp-monitoring",
+            ],
         ));
     }
     if counts(cluster) {
         let args = ["nft", "-f", "/run/gauntlet/count.nft"].map(ToOwned::to_owned);
-        processes.push(Process { ends: true, ..process("count", "/usr/bin/env", args.to_vec()) });
+        processes.push(Process {
+            ends: true,
+            ..process("count", "/usr/bin/env", args.to_vec())
+        });
     }
     processes
 }
@@ -138,14 +185,23 @@ fn log() -> Process {
         "--checkpoint-interval=100ms".to_owned(),
         "--batch-max-age=10ms".to_owned(),
     ];
-    service("rekor", "rekor-tiles/rekor", &args.each_ref().map(String::as_str))
+    service(
+        "rekor",
+        "rekor-tiles/rekor",
+        &args.each_ref().map(String::as_str),
+    )
 }
 
 fn service(name: &str, program: &str, args: &[&str]) -> Process {
     let args = args.iter().map(|arg| (*arg).to_owned()).collect();
     let mut process = process(name, &format!("{HOME}/bin/{program}"), args);
-    let more = [("HOME", format!("{HOME}/tmp")), ("OTEL_TRACES_EXPORTER", "none".to_owned())];
-    process.env.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    let more = [
+        ("HOME", format!("{HOME}/tmp")),
+        ("OTEL_TRACES_EXPORTER", "none".to_owned()),
+    ];
+    process
+        .env
+        .extend(more.map(|(name, value)| (name.to_owned(), value)));
     process
 }
 
@@ -156,15 +212,30 @@ pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
         let secret = crate::names::hex(&super::apiserver::random_key()?);
         let pki = |end: &str| format!("{HOME}/pki/{REGISTRY}.{end}");
         let tls = json!({ "certificate": pki("crt"), "key": pki("key") });
-        files.push(json_file("registry.json", &registry(REGISTRY_PORT, &secret, Some(tls))));
-        files.push(json_file("registry-plain.json", &registry(PLAIN_PORT, &secret, None)));
-        files.push(hosts_file("https", &format!("{REGISTRY_NAME}:{REGISTRY_PORT}")));
-        files.push(hosts_file("http", &format!("registry.localhost:{PLAIN_PORT}")));
+        files.push(json_file(
+            "registry.json",
+            &registry(REGISTRY_PORT, &secret, Some(tls)),
+        ));
+        files.push(json_file(
+            "registry-plain.json",
+            &registry(PLAIN_PORT, &secret, None),
+        ));
+        files.push(hosts_file(
+            "https",
+            &format!("{REGISTRY_NAME}:{REGISTRY_PORT}"),
+        ));
+        files.push(hosts_file(
+            "http",
+            &format!("registry.localhost:{PLAIN_PORT}"),
+        ));
         files.push(hosts_file("http", &format!("front.localhost:{FRONT_PORT}")));
     }
     if blueprint.cluster.has_sigstore() {
         let issuer = json!({ "IssuerURL": ISSUER, "ClientID": "sigstore", "Type": "kubernetes" });
-        files.push(json_file("fulcio.json", &json!({ "OIDCIssuers": { ISSUER: issuer } })));
+        files.push(json_file(
+            "fulcio.json",
+            &json!({ "OIDCIssuers": { ISSUER: issuer } }),
+        ));
     }
     if counts(blueprint.cluster) {
         files.push(file("count.nft", count_rules()));
@@ -194,7 +265,8 @@ fn registry(port: u16, secret: &str, tls: Option<Value>) -> Value {
 /// How containerd reaches a registry.
 fn hosts_file(scheme: &str, host: &str) -> File {
     let server = format!("{scheme}://{host}");
-    let text = format!("server = \"{server}\"\n[host.\"{server}\"]\n  ca = \"{HOME}/pki/ca.crt\"\n");
+    let text =
+        format!("server = \"{server}\"\n[host.\"{server}\"]\n  ca = \"{HOME}/pki/ca.crt\"\n");
     file(format!("certs.d/{host}/hosts.toml"), text)
 }
 
@@ -206,7 +278,9 @@ pub(super) fn outside(blueprint: &Blueprint) -> Vec<File> {
         files.push(file("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"));
     } else {
         let names = NAMES.join(" ");
-        let hosts = format!("127.0.0.1 localhost\n{FIRST_SERVICE} kubernetes.default.svc\n{NODE_ADDRESS} {names}\n");
+        let hosts = format!(
+            "127.0.0.1 localhost\n{FIRST_SERVICE} kubernetes.default.svc\n{NODE_ADDRESS} {names}\n"
+        );
         files.push(file("/etc/hosts", hosts));
         files.push(file("/etc/resolv.conf", ""));
     }
@@ -233,7 +307,10 @@ pub(crate) fn open_issuer() -> (&'static str, Value) {
             "name": "system:unauthenticated",
         }],
     });
-    ("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
+    (
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+        binding,
+    )
 }
 
 /// What everybody can read once that holds.

@@ -12,8 +12,12 @@ use crate::error::chain;
 use crate::runc;
 
 /// What a box cannot do without.
-const CAPABILITIES: [(&str, u32); 4] =
-    [("CAP_NET_ADMIN", 12), ("CAP_SYS_CHROOT", 18), ("CAP_SYS_ADMIN", 21), ("CAP_MKNOD", 27)];
+const CAPABILITIES: [(&str, u32); 4] = [
+    ("CAP_NET_ADMIN", 12),
+    ("CAP_SYS_CHROOT", 18),
+    ("CAP_SYS_ADMIN", 21),
+    ("CAP_MKNOD", 27),
+];
 /// As many inotify instances as a box of one node takes, and a few more.
 const WATCHES: usize = 24;
 
@@ -25,14 +29,26 @@ pub(super) fn rights() -> Finding {
 }
 
 fn judge_rights(status: &str, confined: bool) -> Finding {
-    let value = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim();
+    let value = |key: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(key))
+            .unwrap_or_default()
+            .trim()
+    };
     let mask = u64::from_str_radix(value("CapEff:"), 16).unwrap_or(0);
-    let missing: Vec<&str> =
-        CAPABILITIES.iter().filter(|(_, bit)| mask & (1 << bit) == 0).map(|(name, _)| *name).collect();
+    let missing: Vec<&str> = CAPABILITIES
+        .iter()
+        .filter(|(_, bit)| mask & (1 << bit) == 0)
+        .map(|(name, _)| *name)
+        .collect();
     let is_root = value("Uid:").split_whitespace().nth(1) == Some("0");
     match (is_root, missing.as_slice()) {
-        (false, _) => Finding::bad("rights", "not root: a box makes namespaces, mounts and control groups")
-            .mended_by("sudo --preserve-env=PATH,GAUNTLET_CACHE gauntlet …"),
+        (false, _) => Finding::bad(
+            "rights",
+            "not root: a box makes namespaces, mounts and control groups",
+        )
+        .mended_by("sudo --preserve-env=PATH,GAUNTLET_CACHE gauntlet …"),
         (true, []) if confined => Finding::good(
             "rights",
             "root, without CAP_SYS_RESOURCE: containers get everything else, and no score below zero",
@@ -44,56 +60,91 @@ fn judge_rights(status: &str, confined: bool) -> Finding {
 }
 
 pub(super) fn check() -> Vec<Finding> {
-    vec![namespaces(), overlay(), groups(), watches(), veth(), nftables()]
+    vec![
+        namespaces(),
+        overlay(),
+        groups(),
+        watches(),
+        veth(),
+        nftables(),
+    ]
 }
 
 fn namespaces() -> Finding {
-    let missing: Vec<&str> =
-        SPACES.into_iter().filter(|space| !Path::new("/proc/self/ns").join(space).exists()).collect();
+    let missing: Vec<&str> = SPACES
+        .into_iter()
+        .filter(|space| !Path::new("/proc/self/ns").join(space).exists())
+        .collect();
     if missing.is_empty() {
         return Finding::good("namespaces", SPACES.join(", "));
     }
-    Finding::bad("namespaces", format!("this kernel lacks {}", missing.join(", ")))
+    Finding::bad(
+        "namespaces",
+        format!("this kernel lacks {}", missing.join(", ")),
+    )
 }
 
 fn overlay() -> Finding {
-    let listed = || fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("\toverlay\n"));
+    let listed =
+        || fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("\toverlay\n"));
     if listed() || (quiet("modprobe", &["overlay"]).is_ok() && listed()) {
         return Finding::good("overlayfs", "there");
     }
-    Finding::bad("overlayfs", "this kernel lacks it: the box's root and every container's is one")
-        .mended_by("modprobe overlay")
+    Finding::bad(
+        "overlayfs",
+        "this kernel lacks it: the box's root and every container's is one",
+    )
+    .mended_by("modprobe overlay")
 }
 
 fn groups() -> Finding {
     match Host::detect() {
         Ok(host) if host.is_unified() => Finding::good("control groups", "version 2"),
         Ok(_) => Finding::good("control groups", "version 1"),
-        Err(error) => Finding::bad("control groups", chain(&error)).mended_by("mount -t cgroup2 none /sys/fs/cgroup"),
+        Err(error) => Finding::bad("control groups", chain(&error))
+            .mended_by("mount -t cgroup2 none /sys/fs/cgroup"),
     }
 }
 
 /// The limit is one of a user on the whole machine, so that other boxes count.
 fn watches() -> Finding {
-    let opened: Result<Vec<_>, _> = (0..WATCHES).map(|_| Inotify::init(InitFlags::empty())).collect();
+    let opened: Result<Vec<_>, _> = (0..WATCHES)
+        .map(|_| Inotify::init(InitFlags::empty()))
+        .collect();
     match opened {
-        Ok(_) => Finding::good("file watches", format!("{WATCHES} inotify instances are free")),
+        Ok(_) => Finding::good(
+            "file watches",
+            format!("{WATCHES} inotify instances are free"),
+        ),
         Err(why) => Finding::bad(
             "file watches",
-            format!("{why}: a box takes about 20 inotify instances, and 9 more for each further node"),
+            format!(
+                "{why}: a box takes about 20 inotify instances, and 9 more for each further node"
+            ),
         )
         .mended_by("sysctl -w fs.inotify.max_user_instances=1024"),
     }
 }
 
 fn veth() -> Finding {
-    let ip = "ip link add name tried0 type veth peer name tried1 && ip link add name tried2 type bridge";
-    tried("veth and bridge", ip, "the host reaches a box over them", "modprobe -a veth bridge")
+    let ip =
+        "ip link add name tried0 type veth peer name tried1 && ip link add name tried2 type bridge";
+    tried(
+        "veth and bridge",
+        ip,
+        "the host reaches a box over them",
+        "modprobe -a veth bridge",
+    )
 }
 
 fn nftables() -> Finding {
     let nft = "nft add table ip probe && nft 'add chain ip probe c { type nat hook prerouting priority 0; }'";
-    tried("nftables with NAT", nft, "Services are made of them", "modprobe -a nf_tables nft_chain_nat")
+    tried(
+        "nftables with NAT",
+        nft,
+        "Services are made of them",
+        "modprobe -a nf_tables nft_chain_nat",
+    )
 }
 
 /// Tries a line of shell in network namespaces of its own.
@@ -106,13 +157,20 @@ fn tried(what: &str, line: &str, purpose: &str, mend: &str) -> Finding {
 
 /// Runs a command; a failure is the first line it said.
 fn quiet(program: &str, args: &[&str]) -> Result<(), String> {
-    let output =
-        Command::new(program).args(args).stdin(Stdio::null()).output().map_err(|why| format!("{program}: {why}"))?;
+    let output = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|why| format!("{program}: {why}"))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(said.lines().next().unwrap_or("it failed without a word").to_owned())
+    Err(said
+        .lines()
+        .next()
+        .unwrap_or("it failed without a word")
+        .to_owned())
 }
 
 #[cfg(test)]
@@ -125,8 +183,15 @@ mod tests {
         assert!(judge_rights(root, false).ok);
         assert!(judge_rights(root, true).why.contains("CAP_SYS_RESOURCE"));
         let contained = "Uid:\t0\t0\t0\t0\nCapEff:\t00000000a80425fb\n";
-        assert_eq!(judge_rights(contained, true).why, "root without CAP_NET_ADMIN, CAP_SYS_ADMIN");
+        assert_eq!(
+            judge_rights(contained, true).why,
+            "root without CAP_NET_ADMIN, CAP_SYS_ADMIN"
+        );
         let user = "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t0000000000000000\n";
-        assert!(judge_rights(user, true).mend.is_some_and(|mend| mend.starts_with("sudo")));
+        assert!(
+            judge_rights(user, true)
+                .mend
+                .is_some_and(|mend| mend.starts_with("sudo"))
+        );
     }
 }

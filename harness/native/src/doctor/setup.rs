@@ -26,8 +26,11 @@ pub fn setup(findings: &[Finding], say: &mut dyn FnMut(&str)) -> Result<(), Erro
 }
 
 fn wanted(findings: &[Finding]) -> Vec<&'static str> {
-    let mut packages: Vec<&str> =
-        findings.iter().filter(|finding| !finding.ok).flat_map(|finding| finding.packages.clone()).collect();
+    let mut packages: Vec<&str> = findings
+        .iter()
+        .filter(|finding| !finding.ok)
+        .flat_map(|finding| finding.packages.clone())
+        .collect();
     packages.sort_unstable();
     packages.dedup();
     packages
@@ -35,7 +38,10 @@ fn wanted(findings: &[Finding]) -> Vec<&'static str> {
 
 fn run(args: &[&str], command: String) -> Result<(), Error> {
     if !super::on_path("apt-get") {
-        return Err(Error::MissingTool { tool: "apt-get", purpose: "install what is missing".into() });
+        return Err(Error::MissingTool {
+            tool: "apt-get",
+            purpose: "install what is missing".into(),
+        });
     }
     let output = Command::new("apt-get")
         .args(args)
@@ -47,7 +53,15 @@ fn run(args: &[&str], command: String) -> Result<(), Error> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error::Command { command, why: said.trim().lines().last().unwrap_or("it said nothing").to_owned() })
+    Err(Error::Command {
+        command,
+        why: said
+            .trim()
+            .lines()
+            .last()
+            .unwrap_or("it said nothing")
+            .to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -59,7 +73,10 @@ mod tests {
         let findings = [
             Finding::bad("nft", "").installed_by(&["nftables"]),
             Finding::bad("nft again", "").installed_by(&["nftables"]),
-            Finding { ok: true, ..Finding::bad("ip", "").installed_by(&["iproute2"]) },
+            Finding {
+                ok: true,
+                ..Finding::bad("ip", "").installed_by(&["iproute2"])
+            },
         ];
         assert_eq!(wanted(&findings), ["nftables"]);
         let mut said = Vec::new();

@@ -19,7 +19,11 @@ pub(super) fn check(built: bool) -> Vec<Finding> {
         findings.push(go());
         findings.push(cargo());
         findings.push(program("gcc", "runc is built with it", "gcc"));
-        findings.push(program("pkg-config", "runc's build finds libseccomp with it", "pkg-config"));
+        findings.push(program(
+            "pkg-config",
+            "runc's build finds libseccomp with it",
+            "pkg-config",
+        ));
         findings.push(seccomp());
     }
     findings
@@ -28,12 +32,15 @@ pub(super) fn check(built: bool) -> Vec<Finding> {
 /// Where a program is.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|path| is_program(path))
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|path| is_program(path))
 }
 
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 fn program(name: &str, purpose: &str, package: &'static str) -> Finding {
@@ -44,8 +51,14 @@ fn program(name: &str, purpose: &str, package: &'static str) -> Finding {
 }
 
 fn go() -> Finding {
-    let output = Command::new("go").arg("version").env("GOTOOLCHAIN", "local").current_dir("/").output();
-    let said = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    let output = Command::new("go")
+        .arg("version")
+        .env("GOTOOLCHAIN", "local")
+        .current_dir("/")
+        .output();
+    let said = output
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .unwrap_or_default();
     judge_go(&said)
 }
 
@@ -81,11 +94,17 @@ fn go_version(said: &str) -> Option<(u32, u32)> {
 
 fn seccomp() -> Finding {
     let what = "libseccomp's headers";
-    let asked = Command::new("pkg-config").args(["--exists", "libseccomp"]).status();
+    let asked = Command::new("pkg-config")
+        .args(["--exists", "libseccomp"])
+        .status();
     if asked.is_ok_and(|status| status.success()) {
         return Finding::good(what, "pkg-config finds them");
     }
-    Finding::bad(what, "pkg-config does not find them: runc is built with them").installed_by(&["libseccomp-dev"])
+    Finding::bad(
+        what,
+        "pkg-config does not find them: runc is built with them",
+    )
+    .installed_by(&["libseccomp-dev"])
 }
 
 #[cfg(test)]
@@ -96,7 +115,11 @@ mod tests {
     fn go_is_judged_by_its_release() {
         assert!(judge_go("go version go1.26.8 linux/amd64").ok);
         assert!(judge_go("go version go1.27-rc1 linux/arm64").ok);
-        assert!(judge_go("go version go1.24.4 linux/amd64").why.contains("fetches"));
+        assert!(
+            judge_go("go version go1.24.4 linux/amd64")
+                .why
+                .contains("fetches")
+        );
         assert!(!judge_go("go version go1.19.8 linux/amd64").ok);
         assert_eq!(judge_go("").packages, ["golang-go"]);
     }

@@ -33,16 +33,32 @@ impl ChildTable {
             wait_for(socket)?;
         }
         let log = at_home(Path::new("logs")).join(format!("{}.log", process.name));
-        let file = OpenOptions::new().create(true).append(true).open(&log).map_err(Error::file("create", &log))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(Error::file("create", &log))?;
         let again = file.try_clone().map_err(Error::file("open", &log))?;
         let log_from = file.metadata().map_err(Error::file("read", &log))?.len();
         let mut command = Command::new(&process.program);
-        command.args(&process.args).env_clear().envs(process.env.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(file).stderr(again).current_dir("/");
+        command
+            .args(&process.args)
+            .env_clear()
+            .envs(process.env.iter().map(|(name, value)| (name, value)));
+        command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(again)
+            .current_dir("/");
         let mut names = self.lock();
-        let child = command.spawn().map_err(Error::system(format!("start `{}`", process.name)))?;
+        let child = command
+            .spawn()
+            .map_err(Error::system(format!("start `{}`", process.name)))?;
         names.insert(child.id().cast_signed(), process.name.clone());
-        tell(Event::Started { process: process.name.clone(), log_from });
+        tell(Event::Started {
+            process: process.name.clone(),
+            log_from,
+        });
         self.born.notify_all();
         Ok(())
     }
@@ -56,12 +72,19 @@ impl ChildTable {
     /// Waits for one child to end, to be stopped by a signal, or to go on; says so if it was started here.
     pub(super) fn reap(&self) -> Option<Event> {
         let changes = WaitPidFlag::WSTOPPED | WaitPidFlag::WCONTINUED;
-        let seen = match waitid(Id::All, changes | WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+        let seen = match waitid(
+            Id::All,
+            changes | WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT,
+        ) {
             Ok(status) => status.pid()?,
             Err(_) => {
                 let names = self.lock();
                 if names.is_empty() {
-                    drop(self.born.wait(names).unwrap_or_else(PoisonError::into_inner));
+                    drop(
+                        self.born
+                            .wait(names)
+                            .unwrap_or_else(PoisonError::into_inner),
+                    );
                 }
                 return None;
             }
@@ -75,7 +98,11 @@ impl ChildTable {
             _ => return None,
         };
         let process = names.remove(&seen.as_raw())?;
-        Some(Event::Exited { process, status, success })
+        Some(Event::Exited {
+            process,
+            status,
+            success,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<i32, String>> {
@@ -84,14 +111,22 @@ impl ChildTable {
 }
 
 fn frozen(names: &HashMap<i32, String>, pid: Pid, frozen: bool) -> Option<Event> {
-    names.get(&pid.as_raw()).map(|process| Event::Froze { process: process.clone(), frozen })
+    names.get(&pid.as_raw()).map(|process| Event::Froze {
+        process: process.clone(),
+        frozen,
+    })
 }
 
 fn wait_for(socket: &Path) -> Result<(), Error> {
     let name = format!("`{}` to take connections", socket.display());
-    wait::until(&name, Duration::from_secs(60), Duration::from_millis(5), || match UnixStream::connect(socket) {
-        Ok(_) => Look::Ready(()),
-        Err(why) => Look::NotYet(why.to_string()),
-    })?;
+    wait::until(
+        &name,
+        Duration::from_secs(60),
+        Duration::from_millis(5),
+        || match UnixStream::connect(socket) {
+            Ok(_) => Look::Ready(()),
+            Err(why) => Look::NotYet(why.to_string()),
+        },
+    )?;
     Ok(())
 }

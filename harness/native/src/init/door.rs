@@ -42,7 +42,11 @@ impl ApiGate {
     fn wait(&self) {
         let (open, opened) = &*self.state;
         let shut = open.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(opened.wait_while(shut, |open| !*open).unwrap_or_else(PoisonError::into_inner));
+        drop(
+            opened
+                .wait_while(shut, |open| !*open)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
     }
 }
 

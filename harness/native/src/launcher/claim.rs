@@ -31,7 +31,9 @@ impl Claim {
         if !geteuid().is_root() {
             return Err(Failure::NotRoot);
         }
-        let cache = Cache { root: request.cache.clone() };
+        let cache = Cache {
+            root: request.cache.clone(),
+        };
         match Self::try_take(cache, &request.name, request.cluster.nodes) {
             Ok(Some(claim)) => Ok(claim),
             Ok(None) => Err(Failure::NameTaken),
@@ -42,7 +44,9 @@ impl Claim {
     fn try_take(cache: Cache, name: &str, nodes: u8) -> Result<Option<Self>, Error> {
         let boxes = cache.boxes();
         cache::private_dir(&boxes)?;
-        let Some(lock) = Lock::try_take(&cache.box_lock(name))? else { return Ok(None) };
+        let Some(lock) = Lock::try_take(&cache.box_lock(name))? else {
+            return Ok(None);
+        };
         let host = Host::detect()?;
         let group = host.group(name);
         if group.exists() && !registry::clear(&cache, name, &group)? {
@@ -54,7 +58,14 @@ impl Claim {
         cache::private_dir(&dir.join("logs"))?;
         let pid = dir.join(registry::PID);
         fs::write(&pid, std::process::id().to_string()).map_err(Error::file("write", &pid))?;
-        let claim = Self { cache, name: name.to_owned(), dir, group, addresses: None, lock };
+        let claim = Self {
+            cache,
+            name: name.to_owned(),
+            dir,
+            group,
+            addresses: None,
+            lock,
+        };
         match host.create(name, nodes) {
             Ok(()) => Ok(Some(claim)),
             Err(error) => {
@@ -69,8 +80,13 @@ impl Claim {
         if let Some(addresses) = &self.addresses {
             addresses.part();
         }
-        let left = |why: String| Error::Down { name: self.name.clone(), why };
-        self.group.remove(PATIENCE, true).map_err(|late| left(late.to_string()))?;
+        let left = |why: String| Error::Down {
+            name: self.name.clone(),
+            why,
+        };
+        self.group
+            .remove(PATIENCE, true)
+            .map_err(|late| left(late.to_string()))?;
         cache::remove_dir(&self.dir)?;
         self.lock.remove();
         Ok(())

@@ -30,7 +30,10 @@ pub(super) struct StartupTrace {
 
 impl StartupTrace {
     pub(super) fn begin() -> Self {
-        Self { start: Instant::now(), milestones: Vec::new() }
+        Self {
+            start: Instant::now(),
+            milestones: Vec::new(),
+        }
     }
 
     pub(super) fn milestone(&mut self, name: &str) {
@@ -39,13 +42,18 @@ impl StartupTrace {
 
     pub(super) fn milestone_at(&mut self, name: &str, at: Duration) {
         self.milestones.push((name.to_owned(), at));
-        report(&Report::Progress(Progress::Milestone { name: name.to_owned(), at }));
+        report(&Report::Progress(Progress::Milestone {
+            name: name.to_owned(),
+            at,
+        }));
     }
 }
 
 /// Tells of a process that was started.
 pub(super) fn started(process: &str) {
-    report(&Report::Progress(Progress::Started { process: process.to_owned() }));
+    report(&Report::Progress(Progress::Started {
+        process: process.to_owned(),
+    }));
 }
 
 /// Starts the box; returns when it can be used, or for a seed, when the seed is kept. The administrator's client of its
@@ -58,12 +66,24 @@ pub(super) fn start(
 ) -> Result<(Ready, Api), Stop> {
     let kubernetes = components::kubernetes(&request.cluster.kubernetes)?;
     let seed = match &request.purpose {
-        Purpose::Use => Seed::find(&claim.cache, kubernetes, &request.cluster, request.first_state.as_deref()),
+        Purpose::Use => Seed::find(
+            &claim.cache,
+            kubernetes,
+            &request.cluster,
+            request.first_state.as_deref(),
+        ),
         Purpose::Seed(_) => None,
     };
     let middle = family.begin(&claim.name, claim.dir.join("logs"))?;
-    let authority = seed.as_ref().map_or_else(Authority::new, |seed| Ok(seed.authority.clone()))?;
-    family.expect("the namespaces", SHORT, |event| matches!(event, Event::Unshared), &mut started)?;
+    let authority = seed
+        .as_ref()
+        .map_or_else(Authority::new, |seed| Ok(seed.authority.clone()))?;
+    family.expect(
+        "the namespaces",
+        SHORT,
+        |event| matches!(event, Event::Unshared),
+        &mut started,
+    )?;
     let addresses = Addresses::join(&claim.name, middle)?;
     claim.addresses = Some(addresses.clone());
     let pki = Pki::new(authority, addresses.inside, request.cluster.nodes)?;
@@ -74,17 +94,36 @@ pub(super) fn start(
         cgroup_root: &claim.group.kubelet_root,
         confined: runc::is_needed(),
     };
-    family.order(&Order::SetUp(Box::new(layout(claim, &blueprint, seed.as_ref())?)))?;
+    family.order(&Order::SetUp(Box::new(layout(
+        claim,
+        &blueprint,
+        seed.as_ref(),
+    )?)))?;
     for process in blueprint.first() {
         family.spawn(process)?;
     }
-    family.expect("the box's inside", SHORT, |event| matches!(event, Event::SetUp), &mut started)?;
+    family.expect(
+        "the box's inside",
+        SHORT,
+        |event| matches!(event, Event::SetUp),
+        &mut started,
+    )?;
     trace.milestone("inside");
     let mut watches = Watches::begin(&request.cluster, addresses.inside, pki.ca(), trace.start)?;
     let kubeconfig = write_kubeconfig(claim, &blueprint)?;
-    let api = Api::new(&server(&blueprint), pki.ca(), Some(pki.identity(ADMIN).ok_or_else(no_admin)?))?;
+    let api = Api::new(
+        &server(&blueprint),
+        pki.ca(),
+        Some(pki.identity(ADMIN).ok_or_else(no_admin)?),
+    )?;
     let nodes = Node::all(request.cluster.nodes).collect();
-    let mut readiness = Readiness { api: api.clone(), family, trace, nodes, work: claim.dir.join(WORK) };
+    let mut readiness = Readiness {
+        api: api.clone(),
+        family,
+        trace,
+        nodes,
+        work: claim.dir.join(WORK),
+    };
     readiness.reach(&blueprint, seed.is_some())?;
     watches.end(readiness.family, readiness.trace)?;
     match &request.purpose {
@@ -94,7 +133,10 @@ pub(super) fn start(
         }
         Purpose::Use => readiness.watch_on(),
     }
-    Ok((ready(request, claim, family, &blueprint, kubeconfig, trace)?, api))
+    Ok((
+        ready(request, claim, family, &blueprint, kubeconfig, trace)?,
+        api,
+    ))
 }
 
 /// What there is to know of a box that is up.
@@ -107,20 +149,36 @@ fn ready(
     trace: &StartupTrace,
 ) -> Result<Ready, Stop> {
     let logs = claim.dir.join("logs");
-    let shown: Vec<&str> = claim.cache.shown(&request.cluster)?.iter().map(|component| component.name).collect();
+    let shown: Vec<&str> = claim
+        .cache
+        .shown(&request.cluster)?
+        .iter()
+        .map(|component| component.name)
+        .collect();
     Ok(Ready {
         kubeconfig,
         server: server(blueprint),
-        audit_log: request.cluster.audit.has_log().then(|| logs.join("audit.jsonl")),
+        audit_log: request
+            .cluster
+            .audit
+            .has_log()
+            .then(|| logs.join("audit.jsonl")),
         logs,
         cgroups: claim.group.dirs().to_vec(),
-        kubernetes: components::kubernetes(&request.cluster.kubernetes)?.version.to_owned(),
+        kubernetes: components::kubernetes(&request.cluster.kubernetes)?
+            .version
+            .to_owned(),
         work: claim.dir.join(WORK),
         address: blueprint.addresses.inside.into(),
         ca: blueprint.pki.ca().to_owned(),
-        rekor_key: request.cluster.has_sigstore().then(|| blueprint.pki.log_key()),
+        rekor_key: request
+            .cluster
+            .has_sigstore()
+            .then(|| blueprint.pki.log_key()),
         enforcing: blueprint.enforcing().map(Node::name).collect(),
-        init: family.init.ok_or_else(|| Stop::Failed("the box has no first process".into()))?,
+        init: family
+            .init
+            .ok_or_else(|| Stop::Failed("the box has no first process".into()))?,
         path: config::path(&shown),
         milestones: trace.milestones.clone(),
     })
@@ -152,7 +210,9 @@ fn harvest(
 ) -> Result<(), Stop> {
     let family = &mut *readiness.family;
     let nodes = Node::all(request.cluster.nodes);
-    let on_nodes = nodes.clone().flat_map(|node| ["kubelet", "kube-proxy"].map(|name| node.own(name)));
+    let on_nodes = nodes
+        .clone()
+        .flat_map(|node| ["kubelet", "kube-proxy"].map(|name| node.own(name)));
     let scheduler = nodes.take(1).map(|_| "kube-scheduler".to_owned());
     let central = ["kube-controller-manager", "kube-apiserver", "etcd"].map(str::to_owned);
     for process in on_nodes.chain(scheduler).chain(central) {
@@ -160,9 +220,22 @@ fn harvest(
         family.expect_end(&process, 3 * SHORT, &mut started)?;
     }
     let home = PathBuf::from(HOME);
-    family.order(&Order::Copy { from: home.join("etcd"), to: home.join("seed/etcd") })?;
-    family.expect("the seed's copy", SHORT, |event| matches!(event, Event::Copied), &mut started)?;
-    let place = Seed::place(&claim.cache, kubernetes, &request.cluster, request.first_state.as_deref());
+    family.order(&Order::Copy {
+        from: home.join("etcd"),
+        to: home.join("seed/etcd"),
+    })?;
+    family.expect(
+        "the seed's copy",
+        SHORT,
+        |event| matches!(event, Event::Copied),
+        &mut started,
+    )?;
+    let place = Seed::place(
+        &claim.cache,
+        kubernetes,
+        &request.cluster,
+        request.first_state.as_deref(),
+    );
     seed::keep(&claim.dir.join("seed"), &place, pki.authority())?;
     Ok(())
 }

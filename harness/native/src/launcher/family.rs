@@ -58,7 +58,14 @@ pub(super) struct Family {
 
 impl Family {
     pub(super) fn new(words: Receiver<Word>, to_main: Sender<Word>) -> Self {
-        Self { words, to_main, middle: None, logs: PathBuf::new(), process_table: ProcessTable::default(), init: None }
+        Self {
+            words,
+            to_main,
+            middle: None,
+            logs: PathBuf::new(),
+            process_table: ProcessTable::default(),
+            init: None,
+        }
     }
 
     /// Starts the middle process; returns its id.
@@ -73,9 +80,13 @@ impl Family {
         let stdout = middle.stdout.take();
         let to_main = self.to_main.clone();
         thread::spawn(move || {
-            let lines = stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines()).map_while(Result::ok);
+            let lines = stdout
+                .into_iter()
+                .flat_map(|stdout| BufReader::new(stdout).lines())
+                .map_while(Result::ok);
             for line in lines {
-                let event = protocol::parse(&line).unwrap_or_else(|why| Event::Failed(why.to_string()));
+                let event =
+                    protocol::parse(&line).unwrap_or_else(|why| Event::Failed(why.to_string()));
                 if to_main.send(Word::Event(event)).is_err() {
                     return;
                 }
@@ -89,8 +100,11 @@ impl Family {
     }
 
     pub(super) fn order(&mut self, order: &Order) -> Result<(), Stop> {
-        let Some((_, Some(stdin))) = &mut self.middle else { return Err(Stop::Failed("the box has ended".into())) };
-        protocol::send(stdin, order).map_err(|why| Stop::Failed(format!("cannot send an order to the box: {why}")))
+        let Some((_, Some(stdin))) = &mut self.middle else {
+            return Err(Stop::Failed("the box has ended".into()));
+        };
+        protocol::send(stdin, order)
+            .map_err(|why| Stop::Failed(format!("cannot send an order to the box: {why}")))
     }
 
     /// Starts a process for the first time.
@@ -101,7 +115,9 @@ impl Family {
 
     /// Follows an order to one process.
     pub(super) fn control(&mut self, process: &str, what: ProcessCommand) -> Result<(), Stop> {
-        self.process_table.control(process, what).map_or(Ok(()), |order| self.order(&order))
+        self.process_table
+            .control(process, what)
+            .map_or(Ok(()), |order| self.order(&order))
     }
 
     /// For a thread that waits for something beside everything else.
@@ -123,13 +139,21 @@ impl Family {
     ) -> Result<(), Stop> {
         let start = Instant::now();
         loop {
-            match self.words.recv_timeout(within.saturating_sub(start.elapsed())) {
+            match self
+                .words
+                .recv_timeout(within.saturating_sub(start.elapsed()))
+            {
                 Ok(Word::Event(event)) if wanted(&event) => {
                     self.judge(event, started)?;
                     return Ok(());
                 }
                 Ok(word) => self.heed(word, started)?,
-                Err(_) => return Err(Stop::Failed(format!("waited {} s for {name}", within.as_secs()))),
+                Err(_) => {
+                    return Err(Stop::Failed(format!(
+                        "waited {} s for {name}",
+                        within.as_secs()
+                    )));
+                }
             }
         }
     }
@@ -173,7 +197,9 @@ impl Family {
             match self.words.try_recv() {
                 Ok(word) => self.heed(word, started)?,
                 Err(TryRecvError::Empty) => return Ok(()),
-                Err(TryRecvError::Disconnected) => return Err(Stop::Failed("the box has ended".into())),
+                Err(TryRecvError::Disconnected) => {
+                    return Err(Stop::Failed("the box has ended".into()));
+                }
             }
         }
     }
@@ -199,9 +225,13 @@ impl Family {
         }
         match self.note(event)? {
             None => Ok(()),
-            Some(Death { process, status, tail }) => {
-                Err(Stop::Failed(format!("`{process}` ended ({status}); the end of its log:\n{tail}")))
-            }
+            Some(Death {
+                process,
+                status,
+                tail,
+            }) => Err(Stop::Failed(format!(
+                "`{process}` ended ({status}); the end of its log:\n{tail}"
+            ))),
         }
     }
 
@@ -219,19 +249,38 @@ impl Family {
             }
             Event::NotStarted { process, why } => {
                 let status = format!("not started: {why}");
-                let death = Death { process: process.clone(), status, tail: String::new() };
+                let death = Death {
+                    process: process.clone(),
+                    status,
+                    tail: String::new(),
+                };
                 self.process_table.not_started(&death);
                 (process, Vec::new(), Some(death))
             }
-            Event::Exited { process, status, success } => {
+            Event::Exited {
+                process,
+                status,
+                success,
+            } => {
                 let death = self.death(&process, status);
                 let ending = self.process_table.ended(&death, success);
-                (process, ending.order.into_iter().collect(), ending.unexpected.then_some(death))
+                (
+                    process,
+                    ending.order.into_iter().collect(),
+                    ending.unexpected.then_some(death),
+                )
             }
-            Event::Unshared | Event::Born { .. } | Event::SetUp | Event::Copied | Event::Failed(_) => return Ok(None),
+            Event::Unshared
+            | Event::Born { .. }
+            | Event::SetUp
+            | Event::Copied
+            | Event::Failed(_) => return Ok(None),
         };
         if let Some(life) = self.process_table.life(&process) {
-            report(&Report::ProcessStatus { process, life: life.clone() });
+            report(&Report::ProcessStatus {
+                process,
+                life: life.clone(),
+            });
         }
         orders.iter().try_for_each(|order| self.order(order))?;
         Ok(death)
@@ -241,18 +290,28 @@ impl Family {
     fn death(&self, process: &str, status: String) -> Death {
         let log = self.logs.join(format!("{process}.log"));
         let tail = tail(&log, self.process_table.log_from(process), TAIL);
-        Death { process: process.to_owned(), status, tail }
+        Death {
+            process: process.to_owned(),
+            status,
+            tail,
+        }
     }
 
     /// Ends every process of the box: its first one by the end of its input, or with the middle one.
     pub(super) fn end(mut self) {
-        let Some((mut middle, stdin)) = self.middle.take() else { return };
+        let Some((mut middle, stdin)) = self.middle.take() else {
+            return;
+        };
         drop(stdin);
-        let ended =
-            wait::until("the box's processes to end", GRACE, Duration::from_millis(2), || match middle.try_wait() {
+        let ended = wait::until(
+            "the box's processes to end",
+            GRACE,
+            Duration::from_millis(2),
+            || match middle.try_wait() {
                 Ok(None) => Look::NotYet("they have not".into()),
                 _ => Look::Ready(()),
-            });
+            },
+        );
         if ended.is_err() {
             let _ = middle.kill();
             let _ = middle.wait();

@@ -13,9 +13,17 @@ use crate::protocol::{Bind, Further, Layout};
 use crate::seed::Seed;
 use crate::{Error, components, plugin, policy, runc};
 
-pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) -> Result<Layout, Error> {
+pub(super) fn layout(
+    claim: &Claim,
+    blueprint: &Blueprint,
+    seed: Option<&Seed>,
+) -> Result<Layout, Error> {
     let cache = &claim.cache;
-    let bind = |from: PathBuf, to: &str, read_only| Bind { from, to: to.into(), read_only };
+    let bind = |from: PathBuf, to: &str, read_only| Bind {
+        from,
+        to: to.into(),
+        read_only,
+    };
     let mut binds = Vec::new();
     if blueprint.cluster.needs_probe() {
         binds.push(bind(cache.probe_image()?, "images", true));
@@ -29,7 +37,10 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
         ourselves.push(format!("bin/{}", runc::NAME).into());
     }
     for component in cache.shown(blueprint.cluster)? {
-        for part in [components::BIN, components::DATA].into_iter().take(1 + usize::from(component.has_data())) {
+        for part in [components::BIN, components::DATA]
+            .into_iter()
+            .take(1 + usize::from(component.has_data()))
+        {
             let from = cache.component_dir(component).join(part);
             binds.push(bind(from, &format!("{part}/{}", component.name), true));
         }
@@ -42,22 +53,39 @@ pub(super) fn layout(claim: &Claim, blueprint: &Blueprint, seed: Option<&Seed>) 
         crate::cache::private_dir(&claim.dir.join(WORK).join(plugin::FOLDER).join(name))?;
     }
     if let Some(FileText(text)) = blueprint.cluster.encryption.file() {
-        crate::cache::write_atomically(&claim.dir.join(WORK).join(OWN_ENCRYPTION), text.as_bytes())?;
+        crate::cache::write_atomically(
+            &claim.dir.join(WORK).join(OWN_ENCRYPTION),
+            text.as_bytes(),
+        )?;
     }
     let mut doors = vec![SocketAddr::from(([127, 0, 0, 1], DOOR_PORT))];
     let nodes = blueprint.cluster.nodes;
     let dual_stack = blueprint.cluster.dual_stack;
-    let network = blueprint.addresses.inside_commands(blueprint.first_service().is_some(), nodes, dual_stack);
-    let further: Vec<Further> =
-        Node::further(nodes).map(|node| Further { node, network: node.inside_commands(nodes, dual_stack) }).collect();
+    let network =
+        blueprint
+            .addresses
+            .inside_commands(blueprint.first_service().is_some(), nodes, dual_stack);
+    let further: Vec<Further> = Node::further(nodes)
+        .map(|node| Further {
+            node,
+            network: node.inside_commands(nodes, dual_stack),
+        })
+        .collect();
     doors.extend(blueprint.first_service());
-    doors.extend(further.first().map(|_| SocketAddr::from((Node::FIRST.address(), DOOR_PORT))));
+    doors.extend(
+        further
+            .first()
+            .map(|_| SocketAddr::from((Node::FIRST.address(), DOOR_PORT))),
+    );
     Ok(Layout {
         stage: claim.dir.join("root"),
         host_name: Node::FIRST.name(),
         binds,
         ourselves,
-        copies: seed.map(|seed| (seed.etcd(), "etcd".into())).into_iter().collect(),
+        copies: seed
+            .map(|seed| (seed.etcd(), "etcd".into()))
+            .into_iter()
+            .collect(),
         files: blueprint.files()?,
         outside: blueprint.outside(),
         network,

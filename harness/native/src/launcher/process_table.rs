@@ -70,19 +70,30 @@ impl ProcessTable {
             (_, false) => None,
             (_, true) => {
                 member.told_to_end |= matches!(what, ProcessCommand::Stop | ProcessCommand::Kill);
-                Some(Order::Signal { process: name.to_owned(), what })
+                Some(Order::Signal {
+                    process: name.to_owned(),
+                    what,
+                })
             }
         }
     }
 
     /// It was started; returns what waited for that.
     pub(super) fn started(&mut self, name: &str, log_from: u64) -> Vec<Order> {
-        let Some(member) = self.0.get_mut(name) else { return Vec::new() };
-        member.life = Some(ProcessStatus { starts: member.starts() + 1, state: State::Alive });
+        let Some(member) = self.0.get_mut(name) else {
+            return Vec::new();
+        };
+        member.life = Some(ProcessStatus {
+            starts: member.starts() + 1,
+            state: State::Alive,
+        });
         (member.starting, member.told_to_end, member.ended_well) = (false, false, false);
         member.log_from = log_from;
         let early = std::mem::take(&mut member.early);
-        early.into_iter().filter_map(|what| self.control(name, what)).collect()
+        early
+            .into_iter()
+            .filter_map(|what| self.control(name, what))
+            .collect()
     }
 
     /// It was stopped by a signal, or goes on.
@@ -95,12 +106,23 @@ impl ProcessTable {
 
     /// It has ended.
     pub(super) fn ended(&mut self, death: &Death, success: bool) -> Ending {
-        let Some(member) = self.0.get_mut(&death.process) else { return Ending { unexpected: true, order: None } };
+        let Some(member) = self.0.get_mut(&death.process) else {
+            return Ending {
+                unexpected: true,
+                order: None,
+            };
+        };
         let (status, tail) = (death.status.clone(), death.tail.clone());
-        member.life = Some(ProcessStatus { starts: member.starts(), state: State::Ended { status, tail } });
+        member.life = Some(ProcessStatus {
+            starts: member.starts(),
+            state: State::Ended { status, tail },
+        });
         member.ended_well = member.told_to_end || (success && member.process.ends);
         let order = std::mem::take(&mut member.again).then(|| member.start());
-        Ending { unexpected: !member.ended_well, order }
+        Ending {
+            unexpected: !member.ended_well,
+            order,
+        }
     }
 
     /// It could not be started; whatever waited for that is dropped.
@@ -130,7 +152,13 @@ impl ProcessTable {
 
 impl Member {
     fn lives(&self) -> bool {
-        matches!(&self.life, Some(ProcessStatus { state: State::Alive | State::Frozen, .. }))
+        matches!(
+            &self.life,
+            Some(ProcessStatus {
+                state: State::Alive | State::Frozen,
+                ..
+            })
+        )
     }
 
     fn starts(&self) -> u32 {
@@ -168,11 +196,18 @@ mod tests {
     }
 
     fn signal(what: ProcessCommand) -> Option<Order> {
-        Some(Order::Signal { process: "a".into(), what })
+        Some(Order::Signal {
+            process: "a".into(),
+            what,
+        })
     }
 
     fn death(process: &str, status: &str) -> Death {
-        Death { process: process.into(), status: status.into(), tail: "tail".into() }
+        Death {
+            process: process.into(),
+            status: status.into(),
+            tail: "tail".into(),
+        }
     }
 
     fn end(process_table: &mut ProcessTable) -> Ending {
@@ -182,27 +217,66 @@ mod tests {
     #[test]
     fn an_end_that_was_asked_for_is_no_fault_and_one_after_the_next_start_is() {
         let mut process_table = living();
-        assert_eq!(process_table.control("a", ProcessCommand::Stop), signal(ProcessCommand::Stop));
-        assert_eq!(end(&mut process_table), Ending { unexpected: false, order: None });
-        assert_eq!(process_table.control("a", ProcessCommand::Start), Some(Order::Spawn(process("a", false))));
+        assert_eq!(
+            process_table.control("a", ProcessCommand::Stop),
+            signal(ProcessCommand::Stop)
+        );
+        assert_eq!(
+            end(&mut process_table),
+            Ending {
+                unexpected: false,
+                order: None
+            }
+        );
+        assert_eq!(
+            process_table.control("a", ProcessCommand::Start),
+            Some(Order::Spawn(process("a", false)))
+        );
         assert!(
-            matches!(process_table.life("a"), Some(ProcessStatus { starts: 1, state: State::Ended { .. } })),
+            matches!(
+                process_table.life("a"),
+                Some(ProcessStatus {
+                    starts: 1,
+                    state: State::Ended { .. }
+                })
+            ),
             "not before it has"
         );
         process_table.started("a", 7);
-        assert_eq!(process_table.life("a"), Some(&ProcessStatus { starts: 2, state: State::Alive }));
+        assert_eq!(
+            process_table.life("a"),
+            Some(&ProcessStatus {
+                starts: 2,
+                state: State::Alive
+            })
+        );
         assert_eq!(process_table.log_from("a"), 7);
-        assert_eq!(end(&mut process_table), Ending { unexpected: true, order: None });
+        assert_eq!(
+            end(&mut process_table),
+            Ending {
+                unexpected: true,
+                order: None
+            }
+        );
     }
 
     #[test]
     fn a_process_that_was_told_to_end_starts_again_once_it_has() {
         let mut process_table = living();
         assert_eq!(process_table.control("a", ProcessCommand::Start), None);
-        assert_eq!(process_table.control("a", ProcessCommand::Kill), signal(ProcessCommand::Kill));
+        assert_eq!(
+            process_table.control("a", ProcessCommand::Kill),
+            signal(ProcessCommand::Kill)
+        );
         assert_eq!(process_table.control("a", ProcessCommand::Start), None);
         let ending = end(&mut process_table);
-        assert_eq!(ending, Ending { unexpected: false, order: Some(Order::Spawn(process("a", false))) });
+        assert_eq!(
+            ending,
+            Ending {
+                unexpected: false,
+                order: Some(Order::Spawn(process("a", false)))
+            }
+        );
         process_table.started("a", 0);
         assert_eq!(end(&mut process_table).order, None, "once is enough");
     }
@@ -211,7 +285,13 @@ mod tests {
     fn a_start_that_nobody_needed_does_not_hide_an_end() {
         let mut process_table = living();
         assert_eq!(process_table.control("a", ProcessCommand::Start), None);
-        assert_eq!(end(&mut process_table), Ending { unexpected: true, order: None });
+        assert_eq!(
+            end(&mut process_table),
+            Ending {
+                unexpected: true,
+                order: None
+            }
+        );
     }
 
     #[test]
@@ -222,7 +302,10 @@ mod tests {
         process_table.control("a", ProcessCommand::Start);
         assert_eq!(process_table.control("a", ProcessCommand::Freeze), None);
         assert_eq!(process_table.control("a", ProcessCommand::Kill), None);
-        let orders: Vec<_> = [ProcessCommand::Freeze, ProcessCommand::Kill].into_iter().filter_map(signal).collect();
+        let orders: Vec<_> = [ProcessCommand::Freeze, ProcessCommand::Kill]
+            .into_iter()
+            .filter_map(signal)
+            .collect();
         assert_eq!(process_table.started("a", 0), orders);
         assert!(!end(&mut process_table).unexpected);
     }
@@ -230,14 +313,32 @@ mod tests {
     #[test]
     fn frozen_is_what_the_kernel_says_and_the_dead_stay_dead() {
         let mut process_table = living();
-        assert_eq!(process_table.control("a", ProcessCommand::Freeze), signal(ProcessCommand::Freeze));
-        assert_eq!(process_table.life("a").map(|life| &life.state), Some(&State::Alive));
+        assert_eq!(
+            process_table.control("a", ProcessCommand::Freeze),
+            signal(ProcessCommand::Freeze)
+        );
+        assert_eq!(
+            process_table.life("a").map(|life| &life.state),
+            Some(&State::Alive)
+        );
         process_table.froze("a", true);
-        assert_eq!(process_table.life("a").map(|life| &life.state), Some(&State::Frozen));
-        assert_eq!(process_table.control("a", ProcessCommand::Kill), signal(ProcessCommand::Kill));
+        assert_eq!(
+            process_table.life("a").map(|life| &life.state),
+            Some(&State::Frozen)
+        );
+        assert_eq!(
+            process_table.control("a", ProcessCommand::Kill),
+            signal(ProcessCommand::Kill)
+        );
         end(&mut process_table);
         process_table.froze("a", false);
-        assert!(matches!(process_table.life("a"), Some(ProcessStatus { starts: 1, state: State::Ended { .. } })));
+        assert!(matches!(
+            process_table.life("a"),
+            Some(ProcessStatus {
+                starts: 1,
+                state: State::Ended { .. }
+            })
+        ));
         assert_eq!(process_table.control("a", ProcessCommand::Thaw), None);
     }
 
@@ -248,8 +349,17 @@ mod tests {
         end(&mut process_table);
         process_table.control("a", ProcessCommand::Start);
         process_table.not_started(&death("a", "not started: no room"));
-        let ended = State::Ended { status: "not started: no room".into(), tail: "tail".into() };
-        assert_eq!(process_table.life("a"), Some(&ProcessStatus { starts: 1, state: ended }));
+        let ended = State::Ended {
+            status: "not started: no room".into(),
+            tail: "tail".into(),
+        };
+        assert_eq!(
+            process_table.life("a"),
+            Some(&ProcessStatus {
+                starts: 1,
+                state: ended
+            })
+        );
         assert!(process_table.control("a", ProcessCommand::Start).is_some());
     }
 

@@ -11,7 +11,9 @@ use time::format_description::well_known::Rfc3339;
 use super::drive::{StartupTrace, started};
 use super::family::{Family, Stop, Word};
 use crate::api::{Api, first_line};
-use crate::config::{API_SERVER, Blueprint, IMAGE_IMPORT, Process, issuer_is_open, open_issuer, policy_reader};
+use crate::config::{
+    API_SERVER, Blueprint, IMAGE_IMPORT, Process, issuer_is_open, open_issuer, policy_reader,
+};
 use crate::error::chain;
 use crate::node::Node;
 use crate::policy::in_force as network_policy;
@@ -48,13 +50,21 @@ impl Readiness<'_> {
     /// controller manager would give up at the door: then the rest starts after it has opened.
     pub(super) fn reach(&mut self, blueprint: &Blueprint, seeded: bool) -> Result<(), Stop> {
         let since = now();
-        self.wait("the API server to answer", |api| answers(api, "/livez/ping"))?;
+        self.wait("the API server to answer", |api| {
+            answers(api, "/livez/ping")
+        })?;
         self.trace.milestone("api-answers");
         if seeded {
             self.spawn(blueprint.second())?;
         }
-        self.wait("the API server to be usable", |api| answers(api, if seeded { SEEDED } else { READYZ }))?;
-        self.trace.milestone(if seeded { "api-usable" } else { READYZ_MILESTONE });
+        self.wait("the API server to be usable", |api| {
+            answers(api, if seeded { SEEDED } else { READYZ })
+        })?;
+        self.trace.milestone(if seeded {
+            "api-usable"
+        } else {
+            READYZ_MILESTONE
+        });
         if !seeded {
             self.register(blueprint)?;
         }
@@ -92,11 +102,14 @@ impl Readiness<'_> {
         let mut any = false;
         for node in nodes.map(Node::name) {
             let work = self.work.clone();
-            self.wait("network policies to be enforced", |_| match network_policy(&work, &node) {
-                Ok(Some(_)) => Look::Ready(()),
-                Ok(None) => Look::NotYet(format!("{node} has not said anything")),
-                Err(why) => Look::NotYet(chain(&why)),
-            })?;
+            self.wait(
+                "network policies to be enforced",
+                |_| match network_policy(&work, &node) {
+                    Ok(Some(_)) => Look::Ready(()),
+                    Ok(None) => Look::NotYet(format!("{node} has not said anything")),
+                    Err(why) => Look::NotYet(chain(&why)),
+                },
+            )?;
             any = true;
         }
         if any {
@@ -108,7 +121,8 @@ impl Readiness<'_> {
     /// Waits until every node has the test image and says that it is Ready.
     fn nodes(&mut self, since: &str) -> Result<(), Stop> {
         for node in &self.nodes {
-            self.family.expect_end(&node.own(IMAGE_IMPORT), PATIENCE, &mut started)?;
+            self.family
+                .expect_end(&node.own(IMAGE_IMPORT), PATIENCE, &mut started)?;
         }
         let nodes = std::mem::take(&mut self.nodes);
         if nodes.is_empty() {
@@ -117,7 +131,9 @@ impl Readiness<'_> {
         self.trace.milestone("image");
         for node in nodes {
             let name = node.name();
-            self.wait(&format!("`{name}` to be Ready"), |api| node_is_ready(api, &name, since))?;
+            self.wait(&format!("`{name}` to be Ready"), |api| {
+                node_is_ready(api, &name, since)
+            })?;
         }
         self.trace.milestone("node-ready");
         Ok(())
@@ -126,53 +142,96 @@ impl Readiness<'_> {
     /// Makes the nodes' objects, each with the part of the pods' addresses that its network plugin uses: the controller
     /// manager would give them out in the order in which the nodes come.
     fn register(&mut self, blueprint: &Blueprint) -> Result<(), Stop> {
-        let mut nodes = blueprint.nodes().map(|node| registered(node, blueprint.cluster.dual_stack));
-        nodes.try_for_each(|node| self.wait("a node to be made", |api| made(api, "/api/v1/nodes", &node)))
+        let mut nodes = blueprint
+            .nodes()
+            .map(|node| registered(node, blueprint.cluster.dual_stack));
+        nodes.try_for_each(|node| {
+            self.wait("a node to be made", |api| made(api, "/api/v1/nodes", &node))
+        })
     }
 
     /// Lets everybody read what Fulcio asks the cluster for, and starts Fulcio, which asks once and never again.
     fn open_issuer(&mut self, blueprint: &Blueprint) -> Result<(), Stop> {
         let (path, binding) = open_issuer();
-        self.wait("the issuer's keys to be opened", |api| made(api, path, &binding))?;
+        self.wait("the issuer's keys to be opened", |api| {
+            made(api, path, &binding)
+        })?;
         let anybody = self.api.without_identity(blueprint.pki.ca())?;
         let name = "the issuer's keys to be open";
-        self.family.look(name, PATIENCE, &mut started, || answers(&anybody, issuer_is_open()))?;
+        self.family.look(name, PATIENCE, &mut started, || {
+            answers(&anybody, issuer_is_open())
+        })?;
         self.spawn(blueprint.third())
     }
 
     fn spawn(&mut self, processes: Vec<Process>) -> Result<(), Stop> {
-        processes.into_iter().try_for_each(|process| self.family.spawn(process))
+        processes
+            .into_iter()
+            .try_for_each(|process| self.family.spawn(process))
     }
 
     /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it. The late door opens then.
     pub(super) fn watch_on(&self) {
-        if !self.trace.milestones.iter().any(|(name, _)| name == READYZ_MILESTONE) {
-            watch(&self.api, self.family, PATIENCE, Word::Reached(READYZ_MILESTONE), |api| answers(api, READYZ));
+        if !self
+            .trace
+            .milestones
+            .iter()
+            .any(|(name, _)| name == READYZ_MILESTONE)
+        {
+            watch(
+                &self.api,
+                self.family,
+                PATIENCE,
+                Word::Reached(READYZ_MILESTONE),
+                |api| answers(api, READYZ),
+            );
         }
     }
 
     /// Waits until a first start has made everything that a later one should find, `more` included.
     pub(super) fn settle(&mut self, more: &[FirstObject]) -> Result<(), Stop> {
-        for FirstObject { collection, object, .. } in more {
+        for FirstObject {
+            collection, object, ..
+        } in more
+        {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            self.wait(&format!("`{name}` to be made"), |api| made(api, collection, object))?;
+            self.wait(&format!("`{name}` to be made"), |api| {
+                made(api, collection, object)
+            })?;
         }
         for path in more.iter().filter_map(|object| object.in_force.as_deref()) {
-            self.wait(&format!("`{path}` to be in force"), |api| in_force(api, path))?;
+            self.wait(&format!("`{path}` to be in force"), |api| {
+                in_force(api, path)
+            })?;
         }
-        let namespaces = more.iter().filter(|more| more.object["kind"] == "Namespace");
+        let namespaces = more
+            .iter()
+            .filter(|more| more.object["kind"] == "Namespace");
         let namespaces = namespaces.filter_map(|more| more.object["metadata"]["name"].as_str());
-        for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"].into_iter().chain(namespaces) {
+        for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"]
+            .into_iter()
+            .chain(namespaces)
+        {
             for object in ["serviceaccounts/default", "configmaps/kube-root-ca.crt"] {
                 let path = format!("/api/v1/namespaces/{namespace}/{object}");
-                self.wait(&format!("`{object}` in `{namespace}`"), |api| exists(api, &path))?;
+                self.wait(&format!("`{object}` in `{namespace}`"), |api| {
+                    exists(api, &path)
+                })?;
             }
         }
         let path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/admin";
-        self.wait("the aggregated role `admin`", |api| match api.object(path) {
-            Ok(role) if role["rules"].as_array().is_some_and(|rules| !rules.is_empty()) => Look::Ready(()),
-            Ok(_) => Look::NotYet("it has no rules".into()),
-            Err(why) => Look::NotYet(why),
+        self.wait("the aggregated role `admin`", |api| {
+            match api.object(path) {
+                Ok(role)
+                    if role["rules"]
+                        .as_array()
+                        .is_some_and(|rules| !rules.is_empty()) =>
+                {
+                    Look::Ready(())
+                }
+                Ok(_) => Look::NotYet("it has no rules".into()),
+                Err(why) => Look::NotYet(why),
+            }
         })
     }
 
@@ -200,7 +259,13 @@ pub(super) fn mind_the_door(event: &Event, api: &Api, family: &mut Family) -> Re
 }
 
 /// Looks beside everything else, and says so once it has found what it looks for.
-fn watch(api: &Api, family: &Family, within: Duration, then: Word, look: impl Fn(&Api) -> Look<()> + Send + 'static) {
+fn watch(
+    api: &Api,
+    family: &Family,
+    within: Duration,
+    then: Word,
+    look: impl Fn(&Api) -> Look<()> + Send + 'static,
+) {
     let (api, to_main) = (api.clone(), family.to_main());
     thread::spawn(move || {
         let every = Duration::from_millis(20);
@@ -217,12 +282,16 @@ fn knows_its_roles(api: &Api) -> Look<()> {
         json!({ "verb": "get", "resource": "configmaps", "namespace": "kube-system",
             "name": "extension-apiserver-authentication" }),
     ];
-    let reviews = attributes.map(|attributes| review("system:kube-controller-manager", &attributes));
-    let not_yet = reviews.iter().map(|review| api.post(REVIEWS, review)).find_map(|answer| match answer {
-        Ok((201, body)) if allows(&body) => None,
-        Ok((status, body)) => Some(format!("status {status}: {}", first_line(&body))),
-        Err(why) => Some(why),
-    });
+    let reviews =
+        attributes.map(|attributes| review("system:kube-controller-manager", &attributes));
+    let not_yet = reviews
+        .iter()
+        .map(|review| api.post(REVIEWS, review))
+        .find_map(|answer| match answer {
+            Ok((201, body)) if allows(&body) => None,
+            Ok((status, body)) => Some(format!("status {status}: {}", first_line(&body))),
+            Err(why) => Some(why),
+        });
     not_yet.map_or(Look::Ready(()), Look::NotYet)
 }
 
@@ -258,7 +327,10 @@ fn made(api: &Api, collection: &str, object: &Value) -> Look<()> {
 /// Whether what is at `path` is served; a Deployment has to have its pods besides.
 fn in_force(api: &Api, path: &str) -> Look<()> {
     match api.object(path) {
-        Ok(object) if object["kind"] == "Deployment" && object["status"]["replicas"] != object["spec"]["replicas"] => {
+        Ok(object)
+            if object["kind"] == "Deployment"
+                && object["status"]["replicas"] != object["spec"]["replicas"] =>
+        {
             Look::NotYet("it has no pods yet".into())
         }
         Ok(_) => Look::Ready(()),
@@ -279,8 +351,14 @@ fn node_is_ready(api: &Api, name: &str, since: &str) -> Look<()> {
         Ok(node) => node,
         Err(why) => return Look::NotYet(why),
     };
-    let conditions = node["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    match conditions.iter().find(|condition| condition["type"] == "Ready") {
+    let conditions = node["status"]["conditions"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    match conditions
+        .iter()
+        .find(|condition| condition["type"] == "Ready")
+    {
         Some(ready) if ready["status"] == "True" && fresh_since(ready, since) => Look::Ready(()),
         Some(ready) => Look::NotYet(format!("{}: {}", ready["reason"], ready["message"])),
         None => Look::NotYet("it has not said".into()),
@@ -289,7 +367,9 @@ fn node_is_ready(api: &Api, name: &str, since: &str) -> Look<()> {
 
 /// A node before its kubelet has said anything.
 fn registered(node: Node, dual_stack: bool) -> Value {
-    let pods: Vec<String> = std::iter::once(node.pods()).chain(dual_stack.then(|| node.pods_6())).collect();
+    let pods: Vec<String> = std::iter::once(node.pods())
+        .chain(dual_stack.then(|| node.pods_6()))
+        .collect();
     json!({
         "apiVersion": "v1",
         "kind": "Node",
@@ -300,12 +380,17 @@ fn registered(node: Node, dual_stack: bool) -> Value {
 
 /// Whether a condition was written at `since` (RFC 3339, UTC, whole seconds) or later.
 pub(super) fn fresh_since(condition: &Value, since: &str) -> bool {
-    condition["lastHeartbeatTime"].as_str().is_some_and(|at| at >= since)
+    condition["lastHeartbeatTime"]
+        .as_str()
+        .is_some_and(|at| at >= since)
 }
 
 fn now() -> String {
     let now = OffsetDateTime::now_utc();
-    now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default()
+    now.replace_nanosecond(0)
+        .unwrap_or(now)
+        .format(&Rfc3339)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

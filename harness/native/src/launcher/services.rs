@@ -28,7 +28,12 @@ struct Watch {
 
 impl Watches {
     /// Begins to look at the services behind `address`; `start` is what milestones are counted from.
-    pub(super) fn begin(cluster: &ClusterSpec, address: Ipv4Addr, ca: &str, start: Instant) -> Result<Self, Error> {
+    pub(super) fn begin(
+        cluster: &ClusterSpec,
+        address: Ipv4Addr,
+        ca: &str,
+        start: Instant,
+    ) -> Result<Self, Error> {
         let watch = |service: Service| {
             let scheme = if service.tls { "https" } else { "http" };
             let api = Api::new(&format!("{scheme}://{address}:{}", service.port), ca, None)?;
@@ -39,17 +44,28 @@ impl Watches {
             });
             Ok(Watch { name, outcome })
         };
-        Ok(Self(services(cluster).into_iter().map(watch).collect::<Result<_, Error>>()?))
+        Ok(Self(
+            services(cluster)
+                .into_iter()
+                .map(watch)
+                .collect::<Result<_, Error>>()?,
+        ))
     }
 
     /// Waits until every service has answered.
-    pub(super) fn end(&mut self, family: &mut Family, trace: &mut StartupTrace) -> Result<(), Stop> {
+    pub(super) fn end(
+        &mut self,
+        family: &mut Family,
+        trace: &mut StartupTrace,
+    ) -> Result<(), Stop> {
         for Watch { name, outcome } in &self.0 {
             let waiting = format!("`{name}` to answer");
-            let answered = family.look(&waiting, 2 * PATIENCE, &mut started, || match outcome.try_recv() {
-                Ok(answered) => Look::Ready(answered),
-                Err(TryRecvError::Empty) => Look::NotYet("it has not".into()),
-                Err(TryRecvError::Disconnected) => Look::NotYet("nobody looks".into()),
+            let answered = family.look(&waiting, 2 * PATIENCE, &mut started, || {
+                match outcome.try_recv() {
+                    Ok(answered) => Look::Ready(answered),
+                    Err(TryRecvError::Empty) => Look::NotYet("it has not".into()),
+                    Err(TryRecvError::Disconnected) => Look::NotYet("nobody looks".into()),
+                }
             })?;
             let at = answered.map_err(|late| Stop::Failed(late.to_string()))?;
             trace.milestone_at(name, at);
@@ -59,9 +75,14 @@ impl Watches {
 }
 
 fn look(api: &Api, service: &Service) -> Result<(), TimedOut> {
-    wait::until(&format!("`{}` to answer", service.name), PATIENCE, EVERY, || match api.get(service.path) {
-        Ok((200, _)) => Look::Ready(()),
-        Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
-        Err(why) => Look::NotYet(why),
-    })
+    wait::until(
+        &format!("`{}` to answer", service.name),
+        PATIENCE,
+        EVERY,
+        || match api.get(service.path) {
+            Ok((200, _)) => Look::Ready(()),
+            Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
+            Err(why) => Look::NotYet(why),
+        },
+    )
 }

@@ -56,38 +56,78 @@ struct Cluster<'a> {
 
 /// What the node of this name lets through.
 pub(super) fn compile(state: &State, node: &str) -> Table {
-    let cluster = Cluster { state, located: state.located() };
-    let (ingress, egress) = (cluster.isolate(node, Direction::Ingress), cluster.isolate(node, Direction::Egress));
+    let cluster = Cluster {
+        state,
+        located: state.located(),
+    };
+    let (ingress, egress) = (
+        cluster.isolate(node, Direction::Ingress),
+        cluster.isolate(node, Direction::Egress),
+    );
     let isolated = ingress.pods.keys().chain(egress.pods.keys());
-    let isolated: BTreeSet<_> = isolated.map(|address| &cluster.located[address].pod.metadata.uid).collect();
+    let isolated: BTreeSet<_> = isolated
+        .map(|address| &cluster.located[address].pod.metadata.uid)
+        .collect();
     let isolated = isolated.len();
-    Table { ingress, egress, isolated, is_guarded: state.policies.iter().next().is_some() }
+    Table {
+        ingress,
+        egress,
+        isolated,
+        is_guarded: state.policies.iter().next().is_some(),
+    }
 }
 
 impl<'a> Cluster<'a> {
     fn isolate(&self, node: &str, direction: Direction) -> Isolation {
-        let mut by_namespace: BTreeMap<&str, Vec<(&NetworkPolicy, Vec<Found<'_>>)>> = BTreeMap::new();
-        for policy in self.state.policies.iter().filter(|policy| direction.concerns(policy)) {
-            let rules = direction.rules(policy).iter().map(|rule| self.found(&policy.metadata.namespace, rule));
-            by_namespace.entry(&policy.metadata.namespace).or_default().push((policy, rules.collect()));
+        let mut by_namespace: BTreeMap<&str, Vec<(&NetworkPolicy, Vec<Found<'_>>)>> =
+            BTreeMap::new();
+        for policy in self
+            .state
+            .policies
+            .iter()
+            .filter(|policy| direction.concerns(policy))
+        {
+            let rules = direction
+                .rules(policy)
+                .iter()
+                .map(|rule| self.found(&policy.metadata.namespace, rule));
+            by_namespace
+                .entry(&policy.metadata.namespace)
+                .or_default()
+                .push((policy, rules.collect()));
         }
         let mut isolation = Isolation::default();
         // Many pods are picked by the same policies, and many such picks come down to the same list.
         let (mut picks, mut numbers) = (HashMap::new(), HashMap::new());
-        for located in self.located.values().filter(|located| located.pod.spec.node_name == node) {
+        for located in self
+            .located
+            .values()
+            .filter(|located| located.pod.spec.node_name == node)
+        {
             let pod = located.pod;
-            let Some(policies) = by_namespace.get(pod.metadata.namespace.as_str()) else { continue };
+            let Some(policies) = by_namespace.get(pod.metadata.namespace.as_str()) else {
+                continue;
+            };
             let picked = policies.iter().enumerate();
-            let picked = picked.filter(|(_, (policy, _))| policy.spec.pod_selector.picks(&pod.metadata.labels));
+            let picked = picked
+                .filter(|(_, (policy, _))| policy.spec.pod_selector.picks(&pod.metadata.labels));
             let picked: Vec<usize> = picked.map(|(index, _)| index).collect();
             if picked.is_empty() {
                 continue;
             }
             let rules = || picked.iter().flat_map(|index| &policies[*index].1);
-            let named = if direction == Direction::Ingress { named_ports(rules(), pod) } else { Vec::new() };
+            let named = if direction == Direction::Ingress {
+                named_ports(rules(), pod)
+            } else {
+                Vec::new()
+            };
             let pick = (pod.metadata.namespace.as_str(), picked.clone(), named);
             let number = *picks.entry(pick).or_insert_with(|| {
-                let list = joined(rules().flat_map(|found| self.allowed(found, direction, pod)).collect());
+                let list = joined(
+                    rules()
+                        .flat_map(|found| self.allowed(found, direction, pod))
+                        .collect(),
+                );
                 *numbers.entry(list.clone()).or_insert_with(|| {
                     isolation.lists.push(list);
                     isolation.lists.len() - 1
@@ -102,10 +142,17 @@ impl<'a> Cluster<'a> {
         let peers = if rule.peers.is_empty() {
             Ranges::all()
         } else {
-            let all: Vec<Ranges> = rule.peers.iter().map(|peer| self.peer(namespace, peer)).collect();
+            let all: Vec<Ranges> = rule
+                .peers
+                .iter()
+                .map(|peer| self.peer(namespace, peer))
+                .collect();
             Ranges::union(&all)
         };
-        Found { peers, ports: &rule.ports }
+        Found {
+            peers,
+            ports: &rule.ports,
+        }
     }
 
     /// The addresses of a peer of a policy in `namespace`.
@@ -120,9 +167,15 @@ impl<'a> Cluster<'a> {
                 found.is_some_and(|found| selector.picks(&found.metadata.labels))
             }
         };
-        let is_picked =
-            |pod: &Pod| peer.pod_selector.as_ref().is_none_or(|selector| selector.picks(&pod.metadata.labels));
-        let picked = self.located.values().filter(|located| is_in(located.pod) && is_picked(located.pod));
+        let is_picked = |pod: &Pod| {
+            peer.pod_selector
+                .as_ref()
+                .is_none_or(|selector| selector.picks(&pod.metadata.labels))
+        };
+        let picked = self
+            .located
+            .values()
+            .filter(|located| is_in(located.pod) && is_picked(located.pod));
         Ranges::of(picked.map(|located| (number(located.address), number(located.address))))
     }
 
@@ -132,19 +185,33 @@ impl<'a> Cluster<'a> {
         if found.ports.is_empty() {
             return vec![(found.peers.clone(), Ports::All)];
         }
-        let (named, numbered): (Vec<_>, Vec<_>) =
-            found.ports.iter().partition(|port| matches!(port.port, Some(Port::Name(_))));
-        let mut allowed = vec![(found.peers.clone(), Ports::of(numbered.iter().map(|port| port.numbers())))];
+        let (named, numbered): (Vec<_>, Vec<_>) = found
+            .ports
+            .iter()
+            .partition(|port| matches!(port.port, Some(Port::Name(_))));
+        let mut allowed = vec![(
+            found.peers.clone(),
+            Ports::of(numbered.iter().map(|port| port.numbers())),
+        )];
         match direction {
             Direction::Ingress => {
-                allowed.push((found.peers.clone(), Ports::of(named.iter().map(|port| port.numbers_in(pod)))));
+                allowed.push((
+                    found.peers.clone(),
+                    Ports::of(named.iter().map(|port| port.numbers_in(pod))),
+                ));
             }
             Direction::Egress if named.is_empty() => {}
             Direction::Egress => {
-                let servers = self.located.values().filter(|located| found.peers.contains(number(located.address)));
+                let servers = self
+                    .located
+                    .values()
+                    .filter(|located| found.peers.contains(number(located.address)));
                 allowed.extend(servers.map(|server| {
                     let address = number(server.address);
-                    (Ranges::of([(address, address)]), Ports::of(named.iter().map(|port| port.numbers_in(server.pod))))
+                    (
+                        Ranges::of([(address, address)]),
+                        Ports::of(named.iter().map(|port| port.numbers_in(server.pod))),
+                    )
                 }));
             }
         }
@@ -153,34 +220,57 @@ impl<'a> Cluster<'a> {
 }
 
 /// What the names of ports in these rules come down to for this pod: it tells apart pods that are picked alike.
-fn named_ports<'a>(rules: impl Iterator<Item = &'a Found<'a>>, pod: &Pod) -> Vec<(Protocol, Ranges)> {
+fn named_ports<'a>(
+    rules: impl Iterator<Item = &'a Found<'a>>,
+    pod: &Pod,
+) -> Vec<(Protocol, Ranges)> {
     let ports = rules.flat_map(|found| found.ports);
-    ports.filter(|port| matches!(port.port, Some(Port::Name(_)))).map(|port| port.numbers_in(pod)).collect()
+    ports
+        .filter(|port| matches!(port.port, Some(Port::Name(_))))
+        .map(|port| port.numbers_in(pod))
+        .collect()
 }
 
 /// The same with as few entries as are easily had: entries with the same ports become one, then those with the same
 /// addresses.
 fn joined(allowed: Allowed) -> Allowed {
     let mut by_ports: BTreeMap<Ports, Vec<Ranges>> = BTreeMap::new();
-    for (peers, ports) in allowed.into_iter().filter(|(peers, ports)| !peers.is_empty() && !ports.is_empty()) {
+    for (peers, ports) in allowed
+        .into_iter()
+        .filter(|(peers, ports)| !peers.is_empty() && !ports.is_empty())
+    {
         by_ports.entry(ports).or_default().push(peers);
     }
     let mut by_peers: BTreeMap<Ranges, Vec<Ports>> = BTreeMap::new();
     for (ports, peers) in by_ports {
-        by_peers.entry(Ranges::union(&peers)).or_default().push(ports);
+        by_peers
+            .entry(Ranges::union(&peers))
+            .or_default()
+            .push(ports);
     }
-    by_peers.into_iter().map(|(peers, ports)| (peers, Ports::union(ports))).collect()
+    by_peers
+        .into_iter()
+        .map(|(peers, ports)| (peers, Ports::union(ports)))
+        .collect()
 }
 
 impl Direction {
     /// Whether the policy isolates in this direction. The API server writes the types where nobody has.
     fn concerns(self, policy: &NetworkPolicy) -> bool {
-        let name = if self == Self::Ingress { "Ingress" } else { "Egress" };
+        let name = if self == Self::Ingress {
+            "Ingress"
+        } else {
+            "Egress"
+        };
         policy.spec.policy_types.iter().any(|kind| kind == name)
     }
 
     fn rules(self, policy: &NetworkPolicy) -> &[Rule] {
-        if self == Self::Ingress { &policy.spec.ingress } else { &policy.spec.egress }
+        if self == Self::Ingress {
+            &policy.spec.ingress
+        } else {
+            &policy.spec.egress
+        }
     }
 }
 
@@ -188,7 +278,9 @@ impl PolicyPort {
     /// The ports of one that is a number, or says nothing but its protocol.
     fn numbers(&self) -> (Protocol, Ranges) {
         let ranges = match self.port {
-            Some(Port::Number(first)) => Ranges::of([(first.into(), self.end_port.unwrap_or(first).into())]),
+            Some(Port::Number(first)) => {
+                Ranges::of([(first.into(), self.end_port.unwrap_or(first).into())])
+            }
             Some(Port::Name(_)) => Ranges::default(),
             None => Ports::every(),
         };
@@ -197,8 +289,17 @@ impl PolicyPort {
 
     /// The ports that have its name in this pod.
     fn numbers_in(&self, server: &Pod) -> (Protocol, Ranges) {
-        let Some(Port::Name(name)) = &self.port else { return (self.protocol, Ranges::default()) };
-        (self.protocol, Ranges::of(server.ports(name, self.protocol).map(|port| (port.into(), port.into()))))
+        let Some(Port::Name(name)) = &self.port else {
+            return (self.protocol, Ranges::default());
+        };
+        (
+            self.protocol,
+            Ranges::of(
+                server
+                    .ports(name, self.protocol)
+                    .map(|port| (port.into(), port.into())),
+            ),
+        )
     }
 }
 
@@ -222,7 +323,8 @@ impl Ports {
             Self::All => None,
             Self::Some(ports) => Some(ports),
         });
-        each.collect::<Option<Vec<_>>>().map_or(Self::All, |each| Self::of(each.into_iter().flatten()))
+        each.collect::<Option<Vec<_>>>()
+            .map_or(Self::All, |each| Self::of(each.into_iter().flatten()))
     }
 
     fn is_empty(&self) -> bool {
@@ -232,7 +334,11 @@ impl Ports {
 
 /// The addresses of a block. One that cannot be read has none, and neither has one without something that cannot be.
 fn block(block: &IpBlock) -> Option<Ranges> {
-    let except = block.except.iter().map(|text| cidr(text)).collect::<Option<Vec<_>>>()?;
+    let except = block
+        .except
+        .iter()
+        .map(|text| cidr(text))
+        .collect::<Option<Vec<_>>>()?;
     Some(cidr(&block.cidr)?.without(&Ranges::union(&except)))
 }
 
@@ -244,7 +350,10 @@ fn cidr(text: &str) -> Option<Ranges> {
         let base = address.parse::<Ipv6Addr>().ok()?.to_bits();
         return (length <= 128).then(|| beginning(base, length).without(&Ranges::ipv4()));
     }
-    let parts = address.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u8>>>()?;
+    let parts = address
+        .split('.')
+        .map(|part| part.parse().ok())
+        .collect::<Option<Vec<u8>>>()?;
     let parts = <[u8; 4]>::try_from(parts).ok()?;
     (length <= 32).then(|| beginning(number(parts.into()), 96 + length))
 }

@@ -8,12 +8,22 @@ use super::*;
 use crate::policy::tables::run;
 
 fn state(pods: &[Value], policies: &[Value]) -> State {
-    let namespaces = ["a", "b"].map(|name| json!({"metadata": {"name": name, "labels": {"team": name}}}));
+    let namespaces =
+        ["a", "b"].map(|name| json!({"metadata": {"name": name, "labels": {"team": name}}}));
     let mut state = State::default();
     let read = |all: &[Value]| Value::from(all.to_vec());
-    state.pods.take(Change::All(serde_json::from_value::<Vec<Pod>>(read(pods)).unwrap()), 1);
-    state.namespaces.take(Change::All(serde_json::from_value::<Vec<Namespace>>(read(&namespaces)).unwrap()), 1);
-    state.policies.take(Change::All(serde_json::from_value::<Vec<NetworkPolicy>>(read(policies)).unwrap()), 1);
+    state.pods.take(
+        Change::All(serde_json::from_value::<Vec<Pod>>(read(pods)).unwrap()),
+        1,
+    );
+    state.namespaces.take(
+        Change::All(serde_json::from_value::<Vec<Namespace>>(read(&namespaces)).unwrap()),
+        1,
+    );
+    state.policies.take(
+        Change::All(serde_json::from_value::<Vec<NetworkPolicy>>(read(policies)).unwrap()),
+        1,
+    );
     state
 }
 
@@ -31,7 +41,11 @@ fn policy(namespace: &str, spec: &Value) -> Value {
 }
 
 fn three() -> [Value; 3] {
-    [pod("a", "web", "10.0.0.1"), pod("a", "db", "10.0.0.2"), pod("b", "web", "10.0.0.3")]
+    [
+        pod("a", "web", "10.0.0.1"),
+        pod("a", "db", "10.0.0.2"),
+        pod("b", "web", "10.0.0.3"),
+    ]
 }
 
 fn address(text: &str) -> u128 {
@@ -42,11 +56,15 @@ fn address(text: &str) -> u128 {
 fn passes(state: &State, from: &str, to: &str, port: u128) -> bool {
     let table = compile(state, "node-1");
     let allows = |isolation: &Isolation, own: &str, other: &str| {
-        let Some(number) = isolation.pods.get(&own.parse().unwrap()) else { return true };
+        let Some(number) = isolation.pods.get(&own.parse().unwrap()) else {
+            return true;
+        };
         isolation.lists[*number].iter().any(|(peers, ports)| {
             let ports = match ports {
                 Ports::All => true,
-                Ports::Some(all) => all.get(&Protocol::Tcp).is_some_and(|ranges| ranges.contains(port)),
+                Ports::Some(all) => all
+                    .get(&Protocol::Tcp)
+                    .is_some_and(|ranges| ranges.contains(port)),
             };
             ports && peers.contains(address(other))
         })
@@ -68,7 +86,10 @@ fn without_policies_nothing_is_looked_at() {
 fn a_node_without_isolated_pods_looks_at_whose_address_a_pod_sends_under_all_the_same() {
     let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"]});
     let text = render(&compile(&state(&three(), &[policy("a", &spec)]), "node-2"));
-    assert!(text.contains("fib saddr . iif oif missing drop") && !text.contains("vmap"), "{text}");
+    assert!(
+        text.contains("fib saddr . iif oif missing drop") && !text.contains("vmap"),
+        "{text}"
+    );
     nft_takes(&text);
 }
 
@@ -125,10 +146,17 @@ fn the_text_of_one_policy() {
 /// The three pods with addresses of both families.
 fn six() -> Vec<Value> {
     let both = |mut pod: Value, six: &str| {
-        pod["status"]["podIPs"].as_array_mut().unwrap().push(json!({"ip": six}));
+        pod["status"]["podIPs"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"ip": six}));
         pod
     };
-    three().into_iter().zip(["fd00::1", "fd00::2", "fd00::3"]).map(|(pod, six)| both(pod, six)).collect()
+    three()
+        .into_iter()
+        .zip(["fd00::1", "fd00::2", "fd00::3"])
+        .map(|(pod, six)| both(pod, six))
+        .collect()
 }
 
 #[test]
@@ -196,18 +224,37 @@ fn a_block_is_of_one_family_and_a_selector_of_both() {
     let db = of(json!({"podSelector": {"matchLabels": {"app": "db"}}}));
     assert!(passes(&db, DB, WEB, 80) && passes(&db, "fd00::2", "fd00::1", 80));
     assert!(!passes(&db, OTHER, WEB, 80) && !passes(&db, "fd00::3", "fd00::1", 80));
-    for (block, four, six) in [("0.0.0.0/0", true, false), ("::/0", false, true), ("fd00::2/127", false, true)] {
+    for (block, four, six) in [
+        ("0.0.0.0/0", true, false),
+        ("::/0", false, true),
+        ("fd00::2/127", false, true),
+    ] {
         let block = of(json!({"ipBlock": {"cidr": block}}));
-        assert_eq!((passes(&block, DB, WEB, 80), passes(&block, "fd00::2", "fd00::1", 80)), (four, six));
+        assert_eq!(
+            (
+                passes(&block, DB, WEB, 80),
+                passes(&block, "fd00::2", "fd00::1", 80)
+            ),
+            (four, six)
+        );
     }
-    assert!(!passes(&of(json!({"ipBlock": {"cidr": "fd00::4/126"}})), "fd00::2", "fd00::1", 80));
+    assert!(!passes(
+        &of(json!({"ipBlock": {"cidr": "fd00::4/126"}})),
+        "fd00::2",
+        "fd00::1",
+        80
+    ));
 }
 
 #[test]
 fn policies_add_up_and_a_direction_without_one_is_open() {
     let deny = policy("a", &json!({"podSelector": {}, "policyTypes": ["Ingress"]}));
     let denied = state(&three(), std::slice::from_ref(&deny));
-    assert!(!passes(&denied, DB, WEB, 80) && !passes(&denied, OTHER, WEB, 80) && !passes(&denied, OUTSIDE, DB, 80));
+    assert!(
+        !passes(&denied, DB, WEB, 80)
+            && !passes(&denied, OTHER, WEB, 80)
+            && !passes(&denied, OUTSIDE, DB, 80)
+    );
     assert!(passes(&denied, WEB, OTHER, 80) && passes(&denied, WEB, OUTSIDE, 80));
     let let_in = json!({
         "podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"],
@@ -215,22 +262,54 @@ fn policies_add_up_and_a_direction_without_one_is_open() {
     });
     let both = state(&three(), &[deny, policy("a", &let_in)]);
     assert!(passes(&both, DB, WEB, 80));
-    assert!(!passes(&both, DB, WEB, 81) && !passes(&both, OTHER, WEB, 80) && !passes(&both, WEB, DB, 80));
+    assert!(
+        !passes(&both, DB, WEB, 81)
+            && !passes(&both, OTHER, WEB, 80)
+            && !passes(&both, WEB, DB, 80)
+    );
 }
 
 #[test]
 fn selectors_in_one_peer_are_both_meant_and_in_two_either() {
     let spec = |from: Value| json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": from}]});
-    let (team_b, db) = (json!({"matchLabels": {"team": "b"}}), json!({"matchLabels": {"app": "db"}}));
-    let one = state(&three(), &[policy("a", &spec(json!([{"namespaceSelector": team_b, "podSelector": db}])))]);
+    let (team_b, db) = (
+        json!({"matchLabels": {"team": "b"}}),
+        json!({"matchLabels": {"app": "db"}}),
+    );
+    let one = state(
+        &three(),
+        &[policy(
+            "a",
+            &spec(json!([{"namespaceSelector": team_b, "podSelector": db}])),
+        )],
+    );
     assert!(!passes(&one, OTHER, WEB, 80) && !passes(&one, DB, WEB, 80));
-    let two = state(&three(), &[policy("a", &spec(json!([{"namespaceSelector": team_b}, {"podSelector": db}])))]);
-    assert!(passes(&two, OTHER, WEB, 80) && passes(&two, DB, WEB, 80) && !passes(&two, OUTSIDE, WEB, 80));
-    let every = state(&three(), &[policy("a", &spec(json!([{"namespaceSelector": {}}])))]);
+    let two = state(
+        &three(),
+        &[policy(
+            "a",
+            &spec(json!([{"namespaceSelector": team_b}, {"podSelector": db}])),
+        )],
+    );
+    assert!(
+        passes(&two, OTHER, WEB, 80)
+            && passes(&two, DB, WEB, 80)
+            && !passes(&two, OUTSIDE, WEB, 80)
+    );
+    let every = state(
+        &three(),
+        &[policy("a", &spec(json!([{"namespaceSelector": {}}])))],
+    );
     assert!(passes(&every, OTHER, WEB, 80) && !passes(&every, OUTSIDE, WEB, 80));
     let unknown = pod("c", "new", "10.0.0.9");
-    let unheard = state(&[three()[0].clone(), unknown], &[policy("a", &spec(json!([{"namespaceSelector": {}}])))]);
-    assert!(!passes(&unheard, "10.0.0.9", WEB, 80), "its namespace is not known yet");
+    let unheard = state(
+        &[three()[0].clone(), unknown],
+        &[policy("a", &spec(json!([{"namespaceSelector": {}}])))],
+    );
+    assert!(
+        !passes(&unheard, "10.0.0.9", WEB, 80),
+        "its namespace is not known yet"
+    );
 }
 
 #[test]
@@ -243,14 +322,26 @@ fn a_name_is_looked_up_in_the_server_and_one_that_nobody_has_lets_nothing_throug
     let egress = |name| json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": ports(name)}]});
     for spec in [ingress("http"), egress("http")] {
         let named = state(&pods, &[policy("a", &spec)]);
-        assert!(passes(&named, WEB, DB, 80) && passes(&named, WEB, "10.0.0.4", 8080), "{spec}");
-        assert!(!passes(&named, WEB, DB, 8080) && !passes(&named, WEB, "10.0.0.4", 80), "{spec}");
+        assert!(
+            passes(&named, WEB, DB, 80) && passes(&named, WEB, "10.0.0.4", 8080),
+            "{spec}"
+        );
+        assert!(
+            !passes(&named, WEB, DB, 8080) && !passes(&named, WEB, "10.0.0.4", 80),
+            "{spec}"
+        );
     }
     for spec in [ingress("none"), egress("none")] {
-        assert!(!passes(&state(&pods, &[policy("a", &spec)]), WEB, DB, 80), "{spec}");
+        assert!(
+            !passes(&state(&pods, &[policy("a", &spec)]), WEB, DB, 80),
+            "{spec}"
+        );
     }
     let spec = egress("http");
-    assert!(!passes(&state(&pods, &[policy("a", &spec)]), WEB, OUTSIDE, 80), "nobody says what it is called there");
+    assert!(
+        !passes(&state(&pods, &[policy("a", &spec)]), WEB, OUTSIDE, 80),
+        "nobody says what it is called there"
+    );
 }
 
 #[test]
@@ -259,7 +350,13 @@ fn a_node_isolates_its_own_pods_and_knows_those_of_others() {
     pods[1]["spec"]["nodeName"] = json!("node-2");
     let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {}}]}]});
     let state = state(&pods, &[policy("a", &spec)]);
-    let isolated = |node| compile(&state, node).ingress.pods.into_keys().collect::<Vec<_>>();
+    let isolated = |node| {
+        compile(&state, node)
+            .ingress
+            .pods
+            .into_keys()
+            .collect::<Vec<_>>()
+    };
     assert_eq!(isolated("node-1"), [WEB.parse::<IpAddr>().unwrap()]);
     assert_eq!(isolated("node-2"), [DB.parse::<IpAddr>().unwrap()]);
     assert!(passes(&state, DB, WEB, 80) && !passes(&state, OTHER, WEB, 80));
@@ -272,35 +369,61 @@ fn blocks_are_read_as_the_api_server_takes_them() {
     assert_eq!(cidr("010.001.0.0/16"), ranges("10.1.0.0", "10.1.255.255"));
     assert_eq!(cidr("0.0.0.0/0"), Some(Ranges::ipv4()));
     assert_eq!(cidr("::/0"), Some(Ranges::ipv6()));
-    assert_eq!(cidr("fd00:1::7/32"), ranges("fd00:1::", "fd00:1:ffff:ffff:ffff:ffff:ffff:ffff"));
+    assert_eq!(
+        cidr("fd00:1::7/32"),
+        ranges("fd00:1::", "fd00:1:ffff:ffff:ffff:ffff:ffff:ffff")
+    );
     assert_eq!(cidr("fd00::1/128"), ranges("fd00::1", "fd00::1"));
     assert_eq!(cidr("192.0.2.1/32"), ranges("192.0.2.1", "192.0.2.1"));
-    for none in
-        ["fd00::/129", "fd00::", "fd00:::/8", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "10.0.0.0.0/8", "256.0.0.0/8", ""]
-    {
+    for none in [
+        "fd00::/129",
+        "fd00::",
+        "fd00:::/8",
+        "10.0.0.0",
+        "10.0.0.0/33",
+        "10.0.0/8",
+        "10.0.0.0.0/8",
+        "256.0.0.0/8",
+        "",
+    ] {
         assert_eq!(cidr(none), None, "{none}");
     }
 }
 
 #[test]
 fn a_thousand_policies_for_a_hundred_pods_are_one_list_each_and_few_lines() {
-    let pods: Vec<Value> = (1..=100).map(|n| pod("a", &format!("p{n}"), &format!("10.0.1.{n}"))).collect();
+    let pods: Vec<Value> = (1..=100)
+        .map(|n| pod("a", &format!("p{n}"), &format!("10.0.1.{n}")))
+        .collect();
     let policies: Vec<Value> = (0..1000)
         .map(|n| {
-            let from = json!([{"podSelector": {"matchLabels": {"app": format!("p{}", n % 100 + 1)}}}]);
+            let from =
+                json!([{"podSelector": {"matchLabels": {"app": format!("p{}", n % 100 + 1)}}}]);
             let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"],
                 "ingress": [{"from": from, "ports": [{"port": 8000 + n / 100}]}]});
             json!({"metadata": {"name": format!("n{n}"), "namespace": "a"}, "spec": spec})
         })
         .collect();
     let table = compile(&state(&pods, &policies), "node-1");
-    assert_eq!((table.ingress.pods.len(), table.ingress.lists.len(), table.ingress.lists[0].len()), (100, 1, 1));
+    assert_eq!(
+        (
+            table.ingress.pods.len(),
+            table.ingress.lists.len(),
+            table.ingress.lists[0].len()
+        ),
+        (100, 1, 1)
+    );
 }
 
 /// Whether `nft` would put the text in force, in a network namespace of its own.
 fn nft_takes(text: &str) {
     let text = format!("table inet tried {text}");
-    run("unshare", &["--map-root-user", "--net", "nft", "--check", "--file", "-"], &text).unwrap();
+    run(
+        "unshare",
+        &["--map-root-user", "--net", "nft", "--check", "--file", "-"],
+        &text,
+    )
+    .unwrap();
 }
 
 fn selectors() -> impl Strategy<Value = Value> {
@@ -325,15 +448,17 @@ fn peers() -> impl Strategy<Value = Value> {
     prop_oneof![
         blocks(),
         selectors().prop_map(|pods| json!({"podSelector": pods})),
-        (selectors(), selectors())
-            .prop_map(|(namespaces, pods)| json!({"namespaceSelector": namespaces, "podSelector": pods})),
+        (selectors(), selectors()).prop_map(
+            |(namespaces, pods)| json!({"namespaceSelector": namespaces, "podSelector": pods})
+        ),
     ]
 }
 
 fn ports() -> impl Strategy<Value = Value> {
     let protocol = prop_oneof![Just("TCP"), Just("UDP"), Just("SCTP")];
     let port = prop_oneof![
-        (1_u16.., 0_u16..100).prop_map(|(port, more)| json!({"port": port, "endPort": port.saturating_add(more)})),
+        (1_u16.., 0_u16..100)
+            .prop_map(|(port, more)| json!({"port": port, "endPort": port.saturating_add(more)})),
         Just(json!({"port": "http"})),
         Just(json!({})),
     ];
@@ -345,8 +470,14 @@ fn ports() -> impl Strategy<Value = Value> {
 
 fn policies() -> impl Strategy<Value = Value> {
     let rules = || {
-        let rule = (proptest::collection::vec(peers(), 0..4), proptest::collection::vec(ports(), 0..4));
-        proptest::collection::vec(rule.prop_map(|(peers, ports)| json!({"from": peers, "ports": ports})), 0..3)
+        let rule = (
+            proptest::collection::vec(peers(), 0..4),
+            proptest::collection::vec(ports(), 0..4),
+        );
+        proptest::collection::vec(
+            rule.prop_map(|(peers, ports)| json!({"from": peers, "ports": ports})),
+            0..3,
+        )
     };
     (0..2_usize, selectors(), rules(), rules(), 1..4_usize).prop_map(|(namespace, pods, ingress, egress, types)| {
         let types = [&["Ingress"][..], &["Egress"], &["Ingress", "Egress"]][types - 1];

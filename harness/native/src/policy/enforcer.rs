@@ -34,9 +34,20 @@ impl Enforcer {
     /// # Errors
     /// When `nft` cannot say which tables there are.
     pub(super) fn new(node: &str, folder: PathBuf) -> Result<Self, Error> {
-        let told = InForce { node: node.to_owned(), ..InForce::default() };
+        let told = InForce {
+            node: node.to_owned(),
+            ..InForce::default()
+        };
         let (state, next) = (State::default(), Instant::now());
-        Ok(Self { folder, state, told, tables: Tables::find()?, body: String::new(), askers: Vec::new(), next })
+        Ok(Self {
+            folder,
+            state,
+            told,
+            tables: Tables::find()?,
+            body: String::new(),
+            askers: Vec::new(),
+            next,
+        })
     }
 
     /// Goes on for as long as there is somebody to tell it anything.
@@ -44,7 +55,9 @@ impl Enforcer {
         while let Ok(first) = news.recv() {
             let since = Instant::now();
             self.take(first);
-            while let Ok(more) = news.recv_timeout(self.next.saturating_duration_since(Instant::now())) {
+            while let Ok(more) =
+                news.recv_timeout(self.next.saturating_duration_since(Instant::now()))
+            {
                 self.take(more);
             }
             self.enforce(since)?;
@@ -62,7 +75,11 @@ impl Enforcer {
             }
             WatchEvent::Namespaces(change, version) => self.state.namespaces.take(change, version),
             WatchEvent::Policies(change, version) => self.state.policies.take(change, version),
-            WatchEvent::Announced { uid, addresses, asker } => {
+            WatchEvent::Announced {
+                uid,
+                addresses,
+                asker,
+            } => {
                 self.state.announce(uid.clone(), addresses);
                 self.askers.push((uid, asker));
             }
@@ -71,7 +88,9 @@ impl Enforcer {
 
     /// Puts the table in force that what is known comes down to; `since` is when the first of it was told.
     fn enforce(&mut self, since: Instant) -> Result<(), Error> {
-        let Some(seen) = self.state.seen() else { return Ok(()) };
+        let Some(seen) = self.state.seen() else {
+            return Ok(());
+        };
         let start = Instant::now();
         let table = compile(&self.state, &self.told.node);
         let body = render(&table);
@@ -86,8 +105,9 @@ impl Enforcer {
             self.note(compiled, start.elapsed());
             self.next = Instant::now() + start.elapsed();
         }
-        let (known, unknown) =
-            std::mem::take(&mut self.askers).into_iter().partition(|(uid, _)| self.state.knows_pod(uid));
+        let (known, unknown) = std::mem::take(&mut self.askers)
+            .into_iter()
+            .partition(|(uid, _)| self.state.knows_pod(uid));
         self.askers = unknown;
         Vec::into_iter(known).for_each(|(_, asker)| plugin::confirm(asker));
         if is_new || seen != self.told.seen {
@@ -98,7 +118,12 @@ impl Enforcer {
     }
 
     fn note(&self, compiled: Duration, all: Duration) {
-        let InForce { tables, isolated, took, .. } = self.told;
+        let InForce {
+            tables,
+            isolated,
+            took,
+            ..
+        } = self.told;
         log(&format!(
             "table {tables} is in force: {isolated} pods isolated, {} bytes; made in {:.1} ms, put in force in {:.1} ms; \
              {:.1} ms after the first change",

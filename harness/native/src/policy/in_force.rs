@@ -69,14 +69,19 @@ impl InForce {
 pub(crate) fn in_force(work: &Path, node: &str) -> Result<Option<InForce>, Error> {
     let path = work.join(FOLDER).join(format!("{node}.json"));
     match fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|why| malformed(&why)),
+        Ok(text) => serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|why| malformed(&why)),
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(why) => Err(Error::file("read", &path)(why)),
     }
 }
 
 fn malformed(why: &serde_json::Error) -> Error {
-    Error::Malformed { what: "what a node enforces of NetworkPolicy".into(), why: why.to_string() }
+    Error::Malformed {
+        what: "what a node enforces of NetworkPolicy".into(),
+        why: why.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -89,15 +94,38 @@ mod tests {
         assert_eq!(in_force(work.path(), "node-1").unwrap(), None);
         let folder = work.path().join(FOLDER);
         fs::create_dir(&folder).unwrap();
-        let seen = Seen { pods: 7, namespaces: 8, network_policies: 9 };
-        let told = |node: &str| InForce { node: node.into(), seen, tables: 3, isolated: 2, took: 100 };
+        let seen = Seen {
+            pods: 7,
+            namespaces: 8,
+            network_policies: 9,
+        };
+        let told = |node: &str| InForce {
+            node: node.into(),
+            seen,
+            tables: 3,
+            isolated: 2,
+            took: 100,
+        };
         told("node-1").publish(&folder).unwrap();
-        assert_eq!(in_force(work.path(), "node-1").unwrap(), Some(told("node-1")));
+        assert_eq!(
+            in_force(work.path(), "node-1").unwrap(),
+            Some(told("node-1"))
+        );
         assert_eq!(in_force(work.path(), "node-2").unwrap(), None);
-        assert_eq!((seen.of("Pod"), seen.of("Namespace"), seen.of("NetworkPolicy")), (Some(7), Some(8), Some(9)));
+        assert_eq!(
+            (
+                seen.of("Pod"),
+                seen.of("Namespace"),
+                seen.of("NetworkPolicy")
+            ),
+            (Some(7), Some(8), Some(9))
+        );
         assert_eq!(seen.of("Service"), None);
         fs::write(folder.join("node-3.json"), "{").unwrap();
-        assert!(matches!(in_force(work.path(), "node-3"), Err(Error::Malformed { .. })));
+        assert!(matches!(
+            in_force(work.path(), "node-3"),
+            Err(Error::Malformed { .. })
+        ));
     }
 
     #[test]
@@ -105,10 +133,14 @@ mod tests {
         let work = tempfile::tempdir().unwrap();
         let folder = work.path().join(FOLDER);
         fs::create_dir(&folder).unwrap();
-        let told = InForce { node: "node-1".into(), ..InForce::default() };
+        let told = InForce {
+            node: "node-1".into(),
+            ..InForce::default()
+        };
         told.publish(&folder).unwrap();
         std::thread::scope(|threads| {
-            let replacing = threads.spawn(|| (0..2000).for_each(|_| told.publish(&folder).unwrap()));
+            let replacing =
+                threads.spawn(|| (0..2000).for_each(|_| told.publish(&folder).unwrap()));
             while !replacing.is_finished() {
                 assert!(in_force(work.path(), "node-1").unwrap().is_some());
             }

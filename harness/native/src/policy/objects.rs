@@ -164,7 +164,9 @@ enum Operator {
 impl Selector {
     /// Whether it picks what has these labels; an empty one picks everything.
     pub(super) fn picks(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+        self.match_labels
+            .iter()
+            .all(|(key, value)| labels.get(key) == Some(value))
             && self.match_expressions.iter().all(|one| one.holds(labels))
     }
 }
@@ -183,10 +185,25 @@ impl Requirement {
 
 impl Pod {
     /// The ports of this name and protocol. An init container has ports while the others run if it is a sidecar.
-    pub(super) fn ports<'a>(&'a self, name: &'a str, protocol: Protocol) -> impl Iterator<Item = u16> + 'a {
-        let sidecars = self.spec.init_containers.iter().filter(|container| container.restart_policy == "Always");
-        let ports = self.spec.containers.iter().chain(sidecars).flat_map(|container| &container.ports);
-        ports.filter(move |port| port.name == name && port.protocol == protocol).map(|port| port.container_port)
+    pub(super) fn ports<'a>(
+        &'a self,
+        name: &'a str,
+        protocol: Protocol,
+    ) -> impl Iterator<Item = u16> + 'a {
+        let sidecars = self
+            .spec
+            .init_containers
+            .iter()
+            .filter(|container| container.restart_policy == "Always");
+        let ports = self
+            .spec
+            .containers
+            .iter()
+            .chain(sidecars)
+            .flat_map(|container| &container.ports);
+        ports
+            .filter(move |port| port.name == name && port.protocol == protocol)
+            .map(|port| port.container_port)
     }
 }
 
@@ -225,15 +242,27 @@ mod tests {
         for (selector, of_web, of_none) in [
             (json!({}), true, true),
             (json!({"matchLabels": {"tier": "web"}}), true, false),
-            (json!({"matchLabels": {"tier": "web", "app": "a"}}), false, false),
+            (
+                json!({"matchLabels": {"tier": "web", "app": "a"}}),
+                false,
+                false,
+            ),
             (expression("In", &["db", "web"]), true, false),
             (expression("NotIn", &["web"]), false, true),
             (expression("NotIn", &["db"]), true, true),
             (expression("Exists", &[]), true, false),
             (expression("DoesNotExist", &[]), false, true),
         ] {
-            assert_eq!(picks(selector.clone(), web.clone()), of_web, "{selector} {web}");
-            assert_eq!(picks(selector.clone(), none.clone()), of_none, "{selector} {none}");
+            assert_eq!(
+                picks(selector.clone(), web.clone()),
+                of_web,
+                "{selector} {web}"
+            );
+            assert_eq!(
+                picks(selector.clone(), none.clone()),
+                of_none,
+                "{selector} {none}"
+            );
         }
     }
 
@@ -244,7 +273,10 @@ mod tests {
             "to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
         }))
         .unwrap();
-        assert_eq!((rule.ports[0].port.clone(), rule.ports[0].protocol), (Some(Port::Number(80)), Protocol::Sctp));
+        assert_eq!(
+            (rule.ports[0].port.clone(), rule.ports[0].protocol),
+            (Some(Port::Number(80)), Protocol::Sctp)
+        );
         assert_eq!(
             (rule.ports[1].port.clone(), rule.ports[1].protocol),
             (Some(Port::Name("http".into())), Protocol::Tcp)
@@ -268,7 +300,10 @@ mod tests {
             ],
         }}))
         .unwrap();
-        assert_eq!(pod.ports("http", Protocol::Tcp).collect::<Vec<_>>(), [80, 81]);
+        assert_eq!(
+            pod.ports("http", Protocol::Tcp).collect::<Vec<_>>(),
+            [80, 81]
+        );
         assert_eq!(pod.ports("dns", Protocol::Tcp).count(), 0);
         assert_eq!(pod.ports("dns", Protocol::Udp).collect::<Vec<_>>(), [53]);
     }

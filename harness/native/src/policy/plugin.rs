@@ -50,9 +50,15 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     let (answer, code) = match word("CNI_COMMAND").as_str() {
         "ADD" => match add(&config, &word("CNI_ARGS")) {
             Ok(()) => (config["prevResult"].clone(), ExitCode::SUCCESS),
-            Err(why) => (json!({"cniVersion": VERSION, "code": TRY_AGAIN, "msg": why}), ExitCode::FAILURE),
+            Err(why) => (
+                json!({"cniVersion": VERSION, "code": TRY_AGAIN, "msg": why}),
+                ExitCode::FAILURE,
+            ),
         },
-        "VERSION" => (json!({"cniVersion": VERSION, "supportedVersions": [VERSION]}), ExitCode::SUCCESS),
+        "VERSION" => (
+            json!({"cniVersion": VERSION, "supportedVersions": [VERSION]}),
+            ExitCode::SUCCESS,
+        ),
         _ => return Ok(ExitCode::SUCCESS),
     };
     protocol::send(io::stdout(), &answer)?;
@@ -60,13 +66,20 @@ pub(crate) fn run() -> io::Result<ExitCode> {
 }
 
 fn add(config: &Value, args: &str) -> Result<(), String> {
-    let socket = config["socket"].as_str().ok_or("the configuration names no socket")?;
+    let socket = config["socket"]
+        .as_str()
+        .ok_or("the configuration names no socket")?;
     let announcement = announcement(&config["prevResult"], args)?;
     let name = format!("the enforcer of NetworkPolicy at `{socket}`");
-    let stream = wait::until(&name, PATIENCE, Duration::from_millis(5), || match UnixStream::connect(socket) {
-        Ok(stream) => Look::Ready(stream),
-        Err(why) => Look::NotYet(why.to_string()),
-    });
+    let stream = wait::until(
+        &name,
+        PATIENCE,
+        Duration::from_millis(5),
+        || match UnixStream::connect(socket) {
+            Ok(stream) => Look::Ready(stream),
+            Err(why) => Look::NotYet(why.to_string()),
+        },
+    );
     let ask = |stream: UnixStream| {
         stream.set_read_timeout(Some(PATIENCE))?;
         protocol::send(&stream, &announcement)?;
@@ -80,14 +93,25 @@ fn add(config: &Value, args: &str) -> Result<(), String> {
 }
 
 fn announcement(result: &Value, args: &str) -> Result<Announcement, String> {
-    let uid = args.split(';').find_map(|pair| pair.strip_prefix("K8S_POD_UID=")).ok_or("no pod is named")?;
-    let addresses = result["ips"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let addresses = addresses.iter().filter_map(|ip| ip["address"].as_str()?.split_once('/')?.0.parse().ok());
+    let uid = args
+        .split(';')
+        .find_map(|pair| pair.strip_prefix("K8S_POD_UID="))
+        .ok_or("no pod is named")?;
+    let addresses = result["ips"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let addresses = addresses
+        .iter()
+        .filter_map(|ip| ip["address"].as_str()?.split_once('/')?.0.parse().ok());
     let addresses: Vec<IpAddr> = addresses.collect();
     if addresses.is_empty() {
         return Err("no plugin before this one has given the pod an address".to_owned());
     }
-    Ok(Announcement { uid: uid.to_owned(), addresses })
+    Ok(Announcement {
+        uid: uid.to_owned(),
+        addresses,
+    })
 }
 
 /// Takes announcements at a socket, on threads of their own.
@@ -111,7 +135,12 @@ fn hear(stream: UnixStream, tell: &Sender<WatchEvent>) -> io::Result<()> {
     let mut line = String::new();
     BufReader::new(&stream).read_line(&mut line)?;
     let Announcement { uid, addresses } = protocol::parse(&line)?;
-    tell.send(WatchEvent::Announced { uid, addresses, asker: stream }).map_err(io::Error::other)
+    tell.send(WatchEvent::Announced {
+        uid,
+        addresses,
+        asker: stream,
+    })
+    .map_err(io::Error::other)
 }
 
 /// Answers one that waits: its pod may start.
@@ -128,7 +157,9 @@ mod tests {
     const ARGS: &str = "IgnoreUnknown=1;K8S_POD_NAMESPACE=a;K8S_POD_NAME=b;K8S_POD_UID=u-1";
 
     fn addresses() -> Vec<IpAddr> {
-        ["fd00::2", "10.244.0.7"].map(|text| text.parse().unwrap()).to_vec()
+        ["fd00::2", "10.244.0.7"]
+            .map(|text| text.parse().unwrap())
+            .to_vec()
     }
 
     fn result() -> Value {
@@ -137,7 +168,10 @@ mod tests {
 
     #[test]
     fn a_pod_is_announced_with_its_addresses() {
-        let wanted = Announcement { uid: "u-1".into(), addresses: addresses() };
+        let wanted = Announcement {
+            uid: "u-1".into(),
+            addresses: addresses(),
+        };
         assert_eq!(announcement(&result(), ARGS), Ok(wanted));
         assert!(announcement(&json!({"ips": []}), ARGS).is_err());
         assert!(announcement(&result(), "K8S_POD_NAME=b").is_err());
@@ -155,7 +189,14 @@ mod tests {
                 let config = config.clone();
                 move || add(&config, ARGS)
             });
-            let WatchEvent::Announced { uid, addresses: told, asker } = news.recv().unwrap() else { unreachable!() };
+            let WatchEvent::Announced {
+                uid,
+                addresses: told,
+                asker,
+            } = news.recv().unwrap()
+            else {
+                unreachable!()
+            };
             assert_eq!((uid.as_str(), told), ("u-1", addresses()));
             assert!(!asking.is_finished());
             if confirmed {

@@ -40,11 +40,18 @@ impl Ranges {
 
     /// Those of them that are IPv4 addresses.
     pub(super) fn of_ipv4(&self) -> Self {
-        Self::of(self.0.iter().map(|(first, last)| (*first.max(&IPV4.0), *last.min(&IPV4.1))))
+        Self::of(
+            self.0
+                .iter()
+                .map(|(first, last)| (*first.max(&IPV4.0), *last.min(&IPV4.1))),
+        )
     }
 
     pub(super) fn of(ranges: impl IntoIterator<Item = (u128, u128)>) -> Self {
-        let mut ranges: Vec<_> = ranges.into_iter().filter(|(first, last)| first <= last).collect();
+        let mut ranges: Vec<_> = ranges
+            .into_iter()
+            .filter(|(first, last)| first <= last)
+            .collect();
         ranges.sort_unstable();
         let mut joined: Vec<(u128, u128)> = Vec::with_capacity(ranges.len());
         for (first, last) in ranges {
@@ -65,7 +72,11 @@ impl Ranges {
         let mut left = Vec::new();
         for &(first, last) in &self.0 {
             let mut next = Some(first);
-            for &(from, to) in others.0.iter().filter(|(from, to)| *from <= last && *to >= first) {
+            for &(from, to) in others
+                .0
+                .iter()
+                .filter(|(from, to)| *from <= last && *to >= first)
+            {
                 if let Some(at) = next.filter(|at| *at < from) {
                     left.push((at, from - 1));
                 }
@@ -101,7 +112,9 @@ mod tests {
     }
 
     fn is_in(number: u128, ranges: &[(u128, u128)]) -> bool {
-        ranges.iter().any(|(first, last)| (*first..=*last).contains(&number))
+        ranges
+            .iter()
+            .any(|(first, last)| (*first..=*last).contains(&number))
     }
 
     proptest! {
@@ -132,11 +145,21 @@ mod tests {
 
     #[test]
     fn addresses_have_numbers_and_families() {
-        for text in ["10.0.0.1", "0.0.0.0", "255.255.255.255", "fd00::1", "::", "::1"] {
+        for text in [
+            "10.0.0.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "fd00::1",
+            "::",
+            "::1",
+        ] {
             let one: IpAddr = text.parse().unwrap();
             assert_eq!(address(number(one)), one);
             assert_eq!(
-                (Ranges::ipv4().contains(number(one)), Ranges::ipv6().contains(number(one))),
+                (
+                    Ranges::ipv4().contains(number(one)),
+                    Ranges::ipv6().contains(number(one))
+                ),
                 (one.is_ipv4(), one.is_ipv6())
             );
         }

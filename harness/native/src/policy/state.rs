@@ -44,7 +44,10 @@ pub(super) struct Located<'a> {
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), version: None }
+        Self {
+            objects: BTreeMap::new(),
+            version: None,
+        }
     }
 }
 
@@ -52,7 +55,12 @@ impl<T: Object> Store<T> {
     pub(super) fn take(&mut self, change: Change<T>, version: u64) {
         self.version = Some(version);
         match change {
-            Change::All(objects) => self.objects = objects.into_iter().map(|object| (key(&object), object)).collect(),
+            Change::All(objects) => {
+                self.objects = objects
+                    .into_iter()
+                    .map(|object| (key(&object), object))
+                    .collect()
+            }
             Change::Written(object) => drop(self.objects.insert(key(&object), object)),
             Change::Deleted(object) => drop(self.objects.remove(&key(&object))),
             Change::None => {}
@@ -94,15 +102,25 @@ impl State {
     }
 
     pub(super) fn namespace(&self, name: &str) -> Option<&Namespace> {
-        self.namespaces.objects.get(&(String::new(), name.to_owned()))
+        self.namespaces
+            .objects
+            .get(&(String::new(), name.to_owned()))
     }
 
     /// The pods with addresses, by each of them. One that has ended has given its address back; of two that still claim the
     /// same, it is the later one's, and that of one that is being deleted only when nobody else claims it.
     pub(super) fn located(&self) -> BTreeMap<IpAddr, Located<'_>> {
-        let rank = |pod: &Pod| (pod.metadata.deletion_timestamp.is_none(), pod.metadata.creation_timestamp.clone());
+        let rank = |pod: &Pod| {
+            (
+                pod.metadata.deletion_timestamp.is_none(),
+                pod.metadata.creation_timestamp.clone(),
+            )
+        };
         let mut located: BTreeMap<IpAddr, Located<'_>> = BTreeMap::new();
-        let addresses = self.pods.iter().flat_map(|pod| self.addresses(pod).into_iter().map(move |one| (pod, one)));
+        let addresses = self
+            .pods
+            .iter()
+            .flat_map(|pod| self.addresses(pod).into_iter().map(move |one| (pod, one)));
         for (pod, address) in addresses {
             let here = located.get(&address);
             if here.is_none_or(|here| rank(here.pod) < rank(pod)) {
@@ -116,8 +134,17 @@ impl State {
         if pod.spec.host_network || ["Succeeded", "Failed"].contains(&pod.status.phase.as_str()) {
             return Vec::new();
         }
-        let told = || pod.status.pod_ips.iter().filter_map(|one| one.ip.parse().ok()).collect();
-        self.announced.get(&pod.metadata.uid).cloned().unwrap_or_else(told)
+        let told = || {
+            pod.status
+                .pod_ips
+                .iter()
+                .filter_map(|one| one.ip.parse().ok())
+                .collect()
+        };
+        self.announced
+            .get(&pod.metadata.uid)
+            .cloned()
+            .unwrap_or_else(told)
     }
 }
 
@@ -129,12 +156,16 @@ mod tests {
 
     fn state(pods: Value) -> State {
         let mut state = State::default();
-        state.pods.take(Change::All(serde_json::from_value(pods).unwrap()), 1);
+        state
+            .pods
+            .take(Change::All(serde_json::from_value(pods).unwrap()), 1);
         state
     }
 
     fn names(state: &State) -> Vec<(String, String)> {
-        let one = |(address, located): (IpAddr, Located<'_>)| (address.to_string(), located.pod.metadata.name.clone());
+        let one = |(address, located): (IpAddr, Located<'_>)| {
+            (address.to_string(), located.pod.metadata.name.clone())
+        };
         state.located().into_iter().map(one).collect()
     }
 
@@ -158,24 +189,37 @@ mod tests {
         host["spec"]["hostNetwork"] = json!(true);
         let later = pod("later", "10.0.0.2");
         let state = state(json!([ended, going, host, later, pod("p", "10.0.0.3")]));
-        assert_eq!(names(&state), [pair("10.0.0.2", "later"), pair("10.0.0.3", "p")]);
+        assert_eq!(
+            names(&state),
+            [pair("10.0.0.2", "later"), pair("10.0.0.3", "p")]
+        );
     }
 
     #[test]
     fn a_pod_is_at_each_of_its_addresses() {
         let mut both = pod("p", "10.0.0.3");
         both["status"]["podIPs"] = json!([{"ip": "10.0.0.3"}, {"ip": "fd00::3"}, {"ip": "none"}]);
-        assert_eq!(names(&state(json!([both]))), [pair("10.0.0.3", "p"), pair("fd00::3", "p")]);
+        assert_eq!(
+            names(&state(json!([both]))),
+            [pair("10.0.0.3", "p"), pair("fd00::3", "p")]
+        );
     }
 
     #[test]
     fn what_was_announced_comes_before_what_the_status_says() {
-        let mut state = state(json!([pod("p", "10.0.0.3"), {"metadata": {"name": "q", "uid": "q"}}]));
+        let mut state =
+            state(json!([pod("p", "10.0.0.3"), {"metadata": {"name": "q", "uid": "q"}}]));
         state.announce("q".into(), vec!["10.0.0.4".parse().unwrap()]);
         state.announce("p".into(), vec!["10.0.0.5".parse().unwrap()]);
-        assert_eq!(names(&state), [pair("10.0.0.4", "q"), pair("10.0.0.5", "p")]);
+        assert_eq!(
+            names(&state),
+            [pair("10.0.0.4", "q"), pair("10.0.0.5", "p")]
+        );
         state.forget("p");
-        assert_eq!(names(&state), [pair("10.0.0.3", "p"), pair("10.0.0.4", "q")]);
+        assert_eq!(
+            names(&state),
+            [pair("10.0.0.3", "p"), pair("10.0.0.4", "q")]
+        );
         assert!(state.knows_pod("q") && !state.knows_pod("r"));
     }
 
@@ -187,7 +231,14 @@ mod tests {
         state.policies.take(Change::None, 6);
         let p: Pod = serde_json::from_value(pod("p", "10.0.0.9")).unwrap();
         state.pods.take(Change::Written(p.clone()), 7);
-        assert_eq!(state.seen(), Some(Seen { pods: 7, namespaces: 5, network_policies: 6 }));
+        assert_eq!(
+            state.seen(),
+            Some(Seen {
+                pods: 7,
+                namespaces: 5,
+                network_policies: 6
+            })
+        );
         assert_eq!(names(&state), [pair("10.0.0.9", "p")]);
         state.pods.take(Change::Deleted(p), 8);
         assert_eq!(names(&state), []);

@@ -26,7 +26,12 @@ impl Tables {
     /// When `nft` cannot list them.
     pub(super) fn find() -> Result<Self, Error> {
         let listed = run("nft", &["list", "tables", "inet"], "")?;
-        Ok(Self { present: NAMES.into_iter().filter(|name| is_listed(&listed, name)).collect() })
+        Ok(Self {
+            present: NAMES
+                .into_iter()
+                .filter(|name| is_listed(&listed, name))
+                .collect(),
+        })
     }
 
     /// Puts a table with this body in the place of every other.
@@ -37,15 +42,33 @@ impl Tables {
         self.replace_by(body, |text| run("nft", &["--file", "-"], text).map(drop))
     }
 
-    fn replace_by(&mut self, body: &str, mut put: impl FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
+    fn replace_by(
+        &mut self,
+        body: &str,
+        mut put: impl FnMut(&str) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let [first, second] = NAMES;
         // Both are there where an enforcer was killed between the two transactions. Either one is as good as the other.
-        let name = if self.present.contains(&first) && !self.present.contains(&second) { second } else { first };
-        put(&format!("table inet {name}\ndelete table inet {name}\ntable inet {name} {body}"))?;
-        let old: Vec<&str> = self.present.iter().copied().filter(|old| *old != name).collect();
+        let name = if self.present.contains(&first) && !self.present.contains(&second) {
+            second
+        } else {
+            first
+        };
+        put(&format!(
+            "table inet {name}\ndelete table inet {name}\ntable inet {name} {body}"
+        ))?;
+        let old: Vec<&str> = self
+            .present
+            .iter()
+            .copied()
+            .filter(|old| *old != name)
+            .collect();
         self.present = [&[name][..], &old].concat();
         if !old.is_empty() {
-            put(&old.iter().map(|old| format!("delete table inet {old}\n")).collect::<String>())?;
+            put(&old
+                .iter()
+                .map(|old| format!("delete table inet {old}\n"))
+                .collect::<String>())?;
             self.present = vec![name];
         }
         Ok(())
@@ -54,23 +77,37 @@ impl Tables {
 
 /// Runs a program with this text on its standard input, and returns what it prints.
 pub(super) fn run(program: &str, args: &[&str], text: &str) -> Result<String, Error> {
-    let fault = |why: String| Error::Command { command: format!("{program} {}", args.join(" ")), why };
-    let spawned =
-        Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let fault = |why: String| Error::Command {
+        command: format!("{program} {}", args.join(" ")),
+        why,
+    };
+    let spawned = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let mut child = spawned.map_err(|why| fault(why.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(text.as_bytes()).map_err(|why| fault(why.to_string()))?;
+        stdin
+            .write_all(text.as_bytes())
+            .map_err(|why| fault(why.to_string()))?;
     }
-    let output = child.wait_with_output().map_err(|why| fault(why.to_string()))?;
+    let output = child
+        .wait_with_output()
+        .map_err(|why| fault(why.to_string()))?;
     if !output.status.success() {
-        return Err(fault(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        return Err(fault(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        ));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Whether a table of this name is in nft's list.
 fn is_listed(list: &str, name: &str) -> bool {
-    list.lines().any(|line| line.split_whitespace().eq(["table", "inet", name]))
+    list.lines()
+        .any(|line| line.split_whitespace().eq(["table", "inet", name]))
 }
 
 #[cfg(test)]
@@ -91,14 +128,19 @@ mod tests {
     #[test]
     fn the_old_table_stays_until_the_new_one_is_in_force() {
         let [a, b] = NAMES;
-        let added =
-            |name: &str, body: &str| format!("table inet {name}\ndelete table inet {name}\ntable inet {name} {body}");
+        let added = |name: &str, body: &str| {
+            format!("table inet {name}\ndelete table inet {name}\ntable inet {name} {body}")
+        };
         let deleted = |name: &str| format!("delete table inet {name}\n");
-        let mut tables = Tables { present: Vec::new() };
+        let mut tables = Tables {
+            present: Vec::new(),
+        };
         assert_eq!(replaced(&mut tables, "{}"), [added(a, "{}")]);
         assert_eq!(replaced(&mut tables, "{1}"), [added(b, "{1}"), deleted(a)]);
         assert_eq!(replaced(&mut tables, "{2}"), [added(a, "{2}"), deleted(b)]);
-        let mut left = Tables { present: vec![a, b] };
+        let mut left = Tables {
+            present: vec![a, b],
+        };
         assert_eq!(replaced(&mut left, "{3}"), [added(a, "{3}"), deleted(b)]);
     }
 
@@ -112,15 +154,26 @@ mod tests {
         let mut calls = 0;
         let second_fails = |_: &str| {
             calls += 1;
-            if calls == 2 { Err(Error::NotRoot) } else { Ok(()) }
+            if calls == 2 {
+                Err(Error::NotRoot)
+            } else {
+                Ok(())
+            }
         };
         tables.replace_by("{}", second_fails).unwrap_err();
-        assert_eq!(tables.present, [b, a], "both are known, so the next turn deletes what is left");
+        assert_eq!(
+            tables.present,
+            [b, a],
+            "both are known, so the next turn deletes what is left"
+        );
     }
 
     #[test]
     fn tables_are_found_by_their_whole_names() {
-        let list = format!("table inet other\ntable inet {}\ntable inet {}-2\n", NAMES[1], NAMES[0]);
+        let list = format!(
+            "table inet other\ntable inet {}\ntable inet {}-2\n",
+            NAMES[1], NAMES[0]
+        );
         assert!(is_listed(&list, NAMES[1]) && !is_listed(&list, NAMES[0]));
     }
 }

@@ -37,9 +37,16 @@ struct Event {
 
 /// Tells every change of a kind, on a thread of its own. Whatever ends a watch, a list comes next: so an API server that
 /// was restarted, or whose data is now older, is believed.
-pub(super) fn follow<T: Object>(api: Api, tell: Sender<WatchEvent>, news: fn(Change<T>, u64) -> WatchEvent) {
+pub(super) fn follow<T: Object>(
+    api: Api,
+    tell: Sender<WatchEvent>,
+    news: fn(Change<T>, u64) -> WatchEvent,
+) {
     thread::spawn(move || {
-        let told = |change, version| tell.send(news(change, version)).map_err(|_| "nobody listens".to_owned());
+        let told = |change, version| {
+            tell.send(news(change, version))
+                .map_err(|_| "nobody listens".to_owned())
+        };
         loop {
             let listed = wait::until(T::PATH, PATIENCE, EVERY, || match list::<T>(&api) {
                 Ok(listed) => Look::Ready(listed),
@@ -58,14 +65,23 @@ pub(super) fn follow<T: Object>(api: Api, tell: Sender<WatchEvent>, news: fn(Cha
 
 fn list<T: Object>(api: &Api) -> Result<(Vec<T>, u64), String> {
     let mut text = Vec::new();
-    answer(api, T::PATH)?.read_to_end(&mut text).map_err(|why| why.to_string())?;
+    answer(api, T::PATH)?
+        .read_to_end(&mut text)
+        .map_err(|why| why.to_string())?;
     let list: List<T> = serde_json::from_slice(&text).map_err(|why| why.to_string())?;
     Ok((list.items, version(&list.metadata)?))
 }
 
 /// Tells changes from a version on, until the watch ends.
-fn watch<T: Object>(api: &Api, from: u64, told: impl Fn(Change<T>, u64) -> Result<(), String>) -> Result<(), String> {
-    let path = format!("{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={LASTS}&resourceVersion={from}", T::PATH);
+fn watch<T: Object>(
+    api: &Api,
+    from: u64,
+    told: impl Fn(Change<T>, u64) -> Result<(), String>,
+) -> Result<(), String> {
+    let path = format!(
+        "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={LASTS}&resourceVersion={from}",
+        T::PATH
+    );
     for line in BufReader::new(answer(api, &path)?).lines() {
         let (change, version) = read(&line.map_err(|why| why.to_string())?)?;
         told(change, version)?;
@@ -81,11 +97,14 @@ fn read<T: Object>(line: &str) -> Result<(Change<T>, u64), String> {
         Ok((object, version))
     };
     match event.kind.as_str() {
-        "ADDED" | "MODIFIED" => object().map(|(object, version)| (Change::Written(object), version)),
+        "ADDED" | "MODIFIED" => {
+            object().map(|(object, version)| (Change::Written(object), version))
+        }
         "DELETED" => object().map(|(object, version)| (Change::Deleted(object), version)),
         // It has lists that are null.
         "BOOKMARK" => {
-            let metadata = Metadata::deserialize(&event.object["metadata"]).map_err(|why| format!("{why}: {line}"))?;
+            let metadata = Metadata::deserialize(&event.object["metadata"])
+                .map_err(|why| format!("{why}: {line}"))?;
             Ok((Change::None, version(&metadata)?))
         }
         _ => Err(format!("{}: {}", event.kind, event.object["message"])),
@@ -94,7 +113,8 @@ fn read<T: Object>(line: &str) -> Result<(Change<T>, u64), String> {
 
 fn version(metadata: &Metadata) -> Result<u64, String> {
     let text = &metadata.resource_version;
-    text.parse().map_err(|_| format!("`{text}` is not a version that can be compared"))
+    text.parse()
+        .map_err(|_| format!("`{text}` is not a version that can be compared"))
 }
 
 fn answer(api: &Api, path: &str) -> Result<impl Read + use<>, String> {
@@ -114,13 +134,16 @@ mod tests {
     use super::*;
 
     fn told(kind: &str) -> Result<(Change<Namespace>, u64), String> {
-        let object = r#"{"metadata": {"name": "a", "resourceVersion": "12"}, "message": "too old"}"#;
+        let object =
+            r#"{"metadata": {"name": "a", "resourceVersion": "12"}, "message": "too old"}"#;
         read(&format!(r#"{{"type": "{kind}", "object": {object}}}"#))
     }
 
     #[test]
     fn events_are_read_and_what_is_none_ends_the_watch() {
-        assert!(matches!(told("ADDED"), Ok((Change::Written(one), 12)) if one.metadata.name == "a"));
+        assert!(
+            matches!(told("ADDED"), Ok((Change::Written(one), 12)) if one.metadata.name == "a")
+        );
         assert!(matches!(told("MODIFIED"), Ok((Change::Written(_), 12))));
         assert!(matches!(told("DELETED"), Ok((Change::Deleted(_), 12))));
         assert!(matches!(told("BOOKMARK"), Ok((Change::None, 12))));
@@ -128,6 +151,11 @@ mod tests {
         assert!(matches!(read::<Pod>(bare), Ok((Change::None, 7))));
         assert_eq!(told("ERROR").unwrap_err(), "ERROR: \"too old\"");
         assert!(read::<Namespace>("{").is_err());
-        assert!(read::<Namespace>(r#"{"type": "ADDED", "object": {"metadata": {"resourceVersion": "x"}}}"#).is_err());
+        assert!(
+            read::<Namespace>(
+                r#"{"type": "ADDED", "object": {"metadata": {"resourceVersion": "x"}}}"#
+            )
+            .is_err()
+        );
     }
 }

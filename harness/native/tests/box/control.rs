@@ -12,24 +12,34 @@ use crate::host::{expect_nothing, kubectl, processes, wait_for_nothing};
 use crate::lives::{cache, holder, name, start};
 
 /// Waits until what is known of a process is as wanted.
-pub(crate) fn expect_life(running: &Running, process: &str, wanted: impl Fn(&ProcessStatus) -> bool) -> ProcessStatus {
-    let waited = wait::until(process, Duration::from_secs(60), Duration::from_millis(10), || {
-        match running.life(process).unwrap() {
+pub(crate) fn expect_life(
+    running: &Running,
+    process: &str,
+    wanted: impl Fn(&ProcessStatus) -> bool,
+) -> ProcessStatus {
+    let waited = wait::until(
+        process,
+        Duration::from_secs(60),
+        Duration::from_millis(10),
+        || match running.life(process).unwrap() {
             life if wanted(&life) => Look::Ready(life),
             life => Look::NotYet(format!("{life:?}")),
-        }
-    });
+        },
+    );
     waited.unwrap()
 }
 
 /// Waits until `kubectl` answers at all.
 pub(crate) fn expect_ok(running: &Running, args: &[&str]) {
-    let waited = wait::until(&args.join(" "), Duration::from_secs(60), Duration::from_millis(100), || {
-        match kubectl(&cache(), running, args) {
+    let waited = wait::until(
+        &args.join(" "),
+        Duration::from_secs(60),
+        Duration::from_millis(100),
+        || match kubectl(&cache(), running, args) {
             Ok(_) => Look::Ready(()),
             Err(why) => Look::NotYet(why),
-        }
-    });
+        },
+    );
     waited.unwrap();
 }
 
@@ -42,7 +52,10 @@ pub(crate) fn expect_ready(running: &Running) {
 /// gives up if the API server is not healthy for ten seconds; one that runs does not.
 pub(crate) fn expect_controllers(running: &Running, namespace: &str) {
     kubectl(&cache(), running, &["create", "namespace", namespace]).unwrap();
-    expect_ok(running, &["get", "serviceaccount", "default", "--namespace", namespace]);
+    expect_ok(
+        running,
+        &["get", "serviceaccount", "default", "--namespace", namespace],
+    );
 }
 
 pub(crate) fn has_ended(life: &ProcessStatus) -> bool {
@@ -54,32 +67,68 @@ fn pid(name: &str, program: &str) -> String {
     let found = processes(&format!("gauntlet-{name}"));
     let is_it = |pid: &&str| {
         let line = std::fs::read(Path::new("/proc").join(pid).join("cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).split('\0').next().unwrap().ends_with(program)
+        String::from_utf8_lossy(&line)
+            .split('\0')
+            .next()
+            .unwrap()
+            .ends_with(program)
     };
-    found.iter().filter_map(|process| process.strip_prefix("process ")).find(is_it).unwrap().to_owned()
+    found
+        .iter()
+        .filter_map(|process| process.strip_prefix("process "))
+        .find(is_it)
+        .unwrap()
+        .to_owned()
 }
 
 /// The kernel's letter for what a process does.
 fn kernel_state(pid: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("State:")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("State:"))
+        .unwrap();
     line.split_whitespace().next().unwrap().to_owned()
 }
 
 pub(crate) fn processes_obey() {
     let name = name("obey");
-    let running = start(&name, ClusterSpec { nodes: 0, ..ClusterSpec::default() });
+    let running = start(
+        &name,
+        ClusterSpec {
+            nodes: 0,
+            ..ClusterSpec::default()
+        },
+    );
     let api = "kube-apiserver";
-    assert_eq!(running.life(api), Some(ProcessStatus { starts: 1, state: State::Alive }));
+    assert_eq!(
+        running.life(api),
+        Some(ProcessStatus {
+            starts: 1,
+            state: State::Alive
+        })
+    );
     assert_eq!(running.life("kubelet"), None);
-    assert!(matches!(running.control("kubelet", ProcessCommand::Kill), Err(Error::NoSuchProcess { .. })));
+    assert!(matches!(
+        running.control("kubelet", ProcessCommand::Kill),
+        Err(Error::NoSuchProcess { .. })
+    ));
     expect_controllers(&running, "first");
     running.control(api, ProcessCommand::Kill).unwrap();
     let ended = expect_life(&running, api, has_ended);
-    assert!(matches!(&ended.state, State::Ended { status, .. } if status == "killed by SIGKILL"), "{ended:?}");
+    assert!(
+        matches!(&ended.state, State::Ended { status, .. } if status == "killed by SIGKILL"),
+        "{ended:?}"
+    );
     kubectl(&cache(), &running, &["get", "--raw=/readyz"]).unwrap_err();
     running.control(api, ProcessCommand::Start).unwrap();
-    expect_life(&running, api, |life| *life == ProcessStatus { starts: 2, state: State::Alive });
+    expect_life(&running, api, |life| {
+        *life
+            == ProcessStatus {
+                starts: 2,
+                state: State::Alive,
+            }
+    });
     expect_ready(&running);
 
     // A controller manager that starts beside it has to wait for it, and for its roles.
@@ -103,7 +152,13 @@ pub(crate) fn processes_obey() {
     let asked = ["get", "namespaces", "--request-timeout=1s"];
     kubectl(&cache(), &running, &asked).unwrap_err();
     running.control("etcd", ProcessCommand::Thaw).unwrap();
-    expect_life(&running, "etcd", |life| *life == ProcessStatus { starts: 1, state: State::Alive });
+    expect_life(&running, "etcd", |life| {
+        *life
+            == ProcessStatus {
+                starts: 1,
+                state: State::Alive,
+            }
+    });
     assert_ne!(kernel_state(&etcd), "T");
     expect_ready(&running);
     assert_eq!(running.deaths(), []);
@@ -111,13 +166,28 @@ pub(crate) fn processes_obey() {
     // Ordered in one breath: it starts when it has ended.
     running.control(api, ProcessCommand::Stop).unwrap();
     running.control(api, ProcessCommand::Start).unwrap();
-    expect_life(&running, api, |life| *life == ProcessStatus { starts: 4, state: State::Alive });
+    expect_life(&running, api, |life| {
+        *life
+            == ProcessStatus {
+                starts: 4,
+                state: State::Alive,
+            }
+    });
     expect_ready(&running);
     assert_eq!(running.deaths(), []);
-    assert!(Command::new("kill").args(["-KILL", &pid(&name, "/kube-apiserver")]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-KILL", &pid(&name, "/kube-apiserver")])
+            .status()
+            .unwrap()
+            .success()
+    );
     expect_life(&running, api, has_ended);
     let deaths = running.deaths();
-    assert!(matches!(deaths.as_slice(), [death] if death.process == api), "{deaths:?}");
+    assert!(
+        matches!(deaths.as_slice(), [death] if death.process == api),
+        "{deaths:?}"
+    );
 
     // What is frozen ends with its box all the same.
     running.control("etcd", ProcessCommand::Freeze).unwrap();
@@ -128,17 +198,37 @@ pub(crate) fn processes_obey() {
 
 pub(crate) fn a_start_that_fails_is_told_with_its_log() {
     let name = name("fails");
-    let running = start(&name, ClusterSpec { nodes: 0, ..ClusterSpec::default() });
+    let running = start(
+        &name,
+        ClusterSpec {
+            nodes: 0,
+            ..ClusterSpec::default()
+        },
+    );
     let manager = "kube-controller-manager";
     running.control(manager, ProcessCommand::Stop).unwrap();
     expect_life(&running, manager, has_ended);
     assert_eq!(running.deaths(), []);
-    assert!(running.enter().args(["rm", "/run/gauntlet/pki/sa.key"]).status().unwrap().success());
+    assert!(
+        running
+            .enter()
+            .args(["rm", "/run/gauntlet/pki/sa.key"])
+            .status()
+            .unwrap()
+            .success()
+    );
     running.control(manager, ProcessCommand::Start).unwrap();
-    let life = expect_life(&running, manager, |life| life.starts == 2 && has_ended(life));
-    let State::Ended { status, tail } = life.state else { unreachable!() };
+    let life = expect_life(&running, manager, |life| {
+        life.starts == 2 && has_ended(life)
+    });
+    let State::Ended { status, tail } = life.state else {
+        unreachable!()
+    };
     assert_eq!(status, "exit code 1");
-    assert!(tail.contains("sa.key") && !tail.contains("terminated"), "{tail}");
+    assert!(
+        tail.contains("sa.key") && !tail.contains("terminated"),
+        "{tail}"
+    );
     assert_eq!(running.deaths().len(), 1);
     running.down().unwrap();
     expect_nothing(&cache(), &name);

@@ -74,55 +74,105 @@ impl Site {
 
 /// The words of the first process, as the probe itself reads them.
 fn words(mut stream: UnixStream) -> String {
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
     writeln!(stream, r#"{{"id":1,"words":["cat","/proc/1/cmdline"]}}"#).unwrap();
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
     let said: serde_json::Value = serde_json::from_str(&line).unwrap();
-    said["output"].as_str().unwrap_or_else(|| panic!("{line}")).replace('\0', " ")
+    said["output"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{line}"))
+        .replace('\0', " ")
 }
 
 /// Kills what runs in a container, from outside.
 fn kill(running: &Running, container: &str) {
     let groups = &running.cgroups[0];
-    let found = Command::new("find").arg(groups).args(["-type", "d", "-name", container]).output().unwrap();
+    let found = Command::new("find")
+        .arg(groups)
+        .args(["-type", "d", "-name", container])
+        .output()
+        .unwrap();
     let group = String::from_utf8(found.stdout).unwrap();
     let processes = std::fs::read_to_string(Path::new(group.trim()).join("cgroup.procs")).unwrap();
-    assert!(Command::new("kill").arg("-KILL").args(processes.split_whitespace()).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .arg("-KILL")
+            .args(processes.split_whitespace())
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 pub(crate) fn probes_are_reached_without_the_api_server() {
     let name = name("conversation");
-    let site = Site(start(&name, ClusterSpec { enforce_network_policy: true, ..cluster() }));
+    let site = Site(start(
+        &name,
+        ClusterSpec {
+            enforce_network_policy: true,
+            ..cluster()
+        },
+    ));
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), PODS).unwrap();
     site.on(&["apply", "-f", &file.path().display().to_string()]);
     let run = ["plain", "locked", "host-one", "host-two"];
     for pod in run {
-        site.on(&["wait", "--for=condition=Ready", &format!("pod/{pod}"), "--timeout=60s"]);
+        site.on(&[
+            "wait",
+            "--for=condition=Ready",
+            &format!("pod/{pod}"),
+            "--timeout=60s",
+        ]);
     }
-    site.on(&["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/ended", "--timeout=60s"]);
-    for (pod, wanted) in run.into_iter().zip(["listen tcp:8080", "serve 8080", "serve 8081", "serve 8082"]) {
-        assert_eq!(words(site.probe(pod).unwrap()).trim(), format!("/probe {wanted}"), "{pod}");
+    site.on(&[
+        "wait",
+        "--for=jsonpath={.status.phase}=Succeeded",
+        "pod/ended",
+        "--timeout=60s",
+    ]);
+    for (pod, wanted) in
+        run.into_iter()
+            .zip(["listen tcp:8080", "serve 8080", "serve 8081", "serve 8082"])
+    {
+        assert_eq!(
+            words(site.probe(pod).unwrap()).trim(),
+            format!("/probe {wanted}"),
+            "{pod}"
+        );
     }
     assert!(site.probe("ended").is_none());
     let ((one, its), (two, others)) = (site.ids("host-one"), site.ids("host-two"));
-    for (pod, container) in [(&one, &others), (&two, &its), (&one, &"no".repeat(32)), (&"..".to_owned(), &its)] {
-        assert!(site.0.probe(pod, container).unwrap().is_none(), "{pod} {container}");
+    for (pod, container) in [
+        (&one, &others),
+        (&two, &its),
+        (&one, &"no".repeat(32)),
+        (&"..".to_owned(), &its),
+    ] {
+        assert!(
+            site.0.probe(pod, container).unwrap().is_none(),
+            "{pod} {container}"
+        );
     }
     let (pod, before) = site.ids("plain");
     let mut stream = site.probe("plain").unwrap();
     kill(&site.0, &before);
     assert_eq!(stream.read(&mut [0; 16]).unwrap_or_default(), 0);
-    let again = wait::until("the container to run again", Duration::from_secs(60), Duration::from_millis(100), || {
-        match site.ids("plain") {
+    let again = wait::until(
+        "the container to run again",
+        Duration::from_secs(60),
+        Duration::from_millis(100),
+        || match site.ids("plain") {
             (_, after) if after == before => Look::NotYet("it has not ended".into()),
             (_, after) => match site.0.probe(&pod, &after).unwrap() {
                 Some(stream) => Look::Ready(stream),
                 None => Look::NotYet("nobody answers".into()),
             },
-        }
-    });
+        },
+    );
     assert_eq!(words(again.unwrap()).trim(), "/probe listen tcp:8080");
     assert!(site.0.probe(&pod, &before).unwrap().is_none());
     site.0.down().unwrap();

@@ -61,47 +61,97 @@ ip -n $network addr del OTHER/LENGTH dev eth0
 
 impl Site {
     fn shell(&self, script: &str) -> String {
-        let output = self.0.enter().args(["sh", "-c", &format!("{NETWORK_OF}{script}")]).output().unwrap();
-        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = self
+            .0
+            .enter()
+            .args(["sh", "-c", &format!("{NETWORK_OF}{script}")])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{script}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
     fn counted(&self, server: &str) -> u32 {
-        self.shell(&COUNTED.replace("SERVER", server)).trim().parse().unwrap()
+        self.shell(&COUNTED.replace("SERVER", server))
+            .trim()
+            .parse()
+            .unwrap()
     }
 
     /// An address of a pod, of one family.
     fn at(&self, pod: &str, is_six: bool) -> String {
         let all = self.on(&["get", "pod", pod, "-o", "jsonpath={.status.podIPs[*].ip}"]);
-        all.split(' ').find(|address| address.contains(':') == is_six).unwrap().to_owned()
+        all.split(' ')
+            .find(|address| address.contains(':') == is_six)
+            .unwrap()
+            .to_owned()
     }
 }
 
 pub(crate) fn forged_packets_go_nowhere() {
     let name = name("forged");
-    let site =
-        Site::of(&name, ClusterSpec { enforce_network_policy: true, dual_stack: true, ..ClusterSpec::default() });
+    let site = Site::of(
+        &name,
+        ClusterSpec {
+            enforce_network_policy: true,
+            dual_stack: true,
+            ..ClusterSpec::default()
+        },
+    );
     site.apply(STRANGER);
-    site.on(&["wait", "--for=condition=Ready", "pod/stranger", "--timeout=60s"]);
+    site.on(&[
+        "wait",
+        "--for=condition=Ready",
+        "pod/stranger",
+        "--timeout=60s",
+    ]);
     site.shell(&COUNT.replace("SERVER", &site.at("server", false)));
     for is_enforced in [false, true] {
         if is_enforced {
             site.enforce(CLIENTS, "server");
         }
-        for (is_six, family, length, no_dad) in [(false, "-4", "32", ""), (true, "-6", "128", "nodad")] {
-            let [server, client, stranger] = ["server", "client", "stranger"].map(|pod| site.at(pod, is_six));
-            let at = if is_six { format!("[{server}]") } else { server };
+        for (is_six, family, length, no_dad) in
+            [(false, "-4", "32", ""), (true, "-6", "128", "nodad")]
+        {
+            let [server, client, stranger] =
+                ["server", "client", "stranger"].map(|pod| site.at(pod, is_six));
+            let at = if is_six {
+                format!("[{server}]")
+            } else {
+                server
+            };
             let own = site.at("server", false);
-            let forge = FORGE.replace("STRANGER", &stranger).replace("OTHER", &client).replace("AT", &at);
-            let forge = forge.replace("FAMILY", family).replace("LENGTH", length).replace("NODAD", no_dad);
+            let forge = FORGE
+                .replace("STRANGER", &stranger)
+                .replace("OTHER", &client)
+                .replace("AT", &at);
+            let forge = forge
+                .replace("FAMILY", family)
+                .replace("LENGTH", length)
+                .replace("NODAD", no_dad);
             let before = site.counted(&own);
             site.shell(&forge);
             let forged = site.counted(&own) - before;
-            assert_eq!(forged == 0, is_enforced, "{forged} datagrams came in under {client}");
-            let target = [format!("udp://{at}:8080")];
-            let stranger_is = if is_enforced { "\"reply\": \"timed-out\"" } else { "reached" };
             assert_eq!(
-                (site.reach("client", &target), site.reach("stranger", &target)),
+                forged == 0,
+                is_enforced,
+                "{forged} datagrams came in under {client}"
+            );
+            let target = [format!("udp://{at}:8080")];
+            let stranger_is = if is_enforced {
+                "\"reply\": \"timed-out\""
+            } else {
+                "reached"
+            };
+            assert_eq!(
+                (
+                    site.reach("client", &target),
+                    site.reach("stranger", &target)
+                ),
                 (vec!["reached".to_owned()], vec![stranger_is.to_owned()])
             );
         }

@@ -14,12 +14,25 @@ pub(crate) fn traces(cache: &Cache, name: &str) -> Vec<String> {
     let mut found = groups(Path::new("/sys/fs/cgroup"), &group);
     found.extend(processes(&group));
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    found.extend(mounts.lines().filter(|line| line.contains(&format!("/{name}/"))).map(|line| format!("mount {line}")));
+    found.extend(
+        mounts
+            .lines()
+            .filter(|line| line.contains(&format!("/{name}/")))
+            .map(|line| format!("mount {line}")),
+    );
     let links = Command::new("ip").args(["-o", "link"]).output().unwrap();
     let links = String::from_utf8_lossy(&links.stdout).into_owned();
     let alias = format!("alias {group}");
-    found.extend(links.lines().filter(|line| line.trim_end().ends_with(&alias)).map(|line| format!("link {line}")));
-    for path in [cache.boxes().join(name), cache.boxes().join(format!("{name}.lock"))] {
+    found.extend(
+        links
+            .lines()
+            .filter(|line| line.trim_end().ends_with(&alias))
+            .map(|line| format!("link {line}")),
+    );
+    for path in [
+        cache.boxes().join(name),
+        cache.boxes().join(format!("{name}.lock")),
+    ] {
         if path.exists() {
             found.push(format!("file {}", path.display()));
         }
@@ -31,19 +44,36 @@ pub(crate) fn traces(cache: &Cache, name: &str) -> Vec<String> {
 pub(crate) fn processes(group: &str) -> Vec<String> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let is_in = |entry: &fs::DirEntry| {
-        fs::read_to_string(entry.path().join("cgroup"))
-            .is_ok_and(|text| text.lines().any(|line| line.split('/').any(|part| part == group)))
+        fs::read_to_string(entry.path().join("cgroup")).is_ok_and(|text| {
+            text.lines()
+                .any(|line| line.split('/').any(|part| part == group))
+        })
     };
-    entries.filter(is_in).map(|entry| format!("process {}", entry.file_name().to_string_lossy())).collect()
+    entries
+        .filter(is_in)
+        .map(|entry| format!("process {}", entry.file_name().to_string_lossy()))
+        .collect()
 }
 
 fn groups(dir: &Path, group: &str) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let dirs: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    let dirs: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
     let named = |path: &&std::path::PathBuf| path.file_name().is_some_and(|name| name == group);
-    let inner = dirs.iter().flat_map(|dir| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()));
+    let inner = dirs.iter().flat_map(|dir| {
+        fs::read_dir(dir)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+    });
     let all: Vec<_> = dirs.iter().cloned().chain(inner).collect();
-    all.iter().filter(named).map(|path| format!("group {}", path.display())).collect()
+    all.iter()
+        .filter(named)
+        .map(|path| format!("group {}", path.display()))
+        .collect()
 }
 
 pub(crate) fn expect_nothing(cache: &Cache, name: &str) {
@@ -52,10 +82,19 @@ pub(crate) fn expect_nothing(cache: &Cache, name: &str) {
 
 /// Waits, since the kernel and the launcher take a moment after a SIGKILL.
 pub(crate) fn wait_for_nothing(cache: &Cache, name: &str) {
-    let waited = wait::until("nothing to be left", Duration::from_secs(30), Duration::from_millis(20), || {
-        let left = traces(cache, name);
-        if left.is_empty() { Look::Ready(()) } else { Look::NotYet(left.join("; ")) }
-    });
+    let waited = wait::until(
+        "nothing to be left",
+        Duration::from_secs(30),
+        Duration::from_millis(20),
+        || {
+            let left = traces(cache, name);
+            if left.is_empty() {
+                Look::Ready(())
+            } else {
+                Look::NotYet(left.join("; "))
+            }
+        },
+    );
     waited.unwrap();
 }
 
@@ -68,5 +107,9 @@ pub(crate) fn kubectl(cache: &Cache, running: &Running, args: &[&str]) -> Result
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(text(&output.stderr))
+    }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use model::{Audit, ClusterSpec, Encryption, FileText};
 use native::wait::{self, Look};
-use native::{Cache, Error, FirstObject, NodeCommand, PROBE_IMAGE, ProcessCommand, Progress, Running, Spec};
+use native::{
+    Cache, Error, FirstObject, NodeCommand, PROBE_IMAGE, ProcessCommand, Progress, Running, Spec,
+};
 
 use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, processes, traces, wait_for_nothing};
@@ -29,11 +31,19 @@ pub(crate) fn name(what: &str) -> String {
 }
 
 fn spec(name: &str, cluster: ClusterSpec) -> Spec {
-    Spec { name: name.to_owned(), cluster, first_state: None, launcher: LAUNCHER.into() }
+    Spec {
+        name: name.to_owned(),
+        cluster,
+        first_state: None,
+        launcher: LAUNCHER.into(),
+    }
 }
 
 fn without_nodes() -> ClusterSpec {
-    ClusterSpec { nodes: 0, ..ClusterSpec::default() }
+    ClusterSpec {
+        nodes: 0,
+        ..ClusterSpec::default()
+    }
 }
 
 pub(crate) fn start(name: &str, cluster: ClusterSpec) -> Running {
@@ -64,7 +74,10 @@ pub(crate) fn pods_run_and_services_answer() {
     let (one, two) = (name("one"), name("two"));
     let other = std::thread::spawn({
         let two = two.clone();
-        let cluster = ClusterSpec { encryption: Encryption::Secretbox, ..without_nodes() };
+        let cluster = ClusterSpec {
+            encryption: Encryption::Secretbox,
+            ..without_nodes()
+        };
         move || start(&two, cluster)
     });
     let running = start(&one, ClusterSpec::default());
@@ -75,21 +88,38 @@ pub(crate) fn pods_run_and_services_answer() {
     std::fs::write(manifests.path(), PODS).unwrap();
     let on = |args: &[&str]| kubectl(&cache, &running, args);
     on(&["create", "-f", &manifests.path().display().to_string()]).unwrap();
-    on(&["wait", "--for=condition=Ready", "pod/privileged", "pod/web", "--timeout=60s"]).unwrap();
+    on(&[
+        "wait",
+        "--for=condition=Ready",
+        "pod/privileged",
+        "pod/web",
+        "--timeout=60s",
+    ])
+    .unwrap();
     let address = on(&["get", "service", "web", "-o", "jsonpath={.spec.clusterIP}"]).unwrap();
     let target = format!("{address}:80/");
-    let asked =
-        wait::until("the Service to answer", Duration::from_secs(20), Duration::from_millis(100), || {
-            match on(&["exec", "privileged", "--", "/probe", "get", &target]) {
-                Ok(answer) => Look::Ready(answer),
-                Err(why) => Look::NotYet(why),
-            }
-        });
+    let asked = wait::until(
+        "the Service to answer",
+        Duration::from_secs(20),
+        Duration::from_millis(100),
+        || match on(&["exec", "privileged", "--", "/probe", "get", &target]) {
+            Ok(answer) => Look::Ready(answer),
+            Err(why) => Look::NotYet(why),
+        },
+    );
     assert_eq!(asked.unwrap(), "web\n");
     assert_eq!(on(&["logs", "web"]).unwrap(), "serving on port 8080\n");
-    assert!(!Path::new("/var/lib/gauntlet-test-trace").exists(), "a hostPath reached the host");
+    assert!(
+        !Path::new("/var/lib/gauntlet-test-trace").exists(),
+        "a hostPath reached the host"
+    );
     kubectl(&cache, &other, &["get", "pod", "web"]).unwrap_err();
-    kubectl(&cache, &other, &["create", "secret", "generic", "s", "--from-literal=a=b"]).unwrap();
+    kubectl(
+        &cache,
+        &other,
+        &["create", "secret", "generic", "s", "--from-literal=a=b"],
+    )
+    .unwrap();
     let audit = std::fs::read_to_string(other.audit_log.as_ref().unwrap()).unwrap();
     assert!(audit.contains("/api/v1/namespaces/default/secrets"));
     assert_eq!(running.deaths(), []);
@@ -105,7 +135,10 @@ pub(crate) fn pods_run_and_services_answer() {
 
 pub(crate) fn a_first_state_holds_what_it_was_given() {
     let (cache, name) = (cache(), name("first"));
-    let spec = Spec { first_state: Some(name.clone()), ..spec(&name, without_nodes()) };
+    let spec = Spec {
+        first_state: Some(name.clone()),
+        ..spec(&name, without_nodes())
+    };
     let metadata = |name: &str| serde_json::json!({"name": name, "namespace": "given"});
     let given = |collection: &str, kind: &str, metadata| FirstObject {
         collection: collection.to_owned(),
@@ -113,17 +146,36 @@ pub(crate) fn a_first_state_holds_what_it_was_given() {
         in_force: None,
     };
     let objects = vec![
-        given("/api/v1/namespaces", "Namespace", serde_json::json!({"name": "given"})),
-        given("/api/v1/namespaces/given/configmaps", "ConfigMap", metadata("mine")),
+        given(
+            "/api/v1/namespaces",
+            "Namespace",
+            serde_json::json!({"name": "given"}),
+        ),
+        given(
+            "/api/v1/namespaces/given/configmaps",
+            "ConfigMap",
+            metadata("mine"),
+        ),
     ];
     assert!(!native::is_prepared(&cache, &spec));
     native::prepare(&cache, &spec, objects, &mut |_| {}).unwrap();
     assert!(native::is_prepared(&cache, &spec));
     let running = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
-    let names = kubectl(&cache, &running, &["get", "configmaps", "-n", "given", "-o", "name"]).unwrap();
+    let names = kubectl(
+        &cache,
+        &running,
+        &["get", "configmaps", "-n", "given", "-o", "name"],
+    )
+    .unwrap();
     running.down().unwrap();
-    let place = std::fs::read_dir(cache.seeds()).unwrap().flatten().map(|entry| entry.path());
-    let place = place.into_iter().find(|path| path.to_string_lossy().ends_with(&name)).unwrap();
+    let place = std::fs::read_dir(cache.seeds())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
+    let place = place
+        .into_iter()
+        .find(|path| path.to_string_lossy().ends_with(&name))
+        .unwrap();
     std::fs::remove_dir_all(place).unwrap();
     assert_eq!(names, "configmap/kube-root-ca.crt\nconfigmap/mine\n");
     let without = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
@@ -137,24 +189,44 @@ pub(crate) fn kept_until_taken_down() {
     let running = native::start(&cache, &spec(&name, without_nodes()), false, &mut |_| {}).unwrap();
     let mode = running.kubeconfig.metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let mode = cache.box_dir(&name).join("box.json").metadata().unwrap().permissions().mode();
+    let mode = cache
+        .box_dir(&name)
+        .join("box.json")
+        .metadata()
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
     let again = native::start(&cache, &spec(&name, without_nodes()), false, &mut |_| {});
     assert!(matches!(again, Err(Error::NameTaken(_))), "{again:?}");
-    assert!(matches!(running.control("etcd", ProcessCommand::Kill), Err(Error::NotAttached(_))));
+    assert!(matches!(
+        running.control("etcd", ProcessCommand::Kill),
+        Err(Error::NotAttached(_))
+    ));
     let server = running.server.clone();
     native::sweep(&cache);
-    let listed = native::list(&cache).into_iter().find(|info| info.name == name).unwrap();
+    let listed = native::list(&cache)
+        .into_iter()
+        .find(|info| info.name == name)
+        .unwrap();
     assert_eq!(listed.server, server);
     running.down().unwrap();
     expect_nothing(&cache, &name);
-    assert!(matches!(native::down(&cache, &name), Err(Error::NoSuchBox(_))));
+    assert!(matches!(
+        native::down(&cache, &name),
+        Err(Error::NoSuchBox(_))
+    ));
 }
 
 pub(crate) fn a_failed_start_shows_the_log() {
     let name = name("bad");
-    let audit = Audit::Policy(FileText("apiVersion: audit.k8s.io/v1\nkind: Pancake\n".into()));
-    let cluster = ClusterSpec { audit, ..without_nodes() };
+    let audit = Audit::Policy(FileText(
+        "apiVersion: audit.k8s.io/v1\nkind: Pancake\n".into(),
+    ));
+    let cluster = ClusterSpec {
+        audit,
+        ..without_nodes()
+    };
     let failed = native::start(&cache(), &spec(&name, cluster), true, &mut |_| {});
     let text = failed.unwrap_err().to_string();
     assert!(text.contains("`kube-apiserver` ended"), "{text}");
@@ -190,20 +262,35 @@ pub(crate) fn hold(name: &str) -> ExitCode {
 /// What a holder does with its box, by its name.
 fn use_it(name: &str, running: &Running) {
     if name.contains("services") {
-        running.enter().args(["sh", "-c", "echo entered; exec sleep 1000"]).status().unwrap();
+        running
+            .enter()
+            .args(["sh", "-c", "echo entered; exec sleep 1000"])
+            .status()
+            .unwrap();
     }
     if name.contains("frozen") {
         running.node("node-2", NodeCommand::Freeze).unwrap();
     }
     if name.contains("restarted") {
-        running.control("kube-apiserver", ProcessCommand::Kill).unwrap();
-        running.control("kube-apiserver", ProcessCommand::Start).unwrap();
+        running
+            .control("kube-apiserver", ProcessCommand::Kill)
+            .unwrap();
+        running
+            .control("kube-apiserver", ProcessCommand::Start)
+            .unwrap();
         expect_life(running, "kube-apiserver", |life| life.starts == 2);
         println!("restarted");
     }
     if name.contains("replaced") {
         let on = |args: &[&str]| kubectl(&cache(), running, args).unwrap();
-        on(&["run", "pod", &format!("--image={PROBE_IMAGE}"), "--restart=Never", "--", "pause"]);
+        on(&[
+            "run",
+            "pod",
+            &format!("--image={PROBE_IMAGE}"),
+            "--restart=Never",
+            "--",
+            "pause",
+        ]);
         on(&["wait", "--for=condition=Ready", "pod/pod", "--timeout=60s"]);
         running.enter().args(["echo", "entered"]).status().unwrap();
     }
@@ -218,7 +305,9 @@ pub(crate) fn holder(name: &str, until: &str) -> Child {
         .unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let lines = stdout.by_ref().lines().map_while(Result::ok);
-    let last = lines.into_iter().find(|line| [until, "up", "failed"].contains(&line.as_str()));
+    let last = lines
+        .into_iter()
+        .find(|line| [until, "up", "failed"].contains(&line.as_str()));
     assert_eq!(last.as_deref(), Some(until));
     child.stdout = Some(stdout.into_inner());
     child
@@ -229,9 +318,15 @@ pub(crate) fn the_program_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("program");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    let mut child =
-        Command::new(&program).args([HOLD, &name]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut child = Command::new(&program)
+        .args([HOLD, &name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
     assert_eq!(lines.next().as_deref(), Some("waits"));
     std::fs::remove_file(&program).unwrap();
     std::fs::write(&program, "#!/bin/false\n").unwrap();
@@ -259,13 +354,25 @@ pub(crate) fn sigkill_of_the_launcher() {
     let (cache, name) = (cache(), name("launcher"));
     let mut child = holder(&name, "up");
     let pid = std::fs::read_to_string(cache.box_dir(&name).join("launcher.pid")).unwrap();
-    let killed = Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap();
+    let killed = Command::new("kill")
+        .args(["-KILL", pid.trim()])
+        .status()
+        .unwrap();
     assert!(killed.success());
     let group = format!("gauntlet-{name}");
-    wait::until("every process to end", Duration::from_secs(10), Duration::from_millis(10), || {
-        let left = processes(&group);
-        if left.is_empty() { Look::Ready(()) } else { Look::NotYet(left.join("; ")) }
-    })
+    wait::until(
+        "every process to end",
+        Duration::from_secs(10),
+        Duration::from_millis(10),
+        || {
+            let left = processes(&group);
+            if left.is_empty() {
+                Look::Ready(())
+            } else {
+                Look::NotYet(left.join("; "))
+            }
+        },
+    )
     .unwrap();
     native::sweep(&cache);
     wait_for_nothing(&cache, &name);

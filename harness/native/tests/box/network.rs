@@ -69,7 +69,14 @@ pub(crate) struct Site(pub(crate) Running);
 
 impl Site {
     fn start(name: &str, nodes: u8) -> Self {
-        Self::of(name, ClusterSpec { enforce_network_policy: true, nodes, ..ClusterSpec::default() })
+        Self::of(
+            name,
+            ClusterSpec {
+                enforce_network_policy: true,
+                nodes,
+                ..ClusterSpec::default()
+            },
+        )
     }
 
     /// The client is on the first node, the server on the last.
@@ -77,7 +84,13 @@ impl Site {
         let nodes = cluster.nodes;
         let site = Self(start(name, cluster));
         site.apply(&PODS.replace("LAST", &format!("node-{nodes}")));
-        site.on(&["wait", "--for=condition=Ready", "pod/server", "pod/client", "--timeout=60s"]);
+        site.on(&[
+            "wait",
+            "--for=condition=Ready",
+            "pod/server",
+            "pod/client",
+            "--timeout=60s",
+        ]);
         site
     }
 
@@ -94,16 +107,33 @@ impl Site {
     /// Applies a policy, and waits until every node says that it is in force.
     pub(crate) fn enforce(&self, manifest: &str, name: &str) {
         self.apply(manifest);
-        let version = self.on(&["get", "networkpolicy", name, "-o", "jsonpath={.metadata.resourceVersion}"]);
+        let version = self.on(&[
+            "get",
+            "networkpolicy",
+            name,
+            "-o",
+            "jsonpath={.metadata.resourceVersion}",
+        ]);
         let version: u64 = version.parse().unwrap();
-        self.expect("the policy to be in force", |seen| seen.network_policies >= version);
+        self.expect("the policy to be in force", |seen| {
+            seen.network_policies >= version
+        });
     }
 
     fn expect(&self, what: &str, wanted: impl Fn(&native::Seen) -> bool) {
-        let waited = wait::until(what, Duration::from_secs(30), Duration::from_millis(2), || {
-            let told = self.0.network_policy().unwrap().unwrap();
-            if told.iter().all(|node| wanted(&node.seen)) { Look::Ready(()) } else { Look::NotYet(format!("{told:?}")) }
-        });
+        let waited = wait::until(
+            what,
+            Duration::from_secs(30),
+            Duration::from_millis(2),
+            || {
+                let told = self.0.network_policy().unwrap().unwrap();
+                if told.iter().all(|node| wanted(&node.seen)) {
+                    Look::Ready(())
+                } else {
+                    Look::NotYet(format!("{told:?}"))
+                }
+            },
+        );
         waited.unwrap();
     }
 
@@ -114,7 +144,10 @@ impl Site {
     /// For each target whether it is reached, and where it ends if not.
     pub(crate) fn reach(&self, pod: &str, targets: &[String]) -> Vec<String> {
         let words = ["exec", pod, "--", "/probe", "reach", "--timeout", "400"];
-        let words: Vec<&str> = words.into_iter().chain(targets.iter().map(String::as_str)).collect();
+        let words: Vec<&str> = words
+            .into_iter()
+            .chain(targets.iter().map(String::as_str))
+            .collect();
         outcomes(&self.on(&words))
     }
 }
@@ -122,7 +155,11 @@ impl Site {
 fn outcomes(lines: &str) -> Vec<String> {
     let one = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        if line["reached"] == true { "reached".to_owned() } else { format!("{}: {}", line["at"], line["reason"]) }
+        if line["reached"] == true {
+            "reached".to_owned()
+        } else {
+            format!("{}: {}", line["at"], line["reason"])
+        }
     };
     lines.lines().map(one).collect()
 }
@@ -134,7 +171,13 @@ pub(crate) fn policies_are_enforced() {
     let name = name("policy");
     let site = Site::start(&name, 1);
     let (server, client) = (site.address("server"), site.address("client"));
-    let service = site.on(&["get", "service", "server", "-o", "jsonpath={.spec.clusterIP}"]);
+    let service = site.on(&[
+        "get",
+        "service",
+        "server",
+        "-o",
+        "jsonpath={.spec.clusterIP}",
+    ]);
     let targets = [
         format!("tcp://{server}:8080"),
         format!("tcp://{server}:8081"),
@@ -145,11 +188,31 @@ pub(crate) fn policies_are_enforced() {
     assert_eq!(site.0.network_policy().unwrap().unwrap()[0].isolated, 0);
 
     site.enforce(&deny("server", "Ingress"), "server");
-    assert_eq!(site.reach("client", &targets), [SILENT, SILENT, NO_REPLY, SILENT]);
-    assert_eq!(site.reach("server", &targets), ["reached"; 4], "a pod reaches itself, through its Service as well");
-    let inside =
-        site.0.enter().args(["/run/gauntlet/images/probe", "reach", &targets[0], &targets[3]]).output().unwrap();
-    assert_eq!(outcomes(&String::from_utf8(inside.stdout).unwrap()), ["reached"; 2], "a node reaches its pods");
+    assert_eq!(
+        site.reach("client", &targets),
+        [SILENT, SILENT, NO_REPLY, SILENT]
+    );
+    assert_eq!(
+        site.reach("server", &targets),
+        ["reached"; 4],
+        "a pod reaches itself, through its Service as well"
+    );
+    let inside = site
+        .0
+        .enter()
+        .args([
+            "/run/gauntlet/images/probe",
+            "reach",
+            &targets[0],
+            &targets[3],
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(
+        outcomes(&String::from_utf8(inside.stdout).unwrap()),
+        ["reached"; 2],
+        "a node reaches its pods"
+    );
     assert_eq!(site.0.network_policy().unwrap().unwrap()[0].isolated, 1);
 
     // What the API server says after it was away is believed.
@@ -157,12 +220,30 @@ pub(crate) fn policies_are_enforced() {
     site.0.control(api, ProcessCommand::Kill).unwrap();
     expect_life(&site.0, api, has_ended);
     site.0.control(api, ProcessCommand::Start).unwrap();
-    expect_life(&site.0, api, |life| *life == ProcessStatus { starts: 2, state: State::Alive });
+    expect_life(&site.0, api, |life| {
+        *life
+            == ProcessStatus {
+                starts: 2,
+                state: State::Alive,
+            }
+    });
     expect_ready(&site.0);
     site.enforce(LET_IN, "server");
-    assert_eq!(site.reach("client", &targets), ["reached", SILENT, NO_REPLY, "reached"]);
+    assert_eq!(
+        site.reach("client", &targets),
+        ["reached", SILENT, NO_REPLY, "reached"]
+    );
     site.on(&["label", "pod", "client", "--overwrite", "app=stranger"]);
-    let version = site.on(&["get", "pod", "client", "-o", "jsonpath={.metadata.resourceVersion}"]).parse().unwrap();
+    let version = site
+        .on(&[
+            "get",
+            "pod",
+            "client",
+            "-o",
+            "jsonpath={.metadata.resourceVersion}",
+        ])
+        .parse()
+        .unwrap();
     site.expect("the label to be seen", |seen| seen.pods >= version);
     assert_eq!(site.reach("client", &targets[..1]), [SILENT]);
 
@@ -171,18 +252,23 @@ pub(crate) fn policies_are_enforced() {
     site.enforce(&deny("stranger", "Egress"), "stranger");
     let kubelet = "tcp://10.88.0.1:10250?open".to_owned();
     assert_eq!(
-        site.reach("client", &[targets[0].clone(), targets[2].clone(), kubelet.clone()]),
+        site.reach(
+            "client",
+            &[targets[0].clone(), targets[2].clone(), kubelet.clone()]
+        ),
         [SILENT, NO_REPLY, SILENT]
     );
     assert_eq!(site.reach("server", &[kubelet]), ["reached"]);
     site.on(&["delete", "networkpolicy", "stranger"]);
-    let waited =
-        wait::until("the client to be free", Duration::from_secs(20), Duration::from_millis(10), || {
-            match site.reach("client", &targets) {
-                all if all == ["reached"; 4] => Look::Ready(()),
-                some => Look::NotYet(format!("{some:?}")),
-            }
-        });
+    let waited = wait::until(
+        "the client to be free",
+        Duration::from_secs(20),
+        Duration::from_millis(10),
+        || match site.reach("client", &targets) {
+            all if all == ["reached"; 4] => Look::Ready(()),
+            some => Look::NotYet(format!("{some:?}")),
+        },
+    );
     waited.unwrap();
     assert!(!client.is_empty() && site.0.deaths().is_empty());
     site.0.down().unwrap();
@@ -195,20 +281,43 @@ pub(crate) fn no_packet_slips_through() {
     let target = format!("tcp://{}:8080", site.address("server"));
     let tried = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        (line["tried"].as_u64().unwrap() > 1000, line["reached"].clone())
+        (
+            line["tried"].as_u64().unwrap() > 1000,
+            line["reached"].clone(),
+        )
     };
 
     // Before a pod's first packet its policies are there.
     site.enforce(&deny("late", "Egress"), "late");
     site.apply(&LATE.replace("TARGET", &target));
-    site.on(&["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/late", "--timeout=60s"]);
-    assert_eq!(tried(site.on(&["logs", "late"]).lines().last().unwrap()), (true, 0.into()));
+    site.on(&[
+        "wait",
+        "--for=jsonpath={.status.phase}=Succeeded",
+        "pod/late",
+        "--timeout=60s",
+    ]);
+    assert_eq!(
+        tried(site.on(&["logs", "late"]).lines().last().unwrap()),
+        (true, 0.into())
+    );
 
     // While one table takes the place of another, none is open.
     site.enforce(&deny("client", "Egress"), "client");
     let tables = site.0.network_policy().unwrap().unwrap()[0].tables;
-    let watch =
-        ["exec", "client", "--", "/probe", "watch", "--every", "1", "--timeout", "200", "--for", "5000", &target];
+    let watch = [
+        "exec",
+        "client",
+        "--",
+        "/probe",
+        "watch",
+        "--every",
+        "1",
+        "--timeout",
+        "200",
+        "--for",
+        "5000",
+        &target,
+    ];
     let watching = std::thread::scope(|scope| {
         let watching = scope.spawn(|| site.on(&watch));
         while !watching.is_finished() {
@@ -220,7 +329,11 @@ pub(crate) fn no_packet_slips_through() {
         watching.join().unwrap()
     });
     let more = site.0.network_policy().unwrap().unwrap()[0].tables - tables;
-    assert_eq!((tried(watching.lines().last().unwrap()), more >= 4), ((true, 0.into()), true), "{more} tables");
+    assert_eq!(
+        (tried(watching.lines().last().unwrap()), more >= 4),
+        ((true, 0.into()), true),
+        "{more} tables"
+    );
     site.0.down().unwrap();
     expect_nothing(&cache(), &name);
 }
@@ -230,21 +343,53 @@ pub(crate) fn every_node_enforces() {
     let site = Site::start(&name, 2);
     let target = [format!("tcp://{}:8080", site.address("server"))];
     let from_node = || {
-        let words = ["/run/gauntlet/images/probe", "reach", "--timeout", "400", &target[0]];
+        let words = [
+            "/run/gauntlet/images/probe",
+            "reach",
+            "--timeout",
+            "400",
+            &target[0],
+        ];
         outcomes(&String::from_utf8(site.0.enter().args(words).output().unwrap().stdout).unwrap())
     };
-    assert_eq!((site.reach("client", &target), from_node()), (vec!["reached".into()], vec!["reached".to_owned()]));
+    assert_eq!(
+        (site.reach("client", &target), from_node()),
+        (vec!["reached".into()], vec!["reached".to_owned()])
+    );
     site.enforce(LET_IN, "server");
-    assert_eq!(site.reach("client", &target), ["reached"], "what lets a pod of another node in");
+    assert_eq!(
+        site.reach("client", &target),
+        ["reached"],
+        "what lets a pod of another node in"
+    );
     assert_eq!(from_node(), [SILENT], "another node than the server's own");
     site.enforce(&deny("server", "Ingress"), "server");
-    assert_eq!(site.reach("client", &target), [SILENT], "judged where the server is");
-    let isolated = || site.0.network_policy().unwrap().unwrap().iter().map(|node| node.isolated).collect::<Vec<_>>();
+    assert_eq!(
+        site.reach("client", &target),
+        [SILENT],
+        "judged where the server is"
+    );
+    let isolated = || {
+        site.0
+            .network_policy()
+            .unwrap()
+            .unwrap()
+            .iter()
+            .map(|node| node.isolated)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(isolated(), [0, 1]);
     site.on(&["delete", "networkpolicy", "server"]);
     site.enforce(&deny("client", "Egress"), "client");
-    assert_eq!(site.reach("client", &target), [SILENT], "judged where the client is");
-    assert_eq!((isolated(), from_node()), (vec![1, 0], vec!["reached".to_owned()]));
+    assert_eq!(
+        site.reach("client", &target),
+        [SILENT],
+        "judged where the client is"
+    );
+    assert_eq!(
+        (isolated(), from_node()),
+        (vec![1, 0], vec!["reached".to_owned()])
+    );
 
     // A node that is away is not waited for; when it is back, it is.
     site.0.node("node-2", NodeCommand::CutOff).unwrap();
@@ -256,7 +401,13 @@ pub(crate) fn every_node_enforces() {
     site.0.node("node-2", NodeCommand::Kill).unwrap();
     assert_eq!(isolated(), [1]);
     site.0.node("node-2", NodeCommand::Start).unwrap();
-    expect_life(&site.0, "network-policy-2", |life| *life == ProcessStatus { starts: 2, state: State::Alive });
+    expect_life(&site.0, "network-policy-2", |life| {
+        *life
+            == ProcessStatus {
+                starts: 2,
+                state: State::Alive,
+            }
+    });
     site.enforce(&deny("server", "Ingress"), "server");
     assert_eq!((isolated(), site.0.deaths()), (vec![1, 1], Vec::new()));
     site.0.down().unwrap();
@@ -273,17 +424,41 @@ pub(crate) fn an_enforcer_that_dies_is_reported() {
         String::from_utf8_lossy(&line).contains("__network-policy")
     };
     let found = processes(&format!("gauntlet-{name}"));
-    let pid = found.iter().filter_map(|process| process.strip_prefix("process ")).find(is_it).unwrap();
-    assert!(Command::new("kill").args(["-KILL", pid]).status().unwrap().success());
+    let pid = found
+        .iter()
+        .filter_map(|process| process.strip_prefix("process "))
+        .find(is_it)
+        .unwrap();
+    assert!(
+        Command::new("kill")
+            .args(["-KILL", pid])
+            .status()
+            .unwrap()
+            .success()
+    );
     expect_life(&site.0, "network-policy", has_ended);
     let deaths = site.0.deaths();
-    assert!(matches!(deaths.as_slice(), [death] if death.process == "network-policy"), "{deaths:?}");
-    assert_eq!(site.reach("client", &target), [SILENT], "the last table stays");
+    assert!(
+        matches!(deaths.as_slice(), [death] if death.process == "network-policy"),
+        "{deaths:?}"
+    );
+    assert_eq!(
+        site.reach("client", &target),
+        [SILENT],
+        "the last table stays"
+    );
 
     // A pod that comes meanwhile waits for the next one.
     site.apply(&LATE.replace("TARGET", &target[0]));
-    site.0.control("network-policy", ProcessCommand::Start).unwrap();
-    site.on(&["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/late", "--timeout=60s"]);
+    site.0
+        .control("network-policy", ProcessCommand::Start)
+        .unwrap();
+    site.on(&[
+        "wait",
+        "--for=jsonpath={.status.phase}=Succeeded",
+        "pod/late",
+        "--timeout=60s",
+    ]);
     assert_eq!(site.reach("client", &target), [SILENT]);
     site.0.down().unwrap();
     expect_nothing(&cache(), &name);

@@ -11,7 +11,10 @@ use crate::host::{expect_nothing, kubectl, wait_for_nothing};
 use crate::lives::{cache, holder, name, start};
 
 pub(crate) fn cluster() -> ClusterSpec {
-    ClusterSpec { nodes: 2, ..ClusterSpec::default() }
+    ClusterSpec {
+        nodes: 2,
+        ..ClusterSpec::default()
+    }
 }
 
 fn on(running: &Running, args: &[&str]) -> String {
@@ -21,20 +24,48 @@ fn on(running: &Running, args: &[&str]) -> String {
 /// Runs a pod on a node, and returns its address.
 fn pod(running: &Running, name: &str, node: &str, host_network: bool) -> String {
     let spec = format!(r#"{{"spec":{{"nodeName":"{node}","hostNetwork":{host_network}}}}}"#);
-    let (image, labels) = (format!("--image={PROBE_IMAGE}"), format!("--labels=run={name},app=web"));
+    let (image, labels) = (
+        format!("--image={PROBE_IMAGE}"),
+        format!("--labels=run={name},app=web"),
+    );
     let port = if host_network { "8081" } else { "8080" };
-    let run = ["run", name, &image, &labels, "--restart=Never", "--overrides", &spec, "--", "serve", port];
+    let run = [
+        "run",
+        name,
+        &image,
+        &labels,
+        "--restart=Never",
+        "--overrides",
+        &spec,
+        "--",
+        "serve",
+        port,
+    ];
     on(running, &run);
-    on(running, &["wait", "--for=condition=Ready", &format!("pod/{name}"), "--timeout=60s"]);
-    on(running, &["get", "pod", name, "-o", "jsonpath={.status.podIP}"])
+    on(
+        running,
+        &[
+            "wait",
+            "--for=condition=Ready",
+            &format!("pod/{name}"),
+            "--timeout=60s",
+        ],
+    );
+    on(
+        running,
+        &["get", "pod", name, "-o", "jsonpath={.status.podIP}"],
+    )
 }
 
 /// What a pod gets from an address, once it gets something.
 fn get(running: &Running, pod: &str, target: &str) -> String {
     let from = ["exec", pod, "--", "/probe", "get", target];
-    let waited = wait::until(target, Duration::from_secs(20), Duration::from_millis(50), || {
-        kubectl(&cache(), running, &from).map_or_else(Look::NotYet, Look::Ready)
-    });
+    let waited = wait::until(
+        target,
+        Duration::from_secs(20),
+        Duration::from_millis(50),
+        || kubectl(&cache(), running, &from).map_or_else(Look::NotYet, Look::Ready),
+    );
     waited.unwrap()
 }
 
@@ -42,7 +73,10 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
     let name = name("nodes");
     let running = start(&name, cluster());
     let parts = r#"jsonpath={.spec.podCIDR} {.status.addresses[?(@.type=="InternalIP")].address}"#;
-    for (node, wanted) in [("node-1", "10.244.0.0/20 10.88.0.1"), ("node-2", "10.244.16.0/20 10.88.0.2")] {
+    for (node, wanted) in [
+        ("node-1", "10.244.0.0/20 10.88.0.1"),
+        ("node-2", "10.244.16.0/20 10.88.0.2"),
+    ] {
         assert_eq!(on(&running, &["get", "node", node, "-o", parts]), wanted);
     }
     let first = pod(&running, "first", "node-1", false);
@@ -50,16 +84,53 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
     let host = pod(&running, "host", "node-2", true);
     let privileged = r#"{"spec":{"nodeName":"node-2","containers":[{"name":"all","image":"gauntlet.local/probe:1",
         "securityContext":{"privileged":true}}]}}"#;
-    on(&running, &["run", "all", &format!("--image={PROBE_IMAGE}"), "--overrides", privileged]);
-    on(&running, &["wait", "--for=condition=Ready", "pod/all", "--timeout=60s"]);
-    assert!(first.starts_with("10.244.0.") && second.starts_with("10.244.16."), "{first} {second}");
+    on(
+        &running,
+        &[
+            "run",
+            "all",
+            &format!("--image={PROBE_IMAGE}"),
+            "--overrides",
+            privileged,
+        ],
+    );
+    on(
+        &running,
+        &["wait", "--for=condition=Ready", "pod/all", "--timeout=60s"],
+    );
+    assert!(
+        first.starts_with("10.244.0.") && second.starts_with("10.244.16."),
+        "{first} {second}"
+    );
     assert_eq!(host, "10.88.0.2");
-    on(&running, &["expose", "pod", "second", "--port=80", "--target-port=8080", "--selector=run=second"]);
-    let service = on(&running, &["get", "service", "second", "-o", "jsonpath={.spec.clusterIP}"]);
+    on(
+        &running,
+        &[
+            "expose",
+            "pod",
+            "second",
+            "--port=80",
+            "--target-port=8080",
+            "--selector=run=second",
+        ],
+    );
+    let service = on(
+        &running,
+        &[
+            "get",
+            "service",
+            "second",
+            "-o",
+            "jsonpath={.spec.clusterIP}",
+        ],
+    );
     for pod in ["first", "second", "host"] {
-        for target in
-            [format!("{first}:8080/"), format!("{second}:8080/"), format!("{host}:8081/"), format!("{service}:80/")]
-        {
+        for target in [
+            format!("{first}:8080/"),
+            format!("{second}:8080/"),
+            format!("{host}:8081/"),
+            format!("{service}:80/"),
+        ] {
             assert!(!get(&running, pod, &target).is_empty(), "{pod} {target}");
         }
     }
@@ -76,24 +147,54 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
             "--selector=run=second",
         ],
     );
-    let port = on(&running, &["get", "service", "open", "-o", "jsonpath={.spec.ports[0].nodePort}"]);
+    let port = on(
+        &running,
+        &[
+            "get",
+            "service",
+            "open",
+            "-o",
+            "jsonpath={.spec.ports[0].nodePort}",
+        ],
+    );
     for pod in ["first", "second", "host"] {
         for node in ["10.88.0.1", "10.88.0.2"] {
-            assert!(!get(&running, pod, &format!("{node}:{port}/")).is_empty(), "{pod} {node}:{port}");
+            assert!(
+                !get(&running, pod, &format!("{node}:{port}/")).is_empty(),
+                "{pod} {node}:{port}"
+            );
         }
     }
     let first_host = pod(&running, "first-host", "node-1", true);
     assert_eq!(first_host, "10.88.0.1");
     for (pod, node) in [("first-host", "node-1"), ("host", "node-2")] {
-        assert_eq!(on(&running, &["exec", pod, "--", "/probe", "cat", "/proc/sys/kernel/hostname"]).trim(), node);
+        assert_eq!(
+            on(
+                &running,
+                &[
+                    "exec",
+                    pod,
+                    "--",
+                    "/probe",
+                    "cat",
+                    "/proc/sys/kernel/hostname"
+                ]
+            )
+            .trim(),
+            node
+        );
     }
     let log = on(&running, &["logs", "second"]);
     assert!(log.contains("serving on port 8080"), "{log}");
     for process in ["kubelet-2", "kube-proxy-2"] {
         running.control(process, ProcessCommand::Kill).unwrap();
-        expect_life(&running, process, |life| matches!(life.state, State::Ended { .. }));
+        expect_life(&running, process, |life| {
+            matches!(life.state, State::Ended { .. })
+        });
         running.control(process, ProcessCommand::Start).unwrap();
-        expect_life(&running, process, |life| life.state == State::Alive && life.starts == 2);
+        expect_life(&running, process, |life| {
+            life.state == State::Alive && life.starts == 2
+        });
     }
     assert!(!get(&running, "second", &format!("{first}:8080/")).is_empty());
     assert_eq!(running.deaths(), []);
@@ -106,9 +207,29 @@ pub(crate) fn pods_have_users_of_their_own() {
     let running = start(&name, cluster());
     for node in ["node-1", "node-2"] {
         let spec = format!(r#"{{"spec":{{"nodeName":"{node}","hostUsers":false}}}}"#);
-        on(&running, &["run", node, &format!("--image={PROBE_IMAGE}"), "--overrides", &spec]);
-        on(&running, &["wait", "--for=condition=Ready", &format!("pod/{node}"), "--timeout=60s"]);
-        let users = on(&running, &["exec", node, "--", "/probe", "cat", "/proc/self/uid_map"]);
+        on(
+            &running,
+            &[
+                "run",
+                node,
+                &format!("--image={PROBE_IMAGE}"),
+                "--overrides",
+                &spec,
+            ],
+        );
+        on(
+            &running,
+            &[
+                "wait",
+                "--for=condition=Ready",
+                &format!("pod/{node}"),
+                "--timeout=60s",
+            ],
+        );
+        let users = on(
+            &running,
+            &["exec", node, "--", "/probe", "cat", "/proc/self/uid_map"],
+        );
         let first: Vec<&str> = users.split_whitespace().collect();
         assert!(first[0] == "0" && first[1] != "0", "{users}");
     }
@@ -124,7 +245,14 @@ pub(crate) fn nodes_fail_and_come_back() {
     pod(&running, "first", "node-1", false);
     let target = format!("{second}:8080/");
     get(&running, "first", &target);
-    let reaches = || kubectl(&cache(), &running, &["exec", "first", "--", "/probe", "get", &target]).is_ok();
+    let reaches = || {
+        kubectl(
+            &cache(),
+            &running,
+            &["exec", "first", "--", "/probe", "get", &target],
+        )
+        .is_ok()
+    };
     running.node("node-2", NodeCommand::CutOff).unwrap();
     assert!(!reaches());
     running.node("node-2", NodeCommand::Rejoin).unwrap();

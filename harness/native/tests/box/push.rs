@@ -16,7 +16,13 @@ pub(crate) struct Pushed {
 /// Pushes an image that holds nothing but the probe.
 pub(crate) fn push(agent: &Agent, registry: &str, repository: &str, tag: &str) -> Pushed {
     let probe = crate::lives::cache().probe().unwrap();
-    let files = BTreeMap::from([("/probe".to_owned(), ImageFile { bytes: &probe, mode: 0o755 })]);
+    let files = BTreeMap::from([(
+        "/probe".to_owned(),
+        ImageFile {
+            bytes: &probe,
+            mode: 0o755,
+        },
+    )]);
     let layer = image::layer(&files).unwrap();
     let config = json!({
         "architecture": image::architecture(),
@@ -36,20 +42,32 @@ pub(crate) fn push(agent: &Agent, registry: &str, repository: &str, tag: &str) -
         "layers": [{ "mediaType": image::LAYER, "digest": digest(&layer), "size": layer.len() }],
     });
     let manifest = manifest.to_string();
-    let put = agent.put(format!("{base}/manifests/{tag}")).header("content-type", image::MANIFEST);
+    let put = agent
+        .put(format!("{base}/manifests/{tag}"))
+        .header("content-type", image::MANIFEST);
     assert_eq!(put.send(manifest.as_str()).unwrap().status(), 201);
-    Pushed { digest: digest(manifest.as_bytes()), manifest }
+    Pushed {
+        digest: digest(manifest.as_bytes()),
+        manifest,
+    }
 }
 
 fn upload(agent: &Agent, base: &str, bytes: &[u8]) {
-    let begun = agent.post(format!("{base}/blobs/uploads/")).send_empty().unwrap();
+    let begun = agent
+        .post(format!("{base}/blobs/uploads/"))
+        .send_empty()
+        .unwrap();
     let location = begun.headers()["location"].to_str().unwrap();
-    let put =
-        agent.put(format!("{location}&digest={}", digest(bytes))).header("content-type", "application/octet-stream");
+    let put = agent
+        .put(format!("{location}&digest={}", digest(bytes)))
+        .header("content-type", "application/octet-stream");
     assert_eq!(put.send(bytes).unwrap().status(), 201);
 }
 
 fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("sha256:{hex}")
 }

@@ -14,13 +14,17 @@ use crate::host::{expect_nothing, kubectl};
 use crate::lives::{cache, name, start};
 
 /// Keys of 32 bytes, as a configuration has them.
-const KEYS: [(&str, &str); 2] =
-    [("one", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), ("two", "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=")];
+const KEYS: [(&str, &str); 2] = [
+    ("one", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
+    ("two", "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="),
+];
 
 /// A configuration that seals Secrets with the first of these keys and opens them with all.
 fn aescbc(keys: &[usize]) -> String {
-    let keys: Vec<String> =
-        keys.iter().map(|key| format!("{{name: {}, secret: {}}}", KEYS[*key].0, KEYS[*key].1)).collect();
+    let keys: Vec<String> = keys
+        .iter()
+        .map(|key| format!("{{name: {}, secret: {}}}", KEYS[*key].0, KEYS[*key].1))
+        .collect();
     config(&format!("aescbc: {{keys: [{}]}}", keys.join(", ")))
 }
 
@@ -34,16 +38,34 @@ fn config(provider: &str) -> String {
 
 /// A cluster with a configuration of its own.
 fn cluster(text: String) -> ClusterSpec {
-    ClusterSpec { nodes: 0, encryption: Encryption::Config(FileText(text)), ..ClusterSpec::default() }
+    ClusterSpec {
+        nodes: 0,
+        encryption: Encryption::Config(FileText(text)),
+        ..ClusterSpec::default()
+    }
 }
 
 fn create(running: &Running, secret: &str) -> Result<String, String> {
-    kubectl(&cache(), running, &["create", "secret", "generic", secret, "--from-literal=password=swordfish"])
+    kubectl(
+        &cache(),
+        running,
+        &[
+            "create",
+            "secret",
+            "generic",
+            secret,
+            "--from-literal=password=swordfish",
+        ],
+    )
 }
 
 /// A Secret's password, as the API server answers it, in base64.
 fn read(running: &Running, secret: &str) -> Result<String, String> {
-    kubectl(&cache(), running, &["get", "secret", secret, "-o", "jsonpath={.data.password}"])
+    kubectl(
+        &cache(),
+        running,
+        &["get", "secret", secret, "-o", "jsonpath={.data.password}"],
+    )
 }
 
 const PASSWORD: &str = "c3dvcmRmaXNo";
@@ -51,18 +73,30 @@ const PASSWORD: &str = "c3dvcmRmaXNo";
 /// A Secret of the namespace `default`, as etcd has it.
 fn stored(running: &Running, secret: &str) -> String {
     let key = format!("/registry/secrets/default/{secret}");
-    let output = running.enter().args(["etcdctl", "get", "--print-value-only", &key]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = running
+        .enter()
+        .args(["etcdctl", "get", "--print-value-only", &key])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Waits until the API server refuses to read a Secret for a fault of its own.
 fn expect_refused(running: &Running, secret: &str) -> String {
-    let waited =
-        wait::until("a refusal", Duration::from_secs(60), Duration::from_millis(100), || match read(running, secret) {
+    let waited = wait::until(
+        "a refusal",
+        Duration::from_secs(60),
+        Duration::from_millis(100),
+        || match read(running, secret) {
             Err(why) if why.contains("Internal error") => Look::Ready(why),
             other => Look::NotYet(format!("{other:?}")),
-        });
+        },
+    );
     waited.unwrap()
 }
 
@@ -84,7 +118,10 @@ pub(crate) fn keys_are_rotated() {
     let running = start(&name, cluster(aescbc(&[0])));
     expect_controllers(&running, "first");
     let place = running.encryption_config();
-    assert_eq!(place.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        place.metadata().unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     create(&running, "old").unwrap();
     assert!(stored(&running, "old").starts_with("k8s:enc:aescbc:v1:one:"));
 
@@ -96,17 +133,31 @@ pub(crate) fn keys_are_rotated() {
     assert_eq!(read(&running, "old").as_deref(), Ok(PASSWORD));
 
     replace(&place, "kind: Pancake\n");
-    running.control("kube-apiserver", ProcessCommand::Stop).unwrap();
-    running.control("kube-apiserver", ProcessCommand::Start).unwrap();
-    let life = expect_life(&running, "kube-apiserver", |life| life.starts == 3 && has_ended(life));
-    assert!(matches!(&life.state, State::Ended { tail, .. } if tail.contains("Pancake")), "{life:?}");
+    running
+        .control("kube-apiserver", ProcessCommand::Stop)
+        .unwrap();
+    running
+        .control("kube-apiserver", ProcessCommand::Start)
+        .unwrap();
+    let life = expect_life(&running, "kube-apiserver", |life| {
+        life.starts == 3 && has_ended(life)
+    });
+    assert!(
+        matches!(&life.state, State::Ended { tail, .. } if tail.contains("Pancake")),
+        "{life:?}"
+    );
     assert_eq!(running.deaths().len(), 1);
 
     replace(&place, &aescbc(&[1]));
-    running.control("kube-apiserver", ProcessCommand::Start).unwrap();
+    running
+        .control("kube-apiserver", ProcessCommand::Start)
+        .unwrap();
     expect_life(&running, "kube-apiserver", |life| life.starts == 4);
     let refused = expect_refused(&running, "old");
-    assert!(refused.contains("no matching key was found for the provided AES transformer"), "{refused}");
+    assert!(
+        refused.contains("no matching key was found for the provided AES transformer"),
+        "{refused}"
+    );
     assert_eq!(read(&running, "new").as_deref(), Ok(PASSWORD));
     // It is never ready again, and still the components go on.
     let unready = kubectl(&cache(), &running, &["get", "--raw=/readyz"]).unwrap_err();
@@ -119,14 +170,22 @@ pub(crate) fn keys_are_rotated() {
 /// A cluster whose Secrets are sealed by the plugin `a`.
 fn with_plugin() -> ClusterSpec {
     let endpoint = "unix:///run/gauntlet/work/kms/a/kms.sock";
-    let text = config(&format!("kms: {{apiVersion: v2, name: a, endpoint: \"{endpoint}\", timeout: 3s}}"));
-    ClusterSpec { kms: ["a".to_owned()].into(), ..cluster(text) }
+    let text = config(&format!(
+        "kms: {{apiVersion: v2, name: a, endpoint: \"{endpoint}\", timeout: 3s}}"
+    ));
+    ClusterSpec {
+        kms: ["a".to_owned()].into(),
+        ..cluster(text)
+    }
 }
 
 /// How many calls of a kind the plugin has had.
 fn count(running: &Running, call: Operation, ok: bool) -> usize {
     let calls = kms::calls(&running.kms("a")).unwrap();
-    calls.iter().filter(|found| found.call == call && found.ok == ok).count()
+    calls
+        .iter()
+        .filter(|found| found.call == call && found.ok == ok)
+        .count()
 }
 
 pub(crate) fn a_plugin_seals() {
@@ -137,12 +196,25 @@ pub(crate) fn a_plugin_seals() {
         create(&running, secret).unwrap();
         assert!(stored(&running, secret).starts_with("k8s:enc:kms:v2:a:"));
     }
-    let sealed = |ok| (count(&running, Operation::Encrypt, ok), count(&running, Operation::Decrypt, ok));
-    assert_eq!(sealed(true), (1, 0), "one seed for the life of the API server");
+    let sealed = |ok| {
+        (
+            count(&running, Operation::Encrypt, ok),
+            count(&running, Operation::Decrypt, ok),
+        )
+    };
+    assert_eq!(
+        sealed(true),
+        (1, 0),
+        "one seed for the life of the API server"
+    );
     restart(&running, "kube-apiserver");
     expect_ready(&running);
     assert_eq!(read(&running, "one").as_deref(), Ok(PASSWORD));
-    assert_eq!(sealed(true), (2, 1), "a new seed, and the old one is opened once");
+    assert_eq!(
+        sealed(true),
+        (2, 1),
+        "a new seed, and the old one is opened once"
+    );
 
     // Without the plugin what is known goes on; an API server that starts then knows nothing.
     running.control("kms-a", ProcessCommand::Kill).unwrap();
@@ -150,15 +222,36 @@ pub(crate) fn a_plugin_seals() {
     assert_eq!(read(&running, "two").as_deref(), Ok(PASSWORD));
     restart(&running, "kube-apiserver");
     let refused = expect_refused(&running, "one");
-    assert!(refused.contains("got unexpected nil transformer"), "{refused}");
-    let lost = Settings { key: "k2".into(), lost: ["k1".to_owned()].into(), ..Settings::default() };
+    assert!(
+        refused.contains("got unexpected nil transformer"),
+        "{refused}"
+    );
+    let lost = Settings {
+        key: "k2".into(),
+        lost: ["k1".to_owned()].into(),
+        ..Settings::default()
+    };
     lost.write(&running.kms("a")).unwrap();
     running.control("kms-a", ProcessCommand::Start).unwrap();
-    expect_ok(&running, &["create", "secret", "generic", "three", "--from-literal=password=swordfish"]);
+    expect_ok(
+        &running,
+        &[
+            "create",
+            "secret",
+            "generic",
+            "three",
+            "--from-literal=password=swordfish",
+        ],
+    );
     let refused = expect_refused(&running, "one");
     assert!(refused.contains("the key `k1` is lost"), "{refused}");
     assert!(sealed(false).1 > 0);
-    Settings { lost: [].into(), ..lost }.write(&running.kms("a")).unwrap();
+    Settings {
+        lost: [].into(),
+        ..lost
+    }
+    .write(&running.kms("a"))
+    .unwrap();
     expect_ready(&running);
     assert_eq!(read(&running, "one").as_deref(), Ok(PASSWORD));
     assert_eq!(running.deaths(), []);
@@ -174,10 +267,20 @@ mv /run/gauntlet/etcd.new /run/gauntlet/etcd";
 
 pub(crate) fn a_snapshot_is_restored() {
     let name = name("snapshot");
-    let running = start(&name, ClusterSpec { encryption: Encryption::Aesgcm, ..ClusterSpec::default() });
+    let running = start(
+        &name,
+        ClusterSpec {
+            encryption: Encryption::Aesgcm,
+            ..ClusterSpec::default()
+        },
+    );
     let inside = |line: &str| {
         let output = running.enter().args(["sh", "-c", line]).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     };
     expect_controllers(&running, "first");
     create(&running, "early").unwrap();
@@ -197,8 +300,22 @@ pub(crate) fn a_snapshot_is_restored() {
     assert_eq!(read(&running, "early").as_deref(), Ok(PASSWORD));
     let gone = read(&running, "late").unwrap_err();
     assert!(gone.contains("NotFound"), "{gone}");
-    kubectl(&cache(), &running, &["run", "pod", &format!("--image={PROBE_IMAGE}"), "--", "pause"]).unwrap();
-    expect_ok(&running, &["wait", "--for=condition=Ready", "pod/pod", "--timeout=5s"]);
+    kubectl(
+        &cache(),
+        &running,
+        &[
+            "run",
+            "pod",
+            &format!("--image={PROBE_IMAGE}"),
+            "--",
+            "pause",
+        ],
+    )
+    .unwrap();
+    expect_ok(
+        &running,
+        &["wait", "--for=condition=Ready", "pod/pod", "--timeout=5s"],
+    );
     assert_eq!(running.deaths(), []);
     running.down().unwrap();
     expect_nothing(&cache(), &name);

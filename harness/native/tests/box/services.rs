@@ -18,20 +18,38 @@ use crate::push::push;
 
 pub(crate) fn cluster() -> ClusterSpec {
     ClusterSpec {
-        install: [Install::usual(&registry::ADDON), Install::usual(&sigstore::ADDON)].into(),
+        install: [
+            Install::usual(&registry::ADDON),
+            Install::usual(&sigstore::ADDON),
+        ]
+        .into(),
         ..ClusterSpec::default()
     }
 }
 
 /// A client that trusts the box's authority, or nobody.
 fn agent(ca: Option<&str>) -> Agent {
-    let roots = ca.map(|pem| Certificate::from_pem(pem.as_bytes()).unwrap()).into_iter().collect();
-    let tls = TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots))).build();
-    Agent::config_builder().tls_config(tls).http_status_as_error(false).proxy(None).build().into()
+    let roots = ca
+        .map(|pem| Certificate::from_pem(pem.as_bytes()).unwrap())
+        .into_iter()
+        .collect();
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .build();
+    Agent::config_builder()
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .into()
 }
 
 fn get(agent: &Agent, url: &str) -> (u16, String) {
-    let mut response = agent.get(url).header("accept", format!("{}, */*", native::image::MANIFEST)).call().unwrap();
+    let mut response = agent
+        .get(url)
+        .header("accept", format!("{}, */*", native::image::MANIFEST))
+        .call()
+        .unwrap();
     let body = response.body_mut().read_to_string().unwrap();
     (response.status().as_u16(), body)
 }
@@ -40,31 +58,87 @@ pub(crate) fn what_is_pushed_runs() {
     let name = name("registry");
     let running = start(
         &name,
-        ClusterSpec { install: [Install::usual(&plain_registry::ADDON)].into(), ..ClusterSpec::default() },
+        ClusterSpec {
+            install: [Install::usual(&plain_registry::ADDON)].into(),
+            ..ClusterSpec::default()
+        },
     );
     let address = running.address;
     let (trusting, wary) = (agent(Some(&running.ca)), agent(None));
-    wary.get(format!("https://{address}:5000/v2/")).call().unwrap_err();
-    assert_eq!(get(&trusting, &format!("https://{address}:5000/v2/")).0, 200);
+    wary.get(format!("https://{address}:5000/v2/"))
+        .call()
+        .unwrap_err();
+    assert_eq!(
+        get(&trusting, &format!("https://{address}:5000/v2/")).0,
+        200
+    );
     let pushed = push(&trusting, &format!("http://{address}:5001"), "app", "v1");
-    let manifest = get(&trusting, &format!("https://{address}:5000/v2/app/manifests/v1"));
+    let manifest = get(
+        &trusting,
+        &format!("https://{address}:5000/v2/app/manifests/v1"),
+    );
     assert_eq!(manifest, (200, pushed.manifest));
-    assert_eq!(get(&trusting, &format!("http://{address}:5002/v2/none/app/manifests/v1")).0, 200);
-    assert_eq!(get(&trusting, &format!("http://{address}:5002/v2/answer-404/app/manifests/v1")).0, 404);
-    let images = ["registry.box:5000/app", "registry.localhost:5001/app", "front.localhost:5002/none/app"];
+    assert_eq!(
+        get(
+            &trusting,
+            &format!("http://{address}:5002/v2/none/app/manifests/v1")
+        )
+        .0,
+        200
+    );
+    assert_eq!(
+        get(
+            &trusting,
+            &format!("http://{address}:5002/v2/answer-404/app/manifests/v1")
+        )
+        .0,
+        404
+    );
+    let images = [
+        "registry.box:5000/app",
+        "registry.localhost:5001/app",
+        "front.localhost:5002/none/app",
+    ];
     for (pod, image) in ["tls", "plain", "front"].iter().zip(images) {
         let image = format!("--image={image}@{}", pushed.digest);
-        kubectl(&cache(), &running, &["run", pod, &image, "--restart=Never", "--", "pause"]).unwrap();
+        kubectl(
+            &cache(),
+            &running,
+            &["run", pod, &image, "--restart=Never", "--", "pause"],
+        )
+        .unwrap();
         // One after the other: containerd fetches the same bytes once, from whichever it asks first.
-        let ready = ["wait", "--for=condition=Ready", &format!("pod/{pod}"), "--timeout=60s"];
+        let ready = [
+            "wait",
+            "--for=condition=Ready",
+            &format!("pod/{pod}"),
+            "--timeout=60s",
+        ];
         kubectl(&cache(), &running, &ready).unwrap();
     }
     let log = std::fs::read_to_string(running.logs.join("registry.log")).unwrap();
     let asked = format!("\"GET /v2/app/manifests/{} HTTP/1.1\" 200", pushed.digest);
-    assert!(log.lines().any(|line| line.contains(&asked) && line.contains("containerd/")), "{log}");
-    let deleted = trusting.delete(format!("https://{address}:5000/v2/app/manifests/{}", pushed.digest)).call().unwrap();
+    assert!(
+        log.lines()
+            .any(|line| line.contains(&asked) && line.contains("containerd/")),
+        "{log}"
+    );
+    let deleted = trusting
+        .delete(format!(
+            "https://{address}:5000/v2/app/manifests/{}",
+            pushed.digest
+        ))
+        .call()
+        .unwrap();
     assert_eq!(deleted.status(), 202);
-    assert_eq!(get(&trusting, &format!("http://{address}:5001/v2/app/manifests/v1")).0, 404);
+    assert_eq!(
+        get(
+            &trusting,
+            &format!("http://{address}:5001/v2/app/manifests/v1")
+        )
+        .0,
+        404
+    );
     assert_eq!(running.deaths(), []);
     running.down().unwrap();
     expect_nothing(&cache(), &name);
@@ -94,21 +168,39 @@ pub(crate) fn a_service_account_signs() {
     let name = name("sigstore");
     let running = start(
         &name,
-        ClusterSpec { nodes: 0, install: [Install::usual(&sigstore::ADDON)].into(), ..ClusterSpec::default() },
+        ClusterSpec {
+            nodes: 0,
+            install: [Install::usual(&sigstore::ADDON)].into(),
+            ..ClusterSpec::default()
+        },
     );
     let (address, client) = (running.address, agent(None));
     let put = |file: &str, text: &str| std::fs::write(running.work.join(file), text).unwrap();
-    for (file, at) in [("fulcio.pem", "5555/api/v1/rootCert"), ("tsa.pem", "3004/api/v1/timestamp/certchain")] {
+    for (file, at) in [
+        ("fulcio.pem", "5555/api/v1/rootCert"),
+        ("tsa.pem", "3004/api/v1/timestamp/certchain"),
+    ] {
         let (status, text) = get(&client, &format!("http://{address}:{at}"));
-        assert!(status == 200 && text.contains("BEGIN CERTIFICATE"), "{file}: {text}");
+        assert!(
+            status == 200 && text.contains("BEGIN CERTIFICATE"),
+            "{file}: {text}"
+        );
         put(file, &text);
     }
     put("rekor.pem", running.rekor_key.as_ref().unwrap());
-    let token = kubectl(&cache(), &running, &["create", "token", "default", "--audience", "sigstore"]).unwrap();
+    let token = kubectl(
+        &cache(),
+        &running,
+        &["create", "token", "default", "--audience", "sigstore"],
+    )
+    .unwrap();
     put("token", token.trim_end());
     let inside = |args: &[&str]| {
         let output = running.enter().args(args).output().unwrap();
-        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
     };
     let (signed, said) = inside(&["sh", "-c", SIGN]);
     assert!(signed, "{said}");
@@ -118,7 +210,13 @@ pub(crate) fn a_service_account_signs() {
     let (verified, said) = inside(&["sh", "-c", VERIFY, &format!("{subject}other")]);
     assert!(!verified && said.contains("expected SAN value"), "{said}");
     for milestone in ["fulcio", "rekor", "timestamp-authority"] {
-        assert!(running.milestones().iter().any(|(name, _)| name == milestone), "{milestone}");
+        assert!(
+            running
+                .milestones()
+                .iter()
+                .any(|(name, _)| name == milestone),
+            "{milestone}"
+        );
     }
     running.down().unwrap();
     expect_nothing(&cache(), &name);
@@ -126,14 +224,23 @@ pub(crate) fn a_service_account_signs() {
 
 pub(crate) fn what_is_entered_ends_with_its_caller_and_its_box() {
     let name = name("enter");
-    let running = start(&name, ClusterSpec { nodes: 0, ..ClusterSpec::default() });
+    let running = start(
+        &name,
+        ClusterSpec {
+            nodes: 0,
+            ..ClusterSpec::default()
+        },
+    );
     let run = |line: &str| running.enter().args(["sh", "-c", line]).output().unwrap();
     assert_eq!(run("exit 42").status.code(), Some(42));
     assert_eq!(run("kill -KILL $$").status.code(), Some(137));
     let seen = run("pwd; hostname; env").stdout;
     let seen = String::from_utf8(seen).unwrap();
     assert!(seen.starts_with("/run/gauntlet/work\ngauntlet\n"), "{seen}");
-    assert!(!seen.contains("GAUNTLET") && !seen.contains("CARGO"), "{seen}");
+    assert!(
+        !seen.contains("GAUNTLET") && !seen.contains("CARGO"),
+        "{seen}"
+    );
     let before = programs(&name).len();
     let count = || programs(&name);
     let sleeping = |running: &Running| running.enter().args(["sleep", "1000"]).spawn().unwrap();
@@ -144,20 +251,30 @@ pub(crate) fn what_is_entered_ends_with_its_caller_and_its_box() {
     expect_count("the program to be gone", before, count);
     for millis in 0..40 {
         let mut sleeper = sleeping(&running);
-        let _ = wait::until::<()>("nothing", Duration::from_millis(millis), Duration::from_millis(1), || {
-            Look::NotYet(String::new())
-        });
+        let _ = wait::until::<()>(
+            "nothing",
+            Duration::from_millis(millis),
+            Duration::from_millis(1),
+            || Look::NotYet(String::new()),
+        );
         sleeper.kill().unwrap();
         sleeper.wait().unwrap();
     }
-    expect_count("the programs to be gone, however early their callers died", before, count);
+    expect_count(
+        "the programs to be gone, however early their callers died",
+        before,
+        count,
+    );
     let mut sleeper = sleeping(&running);
     expect_count("the program to be there again", before + 2, count);
     let mut late = running.enter();
     running.down().unwrap();
     assert!(!sleeper.wait().unwrap().success());
     let late = late.arg("true").output().unwrap();
-    assert!(String::from_utf8_lossy(&late.stderr).contains("is not up"), "{late:?}");
+    assert!(
+        String::from_utf8_lossy(&late.stderr).contains("is not up"),
+        "{late:?}"
+    );
     expect_nothing(&cache(), &name);
 }
 
@@ -165,17 +282,26 @@ pub(crate) fn what_is_entered_ends_with_its_caller_and_its_box() {
 fn programs(name: &str) -> Vec<String> {
     let line = |process: String| {
         let pid = process.trim_start_matches("process ");
-        let words = std::fs::read_to_string(Path::new("/proc").join(pid).join("cmdline")).unwrap_or_default();
+        let words = std::fs::read_to_string(Path::new("/proc").join(pid).join("cmdline"))
+            .unwrap_or_default();
         words.replace('\0', " ")
     };
-    processes(&format!("gauntlet-{name}")).into_iter().map(line).collect()
+    processes(&format!("gauntlet-{name}"))
+        .into_iter()
+        .map(line)
+        .collect()
 }
 
 fn expect_count(what: &str, wanted: usize, programs: impl Fn() -> Vec<String>) {
-    let waited = wait::until(what, Duration::from_secs(20), Duration::from_millis(20), || match programs() {
-        found if found.len() == wanted => Look::Ready(()),
-        found => Look::NotYet(format!("not {wanted} processes, but {found:#?}")),
-    });
+    let waited = wait::until(
+        what,
+        Duration::from_secs(20),
+        Duration::from_millis(20),
+        || match programs() {
+            found if found.len() == wanted => Look::Ready(()),
+            found => Look::NotYet(format!("not {wanted} processes, but {found:#?}")),
+        },
+    );
     waited.unwrap();
 }
 
@@ -183,7 +309,11 @@ pub(crate) fn a_registry_that_dies_is_reported() {
     let name = name("dies");
     let running = start(
         &name,
-        ClusterSpec { nodes: 0, install: [Install::usual(&registry::ADDON)].into(), ..ClusterSpec::default() },
+        ClusterSpec {
+            nodes: 0,
+            install: [Install::usual(&registry::ADDON)].into(),
+            ..ClusterSpec::default()
+        },
     );
     let group = format!("gauntlet-{name}");
     let is_registry = |pid: &&str| {
@@ -191,14 +321,34 @@ pub(crate) fn a_registry_that_dies_is_reported() {
         String::from_utf8_lossy(&line).ends_with("registry.json\0")
     };
     let found = processes(&group);
-    let mut pids = found.iter().filter_map(|process| process.strip_prefix("process "));
+    let mut pids = found
+        .iter()
+        .filter_map(|process| process.strip_prefix("process "));
     let pid = pids.find(is_registry).unwrap();
-    assert!(Command::new("kill").args(["-KILL", pid]).status().unwrap().success());
-    let waited = wait::until("the death to be told", Duration::from_secs(10), Duration::from_millis(10), || {
-        running.deaths().into_iter().next().map_or_else(|| Look::NotYet("none".into()), Look::Ready)
-    });
+    assert!(
+        Command::new("kill")
+            .args(["-KILL", pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let waited = wait::until(
+        "the death to be told",
+        Duration::from_secs(10),
+        Duration::from_millis(10),
+        || {
+            running
+                .deaths()
+                .into_iter()
+                .next()
+                .map_or_else(|| Look::NotYet("none".into()), Look::Ready)
+        },
+    );
     let death = waited.unwrap();
-    assert_eq!((death.process.as_str(), death.status.as_str()), ("registry", "killed by SIGKILL"));
+    assert_eq!(
+        (death.process.as_str(), death.status.as_str()),
+        ("registry", "killed by SIGKILL")
+    );
     assert!(death.tail.contains("GET /v2/"), "{}", death.tail);
     running.down().unwrap();
     expect_nothing(&cache(), &name);

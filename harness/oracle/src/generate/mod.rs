@@ -15,12 +15,17 @@ pub fn trees<S: Strategy>(strategy: &S, seed: u64, count: usize) -> Vec<S::Tree>
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    (0..count).filter_map(|_| strategy.new_tree(&mut runner).ok()).collect()
+    (0..count)
+        .filter_map(|_| strategy.new_tree(&mut runner).ok())
+        .collect()
 }
 
 /// `count` cases, deterministic in `seed`.
 pub fn values<S: Strategy>(strategy: &S, seed: u64, count: usize) -> Vec<S::Value> {
-    trees(strategy, seed, count).iter().map(ValueTree::current).collect()
+    trees(strategy, seed, count)
+        .iter()
+        .map(ValueTree::current)
+        .collect()
 }
 
 /// One of these, owned.
@@ -29,12 +34,18 @@ fn word(words: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 /// Up to `most` of these, in their order, each at most once.
-fn some_of<T: Clone + std::fmt::Debug + 'static>(all: Vec<T>, most: usize) -> impl Strategy<Value = Vec<T>> {
+fn some_of<T: Clone + std::fmt::Debug + 'static>(
+    all: Vec<T>,
+    most: usize,
+) -> impl Strategy<Value = Vec<T>> {
     let most = most.min(all.len());
     prop::sample::subsequence(all, 0..=most)
 }
 
 /// A value in one of `of` cases.
-fn seldom<T: std::fmt::Debug + Clone>(of: u32, strategy: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
+fn seldom<T: std::fmt::Debug + Clone>(
+    of: u32,
+    strategy: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Option<T>> {
     prop::option::weighted(1.0 / f64::from(of), strategy)
 }

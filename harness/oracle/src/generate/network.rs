@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use k8s_openapi::api::networking::v1::{
-    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicySpec,
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
+    NetworkPolicyPort, NetworkPolicySpec,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    LabelSelector, LabelSelectorRequirement, ObjectMeta,
+};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -20,14 +22,26 @@ use crate::network::{End, Family, NamedPort, Pod, PodName, Probe, Protocol, Worl
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// What is listened to in every pod of the cast.
-pub const LISTENED: [(u16, Protocol); 3] = [(80, Protocol::Tcp), (8080, Protocol::Tcp), (53, Protocol::Udp)];
+pub const LISTENED: [(u16, Protocol); 3] = [
+    (80, Protocol::Tcp),
+    (8080, Protocol::Tcp),
+    (53, Protocol::Udp),
+];
 
 /// The namespaces of the cast, each with a label or none.
-const NAMESPACES: [(&str, Option<(&str, &str)>); 3] =
-    [("one", Some(("team", "red"))), ("two", Some(("team", "blue"))), ("three", None)];
+const NAMESPACES: [(&str, Option<(&str, &str)>); 3] = [
+    ("one", Some(("team", "red"))),
+    ("two", Some(("team", "blue"))),
+    ("three", None),
+];
 
 /// A pod of the cast: namespace, name, labels, and the number that the port name `web` stands for.
-type Member = (&'static str, &'static str, &'static [(&'static str, &'static str)], u16);
+type Member = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    u16,
+);
 
 const PODS: [Member; 8] = [
     ("one", "web", &[("app", "web"), ("tier", "front")], 80),
@@ -45,8 +59,15 @@ const PODS: [Member; 8] = [
 #[must_use]
 pub fn cast(nodes: u8) -> World {
     let nodes = nodes.max(1);
-    let six = |subnet: u16, node: u8, at: u8| Ipv6Addr::new(0xfd00, 0x10, subnet, node.into(), 0, 0, 0, at.into());
-    let node = |at: u8| (format!("node-{at}"), vec![Ipv4Addr::new(10, 88, 0, at).into(), six(0x88, 0, at).into()]);
+    let six = |subnet: u16, node: u8, at: u8| {
+        Ipv6Addr::new(0xfd00, 0x10, subnet, node.into(), 0, 0, 0, at.into())
+    };
+    let node = |at: u8| {
+        (
+            format!("node-{at}"),
+            vec![Ipv4Addr::new(10, 88, 0, at).into(), six(0x88, 0, at).into()],
+        )
+    };
     let pod = |(at, (namespace, name, labels, web)): (u8, &Member)| Pod {
         name: PodName::new(*namespace, *name),
         labels: pairs(labels),
@@ -57,11 +78,21 @@ pub fn cast(nodes: u8) -> World {
         node: format!("node-{}", 1 + at % nodes),
         host_network: *name == "host",
         ports: vec![
-            NamedPort { name: "web".into(), port: *web, protocol: Protocol::Tcp },
-            NamedPort { name: "dns".into(), port: 53, protocol: Protocol::Udp },
+            NamedPort {
+                name: "web".into(),
+                port: *web,
+                protocol: Protocol::Tcp,
+            },
+            NamedPort {
+                name: "dns".into(),
+                port: 53,
+                protocol: Protocol::Udp,
+            },
         ],
     };
-    let labelled = |(name, label): &(&str, Option<(&str, &str)>)| ((*name).to_owned(), pairs(label.as_slice()));
+    let labelled = |(name, label): &(&str, Option<(&str, &str)>)| {
+        ((*name).to_owned(), pairs(label.as_slice()))
+    };
     World {
         namespaces: NAMESPACES.iter().map(labelled).collect(),
         nodes: (1..=nodes).map(node).collect(),
@@ -71,7 +102,10 @@ pub fn cast(nodes: u8) -> World {
 }
 
 fn pairs(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
-    labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    labels
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 /// Every pod to every pod of its own network, at every port that is listened to, over either family.
@@ -97,7 +131,11 @@ pub fn probes(world: &World) -> Vec<Probe> {
 /// One to five policies about a world's pods.
 pub fn policies(world: &World) -> impl Strategy<Value = Vec<NetworkPolicy>> + use<> {
     let of_pods = world.pods.iter().map(|pod| &pod.addresses);
-    let addresses: Vec<IpAddr> = of_pods.chain(world.nodes.values()).flatten().copied().collect();
+    let addresses: Vec<IpAddr> = of_pods
+        .chain(world.nodes.values())
+        .flatten()
+        .copied()
+        .collect();
     vec(policy(addresses), 1..=5).prop_map(|mut policies| {
         for (at, policy) in policies.iter_mut().enumerate() {
             policy.metadata.name = Some(format!("p{at}"));
@@ -115,20 +153,33 @@ fn policy(addresses: Vec<IpAddr>) -> impl Strategy<Value = NetworkPolicy> {
     ]);
     let rules = || vec(rule(addresses.clone()), 0..=2);
     let namespace = word(&["one", "one", "two", "three"]);
-    (namespace, pod_selector(), types, prop::option::of(rules()), prop::option::of(rules())).prop_map(
-        |(namespace, pod_selector, policy_types, ingress, egress)| NetworkPolicy {
-            metadata: ObjectMeta { namespace: Some(namespace), ..ObjectMeta::default() },
-            spec: Some(NetworkPolicySpec {
-                pod_selector: Some(pod_selector),
-                policy_types,
-                ingress: ingress.map(|rules| rules.into_iter().map(ingress_rule).collect()),
-                egress: egress.map(|rules| rules.into_iter().map(egress_rule).collect()),
-            }),
-        },
+    (
+        namespace,
+        pod_selector(),
+        types,
+        prop::option::of(rules()),
+        prop::option::of(rules()),
     )
+        .prop_map(
+            |(namespace, pod_selector, policy_types, ingress, egress)| NetworkPolicy {
+                metadata: ObjectMeta {
+                    namespace: Some(namespace),
+                    ..ObjectMeta::default()
+                },
+                spec: Some(NetworkPolicySpec {
+                    pod_selector: Some(pod_selector),
+                    policy_types,
+                    ingress: ingress.map(|rules| rules.into_iter().map(ingress_rule).collect()),
+                    egress: egress.map(|rules| rules.into_iter().map(egress_rule).collect()),
+                }),
+            },
+        )
 }
 
-type RuleParts = (Option<Vec<NetworkPolicyPeer>>, Option<Vec<NetworkPolicyPort>>);
+type RuleParts = (
+    Option<Vec<NetworkPolicyPeer>>,
+    Option<Vec<NetworkPolicyPort>>,
+);
 
 fn ingress_rule((from, ports): RuleParts) -> NetworkPolicyIngressRule {
     NetworkPolicyIngressRule { from, ports }
@@ -140,12 +191,18 @@ fn egress_rule((to, ports): RuleParts) -> NetworkPolicyEgressRule {
 
 /// Peers and ports; nothing, and a list of nothing, are everyone.
 fn rule(addresses: Vec<IpAddr>) -> impl Strategy<Value = RuleParts> {
-    (prop::option::weighted(0.8, vec(peer(addresses), 0..=2)), prop::option::of(vec(port(), 0..=2)))
+    (
+        prop::option::weighted(0.8, vec(peer(addresses), 0..=2)),
+        prop::option::of(vec(port(), 0..=2)),
+    )
 }
 
 fn peer(addresses: Vec<IpAddr>) -> impl Strategy<Value = NetworkPolicyPeer> {
-    let selected =
-        |pod_selector, namespace_selector| NetworkPolicyPeer { pod_selector, namespace_selector, ip_block: None };
+    let selected = |pod_selector, namespace_selector| NetworkPolicyPeer {
+        pod_selector,
+        namespace_selector,
+        ip_block: None,
+    };
     prop_oneof![
         2 => pod_selector().prop_map(move |pods| selected(Some(pods), None)),
         2 => namespace_selector().prop_map(move |namespaces| selected(None, Some(namespaces))),
@@ -156,19 +213,31 @@ fn peer(addresses: Vec<IpAddr>) -> impl Strategy<Value = NetworkPolicyPeer> {
 
 /// A block around one of the addresses, and perhaps a hole in it around another.
 fn block(addresses: Vec<IpAddr>) -> impl Strategy<Value = IPBlock> {
-    let inner = seldom(2, (select(addresses.clone()), select(vec![20_u8, 30, 31, 32])));
-    (select(addresses), select(vec![0_u8, 8, 16, 20, 24, 30, 31, 32]), inner).prop_map(|(address, length, inner)| {
-        let length = long(address, length);
-        let within = |(address, length): (IpAddr, u8), outer: &IPBlock| {
+    let inner = seldom(
+        2,
+        (select(addresses.clone()), select(vec![20_u8, 30, 31, 32])),
+    );
+    (
+        select(addresses),
+        select(vec![0_u8, 8, 16, 20, 24, 30, 31, 32]),
+        inner,
+    )
+        .prop_map(|(address, length, inner)| {
             let length = long(address, length);
-            let hole = masked(address, length);
-            let is_within = length > outer_length(outer) && masked(address, outer_length(outer)) == outer.cidr;
-            is_within.then(|| vec![hole])
-        };
-        let mut block = IPBlock { cidr: masked(address, length), except: None };
-        block.except = inner.and_then(|inner| within(inner, &block));
-        block
-    })
+            let within = |(address, length): (IpAddr, u8), outer: &IPBlock| {
+                let length = long(address, length);
+                let hole = masked(address, length);
+                let is_within = length > outer_length(outer)
+                    && masked(address, outer_length(outer)) == outer.cidr;
+                is_within.then(|| vec![hole])
+            };
+            let mut block = IPBlock {
+                cidr: masked(address, length),
+                except: None,
+            };
+            block.except = inner.and_then(|inner| within(inner, &block));
+            block
+        })
 }
 
 /// The length of a block of IPv4, or what comes closest to it in IPv6, whose pods differ in the last bits and whose nodes'
@@ -183,7 +252,11 @@ fn long(address: IpAddr, length: u8) -> u8 {
 }
 
 fn outer_length(block: &IPBlock) -> u8 {
-    block.cidr.split_once('/').and_then(|(_, length)| length.parse().ok()).unwrap_or(0)
+    block
+        .cidr
+        .split_once('/')
+        .and_then(|(_, length)| length.parse().ok())
+        .unwrap_or(0)
 }
 
 /// The block of this length that an address is in, written as the API server wants it: nothing beyond the length.
@@ -220,23 +293,47 @@ fn port() -> impl Strategy<Value = NetworkPolicyPort> {
 }
 
 fn pod_selector() -> impl Strategy<Value = LabelSelector> {
-    selector(&[("app", "web"), ("app", "db"), ("tier", "front"), ("tier", "back"), ("app", "nobody")])
+    selector(&[
+        ("app", "web"),
+        ("app", "db"),
+        ("tier", "front"),
+        ("tier", "back"),
+        ("app", "nobody"),
+    ])
 }
 
 fn namespace_selector() -> impl Strategy<Value = LabelSelector> {
-    selector(&[("team", "red"), ("team", "blue"), (NAME_LABEL, "one"), (NAME_LABEL, "three")])
+    selector(&[
+        ("team", "red"),
+        ("team", "blue"),
+        (NAME_LABEL, "one"),
+        (NAME_LABEL, "three"),
+    ])
 }
 
 /// A selector by some of these labels, or an empty one.
-fn selector(labels: &'static [(&'static str, &'static str)]) -> impl Strategy<Value = LabelSelector> {
+fn selector(
+    labels: &'static [(&'static str, &'static str)],
+) -> impl Strategy<Value = LabelSelector> {
     let equal = seldom(2, select(labels)).prop_map(|label| label.map(|label| pairs(&[label])));
     let values = vec(select(labels), 1..=2);
     let operator = word(&["In", "NotIn", "Exists", "DoesNotExist"]);
     let expression = (select(labels), operator, values).prop_map(|((key, _), operator, values)| {
-        let values = values.into_iter().map(|(_, value)| value.to_owned()).collect();
+        let values = values
+            .into_iter()
+            .map(|(_, value)| value.to_owned())
+            .collect();
         let with_values = matches!(operator.as_str(), "In" | "NotIn");
-        LabelSelectorRequirement { key: key.to_owned(), operator, values: with_values.then_some(values) }
+        LabelSelectorRequirement {
+            key: key.to_owned(),
+            operator,
+            values: with_values.then_some(values),
+        }
     });
-    (equal, seldom(3, vec(expression, 1..=2)))
-        .prop_map(|(match_labels, match_expressions)| LabelSelector { match_labels, match_expressions })
+    (equal, seldom(3, vec(expression, 1..=2))).prop_map(|(match_labels, match_expressions)| {
+        LabelSelector {
+            match_labels,
+            match_expressions,
+        }
+    })
 }

@@ -7,7 +7,9 @@ mod parts;
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{EphemeralContainer, Pod, PodOS, PodSecurityContext, PodSpec, Sysctl, Volume};
+use k8s_openapi::api::core::v1::{
+    EphemeralContainer, Pod, PodOS, PodSecurityContext, PodSpec, Sysctl, Volume,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -50,16 +52,26 @@ pub fn version() -> impl Strategy<Value = Version> {
 
 /// A pod that an API server takes, were it not for Pod Security.
 pub fn pod() -> impl Strategy<Value = Pod> {
-    let containers = (vec(parts::container("main"), 1..=2), vec(parts::container("init"), 0..=1));
+    let containers = (
+        vec(parts::container("main"), 1..=2),
+        vec(parts::container("init"), 0..=1),
+    );
     (containers, host(), pod_context(), volumes(), annotations()).prop_map(
-        |((containers, first), (network, process, ipc, users, os), context, volumes, annotations)| {
+        |(
+            (containers, first),
+            (network, process, ipc, users, os),
+            context,
+            volumes,
+            annotations,
+        )| {
             let numbered = |(at, mut container): (usize, k8s_openapi::api::core::v1::Container)| {
                 container.name = format!("{}-{at}", container.name);
                 container
             };
             let spec = PodSpec {
                 containers: containers.into_iter().enumerate().map(numbered).collect(),
-                init_containers: (!first.is_empty()).then(|| first.into_iter().enumerate().map(numbered).collect()),
+                init_containers: (!first.is_empty())
+                    .then(|| first.into_iter().enumerate().map(numbered).collect()),
                 host_network: network,
                 host_pid: process,
                 host_ipc: ipc,
@@ -69,8 +81,16 @@ pub fn pod() -> impl Strategy<Value = Pod> {
                 volumes,
                 ..PodSpec::default()
             };
-            let metadata = ObjectMeta { name: Some("pod".into()), annotations, ..ObjectMeta::default() };
-            fit::fit(Pod { metadata, spec: Some(spec), status: None })
+            let metadata = ObjectMeta {
+                name: Some("pod".into()),
+                annotations,
+                ..ObjectMeta::default()
+            };
+            fit::fit(Pod {
+                metadata,
+                spec: Some(spec),
+                status: None,
+            })
         },
     )
 }
@@ -85,11 +105,23 @@ pub fn ephemeral_container() -> impl Strategy<Value = EphemeralContainer> {
     })
 }
 
-type Host = (Option<bool>, Option<bool>, Option<bool>, Option<bool>, Option<String>);
+type Host = (
+    Option<bool>,
+    Option<bool>,
+    Option<bool>,
+    Option<bool>,
+    Option<String>,
+);
 
 fn host() -> impl Strategy<Value = Host> {
     let flag = || seldom(8, any::<bool>());
-    (flag(), flag(), flag(), seldom(4, any::<bool>()), seldom(4, word(&["windows", "linux"])))
+    (
+        flag(),
+        flag(),
+        flag(),
+        seldom(4, any::<bool>()),
+        seldom(4, word(&["windows", "linux"])),
+    )
 }
 
 fn pod_context() -> impl Strategy<Value = Option<PodSecurityContext>> {
@@ -103,8 +135,8 @@ fn pod_context() -> impl Strategy<Value = Option<PodSecurityContext>> {
         seldom(16, any::<bool>()),
         sysctls,
     );
-    let context =
-        fields.prop_map(|(non_root, user, seccomp, selinux, app_armor, host_process, sysctls)| PodSecurityContext {
+    let context = fields.prop_map(
+        |(non_root, user, seccomp, selinux, app_armor, host_process, sysctls)| PodSecurityContext {
             run_as_non_root: non_root,
             run_as_user: user,
             seccomp_profile: seccomp,
@@ -113,7 +145,8 @@ fn pod_context() -> impl Strategy<Value = Option<PodSecurityContext>> {
             windows_options: host_process.map(parts::windows),
             sysctls: sysctls.map(|names| names.into_iter().map(sysctl).collect()),
             ..PodSecurityContext::default()
-        });
+        },
+    );
     prop::option::weighted(0.85, context)
 }
 
@@ -131,7 +164,10 @@ const SYSCTLS: [&str; 9] = [
 ];
 
 fn sysctl(name: &str) -> Sysctl {
-    Sysctl { name: name.to_owned(), value: "1".to_owned() }
+    Sysctl {
+        name: name.to_owned(),
+        value: "1".to_owned(),
+    }
 }
 
 /// Volumes of allowed kinds, of kinds that are not, and of none.
@@ -153,7 +189,8 @@ fn volumes() -> impl Strategy<Value = Option<Vec<Volume>>> {
     ];
     seldom(2, some_of(kinds, 2)).prop_map(|kinds| {
         let volume = |(at, kind): (usize, Value)| {
-            let mut volume: Volume = serde_json::from_value(with_name(kind, &format!("v{at}"))).ok()?;
+            let mut volume: Volume =
+                serde_json::from_value(with_name(kind, &format!("v{at}"))).ok()?;
             volume.name = format!("v{at}");
             Some(volume)
         };
@@ -178,10 +215,19 @@ fn annotations() -> impl Strategy<Value = Option<BTreeMap<String, String>>> {
         "container.seccomp.security.alpha.kubernetes.io/absent",
         "example.org/x",
     ]);
-    let value = word(&["unconfined", "runtime/default", "localhost/x", "docker/default"]);
+    let value = word(&[
+        "unconfined",
+        "runtime/default",
+        "localhost/x",
+        "docker/default",
+    ]);
     let one = (key, value).prop_map(move |(key, value)| {
         // AppArmor never knew Docker's.
-        let value = if key == app_armor && value == "docker/default" { "runtime/default".to_owned() } else { value };
+        let value = if key == app_armor && value == "docker/default" {
+            "runtime/default".to_owned()
+        } else {
+            value
+        };
         BTreeMap::from([(key, value)])
     });
     seldom(4, one)

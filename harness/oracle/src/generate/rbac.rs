@@ -5,7 +5,8 @@ mod aim;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::rbac::v1::{
-    AggregationRule, ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
+    AggregationRule, ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef,
+    Subject,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use proptest::collection::vec;
@@ -66,7 +67,10 @@ pub fn case(requests: usize) -> impl Strategy<Value = Case> {
             Some(aim) => aim.at(&world, user, request),
             None => (user, request),
         };
-        Case { asked: asked.into_iter().map(aimed).collect(), world }
+        Case {
+            asked: asked.into_iter().map(aimed).collect(),
+            world,
+        }
     })
 }
 
@@ -74,42 +78,80 @@ pub fn case(requests: usize) -> impl Strategy<Value = Case> {
 pub fn world() -> impl Strategy<Value = World> {
     let roles = vec((0..NAMESPACES.len(), vec(resource_rule(), 0..3)), 0..4);
     let cluster_roles = vec((vec(any_rule(), 0..3), labels()), 1..4);
-    let role_bindings = vec((0..NAMESPACES.len(), role_ref(), vec(subject(), 0..3)), 0..5);
+    let role_bindings = vec(
+        (0..NAMESPACES.len(), role_ref(), vec(subject(), 0..3)),
+        0..5,
+    );
     let cluster_role_bindings = vec((word(&ROLES), vec(subject(), 0..3)), 0..3);
-    (roles, cluster_roles, role_bindings, cluster_role_bindings).prop_map(|(roles, cluster, bound, cluster_bound)| {
-        World {
-            roles: roles.into_iter().enumerate().map(|(at, (namespace, rules))| role(at, namespace, rules)).collect(),
+    (roles, cluster_roles, role_bindings, cluster_role_bindings).prop_map(
+        |(roles, cluster, bound, cluster_bound)| World {
+            roles: roles
+                .into_iter()
+                .enumerate()
+                .map(|(at, (namespace, rules))| role(at, namespace, rules))
+                .collect(),
             cluster_roles: cluster.into_iter().enumerate().map(cluster_role).collect(),
             role_bindings: bound.into_iter().enumerate().map(role_binding).collect(),
-            cluster_role_bindings: cluster_bound.into_iter().enumerate().map(cluster_role_binding).collect(),
-        }
-    })
+            cluster_role_bindings: cluster_bound
+                .into_iter()
+                .enumerate()
+                .map(cluster_role_binding)
+                .collect(),
+        },
+    )
 }
 
 fn role(at: usize, namespace: usize, rules: Vec<PolicyRule>) -> Role {
-    Role { metadata: meta("r", at, NAMESPACES.get(namespace).copied()), rules: Some(rules) }
+    Role {
+        metadata: meta("r", at, NAMESPACES.get(namespace).copied()),
+        rules: Some(rules),
+    }
 }
 
 type ClusterRoleParts = (Vec<PolicyRule>, (Option<String>, Option<String>));
 
 fn cluster_role((at, (rules, (label, gathers))): (usize, ClusterRoleParts)) -> ClusterRole {
     let labels = |value: String| BTreeMap::from([(GATHERED.to_owned(), value)]);
-    let selector = |value| LabelSelector { match_labels: Some(labels(value)), match_expressions: None };
+    let selector = |value| LabelSelector {
+        match_labels: Some(labels(value)),
+        match_expressions: None,
+    };
     ClusterRole {
-        metadata: ObjectMeta { labels: label.map(labels), ..meta("r", at, None) },
-        aggregation_rule: gathers.map(|value| AggregationRule { cluster_role_selectors: Some(vec![selector(value)]) }),
+        metadata: ObjectMeta {
+            labels: label.map(labels),
+            ..meta("r", at, None)
+        },
+        aggregation_rule: gathers.map(|value| AggregationRule {
+            cluster_role_selectors: Some(vec![selector(value)]),
+        }),
         rules: Some(rules),
     }
 }
 
-fn role_binding((at, (namespace, role_ref, subjects)): (usize, (usize, RoleRef, Vec<Subject>))) -> RoleBinding {
+fn role_binding(
+    (at, (namespace, role_ref, subjects)): (usize, (usize, RoleRef, Vec<Subject>)),
+) -> RoleBinding {
     let namespace = NAMESPACES.get(namespace).copied();
-    RoleBinding { metadata: meta("b", at, namespace), role_ref, subjects: Some(subjects) }
+    RoleBinding {
+        metadata: meta("b", at, namespace),
+        role_ref,
+        subjects: Some(subjects),
+    }
 }
 
-fn cluster_role_binding((at, (name, subjects)): (usize, (String, Vec<Subject>))) -> ClusterRoleBinding {
-    let role_ref = RoleRef { api_group: Some(API_GROUP.into()), kind: "ClusterRole".into(), name };
-    ClusterRoleBinding { metadata: meta("b", at, None), role_ref, subjects: Some(subjects) }
+fn cluster_role_binding(
+    (at, (name, subjects)): (usize, (String, Vec<Subject>)),
+) -> ClusterRoleBinding {
+    let role_ref = RoleRef {
+        api_group: Some(API_GROUP.into()),
+        kind: "ClusterRole".into(),
+        name,
+    };
+    ClusterRoleBinding {
+        metadata: meta("b", at, None),
+        role_ref,
+        subjects: Some(subjects),
+    }
 }
 
 fn meta(kind: &str, at: usize, namespace: Option<&str>) -> ObjectMeta {
@@ -124,13 +166,18 @@ fn meta(kind: &str, at: usize, namespace: Option<&str>) -> ObjectMeta {
 /// that gather by `tag-x`, and nobody comes round to itself: what such a circle ends with is a matter of time.
 fn labels() -> impl Strategy<Value = (Option<String>, Option<String>)> {
     let plain = prop::option::of(word(&["tag-x", "tag-y"])).prop_map(|label| (label, None));
-    let first = prop::option::of(word(&["tag-y"])).prop_map(|label| (label, Some("tag-x".to_owned())));
+    let first =
+        prop::option::of(word(&["tag-y"])).prop_map(|label| (label, Some("tag-x".to_owned())));
     prop_oneof![6 => plain, 1 => first, 1 => Just((None, Some("tag-y".to_owned())))]
 }
 
 fn role_ref() -> impl Strategy<Value = RoleRef> {
     let kind = word(&["Role", "ClusterRole"]);
-    (kind, word(&ROLES)).prop_map(|(kind, name)| RoleRef { api_group: Some(API_GROUP.into()), kind, name })
+    (kind, word(&ROLES)).prop_map(|(kind, name)| RoleRef {
+        api_group: Some(API_GROUP.into()),
+        kind,
+        name,
+    })
 }
 
 fn subject() -> impl Strategy<Value = Subject> {
@@ -175,7 +222,8 @@ fn resource_rule() -> impl Strategy<Value = PolicyRule> {
             verbs,
             api_groups: Some(groups),
             resources: Some(resources),
-            resource_names: (!names.is_empty()).then(|| names.into_iter().map(str::to_owned).collect()),
+            resource_names: (!names.is_empty())
+                .then(|| names.into_iter().map(str::to_owned).collect()),
             non_resource_urls: None,
         })
 }
@@ -198,8 +246,16 @@ pub fn user() -> impl Strategy<Value = User> {
         "system:serviceaccount:one:tag-bot",
         "system:serviceaccount:two:tag-bot",
     ];
-    let groups = some_of(["tag-devs", "tag-ops", "tag-jane", "system:authenticated"].map(str::to_owned).to_vec(), 2);
-    (prop::sample::select(names.to_vec()), groups).prop_map(|(name, groups)| User { name: name.to_owned(), groups })
+    let groups = some_of(
+        ["tag-devs", "tag-ops", "tag-jane", "system:authenticated"]
+            .map(str::to_owned)
+            .to_vec(),
+        2,
+    );
+    (prop::sample::select(names.to_vec()), groups).prop_map(|(name, groups)| User {
+        name: name.to_owned(),
+        groups,
+    })
 }
 
 /// Something to ask for.
@@ -213,13 +269,15 @@ pub fn request() -> impl Strategy<Value = Request> {
         prop_oneof![1 => Just(String::new()), 1 => word(&["a", "b", "c"])],
         prop_oneof![1 => Just(String::new()), 3 => word(&NAMESPACES), 1 => Just("three".to_owned())],
     );
-    let resource = resource.prop_map(|(verb, group, resource, subresource, name, namespace)| Request::Resource {
-        verb,
-        group,
-        resource,
-        subresource,
-        name,
-        namespace,
+    let resource = resource.prop_map(|(verb, group, resource, subresource, name, namespace)| {
+        Request::Resource {
+            verb,
+            group,
+            resource,
+            subresource,
+            name,
+            namespace,
+        }
     });
     prop_oneof![4 => resource, 1 => path]
 }

@@ -15,14 +15,21 @@ impl Block {
         let (base, length) = text.split_once('/')?;
         let (base, length) = (base.parse::<IpAddr>().ok()?, length.parse::<u8>().ok()?);
         let longest = if base.is_ipv4() { 32 } else { 128 };
-        (length <= longest).then_some(Self { base, length: length.into() })
+        (length <= longest).then_some(Self {
+            base,
+            length: length.into(),
+        })
     }
 
     /// Whether an address of the same family is in it.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
         match (self.base, address) {
-            (IpAddr::V4(base), IpAddr::V4(other)) => self.same(base.to_bits().into(), other.to_bits().into(), 32),
-            (IpAddr::V6(base), IpAddr::V6(other)) => self.same(base.to_bits(), other.to_bits(), 128),
+            (IpAddr::V4(base), IpAddr::V4(other)) => {
+                self.same(base.to_bits().into(), other.to_bits().into(), 32)
+            }
+            (IpAddr::V6(base), IpAddr::V6(other)) => {
+                self.same(base.to_bits(), other.to_bits(), 128)
+            }
             _ => false,
         }
     }
@@ -39,10 +46,17 @@ mod tests {
 
     #[test]
     fn a_block_contains_what_begins_like_it() {
-        let contains = |block: &str, address: &str| Block::read(block).unwrap().contains(address.parse().unwrap());
+        let contains = |block: &str, address: &str| {
+            Block::read(block)
+                .unwrap()
+                .contains(address.parse().unwrap())
+        };
         assert!(contains("10.244.0.0/16", "10.244.255.255"));
         assert!(!contains("10.244.0.0/16", "10.245.0.0"));
-        assert!(contains("10.244.0.7/31", "10.244.0.6"), "the bits beyond do not matter");
+        assert!(
+            contains("10.244.0.7/31", "10.244.0.6"),
+            "the bits beyond do not matter"
+        );
         assert!(!contains("10.244.0.6/31", "10.244.0.8"));
         assert!(contains("10.244.0.7/32", "10.244.0.7"));
         assert!(!contains("10.244.0.7/32", "10.244.0.6"));
@@ -56,7 +70,16 @@ mod tests {
 
     #[test]
     fn what_is_no_block_is_none() {
-        for text in ["", "10.0.0.0", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/-1", "10.0.0.0/8/8", "a/8"] {
+        for text in [
+            "",
+            "10.0.0.0",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0/8",
+            "10.0.0.0/-1",
+            "10.0.0.0/8/8",
+            "a/8",
+        ] {
             assert!(Block::read(text).is_none(), "{text}");
         }
     }

@@ -19,7 +19,11 @@ pub struct Disagreement {
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seen = if self.reached { "reached" } else { "blocked" };
-        write!(f, "{}: was {seen}; the oracle says {}", self.probe, self.says)
+        write!(
+            f,
+            "{}: was {seen}; the oracle says {}",
+            self.probe, self.says
+        )
     }
 }
 
@@ -35,7 +39,11 @@ pub fn compare<'a>(
     for (probe, reached) in seen {
         let says = network.decide(probe)?;
         if says.reached() != reached {
-            found.push(Disagreement { probe: probe.clone(), says, reached });
+            found.push(Disagreement {
+                probe: probe.clone(),
+                says,
+                reached,
+            });
         }
     }
     Ok(found)

@@ -69,7 +69,10 @@ pub struct PodName {
 impl PodName {
     /// Shorthand.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 }
 
@@ -124,7 +127,10 @@ impl Family {
     /// The one of these addresses that is of this family.
     #[must_use]
     pub fn among(self, addresses: &[IpAddr]) -> Option<IpAddr> {
-        addresses.iter().copied().find(|address| address.is_ipv6() == (self == Self::Ipv6))
+        addresses
+            .iter()
+            .copied()
+            .find(|address| address.is_ipv6() == (self == Self::Ipv6))
     }
 }
 
@@ -166,7 +172,15 @@ pub struct Probe {
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let family = if self.family == Family::Ipv6 { " over IPv6" } else { "" };
-        write!(f, "{} → {} {}/{}{family}", self.from, self.to, self.protocol, self.port)
+        let family = if self.family == Family::Ipv6 {
+            " over IPv6"
+        } else {
+            ""
+        };
+        write!(
+            f,
+            "{} → {} {}/{}{family}",
+            self.from, self.to, self.protocol, self.port
+        )
     }
 }

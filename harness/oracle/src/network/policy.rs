@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort};
+use k8s_openapi::api::networking::v1::{
+    IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
+};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::block::Block;
@@ -73,20 +75,36 @@ pub(super) struct Target<'a> {
 impl Policy {
     pub(super) fn read(policy: &NetworkPolicy) -> Result<Self, Error> {
         let namespace = policy.metadata.namespace.clone().unwrap_or_default();
-        let name = format!("{namespace}/{}", policy.metadata.name.as_deref().unwrap_or_default());
+        let name = format!(
+            "{namespace}/{}",
+            policy.metadata.name.as_deref().unwrap_or_default()
+        );
         let spec = policy.spec.clone().unwrap_or_default();
-        let (ingress, egress) = (spec.ingress.unwrap_or_default(), spec.egress.unwrap_or_default());
+        let (ingress, egress) = (
+            spec.ingress.unwrap_or_default(),
+            spec.egress.unwrap_or_default(),
+        );
         let types = match spec.policy_types.filter(|types| !types.is_empty()) {
             Some(types) => types,
             None if egress.is_empty() => vec!["Ingress".to_owned()],
             None => vec!["Ingress".to_owned(), "Egress".to_owned()],
         };
-        if let Some(text) = types.iter().find(|text| !matches!(text.as_str(), "Ingress" | "Egress")) {
-            return Err(Error::Direction { policy: name, text: text.clone() });
+        if let Some(text) = types
+            .iter()
+            .find(|text| !matches!(text.as_str(), "Ingress" | "Egress"))
+        {
+            return Err(Error::Direction {
+                policy: name,
+                text: text.clone(),
+            });
         }
         let says = |direction: &str| types.iter().any(|text| text == direction);
-        let incoming = ingress.iter().map(|rule| (rule.from.as_deref(), rule.ports.as_deref()));
-        let outgoing = egress.iter().map(|rule| (rule.to.as_deref(), rule.ports.as_deref()));
+        let incoming = ingress
+            .iter()
+            .map(|rule| (rule.from.as_deref(), rule.ports.as_deref()));
+        let outgoing = egress
+            .iter()
+            .map(|rule| (rule.to.as_deref(), rule.ports.as_deref()));
         let read = |(peers, ports)| Rule::read(&name, peers, ports);
         let incoming = incoming.map(read).collect::<Result<Vec<_>, _>>()?;
         let outgoing = outgoing.map(read).collect::<Result<Vec<_>, _>>()?;
@@ -106,9 +124,18 @@ impl Rule {
         peers: Option<&[NetworkPolicyPeer]>,
         ports: Option<&[NetworkPolicyPort]>,
     ) -> Result<Self, Error> {
-        let peers = peers.unwrap_or_default().iter().map(|peer| Peer::read(policy, peer));
-        let ports = ports.unwrap_or_default().iter().map(|port| Port::read(policy, port));
-        Ok(Self { peers: peers.collect::<Result<_, _>>()?, ports: ports.collect::<Result<_, _>>()? })
+        let peers = peers
+            .unwrap_or_default()
+            .iter()
+            .map(|peer| Peer::read(policy, peer));
+        let ports = ports
+            .unwrap_or_default()
+            .iter()
+            .map(|port| Port::read(policy, port));
+        Ok(Self {
+            peers: peers.collect::<Result<_, _>>()?,
+            ports: ports.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Whether a rule of a policy in `namespace` lets this through.
@@ -122,28 +149,48 @@ impl Rule {
 impl Peer {
     fn read(policy: &str, peer: &NetworkPolicyPeer) -> Result<Self, Error> {
         let read = |selector: &Option<_>| selector.as_ref().map(Selector::read).transpose();
-        match (read(&peer.pod_selector)?, read(&peer.namespace_selector)?, &peer.ip_block) {
+        match (
+            read(&peer.pod_selector)?,
+            read(&peer.namespace_selector)?,
+            &peer.ip_block,
+        ) {
             (None, None, Some(block)) => Self::block(policy, block),
-            (None, None, None) | (_, _, Some(_)) => Err(Error::Peer { policy: policy.to_owned() }),
+            (None, None, None) | (_, _, Some(_)) => Err(Error::Peer {
+                policy: policy.to_owned(),
+            }),
             (pods, namespaces, None) => Ok(Self::Pods { pods, namespaces }),
         }
     }
 
     fn block(policy: &str, block: &IPBlock) -> Result<Self, Error> {
         let read = |text: &String| {
-            Block::read(text).ok_or_else(|| Error::Block { policy: policy.to_owned(), text: text.clone() })
+            Block::read(text).ok_or_else(|| Error::Block {
+                policy: policy.to_owned(),
+                text: text.clone(),
+            })
         };
-        let except = block.except.iter().flatten().map(read).collect::<Result<_, _>>()?;
-        Ok(Self::Block { block: read(&block.cidr)?, except })
+        let except = block
+            .except
+            .iter()
+            .flatten()
+            .map(read)
+            .collect::<Result<_, _>>()?;
+        Ok(Self::Block {
+            block: read(&block.cidr)?,
+            except,
+        })
     }
 
     fn is(&self, own: &str, far: &Far<'_>) -> bool {
         match (self, far.pod) {
             (Self::Block { block, except }, _) => {
-                block.contains(far.address) && !except.iter().any(|except| except.contains(far.address))
+                block.contains(far.address)
+                    && !except.iter().any(|except| except.contains(far.address))
             }
             (Self::Pods { pods, namespaces }, Some((namespace, namespace_labels, labels))) => {
-                let there = namespaces.as_ref().map_or(namespace == own, |chosen| chosen.selects(namespace_labels));
+                let there = namespaces
+                    .as_ref()
+                    .map_or(namespace == own, |chosen| chosen.selects(namespace_labels));
                 there && pods.as_ref().is_none_or(|chosen| chosen.selects(labels))
             }
             (Self::Pods { .. }, None) => false,
@@ -153,7 +200,10 @@ impl Peer {
 
 impl Port {
     fn read(policy: &str, port: &NetworkPolicyPort) -> Result<Self, Error> {
-        let wrong = |text: String| Error::Port { policy: policy.to_owned(), text };
+        let wrong = |text: String| Error::Port {
+            policy: policy.to_owned(),
+            text,
+        };
         let number = |number: i32| match u16::try_from(number) {
             Ok(number) if number > 0 => Ok(number),
             _ => Err(wrong(number.to_string())),
@@ -174,15 +224,21 @@ impl Port {
             None | Some("TCP") => Protocol::Tcp,
             Some("UDP") => Protocol::Udp,
             Some("SCTP") => Protocol::Sctp,
-            Some(text) => return Err(Error::Protocol { policy: policy.to_owned(), text: text.to_owned() }),
+            Some(text) => {
+                return Err(Error::Protocol {
+                    policy: policy.to_owned(),
+                    text: text.to_owned(),
+                });
+            }
         };
         Ok(Self { protocol, which })
     }
 
     fn is(&self, target: &Target<'_>) -> bool {
         let named = |name: &String| {
-            let same =
-                |port: &NamedPort| port.name == *name && port.protocol == target.protocol && port.port == target.port;
+            let same = |port: &NamedPort| {
+                port.name == *name && port.protocol == target.protocol && port.port == target.port
+            };
             target.names.iter().any(same)
         };
         self.protocol == target.protocol

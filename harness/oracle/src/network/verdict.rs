@@ -76,7 +76,11 @@ impl fmt::Display for Gate {
             Self::Free(why) => write!(f, "free ({why})"),
             Self::Open { policy, rule } => write!(f, "allowed by rule {rule} of {policy}"),
             Self::Shut { isolated_by } => {
-                write!(f, "isolated by {}, and allowed by no rule", isolated_by.join(" and "))
+                write!(
+                    f,
+                    "isolated by {}, and allowed by no rule",
+                    isolated_by.join(" and ")
+                )
             }
         }
     }
@@ -85,6 +89,10 @@ impl fmt::Display for Gate {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.reached() { "reached" } else { "blocked" };
-        write!(f, "{word}: egress {}; ingress {}", self.egress, self.ingress)
+        write!(
+            f,
+            "{word}: egress {}; ingress {}",
+            self.egress, self.ingress
+        )
     }
 }

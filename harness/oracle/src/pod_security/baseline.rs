@@ -1,6 +1,8 @@
 //! The checks of the baseline level. Each says whether the pod violates it.
 
-use k8s_openapi::api::core::v1::{AppArmorProfile, HTTPGetAction, SELinuxOptions, SeccompProfile, TCPSocketAction};
+use k8s_openapi::api::core::v1::{
+    AppArmorProfile, HTTPGetAction, SELinuxOptions, SeccompProfile, TCPSocketAction,
+};
 
 use super::subject::{Part, Subject};
 
@@ -40,8 +42,13 @@ const SYSCTLS: [(&str, u32); 14] = [
 ];
 
 /// SELinux types of containers, each with the release that added it.
-const SELINUX_TYPES: [(&str, u32); 5] =
-    [("", 0), ("container_t", 0), ("container_init_t", 0), ("container_kvm_t", 0), ("container_engine_t", 31)];
+const SELINUX_TYPES: [(&str, u32); 5] = [
+    ("", 0),
+    ("container_t", 0),
+    ("container_init_t", 0),
+    ("container_kvm_t", 0),
+    ("container_engine_t", 31),
+];
 
 /// Until this release, seccomp was a matter of annotations.
 const SECCOMP_FIELDS_SINCE: u32 = 19;
@@ -51,31 +58,49 @@ const SECCOMP_ANNOTATION: &str = "seccomp.security.alpha.kubernetes.io/pod";
 const SECCOMP_CONTAINER_ANNOTATION: &str = "container.seccomp.security.alpha.kubernetes.io/";
 
 fn known(list: &[(&str, u32)], name: &str, minor: u32) -> bool {
-    list.iter().any(|(known, since)| *known == name && *since <= minor)
+    list.iter()
+        .any(|(known, since)| *known == name && *since <= minor)
 }
 
 pub(super) fn app_armor(pod: &Subject<'_>) -> bool {
-    let forbidden = |profile: &AppArmorProfile| !matches!(profile.type_.as_str(), "RuntimeDefault" | "Localhost");
-    let of_pod = pod.context.and_then(|context| context.app_armor_profile.as_ref());
-    let of_containers = pod.contexts().filter_map(|context| context.app_armor_profile.as_ref());
+    let forbidden = |profile: &AppArmorProfile| {
+        !matches!(profile.type_.as_str(), "RuntimeDefault" | "Localhost")
+    };
+    let of_pod = pod
+        .context
+        .and_then(|context| context.app_armor_profile.as_ref());
+    let of_containers = pod
+        .contexts()
+        .filter_map(|context| context.app_armor_profile.as_ref());
     let annotated = |(key, value): (&String, &String)| {
-        let allowed = matches!(value.as_str(), "" | "runtime/default") || value.starts_with("localhost/");
+        let allowed =
+            matches!(value.as_str(), "" | "runtime/default") || value.starts_with("localhost/");
         key.starts_with(APP_ARMOR_ANNOTATION) && !allowed
     };
-    of_pod.into_iter().chain(of_containers).any(forbidden) || pod.annotations.into_iter().flatten().any(annotated)
+    of_pod.into_iter().chain(of_containers).any(forbidden)
+        || pod.annotations.into_iter().flatten().any(annotated)
 }
 
 pub(super) fn capabilities(pod: &Subject<'_>) -> bool {
-    let added = pod.contexts().filter_map(|context| context.capabilities.as_ref()?.add.as_ref()).flatten();
-    added.into_iter().any(|name| !CAPABILITIES.contains(&name.as_str()))
+    let added = pod
+        .contexts()
+        .filter_map(|context| context.capabilities.as_ref()?.add.as_ref())
+        .flatten();
+    added
+        .into_iter()
+        .any(|name| !CAPABILITIES.contains(&name.as_str()))
 }
 
 pub(super) fn host_namespaces(pod: &Subject<'_>) -> bool {
-    pod.spec.is_some_and(|spec| [spec.host_network, spec.host_pid, spec.host_ipc].contains(&Some(true)))
+    pod.spec
+        .is_some_and(|spec| [spec.host_network, spec.host_pid, spec.host_ipc].contains(&Some(true)))
 }
 
 pub(super) fn host_path(pod: &Subject<'_>) -> bool {
-    let mut volumes = pod.spec.into_iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let mut volumes = pod
+        .spec
+        .into_iter()
+        .flat_map(|spec| spec.volumes.iter().flatten());
     volumes.any(|volume| volume.host_path.is_some())
 }
 
@@ -91,16 +116,30 @@ pub(super) fn probe_hosts(pod: &Subject<'_>) -> bool {
 }
 
 fn names_a_host(part: &Part<'_>) -> bool {
-    let http = |action: &Option<HTTPGetAction>| action.as_ref().and_then(|action| action.host.clone());
-    let tcp = |action: &Option<TCPSocketAction>| action.as_ref().and_then(|action| action.host.clone());
-    let probes = part.probes.iter().flatten().flat_map(|probe| [http(&probe.http_get), tcp(&probe.tcp_socket)]);
-    let handlers = part.lifecycle.into_iter().flat_map(|life| [&life.post_start, &life.pre_stop]).flatten();
+    let http =
+        |action: &Option<HTTPGetAction>| action.as_ref().and_then(|action| action.host.clone());
+    let tcp =
+        |action: &Option<TCPSocketAction>| action.as_ref().and_then(|action| action.host.clone());
+    let probes = part
+        .probes
+        .iter()
+        .flatten()
+        .flat_map(|probe| [http(&probe.http_get), tcp(&probe.tcp_socket)]);
+    let handlers = part
+        .lifecycle
+        .into_iter()
+        .flat_map(|life| [&life.post_start, &life.pre_stop])
+        .flatten();
     let handlers = handlers.flat_map(|handler| [http(&handler.http_get), tcp(&handler.tcp_socket)]);
-    probes.chain(handlers).flatten().any(|host| !host.is_empty())
+    probes
+        .chain(handlers)
+        .flatten()
+        .any(|host| !host.is_empty())
 }
 
 pub(super) fn privileged(pod: &Subject<'_>) -> bool {
-    pod.contexts().any(|context| context.privileged == Some(true))
+    pod.contexts()
+        .any(|context| context.privileged == Some(true))
 }
 
 pub(super) fn selinux(pod: &Subject<'_>) -> bool {
@@ -109,8 +148,12 @@ pub(super) fn selinux(pod: &Subject<'_>) -> bool {
         let kind = options.type_.as_deref().unwrap_or_default();
         !known(&SELINUX_TYPES, kind, pod.minor) || given(&options.user) || given(&options.role)
     };
-    let of_pod = pod.context.and_then(|context| context.se_linux_options.as_ref());
-    let of_containers = pod.contexts().filter_map(|context| context.se_linux_options.as_ref());
+    let of_pod = pod
+        .context
+        .and_then(|context| context.se_linux_options.as_ref());
+    let of_containers = pod
+        .contexts()
+        .filter_map(|context| context.se_linux_options.as_ref());
     of_pod.into_iter().chain(of_containers).any(forbidden)
 }
 
@@ -123,8 +166,12 @@ pub(super) fn seccomp(pod: &Subject<'_>) -> bool {
     if pod.minor < SECCOMP_FIELDS_SINCE {
         return annotated_seccomp(pod);
     }
-    let of_pod = pod.context.and_then(|context| context.seccomp_profile.as_ref());
-    let of_containers = pod.contexts().filter_map(|context| context.seccomp_profile.as_ref());
+    let of_pod = pod
+        .context
+        .and_then(|context| context.seccomp_profile.as_ref());
+    let of_containers = pod
+        .contexts()
+        .filter_map(|context| context.seccomp_profile.as_ref());
     !of_pod.into_iter().chain(of_containers).all(confines)
 }
 
@@ -133,20 +180,32 @@ fn annotated_seccomp(pod: &Subject<'_>) -> bool {
     let forbidden = |key: &str| {
         let value = pod.annotations.and_then(|annotations| annotations.get(key));
         value.is_some_and(|value| {
-            !matches!(value.as_str(), "runtime/default" | "docker/default") && !value.starts_with("localhost/")
+            !matches!(value.as_str(), "runtime/default" | "docker/default")
+                && !value.starts_with("localhost/")
         })
     };
-    let of_container = |part: &Part<'_>| forbidden(&format!("{SECCOMP_CONTAINER_ANNOTATION}{}", part.name));
+    let of_container =
+        |part: &Part<'_>| forbidden(&format!("{SECCOMP_CONTAINER_ANNOTATION}{}", part.name));
     forbidden(SECCOMP_ANNOTATION) || pod.containers.iter().any(of_container)
 }
 
 pub(super) fn sysctls(pod: &Subject<'_>) -> bool {
-    let mut set = pod.context.into_iter().flat_map(|context| context.sysctls.iter().flatten());
+    let mut set = pod
+        .context
+        .into_iter()
+        .flat_map(|context| context.sysctls.iter().flatten());
     set.any(|sysctl| !known(&SYSCTLS, &sysctl.name, pod.minor))
 }
 
 pub(super) fn host_process(pod: &Subject<'_>) -> bool {
-    let of_pod = pod.context.and_then(|context| context.windows_options.as_ref());
-    let of_containers = pod.contexts().filter_map(|context| context.windows_options.as_ref());
-    of_pod.into_iter().chain(of_containers).any(|options| options.host_process == Some(true))
+    let of_pod = pod
+        .context
+        .and_then(|context| context.windows_options.as_ref());
+    let of_containers = pod
+        .contexts()
+        .filter_map(|context| context.windows_options.as_ref());
+    of_pod
+        .into_iter()
+        .chain(of_containers)
+        .any(|options| options.host_process == Some(true))
 }

@@ -68,5 +68,10 @@ pub fn violations(pod: &Pod, level: Level, version: Version, server: u32) -> Vec
     };
     let subject = Subject::new(pod, minor);
     let applies = |check: &&Check| check.applies(level, minor);
-    Check::ALL.iter().filter(applies).copied().filter(|check| check.violated_by(&subject)).collect()
+    Check::ALL
+        .iter()
+        .filter(applies)
+        .copied()
+        .filter(|check| check.violated_by(&subject))
+        .collect()
 }

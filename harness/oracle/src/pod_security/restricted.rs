@@ -7,7 +7,9 @@ use super::subject::{Part, Subject};
 
 pub(super) fn privilege_escalation(pod: &Subject<'_>) -> bool {
     let forbids = |part: &Part<'_>| {
-        part.context.and_then(|context| context.allow_privilege_escalation).is_some_and(|allowed| !allowed)
+        part.context
+            .and_then(|context| context.allow_privilege_escalation)
+            .is_some_and(|allowed| !allowed)
     };
     !pod.windows() && !pod.containers.iter().all(forbids)
 }
@@ -15,23 +17,39 @@ pub(super) fn privilege_escalation(pod: &Subject<'_>) -> bool {
 /// Every container drops `ALL`, and may add one back.
 pub(super) fn capabilities(pod: &Subject<'_>) -> bool {
     let confined = |part: &Part<'_>| {
-        let capabilities = part.context.and_then(|context| context.capabilities.as_ref());
+        let capabilities = part
+            .context
+            .and_then(|context| context.capabilities.as_ref());
         capabilities.is_some_and(|sets| {
             let drops = sets.drop.iter().flatten().any(|name| name == "ALL");
-            drops && sets.add.iter().flatten().all(|name| name == "NET_BIND_SERVICE")
+            drops
+                && sets
+                    .add
+                    .iter()
+                    .flatten()
+                    .all(|name| name == "NET_BIND_SERVICE")
         })
     };
     !pod.windows() && !pod.containers.iter().all(confined)
 }
 
 pub(super) fn volumes(pod: &Subject<'_>) -> bool {
-    let mut volumes = pod.spec.into_iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let mut volumes = pod
+        .spec
+        .into_iter()
+        .flat_map(|spec| spec.volumes.iter().flatten());
     volumes.any(|volume| !is_allowed(volume))
 }
 
 fn is_allowed(volume: &Volume) -> bool {
     // One that names no kind becomes an `emptyDir`.
-    let of_no_kind = || *volume == Volume { name: volume.name.clone(), ..Volume::default() };
+    let of_no_kind = || {
+        *volume
+            == Volume {
+                name: volume.name.clone(),
+                ..Volume::default()
+            }
+    };
     volume.config_map.is_some()
         || volume.csi.is_some()
         || volume.downward_api.is_some()
@@ -46,7 +64,11 @@ fn is_allowed(volume: &Volume) -> bool {
 
 /// What a container says counts for it; what the pod says, for those that say nothing. A pod that says `false` violates
 /// it whatever its containers say.
-fn holds(pod: &Subject<'_>, of_pod: Option<bool>, of_container: impl Fn(&SecurityContext) -> Option<bool>) -> bool {
+fn holds(
+    pod: &Subject<'_>,
+    of_pod: Option<bool>,
+    of_container: impl Fn(&SecurityContext) -> Option<bool>,
+) -> bool {
     let said = |part: &Part<'_>| part.context.and_then(&of_container).or(of_pod);
     of_pod != Some(false) && pod.containers.iter().all(|part| said(part) == Some(true))
 }
@@ -63,6 +85,12 @@ pub(super) fn run_as_user(pod: &Subject<'_>) -> bool {
 }
 
 pub(super) fn seccomp(pod: &Subject<'_>) -> bool {
-    let of_pod = pod.context.and_then(|context| context.seccomp_profile.as_ref()).map(confines);
-    !pod.windows() && !holds(pod, of_pod, |context| context.seccomp_profile.as_ref().map(confines))
+    let of_pod = pod
+        .context
+        .and_then(|context| context.seccomp_profile.as_ref())
+        .map(confines);
+    !pod.windows()
+        && !holds(pod, of_pod, |context| {
+            context.seccomp_profile.as_ref().map(confines)
+        })
 }

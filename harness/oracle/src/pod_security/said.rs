@@ -11,18 +11,28 @@ const BEFORE: &str = "violates PodSecurity \"";
 pub fn said(message: &str) -> Option<Vec<&'static str>> {
     let (_, rest) = message.split_once(BEFORE)?;
     let (_, rest) = rest.split_once("\": ")?;
-    let reasons = split(rest).into_iter().map(|part| part.split_once(" (").map_or(part, |(reason, _)| reason));
+    let reasons = split(rest)
+        .into_iter()
+        .map(|part| part.split_once(" (").map_or(part, |(reason, _)| reason));
     reasons.map(known).collect()
 }
 
 fn known(reason: &str) -> Option<&'static str> {
-    let singular = if reason == "forbidden AppArmor profiles" { "forbidden AppArmor profile" } else { reason };
-    Check::ALL.into_iter().map(Check::reason).find(|known| *known == singular)
+    let singular = if reason == "forbidden AppArmor profiles" {
+        "forbidden AppArmor profile"
+    } else {
+        reason
+    };
+    Check::ALL
+        .into_iter()
+        .map(Check::reason)
+        .find(|known| *known == singular)
 }
 
 /// Splits at the commas that are neither in parentheses nor in quotes.
 fn split(text: &str) -> Vec<&str> {
-    let (mut parts, mut begin, mut depth, mut quoted, mut escaped) = (Vec::new(), 0, 0_usize, false, false);
+    let (mut parts, mut begin, mut depth, mut quoted, mut escaped) =
+        (Vec::new(), 0, 0_usize, false, false);
     for (at, letter) in text.char_indices() {
         match letter {
             _ if escaped => escaped = false,
@@ -50,10 +60,21 @@ mod tests {
         let text = "pods \"x\" is forbidden: violates PodSecurity \"restricted:v1.36\": forbidden AppArmor profiles \
             (annotation must not set AppArmor profile type to \"a (b\", \"c\\\", d\"), host namespaces (hostNetwork=true, \
             hostPID=true), allowPrivilegeEscalation != false (container \"a\" must set x=false)";
-        let reasons = ["forbidden AppArmor profile", "host namespaces", "allowPrivilegeEscalation != false"];
+        let reasons = [
+            "forbidden AppArmor profile",
+            "host namespaces",
+            "allowPrivilegeEscalation != false",
+        ];
         assert_eq!(said(text).unwrap(), reasons);
-        assert_eq!(said("x violates PodSecurity \"baseline:latest\": privileged").unwrap(), ["privileged"]);
-        for other in ["", "forbidden", "violates PodSecurity \"baseline:latest\": something new (x)"] {
+        assert_eq!(
+            said("x violates PodSecurity \"baseline:latest\": privileged").unwrap(),
+            ["privileged"]
+        );
+        for other in [
+            "",
+            "forbidden",
+            "violates PodSecurity \"baseline:latest\": something new (x)",
+        ] {
             assert!(said(other).is_none(), "{other}");
         }
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EphemeralContainer, Lifecycle, Pod, PodSecurityContext, PodSpec, Probe, SecurityContext,
+    Container, ContainerPort, EphemeralContainer, Lifecycle, Pod, PodSecurityContext, PodSpec,
+    Probe, SecurityContext,
 };
 
 /// From this release on, checks that a user namespace makes pointless leave pods in one alone.
@@ -34,14 +35,22 @@ pub(super) struct Part<'a> {
 impl<'a> Subject<'a> {
     pub(super) fn new(pod: &'a Pod, minor: u32) -> Self {
         let spec = pod.spec.as_ref();
-        let first = spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
+        let first = spec
+            .iter()
+            .flat_map(|spec| spec.init_containers.iter().flatten());
         let main = spec.iter().flat_map(|spec| spec.containers.iter());
-        let late = spec.iter().flat_map(|spec| spec.ephemeral_containers.iter().flatten());
+        let late = spec
+            .iter()
+            .flat_map(|spec| spec.ephemeral_containers.iter().flatten());
         Self {
             spec,
             context: spec.and_then(|spec| spec.security_context.as_ref()),
             annotations: pod.metadata.annotations.as_ref(),
-            containers: first.chain(main).map(Part::of).chain(late.map(Part::of_ephemeral)).collect(),
+            containers: first
+                .chain(main)
+                .map(Part::of)
+                .chain(late.map(Part::of_ephemeral))
+                .collect(),
             minor,
         }
     }
@@ -64,20 +73,36 @@ impl<'a> Subject<'a> {
 
     /// Whether a container wants `/proc` without its masks.
     pub(super) fn unmasks_proc(&self) -> bool {
-        self.contexts().any(|context| context.proc_mount.as_ref().is_some_and(|mount| mount != "Default"))
+        self.contexts().any(|context| {
+            context
+                .proc_mount
+                .as_ref()
+                .is_some_and(|mount| mount != "Default")
+        })
     }
 }
 
 impl<'a> Part<'a> {
     fn of(container: &'a Container) -> Self {
         let Container {
-            name, security_context, ports, liveness_probe, readiness_probe, startup_probe, lifecycle, ..
+            name,
+            security_context,
+            ports,
+            liveness_probe,
+            readiness_probe,
+            startup_probe,
+            lifecycle,
+            ..
         } = container;
         Self {
             name,
             context: security_context.as_ref(),
             ports: ports.as_deref().unwrap_or_default(),
-            probes: [liveness_probe.as_ref(), readiness_probe.as_ref(), startup_probe.as_ref()],
+            probes: [
+                liveness_probe.as_ref(),
+                readiness_probe.as_ref(),
+                startup_probe.as_ref(),
+            ],
             lifecycle: lifecycle.as_ref(),
         }
     }

@@ -19,19 +19,33 @@ pub fn rules(world: &World, role: &ClusterRole) -> Result<Vec<PolicyRule>, Error
     gather(world, role, &mut BTreeSet::new())
 }
 
-fn gather<'a>(world: &'a World, role: &'a ClusterRole, seen: &mut BTreeSet<&'a str>) -> Result<Vec<PolicyRule>, Error> {
+fn gather<'a>(
+    world: &'a World,
+    role: &'a ClusterRole,
+    seen: &mut BTreeSet<&'a str>,
+) -> Result<Vec<PolicyRule>, Error> {
     let mut gathered = Vec::new();
     seen.insert(name(role));
-    for selector in role.aggregation_rule.iter().flat_map(|rule| rule.cluster_role_selectors.iter().flatten()) {
+    for selector in role
+        .aggregation_rule
+        .iter()
+        .flat_map(|rule| rule.cluster_role_selectors.iter().flatten())
+    {
         let selector = Selector::read(selector)?;
-        let selected = |other: &&ClusterRole| selector.selects(&other.metadata.labels.clone().unwrap_or_default());
+        let selected = |other: &&ClusterRole| {
+            selector.selects(&other.metadata.labels.clone().unwrap_or_default())
+        };
         for other in world.cluster_roles.iter().filter(selected) {
             if !seen.contains(name(other)) {
                 gathered.extend(gather(world, other, seen)?);
             }
         }
     }
-    Ok(if gathered.is_empty() { role.rules.clone().unwrap_or_default() } else { gathered })
+    Ok(if gathered.is_empty() {
+        role.rules.clone().unwrap_or_default()
+    } else {
+        gathered
+    })
 }
 
 fn name(role: &ClusterRole) -> &str {

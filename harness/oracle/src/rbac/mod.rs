@@ -7,7 +7,9 @@ mod rule;
 
 use std::fmt;
 
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject};
+use k8s_openapi::api::rbac::v1::{
+    ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject,
+};
 
 pub use aggregate::rules;
 
@@ -84,18 +86,36 @@ pub fn allows(world: &World, user: &User, request: &Request) -> Result<Option<Gr
         Request::Path { .. } => "",
     };
     for binding in &world.cluster_role_bindings {
-        let applies = binding.subjects.iter().flatten().any(|subject| is(subject, user));
+        let applies = binding
+            .subjects
+            .iter()
+            .flatten()
+            .any(|subject| is(subject, user));
         if applies && let Some((role, rule)) = granted(world, &binding.role_ref, "", request)? {
             let name = binding.metadata.name.as_deref().unwrap_or_default();
-            return Ok(Some(Grant { binding: format!("clusterrolebinding {name}"), role, rule }));
+            return Ok(Some(Grant {
+                binding: format!("clusterrolebinding {name}"),
+                role,
+                rule,
+            }));
         }
     }
     let here = |binding: &&RoleBinding| binding.metadata.namespace.as_deref() == Some(namespace);
     for binding in world.role_bindings.iter().filter(here) {
-        let applies = binding.subjects.iter().flatten().any(|subject| is(subject, user));
-        if applies && let Some((role, rule)) = granted(world, &binding.role_ref, namespace, request)? {
+        let applies = binding
+            .subjects
+            .iter()
+            .flatten()
+            .any(|subject| is(subject, user));
+        if applies
+            && let Some((role, rule)) = granted(world, &binding.role_ref, namespace, request)?
+        {
             let name = binding.metadata.name.as_deref().unwrap_or_default();
-            return Ok(Some(Grant { binding: format!("rolebinding {namespace}/{name}"), role, rule }));
+            return Ok(Some(Grant {
+                binding: format!("rolebinding {namespace}/{name}"),
+                role,
+                rule,
+            }));
         }
     }
     Ok(None)
@@ -106,7 +126,8 @@ fn is(subject: &Subject, user: &User) -> bool {
         "User" => subject.name == user.name,
         "Group" => user.groups.contains(&subject.name),
         "ServiceAccount" => subject.namespace.as_ref().is_some_and(|namespace| {
-            !namespace.is_empty() && user.name == format!("system:serviceaccount:{namespace}:{}", subject.name)
+            !namespace.is_empty()
+                && user.name == format!("system:serviceaccount:{namespace}:{}", subject.name)
         }),
         _ => false,
     }
@@ -122,30 +143,52 @@ fn granted(
     let name = Some(reference.name.as_str());
     let rules = match reference.kind.as_str() {
         "ClusterRole" => {
-            let role = world.cluster_roles.iter().find(|role| role.metadata.name.as_deref() == name);
-            role.map(|role| rules(world, role)).transpose()?.unwrap_or_default()
+            let role = world
+                .cluster_roles
+                .iter()
+                .find(|role| role.metadata.name.as_deref() == name);
+            role.map(|role| rules(world, role))
+                .transpose()?
+                .unwrap_or_default()
         }
         "Role" => {
             let here = |role: &&Role| role.metadata.namespace.as_deref() == Some(namespace);
-            let role = world.roles.iter().filter(here).find(|role| role.metadata.name.as_deref() == name);
+            let role = world
+                .roles
+                .iter()
+                .filter(here)
+                .find(|role| role.metadata.name.as_deref() == name);
             role.and_then(|role| role.rules.clone()).unwrap_or_default()
         }
         _ => Vec::new(),
     };
     let found = rules.iter().position(|rule| rule::matches(rule, request));
-    Ok(found.map(|rule| (format!("{} {}", reference.kind.to_lowercase(), reference.name), rule)))
+    Ok(found.map(|rule| {
+        (
+            format!("{} {}", reference.kind.to_lowercase(), reference.name),
+            rule,
+        )
+    }))
 }
 
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rule {} of {}, bound by {}", self.rule, self.role, self.binding)
+        write!(
+            f,
+            "rule {} of {}, bound by {}",
+            self.rule, self.role, self.binding
+        )
     }
 }
 
 impl fmt::Display for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.name)?;
-        if self.groups.is_empty() { Ok(()) } else { write!(f, " ({})", self.groups.join(", ")) }
+        if self.groups.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ({})", self.groups.join(", "))
+        }
     }
 }
 
@@ -153,9 +196,21 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path { verb, path } => write!(f, "{verb} {path}"),
-            Self::Resource { verb, group, resource, subresource, name, namespace } => {
+            Self::Resource {
+                verb,
+                group,
+                resource,
+                subresource,
+                name,
+                namespace,
+            } => {
                 write!(f, "{verb} {resource}")?;
-                let parts = [(".", group), ("/", subresource), (" ", name), (" in ", namespace)];
+                let parts = [
+                    (".", group),
+                    ("/", subresource),
+                    (" ", name),
+                    (" in ", namespace),
+                ];
                 parts
                     .into_iter()
                     .filter(|(_, text)| !text.is_empty())

@@ -7,15 +7,29 @@ use super::Request;
 pub(super) fn matches(rule: &PolicyRule, request: &Request) -> bool {
     match request {
         Request::Path { verb, path } => {
-            holds(&rule.verbs, verb) && rule.non_resource_urls.iter().flatten().any(|pattern| covers(pattern, path))
+            holds(&rule.verbs, verb)
+                && rule
+                    .non_resource_urls
+                    .iter()
+                    .flatten()
+                    .any(|pattern| covers(pattern, path))
         }
-        Request::Resource { verb, group, resource, subresource, name, .. } => {
+        Request::Resource {
+            verb,
+            group,
+            resource,
+            subresource,
+            name,
+            ..
+        } => {
             let groups = rule.api_groups.as_deref().unwrap_or_default();
             let resources = rule.resources.as_deref().unwrap_or_default();
             let names = rule.resource_names.as_deref().unwrap_or_default();
             holds(&rule.verbs, verb)
                 && holds(groups, group)
-                && resources.iter().any(|pattern| is_resource(pattern, resource, subresource))
+                && resources
+                    .iter()
+                    .any(|pattern| is_resource(pattern, resource, subresource))
                 && (names.is_empty() || names.contains(name))
         }
     }

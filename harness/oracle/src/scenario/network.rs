@@ -21,22 +21,42 @@ const TRIED: usize = 8;
 /// When it cannot be written as YAML.
 pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
     let between = |cell| between(cell).map(|(from, to)| (cell, from, to));
-    let cells: Vec<(&Disagreement, &PodName, &PodName)> = cells.iter().filter_map(between).collect();
+    let cells: Vec<(&Disagreement, &PodName, &PodName)> =
+        cells.iter().filter_map(between).collect();
     let tried = &cells[..cells.len().min(TRIED)];
-    let pods: BTreeSet<&PodName> = tried.iter().flat_map(|(_, from, to)| [*from, *to]).collect();
+    let pods: BTreeSet<&PodName> = tried
+        .iter()
+        .flat_map(|(_, from, to)| [*from, *to])
+        .collect();
     let started = pods.into_iter().enumerate().map(|(at, pod)| {
         json!({"id": format!("pod-{at}"), "namespace": named(&pod.namespace),
             "do": {"started": format!("pod/{}", pod.name)}, "expect": "running"})
     });
-    let steps = tried.iter().enumerate().map(|(at, (cell, from, to))| step(at, cell, from, to));
-    let mut said: Vec<String> = cells.iter().take(TOLD).map(|(cell, ..)| cell.to_string()).collect();
-    said.extend(cells.len().checked_sub(TOLD).filter(|more| *more > 0).map(|more| format!("So it is in {more} more")));
+    let steps = tried
+        .iter()
+        .enumerate()
+        .map(|(at, (cell, from, to))| step(at, cell, from, to));
+    let mut said: Vec<String> = cells
+        .iter()
+        .take(TOLD)
+        .map(|(cell, ..)| cell.to_string())
+        .collect();
+    said.extend(
+        cells
+            .len()
+            .checked_sub(TOLD)
+            .filter(|more| *more > 0)
+            .map(|more| format!("So it is in {more} more")),
+    );
     let at = |pod: &Pod| {
         let addresses: Vec<String> = pod.addresses.iter().map(ToString::to_string).collect();
         format!("{} {}", pod.name, addresses.join(" and "))
     };
     let addresses = world.pods.iter().map(at).collect::<Vec<_>>().join(", ");
-    let dual_stack = world.nodes.values().any(|addresses| Family::Ipv6.among(addresses).is_some());
+    let dual_stack = world
+        .nodes
+        .values()
+        .any(|addresses| Family::Ipv6.among(addresses).is_some());
     let mut policies = json!({"apply": ["pods.yaml", "policies.yaml"]});
     if tried.iter().all(|(cell, ..)| cell.says.reached()) {
         policies["ineffective"] = true.into();
@@ -51,15 +71,28 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
     let mut files = Files::default();
     files.add("scenario.yaml", &[scenario])?;
     let placed_on = |mut object: Value| {
-        if let Some(node) = object["spec"]["nodeName"].as_str().and_then(|name| name.strip_prefix("node-")) {
+        if let Some(node) = object["spec"]["nodeName"]
+            .as_str()
+            .and_then(|name| name.strip_prefix("node-"))
+        {
             object["spec"]["nodeName"] = format!("$(node:{node})").into();
         }
         placed(object)
     };
-    let pods: Vec<Value> = objects(world, "$(image:probe)").into_iter().map(placed_on).collect();
+    let pods: Vec<Value> = objects(world, "$(image:probe)")
+        .into_iter()
+        .map(placed_on)
+        .collect();
     files.add("pods.yaml", &pods)?;
-    let policies = world.policies.iter().map(|policy| serde_json::to_value(policy).map(placed));
-    let policies = policies.collect::<Result<Vec<_>, _>>().map_err(|why| Error::Write { source: Box::new(why) })?;
+    let policies = world
+        .policies
+        .iter()
+        .map(|policy| serde_json::to_value(policy).map(placed));
+    let policies = policies
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|why| Error::Write {
+            source: Box::new(why),
+        })?;
     files.add("policies.yaml", &policies)?;
     Ok(files)
 }
@@ -77,12 +110,20 @@ fn step(at: usize, cell: &Disagreement, from: &PodName, to: &PodName) -> Value {
         Protocol::Tcp | Protocol::Sctp => ("tcp", "connect"),
     };
     let place = named(&to.namespace).replace("$(namespace)", "");
-    let place = if place.is_empty() { to.name.clone() } else { format!("{place}/{}", to.name) };
+    let place = if place.is_empty() {
+        to.name.clone()
+    } else {
+        format!("{place}/{}", to.name)
+    };
     let host = match cell.probe.family {
         Family::Ipv4 => format!("$(pod-ip:{place})"),
         Family::Ipv6 => format!("[$(pod-ipv6:{place})]"),
     };
-    let expected = if cell.says.reached() { json!("reached") } else { json!({"blocked": {"at": stage}}) };
+    let expected = if cell.says.reached() {
+        json!("reached")
+    } else {
+        json!({"blocked": {"at": stage}})
+    };
     json!({"id": format!("cell-{at}"), "namespace": named(&from.namespace),
         "do": {"reach": {"from": from.name, "to": format!("{scheme}://{host}:{}", cell.probe.port)}},
         "expect-in": {"bare": "reached", "policies": expected}})
@@ -93,25 +134,41 @@ fn step(at: usize, cell: &Disagreement, from: &PodName, to: &PodName) -> Value {
 #[must_use]
 pub fn objects(world: &World, image: &str) -> Vec<Value> {
     let namespace = |(name, labels): (&String, &_)| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
-    world.namespaces.iter().map(namespace).chain(world.pods.iter().map(|one| pod(one, image))).collect()
+    world
+        .namespaces
+        .iter()
+        .map(namespace)
+        .chain(world.pods.iter().map(|one| pod(one, image)))
+        .collect()
 }
 
 fn pod(pod: &Pod, image: &str) -> Value {
     let listened = LISTENED.map(|(port, protocol)| format!("{protocol}:{port}"));
     let command: Vec<&str> = match pod.host_network {
         true => vec!["/probe", "pause"],
-        false => ["/probe", "listen"].into_iter().chain(listened.iter().map(String::as_str)).collect(),
+        false => ["/probe", "listen"]
+            .into_iter()
+            .chain(listened.iter().map(String::as_str))
+            .collect(),
     };
     let port = |port: &crate::network::NamedPort| {
         let protocol = port.protocol.to_string().to_uppercase();
         json!({"name": port.name, "containerPort": port.port, "protocol": protocol})
     };
-    let ports: Vec<Value> = pod.ports.iter().filter(|_| !pod.host_network).map(port).collect();
+    let ports: Vec<Value> = pod
+        .ports
+        .iter()
+        .filter(|_| !pod.host_network)
+        .map(port)
+        .collect();
     let spec: Map<String, Value> = [
         ("nodeName".to_owned(), json!(pod.node)),
         ("hostNetwork".to_owned(), json!(pod.host_network)),
         ("terminationGracePeriodSeconds".to_owned(), json!(0)),
-        ("containers".to_owned(), json!([{"name": "main", "image": image, "command": command, "ports": ports}])),
+        (
+            "containers".to_owned(),
+            json!([{"name": "main", "image": image, "command": command, "ports": ports}]),
+        ),
     ]
     .into_iter()
     .collect();

@@ -11,7 +11,12 @@ use crate::pod_security::{Check, Level, Version};
 ///
 /// # Errors
 /// When it cannot be written as YAML.
-pub fn pod_security(pod: &Pod, level: Level, version: Version, says: &[Check]) -> Result<Files, Error> {
+pub fn pod_security(
+    pod: &Pod,
+    level: Level,
+    version: Version,
+    says: &[Check],
+) -> Result<Files, Error> {
     let reasons: Vec<_> = says.iter().map(|check| check.reason()).collect();
     let (why, control, expected) = match reasons.as_slice() {
         [] => (

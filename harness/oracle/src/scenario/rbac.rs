@@ -11,7 +11,12 @@ use crate::rbac::{Grant, Request, User, World};
 ///
 /// # Errors
 /// When it cannot be written as YAML.
-pub fn rbac(world: &World, user: &User, request: &Request, says: Option<&Grant>) -> Result<Files, Error> {
+pub fn rbac(
+    world: &World,
+    user: &User,
+    request: &Request,
+    says: Option<&Grant>,
+) -> Result<Files, Error> {
     let says = says.map_or_else(|| "false".to_owned(), |grant| format!("true (by {grant})"));
     let scenario = json!({
         "scenario": "v1",
@@ -22,8 +27,17 @@ pub fn rbac(world: &World, user: &User, request: &Request, says: Option<&Grant>)
             "do": {"create": "review.yaml"}, "expect": "admitted"}],
     });
     let attributes = match request {
-        Request::Path { verb, path } => json!({"nonResourceAttributes": {"verb": verb, "path": path}}),
-        Request::Resource { verb, group, resource, subresource, name, namespace } => {
+        Request::Path { verb, path } => {
+            json!({"nonResourceAttributes": {"verb": verb, "path": path}})
+        }
+        Request::Resource {
+            verb,
+            group,
+            resource,
+            subresource,
+            name,
+            namespace,
+        } => {
             let fields = [
                 ("verb", verb),
                 ("group", group),
@@ -33,15 +47,19 @@ pub fn rbac(world: &World, user: &User, request: &Request, says: Option<&Grant>)
                 ("namespace", namespace),
             ];
             let given = fields.into_iter().filter(|(_, text)| !text.is_empty());
-            let fields: Map<String, Value> = given.map(|(key, text)| (key.to_owned(), json!(text))).collect();
+            let fields: Map<String, Value> = given
+                .map(|(key, text)| (key.to_owned(), json!(text)))
+                .collect();
             json!({"resourceAttributes": fields})
         }
     };
-    let review =
-        json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": attributes});
+    let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": attributes});
     let mut files = Files::default();
     files.add("scenario.yaml", &[scenario])?;
-    files.add("roles.yaml", &objects(world)?.into_iter().map(placed).collect::<Vec<_>>())?;
+    files.add(
+        "roles.yaml",
+        &objects(world)?.into_iter().map(placed).collect::<Vec<_>>(),
+    )?;
     files.add("review.yaml", &[placed(review)])?;
     Ok(files)
 }
@@ -51,6 +69,11 @@ fn objects(world: &World) -> Result<Vec<Value>, Error> {
     let cluster_roles = world.cluster_roles.iter().map(serde_json::to_value);
     let bindings = world.role_bindings.iter().map(serde_json::to_value);
     let cluster_bindings = world.cluster_role_bindings.iter().map(serde_json::to_value);
-    let all = roles.chain(cluster_roles).chain(bindings).chain(cluster_bindings);
-    all.collect::<Result<_, _>>().map_err(|why| Error::Write { source: Box::new(why) })
+    let all = roles
+        .chain(cluster_roles)
+        .chain(bindings)
+        .chain(cluster_bindings);
+    all.collect::<Result<_, _>>().map_err(|why| Error::Write {
+        source: Box::new(why),
+    })
 }

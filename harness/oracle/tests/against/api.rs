@@ -16,9 +16,20 @@ pub(crate) enum Reply {
 }
 
 pub(crate) async fn send(cluster: &Cluster, method: &str, path: &str, body: &Value) -> Reply {
-    let kind = if method == "PATCH" { "application/strategic-merge-patch+json" } else { "application/json" };
-    let request = http::Request::builder().method(method).uri(path).header("content-type", kind);
-    let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
+    let kind = if method == "PATCH" {
+        "application/strategic-merge-patch+json"
+    } else {
+        "application/json"
+    };
+    let request = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", kind);
+    let body = if body.is_null() {
+        Vec::new()
+    } else {
+        serde_json::to_vec(body).unwrap()
+    };
     let request = request.body(body).unwrap();
     match cluster.admin().request(request).await {
         Ok(reply) => Reply::Done(reply),
@@ -40,7 +51,10 @@ pub(crate) async fn until(what: &str, mut look: impl AsyncFnMut() -> Result<(), 
     let deadline = Instant::now() + Duration::from_secs(120);
     let mut tick = tokio::time::interval(Duration::from_millis(10));
     while let Err(seen) = look().await {
-        assert!(Instant::now() < deadline, "waited 120s for {what}; last seen: {seen}");
+        assert!(
+            Instant::now() < deadline,
+            "waited 120s for {what}; last seen: {seen}"
+        );
         tick.tick().await;
     }
 }

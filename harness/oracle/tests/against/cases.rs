@@ -7,7 +7,9 @@ use proptest::strategy::{Strategy, ValueTree};
 const PATIENCE: usize = 300;
 
 fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().expect(variable))
+    std::env::var(variable)
+        .ok()
+        .map(|text| text.parse().expect(variable))
 }
 
 /// How many cases: as the caller says, or `usual`.
@@ -21,7 +23,10 @@ pub(crate) fn cases<S: Strategy>(strategy: &S, count: usize) -> Vec<S::Tree> {
 }
 
 /// The smallest case that was found to disagree still.
-pub(crate) async fn shrink<T: ValueTree>(tree: &mut T, mut disagrees: impl AsyncFnMut(T::Value) -> bool) -> T::Value {
+pub(crate) async fn shrink<T: ValueTree>(
+    tree: &mut T,
+    mut disagrees: impl AsyncFnMut(T::Value) -> bool,
+) -> T::Value {
     let mut smallest = tree.current();
     for _ in 0..PATIENCE {
         if !tree.simplify() {

@@ -3,7 +3,11 @@
 //!
 //! `ORACLE_CASES` is how many cases each oracle gets, `ORACLE_SEED` a number that makes them other ones.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test without the usual harness")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test without the usual harness"
+)]
 
 mod api;
 mod cases;
@@ -30,14 +34,36 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each has the machine to itself.
     arguments.test_threads = Some(1);
-    let usual = || ClusterSpec { audit: Audit::None, ..ClusterSpec::default() };
-    let alone = move || ClusterSpec { nodes: 0, ..usual() };
-    let enforcing =
-        move || ClusterSpec { nodes: network::NODES, enforce_network_policy: true, dual_stack: true, ..usual() };
+    let usual = || ClusterSpec {
+        audit: Audit::None,
+        ..ClusterSpec::default()
+    };
+    let alone = move || ClusterSpec {
+        nodes: 0,
+        ..usual()
+    };
+    let enforcing = move || ClusterSpec {
+        nodes: network::NODES,
+        enforce_network_policy: true,
+        dual_stack: true,
+        ..usual()
+    };
     let trials = vec![
-        Trial::test(POD_SECURITY, move || on("admits", &alone(), async |cluster| pod_security::compare(cluster).await)),
-        Trial::test(RBAC, move || on("authorizes", &alone(), async |cluster| rbac::compare(cluster).await)),
-        Trial::test(NETWORK, move || on("enforces", &enforcing(), async |cluster| network::compare(cluster).await)),
+        Trial::test(POD_SECURITY, move || {
+            on("admits", &alone(), async |cluster| {
+                pod_security::compare(cluster).await
+            })
+        }),
+        Trial::test(RBAC, move || {
+            on("authorizes", &alone(), async |cluster| {
+                rbac::compare(cluster).await
+            })
+        }),
+        Trial::test(NETWORK, move || {
+            on("enforces", &enforcing(), async |cluster| {
+                network::compare(cluster).await
+            })
+        }),
         Trial::test(PICKED, || {
             tests_are_listed_and_picked();
             Ok(())
@@ -57,7 +83,13 @@ fn on(
     let boxes = BoxStarter::new(cache, std::env::current_exe()?, LiveBoxes::default());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let cluster = boxes.start(&format!("oracle-{name}-{}", std::process::id()), spec, |_| {}).await?;
+        let cluster = boxes
+            .start(
+                &format!("oracle-{name}-{}", std::process::id()),
+                spec,
+                |_| {},
+            )
+            .await?;
         let compared = compare(&cluster).await;
         cluster.take_down().await?;
         println!("{}", compared?);
@@ -69,13 +101,25 @@ fn on(
 fn tests_are_listed_and_picked() {
     let listed = |words: &[&str]| {
         let mut asked = Command::new(std::env::current_exe().unwrap());
-        let output = asked.args(["--list", "--format", "terse"]).args(words).output().unwrap();
+        let output = asked
+            .args(["--list", "--format", "terse"])
+            .args(words)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{words:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap().replace(": test\n", " ")
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .replace(": test\n", " ")
     };
-    assert_eq!(listed(&[]), format!("{POD_SECURITY} {RBAC} {NETWORK} {PICKED} "));
+    assert_eq!(
+        listed(&[]),
+        format!("{POD_SECURITY} {RBAC} {NETWORK} {PICKED} ")
+    );
     assert_eq!(listed(&["--ignored"]), "");
     assert_eq!(listed(&["--exact", RBAC]), format!("{RBAC} "));
     assert_eq!(listed(&["--exact", "rbac"]), "");
-    assert_eq!(listed(&["agree", "--skip", "rbac", "--skip", "tests"]), format!("{POD_SECURITY} {NETWORK} "));
+    assert_eq!(
+        listed(&["agree", "--skip", "rbac", "--skip", "tests"]),
+        format!("{POD_SECURITY} {NETWORK} ")
+    );
 }

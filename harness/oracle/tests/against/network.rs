@@ -44,13 +44,20 @@ const STRIDE: usize = 100;
 pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
     let arena = Arena::new(cluster).await;
     let open = arena.disagreements(&[]).await;
-    assert!(open.is_empty(), "without policies, everybody reaches everybody: {}", lines(&open));
+    assert!(
+        open.is_empty(),
+        "without policies, everybody reaches everybody: {}",
+        lines(&open)
+    );
     let mut trees = cases(&policies(&arena.world), wanted(USUAL));
     let began = Instant::now();
     let (mut blocked, mut cells) = (0, 0);
     for (done, tree) in trees.iter_mut().enumerate() {
         if done > 0 && done % STRIDE == 0 {
-            println!("{done} sets agree after {:.0} s", began.elapsed().as_secs_f64());
+            println!(
+                "{done} sets agree after {:.0} s",
+                began.elapsed().as_secs_f64()
+            );
         }
         let set = tree.current();
         if !arena.disagreements(&set).await.is_empty() {
@@ -58,11 +65,17 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
         }
         let network = arena.network(&set);
         cells += arena.probes.len();
-        blocked += arena.probes.iter().filter(|probe| !network.decide(probe).unwrap().reached()).count();
+        blocked += arena
+            .probes
+            .iter()
+            .filter(|probe| !network.decide(probe).unwrap().reached())
+            .count();
     }
     let took = began.elapsed().as_secs_f64();
     if blocked * 10 < cells || blocked * 10 > cells * 9 {
-        return Err(format!("{blocked} of {cells} cells were blocked: the sets say too little"));
+        return Err(format!(
+            "{blocked} of {cells} cells were blocked: the sets say too little"
+        ));
     }
     let speed = f64::from(u32::try_from(trees.len()).unwrap()) / took;
     Ok(format!(
@@ -72,7 +85,11 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
 }
 
 fn lines(found: &[Disagreement]) -> String {
-    found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    found
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// A box with the cast in it.
@@ -87,28 +104,38 @@ impl<'a> Arena<'a> {
         let mut world = cast(NODES);
         for object in scenario::objects(&world, native::PROBE_IMAGE) {
             let namespace = object["metadata"]["namespace"].as_str();
-            let path = namespace
-                .map_or_else(|| "/api/v1/namespaces".to_owned(), |name| format!("/api/v1/namespaces/{name}/pods"));
+            let path = namespace.map_or_else(
+                || "/api/v1/namespaces".to_owned(),
+                |name| format!("/api/v1/namespaces/{name}/pods"),
+            );
             created(cluster, &path, &object).await;
         }
         let mut newest = 0;
         for pod in &mut world.pods {
             newest = newest.max(running(cluster, pod).await);
         }
-        let arena = Self { cluster, probes: probes(&world), world };
+        let arena = Self {
+            cluster,
+            probes: probes(&world),
+            world,
+        };
         arena.in_force(|seen| seen.pods >= newest).await;
         arena
     }
 
     fn network(&self, set: &[NetworkPolicy]) -> Network {
-        Network::new(World { policies: set.to_vec(), ..self.world.clone() }).unwrap()
+        Network::new(World {
+            policies: set.to_vec(),
+            ..self.world.clone()
+        })
+        .unwrap()
     }
 
     /// The cells in which the box does something else, with these policies and no others.
     async fn disagreements(&self, set: &[NetworkPolicy]) -> Vec<Disagreement> {
-        let posted = join_all(
-            set.iter().map(async |policy| must(self.cluster, "POST", &collection(policy), &json!(policy)).await),
-        )
+        let posted = join_all(set.iter().map(async |policy| {
+            must(self.cluster, "POST", &collection(policy), &json!(policy)).await
+        }))
         .await;
         let newest = posted.iter().map(version).max().unwrap_or_default();
         self.in_force(|seen| seen.network_policies >= newest).await;
@@ -122,21 +149,41 @@ impl<'a> Arena<'a> {
         let found = self.differing(&network, &again, SECOND_PATIENCE).await;
         join_all(set.iter().map(async |policy| {
             let name = policy.metadata.name.as_deref().unwrap();
-            drop(must(self.cluster, "DELETE", &format!("{}/{name}", collection(policy)), &Value::Null).await);
+            drop(
+                must(
+                    self.cluster,
+                    "DELETE",
+                    &format!("{}/{name}", collection(policy)),
+                    &Value::Null,
+                )
+                .await,
+            );
         }))
         .await;
         found
     }
 
-    async fn differing(&self, network: &Network, probes: &[Probe], patience: Duration) -> Vec<Disagreement> {
+    async fn differing(
+        &self,
+        network: &Network,
+        probes: &[Probe],
+        patience: Duration,
+    ) -> Vec<Disagreement> {
         let mut of_pod: BTreeMap<&PodName, Vec<&Probe>> = BTreeMap::new();
         for probe in probes {
             if let End::Pod(from) = &probe.from {
                 of_pod.entry(from).or_default().push(probe);
             }
         }
-        let tried = of_pod.iter().map(async |(from, probes)| self.tried(from, probes, patience).await);
-        let seen: Vec<(&Probe, bool)> = try_join_all(tried).await.unwrap().into_iter().flatten().collect();
+        let tried = of_pod
+            .iter()
+            .map(async |(from, probes)| self.tried(from, probes, patience).await);
+        let seen: Vec<(&Probe, bool)> = try_join_all(tried)
+            .await
+            .unwrap()
+            .into_iter()
+            .flatten()
+            .collect();
         assert_eq!(seen.len(), probes.len());
         oracle::network::compare(network, seen).unwrap()
     }
@@ -155,35 +202,63 @@ impl<'a> Arena<'a> {
             Ok(())
         })
         .await;
-        let told = text.lines().map(|line| ProbeReport::read(line.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let told = text
+            .lines()
+            .map(|line| ProbeReport::read(line.as_bytes()))
+            .collect::<Result<Vec<_>, _>>()?;
         let sure = |told: &ProbeReport| told.reached || told.reason.as_deref() == Some("timed-out");
         match told.iter().find(|told| !sure(told)) {
             Some(told) => Err(format!("{from}: {told:?}")),
-            None => Ok(probes.iter().copied().zip(told.iter().map(|told| told.reached)).collect()),
+            None => Ok(probes
+                .iter()
+                .copied()
+                .zip(told.iter().map(|told| told.reached))
+                .collect()),
         }
     }
 
     /// What the probe in a pod says of all of them, a line each.
-    async fn said(&self, from: &PodName, probes: &[&Probe], patience: Duration) -> Result<String, String> {
-        let mut command =
-            vec!["/probe".to_owned(), "reach".into(), "--timeout".into(), patience.as_millis().to_string()];
+    async fn said(
+        &self,
+        from: &PodName,
+        probes: &[&Probe],
+        patience: Duration,
+    ) -> Result<String, String> {
+        let mut command = vec![
+            "/probe".to_owned(),
+            "reach".into(),
+            "--timeout".into(),
+            patience.as_millis().to_string(),
+        ];
         command.extend(probes.iter().map(|probe| self.target(probe)));
         let pods: Api<v1::Pod> = Api::namespaced(self.cluster.admin().clone(), &from.namespace);
         let options = AttachParams::default().stderr(false);
-        let mut process = pods.exec(&from.name, command, &options).await.map_err(|why| format!("{from}: {why}"))?;
+        let mut process = pods
+            .exec(&from.name, command, &options)
+            .await
+            .map_err(|why| format!("{from}: {why}"))?;
         let mut text = String::new();
-        let mut said = process.stdout().ok_or_else(|| format!("{from}: no output"))?;
-        said.read_to_string(&mut text).await.map_err(|why| format!("{from}: {why}"))?;
+        let mut said = process
+            .stdout()
+            .ok_or_else(|| format!("{from}: no output"))?;
+        said.read_to_string(&mut text)
+            .await
+            .map_err(|why| format!("{from}: {why}"))?;
         let lines = text.lines().count();
         if lines == probes.len() {
             Ok(text)
         } else {
-            Err(format!("{from}: {lines} lines for {} targets", probes.len()))
+            Err(format!(
+                "{from}: {lines} lines for {} targets",
+                probes.len()
+            ))
         }
     }
 
     fn target(&self, probe: &Probe) -> String {
-        let End::Pod(to) = &probe.to else { panic!("{probe}") };
+        let End::Pod(to) = &probe.to else {
+            panic!("{probe}")
+        };
         let to = self.world.pods.iter().find(|pod| pod.name == *to).unwrap();
         let at = SocketAddr::new(probe.family.among(&to.addresses).unwrap(), probe.port);
         match probe.protocol {
@@ -197,7 +272,11 @@ impl<'a> Arena<'a> {
         let host_access = self.cluster.host_access().unwrap();
         until("every node to enforce what was written", async || {
             let told = host_access.network_policy().unwrap().unwrap();
-            if told.iter().all(|node| has(&node.seen)) { Ok(()) } else { Err(format!("{told:?}")) }
+            if told.iter().all(|node| has(&node.seen)) {
+                Ok(())
+            } else {
+                Err(format!("{told:?}"))
+            }
         })
         .await;
     }
@@ -205,8 +284,15 @@ impl<'a> Arena<'a> {
     async fn explain(&self, tree: &mut impl ValueTree<Value = Vec<NetworkPolicy>>) -> String {
         let set = shrink(tree, async |set| !self.disagreements(&set).await.is_empty()).await;
         let found = self.disagreements(&set).await;
-        let world = World { policies: set, ..self.world.clone() };
-        format!("{}\n{}", lines(&found), scenario::network(&world, &found).unwrap())
+        let world = World {
+            policies: set,
+            ..self.world.clone()
+        };
+        format!(
+            "{}\n{}",
+            lines(&found),
+            scenario::network(&world, &found).unwrap()
+        )
     }
 }
 
@@ -216,29 +302,46 @@ fn collection(policy: &NetworkPolicy) -> String {
 }
 
 fn version(object: &Value) -> u64 {
-    object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
+    object["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 /// A namespace takes pods only once it has a ServiceAccount.
 async fn created(cluster: &Cluster, path: &str, object: &Value) {
-    until("an object to be taken", async || match crate::api::send(cluster, "POST", path, object).await {
-        crate::api::Reply::Done(_) => Ok(()),
-        crate::api::Reply::Refused(code, message) => Err(format!("{code} {message}")),
+    until("an object to be taken", async || {
+        match crate::api::send(cluster, "POST", path, object).await {
+            crate::api::Reply::Done(_) => Ok(()),
+            crate::api::Reply::Refused(code, message) => Err(format!("{code} {message}")),
+        }
     })
     .await;
 }
 
 /// Waits until a pod runs, and takes its addresses; its newest version.
 async fn running(cluster: &Cluster, pod: &mut Pod) -> u64 {
-    let path = format!("/api/v1/namespaces/{}/pods/{}", pod.name.namespace, pod.name.name);
+    let path = format!(
+        "/api/v1/namespaces/{}/pods/{}",
+        pod.name.namespace, pod.name.name
+    );
     let mut newest = 0;
     until("a pod to run", async || {
         let seen = must(cluster, "GET", &path, &Value::Null).await;
-        let ready = seen["status"]["conditions"].as_array().into_iter().flatten();
-        let ready = ready.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
+        let ready = seen["status"]["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        let ready = ready
+            .into_iter()
+            .any(|one| one["type"] == "Ready" && one["status"] == "True");
         match seen["status"]["podIPs"].as_array() {
             Some(addresses) if ready => {
-                pod.addresses = addresses.iter().map(|one| one["ip"].as_str().unwrap().parse().unwrap()).collect();
+                pod.addresses = addresses
+                    .iter()
+                    .map(|one| one["ip"].as_str().unwrap().parse().unwrap())
+                    .collect();
                 newest = version(&seen);
                 Ok(())
             }

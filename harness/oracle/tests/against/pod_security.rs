@@ -36,9 +36,16 @@ enum Tried {
 type Case = (Tried, Level, Version);
 
 fn case() -> impl Strategy<Value = Case> {
-    let added = (any::<bool>(), ephemeral_container())
-        .prop_map(|(to_plain, container)| Tried::Added { to_plain, container: Box::new(container) });
-    (prop_oneof![6 => pod().prop_map(|pod| Tried::Pod(Box::new(pod))), 1 => added], level(), version())
+    let added =
+        (any::<bool>(), ephemeral_container()).prop_map(|(to_plain, container)| Tried::Added {
+            to_plain,
+            container: Box::new(container),
+        });
+    (
+        prop_oneof![6 => pod().prop_map(|pod| Tried::Pod(Box::new(pod))), 1 => added],
+        level(),
+        version(),
+    )
 }
 
 /// Compares; figures, or the first disagreement.
@@ -46,26 +53,45 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
     prepare(cluster).await;
     let mut trees = cases(&case(), wanted(USUAL));
     let began = Instant::now();
-    let tried =
-        stream::iter(trees.iter().enumerate()).map(async |(at, tree)| (at, judge(cluster, &tree.current()).await));
+    let tried = stream::iter(trees.iter().enumerate())
+        .map(async |(at, tree)| (at, judge(cluster, &tree.current()).await));
     let tried: Vec<(usize, Judged)> = tried.buffer_unordered(SIDE_BY_SIDE).collect().await;
     let took = began.elapsed().as_secs_f64();
-    if let Some((at, _)) = tried.iter().find(|(_, judged)| matches!(judged, Judged::Disagrees(_))) {
+    if let Some((at, _)) = tried
+        .iter()
+        .find(|(_, judged)| matches!(judged, Judged::Disagrees(_)))
+    {
         return Err(explain(cluster, &mut trees[*at]).await);
     }
-    let count = |wanted: fn(&Judged) -> bool| tried.iter().filter(|(_, judged)| wanted(judged)).count();
-    let (invalid, denied) = (count(|judged| matches!(judged, Judged::Invalid)), count(Judged::is_denied));
+    let count =
+        |wanted: fn(&Judged) -> bool| tried.iter().filter(|(_, judged)| wanted(judged)).count();
+    let (invalid, denied) = (
+        count(|judged| matches!(judged, Judged::Invalid)),
+        count(Judged::is_denied),
+    );
     let compared = tried.len() - invalid;
     if invalid * 100 > tried.len() * INVALID {
-        return Err(format!("{invalid} of {} cases were invalid to the API server", tried.len()));
+        return Err(format!(
+            "{invalid} of {} cases were invalid to the API server",
+            tried.len()
+        ));
     }
-    let seen: BTreeSet<Check> = tried.iter().flat_map(|(_, judged)| judged.checks()).copied().collect();
-    let never: Vec<_> = Check::ALL.iter().filter(|check| !seen.contains(check)).collect();
+    let seen: BTreeSet<Check> = tried
+        .iter()
+        .flat_map(|(_, judged)| judged.checks())
+        .copied()
+        .collect();
+    let never: Vec<_> = Check::ALL
+        .iter()
+        .filter(|check| !seen.contains(check))
+        .collect();
     if tried.len() >= USUAL && !never.is_empty() {
         return Err(format!("no case violated {never:?}"));
     }
     let speed = f64::from(u32::try_from(compared).unwrap()) / took;
-    Ok(format!("{compared} compared, {denied} of them denied, {invalid} invalid; {took:.1} s, {speed:.0} a second"))
+    Ok(format!(
+        "{compared} compared, {denied} of them denied, {invalid} invalid; {took:.1} s, {speed:.0} a second"
+    ))
 }
 
 enum Judged {
@@ -77,7 +103,11 @@ enum Judged {
 
 impl Judged {
     fn checks(&self) -> &[Check] {
-        if let Self::Agrees(checks) = self { checks } else { &[] }
+        if let Self::Agrees(checks) = self {
+            checks
+        } else {
+            &[]
+        }
     }
 
     fn is_denied(&self) -> bool {
@@ -91,9 +121,18 @@ async fn judge(cluster: &Cluster, case: &Case) -> Judged {
     let pods = format!("/api/v1/namespaces/{namespace}/pods");
     let reply = match tried {
         Tried::Pod(pod) => send(cluster, "POST", &format!("{pods}?dryRun=All"), &json!(pod)).await,
-        Tried::Added { to_plain, container } => {
+        Tried::Added {
+            to_plain,
+            container,
+        } => {
             let path = format!("{pods}/{}/ephemeralcontainers?dryRun=All", base(*to_plain));
-            send(cluster, "PATCH", &path, &json!({"spec": {"ephemeralContainers": [container]}})).await
+            send(
+                cluster,
+                "PATCH",
+                &path,
+                &json!({"spec": {"ephemeralContainers": [container]}}),
+            )
+            .await
         }
     };
     let says = violations(&whole(tried), *level, *version, server(cluster));
@@ -102,7 +141,9 @@ async fn judge(cluster: &Cluster, case: &Case) -> Judged {
         Reply::Done(_) if says.is_empty() => Judged::Agrees(says),
         Reply::Done(_) => Judged::Disagrees("it was allowed".into()),
         Reply::Refused(422, _) => Judged::Invalid,
-        Reply::Refused(403, message) if said(&message).is_some_and(|said| said == reasons) => Judged::Agrees(says),
+        Reply::Refused(403, message) if said(&message).is_some_and(|said| said == reasons) => {
+            Judged::Agrees(says)
+        }
         Reply::Refused(code, message) => Judged::Disagrees(format!("{code} {message}")),
     }
 }
@@ -111,7 +152,10 @@ async fn judge(cluster: &Cluster, case: &Case) -> Judged {
 fn whole(tried: &Tried) -> Pod {
     match tried {
         Tried::Pod(pod) => (**pod).clone(),
-        Tried::Added { to_plain, container } => {
+        Tried::Added {
+            to_plain,
+            container,
+        } => {
             let mut pod: Pod = serde_json::from_value(base_pod(*to_plain)).unwrap();
             pod.spec.as_mut().unwrap().ephemeral_containers = Some(vec![(**container).clone()]);
             pod
@@ -135,7 +179,14 @@ async fn explain(cluster: &Cluster, tree: &mut impl ValueTree<Value = Case>) -> 
 
 /// The minor version of the server.
 fn server(cluster: &Cluster) -> u32 {
-    cluster.facts().version.split('.').nth(1).unwrap().parse().unwrap()
+    cluster
+        .facts()
+        .version
+        .split('.')
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 fn namespace(level: Level, version: Version) -> String {
@@ -153,7 +204,8 @@ fn base_pod(plain: bool) -> Value {
     let mut spec = json!({});
     if !plain {
         container["securityContext"] = context;
-        spec["securityContext"] = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+        spec["securityContext"] =
+            json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
     }
     spec["containers"] = json!([container]);
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": base(plain)}, "spec": spec})
@@ -162,26 +214,44 @@ fn base_pod(plain: bool) -> Value {
 /// A namespace for each level and version, with the pods in it, and its label in force.
 async fn prepare(cluster: &Cluster) {
     let levels = [Level::Baseline, Level::Restricted];
-    let all = levels.into_iter().flat_map(|level| VERSIONS.map(|version| (level, version)));
+    let all = levels
+        .into_iter()
+        .flat_map(|level| VERSIONS.map(|version| (level, version)));
     stream::iter(all)
-        .for_each_concurrent(SIDE_BY_SIDE, async |(level, version)| prepare_one(cluster, level, version).await)
+        .for_each_concurrent(SIDE_BY_SIDE, async |(level, version)| {
+            prepare_one(cluster, level, version).await
+        })
         .await;
 }
 
 async fn prepare_one(cluster: &Cluster, level: Level, version: Version) {
     let name = namespace(level, version);
-    must(cluster, "POST", "/api/v1/namespaces", &json!({"metadata": {"name": name}})).await;
+    must(
+        cluster,
+        "POST",
+        "/api/v1/namespaces",
+        &json!({"metadata": {"name": name}}),
+    )
+    .await;
     let pods = format!("/api/v1/namespaces/{name}/pods");
     for plain in [false, true] {
-        until("a pod to be taken", async || match send(cluster, "POST", &pods, &base_pod(plain)).await {
-            Reply::Done(_) => Ok(()),
-            Reply::Refused(code, message) => Err(format!("{code} {message}")),
+        until("a pod to be taken", async || {
+            match send(cluster, "POST", &pods, &base_pod(plain)).await {
+                Reply::Done(_) => Ok(()),
+                Reply::Refused(code, message) => Err(format!("{code} {message}")),
+            }
         })
         .await;
     }
     let key = "pod-security.kubernetes.io/enforce";
     let labels = json!({key: level.to_string(), format!("{key}-version"): version.to_string()});
-    must(cluster, "PATCH", &format!("/api/v1/namespaces/{name}"), &json!({"metadata": {"labels": labels}})).await;
+    must(
+        cluster,
+        "PATCH",
+        &format!("/api/v1/namespaces/{name}"),
+        &json!({"metadata": {"labels": labels}}),
+    )
+    .await;
     let mut canary = base_pod(true);
     canary["metadata"]["name"] = json!("canary");
     canary["spec"]["hostPID"] = json!(true);

@@ -32,7 +32,13 @@ static WORLDS: AtomicUsize = AtomicUsize::new(0);
 /// Compares; figures, or the first disagreement.
 pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
     for name in NAMESPACES {
-        must(cluster, "POST", "/api/v1/namespaces", &json!({"metadata": {"name": name}})).await;
+        must(
+            cluster,
+            "POST",
+            "/api/v1/namespaces",
+            &json!({"metadata": {"name": name}}),
+        )
+        .await;
     }
     let bootstrap = bootstrap(cluster).await;
     let mut trees = cases(&case(EACH), wanted(USUAL).div_ceil(EACH / 2));
@@ -40,22 +46,33 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
     let worlds: Vec<Case> = trees.iter().map(|tree| fresh(&tree.current())).collect();
     apply(cluster, &worlds).await;
     let applied = began.elapsed().as_secs_f64();
-    let asked = worlds.iter().enumerate().flat_map(|(at, case)| case.asked.iter().map(move |asked| (at, asked)));
+    let asked = worlds
+        .iter()
+        .enumerate()
+        .flat_map(|(at, case)| case.asked.iter().map(move |asked| (at, asked)));
     let asked: Vec<_> = asked.collect();
-    let answers =
-        stream::iter(&asked).map(async |(at, (user, request))| (*at, user, request, ask(cluster, user, request).await));
+    let answers = stream::iter(&asked)
+        .map(async |(at, (user, request))| (*at, user, request, ask(cluster, user, request).await));
     let answers: Vec<_> = answers.buffer_unordered(SIDE_BY_SIDE).collect().await;
     let took = began.elapsed().as_secs_f64();
-    let unions: Vec<World> = worlds.iter().map(|case| union(&bootstrap, &case.world)).collect();
-    let says = |at: usize, user: &User, request: &Request| allows(&unions[at], user, request).unwrap();
-    if let Some((at, ..)) =
-        answers.iter().find(|(at, user, request, allowed)| says(*at, user, request).is_some() != *allowed)
+    let unions: Vec<World> = worlds
+        .iter()
+        .map(|case| union(&bootstrap, &case.world))
+        .collect();
+    let says =
+        |at: usize, user: &User, request: &Request| allows(&unions[at], user, request).unwrap();
+    if let Some((at, ..)) = answers
+        .iter()
+        .find(|(at, user, request, allowed)| says(*at, user, request).is_some() != *allowed)
     {
         return Err(explain(cluster, &bootstrap, &mut trees[*at]).await);
     }
     let allowed = answers.iter().filter(|(.., allowed)| *allowed).count();
     if allowed * 10 < answers.len() || allowed * 10 > answers.len() * 9 {
-        return Err(format!("{allowed} of {} requests were allowed: the cases say too little", answers.len()));
+        return Err(format!(
+            "{allowed} of {} requests were allowed: the cases say too little",
+            answers.len()
+        ));
     }
     let (count, worlds) = (answers.len(), worlds.len());
     let speed = f64::from(u32::try_from(count).unwrap()) / (took - applied);
@@ -67,8 +84,17 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
 async fn ask(cluster: &Cluster, user: &User, request: &Request) -> bool {
     let mut spec = json!({"user": user.name, "groups": user.groups});
     match request {
-        Request::Path { verb, path } => spec["nonResourceAttributes"] = json!({"verb": verb, "path": path}),
-        Request::Resource { verb, group, resource, subresource, name, namespace } => {
+        Request::Path { verb, path } => {
+            spec["nonResourceAttributes"] = json!({"verb": verb, "path": path})
+        }
+        Request::Resource {
+            verb,
+            group,
+            resource,
+            subresource,
+            name,
+            namespace,
+        } => {
             spec["resourceAttributes"] = json!({"verb": verb, "group": group, "resource": resource,
                 "subresource": subresource, "name": name, "namespace": namespace});
         }
@@ -78,7 +104,11 @@ async fn ask(cluster: &Cluster, user: &User, request: &Request) -> bool {
     review["status"]["allowed"].as_bool().unwrap()
 }
 
-async fn explain(cluster: &Cluster, bootstrap: &World, tree: &mut impl ValueTree<Value = Case>) -> String {
+async fn explain(
+    cluster: &Cluster,
+    bootstrap: &World,
+    tree: &mut impl ValueTree<Value = Case>,
+) -> String {
     let found = async |case: Case| {
         let case = fresh(&case);
         apply(cluster, std::slice::from_ref(&case)).await;
@@ -88,14 +118,21 @@ async fn explain(cluster: &Cluster, bootstrap: &World, tree: &mut impl ValueTree
             let allowed = ask(cluster, user, request).await;
             if says.is_some() != allowed {
                 let scenario = scenario::rbac(&case.world, user, request, says.as_ref()).unwrap();
-                let says = says.map_or_else(|| "not allowed".to_owned(), |grant| format!("allowed by {grant}"));
-                return Some(format!("the API server says: allowed={allowed}\nthe oracle says: {says}\n{scenario}"));
+                let says = says.map_or_else(
+                    || "not allowed".to_owned(),
+                    |grant| format!("allowed by {grant}"),
+                );
+                return Some(format!(
+                    "the API server says: allowed={allowed}\nthe oracle says: {says}\n{scenario}"
+                ));
             }
         }
         None
     };
     let smallest = shrink(tree, async |case| found(case).await.is_some()).await;
-    found(smallest).await.unwrap_or_else(|| "the smallest case does not disagree any more".into())
+    found(smallest)
+        .await
+        .unwrap_or_else(|| "the smallest case does not disagree any more".into())
 }
 
 /// The case under names that were never used.
@@ -108,8 +145,18 @@ fn fresh(case: &Case) -> Case {
         cluster_role_bindings: renamed(&case.world.cluster_role_bindings, &tag),
     };
     let word = |text: &String| text.replace(TAG, &tag);
-    let user = |user: &User| User { name: word(&user.name), groups: user.groups.iter().map(word).collect() };
-    Case { world, asked: case.asked.iter().map(|(who, what)| (user(who), what.clone())).collect() }
+    let user = |user: &User| User {
+        name: word(&user.name),
+        groups: user.groups.iter().map(word).collect(),
+    };
+    Case {
+        world,
+        asked: case
+            .asked
+            .iter()
+            .map(|(who, what)| (user(who), what.clone()))
+            .collect(),
+    }
 }
 
 fn renamed<T: Serialize + DeserializeOwned>(objects: &T, tag: &str) -> T {
@@ -146,14 +193,35 @@ fn union(one: &World, other: &World) -> World {
 async fn apply(cluster: &Cluster, worlds: &[Case]) {
     let mut objects = Vec::new();
     for world in worlds.iter().map(|case| &case.world) {
-        objects.extend(world.roles.iter().map(|role| (path("roles", &role.metadata.namespace), json!(role))));
-        objects.extend(world.cluster_roles.iter().map(|role| (path("clusterroles", &None), json!(role))));
-        objects
-            .extend(world.role_bindings.iter().map(|one| (path("rolebindings", &one.metadata.namespace), json!(one))));
-        objects.extend(world.cluster_role_bindings.iter().map(|one| (path("clusterrolebindings", &None), json!(one))));
+        objects.extend(
+            world
+                .roles
+                .iter()
+                .map(|role| (path("roles", &role.metadata.namespace), json!(role))),
+        );
+        objects.extend(
+            world
+                .cluster_roles
+                .iter()
+                .map(|role| (path("clusterroles", &None), json!(role))),
+        );
+        objects.extend(
+            world
+                .role_bindings
+                .iter()
+                .map(|one| (path("rolebindings", &one.metadata.namespace), json!(one))),
+        );
+        objects.extend(
+            world
+                .cluster_role_bindings
+                .iter()
+                .map(|one| (path("clusterrolebindings", &None), json!(one))),
+        );
     }
     stream::iter(&objects)
-        .for_each_concurrent(SIDE_BY_SIDE, async |(path, object)| drop(must(cluster, "POST", path, object).await))
+        .for_each_concurrent(SIDE_BY_SIDE, async |(path, object)| {
+            drop(must(cluster, "POST", path, object).await)
+        })
         .await;
     for world in worlds.iter().map(|case| &case.world) {
         gathered(cluster, world).await;
@@ -162,21 +230,34 @@ async fn apply(cluster: &Cluster, worlds: &[Case]) {
 }
 
 fn path(kind: &str, namespace: &Option<String>) -> String {
-    namespace
-        .as_ref()
-        .map_or_else(|| format!("{API}/{kind}"), |namespace| format!("{API}/namespaces/{namespace}/{kind}"))
+    namespace.as_ref().map_or_else(
+        || format!("{API}/{kind}"),
+        |namespace| format!("{API}/namespaces/{namespace}/{kind}"),
+    )
 }
 
 /// Waits until the roles that gather have gathered what the oracle says they do.
 async fn gathered(cluster: &Cluster, world: &World) {
-    for role in world.cluster_roles.iter().filter(|role| role.aggregation_rule.is_some()) {
+    for role in world
+        .cluster_roles
+        .iter()
+        .filter(|role| role.aggregation_rule.is_some())
+    {
         let name = role.metadata.name.clone().unwrap();
-        let texts =
-            |rules: &[PolicyRule]| -> BTreeSet<String> { rules.iter().map(|rule| format!("{rule:?}")).collect() };
+        let texts = |rules: &[PolicyRule]| -> BTreeSet<String> {
+            rules.iter().map(|rule| format!("{rule:?}")).collect()
+        };
         let wanted = texts(&rules(world, role).unwrap());
         until("a role to gather its rules", async || {
-            let seen = must(cluster, "GET", &format!("{API}/clusterroles/{name}"), &Value::Null).await;
-            let stored: Option<Vec<PolicyRule>> = serde_json::from_value(seen["rules"].clone()).unwrap();
+            let seen = must(
+                cluster,
+                "GET",
+                &format!("{API}/clusterroles/{name}"),
+                &Value::Null,
+            )
+            .await;
+            let stored: Option<Vec<PolicyRule>> =
+                serde_json::from_value(seen["rules"].clone()).unwrap();
             if texts(&stored.unwrap_or_default()) == wanted {
                 Ok(())
             } else {
@@ -199,14 +280,25 @@ async fn canary(cluster: &Cluster) {
     };
     let one = Some("one".to_owned());
     for (kind, namespace, object) in [
-        ("roles", &one, json!({"metadata": meta, "rules": rule("get")})),
-        ("clusterroles", &None, json!({"metadata": meta, "rules": rule("list")})),
+        (
+            "roles",
+            &one,
+            json!({"metadata": meta, "rules": rule("get")}),
+        ),
+        (
+            "clusterroles",
+            &None,
+            json!({"metadata": meta, "rules": rule("list")}),
+        ),
         ("rolebindings", &one, bound("Role")),
         ("clusterrolebindings", &None, bound("ClusterRole")),
     ] {
         must(cluster, "POST", &path(kind, namespace), &object).await;
     }
-    let user = User { name, groups: Vec::new() };
+    let user = User {
+        name,
+        groups: Vec::new(),
+    };
     for verb in ["get", "list"] {
         let request = Request::Resource {
             verb: verb.into(),
@@ -217,7 +309,11 @@ async fn canary(cluster: &Cluster) {
             namespace: "one".into(),
         };
         until("the authorizer to know the last role", async || {
-            if ask(cluster, &user, &request).await { Ok(()) } else { Err("not allowed".into()) }
+            if ask(cluster, &user, &request).await {
+                Ok(())
+            } else {
+                Err("not allowed".into())
+            }
         })
         .await;
     }

@@ -35,7 +35,10 @@ pub(super) fn run(options: Options) -> Result<String, String> {
         Ok(())
     })?;
     agent.stop();
-    ended.recv_timeout(Duration::from_secs(5)).unwrap_or(Ok(())).map(|()| String::new())
+    ended
+        .recv_timeout(Duration::from_secs(5))
+        .unwrap_or(Ok(()))
+        .map(|()| String::new())
 }
 
 /// What the agent of this container says of itself.
@@ -47,10 +50,13 @@ pub(super) fn state(mut options: Options) -> Result<String, String> {
 }
 
 fn config(mut options: Options) -> Result<Config, String> {
-    let managers = options.text("manager").ok_or("an agent needs a `--manager HOST[,HOST]`")?;
+    let managers = options
+        .text("manager")
+        .ok_or("an agent needs a `--manager HOST[,HOST]`")?;
     let dir = options.dir(DIR);
     let name = options.text("name").unwrap_or_else(own_name);
-    let ca = authority(&mut options, "authority", &dir)?.or_else(|| options.text("ca").map(Into::into));
+    let ca =
+        authority(&mut options, "authority", &dir)?.or_else(|| options.text("ca").map(Into::into));
     let own = certificate(&mut options, &name, &dir)?;
     let config = Config {
         managers: managers.split(',').map(str::to_owned).collect(),
@@ -84,13 +90,22 @@ fn config(mut options: Options) -> Result<Config, String> {
 
 /// The name of this container, which is its pod's.
 fn own_name() -> String {
-    std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned()
+    std::fs::read_to_string("/etc/hostname")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 /// A certificate of the agent's own, made by the authority of a word.
 fn certificate(options: &mut Options, name: &str, dir: &Path) -> Result<Option<Files>, String> {
-    let Some(word) = options.text("own-authority") else { return Ok(None) };
-    let identity = tls::Identity { names: vec![name.into()], authority: Some(word), ..tls::Identity::default() };
+    let Some(word) = options.text("own-authority") else {
+        return Ok(None);
+    };
+    let identity = tls::Identity {
+        names: vec![name.into()],
+        authority: Some(word),
+        ..tls::Identity::default()
+    };
     save(&identity, dir, "sslagent").map(Some)
 }
 
@@ -106,9 +121,14 @@ fn limits(options: &mut Options) -> Result<Limits, String> {
 
 fn times(options: &mut Options) -> Result<Times, String> {
     let shipped = Times::default();
-    let shipped = options.value("times")?.map_or(shipped, |by| shipped.scaled(by));
+    let shipped = options
+        .value("times")?
+        .map_or(shipped, |by| shipped.scaled(by));
     let connect = options.text("connect-timeout").map(|text| {
-        let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let seconds = text
+            .parse()
+            .ok()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         seconds.ok_or_else(|| format!("`--connect-timeout {text}`: that is not a time in seconds"))
     });
     Ok(Times {
@@ -129,7 +149,9 @@ fn times(options: &mut Options) -> Result<Times, String> {
 }
 
 fn live(options: &mut Options) -> Result<Option<Live>, String> {
-    let Some(events) = options.value("events")? else { return Ok(None) };
+    let Some(events) = options.value("events")? else {
+        return Ok(None);
+    };
     Ok(Some(Live {
         source: options.text("source").unwrap_or_else(|| "live".into()),
         events,
@@ -140,5 +162,7 @@ fn live(options: &mut Options) -> Result<Option<Live>, String> {
 
 fn addresses(name: &str) -> Result<Vec<IpAddr>, String> {
     let found = resolve::addresses(name, &Servers::own(), PATIENCE);
-    found.map(|found| found.addresses).map_err(|fault| fault.reason.word().to_owned())
+    found
+        .map(|found| found.addresses)
+        .map_err(|fault| fault.reason.word().to_owned())
 }

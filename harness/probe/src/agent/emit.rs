@@ -12,7 +12,9 @@ use crate::wait;
 
 /// Writes the lines, then stays until told to end.
 pub(super) fn run(words: &[&str]) -> Result<String, String> {
-    let [source, rest @ ..] = words else { return Err("whose lines? `emit SOURCE --events N`".into()) };
+    let [source, rest @ ..] = words else {
+        return Err("whose lines? `emit SOURCE --events N`".into());
+    };
     let mut options = Options::read(rest)?;
     let (events, rate) = (options.or("events", 1_u64)?, options.or("rate", 0.0_f64)?);
     let to = options.text("to");
@@ -42,7 +44,14 @@ fn write(out: &mut impl Write, source: &str, events: u64, rate: f64) -> io::Resu
         if rate > 0.0 {
             pause.until(start + Duration::from_secs_f64((number - 1) as f64 / rate));
         }
-        writeln!(out, "{}", Mark { source: source.to_owned(), number })?;
+        writeln!(
+            out,
+            "{}",
+            Mark {
+                source: source.to_owned(),
+                number
+            }
+        )?;
     }
     out.flush()
 }
@@ -55,6 +64,9 @@ mod tests {
     fn each_line_has_its_number() {
         let mut out = Vec::new();
         write(&mut out, "app", 2, 0.0).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "gauntlet-event app 1\ngauntlet-event app 2\n");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "gauntlet-event app 1\ngauntlet-event app 2\n"
+        );
     }
 }

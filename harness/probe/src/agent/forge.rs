@@ -18,14 +18,19 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Sends, and says what came of it.
 pub(super) fn run(words: &[&str]) -> Result<String, String> {
-    let [kind, rest @ ..] = words else { return Err("what? `agent-forge KIND --manager HOST`".into()) };
+    let [kind, rest @ ..] = words else {
+        return Err("what? `agent-forge KIND --manager HOST`".into());
+    };
     let mut options = Options::read(rest)?;
     let host = options.text("manager").ok_or("to whom? `--manager HOST`")?;
     let (port, dir) = (options.or("port", 1514)?, options.dir("/agent"));
     options.end()?;
     let messages = messages(kind, &dir)?;
     let to = address(&host, port)?;
-    let said: Vec<&str> = messages.iter().map(|bytes| send(to, bytes)).collect::<Result<_, _>>()?;
+    let said: Vec<&str> = messages
+        .iter()
+        .map(|bytes| send(to, bytes))
+        .collect::<Result<_, _>>()?;
     Ok(format!("{}\n", said.join(", ")))
 }
 
@@ -39,7 +44,8 @@ fn messages(kind: &str, dir: &Path) -> Result<Vec<Vec<u8>>, String> {
         // As many messages, each on a connection of its own.
         "spread" => {
             let key = key(dir)?;
-            let each = (1..=SPREAD).map(|number| Ok([framed(&numbered(&key, number)?), framed(frame::PING)].concat()));
+            let each = (1..=SPREAD)
+                .map(|number| Ok([framed(&numbered(&key, number)?), framed(frame::PING)].concat()));
             each.collect::<Result<_, String>>()?
         }
         "oversized" => vec![length(u32::MAX, b"x")],
@@ -54,7 +60,9 @@ fn messages(kind: &str, dir: &Path) -> Result<Vec<Vec<u8>>, String> {
             vec![framed(&sealed(&other)?)]
         }
         "unknown-id" => {
-            vec![framed(&sealed(&Key::new("999".into(), "nobody", "any").map_err(|fault| chain(&fault))?)?)]
+            vec![framed(&sealed(
+                &Key::new("999".into(), "nobody", "any").map_err(|fault| chain(&fault))?,
+            )?)]
         }
         "junk" => vec![framed(b"\x16\x03\x01 not what was meant"), framed(b"!!!")],
         "ping" => vec![framed(frame::PING)],
@@ -64,7 +72,9 @@ fn messages(kind: &str, dir: &Path) -> Result<Vec<Vec<u8>>, String> {
 
 fn key(dir: &Path) -> Result<Key, String> {
     let keys = Key::load(&dir.join("client.keys")).map_err(|fault| chain(&fault))?;
-    keys.into_iter().next().ok_or_else(|| format!("there is no key in `{}`", dir.display()))
+    keys.into_iter()
+        .next()
+        .ok_or_else(|| format!("there is no key in `{}`", dir.display()))
 }
 
 fn sealed(key: &Key) -> Result<Vec<u8>, String> {
@@ -73,8 +83,20 @@ fn sealed(key: &Key) -> Result<Vec<u8>, String> {
 
 /// An event with a number far ahead of the agent's own.
 fn numbered(key: &Key, number: u32) -> Result<Vec<u8>, String> {
-    let event = Event::of_agent(Mark { source: "forged".into(), number: number.into() }.to_string());
-    let (counter, id) = (Counter { global: 1_000_000, local: number }, Some(key.id.as_str()));
+    let event = Event::of_agent(
+        Mark {
+            source: "forged".into(),
+            number: number.into(),
+        }
+        .to_string(),
+    );
+    let (counter, id) = (
+        Counter {
+            global: 1_000_000,
+            local: number,
+        },
+        Some(key.id.as_str()),
+    );
     seal(&key.secret(), Crypto::Aes, counter, id, &event.payload()).map_err(|fault| chain(&fault))
 }
 
@@ -85,29 +107,43 @@ fn address(host: &str, port: u16) -> Result<SocketAddr, String> {
     {
         return Ok(address);
     }
-    let found = resolve::addresses(host, &Servers::own(), PATIENCE).map_err(|fault| fault.reason.word().to_owned())?;
-    let first = found.addresses.first().ok_or_else(|| format!("no address for `{host}`"))?;
+    let found = resolve::addresses(host, &Servers::own(), PATIENCE)
+        .map_err(|fault| fault.reason.word().to_owned())?;
+    let first = found
+        .addresses
+        .first()
+        .ok_or_else(|| format!("no address for `{host}`"))?;
     Ok(SocketAddr::new(*first, port))
 }
 
 /// What the manager does about it, within a moment. Returns when the manager knows that the connection is over: until
 /// then it lets no other one have the same key.
 fn send(to: SocketAddr, bytes: &[u8]) -> Result<&'static str, String> {
-    let mut stream = TcpStream::connect_timeout(&to, PATIENCE).map_err(|why| format!("failed to connect: {why}"))?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(|why| why.to_string())?;
-    stream.write_all(bytes).map_err(|why| format!("failed to send: {why}"))?;
+    let mut stream = TcpStream::connect_timeout(&to, PATIENCE)
+        .map_err(|why| format!("failed to connect: {why}"))?;
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .map_err(|why| why.to_string())?;
+    stream
+        .write_all(bytes)
+        .map_err(|why| format!("failed to send: {why}"))?;
     let said = match frame::read(&mut stream) {
         Ok(Some(message)) if message == frame::PONG => "pong",
         Ok(Some(_)) => "answered",
         Ok(None) => "closed",
         Err(::agent::Error::Network { source, .. })
-            if matches!(source.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
+            if matches!(
+                source.kind(),
+                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+            ) =>
         {
             "taken in silence"
         }
         Err(_) => "closed",
     };
-    let _ = stream.shutdown(Shutdown::Write).and_then(|()| stream.read_to_end(&mut Vec::new()));
+    let _ = stream
+        .shutdown(Shutdown::Write)
+        .and_then(|()| stream.read_to_end(&mut Vec::new()));
     Ok(said)
 }
 
@@ -118,10 +154,16 @@ mod tests {
     #[test]
     fn what_needs_a_key_says_that_there_is_none() {
         for kind in ["replay", "truncated", "wrong-key"] {
-            assert!(messages(kind, Path::new("/nowhere")).is_err_and(|why| why.contains("no key")), "{kind}");
+            assert!(
+                messages(kind, Path::new("/nowhere")).is_err_and(|why| why.contains("no key")),
+                "{kind}"
+            );
         }
         for kind in ["oversized", "empty", "unknown-id", "junk", "ping"] {
-            assert!(!messages(kind, Path::new("/nowhere")).unwrap().is_empty(), "{kind}");
+            assert!(
+                !messages(kind, Path::new("/nowhere")).unwrap().is_empty(),
+                "{kind}"
+            );
         }
     }
 }

@@ -15,7 +15,14 @@ use options::Options;
 use crate::tls;
 
 /// The words that this module answers to.
-pub(crate) const WORDS: [&str; 6] = ["agent", "agent-state", "agent-forge", "manager", "manager-state", "emit"];
+pub(crate) const WORDS: [&str; 6] = [
+    "agent",
+    "agent-state",
+    "agent-forge",
+    "manager",
+    "manager-state",
+    "emit",
+];
 
 /// Does one command; `Ok` holds what it says.
 pub(crate) fn run(word: &str, rest: &[&str]) -> Result<String, String> {
@@ -31,7 +38,9 @@ pub(crate) fn run(word: &str, rest: &[&str]) -> Result<String, String> {
 
 /// The file with the authority of a word, which the other end is given too.
 fn authority(options: &mut Options, option: &str, dir: &Path) -> Result<Option<PathBuf>, String> {
-    let Some(word) = options.text(option) else { return Ok(None) };
+    let Some(word) = options.text(option) else {
+        return Ok(None);
+    };
     let path = dir.join(format!("{option}.pem"));
     write(dir, &path, &tls::authority_pem(&word)?)?;
     Ok(Some(path))
@@ -40,7 +49,10 @@ fn authority(options: &mut Options, option: &str, dir: &Path) -> Result<Option<P
 /// A certificate and its key, made and put into files of this name.
 fn save(identity: &tls::Identity, dir: &Path, name: &str) -> Result<Files, String> {
     let (cert, key) = tls::pem(identity)?;
-    let files = (dir.join(format!("{name}.cert")), dir.join(format!("{name}.key")));
+    let files = (
+        dir.join(format!("{name}.cert")),
+        dir.join(format!("{name}.key")),
+    );
     write(dir, &files.0, &cert)?;
     write(dir, &files.1, &key)?;
     Ok(files)
@@ -54,7 +66,10 @@ fn write(dir: &Path, path: &Path, text: &str) -> Result<(), String> {
 /// A fault with all that it came from.
 fn chain(fault: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(fault), |fault| fault.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 #[cfg(test)]

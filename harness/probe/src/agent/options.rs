@@ -31,7 +31,10 @@ impl Options {
 
     /// An option of some other type.
     pub(super) fn value<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, String> {
-        let parse = |text: String| text.parse().map_err(|_| format!("`--{name} {text}`: that cannot be"));
+        let parse = |text: String| {
+            text.parse()
+                .map_err(|_| format!("`--{name} {text}`: that cannot be"))
+        };
         self.text(name).map(parse).transpose()
     }
 
@@ -42,8 +45,13 @@ impl Options {
 
     /// A time in seconds, perhaps with a fraction.
     pub(super) fn seconds(&mut self, name: &str, otherwise: Duration) -> Result<Duration, String> {
-        let Some(text) = self.text(name) else { return Ok(otherwise) };
-        let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let Some(text) = self.text(name) else {
+            return Ok(otherwise);
+        };
+        let seconds = text
+            .parse()
+            .ok()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         seconds.ok_or_else(|| format!("`--{name} {text}`: that is not a time in seconds"))
     }
 
@@ -59,12 +67,17 @@ impl Options {
 
     /// The folder of everything that the program keeps.
     pub(super) fn dir(&mut self, otherwise: &str) -> PathBuf {
-        self.text("dir").unwrap_or_else(|| otherwise.to_owned()).into()
+        self.text("dir")
+            .unwrap_or_else(|| otherwise.to_owned())
+            .into()
     }
 
     /// That nothing is left that nobody asked for.
     pub(super) fn end(self) -> Result<(), String> {
-        self.0.into_keys().next().map_or(Ok(()), |name| Err(format!("there is no option `--{name}`")))
+        self.0
+            .into_keys()
+            .next()
+            .map_or(Ok(()), |name| Err(format!("there is no option `--{name}`")))
     }
 }
 
@@ -74,10 +87,14 @@ mod tests {
 
     #[test]
     fn options_have_values_and_each_is_asked_for() {
-        let mut options = Options::read(&["--a", "1", "--b", "0.5", "--c", "yes", "--d", "x"]).unwrap();
+        let mut options =
+            Options::read(&["--a", "1", "--b", "0.5", "--c", "yes", "--d", "x"]).unwrap();
         assert_eq!(options.or("a", 2_u16), Ok(1));
         assert_eq!(options.or("missing", 2_u16), Ok(2));
-        assert_eq!(options.seconds("b", Duration::ZERO), Ok(Duration::from_millis(500)));
+        assert_eq!(
+            options.seconds("b", Duration::ZERO),
+            Ok(Duration::from_millis(500))
+        );
         assert_eq!(options.flag("c", false), Ok(true));
         assert_eq!(options.end(), Err("there is no option `--d`".to_owned()));
     }

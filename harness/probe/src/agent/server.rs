@@ -35,7 +35,9 @@ pub(super) fn run(options: Options) -> Result<String, String> {
 
 fn config(mut options: Options) -> Result<Config, String> {
     let (shipped, dir) = (Config::default(), options.dir(DIR));
-    let shipped = options.value("times")?.map_or(shipped.clone(), |by| shipped.scaled(by));
+    let shipped = options
+        .value("times")?
+        .map_or(shipped.clone(), |by| shipped.scaled(by));
     let protocol: Option<Protocol> = match options.text("protocol").as_deref() {
         Some("both") => None,
         Some(text) => Some(text.parse()?),
@@ -65,8 +67,11 @@ fn config(mut options: Options) -> Result<Config, String> {
 
 /// The first line of the password's file.
 fn password(options: &mut Options) -> Result<Option<String>, String> {
-    let Some(path) = options.text("password-file") else { return Ok(None) };
-    let text = std::fs::read_to_string(&path).map_err(|why| format!("failed to read `{path}`: {why}"))?;
+    let Some(path) = options.text("password-file") else {
+        return Ok(None);
+    };
+    let text =
+        std::fs::read_to_string(&path).map_err(|why| format!("failed to read `{path}`: {why}"))?;
     Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
 }
 
@@ -75,7 +80,11 @@ fn certificate(options: &mut Options, dir: &Path) -> Result<Option<Files>, Strin
     let (cert, key) = (options.text("cert"), options.text("key"));
     let names = options.text("cert-name");
     let identity = tls::Identity {
-        names: names.iter().flat_map(|all| all.split(',')).map(str::to_owned).collect(),
+        names: names
+            .iter()
+            .flat_map(|all| all.split(','))
+            .map(str::to_owned)
+            .collect(),
         expired: options.flag("cert-expired", false)?,
         days: options.value("cert-days")?,
         authority: options.text("authority"),
@@ -98,7 +107,8 @@ fn force(options: &mut Options, shipped: Force) -> Result<Force, String> {
         enabled: options.flag("force", shipped.enabled)?,
         key_mismatch: options.flag("force-key-mismatch", shipped.key_mismatch)?,
         disconnected_time: waits.then_some(disconnected),
-        after_registration_time: options.seconds("force-after-registration", shipped.after_registration_time)?,
+        after_registration_time: options
+            .seconds("force-after-registration", shipped.after_registration_time)?,
     })
 }
 
@@ -106,12 +116,19 @@ fn force(options: &mut Options, shipped: Force) -> Result<Force, String> {
 /// SECONDS`, as soon as an agent has that status, or when the time is over.
 pub(super) fn state(mut options: Options) -> Result<String, String> {
     let dir = options.dir(DIR);
-    let (until, most) = (options.text("until"), options.seconds("for", Duration::from_secs(10))?);
+    let (until, most) = (
+        options.text("until"),
+        options.seconds("for", Duration::from_secs(10))?,
+    );
     options.end()?;
     let start = Instant::now();
     let agents = loop {
         let agents = agents(&dir)?;
-        let there = |status: &String| agents.iter().any(|agent| agent["status"] == status.as_str());
+        let there = |status: &String| {
+            agents
+                .iter()
+                .any(|agent| agent["status"] == status.as_str())
+        };
         if until.as_ref().is_none_or(there) || start.elapsed() >= most {
             break agents;
         }
@@ -126,11 +143,15 @@ pub(super) fn state(mut options: Options) -> Result<String, String> {
                     "duplicates": tally.duplicates, "late": tally.late, "ranges": tally.ranges })
         })
         .collect();
-    Ok(format!("{}\n", json!({ "agents": agents, "counts": counts })))
+    Ok(format!(
+        "{}\n",
+        json!({ "agents": agents, "counts": counts })
+    ))
 }
 
 fn agents(dir: &Path) -> Result<Vec<Value>, String> {
-    let text = std::fs::read_to_string(dir.join("agents")).map_err(|why| format!("the manager has no state: {why}"))?;
+    let text = std::fs::read_to_string(dir.join("agents"))
+        .map_err(|why| format!("the manager has no state: {why}"))?;
     Ok(text.lines().filter_map(agent).collect())
 }
 

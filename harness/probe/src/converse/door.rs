@@ -17,7 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Answers conversations from now on, in threads of its own. Where another process of the container does already, or the
 /// kernel lets nobody, there is no socket: who asks has a command, `converse`.
 pub(crate) fn open() {
-    let Ok(space) = std::fs::read_link("/proc/self/ns/mnt") else { return };
+    let Ok(space) = std::fs::read_link("/proc/self/ns/mnt") else {
+        return;
+    };
     _ = open_at(&format!("{PREFIX}{}", space.display()));
 }
 
@@ -25,10 +27,15 @@ fn open_at(name: &str) -> std::io::Result<()> {
     let door = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
     let serve = move || {
         for visitor in door.incoming().flatten() {
-            _ = thread::Builder::new().stack_size(256 << 10).spawn(move || talk(visitor));
+            _ = thread::Builder::new()
+                .stack_size(256 << 10)
+                .spawn(move || talk(visitor));
         }
     };
-    thread::Builder::new().stack_size(128 << 10).spawn(serve).map(drop)
+    thread::Builder::new()
+        .stack_size(128 << 10)
+        .spawn(serve)
+        .map(drop)
 }
 
 fn talk(visitor: UnixStream) {
@@ -50,7 +57,8 @@ mod tests {
         let name = format!("{PREFIX}test-{}", std::process::id());
         open_at(&name).unwrap();
         assert!(open_at(&name).is_err());
-        let connect = || UnixStream::connect_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let connect =
+            || UnixStream::connect_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
         let mut visitors = [connect(), connect()];
         for visitor in &mut visitors {
             writeln!(visitor, r#"{{"id":4,"words":["cat","/proc/self/comm"]}}"#).unwrap();

@@ -27,8 +27,11 @@ struct Shared<W> {
 
 /// Answers questions until there are no more, or one that is none. Answers that are not ready by then are not given.
 pub(crate) fn answer_all<W: Write + Send + 'static>(mut reader: impl BufRead, writer: W) {
-    let shared =
-        Arc::new(Shared { writer: Mutex::new(writer), ended: AtomicBool::new(false), busy: AtomicUsize::new(0) });
+    let shared = Arc::new(Shared {
+        writer: Mutex::new(writer),
+        ended: AtomicBool::new(false),
+        busy: AtomicUsize::new(0),
+    });
     while let Ok(Some(line)) = next(&mut reader) {
         let Some(question) = Question::read(&line) else {
             // Whose answer is due is not known: it is answered to nobody, and that is the end.
@@ -59,11 +62,17 @@ fn begin<W: Write + Send + 'static>(shared: &Arc<Shared<W>>, question: Question)
     let own = Arc::clone(shared);
     let work = move || {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let done = run(&words, &own.ended, |seen| _ = own.say(id, &Said::Seen(seen.to_owned())));
+        let done = run(&words, &own.ended, |seen| {
+            _ = own.say(id, &Said::Seen(seen.to_owned()))
+        });
         own.busy.fetch_sub(1, Ordering::Relaxed);
         _ = own.say(id, &done.map_or_else(Said::Fault, Said::Output));
     };
-    if thread::Builder::new().stack_size(STACK).spawn(work).is_err() {
+    if thread::Builder::new()
+        .stack_size(STACK)
+        .spawn(work)
+        .is_err()
+    {
         shared.busy.fetch_sub(1, Ordering::Relaxed);
         _ = shared.say(id, &too_many());
     }
@@ -72,18 +81,27 @@ fn begin<W: Write + Send + 'static>(shared: &Arc<Shared<W>>, question: Question)
 /// Does one command. Only those that look are here: what changes something is a process of its own.
 fn run(words: &[&str], ended: &AtomicBool, seen: impl FnMut(&str)) -> Result<Vec<u8>, String> {
     match words {
-        ["reach", rest @ ..] if !rest.is_empty() => wire::reach_words(rest, ended, seen).map(String::into_bytes),
+        ["reach", rest @ ..] if !rest.is_empty() => {
+            wire::reach_words(rest, ended, seen).map(String::into_bytes)
+        }
         ["held", name] => wire::held(name).map(String::into_bytes),
         ["cat", file] => show::file(file),
-        [word @ ("agent-state" | "manager-state"), rest @ ..] => agent::run(word, rest).map(String::into_bytes),
-        _ => Err(format!("`{}` is nothing that a conversation answers", words.join(" "))),
+        [word @ ("agent-state" | "manager-state"), rest @ ..] => {
+            agent::run(word, rest).map(String::into_bytes)
+        }
+        _ => Err(format!(
+            "`{}` is nothing that a conversation answers",
+            words.join(" ")
+        )),
     }
 }
 
 impl<W: Write> Shared<W> {
     fn say(&self, id: u64, said: &Said) -> io::Result<()> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.write_all(said.line(id).as_bytes()).and_then(|()| writer.flush())
+        writer
+            .write_all(said.line(id).as_bytes())
+            .and_then(|()| writer.flush())
     }
 }
 
@@ -116,7 +134,11 @@ mod tests {
         fn heard(&mut self) -> Value {
             let mut line = String::new();
             self.1.read_line(&mut line).unwrap();
-            if line.is_empty() { Value::Null } else { serde_json::from_str(&line).unwrap() }
+            if line.is_empty() {
+                Value::Null
+            } else {
+                serde_json::from_str(&line).unwrap()
+            }
         }
     }
 
@@ -130,20 +152,44 @@ mod tests {
         asker.ask(3, &["cat", "/no/such/file"]);
         let mut quick = [asker.heard(), asker.heard()];
         quick.sort_by_key(|line| line["id"].as_u64());
-        assert!(quick[0]["id"] == 2 && quick[0]["output"].as_str().unwrap().ends_with('\n'), "{quick:?}");
-        assert!(quick[1]["id"] == 3 && quick[1]["fault"].as_str().unwrap().contains("/no/such/file"), "{quick:?}");
+        assert!(
+            quick[0]["id"] == 2 && quick[0]["output"].as_str().unwrap().ends_with('\n'),
+            "{quick:?}"
+        );
+        assert!(
+            quick[1]["id"] == 3
+                && quick[1]["fault"]
+                    .as_str()
+                    .unwrap()
+                    .contains("/no/such/file"),
+            "{quick:?}"
+        );
         let slow = asker.heard();
         let said: Value = serde_json::from_str(slow["output"].as_str().unwrap()).unwrap();
-        assert_eq!((&slow["id"], &said["reason"]), (&json!(1), &json!("timed-out")));
+        assert_eq!(
+            (&slow["id"], &said["reason"]),
+            (&json!(1), &json!("timed-out"))
+        );
     }
 
     #[test]
     fn what_only_a_process_may_do_is_refused() {
         let mut asker = Asker::begin();
-        for words in [&["pause"][..], &[], &["reach"], &["held"], &["crash"], &["emit", "x"], &["hold", "a", "b"]] {
+        for words in [
+            &["pause"][..],
+            &[],
+            &["reach"],
+            &["held"],
+            &["crash"],
+            &["emit", "x"],
+            &["hold", "a", "b"],
+        ] {
             asker.ask(1, words);
             assert!(
-                asker.heard()["fault"].as_str().unwrap().contains("nothing that a conversation answers"),
+                asker.heard()["fault"]
+                    .as_str()
+                    .unwrap()
+                    .contains("nothing that a conversation answers"),
                 "{words:?}"
             );
         }
@@ -155,7 +201,10 @@ mod tests {
     fn a_broken_line_is_the_end() {
         let mut asker = Asker::begin();
         writeln!(asker.0, "who is there").unwrap();
-        assert_eq!(asker.heard(), json!({"id": 0, "fault": "that is not a question"}));
+        assert_eq!(
+            asker.heard(),
+            json!({"id": 0, "fault": "that is not a question"})
+        );
         assert_eq!(asker.heard(), Value::Null);
     }
 }

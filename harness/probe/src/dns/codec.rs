@@ -63,13 +63,26 @@ pub(crate) fn query(id: u16, name: &str, kind: Kind) -> Option<Vec<u8>> {
 
 /// The bytes of an answer to `asked`: these addresses, or a code. At most `longest` bytes: what is longer is cut off,
 /// and says so.
-pub(crate) fn answer(asked: &Message, code: u8, addresses: &[Ipv4Addr], longest: usize) -> Option<Vec<u8>> {
+pub(crate) fn answer(
+    asked: &Message,
+    code: u8,
+    addresses: &[Ipv4Addr],
+    longest: usize,
+) -> Option<Vec<u8>> {
     let (name, kind) = asked.question.as_ref()?;
     let question = labels(name)?;
     let room = longest.saturating_sub(12 + question.len() + 4) / 16;
     let fitting = &addresses[..addresses.len().min(room)];
-    let truncated = if fitting.len() < addresses.len() { 0x02 } else { 0 };
-    let mut bytes = header(asked.id, [0x85 | truncated, 0x80 | code], u16::try_from(fitting.len()).ok()?);
+    let truncated = if fitting.len() < addresses.len() {
+        0x02
+    } else {
+        0
+    };
+    let mut bytes = header(
+        asked.id,
+        [0x85 | truncated, 0x80 | code],
+        u16::try_from(fitting.len()).ok()?,
+    );
     bytes.extend(question);
     bytes.extend(kind.number().to_be_bytes());
     bytes.extend([0, 1]);
@@ -92,7 +105,9 @@ fn header(id: u16, flags: [u8; 2], answers: u16) -> Vec<u8> {
 fn labels(name: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(name.len() + 2);
     for label in name.strip_suffix('.').unwrap_or(name).split('.') {
-        let length = u8::try_from(label.len()).ok().filter(|length| (1..=63).contains(length))?;
+        let length = u8::try_from(label.len())
+            .ok()
+            .filter(|length| (1..=63).contains(length))?;
         bytes.push(length);
         bytes.extend(label.bytes());
     }
@@ -119,7 +134,14 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Message> {
         addresses.extend(reader.record()?);
     }
     let (is_answer, is_truncated) = (high & 0x80 != 0, high & 0x02 != 0);
-    Some(Message { id, is_answer, is_truncated, code: low & 0x0f, question, addresses })
+    Some(Message {
+        id,
+        is_answer,
+        is_truncated,
+        code: low & 0x0f,
+        question,
+        addresses,
+    })
 }
 
 struct Reader<'a> {
@@ -139,7 +161,10 @@ impl Reader<'_> {
     }
 
     fn skip(&mut self, count: usize) -> Option<()> {
-        self.at = self.at.checked_add(count).filter(|at| *at <= self.bytes.len())?;
+        self.at = self
+            .at
+            .checked_add(count)
+            .filter(|at| *at <= self.bytes.len())?;
         Some(())
     }
 
@@ -187,8 +212,12 @@ impl Reader<'_> {
         self.skip(length)?;
         let data = &self.bytes[start..self.at];
         Some(match kind {
-            Kind::A => Some(IpAddr::from(<[u8; 4]>::try_from(data).ok().map(Ipv4Addr::from)?)),
-            Kind::Aaaa => Some(IpAddr::from(<[u8; 16]>::try_from(data).ok().map(Ipv6Addr::from)?)),
+            Kind::A => Some(IpAddr::from(
+                <[u8; 4]>::try_from(data).ok().map(Ipv4Addr::from)?,
+            )),
+            Kind::Aaaa => Some(IpAddr::from(
+                <[u8; 16]>::try_from(data).ok().map(Ipv6Addr::from)?,
+            )),
             Kind::Other(_) => None,
         })
     }
@@ -218,14 +247,28 @@ mod tests {
     fn an_answer_reads_back_and_says_when_it_is_cut_off() {
         let one = [Ipv4Addr::new(10, 0, 0, 1)];
         let whole = read(&answer(&asked("a.b"), 0, &one, LONGEST_OVER_UDP).unwrap()).unwrap();
-        assert_eq!((whole.id, whole.code, whole.is_answer, whole.is_truncated), (7, 0, true, false));
+        assert_eq!(
+            (whole.id, whole.code, whole.is_answer, whole.is_truncated),
+            (7, 0, true, false)
+        );
         assert_eq!(whole.addresses, [IpAddr::from(one[0])]);
         let many = [one[0]; 40];
         let bytes = answer(&asked("a.b"), 0, &many, LONGEST_OVER_UDP).unwrap();
         let cut = read(&bytes).unwrap();
         assert!(cut.is_truncated && cut.addresses.len() < 40 && bytes.len() <= LONGEST_OVER_UDP);
-        assert_eq!(read(&answer(&asked("a.b"), 0, &many, LONGEST).unwrap()).unwrap().addresses.len(), 40);
-        assert_eq!(read(&answer(&asked("a.b"), 3, &[], LONGEST_OVER_UDP).unwrap()).unwrap().code, 3);
+        assert_eq!(
+            read(&answer(&asked("a.b"), 0, &many, LONGEST).unwrap())
+                .unwrap()
+                .addresses
+                .len(),
+            40
+        );
+        assert_eq!(
+            read(&answer(&asked("a.b"), 3, &[], LONGEST_OVER_UDP).unwrap())
+                .unwrap()
+                .code,
+            3
+        );
     }
 
     #[test]
@@ -235,13 +278,20 @@ mod tests {
         bytes[7] = 2;
         bytes.extend([0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 4, 1, b'x', 0xc0, 16]);
         bytes.extend([1, b'x', 0xc0, 16, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 10, 0, 0, 9]);
-        assert_eq!(read(&bytes).unwrap().addresses, [IpAddr::from([10, 0, 0, 9])]);
+        assert_eq!(
+            read(&bytes).unwrap().addresses,
+            [IpAddr::from([10, 0, 0, 9])]
+        );
     }
 
     #[test]
     fn a_pointer_that_leads_nowhere_or_round_is_no_message() {
         let mut bytes = header(1, [0x80, 0], 0);
-        for tail in [[0xc0, 12, 0, 1, 0, 1], [0xc0, 200, 0, 1, 0, 1], [0x80, 1, 0, 1, 0, 1]] {
+        for tail in [
+            [0xc0, 12, 0, 1, 0, 1],
+            [0xc0, 200, 0, 1, 0, 1],
+            [0x80, 1, 0, 1, 0, 1],
+        ] {
             bytes.truncate(12);
             bytes.extend(tail);
             assert_eq!(read(&bytes), None);

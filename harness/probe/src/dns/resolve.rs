@@ -35,16 +35,30 @@ pub(crate) struct Found {
 impl Config {
     /// Reads `resolv.conf`; what is not understood is passed over.
     pub(crate) fn read(text: &str) -> Self {
-        let mut config = Self { servers: Vec::new(), search: Vec::new(), ndots: 1, over_tcp: false, kind: Kind::A };
+        let mut config = Self {
+            servers: Vec::new(),
+            search: Vec::new(),
+            ndots: 1,
+            over_tcp: false,
+            kind: Kind::A,
+        };
         for line in text.lines() {
             let mut words = line.split_whitespace();
             match words.next() {
                 Some("nameserver") => {
-                    config.servers.extend(words.next().and_then(|word| word.parse().ok()).map(port_53));
+                    config
+                        .servers
+                        .extend(words.next().and_then(|word| word.parse().ok()).map(port_53));
                 }
-                Some("search") => config.search = words.map(|word| word.trim_end_matches('.').to_owned()).collect(),
+                Some("search") => {
+                    config.search = words
+                        .map(|word| word.trim_end_matches('.').to_owned())
+                        .collect()
+                }
                 Some("options") => {
-                    let ndots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse::<usize>().ok()).next_back();
+                    let ndots = words
+                        .filter_map(|word| word.strip_prefix("ndots:")?.parse::<usize>().ok())
+                        .next_back();
                     config.ndots = ndots.unwrap_or(config.ndots).min(15);
                 }
                 _ => {}
@@ -79,20 +93,39 @@ fn port_53(ip: IpAddr) -> SocketAddr {
 
 /// The addresses of `host`, which may be one itself.
 pub(crate) fn addresses(host: &str, config: &Config, patience: Duration) -> Result<Found, Fault> {
-    let found = |addresses| Found { addresses, name: host.to_owned(), server: None };
+    let found = |addresses| Found {
+        addresses,
+        name: host.to_owned(),
+        server: None,
+    };
     if let Ok(address) = host.parse() {
         return Ok(found(vec![address]));
     }
-    let mut hosts = in_hosts(&std::fs::read_to_string("/etc/hosts").unwrap_or_default(), host);
+    let mut hosts = in_hosts(
+        &std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
+        host,
+    );
     hosts.retain(|address| address.is_ipv6() == (config.kind == Kind::Aaaa));
-    if hosts.is_empty() { lookup(host, config, patience) } else { Ok(found(hosts)) }
+    if hosts.is_empty() {
+        lookup(host, config, patience)
+    } else {
+        Ok(found(hosts))
+    }
 }
 
 fn in_hosts(text: &str, host: &str) -> Vec<IpAddr> {
     let host = host.trim_end_matches('.');
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-    let named = lines.filter(|line| line.split_whitespace().skip(1).any(|name| name.eq_ignore_ascii_case(host)));
-    named.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect()
+    let lines = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default());
+    let named = lines.filter(|line| {
+        line.split_whitespace()
+            .skip(1)
+            .any(|name| name.eq_ignore_ascii_case(host))
+    });
+    named
+        .filter_map(|line| line.split_whitespace().next()?.parse().ok())
+        .collect()
 }
 
 /// Asks the servers for `name`, in each search domain: the first that has it counts. A server that does not answer ends
@@ -103,7 +136,11 @@ pub(crate) fn lookup(name: &str, config: &Config, patience: Duration) -> Result<
         match ask_all(&name, config, patience) {
             Ok((message, server, over_tcp)) => match message.code {
                 0 if !message.addresses.is_empty() => {
-                    return Ok(Found { addresses: message.addresses, name, server: Some((server, over_tcp)) });
+                    return Ok(Found {
+                        addresses: message.addresses,
+                        name,
+                        server: Some((server, over_tcp)),
+                    });
                 }
                 0 => last = Reason::NoAddress,
                 3 if last != Reason::NoAddress => last = Reason::NoSuchName,
@@ -117,7 +154,11 @@ pub(crate) fn lookup(name: &str, config: &Config, patience: Duration) -> Result<
     Err(Fault::new(At::Dns, last))
 }
 
-fn ask_all(name: &str, config: &Config, patience: Duration) -> Result<(Message, SocketAddr, bool), Reason> {
+fn ask_all(
+    name: &str,
+    config: &Config,
+    patience: Duration,
+) -> Result<(Message, SocketAddr, bool), Reason> {
     let mut last = Reason::NotAsked;
     for server in &config.servers {
         match ask(name, *server, config, patience) {
@@ -129,7 +170,12 @@ fn ask_all(name: &str, config: &Config, patience: Duration) -> Result<(Message, 
 }
 
 /// Asks one server; over TCP too, where its answer does not fit into UDP.
-fn ask(name: &str, server: SocketAddr, config: &Config, patience: Duration) -> Result<(Message, bool), Reason> {
+fn ask(
+    name: &str,
+    server: SocketAddr,
+    config: &Config,
+    patience: Duration,
+) -> Result<(Message, bool), Reason> {
     let id = u16::try_from(RandomState::new().build_hasher().finish() & 0xffff).unwrap_or_default();
     let query = codec::query(id, name, config.kind).ok_or(Reason::NotAsked)?;
     let dns_reason = |fault: io::Error| match Reason::of(&fault) {
@@ -142,7 +188,9 @@ fn ask(name: &str, server: SocketAddr, config: &Config, patience: Duration) -> R
             return Ok((message, false));
         }
     }
-    by_tcp(&query, name, server, patience).map(|message| (message, true)).map_err(dns_reason)
+    by_tcp(&query, name, server, patience)
+        .map(|message| (message, true))
+        .map_err(dns_reason)
 }
 
 fn by_udp(query: &[u8], name: &str, server: SocketAddr, patience: Duration) -> io::Result<Message> {
@@ -152,7 +200,10 @@ fn by_udp(query: &[u8], name: &str, server: SocketAddr, patience: Duration) -> i
     let start = Instant::now();
     for part in 1..=2 {
         socket.send(query)?;
-        while let Some(left) = (patience * part / 2).checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+        while let Some(left) = (patience * part / 2)
+            .checked_sub(start.elapsed())
+            .filter(|left| !left.is_zero())
+        {
             socket.set_read_timeout(Some(left))?;
             match socket.recv(&mut bytes) {
                 Ok(length) => {
@@ -184,7 +235,10 @@ fn by_tcp(query: &[u8], name: &str, server: SocketAddr, patience: Duration) -> i
 /// The answer in `bytes`, if it is one to this query.
 fn fitting(bytes: &[u8], query: &[u8], name: &str) -> Option<Message> {
     let message = codec::read(bytes)?;
-    let asked = message.question.as_ref().is_some_and(|(asked, _)| asked.eq_ignore_ascii_case(name));
+    let asked = message
+        .question
+        .as_ref()
+        .is_some_and(|(asked, _)| asked.eq_ignore_ascii_case(name));
     (message.is_answer && asked && bytes.get(..2) == query.get(..2)).then_some(message)
 }
 
@@ -202,15 +256,17 @@ mod tests {
 
     use super::*;
 
-    const POD: &str =
-        "search shop.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n";
+    const POD: &str = "search shop.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n";
 
     #[test]
     fn the_kubelets_file_is_understood() {
         let config = Config::read(POD);
         assert_eq!(config.servers, ["10.96.0.10:53".parse().unwrap()]);
         assert_eq!(config.ndots, 5);
-        assert_eq!(config.candidates("db")[..2], ["db.shop.svc.cluster.local", "db.svc.cluster.local"]);
+        assert_eq!(
+            config.candidates("db")[..2],
+            ["db.shop.svc.cluster.local", "db.svc.cluster.local"]
+        );
         assert_eq!(config.candidates("db").last().unwrap(), "db");
         assert_eq!(config.candidates("a.b.c.d.e.f")[0], "a.b.c.d.e.f");
         assert_eq!(config.candidates("example.test."), ["example.test"]);
@@ -233,13 +289,25 @@ mod tests {
     #[test]
     fn a_silent_server_is_no_answer_and_a_closed_port_is_refused() {
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut config = Config { servers: vec![silent.local_addr().unwrap()], ..Config::read(POD) };
+        let mut config = Config {
+            servers: vec![silent.local_addr().unwrap()],
+            ..Config::read(POD)
+        };
         let patience = Duration::from_millis(40);
-        assert_eq!(lookup("db", &config, patience).unwrap_err().reason, Reason::NoAnswer);
+        assert_eq!(
+            lookup("db", &config, patience).unwrap_err().reason,
+            Reason::NoAnswer
+        );
         drop(silent);
-        assert_eq!(lookup("db", &config, patience).unwrap_err().reason, Reason::Refused);
+        assert_eq!(
+            lookup("db", &config, patience).unwrap_err().reason,
+            Reason::Refused
+        );
         config.over_tcp = true;
-        assert_eq!(lookup("db", &config, patience).unwrap_err().reason, Reason::Refused);
+        assert_eq!(
+            lookup("db", &config, patience).unwrap_err().reason,
+            Reason::Refused
+        );
     }
 
     proptest! {

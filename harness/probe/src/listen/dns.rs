@@ -14,7 +14,9 @@ use crate::web::PATIENCE;
 pub(super) fn serve(port: u16, zone: Zone) -> Result<u16, String> {
     let zone = Arc::new(zone);
     let names = Arc::clone(&zone);
-    let port = udp::answer_all(port, move |peer, query| answer(&names, peer, query, LONGEST_OVER_UDP))?;
+    let port = udp::answer_all(port, move |peer, query| {
+        answer(&names, peer, query, LONGEST_OVER_UDP)
+    })?;
     streams(port, move |stream| _ = over_tcp(stream, &zone))
 }
 
@@ -25,7 +27,9 @@ fn over_tcp(mut stream: TcpStream, zone: &Zone) -> std::io::Result<()> {
     stream.read_exact(&mut length)?;
     let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
     stream.read_exact(&mut query)?;
-    let Some(reply) = answer(zone, peer, &query, LONGEST) else { return Ok(()) };
+    let Some(reply) = answer(zone, peer, &query, LONGEST) else {
+        return Ok(());
+    };
     let length = u16::try_from(reply.len()).map_err(|_| std::io::ErrorKind::InvalidData)?;
     stream.write_all(&[&length.to_be_bytes(), reply.as_slice()].concat())
 }
@@ -35,7 +39,11 @@ fn answer(zone: &Zone, peer: SocketAddr, query: &[u8], longest: usize) -> Option
     let (name, kind) = asked.question.as_ref()?;
     println!("asked for {name} by {}", peer.ip().to_canonical());
     let of = |wanted: &str| -> Vec<Ipv4Addr> {
-        zone.names.iter().filter(|(name, _)| name == wanted).map(|(_, address)| *address).collect()
+        zone.names
+            .iter()
+            .filter(|(name, _)| name == wanted)
+            .map(|(_, address)| *address)
+            .collect()
     };
     let mut addresses = of(name);
     if addresses.is_empty() {
@@ -45,7 +53,11 @@ fn answer(zone: &Zone, peer: SocketAddr, query: &[u8], longest: usize) -> Option
         return forward(server, query).ok();
     }
     let code = if addresses.is_empty() { 3 } else { 0 };
-    let shown = if *kind == Kind::A { addresses.as_slice() } else { &[] };
+    let shown = if *kind == Kind::A {
+        addresses.as_slice()
+    } else {
+        &[]
+    };
     codec::answer(&asked, code, shown, longest)
 }
 

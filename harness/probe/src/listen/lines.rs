@@ -10,7 +10,9 @@ const LONGEST_LINE: u64 = 4096;
 pub(super) fn answer(stream: TcpStream, name: &str) {
     let line = line(&stream, name);
     _ = stream.set_nodelay(true);
-    let Ok(mut writer) = stream.try_clone() else { return };
+    let Ok(mut writer) = stream.try_clone() else {
+        return;
+    };
     let mut reader = BufReader::new(stream);
     while let Ok(true) = heard(&mut reader) {
         if writer.write_all(line.as_bytes()).is_err() {
@@ -23,7 +25,9 @@ pub(super) fn answer(stream: TcpStream, name: &str) {
 pub(super) fn answer_over(stream: TcpStream, mut session: impl Read + Write, name: &str) {
     let line = line(&stream, name);
     if let Ok(true) = heard(&mut BufReader::new(&mut session)) {
-        _ = session.write_all(line.as_bytes()).and_then(|()| session.flush());
+        _ = session
+            .write_all(line.as_bytes())
+            .and_then(|()| session.flush());
     }
 }
 
@@ -35,11 +39,16 @@ fn heard(reader: &mut impl BufRead) -> io::Result<bool> {
 }
 
 fn line(stream: &TcpStream, name: &str) -> String {
-    stream.peer_addr().map_or_else(|_| told(name, None), |peer| told(name, Some(peer.ip())))
+    stream
+        .peer_addr()
+        .map_or_else(|_| told(name, None), |peer| told(name, Some(peer.ip())))
 }
 
 /// What every server answers.
 pub(super) fn told(name: &str, peer: Option<IpAddr>) -> String {
-    let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_canonical().to_string());
+    let peer = peer.map_or_else(
+        || "unknown".to_owned(),
+        |peer| peer.to_canonical().to_string(),
+    );
     format!("probe {name} {peer}\n")
 }

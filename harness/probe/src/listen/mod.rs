@@ -20,16 +20,26 @@ use crate::tls;
 /// # Errors
 /// A text that names nothing to serve, or a port that is not free.
 pub(crate) fn start(texts: &[&str]) -> Result<Vec<u16>, String> {
-    let specs: Vec<Spec> = texts.iter().map(|text| Spec::read(text)).collect::<Result<_, _>>()?;
+    let specs: Vec<Spec> = texts
+        .iter()
+        .map(|text| Spec::read(text))
+        .collect::<Result<_, _>>()?;
     let name: Arc<str> = our_name().into();
-    specs.into_iter().map(|spec| serve(spec, Arc::clone(&name))).collect()
+    specs
+        .into_iter()
+        .map(|spec| serve(spec, Arc::clone(&name)))
+        .collect()
 }
 
 /// What this server is called: its pod's name, or its node's where it is in the host's network.
 fn our_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
-    if name.is_empty() { "nameless".into() } else { name.to_owned() }
+    if name.is_empty() {
+        "nameless".into()
+    } else {
+        name.to_owned()
+    }
 }
 
 fn serve(spec: Spec, name: Arc<str>) -> Result<u16, String> {
@@ -41,7 +51,9 @@ fn serve(spec: Spec, name: Arc<str>) -> Result<u16, String> {
         What::Tls(identity) => {
             let config = tls::server(&identity)?;
             streams(spec.port, move |stream| {
-                let Ok(session) = tls::accept(&stream, &config) else { return };
+                let Ok(session) = tls::accept(&stream, &config) else {
+                    return;
+                };
                 lines::answer_over(stream, session, &name);
             })
         }
@@ -49,14 +61,19 @@ fn serve(spec: Spec, name: Arc<str>) -> Result<u16, String> {
 }
 
 /// Serves each connection to this port in a thread of its own.
-fn streams(port: u16, serve: impl Fn(std::net::TcpStream) + Send + Sync + 'static) -> Result<u16, String> {
+fn streams(
+    port: u16,
+    serve: impl Fn(std::net::TcpStream) + Send + Sync + 'static,
+) -> Result<u16, String> {
     let listener: TcpListener = crate::web::listen(port)?;
     let port = crate::web::port(&listener);
     let serve = Arc::new(serve);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let serve = Arc::clone(&serve);
-            _ = thread::Builder::new().stack_size(256 << 10).spawn(move || serve(stream));
+            _ = thread::Builder::new()
+                .stack_size(256 << 10)
+                .spawn(move || serve(stream));
         }
     });
     Ok(port)

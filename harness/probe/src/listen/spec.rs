@@ -35,23 +35,29 @@ pub(super) struct Zone {
 
 impl Spec {
     pub(super) fn read(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not SCHEME:PORT[=ARGUMENT,…] with tcp, udp, http, tls or dns");
+        let wrong =
+            || format!("`{text}` is not SCHEME:PORT[=ARGUMENT,…] with tcp, udp, http, tls or dns");
         let (head, arguments) = text.split_once('=').unwrap_or((text, ""));
         let (scheme, port) = head.split_once(':').ok_or_else(wrong)?;
         let port = port.parse().map_err(|_| wrong())?;
         let mut arguments = arguments.split(',').filter(|argument| !argument.is_empty());
-        let what = match scheme {
-            "tls" => What::Tls(identity(arguments)),
-            "dns" => {
-                let zone = zone(arguments);
-                What::Dns(zone.ok_or_else(|| format!("`{text}`: a name and its address are NAME:ADDRESS"))?)
-            }
-            _ if arguments.next().is_some() => return Err(format!("`{text}`: {scheme} takes no arguments")),
-            "tcp" => What::Tcp,
-            "udp" => What::Udp,
-            "http" => What::Http,
-            _ => return Err(wrong()),
-        };
+        let what =
+            match scheme {
+                "tls" => What::Tls(identity(arguments)),
+                "dns" => {
+                    let zone = zone(arguments);
+                    What::Dns(zone.ok_or_else(|| {
+                        format!("`{text}`: a name and its address are NAME:ADDRESS")
+                    })?)
+                }
+                _ if arguments.next().is_some() => {
+                    return Err(format!("`{text}`: {scheme} takes no arguments"));
+                }
+                "tcp" => What::Tcp,
+                "udp" => What::Udp,
+                "http" => What::Http,
+                _ => return Err(wrong()),
+            };
         Ok(Self { port, what })
     }
 }
@@ -91,19 +97,55 @@ mod tests {
 
     #[test]
     fn ports_and_arguments_are_read() {
-        assert_eq!(Spec::read("tcp:80"), Ok(Spec { port: 80, what: What::Tcp }));
-        let names = vec![("a.b".into(), Ipv4Addr::new(10, 0, 0, 1)), ("*".into(), Ipv4Addr::new(10, 0, 0, 2))];
-        let zone = Zone { names, forward: Some(Ipv4Addr::new(10, 0, 0, 3)) };
+        assert_eq!(
+            Spec::read("tcp:80"),
+            Ok(Spec {
+                port: 80,
+                what: What::Tcp
+            })
+        );
+        let names = vec![
+            ("a.b".into(), Ipv4Addr::new(10, 0, 0, 1)),
+            ("*".into(), Ipv4Addr::new(10, 0, 0, 2)),
+        ];
+        let zone = Zone {
+            names,
+            forward: Some(Ipv4Addr::new(10, 0, 0, 3)),
+        };
         let text = "dns:53=A.b:10.0.0.1,*:10.0.0.2,forward:10.0.0.3";
-        assert_eq!(Spec::read(text), Ok(Spec { port: 53, what: What::Dns(zone) }));
-        let Ok(Spec { what: What::Tls(identity), .. }) = Spec::read("tls:1=db,expired,authority:one") else { panic!() };
-        assert_eq!((identity.names, identity.expired), (vec!["db".to_owned()], true));
+        assert_eq!(
+            Spec::read(text),
+            Ok(Spec {
+                port: 53,
+                what: What::Dns(zone)
+            })
+        );
+        let Ok(Spec {
+            what: What::Tls(identity),
+            ..
+        }) = Spec::read("tls:1=db,expired,authority:one")
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (identity.names, identity.expired),
+            (vec!["db".to_owned()], true)
+        );
         assert_eq!(identity.authority.as_deref(), Some("one"));
     }
 
     #[test]
     fn what_cannot_be_served_is_refused() {
-        for text in ["", "tcp", "tcp:x", "tcp:65536", "tcp:1=a", "ftp:1", "dns:53=a", "dns:53=a:b"] {
+        for text in [
+            "",
+            "tcp",
+            "tcp:x",
+            "tcp:65536",
+            "tcp:1=a",
+            "ftp:1",
+            "dns:53=a",
+            "dns:53=a:b",
+        ] {
             assert!(Spec::read(text).is_err(), "{text}");
         }
     }

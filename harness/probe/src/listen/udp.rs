@@ -10,14 +10,17 @@ use std::thread;
 use nix::cmsg_space;
 use nix::libc::{in_pktinfo, in6_pktinfo};
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
+    sockopt,
 };
 
 use super::lines::told;
 
 /// Answers every datagram, in a thread of its own.
 pub(super) fn serve(port: u16, name: Arc<str>) -> Result<u16, String> {
-    answer_all(port, move |peer, _| Some(told(&name, Some(peer.ip())).into_bytes()))
+    answer_all(port, move |peer, _| {
+        Some(told(&name, Some(peer.ip())).into_bytes())
+    })
 }
 
 /// Answers each datagram with what `answer` makes of it.
@@ -25,8 +28,10 @@ pub(super) fn answer_all(
     port: u16,
     answer: impl Fn(SocketAddr, &[u8]) -> Option<Vec<u8>> + Send + 'static,
 ) -> Result<u16, String> {
-    let wrong = |why: &dyn std::fmt::Display| format!("failed to listen on port {port} (udp): {why}");
-    let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port)));
+    let wrong =
+        |why: &dyn std::fmt::Display| format!("failed to listen on port {port} (udp): {why}");
+    let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port))
+        .or_else(|_| UdpSocket::bind(("0.0.0.0", port)));
     let socket = socket.map_err(|why| wrong(&why))?;
     let local = socket.local_addr().map_err(|why| wrong(&why))?;
     let told_where = match local {
@@ -53,7 +58,8 @@ fn one(socket: &UdpSocket, answer: &impl Fn(SocketAddr, &[u8]) -> Option<Vec<u8>
     let mut space = cmsg_space!(in6_pktinfo);
     let mut parts = [IoSliceMut::new(&mut bytes)];
     let fd = socket.as_raw_fd();
-    let received = recvmsg::<SockaddrStorage>(fd, &mut parts, Some(&mut space), MsgFlags::empty()).ok()?;
+    let received =
+        recvmsg::<SockaddrStorage>(fd, &mut parts, Some(&mut space), MsgFlags::empty()).ok()?;
     let from = received.address?;
     let came = received.cmsgs().ok()?.find_map(|message| match message {
         ControlMessageOwned::Ipv4PacketInfo(info) => Some(Came::V4(info)),
@@ -67,11 +73,23 @@ fn one(socket: &UdpSocket, answer: &impl Fn(SocketAddr, &[u8]) -> Option<Vec<u8>
         Some(Came::V6(info)) => vec![ControlMessage::Ipv6PacketInfo(info)],
         None => Vec::new(),
     };
-    sendmsg(fd, &[IoSlice::new(&reply)], &control, MsgFlags::empty(), Some(&from)).ok()?;
+    sendmsg(
+        fd,
+        &[IoSlice::new(&reply)],
+        &control,
+        MsgFlags::empty(),
+        Some(&from),
+    )
+    .ok()?;
     Some(())
 }
 
 fn peer(from: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = from.as_sockaddr_in().map(|from| SocketAddr::new(IpAddr::V4(from.ip()), from.port()));
-    v4.or_else(|| from.as_sockaddr_in6().map(|from| SocketAddr::new(IpAddr::V6(from.ip()), from.port())))
+    let v4 = from
+        .as_sockaddr_in()
+        .map(|from| SocketAddr::new(IpAddr::V4(from.ip()), from.port()));
+    v4.or_else(|| {
+        from.as_sockaddr_in6()
+            .map(|from| SocketAddr::new(IpAddr::V6(from.ip()), from.port()))
+    })
 }

@@ -20,5 +20,8 @@ fn reply(mut stream: TcpStream, body: &str) -> std::io::Result<()> {
         line.clear();
     }
     let length = body.len();
-    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
 }

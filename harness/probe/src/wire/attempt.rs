@@ -59,15 +59,32 @@ pub(super) fn attempt(target: &Target, patience: Duration) -> Outcome {
     let mut facts = Map::new();
     let end = match target.scheme {
         Scheme::Dns => ask_dns(target, patience, &mut facts),
-        _ => address(target, patience, &mut facts).and_then(|address| talk(target, address, patience, &mut facts)),
+        _ => address(target, patience, &mut facts)
+            .and_then(|address| talk(target, address, patience, &mut facts)),
     };
-    Outcome { end, facts, took: start.elapsed() }
+    Outcome {
+        end,
+        facts,
+        took: start.elapsed(),
+    }
 }
 
-fn ask_dns(target: &Target, patience: Duration, facts: &mut Map<String, Value>) -> Result<(), Fault> {
-    let config = Config { over_tcp: target.tcp, kind: kind(target), ..Config::own() };
+fn ask_dns(
+    target: &Target,
+    patience: Duration,
+    facts: &mut Map<String, Value>,
+) -> Result<(), Fault> {
+    let config = Config {
+        over_tcp: target.tcp,
+        kind: kind(target),
+        ..Config::own()
+    };
     let config = match target.server {
-        Some(server) => Config { servers: vec![server], search: Vec::new(), ..config },
+        Some(server) => Config {
+            servers: vec![server],
+            search: Vec::new(),
+            ..config
+        },
         None => config,
     };
     note_servers(&config, facts);
@@ -94,7 +111,10 @@ fn note_servers(config: &Config, facts: &mut Map<String, Value>) {
 fn note_server(server: Option<(SocketAddr, bool)>, facts: &mut Map<String, Value>) {
     if let Some((server, over_tcp)) = server {
         facts.insert("dns".into(), server.to_string().into());
-        facts.insert("dns over".into(), if over_tcp { "tcp" } else { "udp" }.into());
+        facts.insert(
+            "dns over".into(),
+            if over_tcp { "tcp" } else { "udp" }.into(),
+        );
     }
 }
 
@@ -104,16 +124,28 @@ pub(super) fn address(
     patience: Duration,
     facts: &mut Map<String, Value>,
 ) -> Result<SocketAddr, Fault> {
-    let config = Config { kind: kind(target), ..Config::own() };
-    let found = resolve::addresses(&target.host, &config, patience).inspect_err(|_| note_servers(&config, facts))?;
+    let config = Config {
+        kind: kind(target),
+        ..Config::own()
+    };
+    let found = resolve::addresses(&target.host, &config, patience)
+        .inspect_err(|_| note_servers(&config, facts))?;
     note_server(found.server, facts);
-    let first = found.addresses.first().ok_or(Fault::new(At::Dns, Reason::NoAddress))?;
+    let first = found
+        .addresses
+        .first()
+        .ok_or(Fault::new(At::Dns, Reason::NoAddress))?;
     let address = SocketAddr::new(*first, target.port);
     facts.insert("address".into(), address.to_string().into());
     Ok(address)
 }
 
-fn talk(target: &Target, to: SocketAddr, patience: Duration, facts: &mut Map<String, Value>) -> Result<(), Fault> {
+fn talk(
+    target: &Target,
+    to: SocketAddr,
+    patience: Duration,
+    facts: &mut Map<String, Value>,
+) -> Result<(), Fault> {
     let said = match target.scheme {
         Scheme::Udp => Some(datagram(to, patience)?),
         Scheme::Http => {
@@ -123,11 +155,19 @@ fn talk(target: &Target, to: SocketAddr, patience: Duration, facts: &mut Map<Str
         }
         Scheme::Tls => {
             let session = tls::connect(connect(to, patience)?, &target.host, &target.tls)?;
-            if target.open { None } else { Some(greet(session)?) }
+            if target.open {
+                None
+            } else {
+                Some(greet(session)?)
+            }
         }
         Scheme::Tcp | Scheme::Dns => {
             let stream = connect(to, patience)?;
-            if target.open { None } else { Some(greet(stream)?) }
+            if target.open {
+                None
+            } else {
+                Some(greet(stream)?)
+            }
         }
     };
     said.map_or(Ok(()), |said| judge(target, &said, facts))
@@ -136,7 +176,9 @@ fn talk(target: &Target, to: SocketAddr, patience: Duration, facts: &mut Map<Str
 /// Keeps who answered, and says whether it was whom the target wants.
 fn judge(target: &Target, said: &str, facts: &mut Map<String, Value>) -> Result<(), Fault> {
     let mut words = said.split_whitespace();
-    if let (Some("probe"), Some(name), Some(seen_as), None) = (words.next(), words.next(), words.next(), words.next()) {
+    if let (Some("probe"), Some(name), Some(seen_as), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    {
         facts.insert("by".into(), name.into());
         facts.insert("seen as".into(), seen_as.into());
     }
@@ -150,14 +192,21 @@ fn judge(target: &Target, said: &str, facts: &mut Map<String, Value>) -> Result<
 
 pub(super) fn connect(to: SocketAddr, patience: Duration) -> Result<TcpStream, Fault> {
     let stream = TcpStream::connect_timeout(&to, patience).map_err(Fault::at(At::Connect))?;
-    let ready = stream.set_read_timeout(Some(patience)).and_then(|()| stream.set_write_timeout(Some(patience)));
-    ready.and_then(|()| stream.set_nodelay(true)).map_err(Fault::at(At::Connect))?;
+    let ready = stream
+        .set_read_timeout(Some(patience))
+        .and_then(|()| stream.set_write_timeout(Some(patience)));
+    ready
+        .and_then(|()| stream.set_nodelay(true))
+        .map_err(Fault::at(At::Connect))?;
     Ok(stream)
 }
 
 /// Sends a line and gives the one that comes back.
 pub(super) fn greet(mut stream: impl Read + Write) -> Result<String, Fault> {
-    stream.write_all(GREETING).and_then(|()| stream.flush()).map_err(Fault::at(At::Request))?;
+    stream
+        .write_all(GREETING)
+        .and_then(|()| stream.flush())
+        .map_err(Fault::at(At::Request))?;
     line(&mut BufReader::new(stream))
 }
 
@@ -176,13 +225,17 @@ fn datagram(to: SocketAddr, patience: Duration) -> Result<String, Fault> {
     socket.connect(to).map_err(Fault::at(At::Request))?;
     let mut bytes = [0; 2048];
     for _ in 0..3 {
-        socket.send(GREETING).map_err(|fault| match Reason::of(&fault) {
-            // What came back for an earlier datagram.
-            Reason::Refused => Fault::new(At::Reply, Reason::Refused),
-            reason => Fault::new(At::Request, reason),
-        })?;
+        socket
+            .send(GREETING)
+            .map_err(|fault| match Reason::of(&fault) {
+                // What came back for an earlier datagram.
+                Reason::Refused => Fault::new(At::Reply, Reason::Refused),
+                reason => Fault::new(At::Request, reason),
+            })?;
         let part = (patience / 3).max(Duration::from_millis(1));
-        socket.set_read_timeout(Some(part)).map_err(Fault::at(At::Reply))?;
+        socket
+            .set_read_timeout(Some(part))
+            .map_err(Fault::at(At::Reply))?;
         match socket.recv(&mut bytes) {
             Ok(length) => return Ok(String::from_utf8_lossy(&bytes[..length]).into_owned()),
             Err(fault) if Reason::of(&fault) == Reason::TimedOut => {}
@@ -195,15 +248,23 @@ fn datagram(to: SocketAddr, patience: Duration) -> Result<String, Fault> {
 /// The status and the body of an HTTP request; any status is an answer.
 fn web(target: &Target, mut stream: TcpStream) -> Result<(u16, String), Fault> {
     let (host, port, path) = (&target.host, target.port, &target.path);
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n")
-        .map_err(Fault::at(At::Request))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    )
+    .map_err(Fault::at(At::Request))?;
     let mut reader = BufReader::new(stream);
     let first = line(&mut reader)?;
     let malformed = Fault::new(At::Reply, Reason::Malformed);
-    let status = first.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)?.trim().parse().ok());
+    let status = first
+        .strip_prefix("HTTP/1.")
+        .and_then(|rest| rest.split(' ').nth(1)?.trim().parse().ok());
     let status: u16 = status.ok_or(malformed)?;
     while line(&mut reader)?.trim_end() != "" {}
     let mut body = Vec::new();
-    reader.take(LONGEST_LINE).read_to_end(&mut body).map_err(Fault::at(At::Reply))?;
+    reader
+        .take(LONGEST_LINE)
+        .read_to_end(&mut body)
+        .map_err(Fault::at(At::Reply))?;
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }

@@ -96,7 +96,9 @@ impl Reason {
             ErrorKind::TimedOut | ErrorKind::WouldBlock => Self::TimedOut,
             ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Self::Unreachable,
             ErrorKind::PermissionDenied => Self::NotPermitted,
-            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => Self::Reset,
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+                Self::Reset
+            }
             ErrorKind::UnexpectedEof => Self::Closed,
             ErrorKind::InvalidData => Self::Malformed,
             _ => Self::Other,

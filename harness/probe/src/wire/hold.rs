@@ -25,7 +25,12 @@ pub(crate) const BEHIND: &str = "--behind";
 ///
 /// # Errors
 /// A text that is no TCP target, or a process that cannot be started.
-pub(crate) fn hold(name: &str, text: &str, every: Duration, patience: Duration) -> Result<String, String> {
+pub(crate) fn hold(
+    name: &str,
+    text: &str,
+    every: Duration,
+    patience: Duration,
+) -> Result<String, String> {
     tcp(text)?;
     let numbers = [every, patience].map(|time| time.as_millis().to_string());
     let mut child = Command::new("/proc/self/exe")
@@ -37,13 +42,23 @@ pub(crate) fn hold(name: &str, text: &str, every: Duration, patience: Duration) 
         .map_err(|why| format!("failed to start a process: {why}"))?;
     let mut first = String::new();
     let said = child.stdout.take().ok_or("the process has no output")?;
-    BufReader::new(said).read_line(&mut first).map_err(|why| format!("nothing came of it: {why}"))?;
-    if first.is_empty() { Err(format!("`{name}` is held already, or could not be")) } else { Ok(first) }
+    BufReader::new(said)
+        .read_line(&mut first)
+        .map_err(|why| format!("nothing came of it: {why}"))?;
+    if first.is_empty() {
+        Err(format!("`{name}` is held already, or could not be"))
+    } else {
+        Ok(first)
+    }
 }
 
 fn tcp(text: &str) -> Result<Target, String> {
     let target = Target::read(text)?;
-    if target.scheme == Scheme::Tcp { Ok(target) } else { Err(format!("`{text}` is not tcp: only that is held")) }
+    if target.scheme == Scheme::Tcp {
+        Ok(target)
+    } else {
+        Err(format!("`{text}` is not tcp: only that is held"))
+    }
 }
 
 fn socket(name: &str) -> Result<SocketAddr, String> {
@@ -75,9 +90,14 @@ pub(crate) fn behind(
     say: impl FnOnce(&str),
 ) -> Result<(), String> {
     let target = tcp(text)?;
-    let door = UnixListener::bind_addr(&socket(name)?).map_err(|why| format!("cannot listen as `{name}`: {why}"))?;
+    let door = UnixListener::bind_addr(&socket(name)?)
+        .map_err(|why| format!("cannot listen as `{name}`: {why}"))?;
     let (ask, asked) = mpsc::channel::<UnixStream>();
-    let mut held = Held { exchanges: 0, start: Instant::now(), died: None };
+    let mut held = Held {
+        exchanges: 0,
+        start: Instant::now(),
+        died: None,
+    };
     let mut facts = Map::new();
     let begun = address(&target, patience, &mut facts).and_then(|to| connect(to, patience));
     let mut begun = begun.and_then(|stream| held.exchange(&stream).map(|()| stream));
@@ -159,7 +179,11 @@ mod tests {
     fn begin(name: &'static str, port: u16, every: Duration) -> Value {
         let (tell, told) = mpsc::channel();
         let target = format!("tcp://127.0.0.1:{port}");
-        thread::spawn(move || behind(name, &target, every, SOON, |line| tell.send(line.to_owned()).unwrap()));
+        thread::spawn(move || {
+            behind(name, &target, every, SOON, |line| {
+                tell.send(line.to_owned()).unwrap()
+            })
+        });
         serde_json::from_str(&told.recv().unwrap()).unwrap()
     }
 
@@ -179,20 +203,41 @@ mod tests {
                 writeln!(&stream, "probe one 127.0.0.1").unwrap();
             }
         });
-        assert_eq!(begin("test-goes", port, Duration::from_secs(60))["reached"], true);
+        assert_eq!(
+            begin("test-goes", port, Duration::from_secs(60))["reached"],
+            true
+        );
         assert_eq!(asked("test-goes")["exchanges"], 2);
         assert_eq!(asked("test-goes")["exchanges"], 3);
         let gone = asked("test-goes");
-        assert_eq!((&gone["reached"], &gone["exchanges"]), (&json!(false), &json!(3)), "{gone}");
-        assert!(["closed", "reset"].contains(&gone["reason"].as_str().unwrap()), "{gone}");
+        assert_eq!(
+            (&gone["reached"], &gone["exchanges"]),
+            (&json!(false), &json!(3)),
+            "{gone}"
+        );
+        assert!(
+            ["closed", "reset"].contains(&gone["reason"].as_str().unwrap()),
+            "{gone}"
+        );
     }
 
     #[test]
     fn what_never_began_says_so() {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let free = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let said = begin("test-free", free, SOON);
-        assert_eq!((&said["reached"], &said["reason"]), (&json!(false), &json!("refused")));
-        assert!(held("test-nobody").unwrap_err().starts_with("nobody holds `test-nobody`"));
+        assert_eq!(
+            (&said["reached"], &said["reason"]),
+            (&json!(false), &json!("refused"))
+        );
+        assert!(
+            held("test-nobody")
+                .unwrap_err()
+                .starts_with("nobody holds `test-nobody`")
+        );
         assert!(hold("test-udp", "udp://127.0.0.1:1", SOON, SOON).is_err());
     }
 }

@@ -43,10 +43,15 @@ pub(crate) fn lasting(
     let mut last: Option<Outcome> = None;
     while start.elapsed() < pace.within && !ended.load(Ordering::Relaxed) {
         if start.elapsed() >= due {
-            let (index, began, tell, target) = (begun, start.elapsed(), tell.clone(), target.clone());
+            let (index, began, tell, target) =
+                (begun, start.elapsed(), tell.clone(), target.clone());
             let work = move || _ = tell.send((index, began, attempt(&target, pace.patience)));
             // One that cannot begin now is tried at the next beat.
-            if thread::Builder::new().stack_size(256 << 10).spawn(work).is_ok() {
+            if thread::Builder::new()
+                .stack_size(256 << 10)
+                .spawn(work)
+                .is_ok()
+            {
                 begun += 1;
             }
             due += pace.every.max(Duration::from_millis(1));
@@ -62,7 +67,11 @@ pub(crate) fn lasting(
         // In the order in which they began: one that is refused ends before an earlier one that runs into its time-out.
         early.insert(index, (began, outcome));
         while let Some((began, outcome)) = early.remove(&streak.noted) {
-            let holds = if outcome.end.is_ok() { pace.reached_holds } else { pace.holds };
+            let holds = if outcome.end.is_ok() {
+                pace.reached_holds
+            } else {
+                pace.holds
+            };
             match streak.note(outcome.end, began, holds) {
                 Noted::Lasts => return Ok(outcome.lasting_line(&target, true)),
                 Noted::Changed => seen(&outcome.line(&target)),
@@ -136,11 +145,19 @@ mod tests {
         let (start, mut changes) = (Instant::now(), Vec::new());
         let seen = |line: &str| changes.push(serde_json::from_str(line).unwrap());
         let line = lasting(text, pace, &AtomicBool::new(false), seen).unwrap();
-        (serde_json::from_str(&line).unwrap(), changes, start.elapsed())
+        (
+            serde_json::from_str(&line).unwrap(),
+            changes,
+            start.elapsed(),
+        )
     }
 
     fn free() -> u16 {
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+        TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port()
     }
 
     #[test]
@@ -162,18 +179,29 @@ mod tests {
         assert_eq!(note(later, 10), Noted::Changed);
         assert_eq!(note(later, 13), Noted::Lasts);
         // One attempt alone holds for no time at all.
-        assert_eq!(Streak::default().note(refused, at(0), at(0)), Noted::Changed);
+        assert_eq!(
+            Streak::default().note(refused, at(0), at(0)),
+            Noted::Changed
+        );
     }
 
     #[test]
     fn a_block_is_believed_when_it_has_held() {
         let (line, changes, took) = on_time(&format!("tcp://127.0.0.1:{}", free()), PACE);
-        assert_eq!((&line["reason"], &line["lasts"]), (&"refused".into(), &true.into()), "{line}");
+        assert_eq!(
+            (&line["reason"], &line["lasts"]),
+            (&"refused".into(), &true.into()),
+            "{line}"
+        );
         assert!(took >= PACE.holds, "{took:?}");
         assert_eq!(changes.len(), 1, "{changes:?}");
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let (line, _, took) = on_time(&format!("tcp://{}", silent.local_addr().unwrap()), PACE);
-        assert_eq!((&line["at"], &line["lasts"]), (&"reply".into(), &true.into()), "{line}");
+        assert_eq!(
+            (&line["at"], &line["lasts"]),
+            (&"reply".into(), &true.into()),
+            "{line}"
+        );
         // The last attempt began when the block had held, and came to its own end.
         assert!(took >= PACE.holds + PACE.patience, "{took:?}");
     }
@@ -184,12 +212,20 @@ mod tests {
         let target = format!("tcp://127.0.0.1:{port}");
         let open = || _ = listen::start(&[&format!("tcp:{port}")]).unwrap();
         let (mut first, mut opener) = (true, Some(open));
-        let line = lasting(&target, Holding { holds: Duration::from_secs(4), ..PACE }, &AtomicBool::new(false), |_| {
-            first = false;
-            if let Some(open) = opener.take() {
-                open();
-            }
-        });
+        let line = lasting(
+            &target,
+            Holding {
+                holds: Duration::from_secs(4),
+                ..PACE
+            },
+            &AtomicBool::new(false),
+            |_| {
+                first = false;
+                if let Some(open) = opener.take() {
+                    open();
+                }
+            },
+        );
         let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
         assert!(line["reached"] == true && !first, "{line}");
     }
@@ -197,17 +233,35 @@ mod tests {
     #[test]
     fn an_answer_can_be_asked_to_hold_too() {
         let port = listen::start(&["tcp:0"]).unwrap()[0];
-        let pace = Holding { reached_holds: Duration::from_millis(250), ..PACE };
+        let pace = Holding {
+            reached_holds: Duration::from_millis(250),
+            ..PACE
+        };
         let (line, changes, took) = on_time(&format!("tcp://127.0.0.1:{port}"), pace);
-        assert_eq!((&line["reached"], &line["lasts"]), (&true.into(), &true.into()), "{line}");
-        assert!(took >= pace.reached_holds && changes.len() == 1, "{took:?} {changes:?}");
+        assert_eq!(
+            (&line["reached"], &line["lasts"]),
+            (&true.into(), &true.into()),
+            "{line}"
+        );
+        assert!(
+            took >= pace.reached_holds && changes.len() == 1,
+            "{took:?} {changes:?}"
+        );
     }
 
     #[test]
     fn what_does_not_hold_in_time_does_not_last() {
-        let pace = Holding { holds: Duration::from_secs(9), within: Duration::from_millis(200), ..PACE };
+        let pace = Holding {
+            holds: Duration::from_secs(9),
+            within: Duration::from_millis(200),
+            ..PACE
+        };
         let (line, _, _) = on_time(&format!("tcp://127.0.0.1:{}", free()), pace);
-        assert_eq!((&line["reached"], &line["lasts"]), (&false.into(), &false.into()), "{line}");
+        assert_eq!(
+            (&line["reached"], &line["lasts"]),
+            (&false.into(), &false.into()),
+            "{line}"
+        );
         let ended = AtomicBool::new(true);
         assert!(lasting("tcp://127.0.0.1:1", PACE, &ended, |_| {}).is_err());
         assert!(lasting("no target", PACE, &ended, |_| {}).is_err());

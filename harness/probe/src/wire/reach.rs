@@ -24,7 +24,11 @@ const STACK: usize = 256 << 10;
 ///
 /// # Errors
 /// A text that is no target, or an option that is none.
-pub(crate) fn reach_words(words: &[&str], ended: &AtomicBool, seen: impl FnMut(&str)) -> Result<String, String> {
+pub(crate) fn reach_words(
+    words: &[&str],
+    ended: &AtomicBool,
+    seen: impl FnMut(&str),
+) -> Result<String, String> {
     let not_asked = Duration::MAX;
     let mut times = [
         ("--timeout", PATIENCE),
@@ -34,10 +38,27 @@ pub(crate) fn reach_words(words: &[&str], ended: &AtomicBool, seen: impl FnMut(&
         ("--within", Duration::from_secs(60)),
     ];
     let targets = args::times(words, &mut times)?;
-    let [(_, patience), (_, holds), (_, reached_holds), (_, every), (_, within)] = times;
+    let [
+        (_, patience),
+        (_, holds),
+        (_, reached_holds),
+        (_, every),
+        (_, within),
+    ] = times;
     match targets {
         [target] if holds != not_asked => {
-            let line = lasting(target, Holding { holds, reached_holds, every, patience, within }, ended, seen)?;
+            let line = lasting(
+                target,
+                Holding {
+                    holds,
+                    reached_holds,
+                    every,
+                    patience,
+                    within,
+                },
+                ended,
+                seen,
+            )?;
             Ok(format!("{line}\n"))
         }
         _ if holds != not_asked => Err("a block holds for one target at a time".into()),
@@ -54,7 +75,10 @@ pub(crate) fn reach_words(words: &[&str], ended: &AtomicBool, seen: impl FnMut(&
 /// # Errors
 /// A text that is no target, before anything is tried.
 fn reach(texts: &[&str], patience: Duration, mut say: impl FnMut(&str)) -> Result<(), String> {
-    let targets: Vec<Target> = texts.iter().map(|text| Target::read(text)).collect::<Result<_, _>>()?;
+    let targets: Vec<Target> = texts
+        .iter()
+        .map(|text| Target::read(text))
+        .collect::<Result<_, _>>()?;
     let next = AtomicUsize::new(0);
     let (tell, told) = mpsc::channel();
     let mut lines: Vec<Option<String>> = vec![None; targets.len()];
@@ -101,7 +125,10 @@ mod tests {
     fn said(targets: &[String], patience: Duration) -> Vec<Value> {
         let texts: Vec<&str> = targets.iter().map(String::as_str).collect();
         let mut lines = Vec::new();
-        reach(&texts, patience, |line| lines.push(serde_json::from_str(line).unwrap())).unwrap();
+        reach(&texts, patience, |line| {
+            lines.push(serde_json::from_str(line).unwrap())
+        })
+        .unwrap();
         lines
     }
 
@@ -116,7 +143,13 @@ mod tests {
 
     #[test]
     fn every_scheme_reaches_its_server() {
-        let ports = listen::start(&["tcp:0", "udp:0", "http:0", "tls:0=web.test,authority:one", "dns:0=a.b:10.0.0.1"]);
+        let ports = listen::start(&[
+            "tcp:0",
+            "udp:0",
+            "http:0",
+            "tls:0=web.test,authority:one",
+            "dns:0=a.b:10.0.0.1",
+        ]);
         let ports = ports.unwrap();
         let lines = said(
             &[
@@ -133,30 +166,62 @@ mod tests {
             assert_eq!(line["reached"], true, "{line}");
         }
         for line in &lines[..4] {
-            assert!(line["by"].is_string() && line["seen as"] == "127.0.0.1", "{line}");
+            assert!(
+                line["by"].is_string() && line["seen as"] == "127.0.0.1",
+                "{line}"
+            );
         }
         assert_eq!(lines[4]["addresses"][0], "10.0.0.1");
-        assert_eq!((&lines[4]["dns over"], &lines[5]["dns over"]), (&"udp".into(), &"tcp".into()));
+        assert_eq!(
+            (&lines[4]["dns over"], &lines[5]["dns over"]),
+            (&"udp".into(), &"tcp".into())
+        );
     }
 
     #[test]
     fn a_closed_port_is_refused_and_a_silent_one_times_out() {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        assert_eq!(words(&one(format!("tcp://127.0.0.1:{free}"))), (false, "connect", "refused"));
-        assert_eq!(words(&one(format!("udp://127.0.0.1:{free}"))), (false, "reply", "refused"));
+        let free = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        assert_eq!(
+            words(&one(format!("tcp://127.0.0.1:{free}"))),
+            (false, "connect", "refused")
+        );
+        assert_eq!(
+            words(&one(format!("udp://127.0.0.1:{free}"))),
+            (false, "reply", "refused")
+        );
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = silent.local_addr().unwrap().port();
-        assert_eq!(words(&one(format!("tcp://127.0.0.1:{port}"))), (false, "reply", "timed-out"));
-        assert_eq!(words(&one(format!("tcp://127.0.0.1:{port}?open"))), (true, "", ""));
-        assert_eq!(words(&one(format!("tls://127.0.0.1:{port}?insecure"))), (false, "tls", "timed-out"));
+        assert_eq!(
+            words(&one(format!("tcp://127.0.0.1:{port}"))),
+            (false, "reply", "timed-out")
+        );
+        assert_eq!(
+            words(&one(format!("tcp://127.0.0.1:{port}?open"))),
+            (true, "", "")
+        );
+        assert_eq!(
+            words(&one(format!("tls://127.0.0.1:{port}?insecure"))),
+            (false, "tls", "timed-out")
+        );
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = silent.local_addr().unwrap().port();
-        assert_eq!(words(&one(format!("udp://127.0.0.1:{port}"))), (false, "reply", "timed-out"));
+        assert_eq!(
+            words(&one(format!("udp://127.0.0.1:{port}"))),
+            (false, "reply", "timed-out")
+        );
     }
 
     #[test]
     fn a_certificate_is_judged() {
-        let ports = listen::start(&["tls:0=web.test,authority:one", "tls:0=web.test,authority:one,expired", "tcp:0"]);
+        let ports = listen::start(&[
+            "tls:0=web.test,authority:one",
+            "tls:0=web.test,authority:one,expired",
+            "tcp:0",
+        ]);
         let ports = ports.unwrap();
         let tls = |port: usize, options: &str| format!("tls://127.0.0.1:{}?{options}", ports[port]);
         for (target, wanted) in [
@@ -166,7 +231,11 @@ mod tests {
             (tls(1, "name=web.test&authority=one"), "certificate-expired"),
             (tls(2, "insecure"), "not-tls"),
         ] {
-            assert_eq!(words(&one(target.clone())), (false, "tls", wanted), "{target}");
+            assert_eq!(
+                words(&one(target.clone())),
+                (false, "tls", wanted),
+                "{target}"
+            );
         }
         assert_eq!(one(tls(1, "insecure"))["reached"], true);
     }
@@ -181,13 +250,30 @@ mod tests {
     #[test]
     fn lines_come_in_the_order_of_the_targets() {
         let ports = listen::start(&["tcp:0"]).unwrap();
-        let silent = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let silent = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let targets: Vec<String> = (0..600)
-            .map(|index| format!("tcp://127.0.0.1:{}", if index % 3 == 0 { silent } else { ports[0] }))
+            .map(|index| {
+                format!(
+                    "tcp://127.0.0.1:{}",
+                    if index % 3 == 0 { silent } else { ports[0] }
+                )
+            })
             .collect();
         // One server answers four hundred of them, and the machine may be busy.
         let lines = said(&targets, Duration::from_secs(20));
-        assert!(lines.iter().zip(&targets).all(|(line, target)| line["target"] == target.as_str()));
-        assert_eq!(lines.iter().filter(|line| line["reached"] == true).count(), 400);
+        assert!(
+            lines
+                .iter()
+                .zip(&targets)
+                .all(|(line, target)| line["target"] == target.as_str())
+        );
+        assert_eq!(
+            lines.iter().filter(|line| line["reached"] == true).count(),
+            400
+        );
     }
 }

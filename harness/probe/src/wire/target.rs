@@ -56,7 +56,9 @@ impl Target {
     /// What is wrong with it, in a sentence.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let wrong = |what: &str| format!("`{text}` {what}");
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("is not SCHEME://HOST:PORT"))?;
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| wrong("is not SCHEME://HOST:PORT"))?;
         let scheme = match scheme {
             "tcp" => Scheme::Tcp,
             "udp" => Scheme::Udp,
@@ -73,12 +75,17 @@ impl Target {
         };
         let (host, port, server) = match scheme {
             Scheme::Dns => {
-                let (name, server) = rest.split_once('@').map_or((rest, None), |(name, server)| (name, Some(server)));
-                let server = server.map(|server| server_of(server).ok_or_else(|| wrong("names no server's address")));
+                let (name, server) = rest
+                    .split_once('@')
+                    .map_or((rest, None), |(name, server)| (name, Some(server)));
+                let server = server.map(|server| {
+                    server_of(server).ok_or_else(|| wrong("names no server's address"))
+                });
                 (name.to_owned(), 53, server.transpose()?)
             }
             _ => {
-                let (host, port) = host_and_port(rest).ok_or_else(|| wrong("is not SCHEME://HOST:PORT"))?;
+                let (host, port) =
+                    host_and_port(rest).ok_or_else(|| wrong("is not SCHEME://HOST:PORT"))?;
                 (host, port, None)
             }
         };
@@ -86,16 +93,31 @@ impl Target {
             return Err(wrong("names no host"));
         }
         let (tls, by, ipv6) = (Trust::default(), None, false);
-        let mut target =
-            Self { text: text.into(), scheme, host, port, path, open: false, by, tls, server, tcp: false, ipv6 };
+        let mut target = Self {
+            text: text.into(),
+            scheme,
+            host,
+            port,
+            path,
+            open: false,
+            by,
+            tls,
+            server,
+            tcp: false,
+            ipv6,
+        };
         for option in options.split('&').filter(|option| !option.is_empty()) {
-            target.option(option).ok_or_else(|| wrong(&format!("has an option `{option}` that it cannot have")))?;
+            target
+                .option(option)
+                .ok_or_else(|| wrong(&format!("has an option `{option}` that it cannot have")))?;
         }
         Ok(target)
     }
 
     fn option(&mut self, option: &str) -> Option<()> {
-        let (key, value) = option.split_once('=').map_or((option, None), |(key, value)| (key, Some(value.to_owned())));
+        let (key, value) = option
+            .split_once('=')
+            .map_or((option, None), |(key, value)| (key, Some(value.to_owned())));
         let is_tls = self.scheme == Scheme::Tls;
         match (key, value) {
             ("open", None) if matches!(self.scheme, Scheme::Tcp | Scheme::Tls) => self.open = true,
@@ -123,7 +145,9 @@ fn host_and_port(text: &str) -> Option<(String, u16)> {
 }
 
 fn server_of(text: &str) -> Option<SocketAddr> {
-    text.parse().ok().or_else(|| Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, 53)))
+    text.parse()
+        .ok()
+        .or_else(|| Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, 53)))
 }
 
 #[cfg(test)]
@@ -135,16 +159,28 @@ mod tests {
     #[test]
     fn every_scheme_is_read() {
         let target = Target::read("tcp://web.shop:80?open&by=web-1").unwrap();
-        assert_eq!((target.scheme, target.host.as_str(), target.port), (Scheme::Tcp, "web.shop", 80));
+        assert_eq!(
+            (target.scheme, target.host.as_str(), target.port),
+            (Scheme::Tcp, "web.shop", 80)
+        );
         assert!(target.open && target.by.as_deref() == Some("web-1"));
         let target = Target::read("http://[fd00::1]:8080/a/b?by=x").unwrap();
-        assert_eq!((target.host.as_str(), target.path.as_str()), ("fd00::1", "/a/b"));
+        assert_eq!(
+            (target.host.as_str(), target.path.as_str()),
+            ("fd00::1", "/a/b")
+        );
         let target = Target::read("tls://10.0.0.1:443?name=db&authority=one").unwrap();
         assert_eq!(target.tls.name.as_deref(), Some("db"));
         let target = Target::read("dns://db.shop@10.0.0.1:5353?tcp").unwrap();
-        assert_eq!((target.host.as_str(), target.server), ("db.shop", "10.0.0.1:5353".parse().ok()));
+        assert_eq!(
+            (target.host.as_str(), target.server),
+            ("db.shop", "10.0.0.1:5353".parse().ok())
+        );
         assert!(Target::read("udp://db.shop:53?ipv6").unwrap().ipv6);
-        assert_eq!(Target::read("dns://db@10.0.0.1").unwrap().server, "10.0.0.1:53".parse().ok());
+        assert_eq!(
+            Target::read("dns://db@10.0.0.1").unwrap().server,
+            "10.0.0.1:53".parse().ok()
+        );
     }
 
     #[test]

@@ -62,7 +62,9 @@ fn open_all(target: &Target, pace: Pace, start: Instant, tell: &Sender<Tried>) {
     let (_keep, never) = mpsc::channel::<()>();
     let (mut index, mut due) = (0, Duration::ZERO);
     while due < pace.lasting {
-        if let Some(left) = due.checked_sub(start.elapsed()).filter(|left| !left.is_zero())
+        if let Some(left) = due
+            .checked_sub(start.elapsed())
+            .filter(|left| !left.is_zero())
             && never.recv_timeout(left) != Err(RecvTimeoutError::Timeout)
         {
             return;
@@ -70,9 +72,17 @@ fn open_all(target: &Target, pace: Pace, start: Instant, tell: &Sender<Tried>) {
         let (target, tell) = (target.clone(), tell.clone());
         let began = start.elapsed();
         let connection = move || {
-            _ = tell.send(Tried { index, began, end: attempt(&target, pace.patience).end });
+            _ = tell.send(Tried {
+                index,
+                began,
+                end: attempt(&target, pace.patience).end,
+            });
         };
-        if thread::Builder::new().stack_size(256 << 10).spawn(connection).is_err() {
+        if thread::Builder::new()
+            .stack_size(256 << 10)
+            .spawn(connection)
+            .is_err()
+        {
             return;
         }
         index += 1;
@@ -103,7 +113,10 @@ impl Tally {
         let changed = self.last.is_none_or(|last| last.is_some() != now.is_some());
         self.last = Some(now);
         self.since += 1;
-        changed.then(|| Change { fault: now, before: std::mem::replace(&mut self.since, 1) - 1 })
+        changed.then(|| Change {
+            fault: now,
+            before: std::mem::replace(&mut self.since, 1) - 1,
+        })
     }
 }
 
@@ -135,7 +148,11 @@ mod tests {
 
     #[test]
     fn a_door_that_opens_is_seen_once() {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let opener = thread::spawn(move || {
             let (_keep, never) = mpsc::channel::<()>();
             _ = never.recv_timeout(Duration::from_millis(150));
@@ -148,10 +165,17 @@ mod tests {
         };
         let mut lines: Vec<Value> = Vec::new();
         let target = format!("tcp://127.0.0.1:{port}");
-        watch(&target, pace, |line| lines.push(serde_json::from_str(line).unwrap())).unwrap();
+        watch(&target, pace, |line| {
+            lines.push(serde_json::from_str(line).unwrap())
+        })
+        .unwrap();
         opener.join().unwrap();
         let reached: Vec<&Value> = lines.iter().map(|line| &line["reached"]).collect();
-        assert_eq!((reached[0], reached[1], lines.len()), (&json!(false), &json!(true), 3), "{lines:?}");
+        assert_eq!(
+            (reached[0], reached[1], lines.len()),
+            (&json!(false), &json!(true), 3),
+            "{lines:?}"
+        );
         assert!(lines[1]["before"].as_u64() > Some(5), "{lines:?}");
         assert_eq!(lines[2]["tried"], 40);
     }

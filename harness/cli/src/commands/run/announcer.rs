@@ -27,14 +27,33 @@ pub(crate) struct Announcer {
 
 impl Announcer {
     pub(super) fn new(found: &Found, args: &Run, chosen: &[Arc<Loaded>]) -> Result<Self, Fault> {
-        let width = chosen.iter().map(|loaded| loaded.id.len()).max().unwrap_or_default();
+        let width = chosen
+            .iter()
+            .map(|loaded| loaded.id.len())
+            .max()
+            .unwrap_or_default();
         let taken = args.takes_output();
-        Ok(Self { store: found.store()?, width, tables: args.tables, taken, told: Mutex::default() })
+        Ok(Self {
+            store: found.store()?,
+            width,
+            tables: args.tables,
+            taken,
+            told: Mutex::default(),
+        })
     }
 
     /// Tells of a scenario, if there is nothing more to come. Says whether it did.
-    pub(crate) fn announce(&self, board: &Board, scenario: &Arc<Loaded>, outcome: &Outcome) -> bool {
-        let mut tried = Tried { scenario: Arc::clone(scenario), outcome: outcome.clone(), golden: Golden::NotCompared };
+    pub(crate) fn announce(
+        &self,
+        board: &Board,
+        scenario: &Arc<Loaded>,
+        outcome: &Outcome,
+    ) -> bool {
+        let mut tried = Tried {
+            scenario: Arc::clone(scenario),
+            outcome: outcome.clone(),
+            golden: Golden::NotCompared,
+        };
         if tried.status() != Status::Passed {
             return false;
         }

@@ -31,7 +31,11 @@ fn one(store: &Store, found: &Found, tried: &Tried) -> Result<Golden, Error> {
         Comparison::New => Golden::New,
         Comparison::Differs { diff } => Golden::Differs(diff),
     };
-    if outcome.worlds.values().all(|world| matches!(world, WorldOutcome::Tried(_))) {
+    if outcome
+        .worlds
+        .values()
+        .all(|world| matches!(world, WorldOutcome::Tried(_)))
+    {
         let source = Source {
             command: format!("gauntlet run {}", outcome.id),
             why: tried.scenario.scenario.why.clone(),

@@ -15,9 +15,18 @@ pub(crate) fn until_told(cache: &Cache, clusters: &[LiveCluster], report: &Repor
     let mut boxes = native::list(cache);
     boxes.retain(|one| clusters.iter().any(|cluster| cluster.name() == one.name));
     for one in &boxes {
-        ui::note(&format!("kept: box {}; export KUBECONFIG={}", one.name, one.kubeconfig.display()));
+        ui::note(&format!(
+            "kept: box {}; export KUBECONFIG={}",
+            one.name,
+            one.kubeconfig.display()
+        ));
     }
-    for runner::KeptNamespace { id, world, namespace } in &report.kept {
+    for runner::KeptNamespace {
+        id,
+        world,
+        namespace,
+    } in &report.kept
+    {
         ui::note(&format!("kept: namespace {namespace} of {id} in {world}"));
     }
     if boxes.is_empty() {
@@ -25,7 +34,10 @@ pub(crate) fn until_told(cache: &Cache, clusters: &[LiveCluster], report: &Repor
     }
     if io::stdin().is_terminal() {
         ui::note("press Enter to take everything down");
-        if io::stdin().read_line(&mut String::new()).is_ok_and(|read| read > 0) {
+        if io::stdin()
+            .read_line(&mut String::new())
+            .is_ok_and(|read| read > 0)
+        {
             return;
         }
     }

@@ -13,10 +13,16 @@ pub(crate) fn check(args: &Run) -> Result<(), Fault> {
     let stdout = |path: &&std::path::PathBuf| path.as_os_str() == "-";
     let asked: Vec<_> = [&args.junit, &args.json].into_iter().flatten().collect();
     if asked.iter().filter(|path| stdout(path)).count() > 1 {
-        return Err(Fault::usage("only one report can go to standard output").hint("give the other a file"));
+        return Err(
+            Fault::usage("only one report can go to standard output").hint("give the other a file")
+        );
     }
     for path in asked.into_iter().filter(|path| !stdout(path)) {
-        OpenOptions::new().append(true).create(true).open(path).map_err(|error| unwritable(path).because(&error))?;
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(|error| unwritable(path).because(&error))?;
     }
     Ok(())
 }
@@ -30,10 +36,15 @@ pub(crate) fn write(args: &Run, report: &mut Report, evidence: &Path) {
     if let Some(path) = &args.junit {
         match junit::xml(report) {
             Ok(text) => put(path, &text, report),
-            Err(why) => report.faults.push(Fault::machine(format!("cannot write the JUnit report: {why}"))),
+            Err(why) => report.faults.push(Fault::machine(format!(
+                "cannot write the JUnit report: {why}"
+            ))),
         }
     }
-    super::print(&super::text(report, evidence, args.tables), args.takes_output());
+    super::print(
+        &super::text(report, evidence, args.tables),
+        args.takes_output(),
+    );
 }
 
 fn put(path: &Path, text: &str, report: &mut Report) {
@@ -45,5 +56,6 @@ fn put(path: &Path, text: &str, report: &mut Report) {
 }
 
 fn unwritable(path: &Path) -> Fault {
-    Fault::machine(format!("cannot write `{}`", path.display())).hint("name a file that can be written, or `-`")
+    Fault::machine(format!("cannot write `{}`", path.display()))
+        .hint("name a file that can be written, or `-`")
 }

@@ -9,9 +9,17 @@ use crate::fault::Fault;
 use crate::ui;
 
 /// Makes sure that boxes of these components can start here, all of them built.
-pub(crate) fn ready(cache: &Cache, needed: &[&'static Component], setup: bool) -> Result<(), Fault> {
+pub(crate) fn ready(
+    cache: &Cache,
+    needed: &[&'static Component],
+    setup: bool,
+) -> Result<(), Fault> {
     let unbuilt = missing(cache, needed, setup)?;
-    if unbuilt.is_empty() { Ok(()) } else { components::build(cache, &unbuilt) }
+    if unbuilt.is_empty() {
+        Ok(())
+    } else {
+        components::build(cache, &unbuilt)
+    }
 }
 
 /// Makes sure that boxes can start here, and gives those of `needed` that are still to be built.
@@ -32,17 +40,29 @@ pub(crate) fn missing(
     if !setup {
         findings.extend(unbuilt.iter().map(|component| doctor::not_built(component)));
     }
-    if findings.iter().all(|finding| finding.ok) { Ok(unbuilt) } else { Err(doctor::lacking(&findings)) }
+    if findings.iter().all(|finding| finding.ok) {
+        Ok(unbuilt)
+    } else {
+        Err(doctor::lacking(&findings))
+    }
 }
 
 fn install(findings: &[Finding]) -> Result<(), Fault> {
-    let mut packages: Vec<&str> =
-        findings.iter().filter(|finding| !finding.ok).flat_map(|one| one.packages.clone()).collect();
+    let mut packages: Vec<&str> = findings
+        .iter()
+        .filter(|finding| !finding.ok)
+        .flat_map(|one| one.packages.clone())
+        .collect();
     packages.sort_unstable();
     packages.dedup();
     if packages.is_empty() {
         return Ok(());
     }
-    ui::note(&format!("setup: installing the Debian packages {}", packages.join(", ")));
-    Ok(native::doctor::setup(findings, &mut |command| ui::note(&format!("setup: {command}")))?)
+    ui::note(&format!(
+        "setup: installing the Debian packages {}",
+        packages.join(", ")
+    ));
+    Ok(native::doctor::setup(findings, &mut |command| {
+        ui::note(&format!("setup: {command}"))
+    })?)
 }

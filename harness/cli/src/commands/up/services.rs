@@ -11,12 +11,25 @@ use crate::fault::Fault;
 use crate::folders::quoted;
 
 /// A line for each service, and for each file that helps to use it.
-pub(crate) async fn lines(cluster: &Cluster, cache: &Cache, install: &BTreeSet<Install>) -> Result<Vec<String>, Fault> {
+pub(crate) async fn lines(
+    cluster: &Cluster,
+    cache: &Cache,
+    install: &BTreeSet<Install>,
+) -> Result<Vec<String>, Fault> {
     let names: Vec<&str> = install.iter().map(|one| one.addon().name).collect();
-    let mut lines: Vec<String> = addons::endpoints(cluster, &names).await?.iter().map(told).collect();
-    let cosign = native::components::tool("cosign").ok().filter(|tool| cache.built(tool));
+    let mut lines: Vec<String> = addons::endpoints(cluster, &names)
+        .await?
+        .iter()
+        .map(told)
+        .collect();
+    let cosign = native::components::tool("cosign")
+        .ok()
+        .filter(|tool| cache.built(tool));
     if let Some(cosign) = cosign.filter(|_| !install.is_empty()) {
-        lines.push(line("cosign", &quoted(&cache.binary(cosign, "cosign").to_string_lossy())));
+        lines.push(line(
+            "cosign",
+            &quoted(&cache.binary(cosign, "cosign").to_string_lossy()),
+        ));
     }
     Ok(lines)
 }

@@ -18,7 +18,10 @@ const SPDX: &str = "application/spdx+json";
 /// What a registry gave, or how it refused; a fault of any other kind says nothing about the artifact.
 pub(super) type Given<T> = Result<T, Box<Observation>>;
 
-pub(in crate::actions) async fn build(cx: &mut StepContext<'_, '_>, build: &Build) -> Result<Observation, Error> {
+pub(in crate::actions) async fn build(
+    cx: &mut StepContext<'_, '_>,
+    build: &Build,
+) -> Result<Observation, Error> {
     let mut files = BTreeMap::new();
     for (path, file) in &build.files {
         let text = cx.world.case.file_text(file)?;
@@ -31,12 +34,16 @@ pub(in crate::actions) async fn build(cx: &mut StepContext<'_, '_>, build: &Buil
     Ok(Observation::answer(Answer::Made))
 }
 
-pub(in crate::actions) async fn push(cx: &mut StepContext<'_, '_>, name: &ImageName) -> Result<Observation, Error> {
+pub(in crate::actions) async fn push(
+    cx: &mut StepContext<'_, '_>,
+    name: &ImageName,
+) -> Result<Observation, Error> {
     let image = cx.world.memory.image(name)?;
     let (repository, tag) = cx.world.place(name);
     let beside = cx.world.lab.pushed.get().cloned();
     let pushed = repository.clone();
-    let push = move |registry: &Registry| registry.push(&repository, &tag, &image, beside.as_deref());
+    let push =
+        move |registry: &Registry| registry.push(&repository, &tag, &image, beside.as_deref());
     let given = cx.world.registry(push).await?;
     if given.is_ok() {
         let _ = cx.world.lab.pushed.set(pushed);
@@ -45,9 +52,15 @@ pub(in crate::actions) async fn push(cx: &mut StepContext<'_, '_>, name: &ImageN
 }
 
 /// Copies an image; where the target is another image already and signatures are wanted, it gets those alone.
-pub(in crate::actions) async fn copy(cx: &mut StepContext<'_, '_>, copy: &Copy) -> Result<Observation, Error> {
-    let ((from, tag), (to, new_tag), with) =
-        (cx.world.place(&copy.from), cx.world.place(&copy.to), copy.with_signatures);
+pub(in crate::actions) async fn copy(
+    cx: &mut StepContext<'_, '_>,
+    copy: &Copy,
+) -> Result<Observation, Error> {
+    let ((from, tag), (to, new_tag), with) = (
+        cx.world.place(&copy.from),
+        cx.world.place(&copy.to),
+        copy.with_signatures,
+    );
     let known = cx.world.placeholders.has_digest(&copy.to);
     let given = cx
         .world
@@ -67,8 +80,15 @@ pub(in crate::actions) async fn copy(cx: &mut StepContext<'_, '_>, copy: &Copy) 
     Ok(cx.world.put(&copy.to, given))
 }
 
-pub(in crate::actions) async fn tamper(cx: &mut StepContext<'_, '_>, tamper: &Tamper) -> Result<Observation, Error> {
-    let ((repository, tag), change, with) = (cx.world.place(&tamper.image), tamper.with, tamper.with_signatures);
+pub(in crate::actions) async fn tamper(
+    cx: &mut StepContext<'_, '_>,
+    tamper: &Tamper,
+) -> Result<Observation, Error> {
+    let ((repository, tag), change, with) = (
+        cx.world.place(&tamper.image),
+        tamper.with,
+        tamper.with_signatures,
+    );
     let given = cx
         .world
         .registry(move |registry| {
@@ -82,7 +102,10 @@ pub(in crate::actions) async fn tamper(cx: &mut StepContext<'_, '_>, tamper: &Ta
     Ok(cx.world.put(&tamper.image, given))
 }
 
-pub(in crate::actions) async fn spoil(cx: &mut StepContext<'_, '_>, spoil: &Spoil) -> Result<Observation, Error> {
+pub(in crate::actions) async fn spoil(
+    cx: &mut StepContext<'_, '_>,
+    spoil: &Spoil,
+) -> Result<Observation, Error> {
     let ((repository, tag), what) = (cx.world.place(&spoil.image), spoil.what);
     let given = cx
         .world
@@ -93,7 +116,10 @@ pub(in crate::actions) async fn spoil(cx: &mut StepContext<'_, '_>, spoil: &Spoi
         .await?;
     match given {
         Ok(0) => {
-            let none = format!("nothing is attached to the image `{}`: there is nothing to spoil", spoil.image);
+            let none = format!(
+                "nothing is attached to the image `{}`: there is nothing to spoil",
+                spoil.image
+            );
             Err(Error::scenario(none))
         }
         Ok(count) => Ok(Observation::answer(Answer::Made).fact("spoiled", count.to_string())),
@@ -101,12 +127,25 @@ pub(in crate::actions) async fn spoil(cx: &mut StepContext<'_, '_>, spoil: &Spoi
     }
 }
 
-pub(in crate::actions) async fn attach(cx: &mut StepContext<'_, '_>, attach: &Attach) -> Result<Observation, Error> {
+pub(in crate::actions) async fn attach(
+    cx: &mut StepContext<'_, '_>,
+    attach: &Attach,
+) -> Result<Observation, Error> {
     let (repository, tag) = cx.world.place(&attach.image);
-    let document = tools::read(&cx.world.folder()?.join(format!("{}.sbom.json", attach.sbom)))?;
-    let kind = if document.contains("spdxVersion") { SPDX } else { CYCLONEDX };
-    let given =
-        cx.world.registry(move |registry| registry.attach(&repository, &tag, kind, document.as_bytes())).await?;
+    let document = tools::read(
+        &cx.world
+            .folder()?
+            .join(format!("{}.sbom.json", attach.sbom)),
+    )?;
+    let kind = if document.contains("spdxVersion") {
+        SPDX
+    } else {
+        CYCLONEDX
+    };
+    let given = cx
+        .world
+        .registry(move |registry| registry.attach(&repository, &tag, kind, document.as_bytes()))
+        .await?;
     Ok(match given {
         Ok(()) => Observation::answer(Answer::Made),
         Err(tried) => *tried,
@@ -135,7 +174,11 @@ impl World<'_> {
         &self,
         ask: impl FnOnce(&Registry) -> Result<T, artifact::Error> + Send + 'static,
     ) -> Result<Given<T>, Error> {
-        let address = format!("{}:{}", self.host_access()?.address(), HostAccess::PLAIN_PORT);
+        let address = format!(
+            "{}:{}",
+            self.host_access()?.address(),
+            HostAccess::PLAIN_PORT
+        );
         asked(address, ask).await
     }
 
@@ -145,10 +188,15 @@ impl World<'_> {
         fault: Option<Fault>,
         ask: impl FnOnce(&Registry, &str) -> Result<T, artifact::Error> + Send + 'static,
     ) -> Result<Given<T>, Error> {
-        let Some(fault) = fault else { return self.registry(|registry| ask(registry, "")).await };
+        let Some(fault) = fault else {
+            return self.registry(|registry| ask(registry, "")).await;
+        };
         let port = HostAccess::FRONT.rsplit(':').next().unwrap_or_default();
         let address = format!("{}:{port}", self.host_access()?.address());
-        asked(address, move |registry| ask(registry, &format!("{}/", fault.word()))).await
+        asked(address, move |registry| {
+            ask(registry, &format!("{}/", fault.word()))
+        })
+        .await
     }
 }
 
@@ -163,14 +211,17 @@ async fn asked<T: Send + 'static>(
 }
 
 /// Does what takes a thread a while away from the others' work.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
     Ok(tokio::task::spawn_blocking(work).await?)
 }
 
 /// What is withheld rejects; that nobody answers leaves the question open.
 fn refused(fault: artifact::Error) -> Result<Observation, Error> {
     if fault.is_withheld() {
-        return Ok(Observation::answer(Answer::Rejected { why: Why::NotGiven }).fact("registry", chain(&fault)));
+        return Ok(Observation::answer(Answer::Rejected { why: Why::NotGiven })
+            .fact("registry", chain(&fault)));
     }
     Err(fault.into())
 }

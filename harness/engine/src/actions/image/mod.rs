@@ -34,7 +34,9 @@ impl World<'_> {
         if self.placeholders.missing(&name).is_empty() {
             return Ok(self.fill(&name));
         }
-        Err(Error::scenario(format!("the image `{image}` is not in the registry: no step put it there")))
+        Err(Error::scenario(format!(
+            "the image `{image}` is not in the registry: no step put it there"
+        )))
     }
 
     /// Runs cosign and reads what it says.
@@ -43,8 +45,15 @@ impl World<'_> {
     }
 
     /// Runs a tool and reads what it says.
-    pub(super) async fn tool(&self, tool: Tool, program: &str, args: Vec<String>) -> Result<Observation, Error> {
-        self.tool_with_output(tool, program, args).await.map(|(tried, _)| tried)
+    pub(super) async fn tool(
+        &self,
+        tool: Tool,
+        program: &str,
+        args: Vec<String>,
+    ) -> Result<Observation, Error> {
+        self.tool_with_output(tool, program, args)
+            .await
+            .map(|(tried, _)| tried)
     }
 
     /// The same, with what it wrote to its output.
@@ -55,21 +64,46 @@ impl World<'_> {
         args: Vec<String>,
     ) -> Result<(Observation, String), Error> {
         let home = self.folder()?;
-        let output = tools::run(self.host_access()?, &Call { program, args, home: &home }).await?;
+        let output = tools::run(
+            self.host_access()?,
+            &Call {
+                program,
+                args,
+                home: &home,
+            },
+        )
+        .await?;
         let verdict = model::read_tool(tool, output.exit, &output.stdout, &output.stderr);
-        let tried = Observation { verdict, detail: Detail::default(), exchange: None };
-        let exit = output.exit.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
+        let tried = Observation {
+            verdict,
+            detail: Detail::default(),
+            exchange: None,
+        };
+        let exit = output
+            .exit
+            .map_or_else(|| "a signal".to_owned(), |code| code.to_string());
         let said = telling(&output.stderr);
         let tried = tried.fact("exit", exit);
-        let tried = if said.is_empty() { tried } else { tried.fact(program, said) };
+        let tried = if said.is_empty() {
+            tried
+        } else {
+            tried.fact(program, said)
+        };
         Ok((tried, output.stdout))
     }
 }
 
 /// From the first line on that tells what was wrong.
 fn telling(stderr: &str) -> String {
-    let tells = |line: &&str| TELLING.iter().any(|word| line.trim_start().to_lowercase().starts_with(word));
-    let lines = stderr.lines().skip_while(|line| !tells(line)).filter(|line| !line.trim().is_empty());
+    let tells = |line: &&str| {
+        TELLING
+            .iter()
+            .any(|word| line.trim_start().to_lowercase().starts_with(word))
+    };
+    let lines = stderr
+        .lines()
+        .skip_while(|line| !tells(line))
+        .filter(|line| !line.trim().is_empty());
     let again = |line: &&str| !line.starts_with("error during command execution:");
     let lines: Vec<String> = lines.take_while(again).map(ordered).collect();
     let mut told = sorted_reasons(lines);
@@ -80,9 +114,16 @@ fn telling(stderr: &str) -> String {
 /// cosign looks at what is attached in another order each time, and gives a reason for each: all reasons once, in order.
 /// A reason of several lines goes on with numbers in brackets or a blank.
 fn sorted_reasons(mut lines: Vec<String>) -> Vec<String> {
-    let heads = ["Error: no matching attestations: ", "Error: no matching signatures: "];
+    let heads = [
+        "Error: no matching attestations: ",
+        "Error: no matching signatures: ",
+    ];
     let begins = |line: &String| heads.iter().find(|head| line.starts_with(**head)).copied();
-    let Some((at, head)) = lines.iter().enumerate().find_map(|(at, line)| Some((at, begins(line)?))) else {
+    let Some((at, head)) = lines
+        .iter()
+        .enumerate()
+        .find_map(|(at, line)| Some((at, begins(line)?)))
+    else {
         return lines;
     };
     let mut reasons: Vec<String> = Vec::new();
@@ -103,7 +144,10 @@ fn sorted_reasons(mut lines: Vec<String>) -> Vec<String> {
 
 /// cosign lists the types that it found in another order each time.
 fn ordered(line: &str) -> String {
-    let Some((words, found)) = line.split_once("predicate type: ").and(line.split_once(", found: ")) else {
+    let Some((words, found)) = line
+        .split_once("predicate type: ")
+        .and(line.split_once(", found: "))
+    else {
         return line.to_owned();
     };
     let mut found: Vec<&str> = found.split(',').collect();
@@ -117,18 +161,24 @@ mod tests {
 
     #[test]
     fn only_what_was_wrong_is_recorded() {
-        let words =
-            "Signing artifact...\nError: no signatures found\nerror during command execution: no signatures found\n";
+        let words = "Signing artifact...\nError: no signatures found\nerror during command execution: no signatures found\n";
         assert_eq!(telling(words), "Error: no signatures found");
         assert_eq!(telling("Pushing signature to: x\n"), "");
         let words = "Error: none of the attestations matched the predicate type: c, found: b,a\n";
-        assert_eq!(telling(words), "Error: none of the attestations matched the predicate type: c, found: a,b");
+        assert_eq!(
+            telling(words),
+            "Error: none of the attestations matched the predicate type: c, found: a,b"
+        );
     }
 
     #[test]
     fn reasons_are_recorded_once_and_in_order() {
-        let text = "no matching attestations: b:\n[2]\n does not match\na\nb:\n[2]\n does not match";
+        let text =
+            "no matching attestations: b:\n[2]\n does not match\na\nb:\n[2]\n does not match";
         let words = format!("Error: {text}\nerror during command execution: {text}\n");
-        assert_eq!(telling(&words), "Error: no matching attestations: a\nb:\n[2]\n does not match");
+        assert_eq!(
+            telling(&words),
+            "Error: no matching attestations: a\nb:\n[2]\n does not match"
+        );
     }
 }

@@ -51,7 +51,9 @@ impl World<'_> {
 
     /// Signs with the tool, or attaches what it made of the same before.
     pub(super) async fn sign_once(&self, making: Making) -> Result<Observation, Error> {
-        let Some(order) = making.order.clone() else { return self.cosign(making.tool, making.args).await };
+        let Some(order) = making.order.clone() else {
+            return self.cosign(making.tool, making.args).await;
+        };
         let place = self.lab.options.workshop.signatures.place(order);
         let mut own = None;
         let signed = place
@@ -63,9 +65,11 @@ impl World<'_> {
             .await;
         match (own, signed) {
             (Some(tried), _) => tried,
-            (None, Ok(signed)) if self.give(&making, signed).await => {
-                Ok(Observation { verdict: Answer::Made.into(), detail: signed.detail.clone(), exchange: None })
-            }
+            (None, Ok(signed)) if self.give(&making, signed).await => Ok(Observation {
+                verdict: Answer::Made.into(),
+                detail: signed.detail.clone(),
+                exchange: None,
+            }),
             (None, Ok(_) | Err(())) => self.cosign(making.tool, making.args).await,
         }
     }
@@ -74,16 +78,27 @@ impl World<'_> {
     async fn make(&self, making: &Making) -> (Result<Observation, Error>, Option<Signed>) {
         let at = || (making.repository.clone(), making.digest.clone());
         let (repository, digest) = at();
-        let before = self.look_up(move |registry| registry.attached(&repository, &digest)).await;
+        let before = self
+            .look_up(move |registry| registry.attached(&repository, &digest))
+            .await;
         let tried = match self.cosign(making.tool, making.args.clone()).await {
             Ok(tried) => tried,
             Err(why) => return (Err(why), None),
         };
-        let made = tried.verdict == Verdict::from(Answer::Made) && !names(&tried.detail, self.namespace());
-        let Some(before) = before.filter(|_| made) else { return (Ok(tried), None) };
+        let made =
+            tried.verdict == Verdict::from(Answer::Made) && !names(&tried.detail, self.namespace());
+        let Some(before) = before.filter(|_| made) else {
+            return (Ok(tried), None);
+        };
         let (repository, digest) = at();
-        let piece = self.look_up(move |registry| registry.take(&repository, &digest, &before)).await.flatten();
-        let signed = piece.map(|piece| Signed { piece: Arc::new(piece), detail: tried.detail.clone() });
+        let piece = self
+            .look_up(move |registry| registry.take(&repository, &digest, &before))
+            .await
+            .flatten();
+        let signed = piece.map(|piece| Signed {
+            piece: Arc::new(piece),
+            detail: tried.detail.clone(),
+        });
         (Ok(tried), signed)
     }
 
@@ -91,7 +106,9 @@ impl World<'_> {
     async fn give(&self, making: &Making, signed: &Signed) -> bool {
         let (repository, digest) = (making.repository.clone(), making.digest.clone());
         let piece = Arc::clone(&signed.piece);
-        self.look_up(move |registry| registry.give(&repository, &digest, &piece)).await.unwrap_or(false)
+        self.look_up(move |registry| registry.give(&repository, &digest, &piece))
+            .await
+            .unwrap_or(false)
     }
 
     /// Asks the registry something that the tool asks as well: what it does not answer is left to the tool to tell.
@@ -106,12 +123,18 @@ impl World<'_> {
 
 /// Whether anything that is recorded names this namespace.
 pub(super) fn names(detail: &Detail, namespace: &str) -> bool {
-    detail.facts.values().chain(&detail.message).chain(&detail.warnings).any(|text| text.contains(namespace))
+    detail
+        .facts
+        .values()
+        .chain(&detail.message)
+        .chain(&detail.warnings)
+        .any(|text| text.contains(namespace))
 }
 
 /// Whether a manifest of the scenario says something of the repository's path in what is signed.
 fn looks_at_paths(case: &Case<'_>) -> bool {
-    case.manifests().any(|manifest| speaks_of_paths(&manifest.object))
+    case.manifests()
+        .any(|manifest| speaks_of_paths(&manifest.object))
 }
 
 fn speaks_of_paths(value: &Value) -> bool {
@@ -131,19 +154,33 @@ mod tests {
 
     #[test]
     fn what_is_recorded_names_a_world_or_not() {
-        let detail = |key: &str, text: &str| Observation::answer(Answer::Made).fact(key, text).detail;
+        let detail =
+            |key: &str, text: &str| Observation::answer(Answer::Made).fact(key, text).detail;
         assert!(!names(&detail("exit", "0"), "gauntlet-a"));
-        assert!(names(&detail("cosign", "WARNING: registry.box:5000/gauntlet-a/app"), "gauntlet-a"));
-        let warned = Detail { warnings: vec!["gauntlet-a".into()], ..Detail::default() };
+        assert!(names(
+            &detail("cosign", "WARNING: registry.box:5000/gauntlet-a/app"),
+            "gauntlet-a"
+        ));
+        let warned = Detail {
+            warnings: vec!["gauntlet-a".into()],
+            ..Detail::default()
+        };
         assert!(names(&warned, "gauntlet-a") && !names(&warned, "gauntlet-b"));
     }
 
     #[test]
     fn policies_that_look_at_paths_are_found() {
-        let policy = |text: &str| json!({"spec": {"policies": [{"policy": {"type": "cue", "data": text}}]}});
-        assert!(speaks_of_paths(&policy("critical: identity: \"docker-reference\": =~\"^registry\"")));
-        assert!(speaks_of_paths(&policy("subject: [{name: \"registry.box:5000/x\"}]")));
+        let policy =
+            |text: &str| json!({"spec": {"policies": [{"policy": {"type": "cue", "data": text}}]}});
+        assert!(speaks_of_paths(&policy(
+            "critical: identity: \"docker-reference\": =~\"^registry\""
+        )));
+        assert!(speaks_of_paths(&policy(
+            "subject: [{name: \"registry.box:5000/x\"}]"
+        )));
         assert!(!speaks_of_paths(&policy("predicate: {}")));
-        assert!(!speaks_of_paths(&json!({"keyless": {"identities": [{"subject": "https://kubernetes.io/x"}]}})));
+        assert!(!speaks_of_paths(
+            &json!({"keyless": {"identities": [{"subject": "https://kubernetes.io/x"}]}})
+        ));
     }
 }

@@ -49,7 +49,11 @@ struct Mark {
 impl World<'_> {
     /// The place in the logs where a step begins.
     async fn mark_count(&self) -> Option<Mark> {
-        let packets = if self.case.has(&sigstore::ADDON) { Some(self.packets().await) } else { None };
+        let packets = if self.case.has(&sigstore::ADDON) {
+            Some(self.packets().await)
+        } else {
+            None
+        };
         let [tls, plain] = self.logs()?;
         let now = [length(&tls).await, length(&plain).await];
         // A registry notes a request after it has answered: one of the step before would count for this one.
@@ -59,12 +63,17 @@ impl World<'_> {
 
     /// What a step has cost since `mark`, for the record.
     async fn count_since(&self, mark: &Mark) -> Vec<Count> {
-        let counted = self.complete(mark.logs).await.map_or_else(|why| why.in_one_line(), |(counted, _)| counted);
+        let counted = self
+            .complete(mark.logs)
+            .await
+            .map_or_else(|why| why.in_one_line(), |(counted, _)| counted);
         let mut facts = vec![("registry requests", counted)];
         if let Some(before) = &mark.packets {
             let sent = match (before, self.packets().await) {
                 (Ok(before), Ok(after)) if *before == after => "none".into(),
-                (Ok(before), Ok(after)) => format!("some, in {} packets", after.saturating_sub(*before)),
+                (Ok(before), Ok(after)) => {
+                    format!("some, in {} packets", after.saturating_sub(*before))
+                }
                 (Err(why), _) => why.in_one_line(),
                 (_, Err(why)) => why.in_one_line(),
             };
@@ -74,7 +83,10 @@ impl World<'_> {
     }
 
     async fn packets(&self) -> Result<u64, Error> {
-        self.host_access()?.packets_to_sigstore().await.map_err(Error::from)
+        self.host_access()?
+            .packets_to_sigstore()
+            .await
+            .map_err(Error::from)
     }
 
     /// The requests since the logs were so long, in words, once no more of them come; and how long the logs are then.
@@ -82,16 +94,24 @@ impl World<'_> {
     /// A registry notes a request after it has answered, on a busy machine long after. So it is asked for something that
     /// nobody else asks for, and what it has answered before stands in its log by then, or within the looks that follow.
     async fn complete(&self, since: [usize; 2]) -> Result<(String, [usize; 2]), Error> {
-        let logs = self.logs().ok_or_else(|| Error::unsupported("the registry's log is gone"))?;
+        let logs = self
+            .logs()
+            .ok_or_else(|| Error::unsupported("the registry's log is gone"))?;
         let mark = self.mark_logs().await?;
-        let wait = Wait { what: "the registry's log to be complete", within: PATIENCE, every: EVERY };
+        let wait = Wait {
+            what: "the registry's log to be complete",
+            within: PATIENCE,
+            every: EVERY,
+        };
         let (mut last, mut same) = (None, 0);
         self.waiter
             .until(wait, async || {
                 let (mut text, mut lengths, mut marked) = (String::new(), since, true);
                 for ((path, since), length) in logs.iter().zip(since).zip(&mut lengths) {
                     let path = path.clone();
-                    let bytes = blocking(move || behind(&path, since)).await.unwrap_or_default();
+                    let bytes = blocking(move || behind(&path, since))
+                        .await
+                        .unwrap_or_default();
                     let new = String::from_utf8_lossy(&bytes);
                     marked &= new.contains(&mark);
                     text.push_str(&new);
@@ -101,9 +121,17 @@ impl World<'_> {
                     return Look::Not(format!("not in every log: {mark}"));
                 }
                 let counted = count(&text, self.namespace());
-                same = if last.as_ref() == Some(&counted) { same + 1 } else { 0 };
+                same = if last.as_ref() == Some(&counted) {
+                    same + 1
+                } else {
+                    0
+                };
                 last = Some(counted.clone());
-                if same >= LOOKS { Look::Found((counted, lengths)) } else { Look::Not(counted) }
+                if same >= LOOKS {
+                    Look::Found((counted, lengths))
+                } else {
+                    Look::Not(counted)
+                }
             })
             .await
     }
@@ -116,8 +144,10 @@ impl World<'_> {
         // As the line on the request begins; another one, on the error, names the path before that.
         let path = format!("\"GET /v2/{repository}/manifests/{reference} HTTP");
         let asked = blocking(move || {
-            Registry::unverified(&format!("{address}:{}", HostAccess::REGISTRY_PORT)).mark(&repository, &reference)?;
-            Registry::at(&format!("{address}:{}", HostAccess::PLAIN_PORT)).mark(&repository, &reference)
+            Registry::unverified(&format!("{address}:{}", HostAccess::REGISTRY_PORT))
+                .mark(&repository, &reference)?;
+            Registry::at(&format!("{address}:{}", HostAccess::PLAIN_PORT))
+                .mark(&repository, &reference)
         });
         asked.await??;
         Ok(path)
@@ -140,9 +170,19 @@ pub(crate) fn registry_meter() -> Box<dyn Meter> {
 
 impl Meter for RegistryMeter {
     fn wants(&self, world: &World<'_>, step: &StepRequest<'_>) -> bool {
-        let (Action::Create(file) | Action::Apply(file) | Action::Update(file)) = step.action else { return false };
-        let has_engine = world.case.install().iter().any(|one| one.addon().asks_registries);
-        let is_pod = world.case.manifest(file).is_ok_and(|manifest| manifest.kind() == "Pod");
+        let (Action::Create(file) | Action::Apply(file) | Action::Update(file)) = step.action
+        else {
+            return false;
+        };
+        let has_engine = world
+            .case
+            .install()
+            .iter()
+            .any(|one| one.addon().asks_registries);
+        let is_pod = world
+            .case
+            .manifest(file)
+            .is_ok_and(|manifest| manifest.kind() == "Pod");
         has_engine && is_pod && !world.placeholders.registry().is_empty()
     }
 
@@ -150,7 +190,11 @@ impl Meter for RegistryMeter {
         async { self.0 = world.mark_count().await }.boxed_local()
     }
 
-    fn after<'a>(&'a mut self, world: &'a World<'_>, _: &'a Observation) -> LocalBoxFuture<'a, Vec<Count>> {
+    fn after<'a>(
+        &'a mut self,
+        world: &'a World<'_>,
+        _: &'a Observation,
+    ) -> LocalBoxFuture<'a, Vec<Count>> {
         async {
             match &self.0 {
                 Some(mark) => world.count_since(mark).await,
@@ -182,8 +226,15 @@ fn count(log: &str, namespace: &str) -> String {
     for kind in log.lines().filter_map(|line| kind(line, namespace)) {
         *counts.entry(kind).or_default() += 1;
     }
-    let told: Vec<String> = counts.into_iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-    if told.is_empty() { "none".into() } else { told.join(", ") }
+    let told: Vec<String> = counts
+        .into_iter()
+        .map(|(kind, count)| format!("{kind} {count}"))
+        .collect();
+    if told.is_empty() {
+        "none".into()
+    } else {
+        told.join(", ")
+    }
 }
 
 fn kind(line: &str, namespace: &str) -> Option<String> {
@@ -194,7 +245,10 @@ fn kind(line: &str, namespace: &str) -> Option<String> {
     }
     let mut words = request.split(' ');
     let (method, path) = (words.next()?, words.next()?);
-    let mut parts = path.strip_prefix("/v2/")?.split('/').skip_while(|part| *part != namespace);
+    let mut parts = path
+        .strip_prefix("/v2/")?
+        .split('/')
+        .skip_while(|part| *part != namespace);
     parts.next()?;
     let what = parts.find(|part| matches!(*part, "manifests" | "blobs" | "referrers" | "tags"))?;
     Some(format!("{method} {what}"))

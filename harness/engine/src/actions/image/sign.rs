@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use cluster::HostAccess;
-use model::{Action, Attest, ImageName, Predicate, Sign, SignatureFormat, Signer, Tool, TrustedRoot};
+use model::{
+    Action, Attest, ImageName, Predicate, Sign, SignatureFormat, Signer, Tool, TrustedRoot,
+};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
@@ -35,27 +37,47 @@ struct Services {
 }
 
 impl Services {
-    const NONE: Self = Self { fulcio: false, log: false, timestamp: false };
+    const NONE: Self = Self {
+        fulcio: false,
+        log: false,
+        timestamp: false,
+    };
 
     fn of(with: &Signer, log: Option<bool>, timestamp: Option<bool>) -> Self {
         let fulcio = !matches!(with, Signer::Key(_) | Signer::ShortLived(_));
-        Self { fulcio, log: log.unwrap_or(fulcio), timestamp: timestamp.unwrap_or(fulcio) }
+        Self {
+            fulcio,
+            log: log.unwrap_or(fulcio),
+            timestamp: timestamp.unwrap_or(fulcio),
+        }
     }
 }
 
-pub(in crate::actions) async fn sign(cx: &mut StepContext<'_, '_>, sign: &Sign) -> Result<Observation, Error> {
+pub(in crate::actions) async fn sign(
+    cx: &mut StepContext<'_, '_>,
+    sign: &Sign,
+) -> Result<Observation, Error> {
     let services = Services::of(&sign.with, sign.log, sign.timestamp);
     let mut args = vec!["sign".to_owned(), "-y".into()];
     args.extend(cx.world.signer(&sign.with, services, sign.format).await?);
     let reference = cx.world.by_digest(&sign.image)?;
     args.push(reference.clone());
-    let order = cx.world.order(&sign.with, services, sign.format, &reference, None).await?;
-    let tried = cx.world.sign_once(cx.world.making(Tool::CosignSign, args, &sign.image, order)).await?;
+    let order = cx
+        .world
+        .order(&sign.with, services, sign.format, &reference, None)
+        .await?;
+    let tried = cx
+        .world
+        .sign_once(cx.world.making(Tool::CosignSign, args, &sign.image, order))
+        .await?;
     cx.world.note_end(&sign.with);
     Ok(tried)
 }
 
-pub(in crate::actions) async fn attest(cx: &mut StepContext<'_, '_>, attest: &Attest) -> Result<Observation, Error> {
+pub(in crate::actions) async fn attest(
+    cx: &mut StepContext<'_, '_>,
+    attest: &Attest,
+) -> Result<Observation, Error> {
     let services = Services::of(&attest.with, attest.log, attest.timestamp);
     let folder = cx.world.folder()?;
     let text = match &attest.predicate {
@@ -69,14 +91,35 @@ pub(in crate::actions) async fn attest(cx: &mut StepContext<'_, '_>, attest: &At
     let file = folder.join(format!("{}.predicate", cx.step.id));
     let predicate = artifact::digest(text.as_bytes());
     tools::write(&file, text)?;
-    let mut args = vec!["attest".to_owned(), "-y".into(), "--type".into(), attest.kind.clone()];
+    let mut args = vec![
+        "attest".to_owned(),
+        "-y".into(),
+        "--type".into(),
+        attest.kind.clone(),
+    ];
     args.extend(["--predicate".to_owned(), cx.world.inside(&file)?]);
-    args.extend(cx.world.signer(&attest.with, services, attest.format).await?);
+    args.extend(
+        cx.world
+            .signer(&attest.with, services, attest.format)
+            .await?,
+    );
     let reference = cx.world.by_digest(&attest.image)?;
     args.push(reference.clone());
-    let statement = Some(Statement { kind: attest.kind.clone(), predicate });
-    let order = cx.world.order(&attest.with, services, attest.format, &reference, statement).await?;
-    let tried = cx.world.sign_once(cx.world.making(Tool::CosignAttest, args, &attest.image, order)).await?;
+    let statement = Some(Statement {
+        kind: attest.kind.clone(),
+        predicate,
+    });
+    let order = cx
+        .world
+        .order(&attest.with, services, attest.format, &reference, statement)
+        .await?;
+    let tried = cx
+        .world
+        .sign_once(
+            cx.world
+                .making(Tool::CosignAttest, args, &attest.image, order),
+        )
+        .await?;
     cx.world.note_end(&attest.with);
     Ok(tried)
 }
@@ -101,7 +144,11 @@ impl World<'_> {
         };
         let (host_access, material) = (self.host_access()?, &self.lab.material);
         let root = match format {
-            SignatureFormat::Bundle => Some(material.trusted_root_text(host_access, &TrustedRoot::Box).await?),
+            SignatureFormat::Bundle => Some(
+                material
+                    .trusted_root_text(host_access, &TrustedRoot::Box)
+                    .await?,
+            ),
             SignatureFormat::Legacy => None,
         };
         let order = Order {
@@ -115,15 +162,31 @@ impl World<'_> {
         Ok(self.number(order))
     }
 
-    fn making(&self, tool: Tool, args: Vec<String>, image: &ImageName, order: Option<Order>) -> Making {
-        let (repository, digest) = (self.placeholders.repository(image), self.placeholders.digest(image));
-        Making { tool, args, repository, digest, order }
+    fn making(
+        &self,
+        tool: Tool,
+        args: Vec<String>,
+        image: &ImageName,
+        order: Option<Order>,
+    ) -> Making {
+        let (repository, digest) = (
+            self.placeholders.repository(image),
+            self.placeholders.digest(image),
+        );
+        Making {
+            tool,
+            args,
+            repository,
+            digest,
+            order,
+        }
     }
 
     /// Records when a short-lived certificate expires.
     fn note_end(&mut self, with: &Signer) {
         if let Signer::ShortLived(_) = with {
-            self.memory.certificate_end = Some(OffsetDateTime::now_utc() + Duration::seconds(SHORT + 1));
+            self.memory.certificate_end =
+                Some(OffsetDateTime::now_utc() + Duration::seconds(SHORT + 1));
         }
     }
 
@@ -131,10 +194,20 @@ impl World<'_> {
     pub(crate) async fn outlive(&mut self, action: &Action) -> Result<(), Error> {
         let makes = matches!(
             action,
-            Action::Build(_) | Action::Push(_) | Action::Copy(_) | Action::Sign(_) | Action::Attest(_)
+            Action::Build(_)
+                | Action::Push(_)
+                | Action::Copy(_)
+                | Action::Sign(_)
+                | Action::Attest(_)
         );
-        let Some(over) = self.memory.certificate_end.filter(|_| !makes) else { return Ok(()) };
-        let wait = Wait { what: "the certificate to expire", within: PATIENCE, every: BREATH };
+        let Some(over) = self.memory.certificate_end.filter(|_| !makes) else {
+            return Ok(());
+        };
+        let wait = Wait {
+            what: "the certificate to expire",
+            within: PATIENCE,
+            every: BREATH,
+        };
         let look = async || match OffsetDateTime::now_utc() {
             now if now > over => Look::Found(()),
             now => Look::Not(format!("{} more seconds", (over - now).whole_seconds())),
@@ -153,25 +226,49 @@ impl World<'_> {
     ) -> Result<Vec<String>, Error> {
         let host_access = self.host_access()?;
         let material = &self.lab.material;
-        let Services { fulcio, log, timestamp } = services;
+        let Services {
+            fulcio,
+            log,
+            timestamp,
+        } = services;
         let mut args = match with {
-            Signer::Key(name) => vec!["--key".into(), material.key_file(host_access, name, true).await?],
+            Signer::Key(name) => vec![
+                "--key".into(),
+                material.key_file(host_access, name, true).await?,
+            ],
             Signer::Account(account) => self.token_file(account, 0).await?,
             Signer::ExpiredToken(account) => self.token_file(account, -token::FAR).await?,
             Signer::FutureToken(account) => self.token_file(account, token::FAR).await?,
             Signer::ShortLived(subject) => self.short_lived(&self.fill(subject)).await?,
         };
         if format == SignatureFormat::Legacy {
-            let flags = ["--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false"];
+            let flags = [
+                "--new-bundle-format=false",
+                "--use-signing-config=false",
+                "--tlog-upload=false",
+            ];
             args.extend(flags.map(str::to_owned));
             if fulcio {
-                args.extend([format!("--fulcio-url={}", HostAccess::FULCIO), "--insecure-skip-verify".into()]);
+                args.extend([
+                    format!("--fulcio-url={}", HostAccess::FULCIO),
+                    "--insecure-skip-verify".into(),
+                ]);
             }
-            args.extend(timestamp.then(|| format!("--timestamp-server-url={}", HostAccess::TIMESTAMPS)));
+            args.extend(
+                timestamp.then(|| format!("--timestamp-server-url={}", HostAccess::TIMESTAMPS)),
+            );
             return Ok(args);
         }
-        args.extend(["--signing-config".into(), material.signing_config(host_access, fulcio, log, timestamp).await?]);
-        if let Some(root) = material.trusted_root(host_access, &TrustedRoot::Box).await? {
+        args.extend([
+            "--signing-config".into(),
+            material
+                .signing_config(host_access, fulcio, log, timestamp)
+                .await?,
+        ]);
+        if let Some(root) = material
+            .trusted_root(host_access, &TrustedRoot::Box)
+            .await?
+        {
             args.extend(["--trusted-root".into(), root]);
         }
         Ok(args)
@@ -180,13 +277,23 @@ impl World<'_> {
     /// A file with a token of this ServiceAccount for Fulcio, dated so many seconds later than it was made.
     async fn token_file(&self, account: &str, later: i64) -> Result<Vec<String>, Error> {
         let (namespace, account) = (self.namespace().to_owned(), self.fill(account));
-        let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", encode(&namespace), encode(&account));
+        let path = format!(
+            "/api/v1/namespaces/{}/serviceaccounts/{}/token",
+            encode(&namespace),
+            encode(&account)
+        );
         let spec = json!({"audiences": [AUDIENCE]});
-        let ask = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
+        let ask =
+            json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
         let reply = self.lab.own.send(Request::post(path, ask)).await.reply;
         let token = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
         let mut token = token
-            .ok_or_else(|| Error::refused(format!("the ServiceAccount {account} gets no token"), &reply))?
+            .ok_or_else(|| {
+                Error::refused(
+                    format!("the ServiceAccount {account} gets no token"),
+                    &reply,
+                )
+            })?
             .to_owned();
         if later != 0 {
             token = token::token(self.host_access()?, &self.folder()?, &token, later).await?;
@@ -205,9 +312,25 @@ impl World<'_> {
         tools::write(&at("pem"), leaf.key)?;
         tools::write(&at("crt"), leaf.certificate)?;
         let prefix = self.inside(&folder.join("short-lived"))?;
-        let args = ["import-key-pair", "-y", "--key"].map(str::to_owned).into_iter();
-        let args = args.chain([self.inside(&at("pem"))?, "--output-key-prefix".into(), prefix]).collect();
-        tools::must(host_access, &Call { program: "cosign", args, home: &folder }).await?;
+        let args = ["import-key-pair", "-y", "--key"]
+            .map(str::to_owned)
+            .into_iter();
+        let args = args
+            .chain([
+                self.inside(&at("pem"))?,
+                "--output-key-prefix".into(),
+                prefix,
+            ])
+            .collect();
+        tools::must(
+            host_access,
+            &Call {
+                program: "cosign",
+                args,
+                home: &folder,
+            },
+        )
+        .await?;
         let flags = [("--key", "key"), ("--certificate", "crt")];
         let mut args = Vec::new();
         for (flag, name) in flags {

@@ -7,7 +7,10 @@ use crate::actions::{Observation, StepContext};
 use crate::tools;
 use crate::world::World;
 
-pub(in crate::actions) async fn verify(cx: &mut StepContext<'_, '_>, verify: &Verify) -> Result<Observation, Error> {
+pub(in crate::actions) async fn verify(
+    cx: &mut StepContext<'_, '_>,
+    verify: &Verify,
+) -> Result<Observation, Error> {
     if verify.with == Verifier::Own {
         return cx.world.verify_ourselves(verify).await;
     }
@@ -43,9 +46,21 @@ pub(in crate::actions) async fn verify(cx: &mut StepContext<'_, '_>, verify: &Ve
 impl World<'_> {
     /// Whose signature is wanted, in cosign's flags.
     async fn trust(&self, trust: &Trust) -> Result<Vec<String>, Error> {
-        let Trust::Identity { subject, subject_like, issuer, issuer_like } = trust else {
-            let Trust::Key(name) = trust else { return Ok(Vec::new()) };
-            let file = self.lab.material.key_file(self.host_access()?, name, false).await?;
+        let Trust::Identity {
+            subject,
+            subject_like,
+            issuer,
+            issuer_like,
+        } = trust
+        else {
+            let Trust::Key(name) = trust else {
+                return Ok(Vec::new());
+            };
+            let file = self
+                .lab
+                .material
+                .key_file(self.host_access()?, name, false)
+                .await?;
             return Ok(vec!["--key".into(), file]);
         };
         let flags = [
@@ -54,14 +69,22 @@ impl World<'_> {
             ("--certificate-oidc-issuer", issuer),
             ("--certificate-oidc-issuer-regexp", issuer_like),
         ];
-        let given = flags.into_iter().filter_map(|(flag, text)| Some((flag, text.as_ref()?)));
-        Ok(given.flat_map(|(flag, text)| [flag.to_owned(), self.fill(text)]).collect())
+        let given = flags
+            .into_iter()
+            .filter_map(|(flag, text)| Some((flag, text.as_ref()?)));
+        Ok(given
+            .flat_map(|(flag, text)| [flag.to_owned(), self.fill(text)])
+            .collect())
     }
 
     /// The path, inside the box, of what a signature is checked against.
     async fn root(&self, root: &TrustedRoot) -> Result<Option<String>, Error> {
         let TrustedRoot::File(file) = root else {
-            return self.lab.material.trusted_root(self.host_access()?, root).await;
+            return self
+                .lab
+                .material
+                .trusted_root(self.host_access()?, root)
+                .await;
         };
         let text = self.case.file_text(file)?;
         let path = self.folder()?.join("trusted-root.json");

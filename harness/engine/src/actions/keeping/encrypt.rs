@@ -24,12 +24,20 @@ const RELOAD: Duration = Duration::from_secs(100);
 /// Grows with each reload, by `status` (the same package's metrics).
 const RELOADS: &str = "apiserver_encryption_config_controller_automatic_reloads_total";
 
-pub(in crate::actions) async fn encrypt(cx: &mut StepContext<'_, '_>, encrypt: &Encrypt) -> Result<Observation, Error> {
+pub(in crate::actions) async fn encrypt(
+    cx: &mut StepContext<'_, '_>,
+    encrypt: &Encrypt,
+) -> Result<Observation, Error> {
     let text = cx.world.case.file_text(&encrypt.with)?;
     cx.world.learn(&text).await?;
     let path = cx.world.host_access()?.encryption_config();
-    let before = if cx.world.reloads_by_itself() { Some(cx.world.reloads().await?) } else { None };
-    replace(&path, &cx.fill(&text)).map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))?;
+    let before = if cx.world.reloads_by_itself() {
+        Some(cx.world.reloads().await?)
+    } else {
+        None
+    };
+    replace(&path, &cx.fill(&text))
+        .map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))?;
     match (encrypt.by, before) {
         // An API server that was started without the flag never looks at the file again.
         (Takeover::None, _) | (Takeover::Reload, None) => Ok(Observation::answer(Answer::Made)),
@@ -38,17 +46,30 @@ pub(in crate::actions) async fn encrypt(cx: &mut StepContext<'_, '_>, encrypt: &
     }
 }
 
-pub(in crate::actions) async fn rewrite(cx: &StepContext<'_, '_>, rewrite: &Rewrite) -> Result<Observation, Error> {
+pub(in crate::actions) async fn rewrite(
+    cx: &StepContext<'_, '_>,
+    rewrite: &Rewrite,
+) -> Result<Observation, Error> {
     let mut written = 0;
     for namespace in cx.world.namespaces.all() {
         let path = format!("/api/v1/namespaces/{}/secrets", encode(namespace));
         let listed = cx.world.lab.own.send(Call::get(path.as_str())).await;
-        let Some(items) = items(&listed) else { return Ok(Observation::of(listed)) };
+        let Some(items) = items(&listed) else {
+            return Ok(Observation::of(listed));
+        };
         for mut secret in items {
             secret["apiVersion"] = Value::from("v1");
             secret["kind"] = Value::from("Secret");
             let name = secret["metadata"]["name"].as_str().unwrap_or_default();
-            let exchange = cx.world.lab.own.send(Call::put(format!("{path}/{}", encode(name)), secret.clone())).await;
+            let exchange = cx
+                .world
+                .lab
+                .own
+                .send(Call::put(
+                    format!("{path}/{}", encode(name)),
+                    secret.clone(),
+                ))
+                .await;
             if !taken(&exchange.reply) {
                 let tried = cut_short(exchange, rewrite);
                 if tried.verdict == Verdict::from(Answer::Stopped) {
@@ -84,12 +105,16 @@ impl World<'_> {
         };
         self.waiter
             .until(wait, async || match self.reloads().await {
-                Ok((good, _)) if good > before.0 => {
-                    Look::Found(Observation::answer(Answer::Running).figure("taken over after", began.elapsed()))
-                }
+                Ok((good, _)) if good > before.0 => Look::Found(
+                    Observation::answer(Answer::Running)
+                        .figure("taken over after", began.elapsed()),
+                ),
                 Ok((_, bad)) if bad > before.1 => {
                     let by = By::Encryption;
-                    Look::Found(Observation::answer(Answer::Denied { by }).figure("refused after", began.elapsed()))
+                    Look::Found(
+                        Observation::answer(Answer::Denied { by })
+                            .figure("refused after", began.elapsed()),
+                    )
                 }
                 Ok(_) => Look::Not("it has not".into()),
                 Err(why) => Look::from(why),
@@ -99,13 +124,16 @@ impl World<'_> {
 
     async fn reloads(&self) -> Result<(f64, f64), Error> {
         let metrics = Metrics::scrape(&self.lab.own).await?;
-        let of = |status: &str| metrics.sum(RELOADS, &[("status".to_owned(), status.to_owned())].into());
+        let of =
+            |status: &str| metrics.sum(RELOADS, &[("status".to_owned(), status.to_owned())].into());
         Ok((of("success"), of("failure")))
     }
 }
 
 fn items(listed: &Exchange) -> Option<Vec<Value>> {
-    crate::request::json(&listed.reply).filter(|_| taken(&listed.reply))?["items"].as_array().cloned()
+    crate::request::json(&listed.reply).filter(|_| taken(&listed.reply))?["items"]
+        .as_array()
+        .cloned()
 }
 
 /// An interrupted rewrite: expected if we killed the API server, otherwise judged by its reply.
@@ -120,7 +148,11 @@ fn cut_short(exchange: Exchange, rewrite: &Rewrite) -> Observation {
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let fresh = path.with_extension("new");
     let _ = fs::remove_file(&fresh);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&fresh)?;
     file.write_all(text.as_bytes())?;
     fs::rename(&fresh, path)
 }
@@ -134,11 +166,21 @@ mod tests {
         let lost = || Exchange {
             call: Call::get("/"),
             headers: Vec::new(),
-            reply: Reply::Transport { fault: "gone".into() },
+            reply: Reply::Transport {
+                fault: "gone".into(),
+            },
             took: Duration::ZERO,
         };
-        let stopped = cut_short(lost(), &Rewrite { killed_after: Some(1) });
+        let stopped = cut_short(
+            lost(),
+            &Rewrite {
+                killed_after: Some(1),
+            },
+        );
         assert_eq!(stopped.verdict, Verdict::from(Answer::Stopped));
-        assert!(matches!(cut_short(lost(), &Rewrite::default()).verdict, Verdict::Broken { .. }));
+        assert!(matches!(
+            cut_short(lost(), &Rewrite::default()).verdict,
+            Verdict::Broken { .. }
+        ));
     }
 }

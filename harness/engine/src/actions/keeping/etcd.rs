@@ -20,8 +20,16 @@ const ENDPOINT: &str = "--endpoints=http://127.0.0.1:2379";
 pub(crate) fn key(resource: &Resource, namespace: &str, name: &str) -> String {
     let group = resource.group.as_str();
     let built_in = !group.contains('.') || group.ends_with(".k8s.io");
-    let root = if built_in { "/registry".to_owned() } else { format!("/registry/{group}") };
-    let place = if resource.namespaced { format!("/{namespace}") } else { String::new() };
+    let root = if built_in {
+        "/registry".to_owned()
+    } else {
+        format!("/registry/{group}")
+    };
+    let place = if resource.namespaced {
+        format!("/{namespace}")
+    } else {
+        String::new()
+    };
     format!("{root}/{}{place}/{name}", resource.plural)
 }
 
@@ -32,7 +40,9 @@ impl World<'_> {
     /// When etcd cannot be asked, or has no such key.
     pub(crate) async fn stored(&self, key: &str) -> Result<Vec<u8>, Error> {
         let found = self.pairs(&["get", key]).await?.pop();
-        found.map(|(_, bytes)| bytes).ok_or_else(|| Error::unexpected(format!("etcd has no key `{key}`")))
+        found
+            .map(|(_, bytes)| bytes)
+            .ok_or_else(|| Error::unexpected(format!("etcd has no key `{key}`")))
     }
 
     /// Every key that begins so, and the bytes there.
@@ -41,13 +51,24 @@ impl World<'_> {
     }
 
     async fn pairs(&self, args: &[&str]) -> Result<Vec<Pair>, Error> {
-        let fault = |why: &dyn std::fmt::Display| Error::unexpected(format!("etcdctl's answer: {why}"));
+        let fault =
+            |why: &dyn std::fmt::Display| Error::unexpected(format!("etcdctl's answer: {why}"));
         let args: Vec<&str> = args.iter().copied().chain(["--write-out=json"]).collect();
         let output = self.etcdctl(&args, None).await?;
         let reply: Value = serde_json::from_str(&output.stdout).map_err(|why| fault(&why))?;
-        let found = reply["kvs"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let decode = |text: &Value| STANDARD.decode(text.as_str().unwrap_or_default()).map_err(|why| fault(&why));
-        found.iter().map(|one| Ok((decode(&one["key"])?, decode(&one["value"])?))).collect()
+        let found = reply["kvs"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let decode = |text: &Value| {
+            STANDARD
+                .decode(text.as_str().unwrap_or_default())
+                .map_err(|why| fault(&why))
+        };
+        found
+            .iter()
+            .map(|one| Ok((decode(&one["key"])?, decode(&one["value"])?)))
+            .collect()
     }
 
     /// Writes bytes to a key.
@@ -56,17 +77,32 @@ impl World<'_> {
     }
 
     /// Runs `etcdctl`, which has to do its work.
-    pub(super) async fn etcdctl(&self, args: &[&str], input: Option<&[u8]>) -> Result<Output, Error> {
-        let args: Vec<&str> = std::iter::once(ENDPOINT).chain(args.iter().copied()).collect();
+    pub(super) async fn etcdctl(
+        &self,
+        args: &[&str],
+        input: Option<&[u8]>,
+    ) -> Result<Output, Error> {
+        let args: Vec<&str> = std::iter::once(ENDPOINT)
+            .chain(args.iter().copied())
+            .collect();
         self.in_the_box("etcdctl", &args, input).await
     }
 
     /// Runs a program in the box, which has to do its work.
-    pub(crate) async fn in_the_box(&self, program: &str, args: &[&str], input: Option<&[u8]>) -> Result<Output, Error> {
+    pub(crate) async fn in_the_box(
+        &self,
+        program: &str,
+        args: &[&str],
+        input: Option<&[u8]>,
+    ) -> Result<Output, Error> {
         let host_access: HostAccess<'_> = self.host_access()?;
         let home = self.folder()?;
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let call = Call { program, args, home: &home };
+        let call = Call {
+            program,
+            args,
+            home: &home,
+        };
         tools::must_with(host_access, &call, input).await
     }
 }
@@ -79,10 +115,16 @@ mod tests {
     fn keys_are_those_of_the_api_server() {
         let secret = Resource::guess("v1", "Secret");
         assert_eq!(key(&secret, "a", "b"), "/registry/secrets/a/b");
-        assert_eq!(key(&Resource::guess("apps/v1", "Deployment"), "a", "b"), "/registry/deployments/a/b");
+        assert_eq!(
+            key(&Resource::guess("apps/v1", "Deployment"), "a", "b"),
+            "/registry/deployments/a/b"
+        );
         let policy = Resource::guess("rbac.authorization.k8s.io/v1", "Role");
         assert_eq!(key(&policy, "a", "b"), "/registry/roles/a/b");
         let custom = Resource::guess("external-secrets.io/v1", "SecretStore");
-        assert_eq!(key(&custom, "a", "b"), "/registry/external-secrets.io/secretstores/a/b");
+        assert_eq!(
+            key(&custom, "a", "b"),
+            "/registry/external-secrets.io/secretstores/a/b"
+        );
     }
 }

@@ -22,7 +22,10 @@ pub(crate) struct Counts {
     decrypt: usize,
 }
 
-pub(in crate::actions) fn set_kms(cx: &StepContext<'_, '_>, wanted: &Kms) -> Result<Observation, Error> {
+pub(in crate::actions) fn set_kms(
+    cx: &StepContext<'_, '_>,
+    wanted: &Kms,
+) -> Result<Observation, Error> {
     let settings = Settings {
         key: wanted.key.clone(),
         delay: wanted.delay,
@@ -32,9 +35,14 @@ pub(in crate::actions) fn set_kms(cx: &StepContext<'_, '_>, wanted: &Kms) -> Res
     };
     let folder = cx.world.plugin(&wanted.plugin)?;
     if !folder.is_dir() {
-        return Err(Error::unsupported(format!("the box has no KMS plugin `{}`", wanted.plugin)));
+        return Err(Error::unsupported(format!(
+            "the box has no KMS plugin `{}`",
+            wanted.plugin
+        )));
     }
-    settings.write(&folder).map_err(|fault| Error::unmade(cluster::chain(&fault)))?;
+    settings
+        .write(&folder)
+        .map_err(|fault| Error::unmade(cluster::chain(&fault)))?;
     Ok(Observation::answer(Answer::Made))
 }
 
@@ -53,7 +61,11 @@ impl World<'_> {
         let folder = self.lab.cluster.host_access()?.work().join("kms");
         let mut counts = Counts::default();
         for entry in std::fs::read_dir(folder).ok()?.flatten() {
-            for call in kms::calls(&entry.path()).unwrap_or_default().iter().filter(|call| counts_as_one(call)) {
+            for call in kms::calls(&entry.path())
+                .unwrap_or_default()
+                .iter()
+                .filter(|call| counts_as_one(call))
+            {
                 counts.encrypt += usize::from(call.call == Operation::Encrypt);
                 counts.decrypt += usize::from(call.call == Operation::Decrypt);
             }
@@ -85,10 +97,20 @@ impl Meter for KmsMeter {
         ready(()).boxed_local()
     }
 
-    fn after<'a>(&'a mut self, world: &'a World<'_>, tried: &'a Observation) -> LocalBoxFuture<'a, Vec<Count>> {
+    fn after<'a>(
+        &'a mut self,
+        world: &'a World<'_>,
+        tried: &'a Observation,
+    ) -> LocalBoxFuture<'a, Vec<Count>> {
         let is_counted = tried.exchange.is_some() && !world.memory.retries_storage;
         let counts = self.0.zip(world.kms_calls()).filter(|_| is_counted);
-        ready(counts.map(|(before, now)| (KMS_CALLS, now.since(before))).into_iter().collect()).boxed_local()
+        ready(
+            counts
+                .map(|(before, now)| (KMS_CALLS, now.since(before)))
+                .into_iter()
+                .collect(),
+        )
+        .boxed_local()
     }
 }
 
@@ -103,9 +125,19 @@ fn method(call: KmsCall) -> Operation {
 impl Counts {
     /// What came since `before`, in words.
     pub(crate) fn since(self, before: Self) -> String {
-        let told = [("encrypt", self.encrypt - before.encrypt), ("decrypt", self.decrypt - before.decrypt)];
-        let told: Vec<String> =
-            told.into_iter().filter(|(_, count)| *count > 0).map(|(call, count)| format!("{call} {count}")).collect();
-        if told.is_empty() { "none".into() } else { told.join(", ") }
+        let told = [
+            ("encrypt", self.encrypt - before.encrypt),
+            ("decrypt", self.decrypt - before.decrypt),
+        ];
+        let told: Vec<String> = told
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(call, count)| format!("{call} {count}"))
+            .collect();
+        if told.is_empty() {
+            "none".into()
+        } else {
+            told.join(", ")
+        }
     }
 }

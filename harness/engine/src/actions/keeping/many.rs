@@ -18,12 +18,20 @@ const PREFIX: &str = "many-";
 /// The canary that every value is made of.
 const CANARY: &str = "many";
 
-pub(in crate::actions) async fn fill_up(cx: &mut StepContext<'_, '_>, count: u16) -> Result<Observation, Error> {
+pub(in crate::actions) async fn fill_up(
+    cx: &mut StepContext<'_, '_>,
+    count: u16,
+) -> Result<Observation, Error> {
     let path = format!("/api/v1/namespaces/{}/secrets", encode(&cx.namespace()));
     for index in cx.world.memory.filled..count {
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name(index)},
             "data": {"value": cx.world.value(index)}});
-        let exchange = cx.world.lab.own.send(Call::post(path.as_str(), secret)).await;
+        let exchange = cx
+            .world
+            .lab
+            .own
+            .send(Call::post(path.as_str(), secret))
+            .await;
         if !taken(&exchange.reply) {
             return Ok(Observation::of(exchange));
         }
@@ -36,7 +44,11 @@ pub(in crate::actions) async fn survey(cx: &StepContext<'_, '_>) -> Result<Obser
     let namespace = cx.namespace();
     let mut lost = BTreeSet::new();
     for index in 0..cx.world.memory.filled {
-        let path = format!("/api/v1/namespaces/{}/secrets/{}", encode(&namespace), name(index));
+        let path = format!(
+            "/api/v1/namespaces/{}/secrets/{}",
+            encode(&namespace),
+            name(index)
+        );
         let got = cx.world.lab.own.fetch(path).await;
         if !got.is_ok_and(|secret| secret["data"]["value"] == cx.world.value(index)) {
             lost.insert(name(index));
@@ -46,14 +58,19 @@ pub(in crate::actions) async fn survey(cx: &StepContext<'_, '_>) -> Result<Obser
     let mut by_seal: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (key, bytes) in cx.world.stored_below(&format!("{folder}{PREFIX}")).await? {
         let key = String::from_utf8_lossy(&key).into_owned();
-        by_seal.entry(seal(&bytes)).or_default().insert(key.trim_start_matches(&folder).to_owned());
+        by_seal
+            .entry(seal(&bytes))
+            .or_default()
+            .insert(key.trim_start_matches(&folder).to_owned());
     }
     let seals = by_seal.keys().cloned().collect::<Vec<_>>().join(", ");
     if lost.is_empty() {
         return Ok(Observation::answer(Answer::Verified).fact("sealed with", seals));
     }
     let lost = described(&lost, &by_seal);
-    Ok(Observation::answer(Answer::Rejected { why: Why::Lost }).fact("sealed with", seals).fact("lost", lost))
+    Ok(Observation::answer(Answer::Rejected { why: Why::Lost })
+        .fact("sealed with", seals)
+        .fact("lost", lost))
 }
 
 impl World<'_> {
@@ -85,9 +102,19 @@ mod tests {
 
     #[test]
     fn the_lost_are_told_by_their_seal_only_where_it_is_exactly_those() {
-        let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-        let by_seal = BTreeMap::from([("new".to_owned(), names(&["a", "b"])), ("old".to_owned(), names(&["c", "d"]))]);
-        assert_eq!(described(&names(&["c", "d"]), &by_seal), "all that are sealed with old, and no other");
+        let names = |all: &[&str]| {
+            all.iter()
+                .map(|name| (*name).to_owned())
+                .collect::<BTreeSet<_>>()
+        };
+        let by_seal = BTreeMap::from([
+            ("new".to_owned(), names(&["a", "b"])),
+            ("old".to_owned(), names(&["c", "d"])),
+        ]);
+        assert_eq!(
+            described(&names(&["c", "d"]), &by_seal),
+            "all that are sealed with old, and no other"
+        );
         assert_eq!(described(&names(&["c"]), &by_seal), "c");
         assert_eq!(described(&names(&["b", "c", "d"]), &by_seal), "b, c, d");
     }

@@ -41,18 +41,25 @@ const OPEN_FOR: Duration = Duration::from_secs(3);
 /// Counts what was read from etcd and opened, by status (kubernetes/apiserver, `storage/value/metrics.go`).
 const OPENED: &str = "apiserver_storage_transformation_operations_total";
 
-pub(in crate::actions) async fn process(cx: &StepContext<'_, '_>, process: &Process) -> Result<Observation, Error> {
+pub(in crate::actions) async fn process(
+    cx: &StepContext<'_, '_>,
+    process: &Process,
+) -> Result<Observation, Error> {
     match process {
         Process::Stop(name) => cx.world.ended(name, ProcessCommand::Stop).await,
         Process::Kill(name) => cx.world.ended(name, ProcessCommand::Kill).await,
         Process::Freeze(name) => {
             cx.world.control(name, ProcessCommand::Freeze)?;
-            cx.world.until(name, "to be frozen", |life| life.state == State::Frozen).await?;
+            cx.world
+                .until(name, "to be frozen", |life| life.state == State::Frozen)
+                .await?;
             Ok(Observation::answer(Answer::Stopped))
         }
         Process::Thaw(name) => {
             cx.world.control(name, ProcessCommand::Thaw)?;
-            cx.world.until(name, "to go on", |life| life.state == State::Alive).await?;
+            cx.world
+                .until(name, "to go on", |life| life.state == State::Alive)
+                .await?;
             cx.world.of_use(name).await
         }
         Process::Start(name) => cx.world.begin_process(name).await,
@@ -81,11 +88,19 @@ impl World<'_> {
     pub(super) async fn begin_process(&self, name: &str) -> Result<Observation, Error> {
         let before = self.life(name)?.starts;
         // The calls of a start are counted from here: those of the process before are none of its own.
-        let calls = if name == API_SERVER { self.answered_kms_calls() } else { None };
+        let calls = if name == API_SERVER {
+            self.answered_kms_calls()
+        } else {
+            None
+        };
         self.control(name, ProcessCommand::Start)?;
-        self.until(name, "to start", |life| life.starts > before || never_started(life)).await?;
+        self.until(name, "to start", |life| {
+            life.starts > before || never_started(life)
+        })
+        .await?;
         let tried = self.of_use(name).await?;
-        let ready = tried.verdict == Answer::Running.into() && !tried.detail.facts.contains_key(NOT_READY);
+        let ready =
+            tried.verdict == Answer::Running.into() && !tried.detail.facts.contains_key(NOT_READY);
         Ok(match (calls, self.answered_kms_calls()) {
             (Some(before), Some(now)) if ready => tried.fact(KMS_CALLS, now.since(before)),
             _ => tried,
@@ -96,13 +111,20 @@ impl World<'_> {
     async fn of_use(&self, name: &str) -> Result<Observation, Error> {
         let began = Instant::now();
         let what = format!("`{name}` to be of use");
-        let wait = Wait { what: &what, within: PATIENCE, every: EVERY };
+        let wait = Wait {
+            what: &what,
+            within: PATIENCE,
+            every: EVERY,
+        };
         let mut open_since = None;
         let tried = self
             .waiter
             .until(wait, async || {
                 match self.life(name) {
-                    Ok(ProcessStatus { state: State::Ended { status, tail }, .. }) => {
+                    Ok(ProcessStatus {
+                        state: State::Ended { status, tail },
+                        ..
+                    }) => {
                         return Look::Found(gave_up(name, &status, &tail));
                     }
                     Ok(_) => {}
@@ -113,10 +135,18 @@ impl World<'_> {
                 }
                 let reply = self.lab.own.send(Call::get(READY)).await.reply;
                 match &reply {
-                    Reply::Http { code: 200, .. } => return Look::Found(Observation::answer(Answer::Running)),
-                    Reply::Http { code: 500, body: Body::Text(text), .. } => {
+                    Reply::Http { code: 200, .. } => {
+                        return Look::Found(Observation::answer(Answer::Running));
+                    }
+                    Reply::Http {
+                        code: 500,
+                        body: Body::Text(text),
+                        ..
+                    } => {
                         let failing = failing(text);
-                        if !failing.is_empty() && failing.iter().all(|check| OPEN.contains(&check.as_str())) {
+                        if !failing.is_empty()
+                            && failing.iter().all(|check| OPEN.contains(&check.as_str()))
+                        {
                             let since = open_since.get_or_insert_with(Instant::now);
                             if since.elapsed() >= OPEN_FOR && self.fail_for_good(&failing).await {
                                 let tried = Observation::answer(Answer::Running);
@@ -140,9 +170,15 @@ impl World<'_> {
         if checks.iter().any(|check| check == KMS) {
             return true;
         }
-        let Ok(metrics) = Metrics::scrape(&self.lab.own).await else { return false };
+        let Ok(metrics) = Metrics::scrape(&self.lab.own).await else {
+            return false;
+        };
         let read = BTreeMap::from([("transformation_type".to_owned(), "from_storage".to_owned())]);
-        let opened = read.clone().into_iter().chain([("status".to_owned(), "OK".to_owned())]).collect();
+        let opened = read
+            .clone()
+            .into_iter()
+            .chain([("status".to_owned(), "OK".to_owned())])
+            .collect();
         metrics.sum(OPENED, &read) > metrics.sum(OPENED, &opened)
     }
 
@@ -151,9 +187,18 @@ impl World<'_> {
         self.until(name, "to end", is_over).await
     }
 
-    async fn until(&self, name: &str, what: &str, holds: impl Fn(&ProcessStatus) -> bool) -> Result<(), Error> {
+    async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&ProcessStatus) -> bool,
+    ) -> Result<(), Error> {
         let what = format!("`{name}` {what}");
-        let wait = Wait { what: &what, within: PATIENCE, every: EVERY };
+        let wait = Wait {
+            what: &what,
+            within: PATIENCE,
+            every: EVERY,
+        };
         self.waiter
             .until(wait, async || match self.life(name) {
                 Ok(life) if holds(&life) => Look::Found(()),
@@ -168,13 +213,19 @@ impl World<'_> {
     }
 
     fn life(&self, name: &str) -> Result<ProcessStatus, Error> {
-        self.host_access()?.life(name).ok_or_else(|| Error::unsupported(format!("the box has no process `{name}`")))
+        self.host_access()?
+            .life(name)
+            .ok_or_else(|| Error::unsupported(format!("the box has no process `{name}`")))
     }
 }
 
 /// The checks that fail, from the text of `/readyz`: `[-]NAME failed: …`, one a line.
 fn failing(text: &str) -> Vec<String> {
-    let names = text.lines().filter_map(|line| line.strip_prefix("[-]")?.split_once(" failed").map(|(name, _)| name));
+    let names = text.lines().filter_map(|line| {
+        line.strip_prefix("[-]")?
+            .split_once(" failed")
+            .map(|(name, _)| name)
+    });
     names.map(str::to_owned).collect()
 }
 
@@ -189,7 +240,10 @@ fn is_over(life: &ProcessStatus) -> bool {
 
 /// A process that ended by itself, with the last thing it said.
 fn gave_up(name: &str, status: &str, tail: &str) -> Observation {
-    let last = tail.lines().map(str::trim).rfind(|line| !line.is_empty() && !is_trace(line));
+    let last = tail
+        .lines()
+        .map(str::trim)
+        .rfind(|line| !line.is_empty() && !is_trace(line));
     let by = By::Process(name.to_owned());
     let tried = Observation::answer(Answer::Refused { by }).fact("ended", status);
     match last {

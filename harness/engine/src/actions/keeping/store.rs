@@ -9,7 +9,10 @@ use crate::actions::{Observation, StepContext};
 /// What protobuf objects of Kubernetes begin with (k8s.io/apimachinery, `runtime/serializer/protobuf`).
 const PROTOBUF: &[u8] = b"k8s\0";
 
-pub(in crate::actions) async fn store(cx: &StepContext<'_, '_>, target: &Target) -> Result<Observation, Error> {
+pub(in crate::actions) async fn store(
+    cx: &StepContext<'_, '_>,
+    target: &Target,
+) -> Result<Observation, Error> {
     let key = key(cx, target).await?;
     let bytes = cx.world.stored(&key).await?;
     if cx.world.planted.canaries().is_empty() {
@@ -24,7 +27,10 @@ pub(in crate::actions) async fn transplant(
     cx: &StepContext<'_, '_>,
     transplant: &Transplant,
 ) -> Result<Observation, Error> {
-    let (from, to) = (key(cx, &transplant.from).await?, key(cx, &transplant.to).await?);
+    let (from, to) = (
+        key(cx, &transplant.from).await?,
+        key(cx, &transplant.to).await?,
+    );
     let bytes = cx.world.stored(&from).await?;
     cx.world.stored(&to).await?; // somebody's place it has to be
     cx.world.put_stored(&to, &bytes).await?;
@@ -33,8 +39,17 @@ pub(in crate::actions) async fn transplant(
 
 /// Where etcd has the object that a target names.
 pub(crate) async fn key(cx: &StepContext<'_, '_>, target: &Target) -> Result<String, Error> {
-    let resource = cx.world.lab.discovery.called(&cx.world.lab.own, &target.kind).await?;
-    Ok(etcd::key(&resource, &cx.namespace(), &cx.fill(&target.name)))
+    let resource = cx
+        .world
+        .lab
+        .discovery
+        .called(&cx.world.lab.own, &target.kind)
+        .await?;
+    Ok(etcd::key(
+        &resource,
+        &cx.namespace(),
+        &cx.fill(&target.name),
+    ))
 }
 
 /// Sealed is what says so and holds none of the planted values; a prefix alone proves nothing.
@@ -53,7 +68,9 @@ fn judge(bytes: &[u8], holds: &[String]) -> Result<Observation, Error> {
         None if bytes.starts_with(PROTOBUF) || bytes.starts_with(b"{") => {
             Ok(Observation::answer(Answer::Plaintext).fact("holds", "no planted value"))
         }
-        None => Err(Error::unexpected("the bytes begin with no prefix that is known")),
+        None => Err(Error::unexpected(
+            "the bytes begin with no prefix that is known",
+        )),
     }
 }
 
@@ -63,11 +80,21 @@ mod tests {
 
     #[test]
     fn a_prefix_proves_nothing_where_the_value_can_be_read() {
-        let verdict = |bytes: &[u8], holds: &[String]| judge(bytes, holds).map(|tried| tried.verdict.to_string()).ok();
+        let verdict = |bytes: &[u8], holds: &[String]| {
+            judge(bytes, holds)
+                .map(|tried| tried.verdict.to_string())
+                .ok()
+        };
         let holds = ["db (plain)".to_owned()];
         assert_eq!(verdict(b"k8s\0\n\x0c", &holds), Some("plaintext".into()));
-        assert_eq!(verdict(b"k8s:enc:aescbc:v1:key1:x", &[]), Some("sealed: aescbc".into()));
-        assert_eq!(verdict(b"k8s:enc:aescbc:v1:key1:canary", &holds), Some("plaintext".into()));
+        assert_eq!(
+            verdict(b"k8s:enc:aescbc:v1:key1:x", &[]),
+            Some("sealed: aescbc".into())
+        );
+        assert_eq!(
+            verdict(b"k8s:enc:aescbc:v1:key1:canary", &holds),
+            Some("plaintext".into())
+        );
         assert_eq!(verdict(b"{}", &[]), Some("plaintext".into()));
         assert_eq!(verdict(b"k8s:enc:new:v9:a:x", &[]), None);
     }

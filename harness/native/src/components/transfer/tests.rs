@@ -2,7 +2,9 @@ use super::*;
 
 /// A cache with one component whose files are a few bytes each.
 fn cache_with_runtime(dir: &Path) -> Cache {
-    let cache = Cache { root: dir.to_owned() };
+    let cache = Cache {
+        root: dir.to_owned(),
+    };
     put(&cache, crate::components::runtime());
     cache
 }
@@ -27,8 +29,15 @@ struct Trip {
 fn trip() -> Trip {
     let dir = tempfile::tempdir().unwrap();
     let from = cache_with_runtime(&dir.path().join("from"));
-    let to = Cache { root: dir.path().join("to") };
-    Trip { archive: dir.path().join("components.tar.gz"), from, to, _dir: dir }
+    let to = Cache {
+        root: dir.path().join("to"),
+    };
+    Trip {
+        archive: dir.path().join("components.tar.gz"),
+        from,
+        to,
+        _dir: dir,
+    }
 }
 
 /// The archive's entries, unpacked.
@@ -44,7 +53,10 @@ fn entries(archive: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 fn pack(archive: &Path, entries: &[(String, Vec<u8>)]) {
-    let mut tar = Builder::new(GzEncoder::new(File::create(archive).unwrap(), Compression::fast()));
+    let mut tar = Builder::new(GzEncoder::new(
+        File::create(archive).unwrap(),
+        Compression::fast(),
+    ));
     for (path, bytes) in entries {
         let mut header = header(bytes.len() as u64, 0o755);
         let name = &mut header.as_old_mut().name;
@@ -64,7 +76,11 @@ fn refused(change: impl FnOnce(&mut Vec<(String, Vec<u8>)>)) -> String {
     pack(&trip.archive, &entries);
     let error = trip.to.import(&trip.archive).unwrap_err();
     assert!(matches!(error, Error::Archive { .. }), "{error}");
-    let left: Vec<_> = fs::read_dir(trip.to.components()).unwrap().flatten().map(|entry| entry.path()).collect();
+    let left: Vec<_> = fs::read_dir(trip.to.components())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     assert_eq!(left, Vec::<PathBuf>::new());
     error.to_string()
 }
@@ -77,7 +93,10 @@ fn what_is_exported_can_be_imported() {
     assert!(!trip.to.built(runtime));
     assert_eq!(trip.to.import(&trip.archive).unwrap(), [runtime.id()]);
     assert!(trip.to.built(runtime));
-    assert_eq!(fs::read_to_string(trip.to.binary(runtime, "runc")).unwrap(), "I am runc");
+    assert_eq!(
+        fs::read_to_string(trip.to.binary(runtime, "runc")).unwrap(),
+        "I am runc"
+    );
     assert_eq!(trip.to.import(&trip.archive).unwrap(), [runtime.id()]);
 }
 
@@ -91,7 +110,10 @@ fn data_goes_with_the_programs_and_is_no_program() {
     trip.to.import(&trip.archive).unwrap();
     let data = trip.to.data(kyverno, "install.yaml");
     assert_eq!(fs::read_to_string(&data).unwrap(), "I am data/install.yaml");
-    assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o644);
+    assert_eq!(
+        fs::metadata(&data).unwrap().permissions().mode() & 0o777,
+        0o644
+    );
     fs::remove_file(&data).unwrap();
     assert!(!trip.to.built(kyverno));
 }
@@ -122,7 +144,9 @@ fn a_path_that_leaves_the_cache_is_refused() {
     assert!(why.contains("is not in its list"), "{why}");
     let why = refused(|entries| {
         let list = String::from_utf8(entries[0].1.clone()).unwrap();
-        entries[0].1 = list.replace("\"runc\"", "\"../../../escaped\"").into_bytes();
+        entries[0].1 = list
+            .replace("\"runc\"", "\"../../../escaped\"")
+            .into_bytes();
     });
     assert!(why.contains("does not consist of"), "{why}");
 }
@@ -139,11 +163,19 @@ fn a_component_that_is_not_pinned_is_refused() {
 #[test]
 fn what_is_no_archive_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let cache = Cache { root: dir.path().join("cache") };
+    let cache = Cache {
+        root: dir.path().join("cache"),
+    };
     for text in ["", "not gzip", "\u{1f}\u{8b}"] {
         let archive = dir.path().join("archive");
         fs::write(&archive, text).unwrap();
-        assert!(matches!(cache.import(&archive), Err(Error::Archive { .. })), "{text:?}");
+        assert!(
+            matches!(cache.import(&archive), Err(Error::Archive { .. })),
+            "{text:?}"
+        );
     }
-    assert!(matches!(cache.import(&dir.path().join("none")), Err(Error::File { .. })));
+    assert!(matches!(
+        cache.import(&dir.path().join("none")),
+        Err(Error::File { .. })
+    ));
 }

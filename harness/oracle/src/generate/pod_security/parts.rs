@@ -1,8 +1,9 @@
 //! Containers and what they set.
 
 use k8s_openapi::api::core::v1::{
-    AppArmorProfile, Capabilities, Container, ContainerPort, HTTPGetAction, Lifecycle, LifecycleHandler, Probe,
-    SELinuxOptions, SeccompProfile, SecurityContext, TCPSocketAction, WindowsSecurityContextOptions,
+    AppArmorProfile, Capabilities, Container, ContainerPort, HTTPGetAction, Lifecycle,
+    LifecycleHandler, Probe, SELinuxOptions, SeccompProfile, SecurityContext, TCPSocketAction,
+    WindowsSecurityContextOptions,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use proptest::prelude::*;
@@ -14,8 +15,13 @@ pub(super) const IMAGE: &str = "example.org/image:1";
 
 /// A container whose name begins like this.
 pub(super) fn container(name: &'static str) -> impl Strategy<Value = Container> {
-    (context(), seldom(4, port()), seldom(6, probe()), seldom(8, lifecycle())).prop_map(
-        move |(security_context, port, probe, lifecycle)| {
+    (
+        context(),
+        seldom(4, port()),
+        seldom(6, probe()),
+        seldom(8, lifecycle()),
+    )
+        .prop_map(move |(security_context, port, probe, lifecycle)| {
             let (which, probe) = probe.map_or((0, None), |(which, probe)| (which, Some(probe)));
             let at = |place: u8| probe.clone().filter(|_| which == place);
             Container {
@@ -29,8 +35,7 @@ pub(super) fn container(name: &'static str) -> impl Strategy<Value = Container> 
                 lifecycle,
                 ..Container::default()
             }
-        },
-    )
+        })
 }
 
 fn port() -> impl Strategy<Value = ContainerPort> {
@@ -42,11 +47,18 @@ fn port() -> impl Strategy<Value = ContainerPort> {
 }
 
 fn http() -> impl Strategy<Value = HTTPGetAction> {
-    host().prop_map(|host| HTTPGetAction { host, port: IntOrString::Int(80), ..HTTPGetAction::default() })
+    host().prop_map(|host| HTTPGetAction {
+        host,
+        port: IntOrString::Int(80),
+        ..HTTPGetAction::default()
+    })
 }
 
 fn tcp() -> impl Strategy<Value = TCPSocketAction> {
-    host().prop_map(|host| TCPSocketAction { host, port: IntOrString::Int(80) })
+    host().prop_map(|host| TCPSocketAction {
+        host,
+        port: IntOrString::Int(80),
+    })
 }
 
 fn host() -> impl Strategy<Value = Option<String>> {
@@ -55,20 +67,40 @@ fn host() -> impl Strategy<Value = Option<String>> {
 
 fn probe() -> impl Strategy<Value = (u8, Probe)> {
     let probe = prop_oneof![
-        http().prop_map(|http_get| Probe { http_get: Some(http_get), ..Probe::default() }),
-        tcp().prop_map(|tcp_socket| Probe { tcp_socket: Some(tcp_socket), ..Probe::default() }),
+        http().prop_map(|http_get| Probe {
+            http_get: Some(http_get),
+            ..Probe::default()
+        }),
+        tcp().prop_map(|tcp_socket| Probe {
+            tcp_socket: Some(tcp_socket),
+            ..Probe::default()
+        }),
     ];
     (0_u8..3, probe)
 }
 
 fn lifecycle() -> impl Strategy<Value = Lifecycle> {
     let handler = prop_oneof![
-        http().prop_map(|http_get| LifecycleHandler { http_get: Some(http_get), ..LifecycleHandler::default() }),
-        tcp().prop_map(|tcp_socket| LifecycleHandler { tcp_socket: Some(tcp_socket), ..LifecycleHandler::default() }),
+        http().prop_map(|http_get| LifecycleHandler {
+            http_get: Some(http_get),
+            ..LifecycleHandler::default()
+        }),
+        tcp().prop_map(|tcp_socket| LifecycleHandler {
+            tcp_socket: Some(tcp_socket),
+            ..LifecycleHandler::default()
+        }),
     ];
     (any::<bool>(), handler).prop_map(|(early, handler)| {
-        let (post_start, pre_stop) = if early { (Some(handler), None) } else { (None, Some(handler)) };
-        Lifecycle { post_start, pre_stop, ..Lifecycle::default() }
+        let (post_start, pre_stop) = if early {
+            (Some(handler), None)
+        } else {
+            (None, Some(handler))
+        };
+        Lifecycle {
+            post_start,
+            pre_stop,
+            ..Lifecycle::default()
+        }
     })
 }
 
@@ -113,10 +145,21 @@ pub(super) fn context() -> impl Strategy<Value = Option<SecurityContext>> {
 fn capabilities() -> impl Strategy<Value = Option<Capabilities>> {
     let drop = prop_oneof![4 => Just(vec!["ALL".to_owned()]), 1 => Just(vec!["all".to_owned()]),
         1 => Just(vec!["CHOWN".to_owned()]), 1 => Just(vec!["CHOWN".to_owned(), "ALL".to_owned()])];
-    let names = ["NET_BIND_SERVICE", "CHOWN", "SYS_CHROOT", "NET_RAW", "NET_ADMIN", "chown", "ALL"];
+    let names = [
+        "NET_BIND_SERVICE",
+        "CHOWN",
+        "SYS_CHROOT",
+        "NET_RAW",
+        "NET_ADMIN",
+        "chown",
+        "ALL",
+    ];
     let add = some_of(names.map(str::to_owned).to_vec(), 2);
     let capabilities = (seldom(3, add), prop::option::weighted(0.9, drop));
-    prop::option::weighted(0.8, capabilities.prop_map(|(add, drop)| Capabilities { add, drop }))
+    prop::option::weighted(
+        0.8,
+        capabilities.prop_map(|(add, drop)| Capabilities { add, drop }),
+    )
 }
 
 pub(super) fn run_as_non_root() -> impl Strategy<Value = Option<bool>> {
@@ -141,16 +184,40 @@ pub(super) fn app_armor() -> impl Strategy<Value = AppArmorProfile> {
         type_: kind.to_owned(),
         localhost_profile: file.map(str::to_owned),
     };
-    select(vec![profile("RuntimeDefault", None), profile("Localhost", Some("x")), profile("Unconfined", None)])
+    select(vec![
+        profile("RuntimeDefault", None),
+        profile("Localhost", Some("x")),
+        profile("Unconfined", None),
+    ])
 }
 
 pub(super) fn selinux() -> impl Strategy<Value = SELinuxOptions> {
-    let kind = word(&["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t", "spc_t"]);
+    let kind = word(&[
+        "",
+        "container_t",
+        "container_init_t",
+        "container_kvm_t",
+        "container_engine_t",
+        "spc_t",
+    ]);
     let other = || seldom(4, word(&["", "x"]));
-    (prop::option::of(kind), other(), other(), prop::option::of(word(&["s0"])))
-        .prop_map(|(type_, user, role, level)| SELinuxOptions { type_, user, role, level })
+    (
+        prop::option::of(kind),
+        other(),
+        other(),
+        prop::option::of(word(&["s0"])),
+    )
+        .prop_map(|(type_, user, role, level)| SELinuxOptions {
+            type_,
+            user,
+            role,
+            level,
+        })
 }
 
 pub(super) fn windows(host_process: bool) -> WindowsSecurityContextOptions {
-    WindowsSecurityContextOptions { host_process: Some(host_process), ..WindowsSecurityContextOptions::default() }
+    WindowsSecurityContextOptions {
+        host_process: Some(host_process),
+        ..WindowsSecurityContextOptions::default()
+    }
 }

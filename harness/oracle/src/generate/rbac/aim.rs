@@ -26,12 +26,14 @@ const NAMESPACE: u8 = 32;
 /// Most things are hit.
 pub(super) fn aim() -> impl Strategy<Value = Aim> {
     let bits = (any::<u8>(), any::<u8>(), any::<u8>());
-    (any::<Index>(), any::<Index>(), any::<Index>(), bits).prop_map(|(binding, rule, word, (one, two, three))| Aim {
-        binding,
-        rule,
-        word,
-        hits: one | two | three,
-    })
+    (any::<Index>(), any::<Index>(), any::<Index>(), bits).prop_map(
+        |(binding, rule, word, (one, two, three))| Aim {
+            binding,
+            rule,
+            word,
+            hits: one | two | three,
+        },
+    )
 }
 
 impl Aim {
@@ -42,15 +44,37 @@ impl Aim {
             return (user, request);
         }
         let (subjects, role, namespace) = self.binding.get(&bindings);
-        let user = if self.misses(USER) { user } else { named(self.word.get(subjects), user) };
+        let user = if self.misses(USER) {
+            user
+        } else {
+            named(self.word.get(subjects), user)
+        };
         let rules = rules(world, role, namespace.as_deref());
         let request = self.meet(self.rule.get(&rules), request);
         match (request, namespace) {
-            (Request::Resource { verb, group, resource, subresource, name, .. }, Some(namespace))
-                if !self.misses(NAMESPACE) =>
-            {
+            (
+                Request::Resource {
+                    verb,
+                    group,
+                    resource,
+                    subresource,
+                    name,
+                    ..
+                },
+                Some(namespace),
+            ) if !self.misses(NAMESPACE) => {
                 let namespace = namespace.clone();
-                (user, Request::Resource { verb, group, resource, subresource, name, namespace })
+                (
+                    user,
+                    Request::Resource {
+                        verb,
+                        group,
+                        resource,
+                        subresource,
+                        name,
+                        namespace,
+                    },
+                )
             }
             (request, _) => (user, request),
         }
@@ -62,7 +86,10 @@ impl Aim {
 
     /// One of these words, unless it is missed, or is a star.
     fn pick(&self, what: u8, words: Option<&Vec<String>>, instead: String) -> String {
-        match words.filter(|words| !words.is_empty() && !self.misses(what)).map(|words| self.word.get(words)) {
+        match words
+            .filter(|words| !words.is_empty() && !self.misses(what))
+            .map(|words| self.word.get(words))
+        {
             Some(word) if word != "*" => word.clone(),
             _ => instead,
         }
@@ -71,18 +98,35 @@ impl Aim {
     fn meet(&self, rule: &PolicyRule, request: Request) -> Request {
         let words = |request: Request| match request {
             Request::Path { verb, path } => (verb, path, String::new(), String::new()),
-            Request::Resource { verb, group, name, namespace, .. } => (verb, group, name, namespace),
+            Request::Resource {
+                verb,
+                group,
+                name,
+                namespace,
+                ..
+            } => (verb, group, name, namespace),
         };
         let (verb, first, name, namespace) = words(request);
         let verb = self.pick(VERB, Some(&rule.verbs), verb);
         if let Some(urls) = &rule.non_resource_urls {
             let path = self.pick(RESOURCE, Some(urls), "/x".into());
-            return Request::Path { verb, path: path.replace('*', "y") };
+            return Request::Path {
+                verb,
+                path: path.replace('*', "y"),
+            };
         }
         let whole = self.pick(RESOURCE, rule.resources.as_ref(), "pods".into());
         let (resource, subresource) = whole.split_once('/').unwrap_or((&whole, ""));
-        let resource = if resource == "*" { "deployments" } else { resource };
-        let group = if first.starts_with('/') { String::new() } else { first };
+        let resource = if resource == "*" {
+            "deployments"
+        } else {
+            resource
+        };
+        let group = if first.starts_with('/') {
+            String::new()
+        } else {
+            first
+        };
         Request::Resource {
             verb,
             group: self.pick(GROUP, rule.api_groups.as_ref(), group),
@@ -99,12 +143,21 @@ type Binding<'a> = (&'a [Subject], &'a RoleRef, Option<String>);
 
 /// The bindings that grant somebody something.
 fn bindings(world: &World) -> Vec<Binding<'_>> {
-    let here = world
-        .role_bindings
-        .iter()
-        .map(|one| (one.subjects.as_deref().unwrap_or_default(), &one.role_ref, one.metadata.namespace.clone()));
+    let here = world.role_bindings.iter().map(|one| {
+        (
+            one.subjects.as_deref().unwrap_or_default(),
+            &one.role_ref,
+            one.metadata.namespace.clone(),
+        )
+    });
     let everywhere = world.cluster_role_bindings.iter();
-    let everywhere = everywhere.map(|one| (one.subjects.as_deref().unwrap_or_default(), &one.role_ref, None));
+    let everywhere = everywhere.map(|one| {
+        (
+            one.subjects.as_deref().unwrap_or_default(),
+            &one.role_ref,
+            None,
+        )
+    });
     let grants = |(subjects, role, namespace): &Binding<'_>| {
         !subjects.is_empty() && !rules(world, role, namespace.as_deref()).is_empty()
     };
@@ -115,10 +168,17 @@ fn bindings(world: &World) -> Vec<Binding<'_>> {
 fn rules(world: &World, role: &RoleRef, namespace: Option<&str>) -> Vec<PolicyRule> {
     let name = Some(role.name.as_str());
     let found = if role.kind == "Role" {
-        let mut here = world.roles.iter().filter(|one| one.metadata.namespace.as_deref() == namespace);
-        here.find(|one| one.metadata.name.as_deref() == name).and_then(|one| one.rules.clone())
+        let mut here = world
+            .roles
+            .iter()
+            .filter(|one| one.metadata.namespace.as_deref() == namespace);
+        here.find(|one| one.metadata.name.as_deref() == name)
+            .and_then(|one| one.rules.clone())
     } else {
-        let role = world.cluster_roles.iter().find(|one| one.metadata.name.as_deref() == name);
+        let role = world
+            .cluster_roles
+            .iter()
+            .find(|one| one.metadata.name.as_deref() == name);
         role.and_then(|role| crate::rbac::rules(world, role).ok())
     };
     found.unwrap_or_default()
@@ -126,10 +186,21 @@ fn rules(world: &World, role: &RoleRef, namespace: Option<&str>) -> Vec<PolicyRu
 
 fn named(subject: &Subject, user: User) -> User {
     match (subject.kind.as_str(), &subject.namespace) {
-        ("Group", _) => User { groups: user.groups.into_iter().chain([subject.name.clone()]).collect(), ..user },
-        ("ServiceAccount", Some(namespace)) => {
-            User { name: format!("system:serviceaccount:{namespace}:{}", subject.name), ..user }
-        }
-        _ => User { name: subject.name.clone(), ..user },
+        ("Group", _) => User {
+            groups: user
+                .groups
+                .into_iter()
+                .chain([subject.name.clone()])
+                .collect(),
+            ..user
+        },
+        ("ServiceAccount", Some(namespace)) => User {
+            name: format!("system:serviceaccount:{namespace}:{}", subject.name),
+            ..user
+        },
+        _ => User {
+            name: subject.name.clone(),
+            ..user
+        },
     }
 }
