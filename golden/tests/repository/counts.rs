@@ -10,8 +10,8 @@ use crate::{root, text};
 /// Its rows that count scenarios, by their beginning, and the areas that they count.
 const ROWS: [(&str, &[&str]); 5] = [
     (
-        "Pod Security, RBAC, admission policies and webhooks, audit",
-        &["admission", "audit", "pod-security", "rbac"],
+        "Pod Security, RBAC, admission policies and webhooks, audit, pods",
+        &["admission", "audit", "pod-security", "pods", "rbac"],
     ),
     (
         "Image signing, SBOMs, the pipeline",

@@ -110,7 +110,7 @@ impl Board {
             Progress::MakingSeed { kubernetes } => {
                 self.now(
                     name,
-                    &format!("making the first state of Kubernetes {kubernetes}, once"),
+                    &format!("making a first state of Kubernetes {kubernetes}, once for each set of addons"),
                 );
             }
             Progress::Started { process } => {

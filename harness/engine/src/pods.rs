@@ -2,6 +2,8 @@
 
 use model::By;
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// What a pod's status says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +75,15 @@ fn all_run(pod: &Value) -> bool {
         !status["state"]["running"].is_null() || status["state"]["terminated"]["exitCode"] == 0
     };
     statuses.len() == wanted && statuses.iter().all(up)
+}
+
+/// Since when the youngest of its containers has run, to the second before; nothing where none does.
+pub(crate) fn youngest_start(pod: &Value) -> Option<OffsetDateTime> {
+    let started = containers(pod).map(|status| text(&status["state"]["running"]["startedAt"]));
+    let started = started.filter(|at| !at.is_empty());
+    started
+        .filter_map(|at| OffsetDateTime::parse(at, &Rfc3339).ok())
+        .max()
 }
 
 /// A container that cannot start. The same fault shows under other names as the kubelet tries again; each is told under

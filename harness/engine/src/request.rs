@@ -74,11 +74,12 @@ impl Call {
         }
     }
 
+    /// Writes are validated strictly: a misspelt field is refused, not dropped.
     pub(crate) fn post(path: impl Into<String>, body: Value) -> Self {
         Self {
             method: Method::POST,
             body: Some((JSON, body)),
-            ..Self::get(path)
+            ..Self::get(path).query("fieldValidation", "Strict")
         }
     }
 
@@ -93,7 +94,7 @@ impl Call {
         Self {
             method: Method::PATCH,
             body: Some((media, body)),
-            ..Self::get(path)
+            ..Self::get(path).query("fieldValidation", "Strict")
         }
     }
 

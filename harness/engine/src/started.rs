@@ -1,14 +1,15 @@
 //! Waiting until a pod, or the pods of a workload, really run, or say why they never will.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{Answer, By, Detail, Target, Verdict};
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::discovery::{Resource, fetch};
-use crate::pods::{State, state};
+use crate::pods::{State, state, youngest_start};
 use crate::request::encode;
 use crate::wait::{Look, Wait};
 use crate::world::World;
@@ -17,8 +18,12 @@ use crate::world::World;
 const PATIENCE: Duration = Duration::from_secs(90);
 const EVERY: Duration = Duration::from_millis(40);
 
-/// How many looks in a row have to show it running: a container that ends at once was up for a moment too.
-const LOOKS: u32 = 5;
+/// How long it has to run before that is believed: a container that ends at once was up for a moment too, and the kubelet
+/// looks at its containers once a second.
+const RUNS_FOR: Duration = Duration::from_millis(1500);
+
+/// The same by the time that the kubelet writes, which leaves out fractions of a second.
+const RUNS_FOR_BY_STATUS: time::Duration = time::Duration::milliseconds(2500);
 
 enum End {
     Running,
@@ -41,7 +46,7 @@ pub(crate) async fn started(
         .await?;
     let (namespace, name) = (cx.namespace(), cx.fill(&target.name));
     let what = format!("{target} to run");
-    let mut streak = 0;
+    let mut since = None;
     let end = cx
         .world
         .waiter
@@ -52,17 +57,17 @@ pub(crate) async fn started(
                 every: EVERY,
             },
             async || match cx.world.look(&resource, &namespace, &name).await {
-                Ok(State::Refused { by, said }) => Look::Found(End::Refused(by, said)),
-                Ok(State::Pending(seen)) => {
-                    streak = 0;
+                Ok((State::Refused { by, said }, _)) => Look::Found(End::Refused(by, said)),
+                Ok((State::Pending(seen), _)) => {
+                    since = None;
                     Look::Not(seen)
                 }
-                Ok(State::Running) => {
-                    streak += 1;
-                    if streak < LOOKS {
-                        Look::Not("running, not yet for long".into())
-                    } else {
+                Ok((State::Running, pods)) => {
+                    let first = *since.get_or_insert_with(Instant::now);
+                    if first.elapsed() >= RUNS_FOR || cx.world.have_run_for_long(&pods) {
                         Look::Found(End::Running)
+                    } else {
+                        Look::Not("running, not yet for long".into())
                     }
                 }
                 Err(said) => Look::from(said),
@@ -83,12 +88,43 @@ pub(crate) async fn started(
 }
 
 impl World<'_> {
-    async fn look(&self, resource: &Resource, namespace: &str, name: &str) -> Result<State, Error> {
+    /// How it is, and its pods.
+    async fn look(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(State, Vec<Value>), Error> {
         let object = fetch(&self.lab.own, resource, namespace, name).await?;
         if resource.kind == "Pod" {
-            return Ok(state(&object));
+            return Ok((state(&object), vec![object]));
         }
         let pods = self.pods_of(&object, namespace).await?;
+        let state = self
+            .look_at_pods(resource, &object, namespace, name, &pods)
+            .await?;
+        Ok((state, pods))
+    }
+
+    /// Whether all of these have run for a while already. In a box the kubelets' clock is ours.
+    fn have_run_for_long(&self, pods: &[Value]) -> bool {
+        let now = OffsetDateTime::now_utc();
+        let is_old = |start: OffsetDateTime| now - start >= RUNS_FOR_BY_STATUS;
+        self.lab.cluster.host_access().is_some()
+            && !pods.is_empty()
+            && pods
+                .iter()
+                .all(|pod| youngest_start(pod).is_some_and(is_old))
+    }
+
+    async fn look_at_pods(
+        &self,
+        resource: &Resource,
+        object: &Value,
+        namespace: &str,
+        name: &str,
+        pods: &[Value],
+    ) -> Result<State, Error> {
         let states: Vec<State> = pods.iter().map(state).collect();
         if let Some(refused) = states
             .iter()
@@ -96,7 +132,7 @@ impl World<'_> {
         {
             return Ok(refused.clone());
         }
-        let wanted = wanted(&object);
+        let wanted = wanted(object);
         let running = states
             .iter()
             .filter(|state| **state == State::Running)

@@ -76,7 +76,9 @@ impl Capability {
             Self::NodeFaults => "the nodes of this cluster cannot be cut off".into(),
             Self::KmsPlugin => "this cluster has no KMS plugin of the test's own".into(),
             Self::HostTools => "no tool can run beside the services of this cluster".into(),
-            Self::Addon(_) => format!("this cluster comes without {self}"),
+            Self::Addon(_) => {
+                format!("{self} is not looked for in a cluster that was there before")
+            }
             Self::Release(_) => format!("this cluster is not {self}"),
         }
     }

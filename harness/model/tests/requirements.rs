@@ -156,6 +156,7 @@ fn every_capability_has_words_of_its_own() {
     assert_eq!((lacks.len(), words.len()), (all.len(), all.len()));
     assert!(
         words.contains("policy-controller")
-            && lacks.contains("this cluster comes without policy-controller")
+            && lacks
+                .contains("policy-controller is not looked for in a cluster that was there before")
     );
 }

@@ -107,12 +107,19 @@ pub fn down(cache: &Cache, name: &str) -> Result<(), Error> {
         wait_until_free(cache, name).map_err(left)?;
         sweep(cache);
     }
-    if is_gone(cache, name) {
+    expect_gone(cache, name)
+}
+
+/// Waits until nothing is left of a box whose launcher has ended. Another program may be taking away what it left, and
+/// holds its lock meanwhile.
+pub(crate) fn expect_gone(cache: &Cache, name: &str) -> Result<(), Error> {
+    if wait_until_gone(cache, name, DYING).is_ok() {
         return Ok(());
     }
-    Err(Error::Down {
+    sweep(cache);
+    wait_until_gone(cache, name, PATIENCE).map_err(|late| Error::Down {
         name: name.to_owned(),
-        why: "its control groups or its folder".into(),
+        why: late.to_string(),
     })
 }
 
@@ -129,10 +136,11 @@ fn wait_until_gone(cache: &Cache, name: &str, within: Duration) -> Result<(), wa
         within,
         Duration::from_millis(10),
         || {
-            if is_gone(cache, name) {
+            let left = what_is_left(cache, name);
+            if left.is_empty() {
                 Look::Ready(())
             } else {
-                Look::NotYet("it is there".into())
+                Look::NotYet(format!("{} still there", left.join(", ")))
             }
         },
     )
@@ -150,12 +158,16 @@ fn wait_until_free(cache: &Cache, name: &str) -> Result<(), wait::TimedOut> {
     )
 }
 
-/// Whether nothing of a box is left on the host.
-pub(crate) fn is_gone(cache: &Cache, name: &str) -> bool {
-    let group = Host::detect()
-        .map(|host| host.group(name).exists())
-        .unwrap_or(false);
-    !group && !cache.box_dir(name).exists() && !cache.box_lock(name).exists()
+/// What is left of a box on the host.
+fn what_is_left(cache: &Cache, name: &str) -> Vec<&'static str> {
+    let group = Host::detect().is_ok_and(|host| host.group(name).exists());
+    let parts = [
+        (group, "its control groups"),
+        (cache.box_dir(name).exists(), "its folder"),
+        (cache.box_lock(name).exists(), "its lock"),
+    ];
+    let left = parts.into_iter().filter(|(is_there, _)| *is_there);
+    left.map(|(_, part)| part).collect()
 }
 
 /// Takes away what boxes left whose launcher was killed: the kernel ended their processes, their control groups and

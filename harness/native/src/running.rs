@@ -298,13 +298,7 @@ impl Running {
             let _ = launcher.wait();
             registry::sweep(&cache);
         }
-        match registry::is_gone(&cache, &self.name) {
-            true => Ok(()),
-            false => Err(Error::Down {
-                name: self.name.clone(),
-                why: "its control groups or its folder".into(),
-            }),
-        }
+        registry::expect_gone(&cache, &self.name)
     }
 }
 

@@ -192,7 +192,7 @@ fn a_skip_names_everything_that_is_missing() {
         (
             "worlds: { bare: { install: [kyverno] } }",
             ADMITTED,
-            "this cluster comes without kyverno",
+            "kyverno is not looked for in a cluster that was there before",
         ),
         (
             "cluster: { encryption: secretbox }\nworlds: { bare: {} }",

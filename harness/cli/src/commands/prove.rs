@@ -37,9 +37,9 @@ pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
         .hint("worlds that are declared ineffective have none"));
     }
     let cache = Cache::from_env()?;
+    interrupt::watch(&cache);
     let plan = Plan::new(&scenarios, Provider::Box, 1)?;
     setup::ready(&cache, &plan.components(), args.setup)?;
-    interrupt::watch(&cache);
     let display = Arc::new(RunDisplay::new(&scenarios, None));
     let observer: Arc<dyn RunObserver> = Arc::<RunDisplay>::clone(&display);
     let runner = Runner::new(interrupt::boxes(&cache), RunOptions::default(), observer);

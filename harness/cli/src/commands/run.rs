@@ -102,6 +102,7 @@ fn try_in_boxes(
     chosen: &[Arc<Loaded>],
     args: &Run,
 ) -> Result<RunOutcome, Fault> {
+    interrupt::watch(cache);
     let plan = Plan::new(chosen, Provider::Box, args.nodes.unwrap_or(1))?;
     let missing = setup::missing(cache, &plan.components(), args.setup)?;
     let plan = plan.stage(&missing)?;
@@ -110,7 +111,6 @@ fn try_in_boxes(
         .into_iter()
         .filter(|component| !cache.built(component))
         .collect();
-    interrupt::watch(cache);
     let supply = runner.build(missing);
     Ok(runtime.block_on(runner.run_in_boxes(plan, &supply)))
 }

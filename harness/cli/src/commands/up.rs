@@ -23,6 +23,7 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
         install: args.install.iter().copied().collect(),
         ..ClusterSpec::default()
     };
+    refuse_addons_without_node(&spec)?;
     let mut needed = native::components::needed(&spec)?;
     let client = native::components::kubernetes_node(&spec.kubernetes)?;
     if !needed
@@ -31,8 +32,8 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     {
         needed.push(client);
     }
-    setup::ready(&cache, &needed, args.setup)?;
     interrupt::watch(&cache);
+    setup::ready(&cache, &needed, args.setup)?;
     let runtime = start_runtime()?;
     let board = std::sync::Arc::new(Board::new());
     let (shown, name) = (board.clone(), args.name.clone());
@@ -69,4 +70,18 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     services.iter().for_each(|line| ui::say(line));
     ui::say(&format!("  gauntlet down {}", args.name));
     Ok(Exit::Passed)
+}
+
+fn refuse_addons_without_node(spec: &ClusterSpec) -> Result<(), Fault> {
+    let in_pods = spec
+        .install
+        .iter()
+        .find(|install| install.addon().needs_node);
+    match in_pods {
+        Some(install) if spec.nodes == 0 => Err(Fault::usage(format!(
+            "`{install}` runs in pods, and a box of `--nodes 0` runs none"
+        ))
+        .hint("leave `--nodes` out")),
+        _ => Ok(()),
+    }
 }
