@@ -74,12 +74,11 @@ impl Call {
         }
     }
 
-    /// Writes are validated strictly: a misspelt field is refused, not dropped.
     pub(crate) fn post(path: impl Into<String>, body: Value) -> Self {
         Self {
             method: Method::POST,
             body: Some((JSON, body)),
-            ..Self::get(path).query("fieldValidation", "Strict")
+            ..Self::get(path)
         }
     }
 
@@ -94,7 +93,7 @@ impl Call {
         Self {
             method: Method::PATCH,
             body: Some((media, body)),
-            ..Self::get(path).query("fieldValidation", "Strict")
+            ..Self::get(path)
         }
     }
 
