@@ -623,6 +623,12 @@ fn a_manager_that_comes_back_is_found_again_and_the_next_one_is_tried() {
     let managers = vec!["nowhere".into(), "manager".into()];
     let running = Running::of(Config { managers, ..config });
     assert_eq!(running.connected().server, "manager");
+    // A manager that goes before it has answered is no connection that was lost.
+    until("the manager's answer", || {
+        log(dir.path(), "agent")
+            .contains("Server responded. Releasing lock.")
+            .then_some(())
+    });
     let ports = manager.ports();
     manager.stop();
     until("the loss", || {
