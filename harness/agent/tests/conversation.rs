@@ -621,13 +621,20 @@ fn a_manager_that_comes_back_is_found_again_and_the_next_one_is_tried() {
     let manager = start(manager_in(dir.path()));
     let config = agent_of(dir.path(), &manager);
     let managers = vec!["nowhere".into(), "manager".into()];
-    let running = Running::of(Config { managers, ..config });
+    let times = Times {
+        notify: Duration::from_secs(60),
+        ..config.times
+    };
+    let running = Running::of(Config {
+        managers,
+        times,
+        ..config
+    });
     assert_eq!(running.connected().server, "manager");
-    // A manager that goes before it has answered is no connection that was lost.
-    until("the manager's answer", || {
-        log(dir.path(), "agent")
-            .contains("Server responded. Releasing lock.")
-            .then_some(())
+    // From its first acknowledgement to its next message the agent only listens: a message that cannot be sent ends the
+    // connection, too, and without this line.
+    until("an acknowledgement", || {
+        (running.agent.state().acks > 0).then_some(())
     });
     let ports = manager.ports();
     manager.stop();

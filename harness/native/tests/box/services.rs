@@ -236,7 +236,7 @@ pub(crate) fn what_is_entered_ends_with_its_caller_and_its_box() {
     assert_eq!(run("kill -KILL $$").status.code(), Some(137));
     let seen = run("pwd; hostname; env").stdout;
     let seen = String::from_utf8(seen).unwrap();
-    assert!(seen.starts_with("/run/gauntlet/work\ngauntlet\n"), "{seen}");
+    assert!(seen.starts_with("/run/gauntlet/work\nnode-1\n"), "{seen}");
     assert!(
         !seen.contains("GAUNTLET") && !seen.contains("CARGO"),
         "{seen}"
