@@ -120,11 +120,21 @@ fn first(in_force: Option<String>, object: Value) -> FirstObject {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
     use crate::LIVE_ADDONS;
+
+    /// Every object has a kind, and no placeholder is left.
+    pub(crate) fn expect_filled_in(objects: &[Value]) {
+        for object in objects {
+            assert!(
+                object["kind"].is_string() && !object.to_string().contains("$("),
+                "{object}"
+            );
+        }
+    }
 
     /// Those whose objects are made from texts alone.
     fn from_texts() -> impl Iterator<Item = (&'static str, &'static Workload, Vec<Value>)> {

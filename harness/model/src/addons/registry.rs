@@ -2,19 +2,22 @@
 
 use crate::{Addon, AddonVersion};
 
+/// Both registries are one program.
+pub(super) const VERSIONS: &[AddonVersion] = &[AddonVersion {
+    version: "3.1.2",
+    components: &[
+        "registry-3.1.2",
+        "cosign-3.1.3",
+        "grype-0.109.0",
+        "syft-1.42.1",
+    ],
+}];
+
 /// The registry with TLS.
 pub static ADDON: Addon = Addon {
     name: "registry",
     about: "An OCI registry, with TLS from the box's certificate authority.",
-    versions: &[AddonVersion {
-        version: "3.1.2",
-        components: &[
-            "registry-3.1.2",
-            "cosign-3.1.3",
-            "grype-0.109.0",
-            "syft-1.42.1",
-        ],
-    }],
+    versions: VERSIONS,
     needs_node: false,
     asks_registries: false,
     one_by_one: false,
