@@ -9,10 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cluster::Cluster;
 use model::ClusterSpec;
 use serde_json::{Value, json};
+use wait::Look;
 
 use crate::Boxes;
 use crate::objects::{
-    PODS, POLICIES, address, create, delete, enforced, named, patch, pod, running, wait,
+    PODS, POLICIES, address, create, delete, enforced, named, patch, patient, pod, running,
 };
 use crate::stats::Spread;
 
@@ -218,27 +219,19 @@ impl Watch<'_> {
     }
 
     async fn line(&self, is_it: impl Fn(usize, &Value) -> bool) -> Result<Value, Box<dyn Error>> {
-        let mut found = Value::Null;
-        wait(
-            "a watch to say more",
-            Duration::from_millis(20),
-            async || {
-                let lines = self.lines().await;
-                let line = lines
-                    .iter()
-                    .enumerate()
-                    .find(|(index, line)| is_it(*index, line));
-                Ok(match line {
-                    Some((_, line)) => {
-                        found = line.clone();
-                        Ok(())
-                    }
-                    None => Err(format!("{lines:?}")),
-                })
-            },
-        )
-        .await?;
-        Ok(found)
+        let wait = patient("a watch to say more", Duration::from_millis(20));
+        let line = wait.until_async(async || {
+            let lines = self.lines().await;
+            let line = lines
+                .iter()
+                .enumerate()
+                .find(|(index, line)| is_it(*index, line));
+            match line {
+                Some((_, line)) => Look::Ready(line.clone()),
+                None => Look::NotYet(format!("{lines:?}")),
+            }
+        });
+        Ok(line.await?)
     }
 
     /// The next change, which has to be to `reached`.

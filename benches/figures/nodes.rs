@@ -10,9 +10,10 @@ use cluster::Cluster;
 use model::ClusterSpec;
 use runner::LiveCluster;
 use serde_json::{Value, json};
+use wait::Look;
 
 use crate::Boxes;
-use crate::start::poll;
+use crate::start::soon;
 use crate::stats::Spread;
 
 const READY: &str = "nodes-ready";
@@ -76,7 +77,8 @@ async fn one(boxes: &Boxes, kind: Kind) -> Result<[Row; 2], Box<dyn Error>> {
         create(&cluster, node).await?;
     }
     for node in 1..=nodes {
-        poll("a pod to run", async || phase(&cluster, node).await).await?;
+        let runs = async || has_run(&cluster, node).await;
+        soon("a pod to run").try_until_async(runs).await?;
     }
     let pods = began.elapsed();
     cluster.take_down().await?;
@@ -110,7 +112,7 @@ async fn create(cluster: &Cluster, node: u8) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn phase(cluster: &Cluster, node: u8) -> Result<Result<String, String>, Box<dyn Error>> {
+async fn has_run(cluster: &Cluster, node: u8) -> Result<Look<()>, Box<dyn Error>> {
     let look = http::Request::get(format!("{AT}/on-{node}")).body(Vec::new())?;
     let seen: Value = cluster.admin().request(look).await?;
     let phase = seen["status"]["phase"]
@@ -118,8 +120,8 @@ async fn phase(cluster: &Cluster, node: u8) -> Result<Result<String, String>, Bo
         .unwrap_or_default()
         .to_owned();
     Ok(if phase == "Running" {
-        Ok(phase)
+        Look::Ready(())
     } else {
-        Err(phase)
+        Look::NotYet(phase)
     })
 }

@@ -1,11 +1,12 @@
 //! Pods, policies and waits that figures of networks have in common.
 
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cluster::{Cluster, HostAccess};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
+use wait::{Look, Wait};
 
 pub(crate) const PODS: &str = "/api/v1/namespaces/default/pods";
 pub(crate) const POLICIES: &str = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies";
@@ -94,7 +95,8 @@ pub(crate) async fn running(
     count: usize,
 ) -> Result<(), Box<dyn Error>> {
     let path = format!("{PODS}?labelSelector={label}");
-    wait("pods to run", Duration::from_millis(200), async || {
+    let wait = patient("pods to run", Duration::from_millis(200));
+    wait.try_until_async(async || {
         let pods: Value = cluster
             .admin()
             .request(http::Request::get(path.as_str()).body(Vec::new())?)
@@ -105,9 +107,9 @@ pub(crate) async fn running(
             .filter(|pod| pod["status"]["phase"] == "Running")
             .count();
         Ok(if run >= count {
-            Ok(())
+            Look::Ready(())
         } else {
-            Err(format!("{run} of {count}"))
+            Look::NotYet(format!("{run} of {count}"))
         })
     })
     .await
@@ -118,42 +120,29 @@ pub(crate) async fn enforced(
     host_access: HostAccess<'_>,
     version: u64,
 ) -> Result<(), Box<dyn Error>> {
-    wait(
-        "policies to be in force",
-        Duration::from_millis(1),
-        async || {
-            let nodes = host_access
-                .network_policy()?
-                .ok_or("the cluster enforces no policies")?;
-            let is_late = nodes
-                .iter()
-                .any(|node| node.seen.network_policies < version);
-            Ok(if is_late {
-                Err(format!("{nodes:?}"))
-            } else {
-                Ok(())
-            })
-        },
-    )
+    let wait = patient("policies to be in force", Duration::from_millis(1));
+    wait.try_until_async(async || {
+        let nodes = host_access
+            .network_policy()?
+            .ok_or("the cluster enforces no policies")?;
+        let is_late = nodes
+            .iter()
+            .any(|node| node.seen.network_policies < version);
+        Ok(if is_late {
+            Look::NotYet(format!("{nodes:?}"))
+        } else {
+            Look::Ready(())
+        })
+    })
     .await
 }
 
-pub(crate) async fn wait(
-    what: &str,
-    every: Duration,
-    mut look: impl AsyncFnMut() -> Result<Result<(), String>, Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
-    let deadline = Instant::now() + Duration::from_secs(600);
-    let mut tick = tokio::time::interval(every);
-    loop {
-        tick.tick().await;
-        match look().await? {
-            Ok(()) => return Ok(()),
-            Err(seen) if Instant::now() > deadline => {
-                return Err(format!("waited for {what}; last seen: {seen}").into());
-            }
-            Err(_) => {}
-        }
+/// A wait that a machine with thousands of objects gets through.
+pub(crate) fn patient(what: &str, every: Duration) -> Wait<'_> {
+    Wait {
+        what,
+        within: Duration::from_secs(600),
+        every,
     }
 }
 

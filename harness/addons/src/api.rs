@@ -1,6 +1,6 @@
 //! The few requests that installing takes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use http::request::Builder;
@@ -8,6 +8,7 @@ use http::{Method, Request};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
+use wait::{Look, Wait};
 
 /// How long an engine may take until it refuses what it has to.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -267,29 +268,17 @@ pub(crate) async fn until<T>(
     every: Duration,
     mut look: impl AsyncFnMut() -> Result<Option<T>, String>,
 ) -> Result<T, String> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let last = match look().await {
-            Ok(Some(found)) => return Ok(found),
-            Ok(None) => "nothing yet".to_owned(),
-            Err(said) => said,
-        };
-        if Instant::now() >= end {
-            return Err(format!(
-                "waited {} s for {what}; last seen: {last}",
-                PATIENCE.as_secs()
-            ));
-        }
-        pause(every).await;
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this crate's one pause, between two looks at a named condition with a deadline"
-)]
-async fn pause(time: Duration) {
-    tokio::time::sleep(time).await;
+    let wait = Wait {
+        what,
+        within: PATIENCE,
+        every,
+    };
+    let found = wait.until_async(async || match look().await {
+        Ok(Some(found)) => Look::Ready(found),
+        Ok(None) => Look::NotYet("nothing yet".into()),
+        Err(said) => Look::NotYet(said),
+    });
+    found.await.map_err(|late| late.to_string())
 }
 
 #[cfg(test)]

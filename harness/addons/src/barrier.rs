@@ -6,6 +6,7 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use model::{Body, Reply};
 use serde_json::{Value, json};
+use wait::Wait;
 
 use crate::{LIVE_ADDONS, Work};
 
@@ -29,11 +30,8 @@ pub trait BarrierSite {
     ///
     /// # Errors
     /// After the deadline: what was waited for, for how long, and what was last seen.
-    fn wait<'a>(
-        &'a self,
-        wait: SiteWait<'a>,
-        look: &'a mut (dyn FnMut() -> Work<'a> + 'a),
-    ) -> Work<'a>;
+    fn wait<'a>(&'a self, wait: Wait<'a>, look: &'a mut (dyn FnMut() -> Work<'a> + 'a))
+    -> Work<'a>;
 }
 
 /// A request of a barrier.
@@ -59,25 +57,12 @@ pub enum SiteRequest {
     },
 }
 
-/// A condition to wait for.
-#[derive(Clone, Copy, Debug)]
-pub struct SiteWait<'a> {
-    /// What is waited for, as in "waited for …".
-    pub what: &'a str,
-    /// At most this long.
-    pub within: Duration,
-    /// From the end of one look to the next.
-    pub every: Duration,
-}
-
-impl<'a> SiteWait<'a> {
-    /// A wait as long as a control may take.
-    pub(crate) fn patient(what: &'a str, every_millis: u64) -> Self {
-        Self {
-            what,
-            within: PATIENCE,
-            every: Duration::from_millis(every_millis),
-        }
+/// A wait as long as a control may take.
+pub(crate) fn patient(what: &str, every_millis: u64) -> Wait<'_> {
+    Wait {
+        what,
+        within: PATIENCE,
+        every: Duration::from_millis(every_millis),
     }
 }
 
@@ -233,7 +218,7 @@ impl dyn BarrierSite + '_ {
             Ok(object) => Err(format!("its status {}", object["status"])),
             Err(said) => Err(said),
         };
-        self.wait(SiteWait::patient(&what, 20), &mut || look().boxed_local())
+        self.wait(patient(&what, 20), &mut || look().boxed_local())
             .await
     }
 }
@@ -321,11 +306,7 @@ mod tests {
 
         fn remove(&self, _: Vec<String>) {}
 
-        fn wait<'a>(
-            &'a self,
-            _: SiteWait<'a>,
-            _: &'a mut (dyn FnMut() -> Work<'a> + 'a),
-        ) -> Work<'a> {
+        fn wait<'a>(&'a self, _: Wait<'a>, _: &'a mut (dyn FnMut() -> Work<'a> + 'a)) -> Work<'a> {
             async { Err("nowhere".into()) }.boxed_local()
         }
     }

@@ -25,7 +25,7 @@ use futures::future::LocalBoxFuture;
 use model::Addon;
 
 pub use barrier::{
-    BarrierSite, PATIENCE, SENTINEL_LABEL, SiteRequest, SiteWait, WrittenObject, label_waits, waits,
+    BarrierSite, PATIENCE, SENTINEL_LABEL, SiteRequest, WrittenObject, label_waits, waits,
 };
 pub use endpoints::{Endpoint, Place, endpoints};
 pub use error::Error;

@@ -3,10 +3,10 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use model::Reply;
 use thiserror::Error;
+use wait::TimedOut;
 
 use crate::request::said;
 
@@ -20,15 +20,8 @@ pub enum Error {
         missing: String,
     },
     /// What was waited for did not come about.
-    #[error("waited {} for {what}{}", seconds(*within), last(seen.as_deref()))]
-    TimedOut {
-        /// What was waited for, as in "waited for …".
-        what: String,
-        /// What was seen last, where somebody looked.
-        seen: Option<String>,
-        /// How long it was waited for.
-        within: Duration,
-    },
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
     /// A tool, or a probe, did not do its work.
     #[error("{name} {problem}")]
     Tool {
@@ -191,19 +184,6 @@ impl From<tokio::task::JoinError> for Error {
     }
 }
 
-fn last(seen: Option<&str>) -> String {
-    seen.map(|seen| format!("; last seen: {seen}"))
-        .unwrap_or_default()
-}
-
-fn seconds(time: Duration) -> String {
-    if time.subsec_millis() == 0 {
-        format!("{} s", time.as_secs())
-    } else {
-        format!("{} ms", time.as_millis())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,19 +201,5 @@ mod tests {
             boxed.in_one_line(),
             "the kubeconfig `k` has no current context"
         );
-    }
-
-    #[test]
-    fn a_time_out_says_how_long_and_what_was_seen() {
-        let waited = |seen: Option<&str>, millis| Error::TimedOut {
-            what: "the door".into(),
-            seen: seen.map(str::to_owned),
-            within: Duration::from_millis(millis),
-        };
-        assert_eq!(
-            waited(Some("shut"), 2000).to_string(),
-            "waited 2 s for the door; last seen: shut"
-        );
-        assert_eq!(waited(None, 5).to_string(), "waited 5 ms for the door");
     }
 }

@@ -57,17 +57,17 @@ pub(crate) async fn started(
                 every: EVERY,
             },
             async || match cx.world.look(&resource, &namespace, &name).await {
-                Ok((State::Refused { by, said }, _)) => Look::Found(End::Refused(by, said)),
+                Ok((State::Refused { by, said }, _)) => Look::Ready(End::Refused(by, said)),
                 Ok((State::Pending(seen), _)) => {
                     since = None;
-                    Look::Not(seen)
+                    Look::NotYet(seen)
                 }
                 Ok((State::Running, pods)) => {
                     let first = *since.get_or_insert_with(Instant::now);
                     if first.elapsed() >= RUNS_FOR || cx.world.have_run_for_long(&pods) {
-                        Look::Found(End::Running)
+                        Look::Ready(End::Running)
                     } else {
-                        Look::Not("running, not yet for long".into())
+                        Look::NotYet("running, not yet for long".into())
                     }
                 }
                 Err(said) => Look::from(said),

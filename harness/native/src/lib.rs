@@ -43,7 +43,6 @@ mod running;
 mod seed;
 mod spec;
 mod start;
-pub mod wait;
 
 pub use cache::Cache;
 pub use config::{

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use wait::Look;
 
 use crate::cache::{self, Cache};
 use crate::cgroup::{Group, Host};
 use crate::lock::Lock;
 use crate::protocol::Ready;
-use crate::wait::{self, Look};
 use crate::{Error, names};
 
 /// The launcher's process id, in a box's folder.

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use wait::Look;
 
 use crate::cache::Cache;
 use crate::config::OWN_ENCRYPTION;
 use crate::protocol::{self, CallerCommand, Ready};
-use crate::wait::{self, Look};
 use crate::{Error, InForce, ProcessCommand, ProcessStatus, enter, net, plugin, policy, registry};
 
 const PATIENCE: Duration = Duration::from_secs(40);

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use serde_json::{Value, json};
+use wait::Wait;
 
 use crate::Work;
-use crate::barrier::{BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, condition};
+use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, condition, patient};
 
 const GROUP: &str = "external-secrets.io";
 const VERSION: &str = "external-secrets.io/v1";
@@ -149,7 +150,7 @@ async fn looked_at(site: &dyn BarrierSite, kind: Kind) -> Result<(), String> {
             condition(&object, "Ready").map(drop).ok_or(status)
         };
         let looked = site
-            .wait(SiteWait::patient(&what, 10), &mut || look().boxed_local())
+            .wait(patient(&what, 10), &mut || look().boxed_local())
             .await;
         site.remove(vec![path]);
         looked?;
@@ -205,9 +206,9 @@ async fn owned_gone(
     let uid = &object["metadata"]["uid"];
     let path = format!("/api/v1/namespaces/{}/secrets", one.namespace);
     let what = format!("what ExternalSecret {} owned to go", one.name);
-    let wait = SiteWait {
+    let wait = Wait {
         within: COLLECTED,
-        ..SiteWait::patient(&what, 30)
+        ..patient(&what, 30)
     };
     let look = async || {
         let list = site.fetch(&path).await?;

@@ -7,9 +7,7 @@ use model::addons::gatekeeper::ADDON;
 use serde_json::{Value, json};
 
 use crate::Work;
-use crate::barrier::{
-    BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, is_refused_by, not_yet,
-};
+use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, is_refused_by, not_yet, patient};
 
 const TEMPLATES: &str = "templates.gatekeeper.sh";
 const CONSTRAINTS: &str = "constraints.gatekeeper.sh";
@@ -126,7 +124,7 @@ async fn refuses(
         }
     };
     let refused = site
-        .wait(SiteWait::patient(what, 20), &mut || look().boxed_local())
+        .wait(patient(what, 20), &mut || look().boxed_local())
         .await;
     site.remove(vec![format!("{SENTINELS}/{name}")]);
     refused
@@ -161,7 +159,7 @@ async fn served(
             Err("its kind is not served".into())
         }
     };
-    site.wait(SiteWait::patient(&what, 30), &mut || look().boxed_local())
+    site.wait(patient(&what, 30), &mut || look().boxed_local())
         .await
 }
 
@@ -180,7 +178,7 @@ async fn counted(
             Err(format!("its status {}", constraint["status"]))
         }
     };
-    site.wait(SiteWait::patient(&what, 30), &mut || look().boxed_local())
+    site.wait(patient(&what, 30), &mut || look().boxed_local())
         .await
 }
 
@@ -196,7 +194,7 @@ async fn gone(site: &dyn BarrierSite, one: &WrittenObject<'_>, path: &str) -> Re
             Err(format!("{left} pods still speak of it"))
         }
     };
-    site.wait(SiteWait::patient(&what, 30), &mut || look().boxed_local())
+    site.wait(patient(&what, 30), &mut || look().boxed_local())
         .await
 }
 

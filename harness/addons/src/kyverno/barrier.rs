@@ -10,9 +10,7 @@ use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
 
 use crate::Work;
-use crate::barrier::{
-    BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, is_refused_by, not_yet,
-};
+use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, is_refused_by, not_yet, patient};
 
 const OLD: &str = "kyverno.io/v1";
 const NEW: &str = "policies.kyverno.io/v1";
@@ -164,10 +162,9 @@ async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), String> {
         }
     };
     let known = site
-        .wait(
-            SiteWait::patient("Kyverno to know the labels", 30),
-            &mut || look().boxed_local(),
-        )
+        .wait(patient("Kyverno to know the labels", 30), &mut || {
+            look().boxed_local()
+        })
         .await;
     site.remove(vec![format!("{path}/{name}")]);
     known
@@ -194,7 +191,7 @@ async fn proved(site: &dyn BarrierSite, kind: Kind, name: &str) -> Result<(), St
         }
     };
     site.wait(
-        SiteWait::patient("Kyverno's policies to be in force", 30),
+        patient("Kyverno's policies to be in force", 30),
         &mut || look().boxed_local(),
     )
     .await

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Work;
 use crate::barrier::{
-    BarrierSite, SiteRequest, SiteWait, WrittenObject, condition, is_refused_by, not_yet, said,
+    BarrierSite, SiteRequest, WrittenObject, condition, is_refused_by, not_yet, patient, said,
 };
 
 const GROUP: &str = "policy.sigstore.dev";
@@ -52,7 +52,7 @@ async fn policies(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Resu
             Err(not_yet(&reply))
         }
     };
-    let wait = SiteWait::patient("image policies to be in force", 20);
+    let wait = patient("image policies to be in force", 20);
     let proved = site.wait(wait, &mut || look().boxed_local()).await;
     site.remove(vec![format!("{POLICIES}/{name}")]);
     proved
@@ -81,7 +81,7 @@ async fn collected(site: &dyn BarrierSite, one: &WrittenObject<'_>) -> Result<()
         } => Err(format!("its status {}", object["status"])),
         reply => Err(said(&reply)),
     };
-    site.wait(SiteWait::patient(&what, 20), &mut || look().boxed_local())
+    site.wait(patient(&what, 20), &mut || look().boxed_local())
         .await
 }
 

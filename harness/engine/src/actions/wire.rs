@@ -182,7 +182,7 @@ async fn lasting(
         .await?;
     match told.lasts {
         Some(true) => Ok(told),
-        Some(false) => Err(world.waiter.in_vain(&wait, &told.said())),
+        Some(false) => Err(world.waiter.in_vain(wait, &told.said())),
         None => Err(Error::unexpected(
             "the probe does not say whether it stays so",
         )),

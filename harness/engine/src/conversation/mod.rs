@@ -19,6 +19,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::sync::Mutex;
+use wait::TimedOut;
 
 use crate::Error;
 use crate::actions::exec;
@@ -102,11 +103,7 @@ impl World<'_> {
         seen: impl FnMut(String),
     ) -> Result<Vec<u8>, Error> {
         let within = within + DEADLINE;
-        let late = || Error::TimedOut {
-            what: "the probe to answer".into(),
-            seen: None,
-            within,
-        };
+        let late = || TimedOut::unseen("the probe to answer", within).into();
         tokio::time::timeout(within, self.asked_twice(pod, words, seen))
             .await
             .map_err(|_| late())

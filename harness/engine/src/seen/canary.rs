@@ -52,12 +52,12 @@ pub(super) async fn seen_canary(
                 .iter()
                 .find_map(|bytes| model::find_canary(bytes, &canary))
             {
-                return Look::Found(Observation::answer(Answer::Seen).fact("as", form));
+                return Look::Ready(Observation::answer(Answer::Seen).fact("as", form));
             }
             if read_since.get_or_insert_with(Instant::now).elapsed() >= hold {
-                return Look::Found(Observation::answer(Answer::Unseen));
+                return Look::Ready(Observation::answer(Answer::Unseen));
             }
-            Look::Not("it is not there".into())
+            Look::NotYet("it is not there".into())
         })
         .await
 }

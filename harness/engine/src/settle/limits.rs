@@ -78,10 +78,10 @@ async fn is_set(
                 .reply;
             match json_of(&reply).filter(|_| taken(&reply)) {
                 Some(pod) => match &pod["spec"]["containers"][0]["resources"]["limits"][resource] {
-                    set if set == wanted => Look::Found(()),
-                    set => Look::Not(format!("the default of a sentinel is {set}")),
+                    set if set == wanted => Look::Ready(()),
+                    set => Look::NotYet(format!("the default of a sentinel is {set}")),
                 },
-                None => Look::Not(said(&reply)),
+                None => Look::NotYet(said(&reply)),
             }
         })
         .await

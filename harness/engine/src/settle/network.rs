@@ -64,9 +64,9 @@ pub(crate) async fn are_enforced(
     };
     waiter
         .until(wait, async || match host_access.network_policy() {
-            Ok(Some(nodes)) => late(&nodes, &wanted).map_or(Look::Found(()), Look::Not),
-            Ok(None) => Look::Not("no node enforces them".into()),
-            Err(why) => Look::Not(cluster::chain(&why)),
+            Ok(Some(nodes)) => late(&nodes, &wanted).map_or(Look::Ready(()), Look::NotYet),
+            Ok(None) => Look::NotYet("no node enforces them".into()),
+            Err(why) => Look::NotYet(cluster::chain(&why)),
         })
         .await
 }

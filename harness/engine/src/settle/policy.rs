@@ -146,9 +146,9 @@ pub(super) async fn policy(
         .until(wait, async || {
             let reply = sentinels.probe(&name).await;
             if shows(&reply, &control, &name) {
-                Look::Found(())
+                Look::Ready(())
             } else {
-                Look::Not(not_yet(&reply))
+                Look::NotYet(not_yet(&reply))
             }
         })
         .await;

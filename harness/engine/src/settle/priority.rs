@@ -36,9 +36,9 @@ pub(super) async fn priority_classes(sentinels: &Sentinels, waiter: &Waiter) -> 
                 .await
                 .reply;
             if taken(&reply) {
-                Look::Found(())
+                Look::Ready(())
             } else {
-                Look::Not(said(&reply))
+                Look::NotYet(said(&reply))
             }
         })
         .await;

@@ -126,11 +126,11 @@ async fn allowed(
             );
             let reply = sentinels.own().send(call).await.reply;
             match json_of(&reply) {
-                Some(body) if body["status"]["allowed"] == true => Look::Found(()),
+                Some(body) if body["status"]["allowed"] == true => Look::Ready(()),
                 Some(body) if body["status"].is_object() => {
-                    Look::Not("the sentinel's user is not allowed yet".into())
+                    Look::NotYet("the sentinel's user is not allowed yet".into())
                 }
-                _ => Look::Not(said(&reply)),
+                _ => Look::NotYet(said(&reply)),
             }
         })
         .await

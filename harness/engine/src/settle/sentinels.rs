@@ -151,8 +151,8 @@ impl Sentinels {
         let _ = waiter
             .until(wait, async || {
                 match code(&self.own.send(Call::get(path.as_str())).await.reply) {
-                    Some(404) => Look::Found(()),
-                    other => Look::Not(format!("{other:?}")),
+                    Some(404) => Look::Ready(()),
+                    other => Look::NotYet(format!("{other:?}")),
                 }
             })
             .await;

@@ -1,6 +1,6 @@
 //! What the barriers of addons work with here: the sentinels' namespace, their names, and the world's waits.
 
-use addons::{BarrierSite, SiteRequest, SiteWait, Work};
+use addons::{BarrierSite, SiteRequest, Work};
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, TryFutureExt};
 use model::Reply;
@@ -43,27 +43,15 @@ impl BarrierSite for SentinelSite<'_> {
 
     fn wait<'a>(
         &'a self,
-        wait: SiteWait<'a>,
+        wait: Wait<'a>,
         look: &'a mut (dyn FnMut() -> Work<'a> + 'a),
     ) -> Work<'a> {
-        let SiteWait {
-            what,
-            within,
-            every,
-        } = wait;
         let once = async || match look().await {
-            Ok(()) => Look::Found(()),
-            Err(seen) => Look::Not(seen),
+            Ok(()) => Look::Ready(()),
+            Err(seen) => Look::NotYet(seen),
         };
         self.waiter
-            .until(
-                Wait {
-                    what,
-                    within,
-                    every,
-                },
-                once,
-            )
+            .until(wait, once)
             .map_err(|why| why.in_one_line())
             .boxed_local()
     }

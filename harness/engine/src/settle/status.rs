@@ -50,8 +50,8 @@ pub(super) async fn own(
     };
     waiter
         .until(wait, async || match own.fetch(touch.path()).await {
-            Ok(object) if done(&object) => Look::Found(()),
-            Ok(object) => Look::Not(format!("its status {}", object["status"])),
+            Ok(object) if done(&object) => Look::Ready(()),
+            Ok(object) => Look::NotYet(format!("its status {}", object["status"])),
             Err(said) => Look::from(said),
         })
         .await

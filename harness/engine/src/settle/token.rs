@@ -33,8 +33,8 @@ pub(crate) async fn bound_tokens(sentinels: &Sentinels, waiter: &Waiter) -> Resu
     let ended = waiter
         .until(wait, async || {
             match is_good(sentinels, &core, &account).await {
-                Ok(false) => Look::Found(()),
-                Ok(true) => Look::Not("the token of the sentinel's pod is still good".into()),
+                Ok(false) => Look::Ready(()),
+                Ok(true) => Look::NotYet("the token of the sentinel's pod is still good".into()),
                 Err(said) => Look::from(said),
             }
         })

@@ -88,7 +88,7 @@ impl World<'_> {
                     own.fetch(account.as_str()),
                     own.fetch(certificates.as_str())
                 ) {
-                    Ok(_) => Look::Found(()),
+                    Ok(_) => Look::Ready(()),
                     Err(said) => Look::from(said),
                 }
             })

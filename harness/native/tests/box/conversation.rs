@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::ClusterSpec;
 use native::Running;
-use native::wait::{self, Look};
+use wait::Look;
 
 use crate::host::{expect_nothing, kubectl};
 use crate::lives::{cache, name, start};

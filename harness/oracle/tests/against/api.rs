@@ -1,9 +1,10 @@
 //! Requests to the API server.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cluster::Cluster;
 use serde_json::Value;
+use wait::{Look, Wait};
 
 /// How many requests are under way at once.
 pub(crate) const SIDE_BY_SIDE: usize = 32;
@@ -48,13 +49,16 @@ pub(crate) async fn must(cluster: &Cluster, method: &str, path: &str, body: &Val
 
 /// Looks again and again until it is so, for two minutes at most: the machine may be busy.
 pub(crate) async fn until(what: &str, mut look: impl AsyncFnMut() -> Result<(), String>) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    let mut tick = tokio::time::interval(Duration::from_millis(10));
-    while let Err(seen) = look().await {
-        assert!(
-            Instant::now() < deadline,
-            "waited 120s for {what}; last seen: {seen}"
-        );
-        tick.tick().await;
+    let wait = Wait {
+        what,
+        within: Duration::from_secs(120),
+        every: Duration::from_millis(10),
+    };
+    let holds = wait.until_async(async || match look().await {
+        Ok(()) => Look::Ready(()),
+        Err(seen) => Look::NotYet(seen),
+    });
+    if let Err(late) = holds.await {
+        panic!("{late}");
     }
 }

@@ -209,8 +209,8 @@ impl World<'_> {
             every: BREATH,
         };
         let look = async || match OffsetDateTime::now_utc() {
-            now if now > over => Look::Found(()),
-            now => Look::Not(format!("{} more seconds", (over - now).whole_seconds())),
+            now if now > over => Look::Ready(()),
+            now => Look::NotYet(format!("{} more seconds", (over - now).whole_seconds())),
         };
         self.waiter.until(wait, look).await?;
         self.memory.certificate_end = None;

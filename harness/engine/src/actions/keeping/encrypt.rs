@@ -105,18 +105,18 @@ impl World<'_> {
         };
         self.waiter
             .until(wait, async || match self.reloads().await {
-                Ok((good, _)) if good > before.0 => Look::Found(
+                Ok((good, _)) if good > before.0 => Look::Ready(
                     Observation::answer(Answer::Running)
                         .figure("taken over after", began.elapsed()),
                 ),
                 Ok((_, bad)) if bad > before.1 => {
                     let by = By::Encryption;
-                    Look::Found(
+                    Look::Ready(
                         Observation::answer(Answer::Denied { by })
                             .figure("refused after", began.elapsed()),
                     )
                 }
-                Ok(_) => Look::Not("it has not".into()),
+                Ok(_) => Look::NotYet("it has not".into()),
                 Err(why) => Look::from(why),
             })
             .await

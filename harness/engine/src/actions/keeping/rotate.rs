@@ -102,8 +102,8 @@ async fn shows_before(
     cx.world
         .waiter
         .until(wait, async || match at(cx, place).await {
-            Ok(bytes) if model::find_canary(&bytes, old).is_some() => Look::Found(()),
-            Ok(_) => Look::Not("another value".into()),
+            Ok(bytes) if model::find_canary(&bytes, old).is_some() => Look::Ready(()),
+            Ok(_) => Look::NotYet("another value".into()),
             Err(why) => Look::from(why),
         })
         .await
@@ -128,13 +128,13 @@ async fn watched(
         .until(wait, async || {
             last = match at(cx, place).await {
                 Ok(bytes) if model::find_canary(&bytes, new).is_some() => {
-                    return Look::Found(began.elapsed());
+                    return Look::Ready(began.elapsed());
                 }
                 Ok(bytes) if model::find_canary(&bytes, old).is_some() => Place::Stayed,
                 Ok(_) => Place::Lost("neither value is there".into()),
                 Err(why) => Place::Lost(why.in_one_line()),
             };
-            Look::Not("it has not".into())
+            Look::NotYet("it has not".into())
         })
         .await;
     waited.map_or(last, Place::Followed)
