@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use cluster::Cluster;
 use model::ClusterSpec;
 use runner::LiveCluster;
-use serde_json::{Value, json};
+use serde_json::json;
 use wait::Look;
 
 use crate::Boxes;
+use crate::objects;
 use crate::start::soon;
 use crate::stats::Spread;
 
@@ -107,14 +108,13 @@ async fn create(cluster: &Cluster, node: u8) -> Result<(), Box<dyn Error>> {
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("on-{node}")},
         "spec": {"nodeName": format!("node-{node}"), "containers": [{"name": "c", "image": native::PROBE_IMAGE}]},
     });
-    let create = http::Request::post(AT).body(serde_json::to_vec(&pod)?)?;
-    let _: Value = cluster.admin().request(create).await?;
-    Ok(())
+    objects::create(cluster, AT, &pod).await.map(drop)
 }
 
 async fn has_run(cluster: &Cluster, node: u8) -> Result<Look<()>, Box<dyn Error>> {
-    let look = http::Request::get(format!("{AT}/on-{node}")).body(Vec::new())?;
-    let seen: Value = cluster.admin().request(look).await?;
+    let seen = objects::caller(cluster)
+        .fetch(format!("{AT}/on-{node}"))
+        .await?;
     let phase = seen["status"]["phase"]
         .as_str()
         .unwrap_or_default()

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use api::{Call, Caller, MERGE};
 use cluster::{Cluster, HostAccess};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
@@ -24,11 +25,13 @@ pub(crate) fn named(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec})
 }
 
+/// Somebody who asks as administrator.
+pub(crate) fn caller(cluster: &Cluster) -> Caller {
+    Caller::new(cluster.admin().clone(), "gauntlet-figures")
+}
+
 pub(crate) async fn address(cluster: &Cluster, pod: &str) -> Result<String, Box<dyn Error>> {
-    let pod: Value = cluster
-        .admin()
-        .request(http::Request::get(format!("{PODS}/{pod}")).body(Vec::new())?)
-        .await?;
+    let pod = caller(cluster).fetch(format!("{PODS}/{pod}")).await?;
     Ok(pod["status"]["podIP"]
         .as_str()
         .ok_or("a pod has no address")?
@@ -41,11 +44,8 @@ pub(crate) async fn create(
     path: &str,
     object: &Value,
 ) -> Result<u64, Box<dyn Error>> {
-    let request = http::Request::post(path).header("content-type", "application/json");
-    let made: Value = cluster
-        .admin()
-        .request(request.body(serde_json::to_vec(object)?)?)
-        .await?;
+    let call = Call::post(path, object.clone());
+    let made = caller(cluster).obtain(&call).await?;
     Ok(made["metadata"]["resourceVersion"]
         .as_str()
         .unwrap_or_default()
@@ -72,19 +72,13 @@ pub(crate) async fn patch(
     path: &str,
     with: &Value,
 ) -> Result<(), Box<dyn Error>> {
-    let request = http::Request::patch(path).header("content-type", "application/merge-patch+json");
-    let _: Value = cluster
-        .admin()
-        .request(request.body(serde_json::to_vec(with)?)?)
-        .await?;
+    let call = Call::patch(path, MERGE, with.clone());
+    caller(cluster).obtain(&call).await?;
     Ok(())
 }
 
 pub(crate) async fn delete(cluster: &Cluster, path: &str) -> Result<(), Box<dyn Error>> {
-    let _: Value = cluster
-        .admin()
-        .request(http::Request::delete(path).body(Vec::new())?)
-        .await?;
+    caller(cluster).obtain(&Call::delete(path)).await?;
     Ok(())
 }
 
@@ -97,10 +91,7 @@ pub(crate) async fn running(
     let path = format!("{PODS}?labelSelector={label}");
     let wait = patient("pods to run", Duration::from_millis(200));
     wait.try_until_async(async || {
-        let pods: Value = cluster
-            .admin()
-            .request(http::Request::get(path.as_str()).body(Vec::new())?)
-            .await?;
+        let pods = caller(cluster).fetch(path.as_str()).await?;
         let pods = pods["items"].as_array().cloned().unwrap_or_default();
         let run = pods
             .iter()

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cluster::Cluster;
-use serde_json::{Value, json};
+use serde_json::json;
 use wait::{Look, Wait};
 
 use crate::Boxes;
+use crate::objects::{caller, create};
 use crate::stats::Spread;
 
 const FIRST_POD: &str = "first-pod-running";
@@ -96,11 +97,9 @@ async fn first_pod(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "first"},
         "spec": {"containers": [{"name": "c", "image": native::PROBE_IMAGE}]}});
     let pods = "/api/v1/namespaces/default/pods";
-    let create = http::Request::post(pods).body(serde_json::to_vec(&pod)?)?;
-    let _: Value = cluster.admin().request(create).await?;
+    create(cluster, pods, &pod).await?;
     let look = async || {
-        let look = http::Request::get(format!("{pods}/first")).body(Vec::new())?;
-        let seen: Value = cluster.admin().request(look).await?;
+        let seen = caller(cluster).fetch(format!("{pods}/first")).await?;
         Ok(match seen["status"]["phase"].as_str() {
             Some("Running") => Look::Ready(()),
             phase => Look::NotYet(format!("{phase:?}")),

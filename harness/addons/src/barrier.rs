@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::{Call, MERGE, said, taken};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use model::{Body, Reply};
@@ -23,7 +24,7 @@ pub trait BarrierSite {
     /// A name that no sentinel had before.
     fn sentinel_name(&self) -> String;
     /// Asks as administrator.
-    fn send(&self, request: SiteRequest) -> LocalBoxFuture<'_, Reply>;
+    fn send(&self, call: Call) -> LocalBoxFuture<'_, Reply>;
     /// Takes objects away, in the background.
     fn remove(&self, paths: Vec<String>);
     /// Looks until a condition holds; what is seen instead is an error.
@@ -32,29 +33,6 @@ pub trait BarrierSite {
     /// After the deadline: what was waited for, for how long, and what was last seen.
     fn wait<'a>(&'a self, wait: Wait<'a>, look: &'a mut (dyn FnMut() -> Work<'a> + 'a))
     -> Work<'a>;
-}
-
-/// A request of a barrier.
-#[derive(Clone, Debug)]
-pub enum SiteRequest {
-    /// What is at this path.
-    Get(String),
-    /// Makes an object in the collection at this path.
-    Create {
-        /// The path.
-        path: String,
-        /// The object.
-        body: Value,
-        /// Whether it is only tried.
-        dry_run: bool,
-    },
-    /// Changes the object at this path by a merge patch.
-    Merge {
-        /// The path.
-        path: String,
-        /// The patch.
-        body: Value,
-    },
 }
 
 /// A wait as long as a control may take.
@@ -126,14 +104,8 @@ pub(crate) fn no_labels<'a>(
 impl dyn BarrierSite + '_ {
     /// Makes a part of a sentinel.
     pub(crate) async fn make(&self, path: &str, body: Value) -> Result<(), String> {
-        let reply = self
-            .send(SiteRequest::Create {
-                path: path.into(),
-                body,
-                dry_run: false,
-            })
-            .await;
-        if is_taken(&reply) {
+        let reply = self.send(Call::post(path, body)).await;
+        if taken(&reply) {
             Ok(())
         } else {
             Err(format!(
@@ -145,12 +117,7 @@ impl dyn BarrierSite + '_ {
 
     /// Tries to make an object, without storing it.
     pub(crate) async fn try_out(&self, path: &str, body: Value) -> Reply {
-        self.send(SiteRequest::Create {
-            path: path.into(),
-            body,
-            dry_run: true,
-        })
-        .await
+        self.send(Call::post(path, body).dry(true)).await
     }
 
     /// Tries the Lease that only the sentinel `name` looks at.
@@ -186,8 +153,8 @@ impl dyn BarrierSite + '_ {
     pub(crate) async fn label_namespace(&self, label: &str, value: &str) -> Result<(), String> {
         let body = json!({"metadata": {"labels": {label: value}}});
         let path = format!("/api/v1/namespaces/{}", self.namespace());
-        let reply = self.send(SiteRequest::Merge { path, body }).await;
-        if is_taken(&reply) {
+        let reply = self.send(Call::patch(path, MERGE, body)).await;
+        if taken(&reply) {
             Ok(())
         } else {
             Err(format!("the sentinels' namespace: {}", said(&reply)))
@@ -196,7 +163,7 @@ impl dyn BarrierSite + '_ {
 
     /// What is at a path, or what the server said instead.
     pub(crate) async fn fetch(&self, path: &str) -> Result<Value, String> {
-        match self.send(SiteRequest::Get(path.into())).await {
+        match self.send(Call::get(path)).await {
             Reply::Http {
                 code: 200..=299,
                 body: Body::Json(body),
@@ -223,45 +190,12 @@ impl dyn BarrierSite + '_ {
     }
 }
 
-/// The status of a condition, where the object has it.
-pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
-    let conditions = object["status"]["conditions"].as_array()?;
-    conditions.iter().find(|one| one["type"] == kind)?["status"].as_str()
-}
-
-/// Whether the server took it.
-pub(crate) fn is_taken(reply: &Reply) -> bool {
-    matches!(
-        reply,
-        Reply::Http {
-            code: 200..=299,
-            ..
-        }
-    )
-}
-
 /// A word on a reply that shows no effect yet.
 pub(crate) fn not_yet(reply: &Reply) -> String {
-    if is_taken(reply) {
+    if taken(reply) {
         "the sentinel's object is still let through".into()
     } else {
         said(reply)
-    }
-}
-
-/// What a reply says, in one line for a person.
-pub(crate) fn said(reply: &Reply) -> String {
-    match reply {
-        Reply::Transport { fault } => fault.clone(),
-        Reply::Http { code, body, .. } => {
-            let text = match body {
-                Body::Json(value) => value["message"]
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned),
-                Body::Text(text) => text.clone(),
-            };
-            format!("{code}: {}", text.chars().take(400).collect::<String>())
-        }
     }
 }
 
@@ -295,7 +229,7 @@ mod tests {
             "nobody".into()
         }
 
-        fn send(&self, _: SiteRequest) -> LocalBoxFuture<'_, Reply> {
+        fn send(&self, _: Call) -> LocalBoxFuture<'_, Reply> {
             async {
                 Reply::Transport {
                     fault: "nowhere".into(),

@@ -24,9 +24,7 @@ use cluster::HostAccess;
 use futures::future::LocalBoxFuture;
 use model::Addon;
 
-pub use barrier::{
-    BarrierSite, PATIENCE, SENTINEL_LABEL, SiteRequest, WrittenObject, label_waits, waits,
-};
+pub use barrier::{BarrierSite, PATIENCE, SENTINEL_LABEL, WrittenObject, label_waits, waits};
 pub use endpoints::{Endpoint, Place, endpoints};
 pub use error::Error;
 use first_state::Workload;

@@ -22,13 +22,17 @@ use k8s_openapi as _;
 use kube::{Client, Config};
 use model::{ClusterSpec, FileText};
 
-pub use error::{Error, chain};
+pub use api::chain;
+pub use error::Error;
 pub use facts::{AuditAccess, Facts};
 pub use host_access::HostAccess;
 pub use native::{InForce, NodeCommand, ProcessCommand, ProcessStatus, State};
 pub use provider::Provider;
 pub use sealing::{SealingKeys, endpoint as kms_endpoint};
 pub use trust::{SINCE, Trust};
+
+/// The `User-Agent` of what is asked of a cluster before and after its worlds.
+const AGENT: &str = "gauntlet-cluster";
 
 /// A cluster that answers.
 pub struct Cluster {

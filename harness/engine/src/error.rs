@@ -1,14 +1,13 @@
 //! Why something came to no answer. Nothing about the cluster follows from it: a step becomes `broken`, and what cannot
 //! be taken away is reported.
 
+use api::said;
 use std::io;
 use std::sync::Arc;
 
 use model::Reply;
 use thiserror::Error;
 use wait::TimedOut;
-
-use crate::request::said;
 
 /// Why a step, a set-up or a tear-down came to no answer.
 #[derive(Clone, Debug, Error)]
@@ -156,6 +155,17 @@ impl Error {
     /// All of it in one line, for a verdict or a person.
     pub(crate) fn in_one_line(&self) -> String {
         cluster::chain(self)
+    }
+}
+
+impl From<api::Error> for Error {
+    fn from(source: api::Error) -> Self {
+        match source {
+            api::Error::Request(_) | api::Error::Lost(_) | api::Error::Late { .. } => {
+                Self::no_reply(cluster::chain(&source))
+            }
+            api::Error::Unexpected { said, .. } => Self::unexpected(said),
+        }
     }
 }
 

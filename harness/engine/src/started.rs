@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use api::encode;
 use model::{Answer, By, Detail, Target, Verdict};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -10,7 +11,6 @@ use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::discovery::{Resource, fetch};
 use crate::pods::{State, state, youngest_start};
-use crate::request::encode;
 use crate::wait::{Look, Wait};
 use crate::world::World;
 

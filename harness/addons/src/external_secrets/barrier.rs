@@ -7,12 +7,13 @@
 
 use std::time::Duration;
 
+use api::condition;
 use futures::FutureExt;
 use serde_json::{Value, json};
 use wait::Wait;
 
 use crate::Work;
-use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, condition, patient};
+use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, patient};
 
 const GROUP: &str = "external-secrets.io";
 const VERSION: &str = "external-secrets.io/v1";

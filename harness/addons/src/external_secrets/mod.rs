@@ -5,6 +5,7 @@ mod barrier;
 
 use std::time::Duration;
 
+use ::api::condition;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt;
@@ -140,11 +141,7 @@ fn path(plural: &str) -> String {
 }
 
 fn is_ready(object: &Value) -> bool {
-    let conditions = object["status"]["conditions"].as_array();
-    conditions.is_some_and(|all| {
-        all.iter()
-            .any(|one| one["type"] == "Ready" && one["status"] == "True")
-    })
+    condition(object, "Ready") == Some("True")
 }
 
 /// A store that holds what is written into it.

@@ -5,6 +5,7 @@
 //!
 //! A Job shows it: nothing of it is created, it needs no ServiceAccount, and policies for pods are for Jobs as well.
 
+use api::condition;
 use futures::FutureExt;
 use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
@@ -199,14 +200,8 @@ async fn proved(site: &dyn BarrierSite, kind: Kind, name: &str) -> Result<(), St
 
 /// Whether a policy says of itself that it counts.
 fn is_ready(object: &Value) -> bool {
-    let status = &object["status"];
-    let ready = |conditions: &Value| {
-        conditions.as_array().is_some_and(|all| {
-            all.iter()
-                .any(|one| one["type"] == "Ready" && one["status"] == "True")
-        })
-    };
-    status["conditionStatus"]["ready"] == true || ready(&status["conditions"])
+    object["status"]["conditionStatus"]["ready"] == true
+        || condition(object, "Ready") == Some("True")
 }
 
 fn checked(name: &str) -> String {

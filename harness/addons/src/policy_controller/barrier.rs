@@ -2,15 +2,14 @@
 //! their status when it has; its webhook reads the ConfigMaps by one watch. So a policy that was made after that status,
 //! and that already refuses, shows that the earlier ones have been read too.
 
+use api::{Call, condition, said};
 use futures::FutureExt;
 use model::addons::policy_controller::ADDON;
 use model::{Body, Reply};
 use serde_json::{Value, json};
 
 use crate::Work;
-use crate::barrier::{
-    BarrierSite, SiteRequest, WrittenObject, condition, is_refused_by, not_yet, patient, said,
-};
+use crate::barrier::{BarrierSite, WrittenObject, is_refused_by, not_yet, patient};
 
 const GROUP: &str = "policy.sigstore.dev";
 const POLICIES: &str = "/apis/policy.sigstore.dev/v1beta1/clusterimagepolicies";
@@ -67,7 +66,7 @@ async fn collected(site: &dyn BarrierSite, one: &WrittenObject<'_>) -> Result<()
         "dropped"
     };
     let what = format!("{} {} to be {verb}", one.kind, one.name);
-    let look = async || match site.send(SiteRequest::Get(one.path.clone())).await {
+    let look = async || match site.send(Call::get(&one.path)).await {
         Reply::Http { code: 404, .. } => Ok(()),
         Reply::Http {
             code: 200,

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
+use api::{DEADLINE, encode};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -23,7 +24,6 @@ use wait::TimedOut;
 
 use crate::Error;
 use crate::actions::exec;
-use crate::request::{DEADLINE, encode};
 use crate::world::World;
 use talk::{Conversation, Unanswered};
 use wire::Wire;

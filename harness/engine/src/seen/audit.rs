@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use api::Call;
 use cluster::AuditAccess;
 use model::{Answer, AuditMatch};
 use serde_json::Value;
@@ -15,8 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use super::HOLD;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
+use crate::lab::OWN_AGENT;
 use crate::random;
-use crate::request::{Call, OWN_AGENT};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 

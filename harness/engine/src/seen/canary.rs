@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use cluster::AuditAccess;
 use model::{Answer, CanaryMatch, Leak, Reply};
 
+use api::{Call, encode};
 use serde_json::Value;
 
 use super::HOLD;
@@ -14,7 +15,6 @@ use crate::Error;
 use crate::actions::keeping::key;
 use crate::actions::{Observation, StepContext};
 use crate::discovery::fetch;
-use crate::request::{Call, encode};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use api::{Call, encode, taken};
 use model::{Answer, EventMatch};
 use serde_json::{Value, json};
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::random;
-use crate::request::{Call, encode, taken};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use api::{Call, Caller};
 use model::{Answer, Body, MetricMatch, Reply};
 
 use super::HOLD;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
-use crate::request::{Call, Who};
 use crate::wait::{Look, Wait};
 
 /// A scrape: its series, as `NAME{LABELS}` and value.
@@ -75,7 +75,7 @@ impl Metrics {
     ///
     /// # Errors
     /// What the server said instead.
-    pub(crate) async fn scrape(who: &Who) -> Result<Self, Error> {
+    pub(crate) async fn scrape(who: &Caller) -> Result<Self, Error> {
         match who.send(Call::get("/metrics")).await.reply {
             Reply::Http {
                 code: 200,

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use api::{Call, json, said};
 use model::{Answer, NodeMatch};
 use serde_json::Value;
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
-use crate::request::{Call, json, said};
 use crate::wait::{Look, Wait};
 
 /// The controller manager gives a silent node 50 s, where nothing else is asked for, and looks every 5 s.

@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
+use api::{Call, MERGE, json as json_of, said, taken};
 use serde_json::{Value, json};
 
 use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
-use crate::request::{Call, MERGE, json as json_of, said, taken};
 use crate::wait::{Look, Wait, Waiter};
 
 /// Waits until the API server goes by every LimitRange that was written before.

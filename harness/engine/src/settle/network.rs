@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::{Call, json as json_of, taken};
 use cluster::{HostAccess, InForce};
 use futures::FutureExt;
 use serde_json::{Value, json};
@@ -9,7 +10,6 @@ use serde_json::{Value, json};
 use super::plan::{Work, WriteRecord};
 use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
-use crate::request::{Call, json as json_of, taken};
 use crate::wait::{Look, Wait, Waiter};
 
 /// The kinds that a table is made of.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use api::{Call, json as json_of, said};
 use serde_json::{Value, json};
 
 use super::plan::WriteRecord;
 use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
-use crate::request::{Call, json as json_of, said};
 use crate::wait::{Look, Wait, Waiter};
 
 const API: &str = "/apis/rbac.authorization.k8s.io/v1";

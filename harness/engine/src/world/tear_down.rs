@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use api::{Call, code, json, said};
 use futures::future::join_all;
 
 use super::World;
 use crate::Error;
-use crate::request::{Call, code, json, said};
 use crate::settle::settle;
 use crate::wait::{Look, Wait};
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::{Call, Caller, JSON, STRATEGIC_MERGE, code, message, said, taken};
 use cluster::Cluster;
 use serde_json::Value;
 use wait::{Look, Wait};
@@ -17,24 +18,23 @@ pub(crate) enum Reply {
 }
 
 pub(crate) async fn send(cluster: &Cluster, method: &str, path: &str, body: &Value) -> Reply {
-    let kind = if method == "PATCH" {
-        "application/strategic-merge-patch+json"
+    let media = if method == "PATCH" {
+        STRATEGIC_MERGE
     } else {
-        "application/json"
+        JSON
     };
-    let request = http::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("content-type", kind);
-    let body = if body.is_null() {
-        Vec::new()
-    } else {
-        serde_json::to_vec(body).unwrap()
+    let call = Call {
+        method: method.parse().unwrap(),
+        body: (!body.is_null()).then(|| (media, body.clone())),
+        ..Call::get(path)
     };
-    let request = request.body(body).unwrap();
-    match cluster.admin().request(request).await {
-        Ok(reply) => Reply::Done(reply),
-        Err(kube::Error::Api(status)) => Reply::Refused(status.code, status.message),
+    let caller = Caller::new(cluster.admin().clone(), "gauntlet-oracle");
+    match caller.ask(&call).await {
+        Ok(reply) if taken(&reply) => Reply::Done(api::body(&reply).clone()),
+        Ok(reply) => {
+            let message = message(&reply).map_or_else(|| said(&reply), str::to_owned);
+            Reply::Refused(code(&reply).unwrap_or_default(), message)
+        }
         Err(other) => panic!("{method} {path}: {other}"),
     }
 }

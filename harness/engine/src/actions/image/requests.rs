@@ -22,8 +22,8 @@ use model::addons::sigstore;
 use super::build::blocking;
 use crate::Error;
 use crate::actions::Observation;
+use crate::lab::OWN_AGENT;
 use crate::meter::{Count, Meter};
-use crate::request::OWN_AGENT;
 use crate::wait::{Look, Wait};
 use crate::world::{StepRequest, World};
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use api::{Call, said};
 use cluster::{ProcessCommand, ProcessStatus, State};
 use model::{Answer, Body, By, Process, Reply, Verdict};
 
 use super::kms::KMS_CALLS;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
-use crate::request::{Call, said};
 use crate::seen::Metrics;
 use crate::wait::{Look, Wait};
 use crate::world::World;

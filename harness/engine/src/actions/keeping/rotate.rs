@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use api::{Call, MERGE, encode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
@@ -12,7 +13,6 @@ use serde_json::{Map, Value, json};
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::discovery::fetch;
-use crate::request::{Call, MERGE, encode};
 use crate::wait::{Look, Wait};
 
 /// From one look at a place to the next: the least. Where much time is given, looks are a hundredth of it apart.
