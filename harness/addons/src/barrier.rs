@@ -7,9 +7,9 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use model::{Body, Reply};
 use serde_json::{Value, json};
-use wait::Wait;
+use wait::{Look, Wait};
 
-use crate::{LIVE_ADDONS, Work};
+use crate::{Error, LIVE_ADDONS, Work};
 
 /// How long a control may take until it is in force.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,13 +27,15 @@ pub trait BarrierSite {
     fn send(&self, call: Call) -> LocalBoxFuture<'_, Reply>;
     /// Takes objects away, in the background.
     fn remove(&self, paths: Vec<String>);
-    /// Looks until a condition holds; what is seen instead is an error.
+    /// Looks until a condition holds; a look that fails shows that it does not yet.
     ///
     /// # Errors
     /// After the deadline: what was waited for, for how long, and what was last seen.
-    fn wait<'a>(&'a self, wait: Wait<'a>, look: &'a mut (dyn FnMut() -> Work<'a> + 'a))
-    -> Work<'a>;
+    fn wait<'a>(&'a self, wait: Wait<'a>, look: SiteLook<'a>) -> Work<'a>;
 }
+
+/// Looks at a condition.
+pub type SiteLook<'a> = &'a mut (dyn FnMut() -> LocalBoxFuture<'a, Result<Look<()>, Error>> + 'a);
 
 /// A wait as long as a control may take.
 pub(crate) fn patient(what: &str, every_millis: u64) -> Wait<'_> {
@@ -103,15 +105,13 @@ pub(crate) fn no_labels<'a>(
 
 impl dyn BarrierSite + '_ {
     /// Makes a part of a sentinel.
-    pub(crate) async fn make(&self, path: &str, body: Value) -> Result<(), String> {
+    pub(crate) async fn make(&self, path: &str, body: Value) -> Result<(), Error> {
         let reply = self.send(Call::post(path, body)).await;
         if taken(&reply) {
             Ok(())
         } else {
-            Err(format!(
-                "a sentinel could not be made at {path}: {}",
-                said(&reply)
-            ))
+            let failed = format!("a sentinel could not be made at {path}");
+            Err(Error::refused(failed, &reply))
         }
     }
 
@@ -150,26 +150,26 @@ impl dyn BarrierSite + '_ {
     }
 
     /// Puts a label on the sentinels' namespace.
-    pub(crate) async fn label_namespace(&self, label: &str, value: &str) -> Result<(), String> {
+    pub(crate) async fn label_namespace(&self, label: &str, value: &str) -> Result<(), Error> {
         let body = json!({"metadata": {"labels": {label: value}}});
         let path = format!("/api/v1/namespaces/{}", self.namespace());
         let reply = self.send(Call::patch(path, MERGE, body)).await;
         if taken(&reply) {
             Ok(())
         } else {
-            Err(format!("the sentinels' namespace: {}", said(&reply)))
+            Err(Error::refused("the sentinels' namespace", &reply))
         }
     }
 
-    /// What is at a path, or what the server said instead.
-    pub(crate) async fn fetch(&self, path: &str) -> Result<Value, String> {
+    /// What is at a path.
+    pub(crate) async fn fetch(&self, path: &str) -> Result<Value, Error> {
         match self.send(Call::get(path)).await {
             Reply::Http {
                 code: 200..=299,
                 body: Body::Json(body),
                 ..
             } => Ok(body),
-            reply => Err(said(&reply)),
+            reply => Err(api::Error::unexpected(&reply).into()),
         }
     }
 
@@ -178,16 +178,21 @@ impl dyn BarrierSite + '_ {
         &self,
         one: &WrittenObject<'_>,
         is_done: fn(&Value) -> bool,
-    ) -> Result<(), String> {
+    ) -> Result<(), Error> {
         let what = format!("{} {} to be in force", one.kind, one.name);
-        let look = async || match self.fetch(&one.path).await {
-            Ok(object) if is_done(&object) => Ok(()),
-            Ok(object) => Err(format!("its status {}", object["status"])),
-            Err(said) => Err(said),
+        let look = async || {
+            let object = self.fetch(&one.path).await?;
+            let seen = || format!("its status {}", object["status"]);
+            Ok(Look::when(is_done(&object), seen))
         };
         self.wait(patient(&what, 20), &mut || look().boxed_local())
             .await
     }
+}
+
+/// Whether a sentinel's object was refused by this addon on account of this policy.
+pub(crate) fn refused_by(reply: &Reply, addon: &model::Addon, policy: &str) -> Look<()> {
+    Look::when(is_refused_by(reply, addon, policy), || not_yet(reply))
 }
 
 /// A word on a reply that shows no effect yet.
@@ -240,8 +245,8 @@ mod tests {
 
         fn remove(&self, _: Vec<String>) {}
 
-        fn wait<'a>(&'a self, _: Wait<'a>, _: &'a mut (dyn FnMut() -> Work<'a> + 'a)) -> Work<'a> {
-            async { Err("nowhere".into()) }.boxed_local()
+        fn wait<'a>(&'a self, wait: Wait<'a>, _: SiteLook<'a>) -> Work<'a> {
+            async move { Err(wait.in_vain("nowhere").into()) }.boxed_local()
         }
     }
 

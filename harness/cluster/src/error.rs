@@ -84,10 +84,11 @@ pub enum Error {
         said: String,
     },
     /// The objects that the box was to begin with cannot be made.
-    #[error("there is no first state: {why}")]
+    #[error("there is no first state")]
     FirstState {
         /// What stood in the way.
-        why: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A trusted root could not be made.
     #[error("there is no trusted root: {why}")]

@@ -240,7 +240,10 @@ pub struct FirstState {
 }
 
 /// Makes the objects of a first state.
-pub type FirstObjects = Box<dyn FnOnce() -> Result<Vec<native::FirstObject>, String> + Send>;
+pub type FirstObjects = Box<
+    dyn FnOnce() -> Result<Vec<native::FirstObject>, Box<dyn std::error::Error + Send + Sync>>
+        + Send,
+>;
 
 /// Starts a box, from a first state where there is one; says whether it did.
 fn begin(
@@ -256,7 +259,7 @@ fn begin(
         cache
             .ensure(&needed, &spec.launcher, &mut progress)
             .map_err(failed)?;
-        let objects = first_objects().map_err(|why| Error::FirstState { why })?;
+        let objects = first_objects().map_err(|source| Error::FirstState { source })?;
         native::prepare(cache, spec, objects, &mut progress).map_err(failed)?;
     }
     let begun = has_state && native::is_prepared(cache, spec);

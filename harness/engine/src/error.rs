@@ -68,6 +68,9 @@ pub enum Error {
     /// The cluster, or its box, failed.
     #[error(transparent)]
     Cluster(Arc<cluster::Error>),
+    /// An addon: its own fault, not that of what it was asked for.
+    #[error(transparent)]
+    Addon(Arc<addons::Error>),
     /// A registry, or an image.
     #[error(transparent)]
     Artifact(Arc<artifact::Error>),
@@ -164,7 +167,33 @@ impl From<api::Error> for Error {
             api::Error::Request(_) | api::Error::Lost(_) | api::Error::Late { .. } => {
                 Self::no_reply(cluster::chain(&source))
             }
-            api::Error::Unexpected { said, .. } => Self::unexpected(said),
+            api::Error::Unexpected { code: None, said } => Self::no_reply(said),
+            api::Error::Unexpected {
+                code: Some(_),
+                said,
+            } => Self::unexpected(said),
+        }
+    }
+}
+
+impl From<addons::Error> for Error {
+    fn from(source: addons::Error) -> Self {
+        use addons::Error as Addon;
+        match source {
+            Addon::TimedOut(late) => late.into(),
+            Addon::Api(fault) => fault.into(),
+            Addon::UnexpectedReply { failed, said } => Self::unexpected(said).during(failed),
+            Addon::Cluster(fault) => fault.into(),
+            fault @ (Addon::Component { .. }
+            | Addon::Install { .. }
+            | Addon::Manifest { .. }
+            | Addon::Release { .. }
+            | Addon::Patch { .. }
+            | Addon::Unmade { .. }
+            | Addon::Read { .. }
+            | Addon::Write { .. }
+            | Addon::Socket { .. }
+            | Addon::Thread { .. }) => Self::Addon(Arc::new(fault)),
         }
     }
 }
@@ -211,5 +240,39 @@ mod tests {
             boxed.in_one_line(),
             "the kubeconfig `k` has no current context"
         );
+    }
+
+    #[test]
+    fn why_an_addon_shows_nothing_stays_apart() {
+        let late = wait::TimedOut::unseen("a policy", std::time::Duration::from_secs(2));
+        assert!(matches!(
+            Error::from(addons::Error::from(late)),
+            Error::TimedOut(_)
+        ));
+        let of = |code| {
+            addons::Error::from(api::Error::Unexpected {
+                code,
+                said: "404: not found".into(),
+            })
+        };
+        assert!(matches!(
+            Error::from(of(Some(404))),
+            Error::UnexpectedReply { .. }
+        ));
+        assert!(matches!(Error::from(of(None)), Error::NoReply { .. }));
+        let refused = addons::Error::UnexpectedReply {
+            failed: "a sentinel could not be made at /x".into(),
+            said: "403: no".into(),
+        };
+        assert_eq!(
+            Error::from(refused).in_one_line(),
+            "a sentinel could not be made at /x: 403: no"
+        );
+        let misfit = addons::Error::Patch {
+            name: "a".into(),
+            why: "w".into(),
+            missing: "Service".into(),
+        };
+        assert!(matches!(Error::from(misfit), Error::Addon(_)));
     }
 }

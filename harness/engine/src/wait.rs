@@ -40,8 +40,17 @@ impl Waiter {
     pub(crate) async fn until<T>(
         &self,
         wait: Wait<'_>,
-        mut look: impl AsyncFnMut() -> Look<T>,
+        look: impl AsyncFnMut() -> Look<T>,
     ) -> Result<T, Error> {
+        Ok(self.until_late(wait, look).await?)
+    }
+
+    /// The same, for whom nothing but the deadline is an error.
+    pub(crate) async fn until_late<T>(
+        &self,
+        wait: Wait<'_>,
+        mut look: impl AsyncFnMut() -> Look<T>,
+    ) -> Result<T, TimedOut> {
         let start = Instant::now();
         let mut said = start;
         let noted = async || {
@@ -88,12 +97,12 @@ impl Waiter {
 
     /// What a wait that was in vain says.
     pub(crate) fn in_vain(&self, wait: Wait<'_>, seen: &str) -> Error {
-        self.concealed(wait.in_vain(seen))
+        self.concealed(wait.in_vain(seen)).into()
     }
 
-    fn concealed(&self, late: TimedOut) -> Error {
+    fn concealed(&self, late: TimedOut) -> TimedOut {
         let last_seen = late.last_seen.map(|seen| self.planted.conceal(&seen));
-        Error::TimedOut(TimedOut { last_seen, ..late })
+        TimedOut { last_seen, ..late }
     }
 
     fn note(&self, what: &str, seen: &str, elapsed: Duration) {

@@ -23,6 +23,17 @@ pub enum Look<T> {
     NotYet(String),
 }
 
+impl Look<()> {
+    /// What a look shows that has nothing to give.
+    pub fn when(holds: bool, otherwise: impl FnOnce() -> String) -> Self {
+        if holds {
+            Self::Ready(())
+        } else {
+            Self::NotYet(otherwise())
+        }
+    }
+}
+
 /// A wait that ran past its deadline.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("waited {} for {what}{}", in_words(*.within), after(.last_seen.as_deref()))]

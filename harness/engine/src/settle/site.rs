@@ -1,6 +1,6 @@
 //! What the barriers of addons work with here: the sentinels' namespace, their names, and the world's waits.
 
-use addons::{BarrierSite, Work};
+use addons::{BarrierSite, SiteLook, Work};
 use api::Call;
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, TryFutureExt};
@@ -32,18 +32,11 @@ impl BarrierSite for SentinelSite<'_> {
         self.sentinels.remove(paths);
     }
 
-    fn wait<'a>(
-        &'a self,
-        wait: Wait<'a>,
-        look: &'a mut (dyn FnMut() -> Work<'a> + 'a),
-    ) -> Work<'a> {
-        let once = async || match look().await {
-            Ok(()) => Look::Ready(()),
-            Err(seen) => Look::NotYet(seen),
-        };
+    fn wait<'a>(&'a self, wait: Wait<'a>, look: SiteLook<'a>) -> Work<'a> {
+        let once = async || look().await.unwrap_or_else(Look::from);
         self.waiter
-            .until(wait, once)
-            .map_err(|why| why.in_one_line())
+            .until_late(wait, once)
+            .map_err(addons::Error::from)
             .boxed_local()
     }
 }
