@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The packages of the probe's workspace.
-const MEMBERS: [&str; 2] = ["harness/probe", "harness/agent"];
+const MEMBERS: [&str; 3] = ["harness/probe", "harness/agent", "harness/probe-protocol"];
 
 fn main() {
     let root =

@@ -17,7 +17,12 @@ mod tests {
 
     #[test]
     fn they_are_a_workspace_of_the_probe_and_what_it_uses() {
-        assert!(text("Cargo.toml").contains("members = [\"harness/probe\", \"harness/agent\"]"));
+        for member in ["harness/probe", "harness/agent", "harness/probe-protocol"] {
+            assert!(
+                text("Cargo.toml").contains(&format!("{member:?}")),
+                "{member}"
+            );
+        }
         assert!(!text("Cargo.toml").contains("default-members"));
         assert!(text("Cargo.lock").contains("name = \"probe\""));
         assert!(text("harness/probe/src/main.rs").contains("fn main()"));
