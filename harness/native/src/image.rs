@@ -6,11 +6,12 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use components::Cache;
+use components::cache::write_atomically;
 use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
-use crate::cache::{self, Cache};
-use crate::{Error, PROBE_IMAGE, components, names};
+use crate::{Error, PROBE_IMAGE, names};
 
 /// The media type of an image's manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -129,43 +130,41 @@ pub fn architecture() -> &'static str {
     }
 }
 
-impl Cache {
-    /// The static program `probe`, for this machine's architecture.
-    ///
-    /// # Errors
-    /// When it is not built, or cannot be read.
-    pub fn probe(&self) -> Result<Vec<u8>, Error> {
-        let path = self.binary(components::probe(), "probe");
-        fs::read(&path).map_err(Error::file("read", path))
-    }
+/// The static program `probe`, for this machine's architecture.
+///
+/// # Errors
+/// When it is not built, or cannot be read.
+pub fn probe_program(cache: &Cache) -> Result<Vec<u8>, Error> {
+    let path = cache.binary(components::probe(), "probe");
+    fs::read(&path).map_err(Error::file("read", path))
+}
 
-    /// The folder that holds the test image as `probe.tar` and its program as `probe`, made if it is not there; its
-    /// name is the image's digest.
-    pub(crate) fn probe_image(&self) -> Result<PathBuf, Error> {
-        let probe = self.probe()?;
-        let files = BTreeMap::from([(
-            "/probe".to_owned(),
-            ImageFile {
-                bytes: &probe,
-                mode: 0o755,
-            },
-        )]);
-        let bytes = archive(PROBE_IMAGE, &files, &["/probe"])?;
-        let dir = self.images().join(&names::sha256(&bytes)[..12]);
-        let (program, path) = (dir.join("probe"), dir.join("probe.tar"));
-        let is_there = |path: &PathBuf, length: usize| {
-            fs::metadata(path).is_ok_and(|meta| meta.len() == length as u64)
-        };
-        if is_there(&path, bytes.len()) && is_there(&program, probe.len()) {
-            return Ok(dir);
-        }
-        fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
-        cache::write_atomically(&path, &bytes)?;
-        cache::write_atomically(&program, &probe)?;
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
-            .map_err(Error::file("write", &program))?;
-        Ok(dir)
+/// The folder that holds the test image as `probe.tar` and its program as `probe`, made if it is not there; its
+/// name is the image's digest.
+pub(crate) fn probe_image(cache: &Cache) -> Result<PathBuf, Error> {
+    let probe = probe_program(cache)?;
+    let files = BTreeMap::from([(
+        "/probe".to_owned(),
+        ImageFile {
+            bytes: &probe,
+            mode: 0o755,
+        },
+    )]);
+    let bytes = archive(PROBE_IMAGE, &files, &["/probe"])?;
+    let dir = cache.images().join(&names::sha256(&bytes)[..12]);
+    let (program, path) = (dir.join("probe"), dir.join("probe.tar"));
+    let is_there = |path: &PathBuf, length: usize| {
+        fs::metadata(path).is_ok_and(|meta| meta.len() == length as u64)
+    };
+    if is_there(&path, bytes.len()) && is_there(&program, probe.len()) {
+        return Ok(dir);
     }
+    fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
+    write_atomically(&path, &bytes)?;
+    write_atomically(&program, &probe)?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
+        .map_err(Error::file("write", &program))?;
+    Ok(dir)
 }
 
 #[cfg(test)]

@@ -9,9 +9,7 @@
 //! The caller's program must call [`hidden_main`] first thing: the launcher is that same program, run again.
 
 mod api;
-pub mod cache;
 mod cgroup;
-pub mod components;
 mod config;
 mod control;
 mod conversation;
@@ -24,10 +22,9 @@ pub mod image;
 mod init;
 mod kubeconfig;
 mod launcher;
-mod lifeline;
-mod lock;
 mod middle;
 mod names;
+mod needed;
 mod net;
 mod node;
 mod ourselves;
@@ -45,7 +42,7 @@ mod spec;
 mod start;
 pub mod wait;
 
-pub use cache::Cache;
+pub use components::{self, Cache};
 pub use config::{
     COUNTER, DNS_ADDRESS, FIRST_SERVICE as API_ADDRESS, VAULT_SERVICE as VAULT_ADDRESS,
 };
@@ -53,6 +50,7 @@ pub use control::{ProcessCommand, ProcessStatus, State};
 pub use error::Error;
 pub use failure::NodeCommand;
 pub use hidden::hidden_main;
+pub use needed::{needed, needs_nothing_built};
 pub use net::NODE_ADDRESS;
 pub use node::MOST as MOST_NODES;
 pub use policy::{InForce, Seen};

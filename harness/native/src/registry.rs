@@ -7,12 +7,13 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::cache::{self, Cache};
 use crate::cgroup::{Group, Host};
-use crate::lock::Lock;
 use crate::protocol::Ready;
 use crate::wait::{self, Look};
 use crate::{Error, names};
+use components::Cache;
+use components::Lock;
+use components::cache;
 
 /// The launcher's process id, in a box's folder.
 pub(crate) const PID: &str = "launcher.pid";

@@ -15,7 +15,7 @@ pub(crate) struct Pushed {
 
 /// Pushes an image that holds nothing but the probe.
 pub(crate) fn push(agent: &Agent, registry: &str, repository: &str, tag: &str) -> Pushed {
-    let probe = crate::lives::cache().probe().unwrap();
+    let probe = image::probe_program(&crate::lives::cache()).unwrap();
     let files = BTreeMap::from([(
         "/probe".to_owned(),
         ImageFile {

@@ -1,7 +1,7 @@
 //! The sources of the probe as `build.rs` found them: this program can build it wherever it runs.
 
 /// By their path in a workspace that holds nothing else.
-pub(super) const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/probe_source.rs"));
+pub(crate) const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/probe_source.rs"));
 
 #[cfg(test)]
 mod tests {
