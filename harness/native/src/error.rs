@@ -9,6 +9,9 @@ pub enum Error {
     /// A component, or the cache, failed.
     #[error(transparent)]
     Component(#[from] components::Error),
+    /// The probe's image could not be made.
+    #[error(transparent)]
+    Image(#[from] probe_image::Error),
     /// A file or folder could not be used.
     #[error("failed to {doing} `{path}`", path = .path.display())]
     File {

@@ -18,7 +18,7 @@ mod enter;
 mod error;
 mod failure;
 mod hidden;
-pub mod image;
+mod image;
 mod init;
 mod kubeconfig;
 mod launcher;
@@ -50,15 +50,14 @@ pub use control::{ProcessCommand, ProcessStatus, State};
 pub use error::Error;
 pub use failure::NodeCommand;
 pub use hidden::hidden_main;
+pub use image::probe_program;
 pub use needed::{needed, needs_nothing_built};
 pub use net::NODE_ADDRESS;
 pub use node::MOST as MOST_NODES;
 pub use policy::{InForce, Seen};
+pub use probe_image::PROBE_IMAGE;
 pub use progress::Progress;
 pub use registry::{BoxInfo, down, list, sweep};
 pub use running::{Death, Running};
 pub use spec::{FirstObject, Spec};
 pub use start::{is_prepared, prepare, start};
-
-/// The reference of the test image, which is the pause image too: [`components::probe`] as `/probe`.
-pub const PROBE_IMAGE: &str = "gauntlet.local/probe:1";
