@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cluster::Cluster;
 use model::ClusterSpec;
+use probe_protocol::{WatchChange, WatchLine};
 use serde_json::{Value, json};
 use wait::Look;
 
@@ -127,16 +128,13 @@ async fn new_pods(
         &watcher(&stranger, json!({"app": "watcher"}), target, NEW),
     )
     .await?;
-    let counted = Watch {
+    let through = Watch {
         cluster,
         name: &stranger,
         read: 0,
     }
     .end()
     .await?;
-    let through = counted["reached"]
-        .as_u64()
-        .ok_or("a watch does not say how many got through")?;
     delete(cluster, &format!("{PODS}/{stranger}")).await?;
     create(
         cluster,
@@ -157,13 +155,9 @@ async fn new_pods(
     .first(true)
     .await?;
     delete(cluster, &format!("{PODS}/{friend}")).await?;
-    let (lag, before) = (
-        first["ms"].as_f64().unwrap_or_default(),
-        first["before"].as_u64().unwrap_or_default(),
-    );
     Ok([
         ("new pod that is not let in", 0.0, through),
-        ("new pod that is let in", lag, before),
+        ("new pod that is let in", first.ms, first.before),
     ])
 }
 
@@ -204,7 +198,7 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    async fn lines(&self) -> Vec<Value> {
+    async fn lines(&self) -> Vec<WatchLine> {
         let look = http::Request::get(format!("{PODS}/{}/log", self.name)).body(Vec::new());
         let Ok(look) = look else { return Vec::new() };
         let text = self
@@ -214,20 +208,24 @@ impl Watch<'_> {
             .await
             .unwrap_or_default();
         text.lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter_map(|line| WatchLine::read(line.as_bytes()).ok())
             .collect()
     }
 
-    async fn line(&self, is_it: impl Fn(usize, &Value) -> bool) -> Result<Value, Box<dyn Error>> {
+    /// Waits for a line, and gives what is wanted of it.
+    async fn line<T>(
+        &self,
+        wanted: impl Fn(usize, &WatchLine) -> Option<T>,
+    ) -> Result<T, Box<dyn Error>> {
         let wait = patient("a watch to say more", Duration::from_millis(20));
         let line = wait.until_async(async || {
             let lines = self.lines().await;
             let line = lines
                 .iter()
                 .enumerate()
-                .find(|(index, line)| is_it(*index, line));
+                .find_map(|(index, line)| wanted(index, line));
             match line {
-                Some((_, line)) => Look::Ready(line.clone()),
+                Some(line) => Look::Ready(line),
                 None => Look::NotYet(format!("{lines:?}")),
             }
         });
@@ -235,13 +233,14 @@ impl Watch<'_> {
     }
 
     /// The next change, which has to be to `reached`.
-    async fn next(&mut self, reached: bool) -> Result<Value, Box<dyn Error>> {
-        let line = self.line(|index, _| index == self.read).await?;
+    async fn next(&mut self, reached: bool) -> Result<WatchChange, Box<dyn Error>> {
+        let line = self
+            .line(|index, line| (index == self.read).then(|| line.clone()))
+            .await?;
         self.read += 1;
-        if line["reached"] == reached {
-            Ok(line)
-        } else {
-            Err(format!("it went to and fro: {line}").into())
+        match line {
+            WatchLine::Change(change) if change.end.is_ok() == reached => Ok(change),
+            other => Err(format!("it went to and fro: {other:?}").into()),
         }
     }
 
@@ -249,17 +248,25 @@ impl Watch<'_> {
     async fn after(&mut self, what: &'static str, reached: bool) -> Result<Row, Box<dyn Error>> {
         let answered = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
         let line = self.next(reached).await?;
-        let lag = (line["time"].as_f64().ok_or("a change has no time")? - answered).max(0.0);
+        let lag = (line.time - answered).max(0.0);
         Ok((what, lag * 1000.0, (lag / EVERY.as_secs_f64()) as u64))
     }
 
-    async fn first(&self, reached: bool) -> Result<Value, Box<dyn Error>> {
-        self.line(|_, line| line["reached"] == reached && line["before"].is_u64())
-            .await
+    async fn first(&self, reached: bool) -> Result<WatchChange, Box<dyn Error>> {
+        self.line(|_, line| match line {
+            WatchLine::Change(change) => (change.end.is_ok() == reached).then(|| change.clone()),
+            WatchLine::Count(_) => None,
+        })
+        .await
     }
 
-    async fn end(&self) -> Result<Value, Box<dyn Error>> {
-        self.line(|_, line| line["tried"].is_u64()).await
+    /// How many got through, once the watch is at its end.
+    async fn end(&self) -> Result<u64, Box<dyn Error>> {
+        self.line(|_, line| match line {
+            WatchLine::Change(_) => None,
+            WatchLine::Count(count) => Some(count.reached),
+        })
+        .await
     }
 }
 

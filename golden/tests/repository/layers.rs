@@ -18,7 +18,7 @@ fn told() -> BTreeMap<String, Option<BTreeSet<String>>> {
         .split("\n\n")
         .next()
         .unwrap();
-    let name = Regex::new("`([a-z]+)`").unwrap();
+    let name = Regex::new("`([a-z-]+)`").unwrap();
     let names = |cell: &str| -> BTreeSet<String> {
         name.captures_iter(cell)
             .map(|name| name[1].to_owned())

@@ -69,6 +69,6 @@ pub(crate) fn own_component(
     let title = version.components.first().copied().unwrap_or_default();
     native::components::titled(title).map_err(|source| Error::Component {
         addon: addon.name,
-        source,
+        source: source.into(),
     })
 }

@@ -56,6 +56,12 @@ pub enum Error {
         /// The key file.
         path: PathBuf,
     },
+    /// A file is not the state of an agent.
+    #[error("the agent's state has no `{key}` that can be read")]
+    State {
+        /// What is missing, or has a value that it cannot have.
+        key: &'static str,
+    },
     /// What the manager answered to an enrolment is no answer that is known.
     #[error("the reply to the enrolment is not well formed")]
     Reply,

@@ -61,7 +61,7 @@ impl Registry {
             self.put_manifest(
                 repository,
                 &crate::digest(manifest),
-                native::image::MANIFEST,
+                probe_image::MANIFEST,
                 manifest,
             )?;
         }
@@ -91,7 +91,7 @@ impl Registry {
         self.put_blob(repository, document)?;
         let manifest = json!({
             "schemaVersion": 2,
-            "mediaType": native::image::MANIFEST,
+            "mediaType": probe_image::MANIFEST,
             "artifactType": kind,
             "config": descriptor("application/vnd.oci.empty.v1+json", EMPTY),
             "layers": [descriptor(kind, document)],
@@ -139,7 +139,7 @@ impl Registry {
 fn entry(bytes: &[u8]) -> Result<Value, Error> {
     let manifest: Value =
         serde_json::from_slice(bytes).map_err(|fault| Error::malformed("a referrer", fault))?;
-    let mut entry = descriptor(native::image::MANIFEST, bytes);
+    let mut entry = descriptor(probe_image::MANIFEST, bytes);
     entry["artifactType"] = match &manifest["artifactType"] {
         Value::Null => manifest["config"]["mediaType"].clone(),
         kind => kind.clone(),

@@ -51,7 +51,7 @@ pub enum Error {
     },
     /// An image cannot be made of these files.
     #[error("failed to make an image")]
-    Image(#[source] native::Error),
+    Image(#[source] probe_image::Error),
     /// A file cannot be written.
     #[error("failed to write `{path}`")]
     Write {

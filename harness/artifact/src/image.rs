@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use native::image::{CONFIG, ImageFile, LAYER, MANIFEST};
+use probe_image::{CONFIG, ImageFile, LAYER, MANIFEST};
 use serde_json::{Value, json};
 
 use crate::{Error, digest};
@@ -42,14 +42,13 @@ impl Image {
                 },
             )
         };
-        let mut layers = vec![native::image::layer(&binary).map_err(Error::Image)?];
+        let mut layers = vec![probe_image::layer(&binary).map_err(Error::Image)?];
         if !files.is_empty() {
-            layers.push(
-                native::image::layer(&files.iter().map(file).collect()).map_err(Error::Image)?,
-            );
+            layers
+                .push(probe_image::layer(&files.iter().map(file).collect()).map_err(Error::Image)?);
         }
         let config = json!({
-            "architecture": native::image::architecture(),
+            "architecture": probe_image::architecture(),
             "os": "linux",
             "config": { "Entrypoint": ["/probe"], "Env": ["PATH=/"] },
             "rootfs": { "type": "layers", "diff_ids": layers.iter().map(|layer| digest(layer)).collect::<Vec<_>>() },

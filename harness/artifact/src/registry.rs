@@ -116,7 +116,7 @@ impl Registry {
                 self.put_blob(repository, blob)?;
             }
         }
-        self.put_manifest(repository, tag, native::image::MANIFEST, &image.manifest)
+        self.put_manifest(repository, tag, probe_image::MANIFEST, &image.manifest)
     }
 
     /// A manifest by its tag or digest.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::Change;
-use native::image::{CONFIG, ImageFile, LAYER};
+use probe_image::{CONFIG, ImageFile, LAYER};
 use serde_json::{Value, json};
 
 use crate::image::descriptor;
@@ -35,7 +35,7 @@ impl Registry {
                     mode: 0o755,
                 };
                 let files = BTreeMap::from([("/tampered".to_owned(), file)]);
-                let layer = native::image::layer(&files).map_err(Error::Image)?;
+                let layer = probe_image::layer(&files).map_err(Error::Image)?;
                 let mut config = self.config(repository, &manifest)?;
                 push(
                     &mut config["rootfs"]["diff_ids"],

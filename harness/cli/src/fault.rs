@@ -104,6 +104,18 @@ impl From<golden::Error> for Fault {
     }
 }
 
+impl From<native::components::Error> for Fault {
+    fn from(error: native::components::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&native::components::Error> for Fault {
+    fn from(error: &native::components::Error) -> Self {
+        Self::of(of_component(error), error, error.hint())
+    }
+}
+
 impl From<native::Error> for Fault {
     fn from(error: native::Error) -> Self {
         Self::from(&error)
@@ -162,17 +174,27 @@ impl From<addons::Error> for Fault {
     }
 }
 
-fn of_box(error: &native::Error) -> Exit {
-    use native::Error::{
-        Archive, BadCluster, BadName, Down, NoSuchBox, UnknownComponent, UnknownRelease,
-    };
+fn of_component(error: &native::components::Error) -> Exit {
+    use native::components::Error;
     match error {
-        Archive { .. }
-        | BadName(_)
-        | BadCluster(_)
-        | NoSuchBox(_)
-        | UnknownComponent(_)
-        | UnknownRelease { .. } => Exit::Usage,
+        Error::Archive { .. } | Error::UnknownComponent(_) | Error::UnknownRelease { .. } => {
+            Exit::Usage
+        }
+        Error::NoCache
+        | Error::File { .. }
+        | Error::MissingTool { .. }
+        | Error::Build { .. }
+        | Error::DiskFull { .. }
+        | Error::System { .. }
+        | Error::Malformed { .. } => Exit::Machine,
+    }
+}
+
+fn of_box(error: &native::Error) -> Exit {
+    use native::Error::{BadCluster, BadName, Component, Down, NoSuchBox};
+    match error {
+        Component(error) => of_component(error),
+        BadName(_) | BadCluster(_) | NoSuchBox(_) => Exit::Usage,
         Down { .. } => Exit::Leaked,
         _ => Exit::Machine,
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use native::Progress;
+use native::components::BuildProgress;
 
 use crate::ui;
 pub(crate) use estimate::Estimate;
@@ -38,10 +39,10 @@ impl Board {
     }
 
     /// A build, and how far all of them are.
-    pub(crate) fn build(&self, step: &Progress, estimate: &mut Estimate) {
+    pub(crate) fn build(&self, step: &BuildProgress, estimate: &mut Estimate) {
         estimate.note(step);
         match step {
-            Progress::Building {
+            BuildProgress::Building {
                 component,
                 compiled,
                 total,
@@ -53,25 +54,23 @@ impl Board {
                 );
                 self.slow(component, &text, *elapsed);
             }
-            Progress::Built { component, elapsed } => {
+            BuildProgress::Built { component, elapsed } => {
                 self.end(component);
                 self.line(&format!(
                     "built {component} in {}; {estimate}",
                     seconds(*elapsed)
                 ));
             }
-            Progress::Fetching { .. }
-            | Progress::WaitingForBuild { .. }
-            | Progress::MakingSeed { .. }
-            | Progress::Started { .. }
-            | Progress::Milestone { .. } => self.machine("", step),
+            BuildProgress::Fetching { .. } | BuildProgress::WaitingForBuild { .. } => {
+                self.component(step)
+            }
         }
     }
 
-    /// What native does: for the box of this name, or for components where it is empty.
-    pub(crate) fn machine(&self, name: &str, step: &Progress) {
+    /// What is done for a component.
+    pub(crate) fn component(&self, step: &BuildProgress) {
         match step {
-            Progress::Fetching {
+            BuildProgress::Fetching {
                 component,
                 modules,
                 elapsed,
@@ -85,7 +84,7 @@ impl Board {
                     *elapsed,
                 );
             }
-            Progress::Building {
+            BuildProgress::Building {
                 component,
                 compiled,
                 total,
@@ -97,16 +96,23 @@ impl Board {
                 );
                 self.slow(component, &text, *elapsed);
             }
-            Progress::WaitingForBuild { component } => {
+            BuildProgress::WaitingForBuild { component } => {
                 self.now(
                     component,
                     &format!("waiting: another program builds {component}"),
                 );
             }
-            Progress::Built { component, elapsed } => {
+            BuildProgress::Built { component, elapsed } => {
                 self.end(component);
                 self.line(&format!("built {component} in {}", seconds(*elapsed)));
             }
+        }
+    }
+
+    /// What the box of this name does.
+    pub(crate) fn machine(&self, name: &str, step: &Progress) {
+        match step {
+            Progress::Build(step) => self.component(step),
             Progress::MakingSeed { kubernetes } => {
                 self.now(
                     name,

@@ -255,10 +255,11 @@ fn begin(
     let failed = |source| Error::Box { source };
     let has_state = first_objects.is_some();
     if let Some(first_objects) = first_objects.filter(|_| !native::is_prepared(cache, spec)) {
-        let needed = native::components::needed(&spec.cluster).map_err(failed)?;
+        let needed = native::needed(&spec.cluster).map_err(failed)?;
+        let mut build = |step| progress(native::Progress::Build(step));
         cache
-            .ensure(&needed, &spec.launcher, &mut progress)
-            .map_err(failed)?;
+            .ensure(&needed, &spec.launcher, &mut build)
+            .map_err(|source| failed(source.into()))?;
         let objects = first_objects().map_err(|source| Error::FirstState { source })?;
         native::prepare(cache, spec, objects, &mut progress).map_err(failed)?;
     }

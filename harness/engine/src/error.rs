@@ -59,6 +59,9 @@ pub enum Error {
         #[source]
         source: Arc<io::Error>,
     },
+    /// A probe said what this program does not understand.
+    #[error("the probe is not understood")]
+    ProbeLine(#[source] Arc<probe_protocol::Error>),
     /// What could not be made here: a key, a certificate, an image.
     #[error("{fault}")]
     Unmade {
@@ -207,6 +210,12 @@ impl From<cluster::Error> for Error {
 impl From<artifact::Error> for Error {
     fn from(source: artifact::Error) -> Self {
         Self::Artifact(Arc::new(source))
+    }
+}
+
+impl From<probe_protocol::Error> for Error {
+    fn from(source: probe_protocol::Error) -> Self {
+        Self::ProbeLine(Arc::new(source))
     }
 }
 

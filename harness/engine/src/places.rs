@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use api::encode;
-use model::ProbeReport;
+use probe_protocol::ProbeReport;
 use serde_json::Value;
 
 use crate::Error;
@@ -112,7 +112,7 @@ impl World<'_> {
     /// The names for the addresses that a probe told of.
     pub(crate) async fn places(&self, told: &ProbeReport, pods: &[Value]) -> Result<Places, Error> {
         let mut places = Places::default();
-        if told.seen_as.is_none() && told.addresses.is_empty() {
+        if told.facts.seen_as.is_none() && told.facts.addresses.is_empty() {
             return Ok(places);
         }
         let nodes = self.lab.own.fetch("/api/v1/nodes").await?;

@@ -1,8 +1,8 @@
 //! A security agent and its managers: what is asked of them, and what they say.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use probe_protocol::{AgentReport, AgentStage, EventCount, ManagerReport};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,49 +45,6 @@ pub struct Delivered {
     pub unrecorded: bool,
 }
 
-/// What an agent says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AgentState {
-    /// Whether it is connected.
-    pub connected: bool,
-    /// Answers of the manager.
-    pub acks: u64,
-    /// Attempts that failed, in all.
-    pub attempts: u64,
-    /// Of these, the last ones that failed alike.
-    pub streak: u64,
-    /// Where they failed.
-    pub stage: Option<At>,
-    /// Why.
-    pub reason: String,
-    /// The source of the marks that tell its connections apart, and the number of this one.
-    pub session: (String, u64),
-    /// The manager that it is connected to.
-    pub server: String,
-}
-
-/// What managers counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Counts {
-    /// By agent and source.
-    pub counts: Vec<Count>,
-}
-
-/// The events of one source of one agent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Count {
-    /// The agent.
-    pub name: String,
-    /// The source.
-    pub source: String,
-    /// How many events came with a number that had come before.
-    pub duplicates: u64,
-    /// How many came after one with a higher number.
-    pub late: u64,
-    /// The numbers that came.
-    pub ranges: Vec<(u64, u64)>,
-}
-
 /// What came of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arrived {
@@ -101,97 +58,75 @@ pub struct Arrived {
     pub missing: Vec<(u64, u64)>,
 }
 
-impl AgentState {
-    /// Reads the state file.
-    ///
-    /// # Errors
-    /// When it is not one of an agent of ours.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let pairs = text.lines().filter_map(|line| line.split_once("='"));
-        let values: BTreeMap<&str, &str> = pairs
-            .filter_map(|(key, value)| Some((key, value.strip_suffix('\'')?)))
-            .collect();
-        let value = |key: &str| {
-            values
-                .get(key)
-                .copied()
-                .ok_or(format!("the agent's state has no `{key}`"))
-        };
-        let number = |key: &str| {
-            value(key)?
-                .parse()
-                .map_err(|_| format!("`{key}` of the agent's state is not a number"))
-        };
-        let stage = match value("stage")? {
-            "" => None,
-            "dns" => Some(At::Dns),
-            "connect" => Some(At::Connect),
-            "tls" => Some(At::Tls),
-            "enrol" => Some(At::Enrol),
-            "key" => Some(At::Key),
-            other => return Err(format!("`{other}` is not a stage of an agent")),
-        };
-        Ok(Self {
-            connected: value("status")? == "connected",
-            acks: number("acks")?,
-            attempts: number("attempts")?,
-            streak: number("streak")?,
-            stage,
-            reason: value("reason")?.to_owned(),
-            session: (value("session")?.to_owned(), number("connections")?),
-            server: value("server")?.to_owned(),
-        })
-    }
-
-    /// What it comes to, if that can be told already: `first` is what the agent said when it was first looked at, so
-    /// long ago, and `taken` whether a manager has an event of this connection.
-    #[must_use]
-    pub fn judge(&self, first: &Self, ago: Duration, taken: bool) -> Option<Answer> {
-        if self.connected {
-            let answers = if self.session == first.session {
-                self.acks - first.acks.min(self.acks)
-            } else {
-                self.acks
-            };
-            return match taken {
-                true if answers > 0 => Some(Answer::Reached),
-                false if answers >= ANSWERS => Some(Answer::Blocked { at: At::Event }),
-                _ => None,
-            };
-        }
-        let fresh = if self.session.0 == first.session.0 {
-            self.attempts - first.attempts.min(self.attempts)
+/// What an agent comes to, if that can be told already: `first` is what it said when it was first looked at, so long
+/// ago, and `taken` whether a manager has an event of this connection.
+#[must_use]
+pub fn read_agent(
+    now: &AgentReport,
+    first: &AgentReport,
+    ago: Duration,
+    taken: bool,
+) -> Option<Answer> {
+    let is_same_run = now.session == first.session;
+    let is_same_connection = is_same_run && now.connections == first.connections;
+    if now.connected {
+        let answers = if is_same_connection {
+            now.acks - first.acks.min(now.acks)
         } else {
-            0
+            now.acks
         };
-        let at = self
-            .stage
-            .filter(|_| ago >= LASTING && self.streak >= IN_A_ROW && fresh >= IN_A_ROW)?;
-        Some(Answer::Blocked { at })
+        return match taken {
+            true if answers > 0 => Some(Answer::Reached),
+            false if answers >= ANSWERS => Some(Answer::Blocked { at: At::Event }),
+            _ => None,
+        };
+    }
+    let fresh = if is_same_run {
+        now.attempts - first.attempts.min(now.attempts)
+    } else {
+        0
+    };
+    let stage = now
+        .stage
+        .filter(|_| ago >= LASTING && now.streak >= IN_A_ROW && fresh >= IN_A_ROW)?;
+    Some(Answer::Blocked { at: stage.into() })
+}
+
+impl From<AgentStage> for At {
+    fn from(stage: AgentStage) -> Self {
+        match stage {
+            AgentStage::Dns => Self::Dns,
+            AgentStage::Connect => Self::Connect,
+            AgentStage::Tls => Self::Tls,
+            AgentStage::Enrol => Self::Enrol,
+            AgentStage::Key => Self::Key,
+        }
     }
 }
 
-impl Counts {
-    /// Whether this very event came.
-    #[must_use]
-    pub fn has(&self, source: &str, number: u64) -> bool {
-        let within = |count: &Count| {
-            count
-                .ranges
-                .iter()
-                .any(|(first, last)| (*first..=*last).contains(&number))
-        };
-        self.counts
+/// Whether this very event came to a manager.
+#[must_use]
+pub fn has_event(manager: &ManagerReport, source: &str, number: u64) -> bool {
+    let within = |count: &EventCount| {
+        count
+            .ranges
             .iter()
-            .any(|count| count.source == source && within(count))
-    }
+            .any(|(first, last)| (*first..=*last).contains(&number))
+    };
+    manager
+        .counts
+        .iter()
+        .any(|count| count.source == source && within(count))
 }
 
 impl Arrived {
     /// What came of the `of` events of a source, at all these managers together.
     #[must_use]
-    pub fn of<'a>(wanted: &Delivered, counts: impl IntoIterator<Item = &'a Counts>) -> Self {
-        let ours = |count: &&Count| {
+    pub fn of<'a>(
+        wanted: &Delivered,
+        managers: impl IntoIterator<Item = &'a ManagerReport>,
+    ) -> Self {
+        let ours = |count: &&EventCount| {
             count.source == wanted.source
                 && wanted
                     .agent
@@ -200,7 +135,11 @@ impl Arrived {
         };
         let mut arrived = Self::default();
         let mut ranges = Vec::new();
-        for count in counts.into_iter().flat_map(|all| &all.counts).filter(ours) {
+        for count in managers
+            .into_iter()
+            .flat_map(|manager| &manager.counts)
+            .filter(ours)
+        {
             arrived.duplicates += count.duplicates;
             arrived.late += count.late;
             ranges.extend(&count.ranges);
@@ -248,70 +187,58 @@ impl Arrived {
 mod tests {
     use super::*;
 
-    const STATE: &str = "# State file\nstatus='connected'\nacks='7'\nattempts='2'\nstreak='0'\nstage=''\nreason=''\n\
-                         session='session-1'\nconnections='1'\nserver='manager'\n";
-
-    #[test]
-    fn a_state_is_read_and_half_of_one_is_not() {
-        let state = AgentState::read(STATE).unwrap();
-        assert!(
-            state.connected
-                && state.session == ("session-1".into(), 1)
-                && state.server == "manager"
-        );
-        for text in [
-            "",
-            "status='connected'\n",
-            &STATE.replace("''\nreason", "'moon'\nreason"),
-        ] {
-            assert!(AgentState::read(text).is_err(), "{text}");
+    fn connected(acks: u64) -> AgentReport {
+        AgentReport {
+            connected: true,
+            acks,
+            session: "session-1".into(),
+            connections: 1,
+            ..AgentReport::default()
         }
     }
 
     #[test]
     fn an_answer_is_fresh_and_an_event_was_taken() {
-        let first = AgentState::read(STATE).unwrap();
-        assert_eq!(first.judge(&first, LASTING, true), None);
-        let later = AgentState {
-            acks: 8,
-            ..first.clone()
-        };
-        assert_eq!(later.judge(&first, LASTING, true), Some(Answer::Reached));
-        assert_eq!(later.judge(&first, LASTING, false), None);
-        let long = AgentState {
-            acks: 12,
-            ..first.clone()
-        };
+        let first = connected(7);
+        let read = |now: &AgentReport, taken| read_agent(now, &first, LASTING, taken);
+        assert_eq!(read(&first, true), None);
+        assert_eq!(read(&connected(8), true), Some(Answer::Reached));
+        assert_eq!(read(&connected(8), false), None);
         assert_eq!(
-            long.judge(&first, LASTING, false),
+            read(&connected(12), false),
             Some(Answer::Blocked { at: At::Event })
         );
+        let anew = AgentReport {
+            connections: 2,
+            ..connected(1)
+        };
+        assert_eq!(read(&anew, true), Some(Answer::Reached));
     }
 
     #[test]
     fn failures_count_from_the_first_look_on() {
-        let failed = |attempts, streak| AgentState {
+        let failed = |attempts, streak| AgentReport {
             attempts,
             streak,
-            stage: Some(At::Tls),
-            ..AgentState::default()
+            stage: Some(AgentStage::Tls),
+            ..AgentReport::default()
         };
-        let first = failed(10, 10);
-        assert_eq!(failed(12, 12).judge(&first, LASTING, false), None);
-        assert_eq!(failed(13, 2).judge(&first, LASTING, false), None);
-        assert_eq!(failed(13, 3).judge(&first, Duration::ZERO, false), None);
+        let read = |now: &AgentReport, ago| read_agent(now, &failed(10, 10), ago, false);
+        assert_eq!(read(&failed(12, 12), LASTING), None);
+        assert_eq!(read(&failed(13, 2), LASTING), None);
+        assert_eq!(read(&failed(13, 3), Duration::ZERO), None);
         assert_eq!(
-            failed(13, 3).judge(&first, LASTING, false),
+            read(&failed(13, 3), LASTING),
             Some(Answer::Blocked { at: At::Tls })
         );
     }
 
-    fn count(ranges: &[(u64, u64)]) -> Count {
-        Count {
+    fn count(ranges: &[(u64, u64)]) -> EventCount {
+        EventCount {
             name: "a".into(),
             source: "live".into(),
             ranges: ranges.to_vec(),
-            ..Count::default()
+            ..EventCount::default()
         }
     }
 
@@ -324,17 +251,19 @@ mod tests {
             managers: vec![],
             unrecorded: false,
         };
-        let one = Counts {
+        let one = ManagerReport {
             counts: vec![count(&[(1, 4), (9, 12)])],
+            ..ManagerReport::default()
         };
-        let two = Counts {
+        let two = ManagerReport {
             counts: vec![
                 count(&[(4, 6)]),
-                Count {
+                EventCount {
                     source: "other".into(),
                     ..count(&[(7, 7)])
                 },
             ],
+            ..ManagerReport::default()
         };
         let arrived = Arrived::of(&wanted, [&one, &two]);
         assert_eq!(
@@ -345,7 +274,11 @@ mod tests {
             ),
             (10, 1, "7-8, 13-20")
         );
-        assert!(one.has("live", 9) && !one.has("live", 5) && !one.has("other", 9));
+        assert!(
+            has_event(&one, "live", 9)
+                && !has_event(&one, "live", 5)
+                && !has_event(&one, "other", 9)
+        );
         let none = Arrived::of(
             &Delivered {
                 of: 1,
@@ -354,8 +287,9 @@ mod tests {
             [],
         );
         assert_eq!((none.received, none.missing().as_str()), (0, "1"));
-        let all = Counts {
+        let all = ManagerReport {
             counts: vec![count(&[(1, 20)])],
+            ..ManagerReport::default()
         };
         assert_eq!(Arrived::of(&wanted, [&all]).missing(), "none");
         let other = Delivered {

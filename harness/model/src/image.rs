@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use probe_protocol::RegistryFault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -286,7 +287,7 @@ pub struct Verify {
     pub root: TrustedRoot,
     /// Reads the registry through a front that spoils every answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub through: Option<Fault>,
+    pub through: Option<RegistryFault>,
     /// Who judges.
     #[serde(default, skip_serializing_if = "is_default")]
     pub with: Verifier,
@@ -336,49 +337,6 @@ pub enum TrustedRoot {
     Absent,
     /// The text of a file of the scenario.
     File(String),
-}
-
-/// What the registry's front does with an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fault {
-    /// Nothing.
-    None,
-    /// Says 401 instead.
-    #[serde(rename = "answer-401")]
-    Answer401,
-    /// Says 404 instead.
-    #[serde(rename = "answer-404")]
-    Answer404,
-    /// Says 429 instead.
-    #[serde(rename = "answer-429")]
-    Answer429,
-    /// Says 500 instead.
-    #[serde(rename = "answer-500")]
-    Answer500,
-    /// Sends half of the body.
-    Truncate,
-}
-
-impl Fault {
-    /// Every fault, with its word.
-    pub const ALL: [(Self, &str); 6] = [
-        (Self::None, "none"),
-        (Self::Answer401, "answer-401"),
-        (Self::Answer404, "answer-404"),
-        (Self::Answer429, "answer-429"),
-        (Self::Answer500, "answer-500"),
-        (Self::Truncate, "truncate"),
-    ];
-
-    /// Its word, which is also the first part of the path at the front.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(fault, _)| *fault == self)
-            .map_or("none", |(_, word)| word)
-    }
 }
 
 /// Who judges a signature.

@@ -46,7 +46,7 @@ pub use action::{
     WarningMatch,
 };
 pub use addons::{ADDONS, Addon, AddonVersion, Denial, addon, is_addon_milestone, one_by_one};
-pub use agent::{AgentLook, AgentState, Arrived, Count, Counts, Delivered};
+pub use agent::{AgentLook, Arrived, Delivered, has_event, read_agent};
 pub use answer::{Answer, At, Verdict, Why};
 pub use by::By;
 pub use canary::{conceal_canary, find_canary};
@@ -56,9 +56,9 @@ pub use confine::{Reach, reach};
 pub use error::{Error, Place};
 pub use facts::{ActionFacts, Writes};
 pub use image::{
-    Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, Fault, ImageName, Predicate,
-    Sbom, SbomFormat, Scan, Severity, Sign, SignatureFormat, Signer, Spoil, Tamper, Trust,
-    TrustedRoot, Verifier, Verify,
+    Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, ImageName, Predicate, Sbom,
+    SbomFormat, Scan, Severity, Sign, SignatureFormat, Signer, Spoil, Tamper, Trust, TrustedRoot,
+    Verifier, Verify,
 };
 pub use install::{Install, UnknownInstall, includes};
 pub use keeping::{
@@ -86,4 +86,4 @@ pub use schema::scenario_schema;
 pub use shape::{Audit, Encryption, FileText, Shape};
 pub use spelling::letter_distance;
 pub use tool::{Tool, read_tool};
-pub use wire::{Held, Hold, ProbeReport, Wire, target_pod};
+pub use wire::{Held, Hold, Wire, read_probe, target_pod};

@@ -6,7 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use crate::{Fault, ImageName};
+use probe_protocol::RegistryFault;
+
+use crate::ImageName;
 
 /// What the placeholders stand for, in one world of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +37,7 @@ enum Placeholder {
     Registry,
     Image(ImageName),
     Digest(ImageName),
-    Front(Fault, ImageName),
+    Front(RegistryFault, ImageName),
     Base64(String),
     Text(String),
 }
@@ -123,8 +125,7 @@ fn placeholder(name: &str) -> Option<Placeholder> {
         Some(("key", rest)) if !rest.is_empty() => Placeholder::Text(name.into()),
         Some(("front", rest)) => {
             let (word, rest) = rest.split_once(':')?;
-            let (fault, _) = Fault::ALL.iter().find(|(_, known)| *known == word)?;
-            Placeholder::Front(*fault, image(rest)?)
+            Placeholder::Front(RegistryFault::of_word(word)?, image(rest)?)
         }
         _ => return None,
     })

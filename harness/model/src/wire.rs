@@ -1,11 +1,10 @@
 //! What is tried on the wire, and what the probe says came of it.
 
-use std::net::IpAddr;
-
+use probe_protocol::{ProbeReport, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Answer, At, Verdict};
+use crate::{Answer, At};
 
 /// A connection to try, from a pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,64 +49,25 @@ pub struct Held {
     pub name: String,
 }
 
-/// What the probe says of one attempt: a line of JSON.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-pub struct ProbeReport {
-    /// Whether an answer came that is right.
-    pub reached: bool,
-    /// Where it ended instead.
-    pub at: Option<At>,
-    /// Why, in one of the probe's fixed words.
-    pub reason: Option<String>,
-    /// Who answered, by its own name.
-    pub by: Option<String>,
-    /// The address as which the server saw the client.
-    #[serde(rename = "seen as")]
-    pub seen_as: Option<IpAddr>,
-    /// What a name stands for.
-    pub addresses: Vec<IpAddr>,
-    /// Whether a name server was asked over `udp` or `tcp`.
-    #[serde(rename = "dns over")]
-    pub dns_over: Option<String>,
-    /// The status of an HTTP reply.
-    pub status: Option<u16>,
-    /// How many lines went out and back over a connection that is held.
-    pub exchanges: Option<u64>,
-    /// Whether it stays so; nothing, where that was not to be found out.
-    pub lasts: Option<bool>,
-    /// How long it took, or lived.
-    pub ms: f64,
+/// What a report of the probe means.
+#[must_use]
+pub fn read_probe(report: &ProbeReport) -> Answer {
+    match report.end {
+        Ok(()) => Answer::Reached,
+        Err(blocked) => Answer::Blocked {
+            at: blocked.at.into(),
+        },
+    }
 }
 
-impl ProbeReport {
-    /// Reads the one line that a probe says.
-    ///
-    /// # Errors
-    /// When it is not such a line.
-    pub fn read(output: &[u8]) -> Result<Self, String> {
-        let text = String::from_utf8_lossy(output);
-        let shown: String = text.trim().chars().take(200).collect();
-        serde_json::from_str(text.trim()).map_err(|why| format!("the probe said `{shown}`: {why}"))
-    }
-
-    /// What it says, in one line for a person.
-    #[must_use]
-    pub fn said(&self) -> String {
-        format!(
-            "{}: {}",
-            self.verdict(),
-            self.reason.as_deref().unwrap_or_default()
-        )
-    }
-
-    /// What it means. A fault without a stage is no answer.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        match (self.reached, self.at) {
-            (true, None) => Answer::Reached.into(),
-            (false, Some(at)) => Answer::Blocked { at }.into(),
-            _ => Verdict::broken("the probe says neither that it was reached nor where it ended"),
+impl From<Stage> for At {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Dns => Self::Dns,
+            Stage::Connect => Self::Connect,
+            Stage::Tls => Self::Tls,
+            Stage::Request => Self::Request,
+            Stage::Reply => Self::Reply,
         }
     }
 }
@@ -127,29 +87,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_an_answer_only_if_it_says_so() {
-        let read = |text: &str| ProbeReport::read(text.as_bytes()).unwrap().verdict();
-        assert_eq!(
-            read(r#"{"reached":true,"by":"web","seen as":"10.0.0.1","ms":0.2}"#),
-            Answer::Reached.into()
-        );
-        let blocked = read(r#"{"reached":false,"at":"tls","reason":"certificate-name","ms":3}"#);
-        assert_eq!(blocked, Answer::Blocked { at: At::Tls }.into());
-        for text in [
-            "{}",
-            r#"{"reached":false}"#,
-            r#"{"reached":true,"at":"dns"}"#,
-        ] {
-            assert!(matches!(read(text), Verdict::Broken { .. }), "{text}");
-        }
-        for text in [
-            "",
-            "probe: no",
-            r#"{"reached":false,"at":"nowhere"}"#,
-            "{}\n{}",
-        ] {
-            assert!(ProbeReport::read(text.as_bytes()).is_err(), "{text}");
-        }
+    fn a_report_is_an_answer_with_its_stage() {
+        let read = |text: &str| read_probe(&ProbeReport::read(text.as_bytes()).unwrap());
+        let reached = read(r#"{"target":"t","reached":true,"by":"web","ms":0.2}"#);
+        assert_eq!(reached, Answer::Reached);
+        let blocked = r#"{"target":"t","reached":false,"at":"tls","reason":"other","ms":3}"#;
+        assert_eq!(read(blocked), Answer::Blocked { at: At::Tls });
     }
 
     #[test]

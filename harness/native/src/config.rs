@@ -27,7 +27,7 @@ use crate::kubeconfig;
 use crate::net::Addresses;
 use crate::node::Node;
 use crate::pki::Pki;
-use crate::{Error, PROBE_IMAGE, components};
+use crate::{Error, PROBE_IMAGE};
 
 /// The folder inside the box that holds all that is ours.
 pub(crate) const HOME: &str = "/run/gauntlet";

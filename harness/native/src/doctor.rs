@@ -12,8 +12,8 @@ use std::path::Path;
 use model::ClusterSpec;
 use nix::sys::statvfs::statvfs;
 
-use crate::cache::Cache;
-use crate::components::needed;
+use crate::needed;
+use components::Cache;
 
 const GIB: u64 = 1 << 30;
 
@@ -81,11 +81,6 @@ pub fn check(cache: &Cache) -> Vec<Finding> {
     findings.push(memory());
     findings.extend(place(&cache.root, built));
     findings
-}
-
-/// Whether a program can be found.
-pub(crate) fn on_path(program: &str) -> bool {
-    tools::find(program).is_some()
 }
 
 /// The bytes of memory that programs can still take; 0 where the kernel does not say.

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 /// What went wrong. The text is the fact; [`Error::hint`] says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Neither `GAUNTLET_CACHE`, `XDG_CACHE_HOME` nor `HOME` says where the cache is.
-    #[error(
-        "no place for the cache: none of GAUNTLET_CACHE, XDG_CACHE_HOME and HOME is set to an absolute path"
-    )]
-    NoCache,
+    /// A component, or the cache, failed.
+    #[error(transparent)]
+    Component(#[from] components::Error),
+    /// The probe's image could not be made.
+    #[error(transparent)]
+    Image(#[from] probe_image::Error),
     /// A file or folder could not be used.
     #[error("failed to {doing} `{path}`", path = .path.display())]
     File {
@@ -22,48 +23,11 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// No pinned component answers to this.
-    #[error("no such pinned component: `{0}`")]
-    UnknownComponent(String),
-    /// A Kubernetes release that is not pinned.
-    #[error("Kubernetes `{wanted}` is not pinned; pinned are {pinned}")]
-    UnknownRelease {
-        /// What was asked for.
-        wanted: String,
-        /// What there is, as a list for people.
-        pinned: String,
-    },
-    /// A tool is missing from the machine.
-    #[error("`{tool}` not found (needed to {purpose})")]
-    MissingTool {
-        /// The program's name.
-        tool: &'static str,
-        /// What for, as an infinitive.
-        purpose: String,
-    },
-    /// A component did not build.
-    #[error("`{component}` did not build ({status}); the end of what the build said:\n{tail}")]
-    Build {
-        /// `NAME-VERSION`.
-        component: String,
-        /// How the tool ended.
-        status: String,
-        /// Its last lines.
-        tail: String,
-    },
     /// The disk is full.
     #[error("the disk that holds `{path}` is full", path = .path.display())]
     DiskFull {
         /// A path on that disk.
         path: PathBuf,
-    },
-    /// An archive of components that cannot be trusted or read.
-    #[error("`{archive}` is not a good archive of components: {why}", archive = .archive.display())]
-    Archive {
-        /// The archive.
-        archive: PathBuf,
-        /// What is wrong with it.
-        why: String,
     },
     /// Not a name for a box.
     #[error("`{0}` is not a name for a box")]
@@ -161,17 +125,12 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoCache => Some("set GAUNTLET_CACHE to a folder of your own".into()),
-            Self::UnknownRelease { .. } => {
-                Some("name one of those, as in `1.36`; `gauntlet components` lists them".into())
-            }
-            Self::MissingTool { .. } => Some("`gauntlet doctor` names the command that installs it".into()),
+            Self::Component(error) => error.hint(),
             Self::NotRoot => Some("run it as root, for example with `sudo`; `gauntlet doctor` checks the rest".into()),
             Self::DiskFull { .. } => Some("make room, or set GAUNTLET_CACHE to a folder on another disk".into()),
             Self::NameTaken(name) => Some(format!("take it down with `gauntlet down {name}`, or choose another name")),
             Self::NoSuchBox(_) => Some("`gauntlet up` starts one".into()),
             Self::BadName(_) => Some("1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit".into()),
-            Self::Archive { .. } => Some("make it again with `gauntlet components export FILE`".into()),
             Self::File { source, path, .. } if busy(source) && path.starts_with("/sys/fs/cgroup") => {
                 Some("in a container, first move its processes out of the root control group into one below it".into())
             }

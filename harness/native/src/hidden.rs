@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
-use crate::components::{armed, contain};
+use components::{armed, contain};
+
 use crate::{enter, init, launcher, middle, node, plugin, policy, runc};
 
 /// To be called first thing in `main` with all arguments, the program's own name included. `Some` means that this was
@@ -33,8 +34,8 @@ fn dispatch(words: &[OsString]) -> Option<io::Result<ExitCode>> {
         plugin::KMS => plugin::run(rest),
         policy::POLICY => policy::run(rest),
         node::ON_NODE => node::run(rest),
-        crate::components::CONTAIN => contain(rest),
-        crate::components::ARMED => armed(rest),
+        components::CONTAIN => contain(rest),
+        components::ARMED => armed(rest),
         _ => return None,
     })
 }

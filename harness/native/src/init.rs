@@ -15,7 +15,7 @@ use nix::unistd::sethostname;
 
 use crate::error::chain;
 use crate::protocol::{self, Event, Further, Layout, Order};
-use crate::{Error, lifeline, net, rootfs, seed};
+use crate::{Error, net, rootfs, seed};
 use child_table::ChildTable;
 use door::ApiGate;
 
@@ -36,7 +36,7 @@ enum Word {
 
 /// `__init`.
 pub(crate) fn run() -> io::Result<ExitCode> {
-    lifeline::arm()?;
+    components::lifeline::arm()?;
     let (to_main, words) = channel();
     let child_table = Arc::new(ChildTable::default());
     spawn_reader(to_main.clone());

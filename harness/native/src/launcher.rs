@@ -127,7 +127,8 @@ fn save(claim: &Claim, ready: &protocol::Ready) -> Result<(), Error> {
         why: why.to_string(),
     };
     let text = serde_json::to_vec_pretty(ready).map_err(malformed)?;
-    crate::cache::write_atomically(&claim.dir.join(crate::registry::STATE), &text)
+    let path = claim.dir.join(crate::registry::STATE);
+    Ok(components::cache::write_atomically(&path, &text)?)
 }
 
 /// A caller that is gone does not read; that is no fault.

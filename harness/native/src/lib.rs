@@ -9,9 +9,7 @@
 //! The caller's program must call [`hidden_main`] first thing: the launcher is that same program, run again.
 
 mod api;
-pub mod cache;
 mod cgroup;
-pub mod components;
 mod config;
 mod control;
 mod conversation;
@@ -20,14 +18,13 @@ mod enter;
 mod error;
 mod failure;
 mod hidden;
-pub mod image;
+mod image;
 mod init;
 mod kubeconfig;
 mod launcher;
-mod lifeline;
-mod lock;
 mod middle;
 mod names;
+mod needed;
 mod net;
 mod node;
 mod ourselves;
@@ -44,7 +41,7 @@ mod seed;
 mod spec;
 mod start;
 
-pub use cache::Cache;
+pub use components::{self, Cache};
 pub use config::{
     COUNTER, DNS_ADDRESS, FIRST_SERVICE as API_ADDRESS, VAULT_SERVICE as VAULT_ADDRESS,
 };
@@ -52,14 +49,14 @@ pub use control::{ProcessCommand, ProcessStatus, State};
 pub use error::Error;
 pub use failure::NodeCommand;
 pub use hidden::hidden_main;
+pub use image::probe_program;
+pub use needed::{needed, needs_nothing_built};
 pub use net::NODE_ADDRESS;
 pub use node::MOST as MOST_NODES;
 pub use policy::{InForce, Seen};
+pub use probe_image::PROBE_IMAGE;
 pub use progress::Progress;
 pub use registry::{BoxInfo, down, list, sweep};
 pub use running::{Death, Running};
 pub use spec::{FirstObject, Spec};
 pub use start::{is_prepared, prepare, start};
-
-/// The reference of the test image, which is the pause image too: [`components::probe`] as `/probe`.
-pub const PROBE_IMAGE: &str = "gauntlet.local/probe:1";

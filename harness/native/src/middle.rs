@@ -8,14 +8,14 @@ use nix::sched::{CloneFlags, unshare};
 
 use crate::cgroup::Host;
 use crate::protocol::{self, Event};
-use crate::{Error, lifeline, ourselves};
+use crate::{Error, ourselves};
 
 pub(crate) const MIDDLE: &str = "__middle";
 pub(crate) const INIT: &str = "__init";
 
 /// `__middle NAME`. Standard input and output are the first process's.
 pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
-    lifeline::arm()?;
+    components::lifeline::arm()?;
     match enter(words) {
         Ok(()) => protocol::send(io::stdout(), &Event::Unshared)?,
         Err(error) => {

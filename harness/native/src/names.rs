@@ -1,6 +1,6 @@
 //! Names: of boxes, and what is derived from them.
 
-use sha2::{Digest, Sha256};
+pub(crate) use components::digest::{hex, sha256};
 
 use crate::Error;
 
@@ -16,16 +16,6 @@ pub(crate) fn check(name: &str) -> Result<(), Error> {
     } else {
         Err(Error::BadName(name.to_owned()))
     }
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// SHA-256 in lower-case hexadecimal.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -133,10 +133,11 @@ pub(crate) fn ip(lines: &[String]) -> Result<(), Error> {
     let mut child = match spawned {
         Ok(child) => child,
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::MissingTool {
+            return Err(components::Error::MissingTool {
                 tool: "ip",
                 purpose: "join the box to the host".into(),
-            });
+            }
+            .into());
         }
         Err(source) => return Err(fault(source.to_string())),
     };

@@ -8,11 +8,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use wait::Look;
 
-use crate::cache::{self, Cache};
 use crate::cgroup::{Group, Host};
-use crate::lock::Lock;
 use crate::protocol::Ready;
 use crate::{Error, names};
+use components::Cache;
+use components::Lock;
+use components::cache;
 
 /// The launcher's process id, in a box's folder.
 pub(crate) const PID: &str = "launcher.pid";

@@ -10,10 +10,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wait::Look;
 
-use crate::cache::Cache;
 use crate::config::OWN_ENCRYPTION;
 use crate::protocol::{self, CallerCommand, Ready};
-use crate::{Error, InForce, ProcessCommand, ProcessStatus, enter, net, plugin, policy, registry};
+use crate::{
+    Error, InForce, ProcessCommand, ProcessStatus, enter, image, net, plugin, policy, registry,
+};
+use components::Cache;
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -190,10 +192,10 @@ impl Running {
     /// # Errors
     /// When it cannot be read.
     pub fn probe_program(&self) -> Result<Vec<u8>, Error> {
-        Cache {
+        let cache = Cache {
             root: self.cache.clone(),
-        }
-        .probe()
+        };
+        image::probe_program(&cache)
     }
 
     /// The folder of a key management plugin of the cluster, on the host: its [`kms::Settings`] and [`kms::calls`].

@@ -11,9 +11,10 @@ use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 
 use crate::Error;
-use crate::cache::{self, Cache};
-use crate::components::Component;
 use crate::pki::Authority;
+use components::Cache;
+use components::Component;
+use components::cache;
 
 const AUTHORITY: &str = "authority.json";
 const BLOCK: usize = 4096;

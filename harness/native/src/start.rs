@@ -8,15 +8,14 @@ use std::thread;
 
 use model::{Audit, ClusterSpec};
 
-use crate::cache::Cache;
-use crate::components;
 use crate::node::MOST;
 use crate::protocol::{self, CallerCommand, Failure, Purpose, Report, Request};
 use crate::running::{Later, Running};
 use crate::seed::Seed;
 use crate::spec::{FirstObject, Spec};
+use components::{Cache, Component};
 
-use crate::{Error, Progress, names, registry};
+use crate::{Error, Progress, names, needed, registry};
 
 /// Starts a box, after building what it needs. Returns when the API server is ready, the `default` ServiceAccount
 /// exists, and the nodes that the cluster has are Ready.
@@ -55,12 +54,12 @@ pub fn start(
             "this kernel has no IPv6, or was told to do without".into(),
         ));
     }
-    let needed = components::needed(&spec.cluster)?;
+    let needed = needed(&spec.cluster)?;
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::NotRoot);
     }
     registry::sweep(cache);
-    cache.ensure(&needed, &spec.launcher, progress)?;
+    build(cache, &needed, spec, progress)?;
     let first_state = spec
         .first_state
         .clone()
@@ -99,12 +98,19 @@ pub fn prepare(
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::NotRoot);
     }
-    cache.ensure(
-        &components::needed(&spec.cluster)?,
-        &spec.launcher,
-        progress,
-    )?;
+    build(cache, &needed(&spec.cluster)?, spec, progress)?;
     make_seed(cache, spec, objects, progress)
+}
+
+/// Builds what is missing of a box.
+fn build(
+    cache: &Cache,
+    needed: &[&Component],
+    spec: &Spec,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    let mut tell = |step| progress(Progress::Build(step));
+    Ok(cache.ensure(needed, &spec.launcher, &mut tell)?)
 }
 
 /// Makes a first state that later starts of this release begin with. A box that cannot keep one starts without it.

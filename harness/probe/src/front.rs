@@ -6,20 +6,22 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use probe_protocol::RegistryFault;
+
 use crate::web::PATIENCE;
 
 /// The longest head of a request or an answer that is read.
 const LONGEST_HEAD: u64 = 64 << 10;
 
-/// What happens to an answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
-    /// Nothing.
-    None,
-    /// Blobs and manifests end in the middle, and their length is still the whole one.
-    Truncate,
-    /// The registry is not asked at all: this status, with this error code of the distribution specification.
-    Status(&'static str, &'static str),
+/// The status that is answered instead of asking the registry, with its error code of the distribution specification.
+fn status(fault: RegistryFault) -> Option<(&'static str, &'static str)> {
+    match fault {
+        RegistryFault::None | RegistryFault::Truncate => None,
+        RegistryFault::Answer401 => Some(("401 Unauthorized", "UNAUTHORIZED")),
+        RegistryFault::Answer404 => Some(("404 Not Found", "MANIFEST_UNKNOWN")),
+        RegistryFault::Answer429 => Some(("429 Too Many Requests", "TOOMANYREQUESTS")),
+        RegistryFault::Answer500 => Some(("500 Internal Server Error", "UNKNOWN")),
+    }
 }
 
 /// Passes requests on to `upstream`, one a connection, for ever.
@@ -54,7 +56,7 @@ fn reply(mut client: TcpStream, upstream: &str) -> io::Result<()> {
     let Some((fault, path)) = route(target) else {
         return say(&mut client, method, "400 Bad Request", "UNSUPPORTED");
     };
-    if let Fault::Status(status, code) = fault {
+    if let Some((status, code)) = status(fault) {
         io::copy(&mut body, &mut io::sink())?;
         return say(&mut client, method, status, code);
     }
@@ -65,21 +67,13 @@ fn reply(mut client: TcpStream, upstream: &str) -> io::Result<()> {
 }
 
 /// What a path asks for: the fault in it and the path at the registry.
-fn route(target: &str) -> Option<(Fault, String)> {
+fn route(target: &str) -> Option<(RegistryFault, String)> {
     let rest = target.strip_prefix("/v2")?;
     if rest.is_empty() || rest == "/" {
-        return Some((Fault::None, target.to_owned()));
+        return Some((RegistryFault::None, target.to_owned()));
     }
     let (word, path) = rest.strip_prefix('/')?.split_once('/')?;
-    let fault = match word {
-        "none" => Fault::None,
-        "truncate" => Fault::Truncate,
-        "answer-401" => Fault::Status("401 Unauthorized", "UNAUTHORIZED"),
-        "answer-404" => Fault::Status("404 Not Found", "MANIFEST_UNKNOWN"),
-        "answer-429" => Fault::Status("429 Too Many Requests", "TOOMANYREQUESTS"),
-        "answer-500" => Fault::Status("500 Internal Server Error", "UNKNOWN"),
-        _ => return None,
-    };
+    let fault = RegistryFault::of_word(word)?;
     Some((fault, format!("/v2/{path}")))
 }
 
@@ -104,7 +98,7 @@ fn ask(
 
 fn pass(
     client: &mut TcpStream,
-    fault: Fault,
+    fault: RegistryFault,
     path: &str,
     head: &Head,
     mut body: impl Read,
@@ -118,7 +112,7 @@ fn pass(
     client.write_all(text.as_bytes())?;
     let content = path.contains("/blobs/") || path.contains("/manifests/");
     let sent = match (fault, head.length()) {
-        (Fault::Truncate, length) if content => {
+        (RegistryFault::Truncate, length) if content => {
             io::copy(&mut body.take(length.unwrap_or(0) / 2), client)
         }
         _ => io::copy(&mut body, client),

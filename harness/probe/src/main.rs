@@ -24,8 +24,9 @@ mod wire;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+use probe_protocol::STAGE_TIMEOUT;
 
 const USAGE: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | environments | fail CODE | crash | \
                      serve PORT [DIR] | get HOST:PORT/PATH | guard PORT DIR | knock SERVICE | \
@@ -35,9 +36,6 @@ const USAGE: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | en
                      watch [--every MS] [--timeout MS] [--for MS] TARGET | \
                      hold [--every MS] [--timeout MS] NAME TARGET | held NAME | converse | \
                      agent … | agent-state | agent-forge … | manager … | manager-state | emit …]";
-
-/// How long each stage of a connection may take, where nothing else is said.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The same for a connection that is kept: it is over for good after that, so that a pause of the machine must not count.
 const KEPT: Duration = Duration::from_secs(5);
@@ -80,8 +78,7 @@ fn run(words: &[&str]) -> Result<u8, String> {
         ["guard", port, dir] => guard(port, dir).map(|()| 0),
         ["listen", ports @ ..] if !ports.is_empty() => listen_at(ports).map(|()| 0),
         ["reach", rest @ ..] if !rest.is_empty() => {
-            wire::reach_words(rest, &AtomicBool::new(false), |_| {})
-                .map(|text| answer(text.as_bytes()))
+            wire::reach_words(rest).map(|text| answer(text.as_bytes()))
         }
         ["watch", rest @ ..] if !rest.is_empty() => watch(rest).map(|()| 0),
         ["hold", wire::BEHIND, name, target, every, patience] => {
@@ -92,7 +89,7 @@ fn run(words: &[&str]) -> Result<u8, String> {
             converse::answer_all(std::io::stdin().lock(), std::io::stdout());
             Ok(0)
         }
-        ["held", name] => wire::held(name).map(|text| answer(text.as_bytes())),
+        ["held", name] => wire::held(name).map(|report| answer(report.line().as_bytes())),
         ["knock", service] => guard::knock(service).map(|text| answer(text.as_bytes())),
         [word, rest @ ..] if agent::WORDS.contains(word) => {
             agent::run(word, rest).map(|text| answer(text.as_bytes()))
@@ -131,7 +128,7 @@ fn watch(words: &[&str]) -> Result<(), String> {
     let minute = Duration::from_secs(60);
     let mut times = [
         ("--every", Duration::from_millis(10)),
-        ("--timeout", PATIENCE),
+        ("--timeout", STAGE_TIMEOUT),
         ("--for", minute),
     ];
     let [target] = args::times(words, &mut times)? else {
@@ -142,7 +139,7 @@ fn watch(words: &[&str]) -> Result<(), String> {
         patience: times[1].1,
         lasting: times[2].1,
     };
-    wire::watch(target, pace, |line| println!("{line}"))
+    wire::watch(target, pace, |line| print!("{}", line.line()))
 }
 
 fn hold(words: &[&str]) -> Result<String, String> {
@@ -156,8 +153,8 @@ fn hold(words: &[&str]) -> Result<String, String> {
 fn behind(name: &str, target: &str, every: &str, patience: &str) -> Result<(), String> {
     let mut times = [("--every", Duration::ZERO), ("--timeout", Duration::ZERO)];
     args::times(&["--every", every, "--timeout", patience], &mut times)?;
-    wire::behind(name, target, times[0].1, times[1].1, |line| {
-        println!("{line}")
+    wire::behind(name, target, times[0].1, times[1].1, |report| {
+        print!("{}", report.line())
     })
 }
 

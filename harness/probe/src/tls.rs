@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use probe_protocol::{Blocked, Reason, Stage};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
 };
@@ -20,7 +21,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use time::OffsetDateTime;
 
-use crate::wire::{At, Fault, Reason, Trust};
+use crate::wire::{Trust, reason_of};
 
 /// How long a client may take for a handshake.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -168,18 +169,18 @@ pub(crate) fn connect(
     mut stream: TcpStream,
     host: &str,
     trust: &Trust,
-) -> Result<impl Read + Write + use<>, Fault> {
-    let unusable = |_| Fault::new(At::Tls, Reason::Other);
+) -> Result<impl Read + Write + use<>, Blocked> {
+    let unusable = |_| Blocked::new(Stage::Tls, Reason::Other);
     let config = client(trust).map_err(unusable)?;
     let name = trust.name.as_deref().unwrap_or(host).to_owned();
-    let name =
-        ServerName::try_from(name).map_err(|_| Fault::new(At::Tls, Reason::CertificateName))?;
+    let name = ServerName::try_from(name)
+        .map_err(|_| Blocked::new(Stage::Tls, Reason::CertificateName))?;
     let mut session =
-        ClientConnection::new(config, name).map_err(|_| Fault::new(At::Tls, Reason::Other))?;
+        ClientConnection::new(config, name).map_err(|_| Blocked::new(Stage::Tls, Reason::Other))?;
     while session.is_handshaking() {
         session
             .complete_io(&mut stream)
-            .map_err(|fault| Fault::new(At::Tls, reason(&fault)))?;
+            .map_err(|fault| Blocked::new(Stage::Tls, reason(&fault)))?;
     }
     Ok(StreamOwned::new(session, stream))
 }
@@ -222,7 +223,7 @@ fn reason(fault: &io::Error) -> Reason {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<Error>())
     else {
-        return Reason::of(fault);
+        return reason_of(fault);
     };
     match error {
         Error::InvalidCertificate(certificate) => match certificate {

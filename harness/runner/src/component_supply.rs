@@ -23,7 +23,7 @@ struct Builds(BTreeMap<String, BuildState>);
 enum BuildState {
     Awaited,
     Built,
-    Failed(Arc<native::Error>),
+    Failed(Arc<native::components::Error>),
 }
 
 impl ComponentSupply {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Loaded, Outcome};
-use native::components::Component;
+use native::components::{BuildProgress, Component};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub enum RunEvent {
     /// These are to be built, in this order.
     BuildsBegin(Vec<&'static Component>),
     /// A component is being built, or is built.
-    Build(native::Progress),
+    Build(BuildProgress),
     /// A box begins to start.
     BoxStarting {
         /// Its name.

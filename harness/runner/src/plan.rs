@@ -198,7 +198,7 @@ pub fn needed_components(
     loaded: &Loaded,
     world: &str,
 ) -> Result<Vec<&'static Component>, native::Error> {
-    let mut needed = native::components::needed(spec)?;
+    let mut needed = native::needed(spec)?;
     let facts: Vec<_> = loaded
         .scenario
         .steps_in(world)
@@ -209,10 +209,10 @@ pub fn needed_components(
         .iter()
         .any(|facts| facts.needs.contains(&Capability::Etcd))
     {
-        tools.push(native::components::tool(ETCD_TOOLS)?);
+        tools.push(native::components::only(ETCD_TOOLS)?);
     }
     if facts.iter().any(|facts| facts.writes == Writes::Images) {
-        tools.push(native::components::tool(PROBE)?);
+        tools.push(native::components::only(PROBE)?);
     }
     for tool in tools {
         if !needed.iter().any(|one| std::ptr::eq(*one, tool)) {

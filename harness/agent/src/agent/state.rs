@@ -1,12 +1,14 @@
 //! What an agent does, and what stood in its way: kept in a file of the real one's form, with more keys.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::path::Path;
+use std::str::FromStr;
 use std::time::SystemTime;
 
-use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::Error;
 
@@ -111,10 +113,74 @@ impl State {
         (self.stage, self.reason) = (Some(failure.stage), failure.reason);
     }
 
+    /// Reads what an agent keeps in a file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is not one of an agent of ours.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(Error::file("read", path))?;
+        Self::read(&text)
+    }
+
+    fn read(text: &str) -> Result<Self, Error> {
+        let pairs = text.lines().filter_map(|line| line.split_once("='"));
+        let values = pairs.filter_map(|(key, value)| Some((key, value.strip_suffix('\'')?)));
+        let values = Values(values.collect());
+        Ok(Self {
+            status: values.parsed("status")?,
+            last_keepalive: values.time("last_keepalive")?,
+            last_ack: values.time("last_ack")?,
+            msg_count: values.parsed("msg_count")?,
+            msg_sent: values.parsed("msg_sent")?,
+            msg_buffer: values.parsed("msg_buffer")?,
+            dropped: values.parsed("dropped")?,
+            acks: values.parsed("acks")?,
+            attempts: values.parsed("attempts")?,
+            streak: values.parsed("streak")?,
+            stage: values.stage()?,
+            reason: values.text("reason")?.to_owned(),
+            session: values.text("session")?.to_owned(),
+            connections: values.parsed("connections")?,
+            server: values.text("server")?.to_owned(),
+        })
+    }
+
     pub(super) fn save(&self, path: &Path) -> Result<(), Error> {
         let beside = path.with_extension("new");
         std::fs::write(&beside, self.to_string()).map_err(Error::file("write", &beside))?;
         std::fs::rename(&beside, path).map_err(Error::file("write", path))
+    }
+}
+
+/// What stands in a state file, by its key.
+struct Values<'a>(BTreeMap<&'a str, &'a str>);
+
+impl<'a> Values<'a> {
+    fn text(&self, key: &'static str) -> Result<&'a str, Error> {
+        self.0.get(key).copied().ok_or(Error::State { key })
+    }
+
+    fn parsed<T: FromStr>(&self, key: &'static str) -> Result<T, Error> {
+        self.text(key)?.parse().map_err(|_| Error::State { key })
+    }
+
+    fn time(&self, key: &'static str) -> Result<Option<SystemTime>, Error> {
+        let text = self.text(key)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let time = PrimitiveDateTime::parse(text, STAMP).map_err(|_| Error::State { key })?;
+        Ok(Some(time.assume_utc().into()))
+    }
+
+    fn stage(&self) -> Result<Option<Stage>, Error> {
+        let word = self.text("stage")?;
+        let known = Stage::ALL.into_iter().find(|stage| stage.word() == word);
+        match (word, known) {
+            ("", _) => Ok(None),
+            (_, Some(stage)) => Ok(Some(stage)),
+            (_, None) => Err(Error::State { key: "stage" }),
+        }
     }
 }
 
@@ -146,6 +212,8 @@ impl fmt::Display for State {
 }
 
 impl Stage {
+    const ALL: [Self; 5] = [Self::Dns, Self::Connect, Self::Tls, Self::Enrol, Self::Key];
+
     fn word(self) -> &'static str {
         match self {
             Self::Dns => "dns",
@@ -167,9 +235,52 @@ impl fmt::Display for Status {
     }
 }
 
+impl FromStr for Status {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        match word {
+            "pending" => Ok(Self::Pending),
+            "connected" => Ok(Self::Connected),
+            "disconnected" => Ok(Self::Disconnected),
+            _ => Err(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn a_state_is_read_as_it_was_written_and_half_of_one_is_not() {
+        for stage in Stage::ALL.into_iter().map(Some).chain([None]) {
+            let state = State {
+                status: Status::Connected,
+                last_ack: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)),
+                acks: 7,
+                stage,
+                reason: "it's so".into(),
+                connections: 2,
+                server: "manager".into(),
+                ..State::new()
+            };
+            assert_eq!(State::read(&state.to_string()).unwrap(), state);
+        }
+        let whole = State::new().to_string();
+        for text in [
+            "",
+            "status='connected'\n",
+            &whole.replace("stage=''", "stage='moon'"),
+            &whole.replace("pending", "asleep"),
+            &whole.replace("acks='0'", "acks='many'"),
+            &whole.replace("last_ack=''", "last_ack='today'"),
+        ] {
+            assert!(State::read(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn the_file_has_the_form_of_the_real_one_and_counts_failures_in_a_row() {

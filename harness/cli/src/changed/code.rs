@@ -7,7 +7,7 @@ use model::{Action, Addon, Loaded, Record, addons};
 use native::components::Component;
 
 /// The folder of the components' modules.
-pub(super) const COMPONENTS: &str = "harness/native/components/";
+pub(super) const COMPONENTS: &str = "harness/components/modules/";
 
 /// Folders and files that no scenario's outcome depends on, from the project's top.
 const NO_FOLDERS: [&str; 7] = [

@@ -128,7 +128,7 @@ fn what_is_installed_touches_those_that_install_it() {
     let vault = installs(&model::addons::vault::ADDON);
     assert!(!vault.is_empty());
     let paths = [
-        "harness/native/components/vault-1.13.2/go.mod",
+        "harness/components/modules/vault-1.13.2/go.mod",
         "harness/addons/src/vault/manifest.yaml",
         "harness/model/src/addons/vault.rs",
     ];
@@ -136,7 +136,7 @@ fn what_is_installed_touches_those_that_install_it() {
         assert_eq!(hit(path, true), vault, "{path}");
     }
     assert!(
-        hit("harness/native/components/vault-0.0.1/go.mod", false).is_empty(),
+        hit("harness/components/modules/vault-0.0.1/go.mod", false).is_empty(),
         "no box has it"
     );
 }
@@ -159,7 +159,7 @@ fn in_doubt_everything_is_touched_unless_turns_cover_it() {
         assert_eq!(hit(path, false).len(), all, "{path}");
         assert!(hit(path, true).is_empty(), "{path}");
     }
-    let kubernetes = "harness/native/components/kubernetes-1.36.3/go.mod";
+    let kubernetes = "harness/components/modules/kubernetes-1.36.3/go.mod";
     assert!(hit(kubernetes, false).len() * 2 > all && hit(kubernetes, true).is_empty());
 }
 

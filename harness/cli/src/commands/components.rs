@@ -62,8 +62,9 @@ fn named(names: &[String]) -> Result<Vec<&'static Component>, Fault> {
         let found = pinned()
             .iter()
             .find(|component| component.title() == *name || component.name == name);
-        found
-            .ok_or_else(|| Fault::from(native::Error::UnknownComponent(name.clone())).hint(known()))
+        found.ok_or_else(|| {
+            Fault::from(native::components::Error::UnknownComponent(name.clone())).hint(known())
+        })
     };
     names.iter().map(find).collect()
 }
@@ -84,7 +85,7 @@ pub(crate) fn build(cache: &Cache, wanted: &[&Component]) -> Result<(), Fault> {
     interrupt::watch(cache);
     let board = Board::new();
     cache.ensure(wanted, interrupt::LAUNCHER.as_ref(), &mut |step| {
-        board.machine("", &step)
+        board.component(&step)
     })?;
     board.clear();
     Ok(())

@@ -2,8 +2,9 @@
 
 use model::ClusterSpec;
 use native::Cache;
-use native::components::{Component, needed};
+use native::components::Component;
 use native::doctor::{Finding, check};
+use native::needed;
 
 use crate::exit::Exit;
 use crate::fault::Fault;

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
         ..ClusterSpec::default()
     };
     refuse_addons_without_node(&spec)?;
-    let mut needed = native::components::needed(&spec)?;
+    let mut needed = native::needed(&spec)?;
     let client = native::components::kubernetes_node(&spec.kubernetes)?;
     if !needed
         .iter()

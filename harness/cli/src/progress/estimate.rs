@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use native::Progress;
-use native::components::Component;
+use native::components::{BuildProgress, Component};
 
 use super::seconds;
 
@@ -38,9 +37,9 @@ impl Estimate {
     }
 
     /// Takes in what a build says of itself.
-    pub(crate) fn note(&mut self, step: &Progress) {
+    pub(crate) fn note(&mut self, step: &BuildProgress) {
         match step {
-            Progress::Building {
+            BuildProgress::Building {
                 compiled,
                 total,
                 elapsed,
@@ -48,7 +47,7 @@ impl Estimate {
             } => {
                 self.current = (*compiled as f64 / (*total).max(1) as f64, *elapsed);
             }
-            Progress::Built { component, elapsed } => {
+            BuildProgress::Built { component, elapsed } => {
                 self.took += *elapsed;
                 self.done = self
                     .builds
@@ -57,11 +56,7 @@ impl Estimate {
                     .map_or(self.done, |at| at + 1);
                 self.current = (0.0, Duration::ZERO);
             }
-            Progress::Fetching { .. }
-            | Progress::WaitingForBuild { .. }
-            | Progress::MakingSeed { .. }
-            | Progress::Started { .. }
-            | Progress::Milestone { .. } => {}
+            BuildProgress::Fetching { .. } | BuildProgress::WaitingForBuild { .. } => {}
         }
     }
 
@@ -121,7 +116,7 @@ mod tests {
         let mut estimate = two();
         assert_eq!(estimate.to_string(), "0 of 2 components");
         let elapsed = Duration::from_secs(100);
-        estimate.note(&Progress::Building {
+        estimate.note(&BuildProgress::Building {
             component: "a-1".into(),
             compiled: 5,
             total: 10,
@@ -132,12 +127,12 @@ mod tests {
             "0 of 2 components, about 12 min left",
             "50 of 400 took 100 s"
         );
-        estimate.note(&Progress::Built {
+        estimate.note(&BuildProgress::Built {
             component: "a-1".into(),
             elapsed: Duration::from_secs(200),
         });
         assert_eq!(estimate.to_string(), "1 of 2 components, about 10 min left");
-        estimate.note(&Progress::Built {
+        estimate.note(&BuildProgress::Built {
             component: "b-1".into(),
             elapsed,
         });

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use model::{AgentLook, AgentState, Answer, Arrived, At, Counts, Delivered};
+use model::{AgentLook, Answer, Arrived, At, Delivered, has_event, read_agent};
+use probe_protocol::{AgentReport, ManagerReport, ProbeAnswer, Request};
 use serde_json::Value;
 
 use super::{Observation, StepContext};
 use crate::Error;
-use crate::conversation::Teller;
+use crate::conversation::{Teller, unfit};
 use crate::discovery::fetch;
 use crate::wait::{Look, Wait};
 
@@ -60,8 +61,8 @@ pub(super) async fn agent(
 async fn agents_now(
     cx: &StepContext<'_, '_>,
     look: &AgentLook,
-    first: &mut HashMap<String, (AgentState, Instant)>,
-) -> Result<Look<(Answer, AgentState)>, Error> {
+    first: &mut HashMap<String, (AgentReport, Instant)>,
+) -> Result<Look<(Answer, AgentReport)>, Error> {
     let mut found = None;
     let pods = pods_called(cx, &look.pod).await?;
     if let Some(pod) = pods.iter().find(|pod| !pod.runs) {
@@ -71,22 +72,17 @@ async fn agents_now(
         )));
     }
     for pod in &pods {
-        let output = cx
-            .world
-            .asked(&pod.teller, &["agent-state"], Duration::ZERO, |_| {})
-            .await?;
-        let state =
-            AgentState::read(&String::from_utf8_lossy(&output)).map_err(Error::unexpected)?;
+        let state = agent_report(cx, &pod.teller).await?;
         let taken = state.connected
             && counts(cx, &look.managers)
                 .await?
                 .iter()
-                .any(|counts| counts.has(&state.session.0, state.session.1));
+                .any(|manager| has_event(manager, &state.session, state.connections));
         let (before, at) = first
-            .entry(state.session.0.clone())
+            .entry(state.session.clone())
             .or_insert_with(|| (state.clone(), Instant::now()));
         let said = words(&state, taken);
-        match (state.judge(before, at.elapsed(), taken), &found) {
+        match (read_agent(&state, before, at.elapsed(), taken), &found) {
             (None, _) => return Ok(Look::NotYet(said)),
             (Some(answer), None) => found = Some((answer, state)),
             (Some(answer), Some((other, _))) if answer != *other => {
@@ -102,6 +98,15 @@ async fn agents_now(
         || Look::NotYet(format!("there is no pod of `{}`", look.pod)),
         Look::Ready,
     ))
+}
+
+/// What the agent in this pod says of itself.
+async fn agent_report(cx: &StepContext<'_, '_>, pod: &Teller) -> Result<AgentReport, Error> {
+    let ask = Request::AgentState;
+    match cx.world.asked(pod, ask, Duration::ZERO, |_| {}).await? {
+        ProbeAnswer::Agent(report) => Ok(report),
+        other => Err(unfit(&other)),
+    }
 }
 
 pub(super) async fn delivered(
@@ -167,21 +172,18 @@ pub(super) async fn delivered(
 }
 
 /// What the managers counted, each of them that runs.
-async fn counts(cx: &StepContext<'_, '_>, managers: &[String]) -> Result<Vec<Counts>, Error> {
+async fn counts(
+    cx: &StepContext<'_, '_>,
+    managers: &[String],
+) -> Result<Vec<ManagerReport>, Error> {
     let mut all = Vec::new();
     for manager in managers {
         for pod in running_pods(cx, manager).await? {
-            let output = cx
-                .world
-                .asked(&pod, &["manager-state"], Duration::ZERO, |_| {})
-                .await?;
-            let counts = serde_json::from_slice(&output);
-            all.push(counts.map_err(|fault| {
-                Error::unexpected(format!(
-                    "`{}` says something else than its counts: {fault}",
-                    pod.name
-                ))
-            })?);
+            let ask = Request::ManagerState;
+            match cx.world.asked(&pod, ask, Duration::ZERO, |_| {}).await? {
+                ProbeAnswer::Manager(report) => all.push(report),
+                other => return Err(unfit(&other)),
+            }
         }
     }
     Ok(all)
@@ -243,7 +245,7 @@ struct Pod {
 }
 
 /// For who waits: how far the agent is.
-fn words(state: &AgentState, taken: bool) -> String {
+fn words(state: &AgentReport, taken: bool) -> String {
     match (state.connected, state.stage) {
         (true, _) if taken => "connected".into(),
         (true, _) => "connected, and no event was taken yet".into(),

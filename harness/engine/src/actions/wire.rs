@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream;
-use model::{Action, Answer, Held, Hold, ProbeReport, target_pod};
+use model::{Action, Held, Hold, read_probe, target_pod};
+use probe_protocol::{Holding, ProbeAnswer, ProbeReport, Reach, Reason, Request, STAGE_TIMEOUT};
 use serde_json::Value;
 
 use super::{Observation, StepContext};
 use crate::Error;
-use crate::conversation::Teller;
+use crate::conversation::{Teller, unfit};
 use crate::places::{Places, split};
 use crate::settle::are_enforced;
 use crate::wait::Wait;
@@ -102,7 +103,7 @@ async fn reach(world: &World<'_>, attempt: &Attempt, pods: &[Value]) -> Result<O
     let from =
         from.ok_or_else(|| Error::scenario(format!("there is no pod {name} in {namespace}")))?;
     let told = lasting(world, &from, &attempt.to, attempt.holds).await?;
-    if let (false, Some(server)) = (told.reached, &attempt.server) {
+    if let (false, Some(server)) = (told.is_reached(), &attempt.server) {
         answers_itself(world, server, &attempt.to).await?;
     }
     let places = world.places(&told, pods).await?;
@@ -117,8 +118,8 @@ pub(super) async fn hold(cx: &StepContext<'_, '_>, hold: &Hold) -> Result<Observ
         .world
         .output_in(&cx.namespace(), &pod, &["/probe", "hold", &name, &to])
         .await;
-    let told =
-        read(&output.map_err(|why| why.during(format!("the probe in pod {pod} did not run")))?)?;
+    let output = output.map_err(|why| why.during(format!("the probe in pod {pod} did not run")))?;
+    let told = ProbeReport::read(&output)?;
     let places = cx.world.places(&told, &pods).await?;
     Ok(recorded(&told, &places))
 }
@@ -132,7 +133,7 @@ pub(super) async fn held(cx: &StepContext<'_, '_>, held: &Held) -> Result<Observ
     let told = ask_probe(
         cx.world,
         &from,
-        &["held", &cx.fill(&held.name)],
+        Request::Held(cx.fill(&held.name)),
         Duration::ZERO,
         |_| {},
     )
@@ -153,55 +154,53 @@ async fn lasting(
         within: PATIENCE + holds.longest(),
         every: EVERY,
     };
-    let times = [holds.absence, holds.presence, EVERY, wait.within];
-    let [blocked, reached, every, within] = times.map(|time| time.as_millis().to_string());
-    let options = [
-        "--holds",
-        &blocked,
-        "--reached-holds",
-        &reached,
-        "--every",
-        &every,
-        "--within",
-        &within,
-    ];
-    let words = [&["reach"][..], &options, &[to]].concat();
-    let seen = RefCell::new("nothing yet".to_owned());
-    let note = |line: String| {
-        if let Ok(told) = ProbeReport::read(line.as_bytes()) {
-            *seen.borrow_mut() = told.said();
-        }
+    let until = Holding {
+        holds: holds.absence,
+        reached_holds: holds.presence,
+        every: EVERY,
+        within: wait.within,
     };
+    let ask = Request::Reach(Reach {
+        target: to.to_owned(),
+        timeout: STAGE_TIMEOUT,
+        until: Some(until),
+    });
+    let seen = RefCell::new("nothing yet".to_owned());
+    let note = |report: ProbeReport| *seen.borrow_mut() = in_words(&report);
     let told = world
         .waiter
-        .told(
-            &what,
-            &seen,
-            ask_probe(world, from, &words, wait.within, note),
-        )
+        .told(&what, &seen, ask_probe(world, from, ask, wait.within, note))
         .await?;
     match told.lasts {
         Some(true) => Ok(told),
-        Some(false) => Err(world.waiter.in_vain(wait, &told.said())),
+        Some(false) => Err(world.waiter.in_vain(wait, &in_words(&told))),
         None => Err(Error::unexpected(
             "the probe does not say whether it stays so",
         )),
     }
 }
 
-/// What a command of the probe says in this pod.
+/// What the probe in this pod says of a target, or of a connection.
 async fn ask_probe(
     world: &World<'_>,
     pod: &Teller,
-    words: &[&str],
+    ask: Request,
     within: Duration,
-    seen: impl FnMut(String),
+    seen: impl FnMut(ProbeReport),
 ) -> Result<ProbeReport, Error> {
-    let output = world.asked(pod, words, within, seen).await;
-    read(
-        &output
-            .map_err(|why| why.during(format!("the probe in pod {} did not answer", pod.name)))?,
-    )
+    let answer = world.asked(pod, ask, within, seen).await;
+    let answer = answer
+        .map_err(|why| why.during(format!("the probe in pod {} did not answer", pod.name)))?;
+    match answer {
+        ProbeAnswer::Report(report) => Ok(report),
+        other => Err(unfit(&other)),
+    }
+}
+
+/// A report in one line, for a person.
+fn in_words(report: &ProbeReport) -> String {
+    let reason = report.reason().map_or("", Reason::word);
+    format!("{}: {reason}", read_probe(report))
 }
 
 /// Whether the server of a pod answers the pod itself.
@@ -211,12 +210,12 @@ async fn answers_itself(
     to: &str,
 ) -> Result<(), Error> {
     let server = world.teller(namespace, pod).await?;
-    let told = ask_probe(world, &server, &["reach", to], Duration::ZERO, |_| {}).await?;
-    if told.reached {
+    let ask = Request::Reach(Reach::once(to));
+    let told = ask_probe(world, &server, ask, Duration::ZERO, |_| {}).await?;
+    let Some(reason) = told.reason() else {
         return Ok(());
-    }
-    let reason = told.reason.clone().unwrap_or_default();
-    let is = told.verdict();
+    };
+    let is = read_probe(&told);
     Err(Error::unexpected(format!(
         "the target is down: from its own pod {pod}, {to} is {is} ({reason})"
     )))
@@ -238,18 +237,11 @@ async fn known_pods(world: &World<'_>, step: &StepRequest<'_>) -> Result<Vec<Val
     Ok(pods)
 }
 
-/// What a probe wrote.
-fn read(output: &[u8]) -> Result<ProbeReport, Error> {
-    ProbeReport::read(output).map_err(Error::unexpected)
-}
-
 /// What is kept of an answer: words that are the same in every run, and the time as a figure.
 fn recorded(told: &ProbeReport, places: &Places) -> Observation {
-    let mut tried = Observation {
-        verdict: told.verdict(),
-        ..Observation::answer(Answer::Reached)
-    };
-    let mut addresses: Vec<String> = told
+    let mut tried = Observation::answer(read_probe(told));
+    let facts = &told.facts;
+    let mut addresses: Vec<String> = facts
         .addresses
         .iter()
         .map(|address| places.name(*address))
@@ -257,15 +249,18 @@ fn recorded(told: &ProbeReport, places: &Places) -> Observation {
     addresses.sort();
     addresses.dedup();
     let facts = [
-        ("reason", told.reason.clone()),
-        ("answered by", told.by.clone()),
-        ("seen as", told.seen_as.map(|address| places.name(address))),
+        ("reason", told.reason().map(|reason| reason.to_string())),
+        ("answered by", facts.by.clone()),
+        ("seen as", facts.seen_as.map(|address| places.name(address))),
         (
             "stands for",
             (!addresses.is_empty()).then(|| addresses.join(", ")),
         ),
-        ("dns over", told.dns_over.clone()),
-        ("status", told.status.map(|status| status.to_string())),
+        (
+            "dns over",
+            facts.dns_over.map(|over| over.word().to_owned()),
+        ),
+        ("status", facts.status.map(|status| status.to_string())),
     ];
     for (key, value) in facts {
         if let Some(value) = value {

@@ -7,7 +7,6 @@
 //! A conversation gives answers or none. A lost one is no verdict: the question is asked once more over a new one, if
 //! that was not new already, and then it is broken.
 
-mod line;
 mod talk;
 mod wire;
 
@@ -18,6 +17,7 @@ use std::time::Duration;
 use api::{DEADLINE, encode};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use probe_protocol::{ProbeAnswer, ProbeReport, Request};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use wait::TimedOut;
@@ -82,6 +82,11 @@ impl Teller {
     }
 }
 
+/// An answer to something else than was asked.
+pub(crate) fn unfit(answer: &ProbeAnswer) -> Error {
+    Error::unexpected(format!("the probe answered something else: {answer:?}"))
+}
+
 impl World<'_> {
     /// The pod of this name, as it is now.
     pub(crate) async fn teller(&self, namespace: &str, name: &str) -> Result<Teller, Error> {
@@ -93,18 +98,18 @@ impl World<'_> {
         Ok(Teller::of(&self.lab.own.fetch(path).await?))
     }
 
-    /// What the probe in a pod answers to a command within this time, and while it is busy as long as any request may
+    /// What the probe in a pod answers to a question within this time, and while it is busy as long as any request may
     /// take. `seen` is told what it sees meanwhile.
     pub(crate) async fn asked(
         &self,
         pod: &Teller,
-        words: &[&str],
+        ask: Request,
         within: Duration,
-        seen: impl FnMut(String),
-    ) -> Result<Vec<u8>, Error> {
+        seen: impl FnMut(ProbeReport),
+    ) -> Result<ProbeAnswer, Error> {
         let within = within + DEADLINE;
         let late = || TimedOut::unseen("the probe to answer", within).into();
-        tokio::time::timeout(within, self.asked_twice(pod, words, seen))
+        tokio::time::timeout(within, self.asked_twice(pod, ask, seen))
             .await
             .map_err(|_| late())
             .flatten()
@@ -113,15 +118,14 @@ impl World<'_> {
     async fn asked_twice(
         &self,
         pod: &Teller,
-        words: &[&str],
-        mut seen: impl FnMut(String),
-    ) -> Result<Vec<u8>, Error> {
-        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        ask: Request,
+        mut seen: impl FnMut(ProbeReport),
+    ) -> Result<ProbeAnswer, Error> {
         let mut is_last = false;
         loop {
             let (conversation, is_new) = self.conversation(pod).await?;
-            match conversation.ask(words.clone(), &mut seen).await {
-                Ok(output) => return Ok(output),
+            match conversation.ask(ask.clone(), &mut seen).await {
+                Ok(answer) => return Ok(answer),
                 Err(Unanswered::Fault(why)) => return Err(Error::unexpected(why)),
                 Err(Unanswered::Lost(why)) if is_new || is_last => {
                     return Err(why.during("the conversation with the probe was lost"));

@@ -3,15 +3,15 @@
 use crate::Error;
 use std::collections::HashMap;
 
+use probe_protocol::{NOBODY, ProbeAnswer, ProbeReport, Question, Reply, Request, Said};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::line::{Said, question, said};
 use super::wire::Wire;
 
 /// A question, and who waits for what is said to it.
 struct Asked {
-    words: Vec<String>,
+    ask: Request,
     hears: UnboundedSender<Result<Said, Error>>,
 }
 
@@ -47,16 +47,16 @@ impl Conversation {
     /// Asks, and waits for what comes of it. `seen` is told what is seen meanwhile.
     pub(super) async fn ask(
         &self,
-        words: Vec<String>,
-        mut seen: impl FnMut(String),
-    ) -> Result<Vec<u8>, Unanswered> {
+        ask: Request,
+        mut seen: impl FnMut(ProbeReport),
+    ) -> Result<ProbeAnswer, Unanswered> {
         let ended = || Unanswered::Lost(Error::no_reply("the conversation had ended"));
         let (hears, mut heard) = unbounded_channel();
-        self.0.send(Asked { words, hears }).map_err(|_| ended())?;
+        self.0.send(Asked { ask, hears }).map_err(|_| ended())?;
         loop {
             match heard.recv().await {
-                Some(Ok(Said::Seen(text))) => seen(text),
-                Some(Ok(Said::Output(bytes))) => return Ok(bytes),
+                Some(Ok(Said::Seen(report))) => seen(report),
+                Some(Ok(Said::Answer(answer))) => return Ok(answer),
                 Some(Ok(Said::Fault(why))) => return Err(Unanswered::Fault(why)),
                 Some(Err(why)) => return Err(Unanswered::Lost(why)),
                 None => return Err(ended()),
@@ -75,10 +75,10 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     let why = loop {
         let heard = tokio::select! {
             one = asked.recv() => {
-                let Some(Asked { words, hears }) = one else { return };
+                let Some(Asked { ask, hears }) = one else { return };
                 last += 1;
                 waiting.insert(last, hears);
-                wire.send(&question(last, &words)).await
+                wire.send(&Question { id: last, ask }.line()).await
             }
             line = wire.line() => line.and_then(|line| hear(&line, last, &mut waiting)),
         };
@@ -102,8 +102,8 @@ fn hear(
     last: u64,
     waiting: &mut HashMap<u64, UnboundedSender<Result<Said, Error>>>,
 ) -> Result<(), Error> {
-    let (id, said) = said(line)?;
-    if id == 0 || id > last {
+    let Reply { id, said } = Reply::read(line.as_bytes())?;
+    if id == NOBODY || id > last {
         return Err(Error::unexpected(format!(
             "the probe said what was not asked: {said:?}"
         )));
@@ -123,7 +123,6 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::os::unix::net::UnixStream;
 
-    use serde_json::{Value, json};
     use tokio::io::DuplexStream;
 
     use super::*;
@@ -140,29 +139,41 @@ mod tests {
     fn ask(
         conversation: &Conversation,
         word: &str,
-    ) -> tokio::task::JoinHandle<Result<Vec<u8>, Unanswered>> {
-        let (conversation, words) = (conversation.clone(), vec![word.to_owned()]);
-        tokio::spawn(async move { conversation.ask(words, |_| {}).await })
+    ) -> tokio::task::JoinHandle<Result<ProbeAnswer, Unanswered>> {
+        let (conversation, ask) = (conversation.clone(), Request::Cat(word.into()));
+        tokio::spawn(async move { conversation.ask(ask, |_| {}).await })
     }
 
     /// The next `count` questions, as numbers by their words.
-    async fn questions(probe: &mut BufReader<UnixStream>, count: usize) -> HashMap<String, Value> {
+    async fn questions(probe: &mut BufReader<UnixStream>, count: usize) -> HashMap<String, u64> {
         tokio::task::block_in_place(|| {
             let line = |_| {
                 let mut line = String::new();
                 probe.read_line(&mut line).unwrap();
-                let line: Value = serde_json::from_str(&line).unwrap();
-                (
-                    line["words"][0].as_str().unwrap().to_owned(),
-                    line["id"].clone(),
-                )
+                match Question::read(line.as_bytes()).unwrap() {
+                    Question {
+                        id,
+                        ask: Request::Cat(word),
+                    } => (word, id),
+                    other => panic!("{other:?}"),
+                }
             };
             (0..count).map(line).collect()
         })
     }
 
-    fn say(probe: &BufReader<UnixStream>, line: &Value) {
-        writeln!(probe.get_ref(), "{line}").unwrap();
+    fn say(probe: &BufReader<UnixStream>, id: u64, said: Said) {
+        let line = Reply { id, said }.line();
+        probe.get_ref().write_all(line.as_bytes()).unwrap();
+    }
+
+    fn file(text: &str) -> ProbeAnswer {
+        ProbeAnswer::File(text.into())
+    }
+
+    fn report(target: &str) -> ProbeReport {
+        let line = format!(r#"{{"target":"{target}","reached":true,"ms":1}}"#);
+        ProbeReport::read(line.as_bytes()).unwrap()
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -174,17 +185,14 @@ mod tests {
             ask(&conversation, "wrong"),
         );
         let ids = questions(&mut probe, 3).await;
-        say(&probe, &json!({"id": ids["quick"], "output": "q"}));
-        assert_eq!(quick.await.unwrap().unwrap(), b"q");
-        say(
-            &probe,
-            &json!({"id": ids["wrong"], "fault": "no such word"}),
-        );
+        say(&probe, ids["quick"], Said::Answer(file("q")));
+        assert_eq!(quick.await.unwrap().unwrap(), file("q"));
+        say(&probe, ids["wrong"], Said::Fault("no such word".into()));
         assert!(
             matches!(wrong.await.unwrap(), Err(Unanswered::Fault(why)) if why == "no such word")
         );
-        say(&probe, &json!({"id": ids["slow"], "output": "s"}));
-        assert_eq!(slow.await.unwrap().unwrap(), b"s");
+        say(&probe, ids["slow"], Said::Answer(file("s")));
+        assert_eq!(slow.await.unwrap().unwrap(), file("s"));
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -194,29 +202,29 @@ mod tests {
             let mut seen = Vec::new();
             (
                 conversation
-                    .ask(vec!["look".into()], |text| seen.push(text))
+                    .ask(Request::Cat("look".into()), |report| seen.push(report))
                     .await,
                 seen,
             )
         });
-        let id = questions(&mut probe, 1).await["look"].clone();
-        for line in [
-            json!({"id": id, "seen": "a"}),
-            json!({"id": id, "seen": "b"}),
-            json!({"id": id, "output": "c"}),
+        let id = questions(&mut probe, 1).await["look"];
+        for said in [
+            Said::Seen(report("a")),
+            Said::Seen(report("b")),
+            Said::Answer(file("c")),
         ] {
-            say(&probe, &line);
+            say(&probe, id, said);
         }
-        let (output, seen) = asked.await.unwrap();
+        let (answer, seen) = asked.await.unwrap();
         assert_eq!(
-            (output.unwrap(), seen),
-            (b"c".to_vec(), vec!["a".into(), "b".into()])
+            (answer.unwrap(), seen),
+            (file("c"), vec![report("a"), report("b")])
         );
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_lost_conversation_is_no_answer() {
-        let lost = |asked: Result<Vec<u8>, Unanswered>, wanted: &str| match asked {
+        let lost = |asked: Result<ProbeAnswer, Unanswered>, wanted: &str| match asked {
             Err(Unanswered::Lost(why)) => assert!(why.to_string().contains(wanted), "{why}"),
             other => panic!("{other:?}"),
         };
@@ -227,18 +235,18 @@ mod tests {
         lost(asked.await.unwrap(), "the probe is gone");
         lost(ask(&conversation, "look").await.unwrap(), "ended");
         assert!(!conversation.is_open());
-        for junk in [
-            json!("junk"),
-            json!({"id": 1}),
-            json!({"id": 7, "output": "x"}),
-            json!({"id": 0, "fault": "x"}),
+        for (junk, wanted) in [
+            ("junk", "the probe is not understood"),
+            (r#"{"id":1}"#, "the probe is not understood"),
+            (r#"{"id":7,"said":{"fault":"x"}}"#, "the probe said what"),
+            (r#"{"id":0,"said":{"fault":"x"}}"#, "the probe said what"),
         ] {
             let (conversation, mut probe) = begin();
             let asked = [ask(&conversation, "one"), ask(&conversation, "two")];
             questions(&mut probe, 2).await;
-            say(&probe, &junk);
+            writeln!(probe.get_ref(), "{junk}").unwrap();
             for asked in asked {
-                lost(asked.await.unwrap(), "the probe said");
+                lost(asked.await.unwrap(), wanted);
             }
         }
     }
@@ -249,9 +257,9 @@ mod tests {
         let (gone, stays) = (ask(&conversation, "gone"), ask(&conversation, "stays"));
         let ids = questions(&mut probe, 2).await;
         gone.abort();
-        say(&probe, &json!({"id": ids["gone"], "output": "late"}));
-        say(&probe, &json!({"id": ids["stays"], "output": "s"}));
-        assert_eq!(stays.await.unwrap().unwrap(), b"s");
+        say(&probe, ids["gone"], Said::Answer(file("late")));
+        say(&probe, ids["stays"], Said::Answer(file("s")));
+        assert_eq!(stays.await.unwrap().unwrap(), file("s"));
         drop(conversation);
         let left = tokio::task::block_in_place(|| probe.read_line(&mut String::new()).unwrap());
         assert_eq!(left, 0);

@@ -37,11 +37,12 @@ fn wanted(findings: &[Finding]) -> Vec<&'static str> {
 }
 
 fn run(args: &[&str], command: String) -> Result<(), Error> {
-    if !super::on_path("apt-get") {
-        return Err(Error::MissingTool {
+    if components::find_program("apt-get").is_none() {
+        return Err(components::Error::MissingTool {
             tool: "apt-get",
             purpose: "install what is missing".into(),
-        });
+        }
+        .into());
     }
     let output = Command::new("apt-get")
         .args(args)

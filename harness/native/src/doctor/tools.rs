@@ -1,7 +1,8 @@
 //! Programs and headers.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use components::find_program;
 
 use super::Finding;
 
@@ -29,22 +30,8 @@ pub(super) fn check(built: bool) -> Vec<Finding> {
     findings
 }
 
-/// Where a program is.
-pub(super) fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .map(|dir| dir.join(program))
-        .find(|path| is_program(path))
-}
-
-fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-}
-
 fn program(name: &str, purpose: &str, package: &'static str) -> Finding {
-    match find(name) {
+    match find_program(name) {
         Some(path) => Finding::good(name, path.display().to_string()),
         None => Finding::bad(name, format!("it is not there: {purpose}")).installed_by(&[package]),
     }
@@ -64,7 +51,7 @@ fn go() -> Finding {
 
 /// No package mends it: Debian's Rust is older than what the sources ask for.
 fn cargo() -> Finding {
-    match find("cargo") {
+    match find_program("cargo") {
         Some(path) => Finding::good("cargo", path.display().to_string()),
         None => Finding::bad("cargo", "it is not there: the probe is built with it").mended_by(
             "install Rust from https://rustup.rs, or import built components: gauntlet components import FILE",

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use nix::unistd::geteuid;
 
-use crate::cache::{self, Cache};
 use crate::cgroup::{Group, Host};
 use crate::error::chain;
-use crate::lock::Lock;
 use crate::net::Addresses;
 use crate::protocol::{Failure, Request};
 use crate::{Error, registry};
+use components::Cache;
+use components::Lock;
+use components::cache;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -10,7 +10,6 @@ use super::ready::Readiness;
 use super::report;
 use super::services::Watches;
 use crate::api::Api;
-use crate::components::{self, Component};
 use crate::config::{self, Blueprint, HOME};
 use crate::enter::WORK;
 use crate::net::Addresses;
@@ -18,7 +17,8 @@ use crate::node::Node;
 use crate::pki::{ADMIN, Authority, Pki};
 use crate::protocol::{Event, Order, Purpose, Ready, Report, Request};
 use crate::seed::{self, Seed};
-use crate::{ProcessCommand, Progress, kubeconfig, runc};
+use crate::{ProcessCommand, Progress, kubeconfig, needed, runc};
+use components::Component;
 
 const SHORT: Duration = Duration::from_secs(30);
 
@@ -149,9 +149,7 @@ fn ready(
     trace: &StartupTrace,
 ) -> Result<Ready, Stop> {
     let logs = claim.dir.join("logs");
-    let shown: Vec<&str> = claim
-        .cache
-        .shown(&request.cluster)?
+    let shown: Vec<&str> = needed::shown(&claim.cache, &request.cluster)?
         .iter()
         .map(|component| component.name)
         .collect();
@@ -196,7 +194,7 @@ fn write_kubeconfig(claim: &Claim, blueprint: &Blueprint) -> Result<PathBuf, Sto
     let admin = blueprint.pki.identity(ADMIN).ok_or_else(no_admin)?;
     let path = claim.dir.join("kubeconfig");
     let text = kubeconfig::render(&server(blueprint), blueprint.pki.ca(), admin);
-    crate::cache::write_atomically(&path, text.as_bytes())?;
+    components::cache::write_atomically(&path, text.as_bytes())?;
     Ok(path)
 }
 

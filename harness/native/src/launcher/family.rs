@@ -40,6 +40,12 @@ pub(super) enum Stop {
     Failed(String),
 }
 
+impl From<components::Error> for Stop {
+    fn from(error: components::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         Self::Failed(chain(&error))

@@ -8,10 +8,11 @@ use model::FileText;
 use super::claim::Claim;
 use crate::config::{Blueprint, DOOR_PORT, LATE_DOOR_PORT, OURSELVES, OWN_ENCRYPTION};
 use crate::enter::WORK;
+use crate::needed::shown;
 use crate::node::Node;
 use crate::protocol::{Bind, Further, Layout};
 use crate::seed::Seed;
-use crate::{Error, components, plugin, policy, runc};
+use crate::{Error, image, plugin, policy, runc};
 
 pub(super) fn layout(
     claim: &Claim,
@@ -26,17 +27,17 @@ pub(super) fn layout(
     };
     let mut binds = Vec::new();
     if blueprint.cluster.needs_probe() {
-        binds.push(bind(cache.probe_image()?, "images", true));
+        binds.push(bind(image::probe_image(cache)?, "images", true));
     }
     let mut ourselves = vec![PathBuf::from(OURSELVES)];
     if blueprint.cluster.enforce_network_policy {
         ourselves.push(format!("bin/{}", policy::plugin::NAME).into());
-        crate::cache::private_dir(&claim.dir.join(WORK).join(policy::FOLDER))?;
+        components::cache::private_dir(&claim.dir.join(WORK).join(policy::FOLDER))?;
     }
     if blueprint.confined {
         ourselves.push(format!("bin/{}", runc::NAME).into());
     }
-    for component in cache.shown(blueprint.cluster)? {
+    for component in shown(cache, blueprint.cluster)? {
         for part in [components::BIN, components::DATA]
             .into_iter()
             .take(1 + usize::from(component.has_data()))
@@ -46,14 +47,14 @@ pub(super) fn layout(
         }
     }
     for shared in ["logs", "seed", WORK] {
-        crate::cache::private_dir(&claim.dir.join(shared))?;
+        components::cache::private_dir(&claim.dir.join(shared))?;
         binds.push(bind(claim.dir.join(shared), shared, false));
     }
     for name in &blueprint.cluster.kms {
-        crate::cache::private_dir(&claim.dir.join(WORK).join(plugin::FOLDER).join(name))?;
+        components::cache::private_dir(&claim.dir.join(WORK).join(plugin::FOLDER).join(name))?;
     }
     if let Some(FileText(text)) = blueprint.cluster.encryption.file() {
-        crate::cache::write_atomically(
+        components::cache::write_atomically(
             &claim.dir.join(WORK).join(OWN_ENCRYPTION),
             text.as_bytes(),
         )?;

@@ -5,7 +5,9 @@ use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, cache};
+use components::cache;
+
+use crate::Error;
 
 /// The folder with the files, below the one that a box shares with the host.
 pub(crate) const FOLDER: &str = "network-policy";
@@ -57,7 +59,8 @@ impl InForce {
     pub(super) fn publish(&self, folder: &Path) -> Result<(), Error> {
         let malformed = |why: serde_json::Error| malformed(&why);
         let text = serde_json::to_vec(self).map_err(malformed)?;
-        cache::write_atomically(&folder.join(format!("{}.json", self.node)), &text)
+        let path = folder.join(format!("{}.json", self.node));
+        Ok(cache::write_atomically(&path, &text)?)
     }
 }
 

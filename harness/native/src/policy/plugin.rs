@@ -117,7 +117,7 @@ fn announcement(result: &Value, args: &str) -> Result<Announcement, String> {
 /// Takes announcements at a socket, on threads of their own.
 pub(super) fn listen(socket: &Path, tell: Sender<WatchEvent>) -> Result<(), Error> {
     if let Some(folder) = socket.parent() {
-        crate::cache::private_dir(folder)?;
+        components::cache::private_dir(folder)?;
     }
     let _ = std::fs::remove_file(socket);
     let listener = UnixListener::bind(socket).map_err(Error::file("listen at", socket))?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use model::ClusterSpec;
 use native::Running;
+use probe_protocol::{ProbeAnswer, Question, Reply, Request, Said};
 use wait::Look;
 
 use crate::host::{expect_nothing, kubectl};
@@ -77,14 +78,19 @@ fn words(mut stream: UnixStream) -> String {
     stream
         .set_read_timeout(Some(Duration::from_secs(10)))
         .unwrap();
-    writeln!(stream, r#"{{"id":1,"words":["cat","/proc/1/cmdline"]}}"#).unwrap();
+    let question = Question {
+        id: 1,
+        ask: Request::Cat("/proc/1/cmdline".into()),
+    };
+    stream.write_all(question.line().as_bytes()).unwrap();
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
-    let said: serde_json::Value = serde_json::from_str(&line).unwrap();
-    said["output"]
-        .as_str()
-        .unwrap_or_else(|| panic!("{line}"))
-        .replace('\0', " ")
+    match Reply::read(line.as_bytes()).unwrap().said {
+        Said::Answer(ProbeAnswer::File(bytes)) => {
+            String::from_utf8(bytes).unwrap().replace('\0', " ")
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Kills what runs in a container, from outside.

@@ -4,7 +4,7 @@ use model::ClusterSpec;
 
 use crate::host::expect_nothing;
 use crate::lives::{cache, name};
-use crate::network::Site;
+use crate::network::{NO_REPLY, Site};
 
 /// Lets clients in, and nobody else.
 const CLIENTS: &str = r#"
@@ -142,11 +142,7 @@ pub(crate) fn forged_packets_go_nowhere() {
                 "{forged} datagrams came in under {client}"
             );
             let target = [format!("udp://{at}:8080")];
-            let stranger_is = if is_enforced {
-                "\"reply\": \"timed-out\""
-            } else {
-                "reached"
-            };
+            let stranger_is = if is_enforced { NO_REPLY } else { "reached" };
             assert_eq!(
                 (
                     site.reach("client", &target),

@@ -167,7 +167,7 @@ fn main() -> ExitCode {
 /// Whether this machine can run a box at all.
 static FIT: LazyLock<Result<(), Failed>> = LazyLock::new(|| {
     let cache = Cache::from_env().map_err(|error| error.to_string())?;
-    cache.needs_nothing_built(&ClusterSpec::default())?;
+    native::needs_nothing_built(&cache, &ClusterSpec::default())?;
     let findings = doctor::check(&cache)
         .into_iter()
         .filter(|finding| !finding.ok);

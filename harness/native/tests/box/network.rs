@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use model::ClusterSpec;
 use native::{NodeCommand, ProcessCommand, ProcessStatus, Running, State};
+use probe_protocol::{ProbeReport, WatchLine};
 use wait::Look;
 
 use crate::control::{expect_life, expect_ready, has_ended};
@@ -153,19 +154,15 @@ impl Site {
 }
 
 fn outcomes(lines: &str) -> Vec<String> {
-    let one = |line: &str| {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        if line["reached"] == true {
-            "reached".to_owned()
-        } else {
-            format!("{}: {}", line["at"], line["reason"])
-        }
+    let one = |line: &str| match ProbeReport::read(line.as_bytes()).unwrap().end {
+        Ok(()) => "reached".to_owned(),
+        Err(blocked) => format!("{:?}: {}", blocked.at, blocked.reason),
     };
     lines.lines().map(one).collect()
 }
 
-const SILENT: &str = "\"connect\": \"timed-out\"";
-const NO_REPLY: &str = "\"reply\": \"timed-out\"";
+const SILENT: &str = "Connect: timed-out";
+pub(crate) const NO_REPLY: &str = "Reply: timed-out";
 
 pub(crate) fn policies_are_enforced() {
     let name = name("policy");
@@ -279,12 +276,9 @@ pub(crate) fn no_packet_slips_through() {
     let name = name("tight");
     let site = Site::start(&name, 1);
     let target = format!("tcp://{}:8080", site.address("server"));
-    let tried = |line: &str| {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        (
-            line["tried"].as_u64().unwrap() > 1000,
-            line["reached"].clone(),
-        )
+    let tried = |line: &str| match WatchLine::read(line.as_bytes()).unwrap() {
+        WatchLine::Count(count) => (count.tried > 1000, count.reached),
+        WatchLine::Change(change) => panic!("{change:?}"),
     };
 
     // Before a pod's first packet its policies are there.
@@ -298,7 +292,7 @@ pub(crate) fn no_packet_slips_through() {
     ]);
     assert_eq!(
         tried(site.on(&["logs", "late"]).lines().last().unwrap()),
-        (true, 0.into())
+        (true, 0)
     );
 
     // While one table takes the place of another, none is open.
@@ -331,7 +325,7 @@ pub(crate) fn no_packet_slips_through() {
     let more = site.0.network_policy().unwrap().unwrap()[0].tables - tables;
     assert_eq!(
         (tried(watching.lines().last().unwrap()), more >= 4),
-        ((true, 0.into()), true),
+        ((true, 0), true),
         "{more} tables"
     );
     site.0.down().unwrap();

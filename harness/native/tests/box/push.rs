@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use native::image::{self, ImageFile};
+use native::probe_program;
+use probe_image::ImageFile;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use ureq::Agent;
@@ -15,7 +16,7 @@ pub(crate) struct Pushed {
 
 /// Pushes an image that holds nothing but the probe.
 pub(crate) fn push(agent: &Agent, registry: &str, repository: &str, tag: &str) -> Pushed {
-    let probe = crate::lives::cache().probe().unwrap();
+    let probe = probe_program(&crate::lives::cache()).unwrap();
     let files = BTreeMap::from([(
         "/probe".to_owned(),
         ImageFile {
@@ -23,9 +24,9 @@ pub(crate) fn push(agent: &Agent, registry: &str, repository: &str, tag: &str) -
             mode: 0o755,
         },
     )]);
-    let layer = image::layer(&files).unwrap();
+    let layer = probe_image::layer(&files).unwrap();
     let config = json!({
-        "architecture": image::architecture(),
+        "architecture": probe_image::architecture(),
         "os": "linux",
         "config": { "Entrypoint": ["/probe"] },
         "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
@@ -37,14 +38,14 @@ pub(crate) fn push(agent: &Agent, registry: &str, repository: &str, tag: &str) -
     }
     let manifest = json!({
         "schemaVersion": 2,
-        "mediaType": image::MANIFEST,
-        "config": { "mediaType": image::CONFIG, "digest": digest(&config), "size": config.len() },
-        "layers": [{ "mediaType": image::LAYER, "digest": digest(&layer), "size": layer.len() }],
+        "mediaType": probe_image::MANIFEST,
+        "config": { "mediaType": probe_image::CONFIG, "digest": digest(&config), "size": config.len() },
+        "layers": [{ "mediaType": probe_image::LAYER, "digest": digest(&layer), "size": layer.len() }],
     });
     let manifest = manifest.to_string();
     let put = agent
         .put(format!("{base}/manifests/{tag}"))
-        .header("content-type", image::MANIFEST);
+        .header("content-type", probe_image::MANIFEST);
     assert_eq!(put.send(manifest.as_str()).unwrap().status(), 201);
     Pushed {
         digest: digest(manifest.as_bytes()),

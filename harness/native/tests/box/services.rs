@@ -47,7 +47,7 @@ fn agent(ca: Option<&str>) -> Agent {
 fn get(agent: &Agent, url: &str) -> (u16, String) {
     let mut response = agent
         .get(url)
-        .header("accept", format!("{}, */*", native::image::MANIFEST))
+        .header("accept", format!("{}, */*", probe_image::MANIFEST))
         .call()
         .unwrap();
     let body = response.body_mut().read_to_string().unwrap();

@@ -79,7 +79,7 @@ fn on(
     compare: impl AsyncFnOnce(&Cluster) -> Result<String, String>,
 ) -> Result<(), Failed> {
     let cache = native::Cache::from_env()?;
-    cache.needs_nothing_built(spec)?;
+    native::needs_nothing_built(&cache, spec)?;
     let boxes = BoxStarter::new(cache, std::env::current_exe()?, LiveBoxes::default());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

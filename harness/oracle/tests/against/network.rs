@@ -14,10 +14,10 @@ use k8s_openapi::api::core::v1;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
 use kube::api::AttachParams;
-use model::ProbeReport;
 use oracle::generate::network::{cast, policies, probes};
 use oracle::network::{Disagreement, End, Network, Pod, PodName, Probe, Protocol, World};
 use oracle::scenario;
+use probe_protocol::{ProbeReport, Reason};
 use proptest::strategy::ValueTree;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
@@ -206,14 +206,15 @@ impl<'a> Arena<'a> {
         let told = text
             .lines()
             .map(|line| ProbeReport::read(line.as_bytes()))
-            .collect::<Result<Vec<_>, _>>()?;
-        let sure = |told: &ProbeReport| told.reached || told.reason.as_deref() == Some("timed-out");
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|why| format!("{from}: {why}"))?;
+        let sure = |told: &ProbeReport| matches!(told.reason(), None | Some(Reason::TimedOut));
         match told.iter().find(|told| !sure(told)) {
             Some(told) => Err(format!("{from}: {told:?}")),
             None => Ok(probes
                 .iter()
                 .copied()
-                .zip(told.iter().map(|told| told.reached))
+                .zip(told.iter().map(ProbeReport::is_reached))
                 .collect()),
         }
     }

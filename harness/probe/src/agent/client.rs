@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use ::agent::agent::{Agent, Begin, Config, Live, Times};
+use ::agent::agent::{Agent, Begin, Config, Live, Stage, State, Status, Times};
 use ::agent::{Crypto, Files, Limits, Version};
+use probe_protocol::{AgentReport, AgentStage};
 
 use super::{Options, authority, save};
 use crate::dns::resolve::{self, Config as Servers};
-use crate::{show, tls, wait};
+use crate::{tls, wait};
 
 /// Where an agent keeps everything, where nothing else is said.
 const DIR: &str = "/agent";
@@ -42,11 +43,32 @@ pub(super) fn run(options: Options) -> Result<String, String> {
 }
 
 /// What the agent of this container says of itself.
-pub(super) fn state(mut options: Options) -> Result<String, String> {
+pub(super) fn state(mut options: Options) -> Result<AgentReport, String> {
     let dir = options.dir(DIR);
     options.end()?;
-    let bytes = show::file(&dir.join("wazuh-agentd.state").to_string_lossy())?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let state =
+        State::load(&dir.join("wazuh-agentd.state")).map_err(|fault| super::chain(&fault))?;
+    Ok(AgentReport {
+        connected: state.status == Status::Connected,
+        acks: state.acks,
+        attempts: state.attempts,
+        streak: state.streak,
+        stage: state.stage.map(stage),
+        reason: state.reason,
+        session: state.session,
+        connections: state.connections,
+        server: state.server,
+    })
+}
+
+fn stage(stage: Stage) -> AgentStage {
+    match stage {
+        Stage::Dns => AgentStage::Dns,
+        Stage::Connect => AgentStage::Connect,
+        Stage::Tls => AgentStage::Tls,
+        Stage::Enrol => AgentStage::Enrol,
+        Stage::Key => AgentStage::Key,
+    }
 }
 
 fn config(mut options: Options) -> Result<Config, String> {
@@ -164,5 +186,5 @@ fn addresses(name: &str) -> Result<Vec<IpAddr>, String> {
     let found = resolve::addresses(name, &Servers::own(), PATIENCE);
     found
         .map(|found| found.addresses)
-        .map_err(|fault| fault.reason.word().to_owned())
+        .map_err(|blocked| blocked.reason.word().to_owned())
 }

@@ -108,7 +108,7 @@ fn address(host: &str, port: u16) -> Result<SocketAddr, String> {
         return Ok(address);
     }
     let found = resolve::addresses(host, &Servers::own(), PATIENCE)
-        .map_err(|fault| fault.reason.word().to_owned())?;
+        .map_err(|blocked| blocked.reason.word().to_owned())?;
     let first = found
         .addresses
         .first()

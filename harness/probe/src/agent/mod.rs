@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use ::agent::Files;
 use options::Options;
+use probe_protocol::{AgentReport, ManagerReport};
 
 use crate::tls;
 
@@ -28,12 +29,22 @@ pub(crate) const WORDS: [&str; 6] = [
 pub(crate) fn run(word: &str, rest: &[&str]) -> Result<String, String> {
     match word {
         "agent" => client::run(Options::read(rest)?),
-        "agent-state" => client::state(Options::read(rest)?),
+        "agent-state" => client::state(Options::read(rest)?).map(|report| report.line()),
         "agent-forge" => forge::run(rest),
         "manager" => server::run(Options::read(rest)?),
-        "manager-state" => server::state(Options::read(rest)?),
+        "manager-state" => server::state(Options::read(rest)?).map(|report| report.line()),
         _ => emit::run(rest),
     }
+}
+
+/// What the agent of this container says of itself.
+pub(crate) fn own_state() -> Result<AgentReport, String> {
+    client::state(Options::read(&[])?)
+}
+
+/// What the manager of this container knows.
+pub(crate) fn own_manager_state() -> Result<ManagerReport, String> {
+    server::state(Options::read(&[])?)
 }
 
 /// The file with the authority of a word, which the other end is given too.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ::agent::manager::{Config, Force, Manager};
 use ::agent::{Files, Journal, Protocol, Stop};
-use serde_json::{Value, json};
+use probe_protocol::{EnrolledAgent, EventCount, ManagerReport};
 
 use super::{Options, authority, chain, save};
 use crate::{tls, wait};
@@ -112,9 +112,9 @@ fn force(options: &mut Options, shipped: Force) -> Result<Force, String> {
     })
 }
 
-/// The agents of the manager in this container, and what it counted, as one line of JSON. With `--until STATUS --for
+/// The agents of the manager in this container, and what it counted, with `--until STATUS --for
 /// SECONDS`, as soon as an agent has that status, or when the time is over.
-pub(super) fn state(mut options: Options) -> Result<String, String> {
+pub(super) fn state(mut options: Options) -> Result<ManagerReport, String> {
     let dir = options.dir(DIR);
     let (until, most) = (
         options.text("until"),
@@ -124,39 +124,45 @@ pub(super) fn state(mut options: Options) -> Result<String, String> {
     let start = Instant::now();
     let agents = loop {
         let agents = agents(&dir)?;
-        let there = |status: &String| {
-            agents
-                .iter()
-                .any(|agent| agent["status"] == status.as_str())
-        };
+        let there = |status: &String| agents.iter().any(|agent| agent.status == *status);
         if until.as_ref().is_none_or(there) || start.elapsed() >= most {
             break agents;
         }
         Stop::default().within(GLANCE);
     };
     let tallies = Journal::tallies(&dir.join("events")).map_err(|fault| chain(&fault))?;
-    let counts: Vec<Value> = tallies
+    let counts = tallies
         .iter()
         .map(|((id, name, source), tally)| {
-            let (received, highest) = (tally.received(), tally.ranges.last().map_or(0, |(_, last)| *last));
-            json!({ "id": id, "name": name, "source": source, "received": received, "missing": highest - received,
-                    "duplicates": tally.duplicates, "late": tally.late, "ranges": tally.ranges })
+            let received = tally.received();
+            let highest = tally.ranges.last().map_or(0, |(_, last)| *last);
+            EventCount {
+                id: id.clone(),
+                name: name.clone(),
+                source: source.clone(),
+                received,
+                missing: highest - received,
+                duplicates: tally.duplicates,
+                late: tally.late,
+                ranges: tally.ranges.clone(),
+            }
         })
         .collect();
-    Ok(format!(
-        "{}\n",
-        json!({ "agents": agents, "counts": counts })
-    ))
+    Ok(ManagerReport { agents, counts })
 }
 
-fn agents(dir: &Path) -> Result<Vec<Value>, String> {
+fn agents(dir: &Path) -> Result<Vec<EnrolledAgent>, String> {
     let text = std::fs::read_to_string(dir.join("agents"))
         .map_err(|why| format!("the manager has no state: {why}"))?;
     Ok(text.lines().filter_map(agent).collect())
 }
 
-fn agent(line: &str) -> Option<Value> {
-    let mut words = line.strip_prefix("agent ")?.split(' ');
-    let (id, name, ip, status) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    Some(json!({ "id": id, "name": name, "ip": ip, "status": status }))
+fn agent(line: &str) -> Option<EnrolledAgent> {
+    let mut words = line.strip_prefix("agent ")?.split(' ').map(str::to_owned);
+    Some(EnrolledAgent {
+        id: words.next()?,
+        name: words.next()?,
+        ip: words.next()?,
+        status: words.next()?,
+    })
 }

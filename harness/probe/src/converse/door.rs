@@ -61,12 +61,15 @@ mod tests {
             || UnixStream::connect_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
         let mut visitors = [connect(), connect()];
         for visitor in &mut visitors {
-            writeln!(visitor, r#"{{"id":4,"words":["cat","/proc/self/comm"]}}"#).unwrap();
+            writeln!(visitor, r#"{{"id":4,"ask":{{"cat":"/proc/self/comm"}}}}"#).unwrap();
         }
         for visitor in visitors {
             let mut line = String::new();
             BufReader::new(visitor).read_line(&mut line).unwrap();
-            assert!(line.starts_with(r#"{"id":4,"output":""#), "{line}");
+            assert!(
+                line.starts_with(r#"{"id":4,"said":{"answer":{"file":""#),
+                "{line}"
+            );
         }
     }
 }

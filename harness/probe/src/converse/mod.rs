@@ -1,12 +1,5 @@
 //! A conversation: questions and answers as lines of JSON, many at a time over one connection, each answered as soon as
-//! it can be.
-//!
-//! ```text
-//! {"id":1,"words":["reach","--holds","1000","tcp://10.0.0.1:80"]}
-//! {"id":1,"seen":"…"}       what was seen meanwhile, whenever it is something else
-//! {"id":1,"output":"…"}     each character is a byte: files are not always text
-//! {"id":1,"fault":"…"}
-//! ```
+//! it can be. The lines are those of [`probe_protocol::Question`] and [`probe_protocol::Reply`].
 //!
 //! Commands that stay answer at an abstract socket of their network namespace, named after their mount namespace, which no
 //! other container has. Whatever shares the network namespace can ask too, and who asks is not looked at: it can read
@@ -15,7 +8,6 @@
 //! it means.
 
 mod door;
-mod line;
 mod talk;
 
 pub(crate) use door::open;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::line::{Question, Said};
+use probe_protocol::{NOBODY, ProbeAnswer, ProbeReport, Question, Reply, Request, Said};
+
 use crate::{agent, show, wire};
 
 /// How long a question may be.
@@ -33,12 +34,14 @@ pub(crate) fn answer_all<W: Write + Send + 'static>(mut reader: impl BufRead, wr
         busy: AtomicUsize::new(0),
     });
     while let Ok(Some(line)) = next(&mut reader) {
-        let Some(question) = Question::read(&line) else {
-            // Whose answer is due is not known: it is answered to nobody, and that is the end.
-            _ = shared.say(0, &Said::Fault("that is not a question".into()));
-            break;
-        };
-        begin(&shared, question);
+        match Question::read(&line) {
+            Ok(question) => begin(&shared, question),
+            Err(why) => {
+                // Whose answer is due is not known: it is answered to nobody, and that is the end.
+                _ = shared.say(NOBODY, Said::Fault(why.to_string()));
+                break;
+            }
+        }
     }
     shared.ended.store(true, Ordering::Relaxed);
 }
@@ -52,21 +55,18 @@ fn next(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
 
 /// Works on a question in a thread of its own.
 fn begin<W: Write + Send + 'static>(shared: &Arc<Shared<W>>, question: Question) {
-    let Question { id, words } = question;
+    let Question { id, ask } = question;
     let too_many = || Said::Fault("too many questions at a time".into());
     if shared.busy.fetch_add(1, Ordering::Relaxed) >= AT_ONCE {
         shared.busy.fetch_sub(1, Ordering::Relaxed);
-        _ = shared.say(id, &too_many());
+        _ = shared.say(id, too_many());
         return;
     }
     let own = Arc::clone(shared);
     let work = move || {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let done = run(&words, &own.ended, |seen| {
-            _ = own.say(id, &Said::Seen(seen.to_owned()))
-        });
+        let done = answer(&ask, &own.ended, |seen| _ = own.say(id, Said::Seen(seen)));
         own.busy.fetch_sub(1, Ordering::Relaxed);
-        _ = own.say(id, &done.map_or_else(Said::Fault, Said::Output));
+        _ = own.say(id, done.map_or_else(Said::Fault, Said::Answer));
     };
     if thread::Builder::new()
         .stack_size(STACK)
@@ -74,33 +74,31 @@ fn begin<W: Write + Send + 'static>(shared: &Arc<Shared<W>>, question: Question)
         .is_err()
     {
         shared.busy.fetch_sub(1, Ordering::Relaxed);
-        _ = shared.say(id, &too_many());
+        _ = shared.say(id, too_many());
     }
 }
 
-/// Does one command. Only those that look are here: what changes something is a process of its own.
-fn run(words: &[&str], ended: &AtomicBool, seen: impl FnMut(&str)) -> Result<Vec<u8>, String> {
-    match words {
-        ["reach", rest @ ..] if !rest.is_empty() => {
-            wire::reach_words(rest, ended, seen).map(String::into_bytes)
-        }
-        ["held", name] => wire::held(name).map(String::into_bytes),
-        ["cat", file] => show::file(file),
-        [word @ ("agent-state" | "manager-state"), rest @ ..] => {
-            agent::run(word, rest).map(String::into_bytes)
-        }
-        _ => Err(format!(
-            "`{}` is nothing that a conversation answers",
-            words.join(" ")
-        )),
+/// Answers one question.
+fn answer(
+    ask: &Request,
+    ended: &AtomicBool,
+    seen: impl FnMut(ProbeReport),
+) -> Result<ProbeAnswer, String> {
+    match ask {
+        Request::Reach(reach) => wire::reach_one(reach, ended, seen).map(ProbeAnswer::Report),
+        Request::Held(name) => wire::held(name).map(ProbeAnswer::Report),
+        Request::Cat(file) => show::file(file).map(ProbeAnswer::File),
+        Request::AgentState => agent::own_state().map(ProbeAnswer::Agent),
+        Request::ManagerState => agent::own_manager_state().map(ProbeAnswer::Manager),
     }
 }
 
 impl<W: Write> Shared<W> {
-    fn say(&self, id: u64, said: &Said) -> io::Result<()> {
+    fn say(&self, id: u64, said: Said) -> io::Result<()> {
+        let line = Reply { id, said }.line();
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer
-            .write_all(said.line(id).as_bytes())
+            .write_all(line.as_bytes())
             .and_then(|()| writer.flush())
     }
 }
@@ -111,7 +109,9 @@ mod tests {
     use std::net::TcpListener;
     use std::os::unix::net::UnixStream;
 
-    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    use probe_protocol::{Reach, Reason};
 
     use super::*;
 
@@ -127,17 +127,25 @@ mod tests {
             Self(ours, reader)
         }
 
-        fn ask(&mut self, id: u64, words: &[&str]) {
-            writeln!(self.0, "{}", json!({"id": id, "words": words})).unwrap();
+        fn ask(&mut self, id: u64, ask: Request) {
+            let line = Question { id, ask }.line();
+            self.0.write_all(line.as_bytes()).unwrap();
         }
 
-        fn heard(&mut self) -> Value {
+        /// What is said next; nothing at the end.
+        fn heard(&mut self) -> Option<Reply> {
             let mut line = String::new();
             self.1.read_line(&mut line).unwrap();
-            if line.is_empty() {
-                Value::Null
-            } else {
-                serde_json::from_str(&line).unwrap()
+            (!line.is_empty()).then(|| Reply::read(line.as_bytes()).unwrap())
+        }
+
+        fn fault(&mut self, id: u64) -> String {
+            match self.heard() {
+                Some(Reply {
+                    id: whose,
+                    said: Said::Fault(why),
+                }) if whose == id => why,
+                other => panic!("{other:?}"),
             }
         }
     }
@@ -145,66 +153,49 @@ mod tests {
     #[test]
     fn a_slow_answer_holds_up_no_other() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let target = format!("tcp://{}", silent.local_addr().unwrap());
+        let reach = Reach {
+            timeout: Duration::from_millis(700),
+            ..Reach::once(&format!("tcp://{}", silent.local_addr().unwrap()))
+        };
         let mut asker = Asker::begin();
-        asker.ask(1, &["reach", "--timeout", "700", &target]);
-        asker.ask(2, &["cat", "/proc/self/comm"]);
-        asker.ask(3, &["cat", "/no/such/file"]);
-        let mut quick = [asker.heard(), asker.heard()];
-        quick.sort_by_key(|line| line["id"].as_u64());
+        asker.ask(1, Request::Reach(reach));
+        asker.ask(2, Request::Cat("/proc/self/comm".into()));
+        asker.ask(3, Request::Cat("/no/such/file".into()));
+        let mut quick = [asker.heard().unwrap(), asker.heard().unwrap()];
+        quick.sort_by_key(|reply| reply.id);
+        let [file, fault] = quick.map(|reply| (reply.id, reply.said));
         assert!(
-            quick[0]["id"] == 2 && quick[0]["output"].as_str().unwrap().ends_with('\n'),
-            "{quick:?}"
+            matches!(&file, (2, Said::Answer(ProbeAnswer::File(bytes))) if bytes.ends_with(b"\n")),
+            "{file:?}"
         );
         assert!(
-            quick[1]["id"] == 3
-                && quick[1]["fault"]
-                    .as_str()
-                    .unwrap()
-                    .contains("/no/such/file"),
-            "{quick:?}"
+            matches!(&fault, (3, Said::Fault(why)) if why.contains("/no/such/file")),
+            "{fault:?}"
         );
-        let slow = asker.heard();
-        let said: Value = serde_json::from_str(slow["output"].as_str().unwrap()).unwrap();
-        assert_eq!(
-            (&slow["id"], &said["reason"]),
-            (&json!(1), &json!("timed-out"))
+        let slow = asker.heard().unwrap();
+        assert!(
+            matches!(&slow, Reply { id: 1, said: Said::Answer(ProbeAnswer::Report(report)) }
+                if report.reason() == Some(Reason::TimedOut)),
+            "{slow:?}"
         );
     }
 
     #[test]
-    fn what_only_a_process_may_do_is_refused() {
+    fn what_cannot_be_answered_is_a_fault() {
         let mut asker = Asker::begin();
-        for words in [
-            &["pause"][..],
-            &[],
-            &["reach"],
-            &["held"],
-            &["crash"],
-            &["emit", "x"],
-            &["hold", "a", "b"],
-        ] {
-            asker.ask(1, words);
-            assert!(
-                asker.heard()["fault"]
-                    .as_str()
-                    .unwrap()
-                    .contains("nothing that a conversation answers"),
-                "{words:?}"
-            );
-        }
-        asker.ask(2, &["reach", "--moon", "1", "tcp://a:1"]);
-        assert!(asker.heard()["fault"].as_str().unwrap().contains("--moon"));
+        asker.ask(1, Request::Reach(Reach::once("moon://a:1")));
+        assert!(asker.fault(1).contains("moon"));
+        asker.ask(2, Request::Held("nobody-holds-it".into()));
+        assert!(asker.fault(2).starts_with("nobody holds"));
     }
 
     #[test]
     fn a_broken_line_is_the_end() {
-        let mut asker = Asker::begin();
-        writeln!(asker.0, "who is there").unwrap();
-        assert_eq!(
-            asker.heard(),
-            json!({"id": 0, "fault": "that is not a question"})
-        );
-        assert_eq!(asker.heard(), Value::Null);
+        for line in ["who is there", r#"{"id":1,"ask":"crash"}"#] {
+            let mut asker = Asker::begin();
+            writeln!(asker.0, "{line}").unwrap();
+            assert!(asker.fault(NOBODY).contains("is not a question"));
+            assert_eq!(asker.heard(), None);
+        }
     }
 }

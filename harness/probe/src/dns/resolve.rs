@@ -7,8 +7,10 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
+use probe_protocol::{Blocked, Reason, Stage};
+
 use super::codec::{self, Kind, LONGEST, Message};
-use crate::wire::{At, Fault, Reason};
+use crate::wire::reason_of;
 
 /// Whom to ask, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +94,7 @@ fn port_53(ip: IpAddr) -> SocketAddr {
 }
 
 /// The addresses of `host`, which may be one itself.
-pub(crate) fn addresses(host: &str, config: &Config, patience: Duration) -> Result<Found, Fault> {
+pub(crate) fn addresses(host: &str, config: &Config, patience: Duration) -> Result<Found, Blocked> {
     let found = |addresses| Found {
         addresses,
         name: host.to_owned(),
@@ -130,7 +132,7 @@ fn in_hosts(text: &str, host: &str) -> Vec<IpAddr> {
 
 /// Asks the servers for `name`, in each search domain: the first that has it counts. A server that does not answer ends
 /// it: it would not answer for the next domain either.
-pub(crate) fn lookup(name: &str, config: &Config, patience: Duration) -> Result<Found, Fault> {
+pub(crate) fn lookup(name: &str, config: &Config, patience: Duration) -> Result<Found, Blocked> {
     let mut last = Reason::NotAsked;
     for name in config.candidates(name) {
         match ask_all(&name, config, patience) {
@@ -145,13 +147,13 @@ pub(crate) fn lookup(name: &str, config: &Config, patience: Duration) -> Result<
                 0 => last = Reason::NoAddress,
                 3 if last != Reason::NoAddress => last = Reason::NoSuchName,
                 3 => {}
-                5 => return Err(Fault::new(At::Dns, Reason::Refused)),
-                _ => return Err(Fault::new(At::Dns, Reason::ServerFailure)),
+                5 => return Err(Blocked::new(Stage::Dns, Reason::Refused)),
+                _ => return Err(Blocked::new(Stage::Dns, Reason::ServerFailure)),
             },
-            Err(reason) => return Err(Fault::new(At::Dns, reason)),
+            Err(reason) => return Err(Blocked::new(Stage::Dns, reason)),
         }
     }
-    Err(Fault::new(At::Dns, last))
+    Err(Blocked::new(Stage::Dns, last))
 }
 
 fn ask_all(
@@ -178,7 +180,7 @@ fn ask(
 ) -> Result<(Message, bool), Reason> {
     let id = u16::try_from(RandomState::new().build_hasher().finish() & 0xffff).unwrap_or_default();
     let query = codec::query(id, name, config.kind).ok_or(Reason::NotAsked)?;
-    let dns_reason = |fault: io::Error| match Reason::of(&fault) {
+    let dns_reason = |fault: io::Error| match reason_of(&fault) {
         Reason::TimedOut => Reason::NoAnswer,
         reason => reason,
     };
@@ -211,7 +213,7 @@ fn by_udp(query: &[u8], name: &str, server: SocketAddr, patience: Duration) -> i
                         return Ok(message);
                     }
                 }
-                Err(fault) if Reason::of(&fault) == Reason::TimedOut => {}
+                Err(fault) if reason_of(&fault) == Reason::TimedOut => {}
                 Err(fault) => return Err(fault),
             }
         }
@@ -283,7 +285,7 @@ mod tests {
     fn without_a_server_nobody_is_asked() {
         let config = Config::read("");
         let fault = lookup("db", &config, Duration::from_millis(10)).unwrap_err();
-        assert_eq!((fault.at, fault.reason), (At::Dns, Reason::NotAsked));
+        assert_eq!((fault.at, fault.reason), (Stage::Dns, Reason::NotAsked));
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use probe_protocol::{Blocked, Facts, ProbeReport, Reason, Stage, Transport};
 
 use super::target::{Scheme, Target};
-use super::{At, Fault, Reason};
+use super::{blocked_at, reason_of};
 use crate::dns::codec::Kind;
 use crate::dns::resolve::{self, Config, unspecified};
 use crate::tls;
@@ -17,63 +17,33 @@ pub(super) const GREETING: &[u8] = b"who is there\n";
 
 const LONGEST_LINE: u64 = 4096;
 
-/// How an attempt ended.
-#[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) end: Result<(), Fault>,
-    /// What was learned on the way.
-    facts: Map<String, Value>,
-    took: Duration,
-}
-
-impl Outcome {
-    /// One line of JSON.
-    pub(super) fn line(&self, target: &Target) -> String {
-        Value::Object(self.facts(target)).to_string()
-    }
-
-    /// The same, and whether it stays so.
-    pub(super) fn lasting_line(&self, target: &Target, lasts: bool) -> String {
-        let mut line = self.facts(target);
-        line.insert("lasts".into(), lasts.into());
-        Value::Object(line).to_string()
-    }
-
-    fn facts(&self, target: &Target) -> Map<String, Value> {
-        let mut line = Map::new();
-        line.insert("target".into(), target.text.as_str().into());
-        line.insert("reached".into(), self.end.is_ok().into());
-        if let Err(fault) = self.end {
-            line.insert("at".into(), fault.at.word().into());
-            line.insert("reason".into(), fault.reason.word().into());
-        }
-        line.extend(self.facts.clone());
-        line.insert("ms".into(), json!(self.took.as_micros() as f64 / 1000.0));
-        line
-    }
-}
-
 /// Tries it once. `patience` is for each stage by itself.
-pub(super) fn attempt(target: &Target, patience: Duration) -> Outcome {
+pub(super) fn attempt(target: &Target, patience: Duration) -> ProbeReport {
     let start = Instant::now();
-    let mut facts = Map::new();
+    let mut facts = Facts::default();
     let end = match target.scheme {
         Scheme::Dns => ask_dns(target, patience, &mut facts),
-        _ => address(target, patience, &mut facts)
-            .and_then(|address| talk(target, address, patience, &mut facts)),
+        Scheme::Tcp | Scheme::Udp | Scheme::Http | Scheme::Tls => {
+            address(target, patience, &mut facts)
+                .and_then(|address| talk(target, address, patience, &mut facts))
+        }
     };
-    Outcome {
+    ProbeReport {
+        target: target.text.clone(),
         end,
         facts,
-        took: start.elapsed(),
+        exchanges: None,
+        lasts: None,
+        ms: millis(start.elapsed()),
     }
 }
 
-fn ask_dns(
-    target: &Target,
-    patience: Duration,
-    facts: &mut Map<String, Value>,
-) -> Result<(), Fault> {
+/// Milliseconds, to the microsecond.
+pub(super) fn millis(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
+}
+
+fn ask_dns(target: &Target, patience: Duration, facts: &mut Facts) -> Result<(), Blocked> {
     let config = Config {
         over_tcp: target.tcp,
         kind: kind(target),
@@ -89,10 +59,10 @@ fn ask_dns(
     };
     note_servers(&config, facts);
     let found = resolve::lookup(&target.host, &config, patience)?;
-    let mut addresses: Vec<String> = found.addresses.iter().map(ToString::to_string).collect();
+    let mut addresses = found.addresses;
     addresses.sort();
-    facts.insert("name".into(), found.name.into());
-    facts.insert("addresses".into(), json!(addresses));
+    facts.name = Some(found.name);
+    facts.addresses = addresses;
     note_server(found.server, facts);
     Ok(())
 }
@@ -102,19 +72,17 @@ fn kind(target: &Target) -> Kind {
     if target.ipv6 { Kind::Aaaa } else { Kind::A }
 }
 
-fn note_servers(config: &Config, facts: &mut Map<String, Value>) {
-    if let Some(server) = config.servers.first() {
-        facts.insert("dns".into(), server.to_string().into());
-    }
+fn note_servers(config: &Config, facts: &mut Facts) {
+    facts.dns = config.servers.first().copied().or(facts.dns);
 }
 
-fn note_server(server: Option<(SocketAddr, bool)>, facts: &mut Map<String, Value>) {
+fn note_server(server: Option<(SocketAddr, bool)>, facts: &mut Facts) {
     if let Some((server, over_tcp)) = server {
-        facts.insert("dns".into(), server.to_string().into());
-        facts.insert(
-            "dns over".into(),
-            if over_tcp { "tcp" } else { "udp" }.into(),
-        );
+        facts.dns = Some(server);
+        facts.dns_over = Some(match over_tcp {
+            true => Transport::Tcp,
+            false => Transport::Udp,
+        });
     }
 }
 
@@ -122,8 +90,8 @@ fn note_server(server: Option<(SocketAddr, bool)>, facts: &mut Map<String, Value
 pub(super) fn address(
     target: &Target,
     patience: Duration,
-    facts: &mut Map<String, Value>,
-) -> Result<SocketAddr, Fault> {
+    facts: &mut Facts,
+) -> Result<SocketAddr, Blocked> {
     let config = Config {
         kind: kind(target),
         ..Config::own()
@@ -134,9 +102,9 @@ pub(super) fn address(
     let first = found
         .addresses
         .first()
-        .ok_or(Fault::new(At::Dns, Reason::NoAddress))?;
+        .ok_or(Blocked::new(Stage::Dns, Reason::NoAddress))?;
     let address = SocketAddr::new(*first, target.port);
-    facts.insert("address".into(), address.to_string().into());
+    facts.address = Some(address);
     Ok(address)
 }
 
@@ -144,13 +112,13 @@ fn talk(
     target: &Target,
     to: SocketAddr,
     patience: Duration,
-    facts: &mut Map<String, Value>,
-) -> Result<(), Fault> {
+    facts: &mut Facts,
+) -> Result<(), Blocked> {
     let said = match target.scheme {
         Scheme::Udp => Some(datagram(to, patience)?),
         Scheme::Http => {
             let (status, body) = web(target, connect(to, patience)?)?;
-            facts.insert("status".into(), status.into());
+            facts.status = Some(status);
             Some(body)
         }
         Scheme::Tls => {
@@ -174,88 +142,89 @@ fn talk(
 }
 
 /// Keeps who answered, and says whether it was whom the target wants.
-fn judge(target: &Target, said: &str, facts: &mut Map<String, Value>) -> Result<(), Fault> {
+fn judge(target: &Target, said: &str, facts: &mut Facts) -> Result<(), Blocked> {
     let mut words = said.split_whitespace();
     if let (Some("probe"), Some(name), Some(seen_as), None) =
         (words.next(), words.next(), words.next(), words.next())
+        && let Ok(seen_as) = seen_as.parse()
     {
-        facts.insert("by".into(), name.into());
-        facts.insert("seen as".into(), seen_as.into());
+        facts.by = Some(name.into());
+        facts.seen_as = Some(seen_as);
     }
     match &target.by {
-        Some(wanted) if facts.get("by").is_none_or(|by| by != wanted) => {
-            Err(Fault::new(At::Reply, Reason::OtherServer))
+        Some(wanted) if facts.by.as_ref() != Some(wanted) => {
+            Err(Blocked::new(Stage::Reply, Reason::OtherServer))
         }
         _ => Ok(()),
     }
 }
 
-pub(super) fn connect(to: SocketAddr, patience: Duration) -> Result<TcpStream, Fault> {
-    let stream = TcpStream::connect_timeout(&to, patience).map_err(Fault::at(At::Connect))?;
+pub(super) fn connect(to: SocketAddr, patience: Duration) -> Result<TcpStream, Blocked> {
+    let stream = TcpStream::connect_timeout(&to, patience).map_err(blocked_at(Stage::Connect))?;
     let ready = stream
         .set_read_timeout(Some(patience))
         .and_then(|()| stream.set_write_timeout(Some(patience)));
     ready
         .and_then(|()| stream.set_nodelay(true))
-        .map_err(Fault::at(At::Connect))?;
+        .map_err(blocked_at(Stage::Connect))?;
     Ok(stream)
 }
 
 /// Sends a line and gives the one that comes back.
-pub(super) fn greet(mut stream: impl Read + Write) -> Result<String, Fault> {
+pub(super) fn greet(mut stream: impl Read + Write) -> Result<String, Blocked> {
     stream
         .write_all(GREETING)
         .and_then(|()| stream.flush())
-        .map_err(Fault::at(At::Request))?;
+        .map_err(blocked_at(Stage::Request))?;
     line(&mut BufReader::new(stream))
 }
 
-fn line(reader: &mut impl BufRead) -> Result<String, Fault> {
+fn line(reader: &mut impl BufRead) -> Result<String, Blocked> {
     let mut said = String::new();
     match reader.take(LONGEST_LINE).read_line(&mut said) {
-        Ok(0) => Err(Fault::new(At::Reply, Reason::Closed)),
+        Ok(0) => Err(Blocked::new(Stage::Reply, Reason::Closed)),
         Ok(_) => Ok(said),
-        Err(fault) => Err(Fault::at(At::Reply)(fault)),
+        Err(fault) => Err(blocked_at(Stage::Reply)(fault)),
     }
 }
 
 /// Sends a datagram, three times at most, and gives what comes back.
-fn datagram(to: SocketAddr, patience: Duration) -> Result<String, Fault> {
-    let socket = UdpSocket::bind(unspecified(to)).map_err(Fault::at(At::Request))?;
-    socket.connect(to).map_err(Fault::at(At::Request))?;
+fn datagram(to: SocketAddr, patience: Duration) -> Result<String, Blocked> {
+    let socket = UdpSocket::bind(unspecified(to)).map_err(blocked_at(Stage::Request))?;
+    socket.connect(to).map_err(blocked_at(Stage::Request))?;
     let mut bytes = [0; 2048];
     for _ in 0..3 {
         socket
             .send(GREETING)
-            .map_err(|fault| match Reason::of(&fault) {
+            .map_err(|fault| match reason_of(&fault) {
                 // What came back for an earlier datagram.
-                Reason::Refused => Fault::new(At::Reply, Reason::Refused),
-                reason => Fault::new(At::Request, reason),
+                Reason::Refused => Blocked::new(Stage::Reply, Reason::Refused),
+                reason => Blocked::new(Stage::Request, reason),
             })?;
         let part = (patience / 3).max(Duration::from_millis(1));
         socket
             .set_read_timeout(Some(part))
-            .map_err(Fault::at(At::Reply))?;
+            .map_err(blocked_at(Stage::Reply))?;
         match socket.recv(&mut bytes) {
             Ok(length) => return Ok(String::from_utf8_lossy(&bytes[..length]).into_owned()),
-            Err(fault) if Reason::of(&fault) == Reason::TimedOut => {}
-            Err(fault) => return Err(Fault::at(At::Reply)(fault)),
+            Err(fault) if reason_of(&fault) == Reason::TimedOut => {}
+            Err(fault) => return Err(blocked_at(Stage::Reply)(fault)),
         }
     }
-    Err(Fault::new(At::Reply, Reason::TimedOut))
+    Err(Blocked::new(Stage::Reply, Reason::TimedOut))
 }
 
 /// The status and the body of an HTTP request; any status is an answer.
-fn web(target: &Target, mut stream: TcpStream) -> Result<(u16, String), Fault> {
+fn web(target: &Target, mut stream: TcpStream) -> Result<(u16, String), Blocked> {
     let (host, port, path) = (&target.host, target.port, &target.path);
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     )
-    .map_err(Fault::at(At::Request))?;
+    .map_err(blocked_at(Stage::Request))?;
     let mut reader = BufReader::new(stream);
     let first = line(&mut reader)?;
-    let malformed = Fault::new(At::Reply, Reason::Malformed);
+    let malformed = Blocked::new(Stage::Reply, Reason::Malformed);
     let status = first
         .strip_prefix("HTTP/1.")
         .and_then(|rest| rest.split(' ').nth(1)?.trim().parse().ok());
@@ -265,6 +234,6 @@ fn web(target: &Target, mut stream: TcpStream) -> Result<(u16, String), Fault> {
     reader
         .take(LONGEST_LINE)
         .read_to_end(&mut body)
-        .map_err(Fault::at(At::Reply))?;
+        .map_err(blocked_at(Stage::Reply))?;
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }

@@ -12,11 +12,11 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use probe_protocol::{Blocked, Facts, ProbeReport, Reason, Stage};
 
-use super::attempt::{GREETING, address, connect};
+use super::attempt::{GREETING, address, connect, millis};
+use super::blocked_at;
 use super::target::{Scheme, Target};
-use super::{At, Fault, Reason};
 
 /// The word before the arguments of a process that holds a connection in the background.
 pub(crate) const BEHIND: &str = "--behind";
@@ -70,12 +70,12 @@ fn socket(name: &str) -> Result<SocketAddr, String> {
 ///
 /// # Errors
 /// When nobody holds it.
-pub(crate) fn held(name: &str) -> Result<String, String> {
+pub(crate) fn held(name: &str) -> Result<ProbeReport, String> {
     let nobody = |why: std::io::Error| format!("nobody holds `{name}`: {why}");
     let mut stream = UnixStream::connect_addr(&socket(name)?).map_err(nobody)?;
-    let mut said = String::new();
-    stream.read_to_string(&mut said).map_err(nobody)?;
-    Ok(said)
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).map_err(nobody)?;
+    ProbeReport::read(&said).map_err(|why| format!("who holds `{name}` has ended: {why}"))
 }
 
 /// What [`hold`] starts: says how the connection began, and holds it for as long as the container lives.
@@ -87,7 +87,7 @@ pub(crate) fn behind(
     text: &str,
     every: Duration,
     patience: Duration,
-    say: impl FnOnce(&str),
+    say: impl FnOnce(&ProbeReport),
 ) -> Result<(), String> {
     let target = tcp(text)?;
     let door = UnixListener::bind_addr(&socket(name)?)
@@ -98,10 +98,10 @@ pub(crate) fn behind(
         start: Instant::now(),
         died: None,
     };
-    let mut facts = Map::new();
-    let begun = address(&target, patience, &mut facts).and_then(|to| connect(to, patience));
+    let begun =
+        address(&target, patience, &mut Facts::default()).and_then(|to| connect(to, patience));
     let mut begun = begun.and_then(|stream| held.exchange(&stream).map(|()| stream));
-    say(&held.line(&target, begun.as_ref().err()));
+    say(&held.report(&target, begun.as_ref().err()));
     if begun.is_err() {
         return Ok(());
     }
@@ -117,7 +117,8 @@ pub(crate) fn behind(
             held.died = Some(held.start.elapsed());
         }
         if let Some(mut visitor) = visitor {
-            _ = writeln!(visitor, "{}", held.line(&target, begun.as_ref().err()));
+            let report = held.report(&target, begun.as_ref().err());
+            _ = visitor.write_all(report.line().as_bytes());
         }
     }
 }
@@ -138,32 +139,31 @@ struct Held {
 
 impl Held {
     /// Sends a line and takes the one that comes back.
-    fn exchange(&mut self, stream: &TcpStream) -> Result<(), Fault> {
+    fn exchange(&mut self, stream: &TcpStream) -> Result<(), Blocked> {
         let mut writer = stream;
-        writer.write_all(GREETING).map_err(Fault::at(At::Request))?;
+        writer
+            .write_all(GREETING)
+            .map_err(blocked_at(Stage::Request))?;
         let mut said = String::new();
         match BufReader::new(stream.take(4096)).read_line(&mut said) {
-            Ok(0) => Err(Fault::new(At::Reply, Reason::Closed)),
+            Ok(0) => Err(Blocked::new(Stage::Reply, Reason::Closed)),
             Ok(_) => {
                 self.exchanges += 1;
                 Ok(())
             }
-            Err(fault) => Err(Fault::at(At::Reply)(fault)),
+            Err(fault) => Err(blocked_at(Stage::Reply)(fault)),
         }
     }
 
-    fn line(&self, target: &Target, fault: Option<&Fault>) -> String {
-        let mut line = Map::new();
-        line.insert("target".into(), target.text.as_str().into());
-        line.insert("reached".into(), fault.is_none().into());
-        if let Some(fault) = fault {
-            line.insert("at".into(), fault.at.word().into());
-            line.insert("reason".into(), fault.reason.word().into());
+    fn report(&self, target: &Target, blocked: Option<&Blocked>) -> ProbeReport {
+        ProbeReport {
+            target: target.text.clone(),
+            end: blocked.map_or(Ok(()), |blocked| Err(*blocked)),
+            facts: Facts::default(),
+            exchanges: Some(self.exchanges),
+            lasts: None,
+            ms: millis(self.died.unwrap_or_else(|| self.start.elapsed())),
         }
-        line.insert("exchanges".into(), self.exchanges.into());
-        let lived = self.died.unwrap_or_else(|| self.start.elapsed());
-        line.insert("ms".into(), json!(lived.as_micros() as f64 / 1000.0));
-        Value::Object(line).to_string()
     }
 }
 
@@ -176,19 +176,15 @@ mod tests {
     const SOON: Duration = Duration::from_millis(500);
 
     /// Holds a connection to this port, and gives what it said first.
-    fn begin(name: &'static str, port: u16, every: Duration) -> Value {
+    fn begin(name: &'static str, port: u16, every: Duration) -> ProbeReport {
         let (tell, told) = mpsc::channel();
         let target = format!("tcp://127.0.0.1:{port}");
         thread::spawn(move || {
-            behind(name, &target, every, SOON, |line| {
-                tell.send(line.to_owned()).unwrap()
+            behind(name, &target, every, SOON, |report| {
+                tell.send(report.clone()).unwrap()
             })
         });
-        serde_json::from_str(&told.recv().unwrap()).unwrap()
-    }
-
-    fn asked(name: &str) -> Value {
-        serde_json::from_str(&held(name).unwrap()).unwrap()
+        told.recv().unwrap()
     }
 
     #[test]
@@ -203,21 +199,14 @@ mod tests {
                 writeln!(&stream, "probe one 127.0.0.1").unwrap();
             }
         });
-        assert_eq!(
-            begin("test-goes", port, Duration::from_secs(60))["reached"],
-            true
-        );
-        assert_eq!(asked("test-goes")["exchanges"], 2);
-        assert_eq!(asked("test-goes")["exchanges"], 3);
-        let gone = asked("test-goes");
-        assert_eq!(
-            (&gone["reached"], &gone["exchanges"]),
-            (&json!(false), &json!(3)),
-            "{gone}"
-        );
+        assert!(begin("test-goes", port, Duration::from_secs(60)).is_reached());
+        assert_eq!(held("test-goes").unwrap().exchanges, Some(2));
+        assert_eq!(held("test-goes").unwrap().exchanges, Some(3));
+        let gone = held("test-goes").unwrap();
+        assert_eq!((gone.is_reached(), gone.exchanges), (false, Some(3)));
         assert!(
-            ["closed", "reset"].contains(&gone["reason"].as_str().unwrap()),
-            "{gone}"
+            [Some(Reason::Closed), Some(Reason::Reset)].contains(&gone.reason()),
+            "{gone:?}"
         );
     }
 
@@ -229,10 +218,7 @@ mod tests {
             .unwrap()
             .port();
         let said = begin("test-free", free, SOON);
-        assert_eq!(
-            (&said["reached"], &said["reason"]),
-            (&json!(false), &json!("refused"))
-        );
+        assert_eq!(said.reason(), Some(Reason::Refused));
         assert!(
             held("test-nobody")
                 .unwrap_err()

@@ -6,46 +6,33 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Fault;
-use super::attempt::{Outcome, attempt};
+use probe_protocol::{Blocked, Holding, ProbeReport};
+
+use super::attempt::attempt;
 use super::target::Target;
 
-/// How long an answer has to hold, and how that is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Holding {
-    /// For a block: from the beginning of the first attempt that ended so to that of the last, at least.
-    pub(crate) holds: Duration,
-    /// The same for an answer; without any time, the first one is believed.
-    pub(crate) reached_holds: Duration,
-    /// From the beginning of one attempt to that of the next, however long either takes.
-    pub(crate) every: Duration,
-    /// For each stage of an attempt.
-    pub(crate) patience: Duration,
-    /// When nothing has held by then, nothing does.
-    pub(crate) within: Duration,
-}
-
-/// Tries a target until attempts get through, or have ended at the same stage for the same reason, for long enough. Gives the line of the attempt that decided; `lasts` in it is whether one did. `seen` is told whenever
+/// Tries a target until attempts get through, or have ended at the same stage for the same reason, for long enough. Gives the report of the attempt that decided; `lasts` in it is whether one did. `seen` is told whenever
 /// attempts end otherwise than those before. Once `ended`, it stops.
 ///
 /// # Errors
 /// A text that is no target.
 pub(crate) fn lasting(
     text: &str,
+    patience: Duration,
     pace: Holding,
     ended: &AtomicBool,
-    mut seen: impl FnMut(&str),
-) -> Result<String, String> {
+    mut seen: impl FnMut(ProbeReport),
+) -> Result<ProbeReport, String> {
     let target = Target::read(text)?;
     let (start, mut due) = (Instant::now(), Duration::ZERO);
-    let (tell, told) = mpsc::channel::<(u64, Duration, Outcome)>();
+    let (tell, told) = mpsc::channel::<(u64, Duration, ProbeReport)>();
     let (mut begun, mut early, mut streak) = (0, BTreeMap::new(), Streak::default());
-    let mut last: Option<Outcome> = None;
+    let mut last: Option<ProbeReport> = None;
     while start.elapsed() < pace.within && !ended.load(Ordering::Relaxed) {
         if start.elapsed() >= due {
             let (index, began, tell, target) =
                 (begun, start.elapsed(), tell.clone(), target.clone());
-            let work = move || _ = tell.send((index, began, attempt(&target, pace.patience)));
+            let work = move || _ = tell.send((index, began, attempt(&target, patience)));
             // One that cannot begin now is tried at the next beat.
             if thread::Builder::new()
                 .stack_size(256 << 10)
@@ -56,32 +43,40 @@ pub(crate) fn lasting(
             }
             due += pace.every.max(Duration::from_millis(1));
         }
-        let (index, began, outcome) = match told.recv_timeout(due.saturating_sub(start.elapsed())) {
+        let (index, began, report) = match told.recv_timeout(due.saturating_sub(start.elapsed())) {
             Ok(tried) => tried,
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        if outcome.end.is_ok() && pace.reached_holds.is_zero() {
-            return Ok(outcome.lasting_line(&target, true));
+        if report.is_reached() && pace.reached_holds.is_zero() {
+            return Ok(that_lasts(report, true));
         }
         // In the order in which they began: one that is refused ends before an earlier one that runs into its time-out.
-        early.insert(index, (began, outcome));
-        while let Some((began, outcome)) = early.remove(&streak.noted) {
-            let holds = if outcome.end.is_ok() {
+        early.insert(index, (began, report));
+        while let Some((began, report)) = early.remove(&streak.noted) {
+            let holds = if report.is_reached() {
                 pace.reached_holds
             } else {
                 pace.holds
             };
-            match streak.note(outcome.end, began, holds) {
-                Noted::Lasts => return Ok(outcome.lasting_line(&target, true)),
-                Noted::Changed => seen(&outcome.line(&target)),
+            match streak.note(report.end, began, holds) {
+                Noted::Lasts => return Ok(that_lasts(report, true)),
+                Noted::Changed => seen(report.clone()),
                 Noted::Same => {}
             }
-            last = Some(outcome);
+            last = Some(report);
         }
     }
-    last.map(|outcome| outcome.lasting_line(&target, false))
+    last.map(|report| that_lasts(report, false))
         .ok_or_else(|| format!("no attempt at `{text}` came to an end"))
+}
+
+/// The same report, and whether it stays so.
+fn that_lasts(report: ProbeReport, lasts: bool) -> ProbeReport {
+    ProbeReport {
+        lasts: Some(lasts),
+        ..report
+    }
 }
 
 /// What an attempt has changed.
@@ -99,13 +94,13 @@ enum Noted {
 #[derive(Debug, Default)]
 struct Streak {
     /// How they ended, and when the first of them began.
-    first: Option<(Result<(), Fault>, Duration)>,
+    first: Option<(Result<(), Blocked>, Duration)>,
     /// How many attempts there were in all.
     noted: u64,
 }
 
 impl Streak {
-    fn note(&mut self, end: Result<(), Fault>, began: Duration, holds: Duration) -> Noted {
+    fn note(&mut self, end: Result<(), Blocked>, began: Duration, holds: Duration) -> Noted {
         self.noted += 1;
         match self.first {
             Some((same, since)) if same == end => {
@@ -127,29 +122,25 @@ impl Streak {
 mod tests {
     use std::net::TcpListener;
 
-    use serde_json::Value;
+    use probe_protocol::{Reason, Stage};
 
     use super::*;
     use crate::listen;
-    use crate::wire::{At, Reason};
+
+    const PATIENCE: Duration = Duration::from_millis(150);
 
     const PACE: Holding = Holding {
         holds: Duration::from_millis(300),
         reached_holds: Duration::ZERO,
         every: Duration::from_millis(40),
-        patience: Duration::from_millis(150),
         within: Duration::from_secs(5),
     };
 
-    fn on_time(text: &str, pace: Holding) -> (Value, Vec<Value>, Duration) {
+    fn on_time(text: &str, pace: Holding) -> (ProbeReport, Vec<ProbeReport>, Duration) {
         let (start, mut changes) = (Instant::now(), Vec::new());
-        let seen = |line: &str| changes.push(serde_json::from_str(line).unwrap());
-        let line = lasting(text, pace, &AtomicBool::new(false), seen).unwrap();
-        (
-            serde_json::from_str(&line).unwrap(),
-            changes,
-            start.elapsed(),
-        )
+        let seen = |report| changes.push(report);
+        let report = lasting(text, PATIENCE, pace, &AtomicBool::new(false), seen).unwrap();
+        (report, changes, start.elapsed())
     }
 
     fn free() -> u16 {
@@ -162,9 +153,9 @@ mod tests {
 
     #[test]
     fn another_reason_begins_anew() {
-        let refused = Err(Fault::new(At::Connect, Reason::Refused));
-        let silent = Err(Fault::new(At::Connect, Reason::TimedOut));
-        let later = Err(Fault::new(At::Reply, Reason::TimedOut));
+        let refused = Err(Blocked::new(Stage::Connect, Reason::Refused));
+        let silent = Err(Blocked::new(Stage::Connect, Reason::TimedOut));
+        let later = Err(Blocked::new(Stage::Reply, Reason::TimedOut));
         let at = |seconds| Duration::from_secs(seconds);
         let mut streak = Streak::default();
         let mut note = |end, began| streak.note(end, at(began), at(3));
@@ -187,23 +178,21 @@ mod tests {
 
     #[test]
     fn a_block_is_believed_when_it_has_held() {
-        let (line, changes, took) = on_time(&format!("tcp://127.0.0.1:{}", free()), PACE);
+        let (report, changes, took) = on_time(&format!("tcp://127.0.0.1:{}", free()), PACE);
         assert_eq!(
-            (&line["reason"], &line["lasts"]),
-            (&"refused".into(), &true.into()),
-            "{line}"
+            (report.reason(), report.lasts),
+            (Some(Reason::Refused), Some(true)),
         );
         assert!(took >= PACE.holds, "{took:?}");
         assert_eq!(changes.len(), 1, "{changes:?}");
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (line, _, took) = on_time(&format!("tcp://{}", silent.local_addr().unwrap()), PACE);
+        let (report, _, took) = on_time(&format!("tcp://{}", silent.local_addr().unwrap()), PACE);
         assert_eq!(
-            (&line["at"], &line["lasts"]),
-            (&"reply".into(), &true.into()),
-            "{line}"
+            (report.end.unwrap_err().at, report.lasts),
+            (Stage::Reply, Some(true)),
         );
         // The last attempt began when the block had held, and came to its own end.
-        assert!(took >= PACE.holds + PACE.patience, "{took:?}");
+        assert!(took >= PACE.holds + PATIENCE, "{took:?}");
     }
 
     #[test]
@@ -212,8 +201,9 @@ mod tests {
         let target = format!("tcp://127.0.0.1:{port}");
         let open = || _ = listen::start(&[&format!("tcp:{port}")]).unwrap();
         let (mut first, mut opener) = (true, Some(open));
-        let line = lasting(
+        let report = lasting(
             &target,
+            PATIENCE,
             Holding {
                 holds: Duration::from_secs(4),
                 ..PACE
@@ -226,8 +216,7 @@ mod tests {
                 }
             },
         );
-        let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
-        assert!(line["reached"] == true && !first, "{line}");
+        assert!(report.unwrap().is_reached() && !first);
     }
 
     #[test]
@@ -237,12 +226,8 @@ mod tests {
             reached_holds: Duration::from_millis(250),
             ..PACE
         };
-        let (line, changes, took) = on_time(&format!("tcp://127.0.0.1:{port}"), pace);
-        assert_eq!(
-            (&line["reached"], &line["lasts"]),
-            (&true.into(), &true.into()),
-            "{line}"
-        );
+        let (report, changes, took) = on_time(&format!("tcp://127.0.0.1:{port}"), pace);
+        assert_eq!((report.is_reached(), report.lasts), (true, Some(true)));
         assert!(
             took >= pace.reached_holds && changes.len() == 1,
             "{took:?} {changes:?}"
@@ -256,14 +241,11 @@ mod tests {
             within: Duration::from_millis(200),
             ..PACE
         };
-        let (line, _, _) = on_time(&format!("tcp://127.0.0.1:{}", free()), pace);
-        assert_eq!(
-            (&line["reached"], &line["lasts"]),
-            (&false.into(), &false.into()),
-            "{line}"
-        );
+        let (report, _, _) = on_time(&format!("tcp://127.0.0.1:{}", free()), pace);
+        assert_eq!((report.is_reached(), report.lasts), (false, Some(false)));
         let ended = AtomicBool::new(true);
-        assert!(lasting("tcp://127.0.0.1:1", PACE, &ended, |_| {}).is_err());
-        assert!(lasting("no target", PACE, &ended, |_| {}).is_err());
+        let lasting = |target| lasting(target, PATIENCE, PACE, &ended, |_| {});
+        assert!(lasting("tcp://127.0.0.1:1").is_err());
+        assert!(lasting("no target").is_err());
     }
 }

@@ -8,8 +8,8 @@ mod reach;
 mod target;
 mod watch;
 
-pub(crate) use fault::{At, Fault, Reason};
+pub(crate) use fault::{blocked_at, reason_of};
 pub(crate) use hold::{BEHIND, behind, held, hold};
-pub(crate) use reach::reach_words;
+pub(crate) use reach::{reach_one, reach_words};
 pub(crate) use target::Trust;
 pub(crate) use watch::{Pace, watch};

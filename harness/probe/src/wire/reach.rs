@@ -5,13 +5,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use probe_protocol::{Holding, ProbeReport, Reach, STAGE_TIMEOUT};
+
 use super::attempt::attempt;
-use super::lasting::{Holding, lasting};
+use super::lasting::lasting;
 use super::target::Target;
 use crate::args;
-
-/// How long each stage of a connection may take, where nothing else is said.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many attempts run at the same time.
 const AT_ONCE: usize = 128;
@@ -20,18 +19,14 @@ const AT_ONCE: usize = 128;
 const STACK: usize = 256 << 10;
 
 /// `[--timeout MS] TARGET…`, or with `--holds MS`, and perhaps `--reached-holds`, `--every` and `--within`, one target until it is known how
-/// it is. Gives all lines; `seen` is told of what does not last.
+/// it is. Gives all lines.
 ///
 /// # Errors
 /// A text that is no target, or an option that is none.
-pub(crate) fn reach_words(
-    words: &[&str],
-    ended: &AtomicBool,
-    seen: impl FnMut(&str),
-) -> Result<String, String> {
+pub(crate) fn reach_words(words: &[&str]) -> Result<String, String> {
     let not_asked = Duration::MAX;
     let mut times = [
-        ("--timeout", PATIENCE),
+        ("--timeout", STAGE_TIMEOUT),
         ("--holds", not_asked),
         ("--reached-holds", Duration::ZERO),
         ("--every", Duration::from_millis(200)),
@@ -39,7 +34,7 @@ pub(crate) fn reach_words(
     ];
     let targets = args::times(words, &mut times)?;
     let [
-        (_, patience),
+        (_, timeout),
         (_, holds),
         (_, reached_holds),
         (_, every),
@@ -47,26 +42,40 @@ pub(crate) fn reach_words(
     ] = times;
     match targets {
         [target] if holds != not_asked => {
-            let line = lasting(
-                target,
-                Holding {
-                    holds,
-                    reached_holds,
-                    every,
-                    patience,
-                    within,
-                },
-                ended,
-                seen,
-            )?;
-            Ok(format!("{line}\n"))
+            let until = Holding {
+                holds,
+                reached_holds,
+                every,
+                within,
+            };
+            let reach = Reach {
+                target: (*target).to_owned(),
+                timeout,
+                until: Some(until),
+            };
+            reach_one(&reach, &AtomicBool::new(false), |_| {}).map(|report| report.line())
         }
         _ if holds != not_asked => Err("a block holds for one target at a time".into()),
         _ => {
             let mut lines = String::new();
-            reach(targets, patience, |line| lines.extend([line, "\n"]))?;
+            reach(targets, timeout, |report| lines.push_str(&report.line()))?;
             Ok(lines)
         }
+    }
+}
+
+/// Tries one target, once or until it is known how it is; `seen` is told of what does not last. Once `ended`, it stops.
+///
+/// # Errors
+/// A text that is no target.
+pub(crate) fn reach_one(
+    reach: &Reach,
+    ended: &AtomicBool,
+    seen: impl FnMut(ProbeReport),
+) -> Result<ProbeReport, String> {
+    match reach.until {
+        Some(pace) => lasting(&reach.target, reach.timeout, pace, ended, seen),
+        None => Ok(attempt(&Target::read(&reach.target)?, reach.timeout)),
     }
 }
 
@@ -74,14 +83,18 @@ pub(crate) fn reach_words(
 ///
 /// # Errors
 /// A text that is no target, before anything is tried.
-fn reach(texts: &[&str], patience: Duration, mut say: impl FnMut(&str)) -> Result<(), String> {
+fn reach(
+    texts: &[&str],
+    patience: Duration,
+    mut say: impl FnMut(&ProbeReport),
+) -> Result<(), String> {
     let targets: Vec<Target> = texts
         .iter()
         .map(|text| Target::read(text))
         .collect::<Result<_, _>>()?;
     let next = AtomicUsize::new(0);
     let (tell, told) = mpsc::channel();
-    let mut lines: Vec<Option<String>> = vec![None; targets.len()];
+    let mut reports: Vec<Option<ProbeReport>> = vec![None; targets.len()];
     let mut shown = 0;
     thread::scope(|scope| {
         for _ in 0..targets.len().min(AT_ONCE) {
@@ -91,7 +104,7 @@ fn reach(texts: &[&str], patience: Duration, mut say: impl FnMut(&str)) -> Resul
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     targets.get(index).map(|target| (index, target))
                 } {
-                    _ = tell.send((index, attempt(target, patience).line(target)));
+                    _ = tell.send((index, attempt(target, patience)));
                 }
             };
             thread::Builder::new()
@@ -100,10 +113,10 @@ fn reach(texts: &[&str], patience: Duration, mut say: impl FnMut(&str)) -> Resul
                 .map_err(|why| format!("failed to start a thread: {why}"))?;
         }
         drop(tell);
-        for (index, line) in told {
-            lines[index] = Some(line);
-            while let Some(Some(line)) = lines.get(shown) {
-                say(line);
+        for (index, report) in told {
+            reports[index] = Some(report);
+            while let Some(Some(report)) = reports.get(shown) {
+                say(report);
                 shown += 1;
             }
         }
@@ -115,30 +128,28 @@ fn reach(texts: &[&str], patience: Duration, mut say: impl FnMut(&str)) -> Resul
 mod tests {
     use std::net::{TcpListener, UdpSocket};
 
-    use serde_json::Value;
+    use probe_protocol::{Reason, Stage, Transport};
 
     use super::*;
     use crate::listen;
 
     const PATIENCE: Duration = Duration::from_millis(500);
 
-    fn said(targets: &[String], patience: Duration) -> Vec<Value> {
+    fn said(targets: &[String], patience: Duration) -> Vec<ProbeReport> {
         let texts: Vec<&str> = targets.iter().map(String::as_str).collect();
-        let mut lines = Vec::new();
-        reach(&texts, patience, |line| {
-            lines.push(serde_json::from_str(line).unwrap())
-        })
-        .unwrap();
-        lines
+        let mut reports = Vec::new();
+        reach(&texts, patience, |report| reports.push(report.clone())).unwrap();
+        reports
     }
 
-    fn one(target: String) -> Value {
+    fn one(target: String) -> ProbeReport {
         said(&[target], PATIENCE).remove(0)
     }
 
-    fn words(line: &Value) -> (bool, &str, &str) {
-        let text = |key: &str| line[key].as_str().unwrap_or_default();
-        (line["reached"] == true, text("at"), text("reason"))
+    /// Where an attempt at a target ends, and why.
+    fn end(target: String) -> Option<(Stage, Reason)> {
+        let blocked = one(target).end.err();
+        blocked.map(|blocked| (blocked.at, blocked.reason))
     }
 
     #[test]
@@ -151,7 +162,7 @@ mod tests {
             "dns:0=a.b:10.0.0.1",
         ]);
         let ports = ports.unwrap();
-        let lines = said(
+        let reports = said(
             &[
                 format!("tcp://127.0.0.1:{}", ports[0]),
                 format!("udp://127.0.0.1:{}", ports[1]),
@@ -162,19 +173,21 @@ mod tests {
             ],
             PATIENCE,
         );
-        for line in &lines {
-            assert_eq!(line["reached"], true, "{line}");
+        let local = "127.0.0.1".parse().ok();
+        for report in &reports {
+            assert!(report.is_reached(), "{report:?}");
         }
-        for line in &lines[..4] {
+        for report in &reports[..4] {
             assert!(
-                line["by"].is_string() && line["seen as"] == "127.0.0.1",
-                "{line}"
+                report.facts.by.is_some() && report.facts.seen_as == local,
+                "{report:?}"
             );
         }
-        assert_eq!(lines[4]["addresses"][0], "10.0.0.1");
+        let [udp, tcp] = [&reports[4].facts, &reports[5].facts];
+        assert_eq!(udp.addresses[0].to_string(), "10.0.0.1");
         assert_eq!(
-            (&lines[4]["dns over"], &lines[5]["dns over"]),
-            (&"udp".into(), &"tcp".into())
+            (udp.dns_over, tcp.dns_over),
+            (Some(Transport::Udp), Some(Transport::Tcp))
         );
     }
 
@@ -186,32 +199,29 @@ mod tests {
             .unwrap()
             .port();
         assert_eq!(
-            words(&one(format!("tcp://127.0.0.1:{free}"))),
-            (false, "connect", "refused")
+            end(format!("tcp://127.0.0.1:{free}")),
+            Some((Stage::Connect, Reason::Refused))
         );
         assert_eq!(
-            words(&one(format!("udp://127.0.0.1:{free}"))),
-            (false, "reply", "refused")
+            end(format!("udp://127.0.0.1:{free}")),
+            Some((Stage::Reply, Reason::Refused))
         );
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = silent.local_addr().unwrap().port();
         assert_eq!(
-            words(&one(format!("tcp://127.0.0.1:{port}"))),
-            (false, "reply", "timed-out")
+            end(format!("tcp://127.0.0.1:{port}")),
+            Some((Stage::Reply, Reason::TimedOut))
         );
+        assert_eq!(end(format!("tcp://127.0.0.1:{port}?open")), None);
         assert_eq!(
-            words(&one(format!("tcp://127.0.0.1:{port}?open"))),
-            (true, "", "")
-        );
-        assert_eq!(
-            words(&one(format!("tls://127.0.0.1:{port}?insecure"))),
-            (false, "tls", "timed-out")
+            end(format!("tls://127.0.0.1:{port}?insecure")),
+            Some((Stage::Tls, Reason::TimedOut))
         );
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = silent.local_addr().unwrap().port();
         assert_eq!(
-            words(&one(format!("udp://127.0.0.1:{port}"))),
-            (false, "reply", "timed-out")
+            end(format!("udp://127.0.0.1:{port}")),
+            Some((Stage::Reply, Reason::TimedOut))
         );
     }
 
@@ -225,26 +235,31 @@ mod tests {
         let ports = ports.unwrap();
         let tls = |port: usize, options: &str| format!("tls://127.0.0.1:{}?{options}", ports[port]);
         for (target, wanted) in [
-            (tls(0, "name=web.test"), "certificate-unknown"),
-            (tls(0, "name=web.test&authority=two"), "certificate-unknown"),
-            (tls(0, "name=db.test&authority=one"), "certificate-name"),
-            (tls(1, "name=web.test&authority=one"), "certificate-expired"),
-            (tls(2, "insecure"), "not-tls"),
+            (tls(0, "name=web.test"), Reason::CertificateUnknown),
+            (
+                tls(0, "name=web.test&authority=two"),
+                Reason::CertificateUnknown,
+            ),
+            (
+                tls(0, "name=db.test&authority=one"),
+                Reason::CertificateName,
+            ),
+            (
+                tls(1, "name=web.test&authority=one"),
+                Reason::CertificateExpired,
+            ),
+            (tls(2, "insecure"), Reason::NotTls),
         ] {
-            assert_eq!(
-                words(&one(target.clone())),
-                (false, "tls", wanted),
-                "{target}"
-            );
+            assert_eq!(end(target.clone()), Some((Stage::Tls, wanted)), "{target}");
         }
-        assert_eq!(one(tls(1, "insecure"))["reached"], true);
+        assert!(one(tls(1, "insecure")).is_reached());
     }
 
     #[test]
     fn somebody_else_is_not_whom_we_wanted() {
         let ports = listen::start(&["tcp:0"]).unwrap();
         let target = format!("tcp://127.0.0.1:{}?by=nobody-of-this-name", ports[0]);
-        assert_eq!(words(&one(target)), (false, "reply", "other-server"));
+        assert_eq!(end(target), Some((Stage::Reply, Reason::OtherServer)));
     }
 
     #[test]
@@ -264,15 +279,15 @@ mod tests {
             })
             .collect();
         // One server answers four hundred of them, and the machine may be busy.
-        let lines = said(&targets, Duration::from_secs(20));
+        let reports = said(&targets, Duration::from_secs(20));
         assert!(
-            lines
+            reports
                 .iter()
                 .zip(&targets)
-                .all(|(line, target)| line["target"] == target.as_str())
+                .all(|(report, target)| report.target == *target)
         );
         assert_eq!(
-            lines.iter().filter(|line| line["reached"] == true).count(),
+            reports.iter().filter(|report| report.is_reached()).count(),
             400
         );
     }

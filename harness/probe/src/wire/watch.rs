@@ -5,10 +5,9 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Map, Value, json};
+use probe_protocol::{Blocked, WatchChange, WatchCount, WatchLine};
 
-use super::Fault;
-use super::attempt::attempt;
+use super::attempt::{attempt, millis};
 use super::target::Target;
 
 /// How a watch goes about it.
@@ -26,7 +25,7 @@ pub(crate) struct Pace {
 struct Tried {
     index: u64,
     began: Duration,
-    end: Result<(), Fault>,
+    end: Result<(), Blocked>,
 }
 
 /// Watches until its time is over. Each line tells of a change by the time at which the first connection of the new
@@ -34,7 +33,7 @@ struct Tried {
 ///
 /// # Errors
 /// A text that is no target.
-pub(crate) fn watch(text: &str, pace: Pace, mut say: impl FnMut(&str)) -> Result<(), String> {
+pub(crate) fn watch(text: &str, pace: Pace, mut say: impl FnMut(&WatchLine)) -> Result<(), String> {
     let target = Target::read(text)?;
     let (start, clock) = (Instant::now(), SystemTime::now());
     let (tell, told) = mpsc::channel::<Tried>();
@@ -47,13 +46,21 @@ pub(crate) fn watch(text: &str, pace: Pace, mut say: impl FnMut(&str)) -> Result
         early.insert(tried.index, tried);
         while let Some(tried) = early.remove(&tally.tried) {
             if let Some(change) = tally.note(&tried) {
-                say(&line(&target, clock, tried.began, &change));
+                say(&WatchLine::Change(line(
+                    &target,
+                    clock,
+                    tried.began,
+                    &change,
+                )));
             }
         }
     }
-    let counted = json!({"target": target.text, "tried": tally.tried, "reached": tally.reached,
-                         "ms": millis(start.elapsed())});
-    say(&counted.to_string());
+    say(&WatchLine::Count(WatchCount {
+        target: target.text,
+        tried: tally.tried,
+        reached: tally.reached,
+        ms: millis(start.elapsed()),
+    }));
     Ok(())
 }
 
@@ -94,14 +101,14 @@ fn open_all(target: &Target, pace: Pace, start: Instant, tell: &Sender<Tried>) {
 struct Tally {
     tried: u64,
     reached: u64,
-    last: Option<Option<Fault>>,
+    last: Option<Option<Blocked>>,
     /// Connections that were let through since the last change, or blocked.
     since: u64,
 }
 
 /// A change, and how many connections went the other way before it.
 struct Change {
-    fault: Option<Fault>,
+    end: Result<(), Blocked>,
     before: u64,
 }
 
@@ -114,29 +121,21 @@ impl Tally {
         self.last = Some(now);
         self.since += 1;
         changed.then(|| Change {
-            fault: now,
+            end: tried.end,
             before: std::mem::replace(&mut self.since, 1) - 1,
         })
     }
 }
 
-fn line(target: &Target, clock: SystemTime, began: Duration, change: &Change) -> String {
+fn line(target: &Target, clock: SystemTime, began: Duration, change: &Change) -> WatchChange {
     let at = clock.duration_since(UNIX_EPOCH).unwrap_or_default() + began;
-    let mut line = Map::new();
-    line.insert("target".into(), target.text.as_str().into());
-    line.insert("time".into(), json!(at.as_micros() as f64 / 1_000_000.0));
-    line.insert("ms".into(), millis(began));
-    line.insert("reached".into(), change.fault.is_none().into());
-    if let Some(fault) = change.fault {
-        line.insert("at".into(), fault.at.word().into());
-        line.insert("reason".into(), fault.reason.word().into());
+    WatchChange {
+        target: target.text.clone(),
+        time: at.as_micros() as f64 / 1_000_000.0,
+        ms: millis(began),
+        end: change.end,
+        before: change.before,
     }
-    line.insert("before".into(), change.before.into());
-    Value::Object(line).to_string()
-}
-
-fn millis(time: Duration) -> Value {
-    json!(time.as_micros() as f64 / 1000.0)
 }
 
 #[cfg(test)]
@@ -163,20 +162,20 @@ mod tests {
             patience: Duration::from_millis(200),
             lasting: Duration::from_millis(400),
         };
-        let mut lines: Vec<Value> = Vec::new();
+        let mut lines = Vec::new();
         let target = format!("tcp://127.0.0.1:{port}");
-        watch(&target, pace, |line| {
-            lines.push(serde_json::from_str(line).unwrap())
-        })
-        .unwrap();
+        watch(&target, pace, |line| lines.push(line.clone())).unwrap();
         opener.join().unwrap();
-        let reached: Vec<&Value> = lines.iter().map(|line| &line["reached"]).collect();
-        assert_eq!(
-            (reached[0], reached[1], lines.len()),
-            (&json!(false), &json!(true), 3),
-            "{lines:?}"
-        );
-        assert!(lines[1]["before"].as_u64() > Some(5), "{lines:?}");
-        assert_eq!(lines[2]["tried"], 40);
+        let [
+            WatchLine::Change(shut),
+            WatchLine::Change(open),
+            WatchLine::Count(count),
+        ] = &lines[..]
+        else {
+            panic!("{lines:?}");
+        };
+        assert!(shut.end.is_err() && open.end.is_ok(), "{lines:?}");
+        assert!(open.before > 5, "{lines:?}");
+        assert_eq!(count.tried, 40);
     }
 }

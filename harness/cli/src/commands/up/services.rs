@@ -22,7 +22,7 @@ pub(crate) async fn lines(
         .iter()
         .map(told)
         .collect();
-    let cosign = native::components::tool("cosign")
+    let cosign = native::components::only("cosign")
         .ok()
         .filter(|tool| cache.built(tool));
     if let Some(cosign) = cosign.filter(|_| !install.is_empty()) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use artifact::{Image, Registry};
 use cluster::{HostAccess, chain};
-use model::{Answer, Attach, Build, Copy, Fault, ImageName, Spoil, Tamper, Why};
+use model::{Answer, Attach, Build, Copy, ImageName, Spoil, Tamper, Why};
+use probe_protocol::RegistryFault;
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
@@ -185,7 +186,7 @@ impl World<'_> {
     /// The same through the front that spoils every answer, if there is a fault to meet.
     pub(super) async fn registry_through<T: Send + 'static>(
         &self,
-        fault: Option<Fault>,
+        fault: Option<RegistryFault>,
         ask: impl FnOnce(&Registry, &str) -> Result<T, artifact::Error> + Send + 'static,
     ) -> Result<Given<T>, Error> {
         let Some(fault) = fault else {

@@ -8,10 +8,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
 use model::{Answer, Followed, Rotate, Watched};
+use probe_protocol::{ProbeAnswer, Request};
 use serde_json::{Map, Value, json};
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
+use crate::conversation::unfit;
 use crate::discovery::fetch;
 use crate::wait::{Look, Wait};
 
@@ -163,9 +165,11 @@ async fn at(cx: &StepContext<'_, '_>, place: &Watched) -> Result<Vec<u8>, Error>
         Watched::Environment { pod } => (pod, "/proc/1/environ"),
     };
     let pod = cx.world.teller(&cx.namespace(), &cx.fill(pod)).await?;
-    cx.world
-        .asked(&pod, &["cat", &cx.fill(file)], Duration::ZERO, |_| {})
-        .await
+    let ask = Request::Cat(cx.fill(file));
+    match cx.world.asked(&pod, ask, Duration::ZERO, |_| {}).await? {
+        ProbeAnswer::File(bytes) => Ok(bytes),
+        other => Err(unfit(&other)),
+    }
 }
 
 pub(in crate::actions) fn followed(

@@ -4,11 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::build::{Workshop, run};
-use super::feed::Feed;
-use super::{BIN, contain};
-use crate::Error;
-use crate::cache::Cache;
+use crate::build::{Workshop, run};
+use crate::component::BIN;
+use crate::feed::Feed;
+use crate::{Cache, Error, contain};
 
 /// The platform that this program was built for, and that the probe is.
 const TARGET: &str = env!("GAUNTLET_TARGET");
@@ -36,7 +35,7 @@ const NOT_OURS: [&str; 5] = [
 ];
 
 /// Builds the component's programs, each a binary of that name in the workspace that `files` are.
-pub(super) fn compile(
+pub(crate) fn compile(
     workshop: &Workshop<'_>,
     files: &[(&str, &str)],
     feed: &mut Feed,

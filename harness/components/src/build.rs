@@ -5,24 +5,24 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::feed::Feed;
-use super::{Component, Source, cargo, go, stamp};
 use crate::cache::{self, Cache};
+use crate::component::{Component, Source};
+use crate::feed::Feed;
 use crate::lock::Lock;
-use crate::{Error, Progress};
+use crate::{BuildProgress, Error, cargo, find_program, go, stamp};
 
 /// Where one component is built.
-pub(super) struct Workshop<'a> {
-    pub(super) component: &'a Component,
-    pub(super) launcher: &'a Path,
+pub(crate) struct Workshop<'a> {
+    pub(crate) component: &'a Component,
+    pub(crate) launcher: &'a Path,
     /// A folder of its own, which goes when the build ends: what comes out of it is put into [`Workshop::out`].
-    pub(super) temp: &'a Path,
-    pub(super) cache: &'a Cache,
+    pub(crate) temp: &'a Path,
+    pub(crate) cache: &'a Cache,
 }
 
 impl Workshop<'_> {
     /// The folder that becomes the component's.
-    pub(super) fn out(&self) -> PathBuf {
+    pub(crate) fn out(&self) -> PathBuf {
         self.temp.join(OUT)
     }
 }
@@ -32,7 +32,8 @@ const OUT: &str = "out";
 
 impl Cache {
     /// Builds those that are not there, one after the other. Two programs that want the same one do not build it
-    /// twice. `launcher` is as in [`crate::Spec`].
+    /// twice. `launcher` is the program that builds are run by: this one, or another that hands
+    /// [`crate::CONTAIN`] on.
     ///
     /// # Errors
     /// A missing tool, a failed build (with the end of its output), a full disk, a cache that is read-only.
@@ -40,7 +41,7 @@ impl Cache {
         &self,
         components: &[&Component],
         launcher: &Path,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<(), Error> {
         for component in components {
             if !self.built(component) {
@@ -80,7 +81,7 @@ impl Cache {
         &self,
         component: &Component,
         launcher: &Path,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<(), Error> {
         let components = self.components();
         fs::create_dir_all(&components).map_err(Error::file("create", &components))?;
@@ -88,7 +89,7 @@ impl Cache {
         let lock = match Lock::try_take(&lock_path)? {
             Some(lock) => lock,
             None => {
-                progress(Progress::WaitingForBuild {
+                progress(BuildProgress::WaitingForBuild {
                     component: component.title(),
                 });
                 Lock::take(&lock_path)?
@@ -127,7 +128,7 @@ impl Cache {
         &self,
         component: &Component,
         launcher: &Path,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<(), Error> {
         need_tools(component)?;
         self.remove_half_built(component)?;
@@ -155,7 +156,7 @@ impl Cache {
         let whole = temp.path().join(OUT);
         stamp::write(&whole, component)?;
         put_in_place(&whole, &self.component_dir(component))?;
-        progress(Progress::Built {
+        progress(BuildProgress::Built {
             component: component.title(),
             elapsed,
         });
@@ -172,7 +173,7 @@ fn half_built_prefix(component: &Component) -> String {
 }
 
 /// Renames a whole component into its place; an incomplete one that is there makes room.
-pub(super) fn put_in_place(whole: &Path, place: &Path) -> Result<(), Error> {
+pub(crate) fn put_in_place(whole: &Path, place: &Path) -> Result<(), Error> {
     cache::remove_dir(place)?;
     fs::rename(whole, place).map_err(Error::file("create", place))
 }
@@ -184,7 +185,7 @@ fn need_tools(component: &Component) -> Result<(), Error> {
         Source::Go { .. } => &["go"],
         Source::Cargo { .. } => &["cargo", "gcc"],
     };
-    match needed.iter().find(|tool| !crate::doctor::on_path(tool)) {
+    match needed.iter().find(|tool| find_program(tool).is_none()) {
         Some(tool) => Err(Error::MissingTool {
             tool,
             purpose: purpose(),
@@ -194,7 +195,7 @@ fn need_tools(component: &Component) -> Result<(), Error> {
 }
 
 /// Runs one command to its end, feeding on its standard error; returns its standard output.
-pub(super) fn run(
+pub(crate) fn run(
     component: &Component,
     feed: &mut Feed,
     mut command: Command,

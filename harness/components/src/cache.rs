@@ -64,13 +64,15 @@ impl Cache {
         self.boxes().join(name)
     }
 
-    pub(crate) fn box_lock(&self, name: &str) -> PathBuf {
+    /// The file that whoever holds a box has locked.
+    #[must_use]
+    pub fn box_lock(&self, name: &str) -> PathBuf {
         self.boxes().join(format!("{name}.lock"))
     }
 }
 
 /// Makes a folder and its parents, for the owner alone.
-pub(crate) fn private_dir(path: &Path) -> Result<(), Error> {
+pub fn private_dir(path: &Path) -> Result<(), Error> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -79,7 +81,7 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), Error> {
 }
 
 /// Writes a file beside its place and renames it there, so that no reader sees half of it.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let fault = |source| Error::file("write", path)(source);
     let mut file = tempfile::Builder::new()
@@ -93,7 +95,7 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 /// Takes a folder away with all that is in it; one that is not there is fine.
-pub(crate) fn remove_dir(path: &Path) -> Result<(), Error> {
+pub fn remove_dir(path: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::file("remove", path)(source))

@@ -1,7 +1,7 @@
 //! The sources of the probe as `build.rs` found them: this program can build it wherever it runs.
 
 /// By their path in a workspace that holds nothing else.
-pub(super) const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/probe_source.rs"));
+pub(crate) const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/probe_source.rs"));
 
 #[cfg(test)]
 mod tests {
@@ -17,7 +17,12 @@ mod tests {
 
     #[test]
     fn they_are_a_workspace_of_the_probe_and_what_it_uses() {
-        assert!(text("Cargo.toml").contains("members = [\"harness/probe\", \"harness/agent\"]"));
+        for member in ["harness/probe", "harness/agent", "harness/probe-protocol"] {
+            assert!(
+                text("Cargo.toml").contains(&format!("{member:?}")),
+                "{member}"
+            );
+        }
         assert!(!text("Cargo.toml").contains("default-members"));
         assert!(text("Cargo.lock").contains("name = \"probe\""));
         assert!(text("harness/probe/src/main.rs").contains("fn main()"));

@@ -10,31 +10,33 @@ use std::process::{Command, ExitCode, Stdio};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
-use crate::{lifeline, ourselves};
+use crate::lifeline;
 
-/// The hidden words; see [`crate::hidden_main`].
-pub(crate) const CONTAIN: &str = "__contain";
-pub(crate) const ARMED: &str = "__armed";
+/// The hidden word of the namespace's maker; see the head of this crate.
+pub const CONTAIN: &str = "__contain";
+/// The other one: the program itself, in the namespace.
+pub const ARMED: &str = "__armed";
 
 /// The lowest priority (`nice(2)`).
 const NICEST: i32 = 19;
 
 /// A command that dies with the thread that spawns it, and takes all its descendants with it. The caller must leave
 /// standard input as it is set here, and keep the child's end of it for as long as the command may run.
-pub(super) fn command(launcher: &Path, program: impl AsRef<OsStr>) -> Command {
+pub(crate) fn command(launcher: &Path, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(launcher);
     command.arg(CONTAIN).arg(program).stdin(Stdio::piped());
     command
 }
 
 /// `__contain PROGRAM ARG…`: makes the namespace. Without the right to, the program itself still dies with this one.
-pub(crate) fn contain(words: &[OsString]) -> io::Result<ExitCode> {
+pub fn contain(words: &[OsString]) -> io::Result<ExitCode> {
     lifeline::arm()?;
     match unshare(CloneFlags::CLONE_NEWPID) {
         Ok(()) | Err(Errno::EPERM) => {}
         Err(errno) => return Err(errno.into()),
     }
-    let mut child = ourselves::again()
+    let mut child = Command::new("/proc/self/exe")
+        .arg0("gauntlet")
         .arg(ARMED)
         .args(words)
         .stdin(Stdio::piped())
@@ -50,7 +52,7 @@ pub(crate) fn contain(words: &[OsString]) -> io::Result<ExitCode> {
 }
 
 /// `__armed PROGRAM ARG…`: becomes the program, once its death is tied to the parent's.
-pub(crate) fn armed(words: &[OsString]) -> io::Result<ExitCode> {
+pub fn armed(words: &[OsString]) -> io::Result<ExitCode> {
     lifeline::arm()?;
     yield_to_others();
     let (program, args) = words

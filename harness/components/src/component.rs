@@ -1,31 +1,16 @@
-//! The pinned components: what a box is made of, where each comes from and how it is built.
-
-mod build;
-mod cargo;
-mod contain;
-mod feed;
-mod go;
-mod probe_source;
-mod recipes;
-mod stamp;
-mod transfer;
-
-pub(crate) use contain::{ARMED, CONTAIN, armed, contain};
+//! The pinned components: what a cluster is made of, where each comes from and how it is built.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use recipes::PINNED;
-
-use crate::cache::Cache;
-
-use crate::{Error, names};
+use crate::recipes::PINNED;
+use crate::{Cache, Error, digest, recipes, stamp};
 
 /// The folder of a component's programs, in its own.
-pub(crate) const BIN: &str = "bin";
+pub const BIN: &str = "bin";
 
 /// The folder of a component's data.
-pub(crate) const DATA: &str = "data";
+pub const DATA: &str = "data";
 
 /// A set of programs that are built together.
 #[derive(Debug)]
@@ -37,15 +22,15 @@ pub struct Component {
     /// The programs that come out of it.
     pub binaries: &'static [&'static str],
     /// Files that it needs at run time, from its modules.
-    data: &'static [Data],
-    source: Source,
+    pub(crate) data: &'static [Data],
+    pub(crate) source: Source,
     /// How long its build takes.
-    seconds: u16,
+    pub(crate) seconds: u16,
 }
 
 /// What a component is built from.
 #[derive(Debug)]
-enum Source {
+pub(crate) enum Source {
     /// Pinned Go modules.
     Go {
         go_mod: &'static str,
@@ -59,7 +44,7 @@ enum Source {
 }
 
 /// Where a part lies in the component's folder.
-fn place(part: &str) -> String {
+pub(crate) fn place(part: &str) -> String {
     if is_data(part) {
         part.to_owned()
     } else {
@@ -68,36 +53,36 @@ fn place(part: &str) -> String {
 }
 
 /// Whether a part is data; no program has a slash in its name.
-fn is_data(part: &str) -> bool {
+pub(crate) fn is_data(part: &str) -> bool {
     part.contains('/')
 }
 
 /// A file of a module. Such files are read from the module when the component is built, and never kept here.
 #[derive(Debug)]
-struct Data {
-    module: &'static str,
+pub(crate) struct Data {
+    pub(crate) module: &'static str,
     /// Inside the module.
-    path: &'static str,
+    pub(crate) path: &'static str,
     /// Its name in the component's `data` folder.
-    name: &'static str,
+    pub(crate) name: &'static str,
 }
 
 impl Data {
-    fn part(&self) -> String {
+    pub(crate) fn part(&self) -> String {
         format!("{DATA}/{}", self.name)
     }
 }
 
 /// One call of `go build`.
 #[derive(Debug)]
-struct Step {
-    packages: &'static [&'static str],
-    cgo: bool,
-    tags: &'static str,
+pub(crate) struct Step {
+    pub(crate) packages: &'static [&'static str],
+    pub(crate) cgo: bool,
+    pub(crate) tags: &'static str,
     /// Whether Kubernetes' version is stamped in.
-    stamped: bool,
+    pub(crate) stamped: bool,
     /// Programs whose package has another name than the program: package's last part, program.
-    renames: &'static [(&'static str, &'static str)],
+    pub(crate) renames: &'static [(&'static str, &'static str)],
 }
 
 /// Everything that is pinned: Kubernetes releases, newest first, then the runtime, the probe and etcd's tools, then what
@@ -124,7 +109,7 @@ pub fn kubernetes_node(release: &str) -> Result<&'static Component, Error> {
 }
 
 /// The component of a node.
-pub(crate) const NODE: &str = "kubernetes-node";
+pub const NODE: &str = "kubernetes-node";
 
 fn released(name: &str, release: &str) -> Result<&'static Component, Error> {
     let all = || PINNED.iter().filter(|component| component.name == name);
@@ -157,13 +142,15 @@ pub fn probe() -> &'static Component {
     &recipes::PROBE
 }
 
-/// A component that is pinned in one version only, such as `cosign`, by its name.
+/// The component of this name and version.
 ///
 /// # Errors
 /// [`Error::UnknownComponent`].
-pub fn tool(name: &str) -> Result<&'static Component, Error> {
-    let found = PINNED.iter().find(|component| component.name == name);
-    found.ok_or_else(|| Error::UnknownComponent(name.to_owned()))
+pub fn find(name: &str, version: &str) -> Result<&'static Component, Error> {
+    let found = PINNED
+        .iter()
+        .find(|component| component.name == name && component.version == version);
+    found.ok_or_else(|| Error::UnknownComponent(format!("{name}-{version}")))
 }
 
 /// The component of this title, `NAME-VERSION`.
@@ -175,40 +162,23 @@ pub fn titled(title: &str) -> Result<&'static Component, Error> {
     found.ok_or_else(|| Error::UnknownComponent(title.to_owned()))
 }
 
-/// Programs for whoever looks into etcd, signs, lists and scans: they are in every box for which they are built.
-const TOOLS: [&str; 4] = ["cosign", ETCD_TOOLS, "grype", "syft"];
+/// The only version of a component, such as `cosign`: who asks has no version to name.
+///
+/// # Errors
+/// [`Error::UnknownComponent`], where there is none, or several and one has to be named.
+pub fn only(name: &str) -> Result<&'static Component, Error> {
+    let mut found = PINNED.iter().filter(|component| component.name == name);
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) | (Some(_), Some(_)) => Err(Error::UnknownComponent(name.to_owned())),
+    }
+}
 
 /// What looks into etcd, and saves and restores what it holds. No box needs it by itself.
 pub const ETCD_TOOLS: &str = "etcd-tools";
 
 /// The program of the box's own image, which images of scenarios begin with.
 pub const PROBE: &str = "probe";
-
-/// What a box of this cluster is made of: Kubernetes first.
-///
-/// # Errors
-/// [`Error::UnknownRelease`].
-pub fn needed(cluster: &model::ClusterSpec) -> Result<Vec<&'static Component>, Error> {
-    let mut wanted = Vec::new();
-    let mut all = vec![kubernetes(&cluster.kubernetes)?];
-    if cluster.needs_probe() {
-        wanted.push(PROBE);
-    }
-    if cluster.nodes > 0 {
-        wanted.push("runtime");
-        all.push(kubernetes_node(&cluster.kubernetes)?);
-    }
-    let titles: Vec<&str> = cluster
-        .install
-        .iter()
-        .flat_map(|install| install.version().components)
-        .copied()
-        .collect();
-    let is_wanted =
-        |one: &&Component| wanted.contains(&one.name) || titles.contains(&one.title().as_str());
-    all.extend(PINNED.iter().filter(is_wanted));
-    Ok(all)
-}
 
 impl Component {
     /// How long its build takes beside that of others, in seconds on a quiet machine of two cores that does nothing else,
@@ -236,12 +206,13 @@ impl Component {
     }
 
     /// Whether it has files beside its programs.
-    pub(crate) fn has_data(&self) -> bool {
+    #[must_use]
+    pub fn has_data(&self) -> bool {
         !self.data.is_empty()
     }
 
     /// What it consists of, sorted: its programs by name, its data as `data/NAME`.
-    fn parts(&self) -> Vec<String> {
+    pub(crate) fn parts(&self) -> Vec<String> {
         let programs = self.binaries.iter().map(|name| (*name).to_owned());
         let mut parts: Vec<String> = programs.chain(self.data.iter().map(Data::part)).collect();
         parts.sort();
@@ -263,7 +234,7 @@ impl Component {
         format!(
             "{}-{}",
             self.title(),
-            &names::sha256(recipe.as_bytes())[..12]
+            &digest::sha256(recipe.as_bytes())[..12]
         )
     }
 }
@@ -287,23 +258,6 @@ impl Cache {
         self.component_dir(component).join(BIN).join(binary)
     }
 
-    /// What is shown in a box of this cluster: what it is made of, and the tools that are built.
-    pub(crate) fn shown(
-        &self,
-        cluster: &model::ClusterSpec,
-    ) -> Result<Vec<&'static Component>, Error> {
-        let mut shown = needed(cluster)?;
-        let is_tool =
-            |component: &&Component| TOOLS.contains(&component.name) && self.built(component);
-        let tools: Vec<_> = PINNED
-            .iter()
-            .filter(is_tool)
-            .filter(|tool| !shown.iter().any(|it| it.name == tool.name))
-            .collect();
-        shown.extend(tools);
-        Ok(shown)
-    }
-
     /// Those of `needed` that are not built.
     #[must_use]
     pub fn unbuilt(&self, needed: &[&'static Component]) -> Vec<&'static Component> {
@@ -312,23 +266,6 @@ impl Cache {
             .copied()
             .filter(|component| !self.built(component))
             .collect()
-    }
-
-    /// Fails where a box of this cluster would have to build components first: for tests, which are not to build for half an
-    /// hour without a word.
-    ///
-    /// # Errors
-    /// What is not built and what to run, as one sentence.
-    pub fn needs_nothing_built(&self, cluster: &model::ClusterSpec) -> Result<(), String> {
-        let missing = self.unbuilt(&needed(cluster).map_err(|error| error.to_string())?);
-        let titles: Vec<String> = missing.iter().map(|component| component.title()).collect();
-        match titles.is_empty() {
-            true => Ok(()),
-            false => Err(format!(
-                "not built: {}; run `cargo run --release -- run --setup` first",
-                titles.join(", ")
-            )),
-        }
     }
 
     /// Whether a component is there, complete.
@@ -353,103 +290,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_installed_is_needed_and_nothing_else() {
-        use model::addons::{dns, external_secrets, plain_registry, policy_controller, registry};
-        let names = |addons: &[&'static model::Addon]| {
-            let cluster = model::ClusterSpec {
-                install: addons
-                    .iter()
-                    .map(|addon| model::Install::usual(addon))
-                    .collect(),
-                ..Default::default()
-            };
-            needed(&cluster)
-                .unwrap()
-                .iter()
-                .map(|component| component.name)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            names(&[]),
-            ["kubernetes", "kubernetes-node", "probe", "runtime"]
-        );
-        let plain = names(&[&plain_registry::ADDON]);
-        assert_eq!(
-            plain,
-            [
-                "kubernetes",
-                "kubernetes-node",
-                "probe",
-                "runtime",
-                "registry",
-                "cosign",
-                "syft",
-                "grype"
-            ]
-        );
-        assert_eq!(names(&[&registry::ADDON, &plain_registry::ADDON]), plain);
-        assert_eq!(
-            names(&[&policy_controller::ADDON]),
-            [
-                "kubernetes",
-                "kubernetes-node",
-                "probe",
-                "runtime",
-                "policy-controller"
-            ]
-        );
-        assert_eq!(
-            names(&[&external_secrets::ADDON]),
-            [
-                "kubernetes",
-                "kubernetes-node",
-                "probe",
-                "runtime",
-                "external-secrets"
-            ]
-        );
-        assert_eq!(
-            names(&[&dns::ADDON]),
-            [
-                "kubernetes",
-                "kubernetes-node",
-                "probe",
-                "runtime",
-                "coredns"
-            ]
-        );
-        let alone = model::ClusterSpec {
-            nodes: 0,
-            ..Default::default()
-        };
-        let alone = needed(&alone)
-            .unwrap()
-            .iter()
-            .map(|component| component.name)
-            .collect::<Vec<_>>();
-        assert_eq!(
-            alone,
-            ["kubernetes"],
-            "an API server alone needs nothing that runs pods"
-        );
-        assert_eq!(tool("kyverno").unwrap().binaries, ["kyverno"]);
-        assert!(matches!(tool("trivy"), Err(Error::UnknownComponent(_))));
-    }
-
-    #[test]
-    fn every_version_of_an_addon_is_pinned_and_begins_with_its_own_component() {
-        for addon in model::ADDONS {
-            for version in addon.versions {
-                assert!(
-                    version.components.iter().all(|title| titled(title).is_ok()),
-                    "{addon}"
-                );
-                assert_eq!(
-                    titled(version.components[0]).unwrap().version,
-                    version.version,
-                    "{addon}"
-                );
-            }
+    fn a_component_is_found_by_name_and_version_and_never_by_chance() {
+        let kyverno = only("kyverno").unwrap();
+        assert_eq!(kyverno.binaries, ["kyverno"]);
+        assert_eq!(find("kyverno", kyverno.version).unwrap().id(), kyverno.id());
+        assert_eq!(titled(&kyverno.title()).unwrap().id(), kyverno.id());
+        for found in [
+            only("trivy"),
+            only("kubernetes"),
+            find("kyverno", "0.0.1"),
+            titled("kyverno"),
+        ] {
+            assert!(
+                matches!(found, Err(Error::UnknownComponent(_))),
+                "{found:?}"
+            );
         }
     }
 

@@ -14,11 +14,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tar::{Archive, Builder, EntryType, Header};
 
-use super::stamp::{self, Stamp};
-use super::{Component, build, is_data, pinned, place};
-use crate::cache::Cache;
+use crate::component::{Component, is_data, pinned, place};
 use crate::lock::Lock;
-use crate::{Error, names};
+use crate::stamp::{self, Stamp};
+use crate::{Cache, Error, build, digest};
 
 const MANIFEST: &str = "manifest.json";
 const FORMAT: u32 = 1;
@@ -234,7 +233,7 @@ fn store(from: &mut impl Read, path: &PathBuf, mode: u32, size: u64) -> Result<S
     loop {
         let read = limited.read(&mut buffer)?;
         if read == 0 {
-            return Ok(names::hex(&hash.finalize()));
+            return Ok(digest::hex(&hash.finalize()));
         }
         hash.update(&buffer[..read]);
         file.write_all(&buffer[..read])?;

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::build::{Workshop, run};
-use super::feed::Feed;
-use super::{BIN, Component, Data, Step, contain};
-use crate::Error;
+use crate::build::{Workshop, run};
+use crate::component::{BIN, Component, Data, Step};
+use crate::feed::Feed;
+use crate::{Error, contain};
 
 /// The build's own scratch room, beside the source: a killed build leaves nothing elsewhere.
 const SCRATCH: &str = "scratch";
@@ -21,7 +21,7 @@ const NO_DWARF: &str = "-gcflags=all=-dwarf=false";
 const MEMORY: &str = "2GiB";
 
 /// Builds every program, and copies the files that are needed beside them.
-pub(super) fn compile(
+pub(crate) fn compile(
     workshop: &Workshop<'_>,
     (go_mod, go_sum): (&str, &str),
     steps: &[Step],
@@ -54,7 +54,7 @@ pub(super) fn compile(
 }
 
 /// Fetches what the programs are made of, in a folder of its own.
-pub(super) fn fetch(
+pub(crate) fn fetch(
     component: &Component,
     module: (&str, &str),
     steps: &[Step],
@@ -185,7 +185,7 @@ fn ldflags(component: &Component, step: &Step) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::components::Source;
+    use crate::component::Source;
 
     fn steps(component: &'static Component) -> &'static [Step] {
         match &component.source {
@@ -196,11 +196,11 @@ mod tests {
 
     #[test]
     fn kubernetes_is_stamped_with_its_version_and_the_runtime_is_not() {
-        let kubernetes = crate::components::kubernetes("1.36").unwrap();
+        let kubernetes = crate::kubernetes("1.36").unwrap();
         let flags = ldflags(kubernetes, &steps(kubernetes)[0]);
         assert!(flags.contains("-X k8s.io/component-base/version.gitVersion=v1.36.3"));
         assert!(flags.contains("-X k8s.io/client-go/pkg/version.gitMinor=36"));
-        let runtime = crate::components::runtime();
+        let runtime = crate::runtime();
         assert_eq!(ldflags(runtime, &steps(runtime)[0]), "-s -w");
     }
 }

@@ -8,23 +8,23 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Component, place};
-use crate::{Error, names};
+use crate::component::{Component, place};
+use crate::{Error, digest};
 
-pub(super) const FILE: &str = "stamp.json";
+pub(crate) const FILE: &str = "stamp.json";
 
 /// A file as it was built.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
-    pub(super) size: u64,
-    pub(super) sha256: String,
+pub(crate) struct Entry {
+    pub(crate) size: u64,
+    pub(crate) sha256: String,
 }
 
 /// By the part's name.
-pub(super) type Stamp = BTreeMap<String, Entry>;
+pub(crate) type Stamp = BTreeMap<String, Entry>;
 
 /// Reads every part in `dir` and writes the stamp.
-pub(super) fn write(dir: &Path, component: &Component) -> Result<Stamp, Error> {
+pub(crate) fn write(dir: &Path, component: &Component) -> Result<Stamp, Error> {
     let mut stamp = Stamp::new();
     for part in component.parts() {
         let entry = measure(&dir.join(place(&part)))?;
@@ -35,14 +35,14 @@ pub(super) fn write(dir: &Path, component: &Component) -> Result<Stamp, Error> {
     Ok(stamp)
 }
 
-pub(super) fn read(dir: &Path) -> Result<Stamp, Error> {
+pub(crate) fn read(dir: &Path) -> Result<Stamp, Error> {
     let path = dir.join(FILE);
     let text = fs::read(&path).map_err(Error::file("read", &path))?;
     serde_json::from_slice(&text).map_err(|why| malformed(dir, &why))
 }
 
 /// Whether everything is there at its size. Content is checked where it comes from outside: at an import.
-pub(super) fn is_whole(dir: &Path, component: &Component) -> bool {
+pub(crate) fn is_whole(dir: &Path, component: &Component) -> bool {
     let Ok(stamp) = read(dir) else { return false };
     let there = |part: &String| {
         let size = fs::metadata(dir.join(place(part))).map(|meta| meta.len());
@@ -63,7 +63,7 @@ fn measure(path: &Path) -> Result<Entry, Error> {
         if read == 0 {
             return Ok(Entry {
                 size,
-                sha256: names::hex(&hash.finalize()),
+                sha256: digest::hex(&hash.finalize()),
             });
         }
         hash.update(&buffer[..read]);

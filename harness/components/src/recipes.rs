@@ -1,14 +1,15 @@
 //! The recipes: which packages make up a component, and how they are built. Those of what a world can install, and of the
-//! tools, are beside their modules: `components/NAME-VERSION/recipe.rs`.
+//! tools, are beside their modules: `modules/NAME-VERSION/recipe.rs`.
 
-use super::{Component, Data, Source, Step, probe_source};
+use crate::component::{Component, Data, Source, Step};
+use crate::probe_source;
 
 /// The text of a file in a component's folder.
 macro_rules! folder_text {
     ($name:literal, $version:literal, $file:literal) => {
         include_str!(concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/components/",
+            "/modules/",
             $name,
             "-",
             $version,
@@ -29,16 +30,16 @@ macro_rules! tools {
         renames: $renames:expr,
         data: $module:literal [$(($path:literal, $file:literal)),* $(,)?]
     ) => {
-        $crate::components::Component {
+        $crate::component::Component {
             name: $name,
             version: $version,
             binaries: &$binaries,
             data: &[$(Data { module: $module, path: $path, name: $file }),*],
             seconds: $seconds,
-            source: $crate::components::Source::Go {
+            source: $crate::component::Source::Go {
                 go_mod: folder_text!($name, $version, "go.mod"),
                 go_sum: folder_text!($name, $version, "go.sum"),
-                steps: &[$crate::components::Step {
+                steps: &[$crate::component::Step {
                     packages: &["tool"],
                     cgo: false,
                     tags: "",
@@ -125,13 +126,13 @@ macro_rules! pinned {
 }
 
 /// In the order in which they are built where several are missing: what most scenarios need comes first.
-pub(super) static PINNED: &[Component] = include!(concat!(env!("OUT_DIR"), "/pinned.rs"));
+pub(crate) static PINNED: &[Component] = include!(concat!(env!("OUT_DIR"), "/pinned.rs"));
 
 /// What looks into etcd, and saves and restores what it holds.
 const ETCD_TOOLS: Component = tools!("etcd-tools", "3.6.8", ["etcdctl", "etcdutl"], turn: 0, seconds: 45, renames: [], data: "" []);
 
 /// What every pod runs, and the front of the registry; see [`probe_source`].
-pub(super) const PROBE: Component = Component {
+pub(crate) const PROBE: Component = Component {
     name: "probe",
     version: env!("CARGO_PKG_VERSION"),
     binaries: &["probe"],
@@ -142,7 +143,7 @@ pub(super) const PROBE: Component = Component {
     },
 };
 
-pub(super) const RUNTIME: Component = Component {
+pub(crate) const RUNTIME: Component = Component {
     name: "runtime",
     version: "2.4.2",
     seconds: 110,
@@ -159,8 +160,8 @@ pub(super) const RUNTIME: Component = Component {
     ],
     data: &[],
     source: Source::Go {
-        go_mod: include_str!("../../components/runtime-2.4.2/go.mod"),
-        go_sum: include_str!("../../components/runtime-2.4.2/go.sum"),
+        go_mod: include_str!("../modules/runtime-2.4.2/go.mod"),
+        go_sum: include_str!("../modules/runtime-2.4.2/go.sum"),
         steps: &[
             Step {
                 packages: &[

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::Progress;
+use crate::BuildProgress;
 
 const TAIL: usize = 30;
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Counts what has been done, keeps the last lines for an error, and reports now and then.
-pub(super) struct Feed<'a> {
+pub(crate) struct Feed<'a> {
     component: String,
     start: Instant,
     total: usize,
@@ -17,11 +17,11 @@ pub(super) struct Feed<'a> {
     fetched: usize,
     tail: VecDeque<String>,
     reported: Option<Instant>,
-    progress: &'a mut dyn FnMut(Progress),
+    progress: &'a mut dyn FnMut(BuildProgress),
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(component: String, progress: &'a mut dyn FnMut(Progress)) -> Self {
+    pub(crate) fn new(component: String, progress: &'a mut dyn FnMut(BuildProgress)) -> Self {
         let tail = VecDeque::with_capacity(TAIL);
         Self {
             component,
@@ -35,16 +35,16 @@ impl<'a> Feed<'a> {
         }
     }
 
-    pub(super) fn set_total(&mut self, total: usize) {
+    pub(crate) fn set_total(&mut self, total: usize) {
         self.total = total;
     }
 
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
     /// Takes one line of standard error.
-    pub(super) fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         match kind(line) {
             Kind::Fetched => self.fetched += 1,
             Kind::Compiled => self.compiled += 1,
@@ -58,7 +58,7 @@ impl<'a> Feed<'a> {
         self.report();
     }
 
-    pub(super) fn tail(&self) -> String {
+    pub(crate) fn tail(&self) -> String {
         self.tail
             .iter()
             .map(|line| format!("    {line}\n"))
@@ -72,13 +72,13 @@ impl<'a> Feed<'a> {
         self.reported = Some(Instant::now());
         let (component, elapsed) = (self.component.clone(), self.start.elapsed());
         (self.progress)(if self.total == 0 {
-            Progress::Fetching {
+            BuildProgress::Fetching {
                 component,
                 modules: self.fetched,
                 elapsed,
             }
         } else {
-            Progress::Building {
+            BuildProgress::Building {
                 component,
                 compiled: self.compiled.min(self.total),
                 total: self.total,

@@ -5,7 +5,7 @@ fn cache_with_runtime(dir: &Path) -> Cache {
     let cache = Cache {
         root: dir.to_owned(),
     };
-    put(&cache, crate::components::runtime());
+    put(&cache, crate::runtime());
     cache
 }
 
@@ -88,7 +88,7 @@ fn refused(change: impl FnOnce(&mut Vec<(String, Vec<u8>)>)) -> String {
 #[test]
 fn what_is_exported_can_be_imported() {
     let trip = trip();
-    let runtime = crate::components::runtime();
+    let runtime = crate::runtime();
     assert_eq!(trip.from.export(&trip.archive).unwrap(), [runtime.id()]);
     assert!(!trip.to.built(runtime));
     assert_eq!(trip.to.import(&trip.archive).unwrap(), [runtime.id()]);
@@ -104,7 +104,7 @@ fn what_is_exported_can_be_imported() {
 fn data_goes_with_the_programs_and_is_no_program() {
     use std::os::unix::fs::PermissionsExt;
     let trip = trip();
-    let kyverno = crate::components::tool("kyverno").unwrap();
+    let kyverno = crate::only("kyverno").unwrap();
     put(&trip.from, kyverno);
     trip.from.export(&trip.archive).unwrap();
     trip.to.import(&trip.archive).unwrap();

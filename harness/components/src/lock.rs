@@ -8,14 +8,14 @@ use crate::Error;
 
 /// Held until dropped, or until the process dies.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     _file: File,
     path: PathBuf,
 }
 
 impl Lock {
     /// Takes the lock if nobody holds it.
-    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, Error> {
+    pub fn try_take(path: &Path) -> Result<Option<Self>, Error> {
         loop {
             let file = open(path)?;
             match file.try_lock() {
@@ -33,7 +33,7 @@ impl Lock {
     }
 
     /// Takes the lock, waiting for whoever holds it.
-    pub(crate) fn take(path: &Path) -> Result<Self, Error> {
+    pub fn take(path: &Path) -> Result<Self, Error> {
         loop {
             let file = open(path)?;
             file.lock().map_err(Error::file("lock", path))?;
@@ -47,7 +47,7 @@ impl Lock {
     }
 
     /// Takes the file away while the lock is still held: the next one makes it anew.
-    pub(crate) fn remove(self) {
+    pub fn remove(self) {
         let _ = fs::remove_file(&self.path);
     }
 }

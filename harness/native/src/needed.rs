@@ -1,0 +1,175 @@
+//! Which components a box of a cluster consists of.
+
+use components::{Cache, Component, ETCD_TOOLS, PROBE, kubernetes, kubernetes_node, pinned};
+use model::ClusterSpec;
+
+use crate::Error;
+
+/// Programs for whoever looks into etcd, signs, lists and scans: they are in every box for which they are built.
+const TOOLS: [&str; 4] = ["cosign", ETCD_TOOLS, "grype", "syft"];
+
+/// What a box of this cluster is made of: Kubernetes first.
+///
+/// # Errors
+/// [`Error::UnknownRelease`].
+pub fn needed(cluster: &ClusterSpec) -> Result<Vec<&'static Component>, Error> {
+    let mut wanted = Vec::new();
+    let mut all = vec![kubernetes(&cluster.kubernetes)?];
+    if cluster.needs_probe() {
+        wanted.push(PROBE);
+    }
+    if cluster.nodes > 0 {
+        wanted.push("runtime");
+        all.push(kubernetes_node(&cluster.kubernetes)?);
+    }
+    let titles: Vec<&str> = cluster
+        .install
+        .iter()
+        .flat_map(|install| install.version().components)
+        .copied()
+        .collect();
+    let is_wanted =
+        |one: &&Component| wanted.contains(&one.name) || titles.contains(&one.title().as_str());
+    all.extend(pinned().iter().filter(is_wanted));
+    Ok(all)
+}
+
+/// What is shown in a box of this cluster: what it is made of, and the tools that are built.
+pub(crate) fn shown(
+    cache: &Cache,
+    cluster: &ClusterSpec,
+) -> Result<Vec<&'static Component>, Error> {
+    let mut shown = needed(cluster)?;
+    let is_tool =
+        |component: &&Component| TOOLS.contains(&component.name) && cache.built(component);
+    let tools: Vec<_> = pinned()
+        .iter()
+        .filter(is_tool)
+        .filter(|tool| !shown.iter().any(|it| it.name == tool.name))
+        .collect();
+    shown.extend(tools);
+    Ok(shown)
+}
+
+/// Fails where a box of this cluster would have to build components first: for tests, which are not to build for half an
+/// hour without a word.
+///
+/// # Errors
+/// What is not built and what to run, as one sentence.
+pub fn needs_nothing_built(cache: &Cache, cluster: &ClusterSpec) -> Result<(), String> {
+    let missing = cache.unbuilt(&needed(cluster).map_err(|error| error.to_string())?);
+    let titles: Vec<String> = missing.iter().map(|component| component.title()).collect();
+    match titles.is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "not built: {}; run `cargo run --release -- run --setup` first",
+            titles.join(", ")
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use components::titled;
+
+    use super::*;
+
+    #[test]
+    fn what_is_installed_is_needed_and_nothing_else() {
+        use model::addons::{dns, external_secrets, plain_registry, policy_controller, registry};
+        let names = |addons: &[&'static model::Addon]| {
+            let cluster = ClusterSpec {
+                install: addons
+                    .iter()
+                    .map(|addon| model::Install::usual(addon))
+                    .collect(),
+                ..Default::default()
+            };
+            needed(&cluster)
+                .unwrap()
+                .iter()
+                .map(|component| component.name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(&[]),
+            ["kubernetes", "kubernetes-node", "probe", "runtime"]
+        );
+        let plain = names(&[&plain_registry::ADDON]);
+        assert_eq!(
+            plain,
+            [
+                "kubernetes",
+                "kubernetes-node",
+                "probe",
+                "runtime",
+                "registry",
+                "cosign",
+                "syft",
+                "grype"
+            ]
+        );
+        assert_eq!(names(&[&registry::ADDON, &plain_registry::ADDON]), plain);
+        assert_eq!(
+            names(&[&policy_controller::ADDON]),
+            [
+                "kubernetes",
+                "kubernetes-node",
+                "probe",
+                "runtime",
+                "policy-controller"
+            ]
+        );
+        assert_eq!(
+            names(&[&external_secrets::ADDON]),
+            [
+                "kubernetes",
+                "kubernetes-node",
+                "probe",
+                "runtime",
+                "external-secrets"
+            ]
+        );
+        assert_eq!(
+            names(&[&dns::ADDON]),
+            [
+                "kubernetes",
+                "kubernetes-node",
+                "probe",
+                "runtime",
+                "coredns"
+            ]
+        );
+        let alone = ClusterSpec {
+            nodes: 0,
+            ..Default::default()
+        };
+        let alone = needed(&alone)
+            .unwrap()
+            .iter()
+            .map(|component| component.name)
+            .collect::<Vec<_>>();
+        assert_eq!(
+            alone,
+            ["kubernetes"],
+            "an API server alone needs nothing that runs pods"
+        );
+    }
+
+    #[test]
+    fn every_version_of_an_addon_is_pinned_and_begins_with_its_own_component() {
+        for addon in model::ADDONS {
+            for version in addon.versions {
+                assert!(
+                    version.components.iter().all(|title| titled(title).is_ok()),
+                    "{addon}"
+                );
+                assert_eq!(
+                    titled(version.components[0]).unwrap().version,
+                    version.version,
+                    "{addon}"
+                );
+            }
+        }
+    }
+}
