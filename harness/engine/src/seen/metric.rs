@@ -40,10 +40,10 @@ pub(super) async fn seen_metric(
         .iter()
         .map(|(key, value)| (cx.fill(key), cx.fill(value)))
         .collect();
-    let start = Instant::now();
+    let (start, hold) = (Instant::now(), cx.world.within(HOLD));
     let wait = Wait {
         what: "the metrics to move",
-        within: Duration::from_secs(5),
+        within: Duration::from_secs(5) + hold,
         every: Duration::from_millis(100),
     };
     cx.world
@@ -58,7 +58,7 @@ pub(super) async fn seen_metric(
             }
             let none = BTreeMap::new();
             let alive = after.sum(REQUESTS, &none) > before.sum(REQUESTS, &none);
-            if alive && start.elapsed() >= HOLD {
+            if alive && start.elapsed() >= hold {
                 return Look::Found(Observation::answer(Answer::Unseen));
             }
             Look::Not(if alive {
