@@ -109,6 +109,12 @@ impl Metrics {
             .map(|series| series.value)
             .sum()
     }
+
+    /// The value of a label of the only series of this name.
+    pub(crate) fn label(&self, name: &str, label: &str) -> Option<&str> {
+        let series = self.0.iter().find(|series| series.name == name)?;
+        series.labels.get(label).map(String::as_str)
+    }
 }
 
 /// `name{key="value",…} 1.5`, perhaps with a time behind it.
