@@ -204,7 +204,7 @@ pub(crate) fn not_yet(reply: &Reply) -> String {
     }
 }
 
-/// Whether a reply is the refusal of this addon, on account of this policy.
+/// Whether a reply is the refusal of this addon, on account of this policy among others.
 pub(crate) fn is_refused_by(reply: &Reply, addon: &model::Addon, policy: &str) -> bool {
     let verdict = model::read(model::Asked::Api, reply);
     let model::Verdict::Answered(model::Answer::Denied {
@@ -213,7 +213,7 @@ pub(crate) fn is_refused_by(reply: &Reply, addon: &model::Addon, policy: &str) -
     else {
         return false;
     };
-    engine == addon && by == policy
+    engine == addon && by.split(", ").any(|one| one == policy)
 }
 
 #[cfg(test)]

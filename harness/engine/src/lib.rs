@@ -82,6 +82,7 @@ pub async fn run(
         world: String::new(),
         events: lab.events.clone(),
         planted: lab.planted.clone(),
+        granted: None,
     };
     lab.canaries.end(&waiter, cluster.facts().ephemeral).await;
     trials

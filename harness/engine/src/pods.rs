@@ -1,6 +1,8 @@
 //! Whether a pod runs, may still come to run, or never will: read from the object alone.
 
-use model::By;
+use std::collections::BTreeSet;
+
+use model::{By, Unfit, read_unfit};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -12,11 +14,14 @@ pub(crate) enum State {
     Running,
     /// Neither yet; in words.
     Pending(String),
-    /// It never will.
+    /// Somebody does not let it.
     Refused {
         by: By,
         /// The words that came with it.
         said: String,
+        /// Whether that can pass without anybody's doing: a node may get room, a Secret may come. It counts once it has
+        /// lasted.
+        passes: bool,
     },
 }
 
@@ -32,11 +37,20 @@ const STUCK: [&str; 8] = [
     "CrashLoopBackOff",
 ];
 
+/// Those of them that pass when what the container needs is there.
+const PASSING: [&str; 1] = ["CreateContainerConfigError"];
+
 /// Reads the state of a pod.
 pub(crate) fn state(pod: &Value) -> State {
     let status = &pod["status"];
     let phase = text(&status["phase"]);
-    if let Some(refused) = containers(pod).find_map(refusal) {
+    if is_ending(pod) {
+        return State::Pending("it is being deleted".into());
+    }
+    if let Some(refused) = containers(pod)
+        .find_map(refusal)
+        .or_else(|| unscheduled(pod))
+    {
         return refused;
     }
     match phase {
@@ -57,7 +71,39 @@ fn failed(status: &Value) -> State {
     State::Refused {
         by,
         said: text(&status["message"]).into(),
+        passes: false,
     }
+}
+
+/// Whether it has been told to end.
+pub(crate) fn is_ending(pod: &Value) -> bool {
+    !pod["metadata"]["deletionTimestamp"].is_null()
+}
+
+/// The scheduler's refusal, where every reason of it is known.
+fn unscheduled(pod: &Value) -> Option<State> {
+    let condition = condition(pod, "PodScheduled", "False")?;
+    let message = text(&condition["message"]);
+    let reasons = match text(&condition["reason"]) {
+        "SchedulingGated" => BTreeSet::from([Unfit::Gate]),
+        "Unschedulable" => read_unfit(message)?,
+        _ => return None,
+    };
+    Some(State::Refused {
+        by: By::Scheduler(reasons),
+        said: message.into(),
+        passes: true,
+    })
+}
+
+/// The condition of this type, if it has this status.
+pub(crate) fn condition<'a>(object: &'a Value, kind: &str, status: &str) -> Option<&'a Value> {
+    let all = object["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    all.into_iter()
+        .find(|one| one["type"] == kind && one["status"] == status)
 }
 
 fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
@@ -72,9 +118,25 @@ fn all_run(pod: &Value) -> bool {
         .map(Vec::as_slice)
         .unwrap_or_default();
     let up = |status: &Value| {
-        !status["state"]["running"].is_null() || status["state"]["terminated"]["exitCode"] == 0
+        let runs = !status["state"]["running"].is_null() && status["ready"] == true;
+        runs || status["state"]["terminated"]["exitCode"] == 0
     };
-    statuses.len() == wanted && statuses.iter().all(up)
+    statuses.len() == wanted && statuses.iter().all(up) && passes_gates(pod)
+}
+
+/// Whether every readiness gate is open.
+fn passes_gates(pod: &Value) -> bool {
+    let gates = pod["spec"]["readinessGates"].as_array();
+    gates
+        .into_iter()
+        .flatten()
+        .all(|gate| condition(pod, text(&gate["conditionType"]), "True").is_some())
+}
+
+/// What tells one life of a pod from another: which pod it is, and how often each container began anew.
+pub(crate) fn life(pod: &Value) -> (String, u64) {
+    let restarts = containers(pod).filter_map(|status| status["restartCount"].as_u64());
+    (text(&pod["metadata"]["uid"]).into(), restarts.sum())
 }
 
 /// Since when the youngest of its containers has run, to the second before; nothing where none does.
@@ -125,6 +187,7 @@ fn container(reason: &str, said: &Value, status: &Value) -> State {
     State::Refused {
         by: By::Container(reason.into()),
         said: words,
+        passes: PASSING.contains(&reason),
     }
 }
 
@@ -172,8 +235,22 @@ mod tests {
 
     #[test]
     fn runs_only_with_every_container() {
-        let running = pod("Running", json!({"name": "c", "state": {"running": {}}}));
+        let running = pod(
+            "Running",
+            json!({"name": "c", "ready": true, "state": {"running": {}}}),
+        );
         assert_eq!(state(&running), State::Running);
+        let mut unready = running.clone();
+        unready["status"]["containerStatuses"][0]["ready"] = json!(false);
+        assert!(matches!(state(&unready), State::Pending(_)));
+        let mut gated = running.clone();
+        gated["spec"]["readinessGates"] = json!([{"conditionType": "example.com/open"}]);
+        assert!(matches!(state(&gated), State::Pending(_)));
+        gated["status"]["conditions"] = json!([{"type": "example.com/open", "status": "True"}]);
+        assert_eq!(state(&gated), State::Running);
+        let mut ending = running.clone();
+        ending["metadata"] = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
+        assert_eq!(state(&ending), State::Pending("it is being deleted".into()));
         let mut two = running;
         two["spec"]["containers"] = json!([{"name": "c"}, {"name": "d"}]);
         assert!(matches!(state(&two), State::Pending(_)));
@@ -194,6 +271,7 @@ mod tests {
         let refused = State::Refused {
             by: By::Container("CreateContainerConfigError".into()),
             said,
+            passes: true,
         };
         assert_eq!(state(&pod("Pending", config)), refused);
         let creating = pod(
@@ -231,6 +309,40 @@ mod tests {
             json!({"state": {"terminated": {"exitCode": 128, "reason": "StartError"}}}),
         );
         assert_eq!(by(&start), "container RunContainerError");
+    }
+
+    #[test]
+    fn the_scheduler_is_named_with_its_reasons_and_not_for_others() {
+        let unscheduled = |reason: &str, message: &str| {
+            let condition = json!({"type": "PodScheduled", "status": "False", "reason": reason, "message": message});
+            json!({"spec": {"containers": [{}]}, "status": {"phase": "Pending", "conditions": [condition]}})
+        };
+        let taint = "0/1 nodes are available: 1 node(s) had untolerated taint(s). preemption: none";
+        assert_eq!(by(&unscheduled("Unschedulable", taint)), "scheduler taint");
+        let gates = "Scheduling is blocked due to non-empty scheduling gates";
+        assert_eq!(by(&unscheduled("SchedulingGated", gates)), "scheduler gate");
+        assert!(matches!(
+            state(&unscheduled(
+                "Unschedulable",
+                "0/1 nodes are available: 1 moon."
+            )),
+            State::Pending(_)
+        ));
+        assert!(matches!(
+            state(&unscheduled("SchedulerError", taint)),
+            State::Pending(_)
+        ));
+    }
+
+    #[test]
+    fn a_life_ends_with_each_restart() {
+        let lived = |restarts: u64| {
+            let mut pod = pod("Running", json!({"restartCount": restarts}));
+            pod["metadata"] = json!({"uid": "u"});
+            life(&pod)
+        };
+        assert_eq!(lived(1), lived(1));
+        assert_ne!(lived(1), lived(2));
     }
 
     #[test]

@@ -30,9 +30,19 @@ pub(crate) struct Waiter {
     pub(crate) events: UnboundedSender<Event>,
     /// What must not be shown of what was last seen.
     pub(crate) planted: SecretMarkers,
+    /// The deadline that a step sets for all of its waits.
+    pub(crate) granted: Option<Duration>,
 }
 
 impl Waiter {
+    /// Who waits for as long as a step grants; for the usual times where it grants none.
+    pub(crate) fn granting(&self, granted: Option<Duration>) -> Self {
+        Self {
+            granted,
+            ..self.clone()
+        }
+    }
+
     /// Looks until the condition holds.
     ///
     /// # Errors
@@ -53,6 +63,10 @@ impl Waiter {
     ) -> Result<T, TimedOut> {
         let start = Instant::now();
         let mut said = start;
+        let wait = Wait {
+            within: self.granted.unwrap_or(wait.within),
+            ..wait
+        };
         let noted = async || {
             let looked = look().await;
             if let Look::NotYet(seen) = &looked
@@ -127,6 +141,7 @@ mod tests {
             world: "bare".into(),
             events,
             planted: SecretMarkers::default(),
+            granted: None,
         }
     }
 
@@ -151,6 +166,16 @@ mod tests {
             format!("waited 5 ms for the door; last seen: look {looks}")
         );
         assert!(looks > 1);
+    }
+
+    #[tokio::test]
+    async fn a_step_sets_the_deadline() {
+        let waiter = waiter().granting(Some(Duration::from_millis(7)));
+        let waited: Result<(), _> = waiter.until(SOON, async || Look::NotYet("shut".into())).await;
+        assert_eq!(
+            waited.unwrap_err().to_string(),
+            "waited 7 ms for the door; last seen: shut"
+        );
     }
 
     #[tokio::test]

@@ -265,6 +265,10 @@ pub enum Record {
     Warning(WarningMatch),
     /// A field of a stored object.
     Field(FieldMatch),
+    /// An object: unseen once it is gone.
+    Object(Target),
+    /// A pod of this workload, of any revision, that runs, comes or ends: unseen once none is left.
+    Pods(Target),
     /// What the API server says about a node.
     Node(NodeMatch),
     /// A planted value, in a place to which it can leak.

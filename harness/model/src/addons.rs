@@ -3,6 +3,7 @@
 //! Everything that has to know of addons asks the one table. The live half (what is installed, the trial that shows it at
 //! work, what shows that its objects are in force) is in the crate `addons`, which is made from the same lines.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -80,8 +81,8 @@ pub struct AddonVersion {
 pub struct Denial {
     /// Whether it is one of these webhooks, by its name.
     pub is_webhook: fn(&str) -> bool,
-    /// The policy that refused, from what follows `denied the request`.
-    pub policy: fn(&str) -> Option<&str>,
+    /// Every policy that refused, from what follows `denied the request`; none where that is not known.
+    pub policies: fn(&str) -> Vec<&str>,
     /// What the name behind the addon's is, for the reference.
     pub about: &'static str,
 }
@@ -106,16 +107,19 @@ pub fn is_addon_milestone(name: &str) -> bool {
     ADDONS.iter().any(|addon| addon.milestones.contains(&name))
 }
 
-/// The addon's policy behind a webhook's refusal, where the webhook is one that names it.
+/// The addon's policies behind a webhook's refusal, where the webhook is one that names them: in the order of their names,
+/// with a comma between them.
 pub(crate) fn refuser(webhook: &str, rest: &str) -> Option<By> {
     ADDONS.iter().find_map(|addon| {
         let denial = addon
             .denials
             .iter()
             .find(|denial| (denial.is_webhook)(webhook))?;
-        Some(By::Engine {
+        let names: BTreeSet<&str> = (denial.policies)(rest).into_iter().collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        (!names.is_empty()).then(|| By::Engine {
             engine: addon,
-            policy: (denial.policy)(rest)?.into(),
+            policy: names.join(", "),
         })
     })
 }

@@ -24,6 +24,10 @@ pub enum Answer {
     Unauthenticated,
     /// The object is not valid for its schema, or its type is not known to the server.
     Invalid,
+    /// The object, or the namespace or account that the request names, is not there.
+    NotFound,
+    /// The object is there already, or is not as the request takes it to be.
+    Conflict,
     /// The pod (or every pod of the workload) really runs.
     Running,
     /// Created, but it never started; says who or what refused.
@@ -199,6 +203,8 @@ impl fmt::Display for Answer {
             Self::Forbidden => f.write_str("forbidden"),
             Self::Unauthenticated => f.write_str("unauthenticated"),
             Self::Invalid => f.write_str("invalid"),
+            Self::NotFound => f.write_str("not-found"),
+            Self::Conflict => f.write_str("conflict"),
             Self::Running => f.write_str("running"),
             Self::Refused { by } => write!(f, "refused by {by}"),
             Self::Seen => f.write_str("seen"),

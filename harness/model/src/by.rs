@@ -1,5 +1,6 @@
 //! Who refused. The words for addons come from their table; the others are fixed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema};
@@ -8,7 +9,7 @@ use serde::de::{DeserializeSeed, EnumAccess, Error, IntoDeserializer, VariantAcc
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::{ADDONS, Addon};
+use crate::{ADDONS, Addon, Plugin, Unfit};
 
 /// Who refused, as precisely as the reply allows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +40,8 @@ pub enum By {
     CertificateSubjectRestriction,
     /// The `NodeRestriction` admission plugin.
     NodeRestriction,
+    /// Another of the API server's own admission plugins.
+    Plugin(Plugin),
     /// A `ResourceQuota` of this name.
     Quota(String),
     /// A `PodDisruptionBudget` would be violated by this eviction.
@@ -52,6 +55,10 @@ pub enum By {
     Encryption,
     /// A process of the box of this name ended instead of running.
     Process(String),
+    /// The scheduler gives the pod no node, for all of these reasons.
+    Scheduler(BTreeSet<Unfit>),
+    /// The workload's controller gave up, with this reason of its condition.
+    Controller(String),
 }
 
 impl fmt::Display for By {
@@ -66,12 +73,18 @@ impl fmt::Display for By {
             Self::CertificateApproval => f.write_str("certificate-approval"),
             Self::CertificateSubjectRestriction => f.write_str("certificate-subject-restriction"),
             Self::NodeRestriction => f.write_str("node-restriction"),
+            Self::Plugin(plugin) => write!(f, "plugin {plugin}"),
             Self::Quota(name) => write!(f, "quota {name}"),
             Self::DisruptionBudget => f.write_str("disruption-budget"),
             Self::Kubelet(reason) => write!(f, "kubelet {reason}"),
             Self::Container(reason) => write!(f, "container {reason}"),
             Self::Encryption => f.write_str("encryption"),
             Self::Process(name) => write!(f, "process {name}"),
+            Self::Scheduler(reasons) => {
+                let reasons: Vec<String> = reasons.iter().map(Unfit::to_string).collect();
+                write!(f, "scheduler {}", reasons.join(", "))
+            }
+            Self::Controller(reason) => write!(f, "controller {reason}"),
         }
     }
 }
@@ -172,6 +185,8 @@ mod tests {
         for yaml in [
             "pod-security",
             "{quota: pods}",
+            "{plugin: LimitRanger}",
+            "{scheduler: [taint, capacity]}",
             "{kyverno: a}",
             "{policy-controller: no matching policies}",
         ] {

@@ -208,6 +208,8 @@ fn of_record(record: &Record) -> (Writes<'_>, Option<Capability>) {
         // Kubelets tell most events, and only they say how a node is.
         Record::Event(_) | Record::Node(_) => (Writes::Nothing, Some(A_NODE)),
         Record::Field(field) => (Writes::Nothing, of_field(&field.of)),
+        Record::Object(target) => (Writes::Nothing, of_field(target)),
+        Record::Pods(_) => (Writes::Nothing, Some(A_NODE)),
         Record::Warning(_) | Record::Output(_) => (Writes::Nothing, None),
     }
 }

@@ -159,6 +159,11 @@ fn record_needs_no_node(record: &Record) -> bool {
     match record {
         Record::Audit(_) | Record::Warning(_) | Record::Output(_) => true,
         Record::Field(field) => is_api_alone(&field.of),
-        Record::Metric(_) | Record::Event(_) | Record::Node(_) | Record::Canary(_) => false,
+        Record::Object(target) => is_api_alone(target),
+        Record::Pods(_)
+        | Record::Metric(_)
+        | Record::Event(_)
+        | Record::Node(_)
+        | Record::Canary(_) => false,
     }
 }

@@ -10,9 +10,9 @@ const NO_SUCH_GROUP: &str = "404 page not found";
 
 /// What this reply means.
 ///
-/// Never panics, and never takes a fault for a refusal: transport faults, time-outs, 404 of an object, 409, 429
-/// without a disruption budget, every 5xx but a webhook failing closed and what encryption at rest cannot seal or open, and
-/// every 403 whose text is not known are `Broken`.
+/// Never panics, and never takes a fault for a refusal: transport faults, time-outs, 429 without a disruption budget or a
+/// limit of events, every 403 whose text is not known, and every 5xx are `Broken`; but for a webhook failing closed, what
+/// encryption at rest cannot seal or open, and the plugins that do not wrap what they say.
 #[must_use]
 pub fn read(asked: Asked, reply: &Reply) -> Verdict {
     match reply {
@@ -61,6 +61,8 @@ fn refusal(asked: Asked, code: u16, status: &Value) -> Verdict {
         (404, "NotFound") if message == "the server could not find the requested resource" => {
             Answer::Invalid
         }
+        (404, "NotFound") if message.ends_with(" not found") => Answer::NotFound,
+        (409, "AlreadyExists" | "Conflict") => Answer::Conflict,
         (500, "") if message.starts_with("failed to create typed patch object (") => {
             Answer::Invalid
         }

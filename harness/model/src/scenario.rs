@@ -1,6 +1,8 @@
 //! The scenario file: worlds, steps, and what is intended of each cell.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU16;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -76,6 +78,10 @@ pub struct Step {
     /// Ask the API server to decide and store nothing (`dryRun=All`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// Within how many seconds the intended answer may come, and what was written may come into force, instead of the usual
+    /// time for such a step. Another answer is believed once it has held for so long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<NonZeroU16>,
     /// What to try.
     #[serde(rename = "do")]
     pub action: Action,
@@ -91,6 +97,13 @@ pub struct Step {
 pub type Expect<'a> = &'a Answer;
 
 impl Step {
+    /// The deadline that it sets for its waits.
+    #[must_use]
+    pub fn seconds(&self) -> Option<Duration> {
+        let seconds = self.within.map(NonZeroU16::get);
+        seconds.map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
     /// The verdict intended in `world`, or `None` where the file names none (the lint refuses that).
     #[must_use]
     pub fn intended(&self, world: &str) -> Option<Expect<'_>> {

@@ -4,9 +4,10 @@
 //! `pkg/admission/plugin/webhook/errors/statuserror.go` (webhooks), `pkg/admission/plugin/policy/{validating,mutating}`
 //! (policies), kubernetes/pod-security-admission `admission/admission.go` and kubernetes/kubernetes
 //! `pkg/registry/rbac/validation/rule.go` (escalation), `pkg/registry/rbac/clusterrole/policybased/storage.go`
-//! (aggregation), `plugin/pkg/admission/certificates` (signing requests) and `pkg/registry/core/pod/rest/authorize.go`
-//! (the second check of an upgraded request).
+//! (aggregation) and `pkg/registry/core/pod/rest/authorize.go` (the second check of an upgraded request). The texts of the
+//! built-in admission plugins are in `plugins`.
 
+mod plugins;
 mod sealing;
 
 use crate::{By, addons};
@@ -21,6 +22,7 @@ pub(crate) fn refuser(message: &str) -> Option<By> {
     webhook(message)
         .or_else(|| mutating_policy(message))
         .or_else(|| plugin(behind_forbidden(message)?))
+        .or_else(|| plugins::too_many_events(message))
 }
 
 /// A `MutatingAdmissionPolicy` that fails closed; its message has no `… is forbidden: ` before it.
@@ -34,11 +36,30 @@ fn mutating_policy(message: &str) -> Option<By> {
         .then(|| By::Policy(name.into()))
 }
 
-/// The server's own words behind `RESOURCE "NAME" is forbidden: `, the prefix of every plugin's refusal.
+/// The server's own words behind `RESOURCE "NAME" is forbidden: `, the prefix of every plugin's refusal (apimachinery
+/// `pkg/api/errors`, `NewForbidden`). Names are quoted as Go does it: what ends the quotes cannot stand within them bare.
 fn behind_forbidden(message: &str) -> Option<&str> {
-    let (head, rest) = message.split_once(" is forbidden: ")?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._/:\"<>[] ".contains(c);
-    head.chars().all(plain).then_some(rest)
+    let resource = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
+    let rest = message.trim_start_matches(resource);
+    if rest.len() == message.len() {
+        return None;
+    }
+    let rest = match rest.strip_prefix(" \"") {
+        Some(name) => behind_quotes(name)?,
+        None => rest,
+    };
+    rest.strip_prefix(" is forbidden: ")
+}
+
+/// What follows the quote that ends a quoted text, of which this is all behind the first quote.
+fn behind_quotes(text: &str) -> Option<&str> {
+    let mut escaped = false;
+    let end = text.find(|c: char| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })?;
+    text.get(end + 1..)
 }
 
 fn webhook(message: &str) -> Option<By> {
@@ -51,11 +72,14 @@ fn webhook(message: &str) -> Option<By> {
     None
 }
 
-/// The webhook whose call failed under the failure policy `Fail`.
+/// Who refused by way of a fault of the server: the webhook whose call failed under the failure policy `Fail`, and plugins
+/// that do not wrap what they say.
 #[must_use]
 pub(crate) fn failing_closed(message: &str) -> Option<By> {
-    let rest = message.strip_prefix("Internal error occurred: failed calling webhook ")?;
-    Some(By::FailingClosed(quoted(rest, '"')?.into()))
+    match message.strip_prefix("Internal error occurred: failed calling webhook ") {
+        Some(rest) => Some(By::FailingClosed(quoted(rest, '"')?.into())),
+        None => plugins::unwrapped(message),
+    }
 }
 
 fn plugin(text: &str) -> Option<By> {
@@ -82,34 +106,16 @@ fn plugin(text: &str) -> Option<By> {
     if text == "must have cluster-admin privileges to use the aggregationRule" {
         return Some(By::RbacEscalation);
     }
-    if text.starts_with("user not permitted to approve requests with signerName \"") {
-        return Some(By::CertificateApproval);
+    if let Some(rest) = text.strip_prefix("status unknown for quota: ") {
+        return Some(By::Quota(rest.split(',').next()?.trim().into()));
     }
-    if text.starts_with("use of ")
-        && text.ends_with(" signer with system:masters group is not allowed")
-    {
-        return Some(By::CertificateSubjectRestriction);
-    }
-    node_restriction(text).then_some(By::NodeRestriction)
-}
-
-/// The texts of the `NodeRestriction` plugin (kubernetes/kubernetes `plugin/pkg/admission/noderestriction`), as an
-/// API server of 1.36 answered them.
-fn node_restriction(text: &str) -> bool {
-    text.starts_with("node \"") && text.contains("\" is not allowed to ")
-        || text.starts_with("is not allowed to modify labels: ")
-        || text.starts_with("pod does not have \"kubernetes.io/config.mirror\" annotation, node \"")
-        || text.starts_with("node \"") && text.contains("\" can only ")
-        || text.starts_with("a mirror pod may not reference ")
-        || text.starts_with("node requested token not bound to a pod")
+    plugins::refuser(text)
 }
 
 /// Whether authorization refused: `… is forbidden: User "U" cannot VERB …`, or the bare form for a path.
 #[must_use]
 pub(crate) fn unauthorized(message: &str) -> bool {
-    let text = message
-        .split_once(" is forbidden: ")
-        .map_or(message, |(_, rest)| rest);
+    let text = behind_forbidden(message).unwrap_or(message);
     let text = text.strip_prefix("forbidden: ").unwrap_or(text);
     text.starts_with("User \"") && text.contains("\" cannot ")
 }

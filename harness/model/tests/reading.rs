@@ -1,6 +1,6 @@
 //! The reading of replies: known texts name their refuser, and nothing else is ever a refusal.
 
-use model::{Answer, Asked, Body, By, Reply, Verdict, read};
+use model::{Answer, Asked, Body, By, Plugin, Reply, Verdict, read};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -144,6 +144,181 @@ fn known_texts_name_who_denied() {
     }
 }
 
+/// Each of a plugin's texts, as its source writes it.
+#[test]
+fn built_in_plugins_are_named() {
+    let read = |text: &str| {
+        reads(
+            403,
+            "Forbidden",
+            &format!("pods \"x\" is forbidden: {text}"),
+        )
+    };
+    for (plugin, text) in [
+        (
+            Plugin::LimitRanger,
+            "maximum memory usage per Container is 64Mi, but limit is 256Mi",
+        ),
+        (
+            Plugin::LimitRanger,
+            "[maximum cpu usage per Pod is 1, but limit is 2, maximum memory usage per Pod is 1Gi, but limit is 2Gi]",
+        ),
+        (
+            Plugin::LimitRanger,
+            "memory max limit to request ratio per Container is 2, but provided ratio is 4.000000",
+        ),
+        (
+            Plugin::ServiceAccount,
+            r#"error looking up service account a/b: serviceaccount "b" not found"#,
+        ),
+        (
+            Plugin::ServiceAccount,
+            "a mirror pod may not reference service accounts",
+        ),
+        (
+            Plugin::ServiceAccount,
+            r#"container c with envVar P referencing secret.secretName="s" is not allowed because service account a does not reference that secret"#,
+        ),
+        (
+            Plugin::RuntimeClass,
+            r#"pod rejected: RuntimeClass "nothing" not found"#,
+        ),
+        (
+            Plugin::Priority,
+            "no PriorityClass with name nothing was found",
+        ),
+        (
+            Plugin::Priority,
+            "the integer value of priority (7) must not be provided in pod spec; priority admission controller computed 0 from the given PriorityClass name",
+        ),
+        (
+            Plugin::NamespaceLifecycle,
+            "unable to create new content in namespace a because it is being terminated",
+        ),
+        (
+            Plugin::NamespaceLifecycle,
+            "this namespace may not be deleted",
+        ),
+        (
+            Plugin::PersistentVolumeClaimResize,
+            "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize",
+        ),
+        (
+            Plugin::PodNodeSelector,
+            "pod node label selector conflicts with its namespace node label selector",
+        ),
+        (
+            Plugin::OwnerReferencesPermissionEnforcement,
+            "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>",
+        ),
+        (
+            Plugin::CertificateSigning,
+            r#"user not permitted to sign requests with signerName "example.com/a""#,
+        ),
+        (Plugin::ResourceQuota, "insufficient quota to consume: pods"),
+        (
+            Plugin::DenyServiceExternalIPs,
+            "Use of external IPs is denied by admission control",
+        ),
+        (
+            Plugin::AlwaysDeny,
+            "admission control is denying all modifications",
+        ),
+    ] {
+        assert_eq!(read(text), denied(By::Plugin(plugin)), "{text}");
+    }
+    for text in [
+        r#"node "node-1" can only delete pods with spec.nodeName set to itself"#,
+        r#"node "node-1" can only update pod status for pods with spec.nodeName set to itself"#,
+        r#"node "node-1" cannot update labels through pod status"#,
+        "node node-1 can only evict pods with spec.nodeName set to itself",
+        "node requested token bound to a pod scheduled on a different node",
+        r#"audience "vault" not found in pod spec volume, system:node:node-1 is not authorized to request tokens for this audience"#,
+    ] {
+        assert_eq!(read(text), denied(By::NodeRestriction), "{text}");
+    }
+    let text = "status unknown for quota: pods, resources: pods";
+    assert_eq!(read(text), denied(By::Quota("pods".into())));
+    assert!(broken(&read("unexpected type *core.Pod")));
+    assert!(broken(&read(
+        "it said: maximum memory usage per Container is 64Mi"
+    )));
+}
+
+#[test]
+fn plugins_that_do_not_wrap_what_they_say_are_named() {
+    let by = |code, message: &str| reads(code, "", message);
+    let scopes =
+        "insufficient quota to match these scopes: [{PriorityClass In [system-cluster-critical]}]";
+    assert_eq!(by(500, scopes), denied(By::Plugin(Plugin::ResourceQuota)));
+    let tolerations = "pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist";
+    assert_eq!(
+        by(500, tolerations),
+        denied(By::Plugin(Plugin::PodTolerationRestriction))
+    );
+    let pulled = r#"[pods "a" is forbidden: spec.containers[0].imagePullPolicy: Unsupported value: "Never": supported values: "Always", x]"#;
+    assert_eq!(
+        by(500, pulled),
+        denied(By::Plugin(Plugin::AlwaysPullImages))
+    );
+    let events = "limit reached on type Namespace for key a";
+    assert_eq!(by(429, events), denied(By::Plugin(Plugin::EventRateLimit)));
+    for (code, message) in [(503, scopes), (502, tolerations), (500, events)] {
+        assert!(broken(&by(code, message)), "{code} {message}");
+    }
+}
+
+#[test]
+fn what_is_not_there_and_what_is_there_already_have_words() {
+    for message in [
+        r#"secrets "x" not found"#,
+        r#"namespaces "a" not found"#,
+        r#"rolebindings.rbac.authorization.k8s.io "jane@example.com" not found"#,
+    ] {
+        assert_eq!(reads(404, "NotFound", message), Answer::NotFound.into());
+    }
+    for (reason, message) in [
+        ("AlreadyExists", r#"pods "x" already exists"#),
+        (
+            "Conflict",
+            r#"Operation cannot be fulfilled on pods "x": the object has been modified"#,
+        ),
+    ] {
+        assert_eq!(reads(409, reason, message), Answer::Conflict.into());
+    }
+}
+
+/// Names of bindings and roles are free, but for slashes and percent signs.
+#[test]
+fn names_may_hold_what_kubernetes_allows() {
+    for name in [
+        "jane@example.com",
+        "jane (reads)",
+        "[x]",
+        r#"a\"b"#,
+        r"a\\",
+        "é, ü",
+        "a is forbidden: b",
+    ] {
+        let escalates = format!(
+            r#"rolebindings.rbac.authorization.k8s.io "{name}" is forbidden: user "lead@example.com" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:"#
+        );
+        assert_eq!(
+            reads(403, "Forbidden", &escalates),
+            denied(By::RbacEscalation),
+            "{name}"
+        );
+        let may_not = format!(
+            r#"rolebindings.rbac.authorization.k8s.io "{name}" is forbidden: User "lead@example.com" cannot get resource "rolebindings""#
+        );
+        assert_eq!(
+            reads(403, "Forbidden", &may_not),
+            Answer::Forbidden.into(),
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn authorization_is_forbidden() {
     for message in [
@@ -265,20 +440,15 @@ fn faults_are_broken() {
         (
             403,
             "Forbidden",
-            r#"pods "x" is forbidden: error looking up service account a/b: serviceaccount "b" not found"#,
-        ),
-        (
-            403,
-            "Forbidden",
-            r#"pods "x" is forbidden: unable to create new content in namespace a because it is being terminated"#,
-        ),
-        (
-            403,
-            "Forbidden",
             r#"pods "x" is forbidden: the policy service said no"#,
         ),
-        (404, "NotFound", r#"secrets "x" not found"#),
-        (409, "AlreadyExists", r#"pods "x" already exists"#),
+        (
+            403,
+            "Forbidden",
+            r#"pods "x" is forbidden: not yet ready to handle request"#,
+        ),
+        (404, "NotFound", "the box is gone"),
+        (409, "Expired", "too old"),
         (
             429,
             "TooManyRequests",

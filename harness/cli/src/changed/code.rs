@@ -251,13 +251,17 @@ fn of_action(action: &Action) -> Files {
 }
 
 const FIELD: Files = &["harness/engine/src/seen/field.rs"];
+const PRESENCE: Files = &[
+    "harness/engine/src/seen/presence.rs",
+    "harness/engine/src/started/workload.rs",
+];
 const NODE_SEEN: Files = &["harness/engine/src/seen/node.rs"];
 const CANARY: Files = &[
     "harness/engine/src/seen/canary.rs",
     "harness/engine/src/actions/keeping/etcd.rs",
 ];
 
-const RECORD_FILES: [Files; 3] = [FIELD, NODE_SEEN, CANARY];
+const RECORD_FILES: [Files; 4] = [FIELD, PRESENCE, NODE_SEEN, CANARY];
 
 /// The files that looking into a record is in.
 fn of_record(record: &Record) -> Files {
@@ -268,6 +272,7 @@ fn of_record(record: &Record) -> Files {
         | Record::Warning(_)
         | Record::Output(_) => &[],
         Record::Field(_) => FIELD,
+        Record::Object(_) | Record::Pods(_) => PRESENCE,
         Record::Node(_) => NODE_SEEN,
         Record::Canary(_) => CANARY,
     }

@@ -36,7 +36,7 @@ pub(super) async fn agent(
         .until(
             Wait {
                 what: &what,
-                within: PATIENCE,
+                within: cx.world.within(PATIENCE),
                 every: EVERY,
             },
             async || {
@@ -126,7 +126,7 @@ pub(super) async fn delivered(
         .until(
             Wait {
                 what: &what,
-                within: PATIENCE,
+                within: cx.world.within(PATIENCE),
                 every: EVERY,
             },
             async || {
@@ -208,21 +208,9 @@ async fn pods_called(cx: &StepContext<'_, '_>, name: &str) -> Result<Vec<Pod>, E
             runs: true,
         }]);
     };
-    let resource = cx
-        .world
-        .lab
-        .discovery
-        .called(&cx.world.lab.own, kind)
-        .await?;
+    let resource = cx.resource(kind).await?;
     let object = fetch(&cx.world.lab.own, &resource, &namespace, &cx.fill(workload)).await?;
-    let mut pods = cx.world.pods_of(&object, &namespace).await?;
-    pods.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null());
-    if resource.kind != "Deployment" {
-        // Not those of an earlier workload of the same name, which may still be there for a moment.
-        pods.retain(|pod| {
-            pod["metadata"]["ownerReferences"][0]["uid"] == object["metadata"]["uid"]
-        });
-    }
+    let mut pods = cx.world.workload(&resource, object, &namespace).await?.pods;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     // In the order of their nodes: what the first one says is recorded.
     pods.sort_by_key(|pod| {

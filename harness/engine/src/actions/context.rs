@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Object, Observation};
 use crate::Error;
+use crate::discovery::Resource;
 use crate::world::{StepRequest, World};
 
 /// A step in its world.
@@ -30,16 +31,16 @@ impl StepContext<'_, '_> {
         self.world.who(self.step.identity).await
     }
 
+    /// The resource that is called so, with its placeholders filled in: a group can be the world's own.
+    pub(crate) async fn resource(&self, name: &str) -> Result<Resource, Error> {
+        let (lab, name) = (self.world.lab, self.fill(name));
+        lab.discovery.called(&lab.own, &name).await
+    }
+
     /// The object that a target names in this step.
-    pub(super) async fn object(&self, target: &Target) -> Result<Object, Error> {
-        let resource = self
-            .world
-            .lab
-            .discovery
-            .called(&self.world.lab.own, &target.kind)
-            .await?;
+    pub(crate) async fn object(&self, target: &Target) -> Result<Object, Error> {
         Ok(Object {
-            resource,
+            resource: self.resource(&target.kind).await?,
             namespace: self.namespace(),
             name: self.fill(&target.name),
         })

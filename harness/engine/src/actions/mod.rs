@@ -34,10 +34,10 @@ pub(crate) struct Observation {
 }
 
 /// What a target's name stands for here.
-struct Object {
-    resource: Resource,
-    namespace: String,
-    name: String,
+pub(crate) struct Object {
+    pub(crate) resource: Resource,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
 }
 
 impl Observation {

@@ -42,12 +42,7 @@ pub(super) async fn list(
     fields: Option<&str>,
     watch: bool,
 ) -> Result<Observation, Error> {
-    let resource = cx
-        .world
-        .lab
-        .discovery
-        .called(&cx.world.lab.own, resource)
-        .await?;
+    let resource = cx.resource(resource).await?;
     let namespace = cx.namespace();
     let mut call = Call::get(resource.collection(Some(namespace.as_str()).filter(|_| !everywhere)));
     if let Some(fields) = fields {

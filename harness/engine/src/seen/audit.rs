@@ -44,7 +44,7 @@ pub(super) async fn seen_audit(
     let mut recording: Option<Instant> = None;
     cx.world
         .waiter
-        .until(SENTINEL, async || {
+        .until(sentinel_wait(cx.world.within(HOLD)), async || {
             let text = match since(path, cx.world.beginning.audit).await {
                 Ok(text) => text,
                 Err(fault) => return Look::from(fault),
@@ -56,7 +56,7 @@ pub(super) async fn seen_audit(
                 recording = Some(Instant::now());
             }
             match recording {
-                Some(since) if since.elapsed() >= HOLD => {
+                Some(since) if since.elapsed() >= cx.world.within(HOLD) => {
                     Look::Ready(Observation::answer(Answer::Unseen))
                 }
                 Some(_) => Look::NotYet("the sentinel is there".into()),
@@ -75,7 +75,7 @@ impl World<'_> {
         let sentinel = format!("/gauntlet/sentinel-{}", random::name(12));
         self.lab.own.send(Call::get(sentinel.as_str())).await;
         self.waiter
-            .until(SENTINEL, async || {
+            .until(sentinel_wait(HOLD), async || {
                 match since(path, self.beginning.audit).await {
                     Ok(text) if has(&text, &sentinel) => Look::Ready(()),
                     Ok(_) => Look::NotYet("the sentinel is not there".into()),
@@ -107,11 +107,14 @@ impl World<'_> {
 
 const COMPLETE: &str = "\"stage\":\"ResponseComplete\"";
 
-const SENTINEL: Wait<'static> = Wait {
-    what: "the audit log to show a sentinel",
-    within: Duration::from_secs(10),
-    every: Duration::from_millis(25),
-};
+/// Until the log shows a sentinel, and has held for a while.
+fn sentinel_wait(hold: Duration) -> Wait<'static> {
+    Wait {
+        what: "the audit log to show a sentinel",
+        within: Duration::from_secs(10) + hold,
+        every: Duration::from_millis(25),
+    }
+}
 
 fn has(log: &str, sentinel: &str) -> bool {
     log.lines()

@@ -31,14 +31,14 @@ pub(super) async fn seen_canary(
     let canary = cx.world.planted.canary(&wanted.of);
     cx.world.recording(&wanted.place).await?;
     let hold = if comes_late(&wanted.place) {
-        HOLD
+        cx.world.within(HOLD)
     } else {
         Duration::ZERO
     };
     let mut read_since: Option<Instant> = None;
     let wait = Wait {
         what: "the place to be read",
-        within: PATIENCE,
+        within: PATIENCE + hold,
         every: Duration::from_millis(50),
     };
     cx.world
@@ -75,12 +75,7 @@ async fn leak(cx: &StepContext<'_, '_>, place: &Leak) -> Result<Vec<Vec<u8>>, Er
                 .into_bytes(),
         ],
         Leak::Field { of, at } => {
-            let resource = cx
-                .world
-                .lab
-                .discovery
-                .called(&cx.world.lab.own, &of.kind)
-                .await?;
+            let resource = cx.resource(&of.kind).await?;
             let object = fetch(
                 &cx.world.lab.own,
                 &resource,

@@ -24,10 +24,10 @@ pub(super) async fn seen_event(
         wanted.contains.as_ref().map(|text| cx.fill(text)),
     );
     let marker = cx.world.mark().await?;
-    let start = Instant::now();
+    let (start, patience) = (Instant::now(), cx.world.within(PATIENCE));
     let wait = Wait {
         what: "events to be recorded",
-        within: PATIENCE * 2,
+        within: patience * 2,
         every: Duration::from_millis(100),
     };
     cx.world
@@ -47,7 +47,7 @@ pub(super) async fn seen_event(
             let recording = events
                 .iter()
                 .any(|event| event["metadata"]["name"] == marker.as_str());
-            match (recording, start.elapsed() >= PATIENCE) {
+            match (recording, start.elapsed() >= patience) {
                 (true, true) => Look::Ready(Observation::answer(Answer::Unseen)),
                 (true, false) => Look::NotYet(format!("{} other events", events.len())),
                 (false, _) => Look::NotYet("not even our own event".into()),
@@ -83,6 +83,20 @@ impl World<'_> {
                 Ok(_) => Look::NotYet("not even our own event".into()),
             })
             .await
+    }
+
+    /// What was waited for in vain, with the last warning among the events: it often says why.
+    pub(crate) async fn with_last_warning(&self, why: Error) -> Error {
+        let Error::TimedOut { what, seen, within } = why else {
+            return why;
+        };
+        let events = self.events().await.unwrap_or_default();
+        let warning = last_warning(&events).map(|warning| self.planted.conceal(&warning));
+        let seen = match (seen, warning) {
+            (Some(seen), Some(warning)) => Some(format!("{seen}; {warning}")),
+            (seen, warning) => seen.or(warning),
+        };
+        Error::TimedOut { what, seen, within }
     }
 
     /// Every event of the world's namespaces.
@@ -121,7 +135,49 @@ impl World<'_> {
     }
 }
 
+/// The warning that was written last, in words.
+fn last_warning(events: &[Value]) -> Option<String> {
+    let version = |event: &&Value| {
+        let version = event["metadata"]["resourceVersion"].as_str();
+        version.and_then(|version| version.parse::<u64>().ok())
+    };
+    let warnings = events.iter().filter(|event| event["type"] == "Warning");
+    let last = warnings.max_by_key(version)?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let of = &last["involvedObject"];
+    Some(format!(
+        "last warning, of {} {}: {}: {}",
+        text(&of["kind"]),
+        text(&of["name"]),
+        text(&last["reason"]),
+        text(&last["message"]),
+    ))
+}
+
 fn is(event: &Value, reason: &str, part: Option<&str>) -> bool {
     let message = event["message"].as_str().unwrap_or_default();
     event["reason"] == reason && part.is_none_or(|part| message.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_warning_that_was_written_last_is_told() {
+        let event = |version: &str, kind: &str, reason: &str| {
+            json!({"metadata": {"resourceVersion": version}, "type": kind, "reason": reason, "message": "m",
+                "involvedObject": {"kind": "Pod", "name": "a"}})
+        };
+        let events = [
+            event("9", "Warning", "Failed"),
+            event("10", "Warning", "FailedMount"),
+            event("11", "Normal", "Pulled"),
+        ];
+        assert_eq!(
+            last_warning(&events).as_deref(),
+            Some("last warning, of Pod a: FailedMount: m")
+        );
+        assert_eq!(last_warning(&events[2..]), None);
+    }
 }

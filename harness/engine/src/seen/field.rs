@@ -1,15 +1,15 @@
 //! A field of a stored object.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use model::{Answer, FieldMatch};
+use model::FieldMatch;
 use serde_json::Value;
 
+use super::presence::presence;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::discovery::find;
 use crate::masked::masked;
-use crate::wait::{Look, Wait};
 
 /// How long a controller gets to write the field.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -21,45 +21,21 @@ pub(super) async fn seen_field(
     cx: &StepContext<'_, '_>,
     wanted: &FieldMatch,
 ) -> Result<Observation, Error> {
-    let resource = cx
-        .world
-        .lab
-        .discovery
-        .called(&cx.world.lab.own, &wanted.of.kind)
-        .await?;
+    let resource = cx.resource(&wanted.of.kind).await?;
     let (namespace, name) = (cx.namespace(), cx.fill(&wanted.of.name));
     let (pointer, value) = (
         cx.fill(&wanted.at),
         wanted.equals.as_ref().map(|text| cx.fill(text)),
     );
-    let start = Instant::now();
-    let what = format!("{} to have the field", wanted.of);
-    let patience = cx.step.holds.absence.max(patience(cx));
-    let wait = Wait {
-        what: &what,
-        within: patience * 2,
-        every: Duration::from_millis(50),
-    };
-    cx.world
-        .waiter
-        .until(wait, async || {
-            let object = match find(&cx.world.lab.own, &resource, &namespace, &name).await {
-                Ok(object) => object,
-                Err(said) => return Look::from(said),
-            };
-            let field = object.as_ref().and_then(|object| object.pointer(&pointer));
-            let is =
-                field.is_some_and(|field| value.as_ref().is_none_or(|value| text(field) == *value));
-            let told = told(object.as_ref(), &pointer);
-            if is {
-                return Look::Ready(Observation::answer(Answer::Seen).fact("value", told));
-            }
-            if start.elapsed() < patience {
-                return Look::NotYet(told);
-            }
-            Look::Ready(Observation::answer(Answer::Unseen).fact("value", told))
-        })
-        .await
+    let what = format!("{} to have the field, or not to have it", wanted.of);
+    presence(cx, &what, patience(cx), async || {
+        let object = find(&cx.world.lab.own, &resource, &namespace, &name).await?;
+        let field = object.as_ref().and_then(|object| object.pointer(&pointer));
+        let is =
+            field.is_some_and(|field| value.as_ref().is_none_or(|value| text(field) == *value));
+        Ok((is, told(object.as_ref(), &pointer)))
+    })
+    .await
 }
 
 fn patience(cx: &StepContext<'_, '_>) -> Duration {

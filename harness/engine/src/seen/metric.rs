@@ -40,10 +40,10 @@ pub(super) async fn seen_metric(
         .iter()
         .map(|(key, value)| (cx.fill(key), cx.fill(value)))
         .collect();
-    let start = Instant::now();
+    let (start, hold) = (Instant::now(), cx.world.within(HOLD));
     let wait = Wait {
         what: "the metrics to move",
-        within: Duration::from_secs(5),
+        within: Duration::from_secs(5) + hold,
         every: Duration::from_millis(100),
     };
     cx.world
@@ -58,7 +58,7 @@ pub(super) async fn seen_metric(
             }
             let none = BTreeMap::new();
             let alive = after.sum(REQUESTS, &none) > before.sum(REQUESTS, &none);
-            if alive && start.elapsed() >= HOLD {
+            if alive && start.elapsed() >= hold {
                 return Look::Ready(Observation::answer(Answer::Unseen));
             }
             Look::NotYet(if alive {
@@ -108,6 +108,12 @@ impl Metrics {
             .filter(carries)
             .map(|series| series.value)
             .sum()
+    }
+
+    /// The value of a label of the only series of this name.
+    pub(crate) fn label(&self, name: &str, label: &str) -> Option<&str> {
+        let series = self.0.iter().find(|series| series.name == name)?;
+        series.labels.get(label).map(String::as_str)
     }
 }
 

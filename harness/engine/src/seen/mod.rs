@@ -6,6 +6,7 @@ mod event;
 mod field;
 mod metric;
 mod node;
+mod presence;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use field::seen_field;
 pub(crate) use metric::Metrics;
 use metric::seen_metric;
 use node::seen_node;
+use presence::{seen_object, seen_pods};
 
 /// How long a record must stay without the thing, after it was shown to be recording.
 pub(crate) const HOLD: Duration = Duration::from_millis(300);
@@ -50,6 +52,8 @@ pub(crate) async fn seen(
         Record::Metric(wanted) => seen_metric(cx, wanted).await,
         Record::Warning(wanted) => seen_warning(cx, wanted),
         Record::Field(wanted) => seen_field(cx, wanted).await,
+        Record::Object(target) => seen_object(cx, target).await,
+        Record::Pods(target) => seen_pods(cx, target).await,
         Record::Output(wanted) => seen_output(cx, wanted),
         Record::Node(wanted) => seen_node(cx, wanted).await,
         Record::Canary(wanted) => seen_canary(cx, wanted).await,

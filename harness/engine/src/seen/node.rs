@@ -21,10 +21,11 @@ pub(super) async fn seen_node(
 ) -> Result<Observation, Error> {
     let (name, word) = (cx.fill(&wanted.name), wanted.ready.word());
     let (start, what) = (Instant::now(), format!("`{name}` to be {word} as Ready"));
+    let patience = cx.world.within(PATIENCE);
     let path = format!("/api/v1/nodes/{name}");
     let wait = Wait {
         what: &what,
-        within: PATIENCE * 2,
+        within: patience * 2,
         every: EVERY,
     };
     cx.world
@@ -39,7 +40,7 @@ pub(super) async fn seen_node(
                 let tried = Observation::answer(Answer::Seen).fact("reason", reason);
                 return Look::Ready(tried.figure("after", start.elapsed()));
             }
-            if start.elapsed() < PATIENCE {
+            if start.elapsed() < patience {
                 return Look::NotYet(ready["status"].to_string());
             }
             Look::Ready(Observation::answer(Answer::Unseen))

@@ -2,6 +2,7 @@
 //! whoever judges: an action gets a [`StepRequest`], so that nothing that it observes can depend on what is hoped for.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use model::{
     Action, Addon, Answer, Identity, Install, Loaded, Manifest, Names, Reach, Record, Shape, Step,
@@ -28,6 +29,8 @@ pub(crate) struct StepRequest<'a> {
     pub(crate) namespace: Option<&'a str>,
     pub(crate) dry_run: bool,
     pub(crate) action: &'a Action,
+    /// The deadline that the step sets for its waits.
+    pub(crate) within: Option<Duration>,
     /// For how long an answer has to stay the same.
     pub(crate) holds: Holds,
 }
@@ -174,7 +177,7 @@ impl<'a> Case<'a> {
         let expected = expected
             .ok_or_else(|| Error::scenario(format!("step `{}` intends nothing here", step.id)))?;
         Ok(ExpectedStep {
-            request: StepRequest::of(step, Holds::until(&step.action, expected)),
+            request: StepRequest::of(step, Holds::until(step, expected)),
             expected,
         })
     }
@@ -188,6 +191,7 @@ impl<'a> StepRequest<'a> {
             namespace: step.namespace.as_deref(),
             dry_run: step.dry_run,
             action: &step.action,
+            within: step.seconds(),
             holds,
         }
     }

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use model::{Action, Answer, Record, Wire};
+use model::{Action, Answer, Record, Step};
 
 /// How long a block has to last.
 const BLOCK: Duration = Duration::from_secs(1);
@@ -19,6 +19,12 @@ const BLOCK: Duration = Duration::from_secs(1);
 /// How long an absence has to last where something is waited for: a Service, or a controller that looks only every few
 /// seconds.
 const LATE: Duration = Duration::from_secs(10);
+
+/// How long a refusal to start has to last that can pass: a node that gets room, a Secret that comes.
+const REFUSAL: Duration = Duration::from_secs(2);
+
+/// The same where the pods are to run.
+const START: Duration = Duration::from_secs(20);
 
 /// How long an answer has to stay the same until it is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,26 +37,51 @@ pub(crate) struct Holds {
 
 impl Holds {
     /// The times that let `answer` come about.
-    pub(super) fn until(action: &Action, answer: &Answer) -> Self {
-        if let Action::Reach(wire) = action {
-            return Self::on_the_wire(wire, answer);
+    pub(super) fn until(step: &Step, answer: &Answer) -> Self {
+        let within = step.seconds();
+        match &step.action {
+            Action::Reach(wire) => {
+                let own = wire.within.map(|own| Duration::from_secs(own.into()));
+                Self::on_the_wire(own.or(within), answer)
+            }
+            Action::Started(_) => Self::of_start(within, answer),
+            Action::Seen(Record::Field(_) | Record::Object(_) | Record::Pods(_)) => {
+                Self::of_presence(within, answer)
+            }
+            _ => Self::default(),
         }
-        let waits_for_field =
-            matches!(action, Action::Seen(Record::Field(_))) && *answer == Answer::Seen;
-        Self {
-            absence: if waits_for_field {
-                LATE
-            } else {
-                Duration::ZERO
+    }
+
+    /// What is to come has some time to come, and what is to go has some time to go.
+    fn of_presence(within: Option<Duration>, answer: &Answer) -> Self {
+        let late = within.unwrap_or(LATE);
+        match answer {
+            Answer::Seen => Self {
+                absence: late,
+                presence: Duration::ZERO,
             },
+            Answer::Unseen => Self {
+                absence: Duration::ZERO,
+                presence: late,
+            },
+            _ => Self::default(),
+        }
+    }
+
+    /// A refusal that can pass by itself has to last.
+    fn of_start(within: Option<Duration>, answer: &Answer) -> Self {
+        let absence = if *answer == Answer::Running {
+            within.unwrap_or(START)
+        } else {
+            REFUSAL
+        };
+        Self {
+            absence,
             presence: Duration::ZERO,
         }
     }
 
-    fn on_the_wire(wire: &Wire, answer: &Answer) -> Self {
-        let within = wire
-            .within
-            .map(|seconds| Duration::from_secs(seconds.into()));
+    fn on_the_wire(within: Option<Duration>, answer: &Answer) -> Self {
         match answer {
             Answer::Reached => Self {
                 absence: within.unwrap_or(LATE),
@@ -78,34 +109,58 @@ mod tests {
 
     use super::*;
 
+    /// The times, in seconds, of a step that is written so.
+    fn of(step: &str, answer: &Answer) -> (u64, u64) {
+        let text = format!(
+            "scenario: v1\nwhy: it waits\nworlds: {{bare: {{}}}}\nsteps: [{{id: a, {step}}}]\n"
+        );
+        let loaded = crate::world::testing::loaded(&text, &[]);
+        let holds = Holds::until(&loaded.scenario.steps[0], answer);
+        (holds.absence.as_secs(), holds.presence.as_secs())
+    }
+
+    const BLOCKED: Answer = Answer::Blocked { at: At::Connect };
+
     #[test]
     fn what_is_not_expected_has_to_last_longer() {
-        let wire = |within| {
-            Action::Reach(Wire {
-                from: "a".into(),
-                to: "tcp://$(service-ip:b):80".into(),
-                nobody: false,
-                within,
-            })
-        };
-        let (at_once, later) = (wire(None), wire(Some(60)));
-        let blocked = Answer::Blocked { at: At::Connect };
-        let of = |action: &Action, answer: &Answer| {
-            let holds = Holds::until(action, answer);
-            (holds.absence.as_secs(), holds.presence.as_secs())
-        };
+        let at_once = "do: {reach: {from: a, to: 'tcp://$(service-ip:b):80'}}";
+        let later = "do: {reach: {from: a, to: 'tcp://$(service-ip:b):80', within: 60}}";
         assert_eq!(
-            (of(&at_once, &blocked), of(&later, &blocked)),
+            (of(at_once, &BLOCKED), of(later, &BLOCKED)),
             ((1, 0), (1, 60))
         );
         assert_eq!(
-            (of(&at_once, &Answer::Reached), of(&later, &Answer::Reached)),
+            (of(at_once, &Answer::Reached), of(later, &Answer::Reached)),
             ((10, 0), (60, 0))
         );
+        assert_eq!(of("do: survey", &Answer::Seen), (0, 0));
+    }
+
+    #[test]
+    fn a_step_says_within_what_time() {
+        let within = |rest: &str, answer: &Answer| of(&format!("within: 40, do: {rest}"), answer);
         assert_eq!(
-            Holds::until(&later, &blocked).longest(),
-            Duration::from_secs(60)
+            within("{reach: {from: a, to: 'tcp://b:80'}}", &Answer::Reached),
+            (40, 0)
         );
-        assert_eq!(of(&Action::Survey, &Answer::Seen), (0, 0));
+        assert_eq!(within("{started: pod/a}", &Answer::Running), (40, 0));
+        assert_eq!(within("{seen: {object: pod/a}}", &Answer::Seen), (40, 0));
+        assert_eq!(within("{seen: {pods: job/a}}", &Answer::Unseen), (0, 40));
+    }
+
+    #[test]
+    fn a_refusal_that_can_pass_and_what_comes_or_goes_have_their_usual_times() {
+        assert_eq!(of("do: {started: pod/a}", &Answer::Running), (20, 0));
+        assert_eq!(of("do: {started: pod/a}", &Answer::Unseen), (2, 0));
+        let field = "do: {seen: {field: {of: pod/a, at: /spec}}}";
+        assert_eq!(
+            (of(field, &Answer::Seen), of(field, &Answer::Unseen)),
+            ((10, 0), (0, 10))
+        );
+        let longest = Holds {
+            absence: BLOCK,
+            presence: LATE,
+        };
+        assert_eq!(longest.longest(), LATE);
     }
 }

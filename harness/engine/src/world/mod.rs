@@ -13,6 +13,8 @@ mod tear_down;
 pub(crate) mod testing;
 mod write_barrier;
 
+use std::time::Duration;
+
 use api::json;
 use model::{Isolation, Names, Reply, WorldOutcome};
 use serde_json::Value;
@@ -51,6 +53,8 @@ pub(crate) struct World<'a> {
     /// The values that must never be shown.
     pub(crate) planted: SecretMarkers,
     pub(crate) waiter: Waiter,
+    /// The deadline of the step that is taken, where it sets one.
+    pub(crate) granted: Option<Duration>,
     /// Its turn to do something.
     turn: Turn,
     /// Whether this is the second time that it is tried.
@@ -76,6 +80,7 @@ impl<'a> World<'a> {
             world: case.world().into(),
             events: lab.events.clone(),
             planted: planted.clone(),
+            granted: None,
         };
         Self {
             lab,
@@ -89,6 +94,7 @@ impl<'a> World<'a> {
             conversations: Conversations::default(),
             planted,
             waiter,
+            granted: None,
             turn,
             again,
         }
@@ -134,6 +140,11 @@ impl<'a> World<'a> {
     /// Its own namespace.
     pub(crate) fn namespace(&self) -> &str {
         self.placeholders.namespace()
+    }
+
+    /// For how long the step that is taken waits: as long as it says, or for the usual time.
+    pub(crate) fn within(&self, usual: Duration) -> Duration {
+        self.granted.unwrap_or(usual)
     }
 
     pub(crate) fn fill(&self, text: &str) -> String {
@@ -184,16 +195,17 @@ impl<'a> World<'a> {
     pub(crate) async fn settle(&mut self) -> Result<(), Error> {
         let pending = self.barrier.take_pending();
         let (canaries, host_access) = (&self.lab.canaries, self.lab.cluster.host_access());
+        let waiter = self.waiter.granting(self.granted);
         let mut settled = settle(
             canaries,
             host_access,
-            &self.waiter,
+            &waiter,
             &pending,
             self.barrier.in_force(),
         )
         .await;
         if settled.is_ok() && self.identities.end_with(&pending) {
-            settled = bound_tokens(canaries, &self.waiter).await;
+            settled = bound_tokens(canaries, &waiter).await;
         }
         self.barrier.passed(pending);
         settled

@@ -58,9 +58,11 @@ impl World<'_> {
         if self.barrier.stuck().is_none()
             && let Err(why) = self.settle().await
         {
-            cell.verdict = Verdict::broken(why.in_one_line());
+            let why = self.with_last_warning(why).await;
+            cell.verdict = Verdict::broken(self.planted.conceal(&why.in_one_line()));
             self.barrier.block(why);
         }
+        self.granted = None;
         let (id, world) = (self.case.id().to_owned(), self.case.world().to_owned());
         self.lab.tell(Event::CellDone {
             id,
@@ -91,6 +93,7 @@ impl World<'_> {
     /// Takes a step, and has counted what it cost others.
     async fn observe(&mut self, step: &ExpectedStep<'_>) -> Cell {
         let request = step.request;
+        self.granted = request.within;
         let mut meters = meters(self, &request);
         for meter in &mut meters {
             meter.before(self).await;
@@ -135,6 +138,10 @@ impl World<'_> {
         tried: Result<Observation, Error>,
         elapsed: Duration,
     ) -> Cell {
+        let tried = match tried {
+            Ok(tried) => Ok(tried),
+            Err(why) => Err(self.with_last_warning(why).await),
+        };
         let mut tried = tried.unwrap_or_else(|why| Observation {
             verdict: Verdict::broken(why.in_one_line()),
             detail: Detail::default(),

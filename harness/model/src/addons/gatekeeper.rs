@@ -61,8 +61,8 @@ pub static ADDON: Addon = Addon {
     ],
     denials: &[Denial {
         is_webhook: |name| name == "validation.gatekeeper.sh",
-        policy: constraint,
-        about: "Gatekeeper, by the constraint of this name.",
+        policies: constraints,
+        about: "Gatekeeper, by the constraint of this name (several with a comma between them).",
     }],
 };
 
@@ -72,9 +72,18 @@ fn matches_only_us(constraint: &Value) -> bool {
     namespaces.is_some_and(|all| !all.is_empty() && all.iter().all(is_ours))
 }
 
-/// The constraint that refused, from what follows `denied the request`: the first where several did.
-fn constraint(rest: &str) -> Option<&str> {
-    let (name, _) = rest.strip_prefix(": [")?.split_once("] ")?;
+/// The constraints that refused, from what follows `denied the request`: a line for each.
+fn constraints(rest: &str) -> Vec<&str> {
+    let Some(said) = rest.strip_prefix(": ") else {
+        return Vec::new();
+    };
+    let named = said.lines().next().and_then(constraint).is_some();
+    let lines = said.lines().filter(|_| named);
+    lines.filter_map(constraint).collect()
+}
+
+fn constraint(line: &str) -> Option<&str> {
+    let (name, _) = line.strip_prefix('[')?.split_once("] ")?;
     is_name(name).then_some(name)
 }
 
@@ -85,18 +94,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_constraint_is_named() {
+    fn every_constraint_is_named() {
         assert_eq!(
-            constraint(": [repos] container <a> has an invalid image repo <b>"),
-            Some("repos")
+            constraints(": [repos] container <a> has an invalid image repo <b>"),
+            ["repos"]
         );
-        assert_eq!(constraint(": [a.b] x\n[c] y"), Some("a.b"));
+        assert_eq!(constraints(": [a.b] x\nmore of x\n[c] y"), ["a.b", "c"]);
     }
 
     #[test]
     fn other_words_name_nobody() {
-        for rest in [": Invalid kind", ": [A b] x", ": [] x", "[a] x", ": [a]x"] {
-            assert_eq!(constraint(rest), None, "{rest}");
+        for rest in [
+            ": Invalid kind\n[a] x",
+            ": [A b] x",
+            ": [] x",
+            "[a] x",
+            ": [a]x",
+        ] {
+            assert!(constraints(rest).is_empty(), "{rest}");
         }
     }
 

@@ -67,8 +67,8 @@ pub static ADDON: Addon = Addon {
     ],
     denials: &[Denial {
         is_webhook,
-        policy,
-        about: "Kyverno, by the policy of this name.",
+        policies,
+        about: "Kyverno, by the policy of this name (several with a comma between them).",
     }],
 };
 
@@ -85,22 +85,35 @@ fn is_webhook(name: &str) -> bool {
     })
 }
 
-/// The policy that refused, from what follows `denied the request`. Where several did, it is the first in the order in
-/// which they are told: that of their names.
-fn policy(rest: &str) -> Option<&str> {
-    let said = rest.strip_prefix(": ")?;
-    let name = match said.strip_prefix("Policy ") {
-        Some(named) => first_of(named, &[" failed: ", " error: "])?,
-        None => {
-            let (resource, blocked) = said
-                .strip_prefix("\n\nresource ")?
-                .split_once(" was blocked due to the following policies \n\n")?;
-            let line = blocked.lines().next()?;
-            line.strip_suffix(':')
-                .filter(|_| !resource.contains('\n'))?
-        }
+/// The policies that refused, from what follows `denied the request`.
+fn policies(rest: &str) -> Vec<&str> {
+    let Some(said) = rest.strip_prefix(": ") else {
+        return Vec::new();
     };
-    is_name(name).then_some(name)
+    let names = match said.strip_prefix("Policy ") {
+        Some(named) => first_of(named, &[" failed: ", " error: "])
+            .into_iter()
+            .collect(),
+        None => blocking(said),
+    };
+    if names.iter().all(|name| is_name(name)) {
+        names
+    } else {
+        Vec::new()
+    }
+}
+
+/// The policies of a list: what they found stands indented below each.
+fn blocking(said: &str) -> Vec<&str> {
+    let listed = said
+        .strip_prefix("\n\nresource ")
+        .and_then(|rest| rest.split_once(" was blocked due to the following policies \n\n"))
+        .filter(|(resource, _)| !resource.contains('\n'));
+    let lines = listed.into_iter().flat_map(|(_, blocked)| blocked.lines());
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with(' '))
+        .map(|line| line.strip_suffix(':').unwrap_or_default())
+        .collect()
 }
 
 fn first_of<'a>(text: &'a str, ends: &[&str]) -> Option<&'a str> {
@@ -133,7 +146,12 @@ fn rules_match_only_us(policy: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_webhook, policy};
+    use super::{is_webhook, policies};
+
+    fn policy(rest: &str) -> Option<String> {
+        let named = policies(rest);
+        (!named.is_empty()).then(|| named.join(", "))
+    }
 
     const BLOCKED: &str = ": \n\nresource Pod/t1/p was blocked due to the following policies \n\n";
 
@@ -167,17 +185,17 @@ mod tests {
         ] {
             assert_eq!(
                 policy(&format!("{BLOCKED}t1-pol:\n  {why}\n")),
-                Some("t1-pol"),
+                Some("t1-pol".to_owned()),
                 "{why}"
             );
         }
     }
 
     #[test]
-    fn the_first_of_several_is_named() {
+    fn all_of_several_are_named() {
         assert_eq!(
             policy(&format!("{BLOCKED}t1-a:\n  r0: x\nt1-b:\n  r0: y\n")),
-            Some("t1-a")
+            Some("t1-a, t1-b".to_owned())
         );
     }
 
@@ -185,15 +203,18 @@ mod tests {
     fn an_image_validating_policy_is_named() {
         assert_eq!(
             policy(": Policy i1-signed failed: not signed by the key"),
-            Some("i1-signed")
+            Some("i1-signed".to_owned())
         );
         assert_eq!(
             policy(
                 ": Policy i4-fail error: failed to evaluate policy: Get \"https://registry.box:5009/v2/\": dial tcp"
             ),
-            Some("i4-fail")
+            Some("i4-fail".to_owned())
         );
-        assert_eq!(policy(": Policy i4 error: x failed: y"), Some("i4"));
+        assert_eq!(
+            policy(": Policy i4 error: x failed: y"),
+            Some("i4".to_owned())
+        );
     }
 
     #[test]

@@ -35,8 +35,8 @@ pub static ADDON: Addon = Addon {
     without_barrier: &[],
     denials: &[Denial {
         is_webhook: |name| name == WEBHOOK,
-        policy,
-        about: "Sigstore's policy-controller, by the policy of this name; `no matching policies` where none matched.",
+        policies,
+        about: "Sigstore's policy-controller, by the policy of this name (several with a comma between them); `no matching policies` where none matched.",
     }],
 };
 
@@ -46,23 +46,32 @@ const WEBHOOK: &str = "policy.sigstore.dev";
 const NO_MATCH: &str = "no matching policies";
 const NO_DIGEST: &str = "must be an image digest";
 
-/// The policy that refused, from what follows `denied the request`. Where several did, it is the first in the order in
-/// which they are told: that of their names. Where it was none, it is what was wrong instead.
-fn policy(rest: &str) -> Option<&str> {
-    let said = rest.strip_prefix(": validation failed: ")?;
-    if let Some(name) = said.strip_prefix("failed policy: ") {
-        return name
-            .split_once(": spec.")
-            .map(|(name, _)| name)
-            .filter(|name| is_name(name));
+/// The policies that refused, from what follows `denied the request`. Where it was none, it is what was wrong instead.
+fn policies(rest: &str) -> Vec<&str> {
+    let Some(said) = rest.strip_prefix(": validation failed: ") else {
+        return Vec::new();
+    };
+    if said.starts_with("failed policy: ") {
+        return said.lines().filter_map(failed_policy).collect();
     }
+    instead(said).into_iter().collect()
+}
+
+fn failed_policy(line: &str) -> Option<&str> {
+    let (name, _) = line
+        .strip_prefix("failed policy: ")?
+        .split_once(": spec.")?;
+    is_name(name).then_some(name)
+}
+
+/// What was wrong where no policy refused.
+fn instead(said: &str) -> Option<&'static str> {
     if said.starts_with("no matching policies: spec.") {
         return Some(NO_MATCH);
     }
-    let image = said
+    let (image, _) = said
         .strip_prefix("invalid value: ")?
-        .split_once(": spec.")?
-        .0;
+        .split_once(": spec.")?;
     image
         .ends_with(" must be an image digest")
         .then_some(NO_DIGEST)
@@ -70,12 +79,14 @@ fn policy(rest: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::policy;
+    use super::policies;
 
     const IMAGE: &str = "registry.box:5000/w1/app@sha256:b49242694c5092ebe21faebabde3a144cd131784a14ddaf0b308b169798e4b1c";
 
     fn behind(said: &str) -> Option<String> {
-        policy(&format!(": validation failed: {said}")).map(str::to_owned)
+        let said = format!(": validation failed: {said}");
+        let named = policies(&said);
+        (!named.is_empty()).then(|| named.join(", "))
     }
 
     #[test]
@@ -97,11 +108,11 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_first_of_several() {
+    fn names_all_of_several() {
         let said = format!(
             "failed policy: a: spec.containers[0].image\n{IMAGE} x\nfailed policy: b: spec.containers[0].image"
         );
-        assert_eq!(behind(&said).as_deref(), Some("a"));
+        assert_eq!(behind(&said).as_deref(), Some("a, b"));
     }
 
     #[test]
@@ -125,9 +136,6 @@ mod tests {
         ] {
             assert_eq!(behind(said), None, "{said}");
         }
-        assert_eq!(
-            policy(": failed policy: w1: spec.containers[0].image"),
-            None
-        );
+        assert!(policies(": failed policy: w1: spec.containers[0].image").is_empty());
     }
 }

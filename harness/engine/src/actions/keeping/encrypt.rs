@@ -24,6 +24,9 @@ const RELOAD: Duration = Duration::from_secs(100);
 /// Grows with each reload, by `status` (the same package's metrics).
 const RELOADS: &str = "apiserver_encryption_config_controller_automatic_reloads_total";
 
+/// Carries the digest of the file that is in force as its label `hash`.
+const IN_FORCE: &str = "apiserver_encryption_config_controller_last_config_info";
+
 pub(in crate::actions) async fn encrypt(
     cx: &mut StepContext<'_, '_>,
     encrypt: &Encrypt,
@@ -36,12 +39,16 @@ pub(in crate::actions) async fn encrypt(
     } else {
         None
     };
-    replace(&path, &cx.fill(&text))
+    let text = cx.fill(&text);
+    replace(&path, &text)
         .map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))?;
     match (encrypt.by, before) {
         // An API server that was started without the flag never looks at the file again.
         (Takeover::None, _) | (Takeover::Reload, None) => Ok(Observation::answer(Answer::Made)),
-        (Takeover::Reload | Takeover::Usual, Some(before)) => cx.world.reloaded(before).await,
+        (Takeover::Reload | Takeover::Usual, Some(before)) => {
+            let wanted = artifact::digest(text.as_bytes());
+            cx.world.reloaded(before, &wanted).await
+        }
         (Takeover::Usual, None) => cx.world.restart(API_SERVER).await,
     }
 }
@@ -95,38 +102,66 @@ impl World<'_> {
         matches!(self.case.shape().encryption, Encryption::ReloadingConfig(_))
     }
 
-    /// Waits until the API server has taken the file over, or has said that it does not.
-    async fn reloaded(&self, before: (f64, f64)) -> Result<Observation, Error> {
+    /// Waits until the API server has taken this configuration over, or has said that it does not. One that is in force
+    /// already is not taken over again.
+    async fn reloaded(&self, before: Reloads, wanted: &str) -> Result<Observation, Error> {
         let began = std::time::Instant::now();
         let wait = Wait {
             what: "the API server to look at its configuration",
-            within: RELOAD,
+            within: self.within(RELOAD),
             every: Duration::from_millis(250),
         };
         self.waiter
-            .until(wait, async || match self.reloads().await {
-                Ok((good, _)) if good > before.0 => Look::Ready(
-                    Observation::answer(Answer::Running)
-                        .figure("taken over after", began.elapsed()),
-                ),
-                Ok((_, bad)) if bad > before.1 => {
-                    let by = By::Encryption;
-                    Look::Ready(
-                        Observation::answer(Answer::Denied { by })
-                            .figure("refused after", began.elapsed()),
-                    )
+            .until(wait, async || {
+                let now = match self.reloads().await {
+                    Ok(now) => now,
+                    Err(why) => return Look::from(why),
+                };
+                match now.since(&before, wanted) {
+                    Some(Answer::Running) => Look::Ready(
+                        Observation::answer(Answer::Running)
+                            .figure("taken over after", began.elapsed()),
+                    ),
+                    Some(other) => Look::Ready(
+                        Observation::answer(other).figure("refused after", began.elapsed()),
+                    ),
+                    None => Look::NotYet("it has not".into()),
                 }
-                Ok(_) => Look::NotYet("it has not".into()),
-                Err(why) => Look::from(why),
             })
             .await
     }
 
-    async fn reloads(&self) -> Result<(f64, f64), Error> {
+    async fn reloads(&self) -> Result<Reloads, Error> {
         let metrics = Metrics::scrape(&self.lab.own).await?;
         let of =
             |status: &str| metrics.sum(RELOADS, &[("status".to_owned(), status.to_owned())].into());
-        Ok((of("success"), of("failure")))
+        Ok(Reloads {
+            good: of("success"),
+            bad: of("failure"),
+            in_force: metrics.label(IN_FORCE, "hash").map(str::to_owned),
+        })
+    }
+}
+
+/// What the API server counts of its configuration.
+struct Reloads {
+    good: f64,
+    bad: f64,
+    /// The digest of the file that is in force, where it says so.
+    in_force: Option<String>,
+}
+
+impl Reloads {
+    /// What became of the configuration of this digest since `before`.
+    fn since(&self, before: &Self, wanted: &str) -> Option<Answer> {
+        let is_taken = match &self.in_force {
+            Some(digest) => digest == wanted,
+            None => self.good > before.good,
+        };
+        if is_taken {
+            return Some(Answer::Running);
+        }
+        (self.bad > before.bad).then_some(Answer::Denied { by: By::Encryption })
     }
 }
 
@@ -160,6 +195,36 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_force_already_is_taken_over_at_once_and_what_is_not_is_counted() {
+        let reloads = |good, bad, in_force: Option<&str>| Reloads {
+            good,
+            bad,
+            in_force: in_force.map(str::to_owned),
+        };
+        let before = reloads(1.0, 1.0, Some("sha256:a"));
+        let denied = Some(Answer::Denied { by: By::Encryption });
+        let since = |now: Reloads, wanted| now.since(&before, wanted);
+        assert_eq!(
+            since(reloads(1.0, 1.0, Some("sha256:a")), "sha256:a"),
+            Some(Answer::Running)
+        );
+        assert_eq!(since(reloads(1.0, 1.0, Some("sha256:a")), "sha256:b"), None);
+        assert_eq!(
+            since(reloads(2.0, 1.0, Some("sha256:c")), "sha256:b"),
+            None,
+            "another one was taken over"
+        );
+        assert_eq!(
+            since(reloads(1.0, 2.0, Some("sha256:a")), "sha256:b"),
+            denied
+        );
+        assert_eq!(
+            since(reloads(2.0, 1.0, None), "sha256:b"),
+            Some(Answer::Running)
+        );
+    }
 
     #[test]
     fn only_a_killed_rewrite_is_stopped_by_a_lost_reply() {

@@ -113,7 +113,7 @@ impl World<'_> {
         let what = format!("`{name}` to be of use");
         let wait = Wait {
             what: &what,
-            within: PATIENCE,
+            within: self.within(PATIENCE),
             every: EVERY,
         };
         let mut open_since = None;
@@ -196,7 +196,7 @@ impl World<'_> {
         let what = format!("`{name}` {what}");
         let wait = Wait {
             what: &what,
-            within: PATIENCE,
+            within: self.within(PATIENCE),
             every: EVERY,
         };
         self.waiter

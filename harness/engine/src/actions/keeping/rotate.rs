@@ -146,12 +146,7 @@ async fn watched(
 async fn at(cx: &StepContext<'_, '_>, place: &Watched) -> Result<Vec<u8>, Error> {
     let (pod, file) = match place {
         Watched::Object(target) => {
-            let resource = cx
-                .world
-                .lab
-                .discovery
-                .called(&cx.world.lab.own, &target.kind)
-                .await?;
+            let resource = cx.resource(&target.kind).await?;
             let object = fetch(
                 &cx.world.lab.own,
                 &resource,

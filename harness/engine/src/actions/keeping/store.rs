@@ -39,12 +39,7 @@ pub(in crate::actions) async fn transplant(
 
 /// Where etcd has the object that a target names.
 pub(crate) async fn key(cx: &StepContext<'_, '_>, target: &Target) -> Result<String, Error> {
-    let resource = cx
-        .world
-        .lab
-        .discovery
-        .called(&cx.world.lab.own, &target.kind)
-        .await?;
+    let resource = cx.resource(&target.kind).await?;
     Ok(etcd::key(
         &resource,
         &cx.namespace(),

@@ -1,0 +1,116 @@
+//! What controllers and kubelets say in events of pods that do not come: some of their refusals stand nowhere else.
+
+use model::By;
+use serde_json::Value;
+
+use super::judge::passed_on;
+use super::workload::Workload;
+use crate::Error;
+use crate::pods::State;
+use api::encode;
+use crate::world::World;
+
+/// The reasons of a kubelet, or of the controller that attaches volumes, that keep a pod from its first container
+/// (kubernetes 1.36 `pkg/kubelet/events/event.go`).
+const KEPT_BACK: [&str; 4] = [
+    "FailedMount",
+    "FailedAttachVolume",
+    "FailedMapVolume",
+    "FailedCreatePodSandBox",
+];
+
+impl World<'_> {
+    /// The refusal that a controller passes on in its last event, where nothing else says why pods are missing.
+    pub(super) async fn hear_controller(
+        &self,
+        seen: State,
+        namespace: &str,
+        workload: &Workload,
+    ) -> Result<State, Error> {
+        let events = self.events_of(namespace, &workload.object).await?;
+        let last = last(&events).filter(|event| event["reason"] == "FailedCreate");
+        let refused = last.and_then(|event| passed_on(text(&event["message"])));
+        Ok(refused.unwrap_or(seen))
+    }
+
+    /// What keeps a pod back by the last event about it, where the pod itself says nothing for a while.
+    pub(super) async fn hear_kubelet(
+        &self,
+        seen: State,
+        namespace: &str,
+        pods: &[Value],
+        is_silent: bool,
+    ) -> Result<State, Error> {
+        if !is_silent || !matches!(seen, State::Pending(_)) {
+            return Ok(seen);
+        }
+        for pod in pods
+            .iter()
+            .filter(|pod| pod["status"]["phase"] == "Pending")
+        {
+            let events = self.events_of(namespace, pod).await?;
+            if let Some(refused) = last(&events).and_then(kept_back) {
+                return Ok(refused);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The events about one object.
+    async fn events_of(&self, namespace: &str, object: &Value) -> Result<Vec<Value>, Error> {
+        let uid = text(&object["metadata"]["uid"]);
+        self.items(format!(
+            "/api/v1/namespaces/{}/events?fieldSelector=involvedObject.uid%3D{}",
+            encode(namespace),
+            encode(uid)
+        ))
+        .await
+    }
+}
+
+/// The event that was written last: one that is told again is written again.
+fn last(events: &[Value]) -> Option<&Value> {
+    let written = |event: &&Value| {
+        text(&event["metadata"]["resourceVersion"])
+            .parse::<u64>()
+            .ok()
+    };
+    events.iter().max_by_key(written)
+}
+
+fn kept_back(event: &Value) -> Option<State> {
+    let reason = text(&event["reason"]);
+    KEPT_BACK.contains(&reason).then(|| State::Refused {
+        by: By::Kubelet(reason.into()),
+        said: text(&event["message"]).into(),
+        passes: true,
+    })
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_last_event_counts_alone() {
+        let event = |version: &str, reason: &str| json!({"metadata": {"resourceVersion": version}, "reason": reason, "message": "m"});
+        let refused = |events: &[Value]| last(events).and_then(kept_back);
+        let events = [event("9", "Scheduled"), event("10", "FailedMount")];
+        assert_eq!(
+            refused(&events),
+            Some(State::Refused {
+                by: By::Kubelet("FailedMount".into()),
+                said: "m".into(),
+                passes: true,
+            })
+        );
+        let events = [event("10", "FailedMount"), event("11", "Pulling")];
+        assert_eq!(refused(&events), None);
+        assert_eq!(refused(&[]), None);
+    }
+}
