@@ -66,7 +66,8 @@ pub struct Options {
     pub workshop: Arc<Workshop>,
 }
 
-/// Tries every trial on `cluster`: the outcome of each, in the order of `trials`.
+/// Tries every trial on `cluster`: the outcome of each, in the order of `trials`. There is none for those that were not
+/// tried, because one before them left the cluster other than it found it: they need another cluster.
 ///
 /// Dropping the future stops at once and tidies nothing up. A receiver of `events` that is gone is fine.
 pub async fn run(
@@ -74,7 +75,7 @@ pub async fn run(
     trials: Vec<Trial>,
     options: &Options,
     events: UnboundedSender<Event>,
-) -> Vec<(String, String, WorldOutcome)> {
+) -> Vec<(String, String, Option<WorldOutcome>)> {
     let lab = lab::Lab::new(cluster, options, events);
     let outcomes = schedule::all(&lab, &trials).await;
     let waiter = wait::Waiter {

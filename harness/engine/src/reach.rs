@@ -1,6 +1,6 @@
 //! Whether a world could be noticed by others on the same cluster.
 
-use model::{Isolation, Loaded, Reach, Step, Target, Writes, object_kind_called};
+use model::{Action, Isolation, Loaded, Reach, Step, Target, Writes, object_kind_called};
 
 const MARK: &str = "$(namespace)";
 
@@ -33,17 +33,51 @@ fn file_is_wide(scenario: &Loaded, file: &str) -> bool {
 }
 
 fn step_is_wide(scenario: &Loaded, step: &Step) -> bool {
-    let elsewhere = step
-        .namespace
-        .as_ref()
-        .is_some_and(|namespace| !namespace.contains(MARK));
+    let elsewhere = is_elsewhere(step);
     match step.action.facts().writes {
         Writes::Manifest(file) => !step.dry_run && (elsewhere || file_is_wide(scenario, file)),
-        Writes::Object(target) => !step.dry_run && (elsewhere || is_wide(target)),
+        Writes::Object(target) => {
+            !step.dry_run && (elsewhere || is_wide(target) || patch_is_wide(scenario, step))
+        }
         Writes::Namespace => !step.dry_run && elsewhere,
         Writes::Nothing | Writes::Images => false,
         Writes::Cluster | Writes::SharedFigures => true,
     }
+}
+
+fn patch_is_wide(scenario: &Loaded, step: &Step) -> bool {
+    let reads = step.action.facts().reads;
+    let patches = reads
+        .iter()
+        .filter_map(|file| scenario.manifests.get(*file))
+        .flatten();
+    patches
+        .into_iter()
+        .any(|patch| model::reach_of_patch(&patch.object) == Reach::Cluster)
+}
+
+/// Whether a step changes something in a namespace that is not the world's, and that nothing can put back: a process in
+/// a pod, an eviction, values in etcd.
+pub(crate) fn leaves_marks(scenario: &Loaded, world: &str) -> bool {
+    scenario.scenario.steps_in(world).any(|step| {
+        let acts = match step.action.facts().writes {
+            // A token changes nothing.
+            Writes::Namespace => !matches!(step.action, Action::Token { .. }),
+            Writes::Nothing
+            | Writes::Manifest(_)
+            | Writes::Object(_)
+            | Writes::Images
+            | Writes::Cluster
+            | Writes::SharedFigures => false,
+        };
+        acts && !step.dry_run && is_elsewhere(step)
+    })
+}
+
+fn is_elsewhere(step: &Step) -> bool {
+    step.namespace
+        .as_ref()
+        .is_some_and(|namespace| !namespace.contains(MARK))
 }
 
 /// Whether a change of this object could be noticed beyond the world: its name has to tell that it is the world's own,
@@ -53,6 +87,7 @@ fn is_wide(target: &Target) -> bool {
         Some(Isolation::Namespace | Isolation::Question) => false,
         Some(
             Isolation::Name
+            | Isolation::Volume
             | Isolation::ClusterRole
             | Isolation::ClusterRoleBinding
             | Isolation::PolicyBinding

@@ -1,4 +1,5 @@
-//! The order of trials: those that nobody notices side by side, then the others one at a time; and a second look.
+//! The order of trials: those that nobody notices side by side, then the others one at a time; and a second look. A world
+//! that leaves the cluster other than it found it is the last one there.
 
 use futures::StreamExt;
 use futures::stream;
@@ -9,26 +10,27 @@ use crate::lab::Lab;
 use crate::world::{Case, World};
 use crate::{Event, Trial, reach};
 
-/// Tries every trial; outcomes in the order of `trials`.
-pub(crate) async fn all(lab: &Lab<'_>, trials: &[Trial]) -> Vec<WorldOutcome> {
+/// Tries every trial that the cluster is good for; outcomes in the order of `trials`, nothing for one that was not tried.
+pub(crate) async fn all(lab: &Lab<'_>, trials: &[Trial]) -> Vec<Option<WorldOutcome>> {
     let everything: Vec<usize> = (0..trials.len()).collect();
-    let mut outcomes: Vec<(usize, WorldOutcome)> = once(lab, trials, &everything, false).await;
-    outcomes.sort_by_key(|(index, _)| *index);
-    let mut outcomes: Vec<WorldOutcome> =
-        outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    if lab.options.evidence.is_some() {
+    let mut outcomes: Vec<Option<WorldOutcome>> = trials.iter().map(|_| None).collect();
+    let (tried, is_as_before) = once(lab, trials, &everything, false).await;
+    for (index, outcome) in tried {
+        outcomes[index] = Some(outcome);
+    }
+    if lab.options.evidence.is_some() && is_as_before {
         second_look(lab, trials, &mut outcomes).await;
     }
     outcomes
 }
 
-/// Tries the trials of these indices.
+/// Tries the trials of these indices, until one leaves the cluster other than it was: their outcomes, and whether none did.
 async fn once(
     lab: &Lab<'_>,
     trials: &[Trial],
     indices: &[usize],
     again: bool,
-) -> Vec<(usize, WorldOutcome)> {
+) -> (Vec<(usize, WorldOutcome)>, bool) {
     let is_alone = |index: &&usize| {
         reach::of(&trials[**index].scenario, &trials[**index].world) == Reach::Cluster
     };
@@ -36,7 +38,7 @@ async fn once(
     let one = async |index: &usize| {
         let trial = &trials[*index];
         let turn = lab.turns.begin().await;
-        let outcome = match Case::find(&trial.scenario, &trial.world) {
+        let (outcome, is_as_before) = match Case::find(&trial.scenario, &trial.world) {
             Ok(case) => World::new(lab, case, turn, again).try_out().await,
             Err(why) => {
                 let (id, world) = (trial.scenario.id.clone(), trial.world.clone());
@@ -48,27 +50,38 @@ async fn once(
                     world,
                     outcome: outcome.clone(),
                 });
-                outcome
+                (outcome, true)
             }
         };
-        (*index, outcome)
+        (*index, outcome, is_as_before)
     };
-    let mut outcomes: Vec<_> = stream::iter(beside)
+    let beside: Vec<_> = stream::iter(beside)
         .map(one)
         .buffer_unordered(lab.turns.begun_at_once())
         .collect()
         .await;
+    // One that changes the cluster itself has it for itself: nothing comes after it.
+    let mut is_as_before = beside.iter().all(|(_, _, as_before)| *as_before);
+    let mut outcomes: Vec<_> = beside
+        .into_iter()
+        .map(|(index, outcome, _)| (index, outcome))
+        .collect();
     for index in alone {
-        outcomes.push(one(index).await);
+        if !is_as_before {
+            break;
+        }
+        let (index, outcome, as_before) = one(index).await;
+        outcomes.push((index, outcome));
+        is_as_before = as_before;
     }
-    outcomes
+    (outcomes, is_as_before)
 }
 
 /// Worlds with a cell that is not as intended are tried once more; a cell that answers otherwise there says so.
-async fn second_look(lab: &Lab<'_>, trials: &[Trial], outcomes: &mut [WorldOutcome]) {
+async fn second_look(lab: &Lab<'_>, trials: &[Trial], outcomes: &mut [Option<WorldOutcome>]) {
     let fresh = |index: &usize| !changes_the_cluster(&trials[*index]);
     let doubtful: Vec<usize> = (0..outcomes.len())
-        .filter(|index| is_doubtful(&outcomes[*index]))
+        .filter(|index| outcomes[*index].as_ref().is_some_and(is_doubtful))
         .filter(fresh)
         .collect();
     for index in &doubtful {
@@ -78,8 +91,9 @@ async fn second_look(lab: &Lab<'_>, trials: &[Trial], outcomes: &mut [WorldOutco
         );
         lab.tell(Event::SecondLook { id, world });
     }
-    for (index, again) in once(lab, trials, &doubtful, true).await {
-        if let (WorldOutcome::Tried(first), WorldOutcome::Tried(again)) =
+    let (tried, _) = once(lab, trials, &doubtful, true).await;
+    for (index, again) in tried {
+        if let (Some(WorldOutcome::Tried(first)), WorldOutcome::Tried(again)) =
             (&mut outcomes[index], again)
         {
             compare(first, &again);
@@ -175,7 +189,7 @@ steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admit
             "POST /api/v1/namespaces",
             "DELETE /api/v1/namespaces/$(namespace)",
         );
-        let server = ApiServer::start(vec![
+        let mut exchanges = vec![
             exchange(begin, 201),
             exchange(
                 &format!("DELETE /api/v1/namespaces/{namespace}/configmaps/a"),
@@ -183,7 +197,13 @@ steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admit
             ),
             exchange(end, 200),
             exchange("GET /api/v1/namespaces/$(namespace)", 404),
-        ]);
+        ];
+        if namespace != "$(namespace)" {
+            // What a world has not made is looked at before it is changed.
+            let ask = format!("GET /api/v1/namespaces/{namespace}/configmaps/a");
+            exchanges.push(exchange(&ask, 404));
+        }
+        let server = ApiServer::start(exchanges);
         let (server, folder) = (server.await, tempfile::tempdir().unwrap());
         let cluster = server.cluster(folder.path()).await;
         let options = Options {

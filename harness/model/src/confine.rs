@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::claims::{claims_what_is_shared, patch_claims_what_is_shared};
 use crate::kinds::{Isolation, ReachRule, object_kind};
 
 /// How far an object reaches.
@@ -28,8 +29,12 @@ pub fn reach(object: &Value) -> Reach {
     };
     let named = is_ours(&object["metadata"]["name"]);
     let confined = match kind.isolation {
-        Isolation::Namespace => object["metadata"].get("namespace").is_none_or(is_ours),
+        Isolation::Namespace => {
+            object["metadata"].get("namespace").is_none_or(is_ours)
+                && !claims_what_is_shared(object)
+        }
         Isolation::Name => named,
+        Isolation::Volume => named && is_bound_to_ours(object),
         Isolation::Never => false,
         Isolation::Question => true,
         Isolation::ClusterRole => named && collects_only_ours(object) && !feeds_aggregation(object),
@@ -42,6 +47,16 @@ pub fn reach(object: &Value) -> Reach {
         Reach::Confined
     } else {
         Reach::Cluster
+    }
+}
+
+/// How far what this patch sets reaches, by itself: which object it is sent to is not asked here.
+#[must_use]
+pub fn reach_of_patch(patch: &Value) -> Reach {
+    if patch_claims_what_is_shared(patch) {
+        Reach::Cluster
+    } else {
+        Reach::Confined
     }
 }
 
@@ -71,6 +86,12 @@ fn subject_is_ours(subject: &Value) -> bool {
 
 pub(crate) fn selects_only_us(matcher: &Value) -> bool {
     is_ours(&matcher["namespaceSelector"]["matchLabels"][OWN_NAMESPACE])
+}
+
+/// A volume that only a claim of this world can take.
+fn is_bound_to_ours(volume: &Value) -> bool {
+    let spec = &volume["spec"];
+    is_ours(&spec["claimRef"]["namespace"]) || is_ours(&spec["storageClassName"])
 }
 
 /// An aggregated role that can only collect roles whose label names the world.

@@ -27,6 +27,8 @@ pub enum Isolation {
     Namespace,
     /// Its name: without a namespace, and without effect until another object names it.
     Name,
+    /// Its name, and that no other world's claim can take it.
+    Volume,
     /// Nothing: it reaches the whole cluster.
     Never,
     /// It is a question, and is not stored.
@@ -131,7 +133,7 @@ static OBJECT_KINDS: &[ObjectKind] = &[
         Barrier::OwnStatus,
     ),
     kind("", "Node", Isolation::Never, Barrier::Stored),
-    kind("", "PersistentVolume", Isolation::Name, Barrier::Stored),
+    kind("", "PersistentVolume", Isolation::Volume, Barrier::Stored),
     plain("apps", "ControllerRevision"),
     plain("apps", "DaemonSet"),
     plain("apps", "Deployment"),

@@ -13,6 +13,7 @@ mod answer;
 mod by;
 mod canary;
 mod capability;
+mod claims;
 mod cluster_spec;
 mod confine;
 mod error;
@@ -54,7 +55,7 @@ pub use by::By;
 pub use canary::{conceal_canary, find_canary};
 pub use capability::Capability;
 pub use cluster_spec::{ClusterKey, ClusterSpec};
-pub use confine::{Reach, reach};
+pub use confine::{Reach, reach, reach_of_patch};
 pub use error::{Error, Place};
 pub use facts::{ActionFacts, Writes};
 pub use image::{

@@ -104,7 +104,7 @@ impl Runner {
             tried = self.try_on(&cluster, trials, &account) => Some(tried),
             () = interrupted => None,
         };
-        let Some((worlds, facts)) = tried else {
+        let Some(tried) = tried else {
             self.observer.observe(RunEvent::Sweeping);
             let left = cluster.sweep(&account.namespaces()).await;
             return Err(if left.is_empty() {
@@ -113,9 +113,11 @@ impl Runner {
                 Error::InterruptedLeaving { left }
             });
         };
+        let mut worlds = tried.worlds;
+        worlds.extend(tried.untried.into_iter().map(into_untried));
         let part = RunPart {
             worlds,
-            clusters: vec![facts],
+            clusters: vec![tried.facts],
             live: vec![cluster],
             ..RunPart::default()
         };
@@ -182,7 +184,7 @@ impl Runner {
         all
     }
 
-    /// Tries worlds in a box of their own.
+    /// Tries worlds in a box of their own; where one leaves it other than it was, those after it have another box.
     async fn run_group(
         &self,
         index: usize,
@@ -200,26 +202,36 @@ impl Runner {
             slots.expect_one_less(trials.len());
             return RunPart::without_cluster(trials, error);
         }
-        let slot = slots.wait_for(trials.len(), spec.nodes).await;
-        let cluster = match self
-            .start_box(&format!("{}{index}", box_prefix()), &spec)
-            .await
-        {
-            Ok(cluster) => cluster,
-            Err(error) => return RunPart::without_cluster(trials, error),
-        };
-        let (worlds, facts) = self.try_on(&cluster, trials, account).await;
-        let mut part = RunPart {
-            worlds,
-            clusters: vec![facts],
-            ..RunPart::default()
-        };
-        // The next box starts while this one is taken down.
-        drop(slot);
-        if self.options.keep {
-            part.live.push(cluster);
-        } else {
-            part.errors.extend(cluster.take_down().await.err());
+        let mut slot = Some(slots.wait_for(trials.len(), spec.nodes).await);
+        let (mut part, mut rest) = (RunPart::default(), trials);
+        for turn in 1.. {
+            let name = match turn {
+                1 => format!("{}{index}", box_prefix()),
+                _ => format!("{}{index}-{turn}", box_prefix()),
+            };
+            let cluster = match self.start_box(&name, &spec).await {
+                Ok(cluster) => cluster,
+                Err(error) => {
+                    part.add(RunPart::without_cluster(rest, error));
+                    break;
+                }
+            };
+            let tried = self.try_on(&cluster, rest, account).await;
+            part.worlds.extend(tried.worlds);
+            part.clusters.push(tried.facts);
+            rest = tried.untried;
+            if rest.is_empty() {
+                // The next box starts while this one is taken down.
+                drop(slot.take());
+            }
+            if self.options.keep {
+                part.live.push(cluster);
+            } else {
+                part.errors.extend(cluster.take_down().await.err());
+            }
+            if rest.is_empty() {
+                break;
+            }
         }
         part
     }
@@ -229,11 +241,23 @@ impl Runner {
         cluster: &LiveCluster,
         trials: Vec<Trial>,
         account: &RunAccount,
-    ) -> (Vec<TriedWorld>, ClusterFacts) {
+    ) -> TriedOnCluster {
         let facts = cluster.describe(trials.len());
         self.observer.observe(RunEvent::ClusterReady(facts.clone()));
-        let worlds = engine::run(cluster, trials, &self.engine_options(), account.receive()).await;
-        (worlds, facts)
+        let all = trials.clone();
+        let tried = engine::run(cluster, trials, &self.engine_options(), account.receive()).await;
+        let (mut worlds, mut untried) = (Vec::new(), Vec::new());
+        for ((id, world, outcome), trial) in tried.into_iter().zip(all) {
+            match outcome {
+                Some(outcome) => worlds.push((id, world, outcome)),
+                None => untried.push(trial),
+            }
+        }
+        TriedOnCluster {
+            worlds,
+            untried,
+            facts,
+        }
     }
 
     fn engine_options(&self) -> Options {
@@ -300,7 +324,29 @@ pub async fn try_worlds(
     // Nobody listens.
     let (events, _) = unbounded_channel();
     let tried = engine::run(cluster, trials, &options, events).await;
-    tried.into_iter().map(|(_, _, outcome)| outcome).collect()
+    tried
+        .into_iter()
+        .map(|(_, _, outcome)| outcome.unwrap_or_else(without_a_cluster))
+        .collect()
+}
+
+/// What came of worlds on one cluster.
+struct TriedOnCluster {
+    worlds: Vec<TriedWorld>,
+    /// Those that need another cluster.
+    untried: Vec<Trial>,
+    facts: ClusterFacts,
+}
+
+/// What becomes of a world for which there is only a cluster that an earlier one left changed.
+fn without_a_cluster() -> WorldOutcome {
+    WorldOutcome::Broken {
+        why: "a world before it left this cluster other than it was".into(),
+    }
+}
+
+fn into_untried(trial: Trial) -> TriedWorld {
+    (trial.scenario.id.clone(), trial.world, without_a_cluster())
 }
 
 /// What the names of this program's boxes begin with.

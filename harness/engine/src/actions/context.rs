@@ -70,12 +70,22 @@ impl StepContext<'_, '_> {
         Ok(Observation::of(who.send(call.dry(self.step.dry_run)).await))
     }
 
+    /// Remembers an object as it is before the step changes it.
+    pub(super) async fn remember(&mut self, object: &Object) {
+        if !self.step.dry_run {
+            self.world
+                .remember_original(&object.resource, &object.namespace, &object.name)
+                .await;
+        }
+    }
+
     /// The same for one that writes.
     pub(super) async fn write(
         &mut self,
         object: &Object,
         call: Call,
     ) -> Result<Observation, Error> {
+        self.remember(object).await;
         let tried = self.send(call).await?;
         if tried.taken()
             && !self.step.dry_run

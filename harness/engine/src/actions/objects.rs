@@ -88,6 +88,7 @@ pub(super) async fn scale(
     replicas: u32,
 ) -> Result<Observation, Error> {
     let object = cx.object(target).await?;
+    cx.remember(&object).await;
     let path = format!("{}/scale", object.path());
     let who = cx.who().await?;
     let call = Call::patch(path, MERGE, json!({"spec": {"replicas": replicas}}));
@@ -99,6 +100,7 @@ pub(super) async fn delete(
     target: &Target,
 ) -> Result<Observation, Error> {
     let object = cx.object(target).await?;
+    cx.remember(&object).await;
     let who = cx.who().await?;
     let tried = Observation::of(
         who.send(Call::delete(object.path()).dry(cx.step.dry_run))

@@ -93,6 +93,11 @@ impl<'a> Case<'a> {
         reach::of(self.loaded, self.name) == Reach::Cluster
     }
 
+    /// Whether it changes what nothing can put back, beyond its own namespaces.
+    pub(crate) fn leaves_marks(&self) -> bool {
+        reach::leaves_marks(self.loaded, self.name)
+    }
+
     /// What is applied before the first step, in order.
     ///
     /// # Errors

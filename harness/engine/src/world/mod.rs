@@ -5,6 +5,7 @@ mod case;
 mod holds;
 mod memory;
 mod namespaces;
+mod originals;
 mod placeholders;
 mod set_up;
 mod steps;
@@ -34,7 +35,9 @@ pub(crate) use case::{Case, StepRequest};
 pub(crate) use holds::Holds;
 use memory::Memory;
 use namespaces::Namespaces;
+use originals::Originals;
 use placeholders::Placeholders;
+use tear_down::TornDown;
 use write_barrier::WriteBarrier;
 
 /// A world while it is tried.
@@ -42,6 +45,8 @@ pub(crate) struct World<'a> {
     pub(crate) lab: &'a Lab<'a>,
     pub(crate) case: Case<'a>,
     pub(crate) namespaces: Namespaces,
+    /// What it changes that it has not made.
+    pub(crate) originals: Originals,
     pub(crate) placeholders: Placeholders,
     pub(crate) memory: Memory,
     pub(crate) barrier: WriteBarrier,
@@ -86,6 +91,7 @@ impl<'a> World<'a> {
             lab,
             case,
             namespaces: Namespaces::new(namespace),
+            originals: Originals::default(),
             placeholders: Placeholders::new(names),
             memory: Memory::default(),
             barrier: WriteBarrier::default(),
@@ -100,8 +106,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Tries it from beginning to end.
-    pub(crate) async fn try_out(mut self) -> WorldOutcome {
+    /// Tries it from beginning to end: its outcome, and whether the cluster is as it was before.
+    pub(crate) async fn try_out(mut self) -> (WorldOutcome, bool) {
         let (id, world) = (self.case.id().to_owned(), self.case.world().to_owned());
         let namespace = self.namespace().to_owned();
         self.lab.tell(Event::WorldStarted {
@@ -122,7 +128,8 @@ impl<'a> World<'a> {
                 }
             },
         };
-        for what in self.tear_down().await {
+        let TornDown { left, is_as_before } = self.tear_down().await;
+        for what in left {
             self.lab.tell(Event::LeftBehind {
                 id: id.clone(),
                 world: world.clone(),
@@ -134,7 +141,7 @@ impl<'a> World<'a> {
             world,
             outcome: outcome.clone(),
         });
-        outcome
+        (outcome, is_as_before)
     }
 
     /// Its own namespace.

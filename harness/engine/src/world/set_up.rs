@@ -110,6 +110,8 @@ impl World<'_> {
             Some(name) => Call::apply(&resource.object(&namespace, name), object.clone()),
             None => Call::post(resource.collection(Some(&namespace)), object.clone()),
         };
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        self.remember_original(&resource, &namespace, name).await;
         let reply = self.lab.own.send(call).await.reply;
         if !taken(&reply) {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();

@@ -299,7 +299,7 @@ steps:
             }
         }
         for world in &mut worlds {
-            assert_eq!(world.tear_down().await, Vec::<String>::new());
+            assert_eq!(world.tear_down().await.left, Vec::<String>::new());
         }
         assert_eq!(server.complaints(), Vec::<String>::new());
     }

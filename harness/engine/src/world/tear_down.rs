@@ -24,6 +24,14 @@ const WORKLOADS: [(&str, &str); 7] = [
     ("DaemonSet", "/apis/apps/v1/namespaces/{}/daemonsets"),
 ];
 
+/// What a world leaves behind.
+pub(crate) struct TornDown {
+    /// What is still there, or not as it was, each with the reason.
+    pub(crate) left: Vec<String>,
+    /// Whether another world that reaches beyond its namespaces can be tried on the cluster.
+    pub(crate) is_as_before: bool,
+}
+
 impl World<'_> {
     /// What tools read and wrote for this world.
     fn forget_files(&self) {
@@ -33,41 +41,52 @@ impl World<'_> {
     }
 
     /// Takes the world away, unless it is kept: cluster-scoped objects and what runs always; namespaces where the
-    /// cluster outlives us. Gives what is still there, each with the reason.
+    /// cluster outlives us. What the world changed is put back.
     ///
     /// A box whose API server or storage a step has broken may answer anything: it goes as a whole, and no other world is
     /// tried on it.
-    pub(crate) async fn tear_down(&mut self) -> Vec<String> {
-        let left = self.take_away().await;
-        left.iter().map(|what| self.planted.conceal(what)).collect()
+    pub(crate) async fn tear_down(&mut self) -> TornDown {
+        let mut torn_down = self.take_away().await;
+        for what in &mut torn_down.left {
+            *what = self.planted.conceal(what);
+        }
+        torn_down
     }
 
-    async fn take_away(&mut self) -> Vec<String> {
+    async fn take_away(&mut self) -> TornDown {
         if self.lab.options.keep {
-            return Vec::new();
+            let is_as_before = !self.case.is_wide();
+            return TornDown {
+                left: Vec::new(),
+                is_as_before,
+            };
         }
         let stays = !self.lab.cluster.facts().ephemeral;
+        let is_wide = self.case.is_wide();
         let refused = self.end_objects(self.namespaces.made().iter().rev()).await;
-        self.end_pods().await;
+        self.end_pods(is_wide).await;
+        let mut left = if is_wide && !stays {
+            self.free_node().await
+        } else {
+            Vec::new()
+        };
         self.forget_files();
         if !stays && self.case.changes_cluster() {
-            return Vec::new();
+            return TornDown {
+                left: Vec::new(),
+                is_as_before: false,
+            };
         }
-        let mut left = Vec::new();
-        if stays {
-            left.extend(
-                join_all(
-                    self.namespaces
-                        .all()
-                        .iter()
-                        .map(|name| self.end_namespace(name)),
-                )
+        // In a box those that are called after the world stay: no other world has such a name.
+        let own = self.namespace().to_owned();
+        let goes = |name: &&String| stays || !name.contains(&own);
+        let namespaces = self.namespaces.all().iter().filter(goes);
+        left.extend(
+            join_all(namespaces.map(|name| self.end_namespace(name)))
                 .await
                 .into_iter()
                 .flatten(),
-            );
-        }
-        let is_wide = self.case.is_wide();
+        );
         let mut forgotten = if is_wide { self.forget().await } else { Ok(()) };
         if !refused.is_empty() {
             // What a policy of the world kept from being deleted can go once that policy is forgotten.
@@ -89,7 +108,13 @@ impl World<'_> {
                     .flatten(),
             );
         }
-        left
+        let put_back = self.put_originals_back().await;
+        left.extend(put_back.left);
+        let is_as_before = left.is_empty() && !put_back.is_remade && !self.case.leaves_marks();
+        TornDown {
+            left,
+            is_as_before: is_as_before || !is_wide,
+        }
     }
 
     /// Deletes objects: those that the API server does not delete, with the reason.
@@ -151,8 +176,9 @@ impl World<'_> {
         .await
     }
 
-    /// Deletes pods at once, and before them what would make new ones. It frees the node; what stays goes with its namespace.
-    async fn end_pods(&self) {
+    /// Deletes pods, and before them what would make new ones. It frees the node; what stays goes with its namespace. The
+    /// kubelet says when it is done where pods may hold what the node has once, and is not asked otherwise.
+    async fn end_pods(&self, is_wide: bool) {
         let wrote = |kind: &str| self.barrier.wrote(kind);
         let makers: Vec<&str> = WORKLOADS
             .iter()
@@ -164,14 +190,54 @@ impl World<'_> {
         }
         for namespace in self.namespaces.all() {
             for path in makers.iter().copied().chain(["/api/v1/namespaces/{}/pods"]) {
+                let grace = if is_wide { "1" } else { "0" };
                 let call =
-                    Call::delete(path.replace("{}", namespace)).query("gracePeriodSeconds", "0");
+                    Call::delete(path.replace("{}", namespace)).query("gracePeriodSeconds", grace);
                 self.lab
                     .own
                     .send(call.query("propagationPolicy", "Background"))
                     .await;
             }
         }
+    }
+
+    /// Gives back what the node and the cluster have once, in a namespace that stays: ports and addresses.
+    async fn free_node(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for namespace in self.namespaces.all() {
+            if self.barrier.wrote("Service") {
+                let services = format!("/api/v1/namespaces/{namespace}/services");
+                self.lab.own.send(Call::delete(services.as_str())).await;
+                left.extend(self.empties(&services).await);
+            }
+            left.extend(
+                self.empties(&format!("/api/v1/namespaces/{namespace}/pods"))
+                    .await,
+            );
+        }
+        left
+    }
+
+    /// What is left of a collection whose objects were deleted, if they do not go.
+    async fn empties(&self, path: &str) -> Option<String> {
+        let what = format!("{path} to go");
+        let wait = Wait {
+            what: &what,
+            within: GOES,
+            every: Duration::from_millis(20),
+        };
+        let gone = self
+            .waiter
+            .until(wait, async || match self.lab.own.fetch(path).await {
+                Ok(list) => match list["items"].as_array().map(Vec::as_slice) {
+                    Some([]) => Look::Found(()),
+                    Some([first, ..]) => Look::Not(format!("{}", first["metadata"]["name"])),
+                    None => Look::Not("not a list".to_owned()),
+                },
+                Err(why) => Look::from(why),
+            })
+            .await;
+        gone.err().map(|why| why.in_one_line())
     }
 
     /// What is left of a namespace, if it does not go.

@@ -96,7 +96,7 @@ async fn compare(recorded: Recorded) -> Result<(), Failed> {
     let outcome = engine::run(&cluster, vec![trial], &options, tell)
         .await
         .pop()
-        .map(|(_, _, outcome)| outcome);
+        .and_then(|(_, _, outcome)| outcome);
     let mut left = Vec::new();
     while let Some(event) = told.recv().await {
         if let Event::LeftBehind { what, .. } = event {

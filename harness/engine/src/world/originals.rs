@@ -1,0 +1,304 @@
+//! Objects that were there before a world changed them, and how they come to be as they were.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use indexmap::map::Entry;
+use serde_json::{Map, Value};
+
+use super::World;
+use crate::Error;
+use crate::discovery::Resource;
+use crate::request::{Call, code, json, said, taken};
+use crate::settle::{WriteRecord, settle};
+use crate::wait::{Look, Wait};
+
+/// How long a workload may take to be ready again.
+const READY_AGAIN_WITHIN: Duration = Duration::from_secs(60);
+
+/// An object as it was.
+#[derive(Debug)]
+struct Original {
+    resource: Resource,
+    namespace: String,
+    name: String,
+    object: Value,
+}
+
+/// What a world changes that it has not made, each as it was before the first change.
+#[derive(Debug, Default)]
+pub(crate) struct Originals {
+    by_path: IndexMap<String, Original>,
+}
+
+/// What came of putting everything back.
+#[derive(Debug, Default)]
+pub(crate) struct PutBack {
+    /// What is not as it was, each with the reason.
+    pub(crate) left: Vec<String>,
+    /// Whether an object had to be made once more: what hung on it (its uid, its pods, its tokens) is not as it was.
+    pub(crate) is_remade: bool,
+}
+
+impl World<'_> {
+    /// Remembers an object that is about to be changed, where the world has not made it and does not take it along.
+    pub(crate) async fn remember_original(
+        &mut self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+    ) {
+        let is_own = if resource.kind == "Namespace" {
+            self.namespaces.has(name)
+        } else {
+            resource.namespaced && self.namespaces.has(namespace)
+        };
+        let path = resource.object(namespace, name);
+        let is_known = self.originals.by_path.contains_key(&path);
+        if is_own || is_known || name.is_empty() || self.namespaces.made().contains(&path) {
+            return;
+        }
+        // What cannot be read is not there, or the request that follows says what is wrong.
+        if let Ok(object) = self.lab.own.fetch(path.as_str()).await
+            && let Entry::Vacant(place) = self.originals.by_path.entry(path)
+        {
+            place.insert(Original {
+                resource: resource.clone(),
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                object,
+            });
+        }
+    }
+
+    /// Puts back what the world changed, the last change first, and waits until that is in force.
+    pub(super) async fn put_originals_back(&mut self) -> PutBack {
+        let originals = std::mem::take(&mut self.originals.by_path);
+        let (mut put_back, mut written) = (PutBack::default(), Vec::new());
+        for (path, original) in originals.into_iter().rev() {
+            match self.put_back(&path, &original).await {
+                Ok(None) => {}
+                Ok(Some((object, is_remade))) => {
+                    put_back.is_remade |= is_remade;
+                    written.push(WriteRecord {
+                        resource: original.resource,
+                        namespace: original.namespace,
+                        name: original.name,
+                        object: Some(object),
+                    });
+                }
+                Err(why) => put_back
+                    .left
+                    .push(format!("{path} is not as it was: {}", why.in_one_line())),
+            }
+        }
+        if written.is_empty() {
+            return put_back;
+        }
+        for record in &written {
+            put_back.left.extend(self.ready_again(record).await);
+        }
+        // Kinds that the world defined itself control nothing.
+        written.retain(|record| {
+            model::object_kind(&record.resource.api_version(), &record.resource.kind).is_some()
+        });
+        let host_access = self.lab.cluster.host_access();
+        let settled = settle(&self.lab.canaries, host_access, &self.waiter, &written, &[]).await;
+        put_back
+            .left
+            .extend(settled.err().map(|why| why.in_one_line()));
+        put_back
+    }
+
+    /// Puts one object back: as the server has it now, and whether it had to be made; nothing where it is as it was.
+    async fn put_back(
+        &self,
+        path: &str,
+        original: &Original,
+    ) -> Result<Option<(Value, bool)>, Error> {
+        let now = self.lab.own.send(Call::get(path)).await.reply;
+        let mut wanted = original.object.clone();
+        let (call, is_remade) = match (code(&now), json(&now)) {
+            (Some(404), _) => {
+                forget_identity(&mut wanted);
+                let namespace = Some(original.namespace.as_str());
+                let call = Call::post(original.resource.collection(namespace), wanted);
+                (call, true)
+            }
+            (Some(200), Some(now)) if are_alike(&original.object, now) => return Ok(None),
+            (Some(200), Some(now)) => {
+                let is_other = now["metadata"]["uid"] != wanted["metadata"]["uid"];
+                for field in ["resourceVersion", "uid"] {
+                    wanted["metadata"][field] = now["metadata"][field].clone();
+                }
+                (Call::put(path, wanted), is_other)
+            }
+            _ => return Err(Error::reply(&now)),
+        };
+        let reply = self.lab.own.send(call).await.reply;
+        match json(&reply) {
+            Some(object) if taken(&reply) && are_alike(&original.object, object) => {
+                Ok(Some((object.clone(), is_remade)))
+            }
+            Some(_) if taken(&reply) => Err(Error::unexpected(
+                "the server took it back, and changed it on the way",
+            )),
+            _ => Err(Error::unexpected(said(&reply))),
+        }
+    }
+
+    /// Waits until a workload runs again as its spec says: what is wrong, if it does not.
+    async fn ready_again(&self, record: &WriteRecord) -> Option<String> {
+        let object = record.object.as_ref()?;
+        is_rolled_out(object)?;
+        let path = record.path();
+        let what = format!("{path} to be ready again");
+        let wait = Wait {
+            what: &what,
+            within: READY_AGAIN_WITHIN,
+            every: Duration::from_millis(50),
+        };
+        let ready = self
+            .waiter
+            .until(wait, async || {
+                match self.lab.own.fetch(path.as_str()).await {
+                    Ok(object) if is_rolled_out(&object) == Some(true) => Look::Found(()),
+                    Ok(object) => Look::Not(format!("its status {}", object["status"])),
+                    Err(why) => Look::from(why),
+                }
+            })
+            .await;
+        ready.err().map(|why| why.in_one_line())
+    }
+}
+
+/// Whether a workload is what its spec says; nothing for kinds that make no pods.
+fn is_rolled_out(object: &Value) -> Option<bool> {
+    let status = |field: &str| object["status"][field].as_u64().unwrap_or(0);
+    let is_observed = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+    let replicas = object["spec"]["replicas"].as_u64().unwrap_or(1);
+    let is_there = match object["kind"].as_str()? {
+        "Deployment" => {
+            status("updatedReplicas") == replicas
+                && status("replicas") == replicas
+                && status("availableReplicas") == replicas
+        }
+        "StatefulSet" => {
+            status("updatedReplicas") == replicas && status("readyReplicas") == replicas
+        }
+        "ReplicaSet" | "ReplicationController" => status("readyReplicas") == replicas,
+        "DaemonSet" => {
+            let wanted = status("desiredNumberScheduled");
+            status("updatedNumberScheduled") == wanted && status("numberReady") == wanted
+        }
+        _ => return None,
+    };
+    Some(is_observed && is_there)
+}
+
+/// Whether two states of an object differ in nothing that somebody set.
+fn are_alike(one: &Value, other: &Value) -> bool {
+    set_by_people(one) == set_by_people(other)
+}
+
+/// An object without what the server and controllers write themselves.
+fn set_by_people(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for field in [
+            "creationTimestamp",
+            "generation",
+            "managedFields",
+            "resourceVersion",
+            "uid",
+        ] {
+            metadata.remove(field);
+        }
+        if let Some(annotations) = metadata
+            .get_mut("annotations")
+            .and_then(Value::as_object_mut)
+        {
+            // The Deployment controller counts revisions there.
+            annotations.retain(|key, _| !key.starts_with("deployment.kubernetes.io/"));
+        }
+        let is_empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+        metadata.retain(|_, value| !is_empty(value));
+    }
+    object
+}
+
+/// Leaves out what the server sets itself when an object is made.
+fn forget_identity(object: &mut Value) {
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for field in [
+            "creationTimestamp",
+            "deletionGracePeriodSeconds",
+            "deletionTimestamp",
+            "generation",
+            "managedFields",
+            "resourceVersion",
+            "uid",
+        ] {
+            metadata.remove(field);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_server_writes_is_no_change() {
+        let before = json!({
+            "metadata": {"name": "a", "resourceVersion": "1", "generation": 1},
+            "spec": {"replicas": 1}, "status": {"replicas": 1},
+        });
+        let same = json!({
+            "metadata": {
+                "name": "a", "resourceVersion": "7", "generation": 3, "labels": {},
+                "annotations": {"deployment.kubernetes.io/revision": "2"},
+            },
+            "spec": {"replicas": 1}, "status": {"replicas": 0},
+        });
+        assert!(are_alike(&before, &same));
+        for pointer in ["/spec/replicas", "/metadata/name"] {
+            let mut other = same.clone();
+            *other.pointer_mut(pointer).expect("a field") = json!(2);
+            assert!(!are_alike(&before, &other), "{pointer}");
+        }
+        let mut labelled = same;
+        labelled["metadata"]["labels"]["left"] = json!("here");
+        assert!(!are_alike(&before, &labelled));
+    }
+
+    #[test]
+    fn a_workload_is_ready_once_its_newest_revision_is() {
+        let deployment = |generation: u64, available: u64| {
+            json!({
+                "kind": "Deployment",
+                "metadata": {"generation": 2}, "spec": {"replicas": 1},
+                "status": {
+                    "observedGeneration": generation, "replicas": 1,
+                    "updatedReplicas": 1, "availableReplicas": available,
+                },
+            })
+        };
+        assert_eq!(is_rolled_out(&deployment(2, 1)), Some(true));
+        assert_eq!(is_rolled_out(&deployment(1, 1)), Some(false));
+        assert_eq!(is_rolled_out(&deployment(2, 0)), Some(false));
+        assert_eq!(is_rolled_out(&json!({"kind": "ConfigMap"})), None);
+    }
+
+    #[test]
+    fn an_object_is_made_again_without_its_old_identity() {
+        let mut object = json!({"metadata": {"name": "a", "uid": "u", "resourceVersion": "1"}});
+        forget_identity(&mut object);
+        assert_eq!(object, json!({"metadata": {"name": "a"}}));
+    }
+}
