@@ -171,7 +171,9 @@ mod tests {
     #[tokio::test]
     async fn a_step_sets_the_deadline() {
         let waiter = waiter().granting(Some(Duration::from_millis(7)));
-        let waited: Result<(), _> = waiter.until(SOON, async || Look::NotYet("shut".into())).await;
+        let waited: Result<(), _> = waiter
+            .until(SOON, async || Look::NotYet("shut".into()))
+            .await;
         assert_eq!(
             waited.unwrap_err().to_string(),
             "waited 7 ms for the door; last seen: shut"

@@ -87,16 +87,16 @@ impl World<'_> {
 
     /// What was waited for in vain, with the last warning among the events: it often says why.
     pub(crate) async fn with_last_warning(&self, why: Error) -> Error {
-        let Error::TimedOut { what, seen, within } = why else {
+        let Error::TimedOut(mut late) = why else {
             return why;
         };
         let events = self.events().await.unwrap_or_default();
         let warning = last_warning(&events).map(|warning| self.planted.conceal(&warning));
-        let seen = match (seen, warning) {
+        late.last_seen = match (late.last_seen, warning) {
             (Some(seen), Some(warning)) => Some(format!("{seen}; {warning}")),
             (seen, warning) => seen.or(warning),
         };
-        Error::TimedOut { what, seen, within }
+        Error::TimedOut(late)
     }
 
     /// Every event of the world's namespaces.

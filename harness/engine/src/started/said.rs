@@ -7,8 +7,8 @@ use super::judge::passed_on;
 use super::workload::Workload;
 use crate::Error;
 use crate::pods::State;
-use api::encode;
 use crate::world::World;
+use api::encode;
 
 /// The reasons of a kubelet, or of the controller that attaches volumes, that keep a pod from its first container
 /// (kubernetes 1.36 `pkg/kubelet/events/event.go`).

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::Error;
 use crate::discovery::Resource;
 use crate::pods::{condition, is_ending};
-use api::encode;
 use crate::world::World;
+use api::encode;
 
 /// The kinds whose pods are known, each with its own way to tell a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use super::World;
 use crate::Error;
 use crate::discovery::Resource;
-use crate::request::{Call, code, json, said, taken};
 use crate::settle::{WriteRecord, settle};
 use crate::wait::{Look, Wait};
+use api::{Call, code, json, said, taken};
 
 /// How long a workload may take to be ready again.
 const READY_AGAIN_WITHIN: Duration = Duration::from_secs(60);
@@ -162,9 +162,9 @@ impl World<'_> {
             .waiter
             .until(wait, async || {
                 match self.lab.own.fetch(path.as_str()).await {
-                    Ok(object) if is_rolled_out(&object) == Some(true) => Look::Found(()),
-                    Ok(object) => Look::Not(format!("its status {}", object["status"])),
-                    Err(why) => Look::from(why),
+                    Ok(object) if is_rolled_out(&object) == Some(true) => Look::Ready(()),
+                    Ok(object) => Look::NotYet(format!("its status {}", object["status"])),
+                    Err(why) => Look::from(Error::from(why)),
                 }
             })
             .await;

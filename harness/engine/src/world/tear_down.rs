@@ -230,11 +230,11 @@ impl World<'_> {
             .waiter
             .until(wait, async || match self.lab.own.fetch(path).await {
                 Ok(list) => match list["items"].as_array().map(Vec::as_slice) {
-                    Some([]) => Look::Found(()),
-                    Some([first, ..]) => Look::Not(format!("{}", first["metadata"]["name"])),
-                    None => Look::Not("not a list".to_owned()),
+                    Some([]) => Look::Ready(()),
+                    Some([first, ..]) => Look::NotYet(format!("{}", first["metadata"]["name"])),
+                    None => Look::NotYet("not a list".to_owned()),
                 },
-                Err(why) => Look::from(why),
+                Err(why) => Look::from(Error::from(why)),
             })
             .await;
         gone.err().map(|why| why.in_one_line())
