@@ -67,17 +67,20 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
     let of_rate = |rate: usize| {
         (
             world(rate),
-            json!({"apply": apply(rate), "omit": others(rate)}),
+            json!({"apply": apply(rate), "skip-steps": others(rate)}),
         )
     };
     let worlds: serde_json::Map<String, Value> = RATES.into_iter().map(of_rate).collect();
     let counted = |rate: usize| {
         let delivered = json!({"source": "live", "of": rate * LASTING, "managers": ["manager"]});
-        json!({"id": events(rate), "do": {"delivered": delivered}, "expect": "reached"})
+        json!({"id": events(rate), "do": {"check-delivery": delivered}, "expect": "delivered"})
     };
-    let mut steps =
-        vec![json!({"id": "manager-runs", "do": {"started": "pod/manager"}, "expect": "running"})];
-    steps.push(json!({"id": "agent-runs", "do": {"started": "pod/agent"}, "expect": "running"}));
+    let mut steps = vec![
+        json!({"id": "manager-runs", "do": {"wait-running": "pod/manager"}, "expect": "running"}),
+    ];
+    steps.push(
+        json!({"id": "agent-runs", "do": {"wait-running": "pod/agent"}, "expect": "running"}),
+    );
     steps.extend(RATES.into_iter().map(counted));
     let file = json!({"scenario": "v1", "why": "A figure.", "install": ["dns"], "worlds": worlds, "steps": steps});
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "wazuh"}, "spec": {

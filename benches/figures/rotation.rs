@@ -67,7 +67,7 @@ fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
         .map(|pod| {
             (
                 world(pod),
-                json!({"omit": others(pod), "apply": ["secrets.yaml", "copy.yaml"]}),
+                json!({"skip-steps": others(pod), "apply": ["secrets.yaml", "copy.yaml"]}),
             )
         })
         .collect();
@@ -81,23 +81,23 @@ fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
     };
     let mut steps = vec![
         step("pod", json!({"create": "pod.yaml"}), "admitted"),
-        step("runs", json!({"started": "pod/app"}), "running"),
+        step("runs", json!({"wait-running": "pod/app"}), "running"),
         step(
             "copied",
-            json!({"seen": {"field": {"of": "secret/copy", "at": "/data/password"}}}),
-            "seen",
+            json!({"look-for": {"field": {"of": "secret/copy", "at": "/data/password"}}}),
+            "found",
         ),
     ];
     steps.extend((0..pods).map(|pod| step(&phase(pod), wait(pod), "admitted")));
     steps.push(step("rotate", json!({"rotate": rotate}), "admitted"));
-    let followed = |place| {
+    let propagated = |place| {
         step(
             place,
-            json!({"followed": {"of": "rotate", "place": place}}),
-            "seen",
+            json!({"check-propagation": {"of": "rotate", "place": place}}),
+            "updated",
         )
     };
-    steps.extend(PLACES.map(followed));
+    steps.extend(PLACES.map(propagated));
     let install = ["external-secrets"];
     let file = json!({"scenario": "v1", "why": "A figure.", "install": install, "worlds": worlds, "steps": steps});
     let secrets = vec![secret("db", "password"), secret("phase", "value")];

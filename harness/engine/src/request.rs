@@ -63,13 +63,14 @@ impl Call {
             method: Method::GET,
             path: path.into(),
             body: None,
-            asked: Asked::Api,
+            asked: Asked::Read,
         }
     }
 
     pub(crate) fn delete(path: impl Into<String>) -> Self {
         Self {
             method: Method::DELETE,
+            asked: Asked::Change,
             ..Self::get(path)
         }
     }
@@ -77,6 +78,7 @@ impl Call {
     pub(crate) fn post(path: impl Into<String>, body: Value) -> Self {
         Self {
             method: Method::POST,
+            asked: Asked::Change,
             body: Some((JSON, body)),
             ..Self::get(path)
         }
@@ -92,6 +94,7 @@ impl Call {
     pub(crate) fn patch(path: impl Into<String>, media: &'static str, body: Value) -> Self {
         Self {
             method: Method::PATCH,
+            asked: Asked::Change,
             body: Some((media, body)),
             ..Self::get(path)
         }

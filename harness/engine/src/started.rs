@@ -77,7 +77,7 @@ pub(crate) async fn started(
     Ok(match end {
         End::Running => Observation::answer(Answer::Running),
         End::Refused(by, said) => Observation {
-            verdict: Verdict::from(Answer::Refused { by }),
+            verdict: Verdict::from(Answer::NotStarted { by }),
             detail: Detail {
                 message: Some(said),
                 ..Detail::default()

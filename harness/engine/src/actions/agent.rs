@@ -151,11 +151,7 @@ pub(super) async fn delivered(
         )
         .await?;
     let all = arrived.missing.is_empty();
-    let tried = Observation::answer(if all {
-        Answer::Reached
-    } else {
-        Answer::Blocked { at: At::Event }
-    });
+    let tried = Observation::answer(if all { Answer::Delivered } else { Answer::Lost });
     if wanted.unrecorded {
         return Ok(tried);
     }

@@ -83,7 +83,7 @@ async fn attempt(world: &mut World<'_>, step: &StepRequest<'_>) -> Result<Attemp
     };
     world.learn_for(step).await?;
     world.outlive(step.action).await?;
-    let server = target_pod(&wire.to).filter(|_| !wire.nobody);
+    let server = target_pod(&wire.to).filter(|_| !wire.no_listener);
     Ok(Attempt {
         from: (world.namespace_of(step), world.fill(&wire.from)),
         to: world.fill(&wire.to),

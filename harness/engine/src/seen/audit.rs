@@ -28,7 +28,7 @@ pub(super) async fn seen_audit(
         AuditAccess::File(path) => path,
         AuditAccess::None => {
             return Ok(
-                Observation::answer(Answer::Unseen).fact("audit", "no audit log is configured")
+                Observation::answer(Answer::Absent).fact("audit", "no audit log is configured")
             );
         }
         AuditAccess::Unavailable => {
@@ -56,7 +56,7 @@ pub(super) async fn seen_audit(
             }
             match recording {
                 Some(since) if since.elapsed() >= HOLD => {
-                    Look::Found(Observation::answer(Answer::Unseen))
+                    Look::Found(Observation::answer(Answer::Absent))
                 }
                 Some(_) => Look::Not("the sentinel is there".into()),
                 None => Look::Not("the sentinel is not there".into()),
@@ -175,7 +175,7 @@ fn matches(event: &Value, wanted: &AuditMatch) -> bool {
 
 /// The stable part of the event: how much of it was recorded, and what was asked for.
 fn told(event: &Value, wanted: &AuditMatch) -> Observation {
-    let mut tried = Observation::answer(Answer::Seen)
+    let mut tried = Observation::answer(Answer::Found)
         .fact("level", event["level"].as_str().unwrap_or_default());
     let mut bodies = Vec::new();
     for (key, word) in [("requestObject", "request"), ("responseObject", "response")] {

@@ -42,13 +42,13 @@ pub(super) async fn seen_event(
                 .find(|event| is(event, &reason, part.as_deref()))
             {
                 let message = event["message"].as_str().unwrap_or_default();
-                return Look::Found(Observation::answer(Answer::Seen).fact("event", message));
+                return Look::Found(Observation::answer(Answer::Found).fact("event", message));
             }
             let recording = events
                 .iter()
                 .any(|event| event["metadata"]["name"] == marker.as_str());
             match (recording, start.elapsed() >= PATIENCE) {
-                (true, true) => Look::Found(Observation::answer(Answer::Unseen)),
+                (true, true) => Look::Found(Observation::answer(Answer::Absent)),
                 (true, false) => Look::Not(format!("{} other events", events.len())),
                 (false, _) => Look::Not("not even our own event".into()),
             }

@@ -54,12 +54,12 @@ pub(super) async fn seen_metric(
                 Err(said) => return Look::from(said),
             };
             if after.sum(&wanted.name, &labels) - before.sum(&wanted.name, &labels) >= 1.0 {
-                return Look::Found(Observation::answer(Answer::Seen));
+                return Look::Found(Observation::answer(Answer::Found));
             }
             let none = BTreeMap::new();
             let alive = after.sum(REQUESTS, &none) > before.sum(REQUESTS, &none);
             if alive && start.elapsed() >= HOLD {
-                return Look::Found(Observation::answer(Answer::Unseen));
+                return Look::Found(Observation::answer(Answer::Absent));
             }
             Look::Not(if alive {
                 "it has not grown".into()

@@ -36,13 +36,13 @@ pub(super) async fn seen_node(
             };
             if ready["status"] == word {
                 let reason = ready["reason"].as_str().unwrap_or_default();
-                let tried = Observation::answer(Answer::Seen).fact("reason", reason);
+                let tried = Observation::answer(Answer::Found).fact("reason", reason);
                 return Look::Found(tried.figure("after", start.elapsed()));
             }
             if start.elapsed() < PATIENCE {
                 return Look::Not(ready["status"].to_string());
             }
-            Look::Found(Observation::answer(Answer::Unseen))
+            Look::Found(Observation::answer(Answer::Absent))
         })
         .await
 }

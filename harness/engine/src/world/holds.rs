@@ -36,7 +36,7 @@ impl Holds {
             return Self::on_the_wire(wire, answer);
         }
         let waits_for_field =
-            matches!(action, Action::Seen(Record::Field(_))) && *answer == Answer::Seen;
+            matches!(action, Action::LookFor(Record::Field(_))) && *answer == Answer::Found;
         Self {
             absence: if waits_for_field {
                 LATE
@@ -84,7 +84,7 @@ mod tests {
             Action::Reach(Wire {
                 from: "a".into(),
                 to: "tcp://$(service-ip:b):80".into(),
-                nobody: false,
+                no_listener: false,
                 within,
             })
         };
@@ -106,6 +106,6 @@ mod tests {
             Holds::until(&later, &blocked).longest(),
             Duration::from_secs(60)
         );
-        assert_eq!(of(&Action::Survey, &Answer::Seen), (0, 0));
+        assert_eq!(of(&Action::CheckSecrets, &Answer::Found), (0, 0));
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cluster::ProcessCommand;
-use model::{Answer, By, Encrypt, Encryption, Reply, Rewrite, Takeover, Verdict};
+use model::{Answer, Encrypt, Encryption, Reply, Rewrite, Takeover, Verdict};
 use serde_json::Value;
 
 use super::process::API_SERVER;
@@ -40,9 +40,16 @@ pub(in crate::actions) async fn encrypt(
         .map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))?;
     match (encrypt.by, before) {
         // An API server that was started without the flag never looks at the file again.
-        (Takeover::None, _) | (Takeover::Reload, None) => Ok(Observation::answer(Answer::Made)),
+        (Takeover::None, _) | (Takeover::Reload, None) => Ok(Observation::answer(Answer::Done)),
         (Takeover::Reload | Takeover::Usual, Some(before)) => cx.world.reloaded(before).await,
-        (Takeover::Usual, None) => cx.world.restart(API_SERVER).await,
+        (Takeover::Usual, None) => {
+            let mut tried = cx.world.restart(API_SERVER).await?;
+            // It runs, so it took the file.
+            if tried.verdict == Answer::Running.into() {
+                tried.verdict = Answer::Reloaded.into();
+            }
+            Ok(tried)
+        }
     }
 }
 
@@ -72,7 +79,7 @@ pub(in crate::actions) async fn rewrite(
                 .await;
             if !taken(&exchange.reply) {
                 let tried = cut_short(exchange, rewrite);
-                if tried.verdict == Verdict::from(Answer::Stopped) {
+                if tried.verdict == Verdict::from(Answer::Interrupted) {
                     cx.world.is_gone(API_SERVER).await?;
                 }
                 return Ok(tried);
@@ -87,7 +94,7 @@ pub(in crate::actions) async fn rewrite(
         let done = format!("all {written} Secrets were written before the API server was gone");
         return Err(Error::unexpected(done));
     }
-    Ok(Observation::answer(Answer::Made).fact("written", written.to_string()))
+    Ok(Observation::answer(Answer::Done).fact("written", written.to_string()))
 }
 
 impl World<'_> {
@@ -106,16 +113,13 @@ impl World<'_> {
         self.waiter
             .until(wait, async || match self.reloads().await {
                 Ok((good, _)) if good > before.0 => Look::Found(
-                    Observation::answer(Answer::Running)
+                    Observation::answer(Answer::Reloaded)
                         .figure("taken over after", began.elapsed()),
                 ),
-                Ok((_, bad)) if bad > before.1 => {
-                    let by = By::Encryption;
-                    Look::Found(
-                        Observation::answer(Answer::Denied { by })
-                            .figure("refused after", began.elapsed()),
-                    )
-                }
+                Ok((_, bad)) if bad > before.1 => Look::Found(
+                    Observation::answer(Answer::NotReloaded)
+                        .figure("refused after", began.elapsed()),
+                ),
                 Ok(_) => Look::Not("it has not".into()),
                 Err(why) => Look::from(why),
             })
@@ -139,7 +143,7 @@ fn items(listed: &Exchange) -> Option<Vec<Value>> {
 /// An interrupted rewrite: expected if we killed the API server, otherwise judged by its reply.
 fn cut_short(exchange: Exchange, rewrite: &Rewrite) -> Observation {
     match (&exchange.reply, rewrite.killed_after) {
-        (Reply::Transport { .. }, Some(_)) => Observation::answer(Answer::Stopped),
+        (Reply::Transport { .. }, Some(_)) => Observation::answer(Answer::Interrupted),
         _ => Observation::of(exchange),
     }
 }
@@ -177,7 +181,7 @@ mod tests {
                 killed_after: Some(1),
             },
         );
-        assert_eq!(stopped.verdict, Verdict::from(Answer::Stopped));
+        assert_eq!(stopped.verdict, Verdict::from(Answer::Interrupted));
         assert!(matches!(
             cut_short(lost(), &Rewrite::default()).verdict,
             Verdict::Broken { .. }

@@ -43,7 +43,7 @@ pub(in crate::actions) fn set_kms(
     settings
         .write(&folder)
         .map_err(|fault| Error::unmade(cluster::chain(&fault)))?;
-    Ok(Observation::answer(Answer::Made))
+    Ok(Observation::answer(Answer::Done))
 }
 
 impl World<'_> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use model::{Answer, Seal, Why};
+use model::{Answer, Seal};
 use serde_json::json;
 
 use crate::Error;
@@ -37,7 +37,7 @@ pub(in crate::actions) async fn fill_up(
         }
         cx.world.memory.filled = index + 1;
     }
-    Ok(Observation::answer(Answer::Made))
+    Ok(Observation::answer(Answer::Done))
 }
 
 pub(in crate::actions) async fn survey(cx: &StepContext<'_, '_>) -> Result<Observation, Error> {
@@ -65,10 +65,10 @@ pub(in crate::actions) async fn survey(cx: &StepContext<'_, '_>) -> Result<Obser
     }
     let seals = by_seal.keys().cloned().collect::<Vec<_>>().join(", ");
     if lost.is_empty() {
-        return Ok(Observation::answer(Answer::Verified).fact("sealed with", seals));
+        return Ok(Observation::answer(Answer::Intact).fact("sealed with", seals));
     }
     let lost = described(&lost, &by_seal);
-    Ok(Observation::answer(Answer::Rejected { why: Why::Lost })
+    Ok(Observation::answer(Answer::Damaged)
         .fact("sealed with", seals)
         .fact("lost", lost))
 }

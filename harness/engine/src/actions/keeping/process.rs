@@ -245,7 +245,7 @@ fn gave_up(name: &str, status: &str, tail: &str) -> Observation {
         .map(str::trim)
         .rfind(|line| !line.is_empty() && !is_trace(line));
     let by = By::Process(name.to_owned());
-    let tried = Observation::answer(Answer::Refused { by }).fact("ended", status);
+    let tried = Observation::answer(Answer::NotStarted { by }).fact("ended", status);
     match last {
         Some(line) => tried.fact("said", line),
         None => tried,
@@ -262,6 +262,6 @@ fn is_trace(line: &str) -> bool {
 impl Observation {
     /// Why it did not run, if it did not.
     pub(super) fn refused(self) -> Option<Self> {
-        matches!(self.verdict, Verdict::Answered(Answer::Refused { .. })).then_some(self)
+        matches!(self.verdict, Verdict::Answered(Answer::NotStarted { .. })).then_some(self)
     }
 }

@@ -173,8 +173,8 @@ pub(in crate::actions) fn followed(
     followed: &Followed,
 ) -> Result<Observation, Error> {
     match cx.world.memory.place(followed)? {
-        Place::Followed(after) => Ok(Observation::answer(Answer::Seen).figure("after", *after)),
-        Place::Stayed => Ok(Observation::answer(Answer::Unseen).fact("holds", "the old value")),
+        Place::Followed(after) => Ok(Observation::answer(Answer::Updated).figure("after", *after)),
+        Place::Stayed => Ok(Observation::answer(Answer::Stale).fact("holds", "the old value")),
         Place::Lost(why) => Err(Error::unexpected(why.as_str())),
     }
 }
