@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{ClusterSpec, Loaded};
+use model::{ClusterSpec, FigureName, Loaded};
 use serde_json::{Value, json};
 
 use crate::Boxes;
@@ -36,10 +36,8 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
             let cells = cells_of(&cluster, &scenario, &world(rate), None).await?;
             let received = cells
                 .get(&events(rate))
-                .and_then(|cell| cell.detail.facts.get("received"));
-            let received: usize = received
-                .ok_or_else(|| format!("{rate} a second: {cells:?}"))?
-                .parse()?;
+                .and_then(|cell| cell.detail.figures.get(&FigureName::Received)?.count());
+            let received = received.ok_or_else(|| format!("{rate} a second: {cells:?}"))?;
             writeln!(csv, "{run},{rate},{},{received}", rate * LASTING)?;
             println!("{rate:6} a second  {received:7} of {:7}", rate * LASTING);
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use cluster::Cluster;
 use engine::Trial;
-use model::{ClusterSpec, Loaded, WorldOutcome};
+use model::{ClusterSpec, FigureName, Loaded, WorldOutcome};
 use runner::RunOptions;
 use serde_json::{Value, json};
 
@@ -189,17 +189,15 @@ async fn round(
             return Err(format!("{world} was not tried").into());
         };
         for place in PLACES {
-            let after = cells
-                .get(place)
-                .and_then(|cell| cell.detail.facts.get("after"));
-            let seconds = after.and_then(|text| text.strip_suffix('s')?.parse().ok());
-            let seconds =
-                seconds.ok_or_else(|| format!("{world}: the {place} did not follow: {cells:?}"))?;
-            lags.push((
-                world.clone(),
-                place.to_owned(),
-                Duration::from_secs_f64(seconds),
-            ));
+            let after = cells.get(place).and_then(|cell| {
+                cell.detail
+                    .figures
+                    .get(&FigureName::UpdatedAfter)?
+                    .duration()
+            });
+            let after =
+                after.ok_or_else(|| format!("{world}: the {place} did not follow: {cells:?}"))?;
+            lags.push((world.clone(), place.to_owned(), after));
         }
     }
     Ok(lags)

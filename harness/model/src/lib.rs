@@ -18,6 +18,7 @@ mod cluster_spec;
 mod confine;
 mod error;
 mod facts;
+mod figure;
 mod image;
 mod install;
 mod keeping;
@@ -57,6 +58,7 @@ pub use cluster_spec::{ClusterKey, ClusterSpec};
 pub use confine::{Reach, reach};
 pub use error::{Error, Place};
 pub use facts::{ActionFacts, Writes};
+pub use figure::{Figure, FigureName};
 pub use image::{
     Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, Fault, ImageName, Predicate,
     Sbom, SbomFormat, Scan, Severity, Sign, SignatureFormat, Signer, Spoil, Tamper, Trust,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use model::{AgentLook, AgentState, Answer, Arrived, At, Counts, Delivered};
+use model::{AgentLook, AgentState, Answer, Arrived, At, Counts, Delivered, FigureName};
 use serde_json::Value;
 
 use super::{Observation, StepContext};
@@ -151,7 +151,11 @@ pub(super) async fn delivered(
         )
         .await?;
     let all = arrived.missing.is_empty();
-    let tried = Observation::answer(if all { Answer::Delivered } else { Answer::Lost });
+    let answer = if all { Answer::Delivered } else { Answer::Lost };
+    let tried = Observation::answer(answer)
+        .count(FigureName::Received, arrived.received)
+        .count(FigureName::Duplicates, arrived.duplicates)
+        .count(FigureName::Late, arrived.late);
     if wanted.unrecorded {
         return Ok(tried);
     }

@@ -13,7 +13,7 @@ mod wire;
 
 use std::time::Duration;
 
-use model::{Action, Answer, Detail, Reply, Verdict};
+use model::{Action, Answer, Detail, Figure, FigureName, Reply, Verdict};
 
 use crate::Error;
 use crate::discovery::Resource;
@@ -65,9 +65,20 @@ impl Observation {
         self
     }
 
-    /// A time that was measured: to the millisecond, and never compared with another run's.
-    pub(crate) fn figure(self, key: &str, took: Duration) -> Self {
-        self.fact(key, format!("{:.3}s", took.as_secs_f64()))
+    /// Something that was measured, and is never compared with another run's.
+    pub(crate) fn figure(mut self, name: FigureName, figure: Figure) -> Self {
+        self.detail.figures.insert(name, figure);
+        self
+    }
+
+    /// A time that was measured.
+    pub(crate) fn time(self, name: FigureName, time: Duration) -> Self {
+        self.figure(name, Figure::Seconds(time))
+    }
+
+    /// A number of things that were counted.
+    pub(crate) fn count(self, name: FigureName, number: u64) -> Self {
+        self.figure(name, Figure::Count(number))
     }
 
     /// What it says of whether an API server that it started goes on trying; nothing where it started none.

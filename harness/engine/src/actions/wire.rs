@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream;
-use model::{Action, Answer, Held, Hold, ProbeReport, target_pod};
+use model::{Action, Answer, FigureName, Held, Hold, ProbeReport, target_pod};
 use serde_json::Value;
 
 use super::{Observation, StepContext};
@@ -258,13 +258,13 @@ fn recorded(told: &ProbeReport, places: &Places) -> Observation {
     addresses.dedup();
     let facts = [
         ("reason", told.reason.clone()),
-        ("answered by", told.by.clone()),
-        ("seen as", told.seen_as.map(|address| places.name(address))),
+        ("answered-by", told.by.clone()),
+        ("seen-as", told.seen_as.map(|address| places.name(address))),
         (
-            "stands for",
+            "stands-for",
             (!addresses.is_empty()).then(|| addresses.join(", ")),
         ),
-        ("dns over", told.dns_over.clone()),
+        ("dns-over", told.dns_over.clone()),
         ("status", told.status.map(|status| status.to_string())),
     ];
     for (key, value) in facts {
@@ -272,8 +272,8 @@ fn recorded(told: &ProbeReport, places: &Places) -> Observation {
             tried = tried.fact(key, value);
         }
     }
-    tried.figure(
-        "took",
+    tried.time(
+        FigureName::Took,
         Duration::from_secs_f64((told.ms / 1000.0).clamp(0.0, 1e6)),
     )
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use model::{Answer, NodeMatch};
+use model::{Answer, FigureName, NodeMatch};
 use serde_json::Value;
 
 use crate::Error;
@@ -37,7 +37,7 @@ pub(super) async fn seen_node(
             if ready["status"] == word {
                 let reason = ready["reason"].as_str().unwrap_or_default();
                 let tried = Observation::answer(Answer::Found).fact("reason", reason);
-                return Look::Found(tried.figure("after", start.elapsed()));
+                return Look::Found(tried.time(FigureName::FoundAfter, start.elapsed()));
             }
             if start.elapsed() < PATIENCE {
                 return Look::Not(ready["status"].to_string());

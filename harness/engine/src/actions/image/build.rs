@@ -122,7 +122,7 @@ pub(in crate::actions) async fn spoil(
             );
             Err(Error::scenario(none))
         }
-        Ok(count) => Ok(Observation::answer(Answer::Done).fact("spoiled", count.to_string())),
+        Ok(count) => Ok(Observation::answer(Answer::Done).fact("corrupted", count.to_string())),
         Err(tried) => Ok(*tried),
     }
 }

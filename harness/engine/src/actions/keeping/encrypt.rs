@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cluster::ProcessCommand;
-use model::{Answer, Encrypt, Encryption, Reply, Rewrite, Takeover, Verdict};
+use model::{Answer, Encrypt, Encryption, FigureName, Reply, Rewrite, Takeover, Verdict};
 use serde_json::Value;
 
 use super::process::API_SERVER;
@@ -114,11 +114,11 @@ impl World<'_> {
             .until(wait, async || match self.reloads().await {
                 Ok((good, _)) if good > before.0 => Look::Found(
                     Observation::answer(Answer::Reloaded)
-                        .figure("taken over after", began.elapsed()),
+                        .time(FigureName::ReloadedAfter, began.elapsed()),
                 ),
                 Ok((_, bad)) if bad > before.1 => Look::Found(
                     Observation::answer(Answer::NotReloaded)
-                        .figure("refused after", began.elapsed()),
+                        .time(FigureName::NotReloadedAfter, began.elapsed()),
                 ),
                 Ok(_) => Look::Not("it has not".into()),
                 Err(why) => Look::from(why),

@@ -13,7 +13,7 @@ use crate::meter::{Count, Meter};
 use crate::world::{StepRequest, World};
 
 /// The fact with the calls of a step.
-pub(super) const KMS_CALLS: &str = "kms calls";
+pub(super) const KMS_CALLS: &str = "kms-calls";
 
 /// How many calls there were at some time: `Encrypt` and `Decrypt`. `Status` comes by the clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

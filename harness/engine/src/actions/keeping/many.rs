@@ -65,11 +65,11 @@ pub(in crate::actions) async fn survey(cx: &StepContext<'_, '_>) -> Result<Obser
     }
     let seals = by_seal.keys().cloned().collect::<Vec<_>>().join(", ");
     if lost.is_empty() {
-        return Ok(Observation::answer(Answer::Intact).fact("sealed with", seals));
+        return Ok(Observation::answer(Answer::Intact).fact("encrypted-with", seals));
     }
     let lost = described(&lost, &by_seal);
     Ok(Observation::answer(Answer::Damaged)
-        .fact("sealed with", seals)
+        .fact("encrypted-with", seals)
         .fact("lost", lost))
 }
 
@@ -83,7 +83,7 @@ impl World<'_> {
 /// one seal, that is said instead of their names.
 fn described(lost: &BTreeSet<String>, by_seal: &BTreeMap<String, BTreeSet<String>>) -> String {
     match by_seal.iter().find(|(_, names)| *names == lost) {
-        Some((seal, _)) => format!("all that are sealed with {seal}, and no other"),
+        Some((seal, _)) => format!("all that are encrypted with {seal}, and no other"),
         None => lost.iter().cloned().collect::<Vec<_>>().join(", "),
     }
 }
@@ -113,7 +113,7 @@ mod tests {
         ]);
         assert_eq!(
             described(&names(&["c", "d"]), &by_seal),
-            "all that are sealed with old, and no other"
+            "all that are encrypted with old, and no other"
         );
         assert_eq!(described(&names(&["c"]), &by_seal), "c");
         assert_eq!(described(&names(&["b", "c", "d"]), &by_seal), "b, c, d");

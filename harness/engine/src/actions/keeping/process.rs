@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use cluster::{ProcessCommand, ProcessStatus, State};
-use model::{Answer, Body, By, Process, Reply, Verdict};
+use model::{Answer, Body, By, FigureName, Process, Reply, Verdict};
 
 use super::kms::KMS_CALLS;
 use crate::Error;
@@ -18,7 +18,7 @@ pub(crate) const API_SERVER: &str = "kube-apiserver";
 pub(crate) const ETCD: &str = "etcd";
 
 /// The fact with the checks that an API server fails for good.
-pub(crate) const NOT_READY: &str = "not ready";
+pub(crate) const NOT_READY: &str = "not-ready";
 
 /// How long a process may take to end, or to be of use.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -161,7 +161,7 @@ impl World<'_> {
                 Look::Not(said(&reply))
             })
             .await?;
-        Ok(tried.figure("of use after", began.elapsed()))
+        Ok(tried.time(FigureName::UsableAfter, began.elapsed()))
     }
 
     /// Whether these checks do not only take their time on a busy machine: a plugin does not answer, or what was read from

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
-use model::{Answer, Followed, Rotate, Watched};
+use model::{Answer, FigureName, Followed, Rotate, Watched};
 use serde_json::{Map, Value, json};
 
 use crate::Error;
@@ -173,7 +173,9 @@ pub(in crate::actions) fn followed(
     followed: &Followed,
 ) -> Result<Observation, Error> {
     match cx.world.memory.place(followed)? {
-        Place::Followed(after) => Ok(Observation::answer(Answer::Updated).figure("after", *after)),
+        Place::Followed(after) => {
+            Ok(Observation::answer(Answer::Updated).time(FigureName::UpdatedAfter, *after))
+        }
         Place::Stayed => Ok(Observation::answer(Answer::Stale).fact("holds", "the old value")),
         Place::Lost(why) => Err(Error::unexpected(why.as_str())),
     }

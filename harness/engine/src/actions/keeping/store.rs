@@ -59,7 +59,7 @@ fn judge(bytes: &[u8], holds: &[String]) -> Result<Observation, Error> {
     if !holds.is_empty() {
         let tried = Observation::answer(Answer::Plaintext).fact("holds", holds.join(", "));
         return Ok(match by {
-            Some(by) => tried.fact("although its prefix says", by),
+            Some(by) => tried.fact("prefix-says", by),
             None => tried,
         });
     }
