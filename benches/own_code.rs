@@ -18,7 +18,7 @@ fn replies(c: &mut Criterion) {
         warnings: Vec::new(),
     };
     c.bench_function("read a denial", |b| {
-        b.iter(|| read(Asked::Api, black_box(&denied)))
+        b.iter(|| read(Asked::Change, black_box(&denied)))
     });
 }
 

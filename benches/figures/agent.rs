@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{ClusterSpec, Loaded};
+use model::{ClusterSpec, FigureName, Loaded};
 use serde_json::{Value, json};
 
 use crate::Boxes;
@@ -36,10 +36,8 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
             let cells = cells_of(&cluster, &scenario, &world(rate), None).await?;
             let received = cells
                 .get(&events(rate))
-                .and_then(|cell| cell.detail.facts.get("received"));
-            let received: usize = received
-                .ok_or_else(|| format!("{rate} a second: {cells:?}"))?
-                .parse()?;
+                .and_then(|cell| cell.detail.figures.get(&FigureName::Received)?.count());
+            let received = received.ok_or_else(|| format!("{rate} a second: {cells:?}"))?;
             writeln!(csv, "{run},{rate},{},{received}", rate * LASTING)?;
             println!("{rate:6} a second  {received:7} of {:7}", rate * LASTING);
         }
@@ -67,17 +65,20 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
     let of_rate = |rate: usize| {
         (
             world(rate),
-            json!({"apply": apply(rate), "omit": others(rate)}),
+            json!({"apply": apply(rate), "skip-steps": others(rate)}),
         )
     };
     let worlds: serde_json::Map<String, Value> = RATES.into_iter().map(of_rate).collect();
     let counted = |rate: usize| {
         let delivered = json!({"source": "live", "of": rate * LASTING, "managers": ["manager"]});
-        json!({"id": events(rate), "do": {"delivered": delivered}, "expect": "reached"})
+        json!({"id": events(rate), "do": {"check-delivery": delivered}, "expect": "delivered"})
     };
-    let mut steps =
-        vec![json!({"id": "manager-runs", "do": {"started": "pod/manager"}, "expect": "running"})];
-    steps.push(json!({"id": "agent-runs", "do": {"started": "pod/agent"}, "expect": "running"}));
+    let mut steps = vec![
+        json!({"id": "manager-runs", "do": {"wait-running": "pod/manager"}, "expect": "running"}),
+    ];
+    steps.push(
+        json!({"id": "agent-runs", "do": {"wait-running": "pod/agent"}, "expect": "running"}),
+    );
     steps.extend(RATES.into_iter().map(counted));
     let file = json!({"scenario": "v1", "why": "A figure.", "install": ["dns"], "worlds": worlds, "steps": steps});
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "wazuh"}, "spec": {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use cluster::Cluster;
 use engine::Trial;
-use model::{ClusterSpec, Loaded, WorldOutcome};
+use model::{ClusterSpec, FigureName, Loaded, WorldOutcome};
 use runner::RunOptions;
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
         .map(|pod| {
             (
                 world(pod),
-                json!({"omit": others(pod), "apply": ["secrets.yaml", "copy.yaml"]}),
+                json!({"skip-steps": others(pod), "apply": ["secrets.yaml", "copy.yaml"]}),
             )
         })
         .collect();
@@ -81,23 +81,23 @@ fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
     };
     let mut steps = vec![
         step("pod", json!({"create": "pod.yaml"}), "admitted"),
-        step("runs", json!({"started": "pod/app"}), "running"),
+        step("runs", json!({"wait-running": "pod/app"}), "running"),
         step(
             "copied",
-            json!({"seen": {"field": {"of": "secret/copy", "at": "/data/password"}}}),
-            "seen",
+            json!({"look-for": {"field": {"of": "secret/copy", "at": "/data/password"}}}),
+            "found",
         ),
     ];
     steps.extend((0..pods).map(|pod| step(&phase(pod), wait(pod), "admitted")));
     steps.push(step("rotate", json!({"rotate": rotate}), "admitted"));
-    let followed = |place| {
+    let propagated = |place| {
         step(
             place,
-            json!({"followed": {"of": "rotate", "place": place}}),
-            "seen",
+            json!({"check-propagation": {"of": "rotate", "place": place}}),
+            "updated",
         )
     };
-    steps.extend(PLACES.map(followed));
+    steps.extend(PLACES.map(propagated));
     let install = ["external-secrets"];
     let file = json!({"scenario": "v1", "why": "A figure.", "install": install, "worlds": worlds, "steps": steps});
     let secrets = vec![secret("db", "password"), secret("phase", "value")];
@@ -189,17 +189,15 @@ async fn round(
             return Err(format!("{world} was not tried").into());
         };
         for place in PLACES {
-            let after = cells
-                .get(place)
-                .and_then(|cell| cell.detail.facts.get("after"));
-            let seconds = after.and_then(|text| text.strip_suffix('s')?.parse().ok());
-            let seconds =
-                seconds.ok_or_else(|| format!("{world}: the {place} did not follow: {cells:?}"))?;
-            lags.push((
-                world.clone(),
-                place.to_owned(),
-                Duration::from_secs_f64(seconds),
-            ));
+            let after = cells.get(place).and_then(|cell| {
+                cell.detail
+                    .figures
+                    .get(&FigureName::UpdatedAfter)?
+                    .duration()
+            });
+            let after =
+                after.ok_or_else(|| format!("{world}: the {place} did not follow: {cells:?}"))?;
+            lags.push((world.clone(), place.to_owned(), after));
         }
     }
     Ok(lags)

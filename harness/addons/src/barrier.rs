@@ -206,7 +206,7 @@ pub(crate) fn not_yet(reply: &Reply) -> String {
 
 /// Whether a reply is the refusal of this addon, on account of this policy among others.
 pub(crate) fn is_refused_by(reply: &Reply, addon: &model::Addon, policy: &str) -> bool {
-    let verdict = model::read(model::Asked::Api, reply);
+    let verdict = model::read(model::Asked::Change, reply);
     let model::Verdict::Answered(model::Answer::Denied {
         by: model::By::Engine { engine, policy: by },
     }) = verdict

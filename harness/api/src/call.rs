@@ -43,7 +43,7 @@ impl Call {
             path: path.into(),
             body: None,
             accept: ACCEPT,
-            asked: Asked::Api,
+            asked: Asked::Read,
         }
     }
 
@@ -51,6 +51,7 @@ impl Call {
     pub fn delete(path: impl Into<String>) -> Self {
         Self {
             method: Method::DELETE,
+            asked: Asked::Change,
             ..Self::get(path)
         }
     }
@@ -59,6 +60,7 @@ impl Call {
     pub fn post(path: impl Into<String>, body: Value) -> Self {
         Self {
             method: Method::POST,
+            asked: Asked::Change,
             body: Some((JSON, body)),
             ..Self::get(path)
         }
@@ -76,6 +78,7 @@ impl Call {
     pub fn patch(path: impl Into<String>, media: &'static str, body: Value) -> Self {
         Self {
             method: Method::PATCH,
+            asked: Asked::Change,
             body: Some((media, body)),
             ..Self::get(path)
         }

@@ -159,7 +159,7 @@ mod tests {
         assert!(!is_doubtful(&admitted()));
         let other = WorldOutcome::Tried(cells(&[
             ("a", Answer::Admitted.into()),
-            ("b", Answer::Seen.into()),
+            ("b", Answer::Found.into()),
         ]));
         assert!(is_doubtful(&other));
         assert!(is_doubtful(&WorldOutcome::Tried(cells(&[(
@@ -248,18 +248,18 @@ steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admit
     #[test]
     fn a_second_look_says_where_it_differs() {
         let mut first = cells(&[
-            ("same", Answer::Seen.into()),
-            ("other", Answer::Seen.into()),
+            ("same", Answer::Found.into()),
+            ("other", Answer::Found.into()),
             ("broken", Verdict::broken("one way")),
-            ("lost", Answer::Seen.into()),
+            ("lost", Answer::Found.into()),
         ]);
         let again = cells(&[
-            ("same", Answer::Seen.into()),
-            ("other", Answer::Unseen.into()),
+            ("same", Answer::Found.into()),
+            ("other", Answer::Absent.into()),
             ("broken", Verdict::broken("another way")),
         ]);
         compare(&mut first, &again);
         let seconds: Vec<Option<Verdict>> = first.into_values().map(|cell| cell.second).collect();
-        assert_eq!(seconds, [None, Some(Answer::Unseen.into()), None, None]);
+        assert_eq!(seconds, [None, Some(Answer::Absent.into()), None, None]);
     }
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::agent::{AgentLook, Delivered};
 use crate::image::{
@@ -116,15 +117,15 @@ pub enum Action {
     /// GET a path of the API server (`/metrics`, `/api/v1/nodes/$(node)/proxy/pods`).
     Path(String),
     /// Wait until a pod, or the pods of a workload, really run, or say why they never will.
-    Started(Target),
+    WaitRunning(Target),
     /// Try a connection from a pod. A block counts once it held for a second, and the pod that is meant still answers itself.
     Reach(Wire),
     /// Open a TCP connection from a pod and keep it, with a line out and back every tenth of a second.
-    Hold(Hold),
+    OpenConnection(Hold),
     /// Whether a line still gets out and back over a connection that an earlier step opened.
-    Held(Held),
+    CheckConnection(Held),
     /// Look for something in a record.
-    Seen(Record),
+    LookFor(Record),
     /// Make an image; it is not in the registry yet.
     Build(Build),
     /// Put an image that was built into the registry, under its tag.
@@ -134,7 +135,7 @@ pub enum Action {
     /// Change an image under its tag.
     Tamper(Tamper),
     /// Destroy what is attached to an image.
-    Spoil(Spoil),
+    Corrupt(Spoil),
     /// Write an image's bill of materials, with syft.
     Sbom(Sbom),
     /// Attach a bill of materials to an image, unsigned.
@@ -148,15 +149,15 @@ pub enum Action {
     /// Look for known vulnerabilities, with grype.
     Scan(Scan),
     /// Look at an object's bytes in etcd.
-    Store(Target),
+    ReadEtcdValue(Target),
     /// Give the API server another encryption configuration.
-    Encrypt(Encrypt),
+    SetEncryption(Encrypt),
     /// Read every Secret of the world and write it back.
-    Rewrite(Rewrite),
-    /// Make so many Secrets, `many-0` and on, each with a value of its own that `survey` knows.
-    Fill(u16),
-    /// Whether every Secret that `fill` made is still there, can be read, and holds its value.
-    Survey,
+    RewriteSecrets(Rewrite),
+    /// Create this many Secrets, `many-0` and on, each with a value that `check-secrets` knows.
+    CreateSecrets(u16),
+    /// Whether every Secret that `create-secrets` made is still there, can be read, and holds its value.
+    CheckSecrets,
     /// Stop, kill, freeze or start a process of the box.
     Process(Process),
     /// Cut off, freeze, kill or start a whole node of the box.
@@ -164,7 +165,7 @@ pub enum Action {
     /// Change how the test's own KMS plugin behaves.
     Kms(Kms),
     /// Copy an object's stored bytes to another object's place, past the API server.
-    Transplant(Transplant),
+    CopyEtcdValue(Transplant),
     /// Save what etcd holds, under a name.
     Snapshot(String),
     /// Stop the API server and etcd, and start them with what a snapshot of this name holds.
@@ -172,11 +173,25 @@ pub enum Action {
     /// Give a Secret another value, and watch how it gets about.
     Rotate(Rotate),
     /// Whether a place followed a rotation in time.
-    Followed(Followed),
+    CheckPropagation(Followed),
     /// Whether a security agent reaches its manager, from enrolment to an event that was taken.
-    Agent(AgentLook),
+    CheckAgent(AgentLook),
     /// Whether every event of a source was taken by a manager; the detail counts what is missing, twice, or late.
-    Delivered(Delivered),
+    CheckDelivery(Delivered),
+}
+
+impl Action {
+    /// Its word in a scenario.
+    #[must_use]
+    pub fn word(&self) -> String {
+        match serde_json::to_value(self) {
+            Ok(Value::String(word)) => word,
+            Ok(Value::Object(action)) => action.keys().next().cloned().unwrap_or_default(),
+            Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_)) | Err(_) => {
+                String::new()
+            }
+        }
+    }
 }
 
 /// The format of a patch.
@@ -352,7 +367,7 @@ pub struct FieldMatch {
     /// A JSON pointer (RFC 6901) into it, such as `/metadata/labels/team`.
     pub at: String,
     /// The field, as JSON text (a string without its quotes), is this; any value where it is left out. What is looked for
-    /// in an object that does not exist is unseen.
+    /// in an object that does not exist is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equals: Option<String>,
 }

@@ -7,12 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{By, Seal};
 
-/// What a cluster answered, in one word; the only words a scenario can expect.
+/// What a cluster answered, in one word; the only words a scenario can expect. Each word has one meaning, and each action
+/// can give only some of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Answer {
-    /// The API server took the request (it may have changed the object: the detail says what).
+    /// The API server took a change (it may have changed the object itself: the detail says what).
     Admitted,
+    /// The API server, or the kubelet behind it, let the identity read, or run a command.
+    Allowed,
     /// Admission refused the request, and said who.
     Denied {
         /// Who refused.
@@ -28,62 +31,160 @@ pub enum Answer {
     NotFound,
     /// The object is there already, or is not as the request takes it to be.
     Conflict,
-    /// The pod (or every pod of the workload) really runs.
+    /// The API server cannot encrypt the object, or cannot decrypt what is stored.
+    EncryptionFailed,
+    /// The pod (or every pod of the workload), the process or the node really runs.
     Running,
-    /// Created, but it never started; says who or what refused.
-    Refused {
+    /// It was created or started, and it never ran; says who or what refused.
+    NotStarted {
         /// Who refused.
         by: By,
     },
-    /// The record holds what was looked for.
-    Seen,
-    /// The record does not hold it, while it was shown to be recording.
-    Unseen,
-    /// It was made or done: an image, a copy, a signature, a snapshot, another setting of a test's own service.
-    Made,
-    /// The signature, attestation or bill of materials is what was asked for.
-    Verified,
-    /// It is not, or it could not be made; says why.
-    Rejected {
+    /// The process or the node does not run, or does nothing (frozen), as was asked.
+    Stopped,
+    /// The API server uses the new configuration.
+    Reloaded,
+    /// The API server does not take the new configuration, and goes on with the old one.
+    NotReloaded,
+    /// What the step makes or does is made or done: an image, a copy, a signature, a snapshot, a setting.
+    Done,
+    /// It could not be made or done; says why.
+    NotDone {
         /// Why.
         why: Why,
     },
-    /// The process does not run, or does nothing (frozen), as was asked.
-    Stopped,
+    /// The rewrite ended before its end, as was asked.
+    Interrupted,
+    /// The record holds what was looked for.
+    Found,
+    /// The record does not hold it, while it was shown to be recording.
+    Absent,
+    /// The signature or attestation is what was asked for.
+    Verified,
+    /// It is not; says why.
+    VerificationFailed {
+        /// Why.
+        why: Why,
+    },
+    /// No vulnerability of the severity in question is known.
+    Clean,
+    /// A vulnerability of the severity in question is known.
+    Vulnerable,
+    /// The bill of materials names nothing, so nothing was looked up.
+    NothingToScan,
+    /// Every Secret can be read, and holds what was written.
+    Intact,
+    /// Not every Secret can be read as it was written.
+    Damaged,
     /// The bytes in etcd hold the object as it is.
     Plaintext,
-    /// The bytes in etcd are sealed, and hold none of the planted values.
-    Sealed {
-        /// The provider that sealed them.
+    /// The bytes in etcd are encrypted, and hold none of the planted values.
+    Encrypted {
+        /// The provider that encrypted them.
         with: Seal,
     },
-    /// What was asked over the wire was answered.
+    /// The place has the new value.
+    Updated,
+    /// The place still had the old value when the time was over.
+    Stale,
+    /// The connection got through, or the agent to its manager.
     Reached,
-    /// It was not; says how far it came.
+    /// It did not; says how far it came.
     Blocked {
         /// The stage at which it ended.
         at: At,
     },
+    /// Every event arrived.
+    Delivered,
+    /// Events are missing.
+    Lost,
 }
 
 impl Answer {
+    /// Its word in a scenario.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Admitted => "admitted",
+            Self::Allowed => "allowed",
+            Self::Denied { .. } => "denied",
+            Self::Forbidden => "forbidden",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Invalid => "invalid",
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::EncryptionFailed => "encryption-failed",
+            Self::Running => "running",
+            Self::NotStarted { .. } => "not-started",
+            Self::Stopped => "stopped",
+            Self::Reloaded => "reloaded",
+            Self::NotReloaded => "not-reloaded",
+            Self::Done => "done",
+            Self::NotDone { .. } => "not-done",
+            Self::Interrupted => "interrupted",
+            Self::Found => "found",
+            Self::Absent => "absent",
+            Self::Verified => "verified",
+            Self::VerificationFailed { .. } => "verification-failed",
+            Self::Clean => "clean",
+            Self::Vulnerable => "vulnerable",
+            Self::NothingToScan => "nothing-to-scan",
+            Self::Intact => "intact",
+            Self::Damaged => "damaged",
+            Self::Plaintext => "plaintext",
+            Self::Encrypted { .. } => "encrypted",
+            Self::Updated => "updated",
+            Self::Stale => "stale",
+            Self::Reached => "reached",
+            Self::Blocked { .. } => "blocked",
+            Self::Delivered => "delivered",
+            Self::Lost => "lost",
+        }
+    }
+
     /// Whether this shows a cluster at work; a dead API server can give none of these.
     #[must_use]
     pub fn is_positive(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Admitted
-                | Self::Running
-                | Self::Seen
-                | Self::Verified
-                | Self::Plaintext
-                | Self::Sealed { .. }
-                | Self::Reached
-        )
+            | Self::Allowed
+            | Self::Running
+            | Self::Reloaded
+            | Self::Found
+            | Self::Verified
+            | Self::Clean
+            | Self::Intact
+            | Self::Plaintext
+            | Self::Encrypted { .. }
+            | Self::Updated
+            | Self::Reached
+            | Self::Delivered => true,
+            Self::Denied { .. }
+            | Self::Forbidden
+            | Self::Unauthenticated
+            | Self::Invalid
+            | Self::NotFound
+            | Self::Conflict
+            | Self::EncryptionFailed
+            | Self::NotStarted { .. }
+            | Self::Stopped
+            | Self::NotReloaded
+            | Self::Done
+            | Self::NotDone { .. }
+            | Self::Interrupted
+            | Self::Absent
+            | Self::VerificationFailed { .. }
+            | Self::Vulnerable
+            | Self::NothingToScan
+            | Self::Damaged
+            | Self::Stale
+            | Self::Blocked { .. }
+            | Self::Lost => false,
+        }
     }
 }
 
-/// Why an artifact was rejected, from what the tool said.
+/// Why an artifact did not pass, or was not made, from what the tool said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Why {
@@ -121,12 +222,6 @@ pub enum Why {
     TokenRefused,
     /// The registry does not hold it, or does not give it to us.
     NotGiven,
-    /// A vulnerability of the severity in question is known.
-    Vulnerable,
-    /// The bill of materials names nothing.
-    Empty,
-    /// Not everything that was written can be read again as it was.
-    Lost,
 }
 
 impl fmt::Display for Why {
@@ -149,9 +244,6 @@ impl fmt::Display for Why {
             Self::NoTrustedRoot => "no-trusted-root",
             Self::TokenRefused => "token-refused",
             Self::NotGiven => "not-given",
-            Self::Vulnerable => "vulnerable",
-            Self::Empty => "empty",
-            Self::Lost => "lost",
         })
     }
 }
@@ -197,26 +289,41 @@ impl fmt::Display for At {
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.word();
         match self {
-            Self::Admitted => f.write_str("admitted"),
-            Self::Denied { by } => write!(f, "denied by {by}"),
-            Self::Forbidden => f.write_str("forbidden"),
-            Self::Unauthenticated => f.write_str("unauthenticated"),
-            Self::Invalid => f.write_str("invalid"),
-            Self::NotFound => f.write_str("not-found"),
-            Self::Conflict => f.write_str("conflict"),
-            Self::Running => f.write_str("running"),
-            Self::Refused { by } => write!(f, "refused by {by}"),
-            Self::Seen => f.write_str("seen"),
-            Self::Unseen => f.write_str("unseen"),
-            Self::Made => f.write_str("made"),
-            Self::Verified => f.write_str("verified"),
-            Self::Rejected { why } => write!(f, "rejected: {why}"),
-            Self::Stopped => f.write_str("stopped"),
-            Self::Plaintext => f.write_str("plaintext"),
-            Self::Sealed { with } => write!(f, "sealed: {with}"),
-            Self::Reached => f.write_str("reached"),
-            Self::Blocked { at } => write!(f, "blocked at {at}"),
+            Self::Denied { by } => write!(f, "{word} by {by}"),
+            Self::NotStarted { by } => write!(f, "{word}: {by}"),
+            Self::NotDone { why } | Self::VerificationFailed { why } => write!(f, "{word}: {why}"),
+            Self::Encrypted { with } => write!(f, "{word}: {with}"),
+            Self::Blocked { at } => write!(f, "{word} at {at}"),
+            Self::Admitted
+            | Self::Allowed
+            | Self::Forbidden
+            | Self::Unauthenticated
+            | Self::Invalid
+            | Self::NotFound
+            | Self::Conflict
+            | Self::EncryptionFailed
+            | Self::Running
+            | Self::Stopped
+            | Self::Reloaded
+            | Self::NotReloaded
+            | Self::Done
+            | Self::Interrupted
+            | Self::Found
+            | Self::Absent
+            | Self::Verified
+            | Self::Clean
+            | Self::Vulnerable
+            | Self::NothingToScan
+            | Self::Intact
+            | Self::Damaged
+            | Self::Plaintext
+            | Self::Updated
+            | Self::Stale
+            | Self::Reached
+            | Self::Delivered
+            | Self::Lost => f.write_str(word),
         }
     }
 }

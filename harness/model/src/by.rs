@@ -50,9 +50,6 @@ pub enum By {
     Kubelet(String),
     /// A container cannot start, with this waiting or terminated reason.
     Container(String),
-    /// Encryption at rest: the API server cannot seal the object, cannot open what is stored, or does not take another
-    /// configuration over.
-    Encryption,
     /// A process of the box of this name ended instead of running.
     Process(String),
     /// The scheduler gives the pod no node, for all of these reasons.
@@ -78,7 +75,6 @@ impl fmt::Display for By {
             Self::DisruptionBudget => f.write_str("disruption-budget"),
             Self::Kubelet(reason) => write!(f, "kubelet {reason}"),
             Self::Container(reason) => write!(f, "container {reason}"),
-            Self::Encryption => f.write_str("encryption"),
             Self::Process(name) => write!(f, "process {name}"),
             Self::Scheduler(reasons) => {
                 let reasons: Vec<String> = reasons.iter().map(Unfit::to_string).collect();

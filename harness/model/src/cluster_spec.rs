@@ -195,7 +195,7 @@ fn kms_plugins(
         .scenario
         .steps_in(world)
         .filter_map(|step| match &step.action {
-            Action::Encrypt(encrypt) => Some(&encrypt.with),
+            Action::SetEncryption(encrypt) => Some(&encrypt.with),
             _ => None,
         });
     let mut plugins = BTreeSet::new();

@@ -70,26 +70,26 @@ impl Action {
             Self::Evict(_)
             | Self::Bind { .. }
             | Self::Token { .. }
-            | Self::Fill(_)
-            | Self::Rewrite(Rewrite { killed_after: None }) => Writes::Namespace,
+            | Self::CreateSecrets(_)
+            | Self::RewriteSecrets(Rewrite { killed_after: None }) => Writes::Namespace,
             Self::Rotate(Rotate { watch, .. }) => {
                 needs = watch.values().filter_map(of_watched).collect();
                 Writes::Namespace
             }
-            Self::Transplant(_) => {
+            Self::CopyEtcdValue(_) => {
                 needs = vec![Capability::Etcd];
                 Writes::Namespace
             }
-            Self::Store(_) | Self::Snapshot(_) => {
+            Self::ReadEtcdValue(_) | Self::Snapshot(_) => {
                 needs = vec![Capability::Etcd];
                 Writes::Nothing
             }
-            Self::Encrypt(Encrypt { with, .. }) => {
+            Self::SetEncryption(Encrypt { with, .. }) => {
                 texts = vec![with.as_str()];
                 needs = vec![Capability::ApiServerFlags, Capability::Processes];
                 Writes::Cluster
             }
-            Self::Rewrite(Rewrite {
+            Self::RewriteSecrets(Rewrite {
                 killed_after: Some(_),
             })
             | Self::Process(_) => {
@@ -108,7 +108,7 @@ impl Action {
                 needs = vec![Capability::Etcd, Capability::Processes];
                 Writes::Cluster
             }
-            Self::Seen(record) => {
+            Self::LookFor(record) => {
                 let (writes, need) = of_record(record);
                 needs = need.into_iter().collect();
                 writes
@@ -131,7 +131,7 @@ impl Action {
             Self::Push(_)
             | Self::Copy(_)
             | Self::Tamper(_)
-            | Self::Spoil(_)
+            | Self::Corrupt(_)
             | Self::Sbom(_)
             | Self::Attach(_)
             | Self::Sign(_) => {
@@ -150,20 +150,20 @@ impl Action {
                 needs = of_path(path).into_iter().collect();
                 Writes::Nothing
             }
-            Self::Started(_)
+            Self::WaitRunning(_)
             | Self::Reach(_)
-            | Self::Hold(_)
-            | Self::Held(_)
-            | Self::Agent(_)
-            | Self::Delivered(_) => {
+            | Self::OpenConnection(_)
+            | Self::CheckConnection(_)
+            | Self::CheckAgent(_)
+            | Self::CheckDelivery(_) => {
                 needs = vec![A_NODE];
                 Writes::Nothing
             }
-            Self::Survey => {
+            Self::CheckSecrets => {
                 needs = vec![Capability::Etcd];
                 Writes::Nothing
             }
-            Self::List { .. } | Self::Followed(_) => Writes::Nothing,
+            Self::List { .. } | Self::CheckPropagation(_) => Writes::Nothing,
         };
         ActionFacts {
             reads,
@@ -222,7 +222,7 @@ fn of_field(target: &Target) -> Option<Capability> {
 /// What it takes to look at this place.
 fn of_place(place: &Leak) -> Option<Capability> {
     match place {
-        Leak::Store(_) | Leak::StoreFiles | Leak::Snapshot(_) => Some(Capability::Etcd),
+        Leak::EtcdValue(_) | Leak::EtcdFiles | Leak::Snapshot(_) => Some(Capability::Etcd),
         Leak::ComponentLog(_) => Some(Capability::ComponentLogs),
         Leak::Audit => Some(Capability::AuditLog),
         Leak::PodLog(_) => Some(A_NODE),

@@ -129,7 +129,7 @@ pub struct Rotate {
     pub key: String,
     /// The canary that is its value from then on: `$(canary:NAME)`.
     pub to: String,
-    /// Places to watch, by names that `followed` steps use.
+    /// Places to watch, by names that `check-propagation` steps use.
     pub watch: IndexMap<String, Watched>,
     /// For how many seconds at the most. The step ends sooner when every place has the new value.
     pub within: u16,
@@ -182,9 +182,9 @@ pub struct CanaryMatch {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Leak {
     /// The bytes of one object in etcd.
-    Store(Target),
+    EtcdValue(Target),
     /// The files of etcd: what was overwritten or deleted stays in them for a while.
-    StoreFiles,
+    EtcdFiles,
     /// What a `snapshot` step of this name saved.
     Snapshot(String),
     /// The API server's audit log, from this world's beginning on.

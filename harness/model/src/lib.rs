@@ -10,6 +10,7 @@ mod action;
 pub mod addons;
 mod agent;
 mod answer;
+mod answers;
 mod by;
 mod canary;
 mod capability;
@@ -18,6 +19,7 @@ mod cluster_spec;
 mod confine;
 mod error;
 mod facts;
+mod figure;
 mod image;
 mod install;
 mod keeping;
@@ -29,6 +31,7 @@ mod mutants;
 mod names;
 mod node;
 mod nodeless;
+mod old_words;
 mod outcome;
 mod plugin;
 mod read;
@@ -58,6 +61,7 @@ pub use cluster_spec::{ClusterKey, ClusterSpec};
 pub use confine::{Reach, reach, reach_of_patch};
 pub use error::{Error, Place};
 pub use facts::{ActionFacts, Writes};
+pub use figure::{Figure, FigureName};
 pub use image::{
     Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, ImageName, Predicate, Sbom,
     SbomFormat, Scan, Severity, Sign, SignatureFormat, Signer, Spoil, Tamper, Trust, TrustedRoot,

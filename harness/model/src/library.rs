@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Place;
-use crate::{Audit, Error, Manifest, Scenario, Shape};
+use crate::{Audit, Error, Manifest, Scenario, Shape, old_words};
 
 /// No scenario has reason for a larger file; 1 MiB.
 const LIMIT: u64 = 1 << 20;
@@ -305,11 +305,30 @@ fn parse_error(path: &Path, fault: &serde_saphyr::Error) -> Error {
         .next()
         .unwrap_or_default()
         .to_owned();
+    let mut snippet = snippet(&fault.render());
+    let what = match old_words::explain(&what) {
+        Some(now) => {
+            snippet = retell(&snippet, &now);
+            now
+        }
+        None => what,
+    };
     Error::Parse {
         place,
         what,
-        snippet: snippet(&fault.render()),
+        snippet,
     }
+}
+
+/// The same lines with another complaint behind the caret.
+fn retell(snippet: &str, complaint: &str) -> String {
+    let lines = snippet
+        .lines()
+        .map(|line| match line.split_once("^ unknown ") {
+            Some((before, _)) => format!("{before}^ {complaint}"),
+            None => line.to_owned(),
+        });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The lines around a fault, without the parser's own words above them.

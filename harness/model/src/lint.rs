@@ -6,6 +6,7 @@ use crate::error::Place;
 use crate::names::{self, unknown_placeholder};
 use crate::{Action, Loaded, Manifest, Record, Step, World};
 
+mod answers;
 mod images;
 mod keeping;
 mod kinds;
@@ -54,7 +55,19 @@ struct Notes<'a> {
 
 impl Notes<'_> {
     fn say(&mut self, at: &str, what: String, hint: impl Into<String>) {
-        let (place, snippet) = locate(self.loaded, at);
+        self.say_at(locate(self.loaded, 0, at), what, hint);
+    }
+
+    /// The same of a word among what a step expects.
+    fn say_in(&mut self, step: &Step, word: &str, what: String, hint: impl Into<String>) {
+        self.say_at(
+            locate(self.loaded, expectations_of(self.loaded, step), word),
+            what,
+            hint,
+        );
+    }
+
+    fn say_at(&mut self, (place, snippet): (Place, String), what: String, hint: impl Into<String>) {
         self.findings.push(Finding {
             id: self.loaded.id.clone(),
             place,
@@ -111,8 +124,10 @@ impl Notes<'_> {
                 );
             }
             self.expectations(step);
+            self.answers(step);
             self.paths(step);
-            if let Action::Seen(Record::Warning(warning) | Record::Output(warning)) = &step.action
+            if let Action::LookFor(Record::Warning(warning) | Record::Output(warning)) =
+                &step.action
                 && !ids.contains(warning.of.as_str())
             {
                 let what = format!(
@@ -128,7 +143,7 @@ impl Notes<'_> {
     fn paths(&mut self, step: &Step) {
         let (text, what) = match &step.action {
             Action::Path(path) => (path, "is not a path of the API server"),
-            Action::Seen(Record::Field(field)) if !field.at.is_empty() => {
+            Action::LookFor(Record::Field(field)) if !field.at.is_empty() => {
                 (&field.at, "is not a JSON pointer")
             }
             _ => return,
@@ -166,7 +181,7 @@ impl Notes<'_> {
                     self.say(
                         &at,
                         what,
-                        "drop it from `expect-in`, or from the world's `omit`",
+                        "drop it from `expect-in`, or from the world's `skip-steps`",
                     );
                 }
                 for world in each
@@ -306,7 +321,7 @@ impl Notes<'_> {
                 .map(|step| step.intended(name))
                 .collect();
             if !mine.iter().flatten().any(|answer| answer.is_positive()) {
-                let hint = "add a step that is admitted, running, verified or seen here: a dead cluster refuses everything";
+                let hint = "add a step that is admitted, allowed, running, verified or found here: a dead cluster refuses everything";
                 self.say(name, format!("world `{name}` shows nothing positive"), hint);
             }
             if name != "bare" && scenario.worlds.contains_key("bare") {
@@ -342,16 +357,16 @@ impl Notes<'_> {
             }
             _ => {}
         }
-        let bare_omits = self
+        let bare_skips = self
             .loaded
             .scenario
             .worlds
             .get("bare")
-            .map(|bare| bare.omit.as_slice())
+            .map(|bare| bare.skip_steps.as_slice())
             .unwrap_or_default();
         let nothing = world.apply.is_empty() && world.cluster.is_none() && world.install.is_empty();
-        if name != "bare" && nothing && world.omit == bare_omits {
-            let hint = "give it something to `apply` or to `install`, a `cluster` of another shape, or steps to `omit`";
+        if name != "bare" && nothing && world.skip_steps == bare_skips {
+            let hint = "give it something to `apply` or to `install`, a `cluster` of another shape, or steps to `skip-steps`";
             self.say(
                 name,
                 format!("world `{name}` is `bare` under another name"),
@@ -371,8 +386,23 @@ fn is_name(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-/// The first line of the scenario file that holds `needle`, and a caret under it.
-fn locate(loaded: &Loaded, needle: &str) -> (Place, String) {
+/// Where in the file a step begins to say what it expects; the beginning of the file where that is not found.
+fn expectations_of(loaded: &Loaded, step: &Step) -> usize {
+    let id = format!("id: {}", step.id);
+    let is_whole = |end: usize| {
+        !loaded.text[end..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-')
+    };
+    loaded
+        .text
+        .match_indices(&id)
+        .map(|(at, _)| at + id.len())
+        .find(|end| is_whole(*end))
+        .and_then(|end| Some(end + loaded.text[end..].find("expect")?))
+        .unwrap_or_default()
+}
+
+/// The first line of the scenario file that holds `needle` from this byte on, and a caret under it.
+fn locate(loaded: &Loaded, from: usize, needle: &str) -> (Place, String) {
     let lines = || {
         loaded
             .text
@@ -380,8 +410,15 @@ fn locate(loaded: &Loaded, needle: &str) -> (Place, String) {
             .enumerate()
             .filter(|(_, line)| !line.trim_start().starts_with('#'))
     };
+    let first = loaded.text[..from].matches('\n').count();
+    let skipped = from - loaded.text[..from].rfind('\n').map_or(0, |at| at + 1);
+    let find = |index: usize, line: &str| {
+        let skipped = if index == first { skipped } else { 0 };
+        Some(skipped + line.get(skipped..)?.find(needle)?)
+    };
     let (index, line, column) = lines()
-        .find_map(|(index, line)| line.find(needle).map(|column| (index, line, column)))
+        .skip_while(|(index, _)| *index < first)
+        .find_map(|(index, line)| find(index, line).map(|column| (index, line, column)))
         .unwrap_or((0, loaded.text.lines().next().unwrap_or_default(), 0));
     let before = line.get(..column).unwrap_or_default().chars().count();
     let width = needle.chars().count().clamp(1, 60);

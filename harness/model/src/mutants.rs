@@ -150,9 +150,9 @@ impl Pair<'_> {
             } else {
                 self.left_out()
             };
-            let omit = self
+            let skip = self
                 .world
-                .omit
+                .skip_steps
                 .iter()
                 .filter(|step| !back.contains(step))
                 .cloned()
@@ -160,7 +160,7 @@ impl Pair<'_> {
             named.extend(back.iter().map(|step| format!("step {step}")));
             let world = World {
                 apply: self.apply_instead(file, &instead),
-                omit,
+                skip_steps: skip,
                 ..self.world.clone()
             };
             Some(Without {
@@ -219,14 +219,14 @@ impl Pair<'_> {
     fn without_steps(&self) -> impl Iterator<Item = Without> {
         let done = self
             .bare
-            .omit
+            .skip_steps
             .iter()
-            .filter(|step| !self.world.omit.contains(step));
+            .filter(|step| !self.world.skip_steps.contains(step));
         done.map(|step| {
             let back = self.alternatives(step);
-            let omit = self
+            let skip = self
                 .world
-                .omit
+                .skip_steps
                 .iter()
                 .filter(|other| !back.contains(other))
                 .chain([step])
@@ -236,7 +236,7 @@ impl Pair<'_> {
             Without {
                 what,
                 world: World {
-                    omit,
+                    skip_steps: skip,
                     ..self.world.clone()
                 },
                 back,
@@ -360,7 +360,7 @@ impl Pair<'_> {
 }
 
 fn omits(world: &World, id: &str) -> bool {
-    world.omit.iter().any(|omitted| omitted == id)
+    world.skip_steps.iter().any(|omitted| omitted == id)
 }
 
 fn label(what: &str, instead: &[String]) -> String {

@@ -106,43 +106,43 @@ fn action_needs_no_node(action: &Action) -> bool {
             resource, watch, ..
         } => !watch && !resource.starts_with("node"),
         Action::Token { bound_to, .. } => bound_to.is_none(),
-        Action::Seen(record) => record_needs_no_node(record),
+        Action::LookFor(record) => record_needs_no_node(record),
         Action::Path(path) => !BEHIND_THE_API.iter().any(|part| path.contains(part)),
         Action::Scale { .. }
         | Action::Evict(_)
         | Action::Exec { .. }
         | Action::EphemeralContainer { .. }
         | Action::Bind { .. }
-        | Action::Started(_)
+        | Action::WaitRunning(_)
         | Action::Reach(_)
-        | Action::Hold(_)
-        | Action::Held(_)
+        | Action::OpenConnection(_)
+        | Action::CheckConnection(_)
         | Action::Build(_)
         | Action::Push(_)
         | Action::Copy(_)
         | Action::Tamper(_)
-        | Action::Spoil(_)
+        | Action::Corrupt(_)
         | Action::Sbom(_)
         | Action::Scan(_)
         | Action::Attach(_)
         | Action::Sign(_)
         | Action::Attest(_)
         | Action::Verify(_)
-        | Action::Store(_)
-        | Action::Encrypt(_)
-        | Action::Rewrite(_)
-        | Action::Fill(_)
-        | Action::Survey
+        | Action::ReadEtcdValue(_)
+        | Action::SetEncryption(_)
+        | Action::RewriteSecrets(_)
+        | Action::CreateSecrets(_)
+        | Action::CheckSecrets
         | Action::Process(_)
         | Action::Node(_)
         | Action::Kms(_)
-        | Action::Transplant(_)
+        | Action::CopyEtcdValue(_)
         | Action::Snapshot(_)
         | Action::Restore(_)
         | Action::Rotate(_)
-        | Action::Followed(_)
-        | Action::Agent(_)
-        | Action::Delivered(_) => false,
+        | Action::CheckPropagation(_)
+        | Action::CheckAgent(_)
+        | Action::CheckDelivery(_) => false,
     }
 }
 

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::{Answer, Verdict};
+use crate::{Answer, Figure, FigureName, Verdict};
 
 /// What a run recorded of one scenario.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub struct Detail {
     /// Further facts, such as a command's output, the names in a list, or the line that was seen.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub facts: IndexMap<String, String>,
+    /// What was measured; recorded in reports, never in golden files.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub figures: IndexMap<FigureName, Figure>,
 }
 
 /// What a cell comes to.

@@ -12,7 +12,7 @@ const NO_SUCH_GROUP: &str = "404 page not found";
 ///
 /// Never panics, and never takes a fault for a refusal: transport faults, time-outs, 429 without a disruption budget or a
 /// limit of events, every 403 whose text is not known, and every 5xx are `Broken`; but for a webhook failing closed, what
-/// encryption at rest cannot seal or open, and the plugins that do not wrap what they say.
+/// encryption at rest cannot encrypt or decrypt, and the plugins that do not wrap what they say.
 #[must_use]
 pub fn read(asked: Asked, reply: &Reply) -> Verdict {
     match reply {
@@ -20,7 +20,7 @@ pub fn read(asked: Asked, reply: &Reply) -> Verdict {
         Reply::Http {
             code: 200..=299 | 101,
             ..
-        } => Answer::Admitted.into(),
+        } => success(asked).into(),
         Reply::Http { code, body, .. } => match body {
             Body::Json(status) if status["kind"] == "Status" => refusal(asked, *code, status),
             Body::Text(text)
@@ -29,12 +29,20 @@ pub fn read(asked: Asked, reply: &Reply) -> Verdict {
                 Answer::Forbidden.into()
             }
             Body::Text(text)
-                if asked == Asked::Api && *code == 404 && text.trim() == NO_SUCH_GROUP =>
+                if asked != Asked::Kubelet && *code == 404 && text.trim() == NO_SUCH_GROUP =>
             {
                 Answer::Invalid.into()
             }
             other => unknown(*code, "", &text_of(other)),
         },
+    }
+}
+
+/// What it means that the request was carried out.
+fn success(asked: Asked) -> Answer {
+    match asked {
+        Asked::Change => Answer::Admitted,
+        Asked::Read | Asked::Kubelet => Answer::Allowed,
     }
 }
 
@@ -45,7 +53,7 @@ fn refusal(asked: Asked, code: u16, status: &Value) -> Verdict {
         return answer.into();
     }
     if texts::sealing_fault(code, message) {
-        return Answer::Denied { by: By::Encryption }.into();
+        return Answer::EncryptionFailed.into();
     }
     let answer = match (code, reason) {
         (401, "Unauthorized") if message == "Unauthorized" => Answer::Unauthenticated,

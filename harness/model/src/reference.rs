@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use crate::scenario_schema;
+use crate::{Action, scenario_schema};
 
 const HEAD: &str = "# Scenario reference
 
@@ -20,8 +20,90 @@ pub fn scenario_reference() -> String {
     section(&mut text, "The file", &schema);
     for (name, schema) in object(&schema["$defs"]) {
         section(&mut text, name, schema);
+        if name == "Answer" {
+            answers(&mut text);
+        }
     }
     text
+}
+
+/// An example of each action, to ask it what it can answer.
+const EXAMPLES: &[&str] = &[
+    "create: pod.yaml",
+    "apply: pod.yaml",
+    "update: pod.yaml",
+    "patch: { target: pod/web, with: patch.yaml }",
+    "delete: pod/web",
+    "label: { target: pod/web, set: { a: b } }",
+    "evict: web",
+    "ephemeral-container: { pod: web, with: debug.yaml }",
+    "bind: { pod: web, node: node-1 }",
+    "token: { serviceaccount: a }",
+    "scale: { target: deployment/web, replicas: 1 }",
+    "rotate: { secret: db, key: password, to: next, watch: {}, within: 1 }",
+    "get: pod/web",
+    "path: /version",
+    "exec: { pod: web, command: [id] }",
+    "list: { resource: pods }",
+    "wait-running: pod/web",
+    "look-for: { audit: {} }",
+    "reach: { from: web, to: 'tcp://db:80' }",
+    "open-connection: { from: web, to: 'tcp://db:80', name: one }",
+    "check-connection: { from: web, name: one }",
+    "check-agent: { pod: agent, managers: [manager] }",
+    "check-delivery: { source: live, of: 1, managers: [manager] }",
+    "build: { image: app }",
+    "push: app",
+    "copy: { from: app, to: other }",
+    "tamper: { image: app, with: config }",
+    "corrupt: { image: app, what: signature }",
+    "sbom: { image: app, into: bill }",
+    "attach: { image: app, sbom: bill }",
+    "sign: { image: app, with: { key: a } }",
+    "attest: { image: app, with: { key: a }, type: slsaprovenance1, predicate: { file: a.json } }",
+    "verify: { image: app, by: { key: a } }",
+    "scan: { sbom: bill, fail-on: high }",
+    "read-etcd-value: secret/db",
+    "copy-etcd-value: { from: secret/a, to: secret/b }",
+    "create-secrets: 1",
+    "rewrite-secrets: {}",
+    "check-secrets",
+    "check-propagation: { of: rotate, place: file }",
+    "set-encryption: { with: new.yaml }",
+    "kms: { plugin: a }",
+    "snapshot: monday",
+    "restore: monday",
+    "process: { kill: etcd }",
+    "node: { kill: node-2 }",
+];
+
+/// Which action can give which answer; those with the same ones together.
+fn answers(text: &mut String) {
+    let mut groups: Vec<(&[&str], Vec<String>)> = Vec::new();
+    for action in examples() {
+        let words = action.answers();
+        match groups.iter_mut().find(|(have, _)| *have == words) {
+            Some((_, actions)) => actions.push(action.word()),
+            None => groups.push((words, vec![action.word()])),
+        }
+    }
+    text.push_str("\nWhich action can give which:\n\n");
+    let list = |words: &mut dyn Iterator<Item = &str>| {
+        words
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    for (words, actions) in groups {
+        let actions = list(&mut actions.iter().map(String::as_str));
+        let _ = writeln!(text, "* {actions}: {}", list(&mut words.iter().copied()));
+    }
+}
+
+fn examples() -> impl Iterator<Item = Action> {
+    EXAMPLES
+        .iter()
+        .filter_map(|yaml| serde_saphyr::from_str(yaml).ok())
 }
 
 fn section(text: &mut String, name: &str, schema: &Value) {
@@ -168,6 +250,32 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    /// The words of this type in the schema.
+    fn words(name: &str) -> std::collections::BTreeSet<String> {
+        let schema: Value = serde_json::from_str(&scenario_schema()).unwrap();
+        let choices = schema["$defs"][name]["oneOf"].as_array().unwrap();
+        let word = |choice: &Value| match choice["const"].as_str() {
+            Some(word) => word.to_owned(),
+            None => object(&choice["properties"]).next().unwrap().0.clone(),
+        };
+        choices.iter().map(word).collect()
+    }
+
+    #[test]
+    fn every_action_says_what_it_can_answer_and_every_answer_can_be_given() {
+        for example in EXAMPLES {
+            let action: Result<Action, _> = serde_saphyr::from_str(example);
+            assert!(action.is_ok(), "{example}: {action:?}");
+        }
+        let actions = examples().map(|action| action.word()).collect();
+        assert_eq!(words("Action"), actions);
+        let given = examples()
+            .flat_map(|action| action.answers())
+            .map(|word| (*word).to_owned())
+            .collect();
+        assert_eq!(words("Answer"), given);
     }
 
     fn collect(schema: &Value, names: &mut Vec<String>) {

@@ -5,8 +5,10 @@ use serde_json::Value;
 /// What was asked, as far as it matters to the reading of the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// A request to the API server for an object, a collection or a subresource.
-    Api,
+    /// A request that changes an object, a collection or a subresource: admission has a say in it.
+    Change,
+    /// A request that reads one, or a path of the API server.
+    Read,
     /// A request that the API server hands on to a kubelet (`nodes/proxy`, `exec`), whose own refusal is plain text.
     Kubelet,
 }

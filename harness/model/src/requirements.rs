@@ -49,7 +49,7 @@ fn tries_the_wire(loaded: &Loaded, world: &str) -> bool {
     loaded
         .scenario
         .steps_in(world)
-        .any(|step| matches!(step.action, Action::Reach(_) | Action::Hold(_)))
+        .any(|step| matches!(step.action, Action::Reach(_) | Action::OpenConnection(_)))
 }
 
 fn writes_network_policy(loaded: &Loaded) -> bool {

@@ -51,7 +51,7 @@ pub struct World {
     /// Ids of steps that this world leaves out: where a control is something that is done, the worlds without it leave it
     /// out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub omit: Vec<String>,
+    pub skip_steps: Vec<String>,
     /// Declares that this world changes no cell against `bare`: the copied recipe that does not protect.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ineffective: bool,
@@ -121,7 +121,7 @@ impl Scenario {
         let omitted = self
             .worlds
             .get(world)
-            .map(|world| world.omit.as_slice())
+            .map(|world| world.skip_steps.as_slice())
             .unwrap_or_default();
         self.steps
             .iter()
@@ -150,7 +150,7 @@ impl Scenario {
         !self
             .worlds
             .get(world)
-            .is_some_and(|world| world.omit.iter().any(|omitted| omitted == step))
+            .is_some_and(|world| world.skip_steps.iter().any(|omitted| omitted == step))
     }
 
     /// The shape of the cluster in which `world` is tried.

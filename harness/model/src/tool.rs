@@ -39,35 +39,36 @@ pub fn read_tool(tool: Tool, exit: Option<i32>, stdout: &str, stderr: &str) -> V
     if exit == 0 {
         return done(tool, stdout, stderr);
     }
-    let why = match tool {
-        Tool::CosignSign | Tool::CosignAttest => {
-            complaint(stderr).and_then(|text| words::signing(text, exit))
-        }
-        Tool::CosignVerify => {
-            complaint(stderr).and_then(|text| words::verifying(text, exit, Why::NoSignature))
-        }
-        Tool::CosignVerifyAttestation => {
-            complaint(stderr).and_then(|text| words::verifying(text, exit, Why::NoAttestation))
-        }
-        Tool::Syft => error_line(stderr).and_then(|_| words::cataloguing(stderr, exit)),
+    let not_done = |why| Answer::NotDone { why };
+    let not_verified = |why| Answer::VerificationFailed { why };
+    let answer = match tool {
+        Tool::CosignSign | Tool::CosignAttest => complaint(stderr)
+            .and_then(|text| words::signing(text, exit))
+            .map(not_done),
+        Tool::CosignVerify => complaint(stderr)
+            .and_then(|text| words::verifying(text, exit, Why::NoSignature))
+            .map(not_verified),
+        Tool::CosignVerifyAttestation => complaint(stderr)
+            .and_then(|text| words::verifying(text, exit, Why::NoAttestation))
+            .map(not_verified),
+        Tool::Syft => error_line(stderr)
+            .and_then(|_| words::cataloguing(stderr, exit))
+            .map(not_done),
         Tool::Grype => words::scanning(error_line(stderr), exit),
     };
-    why.map_or_else(
-        || unknown(exit, stderr),
-        |why| Answer::Rejected { why }.into(),
-    )
+    answer.map_or_else(|| unknown(exit, stderr), Verdict::from)
 }
 
 /// Exit code 0 is a success only with what belongs to it.
 fn done(tool: Tool, stdout: &str, stderr: &str) -> Verdict {
     let said = |line: &str| stderr.lines().any(|one| one.starts_with(line));
     let (shown, answer) = match tool {
-        Tool::CosignSign => (said("Pushing signature to: "), Answer::Made),
-        Tool::CosignAttest => (said("Signing artifact..."), Answer::Made),
+        Tool::CosignSign => (said("Pushing signature to: "), Answer::Done),
+        Tool::CosignAttest => (said("Signing artifact..."), Answer::Done),
         Tool::CosignVerify => (names_digests(stdout), Answer::Verified),
         Tool::CosignVerifyAttestation => (holds_statements(stdout), Answer::Verified),
-        Tool::Syft => (true, Answer::Made),
-        Tool::Grype => (!stdout.trim().is_empty(), Answer::Verified),
+        Tool::Syft => (true, Answer::Done),
+        Tool::Grype => (!stdout.trim().is_empty(), Answer::Clean),
     };
     if shown {
         answer.into()

@@ -20,7 +20,7 @@ pub struct Wire {
     pub to: String,
     /// Nobody is meant to answer there, in any world.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub nobody: bool,
+    pub no_listener: bool,
     /// Within how many seconds the answer that is intended may come: another one is believed once it has held for so long.
     /// Where it is left out, a block that is not intended has to hold for ten seconds, and what is reached is believed at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -20,7 +20,7 @@ steps:
     expect-in: { bare: admitted, labelled: { denied: { by: pod-security } } }
   - id: look
     do: { get: namespace/$(namespace) }
-    expect: admitted
+    expect: allowed
 ";
 const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: $(namespace)}\n";
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: $(image:probe)}]}\n";
@@ -70,9 +70,9 @@ fn a_fault_is_shown_with_its_line_and_a_caret() {
         (GOOD.replace("why:", "wy:"), 2, "wy"),
         (GOOD.replace("by: pod", "bye: pod"), 9, "bye"),
         (
-            GOOD.replace("expect: admitted", "expect: admited"),
+            GOOD.replace("expect: allowed", "expect: alowed"),
             12,
-            "admited",
+            "alowed",
         ),
         (GOOD.replace("why: Because.", "why: [1]"), 2, "string"),
         (
@@ -117,7 +117,7 @@ fn a_fault_is_shown_with_its_line_and_a_caret() {
 
 #[test]
 fn broken_is_no_word_of_a_scenario() {
-    let text = fault(&GOOD.replace("expect: admitted", "expect: broken"));
+    let text = fault(&GOOD.replace("expect: allowed", "expect: broken"));
     assert!(text.contains("broken"), "{text}");
 }
 
@@ -167,7 +167,7 @@ fn what_would_pass_by_accident_is_found() {
             "is declared ineffective",
         ),
         (
-            GOOD.replace("expect: admitted", "expect: forbidden"),
+            GOOD.replace("expect: allowed", "expect: forbidden"),
             "shows nothing positive",
         ),
         (
@@ -191,10 +191,7 @@ fn what_would_pass_by_accident_is_found() {
             GOOD.replace("{ bare: admitted, ", "{ bare: admitted, other: admitted, "),
             "which is not a world",
         ),
-        (
-            GOOD.replace("    expect: admitted\n", ""),
-            "expects nothing",
-        ),
+        (GOOD.replace("    expect: allowed\n", ""), "expects nothing"),
         (
             GOOD.replace("{ apply: [namespace.yaml] }", "{}"),
             "under another name",
@@ -210,9 +207,9 @@ fn what_would_pass_by_accident_is_found() {
         (
             GOOD.replace(
                 "get: namespace/$(namespace)",
-                "seen: { field: { of: pod/p, at: metadata } }",
+                "look-for: { field: { of: pod/p, at: metadata } }",
             )
-            .replace("expect: admitted", "expect: seen"),
+            .replace("expect: allowed", "expect: found"),
             "`metadata` is not a JSON pointer",
         ),
         (GOOD.replace("bare", "bear"), "no world is named `bare`"),
@@ -304,13 +301,13 @@ fn a_control_that_replaces_something_is_put_back() {
         "scenario: v1
 why: Because.
 worlds:
-  bare: { apply: [pod.yaml], omit: [other-later] }
-  other: { apply: [pod-other.yaml, elsewhere.yaml], omit: [later] }
+  bare: { apply: [pod.yaml], skip-steps: [other-later] }
+  other: { apply: [pod-other.yaml, elsewhere.yaml], skip-steps: [later] }
 steps:
-  - { id: runs, do: { started: pod/p }, expect: running }
+  - { id: runs, do: { wait-running: pod/p }, expect: running }
   - { id: later, do: { create: cm.yaml }, expect: admitted }
   - { id: other-later, do: { create: cm.yaml }, expect: admitted }
-  - { id: look, do: { get: secret/s }, namespace: elsewhere, expect: admitted }
+  - { id: look, do: { get: secret/s }, namespace: elsewhere, expect: allowed }
 ",
     );
     let home = dir.path().join("area/name");
@@ -340,14 +337,14 @@ steps:
     );
     let [file, step] = [0, 1].map(|at: usize| &without.scenario.worlds[&found[at].world]);
     assert_eq!(
-        (file.apply.as_slice(), file.omit.as_slice()),
+        (file.apply.as_slice(), file.skip_steps.as_slice()),
         (
             &["pod.yaml", "elsewhere.yaml"].map(String::from)[..],
             &["later".to_owned()][..]
         )
     );
     assert_eq!(
-        (step.apply[0].as_str(), step.omit.as_slice()),
+        (step.apply[0].as_str(), step.skip_steps.as_slice()),
         ("pod-other.yaml", &["other-later".to_owned()][..])
     );
 }
@@ -355,7 +352,9 @@ steps:
 /// A control that nobody knows how to wait for is refused, unless the API server is meant to turn its type down.
 #[test]
 fn kinds_that_are_not_known_are_refused() {
-    let text = GOOD.replace("{ get: namespace/$(namespace) }", "{ create: other.yaml }");
+    let text = GOOD
+        .replace("{ get: namespace/$(namespace) }", "{ create: other.yaml }")
+        .replace("expect: allowed", "expect: admitted");
     let other = |scenario: &str, object: &str| {
         let dir = folder(scenario);
         fs::write(dir.path().join("area/name/other.yaml"), object).unwrap();
@@ -419,5 +418,105 @@ proptest! {
         if let Ok(loaded) = open(folder(&text).path()) {
             let _ = lint(&loaded);
         }
+    }
+}
+
+#[test]
+fn a_word_of_before_is_told_the_word_of_now() {
+    let record = |place: &str| format!("look-for: {{ canary: {{ of: a, in: {place} }} }}");
+    let reach = "reach: { from: a, to: \"tcp://a:1\", nobody: true }";
+    for (old, line, told) in [
+        (
+            GOOD.replace("bare: admitted", "bare: made"),
+            "9:24",
+            "`made` is now `done`",
+        ),
+        (
+            GOOD.replace("bare: admitted", "bare: { refused: { by: pod-security } }"),
+            "9:26",
+            "`refused` is now `not-started`",
+        ),
+        (
+            GOOD.replace("bare: admitted", "bare: seen"),
+            "9:24",
+            "`seen` is now `found` for `look-for`, and `updated` for `check-propagation`",
+        ),
+        (
+            GOOD.replace("by: pod-security", "by: encryption"),
+            "9:60",
+            "`encryption` is now an answer of its own: `encryption-failed`",
+        ),
+        (
+            GOOD.replace("create: pod.yaml", "seen: { audit: {} }"),
+            "8:11",
+            "`seen` is now `look-for`",
+        ),
+        (
+            GOOD.replace("{ create: pod.yaml }", "survey"),
+            "8:9",
+            "`survey` is now `check-secrets`",
+        ),
+        (
+            GOOD.replace("create: pod.yaml", &record("store-files")),
+            "8:44",
+            "`store-files` is now `etcd-files`",
+        ),
+        (
+            GOOD.replace("create: pod.yaml", reach),
+            "8:46",
+            "`nobody` is now `no-listener`",
+        ),
+        (
+            GOOD.replace("bare: {}", "bare: { omit: [look] }"),
+            "4:11",
+            "`omit` is now `skip-steps`",
+        ),
+    ] {
+        let text = fault(&old);
+        assert!(
+            text.contains(&format!("scenario.yaml:{line}: {told}")),
+            "{text}"
+        );
+        assert!(text.contains(&format!("^ {told}")), "a caret: {text}");
+        assert!(!text.contains("expected one of"), "{text}");
+    }
+}
+
+#[test]
+fn what_an_action_cannot_answer_is_a_finding() {
+    let labelled = GOOD.replace("labelled: { denied", "labelled: admitted } # { denied");
+    for (expected, what) in [
+        (
+            GOOD.replace("expect: allowed", "expect: admitted"),
+            "step `look`: `admitted` is now `allowed` for `get`",
+        ),
+        (
+            GOOD.replace("{ get: namespace/$(namespace) }", "{ wait-running: pod/p }"),
+            "step `look` expects `allowed`, which `wait-running` never answers",
+        ),
+        (
+            GOOD.replace("expect: allowed", "expect: { not-started: { by: pod-security } }"),
+            "step `look` expects `not-started: pod-security`, which `get` never answers",
+        ),
+        (
+            labelled.replace("expect: allowed", "expect: { denied: { by: { container: Error } } }"),
+            "step `look` expects `denied by container Error`, which `get` never answers",
+        ),
+        (
+            GOOD.replace(
+                "{ get: namespace/$(namespace) }\n    expect: allowed",
+                "{ reach: { from: p, to: \"tcp://$(pod-ip:p):1\" } }\n    expect: { blocked: { at: key } }",
+            ),
+            "step `look` expects `blocked at key`, which `reach` never answers",
+        ),
+    ] {
+        let dir = folder(&expected);
+        let found = lint(&open(dir.path()).unwrap());
+        let finding = found.iter().find(|one| one.what == what);
+        let finding = finding.unwrap_or_else(|| panic!("{what}: {found:#?}"));
+        assert_eq!(finding.place.line, 12, "{}", finding.snippet);
+        assert!(finding.hint.starts_with("it can answer `"), "{}", finding.hint);
+        let caret = finding.snippet.lines().last().unwrap_or_default();
+        assert!(caret.contains('^') && finding.place.column > 8, "{caret}");
     }
 }

@@ -18,18 +18,21 @@ fn denied(by: By) -> Verdict {
 }
 
 fn reads(code: u16, reason: &str, message: &str) -> Verdict {
-    read(Asked::Api, &status(code, reason, message))
+    read(Asked::Change, &status(code, reason, message))
 }
 
 #[test]
-fn success_is_admitted() {
+fn a_change_is_admitted_and_a_read_is_allowed() {
     for code in [200, 201, 202] {
         let reply = Reply::Http {
             code,
             body: Body::Json(json!({"kind": "Pod"})),
             warnings: Vec::new(),
         };
-        assert_eq!(read(Asked::Api, &reply), Answer::Admitted.into());
+        assert_eq!(read(Asked::Change, &reply), Answer::Admitted.into());
+        for asked in [Asked::Read, Asked::Kubelet] {
+            assert_eq!(read(asked, &reply), Answer::Allowed.into());
+        }
     }
 }
 
@@ -335,7 +338,10 @@ fn authorization_is_forbidden() {
     }
     let upgrade = status(403, "Forbidden", r#"pods "web" is forbidden: "#);
     assert_eq!(read(Asked::Kubelet, &upgrade), Answer::Forbidden.into());
-    assert!(matches!(read(Asked::Api, &upgrade), Verdict::Broken { .. }));
+    assert!(matches!(
+        read(Asked::Change, &upgrade),
+        Verdict::Broken { .. }
+    ));
     let kubelet =
         "Forbidden (user=jane, verb=get, resource=nodes, subresource(s)=[proxy])".to_owned();
     let reply = Reply::Http {
@@ -344,7 +350,10 @@ fn authorization_is_forbidden() {
         warnings: Vec::new(),
     };
     assert_eq!(read(Asked::Kubelet, &reply), Answer::Forbidden.into());
-    assert!(matches!(read(Asked::Api, &reply), Verdict::Broken { .. }));
+    assert!(matches!(
+        read(Asked::Change, &reply),
+        Verdict::Broken { .. }
+    ));
 }
 
 #[test]
@@ -355,7 +364,10 @@ fn credentials_that_are_not_accepted_and_what_cannot_be_opened_have_words_of_the
     );
     let message =
         "Internal error occurred: no matching key was found for the provided AES transformer";
-    assert_eq!(reads(500, "InternalError", message), denied(By::Encryption));
+    assert_eq!(
+        reads(500, "InternalError", message),
+        Answer::EncryptionFailed.into()
+    );
     assert!(matches!(
         reads(503, "ServiceUnavailable", message),
         Verdict::Broken { .. }
@@ -401,7 +413,7 @@ fn an_api_group_that_is_not_served_is_invalid_and_a_kubelets_unknown_path_is_not
         body: Body::Text("404 page not found\n".into()),
         warnings: Vec::new(),
     };
-    assert_eq!(read(Asked::Api, &reply), Answer::Invalid.into());
+    assert_eq!(read(Asked::Change, &reply), Answer::Invalid.into());
     assert!(broken(&read(Asked::Kubelet, &reply)));
 }
 
@@ -423,12 +435,12 @@ fn an_eviction_against_a_budget_is_denied_and_other_429s_are_not() {
         warnings: Vec::new(),
     };
     assert_eq!(
-        read(Asked::Api, &reply(&body)),
+        read(Asked::Change, &reply(&body)),
         denied(By::DisruptionBudget)
     );
     body["details"] = Value::Null;
     assert!(matches!(
-        read(Asked::Api, &reply(&body)),
+        read(Asked::Change, &reply(&body)),
         Verdict::Broken { .. }
     ));
 }
@@ -518,18 +530,18 @@ fn any_body() -> impl Strategy<Value = Body> {
 proptest! {
     #[test]
     fn no_reply_makes_it_panic(code in any::<u16>(), body in any_body(), kubelet in any::<bool>()) {
-        let asked = if kubelet { Asked::Kubelet } else { Asked::Api };
+        let asked = if kubelet { Asked::Kubelet } else { Asked::Change };
         let _ = read(asked, &Reply::Http { code, body, warnings: Vec::new() });
     }
 
     #[test]
     fn no_bytes_make_it_panic(code in any::<u16>(), bytes in any::<Vec<u8>>()) {
-        let _ = read(Asked::Api, &Reply::Http { code, body: Body::of(&bytes), warnings: Vec::new() });
+        let _ = read(Asked::Change, &Reply::Http { code, body: Body::of(&bytes), warnings: Vec::new() });
     }
 
     #[test]
     fn a_transport_fault_is_never_a_refusal(fault in ".*denied.*|.*forbidden.*|.*") {
-        let verdict = read(Asked::Api, &Reply::Transport { fault });
+        let verdict = read(Asked::Change, &Reply::Transport { fault });
         prop_assert!(broken(&verdict));
     }
 
@@ -538,14 +550,14 @@ proptest! {
     fn a_server_fault_is_never_a_refusal(code in 500u16..600, body in any_body()) {
         let closed = matches!(&body, Body::Json(v)
             if v["message"].as_str().is_some_and(|m| m.starts_with("Internal error occurred: failed calling webhook")));
-        let verdict = read(Asked::Api, &Reply::Http { code, body, warnings: Vec::new() });
+        let verdict = read(Asked::Change, &Reply::Http { code, body, warnings: Vec::new() });
         prop_assert!(broken(&verdict) || (closed && code == 500));
     }
 
     /// Without a refusal in the code there is no refusal, whatever the words.
     #[test]
     fn success_is_never_a_refusal(code in 200u16..300, body in any_body()) {
-        let verdict = read(Asked::Api, &Reply::Http { code, body, warnings: Vec::new() });
+        let verdict = read(Asked::Change, &Reply::Http { code, body, warnings: Vec::new() });
         prop_assert_eq!(verdict, Verdict::from(Answer::Admitted));
     }
 }

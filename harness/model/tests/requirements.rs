@@ -66,7 +66,7 @@ fn each_capability_is_asked_for_by_some_scenario() {
     );
     let older = needs(
         "cluster: { kubernetes: '1.35' }\nworlds: { bare: {} }",
-        "[{ id: a, do: { get: pod/x }, expect: admitted }]",
+        "[{ id: a, do: { get: pod/x }, expect: allowed }]",
     );
     assert_eq!(
         older,
@@ -103,9 +103,9 @@ fn the_usual_questions_to_an_api_server_need_nothing() {
 #[test]
 fn a_world_needs_what_its_own_steps_need() {
     let both = |omit: &str| {
-        let worlds = format!("worlds: {{ bare: {{ omit: [{omit}] }}, other: {{}} }}");
-        let steps = "[{ id: look, do: { store: secret/x }, expect: admitted },
-          { id: kill, do: { process: { kill: etcd } }, expect: made }]";
+        let worlds = format!("worlds: {{ bare: {{ skip-steps: [{omit}] }}, other: {{}} }}");
+        let steps = "[{ id: look, do: { read-etcd-value: secret/x }, expect: plaintext },
+          { id: kill, do: { process: { kill: etcd } }, expect: stopped }]";
         needs(&worlds, steps)
     };
     assert_eq!(both("look"), [Capability::Processes].into());
@@ -114,7 +114,7 @@ fn a_world_needs_what_its_own_steps_need() {
 
 #[test]
 fn of_several_numbers_of_nodes_the_largest_counts() {
-    let steps = "[{ id: runs, do: { started: pod/web }, expect: running },
+    let steps = "[{ id: runs, do: { wait-running: pod/web }, expect: running },
       { id: bind, do: { bind: { pod: web, node: $(node:2) } }, expect: admitted }]";
     let worlds = "worlds: { bare: {} }";
     assert_eq!(needs(worlds, steps), [Capability::Nodes(2)].into());

@@ -26,8 +26,12 @@ fn error(text: &str) -> String {
     format!("{SKIPPING}Error: {text}\nerror during command execution: {text}\n")
 }
 
-fn rejected(why: Why) -> Verdict {
-    Answer::Rejected { why }.into()
+fn not_verified(why: Why) -> Verdict {
+    Answer::VerificationFailed { why }.into()
+}
+
+fn not_done(why: Why) -> Verdict {
+    Answer::NotDone { why }.into()
 }
 
 fn broken(verdict: &Verdict) -> bool {
@@ -225,30 +229,30 @@ fn each_known_rejection_has_its_word() {
     for (exit, text, why) in VERIFYING {
         assert_eq!(
             read_tool(CosignVerify, Some(exit), "", &error(text)),
-            rejected(why),
+            not_verified(why),
             "{text}"
         );
     }
     for (text, why) in SIGNING {
         assert_eq!(
             read_tool(CosignSign, Some(1), "", &error(text)),
-            rejected(why),
+            not_done(why),
             "{text}"
         );
         assert_eq!(
             read_tool(CosignAttest, Some(1), "", &error(text)),
-            rejected(why),
+            not_done(why),
             "{text}"
         );
     }
     let nothing = error("no matching attestations: ");
     assert_eq!(
         read_tool(CosignVerifyAttestation, Some(1), "", &nothing),
-        rejected(Why::NoAttestation)
+        not_verified(Why::NoAttestation)
     );
     assert_eq!(
         read_tool(CosignVerify, Some(1), "", &nothing),
-        rejected(Why::NoSignature)
+        not_verified(Why::NoSignature)
     );
 }
 
@@ -259,12 +263,12 @@ fn reasons_of_several_lines_have_to_agree() {
     let mismatch = error(&format!("{one}{LEFT}\n{LEFT}"));
     assert_eq!(
         read_tool(CosignVerify, Some(1), "", &mismatch),
-        rejected(Why::OtherLogEntry)
+        not_verified(Why::OtherLogEntry)
     );
     let twice = error(&format!("{one}{digest}\n{digest}"));
     assert_eq!(
         read_tool(CosignVerify, Some(1), "", &twice),
-        rejected(Why::OtherDigest)
+        not_verified(Why::OtherDigest)
     );
     let key = "failed to verify signature: could not verify envelope: accepted signatures do not match threshold";
     for by_others in [
@@ -273,7 +277,7 @@ fn reasons_of_several_lines_have_to_agree() {
     ] {
         assert_eq!(
             read_tool(CosignVerify, Some(1), "", &error(&by_others)),
-            rejected(Why::OtherDigest)
+            not_verified(Why::OtherDigest)
         );
     }
     for other in [
@@ -291,12 +295,12 @@ fn reasons_of_several_lines_have_to_agree() {
 #[test]
 fn success_comes_with_its_words() {
     for (tool, stdout, stderr, answer) in [
-        (CosignSign, "", SIGNED, Answer::Made),
+        (CosignSign, "", SIGNED, Answer::Done),
         (
             CosignAttest,
             "",
             "Using payload from: p.json\nSigning artifact...\n",
-            Answer::Made,
+            Answer::Done,
         ),
         (
             CosignVerify,
@@ -310,8 +314,8 @@ fn success_comes_with_its_words() {
             "\nVerification for a --\n",
             Answer::Verified,
         ),
-        (Syft, "", "", Answer::Made),
-        (Grype, "No vulnerabilities found\n", "", Answer::Verified),
+        (Syft, "", "", Answer::Done),
+        (Grype, "No vulnerabilities found\n", "", Answer::Clean),
     ] {
         assert_eq!(
             read_tool(tool, Some(0), stdout, stderr),
@@ -344,18 +348,18 @@ fn scanners_have_their_own_words() {
                    http://r/v2/a/manifests/v1: MANIFEST_UNKNOWN: manifest unknown; unknown tag=v1\n";
     assert_eq!(
         read_tool(Syft, Some(1), "", unknown),
-        rejected(Why::NotGiven)
+        not_done(Why::NotGiven)
     );
     let reached = "[0000] ERROR discovered vulnerabilities at or above the severity threshold\n";
     assert_eq!(
         read_tool(Grype, Some(2), "NAME\n", reached),
-        rejected(Why::Vulnerable)
+        Answer::Vulnerable.into()
     );
     let unreadable =
         "[0000] ERROR failed to catalog: unable to decode sbom: sbom format not recognized\n";
     assert_eq!(
         read_tool(Grype, Some(1), "", unreadable),
-        rejected(Why::Unreadable)
+        not_done(Why::Unreadable)
     );
     for stderr in [
         "panic: runtime error\n",
@@ -454,13 +458,15 @@ proptest! {
     #[test]
     fn nothing_passes_without_exit_code_0(tool in any_tool(), exit in any::<Option<i32>>(), out in any_words(), err in any_words()) {
         let verdict = read_tool(tool, exit, &out, &err);
-        let passed = verdict == Answer::Verified.into() || verdict == Answer::Made.into();
+        let passed = verdict == Answer::Verified.into() || verdict == Answer::Done.into();
         prop_assert!(!passed || exit == Some(0));
     }
 
     #[test]
     fn nothing_is_rejected_with_exit_code_0(tool in any_tool(), out in any_words(), err in any_words()) {
-        let rejected = matches!(read_tool(tool, Some(0), &out, &err), Verdict::Answered(Answer::Rejected { .. }));
+        let rejected = matches!(read_tool(tool, Some(0), &out, &err), Verdict::Answered(
+            Answer::NotDone { .. } | Answer::VerificationFailed { .. } | Answer::Vulnerable
+        ));
         prop_assert!(!rejected);
     }
 }

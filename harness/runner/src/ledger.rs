@@ -149,7 +149,7 @@ mod tests {
         let loaded = scenario(
             "a/b",
             "worlds: { bare: {}, other: {} }",
-            "[{ id: x, do: survey, expect: admitted }]",
+            "[{ id: x, do: check-secrets, expect: intact }]",
         );
         let mut ledger = RunLedger::new(&[loaded]);
         assert!(ledger.note(&done("other", "first")).is_none());

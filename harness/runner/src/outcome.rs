@@ -98,7 +98,7 @@ mod tests {
         let loaded = scenario(
             "a/b",
             "worlds: { bare: {}, other: {}, third: {} }",
-            "[{ id: x, do: survey, expect: admitted }]",
+            "[{ id: x, do: check-secrets, expect: intact }]",
         );
         let skipped = |why: &str| WorldOutcome::Skipped { why: why.into() };
         let worlds = vec![

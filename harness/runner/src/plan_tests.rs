@@ -17,7 +17,7 @@ pub(crate) fn scenario(id: &str, worlds: &str, steps: &str) -> Arc<Loaded> {
 
 const ADMITTED: &str = "[{ id: make, do: { create: pod.yaml }, expect: admitted }]";
 const RUNS: &str = "[{ id: make, do: { create: pod.yaml }, expect: admitted },
-  { id: runs, do: { started: pod/web }, expect: running }]";
+  { id: runs, do: { wait-running: pod/web }, expect: running }]";
 
 fn in_boxes(scenarios: &[Arc<Loaded>]) -> Plan {
     Plan::new(scenarios, Provider::Box, 1).unwrap()
@@ -54,7 +54,7 @@ fn worlds_of_one_shape_share_a_box_and_the_largest_group_comes_first() {
 
 #[test]
 fn a_world_that_changes_the_cluster_has_a_box_to_itself() {
-    let steps = "[{ id: kill, do: { process: { kill: etcd } }, expect: admitted }]";
+    let steps = "[{ id: kill, do: { process: { kill: etcd } }, expect: stopped }]";
     let plan = in_boxes(&[scenario(
         "a/kills",
         "worlds: { bare: {}, other: {} }",
@@ -126,8 +126,8 @@ fn etcds_tools_come_with_steps_that_look_into_it() {
             .map(|component| component.name)
             .collect()
     };
-    let store = "[{ id: look, do: { store: secret/x }, expect: admitted }]";
-    let survey = "[{ id: look, do: survey, expect: made }]";
+    let store = "[{ id: look, do: { read-etcd-value: secret/x }, expect: plaintext }]";
+    let survey = "[{ id: look, do: check-secrets, expect: intact }]";
     for looks in [store, survey] {
         assert!(titles(looks).contains(&ETCD_TOOLS), "{looks}");
     }
@@ -212,7 +212,7 @@ fn a_skip_names_everything_that_is_missing() {
         ),
         (
             "worlds: { bare: {} }",
-            "[{ id: look, do: { seen: { audit: {} } }, expect: seen }, { id: kill, do: { process: { kill: etcd } }, expect: admitted }]",
+            "[{ id: look, do: { look-for: { audit: {} } }, expect: found }, { id: kill, do: { process: { kill: etcd } }, expect: stopped }]",
             "the audit log of this cluster cannot be read; the processes of this cluster cannot be stopped",
         ),
     ];

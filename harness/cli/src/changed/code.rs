@@ -225,28 +225,28 @@ fn of_action(action: &Action) -> Files {
         | Action::EphemeralContainer { .. }
         | Action::Bind { .. }
         | Action::Token { .. }
-        | Action::Started(_)
+        | Action::WaitRunning(_)
         | Action::Kms(_) => &[],
         Action::Get(_) | Action::List { .. } | Action::Path(_) => READS,
         Action::Exec { .. } => EXEC,
-        Action::Reach(_) | Action::Hold(_) | Action::Held(_) => WIRE,
-        Action::Seen(record) => of_record(record),
+        Action::Reach(_) | Action::OpenConnection(_) | Action::CheckConnection(_) => WIRE,
+        Action::LookFor(record) => of_record(record),
         Action::Build(_)
         | Action::Push(_)
         | Action::Copy(_)
         | Action::Tamper(_)
-        | Action::Spoil(_) => IMAGE,
+        | Action::Corrupt(_) => IMAGE,
         Action::Sbom(_) | Action::Attach(_) | Action::Scan(_) => BILL,
         Action::Sign(_) | Action::Attest(_) => SIGN,
         Action::Verify(_) => VERIFY,
-        Action::Store(_) | Action::Transplant(_) => STORED,
-        Action::Encrypt(_) | Action::Rewrite(_) => ENCRYPT,
-        Action::Fill(_) | Action::Survey => MANY,
+        Action::ReadEtcdValue(_) | Action::CopyEtcdValue(_) => STORED,
+        Action::SetEncryption(_) | Action::RewriteSecrets(_) => ENCRYPT,
+        Action::CreateSecrets(_) | Action::CheckSecrets => MANY,
         Action::Process(_) => PROCESS,
         Action::Node(_) => NODE,
         Action::Snapshot(_) | Action::Restore(_) => SNAPSHOT,
-        Action::Rotate(_) | Action::Followed(_) => ROTATE,
-        Action::Agent(_) | Action::Delivered(_) => AGENT,
+        Action::Rotate(_) | Action::CheckPropagation(_) => ROTATE,
+        Action::CheckAgent(_) | Action::CheckDelivery(_) => AGENT,
     }
 }
 

@@ -76,13 +76,18 @@ fn cell(place: &Place<'_>) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use model::{Figure, FigureName};
+
     use super::*;
     use crate::report::tests::tried;
 
     #[test]
     fn the_keys_are_stable() {
         let report = Report {
-            scenarios: vec![tried(|_| {})],
+            scenarios: vec![tried(|cell| {
+                let count = Figure::Count(3);
+                cell.detail.figures.insert(FigureName::Received, count);
+            })],
             ..Report::default()
         };
         let value = value(&report);
@@ -108,6 +113,12 @@ mod tests {
             (cell["world"].as_str(), cell["seen"].as_str()),
             (Some("enforce"), Some("admitted"))
         );
+        let cells = value["scenarios"][0]["cells"].as_array().unwrap();
+        let figures = cells
+            .iter()
+            .filter_map(|cell| cell["detail"].get("figures"));
+        let wanted = json!({"received": {"count": 3}});
+        assert_eq!(figures.collect::<Vec<_>>(), [&wanted]);
         assert_eq!(value["report"], "v1");
     }
 }

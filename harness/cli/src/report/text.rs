@@ -175,6 +175,9 @@ fn failure<'a>(
     for (key, fact) in &seen.detail.facts {
         out.push_str(&format!("    {key:<9} {}\n", indented(fact)));
     }
+    for (name, figure) in &seen.detail.figures {
+        out.push_str(&format!("    {name:<9} {figure}\n"));
+    }
     out + &folder + &again
 }
 
@@ -250,7 +253,7 @@ pub(crate) fn summary(report: &Report) -> String {
 mod tests {
     use std::time::Duration;
 
-    use model::{Answer, WorldOutcome};
+    use model::{Answer, Figure, FigureName, WorldOutcome};
 
     use super::*;
     use crate::report::tests::tried;
@@ -275,12 +278,15 @@ mod tests {
         let text = of(tried(|cell| {
             cell.verdict = Answer::Admitted.into();
             cell.detail.message = Some("created".into());
+            let took = Figure::Seconds(Duration::from_millis(12));
+            cell.detail.figures.insert(FigureName::Took, took);
         }));
         let wanted = "
   failed · privileged-pod · enforce
     intended  denied by pod-security
     seen      admitted
     reply     201 created
+    took      0.012 s
     again     gauntlet run pod-security/privileged
 ";
         assert!(text.contains(wanted), "{text}");

@@ -18,10 +18,10 @@ steps:
   - { id: secret, do: { create: secret.yaml }, expect: forbidden }
   - { id: read-map, do: { get: configmap/map }, expect: forbidden }
   - { id: list-secrets, do: { list: { resource: secrets } }, expect: forbidden }
-  - { id: field, do: { seen: { field: { of: configmap/map, at: /data/plain, equals: other } } }, expect: seen }
+  - { id: field, do: { look-for: { field: { of: configmap/map, at: /data/plain, equals: other } } }, expect: found }
   - { id: path, do: { path: \"/api/v1/namespaces/$(namespace)/configmaps/map\" }, expect: forbidden }
-  - { id: named, do: { get: \"configmap/$(canary:leak)\" }, expect: admitted }
-  - { id: log, do: { seen: { canary: { of: leak, in: audit } } }, expect: seen }
+  - { id: named, do: { get: \"configmap/$(canary:leak)\" }, expect: allowed }
+  - { id: log, do: { look-for: { canary: { of: leak, in: audit } } }, expect: found }
 ";
 
 const MAP: &str = "\

@@ -37,8 +37,8 @@ fn a_list_says_what_clusters_have_to_have() {
 why: Who asked.
 worlds: { bare: {} }
 steps:
-  - { id: look, do: { seen: { audit: { verb: get } } }, expect: seen }
-  - { id: kill, do: { process: { kill: etcd } }, expect: made }
+  - { id: look, do: { look-for: { audit: { verb: get } } }, expect: found }
+  - { id: kill, do: { process: { kill: etcd } }, expect: stopped }
 ",
     );
     scratch.gauntlet(&["list"]).passes(&[
@@ -84,8 +84,8 @@ why: An image.
 install: [registry]
 worlds: { bare: {} }
 steps:
-  - { id: build, do: { build: { image: app } }, expect: made }
-  - { id: push, do: { push: app }, expect: made }
+  - { id: build, do: { build: { image: app } }, expect: done }
+  - { id: push, do: { push: app }, expect: done }
 ";
     scratch.write("signing/image", images);
     let said = "# $(image:NAME) and $(digest:NAME) are an image of the scenario, by tag and by digest, and $(key:NAME)";

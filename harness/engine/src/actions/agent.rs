@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use model::{AgentLook, Answer, Arrived, At, Delivered, has_event, read_agent};
+use model::{AgentLook, Answer, Arrived, At, Delivered, FigureName, has_event, read_agent};
 use probe_protocol::{AgentReport, ManagerReport, ProbeAnswer, Request};
 use serde_json::Value;
 
@@ -156,11 +156,11 @@ pub(super) async fn delivered(
         )
         .await?;
     let all = arrived.missing.is_empty();
-    let tried = Observation::answer(if all {
-        Answer::Reached
-    } else {
-        Answer::Blocked { at: At::Event }
-    });
+    let answer = if all { Answer::Delivered } else { Answer::Lost };
+    let tried = Observation::answer(answer)
+        .count(FigureName::Received, arrived.received)
+        .count(FigureName::Duplicates, arrived.duplicates)
+        .count(FigureName::Late, arrived.late);
     if wanted.unrecorded {
         return Ok(tried);
     }

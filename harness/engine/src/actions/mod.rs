@@ -14,7 +14,7 @@ mod wire;
 use std::time::Duration;
 
 use api::{Exchange, json as json_of};
-use model::{Action, Answer, Detail, Reply, Verdict};
+use model::{Action, Answer, Detail, Figure, FigureName, Reply, Verdict};
 
 use crate::Error;
 use crate::discovery::Resource;
@@ -65,9 +65,20 @@ impl Observation {
         self
     }
 
-    /// A time that was measured: to the millisecond, and never compared with another run's.
-    pub(crate) fn figure(self, key: &str, took: Duration) -> Self {
-        self.fact(key, format!("{:.3}s", took.as_secs_f64()))
+    /// Something that was measured, and is never compared with another run's.
+    pub(crate) fn figure(mut self, name: FigureName, figure: Figure) -> Self {
+        self.detail.figures.insert(name, figure);
+        self
+    }
+
+    /// A time that was measured.
+    pub(crate) fn time(self, name: FigureName, time: Duration) -> Self {
+        self.figure(name, Figure::Seconds(time))
+    }
+
+    /// A number of things that were counted.
+    pub(crate) fn count(self, name: FigureName, number: u64) -> Self {
+        self.figure(name, Figure::Count(number))
     }
 
     /// What it says of whether an API server that it started goes on trying; nothing where it started none.
@@ -77,11 +88,12 @@ impl Observation {
     pub(crate) fn retries_storage(&self, action: &Action) -> Option<bool> {
         let starts = match action {
             Action::Process(process) => process.name() == keeping::API_SERVER,
-            Action::Encrypt(_) | Action::Restore(_) => true,
+            Action::SetEncryption(_) | Action::Restore(_) => true,
             _ => false,
         };
         let unready = self.detail.facts.contains_key(keeping::NOT_READY);
-        (starts && self.verdict == Answer::Running.into()).then_some(unready)
+        let runs = [Answer::Running, Answer::Reloaded].map(Verdict::from);
+        (starts && runs.contains(&self.verdict)).then_some(unready)
     }
 
     fn taken(&self) -> bool {
@@ -127,40 +139,40 @@ pub(crate) async fn act(cx: &mut StepContext<'_, '_>) -> Result<Observation, Err
         } => exec::exec(cx, pod, command, *unrecorded).await,
         Action::EphemeralContainer { pod, with } => pods::ephemeral_container(cx, pod, with).await,
         Action::Bind { pod, node } => pods::bind(cx, pod, node).await,
-        Action::Started(target) => crate::started::started(cx, target).await,
+        Action::WaitRunning(target) => crate::started::started(cx, target).await,
         Action::Reach(_) => match wire::reach_all(cx.world, &[cx.step]).await.pop() {
             Some((tried, _)) => tried,
             None => Err(Error::scenario("nothing came of the step")),
         },
-        Action::Hold(hold) => wire::hold(cx, hold).await,
-        Action::Held(held) => wire::held(cx, held).await,
-        Action::Seen(record) => crate::seen::seen(cx, record).await,
+        Action::OpenConnection(hold) => wire::hold(cx, hold).await,
+        Action::CheckConnection(held) => wire::held(cx, held).await,
+        Action::LookFor(record) => crate::seen::seen(cx, record).await,
         Action::Build(build) => image::build(cx, build).await,
         Action::Push(image) => image::push(cx, image).await,
         Action::Copy(copy) => image::copy(cx, copy).await,
         Action::Tamper(tamper) => image::tamper(cx, tamper).await,
-        Action::Spoil(spoil) => image::spoil(cx, spoil).await,
+        Action::Corrupt(spoil) => image::spoil(cx, spoil).await,
         Action::Sbom(sbom) => image::sbom(cx, sbom).await,
         Action::Scan(scan) => image::scan(cx, scan).await,
         Action::Attach(attach) => image::attach(cx, attach).await,
         Action::Sign(sign) => image::sign(cx, sign).await,
         Action::Attest(attest) => image::attest(cx, attest).await,
         Action::Verify(verify) => image::verify(cx, verify).await,
-        Action::Store(target) => keeping::store(cx, target).await,
-        Action::Encrypt(encrypt) => keeping::encrypt(cx, encrypt).await,
-        Action::Rewrite(rewrite) => keeping::rewrite(cx, rewrite).await,
-        Action::Fill(count) => keeping::fill_up(cx, *count).await,
-        Action::Survey => keeping::survey(cx).await,
+        Action::ReadEtcdValue(target) => keeping::store(cx, target).await,
+        Action::SetEncryption(encrypt) => keeping::encrypt(cx, encrypt).await,
+        Action::RewriteSecrets(rewrite) => keeping::rewrite(cx, rewrite).await,
+        Action::CreateSecrets(count) => keeping::fill_up(cx, *count).await,
+        Action::CheckSecrets => keeping::survey(cx).await,
         Action::Process(process) => keeping::process(cx, process).await,
         Action::Node(node) => node::node(cx, node),
         Action::Kms(kms) => keeping::set_kms(cx, kms),
-        Action::Transplant(transplant) => keeping::transplant(cx, transplant).await,
+        Action::CopyEtcdValue(transplant) => keeping::transplant(cx, transplant).await,
         Action::Snapshot(name) => keeping::snapshot(cx, name).await,
         Action::Restore(name) => keeping::restore(cx, name).await,
         Action::Rotate(rotate) => keeping::rotate(cx, rotate).await,
-        Action::Followed(followed) => keeping::followed(cx, followed),
-        Action::Agent(look) => agent::agent(cx, look).await,
-        Action::Delivered(wanted) => agent::delivered(cx, wanted).await,
+        Action::CheckPropagation(followed) => keeping::followed(cx, followed),
+        Action::CheckAgent(look) => agent::agent(cx, look).await,
+        Action::CheckDelivery(wanted) => agent::delivered(cx, wanted).await,
     }
 }
 
@@ -183,7 +195,7 @@ impl Object {
 pub(crate) fn waits(action: &Action) -> bool {
     matches!(
         action,
-        Action::Agent(_) | Action::Delivered(_) | Action::Reach(_)
+        Action::CheckAgent(_) | Action::CheckDelivery(_) | Action::Reach(_)
     )
 }
 
@@ -244,6 +256,6 @@ mod tests {
             Observation::answer(Answer::Stopped).retries_storage(&restart(keeping::API_SERVER)),
             None
         );
-        assert_eq!(begun().retries_storage(&Action::Survey), None);
+        assert_eq!(begun().retries_storage(&Action::CheckSecrets), None);
     }
 }

@@ -83,7 +83,7 @@ pub(super) async fn path(cx: &mut StepContext<'_, '_>, path: &str) -> Result<Obs
     let asked = if path.contains("/proxy/") {
         Asked::Kubelet
     } else {
-        Asked::Api
+        Asked::Read
     };
     cx.send(Call {
         asked,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream;
-use model::{Action, Held, Hold, read_probe, target_pod};
+use model::{Action, FigureName, Held, Hold, read_probe, target_pod};
 use probe_protocol::{Holding, ProbeAnswer, ProbeReport, Reach, Reason, Request, STAGE_TIMEOUT};
 use serde_json::Value;
 
@@ -84,7 +84,7 @@ async fn attempt(world: &mut World<'_>, step: &StepRequest<'_>) -> Result<Attemp
     };
     world.learn_for(step).await?;
     world.outlive(step.action).await?;
-    let server = target_pod(&wire.to).filter(|_| !wire.nobody);
+    let server = target_pod(&wire.to).filter(|_| !wire.no_listener);
     Ok(Attempt {
         from: (world.namespace_of(step), world.fill(&wire.from)),
         to: world.fill(&wire.to),
@@ -250,14 +250,14 @@ fn recorded(told: &ProbeReport, places: &Places) -> Observation {
     addresses.dedup();
     let facts = [
         ("reason", told.reason().map(|reason| reason.to_string())),
-        ("answered by", facts.by.clone()),
-        ("seen as", facts.seen_as.map(|address| places.name(address))),
+        ("answered-by", facts.by.clone()),
+        ("seen-as", facts.seen_as.map(|address| places.name(address))),
         (
-            "stands for",
+            "stands-for",
             (!addresses.is_empty()).then(|| addresses.join(", ")),
         ),
         (
-            "dns over",
+            "dns-over",
             facts.dns_over.map(|over| over.word().to_owned()),
         ),
         ("status", facts.status.map(|status| status.to_string())),
@@ -267,8 +267,8 @@ fn recorded(told: &ProbeReport, places: &Places) -> Observation {
             tried = tried.fact(key, value);
         }
     }
-    tried.figure(
-        "took",
+    tried.time(
+        FigureName::Took,
         Duration::from_secs_f64((told.ms / 1000.0).clamp(0.0, 1e6)),
     )
 }

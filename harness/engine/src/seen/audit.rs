@@ -29,7 +29,7 @@ pub(super) async fn seen_audit(
         AuditAccess::File(path) => path,
         AuditAccess::None => {
             return Ok(
-                Observation::answer(Answer::Unseen).fact("audit", "no audit log is configured")
+                Observation::answer(Answer::Absent).fact("audit", "no audit log is configured")
             );
         }
         AuditAccess::Unavailable => {
@@ -57,7 +57,7 @@ pub(super) async fn seen_audit(
             }
             match recording {
                 Some(since) if since.elapsed() >= cx.world.within(HOLD) => {
-                    Look::Ready(Observation::answer(Answer::Unseen))
+                    Look::Ready(Observation::answer(Answer::Absent))
                 }
                 Some(_) => Look::NotYet("the sentinel is there".into()),
                 None => Look::NotYet("the sentinel is not there".into()),
@@ -179,7 +179,7 @@ fn matches(event: &Value, wanted: &AuditMatch) -> bool {
 
 /// The stable part of the event: how much of it was recorded, and what was asked for.
 fn told(event: &Value, wanted: &AuditMatch) -> Observation {
-    let mut tried = Observation::answer(Answer::Seen)
+    let mut tried = Observation::answer(Answer::Found)
         .fact("level", event["level"].as_str().unwrap_or_default());
     let mut bodies = Vec::new();
     for (key, word) in [("requestObject", "request"), ("responseObject", "response")] {

@@ -52,10 +52,10 @@ pub(super) async fn seen_canary(
                 .iter()
                 .find_map(|bytes| model::find_canary(bytes, &canary))
             {
-                return Look::Ready(Observation::answer(Answer::Seen).fact("as", form));
+                return Look::Ready(Observation::answer(Answer::Found).fact("as", form));
             }
             if read_since.get_or_insert_with(Instant::now).elapsed() >= hold {
-                return Look::Ready(Observation::answer(Answer::Unseen));
+                return Look::Ready(Observation::answer(Answer::Absent));
             }
             Look::NotYet("it is not there".into())
         })
@@ -65,8 +65,8 @@ pub(super) async fn seen_canary(
 /// Everything that this place holds, in pieces.
 async fn leak(cx: &StepContext<'_, '_>, place: &Leak) -> Result<Vec<Vec<u8>>, Error> {
     Ok(match place {
-        Leak::Store(target) => vec![cx.world.stored(&key(cx, target).await?).await?],
-        Leak::StoreFiles => cx.world.store_files().await?,
+        Leak::EtcdValue(target) => vec![cx.world.stored(&key(cx, target).await?).await?],
+        Leak::EtcdFiles => cx.world.store_files().await?,
         Leak::Snapshot(name) => vec![read(&cx.world.snapshot_file(name)?).await?],
         Leak::Audit => vec![cx.world.audit_since_beginning().await?],
         Leak::Events => vec![
@@ -191,7 +191,7 @@ impl World<'_> {
 fn comes_late(place: &Leak) -> bool {
     !matches!(
         place,
-        Leak::StoreFiles | Leak::Snapshot(_) | Leak::Reply(_) | Leak::Image(_)
+        Leak::EtcdFiles | Leak::Snapshot(_) | Leak::Reply(_) | Leak::Image(_)
     )
 }
 

@@ -42,13 +42,13 @@ pub(super) async fn seen_event(
                 .find(|event| is(event, &reason, part.as_deref()))
             {
                 let message = event["message"].as_str().unwrap_or_default();
-                return Look::Ready(Observation::answer(Answer::Seen).fact("event", message));
+                return Look::Ready(Observation::answer(Answer::Found).fact("event", message));
             }
             let recording = events
                 .iter()
                 .any(|event| event["metadata"]["name"] == marker.as_str());
             match (recording, start.elapsed() >= patience) {
-                (true, true) => Look::Ready(Observation::answer(Answer::Unseen)),
+                (true, true) => Look::Ready(Observation::answer(Answer::Absent)),
                 (true, false) => Look::NotYet(format!("{} other events", events.len())),
                 (false, _) => Look::NotYet("not even our own event".into()),
             }

@@ -54,12 +54,12 @@ pub(super) async fn seen_metric(
                 Err(said) => return Look::from(said),
             };
             if after.sum(&wanted.name, &labels) - before.sum(&wanted.name, &labels) >= 1.0 {
-                return Look::Ready(Observation::answer(Answer::Seen));
+                return Look::Ready(Observation::answer(Answer::Found));
             }
             let none = BTreeMap::new();
             let alive = after.sum(REQUESTS, &none) > before.sum(REQUESTS, &none);
             if alive && start.elapsed() >= hold {
-                return Look::Ready(Observation::answer(Answer::Unseen));
+                return Look::Ready(Observation::answer(Answer::Absent));
             }
             Look::NotYet(if alive {
                 "it has not grown".into()

@@ -65,9 +65,9 @@ fn seen_output(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Observ
     let said = cx.world.memory.said(&wanted.of)?;
     let holds = String::from_utf8_lossy(&said).contains(&text);
     Ok(Observation::answer(if holds {
-        Answer::Seen
+        Answer::Found
     } else {
-        Answer::Unseen
+        Answer::Absent
     }))
 }
 
@@ -82,14 +82,14 @@ fn seen_warning(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Obser
     let text = cx.fill(&wanted.contains);
     Ok(
         match warnings.iter().find(|warning| warning.contains(&text)) {
-            Some(warning) => Observation::answer(Answer::Seen).fact("warning", warning.as_str()),
+            Some(warning) => Observation::answer(Answer::Found).fact("warning", warning.as_str()),
             None if is_fault(reply) => {
                 return Err(Error::unexpected(format!(
                     "step `{}` got a reply that is not one",
                     wanted.of
                 )));
             }
-            None => Observation::answer(Answer::Unseen),
+            None => Observation::answer(Answer::Absent),
         },
     )
 }
@@ -134,7 +134,7 @@ impl World<'_> {
 
 /// Whether a reply shows nothing of what would have come with a proper one, whomever it came from.
 fn is_fault(reply: &Reply) -> bool {
-    [Asked::Api, Asked::Kubelet]
+    [Asked::Read, Asked::Kubelet]
         .into_iter()
         .all(|asked| matches!(model::read(asked, reply), Verdict::Broken { .. }))
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use api::{Call, json, said};
-use model::{Answer, NodeMatch};
+use model::{Answer, FigureName, NodeMatch};
 use serde_json::Value;
 
 use crate::Error;
@@ -37,13 +37,13 @@ pub(super) async fn seen_node(
             };
             if ready["status"] == word {
                 let reason = ready["reason"].as_str().unwrap_or_default();
-                let tried = Observation::answer(Answer::Seen).fact("reason", reason);
-                return Look::Ready(tried.figure("after", start.elapsed()));
+                let tried = Observation::answer(Answer::Found).fact("reason", reason);
+                return Look::Ready(tried.time(FigureName::FoundAfter, start.elapsed()));
             }
             if start.elapsed() < patience {
                 return Look::NotYet(ready["status"].to_string());
             }
-            Look::Ready(Observation::answer(Answer::Unseen))
+            Look::Ready(Observation::answer(Answer::Absent))
         })
         .await
 }

@@ -41,9 +41,9 @@ pub(super) async fn presence(
                 lasting = (Some(is_there), Instant::now());
             }
             let (answer, lasts) = if is_there {
-                (Answer::Seen, holds.presence)
+                (Answer::Found, holds.presence)
             } else {
-                (Answer::Unseen, absence)
+                (Answer::Absent, absence)
             };
             if lasting.1.elapsed() >= lasts {
                 Look::Ready(Observation::answer(answer).fact("value", told))

@@ -161,7 +161,7 @@ fn shows(reply: &Reply, control: &ProcessCommand<'_>, name: &str) -> bool {
         return taken(reply)
             && json_of(reply).is_some_and(|lease| lease["metadata"]["labels"][EFFECT] == "yes");
     }
-    match model::read(Asked::Api, reply) {
+    match model::read(Asked::Change, reply) {
         Verdict::Answered(Answer::Denied { by: By::Policy(by) }) => {
             by == name || Some(by.as_str()) == control.name
         }

@@ -97,7 +97,7 @@ async fn prove(
 
 /// The webhook that a reply names.
 fn answered(reply: &Reply) -> Option<String> {
-    match model::read(Asked::Api, reply) {
+    match model::read(Asked::Change, reply) {
         Verdict::Answered(Answer::Denied {
             by: By::FailingClosed(name) | By::Webhook(name),
         }) => Some(name),

@@ -97,7 +97,7 @@ pub(crate) async fn started(
         End::Running => Observation::answer(Answer::Running),
         End::Hopeless(fault) => return Err(fault),
         End::Refused(by, said) => Observation {
-            verdict: Verdict::from(Answer::Refused { by }),
+            verdict: Verdict::from(Answer::NotStarted { by }),
             detail: Detail {
                 message: Some(said),
                 ..Detail::default()

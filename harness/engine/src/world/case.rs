@@ -162,7 +162,7 @@ impl<'a> Case<'a> {
             .scenario
             .steps
             .iter()
-            .any(|step| matches!(&step.action, Action::Seen(Record::Metric(_))))
+            .any(|step| matches!(&step.action, Action::LookFor(Record::Metric(_))))
     }
 
     /// The steps that this world takes, in order, with what is expected of each.
@@ -213,9 +213,9 @@ scenario: v1
 why: it shows what a case is
 worlds:
   bare: {}
-  guarded: {apply: [policy.yaml], omit: [second]}
+  guarded: {apply: [policy.yaml], skip-steps: [second]}
 steps:
-  - {id: first, do: {get: pod/web}, expect: admitted}
+  - {id: first, do: {get: pod/web}, expect: allowed}
   - {id: second, do: {get: pod/$(node:7)}, expect-in: {bare: forbidden}}
 "#;
 
@@ -234,7 +234,7 @@ steps:
             steps.iter().map(|step| step.request.id).collect::<Vec<_>>(),
             ["first"]
         );
-        assert_eq!(*steps[0].expected, Answer::Admitted);
+        assert_eq!(*steps[0].expected, Answer::Allowed);
         assert_eq!(case.controls().unwrap()[0].name(), "a");
         assert_eq!(
             Case::find(&loaded, "bare").unwrap().steps().unwrap().len(),

@@ -44,8 +44,8 @@ impl Holds {
                 let own = wire.within.map(|own| Duration::from_secs(own.into()));
                 Self::on_the_wire(own.or(within), answer)
             }
-            Action::Started(_) => Self::of_start(within, answer),
-            Action::Seen(Record::Field(_) | Record::Object(_) | Record::Pods(_)) => {
+            Action::WaitRunning(_) => Self::of_start(within, answer),
+            Action::LookFor(Record::Field(_) | Record::Object(_) | Record::Pods(_)) => {
                 Self::of_presence(within, answer)
             }
             _ => Self::default(),
@@ -56,11 +56,11 @@ impl Holds {
     fn of_presence(within: Option<Duration>, answer: &Answer) -> Self {
         let late = within.unwrap_or(LATE);
         match answer {
-            Answer::Seen => Self {
+            Answer::Found => Self {
                 absence: late,
                 presence: Duration::ZERO,
             },
-            Answer::Unseen => Self {
+            Answer::Absent => Self {
                 absence: Duration::ZERO,
                 presence: late,
             },
@@ -133,7 +133,7 @@ mod tests {
             (of(at_once, &Answer::Reached), of(later, &Answer::Reached)),
             ((10, 0), (60, 0))
         );
-        assert_eq!(of("do: survey", &Answer::Seen), (0, 0));
+        assert_eq!(of("do: check-secrets", &Answer::Found), (0, 0));
     }
 
     #[test]
@@ -143,18 +143,24 @@ mod tests {
             within("{reach: {from: a, to: 'tcp://b:80'}}", &Answer::Reached),
             (40, 0)
         );
-        assert_eq!(within("{started: pod/a}", &Answer::Running), (40, 0));
-        assert_eq!(within("{seen: {object: pod/a}}", &Answer::Seen), (40, 0));
-        assert_eq!(within("{seen: {pods: job/a}}", &Answer::Unseen), (0, 40));
+        assert_eq!(within("{wait-running: pod/a}", &Answer::Running), (40, 0));
+        assert_eq!(
+            within("{look-for: {object: pod/a}}", &Answer::Found),
+            (40, 0)
+        );
+        assert_eq!(
+            within("{look-for: {pods: job/a}}", &Answer::Absent),
+            (0, 40)
+        );
     }
 
     #[test]
     fn a_refusal_that_can_pass_and_what_comes_or_goes_have_their_usual_times() {
-        assert_eq!(of("do: {started: pod/a}", &Answer::Running), (20, 0));
-        assert_eq!(of("do: {started: pod/a}", &Answer::Unseen), (2, 0));
-        let field = "do: {seen: {field: {of: pod/a, at: /spec}}}";
+        assert_eq!(of("do: {wait-running: pod/a}", &Answer::Running), (20, 0));
+        assert_eq!(of("do: {wait-running: pod/a}", &Answer::Absent), (2, 0));
+        let field = "do: {look-for: {field: {of: pod/a, at: /spec}}}";
         assert_eq!(
-            (of(field, &Answer::Seen), of(field, &Answer::Unseen)),
+            (of(field, &Answer::Found), of(field, &Answer::Absent)),
             ((10, 0), (0, 10))
         );
         let longest = Holds {

@@ -23,7 +23,7 @@ pub(crate) struct Memory {
     orders: HashMap<Order, usize>,
     /// When the last short-lived certificate expires.
     pub(crate) certificate_end: Option<OffsetDateTime>,
-    /// How many Secrets `fill` has made.
+    /// How many Secrets `create-secrets` has made.
     pub(crate) filled: u16,
     /// Whether its API server goes on trying to open what is stored: it was not ready when it was last started.
     pub(crate) retries_storage: bool,

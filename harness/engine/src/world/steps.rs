@@ -174,7 +174,7 @@ impl World<'_> {
 
     /// A verdict in the scenario's own terms: the refuser's name with `$(namespace)` where the world's namespace stands.
     fn unfilled(&self, mut verdict: Verdict) -> Verdict {
-        if let Verdict::Answered(Answer::Denied { by } | Answer::Refused { by }) = &mut verdict
+        if let Verdict::Answered(Answer::Denied { by } | Answer::NotStarted { by }) = &mut verdict
             && let By::Policy(name)
             | By::Webhook(name)
             | By::FailingClosed(name)
@@ -229,7 +229,7 @@ scenario: v1
 why: it is taken step by step
 worlds: {one: {}, other: {}}
 steps:
-  - {id: first, do: {get: configmap/a}, expect: admitted}
+  - {id: first, do: {get: configmap/a}, expect: allowed}
   - {id: second, do: {create: pod.yaml}, expect: admitted}
 "#;
 

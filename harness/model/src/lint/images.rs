@@ -110,7 +110,7 @@ fn image(action: &Action) -> Option<&ImageName> {
         Action::Push(image) => image,
         Action::Copy(copy) => &copy.from,
         Action::Tamper(tamper) => &tamper.image,
-        Action::Spoil(spoil) => &spoil.image,
+        Action::Corrupt(spoil) => &spoil.image,
         Action::Sbom(sbom) => &sbom.image,
         Action::Attach(attach) => &attach.image,
         Action::Sign(sign) => &sign.image,
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn an_image_needs_a_registry_and_a_maker() {
         let text = format!(
-            "{HEAD}worlds: {{ bare: {{}} }}\nsteps:\n- {{ id: a, do: {{ push: app }}, expect: made }}\n\
+            "{HEAD}worlds: {{ bare: {{}} }}\nsteps:\n- {{ id: a, do: {{ push: app }}, expect: done }}\n\
              - {{ id: b, do: {{ verify: {{ image: app, by: {{ key: k }} }} }}, expect: verified }}\n"
         );
         let found = findings(&text);
@@ -195,8 +195,8 @@ mod tests {
     fn a_whole_one_has_no_fault() {
         let text = format!(
             "{HEAD}install: [registry]\nworlds: {{ bare: {{}} }}\nsteps:\n\
-             - {{ id: a, do: {{ build: {{ image: app }} }}, expect: made }}\n- {{ id: b, do: {{ push: app }}, expect: made }}\n\
-             - {{ id: c, do: {{ sign: {{ image: app, with: {{ key: k }} }} }}, expect: made }}\n\
+             - {{ id: a, do: {{ build: {{ image: app }} }}, expect: done }}\n- {{ id: b, do: {{ push: app }}, expect: done }}\n\
+             - {{ id: c, do: {{ sign: {{ image: app, with: {{ key: k }} }} }}, expect: done }}\n\
              - {{ id: d, do: {{ verify: {{ image: app, by: {{ key: k }} }} }}, expect: verified }}\n"
         );
         assert_eq!(findings(&text), Vec::<String>::new());
@@ -206,7 +206,7 @@ mod tests {
     fn keyless_needs_sigstore_and_a_document_its_writer() {
         let text = format!(
             "{HEAD}install: [registry]\nworlds: {{ bare: {{}} }}\nsteps:\n\
-             - {{ id: a, do: {{ build: {{ image: app }} }}, expect: made }}\n\
+             - {{ id: a, do: {{ build: {{ image: app }} }}, expect: done }}\n\
              - {{ id: b, do: {{ attest: {{ image: app, with: {{ account: ci }}, predicate: {{ sbom: bom }}, type: cyclonedx }} }}, \
              expect: verified }}\n"
         );

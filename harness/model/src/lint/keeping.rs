@@ -21,7 +21,7 @@ impl Notes<'_> {
     }
 
     fn omitted(&mut self, name: &str, world: &World) {
-        for id in &world.omit {
+        for id in &world.skip_steps {
             if !self.loaded.scenario.steps.iter().any(|step| step.id == *id) {
                 let what = format!("world `{name}` leaves out `{id}`, which is not a step");
                 self.say(id, what, "name the id of a step");
@@ -33,7 +33,7 @@ impl Notes<'_> {
         let scenario = &self.loaded.scenario;
         let encryption = scenario.shape(world).encryption;
         for step in scenario.steps_in(name) {
-            let Action::Encrypt(_) = &step.action else {
+            let Action::SetEncryption(_) = &step.action else {
                 continue;
             };
             if encryption.file().is_some() {
@@ -59,10 +59,10 @@ impl Notes<'_> {
                 .map(|step| &step.action)
         };
         let (at, fault) = match &step.action {
-            Action::Followed(Followed { of, place }) => {
+            Action::CheckPropagation(Followed { of, place }) => {
                 let Some(Action::Rotate(rotate)) = earlier(of) else {
                     let what = format!(
-                        "`{}` looks at step `{of}`, which is no `rotate` before it",
+                        "`{}` looks at step `{of}`, which is not a `rotate` before it",
                         step.id
                     );
                     return self.say(of, what, "name an earlier `rotate` step");
@@ -74,7 +74,7 @@ impl Notes<'_> {
                 )
             }
             Action::Restore(name)
-            | Action::Seen(Record::Canary(CanaryMatch {
+            | Action::LookFor(Record::Canary(CanaryMatch {
                 place: Leak::Snapshot(name),
                 ..
             })) => {
@@ -87,7 +87,7 @@ impl Notes<'_> {
                         .then(|| format!("no step before `{}` saves a snapshot `{name}`", step.id)),
                 )
             }
-            Action::Seen(Record::Canary(CanaryMatch {
+            Action::LookFor(Record::Canary(CanaryMatch {
                 place: Leak::Reply(of),
                 ..
             })) => (
@@ -99,14 +99,14 @@ impl Notes<'_> {
                     )
                 }),
             ),
-            Action::Survey => {
+            Action::CheckSecrets => {
                 let filled = before
                     .iter()
-                    .any(|step| matches!(step.action, Action::Fill(_)));
+                    .any(|step| matches!(step.action, Action::CreateSecrets(_)));
                 (
                     &step.id,
                     (!filled)
-                        .then(|| format!("no step before `{}` makes Secrets to survey", step.id)),
+                        .then(|| format!("no step before `{}` creates Secrets to check", step.id)),
                 )
             }
             _ => return,
@@ -120,7 +120,7 @@ impl Notes<'_> {
     fn canaries(&mut self) {
         let planted = planted(self.loaded);
         for step in &self.loaded.scenario.steps {
-            let Action::Seen(Record::Canary(CanaryMatch { of, .. })) = &step.action else {
+            let Action::LookFor(Record::Canary(CanaryMatch { of, .. })) = &step.action else {
                 continue;
             };
             if !planted.contains(of) {
@@ -210,19 +210,19 @@ mod tests {
         let found = findings(
             "worlds: { bare: {} }\nsteps:\n\
              - { id: a, do: { create: secret.yaml }, expect: admitted }\n\
-             - { id: b, do: { followed: { of: a, place: file } }, expect: seen }\n\
+             - { id: b, do: { check-propagation: { of: a, place: file } }, expect: updated }\n\
              - { id: c, do: { restore: monday }, expect: running }\n\
-             - { id: d, do: { survey }, expect: verified }\n\
-             - { id: e, do: { seen: { canary: { of: b, in: audit } } }, expect: seen }\n\
-             - { id: f, do: { seen: { canary: { of: a, in: { reply: z } } } }, expect: seen }\n\
-             - { id: g, do: { encrypt: { with: secret.yaml } }, expect: running }\n"
-                .replace("{ survey }", "survey")
+             - { id: d, do: { check-secrets }, expect: intact }\n\
+             - { id: e, do: { look-for: { canary: { of: b, in: audit } } }, expect: found }\n\
+             - { id: f, do: { look-for: { canary: { of: a, in: { reply: z } } } }, expect: found }\n\
+             - { id: g, do: { set-encryption: { with: secret.yaml } }, expect: reloaded }\n"
+                .replace("{ check-secrets }", "check-secrets")
                 .as_str(),
         );
         for wanted in [
-            "`b` looks at step `a`, which is no `rotate` before it",
+            "`b` looks at step `a`, which is not a `rotate` before it",
             "no step before `c` saves a snapshot `monday`",
-            "no step before `d` makes Secrets to survey",
+            "no step before `d` creates Secrets to check",
             "nothing plants the canary `b`",
             "`f` looks at step `z`, which does not come before it",
             "step `g` changes the encryption of world `bare`, which begins without a file",
@@ -238,8 +238,8 @@ mod tests {
     fn a_command_plants_what_it_names() {
         let text = "worlds: { bare: {} }\nsteps:\n\
              - { id: a, do: { create: secret.yaml }, expect: admitted }\n\
-             - { id: b, do: { exec: { pod: a, command: [put, \"x=$(canary:b)\"] } }, expect: admitted }\n\
-             - { id: c, do: { seen: { canary: { of: b, in: audit } } }, expect: seen }\n";
+             - { id: b, do: { exec: { pod: a, command: [put, \"x=$(canary:b)\"] } }, expect: allowed }\n\
+             - { id: c, do: { look-for: { canary: { of: b, in: audit } } }, expect: found }\n";
         let unplanted = |text: &str| {
             findings(text)
                 .iter()
@@ -251,15 +251,15 @@ mod tests {
 
     #[test]
     fn a_world_can_leave_a_step_out() {
-        let text = "worlds: { bare: { omit: [b] }, done: {} }\nsteps:\n\
+        let text = "worlds: { bare: { skip-steps: [b] }, done: {} }\nsteps:\n\
              - { id: a, do: { create: secret.yaml }, expect: admitted }\n\
-             - { id: b, do: { rewrite: {} }, expect: made }\n\
-             - { id: c, do: { store: secret/a }, expect-in: { bare: plaintext, done: { sealed: { with: aescbc } } } }\n";
+             - { id: b, do: { rewrite-secrets: {} }, expect: done }\n\
+             - { id: c, do: { read-etcd-value: secret/a }, expect-in: { bare: plaintext, done: { encrypted: { with: aescbc } } } }\n";
         assert_eq!(findings(text), Vec::<String>::new());
         let found = findings(
             &text
-                .replace("omit: [b]", "omit: [b, x]")
-                .replace("expect: made", "expect-in: { bare: made, done: made }"),
+                .replace("skip-steps: [b]", "skip-steps: [b, x]")
+                .replace("expect: done", "expect-in: { bare: done, done: done }"),
         );
         assert_eq!(
             found,

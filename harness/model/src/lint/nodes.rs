@@ -108,7 +108,7 @@ fn by_name(scenario: &Scenario, world: &str) -> Vec<String> {
         .steps_in(world)
         .filter_map(|step| match &step.action {
             Action::Node(node) => Some(Node::name(node)),
-            Action::Seen(Record::Node(wanted)) => Some(wanted.name.as_str()),
+            Action::LookFor(Record::Node(wanted)) => Some(wanted.name.as_str()),
             _ => None,
         });
     steps
@@ -155,7 +155,7 @@ mod tests {
     const STEPS: &str = "worlds: { bare: {} }\nsteps:\n\
         - { id: a, do: { create: pod.yaml }, expect: admitted }\n\
         - { id: b, do: { node: { cut-off: node-2 } }, expect: stopped }\n\
-        - { id: c, do: { seen: { node: { name: '$(node:2)', ready: unknown } } }, expect: seen }\n";
+        - { id: c, do: { look-for: { node: { name: '$(node:2)', ready: unknown } } }, expect: found }\n";
 
     #[test]
     fn a_cluster_has_the_nodes_that_are_named() {

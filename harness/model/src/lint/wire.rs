@@ -13,28 +13,28 @@ impl Notes<'_> {
             match &step.action {
                 Action::Reach(wire) => {
                     self.target(step, &wire.to, &SCHEMES);
-                    if !wire.nobody && target_pod(&wire.to).is_none() {
+                    if !wire.no_listener && target_pod(&wire.to).is_none() {
                         self.open_somewhere(step);
                     }
                 }
-                Action::Hold(hold) => {
+                Action::OpenConnection(hold) => {
                     self.target(step, &hold.to, &["tcp"]);
                     self.open_somewhere(step);
                     holds.push(hold);
                 }
-                Action::Held(Held { from, name }) => {
+                Action::CheckConnection(Held { from, name }) => {
                     if !holds
                         .iter()
                         .any(|hold| hold.from == *from && hold.name == *name)
                     {
                         let what = format!(
-                            "no step before `{}` holds a connection `{name}` from `{from}`",
+                            "no step before `{}` opens a connection `{name}` from `{from}`",
                             step.id
                         );
                         self.say(
                             name,
                             what,
-                            "open it first: `hold: { from: POD, to: tcp://…, name: NAME }`",
+                            "open it first: `open-connection: { from: POD, to: tcp://…, name: NAME }`",
                         );
                     }
                     self.open_somewhere(step);
@@ -73,7 +73,7 @@ impl Notes<'_> {
                 "step `{}` is blocked in every world, so nothing shows that it could be open",
                 step.id
             );
-            let hint = "add a world in which it is reached; where nobody is meant to be there, say `nobody: true`";
+            let hint = "add a world in which it is reached; where nobody is meant to be there, say `no-listener: true`";
             self.say(&format!("id: {}", step.id), what, hint);
         }
     }
@@ -90,8 +90,8 @@ mod tests {
         let dir = folder.path().join("network/one");
         fs::create_dir_all(&dir).unwrap();
         let text = "scenario: v1\nwhy: Because.\nworlds: { bare: {}, shut: { apply: [policy.yaml] } }\nsteps:\n\
-             - { id: zero, do: { path: /version }, expect-in: { bare: admitted, shut: forbidden } }\n\
-             - { id: one, do: { path: /version }, expect: admitted }\n";
+             - { id: zero, do: { path: /version }, expect-in: { bare: allowed, shut: forbidden } }\n\
+             - { id: one, do: { path: /version }, expect: allowed }\n";
         fs::write(dir.join("scenario.yaml"), format!("{text}{steps}")).unwrap();
         fs::write(
             dir.join("policy.yaml"),
@@ -117,7 +117,7 @@ mod tests {
         let told = "step `a` is blocked in every world, so nothing shows that it could be open";
         assert_eq!(step("tcp://db:80", "", shut), [told]);
         assert_eq!(
-            step("tcp://db:80", ", nobody: true", shut),
+            step("tcp://db:80", ", no-listener: true", shut),
             Vec::<String>::new()
         );
         assert_eq!(
@@ -139,15 +139,15 @@ mod tests {
     #[test]
     fn only_what_was_opened_can_be_held() {
         let found = findings(
-            "- { id: a, do: { hold: { from: web, to: \"tcp://db:80\", name: one } }, expect: reached }\n\
-             - { id: b, do: { held: { from: web, name: one } }, expect: reached }\n\
-             - { id: c, do: { held: { from: db, name: one } }, expect: reached }\n\
-             - { id: d, do: { hold: { from: web, to: \"udp://db:80\", name: two } }, expect: reached }\n",
+            "- { id: a, do: { open-connection: { from: web, to: \"tcp://db:80\", name: one } }, expect: reached }\n\
+             - { id: b, do: { check-connection: { from: web, name: one } }, expect: reached }\n\
+             - { id: c, do: { check-connection: { from: db, name: one } }, expect: reached }\n\
+             - { id: d, do: { open-connection: { from: web, to: \"udp://db:80\", name: two } }, expect: reached }\n",
         );
         assert_eq!(
             found,
             [
-                "no step before `c` holds a connection `one` from `db`",
+                "no step before `c` opens a connection `one` from `db`",
                 "step `d` tries `udp://db:80`, which is not a target",
             ]
         );

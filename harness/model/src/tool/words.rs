@@ -1,7 +1,7 @@
 //! The words themselves. Each has to stand at the beginning of what it is looked for in: names, messages of a registry
 //! and values of a certificate come later, and cannot move there.
 
-use crate::Why;
+use crate::{Answer, Why};
 
 /// What `cosign verify` and `cosign verify-attestation` say; `nothing` is the word for nothing being attached.
 pub(super) fn verifying(text: &str, exit: i32, nothing: Why) -> Option<Why> {
@@ -219,13 +219,15 @@ pub(super) fn cataloguing(stderr: &str, exit: i32) -> Option<Why> {
 }
 
 /// grype's exit code 2 is for a severity that was reached, and for nothing else.
-pub(super) fn scanning(error: Option<&str>, exit: i32) -> Option<Why> {
+pub(super) fn scanning(error: Option<&str>, exit: i32) -> Option<Answer> {
     match (exit, error) {
         (2, Some("discovered vulnerabilities at or above the severity threshold")) => {
-            Some(Why::Vulnerable)
+            Some(Answer::Vulnerable)
         }
         (1, Some("failed to catalog: unable to decode sbom: sbom format not recognized")) => {
-            Some(Why::Unreadable)
+            Some(Answer::NotDone {
+                why: Why::Unreadable,
+            })
         }
         _ => None,
     }

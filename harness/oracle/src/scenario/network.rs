@@ -30,7 +30,7 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
         .collect();
     let started = pods.into_iter().enumerate().map(|(at, pod)| {
         json!({"id": format!("pod-{at}"), "namespace": named(&pod.namespace),
-            "do": {"started": format!("pod/{}", pod.name)}, "expect": "running"})
+            "do": {"wait-running": format!("pod/{}", pod.name)}, "expect": "running"})
     });
     let steps = tried
         .iter()

@@ -32,7 +32,7 @@ pub(in crate::actions) async fn build(
     let probe = cx.world.lab.material.probe(cx.world.host_access()?).await?;
     let image = blocking(move || Image::on(&probe, &files)).await??;
     cx.world.memory.keep_image(&build.image, image);
-    Ok(Observation::answer(Answer::Made))
+    Ok(Observation::answer(Answer::Done))
 }
 
 pub(in crate::actions) async fn push(
@@ -118,12 +118,12 @@ pub(in crate::actions) async fn spoil(
     match given {
         Ok(0) => {
             let none = format!(
-                "nothing is attached to the image `{}`: there is nothing to spoil",
+                "nothing is attached to the image `{}`: there is nothing to corrupt",
                 spoil.image
             );
             Err(Error::scenario(none))
         }
-        Ok(count) => Ok(Observation::answer(Answer::Made).fact("spoiled", count.to_string())),
+        Ok(count) => Ok(Observation::answer(Answer::Done).fact("corrupted", count.to_string())),
         Err(tried) => Ok(*tried),
     }
 }
@@ -148,7 +148,7 @@ pub(in crate::actions) async fn attach(
         .registry(move |registry| registry.attach(&repository, &tag, kind, document.as_bytes()))
         .await?;
     Ok(match given {
-        Ok(()) => Observation::answer(Answer::Made),
+        Ok(()) => Observation::answer(Answer::Done),
         Err(tried) => *tried,
     })
 }
@@ -164,7 +164,7 @@ impl World<'_> {
         match given {
             Ok(digest) => {
                 self.placeholders.set_digest(name, digest);
-                Observation::answer(Answer::Made)
+                Observation::answer(Answer::Done)
             }
             Err(tried) => *tried,
         }
@@ -221,7 +221,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 /// What is withheld rejects; that nobody answers leaves the question open.
 fn refused(fault: artifact::Error) -> Result<Observation, Error> {
     if fault.is_withheld() {
-        return Ok(Observation::answer(Answer::Rejected { why: Why::NotGiven })
+        return Ok(Observation::answer(Answer::NotDone { why: Why::NotGiven })
             .fact("registry", chain(&fault)));
     }
     Err(fault.into())

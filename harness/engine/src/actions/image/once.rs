@@ -66,7 +66,7 @@ impl World<'_> {
         match (own, signed) {
             (Some(tried), _) => tried,
             (None, Ok(signed)) if self.give(&making, signed).await => Ok(Observation {
-                verdict: Answer::Made.into(),
+                verdict: Answer::Done.into(),
                 detail: signed.detail.clone(),
                 exchange: None,
             }),
@@ -86,7 +86,7 @@ impl World<'_> {
             Err(why) => return (Err(why), None),
         };
         let made =
-            tried.verdict == Verdict::from(Answer::Made) && !names(&tried.detail, self.namespace());
+            tried.verdict == Verdict::from(Answer::Done) && !names(&tried.detail, self.namespace());
         let Some(before) = before.filter(|_| made) else {
             return (Ok(tried), None);
         };
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn what_is_recorded_names_a_world_or_not() {
         let detail =
-            |key: &str, text: &str| Observation::answer(Answer::Made).fact(key, text).detail;
+            |key: &str, text: &str| Observation::answer(Answer::Done).fact(key, text).detail;
         assert!(!names(&detail("exit", "0"), "gauntlet-a"));
         assert!(names(
             &detail("cosign", "WARNING: registry.box:5000/gauntlet-a/app"),

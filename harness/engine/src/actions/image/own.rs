@@ -94,7 +94,10 @@ impl World<'_> {
             .await?;
         Ok(match given {
             Ok(judgement) => judged(judgement),
-            Err(tried) => *tried,
+            Err(withheld) => Observation {
+                verdict: Answer::VerificationFailed { why: Why::NotGiven }.into(),
+                ..*withheld
+            },
         })
     }
 
@@ -159,7 +162,7 @@ fn judged(judgement: Result<(), Rejection>) -> Observation {
     match judgement {
         Ok(()) => Observation::answer(Answer::Verified),
         Err(Rejection { why, said }) => {
-            Observation::answer(Answer::Rejected { why }).fact("own", said)
+            Observation::answer(Answer::VerificationFailed { why }).fact("own", said)
         }
     }
 }

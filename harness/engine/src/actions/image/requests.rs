@@ -67,7 +67,7 @@ impl World<'_> {
             .complete(mark.logs)
             .await
             .map_or_else(|why| why.in_one_line(), |(counted, _)| counted);
-        let mut facts = vec![("registry requests", counted)];
+        let mut facts = vec![("registry-requests", counted)];
         if let Some(before) = &mark.packets {
             let sent = match (before, self.packets().await) {
                 (Ok(before), Ok(after)) if *before == after => "none".into(),
@@ -77,7 +77,7 @@ impl World<'_> {
                 (Err(why), _) => why.in_one_line(),
                 (_, Err(why)) => why.in_one_line(),
             };
-            facts.push(("log requests", sent));
+            facts.push(("log-requests", sent));
         }
         facts
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use artifact::Image;
-use model::{Advisory, Answer, Sbom, SbomFormat, Scan, Tool, Verdict, Why};
+use model::{Advisory, Answer, Sbom, SbomFormat, Scan, Tool, Verdict};
 use serde_json::Value;
 
 use super::build::blocking;
@@ -59,7 +59,7 @@ pub(in crate::actions) async fn sbom(
         (None, Ok(bill)) => {
             tools::write(&file, &bill.text)?;
             Ok(Observation {
-                verdict: Answer::Made.into(),
+                verdict: Answer::Done.into(),
                 detail: bill.detail.clone(),
                 exchange: None,
             })
@@ -91,8 +91,8 @@ pub(in crate::actions) async fn scan(
         .world
         .tool_with_output(Tool::Grype, "grype", args)
         .await?;
-    if packages.is_empty() && tried.verdict == Verdict::from(Answer::Verified) {
-        tried.verdict = Answer::Rejected { why: Why::Empty }.into();
+    if packages.is_empty() && tried.verdict == Verdict::from(Answer::Clean) {
+        tried.verdict = Answer::NothingToScan.into();
     }
     Ok(tried
         .fact("packages", packages.join(", "))
@@ -118,7 +118,7 @@ impl World<'_> {
             Err(why) => return (Err(why), None),
         };
         let made =
-            tried.verdict == Verdict::from(Answer::Made) && !names(&tried.detail, self.namespace());
+            tried.verdict == Verdict::from(Answer::Done) && !names(&tried.detail, self.namespace());
         let text = tools::read(file)
             .ok()
             .filter(|text| made && !text.contains(self.namespace()));
@@ -153,7 +153,7 @@ impl World<'_> {
         let mut args: Vec<String> = args.map(str::to_owned).into();
         args.push(format!("{format}={}", self.inside(file)?));
         let tried = self.tool(Tool::Syft, "syft", args).await?;
-        if tried.verdict != Verdict::from(Answer::Made) {
+        if tried.verdict != Verdict::from(Answer::Done) {
             return Ok(tried);
         }
         Ok(tried.fact("packages", packages(&tools::read(file)?)?.join(", ")))

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use api::{Call, Exchange, encode, taken};
 use cluster::ProcessCommand;
-use model::{Answer, By, Encrypt, Encryption, Reply, Rewrite, Takeover, Verdict};
+use model::{Answer, Encrypt, Encryption, FigureName, Reply, Rewrite, Takeover, Verdict};
 use serde_json::Value;
 
 use super::process::API_SERVER;
@@ -44,12 +44,19 @@ pub(in crate::actions) async fn encrypt(
         .map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))?;
     match (encrypt.by, before) {
         // An API server that was started without the flag never looks at the file again.
-        (Takeover::None, _) | (Takeover::Reload, None) => Ok(Observation::answer(Answer::Made)),
+        (Takeover::None, _) | (Takeover::Reload, None) => Ok(Observation::answer(Answer::Done)),
         (Takeover::Reload | Takeover::Usual, Some(before)) => {
             let wanted = artifact::digest(text.as_bytes());
             cx.world.reloaded(before, &wanted).await
         }
-        (Takeover::Usual, None) => cx.world.restart(API_SERVER).await,
+        (Takeover::Usual, None) => {
+            let mut tried = cx.world.restart(API_SERVER).await?;
+            // It runs, so it took the file.
+            if tried.verdict == Answer::Running.into() {
+                tried.verdict = Answer::Reloaded.into();
+            }
+            Ok(tried)
+        }
     }
 }
 
@@ -79,7 +86,7 @@ pub(in crate::actions) async fn rewrite(
                 .await;
             if !taken(&exchange.reply) {
                 let tried = cut_short(exchange, rewrite);
-                if tried.verdict == Verdict::from(Answer::Stopped) {
+                if tried.verdict == Verdict::from(Answer::Interrupted) {
                     cx.world.is_gone(API_SERVER).await?;
                 }
                 return Ok(tried);
@@ -94,7 +101,7 @@ pub(in crate::actions) async fn rewrite(
         let done = format!("all {written} Secrets were written before the API server was gone");
         return Err(Error::unexpected(done));
     }
-    Ok(Observation::answer(Answer::Made).fact("written", written.to_string()))
+    Ok(Observation::answer(Answer::Done).fact("written", written.to_string()))
 }
 
 impl World<'_> {
@@ -118,12 +125,13 @@ impl World<'_> {
                     Err(why) => return Look::from(why),
                 };
                 match now.since(&before, wanted) {
-                    Some(Answer::Running) => Look::Ready(
-                        Observation::answer(Answer::Running)
-                            .figure("taken over after", began.elapsed()),
+                    Some(Answer::Reloaded) => Look::Ready(
+                        Observation::answer(Answer::Reloaded)
+                            .time(FigureName::ReloadedAfter, began.elapsed()),
                     ),
                     Some(other) => Look::Ready(
-                        Observation::answer(other).figure("refused after", began.elapsed()),
+                        Observation::answer(other)
+                            .time(FigureName::NotReloadedAfter, began.elapsed()),
                     ),
                     None => Look::NotYet("it has not".into()),
                 }
@@ -159,9 +167,9 @@ impl Reloads {
             None => self.good > before.good,
         };
         if is_taken {
-            return Some(Answer::Running);
+            return Some(Answer::Reloaded);
         }
-        (self.bad > before.bad).then_some(Answer::Denied { by: By::Encryption })
+        (self.bad > before.bad).then_some(Answer::NotReloaded)
     }
 }
 
@@ -174,7 +182,7 @@ fn items(listed: &Exchange) -> Option<Vec<Value>> {
 /// An interrupted rewrite: expected if we killed the API server, otherwise judged by its reply.
 fn cut_short(exchange: Exchange, rewrite: &Rewrite) -> Observation {
     match (&exchange.reply, rewrite.killed_after) {
-        (Reply::Transport { .. }, Some(_)) => Observation::answer(Answer::Stopped),
+        (Reply::Transport { .. }, Some(_)) => Observation::answer(Answer::Interrupted),
         _ => Observation::of(exchange),
     }
 }
@@ -204,11 +212,11 @@ mod tests {
             in_force: in_force.map(str::to_owned),
         };
         let before = reloads(1.0, 1.0, Some("sha256:a"));
-        let denied = Some(Answer::Denied { by: By::Encryption });
+        let denied = Some(Answer::NotReloaded);
         let since = |now: Reloads, wanted| now.since(&before, wanted);
         assert_eq!(
             since(reloads(1.0, 1.0, Some("sha256:a")), "sha256:a"),
-            Some(Answer::Running)
+            Some(Answer::Reloaded)
         );
         assert_eq!(since(reloads(1.0, 1.0, Some("sha256:a")), "sha256:b"), None);
         assert_eq!(
@@ -222,7 +230,7 @@ mod tests {
         );
         assert_eq!(
             since(reloads(2.0, 1.0, None), "sha256:b"),
-            Some(Answer::Running)
+            Some(Answer::Reloaded)
         );
     }
 
@@ -242,7 +250,7 @@ mod tests {
                 killed_after: Some(1),
             },
         );
-        assert_eq!(stopped.verdict, Verdict::from(Answer::Stopped));
+        assert_eq!(stopped.verdict, Verdict::from(Answer::Interrupted));
         assert!(matches!(
             cut_short(lost(), &Rewrite::default()).verdict,
             Verdict::Broken { .. }

@@ -13,7 +13,7 @@ use crate::meter::{Count, Meter};
 use crate::world::{StepRequest, World};
 
 /// The fact with the calls of a step.
-pub(super) const KMS_CALLS: &str = "kms calls";
+pub(super) const KMS_CALLS: &str = "kms-calls";
 
 /// How many calls there were at some time: `Encrypt` and `Decrypt`. `Status` comes by the clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(in crate::actions) fn set_kms(
     settings
         .write(&folder)
         .map_err(|fault| Error::unmade(cluster::chain(&fault)))?;
-    Ok(Observation::answer(Answer::Made))
+    Ok(Observation::answer(Answer::Done))
 }
 
 impl World<'_> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::{Call, encode, taken};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use model::{Answer, Seal, Why};
+use model::{Answer, Seal};
 use serde_json::json;
 
 use crate::Error;
@@ -37,7 +37,7 @@ pub(in crate::actions) async fn fill_up(
         }
         cx.world.memory.filled = index + 1;
     }
-    Ok(Observation::answer(Answer::Made))
+    Ok(Observation::answer(Answer::Done))
 }
 
 pub(in crate::actions) async fn survey(cx: &StepContext<'_, '_>) -> Result<Observation, Error> {
@@ -65,11 +65,11 @@ pub(in crate::actions) async fn survey(cx: &StepContext<'_, '_>) -> Result<Obser
     }
     let seals = by_seal.keys().cloned().collect::<Vec<_>>().join(", ");
     if lost.is_empty() {
-        return Ok(Observation::answer(Answer::Verified).fact("sealed with", seals));
+        return Ok(Observation::answer(Answer::Intact).fact("encrypted-with", seals));
     }
     let lost = described(&lost, &by_seal);
-    Ok(Observation::answer(Answer::Rejected { why: Why::Lost })
-        .fact("sealed with", seals)
+    Ok(Observation::answer(Answer::Damaged)
+        .fact("encrypted-with", seals)
         .fact("lost", lost))
 }
 
@@ -83,7 +83,7 @@ impl World<'_> {
 /// one seal, that is said instead of their names.
 fn described(lost: &BTreeSet<String>, by_seal: &BTreeMap<String, BTreeSet<String>>) -> String {
     match by_seal.iter().find(|(_, names)| *names == lost) {
-        Some((seal, _)) => format!("all that are sealed with {seal}, and no other"),
+        Some((seal, _)) => format!("all that are encrypted with {seal}, and no other"),
         None => lost.iter().cloned().collect::<Vec<_>>().join(", "),
     }
 }
@@ -113,7 +113,7 @@ mod tests {
         ]);
         assert_eq!(
             described(&names(&["c", "d"]), &by_seal),
-            "all that are sealed with old, and no other"
+            "all that are encrypted with old, and no other"
         );
         assert_eq!(described(&names(&["c"]), &by_seal), "c");
         assert_eq!(described(&names(&["b", "c", "d"]), &by_seal), "b, c, d");

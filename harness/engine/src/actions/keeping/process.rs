@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use api::{Call, said};
 use cluster::{ProcessCommand, ProcessStatus, State};
-use model::{Answer, Body, By, Process, Reply, Verdict};
+use model::{Answer, Body, By, FigureName, Process, Reply, Verdict};
 
 use super::kms::KMS_CALLS;
 use crate::Error;
@@ -18,7 +18,7 @@ pub(crate) const API_SERVER: &str = "kube-apiserver";
 pub(crate) const ETCD: &str = "etcd";
 
 /// The fact with the checks that an API server fails for good.
-pub(crate) const NOT_READY: &str = "not ready";
+pub(crate) const NOT_READY: &str = "not-ready";
 
 /// How long a process may take to end, or to be of use.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -161,7 +161,7 @@ impl World<'_> {
                 Look::NotYet(said(&reply))
             })
             .await?;
-        Ok(tried.figure("of use after", began.elapsed()))
+        Ok(tried.time(FigureName::UsableAfter, began.elapsed()))
     }
 
     /// Whether these checks do not only take their time on a busy machine: a plugin does not answer, or what was read from
@@ -245,7 +245,7 @@ fn gave_up(name: &str, status: &str, tail: &str) -> Observation {
         .map(str::trim)
         .rfind(|line| !line.is_empty() && !is_trace(line));
     let by = By::Process(name.to_owned());
-    let tried = Observation::answer(Answer::Refused { by }).fact("ended", status);
+    let tried = Observation::answer(Answer::NotStarted { by }).fact("ended", status);
     match last {
         Some(line) => tried.fact("said", line),
         None => tried,
@@ -262,6 +262,6 @@ fn is_trace(line: &str) -> bool {
 impl Observation {
     /// Why it did not run, if it did not.
     pub(super) fn refused(self) -> Option<Self> {
-        matches!(self.verdict, Verdict::Answered(Answer::Refused { .. })).then_some(self)
+        matches!(self.verdict, Verdict::Answered(Answer::NotStarted { .. })).then_some(self)
     }
 }

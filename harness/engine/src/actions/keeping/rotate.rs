@@ -7,7 +7,7 @@ use api::{Call, MERGE, encode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
-use model::{Answer, Followed, Rotate, Watched};
+use model::{Answer, FigureName, Followed, Rotate, Watched};
 use probe_protocol::{ProbeAnswer, Request};
 use serde_json::{Map, Value, json};
 
@@ -172,8 +172,10 @@ pub(in crate::actions) fn followed(
     followed: &Followed,
 ) -> Result<Observation, Error> {
     match cx.world.memory.place(followed)? {
-        Place::Followed(after) => Ok(Observation::answer(Answer::Seen).figure("after", *after)),
-        Place::Stayed => Ok(Observation::answer(Answer::Unseen).fact("holds", "the old value")),
+        Place::Followed(after) => {
+            Ok(Observation::answer(Answer::Updated).time(FigureName::UpdatedAfter, *after))
+        }
+        Place::Stayed => Ok(Observation::answer(Answer::Stale).fact("holds", "the old value")),
         Place::Lost(why) => Err(Error::unexpected(why.as_str())),
     }
 }

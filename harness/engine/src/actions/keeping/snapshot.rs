@@ -25,7 +25,7 @@ pub(in crate::actions) async fn snapshot(
     cx.world
         .etcdctl(&["snapshot", "save", &inside.to_string_lossy()], None)
         .await?;
-    Ok(Observation::answer(Answer::Made))
+    Ok(Observation::answer(Answer::Done))
 }
 
 pub(in crate::actions) async fn restore(

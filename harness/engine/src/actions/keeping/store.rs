@@ -16,7 +16,7 @@ pub(in crate::actions) async fn store(
     let key = key(cx, target).await?;
     let bytes = cx.world.stored(&key).await?;
     if cx.world.planted.canaries().is_empty() {
-        let none = "no value was planted, so nothing can show whether these bytes are sealed";
+        let none = "no value was planted, so nothing can show whether these bytes are encrypted";
         return Err(Error::scenario(none));
     }
     let holds = cx.world.planted.found_in(&bytes);
@@ -34,7 +34,7 @@ pub(in crate::actions) async fn transplant(
     let bytes = cx.world.stored(&from).await?;
     cx.world.stored(&to).await?; // somebody's place it has to be
     cx.world.put_stored(&to, &bytes).await?;
-    Ok(Observation::answer(Answer::Made))
+    Ok(Observation::answer(Answer::Done))
 }
 
 /// Where etcd has the object that a target names.
@@ -47,19 +47,19 @@ pub(crate) async fn key(cx: &StepContext<'_, '_>, target: &Target) -> Result<Str
     ))
 }
 
-/// Sealed is what says so and holds none of the planted values; a prefix alone proves nothing.
+/// Encrypted is what says so and holds none of the planted values; a prefix alone proves nothing.
 fn judge(bytes: &[u8], holds: &[String]) -> Result<Observation, Error> {
     let seal = Seal::of(bytes);
     let by = seal.as_ref().map(|(seal, name)| format!("{seal} {name}"));
     if !holds.is_empty() {
         let tried = Observation::answer(Answer::Plaintext).fact("holds", holds.join(", "));
         return Ok(match by {
-            Some(by) => tried.fact("although its prefix says", by),
+            Some(by) => tried.fact("prefix-says", by),
             None => tried,
         });
     }
     match seal {
-        Some((with, name)) => Ok(Observation::answer(Answer::Sealed { with }).fact("by", name)),
+        Some((with, name)) => Ok(Observation::answer(Answer::Encrypted { with }).fact("by", name)),
         None if bytes.starts_with(PROTOBUF) || bytes.starts_with(b"{") => {
             Ok(Observation::answer(Answer::Plaintext).fact("holds", "no planted value"))
         }
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(verdict(b"k8s\0\n\x0c", &holds), Some("plaintext".into()));
         assert_eq!(
             verdict(b"k8s:enc:aescbc:v1:key1:x", &[]),
-            Some("sealed: aescbc".into())
+            Some("encrypted: aescbc".into())
         );
         assert_eq!(
             verdict(b"k8s:enc:aescbc:v1:key1:canary", &holds),

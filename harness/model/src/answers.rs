@@ -1,0 +1,220 @@
+//! Which answers an action can give. One exhaustive match: a new action does not compile until somebody has said what it
+//! can answer.
+
+use crate::{Action, Answer, At, By, Why};
+
+/// What a change can answer, sent to the API server.
+const CHANGE: &[&str] = &[
+    "admitted",
+    "denied",
+    "forbidden",
+    "unauthenticated",
+    "invalid",
+    "not-found",
+    "conflict",
+    "encryption-failed",
+];
+
+/// What a read can answer. Admission has a say where the API server connects to something else.
+const READ: &[&str] = &[
+    "allowed",
+    "denied",
+    "forbidden",
+    "unauthenticated",
+    "invalid",
+    "not-found",
+    "encryption-failed",
+];
+
+/// What a read of a collection can answer: admission has no say in it.
+const LIST: &[&str] = &[
+    "allowed",
+    "forbidden",
+    "unauthenticated",
+    "invalid",
+    "not-found",
+    "encryption-failed",
+];
+
+/// Many changes at once: the first that is turned down is the answer.
+const CHANGES: &[&str] = &[
+    "done",
+    "denied",
+    "forbidden",
+    "unauthenticated",
+    "invalid",
+    "not-found",
+    "conflict",
+    "encryption-failed",
+];
+
+/// The same, where the API server may be killed meanwhile.
+const REWRITE: &[&str] = &[
+    "done",
+    "interrupted",
+    "denied",
+    "forbidden",
+    "unauthenticated",
+    "invalid",
+    "not-found",
+    "conflict",
+    "encryption-failed",
+];
+
+impl Action {
+    /// The words of the answers that it can give.
+    #[must_use]
+    pub fn answers(&self) -> &'static [&'static str] {
+        match self {
+            Self::Create(_)
+            | Self::Apply(_)
+            | Self::Update(_)
+            | Self::Patch { .. }
+            | Self::Delete(_)
+            | Self::Label { .. }
+            | Self::Evict(_)
+            | Self::EphemeralContainer { .. }
+            | Self::Bind { .. }
+            | Self::Token { .. }
+            | Self::Scale { .. }
+            | Self::Rotate(_) => CHANGE,
+            Self::Get(_) | Self::Path(_) | Self::Exec { .. } => READ,
+            Self::List { .. } => LIST,
+            Self::CreateSecrets(_) => CHANGES,
+            Self::RewriteSecrets(_) => REWRITE,
+            Self::CheckSecrets => &["intact", "damaged"],
+            Self::WaitRunning(_) => &["running", "not-started"],
+            Self::Reach(_)
+            | Self::OpenConnection(_)
+            | Self::CheckConnection(_)
+            | Self::CheckAgent(_) => &["reached", "blocked"],
+            Self::CheckDelivery(_) => &["delivered", "lost"],
+            Self::LookFor(_) => &["found", "absent"],
+            Self::CheckPropagation(_) => &["updated", "stale"],
+            Self::Build(_) | Self::Kms(_) | Self::CopyEtcdValue(_) | Self::Snapshot(_) => &["done"],
+            Self::Push(_)
+            | Self::Copy(_)
+            | Self::Tamper(_)
+            | Self::Corrupt(_)
+            | Self::Sbom(_)
+            | Self::Attach(_)
+            | Self::Sign(_)
+            | Self::Attest(_) => &["done", "not-done"],
+            Self::Verify(_) => &["verified", "verification-failed"],
+            Self::Scan(_) => &["clean", "vulnerable", "nothing-to-scan", "not-done"],
+            Self::ReadEtcdValue(_) => &["plaintext", "encrypted"],
+            Self::SetEncryption(_) => &["done", "reloaded", "not-reloaded", "not-started"],
+            Self::Process(_) => &["running", "stopped", "not-started"],
+            Self::Node(_) => &["running", "stopped"],
+            Self::Restore(_) => &["running", "not-started"],
+        }
+    }
+
+    /// Whether it can give this very answer: not only the word, but who refused and how far it came.
+    #[must_use]
+    pub fn can_answer(&self, answer: &Answer) -> bool {
+        self.answers().contains(&answer.word())
+            && match answer {
+                Answer::Denied { by } => is_asked(by),
+                // A process of the box ends by itself; whatever else refuses, refuses a pod.
+                Answer::NotStarted { by } => {
+                    matches!(self, Self::WaitRunning(_)) != matches!(by, By::Process(_))
+                }
+                Answer::NotDone { why } => is_of_making(*why),
+                Answer::VerificationFailed { why } => *why != Why::TokenRefused,
+                Answer::Blocked { at } if matches!(self, Self::CheckAgent(_)) => is_of_agents(*at),
+                Answer::Blocked { at } => is_of_the_wire(*at),
+                Answer::Admitted
+                | Answer::Allowed
+                | Answer::Forbidden
+                | Answer::Unauthenticated
+                | Answer::Invalid
+                | Answer::NotFound
+                | Answer::Conflict
+                | Answer::EncryptionFailed
+                | Answer::Running
+                | Answer::Stopped
+                | Answer::Reloaded
+                | Answer::NotReloaded
+                | Answer::Done
+                | Answer::Interrupted
+                | Answer::Found
+                | Answer::Absent
+                | Answer::Verified
+                | Answer::Clean
+                | Answer::Vulnerable
+                | Answer::NothingToScan
+                | Answer::Intact
+                | Answer::Damaged
+                | Answer::Plaintext
+                | Answer::Encrypted { .. }
+                | Answer::Updated
+                | Answer::Stale
+                | Answer::Reached
+                | Answer::Delivered
+                | Answer::Lost => true,
+            }
+    }
+}
+
+/// Whether somebody has a say while a request is decided; the others act later.
+fn is_asked(by: &By) -> bool {
+    match by {
+        By::PodSecurity
+        | By::Policy(_)
+        | By::Webhook(_)
+        | By::FailingClosed(_)
+        | By::Engine { .. }
+        | By::RbacEscalation
+        | By::CertificateApproval
+        | By::CertificateSubjectRestriction
+        | By::NodeRestriction
+        | By::Plugin(_)
+        | By::Quota(_)
+        | By::DisruptionBudget => true,
+        By::Kubelet(_)
+        | By::Container(_)
+        | By::Process(_)
+        | By::Scheduler(_)
+        | By::Controller(_) => false,
+    }
+}
+
+/// Whether it can stand in the way of making something.
+fn is_of_making(why: Why) -> bool {
+    match why {
+        Why::Unreadable
+        | Why::NotGiven
+        | Why::TokenRefused
+        | Why::NoTimestamp
+        | Why::NoTrustedRoot => true,
+        Why::NoSignature
+        | Why::WrongKey
+        | Why::WrongIdentity
+        | Why::OtherDigest
+        | Why::Expired
+        | Why::NoLogEntry
+        | Why::UntrustedLog
+        | Why::UntrustedTimestamp
+        | Why::UntrustedAuthority
+        | Why::InvalidCertificate
+        | Why::OtherLogEntry
+        | Why::NoAttestation => false,
+    }
+}
+
+/// Whether a connection can end there.
+fn is_of_the_wire(at: At) -> bool {
+    match at {
+        At::Dns | At::Connect | At::Tls | At::Request | At::Reply => true,
+        At::Enrol | At::Key | At::Event => false,
+    }
+}
+
+/// Whether an agent can be stopped there.
+fn is_of_agents(at: At) -> bool {
+    match at {
+        At::Dns | At::Connect | At::Tls | At::Enrol | At::Key | At::Event => true,
+        At::Request | At::Reply => false,
+    }
+}

@@ -1,0 +1,103 @@
+//! Words of scenarios that were other words once. A file that still has one is told the word of now.
+
+use crate::Action;
+
+/// A word that nothing can read any more.
+struct OldWord {
+    /// The first of the words that can stand in its place, as the parser lists them: it tells an action from an answer.
+    among: &'static str,
+    old: &'static str,
+    /// The word of now; with what it depends on, where there are several.
+    now: &'static str,
+}
+
+/// The first of the words that can stand in some places.
+const ACTION: &str = "create";
+const ANSWER: &str = "admitted";
+const REFUSER: &str = "pod-security";
+const PLACE: &str = "etcd-value";
+const WORLD: &str = "install";
+const CONNECTION: &str = "from";
+
+const fn old(among: &'static str, old: &'static str, now: &'static str) -> OldWord {
+    OldWord { among, old, now }
+}
+
+const OLD_WORDS: &[OldWord] = &[
+    old(ACTION, "started", "`wait-running`"),
+    old(ACTION, "hold", "`open-connection`"),
+    old(ACTION, "held", "`check-connection`"),
+    old(ACTION, "seen", "`look-for`"),
+    old(ACTION, "spoil", "`corrupt`"),
+    old(ACTION, "store", "`read-etcd-value`"),
+    old(ACTION, "transplant", "`copy-etcd-value`"),
+    old(ACTION, "encrypt", "`set-encryption`"),
+    old(ACTION, "fill", "`create-secrets`"),
+    old(ACTION, "rewrite", "`rewrite-secrets`"),
+    old(ACTION, "survey", "`check-secrets`"),
+    old(ACTION, "followed", "`check-propagation`"),
+    old(ACTION, "agent", "`check-agent`"),
+    old(ACTION, "delivered", "`check-delivery`"),
+    old(ANSWER, "made", "`done`"),
+    old(ANSWER, "refused", "`not-started`"),
+    old(ANSWER, "sealed", "`encrypted`"),
+    old(
+        ANSWER,
+        "seen",
+        "`found` for `look-for`, and `updated` for `check-propagation`",
+    ),
+    old(
+        ANSWER,
+        "unseen",
+        "`absent` for `look-for`, and `stale` for `check-propagation`",
+    ),
+    old(
+        ANSWER,
+        "rejected",
+        "`verification-failed` for `verify`, `vulnerable` or `nothing-to-scan` for `scan`, `damaged` for `check-secrets`, \
+         and `not-done` for what makes something",
+    ),
+    old(
+        REFUSER,
+        "encryption",
+        "an answer of its own: `encryption-failed`, or `not-reloaded` for `set-encryption`",
+    ),
+    old(PLACE, "store", "`etcd-value`"),
+    old(PLACE, "store-files", "`etcd-files`"),
+    old(WORLD, "omit", "`skip-steps`"),
+    old(CONNECTION, "nobody", "`no-listener`"),
+];
+
+/// What to say instead of a parser's complaint, where it is about a word that was good once.
+pub(crate) fn explain(complaint: &str) -> Option<String> {
+    let (_, behind) = complaint.split_once("unknown ")?;
+    let behind = behind
+        .strip_prefix("variant `")
+        .or_else(|| behind.strip_prefix("field `"))?;
+    let (word, behind) = behind.split_once('`')?;
+    let first = behind
+        .strip_prefix(", expected one of ")?
+        .split([',', ' '])
+        .next()?;
+    let known = OLD_WORDS
+        .iter()
+        .find(|one| one.old == word && one.among == first)?;
+    Some(format!("`{word}` is now {}", known.now))
+}
+
+/// The word of now for an answer that another action can still give.
+pub(crate) fn answer_now(action: &Action, answer: &str) -> Option<&'static str> {
+    match (action, answer) {
+        (
+            Action::Get(_) | Action::List { .. } | Action::Path(_) | Action::Exec { .. },
+            "admitted",
+        ) => Some("allowed"),
+        (Action::Scan(_), "verified") => Some("clean"),
+        (Action::CheckSecrets, "verified") => Some("intact"),
+        (Action::SetEncryption(_), "running") => Some("reloaded"),
+        (Action::RewriteSecrets(_), "stopped") => Some("interrupted"),
+        (Action::CheckDelivery(_), "reached") => Some("delivered"),
+        (Action::CheckDelivery(_), "blocked") => Some("lost"),
+        _ => None,
+    }
+}
