@@ -12,7 +12,7 @@ use nix::sys::signal::kill;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
-use crate::config::Process;
+use crate::process::Process;
 use crate::protocol::Event;
 use crate::rootfs::at_home;
 use crate::wait::{self, Look};

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::process_table::ProcessTable;
 use super::{report, tail};
-use crate::config::Process;
 use crate::error::chain;
 use crate::middle::MIDDLE;
+use crate::process::Process;
 use crate::protocol::{self, CallerCommand, Event, Order, Report};
 use crate::wait::{self, Look};
 use crate::{Death, Error, ProcessCommand, ourselves};

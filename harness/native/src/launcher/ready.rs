@@ -12,11 +12,12 @@ use super::drive::{StartupTrace, started};
 use super::family::{Family, Stop, Word};
 use crate::api::{Api, first_line};
 use crate::config::{
-    API_SERVER, Blueprint, IMAGE_IMPORT, Process, issuer_is_open, open_issuer, policy_reader,
+    API_SERVER, Blueprint, IMAGE_IMPORT, issuer_is_open, open_issuer, policy_reader,
 };
 use crate::error::chain;
 use crate::node::Node;
 use crate::policy::in_force as network_policy;
+use crate::process::Process;
 use crate::protocol::{Event, Order};
 use crate::spec::FirstObject;
 use crate::wait::{self, Look};
