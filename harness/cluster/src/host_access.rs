@@ -186,6 +186,8 @@ impl HostAccess<'_> {
     pub const TOKEN_KEY: &'static str = places::TOKEN_KEY;
     /// The file with the box's certificate authority, inside.
     pub const CA_FILE: &'static str = places::CA_FILE;
+    /// What an API server says about itself, but for two checks that wait a second for what was there before.
+    pub const READYZ_SEEDED: &'static str = places::READYZ_SEEDED;
     /// The registry, with TLS.
     pub const REGISTRY: &'static str = places::REGISTRY.authority;
     /// The same registry, over plain HTTP. Go's registry clients take names below `localhost` for plain HTTP.

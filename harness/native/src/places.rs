@@ -24,6 +24,11 @@ pub(crate) const OURSELVES: &str = "bin/gauntlet";
 /// Where the API server listens.
 pub(crate) const API_PORT: u16 = 6443;
 
+/// All of `/readyz` but the two checks that say that the first roles and priority classes were written: an API server that
+/// begins with saved data has them, while each of the two waits a second before its first look.
+pub const READYZ_SEEDED: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
+    &exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
+
 /// Where the components reach it, on the loopback interface (see `init::door`).
 pub(crate) const DOOR_PORT: u16 = 6442;
 
