@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use native::places;
 use native::{InForce, NodeCommand, ProcessCommand, ProcessStatus};
 use serde_json::Value;
 
@@ -178,29 +179,35 @@ impl HostAccess<'_> {
     }
 
     /// Where the box sees [`HostAccess::work`].
-    pub const INSIDE: &'static str = "/run/gauntlet/work";
+    pub const INSIDE: &'static str = places::WORK_INSIDE;
+    /// The folder of etcd's data, inside.
+    pub const ETCD_DATA: &'static str = places::ETCD_DATA;
+    /// The file with the key that ServiceAccount tokens are signed with, inside.
+    pub const TOKEN_KEY: &'static str = places::TOKEN_KEY;
     /// The file with the box's certificate authority, inside.
-    pub const CA_FILE: &'static str = "/run/gauntlet/pki/ca.crt";
+    pub const CA_FILE: &'static str = places::CA_FILE;
+    /// What an API server says about itself, but for two checks that wait a second for what was there before.
+    pub const READYZ_SEEDED: &'static str = places::READYZ_SEEDED;
     /// The registry, with TLS.
-    pub const REGISTRY: &'static str = "registry.box:5000";
+    pub const REGISTRY: &'static str = places::REGISTRY.authority;
     /// The same registry, over plain HTTP. Go's registry clients take names below `localhost` for plain HTTP.
-    pub const PLAIN_REGISTRY: &'static str = "registry.localhost:5001";
+    pub const PLAIN_REGISTRY: &'static str = places::PLAIN_REGISTRY.authority;
     /// The front of the registry that spoils its answers.
-    pub const FRONT: &'static str = "front.localhost:5002";
+    pub const FRONT: &'static str = places::FRONT.authority;
     /// The port of the registry with TLS.
-    pub const REGISTRY_PORT: u16 = 5000;
+    pub const REGISTRY_PORT: u16 = places::REGISTRY.port;
     /// The registry's port for plain HTTP.
-    pub const PLAIN_PORT: u16 = 5001;
+    pub const PLAIN_PORT: u16 = places::PLAIN_REGISTRY.port;
     /// Fulcio.
-    pub const FULCIO: &'static str = "http://fulcio.box:5555";
+    pub const FULCIO: &'static str = places::FULCIO.url;
     /// Fulcio's port.
-    pub const FULCIO_PORT: u16 = 5555;
+    pub const FULCIO_PORT: u16 = places::FULCIO.port;
     /// Rekor.
-    pub const REKOR: &'static str = "http://rekor.box:3003";
+    pub const REKOR: &'static str = places::REKOR.url;
     /// The name that the log signs its checkpoints with.
-    pub const REKOR_ORIGIN: &'static str = "rekor.box";
+    pub const REKOR_ORIGIN: &'static str = places::REKOR.name;
     /// Where the timestamp authority takes requests.
-    pub const TIMESTAMPS: &'static str = "http://tsa.box:3004/api/v1/timestamp";
+    pub const TIMESTAMPS: &'static str = places::TIMESTAMPS.url;
     /// The timestamp authority's port.
-    pub const TSA_PORT: u16 = 3004;
+    pub const TSA_PORT: u16 = places::TIMESTAMPS.port;
 }

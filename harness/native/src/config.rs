@@ -14,12 +14,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 pub(crate) use apiserver::OWN_ENCRYPTION;
 pub(crate) use policy::reader as policy_reader;
 pub use services::COUNTER;
-pub(crate) use services::{REGISTRY_NAME, Service, issuer_is_open, open_issuer, services};
+pub(crate) use services::{Service, issuer_is_open, open_issuer, services};
 
 use model::ClusterSpec;
 
@@ -27,68 +25,22 @@ use crate::kubeconfig;
 use crate::net::Addresses;
 use crate::node::Node;
 use crate::pki::Pki;
+use crate::places::{
+    API_ADDRESS, API_PORT, DNS_ADDRESS, DOOR_PORT, HOME, LATE_DOOR_PORT, NODE_ADDRESS, OURSELVES,
+    POD_CIDR, POD_CIDR_6, SERVICE_CIDR, SERVICE_CIDR_6,
+};
+use crate::process::{File, Process};
 use crate::{Error, PROBE_IMAGE};
-
-/// The folder inside the box that holds all that is ours.
-pub(crate) const HOME: &str = "/run/gauntlet";
-
-/// This program inside a box, below [`HOME`].
-pub(crate) const OURSELVES: &str = "bin/gauntlet";
-
-/// Where the API server listens.
-pub(crate) const API_PORT: u16 = 6443;
-
-/// Where the components reach it, on the loopback interface (see `init::door`).
-pub(crate) const DOOR_PORT: u16 = 6442;
 
 /// The API server's process.
 pub(crate) const API_SERVER: &str = "kube-apiserver";
-/// Where the controller manager does: it goes on only when all of the API server is ready, and looks once a second.
-pub(crate) const LATE_DOOR_PORT: u16 = 6441;
 
 /// The process that takes the test image into containerd.
 pub(crate) const IMAGE_IMPORT: &str = "image-import";
 
-/// Where pods get their addresses from.
-const POD_CIDR: &str = "10.244.0.0/16";
-const POD_CIDR_6: &str = "fd00:10:244::/48";
-
 /// A /20 holds 4094 pods' addresses: more than `maxPods`.
 const NODE_MASK: u8 = 20;
 const NODE_MASK_6: u8 = 64;
-
-const SERVICE_CIDR: &str = "10.96.0.0/16";
-const SERVICE_CIDR_6: &str = "fd00:10:96::/112";
-/// The address of the service `kubernetes`: the API server's, inside the box.
-pub const FIRST_SERVICE: &str = "10.96.0.1";
-/// The address of the Service `vault` where it is installed: one of those that are not given out by chance.
-pub const VAULT_SERVICE: &str = "10.96.0.200";
-
-/// The address that pods ask for names, whether or not somebody answers there.
-pub const DNS_ADDRESS: &str = "10.96.0.10";
-
-/// A file of the box.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct File {
-    /// Below [`HOME`].
-    pub(crate) path: PathBuf,
-    pub(crate) text: String,
-}
-
-/// A process of the box.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Process {
-    /// Its name, which is its log's name too.
-    pub(crate) name: String,
-    /// An absolute path inside the box.
-    pub(crate) program: PathBuf,
-    pub(crate) args: Vec<String>,
-    pub(crate) env: Vec<(String, String)>,
-    /// A socket inside the box that must take connections first.
-    pub(crate) after_socket: Option<PathBuf>,
-    /// Whether it does its work and ends; every other process's end is a fault.
-    pub(crate) ends: bool,
-}
 
 /// What a box is made from.
 pub(crate) struct Blueprint<'a> {
@@ -140,7 +92,7 @@ impl Blueprint<'_> {
 
     /// Where Fulcio asks for the API server, with or without a kube-proxy.
     pub(crate) fn first_service(&self) -> Option<SocketAddr> {
-        let address = FIRST_SERVICE.parse::<IpAddr>().ok()?;
+        let address = API_ADDRESS.parse::<IpAddr>().ok()?;
         self.cluster
             .has_sigstore()
             .then_some(SocketAddr::new(address, 443))

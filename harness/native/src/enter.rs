@@ -22,15 +22,12 @@ use nix::sys::signal::Signal;
 use nix::unistd::{chdir, getppid};
 
 use crate::cgroup::Host;
-use crate::config::{HOME, OURSELVES};
 use crate::error::chain;
+use crate::places::{HOME, OURSELVES, WORK};
 
 /// The hidden words; see [`crate::hidden_main`].
 pub(crate) const ENTER: &str = "__enter";
 pub(crate) const JOINED: &str = "__joined";
-
-/// The folder that a box shares with the host, below [`HOME`].
-pub(crate) const WORK: &str = "work";
 
 /// The namespaces of a box: the mounts last, because the others are found in the host's `/proc`.
 const SPACES: [(&str, CloneFlags); 5] = [

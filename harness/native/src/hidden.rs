@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use components::{armed, contain};
 
-use crate::{enter, init, launcher, middle, node, plugin, policy, runc};
+use crate::{enter, init, launcher, middle, on_node, plugin, policy, runc};
 
 /// To be called first thing in `main` with all arguments, the program's own name included. `Some` means that this was
 /// a hidden entry point, which has done its work: end with that code.
@@ -33,7 +33,7 @@ fn dispatch(words: &[OsString]) -> Option<io::Result<ExitCode>> {
         enter::JOINED => enter::joined(rest),
         plugin::KMS => plugin::run(rest),
         policy::POLICY => policy::run(rest),
-        node::ON_NODE => node::run(rest),
+        on_node::ON_NODE => on_node::run(rest),
         components::CONTAIN => contain(rest),
         components::ARMED => armed(rest),
         _ => return None,

@@ -27,10 +27,13 @@ mod names;
 mod needed;
 mod net;
 mod node;
+mod on_node;
 mod ourselves;
 mod pki;
+pub mod places;
 mod plugin;
 mod policy;
+mod process;
 mod progress;
 mod protocol;
 mod registry;
@@ -42,17 +45,15 @@ mod spec;
 mod start;
 
 pub use components::{self, Cache};
-pub use config::{
-    COUNTER, DNS_ADDRESS, FIRST_SERVICE as API_ADDRESS, VAULT_SERVICE as VAULT_ADDRESS,
-};
+pub use config::COUNTER;
 pub use control::{ProcessCommand, ProcessStatus, State};
 pub use error::Error;
 pub use failure::NodeCommand;
 pub use hidden::hidden_main;
 pub use image::probe_program;
 pub use needed::{needed, needs_nothing_built};
-pub use net::NODE_ADDRESS;
 pub use node::MOST as MOST_NODES;
+pub use places::{API_ADDRESS, DNS_ADDRESS, NODE_ADDRESS, VAULT_ADDRESS};
 pub use policy::{InForce, Seen};
 pub use probe_image::PROBE_IMAGE;
 pub use progress::Progress;

@@ -11,15 +11,9 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::config::FIRST_SERVICE;
 use crate::node::Node;
+use crate::places::{API_ADDRESS, INTERFACE};
 use crate::{Error, names};
-
-/// The first node's address, the same in every box.
-pub const NODE_ADDRESS: &str = "10.88.0.1";
-
-/// Every node's interface to the others.
-pub(crate) const INTERFACE: &str = "node";
 
 /// 198.18.0.0/15 is set aside for tests of network devices; a box takes two addresses of it.
 const FIRST: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
@@ -92,7 +86,7 @@ impl Addresses {
         commands.extend(Node::FIRST.address_commands(nodes, dual_stack));
         commands.extend(Node::further(nodes).flat_map(Node::join_commands));
         if first_service {
-            commands.push(format!("addr add {FIRST_SERVICE}/32 dev lo"));
+            commands.push(format!("addr add {API_ADDRESS}/32 dev lo"));
         }
         commands
     }

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use crate::Error;
-use crate::config::{FIRST_SERVICE, File, REGISTRY_NAME};
-use crate::net::NODE_ADDRESS;
 use crate::node::Node;
+use crate::places::{self, API_ADDRESS, NODE_ADDRESS};
+use crate::process::File;
 
 /// What signs, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ impl Pki {
         let ca = issuer(CA, &authority.ca)?;
         let front = issuer(FRONT_CA, &authority.front)?;
         let fixed =
-            [FIRST_SERVICE, NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
+            [API_ADDRESS, NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
         let api_addresses = fixed
             .into_iter()
             .flatten()
@@ -197,7 +197,7 @@ fn kubelet(node: Node) -> Result<CertificateParams, Error> {
 
 fn registry(server: Ipv4Addr) -> Result<CertificateParams, Error> {
     let mut params = subject(REGISTRY, None);
-    params.subject_alt_names = names(&[REGISTRY_NAME, "localhost"])?;
+    params.subject_alt_names = names(&[places::REGISTRY.name, "localhost"])?;
     let fixed = [NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
     params.subject_alt_names.extend(
         fixed

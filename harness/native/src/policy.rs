@@ -47,9 +47,9 @@ use nix::sys::signal::SigSet;
 
 use crate::Error;
 use crate::api::Api;
-use crate::config::HOME;
 use crate::error::chain;
 use crate::pki::{self, Identity};
+use crate::places::HOME;
 use enforcer::Enforcer;
 pub(crate) use in_force::{FOLDER, in_force};
 pub use in_force::{InForce, Seen};

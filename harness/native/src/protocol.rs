@@ -8,8 +8,8 @@ use std::time::Duration;
 use model::ClusterSpec;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::config::{File, Process};
 use crate::node::Node;
+use crate::process::{File, Process};
 use crate::spec::FirstObject;
 use crate::{Death, ProcessCommand, ProcessStatus, Progress};
 
@@ -153,7 +153,7 @@ pub(crate) struct Layout {
     /// An empty folder of the host that the box's memory file system is mounted on while it is made.
     pub(crate) stage: PathBuf,
     pub(crate) host_name: String,
-    /// Folders and files of the host (first) that appear in the box (second, below [`crate::config::HOME`]).
+    /// Folders and files of the host (first) that appear in the box (second, below [`crate::places::HOME`]).
     pub(crate) binds: Vec<Bind>,
     /// Where this program appears, below `HOME`.
     pub(crate) ourselves: Vec<PathBuf>,

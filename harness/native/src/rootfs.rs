@@ -10,8 +10,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
 use crate::Error;
-use crate::config::{File, HOME};
 use crate::node::Node;
+use crate::places::HOME;
+use crate::process::File;
 use crate::protocol::{Bind, Layout};
 use crate::{ourselves, seed};
 

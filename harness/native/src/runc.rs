@@ -8,9 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use crate::places::HOME;
 use serde_json::Value;
-
-use crate::config::HOME;
 
 /// The name under which this program is runc.
 pub(crate) const NAME: &str = "gauntlet-runc";

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cluster::AuditAccess;
+use cluster::{AuditAccess, HostAccess};
 use model::{Answer, CanaryMatch, Leak, Reply};
 
 use api::{Call, encode};
@@ -20,9 +20,6 @@ use crate::world::World;
 
 /// At most this long for a place that cannot be read at first.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The folder with etcd's files.
-const ETCD: &str = "/run/gauntlet/etcd";
 
 pub(super) async fn seen_canary(
     cx: &mut StepContext<'_, '_>,
@@ -132,7 +129,7 @@ impl World<'_> {
             "--recursive",
             "--sparse=always",
             "--no-target-directory",
-            ETCD,
+            HostAccess::ETCD_DATA,
             &inside.to_string_lossy(),
         ];
         self.in_the_box("cp", &args, None).await?;

@@ -15,9 +15,6 @@ use super::{Call, must};
 /// How far the times in the token are moved, in seconds: two hours.
 pub(crate) const FAR: i64 = 7200;
 
-/// The key that the API server signs tokens with, inside the box.
-const KEY: &str = "/run/gauntlet/pki/sa.key";
-
 /// `token`, so many seconds later than it is.
 pub(crate) async fn token(
     host_access: HostAccess<'_>,
@@ -25,7 +22,7 @@ pub(crate) async fn token(
     token: &str,
     later: i64,
 ) -> Result<String, Error> {
-    let args = vec![KEY.to_owned()];
+    let args = vec![HostAccess::TOKEN_KEY.to_owned()];
     let pem = must(
         host_access,
         &Call {

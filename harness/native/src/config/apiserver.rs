@@ -10,8 +10,7 @@ use super::{
     feature_gates, file, json as json_file, kubernetes, pairs, verbosity,
 };
 use crate::Error;
-use crate::enter::WORK;
-use crate::net::NODE_ADDRESS;
+use crate::places::{NODE_ADDRESS, WORK};
 
 const AUDIT_POLICY: &str = "audit-policy.yaml";
 const ENCRYPTION: &str = "encryption.yaml";

@@ -4,6 +4,7 @@ use super::{
     Blueprint, HOME, NODE_MASK, NODE_MASK_6, POD_CIDR, POD_CIDR_6, Process, feature_gates,
     kubernetes, kubernetes_node, verbosity,
 };
+use crate::places::TOKEN_KEY;
 
 /// What a cluster without nodes needs: namespaces that come with a ServiceAccount and end clean, aggregated roles,
 /// owners and quotas that are honoured.
@@ -22,7 +23,7 @@ const WITHOUT_NODES: [&str; 9] = [
 pub(super) fn manager(blueprint: &Blueprint) -> Process {
     let mut args = credentials("kube-controller-manager");
     args.extend([
-        format!("--service-account-private-key-file={HOME}/pki/sa.key"),
+        format!("--service-account-private-key-file={TOKEN_KEY}"),
         format!("--root-ca-file={HOME}/pki/ca.crt"),
         format!("--cluster-signing-cert-file={HOME}/pki/ca.crt"),
         format!("--cluster-signing-key-file={HOME}/pki/ca.key"),

@@ -1,10 +1,11 @@
 //! etcd: on the loopback interface alone, its data in memory, so nothing is gained by syncing.
 
-use super::{HOME, Process, kubernetes};
+use super::{Process, kubernetes};
+use crate::places::ETCD_DATA;
 
 pub(super) fn process() -> Process {
     let args = [
-        format!("--data-dir={HOME}/etcd"),
+        format!("--data-dir={ETCD_DATA}"),
         "--listen-client-urls=http://127.0.0.1:2379".into(),
         "--advertise-client-urls=http://127.0.0.1:2379".into(),
         "--listen-peer-urls=http://127.0.0.1:2380".into(),

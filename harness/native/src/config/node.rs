@@ -7,7 +7,8 @@ use super::{
     Blueprint, DNS_ADDRESS, DOOR_PORT, File, HOME, OURSELVES, POD_CIDR, POD_CIDR_6, Process,
     json as json_file, kubernetes_node, runtime, verbosity,
 };
-use crate::node::{Node, ON_NODE};
+use crate::node::Node;
+use crate::on_node::ON_NODE;
 
 /// What starts with the box.
 pub(super) fn first(blueprint: &Blueprint, node: Node) -> Vec<Process> {

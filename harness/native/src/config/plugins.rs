@@ -1,7 +1,7 @@
 //! The key management plugins.
 
 use super::{Blueprint, HOME, OURSELVES, Process, process};
-use crate::enter::WORK;
+use crate::places::WORK;
 use crate::plugin::{FOLDER, KMS};
 
 pub(super) fn processes(blueprint: &Blueprint) -> Vec<Process> {

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{Blueprint, HOME, OURSELVES, Process, node, process};
-use crate::enter::WORK;
 use crate::node::Node;
 use crate::pki::NETWORK_POLICY_USER;
+use crate::places::WORK;
 use crate::policy::{FOLDER, POLICY, plugin};
 
 const API: &str = "/apis/rbac.authorization.k8s.io/v1";

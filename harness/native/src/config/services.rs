@@ -5,36 +5,17 @@ use model::ClusterSpec;
 use serde_json::{Value, json};
 
 use super::{
-    Blueprint, FIRST_SERVICE, File, HOME, POD_CIDR, Process, file, json as json_file, process,
+    API_ADDRESS, Blueprint, File, HOME, NODE_ADDRESS, POD_CIDR, Process, file, json as json_file,
+    process,
 };
 use crate::Error;
-use crate::net::NODE_ADDRESS;
 use crate::pki::{LOG_KEY, REGISTRY};
-
-/// The registry's name, with TLS.
-pub(crate) const REGISTRY_NAME: &str = "registry.box";
+use crate::places::{self, FRONT, FULCIO, PLAIN_REGISTRY, REKOR, SERVICES, TIMESTAMPS};
 
 /// Where containerd looks registries up, as a line of its configuration.
 pub(super) const HOSTS_CONFIG: &str = r#"[plugins.'io.containerd.cri.v1.images'.registry]
   config_path = "/run/gauntlet/certs.d"
 "#;
-
-const REGISTRY_PORT: u16 = 5000;
-const PLAIN_PORT: u16 = 5001;
-const FRONT_PORT: u16 = 5002;
-const FULCIO_PORT: u16 = 5555;
-const LOG_PORT: u16 = 3003;
-const TIMESTAMP_PORT: u16 = 3004;
-
-/// Names for the node's address. Go's registry clients take those below `localhost` for plain HTTP.
-const NAMES: [&str; 6] = [
-    REGISTRY_NAME,
-    "registry.localhost",
-    "front.localhost",
-    "fulcio.box",
-    "rekor.box",
-    "tsa.box",
-];
 
 /// The table of nftables, and the counter in it, that counts what pods send to whatever signs, logs and dates.
 pub const COUNTER: [&str; 2] = ["gauntlet", "sigstore-from-pods"];
@@ -66,20 +47,20 @@ pub(crate) fn services(cluster: &ClusterSpec) -> Vec<Service> {
         services.push(Service {
             name: REGISTRY,
             tls: true,
-            port: REGISTRY_PORT,
+            port: places::REGISTRY.port,
             path: "/v2/",
         });
-        services.push(plain("registry-plain", PLAIN_PORT, "/v2/"));
-        services.push(plain("front", FRONT_PORT, "/v2/"));
+        services.push(plain("registry-plain", PLAIN_REGISTRY.port, "/v2/"));
+        services.push(plain("front", FRONT.port, "/v2/"));
     }
     if cluster.has_sigstore() {
-        services.push(plain("rekor", LOG_PORT, "/healthz"));
+        services.push(plain("rekor", REKOR.port, "/healthz"));
         services.push(plain(
             "timestamp-authority",
-            TIMESTAMP_PORT,
+            TIMESTAMPS.port,
             "/api/v1/timestamp/certchain",
         ));
-        services.push(plain("fulcio", FULCIO_PORT, "/api/v1/rootCert"));
+        services.push(plain("fulcio", FULCIO.port, "/api/v1/rootCert"));
     }
     services
 }
@@ -99,8 +80,8 @@ pub(super) fn first(cluster: &ClusterSpec) -> Vec<Process> {
             &["serve", "/run/gauntlet/registry-plain.json"],
         ));
         let (listen, upstream) = (
-            format!("0.0.0.0:{FRONT_PORT}"),
-            format!("127.0.0.1:{PLAIN_PORT}"),
+            format!("0.0.0.0:{}", FRONT.port),
+            format!("127.0.0.1:{}", PLAIN_REGISTRY.port),
         );
         let args = ["front", "--listen", &listen, "--upstream", &upstream].map(ToOwned::to_owned);
         processes.push(process(
@@ -117,7 +98,7 @@ pub(super) fn first(cluster: &ClusterSpec) -> Vec<Process> {
             &[
                 "serve",
                 "--host=0.0.0.0",
-                "--port=3004",
+                &format!("--port={}", TIMESTAMPS.port),
                 "--timestamp-signer=memory",
                 "--disable-ntp-monitoring",
             ],
@@ -141,12 +122,13 @@ fn counts(cluster: &ClusterSpec) -> bool {
 /// Counts packets, and not connections: over one that is kept open, requests come unseen.
 fn count_rules() -> String {
     let [table, counter] = COUNTER;
+    let [log, dates, signs] = [REKOR, TIMESTAMPS, FULCIO].map(|service| service.port);
     format!(
         "table inet {table} {{
   counter {counter} {{ }}
   chain arriving {{
     type filter hook prerouting priority -310; policy accept;
-    ip saddr {POD_CIDR} tcp dport {{ {LOG_PORT}, {TIMESTAMP_PORT}, {FULCIO_PORT} }} counter name {counter}
+    ip saddr {POD_CIDR} tcp dport {{ {log}, {dates}, {signs} }} counter name {counter}
   }}
 }}
 "
@@ -160,7 +142,7 @@ pub(super) fn third(cluster: &ClusterSpec) -> Vec<Process> {
     }
     let args = [
         "serve",
-        "--port=5555",
+        &format!("--port={}", FULCIO.port),
         "--grpc-host=127.0.0.1",
         "--grpc-port=5556",
         "--metrics-port=5557",
@@ -175,11 +157,11 @@ pub(super) fn third(cluster: &ClusterSpec) -> Vec<Process> {
 fn log() -> Process {
     let args = [
         "serve".to_owned(),
-        "--hostname=rekor.box".to_owned(),
+        format!("--hostname={}", REKOR.name),
         format!("--signer-filepath={HOME}/pki/{LOG_KEY}"),
         format!("--storage-dir={HOME}/rekor"),
         "--http-address=0.0.0.0".to_owned(),
-        format!("--http-port={LOG_PORT}"),
+        format!("--http-port={}", REKOR.port),
         "--grpc-port=3013".to_owned(),
         "--http-metrics-port=3023".to_owned(),
         "--checkpoint-interval=100ms".to_owned(),
@@ -214,21 +196,15 @@ pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
         let tls = json!({ "certificate": pki("crt"), "key": pki("key") });
         files.push(json_file(
             "registry.json",
-            &registry(REGISTRY_PORT, &secret, Some(tls)),
+            &registry(places::REGISTRY.port, &secret, Some(tls)),
         ));
         files.push(json_file(
             "registry-plain.json",
-            &registry(PLAIN_PORT, &secret, None),
+            &registry(PLAIN_REGISTRY.port, &secret, None),
         ));
-        files.push(hosts_file(
-            "https",
-            &format!("{REGISTRY_NAME}:{REGISTRY_PORT}"),
-        ));
-        files.push(hosts_file(
-            "http",
-            &format!("registry.localhost:{PLAIN_PORT}"),
-        ));
-        files.push(hosts_file("http", &format!("front.localhost:{FRONT_PORT}")));
+        files.push(hosts_file("https", places::REGISTRY.authority));
+        files.push(hosts_file("http", PLAIN_REGISTRY.authority));
+        files.push(hosts_file("http", FRONT.authority));
     }
     if blueprint.cluster.has_sigstore() {
         let issuer = json!({ "IssuerURL": ISSUER, "ClientID": "sigstore", "Type": "kubernetes" });
@@ -277,9 +253,9 @@ pub(super) fn outside(blueprint: &Blueprint) -> Vec<File> {
     if blueprint.cluster.install.is_empty() {
         files.push(file("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"));
     } else {
-        let names = NAMES.join(" ");
+        let names = SERVICES.map(|service| service.name).join(" ");
         let hosts = format!(
-            "127.0.0.1 localhost\n{FIRST_SERVICE} kubernetes.default.svc\n{NODE_ADDRESS} {names}\n"
+            "127.0.0.1 localhost\n{API_ADDRESS} kubernetes.default.svc\n{NODE_ADDRESS} {names}\n"
         );
         files.push(file("/etc/hosts", hosts));
         files.push(file("/etc/resolv.conf", ""));

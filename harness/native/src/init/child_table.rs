@@ -13,7 +13,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use wait::Look;
 
-use crate::config::Process;
+use crate::process::Process;
 use crate::protocol::Event;
 use crate::rootfs::at_home;
 use crate::{Error, ProcessCommand};

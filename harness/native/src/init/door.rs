@@ -2,12 +2,11 @@
 //! the API server can be used. A component that is turned away waits up to a second or more before it tries again; one
 //! that waits at the door goes on at once. What "can be used" means is not the same for all: there are two doors.
 
+use crate::places::API_PORT;
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-
-use crate::config::API_PORT;
 
 /// Shut until it is opened.
 #[derive(Clone, Default)]

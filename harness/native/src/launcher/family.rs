@@ -11,9 +11,9 @@ use wait::{Look, TimedOut};
 
 use super::process_table::ProcessTable;
 use super::{report, tail};
-use crate::config::Process;
 use crate::error::chain;
 use crate::middle::MIDDLE;
+use crate::process::Process;
 use crate::protocol::{self, CallerCommand, Event, Order, Report};
 use crate::{Death, Error, ProcessCommand, ourselves};
 

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use model::FileText;
 
 use super::claim::Claim;
-use crate::config::{Blueprint, DOOR_PORT, LATE_DOOR_PORT, OURSELVES, OWN_ENCRYPTION};
-use crate::enter::WORK;
+use crate::config::{Blueprint, OWN_ENCRYPTION};
 use crate::needed::shown;
 use crate::node::Node;
+use crate::places::{DOOR_PORT, LATE_DOOR_PORT, OURSELVES, WORK};
 use crate::protocol::{Bind, Further, Layout};
 use crate::seed::Seed;
 use crate::{Error, image, plugin, policy, runc};

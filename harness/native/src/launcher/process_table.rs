@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::Process;
+use crate::process::Process;
 use crate::protocol::Order;
 use crate::{Death, ProcessCommand, ProcessStatus, State};
 

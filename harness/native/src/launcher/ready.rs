@@ -13,11 +13,13 @@ use super::drive::{StartupTrace, started};
 use super::family::{Family, Stop, Word};
 use crate::api::{Api, first_line};
 use crate::config::{
-    API_SERVER, Blueprint, IMAGE_IMPORT, Process, issuer_is_open, open_issuer, policy_reader,
+    API_SERVER, Blueprint, IMAGE_IMPORT, issuer_is_open, open_issuer, policy_reader,
 };
 use crate::error::chain;
 use crate::node::Node;
+use crate::places;
 use crate::policy::in_force as network_policy;
+use crate::process::Process;
 use crate::protocol::{Event, Order};
 use crate::spec::FirstObject;
 
@@ -25,11 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 const READYZ: &str = "/readyz";
 const READYZ_MILESTONE: &str = "readyz";
-
-/// All of `/readyz` but the two checks that say that the first roles and priority classes were written: a seed has
-/// them, while each of the two waits a second before its first look.
-const SEEDED: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
-    &exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
 
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
 
@@ -58,7 +55,14 @@ impl Readiness<'_> {
             self.spawn(blueprint.second())?;
         }
         self.wait("the API server to be usable", |api| {
-            answers(api, if seeded { SEEDED } else { READYZ })
+            answers(
+                api,
+                if seeded {
+                    places::READYZ_SEEDED
+                } else {
+                    READYZ
+                },
+            )
         })?;
         self.trace.milestone(if seeded {
             "api-usable"

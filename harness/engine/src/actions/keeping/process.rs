@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use api::{Call, said};
-use cluster::{ProcessCommand, ProcessStatus, State};
+use cluster::{HostAccess, ProcessCommand, ProcessStatus, State};
 use model::{Answer, Body, By, FigureName, Process, Reply, Verdict};
 
 use super::kms::KMS_CALLS;
@@ -23,10 +23,6 @@ pub(crate) const NOT_READY: &str = "not-ready";
 /// How long a process may take to end, or to be of use.
 const PATIENCE: Duration = Duration::from_secs(90);
 const EVERY: Duration = Duration::from_millis(20);
-
-/// What the API server says about itself, but for two checks that wait a second for what was there before.
-const READY: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
-    &exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
 
 /// Fails where a KMS plugin does not answer.
 const KMS: &str = "kms-providers";
@@ -133,7 +129,12 @@ impl World<'_> {
                 if name != API_SERVER {
                     return Look::Ready(Observation::answer(Answer::Running));
                 }
-                let reply = self.lab.own.send(Call::get(READY)).await.reply;
+                let reply = self
+                    .lab
+                    .own
+                    .send(Call::get(HostAccess::READYZ_SEEDED))
+                    .await
+                    .reply;
                 match &reply {
                     Reply::Http { code: 200, .. } => {
                         return Look::Ready(Observation::answer(Answer::Running));

@@ -11,7 +11,7 @@ use crate::actions::{Observation, StepContext};
 use crate::world::World;
 
 /// etcd's data, inside the box.
-pub(crate) const DATA: &str = "/run/gauntlet/etcd";
+const DATA: &str = HostAccess::ETCD_DATA;
 
 /// Revisions go on far behind those that clients have seen, so that no watch goes on from before the restore.
 const BUMP: &str = "--bump-revision=1000000000";

@@ -1,0 +1,44 @@
+//! Running a program on a node of the box: in its network, under its name, in its control group.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::sethostname;
+
+use crate::cgroup::Host;
+use crate::error::chain;
+use crate::node::NETWORKS;
+
+/// The hidden word; see [`crate::hidden_main`].
+pub(crate) const ON_NODE: &str = "__on-node";
+
+/// `__on-node NODE GROUP PROGRAM ARG…`: becomes the program, in the node's network, under the node's host name, and in its
+/// control group, which is below the box's own, `GROUP`. Pods in the host's network inherit the name from their runtime.
+pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
+    let [node, root, program, args @ ..] = words else {
+        return Err(io::Error::other("too few words"));
+    };
+    let said = |error: crate::Error| io::Error::other(chain(&error));
+    let node = node.to_string_lossy();
+    Host::detect()
+        .map_err(said)?
+        .rooted(&root.to_string_lossy())
+        .of_node(&node)
+        .join()
+        .map_err(said)?;
+    setns(
+        std::fs::File::open(Path::new(NETWORKS).join(&*node))?,
+        CloneFlags::CLONE_NEWNET,
+    )?;
+    unshare(CloneFlags::CLONE_NEWUTS)?;
+    sethostname(&*node)?;
+    let why = Command::new(program).args(args).exec();
+    Err(io::Error::other(format!(
+        "failed to run `{}`: {why}",
+        program.display()
+    )))
+}
