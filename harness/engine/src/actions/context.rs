@@ -70,12 +70,18 @@ impl StepContext<'_, '_> {
         Ok(Observation::of(who.send(call.dry(self.step.dry_run)).await))
     }
 
-    /// The same for one that writes.
+    /// The same for one that writes. Fields that the API server does not know are refused, unless the step lets it drop
+    /// them.
     pub(super) async fn write(
         &mut self,
         object: &Object,
         call: Call,
     ) -> Result<Observation, Error> {
+        let call = if self.step.drops_unknown {
+            call
+        } else {
+            call.query("fieldValidation", "Strict")
+        };
         let tried = self.send(call).await?;
         if tried.taken()
             && !self.step.dry_run
