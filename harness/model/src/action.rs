@@ -116,7 +116,8 @@ pub enum Action {
     },
     /// GET a path of the API server (`/metrics`, `/api/v1/nodes/$(node)/proxy/pods`).
     Path(String),
-    /// Wait until a pod, or the pods of a workload, really run, or say why they never will.
+    /// Wait until a pod, or every pod of a workload's newest revision, really runs and is ready, or say who or what does not
+    /// let it.
     WaitRunning(Target),
     /// Try a connection from a pod. A block counts once it held for a second, and the pod that is meant still answers itself.
     Reach(Wire),

@@ -112,6 +112,28 @@ const fn question(group: &'static str, name: &'static str) -> ObjectKind {
     kind(group, name, Isolation::Question, Barrier::Stored)
 }
 
+/// A policy does nothing until a binding names it, but for one thing: parameters of a kind that the API server does not
+/// know are an error before any binding is looked at, and refuse in every namespace (kubernetes 1.36
+/// `pkg/admission/plugin/policy/generic/policy_dispatcher.go`).
+const PARAMETERS: Isolation = Isolation::Stated(ReachRule(|policy| {
+    let (version, kind) = (
+        &policy["spec"]["paramKind"]["apiVersion"],
+        &policy["spec"]["paramKind"]["kind"],
+    );
+    let group = |version: &str| {
+        version
+            .rsplit_once('/')
+            .map_or(String::new(), |(group, _)| group.into())
+    };
+    match (version.as_str(), kind.as_str()) {
+        (None, None) => true,
+        (Some(version), Some(kind)) => OBJECT_KINDS
+            .iter()
+            .any(|own| own.group == group(version) && own.kind == kind),
+        _ => false,
+    }
+}));
+
 /// Kubernetes' own kinds. Left out on purpose, since nobody has built a way to know that the API server has learned of them:
 /// StorageClass, IngressClass, FlowSchema, APIService and what is like them.
 static OBJECT_KINDS: &[ObjectKind] = &[
@@ -200,7 +222,7 @@ static OBJECT_KINDS: &[ObjectKind] = &[
     kind(
         ADMISSION,
         "ValidatingAdmissionPolicy",
-        Isolation::Name,
+        PARAMETERS,
         Barrier::AdmissionPolicies,
     ),
     kind(
@@ -212,7 +234,7 @@ static OBJECT_KINDS: &[ObjectKind] = &[
     kind(
         ADMISSION,
         "MutatingAdmissionPolicy",
-        Isolation::Name,
+        PARAMETERS,
         Barrier::AdmissionPolicies,
     ),
     kind(

@@ -11,6 +11,8 @@ mod images;
 mod keeping;
 mod kinds;
 mod nodes;
+mod resources;
+mod shape;
 mod wire;
 
 /// One fault of a scenario.
@@ -37,9 +39,11 @@ pub fn lint(loaded: &Loaded) -> Vec<Finding> {
     };
     notes.worlds();
     notes.nodes();
+    notes.shapes();
     notes.steps();
     notes.files();
     notes.objects();
+    notes.resources();
     notes.placeholders();
     notes.images();
     notes.keeping();

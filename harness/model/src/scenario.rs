@@ -78,6 +78,10 @@ pub struct Step {
     /// Ask the API server to decide and store nothing (`dryRun=All`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// Let the API server drop the fields that it does not know, with a warning. It refuses them where this is left out: a
+    /// misspelt field would be a control, or an attempt, that is not there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drop_unknown_fields: bool,
     /// Within how many seconds the intended answer may come, and what was written may come into force, instead of the usual
     /// time for such a step. Another answer is believed once it has held for so long.
     #[serde(default, skip_serializing_if = "Option::is_none")]

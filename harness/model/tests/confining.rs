@@ -50,6 +50,26 @@ fn policies_are_confined_by_their_bindings() {
 }
 
 #[test]
+fn a_policy_with_parameters_of_a_kind_that_may_not_be_there_reaches_the_whole_cluster() {
+    for policy in ["ValidatingAdmissionPolicy", "MutatingAdmissionPolicy"] {
+        let with = |spec: Value| {
+            reach(&json!({"kind": policy, "metadata": {"name": "p-$(namespace)"}, "spec": spec}))
+        };
+        let params = |version: &str, kind: &str| {
+            with(json!({"paramKind": {"apiVersion": version, "kind": kind}}))
+        };
+        assert_eq!(with(json!({})), Reach::Confined);
+        assert_eq!(params("v1", "ConfigMap"), Reach::Confined);
+        assert_eq!(params("rules.example.com/v1", "Limit"), Reach::Cluster);
+        assert_eq!(params("v1", "Limit"), Reach::Cluster);
+        assert_eq!(
+            with(json!({"paramKind": {"kind": "ConfigMap"}})),
+            Reach::Cluster
+        );
+    }
+}
+
+#[test]
 fn a_webhook_configuration_is_confined_when_every_webhook_is() {
     let hook = |name: &str| json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}});
     let config = |hooks: Value| {

@@ -250,11 +250,11 @@ fn of_action(action: &Action) -> Files {
     }
 }
 
-const FIELD: Files = &["harness/engine/src/seen/field.rs"];
-const PRESENCE: Files = &[
+const FIELD: Files = &[
+    "harness/engine/src/seen/field.rs",
     "harness/engine/src/seen/presence.rs",
-    "harness/engine/src/started/workload.rs",
 ];
+const PRESENCE: Files = &["harness/engine/src/seen/presence.rs"];
 const NODE_SEEN: Files = &["harness/engine/src/seen/node.rs"];
 const CANARY: Files = &[
     "harness/engine/src/seen/canary.rs",

@@ -79,13 +79,19 @@ impl StepContext<'_, '_> {
         }
     }
 
-    /// The same for one that writes.
+    /// The same for one that writes. Fields that the API server does not know are refused, unless the step lets it drop
+    /// them.
     pub(super) async fn write(
         &mut self,
         object: &Object,
         call: Call,
     ) -> Result<Observation, Error> {
         self.remember(object).await;
+        let call = if self.step.drops_unknown {
+            call
+        } else {
+            call.query("fieldValidation", "Strict")
+        };
         let tried = self.send(call).await?;
         if tried.taken()
             && !self.step.dry_run

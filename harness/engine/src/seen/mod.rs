@@ -64,6 +64,9 @@ fn seen_output(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Observ
     let text = cx.fill(&wanted.contains);
     let said = cx.world.memory.said(&wanted.of)?;
     let holds = String::from_utf8_lossy(&said).contains(&text);
+    if !holds && cx.world.memory.reply(&wanted.of).is_ok_and(is_fault) {
+        return Err(not_answered(&wanted.of));
+    }
     Ok(Observation::answer(if holds {
         Answer::Found
     } else {
@@ -83,12 +86,7 @@ fn seen_warning(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Obser
     Ok(
         match warnings.iter().find(|warning| warning.contains(&text)) {
             Some(warning) => Observation::answer(Answer::Found).fact("warning", warning.as_str()),
-            None if is_fault(reply) => {
-                return Err(Error::unexpected(format!(
-                    "step `{}` got a reply that is not one",
-                    wanted.of
-                )));
-            }
+            None if is_fault(reply) => return Err(not_answered(&wanted.of)),
             None => Observation::answer(Answer::Absent),
         },
     )
@@ -130,6 +128,10 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+fn not_answered(step: &str) -> Error {
+    Error::unexpected(format!("step `{step}` got a reply that is not one"))
 }
 
 /// Whether a reply shows nothing of what would have come with a proper one, whomever it came from.

@@ -6,17 +6,18 @@ use serde_json::Value;
 use super::judge::passed_on;
 use super::workload::Workload;
 use crate::Error;
-use crate::pods::State;
+use crate::pods::{State, state};
 use crate::world::World;
 use api::encode;
 
-/// The reasons of a kubelet, or of the controller that attaches volumes, that keep a pod from its first container
-/// (kubernetes 1.36 `pkg/kubelet/events/event.go`).
-const KEPT_BACK: [&str; 4] = [
+/// The reasons of a kubelet, or of the controller that attaches volumes, that keep a pod from its first container, or from
+/// being ready (kubernetes 1.36 `pkg/kubelet/events/event.go`).
+const KEPT_BACK: [&str; 5] = [
     "FailedMount",
     "FailedAttachVolume",
     "FailedMapVolume",
     "FailedCreatePodSandBox",
+    "Unhealthy",
 ];
 
 impl World<'_> {
@@ -46,7 +47,7 @@ impl World<'_> {
         }
         for pod in pods
             .iter()
-            .filter(|pod| pod["status"]["phase"] == "Pending")
+            .filter(|pod| matches!(state(pod), State::Pending(_)))
         {
             let events = self.events_of(namespace, pod).await?;
             if let Some(refused) = last(&events).and_then(kept_back) {

@@ -28,6 +28,8 @@ pub(crate) struct StepRequest<'a> {
     /// The namespace of its names, where it is not the world's own.
     pub(crate) namespace: Option<&'a str>,
     pub(crate) dry_run: bool,
+    /// Whether fields that the API server does not know are dropped and not refused.
+    pub(crate) drops_unknown: bool,
     pub(crate) action: &'a Action,
     /// The deadline that the step sets for its waits.
     pub(crate) within: Option<Duration>,
@@ -195,6 +197,7 @@ impl<'a> StepRequest<'a> {
             identity: step.identity.as_ref(),
             namespace: step.namespace.as_deref(),
             dry_run: step.dry_run,
+            drops_unknown: step.drop_unknown_fields,
             action: &step.action,
             within: step.seconds(),
             holds,

@@ -1,0 +1,372 @@
+//! Names that nobody answers to: a kind or a resource that the API server does not serve, and a field or a verb that is
+//! misspelt. What is looked for under such a name is never there, and `unseen` would be believed.
+
+use serde_json::Value;
+
+use super::Notes;
+use crate::kinds::object_kinds;
+use crate::{
+    Action, AuditMatch, CanaryMatch, FieldMatch, Leak, Record, Step, Target, Watched,
+    letter_distance, object_kind_called,
+};
+
+/// What is served beside the kinds that a scenario may write, in the plural.
+const ONLY_READ: [&str; 24] = [
+    "apiservices",
+    "bindings",
+    "clustertrustbundles",
+    "componentstatuses",
+    "csidrivers",
+    "csinodes",
+    "csistoragecapacities",
+    "deviceclasses",
+    "flowschemas",
+    "groups",
+    "ingressclasses",
+    "ipaddresses",
+    "podcertificaterequests",
+    "podtemplates",
+    "prioritylevelconfigurations",
+    "resourceclaims",
+    "resourceclaimtemplates",
+    "resourceslices",
+    "servicecidrs",
+    "storageclasses",
+    "uids",
+    "users",
+    "userextras",
+    "volumeattachments",
+];
+
+/// The verbs of the audit log: those of requests for objects, and the methods of others.
+const VERBS: [&str; 14] = [
+    "approve",
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "head",
+    "list",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "update",
+    "watch",
+    "connect",
+];
+
+/// How many letters make another word of a field.
+const CLOSE: usize = 2;
+
+impl Notes<'_> {
+    pub(super) fn resources(&mut self) {
+        for step in &self.loaded.scenario.steps {
+            for target in targets(&step.action) {
+                if object_kind_called(&target.kind).is_none() && !self.serves(&target.kind) {
+                    self.unknown(step, &target.kind, "kind");
+                }
+            }
+            match &step.action {
+                Action::List { resource, .. } if !self.serves(resource) => {
+                    self.unknown(step, resource, "resource");
+                }
+                Action::LookFor(Record::Audit(wanted)) => self.audit(step, wanted),
+                Action::LookFor(Record::Field(wanted)) => self.field(step, wanted),
+                _ => {}
+            }
+        }
+    }
+
+    fn unknown(&mut self, step: &Step, name: &str, what: &str) {
+        let hint = "a resource is written in the plural, as in `secrets`, a kind in the singular, each with its group where it is ambiguous";
+        self.say(
+            &format!("id: {}", step.id),
+            format!(
+                "step `{}` names the {what} `{name}`, which nobody serves",
+                step.id
+            ),
+            hint,
+        );
+    }
+
+    fn audit(&mut self, step: &Step, wanted: &AuditMatch) {
+        if let Some(resource) = &wanted.resource
+            && !(self.plurals().any(|plural| plural == *resource) || resource.contains("$("))
+        {
+            self.unknown(step, resource, "resource");
+        }
+        if let Some(verb) = &wanted.verb
+            && !(VERBS.contains(&verb.as_str()) || verb.contains("$("))
+        {
+            let what = format!(
+                "step `{}` looks for the verb `{verb}`, which no request has",
+                step.id
+            );
+            self.say(
+                &format!("id: {}", step.id),
+                what,
+                format!("there are {}", VERBS.join(", ")),
+            );
+        }
+    }
+
+    /// A field that is not where the scenario's own manifest has one that is called almost the same.
+    fn field(&mut self, step: &Step, wanted: &FieldMatch) {
+        let kind = wanted.of.kind.split('.').next().unwrap_or_default();
+        let all = self.loaded.manifests.values().flatten();
+        let objects: Vec<&Value> = all
+            .filter(|one| one.kind().to_lowercase() == kind && one.name() == wanted.of.name)
+            .map(|one| &one.object)
+            .collect();
+        let is_there = objects
+            .iter()
+            .any(|object| object.pointer(&wanted.at).is_some());
+        let meant = objects
+            .iter()
+            .find_map(|object| almost(object, &wanted.at))
+            .filter(|_| !is_there);
+        if let Some((wrong, right)) = meant {
+            let what = format!("step `{}` looks at a field `{wrong}`", step.id);
+            self.say(
+                &format!("id: {}", step.id),
+                what,
+                format!("the manifest has `{right}` there"),
+            );
+        }
+    }
+
+    /// Whether a resource or a kind is called so, perhaps with its group behind it.
+    fn serves(&self, name: &str) -> bool {
+        let (name, group) = name
+            .split_once('.')
+            .map_or((name, None), |(name, group)| (name, Some(group)));
+        let kinds = object_kinds()
+            .filter(|kind| group.is_none_or(|group| kind.group == group))
+            .any(|kind| {
+                is_called(kind.kind, name) || kind.kind == crate::ANY_KIND && group.is_some()
+            });
+        let own = self.definitions().any(|spec| {
+            let names = &spec["names"];
+            let is_named = ["plural", "singular", "kind"].iter().any(|key| {
+                names[key]
+                    .as_str()
+                    .is_some_and(|one| one.to_lowercase() == name)
+            });
+            is_named && group.is_none_or(|group| spec["group"] == *group)
+        });
+        kinds
+            || own
+            || ONLY_READ
+                .iter()
+                .any(|plural| *plural == name || plural.strip_suffix('s') == Some(name))
+    }
+
+    /// Every resource that there is, in the plural.
+    fn plurals(&self) -> impl Iterator<Item = String> {
+        let own = self
+            .definitions()
+            .filter_map(|spec| spec["names"]["plural"].as_str())
+            .map(str::to_owned);
+        object_kinds()
+            .map(|kind| plural(kind.kind))
+            .chain(ONLY_READ.iter().map(|plural| (*plural).to_owned()))
+            .chain(own)
+    }
+
+    fn definitions(&self) -> impl Iterator<Item = &Value> {
+        let all = self.loaded.manifests.values().flatten();
+        all.filter(|one| one.kind() == "CustomResourceDefinition")
+            .map(|one| &one.object["spec"])
+    }
+}
+
+/// The objects that an action names.
+fn targets(action: &Action) -> Vec<&Target> {
+    match action {
+        Action::Get(target) | Action::WaitRunning(target) | Action::ReadEtcdValue(target) => {
+            vec![target]
+        }
+        Action::CopyEtcdValue(transplant) => vec![&transplant.from, &transplant.to],
+        Action::Rotate(rotate) => rotate.watch.values().filter_map(of_watched).collect(),
+        Action::LookFor(Record::Field(FieldMatch { of, .. })) => vec![of],
+        Action::LookFor(Record::Object(target) | Record::Pods(target)) => vec![target],
+        Action::LookFor(Record::Canary(CanaryMatch { place, .. })) => {
+            of_place(place).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn of_watched(watched: &Watched) -> Option<&Target> {
+    match watched {
+        Watched::Object(target) => Some(target),
+        Watched::File { .. } | Watched::Environment { .. } => None,
+    }
+}
+
+fn of_place(place: &Leak) -> Option<&Target> {
+    match place {
+        Leak::EtcdValue(target) => Some(target),
+        Leak::Field { of, .. } => Some(of),
+        Leak::EtcdFiles
+        | Leak::Snapshot(_)
+        | Leak::ComponentLog(_)
+        | Leak::Audit
+        | Leak::PodLog(_)
+        | Leak::Image(_)
+        | Leak::Events
+        | Leak::Reply(_) => None,
+    }
+}
+
+/// Whether a kind is called so, in the singular or the plural.
+fn is_called(kind: &str, name: &str) -> bool {
+    kind.to_lowercase() == name || plural(kind) == name
+}
+
+/// The resource of a kind, as Kubernetes makes its names.
+fn plural(kind: &str) -> String {
+    let lower = kind.to_lowercase();
+    match lower.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if lower == "endpoints" => lower,
+        _ if lower.ends_with('s') => format!("{lower}es"),
+        _ => format!("{lower}s"),
+    }
+}
+
+/// The first word of a pointer that an object lacks where it has another one that is written almost the same.
+fn almost(object: &Value, pointer: &str) -> Option<(String, String)> {
+    let mut at = object;
+    for word in pointer.split('/').skip(1) {
+        let word = word.replace("~1", "/").replace("~0", "~");
+        let next = match at {
+            Value::Object(fields) => fields.get(&word),
+            Value::Array(items) => word
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| items.get(index)),
+            _ => None,
+        };
+        if let Some(next) = next {
+            at = next;
+            continue;
+        }
+        let fields = at.as_object()?;
+        let close = |key: &&String| word.len() > CLOSE && letter_distance(key, &word) <= CLOSE;
+        return fields
+            .keys()
+            .find(close)
+            .map(|key| (word.clone(), key.clone()));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Library, lint};
+
+    fn findings(step: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("pods/one");
+        fs::create_dir_all(&dir).unwrap();
+        let text = format!(
+            "scenario: v1\nwhy: Because.\nworlds: {{bare: {{apply: [a.yaml]}}}}\nsteps:\n\
+             - {{id: one, do: {step}}}\n- {{id: two, do: {{path: /version}}, expect: admitted}}\n"
+        );
+        fs::write(dir.join("scenario.yaml"), text).unwrap();
+        let own = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: b}]}\n---\n\
+            apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: x}\n\
+            spec: {group: $(namespace).test, names: {plural: widgets, singular: widget, kind: Widget}}\n";
+        fs::write(dir.join("a.yaml"), own).unwrap();
+        let library = Library::open(folder.path()).unwrap();
+        assert!(library.faults.is_empty(), "{:?}", library.faults);
+        let found = lint(&library.scenarios[0]).into_iter();
+        found.map(|finding| finding.what).collect()
+    }
+
+    #[test]
+    fn a_name_that_nobody_answers_to_is_found() {
+        for (step, what) in [
+            (
+                "{list: {resource: podz}}, expect: admitted",
+                "step `one` names the resource `podz`, which nobody serves",
+            ),
+            (
+                "{seen: {audit: {resource: pod}}}, expect: unseen",
+                "step `one` names the resource `pod`, which nobody serves",
+            ),
+            (
+                "{seen: {audit: {verb: creat}}}, expect: unseen",
+                "step `one` looks for the verb `creat`, which no request has",
+            ),
+            (
+                "{seen: {field: {of: pod/a, at: /spec/container/0}}}, expect: unseen",
+                "step `one` looks at a field `container`",
+            ),
+            (
+                "{seen: {object: podd/a}}, expect: unseen",
+                "step `one` names the kind `podd`, which nobody serves",
+            ),
+            (
+                "{get: widget.other.test/a}, expect: admitted",
+                "step `one` names the kind `widget.other.test`, which nobody serves",
+            ),
+        ] {
+            assert_eq!(findings(step), [what]);
+        }
+    }
+
+    #[test]
+    fn what_is_served_is_left_alone() {
+        for step in [
+            "{list: {resource: roles.rbac.authorization.k8s.io}}, expect: admitted",
+            "{list: {resource: storageclasses}}, expect: admitted",
+            "{list: {resource: widgets.$(namespace).test}}, expect: admitted",
+            "{get: widget.$(namespace).test/a}, expect: admitted",
+            "{seen: {audit: {verb: get, resource: widgets}}}, expect: seen",
+            "{seen: {field: {of: pod/a, at: /spec/nodeName}}}, expect: seen",
+        ] {
+            assert_eq!(findings(step), Vec::<String>::new(), "{step}");
+        }
+    }
+
+    #[test]
+    fn resources_are_named_as_kubernetes_names_them() {
+        for (kind, resource) in [
+            ("Secret", "secrets"),
+            ("NetworkPolicy", "networkpolicies"),
+            ("Ingress", "ingresses"),
+            ("Endpoints", "endpoints"),
+            ("Gateway", "gateways"),
+        ] {
+            assert_eq!(plural(kind), resource);
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_almost_there_is_found() {
+        let pod = json!({"spec": {"containers": [{"name": "a"}], "id": 1}});
+        let of = |pointer: &str| almost(&pod, pointer);
+        assert_eq!(
+            of("/spec/container/0/name"),
+            Some(("container".into(), "containers".into()))
+        );
+        assert_eq!(of("/spec/containers/0/nama").unwrap().1, "name");
+        for fine in [
+            "/spec/containers/0/name",
+            "/spec/containers/1",
+            "/status",
+            "/spec/nodeName",
+            "/spec/ie",
+        ] {
+            assert_eq!(of(fine), None, "{fine}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What a world's cluster lacks for what the world does in it.
+
+use std::collections::BTreeSet;
+
+use super::Notes;
+use crate::addons::{plain_registry, registry};
+use crate::names::{image_of, placeholders};
+use crate::{Action, Answer, Install, Record, Step, World, includes};
+
+impl Notes<'_> {
+    pub(super) fn shapes(&mut self) {
+        let scenario = &self.loaded.scenario;
+        self.versions("install", &scenario.install);
+        for (name, world) in &scenario.worlds {
+            self.versions(name, &world.install);
+            self.registry(name, world);
+            self.nodeless_steps(name, world);
+            self.unenforced(name, world);
+        }
+    }
+
+    /// One addon has one version in one cluster.
+    fn versions(&mut self, at: &str, install: &BTreeSet<Install>) {
+        if let Some(addon) = repeated(install.iter().map(|one| one.addon().name)) {
+            self.say(
+                at,
+                format!("`{at}` installs two versions of {addon}"),
+                "keep one of them; a world can name another version than the scenario",
+            );
+        }
+    }
+
+    /// A placeholder for a registry stands for nothing where there is none.
+    fn registry(&mut self, name: &str, world: &World) {
+        let scenario = &self.loaded.scenario;
+        let install = scenario.install(world);
+        if includes(&install, &registry::ADDON) || includes(&install, &plain_registry::ADDON) {
+            return;
+        }
+        let files = world.apply.iter().map(String::as_str);
+        let sent = scenario
+            .steps_in(name)
+            .flat_map(|step| step.action.facts().reads);
+        let manifests = files
+            .chain(sent)
+            .filter_map(|file| self.loaded.manifests.get(file))
+            .flatten();
+        let texts: Vec<String> = manifests.map(|one| one.object.to_string()).collect();
+        let asked = texts
+            .iter()
+            .flat_map(|text| placeholders(text))
+            .find(|asked| {
+                *asked == "registry" || asked.starts_with("front:") || is_made_image(asked)
+            });
+        if let Some(asked) = asked {
+            let what =
+                format!("world `{name}` has no registry, and a manifest of it names `$({asked})`");
+            self.say(name, what, "`install: [registry]`");
+        }
+    }
+
+    /// What runs needs a node to run on.
+    fn nodeless_steps(&mut self, name: &str, world: &World) {
+        let scenario = &self.loaded.scenario;
+        if scenario.shape(world).nodes > 0 {
+            return;
+        }
+        let steps: Vec<&str> = scenario
+            .steps_in(name)
+            .filter(|step| needs_pod(step, name))
+            .map(|step| step.id.as_str())
+            .collect();
+        for id in steps {
+            let what = format!(
+                "step `{id}` needs a pod that runs, and the cluster of world `{name}` has no node"
+            );
+            self.say(&format!("id: {id}"), what, "drop `nodes: 0`");
+        }
+    }
+
+    /// A NetworkPolicy that nobody enforces changes nothing: it is only tried as the recipe that does not protect.
+    fn unenforced(&mut self, name: &str, world: &World) {
+        let scenario = &self.loaded.scenario;
+        let is_policy = |file: &String| {
+            let objects = self.loaded.manifests.get(file).into_iter().flatten();
+            objects.into_iter().any(|one| one.kind() == "NetworkPolicy")
+        };
+        let tries_wire = scenario.steps_in(name).any(|step| {
+            matches!(
+                step.action,
+                Action::Reach(_) | Action::OpenConnection(_) | Action::CheckConnection(_)
+            )
+        });
+        let file = world.apply.iter().find(|file| is_policy(file));
+        if let Some(file) = file
+            && tries_wire
+            && !world.ineffective
+            && !scenario.shape(world).enforce_network_policy
+        {
+            let what = format!(
+                "world `{name}` applies the NetworkPolicy in `{file}`, and nobody enforces it there"
+            );
+            self.say(name, what, "`cluster: { enforce-network-policy: true }`");
+        }
+    }
+}
+
+/// The first name that is there twice.
+fn repeated<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut seen = BTreeSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
+}
+
+/// Whether a placeholder stands for an image that a step makes.
+fn is_made_image(name: &str) -> bool {
+    image_of(name).is_some()
+}
+
+/// Whether a step is about something that a pod does; one that is to be refused a node needs none.
+fn needs_pod(step: &Step, world: &str) -> bool {
+    match &step.action {
+        Action::WaitRunning(_) => !matches!(step.intended(world), Some(Answer::NotStarted { .. })),
+        Action::Exec { .. } => step.intended(world) == Some(&Answer::Admitted),
+        Action::Reach(_)
+        | Action::OpenConnection(_)
+        | Action::CheckConnection(_)
+        | Action::CheckAgent(_)
+        | Action::CheckDelivery(_) => true,
+        Action::LookFor(record) => matches!(record, Record::Node(_)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::{Library, lint};
+
+    /// What is found in a scenario with these manifests beside it, of what this module looks for.
+    fn findings(scenario: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("network/one");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(
+            dir.join("scenario.yaml"),
+            format!("scenario: v1\nwhy: Because.\n{scenario}"),
+        )
+        .unwrap();
+        let pod = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: $(registry)/a}]}}";
+        let policy = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: none}, spec: {podSelector: {}}}";
+        for (name, text) in [("pod.yaml", pod), ("policy.yaml", policy)] {
+            if scenario.contains(name) {
+                fs::write(dir.join(name), text).unwrap();
+            }
+        }
+        let library = Library::open(folder.path()).unwrap();
+        assert!(library.faults.is_empty(), "{:?}", library.faults);
+        let found = lint(&library.scenarios[0]).into_iter();
+        found.map(|finding| finding.what).collect()
+    }
+
+    #[test]
+    fn one_addon_has_one_version() {
+        // None has a second one yet.
+        assert_eq!(super::repeated(["kyverno", "vault"]), None);
+        assert_eq!(
+            super::repeated(["dns", "kyverno", "kyverno"]),
+            Some("kyverno")
+        );
+    }
+
+    #[test]
+    fn a_registry_that_is_named_has_to_be_there() {
+        let with = |install: &str| {
+            findings(&format!(
+                "{install}worlds: {{bare: {{}}}}\nsteps: [{{id: a, do: {{create: pod.yaml}}, expect: admitted}}]\n"
+            ))
+        };
+        assert_eq!(
+            with(""),
+            ["world `bare` has no registry, and a manifest of it names `$(registry)`"]
+        );
+        assert_eq!(with("install: [registry]\n"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_runs_needs_a_node_and_what_is_refused_one_needs_none() {
+        let with = |expect: &str| {
+            findings(&format!(
+                "cluster: {{nodes: 0}}\nworlds: {{bare: {{}}}}\nsteps:\n\
+                 - {{id: a, do: {{started: pod/a}}, expect: {expect}}}\n\
+                 - {{id: b, do: {{list: {{resource: pods}}}}, expect: admitted}}\n"
+            ))
+        };
+        assert_eq!(
+            with("running"),
+            ["step `a` needs a pod that runs, and the cluster of world `bare` has no node"]
+        );
+        assert_eq!(
+            with("{refused: {by: {scheduler: [no-node]}}}"),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_policy_that_nobody_enforces_is_the_recipe_that_does_not_protect() {
+        let with = |world: &str, answer: &str| {
+            findings(&format!(
+                "worlds:\n  bare: {{}}\n  policy: {{apply: [policy.yaml]{world}}}\nsteps:\n\
+                 - {{id: a, do: {{reach: {{from: a, to: 'tcp://b:80'}}}}, expect-in: {{bare: reached, policy: {answer}}}}}\n\
+                 - {{id: b, do: {{list: {{resource: pods}}}}, expect: admitted}}\n"
+            ))
+        };
+        let nobody = "world `policy` applies the NetworkPolicy in `policy.yaml`, and nobody enforces it there";
+        assert_eq!(with("", "{blocked: {at: connect}}"), [nobody]);
+        assert_eq!(
+            with(
+                ", cluster: {enforce-network-policy: true}",
+                "{blocked: {at: connect}}"
+            ),
+            Vec::<String>::new()
+        );
+        assert_eq!(with(", ineffective: true", "reached"), Vec::<String>::new());
+    }
+}
