@@ -96,7 +96,7 @@ impl Error {
             Self::TooLarge { .. } => {
                 "keep manifests small; a scenario needs no data files of this size".into()
             }
-            Self::Empty { .. } => "a scenario begins with `scenario: v1`".into(),
+            Self::Empty { .. } => "a scenario begins with `scenario: v2`".into(),
             Self::Utf8 { .. } => "save the file as UTF-8".into(),
             Self::Not { .. } => "check the path in the scenario file".into(),
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {

@@ -20,6 +20,7 @@ mod confine;
 mod error;
 mod facts;
 mod figure;
+mod first_format;
 mod image;
 mod install;
 mod keeping;

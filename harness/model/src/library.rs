@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Place;
-use crate::{Audit, Error, Manifest, Scenario, Shape, old_words};
+use crate::{Audit, Error, Manifest, Scenario, Shape, first_format, old_words};
 
 /// No scenario has reason for a larger file; 1 MiB.
 const LIMIT: u64 = 1 << 20;
@@ -80,7 +80,7 @@ impl Loaded {
     pub fn read(id: String, dir: PathBuf) -> Result<Self, Error> {
         let file = dir.join(SCENARIO);
         let text = read_text(&file)?;
-        let scenario: Scenario = parse(&file, &text)?;
+        let scenario = parse_scenario(&file, &text)?;
         let mut loaded = Self {
             id,
             files: entries(&dir)?,
@@ -277,6 +277,14 @@ fn read_text(path: &Path) -> Result<String, Error> {
         })
     } else {
         Ok(text)
+    }
+}
+
+/// A scenario of either format.
+fn parse_scenario(path: &Path, text: &str) -> Result<Scenario, Error> {
+    match first_format::convert(text) {
+        Some(now) => parse(path, &now),
+        None => parse(path, text),
     }
 }
 

@@ -33,9 +33,12 @@ pub struct Scenario {
 /// The version of the scenario format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Format {
-    /// The first.
+    /// The first: some actions and answers have other words, which are read as what they mean now.
     #[serde(rename = "v1")]
     V1,
+    /// The one that is described here.
+    #[serde(rename = "v2")]
+    V2,
 }
 
 /// One world: which controls are in place.

@@ -278,7 +278,7 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         let text = format!(
             "scenario: v1\nwhy: Because.\nworlds: {{bare: {{apply: [a.yaml]}}}}\nsteps:\n\
-             - {{id: one, do: {step}}}\n- {{id: two, do: {{path: /version}}, expect: admitted}}\n"
+             - {{id: one, do: {step}}}\n- {{id: two, do: {{path: /version}}, expect: allowed}}\n"
         );
         fs::write(dir.join("scenario.yaml"), text).unwrap();
         let own = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: b}]}\n---\n\

@@ -189,8 +189,8 @@ mod tests {
         let with = |expect: &str| {
             findings(&format!(
                 "cluster: {{nodes: 0}}\nworlds: {{bare: {{}}}}\nsteps:\n\
-                 - {{id: a, do: {{started: pod/a}}, expect: {expect}}}\n\
-                 - {{id: b, do: {{list: {{resource: pods}}}}, expect: admitted}}\n"
+                 - {{id: a, do: {{wait-running: pod/a}}, expect: {expect}}}\n\
+                 - {{id: b, do: {{list: {{resource: pods}}}}, expect: allowed}}\n"
             ))
         };
         assert_eq!(
@@ -209,7 +209,7 @@ mod tests {
             findings(&format!(
                 "worlds:\n  bare: {{}}\n  policy: {{apply: [policy.yaml]{world}}}\nsteps:\n\
                  - {{id: a, do: {{reach: {{from: a, to: 'tcp://b:80'}}}}, expect-in: {{bare: reached, policy: {answer}}}}}\n\
-                 - {{id: b, do: {{list: {{resource: pods}}}}, expect: admitted}}\n"
+                 - {{id: b, do: {{list: {{resource: pods}}}}, expect: allowed}}\n"
             ))
         };
         let nobody = "world `policy` applies the NetworkPolicy in `policy.yaml`, and nobody enforces it there";
