@@ -14,7 +14,7 @@ lint:
 
 # the JSON schema and the reference of the scenario file, from the types that read it
 schema:
-    cargo run --release -- schema --write golden/schema/scenario.v1.json && cargo run --release -- schema --reference --write docs/scenario.md
+    cargo run --release -- schema --write golden/schema/scenario.v2.json && cargo run --release -- schema --reference --write docs/scenario.md
 
 # figures: the box's start, a step against a bare request, our own code
 bench *ARGS:

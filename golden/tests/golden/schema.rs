@@ -2,11 +2,11 @@
 
 #[test]
 fn the_schema_is_up_to_date() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/scenario.v1.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/scenario.v2.json");
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         committed == model::scenario_schema(),
-        "the scenario types changed: `cargo run --release -- schema --write golden/schema/scenario.v1.json`"
+        "the scenario types changed: `cargo run --release -- schema --write golden/schema/scenario.v2.json`"
     );
 }
 

@@ -16,7 +16,8 @@ use agent::{
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Long enough for a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Waits for something to become so.
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

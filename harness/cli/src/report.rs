@@ -264,7 +264,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    const SCENARIO: &str = "scenario: v1\nwhy: The label has to turn a privileged pod away.\n\
+    const SCENARIO: &str = "scenario: v2\nwhy: The label has to turn a privileged pod away.\n\
         worlds:\n  bare: {}\n  enforce: { apply: [ns.yaml] }\nsteps:\n\
         - id: privileged-pod\n  do: { create: pod.yaml }\n  expect-in: { bare: admitted, enforce: { denied: { by: pod-security } } }\n\
         - id: plain-pod\n  do: { create: pod.yaml }\n  expect: admitted\n";

@@ -110,7 +110,7 @@ mod tests {
     /// How far a world with this control and this step reaches.
     fn reach(control: &str, step: &str) -> Reach {
         let text = format!(
-            "scenario: v1\nwhy: a test\nworlds: {{bare: {{}}, guarded: {{apply: [c.yaml]}}}}\n\
+            "scenario: v2\nwhy: a test\nworlds: {{bare: {{}}, guarded: {{apply: [c.yaml]}}}}\n\
              steps: [{{id: one, expect: admitted, {step}}}]"
         );
         let world = if control.is_empty() {

@@ -174,7 +174,7 @@ mod tests {
         }));
     }
 
-    const TEXT: &str = "scenario: v1
+    const TEXT: &str = "scenario: v2
 why: a test
 worlds: {bare: {}, other: {}}
 steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admitted}]";

@@ -9,7 +9,7 @@ use model::{Answer, Library, Loaded, lint, mutants};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-const GOOD: &str = "scenario: v1
+const GOOD: &str = "scenario: v2
 why: Because.
 worlds:
   bare: {}
@@ -85,7 +85,7 @@ fn a_fault_is_shown_with_its_line_and_a_caret() {
             11,
             "KIND/NAME",
         ),
-        (GOOD.replace("scenario: v1", "scenario: v2"), 1, "v2"),
+        (GOOD.replace("scenario: v2", "scenario: v3"), 1, "v3"),
         (GOOD.replace("worlds:", "worlds: ]"), 3, ""),
         (
             GOOD.replace("worlds:", "install: [dns, kyverna]\nworlds:"),
@@ -298,7 +298,7 @@ fn each_control_can_be_taken_out() {
 #[test]
 fn a_control_that_replaces_something_is_put_back() {
     let dir = folder(
-        "scenario: v1
+        "scenario: v2
 why: Because.
 worlds:
   bare: { apply: [pod.yaml], skip-steps: [other-later] }
@@ -389,7 +389,7 @@ fn kinds_that_are_not_known_are_refused() {
 /// A document that would grow without bound is refused, not expanded.
 #[test]
 fn aliases_cannot_explode() {
-    let mut text = String::from("scenario: v1\nwhy: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    let mut text = String::from("scenario: v2\nwhy: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let alias = format!("*a{}", level - 1);
         text.push_str(&format!(

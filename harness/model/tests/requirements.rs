@@ -16,7 +16,7 @@ fn library() -> Vec<Loaded> {
 /// What the world `bare` needs of a scenario with these lines.
 fn needs(head: &str, steps: &str) -> BTreeSet<Capability> {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!("scenario: v1\nwhy: It needs something.\n{head}\nsteps: {steps}\n");
+    let text = format!("scenario: v2\nwhy: It needs something.\n{head}\nsteps: {steps}\n");
     std::fs::write(folder.path().join("scenario.yaml"), text).unwrap();
     let loaded = Loaded::read("a/b".to_owned(), folder.path().to_owned()).unwrap();
     requirements(&loaded, "bare")

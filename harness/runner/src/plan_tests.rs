@@ -8,7 +8,7 @@ use super::*;
 /// A scenario of these parts of its file, with a manifest `pod.yaml` of a pod that runs the probe.
 pub(crate) fn scenario(id: &str, worlds: &str, steps: &str) -> Arc<Loaded> {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!("scenario: v1\nwhy: It has to be planned.\n{worlds}\nsteps: {steps}\n");
+    let text = format!("scenario: v2\nwhy: It has to be planned.\n{worlds}\nsteps: {steps}\n");
     std::fs::write(folder.path().join("scenario.yaml"), text).unwrap();
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: { name: web }\nspec:\n  containers:\n    - name: web\n      image: $(image:probe)\n";
     std::fs::write(folder.path().join("pod.yaml"), pod).unwrap();

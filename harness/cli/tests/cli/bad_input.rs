@@ -82,7 +82,7 @@ fn a_release_that_is_not_pinned_is_refused_before_anything_starts() {
 
 #[test]
 fn what_is_not_yaml_is_shown_with_its_place() {
-    run_with("scenario: v1", "scenario: [v1").fails(2, &["error: ", PLACE]);
+    run_with("scenario: v2", "scenario: [v1").fails(2, &["error: ", PLACE]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn an_empty_file_is_named() {
             "error: `",
             PLACE,
             "` is empty\n",
-            "\nhint: a scenario begins with `scenario: v1`",
+            "\nhint: a scenario begins with `scenario: v2`",
         ],
     );
 }
@@ -121,7 +121,7 @@ fn ten_megabytes_are_not_read() {
 #[test]
 fn what_is_not_utf_8_is_shown_with_its_place() {
     let scratch = Scratch::privileged();
-    fs::write(scratch.file("scenario.yaml"), b"scenario: v1\nwhy: \xff\n").unwrap();
+    fs::write(scratch.file("scenario.yaml"), b"scenario: v2\nwhy: \xff\n").unwrap();
     run(&scratch).fails(
         2,
         &[

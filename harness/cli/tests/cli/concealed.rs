@@ -8,7 +8,7 @@ use crate::support::{Ran, Scratch, can_start_boxes};
 
 /// Every step fails or is recorded, so that everything about it is written down: replies, requests, logs, details.
 const LEAKY: &str = "\
-scenario: v1
+scenario: v2
 why: A value is planted where it can be seen, and everything about it is written down.
 cluster: { nodes: 0, encryption: { config: sealed.yaml }, audit: { policy: everything.yaml } }
 worlds:

@@ -33,7 +33,7 @@ fn a_list_says_what_clusters_have_to_have() {
     let scratch = Scratch::privileged();
     scratch.write(
         "audit/look",
-        "scenario: v1
+        "scenario: v2
 why: Who asked.
 worlds: { bare: {} }
 steps:
@@ -79,7 +79,7 @@ fn show_prints_manifests_as_they_will_be_sent() {
 fn show_says_what_stays_of_images_and_keys() {
     let scratch = Scratch::new();
     let images = "\
-scenario: v1
+scenario: v2
 why: An image.
 install: [registry]
 worlds: { bare: {} }

@@ -141,7 +141,7 @@ fn differs(kubeconfig: &Path, recorded: &Scratch) {
 
 fn leaves(kubeconfig: &Path, _: &Scratch) {
     let scratch = Scratch::new();
-    let scenario = "scenario: v1
+    let scenario = "scenario: v2
 why: Something else has to finish with it first.
 worlds: { bare: {} }
 steps:

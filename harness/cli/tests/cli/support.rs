@@ -62,7 +62,7 @@ pub(crate) struct Scratch {
 
 /// A control that works: the label of the namespace.
 pub(crate) const PRIVILEGED: &str = "\
-scenario: v1
+scenario: v2
 why: A privileged container owns its node; the label of the namespace has to turn it away. And more.
 cluster: { nodes: 0 }
 worlds:

@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     const TEXT: &str = r#"
-scenario: v1
+scenario: v2
 why: it shows what a case is
 worlds:
   bare: {}

@@ -112,7 +112,7 @@ mod tests {
     /// The times, in seconds, of a step that is written so.
     fn of(step: &str, answer: &Answer) -> (u64, u64) {
         let text = format!(
-            "scenario: v1\nwhy: it waits\nworlds: {{bare: {{}}}}\nsteps: [{{id: a, {step}}}]\n"
+            "scenario: v2\nwhy: it waits\nworlds: {{bare: {{}}}}\nsteps: [{{id: a, {step}}}]\n"
         );
         let loaded = crate::world::testing::loaded(&text, &[]);
         let holds = Holds::until(&loaded.scenario.steps[0], answer);

@@ -225,7 +225,7 @@ mod tests {
     use crate::{Options, Turns};
 
     const TEXT: &str = r#"
-scenario: v1
+scenario: v2
 why: it is taken step by step
 worlds: {one: {}, other: {}}
 steps:

@@ -172,7 +172,7 @@ mod tests {
             .collect()
     }
 
-    const HEAD: &str = "scenario: v1\nwhy: Because.\n";
+    const HEAD: &str = "scenario: v2\nwhy: Because.\n";
 
     #[test]
     fn an_image_needs_a_registry_and_a_maker() {

@@ -189,7 +189,7 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         fs::write(
             dir.join("scenario.yaml"),
-            format!("scenario: v1\nwhy: Because.\n{scenario}"),
+            format!("scenario: v2\nwhy: Because.\n{scenario}"),
         )
         .unwrap();
         fs::write(

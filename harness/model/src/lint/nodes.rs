@@ -138,7 +138,7 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         fs::write(
             dir.join("scenario.yaml"),
-            format!("scenario: v1\nwhy: Because.\n{scenario}"),
+            format!("scenario: v2\nwhy: Because.\n{scenario}"),
         )
         .unwrap();
         let pod =

@@ -277,7 +277,7 @@ mod tests {
         let dir = folder.path().join("pods/one");
         fs::create_dir_all(&dir).unwrap();
         let text = format!(
-            "scenario: v1\nwhy: Because.\nworlds: {{bare: {{apply: [a.yaml]}}}}\nsteps:\n\
+            "scenario: v2\nwhy: Because.\nworlds: {{bare: {{apply: [a.yaml]}}}}\nsteps:\n\
              - {{id: one, do: {step}}}\n- {{id: two, do: {{path: /version}}, expect: allowed}}\n"
         );
         fs::write(dir.join("scenario.yaml"), text).unwrap();
@@ -295,27 +295,27 @@ mod tests {
     fn a_name_that_nobody_answers_to_is_found() {
         for (step, what) in [
             (
-                "{list: {resource: podz}}, expect: admitted",
+                "{list: {resource: podz}}, expect: allowed",
                 "step `one` names the resource `podz`, which nobody serves",
             ),
             (
-                "{seen: {audit: {resource: pod}}}, expect: unseen",
+                "{look-for: {audit: {resource: pod}}}, expect: absent",
                 "step `one` names the resource `pod`, which nobody serves",
             ),
             (
-                "{seen: {audit: {verb: creat}}}, expect: unseen",
+                "{look-for: {audit: {verb: creat}}}, expect: absent",
                 "step `one` looks for the verb `creat`, which no request has",
             ),
             (
-                "{seen: {field: {of: pod/a, at: /spec/container/0}}}, expect: unseen",
+                "{look-for: {field: {of: pod/a, at: /spec/container/0}}}, expect: absent",
                 "step `one` looks at a field `container`",
             ),
             (
-                "{seen: {object: podd/a}}, expect: unseen",
+                "{look-for: {object: podd/a}}, expect: absent",
                 "step `one` names the kind `podd`, which nobody serves",
             ),
             (
-                "{get: widget.other.test/a}, expect: admitted",
+                "{get: widget.other.test/a}, expect: allowed",
                 "step `one` names the kind `widget.other.test`, which nobody serves",
             ),
         ] {
@@ -326,12 +326,12 @@ mod tests {
     #[test]
     fn what_is_served_is_left_alone() {
         for step in [
-            "{list: {resource: roles.rbac.authorization.k8s.io}}, expect: admitted",
-            "{list: {resource: storageclasses}}, expect: admitted",
-            "{list: {resource: widgets.$(namespace).test}}, expect: admitted",
-            "{get: widget.$(namespace).test/a}, expect: admitted",
-            "{seen: {audit: {verb: get, resource: widgets}}}, expect: seen",
-            "{seen: {field: {of: pod/a, at: /spec/nodeName}}}, expect: seen",
+            "{list: {resource: roles.rbac.authorization.k8s.io}}, expect: allowed",
+            "{list: {resource: storageclasses}}, expect: allowed",
+            "{list: {resource: widgets.$(namespace).test}}, expect: allowed",
+            "{get: widget.$(namespace).test/a}, expect: allowed",
+            "{look-for: {audit: {verb: get, resource: widgets}}}, expect: found",
+            "{look-for: {field: {of: pod/a, at: /spec/nodeName}}}, expect: found",
         ] {
             assert_eq!(findings(step), Vec::<String>::new(), "{step}");
         }

@@ -144,7 +144,7 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         fs::write(
             dir.join("scenario.yaml"),
-            format!("scenario: v1\nwhy: Because.\n{scenario}"),
+            format!("scenario: v2\nwhy: Because.\n{scenario}"),
         )
         .unwrap();
         let pod = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: $(registry)/a}]}}";
@@ -198,7 +198,7 @@ mod tests {
             ["step `a` needs a pod that runs, and the cluster of world `bare` has no node"]
         );
         assert_eq!(
-            with("{refused: {by: {scheduler: [no-node]}}}"),
+            with("{not-started: {by: {scheduler: [no-node]}}}"),
             Vec::<String>::new()
         );
     }

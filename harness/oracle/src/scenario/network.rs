@@ -62,7 +62,7 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
         policies["ineffective"] = true.into();
     }
     let scenario = json!({
-        "scenario": "v1",
+        "scenario": "v2",
         "why": format!("{}. The addresses were: {addresses}.", said.join(". ")),
         "cluster": {"nodes": world.nodes.len(), "enforce-network-policy": true, "dual-stack": dual_stack},
         "worlds": {"bare": {"apply": ["pods.yaml"]}, "policies": policies},

@@ -31,7 +31,7 @@ pub fn pod_security(
         ),
     };
     let scenario = json!({
-        "scenario": "v1",
+        "scenario": "v2",
         "why": format!("By the standards, this pod {why} at {level}:{version}."),
         "cluster": {"nodes": 0},
         "worlds": {"bare": {}, "labelled": control},

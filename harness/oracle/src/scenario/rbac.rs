@@ -19,7 +19,7 @@ pub fn rbac(
 ) -> Result<Files, Error> {
     let says = says.map_or_else(|| "false".to_owned(), |grant| format!("true (by {grant})"));
     let scenario = json!({
-        "scenario": "v1",
+        "scenario": "v2",
         "why": format!("`{user}` asks whether they may `{request}`; by the rules of RBAC, `status.allowed` is {says}."),
         "cluster": {"nodes": 0},
         "worlds": {"bare": {}, "bound": {"apply": ["roles.yaml"], "ineffective": true}},
