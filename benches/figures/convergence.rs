@@ -10,10 +10,11 @@ use cluster::Cluster;
 use model::ClusterSpec;
 use probe_protocol::{WatchChange, WatchLine};
 use serde_json::{Value, json};
+use wait::Look;
 
 use crate::Boxes;
 use crate::objects::{
-    PODS, POLICIES, address, create, delete, enforced, named, patch, pod, running, wait,
+    PODS, POLICIES, address, create, delete, enforced, named, patch, patient, pod, running,
 };
 use crate::stats::Spread;
 
@@ -216,24 +217,19 @@ impl Watch<'_> {
         &self,
         wanted: impl Fn(usize, &WatchLine) -> Option<T>,
     ) -> Result<T, Box<dyn Error>> {
-        let mut found = None;
-        wait(
-            "a watch to say more",
-            Duration::from_millis(20),
-            async || {
-                let lines = self.lines().await;
-                found = lines
-                    .iter()
-                    .enumerate()
-                    .find_map(|(index, line)| wanted(index, line));
-                Ok(match &found {
-                    Some(_) => Ok(()),
-                    None => Err(format!("{lines:?}")),
-                })
-            },
-        )
-        .await?;
-        found.ok_or_else(|| "a watch says no more".into())
+        let wait = patient("a watch to say more", Duration::from_millis(20));
+        let line = wait.until_async(async || {
+            let lines = self.lines().await;
+            let found = lines
+                .iter()
+                .enumerate()
+                .find_map(|(index, line)| wanted(index, line));
+            match found {
+                Some(found) => Look::Ready(found),
+                None => Look::NotYet(format!("{lines:?}")),
+            }
+        });
+        Ok(line.await?)
     }
 
     /// The next change, which has to be to `reached`.

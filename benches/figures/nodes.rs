@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use cluster::Cluster;
 use model::ClusterSpec;
 use runner::LiveCluster;
-use serde_json::{Value, json};
+use serde_json::json;
+use wait::Look;
 
 use crate::Boxes;
-use crate::start::poll;
+use crate::objects;
+use crate::start::soon;
 use crate::stats::Spread;
 
 const READY: &str = "nodes-ready";
@@ -76,7 +78,8 @@ async fn one(boxes: &Boxes, kind: Kind) -> Result<[Row; 2], Box<dyn Error>> {
         create(&cluster, node).await?;
     }
     for node in 1..=nodes {
-        poll("a pod to run", async || phase(&cluster, node).await).await?;
+        let runs = async || has_run(&cluster, node).await;
+        soon("a pod to run").try_until_async(runs).await?;
     }
     let pods = began.elapsed();
     cluster.take_down().await?;
@@ -105,21 +108,20 @@ async fn create(cluster: &Cluster, node: u8) -> Result<(), Box<dyn Error>> {
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("on-{node}")},
         "spec": {"nodeName": format!("node-{node}"), "containers": [{"name": "c", "image": native::PROBE_IMAGE}]},
     });
-    let create = http::Request::post(AT).body(serde_json::to_vec(&pod)?)?;
-    let _: Value = cluster.admin().request(create).await?;
-    Ok(())
+    objects::create(cluster, AT, &pod).await.map(drop)
 }
 
-async fn phase(cluster: &Cluster, node: u8) -> Result<Result<String, String>, Box<dyn Error>> {
-    let look = http::Request::get(format!("{AT}/on-{node}")).body(Vec::new())?;
-    let seen: Value = cluster.admin().request(look).await?;
+async fn has_run(cluster: &Cluster, node: u8) -> Result<Look<()>, Box<dyn Error>> {
+    let seen = objects::caller(cluster)
+        .fetch(format!("{AT}/on-{node}"))
+        .await?;
     let phase = seen["status"]["phase"]
         .as_str()
         .unwrap_or_default()
         .to_owned();
     Ok(if phase == "Running" {
-        Ok(phase)
+        Look::Ready(())
     } else {
-        Err(phase)
+        Look::NotYet(phase)
     })
 }

@@ -1,11 +1,13 @@
 //! Pods, policies and waits that figures of networks have in common.
 
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use api::{Call, Caller, MERGE};
 use cluster::{Cluster, HostAccess};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
+use wait::{Look, Wait};
 
 pub(crate) const PODS: &str = "/api/v1/namespaces/default/pods";
 pub(crate) const POLICIES: &str = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies";
@@ -23,11 +25,13 @@ pub(crate) fn named(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec})
 }
 
+/// Somebody who asks as administrator.
+pub(crate) fn caller(cluster: &Cluster) -> Caller {
+    Caller::new(cluster.admin().clone(), "gauntlet-figures")
+}
+
 pub(crate) async fn address(cluster: &Cluster, pod: &str) -> Result<String, Box<dyn Error>> {
-    let pod: Value = cluster
-        .admin()
-        .request(http::Request::get(format!("{PODS}/{pod}")).body(Vec::new())?)
-        .await?;
+    let pod = caller(cluster).fetch(format!("{PODS}/{pod}")).await?;
     Ok(pod["status"]["podIP"]
         .as_str()
         .ok_or("a pod has no address")?
@@ -40,11 +44,8 @@ pub(crate) async fn create(
     path: &str,
     object: &Value,
 ) -> Result<u64, Box<dyn Error>> {
-    let request = http::Request::post(path).header("content-type", "application/json");
-    let made: Value = cluster
-        .admin()
-        .request(request.body(serde_json::to_vec(object)?)?)
-        .await?;
+    let call = Call::post(path, object.clone());
+    let made = caller(cluster).obtain(&call).await?;
     Ok(made["metadata"]["resourceVersion"]
         .as_str()
         .unwrap_or_default()
@@ -71,19 +72,13 @@ pub(crate) async fn patch(
     path: &str,
     with: &Value,
 ) -> Result<(), Box<dyn Error>> {
-    let request = http::Request::patch(path).header("content-type", "application/merge-patch+json");
-    let _: Value = cluster
-        .admin()
-        .request(request.body(serde_json::to_vec(with)?)?)
-        .await?;
+    let call = Call::patch(path, MERGE, with.clone());
+    caller(cluster).obtain(&call).await?;
     Ok(())
 }
 
 pub(crate) async fn delete(cluster: &Cluster, path: &str) -> Result<(), Box<dyn Error>> {
-    let _: Value = cluster
-        .admin()
-        .request(http::Request::delete(path).body(Vec::new())?)
-        .await?;
+    caller(cluster).obtain(&Call::delete(path)).await?;
     Ok(())
 }
 
@@ -94,20 +89,18 @@ pub(crate) async fn running(
     count: usize,
 ) -> Result<(), Box<dyn Error>> {
     let path = format!("{PODS}?labelSelector={label}");
-    wait("pods to run", Duration::from_millis(200), async || {
-        let pods: Value = cluster
-            .admin()
-            .request(http::Request::get(path.as_str()).body(Vec::new())?)
-            .await?;
+    let wait = patient("pods to run", Duration::from_millis(200));
+    wait.try_until_async(async || {
+        let pods = caller(cluster).fetch(path.as_str()).await?;
         let pods = pods["items"].as_array().cloned().unwrap_or_default();
         let run = pods
             .iter()
             .filter(|pod| pod["status"]["phase"] == "Running")
             .count();
         Ok(if run >= count {
-            Ok(())
+            Look::Ready(())
         } else {
-            Err(format!("{run} of {count}"))
+            Look::NotYet(format!("{run} of {count}"))
         })
     })
     .await
@@ -118,42 +111,29 @@ pub(crate) async fn enforced(
     host_access: HostAccess<'_>,
     version: u64,
 ) -> Result<(), Box<dyn Error>> {
-    wait(
-        "policies to be in force",
-        Duration::from_millis(1),
-        async || {
-            let nodes = host_access
-                .network_policy()?
-                .ok_or("the cluster enforces no policies")?;
-            let is_late = nodes
-                .iter()
-                .any(|node| node.seen.network_policies < version);
-            Ok(if is_late {
-                Err(format!("{nodes:?}"))
-            } else {
-                Ok(())
-            })
-        },
-    )
+    let wait = patient("policies to be in force", Duration::from_millis(1));
+    wait.try_until_async(async || {
+        let nodes = host_access
+            .network_policy()?
+            .ok_or("the cluster enforces no policies")?;
+        let is_late = nodes
+            .iter()
+            .any(|node| node.seen.network_policies < version);
+        Ok(if is_late {
+            Look::NotYet(format!("{nodes:?}"))
+        } else {
+            Look::Ready(())
+        })
+    })
     .await
 }
 
-pub(crate) async fn wait(
-    what: &str,
-    every: Duration,
-    mut look: impl AsyncFnMut() -> Result<Result<(), String>, Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
-    let deadline = Instant::now() + Duration::from_secs(600);
-    let mut tick = tokio::time::interval(every);
-    loop {
-        tick.tick().await;
-        match look().await? {
-            Ok(()) => return Ok(()),
-            Err(seen) if Instant::now() > deadline => {
-                return Err(format!("waited for {what}; last seen: {seen}").into());
-            }
-            Err(_) => {}
-        }
+/// A wait that a machine with thousands of objects gets through.
+pub(crate) fn patient(what: &str, every: Duration) -> Wait<'_> {
+    Wait {
+        what,
+        within: Duration::from_secs(600),
+        every,
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use cluster::{Cluster, HostAccess};
 use model::Loaded;
+use wait::{Look, Wait};
 
 use crate::Boxes;
 use crate::clusters;
@@ -110,15 +111,23 @@ fn less(mut counts: Counts, others: &Counts) -> Counts {
 
 /// The counts, once three looks in a row show the same.
 async fn settled(host_access: HostAccess<'_>) -> Result<Counts, Box<dyn Error>> {
-    let mut tick = tokio::time::interval(Duration::from_millis(20));
     let (mut last, mut same) = (count(host_access).await?, 0);
-    while same < 3 {
-        tick.tick().await;
+    let wait = Wait {
+        what: "the counts to stay as they are",
+        within: Duration::from_secs(60),
+        every: Duration::from_millis(20),
+    };
+    wait.try_until_async(async || {
         let now = count(host_access).await?;
         same = if now == last { same + 1 } else { 0 };
         last = now;
-    }
-    Ok(last)
+        Ok(if same == 3 {
+            Look::Ready(last.clone())
+        } else {
+            Look::NotYet(format!("{same} looks in a row showed the same"))
+        })
+    })
+    .await
 }
 
 async fn count(host_access: HostAccess<'_>) -> Result<Counts, Box<dyn Error>> {

@@ -10,6 +10,7 @@ use cluster::{Cluster, ProcessCommand};
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{ClusterSpec, Encryption, FileText};
 use serde_json::{Value, json};
+use wait::Look;
 
 use crate::Boxes;
 use crate::stats::Spread;
@@ -189,18 +190,20 @@ async fn restart(cluster: &Cluster) -> Result<(Duration, Duration), Box<dyn Erro
     let host_access = cluster.host_access().ok_or("it is no box of ours")?;
     let process = "kube-apiserver";
     host_access.control(process, ProcessCommand::Kill)?;
-    crate::start::poll("the API server to end", async || {
+    let has_ended = async || {
         let life = host_access.life(process);
         let over = life
             .as_ref()
             .is_some_and(|life| matches!(life.state, cluster::State::Ended { .. }));
-        Ok(if over {
-            Ok(String::new())
+        if over {
+            Look::Ready(())
         } else {
-            Err(format!("{life:?}"))
-        })
-    })
-    .await?;
+            Look::NotYet(format!("{life:?}"))
+        }
+    };
+    crate::start::soon("the API server to end")
+        .until_async(has_ended)
+        .await?;
     host_access.control(process, ProcessCommand::Start)?;
     let began = Instant::now();
     crate::start::readyz(cluster).await?;

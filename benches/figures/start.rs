@@ -6,9 +6,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cluster::Cluster;
-use serde_json::{Value, json};
+use serde_json::json;
+use wait::{Look, Wait};
 
 use crate::Boxes;
+use crate::objects::{caller, create};
 use crate::stats::Spread;
 
 const FIRST_POD: &str = "first-pod-running";
@@ -81,50 +83,37 @@ async fn timed(
 
 /// Every check of `/readyz`, those included that a box from a ready-made state need not wait for.
 pub(crate) async fn readyz(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
-    poll("/readyz to say ok", async || {
+    let look = async || {
         let look = http::Request::get("/readyz").body(Vec::new())?;
-        Ok(cluster
-            .admin()
-            .request_text(look)
-            .await
-            .map_err(|why| why.to_string()))
-    })
-    .await
+        Ok(match cluster.admin().request_text(look).await {
+            Ok(_) => Look::Ready(()),
+            Err(why) => Look::NotYet(why.to_string()),
+        })
+    };
+    soon("/readyz to say ok").try_until_async(look).await
 }
 
 async fn first_pod(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "first"},
         "spec": {"containers": [{"name": "c", "image": native::PROBE_IMAGE}]}});
     let pods = "/api/v1/namespaces/default/pods";
-    let create = http::Request::post(pods).body(serde_json::to_vec(&pod)?)?;
-    let _: Value = cluster.admin().request(create).await?;
-    poll("the first pod to run", async || {
-        let look = http::Request::get(format!("{pods}/first")).body(Vec::new())?;
-        let seen: Value = cluster.admin().request(look).await?;
+    create(cluster, pods, &pod).await?;
+    let look = async || {
+        let seen = caller(cluster).fetch(format!("{pods}/first")).await?;
         Ok(match seen["status"]["phase"].as_str() {
-            Some("Running") => Ok(String::new()),
-            phase => Err(format!("{phase:?}")),
+            Some("Running") => Look::Ready(()),
+            phase => Look::NotYet(format!("{phase:?}")),
         })
-    })
-    .await
+    };
+    soon("the first pod to run").try_until_async(look).await
 }
 
-/// Looks every 5 ms until the look is `Ok`, for 30 s at most.
-pub(crate) async fn poll(
-    what: &str,
-    mut look: impl AsyncFnMut() -> Result<Result<String, String>, Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let mut tick = tokio::time::interval(Duration::from_millis(5));
-    loop {
-        tick.tick().await;
-        match look().await? {
-            Ok(_) => return Ok(()),
-            Err(seen) if Instant::now() > deadline => {
-                return Err(format!("waited 30s for {what}; last seen: {seen}").into());
-            }
-            Err(_) => {}
-        }
+/// A wait for what a box does within seconds.
+pub(crate) fn soon(what: &str) -> Wait<'_> {
+    Wait {
+        what,
+        within: Duration::from_secs(30),
+        every: Duration::from_millis(5),
     }
 }
 

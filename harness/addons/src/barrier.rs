@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use api::{Call, MERGE, said, taken};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use model::{Body, Reply};
 use serde_json::{Value, json};
+use wait::{Look, Wait};
 
-use crate::{LIVE_ADDONS, Work};
+use crate::{Error, LIVE_ADDONS, Work};
 
 /// How long a control may take until it is in force.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -22,62 +24,25 @@ pub trait BarrierSite {
     /// A name that no sentinel had before.
     fn sentinel_name(&self) -> String;
     /// Asks as administrator.
-    fn send(&self, request: SiteRequest) -> LocalBoxFuture<'_, Reply>;
+    fn send(&self, call: Call) -> LocalBoxFuture<'_, Reply>;
     /// Takes objects away, in the background.
     fn remove(&self, paths: Vec<String>);
-    /// Looks until a condition holds; what is seen instead is an error.
+    /// Looks until a condition holds; a look that fails shows that it does not yet.
     ///
     /// # Errors
     /// After the deadline: what was waited for, for how long, and what was last seen.
-    fn wait<'a>(
-        &'a self,
-        wait: SiteWait<'a>,
-        look: &'a mut (dyn FnMut() -> Work<'a> + 'a),
-    ) -> Work<'a>;
+    fn wait<'a>(&'a self, wait: Wait<'a>, look: SiteLook<'a>) -> Work<'a>;
 }
 
-/// A request of a barrier.
-#[derive(Clone, Debug)]
-pub enum SiteRequest {
-    /// What is at this path.
-    Get(String),
-    /// Makes an object in the collection at this path.
-    Create {
-        /// The path.
-        path: String,
-        /// The object.
-        body: Value,
-        /// Whether it is only tried.
-        dry_run: bool,
-    },
-    /// Changes the object at this path by a merge patch.
-    Merge {
-        /// The path.
-        path: String,
-        /// The patch.
-        body: Value,
-    },
-}
+/// Looks at a condition.
+pub type SiteLook<'a> = &'a mut (dyn FnMut() -> LocalBoxFuture<'a, Result<Look<()>, Error>> + 'a);
 
-/// A condition to wait for.
-#[derive(Clone, Copy, Debug)]
-pub struct SiteWait<'a> {
-    /// What is waited for, as in "waited for …".
-    pub what: &'a str,
-    /// At most this long.
-    pub within: Duration,
-    /// From the end of one look to the next.
-    pub every: Duration,
-}
-
-impl<'a> SiteWait<'a> {
-    /// A wait as long as a control may take.
-    pub(crate) fn patient(what: &'a str, every_millis: u64) -> Self {
-        Self {
-            what,
-            within: PATIENCE,
-            every: Duration::from_millis(every_millis),
-        }
+/// A wait as long as a control may take.
+pub(crate) fn patient(what: &str, every_millis: u64) -> Wait<'_> {
+    Wait {
+        what,
+        within: PATIENCE,
+        every: Duration::from_millis(every_millis),
     }
 }
 
@@ -140,32 +105,19 @@ pub(crate) fn no_labels<'a>(
 
 impl dyn BarrierSite + '_ {
     /// Makes a part of a sentinel.
-    pub(crate) async fn make(&self, path: &str, body: Value) -> Result<(), String> {
-        let reply = self
-            .send(SiteRequest::Create {
-                path: path.into(),
-                body,
-                dry_run: false,
-            })
-            .await;
-        if is_taken(&reply) {
+    pub(crate) async fn make(&self, path: &str, body: Value) -> Result<(), Error> {
+        let reply = self.send(Call::post(path, body)).await;
+        if taken(&reply) {
             Ok(())
         } else {
-            Err(format!(
-                "a sentinel could not be made at {path}: {}",
-                said(&reply)
-            ))
+            let failed = format!("a sentinel could not be made at {path}");
+            Err(Error::refused(failed, &reply))
         }
     }
 
     /// Tries to make an object, without storing it.
     pub(crate) async fn try_out(&self, path: &str, body: Value) -> Reply {
-        self.send(SiteRequest::Create {
-            path: path.into(),
-            body,
-            dry_run: true,
-        })
-        .await
+        self.send(Call::post(path, body).dry(true)).await
     }
 
     /// Tries the Lease that only the sentinel `name` looks at.
@@ -198,26 +150,26 @@ impl dyn BarrierSite + '_ {
     }
 
     /// Puts a label on the sentinels' namespace.
-    pub(crate) async fn label_namespace(&self, label: &str, value: &str) -> Result<(), String> {
+    pub(crate) async fn label_namespace(&self, label: &str, value: &str) -> Result<(), Error> {
         let body = json!({"metadata": {"labels": {label: value}}});
         let path = format!("/api/v1/namespaces/{}", self.namespace());
-        let reply = self.send(SiteRequest::Merge { path, body }).await;
-        if is_taken(&reply) {
+        let reply = self.send(Call::patch(path, MERGE, body)).await;
+        if taken(&reply) {
             Ok(())
         } else {
-            Err(format!("the sentinels' namespace: {}", said(&reply)))
+            Err(Error::refused("the sentinels' namespace", &reply))
         }
     }
 
-    /// What is at a path, or what the server said instead.
-    pub(crate) async fn fetch(&self, path: &str) -> Result<Value, String> {
-        match self.send(SiteRequest::Get(path.into())).await {
+    /// What is at a path.
+    pub(crate) async fn fetch(&self, path: &str) -> Result<Value, Error> {
+        match self.send(Call::get(path)).await {
             Reply::Http {
                 code: 200..=299,
                 body: Body::Json(body),
                 ..
             } => Ok(body),
-            reply => Err(said(&reply)),
+            reply => Err(api::Error::unexpected(&reply).into()),
         }
     }
 
@@ -226,57 +178,29 @@ impl dyn BarrierSite + '_ {
         &self,
         one: &WrittenObject<'_>,
         is_done: fn(&Value) -> bool,
-    ) -> Result<(), String> {
+    ) -> Result<(), Error> {
         let what = format!("{} {} to be in force", one.kind, one.name);
-        let look = async || match self.fetch(&one.path).await {
-            Ok(object) if is_done(&object) => Ok(()),
-            Ok(object) => Err(format!("its status {}", object["status"])),
-            Err(said) => Err(said),
+        let look = async || {
+            let object = self.fetch(&one.path).await?;
+            let seen = || format!("its status {}", object["status"]);
+            Ok(Look::when(is_done(&object), seen))
         };
-        self.wait(SiteWait::patient(&what, 20), &mut || look().boxed_local())
+        self.wait(patient(&what, 20), &mut || look().boxed_local())
             .await
     }
 }
 
-/// The status of a condition, where the object has it.
-pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
-    let conditions = object["status"]["conditions"].as_array()?;
-    conditions.iter().find(|one| one["type"] == kind)?["status"].as_str()
-}
-
-/// Whether the server took it.
-pub(crate) fn is_taken(reply: &Reply) -> bool {
-    matches!(
-        reply,
-        Reply::Http {
-            code: 200..=299,
-            ..
-        }
-    )
+/// Whether a sentinel's object was refused by this addon on account of this policy.
+pub(crate) fn refused_by(reply: &Reply, addon: &model::Addon, policy: &str) -> Look<()> {
+    Look::when(is_refused_by(reply, addon, policy), || not_yet(reply))
 }
 
 /// A word on a reply that shows no effect yet.
 pub(crate) fn not_yet(reply: &Reply) -> String {
-    if is_taken(reply) {
+    if taken(reply) {
         "the sentinel's object is still let through".into()
     } else {
         said(reply)
-    }
-}
-
-/// What a reply says, in one line for a person.
-pub(crate) fn said(reply: &Reply) -> String {
-    match reply {
-        Reply::Transport { fault } => fault.clone(),
-        Reply::Http { code, body, .. } => {
-            let text = match body {
-                Body::Json(value) => value["message"]
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned),
-                Body::Text(text) => text.clone(),
-            };
-            format!("{code}: {}", text.chars().take(400).collect::<String>())
-        }
     }
 }
 
@@ -310,7 +234,7 @@ mod tests {
             "nobody".into()
         }
 
-        fn send(&self, _: SiteRequest) -> LocalBoxFuture<'_, Reply> {
+        fn send(&self, _: Call) -> LocalBoxFuture<'_, Reply> {
             async {
                 Reply::Transport {
                     fault: "nowhere".into(),
@@ -321,12 +245,8 @@ mod tests {
 
         fn remove(&self, _: Vec<String>) {}
 
-        fn wait<'a>(
-            &'a self,
-            _: SiteWait<'a>,
-            _: &'a mut (dyn FnMut() -> Work<'a> + 'a),
-        ) -> Work<'a> {
-            async { Err("nowhere".into()) }.boxed_local()
+        fn wait<'a>(&'a self, wait: Wait<'a>, _: SiteLook<'a>) -> Work<'a> {
+            async move { Err(wait.in_vain("nowhere").into()) }.boxed_local()
         }
     }
 

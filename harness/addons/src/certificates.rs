@@ -4,6 +4,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
 };
 
+use crate::Error;
+
 /// A webhook's certificate and the authority that it comes from, PEM.
 pub(crate) struct Certificates {
     pub(crate) authority: String,
@@ -14,8 +16,8 @@ pub(crate) struct Certificates {
 
 impl Certificates {
     /// For a Service, as pods and the API server name it.
-    pub(crate) fn new(service: &str, namespace: &str) -> Result<Self, String> {
-        let failed = |why: rcgen::Error| format!("a certificate could not be made: {why}");
+    pub(crate) fn new(service: &str, namespace: &str) -> Result<Self, Error> {
+        let failed = |why: rcgen::Error| Error::unmade_by("certificate", why);
         let mut authority = CertificateParams::default();
         authority
             .distinguished_name

@@ -2,35 +2,36 @@
 
 use std::path::Path;
 
+use api::{said, taken};
 use futures::future::try_join_all;
-use kube::Client;
 use serde_json::Value;
+use wait::Look;
 
-use crate::api;
+use crate::Error;
+use crate::admin::{Admin, until};
 
 /// The definitions of these names in a manifest of many objects.
-pub(crate) fn named(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, String> {
+pub(crate) fn named(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, Error> {
     let found = read(manifest, |name| names.contains(&name))?;
     match names.iter().find(|name| {
         found
             .iter()
             .all(|object| object["metadata"]["name"] != **name)
     }) {
-        Some(missing) => Err(format!(
-            "`{}` does not define {missing}",
-            manifest.display()
-        )),
+        Some(missing) => Err(Error::Release {
+            manifest: manifest.display().to_string(),
+            lack: format!("does not define {missing}"),
+        }),
         None => Ok(found),
     }
 }
 
 /// The definitions in a manifest of many objects whose names are wanted.
-pub(crate) fn read(
-    manifest: &Path,
-    is_wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<Value>, String> {
-    let text = std::fs::read_to_string(manifest)
-        .map_err(|why| format!("cannot read `{}`: {why}", manifest.display()))?;
+pub(crate) fn read(manifest: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Value>, Error> {
+    let text = std::fs::read_to_string(manifest).map_err(|source| Error::Read {
+        path: manifest.to_owned(),
+        source,
+    })?;
     let mut found = Vec::new();
     for document in text.split("\n---\n") {
         if !document.contains("\nkind: CustomResourceDefinition\n") {
@@ -42,7 +43,7 @@ pub(crate) fn read(
             .unwrap_or_default();
         if is_wanted(name) {
             let mut object: Value =
-                serde_saphyr::from_str(document).map_err(|why| format!("{name}: {why}"))?;
+                serde_saphyr::from_str(document).map_err(|source| Error::misread(name, source))?;
             shorten(&mut object["spec"]["versions"]);
             drop_unserved(&mut object);
             found.push(object);
@@ -73,7 +74,7 @@ fn drop_unserved(definition: &mut Value) {
 }
 
 /// Makes definitions, and waits until their kinds are served.
-pub(crate) async fn install(admin: &Client, definitions: &[Value]) -> Result<(), String> {
+pub(crate) async fn install(admin: &Admin, definitions: &[Value]) -> Result<(), Error> {
     try_join_all(
         definitions
             .iter()
@@ -83,19 +84,15 @@ pub(crate) async fn install(admin: &Client, definitions: &[Value]) -> Result<(),
     .map(drop)
 }
 
-async fn install_one(admin: &Client, definition: &Value) -> Result<(), String> {
-    api::create(admin, definition).await?;
+async fn install_one(admin: &Admin, definition: &Value) -> Result<(), Error> {
+    admin.create(definition).await?;
     let path = served(definition);
-    api::until(
+    until(
         &format!("`{path}` to answer"),
         std::time::Duration::from_millis(40),
         async || {
-            let answer = api::get(admin, &path).await?;
-            if answer.is_good() {
-                Ok(Some(()))
-            } else {
-                Err(answer.said())
-            }
+            let reply = admin.get(&path).await?;
+            Ok(Look::when(taken(&reply), || said(&reply)))
         },
     )
     .await

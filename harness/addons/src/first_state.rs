@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use api::{collection, path};
 use cluster::FirstState;
 use native::{Cache, FirstObject};
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::install::data;
 use crate::start::Chosen;
-use crate::{api, definitions, tuf};
+use crate::{Error, definitions, tuf};
 
 /// Goes into the name of every first state: whoever changes what is in them without changing a text changes this.
 const REVISION: u8 = 3;
@@ -29,17 +30,22 @@ pub(crate) struct Material {
 /// What an addon that runs in pods consists of.
 pub(crate) struct Workload {
     /// Reads its definitions from its component's data.
-    pub(crate) definitions: fn(&Material) -> Result<Vec<Value>, String>,
+    pub(crate) definitions: fn(&Material) -> Result<Vec<Value>, Error>,
     /// The names of those definitions, where not all of its component's are taken.
     pub(crate) definition_names: &'static [&'static str],
     /// Everything else that it consists of: what its pods are, and what they need.
-    pub(crate) objects: fn(&Material) -> Result<Vec<Value>, String>,
+    pub(crate) objects: fn(&Material) -> Result<Vec<Value>, Error>,
     /// The texts that those are made from, beside its component's data.
     pub(crate) text: &'static str,
     /// Where its pods are, as `NAMESPACE/LABEL=VALUE`.
     pub(crate) pods: &'static [&'static str],
     /// Whether boxes begin with it in place.
     pub(crate) in_first_state: bool,
+}
+
+/// The objects of an addon's own manifest, filled in.
+pub(crate) fn parse(addon: &str, text: &str) -> Result<Vec<Value>, Error> {
+    serde_saphyr::from_multiple(text).map_err(|source| Error::misread(addon, source))
 }
 
 pub(crate) fn is_secret(object: &Value) -> bool {
@@ -73,7 +79,7 @@ pub(crate) fn first_state(cache: &Cache, chosen: &[Chosen], sigstore: bool) -> O
     let (cache, chosen) = (cache.clone(), chosen.to_vec());
     Some(FirstState {
         name,
-        objects: Box::new(move || first_objects(&cache, &chosen, sigstore)),
+        objects: Box::new(move || Ok(first_objects(&cache, &chosen, sigstore)?)),
     })
 }
 
@@ -82,7 +88,7 @@ fn first_objects(
     cache: &Cache,
     chosen: &[Chosen],
     sigstore: bool,
-) -> Result<Vec<FirstObject>, String> {
+) -> Result<Vec<FirstObject>, Error> {
     let mut all = Vec::new();
     for (chosen, workload) in workloads(chosen) {
         let material = Material {
@@ -108,12 +114,12 @@ fn held(mut object: Value) -> FirstObject {
         return first(None, object);
     }
     object["spec"]["template"]["spec"]["schedulingGates"] = json!([{"name": GATE}]);
-    first(Some(api::path(&object)), object)
+    first(Some(path(&object)), object)
 }
 
 fn first(in_force: Option<String>, object: Value) -> FirstObject {
     FirstObject {
-        collection: api::collection(&object),
+        collection: collection(&object),
         in_force,
         object,
     }

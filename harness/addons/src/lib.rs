@@ -6,7 +6,7 @@
 //! server, on its word, has refused an object that is known to be bad, when a secret has come in, when a ServiceAccount has
 //! been let in, or when a name has an address.
 
-mod api;
+mod admin;
 mod barrier;
 mod certificates;
 mod definitions;
@@ -14,7 +14,7 @@ mod endpoints;
 mod error;
 mod first_state;
 mod install;
-pub mod released;
+mod released;
 mod start;
 mod tuf;
 
@@ -25,7 +25,7 @@ use futures::future::LocalBoxFuture;
 use model::Addon;
 
 pub use barrier::{
-    BarrierSite, PATIENCE, SENTINEL_LABEL, SiteRequest, SiteWait, WrittenObject, label_waits, waits,
+    BarrierSite, PATIENCE, SENTINEL_LABEL, SiteLook, WrittenObject, label_waits, waits,
 };
 pub use endpoints::{Endpoint, Place, endpoints};
 pub use error::Error;
@@ -55,8 +55,8 @@ struct Pods {
     install: for<'a> fn(&'a InstallSite<'a>) -> Work<'a>,
 }
 
-/// Something that is done, or fails with a word on what stood in the way.
-pub type Work<'a> = LocalBoxFuture<'a, Result<(), String>>;
+/// Something that is done, or fails.
+pub type Work<'a> = LocalBoxFuture<'a, Result<(), Error>>;
 
 type BarrierWaits = for<'a> fn(
     &'a dyn BarrierSite,

@@ -6,6 +6,8 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::Error;
+
 /// A change of what was released.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,39 +35,33 @@ struct Patch {
 ///
 /// # Errors
 /// When the manifest cannot be read, or a patch does not fit it.
-pub fn objects(
+pub(crate) fn objects(
     manifest: &Path,
     patches: &str,
     fill: &[(&str, &str)],
-) -> Result<Vec<Value>, String> {
-    let text = std::fs::read_to_string(manifest)
-        .map_err(|why| format!("cannot read `{}`: {why}", manifest.display()))?;
+) -> Result<Vec<Value>, Error> {
+    let text = std::fs::read_to_string(manifest).map_err(|source| Error::Read {
+        path: manifest.to_owned(),
+        source,
+    })?;
+    let misread = |source| Error::misread(manifest.display().to_string(), source);
     let is_ours = |document: &&str| !document.contains("\nkind: CustomResourceDefinition\n");
     let parsed = text
         .split("\n---\n")
         .filter(is_ours)
         .map(serde_saphyr::from_str);
-    let mut objects: Vec<Value> = parsed
-        .collect::<Result<_, _>>()
-        .map_err(|why| why.to_string())?;
-    let patches: Vec<Patch> = serde_saphyr::from_str(patches).map_err(|why| why.to_string())?;
+    let mut objects: Vec<Value> = parsed.collect::<Result<_, _>>().map_err(misread)?;
+    let patches: Vec<Patch> =
+        serde_saphyr::from_str(patches).map_err(|source| Error::misread("patches.yaml", source))?;
     for patch in patches {
-        let in_vain = |why| {
-            format!(
-                "the patch `{}` ({}) does not fit the release: {why}",
-                patch.name, patch.why
-            )
-        };
         let mut changed = objects
             .iter_mut()
             .filter(|object| patch.is_for(object))
             .peekable();
         if changed.peek().is_none() {
-            return Err(in_vain(format!("there is no {}", patch.kind)));
+            return Err(patch.lacks(patch.kind.clone()));
         }
-        changed
-            .try_for_each(|object| patch.apply(object, fill))
-            .map_err(in_vain)?;
+        changed.try_for_each(|object| patch.apply(object, fill))?;
     }
     Ok(objects)
 }
@@ -76,35 +72,44 @@ impl Patch {
         object["kind"] == *self.kind && self.only.as_ref().is_none_or(is_named)
     }
 
-    fn apply(&self, object: &mut Value, fill: &[(&str, &str)]) -> Result<(), String> {
+    fn apply(&self, object: &mut Value, fill: &[(&str, &str)]) -> Result<(), Error> {
         for (pointer, value) in &self.set {
-            let (place, key) = place(object, pointer)?;
+            let (place, key) = self.place(object, pointer)?;
             place.insert(key, filled(value, fill));
         }
         for (pointer, value) in &self.append {
             let list = object.pointer_mut(pointer).and_then(Value::as_array_mut);
-            list.ok_or_else(|| format!("there is no list at {pointer}"))?
+            list.ok_or_else(|| self.lacks(format!("list at {pointer}")))?
                 .push(filled(value, fill));
         }
         for pointer in &self.remove {
-            let (place, key) = place(object, pointer)?;
+            let (place, key) = self.place(object, pointer)?;
             place
                 .shift_remove(&key)
-                .ok_or_else(|| format!("there is nothing at {pointer}"))?;
+                .ok_or_else(|| self.lacks(format!("value at {pointer}")))?;
         }
         Ok(())
     }
-}
 
-/// The mapping that a pointer leads into, and the key in it.
-fn place<'a>(
-    object: &'a mut Value,
-    pointer: &str,
-) -> Result<(&'a mut serde_json::Map<String, Value>, String), String> {
-    let (parent, key) = pointer.rsplit_once('/').unwrap_or_default();
-    let mapping = object.pointer_mut(parent).and_then(Value::as_object_mut);
-    let mapping = mapping.ok_or_else(|| format!("there is no mapping at {parent}"))?;
-    Ok((mapping, key.replace("~1", "/").replace("~0", "~")))
+    /// The mapping that a pointer leads into, and the key in it.
+    fn place<'a>(
+        &self,
+        object: &'a mut Value,
+        pointer: &str,
+    ) -> Result<(&'a mut serde_json::Map<String, Value>, String), Error> {
+        let (parent, key) = pointer.rsplit_once('/').unwrap_or_default();
+        let mapping = object.pointer_mut(parent).and_then(Value::as_object_mut);
+        let mapping = mapping.ok_or_else(|| self.lacks(format!("mapping at {parent}")))?;
+        Ok((mapping, key.replace("~1", "/").replace("~0", "~")))
+    }
+
+    fn lacks(&self, missing: String) -> Error {
+        Error::Patch {
+            name: self.name.clone(),
+            why: self.why.clone(),
+            missing,
+        }
+    }
 }
 
 /// A value with what its placeholders stand for.
@@ -134,7 +139,7 @@ mod tests {
     const RELEASE: &str = "kind: Namespace\nmetadata: { labels: { a/b: c } }\n---\napiVersion: apiextensions.k8s.io/v1\n\
         kind: CustomResourceDefinition\nmetadata: {}\n---\nkind: Deployment\nspec: { image: x, args: [one] }\n";
 
-    fn patched(patches: &str) -> Result<Vec<Value>, String> {
+    fn patched(patches: &str) -> Result<Vec<Value>, Error> {
         let file = std::env::temp_dir().join(format!(
             "gauntlet-released-{}-{:?}",
             std::process::id(),
@@ -169,7 +174,8 @@ mod tests {
             "kind: Deployment, append: { /spec/image: b }",
             "kind: Deployment, remove: [/spec/b]",
         ] {
-            let why = patched(&format!("- {{ name: a, why: for fun, {patch} }}")).unwrap_err();
+            let why = patched(&format!("- {{ name: a, why: for fun, {patch} }}"));
+            let why = why.unwrap_err().to_string();
             assert!(
                 why.starts_with("the patch `a` (for fun) does not fit the release: "),
                 "{why}"

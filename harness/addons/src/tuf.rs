@@ -6,28 +6,32 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cluster::{HostAccess, Trust, chain};
+use cluster::{HostAccess, Trust};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha512};
 
+use crate::Error;
+
 /// The repository's folder, below the box's work folder.
 pub(crate) const FOLDER: &str = "tuf";
 
 const EXPIRES: &str = "2099-01-01T00:00:00Z";
+const KEY: &str = "key for TUF";
 const TARGET: &str = "trusted_root.json";
 
 /// Writes the repository.
-pub(crate) async fn publish(host_access: HostAccess<'_>) -> Result<(), String> {
+pub(crate) async fn publish(host_access: HostAccess<'_>) -> Result<(), Error> {
     let folder = host_access.work().join(FOLDER);
-    fs::create_dir_all(folder.join("targets"))
-        .map_err(|why| format!("cannot make `{}`: {why}", folder.display()))?;
+    fs::create_dir_all(folder.join("targets")).map_err(|source| Error::Write {
+        path: folder.clone(),
+        source,
+    })?;
     let trusted = trusted_root(host_access, &folder).await?;
-    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-        .map_err(|_| "no key for TUF".to_owned())?;
-    let key =
-        Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| "no key for TUF".to_owned())?;
+    let pkcs8 =
+        Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| Error::unmade(KEY))?;
+    let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| Error::unmade(KEY))?;
     repository(&key, trusted.as_bytes())
         .iter()
         .try_for_each(|(name, text)| write(&folder.join(name), text))
@@ -102,25 +106,23 @@ fn canonical(value: &Value) -> String {
 
 /// The box's trusted root. Kyverno refuses one without a log of certificates, even where it is told to ignore that; the
 /// box has none, so a key that nothing is signed with stands in its place.
-async fn trusted_root(host_access: HostAccess<'_>, folder: &Path) -> Result<String, String> {
+async fn trusted_root(host_access: HostAccess<'_>, folder: &Path) -> Result<String, Error> {
     let unused = rcgen::KeyPair::generate()
-        .map_err(|why| why.to_string())?
+        .map_err(|why| Error::unmade_by(KEY, why))?
         .public_key_pem();
     let trust = Trust {
         certificate_log: Some(unused),
-        ..Trust::of_box(host_access)
-            .await
-            .map_err(|why| chain(&why))?
+        ..Trust::of_box(host_access).await?
     };
-    let file = trust
-        .write(host_access, folder, "trusted-root")
-        .await
-        .map_err(|why| chain(&why))?;
-    fs::read_to_string(&file).map_err(|why| format!("cannot read `{}`: {why}", file.display()))
+    let file = trust.write(host_access, folder, "trusted-root").await?;
+    fs::read_to_string(&file).map_err(|source| Error::Read { path: file, source })
 }
 
-fn write(path: &PathBuf, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|why| format!("cannot write `{}`: {why}", path.display()))
+fn write(path: &PathBuf, text: &str) -> Result<(), Error> {
+    fs::write(path, text).map_err(|source| Error::Write {
+        path: path.clone(),
+        source,
+    })
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

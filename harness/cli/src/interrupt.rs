@@ -12,9 +12,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use native::Cache;
-use native::wait::{Look, until};
 use runner::{BoxStarter, LiveBoxes};
 use tokio::signal::unix::{SignalKind, signal};
+use wait::{Look, until};
 
 use crate::exit::Exit;
 use crate::fault::Fault;

@@ -84,10 +84,11 @@ pub enum Error {
         said: String,
     },
     /// The objects that the box was to begin with cannot be made.
-    #[error("there is no first state: {why}")]
+    #[error("there is no first state")]
     FirstState {
         /// What stood in the way.
-        why: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A trusted root could not be made.
     #[error("there is no trusted root: {why}")]
@@ -139,19 +140,4 @@ impl Error {
             | Self::NoRandom => return None,
         })
     }
-}
-
-/// A fault with everything behind it, in one line; what a link of the chain repeats is said once.
-#[must_use]
-pub fn chain(fault: &dyn std::error::Error) -> String {
-    let mut text = fault.to_string();
-    let mut next = fault.source();
-    while let Some(source) = next {
-        let said = source.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = source.source();
-    }
-    text
 }

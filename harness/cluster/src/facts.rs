@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use api::Caller;
 use kube::Client;
-use kube::client::Body;
 use serde_json::Value;
 
 use crate::Error;
@@ -44,8 +44,12 @@ pub enum AuditAccess {
 
 impl Facts {
     pub(crate) async fn ask(admin: &Client, server: &str) -> Result<Self, Error> {
-        let version = get(admin, server, "/version", "say its version").await?;
-        let nodes = get(admin, server, "/api/v1/nodes", "list its nodes").await?;
+        let admin = Caller {
+            deadline: PATIENCE,
+            ..Caller::new(admin.clone(), crate::AGENT)
+        };
+        let version = get(&admin, server, "/version", "say its version").await?;
+        let nodes = get(&admin, server, "/api/v1/nodes", "list its nodes").await?;
         let items = nodes["items"]
             .as_array()
             .map(Vec::as_slice)
@@ -90,7 +94,7 @@ fn may_have_probe_image(node: &Value) -> bool {
 }
 
 async fn get(
-    admin: &Client,
+    admin: &Caller,
     server: &str,
     path: &str,
     doing: &'static str,
@@ -99,30 +103,15 @@ async fn get(
         server: server.to_owned(),
         source,
     };
-    let request = http::Request::get(path)
-        .body(Body::empty())
-        .map_err(|fault| no_answer(Some(Box::new(kube::Error::HttpError(fault)))))?;
-    let reply = tokio::time::timeout(PATIENCE, async {
-        let reply = admin.send(request).await?;
-        let code = reply.status();
-        Ok((code, reply.into_body().collect_bytes().await?))
-    });
-    let (code, bytes) = match reply.await {
-        Ok(Ok(reply)) => reply,
-        Ok(Err(fault)) => return Err(no_answer(Some(Box::new(fault)))),
-        Err(_) => return Err(no_answer(None)),
-    };
-    let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    if code.is_success() {
-        return Ok(body);
-    }
-    let said = body["message"]
-        .as_str()
-        .map_or_else(|| code.to_string(), str::to_owned);
-    Err(Error::Refused {
-        server: server.to_owned(),
-        doing,
-        said,
+    admin.fetch(path).await.map_err(|fault| match fault {
+        api::Error::Request(fault) => no_answer(Some(Box::new(kube::Error::HttpError(fault)))),
+        api::Error::Lost(fault) => no_answer(Some(fault)),
+        api::Error::Late { .. } => no_answer(None),
+        api::Error::Unexpected { said, .. } => Error::Refused {
+            server: server.to_owned(),
+            doing,
+            said,
+        },
     })
 }
 

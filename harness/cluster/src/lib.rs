@@ -22,13 +22,17 @@ use k8s_openapi as _;
 use kube::{Client, Config};
 use model::{ClusterSpec, FileText};
 
-pub use error::{Error, chain};
+pub use api::chain;
+pub use error::Error;
 pub use facts::{AuditAccess, Facts};
 pub use host_access::HostAccess;
 pub use native::{InForce, NodeCommand, ProcessCommand, ProcessStatus, State};
 pub use provider::Provider;
 pub use sealing::{SealingKeys, endpoint as kms_endpoint};
 pub use trust::{SINCE, Trust};
+
+/// The `User-Agent` of what is asked of a cluster before and after its worlds.
+const AGENT: &str = "gauntlet-cluster";
 
 /// A cluster that answers.
 pub struct Cluster {
@@ -236,7 +240,10 @@ pub struct FirstState {
 }
 
 /// Makes the objects of a first state.
-pub type FirstObjects = Box<dyn FnOnce() -> Result<Vec<native::FirstObject>, String> + Send>;
+pub type FirstObjects = Box<
+    dyn FnOnce() -> Result<Vec<native::FirstObject>, Box<dyn std::error::Error + Send + Sync>>
+        + Send,
+>;
 
 /// Starts a box, from a first state where there is one; says whether it did.
 fn begin(
@@ -253,7 +260,7 @@ fn begin(
         cache
             .ensure(&needed, &spec.launcher, &mut build)
             .map_err(|source| failed(source.into()))?;
-        let objects = first_objects().map_err(|why| Error::FirstState { why })?;
+        let objects = first_objects().map_err(|source| Error::FirstState { source })?;
         native::prepare(cache, spec, objects, &mut progress).map_err(failed)?;
     }
     let begun = has_state && native::is_prepared(cache, spec);

@@ -1,7 +1,6 @@
 //! What interrupted worlds left on a cluster that outlives us.
 
-use kube::client::Body;
-use serde_json::Value;
+use api::{Call, Caller};
 
 use crate::Cluster;
 
@@ -31,47 +30,36 @@ impl Cluster {
     /// Deletes every cluster-scoped object whose name holds one of `namespaces`, those namespaces, and the engine's own
     /// canaries, those of another run on the same cluster included. Returns what is still there and not on its way out.
     pub async fn sweep(&self, namespaces: &[String]) -> Vec<String> {
+        let admin = Caller::new(self.admin().clone(), crate::AGENT);
         let mut left = Vec::new();
         for collection in COLLECTIONS {
-            for name in self.ours(collection, namespaces).await {
-                let path = format!("{collection}/{name}");
-                self.ask(http::Method::DELETE, &path).await;
+            for name in ours(&admin, collection, namespaces).await {
+                admin
+                    .send(Call::delete(format!("{collection}/{name}")))
+                    .await;
             }
-            let still = self.ours(collection, namespaces).await;
+            let still = ours(&admin, collection, namespaces).await;
             left.extend(still.into_iter().map(|name| format!("{collection}/{name}")));
         }
         left
     }
+}
 
-    /// The names in a collection that are ours and are not being deleted.
-    async fn ours(&self, collection: &str, namespaces: &[String]) -> Vec<String> {
-        let Some(list) = self.ask(http::Method::GET, collection).await else {
-            return Vec::new();
-        };
-        let items = list["items"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let alive = items
-            .iter()
-            .filter(|item| item["metadata"]["deletionTimestamp"].is_null());
-        let names = alive.filter_map(|item| item["metadata"]["name"].as_str());
-        names
-            .filter(|name| is_ours(name, namespaces))
-            .map(str::to_owned)
-            .collect()
-    }
-
-    async fn ask(&self, method: http::Method, path: &str) -> Option<Value> {
-        let request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .body(Body::empty())
-            .ok()?;
-        let reply = self.admin().send(request).await.ok()?;
-        let bytes = reply.into_body().collect_bytes().await.ok()?;
-        serde_json::from_slice(&bytes).ok()
-    }
+/// The names in a collection that are ours and are not being deleted.
+async fn ours(admin: &Caller, collection: &str, namespaces: &[String]) -> Vec<String> {
+    let list = admin.send(Call::get(collection)).await.reply;
+    let items = api::body(&list)["items"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let alive = items
+        .iter()
+        .filter(|item| item["metadata"]["deletionTimestamp"].is_null());
+    let names = alive.filter_map(|item| item["metadata"]["name"].as_str());
+    names
+        .filter(|name| is_ours(name, namespaces))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn is_ours(name: &str, namespaces: &[String]) -> bool {

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use kube::client::Body;
+use api::{Call, Caller, encode};
 use model::Reply;
 use serde_json::Value;
 
 use crate::Error;
-use crate::request::{self, Call, Who, encode};
 
 const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
@@ -28,17 +27,11 @@ impl Resource {
     /// By convention, for a kind that the server does not know, so that the server itself can say so.
     pub(crate) fn guess(api_version: &str, kind: &str) -> Self {
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-        let lower = kind.to_lowercase();
-        let plural = match lower.strip_suffix('y') {
-            Some(stem) => format!("{stem}ies"),
-            None if lower.ends_with('s') => format!("{lower}es"),
-            None => format!("{lower}s"),
-        };
         Self {
             group: group.into(),
             version: version.into(),
             kind: kind.into(),
-            plural,
+            plural: api::plural(kind),
             namespaced: true,
             names: Vec::new(),
         }
@@ -102,7 +95,7 @@ impl Discovery {
     /// When the server does not answer discovery.
     pub(crate) async fn of_type(
         &self,
-        who: &Who,
+        who: &Caller,
         api_version: &str,
         kind: &str,
     ) -> Result<Option<Resource>, Error> {
@@ -114,7 +107,7 @@ impl Discovery {
     ///
     /// # Errors
     /// When the server does not answer discovery, or knows nothing of that name.
-    pub(crate) async fn called(&self, who: &Who, name: &str) -> Result<Resource, Error> {
+    pub(crate) async fn called(&self, who: &Caller, name: &str) -> Result<Resource, Error> {
         let found = self.find(who, |resource| resource.is_called(name)).await?;
         found.ok_or_else(|| {
             Error::unsupported(format!("the API server serves nothing called `{name}`"))
@@ -123,7 +116,7 @@ impl Discovery {
 
     async fn find(
         &self,
-        who: &Who,
+        who: &Caller,
         test: impl Fn(&Resource) -> bool,
     ) -> Result<Option<Resource>, Error> {
         let known = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner));
@@ -136,28 +129,23 @@ impl Discovery {
     }
 }
 
-async fn ask(who: &Who) -> Result<Vec<Resource>, Error> {
+async fn ask(who: &Caller) -> Result<Vec<Resource>, Error> {
     let (core, groups) = tokio::join!(list(who, "/api"), list(who, "/apis"));
     Ok(core?.into_iter().chain(groups?).collect())
 }
 
-async fn list(who: &Who, path: &str) -> Result<Vec<Resource>, Error> {
-    let request = http::Request::get(path)
-        .header("accept", ACCEPT)
-        .header("user-agent", &who.agent);
-    let request = request.body(Body::empty()).map_err(Error::lost)?;
-    let reply = tokio::time::timeout(request::DEADLINE, async {
-        let response = who.client.send(request).await.map_err(Error::lost)?;
-        request::read(response).await
-    });
-    let reply = reply
-        .await
-        .map_err(|_| Error::no_reply("no reply in time"))
-        .flatten();
-    let reply = reply.unwrap_or_else(|fault| Reply::Transport {
-        fault: fault.in_one_line(),
-    });
-    match request::json(&reply) {
+/// What is served belongs to nobody: it is asked for as nobody else than the client itself.
+async fn list(who: &Caller, path: &str) -> Result<Vec<Resource>, Error> {
+    let own = Caller {
+        headers: Vec::new(),
+        ..who.clone()
+    };
+    let call = Call {
+        accept: ACCEPT,
+        ..Call::get(path)
+    };
+    let reply = own.send(call).await.reply;
+    match api::json(&reply) {
         Some(list) if list["kind"] == "APIGroupDiscoveryList" => Ok(resources(list)),
         _ => Err(Error::refused(
             format!("discovery at {path} failed"),
@@ -222,7 +210,7 @@ fn text(value: &Value) -> String {
 /// When the server does not answer discovery.
 pub(crate) async fn resource_of(
     discovery: &Discovery,
-    who: &Who,
+    who: &Caller,
     object: &Value,
 ) -> Result<Resource, Error> {
     let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
@@ -235,7 +223,7 @@ pub(crate) async fn resource_of(
 /// # Errors
 /// What the server said instead.
 pub(crate) async fn fetch(
-    who: &Who,
+    who: &Caller,
     resource: &Resource,
     namespace: &str,
     name: &str,
@@ -259,7 +247,7 @@ pub(crate) async fn fetch(
 /// # Errors
 /// What the server said instead.
 pub(crate) async fn find(
-    who: &Who,
+    who: &Caller,
     resource: &Resource,
     namespace: &str,
     name: &str,

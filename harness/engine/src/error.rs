@@ -1,14 +1,13 @@
 //! Why something came to no answer. Nothing about the cluster follows from it: a step becomes `broken`, and what cannot
 //! be taken away is reported.
 
+use api::said;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use model::Reply;
 use thiserror::Error;
-
-use crate::request::said;
+use wait::TimedOut;
 
 /// Why a step, a set-up or a tear-down came to no answer.
 #[derive(Clone, Debug, Error)]
@@ -20,15 +19,8 @@ pub enum Error {
         missing: String,
     },
     /// What was waited for did not come about.
-    #[error("waited {} for {what}{}", seconds(*within), last(seen.as_deref()))]
-    TimedOut {
-        /// What was waited for, as in "waited for …".
-        what: String,
-        /// What was seen last, where somebody looked.
-        seen: Option<String>,
-        /// How long it was waited for.
-        within: Duration,
-    },
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
     /// A tool, or a probe, did not do its work.
     #[error("{name} {problem}")]
     Tool {
@@ -79,6 +71,9 @@ pub enum Error {
     /// The cluster, or its box, failed.
     #[error(transparent)]
     Cluster(Arc<cluster::Error>),
+    /// An addon: its own fault, not that of what it was asked for.
+    #[error(transparent)]
+    Addon(Arc<addons::Error>),
     /// A registry, or an image.
     #[error(transparent)]
     Artifact(Arc<artifact::Error>),
@@ -169,6 +164,43 @@ impl Error {
     }
 }
 
+impl From<api::Error> for Error {
+    fn from(source: api::Error) -> Self {
+        match source {
+            api::Error::Request(_) | api::Error::Lost(_) | api::Error::Late { .. } => {
+                Self::no_reply(cluster::chain(&source))
+            }
+            api::Error::Unexpected { code: None, said } => Self::no_reply(said),
+            api::Error::Unexpected {
+                code: Some(_),
+                said,
+            } => Self::unexpected(said),
+        }
+    }
+}
+
+impl From<addons::Error> for Error {
+    fn from(source: addons::Error) -> Self {
+        use addons::Error as Addon;
+        match source {
+            Addon::TimedOut(late) => late.into(),
+            Addon::Api(fault) => fault.into(),
+            Addon::UnexpectedReply { failed, said } => Self::unexpected(said).during(failed),
+            Addon::Cluster(fault) => fault.into(),
+            fault @ (Addon::Component { .. }
+            | Addon::Install { .. }
+            | Addon::Manifest { .. }
+            | Addon::Release { .. }
+            | Addon::Patch { .. }
+            | Addon::Unmade { .. }
+            | Addon::Read { .. }
+            | Addon::Write { .. }
+            | Addon::Socket { .. }
+            | Addon::Thread { .. }) => Self::Addon(Arc::new(fault)),
+        }
+    }
+}
+
 impl From<cluster::Error> for Error {
     fn from(source: cluster::Error) -> Self {
         Self::Cluster(Arc::new(source))
@@ -200,19 +232,6 @@ impl From<tokio::task::JoinError> for Error {
     }
 }
 
-fn last(seen: Option<&str>) -> String {
-    seen.map(|seen| format!("; last seen: {seen}"))
-        .unwrap_or_default()
-}
-
-fn seconds(time: Duration) -> String {
-    if time.subsec_millis() == 0 {
-        format!("{} s", time.as_secs())
-    } else {
-        format!("{} ms", time.as_millis())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,16 +252,36 @@ mod tests {
     }
 
     #[test]
-    fn a_time_out_says_how_long_and_what_was_seen() {
-        let waited = |seen: Option<&str>, millis| Error::TimedOut {
-            what: "the door".into(),
-            seen: seen.map(str::to_owned),
-            within: Duration::from_millis(millis),
+    fn why_an_addon_shows_nothing_stays_apart() {
+        let late = wait::TimedOut::unseen("a policy", std::time::Duration::from_secs(2));
+        assert!(matches!(
+            Error::from(addons::Error::from(late)),
+            Error::TimedOut(_)
+        ));
+        let of = |code| {
+            addons::Error::from(api::Error::Unexpected {
+                code,
+                said: "404: not found".into(),
+            })
+        };
+        assert!(matches!(
+            Error::from(of(Some(404))),
+            Error::UnexpectedReply { .. }
+        ));
+        assert!(matches!(Error::from(of(None)), Error::NoReply { .. }));
+        let refused = addons::Error::UnexpectedReply {
+            failed: "a sentinel could not be made at /x".into(),
+            said: "403: no".into(),
         };
         assert_eq!(
-            waited(Some("shut"), 2000).to_string(),
-            "waited 2 s for the door; last seen: shut"
+            Error::from(refused).in_one_line(),
+            "a sentinel could not be made at /x: 403: no"
         );
-        assert_eq!(waited(None, 5).to_string(), "waited 5 ms for the door");
+        let misfit = addons::Error::Patch {
+            name: "a".into(),
+            why: "w".into(),
+            missing: "Service".into(),
+        };
+        assert!(matches!(Error::from(misfit), Error::Addon(_)));
     }
 }

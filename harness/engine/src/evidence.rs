@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use api::{Exchange, encode};
 use futures::future::join_all;
 use model::{Body, Reply};
 use serde_json::Value;
 use tokio::fs;
 
 use crate::masked::{self, masked};
-use crate::request::{Exchange, encode};
 use crate::world::World;
 
 /// How many lines of each component's log.
@@ -79,7 +79,7 @@ impl World<'_> {
                 let path = format!(
                     "/api/v1/namespaces/{namespace}/pods/{name}/log?container={container}&tailLines=200"
                 );
-                let exchange = self.lab.own.send(crate::request::Call::get(path)).await;
+                let exchange = self.lab.own.send(api::Call::get(path)).await;
                 if let Reply::Http {
                     body: Body::Text(said),
                     ..

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
+use api::{Call, Caller, TokenRequest};
 use cluster::Cluster;
 use kube::Client;
 use model::{Identity, Impersonate};
-use serde_json::{Value, json};
 
 use crate::Error;
-use crate::request::{Call, Who, encode, json as json_of};
 use crate::settle::WriteRecord;
 use crate::world::World;
 
@@ -25,15 +24,12 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    fn spec(&self) -> Value {
-        let mut spec = json!({});
-        if let Some(audience) = &self.audience {
-            spec["audiences"] = json!([audience]);
+    fn call(&self) -> Call {
+        TokenRequest {
+            audiences: self.audience.as_slice(),
+            pod: self.pod.as_deref(),
         }
-        if let Some(pod) = &self.pod {
-            spec["boundObjectRef"] = json!({"apiVersion": "v1", "kind": "Pod", "name": pod});
-        }
-        spec
+        .call(&self.namespace, &self.account)
     }
 
     /// Whether it ends with what was touched.
@@ -64,7 +60,7 @@ impl World<'_> {
     ///
     /// # Errors
     /// When a ServiceAccount gets no token.
-    pub(crate) async fn who(&mut self, identity: Option<&Identity>) -> Result<Who, Error> {
+    pub(crate) async fn who(&mut self, identity: Option<&Identity>) -> Result<Caller, Error> {
         let cluster = self.lab.cluster;
         let (client, headers) = match identity {
             None => (cluster.admin().clone(), Vec::new()),
@@ -99,10 +95,9 @@ impl World<'_> {
                 (self.account(cluster, token).await?, headers)
             }
         };
-        Ok(Who {
-            client,
+        Ok(Caller {
             headers,
-            agent: format!("gauntlet/{}", self.namespace()),
+            ..Caller::new(client, format!("gauntlet/{}", self.namespace()))
         })
     }
 
@@ -142,15 +137,8 @@ impl World<'_> {
         let Token {
             namespace, account, ..
         } = &token;
-        let path = format!(
-            "/api/v1/namespaces/{}/serviceaccounts/{}/token",
-            encode(namespace),
-            encode(account)
-        );
-        let ask = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": token.spec()});
-        let reply = self.lab.own.send(Call::post(path, ask)).await.reply;
-        let given = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
-        let given = given.ok_or_else(|| {
+        let reply = self.lab.own.send(token.call()).await.reply;
+        let given = api::token(&reply).ok_or_else(|| {
             Error::refused(
                 format!("the ServiceAccount {namespace}/{account} gets no token"),
                 &reply,
@@ -166,6 +154,8 @@ const AUTHENTICATED: &str = "system:authenticated";
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::discovery::Resource;
 
@@ -195,26 +185,5 @@ mod tests {
             ..gone("Pod", "ns", "web")
         };
         assert!(!token.ends_with(&there));
-    }
-
-    #[test]
-    fn a_token_is_asked_for_as_it_is_named() {
-        let plain = Token {
-            namespace: "ns".into(),
-            account: "a".into(),
-            audience: None,
-            pod: None,
-        };
-        assert_eq!(plain.spec(), json!({}));
-        let bound = Token {
-            audience: Some("x".into()),
-            pod: Some("web".into()),
-            ..plain
-        };
-        let pod = json!({"apiVersion": "v1", "kind": "Pod", "name": "web"});
-        assert_eq!(
-            bound.spec(),
-            json!({"audiences": ["x"], "boundObjectRef": pod})
-        );
     }
 }

@@ -2,16 +2,19 @@
 
 use std::sync::{Arc, OnceLock};
 
+use api::Caller;
 use cluster::Cluster;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::canaries::SecretMarkers;
 use crate::discovery::Discovery;
-use crate::request::{OWN_AGENT, Who};
 use crate::settle::Sentinels;
 use crate::tools::SigningMaterial;
 use crate::turns::Turns;
 use crate::{Event, Options};
+
+/// The `User-Agent` of what the engine asks for itself: set-up, looks and canaries.
+pub(crate) const OWN_AGENT: &str = "gauntlet-engine";
 
 /// The cluster, and what was learned about it.
 pub(crate) struct Lab<'a> {
@@ -29,7 +32,7 @@ pub(crate) struct Lab<'a> {
     /// The turns of worlds that do something.
     pub(crate) turns: Turns,
     /// The engine itself: its set-up and its looks, as administrator.
-    pub(crate) own: Who,
+    pub(crate) own: Caller,
 }
 
 impl<'a> Lab<'a> {
@@ -38,11 +41,7 @@ impl<'a> Lab<'a> {
         options: &'a Options,
         events: UnboundedSender<Event>,
     ) -> Self {
-        let own = Who {
-            client: cluster.admin().clone(),
-            headers: Vec::new(),
-            agent: OWN_AGENT.into(),
-        };
+        let own = Caller::new(cluster.admin().clone(), OWN_AGENT);
         Self {
             cluster,
             options,

@@ -21,7 +21,6 @@ mod places;
 mod pods;
 mod random;
 mod reach;
-mod request;
 mod schedule;
 mod seen;
 mod settle;
@@ -29,7 +28,6 @@ mod started;
 mod tools;
 mod turns;
 mod wait;
-mod warning;
 mod workshop;
 mod world;
 

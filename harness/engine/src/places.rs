@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use api::encode;
 use probe_protocol::ProbeReport;
 use serde_json::Value;
 
 use crate::Error;
-use crate::request::encode;
 use crate::world::World;
 
 /// The places of a cluster by their addresses.
@@ -74,14 +74,12 @@ impl World<'_> {
     async fn object_of(&self, of: &str, name: &str) -> Result<Value, Error> {
         let (namespace, name) = split(name, self.namespace());
         let kind = if of == "pod-ip" { "pods" } else { "services" };
-        self.lab
-            .own
-            .fetch(format!(
-                "/api/v1/namespaces/{}/{kind}/{}",
-                encode(&namespace),
-                encode(&name)
-            ))
-            .await
+        let path = format!(
+            "/api/v1/namespaces/{}/{kind}/{}",
+            encode(&namespace),
+            encode(&name)
+        );
+        Ok(self.lab.own.fetch(path).await?)
     }
 
     async fn node_of(&self, number: &str) -> Result<Value, Error> {
@@ -89,10 +87,8 @@ impl World<'_> {
         let name = self.lab.cluster.facts().nodes.get(index);
         let name = name
             .ok_or_else(|| Error::unsupported(format!("this cluster has no node {}", index + 1)))?;
-        self.lab
-            .own
-            .fetch(format!("/api/v1/nodes/{}", encode(name)))
-            .await
+        let path = format!("/api/v1/nodes/{}", encode(name));
+        Ok(self.lab.own.fetch(path).await?)
     }
 
     /// The pods of these namespaces.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use api::encode;
 use model::{Answer, By, Detail, Target, Verdict};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -10,7 +11,6 @@ use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::discovery::{Resource, fetch};
 use crate::pods::{State, state, youngest_start};
-use crate::request::encode;
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
@@ -57,17 +57,17 @@ pub(crate) async fn started(
                 every: EVERY,
             },
             async || match cx.world.look(&resource, &namespace, &name).await {
-                Ok((State::Refused { by, said }, _)) => Look::Found(End::Refused(by, said)),
+                Ok((State::Refused { by, said }, _)) => Look::Ready(End::Refused(by, said)),
                 Ok((State::Pending(seen), _)) => {
                     since = None;
-                    Look::Not(seen)
+                    Look::NotYet(seen)
                 }
                 Ok((State::Running, pods)) => {
                     let first = *since.get_or_insert_with(Instant::now);
                     if first.elapsed() >= RUNS_FOR || cx.world.have_run_for_long(&pods) {
-                        Look::Found(End::Running)
+                        Look::Ready(End::Running)
                     } else {
-                        Look::Not("running, not yet for long".into())
+                        Look::NotYet("running, not yet for long".into())
                     }
                 }
                 Err(said) => Look::from(said),

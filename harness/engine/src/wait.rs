@@ -1,10 +1,12 @@
-//! Waiting: for a named condition, with a deadline, and a word on what was last seen.
+//! Waiting in a world: a long wait is told to the caller, and what must not be shown of what was seen is concealed.
 
 use std::cell::RefCell;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
+use wait::TimedOut;
+pub(crate) use wait::{Look, Wait};
 
 use crate::Error;
 use crate::Event;
@@ -13,29 +15,11 @@ use crate::canaries::SecretMarkers;
 /// After this long, and then again each time, the caller is told what is being waited for.
 const MOMENT: Duration = Duration::from_secs(2);
 
-/// One look at a condition.
-pub(crate) enum Look<T> {
-    /// It holds.
-    Found(T),
-    /// It does not, and this was seen instead.
-    Not(String),
-}
-
 /// One look that failed shows that the condition does not hold yet.
 impl<T> From<Error> for Look<T> {
     fn from(fault: Error) -> Self {
-        Self::Not(fault.in_one_line())
+        Self::NotYet(fault.in_one_line())
     }
-}
-
-/// A condition to wait for.
-pub(crate) struct Wait<'a> {
-    /// What is waited for, as in "waited for …".
-    pub(crate) what: &'a str,
-    /// At most this long.
-    pub(crate) within: Duration,
-    /// From the end of one look to the next.
-    pub(crate) every: Duration,
 }
 
 /// Who waits, for the notes that a long wait sends.
@@ -56,28 +40,31 @@ impl Waiter {
     pub(crate) async fn until<T>(
         &self,
         wait: Wait<'_>,
-        mut look: impl AsyncFnMut() -> Look<T>,
+        look: impl AsyncFnMut() -> Look<T>,
     ) -> Result<T, Error> {
+        Ok(self.until_late(wait, look).await?)
+    }
+
+    /// The same, for whom nothing but the deadline is an error.
+    pub(crate) async fn until_late<T>(
+        &self,
+        wait: Wait<'_>,
+        mut look: impl AsyncFnMut() -> Look<T>,
+    ) -> Result<T, TimedOut> {
         let start = Instant::now();
         let mut said = start;
-        loop {
-            let seen = match look().await {
-                Look::Found(found) => return Ok(found),
-                Look::Not(seen) => seen,
-            };
-            if start.elapsed() >= wait.within {
-                return Err(self.in_vain(&wait, &seen));
-            }
-            if said.elapsed() >= MOMENT {
+        let noted = async || {
+            let looked = look().await;
+            if let Look::NotYet(seen) = &looked
+                && said.elapsed() >= MOMENT
+            {
                 said = Instant::now();
-                let seen = self.planted.conceal(&seen);
-                self.tell(
-                    format!("{} (last seen: {seen})", wait.what),
-                    start.elapsed(),
-                );
+                self.note(wait.what, seen, start.elapsed());
             }
-            pause(wait.every).await;
-        }
+            looked
+        };
+        let found = wait.until_async(noted).await;
+        found.map_err(|late| self.concealed(late))
     }
 
     /// Waits for what somebody else looks at until the condition holds, and gives what comes of it. They say in `seen`
@@ -104,38 +91,29 @@ impl Waiter {
             if let Ok(done) = tokio::time::timeout(moment, &mut work).await {
                 return done;
             }
-            let seen = self.planted.conceal(&seen.borrow());
-            self.tell(format!("{what} (last seen: {seen})"), start.elapsed());
+            self.note(what, &seen.borrow(), start.elapsed());
         }
     }
 
     /// What a wait that was in vain says.
-    pub(crate) fn in_vain(&self, wait: &Wait<'_>, seen: &str) -> Error {
-        let seen = Some(self.planted.conceal(seen));
-        Error::TimedOut {
-            what: wait.what.to_owned(),
-            seen,
-            within: wait.within,
-        }
+    pub(crate) fn in_vain(&self, wait: Wait<'_>, seen: &str) -> Error {
+        self.concealed(wait.in_vain(seen)).into()
     }
 
-    fn tell(&self, what: String, elapsed: Duration) {
-        let (id, world) = (self.id.clone(), self.world.clone());
+    fn concealed(&self, late: TimedOut) -> TimedOut {
+        let last_seen = late.last_seen.map(|seen| self.planted.conceal(&seen));
+        TimedOut { last_seen, ..late }
+    }
+
+    fn note(&self, what: &str, seen: &str, elapsed: Duration) {
+        let seen = self.planted.conceal(seen);
         let _ = self.events.send(Event::Waiting {
-            id,
-            world,
-            what,
+            id: self.id.clone(),
+            world: self.world.clone(),
+            what: format!("{what} (last seen: {seen})"),
             elapsed,
         });
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that sleeps, between two looks at a named condition"
-)]
-async fn pause(time: Duration) {
-    tokio::time::sleep(time).await;
 }
 
 #[cfg(test)]
@@ -164,7 +142,7 @@ mod tests {
         let waited: Result<(), _> = waiter()
             .until(SOON, async || {
                 looks += 1;
-                Look::Not(format!("look {looks}"))
+                Look::NotYet(format!("look {looks}"))
             })
             .await;
         let looks = looks;
@@ -208,9 +186,9 @@ mod tests {
             .until(SOON, async || {
                 looks += 1;
                 if looks == 2 {
-                    Look::Found("open")
+                    Look::Ready("open")
                 } else {
-                    Look::Not("shut".into())
+                    Look::NotYet("shut".into())
                 }
             })
             .await;

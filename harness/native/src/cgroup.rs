@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use wait::Look;
 
 use crate::node::Node;
-use crate::wait::{self, Look};
 use crate::{Error, names};
 
 const PREFIX: &str = "gauntlet-";

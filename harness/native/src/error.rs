@@ -89,7 +89,7 @@ pub enum Error {
     },
     /// A wait ran past its deadline.
     #[error(transparent)]
-    Wait(#[from] crate::wait::TimedOut),
+    Wait(#[from] wait::TimedOut),
     /// A system call failed.
     #[error("failed to {doing}")]
     System {

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use wait::Look;
+
 use crate::node::Node;
-use crate::wait::{self, Look};
 use crate::{Error, ProcessCommand, Running, State, net};
 
 const PATIENCE: Duration = Duration::from_secs(20);

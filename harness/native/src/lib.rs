@@ -43,7 +43,6 @@ mod running;
 mod seed;
 mod spec;
 mod start;
-pub mod wait;
 
 pub use components::{self, Cache};
 pub use config::COUNTER;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use wait::Look;
 
 use crate::cgroup::{Group, Host};
 use crate::protocol::Ready;
-use crate::wait::{self, Look};
 use crate::{Error, names};
 use components::Cache;
 use components::Lock;

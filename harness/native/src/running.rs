@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use wait::Look;
 
 use crate::config::OWN_ENCRYPTION;
 use crate::protocol::{self, CallerCommand, Ready};
-use crate::wait::{self, Look};
 use crate::{
     Error, InForce, ProcessCommand, ProcessStatus, enter, image, net, plugin, policy, registry,
 };

@@ -6,11 +6,13 @@ use std::time::Duration;
 use futures::FutureExt;
 use model::addons::dns::ADDON;
 use serde_json::Value;
+use wait::Look;
 
+use crate::admin::until;
 use crate::endpoints::Endpoint;
-use crate::first_state::Workload;
+use crate::first_state::{self, Workload};
 use crate::install::InstallSite;
-use crate::{LiveAddon, Pods, api, barrier};
+use crate::{Error, LiveAddon, Pods, barrier};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
@@ -51,30 +53,26 @@ const EVERY: Duration = Duration::from_millis(20);
 const ANSWER: Duration = Duration::from_millis(100);
 
 /// Installs it, and waits until it knows the API server's own Service.
-async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+async fn install(site: &InstallSite<'_>) -> Result<(), Error> {
     site.run(&WORKLOAD).await?;
-    let known = api::until("CoreDNS to answer", EVERY, async || {
+    let known = until("CoreDNS to answer", EVERY, async || {
         // A new socket each time: what was sent before the Service was there goes nowhere for as long as its port does.
-        let socket = site
-            .host_access
-            .udp_socket()
-            .map_err(|why| cluster::chain(&why))?;
-        let asked = tokio::task::spawn_blocking(move || ask(&socket)).await;
-        asked.map_err(|why| why.to_string())?.map(Some)
+        let socket = site.host_access.udp_socket()?;
+        tokio::task::spawn_blocking(move || ask(&socket)).await?
     });
     known.await
 }
 
-fn objects() -> Result<Vec<Value>, String> {
+fn objects() -> Result<Vec<Value>, Error> {
     let text = WORKLOAD
         .text
         .replace("$(dns-address)", native::DNS_ADDRESS)
         .replace("$(image)", native::PROBE_IMAGE);
-    serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
+    first_state::parse(ADDON.name, &text)
 }
 
 /// Asks once.
-fn ask(socket: &UdpSocket) -> Result<(), String> {
+fn ask(socket: &UdpSocket) -> Result<Look<()>, Error> {
     let mut answer = [0; 512];
     let mut asked = || {
         socket.set_read_timeout(Some(ANSWER))?;
@@ -82,15 +80,15 @@ fn ask(socket: &UdpSocket) -> Result<(), String> {
         socket.send(&query())?;
         socket.recv(&mut answer)
     };
-    let length = asked().map_err(|why| why.to_string())?;
-    match address(&answer[..length]) {
-        Some(address) if address.to_string() == native::API_ADDRESS => Ok(()),
-        Some(address) => Err(format!("it answered {address}")),
-        None => Err(format!(
+    let length = asked().map_err(|source| Error::Socket { source })?;
+    Ok(match address(&answer[..length]) {
+        Some(address) if address.to_string() == native::API_ADDRESS => Look::Ready(()),
+        Some(address) => Look::NotYet(format!("it answered {address}")),
+        None => Look::NotYet(format!(
             "it answered with code {} and no address",
             answer[3] & 0x0f
         )),
-    }
+    })
 }
 
 /// A query for the name's address, recursion desired.

@@ -7,11 +7,13 @@
 
 use std::time::Duration;
 
+use api::condition;
 use futures::FutureExt;
 use serde_json::{Value, json};
+use wait::{Look, Wait};
 
-use crate::Work;
-use crate::barrier::{BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, condition};
+use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, patient};
+use crate::{Error, Work};
 
 const GROUP: &str = "external-secrets.io";
 const VERSION: &str = "external-secrets.io/v1";
@@ -117,7 +119,7 @@ async fn objects(
     kind: Kind,
     written: &[WrittenObject<'_>],
     history: &[WrittenObject<'_>],
-) -> Result<(), String> {
+) -> Result<(), Error> {
     for one in written.iter().filter(|one| kind.is_of(one)) {
         match one.object {
             Some(object) if is_looked_after(object) => site.own_status(one, is_looked_at).await?,
@@ -136,7 +138,7 @@ async fn objects(
 }
 
 /// Waits until a controller has looked at everything that was written before now.
-async fn looked_at(site: &dyn BarrierSite, kind: Kind) -> Result<(), String> {
+async fn looked_at(site: &dyn BarrierSite, kind: Kind) -> Result<(), Error> {
     for _ in 0..ROUNDS {
         let (name, at) = (site.sentinel_name(), kind.path(site.namespace()));
         let path = format!("{at}/{name}");
@@ -146,10 +148,11 @@ async fn looked_at(site: &dyn BarrierSite, kind: Kind) -> Result<(), String> {
         let look = async || {
             let object = site.fetch(&path).await?;
             let status = format!("its status {}", object["status"]);
-            condition(&object, "Ready").map(drop).ok_or(status)
+            let is_seen = condition(&object, "Ready").is_some();
+            Ok(Look::when(is_seen, || status))
         };
         let looked = site
-            .wait(SiteWait::patient(&what, 10), &mut || look().boxed_local())
+            .wait(patient(&what, 10), &mut || look().boxed_local())
             .await;
         site.remove(vec![path]);
         looked?;
@@ -194,7 +197,7 @@ async fn owned_gone(
     site: &dyn BarrierSite,
     one: &WrittenObject<'_>,
     history: &[WrittenObject<'_>],
-) -> Result<(), String> {
+) -> Result<(), Error> {
     let earlier = history
         .iter()
         .rev()
@@ -205,13 +208,16 @@ async fn owned_gone(
     let uid = &object["metadata"]["uid"];
     let path = format!("/api/v1/namespaces/{}/secrets", one.namespace);
     let what = format!("what ExternalSecret {} owned to go", one.name);
-    let wait = SiteWait {
+    let wait = Wait {
         within: COLLECTED,
-        ..SiteWait::patient(&what, 30)
+        ..patient(&what, 30)
     };
     let look = async || {
         let list = site.fetch(&path).await?;
-        owned(&list, uid).map_or(Ok(()), |name| Err(format!("the Secret {name} is there")))
+        let left = owned(&list, uid);
+        Ok(left.map_or(Look::Ready(()), |name| {
+            Look::NotYet(format!("the Secret {name} is there"))
+        }))
     };
     site.wait(wait, &mut || look().boxed_local()).await
 }

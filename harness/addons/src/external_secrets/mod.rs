@@ -5,17 +5,19 @@ mod barrier;
 
 use std::time::Duration;
 
+use api::{body, condition, said};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt;
-use kube::Client;
 use model::addons::external_secrets::ADDON;
 use serde_json::{Value, json};
+use wait::Look;
 
+use crate::admin::{Admin, until};
 use crate::endpoints::described;
-use crate::first_state::{Material, Workload};
+use crate::first_state::{self, Material, Workload};
 use crate::install::InstallSite;
-use crate::{LiveAddon, Pods, api, barrier as common, definitions};
+use crate::{Error, LiveAddon, Pods, barrier as common, definitions};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
@@ -68,12 +70,12 @@ const VERSION: &str = "external-secrets.io/v1";
 const EVERY: Duration = Duration::from_millis(30);
 
 /// Installs it, and waits until it has fetched something.
-async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+async fn install(site: &InstallSite<'_>) -> Result<(), Error> {
     site.put(&WORKLOAD).await?;
     trial(site.admin).await
 }
 
-fn definitions(material: &Material) -> Result<Vec<Value>, String> {
+fn definitions(material: &Material) -> Result<Vec<Value>, Error> {
     let mut found = Vec::new();
     for (file, name) in DEFINITIONS {
         found.extend(definitions::named(&material.data.join(file), &[name])?);
@@ -81,56 +83,46 @@ fn definitions(material: &Material) -> Result<Vec<Value>, String> {
     Ok(found)
 }
 
-fn objects() -> Result<Vec<Value>, String> {
+fn objects() -> Result<Vec<Value>, Error> {
     let text = WORKLOAD
         .text
         .replace("$(api-address)", native::API_ADDRESS)
         .replace("$(vault-address)", native::VAULT_ADDRESS)
         .replace("$(image)", native::PROBE_IMAGE);
-    serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
+    first_state::parse(ADDON.name, &text)
 }
 
 /// A store has to be found good, and what it holds has to arrive in a Secret. The store comes first: what finds it not
 /// ready yet is tried again a second later.
-async fn trial(admin: &Client) -> Result<(), String> {
+async fn trial(admin: &Admin) -> Result<(), Error> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
-    api::apply(admin, &namespace).await?;
+    admin.apply(&namespace).await?;
     let (store, wanted) = (store(), wanted());
-    api::apply(admin, &store).await?;
-    let found = api::until(
+    admin.apply(&store).await?;
+    let found = until(
         "External Secrets Operator to find a store good",
         EVERY,
         async || {
-            let answer = api::get(admin, &path("secretstores")).await?;
-            if is_ready(&answer.body) {
-                Ok(Some(()))
-            } else {
-                Err(answer.body["status"].to_string())
-            }
+            let reply = admin.get(&path("secretstores")).await?;
+            let store = body(&reply);
+            Ok(Look::when(is_ready(store), || store["status"].to_string()))
         },
     );
     found.await?;
-    api::apply(admin, &wanted).await?;
-    let fetched = api::until(
+    admin.apply(&wanted).await?;
+    let fetched = until(
         "External Secrets Operator to fetch a secret",
         EVERY,
         async || {
-            let answer = api::get(
-                admin,
-                &format!("/api/v1/namespaces/{TRIAL}/secrets/{TRIAL}"),
-            )
-            .await?;
-            let is_right = answer.body["data"]["word"] == STANDARD.encode(WORD);
-            if is_right {
-                Ok(Some(()))
-            } else {
-                Err(answer.said())
-            }
+            let secret = format!("/api/v1/namespaces/{TRIAL}/secrets/{TRIAL}");
+            let reply = admin.get(&secret).await?;
+            let is_right = body(&reply)["data"]["word"] == STANDARD.encode(WORD);
+            Ok(Look::when(is_right, || said(&reply)))
         },
     );
     fetched.await?;
     for object in [wanted, store, namespace] {
-        api::delete(admin, &object).await?;
+        admin.delete(&object).await?;
     }
     Ok(())
 }
@@ -140,11 +132,7 @@ fn path(plural: &str) -> String {
 }
 
 fn is_ready(object: &Value) -> bool {
-    let conditions = object["status"]["conditions"].as_array();
-    conditions.is_some_and(|all| {
-        all.iter()
-            .any(|one| one["type"] == "Ready" && one["status"] == "True")
-    })
+    condition(object, "Ready") == Some("True")
 }
 
 /// A store that holds what is written into it.

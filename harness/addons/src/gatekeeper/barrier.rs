@@ -5,11 +5,10 @@
 use futures::FutureExt;
 use model::addons::gatekeeper::ADDON;
 use serde_json::{Value, json};
+use wait::Look;
 
-use crate::Work;
-use crate::barrier::{
-    BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, is_refused_by, not_yet,
-};
+use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, patient, refused_by};
+use crate::{Error, Work};
 
 const TEMPLATES: &str = "templates.gatekeeper.sh";
 const CONSTRAINTS: &str = "constraints.gatekeeper.sh";
@@ -53,7 +52,7 @@ pub(super) fn label_wait<'a>(
         .then(|| namespace_labels(site).boxed_local())
 }
 
-async fn objects(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Result<(), String> {
+async fn objects(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Result<(), Error> {
     let pods = names(&site.fetch(PODS).await?);
     for one in written {
         match (one.group, one.object) {
@@ -96,7 +95,7 @@ async fn objects(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Resul
 }
 
 /// Gatekeeper learns of namespaces' labels by a watch of its own.
-async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), String> {
+async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), Error> {
     let name = site.sentinel_name();
     let label = format!(
         "{SENTINEL_LABEL}-{}",
@@ -112,21 +111,17 @@ async fn refuses(
     site: &dyn BarrierSite,
     name: &str,
     matched: Value,
-    then: impl AsyncFnOnce() -> Result<(), String>,
+    then: impl AsyncFnOnce() -> Result<(), Error>,
     what: &str,
-) -> Result<(), String> {
+) -> Result<(), Error> {
     site.make(SENTINELS, sentinel(name, matched)).await?;
     then().await?;
     let look = async || {
         let reply = site.try_lease(name).await;
-        if is_refused_by(&reply, &ADDON, name) {
-            Ok(())
-        } else {
-            Err(not_yet(&reply))
-        }
+        Ok(refused_by(&reply, &ADDON, name))
     };
     let refused = site
-        .wait(SiteWait::patient(what, 20), &mut || look().boxed_local())
+        .wait(patient(what, 20), &mut || look().boxed_local())
         .await;
     site.remove(vec![format!("{SENTINELS}/{name}")]);
     refused
@@ -137,7 +132,7 @@ async fn served(
     site: &dyn BarrierSite,
     one: &WrittenObject<'_>,
     pods: &[String],
-) -> Result<(), String> {
+) -> Result<(), Error> {
     let what = format!("{} {} to be served", one.kind, one.name);
     let look = async || {
         let template = site.fetch(&one.path).await?;
@@ -145,7 +140,7 @@ async fn served(
             said["observedGeneration"] == template["metadata"]["generation"]
         });
         if !is_taken || template["status"]["created"] != true {
-            return Err(format!("its status {}", template["status"]));
+            return Ok(Look::NotYet(format!("its status {}", template["status"])));
         }
         let list = site.fetch(KINDS).await?;
         let resources = list["resources"]
@@ -155,13 +150,9 @@ async fn served(
         let is_there = resources
             .iter()
             .any(|resource| resource["name"] == *one.name);
-        if is_there {
-            Ok(())
-        } else {
-            Err("its kind is not served".into())
-        }
+        Ok(Look::when(is_there, || "its kind is not served".into()))
     };
-    site.wait(SiteWait::patient(&what, 30), &mut || look().boxed_local())
+    site.wait(patient(&what, 30), &mut || look().boxed_local())
         .await
 }
 
@@ -170,33 +161,28 @@ async fn counted(
     site: &dyn BarrierSite,
     one: &WrittenObject<'_>,
     pods: &[String],
-) -> Result<(), String> {
+) -> Result<(), Error> {
     let what = format!("{} {} to count", one.kind, one.name);
     let look = async || {
         let constraint = site.fetch(&one.path).await?;
-        if counts(&constraint, pods) {
-            Ok(())
-        } else {
-            Err(format!("its status {}", constraint["status"]))
-        }
+        let seen = || format!("its status {}", constraint["status"]);
+        Ok(Look::when(counts(&constraint, pods), seen))
     };
-    site.wait(SiteWait::patient(&what, 30), &mut || look().boxed_local())
+    site.wait(patient(&what, 30), &mut || look().boxed_local())
         .await
 }
 
 /// Waits until no pod has anything to say any more.
-async fn gone(site: &dyn BarrierSite, one: &WrittenObject<'_>, path: &str) -> Result<(), String> {
+async fn gone(site: &dyn BarrierSite, one: &WrittenObject<'_>, path: &str) -> Result<(), Error> {
     let what = format!("{} {} to be let go", one.kind, one.name);
     let look = async || {
         let list = site.fetch(path).await?;
         let left = list["items"].as_array().map_or(1, Vec::len);
-        if left == 0 {
-            Ok(())
-        } else {
-            Err(format!("{left} pods still speak of it"))
-        }
+        Ok(Look::when(left == 0, || {
+            format!("{left} pods still speak of it")
+        }))
     };
-    site.wait(SiteWait::patient(&what, 30), &mut || look().boxed_local())
+    site.wait(patient(&what, 30), &mut || look().boxed_local())
         .await
 }
 

@@ -5,18 +5,20 @@ mod barrier;
 
 use std::time::Duration;
 
+use api::{body, code, message, said};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt;
-use kube::Client;
 use model::addons::gatekeeper::ADDON;
 use serde_json::{Value, json};
+use wait::Look;
 
+use crate::admin::{Admin, until};
 use crate::certificates::Certificates;
 use crate::endpoints::described;
 use crate::first_state::{Material, Workload};
 use crate::install::InstallSite;
-use crate::{LiveAddon, Pods, api, definitions, released};
+use crate::{Error, LiveAddon, Pods, definitions, released};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
@@ -51,12 +53,12 @@ const TRIAL: &str = "gauntlet-trial-gatekeeper";
 const EVERY: Duration = Duration::from_millis(50);
 
 /// Installs it, and waits until it has refused what it has to.
-async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+async fn install(site: &InstallSite<'_>) -> Result<(), Error> {
     site.put(&WORKLOAD).await?;
     trial(site.admin).await
 }
 
-fn objects(material: &Material) -> Result<Vec<Value>, String> {
+fn objects(material: &Material) -> Result<Vec<Value>, Error> {
     let made = Certificates::new("gatekeeper-webhook-service", "gatekeeper-system")?;
     let encoded = STANDARD.encode(&made.authority);
     let fill = [
@@ -71,52 +73,42 @@ fn objects(material: &Material) -> Result<Vec<Value>, String> {
 
 /// A constraint has to count in every pod, and on its account the API server has to refuse a Lease. The template stays:
 /// it is that of every sentinel.
-async fn trial(admin: &Client) -> Result<(), String> {
+async fn trial(admin: &Admin) -> Result<(), Error> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
-    api::apply(admin, &namespace).await?;
+    admin.apply(&namespace).await?;
     let template = barrier::template();
-    api::until("Gatekeeper to take a template", EVERY, async || {
-        api::apply(admin, &template).await.map(Some)
+    until("Gatekeeper to take a template", EVERY, async || {
+        admin.apply(&template).await.map(Look::Ready)
     })
     .await?;
     let path = format!("{}/{TRIAL}", barrier::SENTINELS);
     let constraint = barrier::sentinel(TRIAL, json!({"namespaces": [TRIAL]}));
-    let taken = async || api::apply_at(admin, &path, &constraint).await.map(Some);
-    api::until("Gatekeeper to take a constraint", EVERY, taken).await?;
-    let counts = api::until(
+    let taken = async || admin.apply_at(&path, &constraint).await.map(Look::Ready);
+    until("Gatekeeper to take a constraint", EVERY, taken).await?;
+    let counts = until(
         "Gatekeeper's pods to go by a constraint",
         EVERY,
         async || {
-            let (constraint, pods) = (
-                api::get(admin, &path).await?,
-                api::get(admin, barrier::PODS).await?,
-            );
-            let counts = barrier::counts(&constraint.body, &barrier::names(&pods.body));
-            if counts {
-                Ok(Some(()))
-            } else {
-                Err(constraint.body["status"].to_string())
-            }
+            let (constraint, pods) = (admin.get(&path).await?, admin.get(barrier::PODS).await?);
+            let constraint = body(&constraint);
+            let counts = barrier::counts(constraint, &barrier::names(body(&pods)));
+            Ok(Look::when(counts, || constraint["status"].to_string()))
         },
     );
     counts.await?;
     let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {"name": TRIAL, "namespace": TRIAL}});
-    let refused = api::until("Gatekeeper to refuse a Lease", EVERY, async || {
-        let answer = api::dry_run(admin, &lease).await?;
-        let said = answer.said();
-        let by_us = said.contains(&format!(
-            "\"validation.gatekeeper.sh\" denied the request: [{TRIAL}] "
-        ));
-        if answer.code == 403 && by_us {
-            Ok(Some(()))
-        } else {
-            Err(said)
-        }
+    let refused = until("Gatekeeper to refuse a Lease", EVERY, async || {
+        let reply = admin.dry_run(&lease).await?;
+        let words = format!("\"validation.gatekeeper.sh\" denied the request: [{TRIAL}] ");
+        let by_us = message(&reply).is_some_and(|told| told.contains(&words));
+        Ok(Look::when(code(&reply) == Some(403) && by_us, || {
+            said(&reply)
+        }))
     });
     refused.await?;
-    api::delete_at(admin, &path).await?;
-    api::delete(admin, &namespace).await?;
+    admin.delete_at(&path).await?;
+    admin.delete(&namespace).await?;
     Ok(())
 }
 

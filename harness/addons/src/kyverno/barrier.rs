@@ -5,14 +5,16 @@
 //!
 //! A Job shows it: nothing of it is created, it needs no ServiceAccount, and policies for pods are for Jobs as well.
 
+use api::condition;
 use futures::FutureExt;
 use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
+use wait::Look;
 
-use crate::Work;
 use crate::barrier::{
-    BarrierSite, SENTINEL_LABEL, SiteWait, WrittenObject, is_refused_by, not_yet,
+    BarrierSite, SENTINEL_LABEL, WrittenObject, is_refused_by, not_yet, patient, refused_by,
 };
+use crate::{Error, Work};
 
 const OLD: &str = "kyverno.io/v1";
 const NEW: &str = "policies.kyverno.io/v1";
@@ -102,7 +104,7 @@ async fn policies(
     site: &dyn BarrierSite,
     kind: Kind,
     written: &[WrittenObject<'_>],
-) -> Result<(), String> {
+) -> Result<(), Error> {
     say_ready(site, kind, written).await?;
     let name = site.sentinel_name();
     let path = kind.path(site.namespace());
@@ -127,7 +129,7 @@ async fn say_ready(
     site: &dyn BarrierSite,
     kind: Kind,
     written: &[WrittenObject<'_>],
-) -> Result<(), String> {
+) -> Result<(), Error> {
     for one in written
         .iter()
         .filter(|one| kind.is_of(one) && one.object.is_some())
@@ -138,7 +140,7 @@ async fn say_ready(
 }
 
 /// Kyverno learns of namespaces' labels by a watch of its own.
-async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), String> {
+async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), Error> {
     let name = site.sentinel_name();
     let label = format!(
         "{SENTINEL_LABEL}-{}",
@@ -157,29 +159,24 @@ async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), String> {
     site.label_namespace(&label, "yes").await?;
     let look = async || {
         let reply = site.try_lease(&name).await;
-        if is_refused_by(&reply, &ADDON, &name) {
-            Ok(())
-        } else {
-            Err(not_yet(&reply))
-        }
+        Ok(refused_by(&reply, &ADDON, &name))
     };
     let known = site
-        .wait(
-            SiteWait::patient("Kyverno to know the labels", 30),
-            &mut || look().boxed_local(),
-        )
+        .wait(patient("Kyverno to know the labels", 30), &mut || {
+            look().boxed_local()
+        })
         .await;
     site.remove(vec![format!("{path}/{name}")]);
     known
 }
 
-async fn proved(site: &dyn BarrierSite, kind: Kind, name: &str) -> Result<(), String> {
+async fn proved(site: &dyn BarrierSite, kind: Kind, name: &str) -> Result<(), Error> {
     let look = async || {
         let changing = site
             .try_job("sentinel", &format!("127.0.0.1:1/{name}/none:1"))
             .await;
         if !is_refused_by(&changing, &ADDON, name) {
-            return Err(not_yet(&changing));
+            return Ok(Look::NotYet(not_yet(&changing)));
         }
         let (by, validating) = if kind.version == OLD {
             (checked(name), site.try_lease(name).await)
@@ -187,14 +184,10 @@ async fn proved(site: &dyn BarrierSite, kind: Kind, name: &str) -> Result<(), St
             let image = format!("127.0.0.1:1/{name}/none@sha256:{}", "0".repeat(64));
             (name.to_owned(), site.try_job("sentinel", &image).await)
         };
-        if is_refused_by(&validating, &ADDON, &by) {
-            Ok(())
-        } else {
-            Err(not_yet(&validating))
-        }
+        Ok(refused_by(&validating, &ADDON, &by))
     };
     site.wait(
-        SiteWait::patient("Kyverno's policies to be in force", 30),
+        patient("Kyverno's policies to be in force", 30),
         &mut || look().boxed_local(),
     )
     .await
@@ -202,14 +195,8 @@ async fn proved(site: &dyn BarrierSite, kind: Kind, name: &str) -> Result<(), St
 
 /// Whether a policy says of itself that it counts.
 fn is_ready(object: &Value) -> bool {
-    let status = &object["status"];
-    let ready = |conditions: &Value| {
-        conditions.as_array().is_some_and(|all| {
-            all.iter()
-                .any(|one| one["type"] == "Ready" && one["status"] == "True")
-        })
-    };
-    status["conditionStatus"]["ready"] == true || ready(&status["conditions"])
+    object["status"]["conditionStatus"]["ready"] == true
+        || condition(object, "Ready") == Some("True")
 }
 
 fn checked(name: &str) -> String {

@@ -5,18 +5,20 @@ mod barrier;
 use std::path::Path;
 use std::time::Duration;
 
+use api::{code, message, said};
 use cluster::HostAccess;
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
 use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
+use wait::Look;
 
+use crate::admin::{Admin, until};
 use crate::certificates::Certificates;
 use crate::endpoints::described;
-use crate::first_state::Workload;
+use crate::first_state::{self, Workload};
 use crate::install::InstallSite;
-use crate::{LiveAddon, Pods, api, definitions, tuf};
+use crate::{Error, LiveAddon, Pods, definitions, tuf};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
@@ -63,7 +65,7 @@ const MIRROR: &str = "http://tuf.box:3005";
 const TRIAL: &str = "gauntlet-trial-kyverno";
 
 /// Installs it, and waits until it has refused what it has to.
-async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+async fn install(site: &InstallSite<'_>) -> Result<(), Error> {
     let publish = async || {
         if site.material.sigstore {
             tuf::publish(site.host_access).await
@@ -73,7 +75,7 @@ async fn install(site: &InstallSite<'_>) -> Result<(), String> {
     };
     tokio::try_join!(site.define(&WORKLOAD), publish())?;
     site.run(&WORKLOAD).await?;
-    api::apply(site.admin, &sign_of_life()).await?;
+    site.admin.apply(&sign_of_life()).await?;
     trial(site.admin).await
 }
 
@@ -89,20 +91,22 @@ fn sign_of_life() -> Value {
     })
 }
 
-fn objects(sigstore: bool) -> Result<Vec<Value>, String> {
+fn objects(sigstore: bool) -> Result<Vec<Value>, Error> {
     let text = WORKLOAD
         .text
         .replace("$(node-address)", native::NODE_ADDRESS)
         .replace("$(image)", native::PROBE_IMAGE);
-    let parsed: Result<Vec<Value>, _> = serde_saphyr::from_multiple(&text);
-    let mut objects = parsed.map_err(|why| why.to_string())?;
+    let mut objects = first_state::parse(ADDON.name, &text)?;
     if sigstore {
         let deployment = objects
             .iter_mut()
             .find(|object| object["kind"] == "Deployment");
         let pod = deployment
             .map(|object| &mut object["spec"]["template"]["spec"])
-            .ok_or("no Deployment")?;
+            .ok_or_else(|| Error::Release {
+                manifest: ADDON.name.to_owned(),
+                lack: "has no Deployment".into(),
+            })?;
         serve_trust(pod);
     }
     let made = Certificates::new("kyverno-svc", "kyverno")?;
@@ -146,29 +150,30 @@ fn serve_trust(pod: &mut Value) {
 
 /// Makes a policy and waits until, on its account, the API server refuses an image that nobody can have signed. A Job
 /// asks for it: it needs no ServiceAccount, and a policy for pods is for Jobs as well.
-async fn trial(admin: &Client) -> Result<(), String> {
+async fn trial(admin: &Admin) -> Result<(), Error> {
     let key = rcgen::KeyPair::generate()
-        .map_err(|why| why.to_string())?
+        .map_err(|why| Error::unmade_by("key", why))?
         .public_key_pem();
     let policy = policy(&key);
     let every = Duration::from_millis(50);
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
-    api::apply(admin, &namespace).await?;
-    api::until("Kyverno to take a policy", every, async || {
-        api::apply(admin, &policy).await.map(Some)
+    admin.apply(&namespace).await?;
+    until("Kyverno to take a policy", every, async || {
+        admin.apply(&policy).await.map(Look::Ready)
     })
     .await?;
     let job = job();
-    let refused = api::until("Kyverno to refuse a known-bad image", every, async || {
-        let answer = api::dry_run(admin, &job).await?;
-        let said = answer.said();
-        let by_kyverno =
-            answer.code == 400 && said.contains("mutate.kyverno.svc-") && said.contains(TRIAL);
-        if by_kyverno { Ok(Some(())) } else { Err(said) }
+    let refused = until("Kyverno to refuse a known-bad image", every, async || {
+        let reply = admin.dry_run(&job).await?;
+        let words = message(&reply).unwrap_or_default();
+        let by_kyverno = code(&reply) == Some(400)
+            && words.contains("mutate.kyverno.svc-")
+            && words.contains(TRIAL);
+        Ok(Look::when(by_kyverno, || said(&reply)))
     });
     refused.await?;
-    api::delete(admin, &policy).await?;
-    api::delete(admin, &namespace).await?;
+    admin.delete(&policy).await?;
+    admin.delete(&namespace).await?;
     Ok(())
 }
 

@@ -2,15 +2,15 @@
 //! their status when it has; its webhook reads the ConfigMaps by one watch. So a policy that was made after that status,
 //! and that already refuses, shows that the earlier ones have been read too.
 
+use api::{Call, condition, said};
 use futures::FutureExt;
 use model::addons::policy_controller::ADDON;
 use model::{Body, Reply};
 use serde_json::{Value, json};
+use wait::Look;
 
-use crate::Work;
-use crate::barrier::{
-    BarrierSite, SiteRequest, SiteWait, WrittenObject, condition, is_refused_by, not_yet, said,
-};
+use crate::barrier::{BarrierSite, WrittenObject, patient, refused_by};
+use crate::{Error, Work};
 
 const GROUP: &str = "policy.sigstore.dev";
 const POLICIES: &str = "/apis/policy.sigstore.dev/v1beta1/clusterimagepolicies";
@@ -34,7 +34,7 @@ pub(super) fn waits<'a>(
 }
 
 /// Waits until it goes by everything in `written`.
-async fn policies(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Result<(), String> {
+async fn policies(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Result<(), Error> {
     for one in written.iter().filter(|one| one.group == GROUP) {
         collected(site, one).await?;
     }
@@ -46,13 +46,9 @@ async fn policies(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Resu
     let image = format!("127.0.0.1:1/{name}/none@sha256:{}", "0".repeat(64));
     let look = async || {
         let reply = site.try_job(&name, &image).await;
-        if is_refused_by(&reply, &ADDON, &name) {
-            Ok(())
-        } else {
-            Err(not_yet(&reply))
-        }
+        Ok(refused_by(&reply, &ADDON, &name))
     };
-    let wait = SiteWait::patient("image policies to be in force", 20);
+    let wait = patient("image policies to be in force", 20);
     let proved = site.wait(wait, &mut || look().boxed_local()).await;
     site.remove(vec![format!("{POLICIES}/{name}")]);
     proved
@@ -60,28 +56,28 @@ async fn policies(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Resu
 
 /// Waits until a policy or root was collected, or turned down for good; where it was deleted, until it is gone, which
 /// its finalizer delays until it has been taken out.
-async fn collected(site: &dyn BarrierSite, one: &WrittenObject<'_>) -> Result<(), String> {
+async fn collected(site: &dyn BarrierSite, one: &WrittenObject<'_>) -> Result<(), Error> {
     let verb = if one.object.is_some() {
         "collected"
     } else {
         "dropped"
     };
     let what = format!("{} {} to be {verb}", one.kind, one.name);
-    let look = async || match site.send(SiteRequest::Get(one.path.clone())).await {
-        Reply::Http { code: 404, .. } => Ok(()),
-        Reply::Http {
-            code: 200,
-            body: Body::Json(object),
-            ..
-        } if one.object.is_some() && is_decided(&object) => Ok(()),
-        Reply::Http {
-            code: 200,
-            body: Body::Json(object),
-            ..
-        } => Err(format!("its status {}", object["status"])),
-        reply => Err(said(&reply)),
+    let look = async || {
+        Ok(match site.send(Call::get(&one.path)).await {
+            Reply::Http { code: 404, .. } => Look::Ready(()),
+            Reply::Http {
+                code: 200,
+                body: Body::Json(object),
+                ..
+            } => {
+                let is_done = one.object.is_some() && is_decided(&object);
+                Look::when(is_done, || format!("its status {}", object["status"]))
+            }
+            reply => Look::NotYet(said(&reply)),
+        })
     };
-    site.wait(SiteWait::patient(&what, 20), &mut || look().boxed_local())
+    site.wait(patient(&what, 20), &mut || look().boxed_local())
         .await
 }
 
@@ -108,6 +104,7 @@ fn policy(name: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::barrier::is_refused_by;
 
     fn with(kind: &str, observed: u8, conditions: &[(&str, &str)]) -> Value {
         let conditions: Vec<Value> = conditions

@@ -4,15 +4,18 @@ mod barrier;
 
 use std::time::Duration;
 
+use api::{body, code, message, said};
 use futures::FutureExt;
-use kube::Client;
+use model::Reply;
 use model::addons::policy_controller::ADDON;
 use serde_json::{Value, json};
+use wait::Look;
 
+use crate::admin::{Admin, until};
 use crate::endpoints::described;
-use crate::first_state::{Material, Workload};
+use crate::first_state::{self, Material, Workload};
 use crate::install::InstallSite;
-use crate::{LiveAddon, Pods, api, barrier as common, definitions};
+use crate::{Error, LiveAddon, Pods, barrier as common, definitions};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
@@ -54,7 +57,7 @@ const TRIAL: &str = "gauntlet-trial-policy-controller";
 const EVERY: Duration = Duration::from_millis(30);
 
 /// Its definitions.
-fn definitions(material: &Material) -> Result<Vec<Value>, String> {
+fn definitions(material: &Material) -> Result<Vec<Value>, Error> {
     let mut found = Vec::new();
     for (file, name) in FILES.into_iter().zip(DEFINITIONS) {
         found.extend(definitions::named(&material.data.join(file), &[name])?);
@@ -63,79 +66,69 @@ fn definitions(material: &Material) -> Result<Vec<Value>, String> {
 }
 
 /// Installs it, and waits until it has refused what it has to.
-async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+async fn install(site: &InstallSite<'_>) -> Result<(), Error> {
     site.put(&WORKLOAD).await?;
     trial(site.admin).await
 }
 
-fn objects() -> Result<Vec<Value>, String> {
+fn objects() -> Result<Vec<Value>, Error> {
     let text = WORKLOAD
         .text
         .replace("$(node-address)", native::NODE_ADDRESS)
         .replace("$(image)", native::PROBE_IMAGE);
-    serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
+    first_state::parse(ADDON.name, &text)
 }
 
 /// Its webhooks get their rules one after the other: the one that checks policies has to refuse a bad one, the one that
 /// fills them in has to be seen at it, and on account of a good one the API server has to refuse an image.
-async fn trial(admin: &Client) -> Result<(), String> {
+async fn trial(admin: &Admin) -> Result<(), Error> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": TRIAL, "labels": {"policy.sigstore.dev/include": "true"}}});
-    api::apply(admin, &namespace).await?;
+    admin.apply(&namespace).await?;
     let bad = policy(&json!([]));
-    let checked = api::until(
+    let checked = until(
         "policy-controller to refuse a policy without authorities",
         EVERY,
         async || {
-            let answer = api::dry_run(admin, &bad).await?;
-            if refused(&answer, "missing field(s): spec.authorities") {
-                Ok(Some(()))
-            } else {
-                Err(answer.said())
-            }
+            let reply = admin.dry_run(&bad).await?;
+            let is_refused = refused(&reply, "missing field(s): spec.authorities");
+            Ok(Look::when(is_refused, || said(&reply)))
         },
     );
     checked.await?;
     let good = policy(&json!([{"static": {"action": "fail", "message": "a trial"}}]));
-    let filled = api::until("policy-controller to fill a policy in", EVERY, async || {
-        let answer = api::dry_run(admin, &good).await?;
-        if answer.body["spec"]["mode"] == "enforce" {
-            Ok(Some(()))
-        } else {
-            Err(answer.said())
-        }
+    let filled = until("policy-controller to fill a policy in", EVERY, async || {
+        let reply = admin.dry_run(&good).await?;
+        let is_filled = body(&reply)["spec"]["mode"] == "enforce";
+        Ok(Look::when(is_filled, || said(&reply)))
     });
     filled.await?;
-    api::until("policy-controller to take a policy", EVERY, async || {
-        api::apply(admin, &good).await.map(Some)
+    until("policy-controller to take a policy", EVERY, async || {
+        admin.apply(&good).await.map(Look::Ready)
     })
     .await?;
     let job = job();
     let denied = format!("failed policy: {TRIAL}: ");
-    let refused = api::until(
+    let refused = until(
         "policy-controller to refuse a known-bad image",
         EVERY,
         async || {
-            let answer = api::dry_run(admin, &job).await?;
-            if refused(&answer, &denied) {
-                Ok(Some(()))
-            } else {
-                Err(answer.said())
-            }
+            let reply = admin.dry_run(&job).await?;
+            Ok(Look::when(refused(&reply, &denied), || said(&reply)))
         },
     );
     refused.await?;
-    api::delete(admin, &good).await?;
-    api::delete(admin, &namespace).await?;
+    admin.delete(&good).await?;
+    admin.delete(&namespace).await?;
     Ok(())
 }
 
 /// Whether one of its webhooks refused with these words.
-fn refused(answer: &api::Answer, words: &str) -> bool {
-    let said = answer.said();
-    answer.code == 400
-        && said.contains("sigstore.dev\" denied the request: validation failed: ")
-        && said.contains(words)
+fn refused(reply: &Reply, words: &str) -> bool {
+    let told = message(reply).unwrap_or_default();
+    code(reply) == Some(400)
+        && told.contains("sigstore.dev\" denied the request: validation failed: ")
+        && told.contains(words)
 }
 
 /// A policy for an image that nobody has.
@@ -176,9 +169,10 @@ mod tests {
 
     #[test]
     fn only_a_refusal_in_known_words_is_one() {
-        let said = |code, message: &str| api::Answer {
+        let said = |code, message: &str| Reply::Http {
             code,
-            body: json!({"message": message}),
+            body: model::Body::Json(json!({"message": message})),
+            warnings: Vec::new(),
         };
         let words = format!("failed policy: {TRIAL}: ");
         let text = format!(

@@ -3,16 +3,18 @@
 
 use std::time::Duration;
 
+use api::{Call, body, code, message};
 use futures::FutureExt;
-use http::Method;
-use kube::Client;
+use model::Reply;
 use model::addons::vault::ADDON;
 use serde_json::{Value, json};
+use wait::Look;
 
+use crate::admin::{Admin, until};
 use crate::endpoints::Endpoint;
-use crate::first_state::Workload;
+use crate::first_state::{self, Workload};
 use crate::install::InstallSite;
-use crate::{LiveAddon, Pods, api, barrier};
+use crate::{Error, LiveAddon, Pods, barrier};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
@@ -43,91 +45,70 @@ const WORKLOAD: Workload = Workload {
 /// The token that may do everything.
 const TOKEN: &str = "gauntlet-root";
 
+/// The header that a token goes into.
+const HEADER: &str = "X-Vault-Token";
+
 const PROXY: &str = "/api/v1/namespaces/vault/services/vault:8200/proxy/v1";
 const EVERY: Duration = Duration::from_millis(30);
 
 /// Installs it, and waits until it has let a ServiceAccount in and given out what it keeps.
-async fn install(site: &InstallSite<'_>) -> Result<(), String> {
+async fn install(site: &InstallSite<'_>) -> Result<(), Error> {
     site.run(&WORKLOAD).await?;
-    open(site.admin).await?;
-    write(
-        site.admin,
-        "sys/mounts/secret",
-        &json!({"type": "kv", "options": {"version": "2"}}),
-    )
-    .await?;
-    write(
-        site.admin,
-        "sys/auth/kubernetes",
-        &json!({"type": "kubernetes"}),
-    )
-    .await?;
-    write(
-        site.admin,
-        "auth/kubernetes/config",
-        &json!({"kubernetes_host": "https://kubernetes.default.svc"}),
-    )
-    .await?;
-    trial(site.admin).await
+    let vault = site.admin.with_header(HEADER, TOKEN);
+    open(site.admin, &vault).await?;
+    let mount = json!({"type": "kv", "options": {"version": "2"}});
+    write(&vault, "sys/mounts/secret", &mount).await?;
+    let login = json!({"type": "kubernetes"});
+    write(&vault, "sys/auth/kubernetes", &login).await?;
+    let server = json!({"kubernetes_host": "https://kubernetes.default.svc"});
+    write(&vault, "auth/kubernetes/config", &server).await?;
+    trial(site.admin, &vault).await
 }
 
 /// Has it make its keys, leaves the one that unseals it to its later pods, and unseals it.
-async fn open(admin: &Client) -> Result<(), String> {
-    let up = api::until("Vault to answer", EVERY, async || {
-        let answer = ask(admin, Method::GET, "sys/init", None).await?;
-        if answer.body["initialized"] == false {
-            Ok(Some(()))
-        } else {
-            Err(said(&answer))
-        }
+async fn open(admin: &Admin, vault: &Admin) -> Result<(), Error> {
+    let up = until("Vault to answer", EVERY, async || {
+        let reply = vault.get(&at("sys/init")).await?;
+        let is_new = body(&reply)["initialized"] == false;
+        Ok(Look::when(is_new, || said(&reply)))
     });
     up.await?;
-    let made = write(
-        admin,
-        "sys/init",
-        &json!({"secret_shares": 1, "secret_threshold": 1}),
-    )
-    .await?;
+    let shares = json!({"secret_shares": 1, "secret_threshold": 1});
+    let made = write(vault, "sys/init", &shares).await?;
     let (Some(key), Some(root)) = (made["keys_base64"][0].as_str(), made["root_token"].as_str())
     else {
-        return Err("Vault made no keys".into());
+        return Err(Error::UnexpectedReply {
+            failed: "Vault made no keys".into(),
+            said: "its reply names none".into(),
+        });
     };
     let key = json!({"key": key});
     let kept = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "unseal", "namespace": "vault"},
         "stringData": {"key.json": key.to_string()}});
-    api::apply(admin, &kept).await?;
-    write(admin, "sys/unseal", &key).await?;
+    admin.apply(&kept).await?;
+    write(vault, "sys/unseal", &key).await?;
     let token = json!({"id": TOKEN, "policies": ["root"]});
-    let active = api::until("Vault to be unsealed", EVERY, async || {
-        let answer = ask_with(
-            admin,
-            root,
-            Method::POST,
-            "auth/token/create-orphan",
-            Some(&token),
-        )
-        .await?;
-        if answer.is_good() {
-            Ok(Some(()))
-        } else {
-            Err(said(&answer))
-        }
+    let create = Call::post(at("auth/token/create-orphan"), token);
+    let first = admin.with_header(HEADER, root);
+    let active = until("Vault to be unsealed", EVERY, async || {
+        let reply = first.ask(&create).await?;
+        Ok(Look::when(api::taken(&reply), || said(&reply)))
     });
     active.await
 }
 
-fn objects() -> Result<Vec<Value>, String> {
+fn objects() -> Result<Vec<Value>, Error> {
     let text = WORKLOAD
         .text
         .replace("$(api-address)", native::API_ADDRESS)
         .replace("$(vault-address)", native::VAULT_ADDRESS)
         .replace("$(token)", TOKEN)
         .replace("$(image)", native::PROBE_IMAGE);
-    serde_saphyr::from_multiple(&text).map_err(|why| why.to_string())
+    first_state::parse(ADDON.name, &text)
 }
 
 /// Its own ServiceAccount logs in and reads, as far as a role and a policy let it.
-async fn trial(admin: &Client) -> Result<(), String> {
+async fn trial(admin: &Admin, vault: &Admin) -> Result<(), Error> {
     const NAME: &str = "gauntlet-trial";
     let (role, policy) = (
         format!("auth/kubernetes/role/{NAME}"),
@@ -138,85 +119,75 @@ async fn trial(admin: &Client) -> Result<(), String> {
         format!("secret/metadata/{NAME}"),
     );
     let kept = json!({"data": {"word": "kept"}});
-    let stored = api::until("Vault to keep a secret", EVERY, async || {
-        let answer = ask(admin, Method::POST, &data, Some(&kept)).await?;
-        if answer.is_good() {
-            Ok(Some(()))
-        } else {
-            Err(said(&answer))
-        }
+    let store = Call::post(at(&data), kept.clone());
+    let stored = until("Vault to keep a secret", EVERY, async || {
+        let reply = vault.ask(&store).await?;
+        Ok(Look::when(api::taken(&reply), || said(&reply)))
     });
     stored.await?;
     let may = format!("path \"{data}\" {{ capabilities = [\"read\"] }}");
-    write(admin, &policy, &json!({"policy": may})).await?;
+    write(vault, &policy, &json!({"policy": may})).await?;
     let bound = json!({"bound_service_account_names": "vault", "bound_service_account_namespaces": "vault",
         "token_policies": NAME});
-    write(admin, &role, &bound).await?;
-    let login = json!({"role": NAME, "jwt": api::token(admin, "vault", "vault").await?});
-    let entered = api::until("Vault to let a ServiceAccount in", EVERY, async || {
-        let answer = ask(admin, Method::POST, "auth/kubernetes/login", Some(&login)).await?;
-        let token = answer.body["auth"]["client_token"]
-            .as_str()
-            .map(str::to_owned);
-        token.map_or_else(|| Err(said(&answer)), |token| Ok(Some(token)))
-    });
-    let answer = ask_with(admin, &entered.await?, Method::GET, &data, None).await?;
-    if answer.body["data"]["data"] != kept["data"] {
-        return Err(format!(
-            "Vault did not give out what it keeps: {}",
-            said(&answer)
-        ));
+    write(vault, &role, &bound).await?;
+    let entered = enter(vault, NAME, &admin.token("vault", "vault").await?).await?;
+    let given = admin.with_header(HEADER, &entered).get(&at(&data)).await?;
+    if body(&given)["data"]["data"] != kept["data"] {
+        return Err(refused("Vault did not give out what it keeps", &given));
     }
     for path in [role, policy, metadata] {
-        taken(&path, ask(admin, Method::DELETE, &path, None).await?)?;
+        taken(&path, &vault.delete_at(&at(&path)).await?)?;
     }
     Ok(())
 }
 
-async fn write(admin: &Client, path: &str, body: &Value) -> Result<Value, String> {
-    taken(path, ask(admin, Method::POST, path, Some(body)).await?)
+/// Logs a ServiceAccount in by its token, until it is let in. Returns Vault's own token for it.
+async fn enter(vault: &Admin, role: &str, token: &str) -> Result<String, Error> {
+    let login = json!({"role": role, "jwt": token});
+    let login = Call::post(at("auth/kubernetes/login"), login);
+    let entered = until("Vault to let a ServiceAccount in", EVERY, async || {
+        let reply = vault.ask(&login).await?;
+        Ok(match body(&reply)["auth"]["client_token"].as_str() {
+            Some(token) => Look::Ready(token.to_owned()),
+            None => Look::NotYet(said(&reply)),
+        })
+    });
+    entered.await
 }
 
-fn taken(path: &str, answer: api::Answer) -> Result<Value, String> {
-    if answer.is_good() {
-        Ok(answer.body)
+async fn write(vault: &Admin, path: &str, body: &Value) -> Result<Value, Error> {
+    let reply = vault.ask(&Call::post(at(path), body.clone())).await?;
+    taken(path, &reply)
+}
+
+fn taken(path: &str, reply: &Reply) -> Result<Value, Error> {
+    if api::taken(reply) {
+        Ok(body(reply).clone())
     } else {
-        Err(format!("Vault did not take {path}: {}", said(&answer)))
+        Err(refused(&format!("Vault did not take {path}"), reply))
     }
 }
 
-async fn ask(
-    admin: &Client,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-) -> Result<api::Answer, String> {
-    ask_with(admin, TOKEN, method, path, body).await
+fn refused(failed: &str, reply: &Reply) -> Error {
+    Error::UnexpectedReply {
+        failed: failed.to_owned(),
+        said: said(reply),
+    }
 }
 
-async fn ask_with(
-    admin: &Client,
-    token: &str,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-) -> Result<api::Answer, String> {
-    api::with_header(
-        admin,
-        method,
-        &format!("{PROXY}/{path}"),
-        ("X-Vault-Token", token),
-        body,
-    )
-    .await
+/// Where something of Vault's is.
+fn at(path: &str) -> String {
+    format!("{PROXY}/{path}")
 }
 
-/// Vault's words, else the API server's.
-fn said(answer: &api::Answer) -> String {
-    let errors = answer.body["errors"].as_array();
+/// Vault's words, else the API server's, and never what it gives out.
+fn said(reply: &Reply) -> String {
+    let errors = body(reply)["errors"].as_array();
+    let code = || code(reply).unwrap_or_default().to_string();
+    let other = || message(reply).map_or_else(code, str::to_owned);
     errors
         .filter(|errors| !errors.is_empty())
-        .map_or_else(|| answer.said(), |errors| json!(errors).to_string())
+        .map_or_else(other, |errors| json!(errors).to_string())
 }
 
 #[cfg(test)]
@@ -238,7 +209,11 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_in_vaults_words() {
-        let answer = |body: Value| api::Answer { code: 403, body };
+        let answer = |body: Value| Reply::Http {
+            code: 403,
+            body: model::Body::Json(body),
+            warnings: Vec::new(),
+        };
         assert_eq!(
             said(&answer(json!({"errors": ["permission denied"]}))),
             r#"["permission denied"]"#

@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use native::wait::{Look, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use wait::{Look, until};
 
 use crate::support::{PRIVILEGED, Ran, Scratch, can_start_boxes, names};
 

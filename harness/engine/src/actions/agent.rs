@@ -83,10 +83,10 @@ async fn agents_now(
             .or_insert_with(|| (state.clone(), Instant::now()));
         let said = words(&state, taken);
         match (read_agent(&state, before, at.elapsed(), taken), &found) {
-            (None, _) => return Ok(Look::Not(said)),
+            (None, _) => return Ok(Look::NotYet(said)),
             (Some(answer), None) => found = Some((answer, state)),
             (Some(answer), Some((other, _))) if answer != *other => {
-                return Ok(Look::Not(format!(
+                return Ok(Look::NotYet(format!(
                     "agents differ: {} {said}",
                     pod.teller.name
                 )));
@@ -95,8 +95,8 @@ async fn agents_now(
         }
     }
     Ok(found.map_or_else(
-        || Look::Not(format!("there is no pod of `{}`", look.pod)),
-        Look::Found,
+        || Look::NotYet(format!("there is no pod of `{}`", look.pod)),
+        Look::Ready,
     ))
 }
 
@@ -148,9 +148,9 @@ pub(super) async fn delivered(
                 let is_final = since.elapsed() >= quiet;
                 last = Some((now.clone(), since));
                 if is_final {
-                    Look::Found(now)
+                    Look::Ready(now)
                 } else {
-                    Look::Not(seen)
+                    Look::NotYet(seen)
                 }
             },
         )

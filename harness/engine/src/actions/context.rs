@@ -1,11 +1,11 @@
 //! What an action gets: its step, without what is expected of it, and the world in which it is taken.
 
+use api::{Call, Caller, encode};
 use model::Target;
 use serde_json::Value;
 
 use super::{Object, Observation};
 use crate::Error;
-use crate::request::{Call, Who, encode};
 use crate::world::{StepRequest, World};
 
 /// A step in its world.
@@ -26,7 +26,7 @@ impl StepContext<'_, '_> {
     }
 
     /// The one who takes the step.
-    pub(crate) async fn who(&mut self) -> Result<Who, Error> {
+    pub(crate) async fn who(&mut self) -> Result<Caller, Error> {
         self.world.who(self.step.identity).await
     }
 

@@ -13,9 +13,10 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use api::{Call, Caller, DEADLINE, Exchange, encode};
+
 use super::{Observation, StepContext};
 use crate::Error;
-use crate::request::{self, Call, DEADLINE, Exchange, Who, encode};
 use crate::world::World;
 use crate::{masked, random};
 
@@ -104,7 +105,7 @@ pub(crate) fn call(namespace: &str, pod: &str, command: &[&str]) -> Call {
 }
 
 /// All that a command says, or the fault that cut it short.
-async fn in_time(who: &Who, call: &Call) -> (Reply, Option<Ran>) {
+async fn in_time(who: &Caller, call: &Call) -> (Reply, Option<Ran>) {
     let deadline = |_| {
         Error::no_reply(format!(
             "the command did not end within {} s",
@@ -158,7 +159,7 @@ fn exit_code(status: &Value) -> Result<String, Error> {
     }
 }
 
-async fn run(who: &Who, call: &Call) -> Result<(Reply, Option<Ran>), Error> {
+async fn run(who: &Caller, call: &Call) -> Result<(Reply, Option<Ran>), Error> {
     match open(who, call).await? {
         Ok(socket) => {
             let ran = listen(socket).await?;
@@ -177,11 +178,11 @@ async fn run(who: &Who, call: &Call) -> Result<(Reply, Option<Ran>), Error> {
 
 /// The streams of a command, or what the server said instead.
 pub(crate) async fn open(
-    who: &Who,
+    who: &Caller,
     call: &Call,
 ) -> Result<Result<WebSocketStream<TokioIo<Upgraded>>, Reply>, Error> {
     let request = who
-        .request(call)
+        .head(call)
         .header("connection", "Upgrade")
         .header("upgrade", "websocket")
         .header("sec-websocket-version", "13")
@@ -191,7 +192,7 @@ pub(crate) async fn open(
         .map_err(Error::lost)?;
     let response = who.client.send(request).await.map_err(Error::lost)?;
     if response.status().as_u16() != 101 {
-        return Ok(Err(request::read(response).await?));
+        return Ok(Err(api::read(response).await?));
     }
     let upgraded = hyper::upgrade::on(response).await.map_err(Error::lost)?;
     Ok(Ok(WebSocketStream::from_raw_socket(

@@ -13,11 +13,11 @@ mod wire;
 
 use std::time::Duration;
 
+use api::{Exchange, json as json_of};
 use model::{Action, Answer, Detail, Reply, Verdict};
 
 use crate::Error;
 use crate::discovery::Resource;
-use crate::request::{Exchange, json as json_of};
 use crate::settle::WriteRecord;
 
 pub(crate) use context::StepContext;
@@ -87,7 +87,7 @@ impl Observation {
     fn taken(&self) -> bool {
         self.exchange
             .as_ref()
-            .is_some_and(|exchange| crate::request::taken(&exchange.reply))
+            .is_some_and(|exchange| api::taken(&exchange.reply))
     }
 }
 

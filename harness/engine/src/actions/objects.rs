@@ -1,5 +1,6 @@
 //! Steps that write objects.
 
+use api::{Call, JSON_PATCH, MERGE, STRATEGIC_MERGE, json as json_of};
 use indexmap::IndexMap;
 use model::{PatchKind, Target};
 use serde_json::{Value, json};
@@ -8,7 +9,6 @@ use super::{Object, Observation, StepContext};
 use crate::Error;
 use crate::changed::changed;
 use crate::discovery::{fetch, resource_of};
-use crate::request::{Call, MERGE, json as json_of};
 
 pub(super) async fn create(cx: &mut StepContext<'_, '_>, file: &str) -> Result<Observation, Error> {
     let (sent, object) = sent(cx, file).await?;
@@ -55,8 +55,8 @@ pub(super) async fn patch(
     let object = cx.object(target).await?;
     let media = match kind {
         PatchKind::Merge => MERGE,
-        PatchKind::Strategic => "application/strategic-merge-patch+json",
-        PatchKind::Json => "application/json-patch+json",
+        PatchKind::Strategic => STRATEGIC_MERGE,
+        PatchKind::Json => JSON_PATCH,
     };
     let path = with_subresource(object.path(), subresource.or(target.subresource.as_deref()));
     let call = Call::patch(path, media, cx.manifest(with)?);
@@ -168,7 +168,7 @@ fn sort(value: &mut Value) {
 
 fn with_subresource(path: String, subresource: Option<&str>) -> String {
     match subresource {
-        Some(subresource) => format!("{path}/{}", crate::request::encode(subresource)),
+        Some(subresource) => format!("{path}/{}", api::encode(subresource)),
         None => path,
     }
 }

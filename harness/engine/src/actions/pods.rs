@@ -1,10 +1,10 @@
 //! Steps on one pod: eviction, binding, ephemeral containers.
 
+use api::{Call, STRATEGIC_MERGE, TokenRequest};
 use serde_json::{Value, json};
 
 use super::{Observation, StepContext};
 use crate::Error;
-use crate::request::{Call, encode};
 
 pub(super) async fn evict(cx: &mut StepContext<'_, '_>, pod: &str) -> Result<Observation, Error> {
     let eviction =
@@ -32,8 +32,8 @@ pub(super) async fn ephemeral_container(
     with: &str,
 ) -> Result<Observation, Error> {
     let patch = json!({"spec": {"ephemeralContainers": [cx.manifest(with)?]}});
-    let media = "application/strategic-merge-patch+json";
-    let call = Call::patch(cx.pod_path(pod, "ephemeralcontainers"), media, patch);
+    let path = cx.pod_path(pod, "ephemeralcontainers");
+    let call = Call::patch(path, STRATEGIC_MERGE, patch);
     cx.send(call).await
 }
 
@@ -44,37 +44,19 @@ pub(super) async fn token(
     pod: Option<&str>,
 ) -> Result<Observation, Error> {
     let (namespace, account) = (cx.namespace(), cx.fill(account));
-    let path = format!(
-        "/api/v1/namespaces/{}/serviceaccounts/{}/token",
-        encode(&namespace),
-        encode(&account)
-    );
     let audiences: Vec<String> = audiences.iter().map(|audience| cx.fill(audience)).collect();
-    let mut spec = if audiences.is_empty() {
-        json!({})
-    } else {
-        json!({"audiences": audiences})
-    };
     let pod = pod.map(|pod| cx.fill(pod));
-    if let Some(pod) = &pod {
-        spec["boundObjectRef"] = json!({"apiVersion": "v1", "kind": "Pod", "name": pod});
-    }
-    let body =
-        json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
-    let tried = cx.send(Call::post(path, body)).await?;
-    let given = tried
-        .exchange
-        .as_ref()
-        .and_then(|exchange| crate::request::json(&exchange.reply));
-    if let (Some(pod), Some(token)) = (pod, given.and_then(|body| body["status"]["token"].as_str()))
-    {
+    let wanted = TokenRequest {
+        audiences: &audiences,
+        pod: pod.as_deref(),
+    };
+    let tried = cx.send(wanted.call(&namespace, &account)).await?;
+    let reply = tried.exchange.as_ref().map(|exchange| &exchange.reply);
+    if let (Some(pod), Some(token)) = (pod, reply.and_then(api::token)) {
         cx.world.keep_token(namespace, account, pod, token)?;
     }
-    let spec = tried
-        .exchange
-        .as_ref()
-        .and_then(|exchange| crate::request::json(&exchange.reply));
-    let given: Vec<&str> = spec
+    let given: Vec<&str> = reply
+        .and_then(api::json)
         .and_then(|body| body["spec"]["audiences"].as_array())
         .into_iter()
         .flatten()

@@ -1,12 +1,12 @@
 //! Steps that read: an object, a collection, a path.
 
+use api::{Call, encode};
 use model::{Asked, Body, Reply, Target};
 use serde_json::Value;
 
 use super::{Observation, StepContext};
 use crate::Error;
 use crate::masked;
-use crate::request::{Call, encode};
 use crate::world::World;
 
 /// What the cluster itself puts into every namespace, sooner or later.

@@ -173,7 +173,7 @@ async fn lasting(
         .await?;
     match told.lasts {
         Some(true) => Ok(told),
-        Some(false) => Err(world.waiter.in_vain(&wait, &in_words(&told))),
+        Some(false) => Err(world.waiter.in_vain(wait, &in_words(&told))),
         None => Err(Error::unexpected(
             "the probe does not say whether it stays so",
         )),

@@ -14,15 +14,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
+use api::{DEADLINE, encode};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use probe_protocol::{ProbeAnswer, ProbeReport, Request};
 use serde_json::Value;
 use tokio::sync::Mutex;
+use wait::TimedOut;
 
 use crate::Error;
 use crate::actions::exec;
-use crate::request::{DEADLINE, encode};
 use crate::world::World;
 use talk::{Conversation, Unanswered};
 use wire::Wire;
@@ -107,11 +108,7 @@ impl World<'_> {
         seen: impl FnMut(ProbeReport),
     ) -> Result<ProbeAnswer, Error> {
         let within = within + DEADLINE;
-        let late = || Error::TimedOut {
-            what: "the probe to answer".into(),
-            seen: None,
-            within,
-        };
+        let late = || TimedOut::unseen("the probe to answer", within).into();
         tokio::time::timeout(within, self.asked_twice(pod, ask, seen))
             .await
             .map_err(|_| late())

@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use api::Call;
 use cluster::AuditAccess;
 use model::{Answer, AuditMatch};
 use serde_json::Value;
@@ -15,8 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use super::HOLD;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
+use crate::lab::OWN_AGENT;
 use crate::random;
-use crate::request::{Call, OWN_AGENT};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
@@ -49,17 +50,17 @@ pub(super) async fn seen_audit(
                 Err(fault) => return Look::from(fault),
             };
             if let Some(event) = find(&text, cx.world.namespace(), &wanted) {
-                return Look::Found(told(&event, &wanted));
+                return Look::Ready(told(&event, &wanted));
             }
             if recording.is_none() && has(&text, &sentinel) {
                 recording = Some(Instant::now());
             }
             match recording {
                 Some(since) if since.elapsed() >= HOLD => {
-                    Look::Found(Observation::answer(Answer::Unseen))
+                    Look::Ready(Observation::answer(Answer::Unseen))
                 }
-                Some(_) => Look::Not("the sentinel is there".into()),
-                None => Look::Not("the sentinel is not there".into()),
+                Some(_) => Look::NotYet("the sentinel is there".into()),
+                None => Look::NotYet("the sentinel is not there".into()),
             }
         })
         .await
@@ -76,8 +77,8 @@ impl World<'_> {
         self.waiter
             .until(SENTINEL, async || {
                 match since(path, self.beginning.audit).await {
-                    Ok(text) if has(&text, &sentinel) => Look::Found(()),
-                    Ok(_) => Look::Not("the sentinel is not there".into()),
+                    Ok(text) if has(&text, &sentinel) => Look::Ready(()),
+                    Ok(_) => Look::NotYet("the sentinel is not there".into()),
                     Err(fault) => Look::from(fault),
                 }
             })

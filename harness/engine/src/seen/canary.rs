@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use cluster::{AuditAccess, HostAccess};
 use model::{Answer, CanaryMatch, Leak, Reply};
 
+use api::{Call, encode};
 use serde_json::Value;
 
 use super::HOLD;
@@ -14,7 +15,6 @@ use crate::Error;
 use crate::actions::keeping::key;
 use crate::actions::{Observation, StepContext};
 use crate::discovery::fetch;
-use crate::request::{Call, encode};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
@@ -49,12 +49,12 @@ pub(super) async fn seen_canary(
                 .iter()
                 .find_map(|bytes| model::find_canary(bytes, &canary))
             {
-                return Look::Found(Observation::answer(Answer::Seen).fact("as", form));
+                return Look::Ready(Observation::answer(Answer::Seen).fact("as", form));
             }
             if read_since.get_or_insert_with(Instant::now).elapsed() >= hold {
-                return Look::Found(Observation::answer(Answer::Unseen));
+                return Look::Ready(Observation::answer(Answer::Unseen));
             }
-            Look::Not("it is not there".into())
+            Look::NotYet("it is not there".into())
         })
         .await
 }

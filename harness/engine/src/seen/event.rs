@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use api::{Call, encode, taken};
 use model::{Answer, EventMatch};
 use serde_json::{Value, json};
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::random;
-use crate::request::{Call, encode, taken};
 use crate::wait::{Look, Wait};
 use crate::world::World;
 
@@ -42,15 +42,15 @@ pub(super) async fn seen_event(
                 .find(|event| is(event, &reason, part.as_deref()))
             {
                 let message = event["message"].as_str().unwrap_or_default();
-                return Look::Found(Observation::answer(Answer::Seen).fact("event", message));
+                return Look::Ready(Observation::answer(Answer::Seen).fact("event", message));
             }
             let recording = events
                 .iter()
                 .any(|event| event["metadata"]["name"] == marker.as_str());
             match (recording, start.elapsed() >= PATIENCE) {
-                (true, true) => Look::Found(Observation::answer(Answer::Unseen)),
-                (true, false) => Look::Not(format!("{} other events", events.len())),
-                (false, _) => Look::Not("not even our own event".into()),
+                (true, true) => Look::Ready(Observation::answer(Answer::Unseen)),
+                (true, false) => Look::NotYet(format!("{} other events", events.len())),
+                (false, _) => Look::NotYet("not even our own event".into()),
             }
         })
         .await
@@ -75,12 +75,12 @@ impl World<'_> {
                         .any(|event| event["metadata"]["name"] == marker.as_str()) =>
                 {
                     if start.elapsed() >= PATIENCE {
-                        Look::Found(())
+                        Look::Ready(())
                     } else {
-                        Look::Not("more may come".into())
+                        Look::NotYet("more may come".into())
                     }
                 }
-                Ok(_) => Look::Not("not even our own event".into()),
+                Ok(_) => Look::NotYet("not even our own event".into()),
             })
             .await
     }

@@ -52,12 +52,12 @@ pub(super) async fn seen_field(
                 field.is_some_and(|field| value.as_ref().is_none_or(|value| text(field) == *value));
             let told = told(object.as_ref(), &pointer);
             if is {
-                return Look::Found(Observation::answer(Answer::Seen).fact("value", told));
+                return Look::Ready(Observation::answer(Answer::Seen).fact("value", told));
             }
             if start.elapsed() < patience {
-                return Look::Not(told);
+                return Look::NotYet(told);
             }
-            Look::Found(Observation::answer(Answer::Unseen).fact("value", told))
+            Look::Ready(Observation::answer(Answer::Unseen).fact("value", told))
         })
         .await
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use api::{Call, Caller};
 use model::{Answer, Body, MetricMatch, Reply};
 
 use super::HOLD;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
-use crate::request::{Call, Who};
 use crate::wait::{Look, Wait};
 
 /// A scrape: its series, as `NAME{LABELS}` and value.
@@ -54,14 +54,14 @@ pub(super) async fn seen_metric(
                 Err(said) => return Look::from(said),
             };
             if after.sum(&wanted.name, &labels) - before.sum(&wanted.name, &labels) >= 1.0 {
-                return Look::Found(Observation::answer(Answer::Seen));
+                return Look::Ready(Observation::answer(Answer::Seen));
             }
             let none = BTreeMap::new();
             let alive = after.sum(REQUESTS, &none) > before.sum(REQUESTS, &none);
             if alive && start.elapsed() >= HOLD {
-                return Look::Found(Observation::answer(Answer::Unseen));
+                return Look::Ready(Observation::answer(Answer::Unseen));
             }
-            Look::Not(if alive {
+            Look::NotYet(if alive {
                 "it has not grown".into()
             } else {
                 format!("not even {REQUESTS} has grown")
@@ -75,7 +75,7 @@ impl Metrics {
     ///
     /// # Errors
     /// What the server said instead.
-    pub(crate) async fn scrape(who: &Who) -> Result<Self, Error> {
+    pub(crate) async fn scrape(who: &Caller) -> Result<Self, Error> {
         match who.send(Call::get("/metrics")).await.reply {
             Reply::Http {
                 code: 200,

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use api::{Call, json, said};
 use model::{Answer, NodeMatch};
 use serde_json::Value;
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
-use crate::request::{Call, json, said};
 use crate::wait::{Look, Wait};
 
 /// The controller manager gives a silent node 50 s, where nothing else is asked for, and looks every 5 s.
@@ -32,17 +32,17 @@ pub(super) async fn seen_node(
         .until(wait, async || {
             let reply = cx.world.lab.own.send(Call::get(&path)).await.reply;
             let Some(ready) = json(&reply).and_then(ready) else {
-                return Look::Not(said(&reply));
+                return Look::NotYet(said(&reply));
             };
             if ready["status"] == word {
                 let reason = ready["reason"].as_str().unwrap_or_default();
                 let tried = Observation::answer(Answer::Seen).fact("reason", reason);
-                return Look::Found(tried.figure("after", start.elapsed()));
+                return Look::Ready(tried.figure("after", start.elapsed()));
             }
             if start.elapsed() < PATIENCE {
-                return Look::Not(ready["status"].to_string());
+                return Look::NotYet(ready["status"].to_string());
             }
-            Look::Found(Observation::answer(Answer::Unseen))
+            Look::Ready(Observation::answer(Answer::Unseen))
         })
         .await
 }

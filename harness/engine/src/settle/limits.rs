@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
+use api::{Call, MERGE, json as json_of, said, taken};
 use serde_json::{Value, json};
 
 use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
-use crate::request::{Call, MERGE, json as json_of, said, taken};
 use crate::wait::{Look, Wait, Waiter};
 
 /// Waits until the API server goes by every LimitRange that was written before.
@@ -78,10 +78,10 @@ async fn is_set(
                 .reply;
             match json_of(&reply).filter(|_| taken(&reply)) {
                 Some(pod) => match &pod["spec"]["containers"][0]["resources"]["limits"][resource] {
-                    set if set == wanted => Look::Found(()),
-                    set => Look::Not(format!("the default of a sentinel is {set}")),
+                    set if set == wanted => Look::Ready(()),
+                    set => Look::NotYet(format!("the default of a sentinel is {set}")),
                 },
-                None => Look::Not(said(&reply)),
+                None => Look::NotYet(said(&reply)),
             }
         })
         .await

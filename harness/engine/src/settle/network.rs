@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::{Call, json as json_of, taken};
 use cluster::{HostAccess, InForce};
 use futures::FutureExt;
 use serde_json::{Value, json};
@@ -9,7 +10,6 @@ use serde_json::{Value, json};
 use super::plan::{Work, WriteRecord};
 use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
-use crate::request::{Call, json as json_of, taken};
 use crate::wait::{Look, Wait, Waiter};
 
 /// The kinds that a table is made of.
@@ -64,9 +64,9 @@ pub(crate) async fn are_enforced(
     };
     waiter
         .until(wait, async || match host_access.network_policy() {
-            Ok(Some(nodes)) => late(&nodes, &wanted).map_or(Look::Found(()), Look::Not),
-            Ok(None) => Look::Not("no node enforces them".into()),
-            Err(why) => Look::Not(cluster::chain(&why)),
+            Ok(Some(nodes)) => late(&nodes, &wanted).map_or(Look::Ready(()), Look::NotYet),
+            Ok(None) => Look::NotYet("no node enforces them".into()),
+            Err(why) => Look::NotYet(cluster::chain(&why)),
         })
         .await
 }

@@ -69,7 +69,7 @@ pub(crate) async fn settle(
     works.extend(
         of_addons
             .into_iter()
-            .map(|work| work.map_err(Error::unexpected).boxed_local()),
+            .map(|work| work.map_err(Error::from).boxed_local()),
     );
     if let Some(host_access) = host_access {
         works.extend(network::touched(sentinels, host_access, waiter, touches)?);

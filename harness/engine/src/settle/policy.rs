@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
+use api::{json as json_of, taken};
 use model::{Answer, Asked, By, Reply, Verdict};
 use serde_json::{Value, json};
 
 use super::plan::WriteRecord;
 use super::sentinels::{LABEL, PATIENCE, Sentinels, lease_rule, not_yet};
 use crate::Error;
-use crate::request::{json as json_of, taken};
 use crate::wait::{Look, Wait, Waiter};
 
 const VALIDATING: &str = "ValidatingAdmissionPolicy";
@@ -146,9 +146,9 @@ pub(super) async fn policy(
         .until(wait, async || {
             let reply = sentinels.probe(&name).await;
             if shows(&reply, &control, &name) {
-                Look::Found(())
+                Look::Ready(())
             } else {
-                Look::Not(not_yet(&reply))
+                Look::NotYet(not_yet(&reply))
             }
         })
         .await;

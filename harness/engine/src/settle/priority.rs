@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use api::{Call, said, taken};
 use serde_json::json;
 
 use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
-use crate::request::{Call, said, taken};
 use crate::wait::{Look, Wait, Waiter};
 
 const CLASSES: &str = "/apis/scheduling.k8s.io/v1/priorityclasses";
@@ -36,9 +36,9 @@ pub(super) async fn priority_classes(sentinels: &Sentinels, waiter: &Waiter) -> 
                 .await
                 .reply;
             if taken(&reply) {
-                Look::Found(())
+                Look::Ready(())
             } else {
-                Look::Not(said(&reply))
+                Look::NotYet(said(&reply))
             }
         })
         .await;

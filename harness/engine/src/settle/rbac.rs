@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use api::{Call, json as json_of, said};
 use serde_json::{Value, json};
 
 use super::plan::WriteRecord;
 use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
-use crate::request::{Call, json as json_of, said};
 use crate::wait::{Look, Wait, Waiter};
 
 const API: &str = "/apis/rbac.authorization.k8s.io/v1";
@@ -126,11 +126,11 @@ async fn allowed(
             );
             let reply = sentinels.own().send(call).await.reply;
             match json_of(&reply) {
-                Some(body) if body["status"]["allowed"] == true => Look::Found(()),
+                Some(body) if body["status"]["allowed"] == true => Look::Ready(()),
                 Some(body) if body["status"].is_object() => {
-                    Look::Not("the sentinel's user is not allowed yet".into())
+                    Look::NotYet("the sentinel's user is not allowed yet".into())
                 }
-                _ => Look::Not(said(&reply)),
+                _ => Look::NotYet(said(&reply)),
             }
         })
         .await

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use addons::PATIENCE;
+use api::{Call, Caller, MERGE, code, said, taken};
 use model::Reply;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -13,7 +14,6 @@ use tokio::task::JoinSet;
 
 use crate::Error;
 use crate::random;
-use crate::request::{Call, MERGE, Who, code, said, taken};
 use crate::wait::{Look, Wait, Waiter};
 
 /// The label by which a sentinel's policy or webhook picks its own Lease.
@@ -23,7 +23,7 @@ const LEASES: &str = "/apis/coordination.k8s.io/v1";
 
 /// The sentinels of one run.
 pub(crate) struct Sentinels {
-    own: Who,
+    own: Caller,
     namespace: String,
     counter: AtomicU64,
     home: OnceCell<()>,
@@ -35,7 +35,7 @@ pub(crate) struct Sentinels {
 pub(crate) type Anchors = tokio::sync::Mutex<BTreeMap<String, Vec<String>>>;
 
 impl Sentinels {
-    pub(crate) fn new(own: Who) -> Self {
+    pub(crate) fn new(own: Caller) -> Self {
         Self {
             own,
             namespace: format!("gauntlet-canary-{}", random::name(6)),
@@ -55,7 +55,7 @@ impl Sentinels {
         &self.anchors
     }
 
-    pub(crate) fn own(&self) -> &Who {
+    pub(crate) fn own(&self) -> &Caller {
         &self.own
     }
 
@@ -151,8 +151,8 @@ impl Sentinels {
         let _ = waiter
             .until(wait, async || {
                 match code(&self.own.send(Call::get(path.as_str())).await.reply) {
-                    Some(404) => Look::Found(()),
-                    other => Look::Not(format!("{other:?}")),
+                    Some(404) => Look::Ready(()),
+                    other => Look::NotYet(format!("{other:?}")),
                 }
             })
             .await;

@@ -1,12 +1,12 @@
 //! What the barriers of addons work with here: the sentinels' namespace, their names, and the world's waits.
 
-use addons::{BarrierSite, SiteRequest, SiteWait, Work};
+use addons::{BarrierSite, SiteLook, Work};
+use api::Call;
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, TryFutureExt};
 use model::Reply;
 
 use super::sentinels::Sentinels;
-use crate::request::{Call, MERGE};
 use crate::wait::{Look, Wait, Waiter};
 
 /// The sentinels, and who waits for them.
@@ -24,16 +24,7 @@ impl BarrierSite for SentinelSite<'_> {
         self.sentinels.name()
     }
 
-    fn send(&self, request: SiteRequest) -> LocalBoxFuture<'_, Reply> {
-        let call = match request {
-            SiteRequest::Get(path) => Call::get(path),
-            SiteRequest::Create {
-                path,
-                body,
-                dry_run,
-            } => Call::post(path, body).dry(dry_run),
-            SiteRequest::Merge { path, body } => Call::patch(path, MERGE, body),
-        };
+    fn send(&self, call: Call) -> LocalBoxFuture<'_, Reply> {
         async { self.sentinels.own().send(call).await.reply }.boxed_local()
     }
 
@@ -41,30 +32,11 @@ impl BarrierSite for SentinelSite<'_> {
         self.sentinels.remove(paths);
     }
 
-    fn wait<'a>(
-        &'a self,
-        wait: SiteWait<'a>,
-        look: &'a mut (dyn FnMut() -> Work<'a> + 'a),
-    ) -> Work<'a> {
-        let SiteWait {
-            what,
-            within,
-            every,
-        } = wait;
-        let once = async || match look().await {
-            Ok(()) => Look::Found(()),
-            Err(seen) => Look::Not(seen),
-        };
+    fn wait<'a>(&'a self, wait: Wait<'a>, look: SiteLook<'a>) -> Work<'a> {
+        let once = async || look().await.unwrap_or_else(Look::from);
         self.waiter
-            .until(
-                Wait {
-                    what,
-                    within,
-                    every,
-                },
-                once,
-            )
-            .map_err(|why| why.in_one_line())
+            .until_late(wait, once)
+            .map_err(addons::Error::from)
             .boxed_local()
     }
 }

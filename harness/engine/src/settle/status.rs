@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use api::{Caller, condition};
 use serde_json::Value;
 
 use super::plan::WriteRecord;
 use super::sentinels::PATIENCE;
 use crate::Error;
-use crate::request::Who;
 use crate::wait::{Look, Wait, Waiter};
 
 type Test = fn(&Value) -> bool;
@@ -30,14 +30,8 @@ fn is_established(object: &Value) -> bool {
     condition(object, "Established") == Some("True")
 }
 
-/// The status of a condition, where the object has it.
-pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
-    let conditions = object["status"]["conditions"].as_array()?;
-    conditions.iter().find(|one| one["type"] == kind)?["status"].as_str()
-}
-
 pub(super) async fn own(
-    own: &Who,
+    own: &Caller,
     waiter: &Waiter,
     touch: &WriteRecord,
     done: Test,
@@ -50,9 +44,9 @@ pub(super) async fn own(
     };
     waiter
         .until(wait, async || match own.fetch(touch.path()).await {
-            Ok(object) if done(&object) => Look::Found(()),
-            Ok(object) => Look::Not(format!("its status {}", object["status"])),
-            Err(said) => Look::from(said),
+            Ok(object) if done(&object) => Look::Ready(()),
+            Ok(object) => Look::NotYet(format!("its status {}", object["status"])),
+            Err(said) => Look::from(Error::from(said)),
         })
         .await
 }

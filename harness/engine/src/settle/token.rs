@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
+use api::{Call, TokenRequest, json as json_of};
 use serde_json::{Value, json};
 
 use super::sentinels::{PATIENCE, Sentinels};
 use crate::Error;
-use crate::request::{Call, json as json_of};
 use crate::wait::{Look, Wait, Waiter};
 
 /// Waits until no token is good any more that was bound to a pod that is deleted by now.
@@ -33,8 +33,8 @@ pub(crate) async fn bound_tokens(sentinels: &Sentinels, waiter: &Waiter) -> Resu
     let ended = waiter
         .until(wait, async || {
             match is_good(sentinels, &core, &account).await {
-                Ok(false) => Look::Found(()),
-                Ok(true) => Look::Not("the token of the sentinel's pod is still good".into()),
+                Ok(false) => Look::Ready(()),
+                Ok(true) => Look::NotYet("the token of the sentinel's pod is still good".into()),
                 Err(said) => Look::from(said),
             }
         })
@@ -49,28 +49,19 @@ async fn is_good(sentinels: &Sentinels, core: &str, account: &str) -> Result<boo
     sentinels
         .make(&format!("{core}/pods"), pod(&name, account))
         .await?;
-    let ask = json!({
-        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-        "spec": {"boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": name}},
-    });
-    let given = sentinels
-        .own()
-        .send(Call::post(
-            format!("{core}/serviceaccounts/{account}/token"),
-            ask,
-        ))
-        .await
-        .reply;
+    let bound = TokenRequest {
+        pod: Some(&name),
+        ..TokenRequest::default()
+    };
+    let ask = bound.call(sentinels.namespace(), account);
+    let given = sentinels.own().send(ask).await.reply;
     sentinels
         .own()
         .send(Call::delete(format!("{core}/pods/{name}")))
         .await;
-    let token = json_of(&given)
-        .map(|body| body["status"]["token"].clone())
-        .filter(Value::is_string);
     let review = json!({
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-        "spec": {"token": token.ok_or_else(|| Error::reply(&given))?},
+        "spec": {"token": api::token(&given).ok_or_else(|| Error::reply(&given))?},
     });
     let reply = sentinels
         .own()

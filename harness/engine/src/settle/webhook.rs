@@ -86,8 +86,8 @@ async fn prove(
         .until(wait, async || {
             let reply = sentinels.probe(name).await;
             match answered(&reply) {
-                Some(by) if by == hook || theirs.contains(&by.as_str()) => Look::Found(()),
-                _ => Look::Not(not_yet(&reply)),
+                Some(by) if by == hook || theirs.contains(&by.as_str()) => Look::Ready(()),
+                _ => Look::NotYet(not_yet(&reply)),
             }
         })
         .await;

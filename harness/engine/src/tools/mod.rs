@@ -17,6 +17,7 @@ use cluster::HostAccess;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
+use wait::TimedOut;
 
 pub(crate) use material::SigningMaterial;
 
@@ -104,11 +105,7 @@ async fn run_with(
     };
     let output = tokio::time::timeout(PATIENCE, talk)
         .await
-        .map_err(|_| Error::TimedOut {
-            what: format!("{} to end", call.program),
-            seen: None,
-            within: PATIENCE,
-        })?
+        .map_err(|_| TimedOut::unseen(format!("{} to end", call.program), PATIENCE))?
         .map_err(|fault| lost("was lost", fault))?;
     Ok(Output {
         exit: output.status.code(),

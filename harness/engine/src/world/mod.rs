@@ -13,6 +13,7 @@ mod tear_down;
 pub(crate) mod testing;
 mod write_barrier;
 
+use api::json;
 use model::{Isolation, Names, Reply, WorldOutcome};
 use serde_json::Value;
 
@@ -21,7 +22,6 @@ use crate::conversation::Conversations;
 use crate::discovery::Resource;
 use crate::identity::Identities;
 use crate::lab::Lab;
-use crate::request::json;
 use crate::seen::LogOffsets;
 use crate::settle::{WriteRecord, anchor, bound_tokens, settle};
 use crate::turns::Turn;

@@ -1,9 +1,9 @@
 //! What a world has made that has to go with it: namespaces, and objects that go with none of them.
 
+use api::code;
 use model::Reply;
 
 use crate::discovery::Resource;
-use crate::request::code;
 
 /// The namespaces of a world, and what it made besides.
 #[derive(Debug)]

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use api::{Call, encode, taken};
 use model::Manifest;
 use serde_json::{Value, json};
 
 use super::World;
 use crate::Error;
 use crate::discovery::resource_of;
-use crate::request::{Call, encode, taken};
 use crate::settle::acts_at_once;
 use crate::wait::{Look, Wait};
 
@@ -88,8 +88,8 @@ impl World<'_> {
                     own.fetch(account.as_str()),
                     own.fetch(certificates.as_str())
                 ) {
-                    Ok(_) => Look::Found(()),
-                    Err(said) => Look::from(said),
+                    Ok(_) => Look::Ready(()),
+                    Err(said) => Look::from(Error::from(said)),
                 }
             })
             .await

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use api::{Call, code, json, said};
 use futures::future::join_all;
 
 use super::World;
 use crate::Error;
-use crate::request::{Call, code, json, said};
 use crate::settle::settle;
 use crate::wait::{Look, Wait};
 
@@ -123,12 +123,12 @@ impl World<'_> {
         let gone = self.waiter.until(wait, async || {
             let reply = self.lab.own.send(Call::get(path)).await.reply;
             match (code(&reply), json(&reply)) {
-                (Some(404), _) => Look::Found(()),
-                (_, Some(object)) => Look::Not(format!(
+                (Some(404), _) => Look::Ready(()),
+                (_, Some(object)) => Look::NotYet(format!(
                     "its finalizers {}",
                     object["metadata"]["finalizers"]
                 )),
-                _ => Look::Not(said(&reply)),
+                _ => Look::NotYet(said(&reply)),
             }
         });
         gone.await.err().map(|why| why.in_one_line())
@@ -188,8 +188,8 @@ impl World<'_> {
             .waiter
             .until(wait, async || {
                 match code(&self.lab.own.send(Call::get(path.as_str())).await.reply) {
-                    Some(404) => Look::Found(()),
-                    other => Look::Not(format!("{other:?}")),
+                    Some(404) => Look::Ready(()),
+                    other => Look::NotYet(format!("{other:?}")),
                 }
             })
             .await;

@@ -11,11 +11,11 @@ use std::time::Duration;
 use nix::sys::signal::kill;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
+use wait::Look;
 
 use crate::process::Process;
 use crate::protocol::Event;
 use crate::rootfs::at_home;
-use crate::wait::{self, Look};
 use crate::{Error, ProcessCommand};
 
 /// Started processes by their id. The lock is held while one is started, so that the reaper never meets a child whose

@@ -7,13 +7,14 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use wait::{Look, TimedOut};
+
 use super::process_table::ProcessTable;
 use super::{report, tail};
 use crate::error::chain;
 use crate::middle::MIDDLE;
 use crate::process::Process;
 use crate::protocol::{self, CallerCommand, Event, Order, Report};
-use crate::wait::{self, Look};
 use crate::{Death, Error, ProcessCommand, ourselves};
 
 const TAIL: usize = 15;
@@ -155,10 +156,7 @@ impl Family {
                 }
                 Ok(word) => self.heed(word, started)?,
                 Err(_) => {
-                    return Err(Stop::Failed(format!(
-                        "waited {} s for {name}",
-                        within.as_secs()
-                    )));
+                    return Err(Stop::Failed(TimedOut::unseen(name, within).to_string()));
                 }
             }
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use wait::Look;
 
 use super::drive::{StartupTrace, started};
 use super::family::{Family, Stop, Word};
@@ -21,7 +22,6 @@ use crate::policy::in_force as network_policy;
 use crate::process::Process;
 use crate::protocol::{Event, Order};
 use crate::spec::FirstObject;
-use crate::wait::{self, Look};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 

@@ -7,13 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model::ClusterSpec;
+use wait::{Look, TimedOut};
 
 use super::drive::{StartupTrace, started};
 use super::family::{Family, Stop};
 use crate::Error;
 use crate::api::{Api, first_line};
 use crate::config::{Service, services};
-use crate::wait::{self, Look, TimedOut};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const EVERY: Duration = Duration::from_millis(20);

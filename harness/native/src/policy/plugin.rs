@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use wait::Look;
 
 use super::WatchEvent;
 use crate::Error;
 use crate::protocol;
-use crate::wait::{self, Look};
 
 /// The name under which this program is the plugin, and the plugin's type.
 pub(crate) const NAME: &str = "gauntlet-network-policy";

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
+use wait::Look;
 
 use super::WatchEvent;
 use super::objects::{Metadata, Object};
 use super::state::Change;
 use crate::api::{Api, first_line};
-use crate::wait::{self, Look};
 
 /// Watches are opened again after this many seconds, so that one on a dead connection recovers.
 const LASTS: u64 = 30;

@@ -5,8 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use model::ClusterSpec;
-use native::wait::{self, Look};
 use native::{Error, ProcessCommand, ProcessStatus, Running, State};
+use wait::Look;
 
 use crate::host::{expect_nothing, kubectl, processes, wait_for_nothing};
 use crate::lives::{cache, holder, name, start};

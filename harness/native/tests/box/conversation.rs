@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use model::ClusterSpec;
 use native::Running;
-use native::wait::{self, Look};
 use probe_protocol::{ProbeAnswer, Question, Reply, Request, Said};
+use wait::Look;
 
 use crate::host::{expect_nothing, kubectl};
 use crate::lives::{cache, name, start};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use native::wait::{self, Look};
 use native::{Cache, Running};
+use wait::Look;
 
 /// Everything of a box that is on the host: processes, mounts, interface, control groups, files.
 pub(crate) fn traces(cache: &Cache, name: &str) -> Vec<String> {

@@ -7,10 +7,10 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use model::{Audit, ClusterSpec, Encryption, FileText};
-use native::wait::{self, Look};
 use native::{
     Cache, Error, FirstObject, NodeCommand, PROBE_IMAGE, ProcessCommand, Progress, Running, Spec,
 };
+use wait::Look;
 
 use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, processes, traces, wait_for_nothing};

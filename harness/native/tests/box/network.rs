@@ -5,9 +5,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use model::ClusterSpec;
-use native::wait::{self, Look};
 use native::{NodeCommand, ProcessCommand, ProcessStatus, Running, State};
 use probe_protocol::{ProbeReport, WatchLine};
+use wait::Look;
 
 use crate::control::{expect_life, expect_ready, has_ended};
 use crate::host::{expect_nothing, kubectl, processes};

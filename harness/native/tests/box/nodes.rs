@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model::ClusterSpec;
-use native::wait::{self, Look};
 use native::{NodeCommand, PROBE_IMAGE, ProcessCommand, Running, State};
+use wait::Look;
 
 use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, wait_for_nothing};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use kms::{Operation, Settings};
 use model::{ClusterSpec, Encryption, FileText};
-use native::wait::{self, Look};
 use native::{PROBE_IMAGE, ProcessCommand, Running, State};
+use wait::Look;
 
 use crate::control::{expect_controllers, expect_life, expect_ok, expect_ready, has_ended};
 use crate::host::{expect_nothing, kubectl};

@@ -8,9 +8,9 @@ use std::time::Duration;
 use model::addons::{plain_registry, registry, sigstore};
 use model::{ClusterSpec, Install};
 use native::Running;
-use native::wait::{self, Look};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use wait::Look;
 
 use crate::host::{expect_nothing, kubectl, processes, wait_for_nothing};
 use crate::lives::{cache, holder, name, start};

@@ -1,9 +1,11 @@
 //! Requests to the API server.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use api::{Call, Caller, JSON, STRATEGIC_MERGE, code, message, said, taken};
 use cluster::Cluster;
 use serde_json::Value;
+use wait::{Look, Wait};
 
 /// How many requests are under way at once.
 pub(crate) const SIDE_BY_SIDE: usize = 32;
@@ -16,24 +18,23 @@ pub(crate) enum Reply {
 }
 
 pub(crate) async fn send(cluster: &Cluster, method: &str, path: &str, body: &Value) -> Reply {
-    let kind = if method == "PATCH" {
-        "application/strategic-merge-patch+json"
+    let media = if method == "PATCH" {
+        STRATEGIC_MERGE
     } else {
-        "application/json"
+        JSON
     };
-    let request = http::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("content-type", kind);
-    let body = if body.is_null() {
-        Vec::new()
-    } else {
-        serde_json::to_vec(body).unwrap()
+    let call = Call {
+        method: method.parse().unwrap(),
+        body: (!body.is_null()).then(|| (media, body.clone())),
+        ..Call::get(path)
     };
-    let request = request.body(body).unwrap();
-    match cluster.admin().request(request).await {
-        Ok(reply) => Reply::Done(reply),
-        Err(kube::Error::Api(status)) => Reply::Refused(status.code, status.message),
+    let caller = Caller::new(cluster.admin().clone(), "gauntlet-oracle");
+    match caller.ask(&call).await {
+        Ok(reply) if taken(&reply) => Reply::Done(api::body(&reply).clone()),
+        Ok(reply) => {
+            let message = message(&reply).map_or_else(|| said(&reply), str::to_owned);
+            Reply::Refused(code(&reply).unwrap_or_default(), message)
+        }
         Err(other) => panic!("{method} {path}: {other}"),
     }
 }
@@ -48,13 +49,16 @@ pub(crate) async fn must(cluster: &Cluster, method: &str, path: &str, body: &Val
 
 /// Looks again and again until it is so, for two minutes at most: the machine may be busy.
 pub(crate) async fn until(what: &str, mut look: impl AsyncFnMut() -> Result<(), String>) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    let mut tick = tokio::time::interval(Duration::from_millis(10));
-    while let Err(seen) = look().await {
-        assert!(
-            Instant::now() < deadline,
-            "waited 120s for {what}; last seen: {seen}"
-        );
-        tick.tick().await;
+    let wait = Wait {
+        what,
+        within: Duration::from_secs(120),
+        every: Duration::from_millis(10),
+    };
+    let holds = wait.until_async(async || match look().await {
+        Ok(()) => Look::Ready(()),
+        Err(seen) => Look::NotYet(seen),
+    });
+    if let Err(late) = holds.await {
+        panic!("{late}");
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use api::condition;
 use cluster::Cluster;
 use futures::future::{join_all, try_join_all};
 use k8s_openapi::api::core::v1;
@@ -330,13 +331,7 @@ async fn running(cluster: &Cluster, pod: &mut Pod) -> u64 {
     let mut newest = 0;
     until("a pod to run", async || {
         let seen = must(cluster, "GET", &path, &Value::Null).await;
-        let ready = seen["status"]["conditions"]
-            .as_array()
-            .into_iter()
-            .flatten();
-        let ready = ready
-            .into_iter()
-            .any(|one| one["type"] == "Ready" && one["status"] == "True");
+        let ready = condition(&seen, "Ready") == Some("True");
         match seen["status"]["podIPs"].as_array() {
             Some(addresses) if ready => {
                 pod.addresses = addresses

@@ -22,8 +22,8 @@ use model::addons::sigstore;
 use super::build::blocking;
 use crate::Error;
 use crate::actions::Observation;
+use crate::lab::OWN_AGENT;
 use crate::meter::{Count, Meter};
-use crate::request::OWN_AGENT;
 use crate::wait::{Look, Wait};
 use crate::world::{StepRequest, World};
 
@@ -118,7 +118,7 @@ impl World<'_> {
                     *length = since + bytes.len();
                 }
                 if !marked {
-                    return Look::Not(format!("not in every log: {mark}"));
+                    return Look::NotYet(format!("not in every log: {mark}"));
                 }
                 let counted = count(&text, self.namespace());
                 same = if last.as_ref() == Some(&counted) {
@@ -128,9 +128,9 @@ impl World<'_> {
                 };
                 last = Some(counted.clone());
                 if same >= LOOKS {
-                    Look::Found((counted, lengths))
+                    Look::Ready((counted, lengths))
                 } else {
-                    Look::Not(counted)
+                    Look::NotYet(counted)
                 }
             })
             .await

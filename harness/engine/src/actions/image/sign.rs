@@ -2,17 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use api::TokenRequest;
 use cluster::HostAccess;
 use model::{
     Action, Attest, ImageName, Predicate, Sign, SignatureFormat, Signer, Tool, TrustedRoot,
 };
-use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::once::Making;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
-use crate::request::{Call as Request, encode, json as json_of};
 use crate::tools::{self, Call, token};
 use crate::wait::{Look, Wait};
 use crate::workshop::{Order, Statement};
@@ -209,8 +208,8 @@ impl World<'_> {
             every: BREATH,
         };
         let look = async || match OffsetDateTime::now_utc() {
-            now if now > over => Look::Found(()),
-            now => Look::Not(format!("{} more seconds", (over - now).whole_seconds())),
+            now if now > over => Look::Ready(()),
+            now => Look::NotYet(format!("{} more seconds", (over - now).whole_seconds())),
         };
         self.waiter.until(wait, look).await?;
         self.memory.certificate_end = None;
@@ -277,17 +276,14 @@ impl World<'_> {
     /// A file with a token of this ServiceAccount for Fulcio, dated so many seconds later than it was made.
     async fn token_file(&self, account: &str, later: i64) -> Result<Vec<String>, Error> {
         let (namespace, account) = (self.namespace().to_owned(), self.fill(account));
-        let path = format!(
-            "/api/v1/namespaces/{}/serviceaccounts/{}/token",
-            encode(&namespace),
-            encode(&account)
-        );
-        let spec = json!({"audiences": [AUDIENCE]});
-        let ask =
-            json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
-        let reply = self.lab.own.send(Request::post(path, ask)).await.reply;
-        let token = json_of(&reply).and_then(|body| body["status"]["token"].as_str());
-        let mut token = token
+        let audiences = [AUDIENCE.to_owned()];
+        let wanted = TokenRequest {
+            audiences: &audiences,
+            pod: None,
+        };
+        let call = wanted.call(&namespace, &account);
+        let reply = self.lab.own.send(call).await.reply;
+        let mut token = api::token(&reply)
             .ok_or_else(|| {
                 Error::refused(
                     format!("the ServiceAccount {account} gets no token"),

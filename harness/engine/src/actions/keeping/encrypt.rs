@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use api::{Call, Exchange, encode, taken};
 use cluster::ProcessCommand;
 use model::{Answer, By, Encrypt, Encryption, Reply, Rewrite, Takeover, Verdict};
 use serde_json::Value;
@@ -13,7 +14,6 @@ use serde_json::Value;
 use super::process::API_SERVER;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
-use crate::request::{Call, Exchange, encode, taken};
 use crate::seen::Metrics;
 use crate::wait::{Look, Wait};
 use crate::world::World;
@@ -105,18 +105,18 @@ impl World<'_> {
         };
         self.waiter
             .until(wait, async || match self.reloads().await {
-                Ok((good, _)) if good > before.0 => Look::Found(
+                Ok((good, _)) if good > before.0 => Look::Ready(
                     Observation::answer(Answer::Running)
                         .figure("taken over after", began.elapsed()),
                 ),
                 Ok((_, bad)) if bad > before.1 => {
                     let by = By::Encryption;
-                    Look::Found(
+                    Look::Ready(
                         Observation::answer(Answer::Denied { by })
                             .figure("refused after", began.elapsed()),
                     )
                 }
-                Ok(_) => Look::Not("it has not".into()),
+                Ok(_) => Look::NotYet("it has not".into()),
                 Err(why) => Look::from(why),
             })
             .await
@@ -131,7 +131,7 @@ impl World<'_> {
 }
 
 fn items(listed: &Exchange) -> Option<Vec<Value>> {
-    crate::request::json(&listed.reply).filter(|_| taken(&listed.reply))?["items"]
+    api::json(&listed.reply).filter(|_| taken(&listed.reply))?["items"]
         .as_array()
         .cloned()
 }

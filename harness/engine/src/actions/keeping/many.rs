@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api::{Call, encode, taken};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use model::{Answer, Seal, Why};
@@ -9,7 +10,6 @@ use serde_json::json;
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
-use crate::request::{Call, encode, taken};
 use crate::world::World;
 
 /// What their names begin with.

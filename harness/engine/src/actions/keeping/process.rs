@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use api::{Call, said};
 use cluster::{HostAccess, ProcessCommand, ProcessStatus, State};
 use model::{Answer, Body, By, Process, Reply, Verdict};
 
 use super::kms::KMS_CALLS;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
-use crate::request::{Call, said};
 use crate::seen::Metrics;
 use crate::wait::{Look, Wait};
 use crate::world::World;
@@ -121,13 +121,13 @@ impl World<'_> {
                         state: State::Ended { status, tail },
                         ..
                     }) => {
-                        return Look::Found(gave_up(name, &status, &tail));
+                        return Look::Ready(gave_up(name, &status, &tail));
                     }
                     Ok(_) => {}
                     Err(why) => return Look::from(why),
                 }
                 if name != API_SERVER {
-                    return Look::Found(Observation::answer(Answer::Running));
+                    return Look::Ready(Observation::answer(Answer::Running));
                 }
                 let reply = self
                     .lab
@@ -137,7 +137,7 @@ impl World<'_> {
                     .reply;
                 match &reply {
                     Reply::Http { code: 200, .. } => {
-                        return Look::Found(Observation::answer(Answer::Running));
+                        return Look::Ready(Observation::answer(Answer::Running));
                     }
                     Reply::Http {
                         code: 500,
@@ -151,7 +151,7 @@ impl World<'_> {
                             let since = open_since.get_or_insert_with(Instant::now);
                             if since.elapsed() >= OPEN_FOR && self.fail_for_good(&failing).await {
                                 let tried = Observation::answer(Answer::Running);
-                                return Look::Found(tried.fact(NOT_READY, failing.join(", ")));
+                                return Look::Ready(tried.fact(NOT_READY, failing.join(", ")));
                             }
                         } else {
                             open_since = None;
@@ -159,7 +159,7 @@ impl World<'_> {
                     }
                     _ => {}
                 }
-                Look::Not(said(&reply))
+                Look::NotYet(said(&reply))
             })
             .await?;
         Ok(tried.figure("of use after", began.elapsed()))
@@ -202,8 +202,8 @@ impl World<'_> {
         };
         self.waiter
             .until(wait, async || match self.life(name) {
-                Ok(life) if holds(&life) => Look::Found(()),
-                Ok(life) => Look::Not(format!("{:?}", life.state)),
+                Ok(life) if holds(&life) => Look::Ready(()),
+                Ok(life) => Look::NotYet(format!("{:?}", life.state)),
                 Err(why) => Look::from(why),
             })
             .await

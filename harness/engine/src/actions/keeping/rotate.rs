@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use api::{Call, MERGE, encode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
@@ -14,7 +15,6 @@ use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::conversation::unfit;
 use crate::discovery::fetch;
-use crate::request::{Call, MERGE, encode};
 use crate::wait::{Look, Wait};
 
 /// From one look at a place to the next: the least. Where much time is given, looks are a hundredth of it apart.
@@ -104,8 +104,8 @@ async fn shows_before(
     cx.world
         .waiter
         .until(wait, async || match at(cx, place).await {
-            Ok(bytes) if model::find_canary(&bytes, old).is_some() => Look::Found(()),
-            Ok(_) => Look::Not("another value".into()),
+            Ok(bytes) if model::find_canary(&bytes, old).is_some() => Look::Ready(()),
+            Ok(_) => Look::NotYet("another value".into()),
             Err(why) => Look::from(why),
         })
         .await
@@ -130,13 +130,13 @@ async fn watched(
         .until(wait, async || {
             last = match at(cx, place).await {
                 Ok(bytes) if model::find_canary(&bytes, new).is_some() => {
-                    return Look::Found(began.elapsed());
+                    return Look::Ready(began.elapsed());
                 }
                 Ok(bytes) if model::find_canary(&bytes, old).is_some() => Place::Stayed,
                 Ok(_) => Place::Lost("neither value is there".into()),
                 Err(why) => Place::Lost(why.in_one_line()),
             };
-            Look::Not("it has not".into())
+            Look::NotYet("it has not".into())
         })
         .await;
     waited.map_or(last, Place::Followed)

@@ -1,0 +1,171 @@
+//! The few requests that installing takes, as administrator.
+
+use std::time::Duration;
+
+use api::{Call, Caller, MERGE, TokenRequest, body, code, collection, message, path, said};
+use futures::future::try_join_all;
+use kube::Client;
+use model::Reply;
+use serde_json::{Value, json};
+use wait::{Look, Wait};
+
+use crate::Error;
+
+/// How long an engine may take until it refuses what it has to, and the API server for one reply.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// From one look to the next, at what usually comes soon.
+const EVERY: Duration = Duration::from_millis(40);
+
+const AGENT: &str = "gauntlet-addons";
+
+/// The administrator, who installs addons.
+pub(crate) struct Admin(Caller);
+
+impl Admin {
+    pub(crate) fn new(client: Client) -> Self {
+        Self(Caller {
+            deadline: PATIENCE,
+            ..Caller::new(client, AGENT)
+        })
+    }
+
+    /// The same, with one more header in each request.
+    pub(crate) fn with_header(&self, name: &'static str, value: &str) -> Self {
+        let mut caller = self.0.clone();
+        caller.headers.push((name, value.to_owned()));
+        Self(caller)
+    }
+
+    /// Puts all of these there, side by side: first namespaces, then what pods need, then what makes pods, and last
+    /// what has them asked about everything else.
+    pub(crate) async fn apply_all(&self, objects: &[Value]) -> Result<(), Error> {
+        let turn = |object: &Value| match object["kind"].as_str() {
+            Some("Namespace") => 0,
+            Some("Deployment" | "StatefulSet") => 2,
+            Some("ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration") => 3,
+            _ => 1,
+        };
+        for now in 0..=3 {
+            let due = objects.iter().filter(|object| turn(object) == now);
+            try_join_all(due.map(|object| self.apply(object))).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets pods, given as `NAMESPACE/LABEL=VALUE`, be scheduled that are held back.
+    pub(crate) async fn release(&self, pods: &str) -> Result<(), Error> {
+        let (namespace, label) = pods.split_once('/').unwrap_or_default();
+        let all = format!("/api/v1/namespaces/{namespace}/pods");
+        let list = format!("{all}?labelSelector={label}");
+        let held = async || {
+            let reply = self.get(&list).await?;
+            let found = body(&reply)["items"]
+                .as_array()
+                .filter(|all| !all.is_empty());
+            let none = || Look::NotYet("nothing yet".into());
+            Ok(found.cloned().map_or_else(none, Look::Ready))
+        };
+        for pod in until(&format!("the pods of {namespace}"), EVERY, held).await? {
+            let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+            let none = json!({"spec": {"schedulingGates": null}});
+            let call = Call::patch(format!("{all}/{name}"), MERGE, none);
+            put(&self.ask(&call).await?, &pod)?;
+        }
+        Ok(())
+    }
+
+    /// Puts `object` there, by server-side apply.
+    pub(crate) async fn apply(&self, object: &Value) -> Result<(), Error> {
+        self.apply_at(&path(object), object).await
+    }
+
+    /// Puts `object` at this path, by server-side apply. A webhook that is not up yet is waited for.
+    pub(crate) async fn apply_at(&self, path: &str, object: &Value) -> Result<(), Error> {
+        let call = Call::apply(path, object.clone());
+        let reply = self.ask(&call).await?;
+        if !fails_closed(&reply) {
+            return put(&reply, object);
+        }
+        let taken = async || {
+            let reply = self.ask(&call).await?;
+            Ok(if fails_closed(&reply) {
+                Look::NotYet(said(&reply))
+            } else {
+                Look::Ready(reply)
+            })
+        };
+        put(&until("webhooks to answer", EVERY, taken).await?, object)
+    }
+
+    /// Creates `object`, which is too large to be applied fast.
+    pub(crate) async fn create(&self, object: &Value) -> Result<(), Error> {
+        let call = Call::post(collection(object), object.clone());
+        put(&self.ask(&call).await?, object)
+    }
+
+    /// Tries to create `object`, without storing it.
+    pub(crate) async fn dry_run(&self, object: &Value) -> Result<Reply, Error> {
+        let call = Call::post(collection(object), object.clone());
+        self.ask(&call.dry(true)).await
+    }
+
+    /// What is said of what is at this path.
+    pub(crate) async fn get(&self, path: &str) -> Result<Reply, Error> {
+        self.ask(&Call::get(path)).await
+    }
+
+    pub(crate) async fn delete(&self, object: &Value) -> Result<Reply, Error> {
+        self.delete_at(&path(object)).await
+    }
+
+    pub(crate) async fn delete_at(&self, path: &str) -> Result<Reply, Error> {
+        self.ask(&Call::delete(path)).await
+    }
+
+    /// A token of a ServiceAccount, for the API server.
+    pub(crate) async fn token(&self, namespace: &str, name: &str) -> Result<String, Error> {
+        let call = TokenRequest::default().call(namespace, name);
+        let reply = self.ask(&call).await?;
+        api::token(&reply).map(str::to_owned).ok_or_else(|| {
+            Error::refused(format!("no token for the ServiceAccount `{name}`"), &reply)
+        })
+    }
+
+    pub(crate) async fn ask(&self, call: &Call) -> Result<Reply, Error> {
+        Ok(self.0.ask(call).await?)
+    }
+}
+
+/// Whether the webhook of an addon that is not up yet stands in the way, perhaps of another addon.
+fn fails_closed(reply: &Reply) -> bool {
+    let is_webhook = |words: &str| words.contains("failed calling webhook");
+    code(reply) == Some(500) && message(reply).is_some_and(is_webhook)
+}
+
+fn put(reply: &Reply, object: &Value) -> Result<(), Error> {
+    if api::taken(reply) {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let kind = object["kind"].as_str().unwrap_or_default();
+    Err(Error::refused(
+        format!("the {kind} `{name}` was not taken"),
+        reply,
+    ))
+}
+
+/// Looks until the condition holds; a look that fails shows that it does not yet.
+pub(crate) async fn until<T>(
+    what: &str,
+    every: Duration,
+    mut look: impl AsyncFnMut() -> Result<Look<T>, Error>,
+) -> Result<T, Error> {
+    let wait = Wait {
+        what,
+        within: PATIENCE,
+        every,
+    };
+    let looks = async || look().await.unwrap_or_else(Look::from);
+    Ok(wait.until_async(looks).await?)
+}

@@ -1,0 +1,152 @@
+//! One request.
+
+use std::fmt::Write;
+
+use http::Method;
+use model::Asked;
+use serde_json::Value;
+
+/// Plain JSON.
+pub const JSON: &str = "application/json";
+/// A merge patch.
+pub const MERGE: &str = "application/merge-patch+json";
+/// A strategic merge patch.
+pub const STRATEGIC_MERGE: &str = "application/strategic-merge-patch+json";
+/// A patch of single operations.
+pub const JSON_PATCH: &str = "application/json-patch+json";
+/// Server-side apply.
+pub const APPLY: &str = "application/apply-patch+yaml";
+
+/// JSON before anything else; a kubelet gives a log as plain text or not at all.
+const ACCEPT: &str = "application/json, */*;q=0.8";
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// The path, with its query.
+    pub path: String,
+    /// The body and its media type.
+    pub body: Option<(&'static str, Value)>,
+    /// The media types that the reply may be in.
+    pub accept: &'static str,
+    /// Whom it concerns in the end.
+    pub asked: Asked,
+}
+
+impl Call {
+    /// What is at this path.
+    pub fn get(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            body: None,
+            accept: ACCEPT,
+            asked: Asked::Api,
+        }
+    }
+
+    /// Deletes what is at this path.
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::DELETE,
+            ..Self::get(path)
+        }
+    }
+
+    /// Makes an object in the collection at this path.
+    pub fn post(path: impl Into<String>, body: Value) -> Self {
+        Self {
+            method: Method::POST,
+            body: Some((JSON, body)),
+            ..Self::get(path)
+        }
+    }
+
+    /// Replaces the object at this path.
+    pub fn put(path: impl Into<String>, body: Value) -> Self {
+        Self {
+            method: Method::PUT,
+            ..Self::post(path, body)
+        }
+    }
+
+    /// Changes the object at this path by a patch of this media type.
+    pub fn patch(path: impl Into<String>, media: &'static str, body: Value) -> Self {
+        Self {
+            method: Method::PATCH,
+            body: Some((media, body)),
+            ..Self::get(path)
+        }
+    }
+
+    /// Server-side apply by the field manager `gauntlet`, conflicts forced.
+    #[must_use]
+    pub fn apply(path: &str, body: Value) -> Self {
+        Self::patch(path, APPLY, body)
+            .query("fieldManager", "gauntlet")
+            .query("force", "true")
+    }
+
+    /// With one more query parameter.
+    #[must_use]
+    pub fn query(mut self, key: &str, value: &str) -> Self {
+        let mark = if self.path.contains('?') { '&' } else { '?' };
+        self.path = format!("{}{mark}{key}={}", self.path, encode(value));
+        self
+    }
+
+    /// With `dryRun=All`, if it is one.
+    #[must_use]
+    pub fn dry(self, dry: bool) -> Self {
+        if dry {
+            self.query("dryRun", "All")
+        } else {
+            self
+        }
+    }
+}
+
+/// Percent-encodes everything that is not plainly a part of a path segment or a query value.
+#[must_use]
+pub fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_encoded() {
+        let call = Call::get("/api/v1/pods")
+            .query("fieldSelector", "metadata.name=a b")
+            .dry(true);
+        assert_eq!(
+            call.path,
+            "/api/v1/pods?fieldSelector=metadata.name%3Da%20b&dryRun=All"
+        );
+    }
+
+    #[test]
+    fn an_object_is_applied_by_one_field_manager_whoever_has_it() {
+        let call = Call::apply("/api/v1/namespaces/a", Value::Null);
+        assert_eq!(
+            call.path,
+            "/api/v1/namespaces/a?fieldManager=gauntlet&force=true"
+        );
+        assert_eq!(
+            (call.method, call.body),
+            (Method::PATCH, Some((APPLY, Value::Null)))
+        );
+    }
+}

@@ -1,0 +1,65 @@
+//! Why there is no reply, or not the one that was asked for.
+
+use std::time::Duration;
+
+use model::Reply;
+use thiserror::Error;
+
+use crate::reply::{code, said};
+
+/// No reply, or not the one that was asked for.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The request cannot be written down.
+    #[error(transparent)]
+    Request(#[from] http::Error),
+    /// The connection was not made, or broke before the reply's end.
+    #[error(transparent)]
+    Lost(Box<kube::Error>),
+    /// The server took too long.
+    #[error("no reply within {} s", within.as_secs())]
+    Late {
+        /// How long it had.
+        within: Duration,
+    },
+    /// The server said something else than what it was asked for.
+    #[error("{said}")]
+    Unexpected {
+        /// The reply's status code, where it came over HTTP.
+        code: Option<u16>,
+        /// The code and the server's words.
+        said: String,
+    },
+}
+
+impl Error {
+    /// A reply that is not what was asked for.
+    #[must_use]
+    pub fn unexpected(reply: &Reply) -> Self {
+        Self::Unexpected {
+            code: code(reply),
+            said: said(reply),
+        }
+    }
+}
+
+impl From<kube::Error> for Error {
+    fn from(source: kube::Error) -> Self {
+        Self::Lost(Box::new(source))
+    }
+}
+
+/// A fault with everything behind it, in one line; what a link of the chain repeats is said once.
+#[must_use]
+pub fn chain(fault: &dyn std::error::Error) -> String {
+    let mut text = fault.to_string();
+    let mut next = fault.source();
+    while let Some(source) = next {
+        let said = source.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = source.source();
+    }
+    text
+}

@@ -1,0 +1,65 @@
+//! Where objects are, by convention: for kinds that need not be looked up, and for those that the server does not know, so
+//! that it can say so itself.
+
+use serde_json::Value;
+
+/// The plural of a kind, as it stands in paths.
+#[must_use]
+pub fn plural(kind: &str) -> String {
+    let lower = kind.to_lowercase();
+    match lower.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if lower.ends_with('s') => format!("{lower}es"),
+        None => format!("{lower}s"),
+    }
+}
+
+/// Where objects of this kind are.
+#[must_use]
+pub fn collection(object: &Value) -> String {
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    let root = if version.contains('/') {
+        format!("/apis/{version}")
+    } else {
+        format!("/api/{version}")
+    };
+    let plural = plural(object["kind"].as_str().unwrap_or_default());
+    match object["metadata"]["namespace"].as_str() {
+        Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+        None => format!("{root}/{plural}"),
+    }
+}
+
+/// Where this object is.
+#[must_use]
+pub fn path(object: &Value) -> String {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    format!("{}/{name}", collection(object))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_path_of_an_object_follows_from_its_kind() {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}});
+        assert_eq!(path(&map), "/api/v1/namespaces/n/configmaps/a");
+        let policy = json!({"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "a"}});
+        assert_eq!(path(&policy), "/apis/kyverno.io/v1/clusterpolicies/a");
+    }
+
+    #[test]
+    fn plurals_are_those_of_the_usual_kinds() {
+        for (kind, many) in [
+            ("NetworkPolicy", "networkpolicies"),
+            ("StorageClass", "storageclasses"),
+            ("Ingress", "ingresses"),
+            ("Pod", "pods"),
+        ] {
+            assert_eq!(plural(kind), many);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Tokens of ServiceAccounts.
+
+use model::Reply;
+use serde_json::{Value, json};
+
+use crate::call::{Call, encode};
+use crate::reply::body;
+
+/// What a token is to be good for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenRequest<'a> {
+    /// For whom: the API server itself, where nobody is named.
+    pub audiences: &'a [String],
+    /// The pod that it ends with.
+    pub pod: Option<&'a str>,
+}
+
+impl TokenRequest<'_> {
+    /// The request for such a token of a ServiceAccount.
+    #[must_use]
+    pub fn call(&self, namespace: &str, account: &str) -> Call {
+        let path = format!(
+            "/api/v1/namespaces/{}/serviceaccounts/{}/token",
+            encode(namespace),
+            encode(account)
+        );
+        let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": self.spec()});
+        Call::post(path, body)
+    }
+
+    fn spec(&self) -> Value {
+        let mut spec = json!({});
+        if !self.audiences.is_empty() {
+            spec["audiences"] = json!(self.audiences);
+        }
+        if let Some(pod) = self.pod {
+            spec["boundObjectRef"] = json!({"apiVersion": "v1", "kind": "Pod", "name": pod});
+        }
+        spec
+    }
+}
+
+/// The token in a reply.
+#[must_use]
+pub fn token(reply: &Reply) -> Option<&str> {
+    body(reply)["status"]["token"].as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_asked_for_as_it_is_named() {
+        assert_eq!(TokenRequest::default().spec(), json!({}));
+        let audiences = ["x".to_owned()];
+        let bound = TokenRequest {
+            audiences: &audiences,
+            pod: Some("web"),
+        };
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "name": "web"});
+        assert_eq!(
+            bound.spec(),
+            json!({"audiences": ["x"], "boundObjectRef": pod})
+        );
+        assert_eq!(
+            bound.call("a b", "c").path,
+            "/api/v1/namespaces/a%20b/serviceaccounts/c/token"
+        );
+    }
+}
