@@ -15,7 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 pub(crate) use apiserver::OWN_ENCRYPTION;
-pub(crate) use policy::reader as policy_reader;
+pub(crate) use policy::{NETWORK_POLICY, reader as policy_reader};
 pub use services::COUNTER;
 pub(crate) use services::{Service, issuer_is_open, open_issuer, services};
 

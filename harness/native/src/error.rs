@@ -9,6 +9,9 @@ pub enum Error {
     /// A component, or the cache, failed.
     #[error(transparent)]
     Component(#[from] components::Error),
+    /// NetworkPolicies cannot be enforced, or nobody can say how far they are.
+    #[error(transparent)]
+    Enforcer(#[from] enforcer::Error),
     /// The probe's image could not be made.
     #[error(transparent)]
     Image(#[from] probe_image::Error),

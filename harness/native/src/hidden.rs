@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use components::{armed, contain};
 
-use crate::{enter, init, launcher, middle, on_node, plugin, policy, runc};
+use crate::error::chain;
+use crate::{config, enter, init, launcher, middle, on_node, plugin, runc};
 
 /// To be called first thing in `main` with all arguments, the program's own name included. `Some` means that this was
 /// a hidden entry point, which has done its work: end with that code.
@@ -15,8 +16,8 @@ pub fn hidden_main(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode>
     let (program, words) = args.split_first()?;
     let outcome = if runc::is_called(program) {
         runc::run(words)
-    } else if policy::plugin::is_called(program) {
-        policy::plugin::run()
+    } else if enforcer::plugin::is_called(program) {
+        enforcer::plugin::run()
     } else {
         dispatch(words)?
     };
@@ -32,12 +33,17 @@ fn dispatch(words: &[OsString]) -> Option<io::Result<ExitCode>> {
         enter::ENTER => enter::enter(rest),
         enter::JOINED => enter::joined(rest),
         plugin::KMS => plugin::run(rest),
-        policy::POLICY => policy::run(rest),
+        config::NETWORK_POLICY => enforcer::run(rest).map_err(said),
         on_node::ON_NODE => on_node::run(rest),
         components::CONTAIN => contain(rest),
         components::ARMED => armed(rest),
         _ => return None,
     })
+}
+
+/// With all that it came from.
+fn said(error: enforcer::Error) -> io::Error {
+    io::Error::other(chain(&error))
 }
 
 /// Says why on standard error, which whoever started this process reads.

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::pki::Identity;
+use enforcer::Identity;
 
 /// A kubeconfig for one user of one cluster.
 pub(crate) fn render(server: &str, ca: &str, identity: &Identity) -> String {

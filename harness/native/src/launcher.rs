@@ -21,11 +21,11 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::setsid;
 
 use crate::Error;
-use crate::api::Api;
 use crate::error::chain;
 use crate::protocol::{self, CallerCommand, Failure, Order, Report, Request};
 use claim::Claim;
 use drive::StartupTrace;
+use enforcer::Api;
 use family::{Family, Stop, Word};
 
 pub(crate) const LAUNCHER: &str = "__box";

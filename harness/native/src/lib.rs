@@ -8,7 +8,6 @@
 //! ```
 //! The caller's program must call [`hidden_main`] first thing: the launcher is that same program, run again.
 
-mod api;
 mod cgroup;
 mod config;
 mod control;
@@ -32,7 +31,6 @@ mod ourselves;
 mod pki;
 pub mod places;
 mod plugin;
-mod policy;
 mod process;
 mod progress;
 mod protocol;
@@ -47,6 +45,7 @@ mod start;
 pub use components::{self, Cache};
 pub use config::COUNTER;
 pub use control::{ProcessCommand, ProcessStatus, State};
+pub use enforcer::{InForce, Seen};
 pub use error::Error;
 pub use failure::NodeCommand;
 pub use hidden::hidden_main;
@@ -54,7 +53,6 @@ pub use image::probe_program;
 pub use needed::{needed, needs_nothing_built};
 pub use node::MOST as MOST_NODES;
 pub use places::{API_ADDRESS, DNS_ADDRESS, NODE_ADDRESS, VAULT_ADDRESS};
-pub use policy::{InForce, Seen};
 pub use probe_image::PROBE_IMAGE;
 pub use progress::Progress;
 pub use registry::{BoxInfo, down, list, sweep};

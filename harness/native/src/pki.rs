@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use enforcer::Identity;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, SanType,
@@ -22,13 +23,6 @@ pub(crate) struct Authority {
     ca: Identity,
     front: Identity,
     service_accounts: String,
-}
-
-/// A certificate and its key (PKCS #8), in PEM.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Identity {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
 }
 
 /// All keys and certificates of one box.
@@ -51,7 +45,7 @@ pub(crate) const ADMIN: &str = "admin";
 pub(crate) const REGISTRY: &str = "registry";
 
 /// The certificate and key of the enforcers of NetworkPolicy, and their user.
-pub(crate) const NETWORK_POLICY: &str = "network-policy";
+pub(crate) const NETWORK_POLICY: &str = enforcer::KEYS_NAME;
 pub(crate) const NETWORK_POLICY_USER: &str = "gauntlet:network-policy";
 
 /// The transparency log's key, below `pki`.

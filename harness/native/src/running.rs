@@ -12,9 +12,7 @@ use wait::Look;
 
 use crate::config::OWN_ENCRYPTION;
 use crate::protocol::{self, CallerCommand, Ready};
-use crate::{
-    Error, InForce, ProcessCommand, ProcessStatus, enter, image, net, plugin, policy, registry,
-};
+use crate::{Error, InForce, ProcessCommand, ProcessStatus, enter, image, net, plugin, registry};
 use components::Cache;
 
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -216,7 +214,7 @@ impl Running {
         let apart = self.later.lock().apart.clone();
         let asked = self.enforcing.iter().filter(|node| !apart.contains(*node));
         let answer = |node: &String| {
-            policy::in_force(&self.work, node)?.ok_or_else(|| Error::NoEnforcer(node.clone()))
+            enforcer::in_force(&self.work, node)?.ok_or_else(|| Error::NoEnforcer(node.clone()))
         };
         asked.map(answer).collect::<Result<_, _>>().map(Some)
     }

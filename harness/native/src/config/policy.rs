@@ -6,7 +6,10 @@ use super::{Blueprint, HOME, OURSELVES, Process, node, process};
 use crate::node::Node;
 use crate::pki::NETWORK_POLICY_USER;
 use crate::places::WORK;
-use crate::policy::{FOLDER, POLICY, plugin};
+use enforcer::{FOLDER, plugin};
+
+/// The hidden word; see [`crate::hidden_main`].
+pub(crate) const NETWORK_POLICY: &str = "__network-policy";
 
 const API: &str = "/apis/rbac.authorization.k8s.io/v1";
 const VERSION: &str = "rbac.authorization.k8s.io/v1";
@@ -16,11 +19,12 @@ pub(super) fn processes(blueprint: &Blueprint) -> Vec<Process> {
     let enforcer = |node: Node| {
         let folder = format!("{HOME}/{WORK}/{FOLDER}");
         let args = vec![
-            POLICY.to_owned(),
+            NETWORK_POLICY.to_owned(),
             node.name(),
             node::server(node),
             socket(node),
             folder,
+            format!("{HOME}/pki"),
         ];
         node::placed(
             blueprint,

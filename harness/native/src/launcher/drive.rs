@@ -9,7 +9,6 @@ use super::layout::layout;
 use super::ready::Readiness;
 use super::report;
 use super::services::Watches;
-use crate::api::Api;
 use crate::config::{self, Blueprint};
 use crate::net::Addresses;
 use crate::node::Node;
@@ -19,6 +18,7 @@ use crate::protocol::{Event, Order, Purpose, Ready, Report, Request};
 use crate::seed::{self, Seed};
 use crate::{ProcessCommand, Progress, kubeconfig, needed, runc};
 use components::Component;
+use enforcer::Api;
 
 const SHORT: Duration = Duration::from_secs(30);
 

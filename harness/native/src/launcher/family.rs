@@ -46,6 +46,12 @@ impl From<components::Error> for Stop {
     }
 }
 
+impl From<enforcer::Error> for Stop {
+    fn from(error: enforcer::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         Self::Failed(chain(&error))

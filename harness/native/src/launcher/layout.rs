@@ -12,7 +12,7 @@ use crate::node::Node;
 use crate::places::{DOOR_PORT, LATE_DOOR_PORT, OURSELVES, WORK};
 use crate::protocol::{Bind, Further, Layout};
 use crate::seed::Seed;
-use crate::{Error, image, plugin, policy, runc};
+use crate::{Error, image, plugin, runc};
 
 pub(super) fn layout(
     claim: &Claim,
@@ -31,8 +31,8 @@ pub(super) fn layout(
     }
     let mut ourselves = vec![PathBuf::from(OURSELVES)];
     if blueprint.cluster.enforce_network_policy {
-        ourselves.push(format!("bin/{}", policy::plugin::NAME).into());
-        components::cache::private_dir(&claim.dir.join(WORK).join(policy::FOLDER))?;
+        ourselves.push(format!("bin/{}", enforcer::plugin::NAME).into());
+        components::cache::private_dir(&claim.dir.join(WORK).join(enforcer::FOLDER))?;
     }
     if blueprint.confined {
         ourselves.push(format!("bin/{}", runc::NAME).into());

@@ -11,17 +11,17 @@ use wait::Look;
 
 use super::drive::{StartupTrace, started};
 use super::family::{Family, Stop, Word};
-use crate::api::{Api, first_line};
 use crate::config::{
     API_SERVER, Blueprint, IMAGE_IMPORT, issuer_is_open, open_issuer, policy_reader,
 };
 use crate::error::chain;
 use crate::node::Node;
 use crate::places;
-use crate::policy::in_force as network_policy;
 use crate::process::Process;
 use crate::protocol::{Event, Order};
 use crate::spec::FirstObject;
+use enforcer::in_force as network_policy;
+use enforcer::{Api, first_line};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 

@@ -12,8 +12,8 @@ use wait::{Look, TimedOut};
 use super::drive::{StartupTrace, started};
 use super::family::{Family, Stop};
 use crate::Error;
-use crate::api::{Api, first_line};
 use crate::config::{Service, services};
+use enforcer::{Api, first_line};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const EVERY: Duration = Duration::from_millis(20);

@@ -41,7 +41,7 @@ const FAMILIES: [Family; 2] = [
 struct Sets(BTreeMap<Ranges, usize>);
 
 /// What comes after the table's name. Without any policy in the cluster, it is a table that looks at no packet.
-pub(super) fn render(table: &Table) -> String {
+pub(crate) fn render(table: &Table) -> String {
     let mut sets = Sets::default();
     let mut chains = String::new();
     for (name, side, isolation) in [

@@ -18,10 +18,9 @@ use wait::Look;
 
 use super::WatchEvent;
 use crate::Error;
-use crate::protocol;
 
 /// The name under which this program is the plugin, and the plugin's type.
-pub(crate) const NAME: &str = "gauntlet-network-policy";
+pub const NAME: &str = "gauntlet-network-policy";
 
 const VERSION: &str = "1.0.0";
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,12 +36,16 @@ struct Announcement {
 }
 
 /// Whether the program was called as the plugin.
-pub(crate) fn is_called(program: &OsStr) -> bool {
+#[must_use]
+pub fn is_called(program: &OsStr) -> bool {
     Path::new(program).file_name() == Some(OsStr::new(NAME))
 }
 
 /// Does what the runtime asks for, in the environment and on standard input.
-pub(crate) fn run() -> io::Result<ExitCode> {
+///
+/// # Errors
+/// A question that cannot be read, or an answer that nobody takes.
+pub fn run() -> io::Result<ExitCode> {
     let word = |name: &str| std::env::var(name).unwrap_or_default();
     let mut text = String::new();
     io::stdin().read_to_string(&mut text)?;
@@ -61,8 +64,16 @@ pub(crate) fn run() -> io::Result<ExitCode> {
         ),
         _ => return Ok(ExitCode::SUCCESS),
     };
-    protocol::send(io::stdout(), &answer)?;
+    send(io::stdout(), &answer)?;
     Ok(code)
+}
+
+/// Writes one message, a line of JSON.
+fn send(mut to: impl Write, message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    to.write_all(&line)?;
+    to.flush()
 }
 
 fn add(config: &Value, args: &str) -> Result<(), String> {
@@ -82,7 +93,7 @@ fn add(config: &Value, args: &str) -> Result<(), String> {
     );
     let ask = |stream: UnixStream| {
         stream.set_read_timeout(Some(PATIENCE))?;
-        protocol::send(&stream, &announcement)?;
+        send(&stream, &announcement)?;
         BufReader::new(stream).read_line(&mut String::new())
     };
     match ask(stream.map_err(|late| late.to_string())?) {
@@ -115,7 +126,7 @@ fn announcement(result: &Value, args: &str) -> Result<Announcement, String> {
 }
 
 /// Takes announcements at a socket, on threads of their own.
-pub(super) fn listen(socket: &Path, tell: Sender<WatchEvent>) -> Result<(), Error> {
+pub(crate) fn listen(socket: &Path, tell: Sender<WatchEvent>) -> Result<(), Error> {
     if let Some(folder) = socket.parent() {
         components::cache::private_dir(folder)?;
     }
@@ -134,7 +145,7 @@ fn hear(stream: UnixStream, tell: &Sender<WatchEvent>) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut line = String::new();
     BufReader::new(&stream).read_line(&mut line)?;
-    let Announcement { uid, addresses } = protocol::parse(&line)?;
+    let Announcement { uid, addresses } = serde_json::from_str(&line)?;
     tell.send(WatchEvent::Announced {
         uid,
         addresses,
@@ -144,7 +155,7 @@ fn hear(stream: UnixStream, tell: &Sender<WatchEvent>) -> io::Result<()> {
 }
 
 /// Answers one that waits: its pod may start.
-pub(super) fn confirm(mut asker: UnixStream) {
+pub(crate) fn confirm(mut asker: UnixStream) {
     let _ = asker.write_all(b"in force\n");
 }
 

@@ -37,7 +37,7 @@ struct Event {
 
 /// Tells every change of a kind, on a thread of its own. Whatever ends a watch, a list comes next: so an API server that
 /// was restarted, or whose data is now older, is believed.
-pub(super) fn follow<T: Object>(
+pub(crate) fn follow<T: Object>(
     api: Api,
     tell: Sender<WatchEvent>,
     news: fn(Change<T>, u64) -> WatchEvent,
@@ -57,7 +57,7 @@ pub(super) fn follow<T: Object>(
                 return;
             }
             if let Err(why) = watch::<T>(&api, version, told) {
-                super::log(&format!("the watch of {} has ended: {why}", T::PATH));
+                crate::log(&format!("the watch of {} has ended: {why}", T::PATH));
             }
         }
     });
@@ -130,8 +130,8 @@ fn answer(api: &Api, path: &str) -> Result<impl Read + use<>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::objects::{Namespace, Pod};
     use super::*;
+    use crate::objects::{Namespace, Pod};
 
     fn told(kind: &str) -> Result<(Change<Namespace>, u64), String> {
         let object =

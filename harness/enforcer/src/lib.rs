@@ -1,4 +1,4 @@
-//! Enforcement of NetworkPolicy (`networking.k8s.io/v1`, IPv4 and IPv6) with nftables: this program, run again, one process for
+//! Enforcement of NetworkPolicy (`networking.k8s.io/v1`, IPv4 and IPv6) with nftables: one process for
 //! each node, in the node's network namespace. It watches pods, namespaces and policies, makes one table of them, and
 //! puts that in the place of the last: see [`tables`].
 //!
@@ -23,11 +23,13 @@
 //! node has heard of by then: one that was written at the same moment may come later, as there is no order between
 //! kinds. Other nodes hear of the pod's address from its status; until then their rules that would let it in do not.
 
+mod api;
 mod compile;
 mod enforcer;
+mod error;
 mod in_force;
 mod objects;
-pub(crate) mod plugin;
+pub mod plugin;
 mod ranges;
 mod render;
 mod state;
@@ -36,7 +38,6 @@ mod watch;
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -45,19 +46,15 @@ use std::sync::mpsc::channel;
 
 use nix::sys::signal::SigSet;
 
-use crate::Error;
-use crate::api::Api;
-use crate::error::chain;
-use crate::pki::{self, Identity};
-use crate::places::HOME;
+pub use api::{Api, Identity, first_line};
 use enforcer::Enforcer;
-pub(crate) use in_force::{FOLDER, in_force};
-pub use in_force::{InForce, Seen};
+pub use error::Error;
+pub use in_force::{FOLDER, InForce, Seen, in_force};
 use objects::{Namespace, NetworkPolicy, Pod};
 use state::Change;
 
-/// The hidden word; see [`crate::hidden_main`].
-pub(crate) const POLICY: &str = "__network-policy";
+/// The name of the files with the enforcers' certificate and key, without their ends.
+pub const KEYS_NAME: &str = "network-policy";
 
 /// What an enforcer is told.
 enum WatchEvent {
@@ -72,33 +69,36 @@ enum WatchEvent {
     },
 }
 
-/// `__network-policy NODE SERVER SOCKET FOLDER`: the node's name, the API server, where the network plugin tells of pods,
-/// and where to tell what is in force.
-pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
-    let [node, server, socket, folder] = words else {
-        return Err(io::Error::other(
-            "a node, a server, a socket and a folder are wanted",
-        ));
+/// Enforces until it is killed. The words are the node's name, the API server, the socket where the network plugin tells of
+/// pods, the folder in which to tell what is in force, and the one with the box's authority and the enforcers' own keys.
+///
+/// # Errors
+/// Other words, keys that cannot be read, and a kernel that does not take a table.
+pub fn run(words: &[OsString]) -> Result<ExitCode, Error> {
+    let [node, server, socket, folder, keys] = words else {
+        return Err(Error::Words);
     };
     SigSet::empty().thread_set_mask()?; // the mask comes down from a launcher that waits for signals itself
     let (node, server) = (node.to_string_lossy(), server.to_string_lossy());
-    let outcome = enforce(&node, &server, Path::new(socket), Path::new(folder));
-    outcome
-        .map(|()| ExitCode::SUCCESS)
-        .map_err(|error| io::Error::other(chain(&error)))
+    let api = api_of(&server, Path::new(keys))?;
+    enforce(api, &node, Path::new(socket), Path::new(folder)).map(|()| ExitCode::SUCCESS)
 }
 
-fn enforce(node: &str, server: &str, socket: &Path, folder: &Path) -> Result<(), Error> {
+/// The API server, asked with the enforcers' keys.
+fn api_of(server: &str, keys: &Path) -> Result<Api, Error> {
     let read = |name: &str| {
-        let path = Path::new(HOME).join("pki").join(name);
+        let path = keys.join(name);
         fs::read_to_string(&path).map_err(Error::file("read", path))
     };
-    let own = |end: &str| read(&format!("{}.{end}", pki::NETWORK_POLICY));
+    let own = |end: &str| read(&format!("{KEYS_NAME}.{end}"));
     let identity = Identity {
         certificate: own("crt")?,
         key: own("key")?,
     };
-    let api = Api::new(server, &read("ca.crt")?, Some(&identity))?;
+    Api::new(server, &read("ca.crt")?, Some(&identity))
+}
+
+fn enforce(api: Api, node: &str, socket: &Path, folder: &Path) -> Result<(), Error> {
     let (tell, news) = channel();
     plugin::listen(socket, tell.clone())?;
     watch::follow(api.clone(), tell.clone(), WatchEvent::Pods);
@@ -109,10 +109,10 @@ fn enforce(node: &str, server: &str, socket: &Path, folder: &Path) -> Result<(),
 
 /// Writes a line into the process's log.
 fn log(line: &str) {
-    use io::Write;
+    use std::io::Write;
     let now = time::OffsetDateTime::now_utc();
     let _ = writeln!(
-        io::stderr(),
+        std::io::stderr(),
         "{:02}:{:02}:{:02}.{:03} {line}",
         now.hour(),
         now.minute(),

@@ -1,11 +1,11 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::objects::{Namespace, NetworkPolicy, Pod};
-use super::super::render::render;
-use super::super::state::{Change, State};
 use super::*;
-use crate::policy::tables::run;
+use crate::objects::{Namespace, NetworkPolicy, Pod};
+use crate::render::render;
+use crate::state::{Change, State};
+use crate::tables::run;
 
 fn state(pods: &[Value], policies: &[Value]) -> State {
     let namespaces =

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, de::DeserializeOwned};
 
 /// A kind that is listed and watched.
-pub(super) trait Object: DeserializeOwned + Send + 'static {
+pub(crate) trait Object: DeserializeOwned + Send + 'static {
     /// Where all of the kind are.
     const PATH: &'static str;
     fn metadata(&self) -> &Metadata;
@@ -13,110 +13,110 @@ pub(super) trait Object: DeserializeOwned + Send + 'static {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Metadata {
-    pub(super) name: String,
-    pub(super) namespace: String,
-    pub(super) uid: String,
-    pub(super) labels: BTreeMap<String, String>,
-    pub(super) creation_timestamp: String,
-    pub(super) deletion_timestamp: Option<String>,
-    pub(super) resource_version: String,
+pub(crate) struct Metadata {
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+    pub(crate) uid: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) creation_timestamp: String,
+    pub(crate) deletion_timestamp: Option<String>,
+    pub(crate) resource_version: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Namespace {
-    pub(super) metadata: Metadata,
+pub(crate) struct Namespace {
+    pub(crate) metadata: Metadata,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Pod {
-    pub(super) metadata: Metadata,
-    pub(super) spec: PodSpec,
-    pub(super) status: PodStatus,
+pub(crate) struct Pod {
+    pub(crate) metadata: Metadata,
+    pub(crate) spec: PodSpec,
+    pub(crate) status: PodStatus,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct PodSpec {
-    pub(super) node_name: String,
-    pub(super) host_network: bool,
-    pub(super) containers: Vec<Container>,
-    pub(super) init_containers: Vec<Container>,
+pub(crate) struct PodSpec {
+    pub(crate) node_name: String,
+    pub(crate) host_network: bool,
+    pub(crate) containers: Vec<Container>,
+    pub(crate) init_containers: Vec<Container>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Container {
-    pub(super) ports: Vec<ContainerPort>,
-    pub(super) restart_policy: String,
+pub(crate) struct Container {
+    pub(crate) ports: Vec<ContainerPort>,
+    pub(crate) restart_policy: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct ContainerPort {
-    pub(super) name: String,
-    pub(super) container_port: u16,
-    pub(super) protocol: Protocol,
+pub(crate) struct ContainerPort {
+    pub(crate) name: String,
+    pub(crate) container_port: u16,
+    pub(crate) protocol: Protocol,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct PodStatus {
-    pub(super) phase: String,
+pub(crate) struct PodStatus {
+    pub(crate) phase: String,
     #[serde(rename = "podIPs")]
-    pub(super) pod_ips: Vec<PodIp>,
+    pub(crate) pod_ips: Vec<PodIp>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct PodIp {
-    pub(super) ip: String,
+pub(crate) struct PodIp {
+    pub(crate) ip: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct NetworkPolicy {
-    pub(super) metadata: Metadata,
-    pub(super) spec: PolicySpec,
+pub(crate) struct NetworkPolicy {
+    pub(crate) metadata: Metadata,
+    pub(crate) spec: PolicySpec,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct PolicySpec {
-    pub(super) pod_selector: Selector,
-    pub(super) policy_types: Vec<String>,
-    pub(super) ingress: Vec<Rule>,
-    pub(super) egress: Vec<Rule>,
+pub(crate) struct PolicySpec {
+    pub(crate) pod_selector: Selector,
+    pub(crate) policy_types: Vec<String>,
+    pub(crate) ingress: Vec<Rule>,
+    pub(crate) egress: Vec<Rule>,
 }
 
 /// What is let through: an ingress rule has `from`, an egress rule `to`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Rule {
-    pub(super) ports: Vec<PolicyPort>,
+pub(crate) struct Rule {
+    pub(crate) ports: Vec<PolicyPort>,
     #[serde(alias = "from", alias = "to")]
-    pub(super) peers: Vec<Peer>,
+    pub(crate) peers: Vec<Peer>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct PolicyPort {
-    pub(super) protocol: Protocol,
-    pub(super) port: Option<Port>,
-    pub(super) end_port: Option<u16>,
+pub(crate) struct PolicyPort {
+    pub(crate) protocol: Protocol,
+    pub(crate) port: Option<Port>,
+    pub(crate) end_port: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Port {
+pub(crate) enum Port {
     Number(u16),
     Name(String),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub(super) enum Protocol {
+pub(crate) enum Protocol {
     #[default]
     Tcp,
     Udp,
@@ -125,22 +125,22 @@ pub(super) enum Protocol {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Peer {
-    pub(super) pod_selector: Option<Selector>,
-    pub(super) namespace_selector: Option<Selector>,
-    pub(super) ip_block: Option<IpBlock>,
+pub(crate) struct Peer {
+    pub(crate) pod_selector: Option<Selector>,
+    pub(crate) namespace_selector: Option<Selector>,
+    pub(crate) ip_block: Option<IpBlock>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct IpBlock {
-    pub(super) cidr: String,
-    pub(super) except: Vec<String>,
+pub(crate) struct IpBlock {
+    pub(crate) cidr: String,
+    pub(crate) except: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Selector {
+pub(crate) struct Selector {
     match_labels: BTreeMap<String, String>,
     match_expressions: Vec<Requirement>,
 }
@@ -163,7 +163,7 @@ enum Operator {
 
 impl Selector {
     /// Whether it picks what has these labels; an empty one picks everything.
-    pub(super) fn picks(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub(crate) fn picks(&self, labels: &BTreeMap<String, String>) -> bool {
         self.match_labels
             .iter()
             .all(|(key, value)| labels.get(key) == Some(value))
@@ -185,7 +185,7 @@ impl Requirement {
 
 impl Pod {
     /// The ports of this name and protocol. An init container has ports while the others run if it is a sidecar.
-    pub(super) fn ports<'a>(
+    pub(crate) fn ports<'a>(
         &'a self,
         name: &'a str,
         protocol: Protocol,

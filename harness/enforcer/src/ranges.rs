@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// Disjoint ranges (both ends belong to them) in order, none of which touches the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Ranges(Vec<(u128, u128)>);
+pub(crate) struct Ranges(Vec<(u128, u128)>);
 
 const IPV4: (u128, u128) = (0xffff_0000_0000, 0xffff_ffff_ffff);
 
 /// The number of an address.
-pub(super) fn number(address: IpAddr) -> u128 {
+pub(crate) fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
         IpAddr::V6(address) => address.to_bits(),
@@ -18,28 +18,28 @@ pub(super) fn number(address: IpAddr) -> u128 {
 }
 
 /// The address of a number.
-pub(super) fn address(number: u128) -> IpAddr {
+pub(crate) fn address(number: u128) -> IpAddr {
     Ipv6Addr::from_bits(number).to_canonical()
 }
 
 impl Ranges {
     /// Every number.
-    pub(super) fn all() -> Self {
+    pub(crate) fn all() -> Self {
         Self(vec![(0, u128::MAX)])
     }
 
     /// Every IPv4 address: ::ffff:0:0/96.
-    pub(super) fn ipv4() -> Self {
+    pub(crate) fn ipv4() -> Self {
         Self(vec![IPV4])
     }
 
     /// Every IPv6 address that is none of IPv4.
-    pub(super) fn ipv6() -> Self {
+    pub(crate) fn ipv6() -> Self {
         Self::all().without(&Self::ipv4())
     }
 
     /// Those of them that are IPv4 addresses.
-    pub(super) fn of_ipv4(&self) -> Self {
+    pub(crate) fn of_ipv4(&self) -> Self {
         Self::of(
             self.0
                 .iter()
@@ -47,7 +47,7 @@ impl Ranges {
         )
     }
 
-    pub(super) fn of(ranges: impl IntoIterator<Item = (u128, u128)>) -> Self {
+    pub(crate) fn of(ranges: impl IntoIterator<Item = (u128, u128)>) -> Self {
         let mut ranges: Vec<_> = ranges
             .into_iter()
             .filter(|(first, last)| first <= last)
@@ -63,12 +63,12 @@ impl Ranges {
         Self(joined)
     }
 
-    pub(super) fn union<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
+    pub(crate) fn union<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
         Self::of(all.into_iter().flat_map(|one| one.0.iter().copied()))
     }
 
     /// What is in these and not in the others.
-    pub(super) fn without(&self, others: &Self) -> Self {
+    pub(crate) fn without(&self, others: &Self) -> Self {
         let mut left = Vec::new();
         for &(first, last) in &self.0 {
             let mut next = Some(first);
@@ -87,16 +87,16 @@ impl Ranges {
         Self::of(left)
     }
 
-    pub(super) fn contains(&self, number: u128) -> bool {
+    pub(crate) fn contains(&self, number: u128) -> bool {
         let after = self.0.partition_point(|(first, _)| *first <= number);
         after > 0 && self.0[after - 1].1 >= number
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (u128, u128)> {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (u128, u128)> {
         self.0.iter().copied()
     }
 }

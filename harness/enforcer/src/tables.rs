@@ -15,7 +15,7 @@ use crate::Error;
 const NAMES: [&str; 2] = ["gauntlet-network-policy-a", "gauntlet-network-policy-b"];
 
 /// The tables that are in the kernel.
-pub(super) struct Tables {
+pub(crate) struct Tables {
     present: Vec<&'static str>,
 }
 
@@ -24,7 +24,7 @@ impl Tables {
     ///
     /// # Errors
     /// When `nft` cannot list them.
-    pub(super) fn find() -> Result<Self, Error> {
+    pub(crate) fn find() -> Result<Self, Error> {
         let listed = run("nft", &["list", "tables", "inet"], "")?;
         Ok(Self {
             present: NAMES
@@ -38,7 +38,7 @@ impl Tables {
     ///
     /// # Errors
     /// What `nft` says. Those before it are still in force then.
-    pub(super) fn replace(&mut self, body: &str) -> Result<(), Error> {
+    pub(crate) fn replace(&mut self, body: &str) -> Result<(), Error> {
         self.replace_by(body, |text| run("nft", &["--file", "-"], text).map(drop))
     }
 
@@ -76,7 +76,7 @@ impl Tables {
 }
 
 /// Runs a program with this text on its standard input, and returns what it prints.
-pub(super) fn run(program: &str, args: &[&str], text: &str) -> Result<String, Error> {
+pub(crate) fn run(program: &str, args: &[&str], text: &str) -> Result<String, Error> {
     let fault = |why: String| Error::Command {
         command: format!("{program} {}", args.join(" ")),
         why,
@@ -148,14 +148,14 @@ mod tests {
     fn what_fails_leaves_the_old_table_in_force() {
         let [a, b] = NAMES;
         let mut tables = Tables { present: vec![a] };
-        let fails = |_: &str| Err(Error::NotRoot);
+        let fails = |_: &str| Err(Error::Words);
         tables.replace_by("{}", fails).unwrap_err();
         assert_eq!(tables.present, [a]);
         let mut calls = 0;
         let second_fails = |_: &str| {
             calls += 1;
             if calls == 2 {
-                Err(Error::NotRoot)
+                Err(Error::Words)
             } else {
                 Ok(())
             }

@@ -8,7 +8,7 @@ use super::objects::{Namespace, NetworkPolicy, Object, Pod};
 
 /// All objects of one kind.
 #[derive(Debug)]
-pub(super) struct Store<T> {
+pub(crate) struct Store<T> {
     objects: BTreeMap<(String, String), T>,
     /// The newest `resourceVersion`; nothing before the first list.
     version: Option<u64>,
@@ -16,7 +16,7 @@ pub(super) struct Store<T> {
 
 /// What a list or a watch says of a kind.
 #[derive(Debug)]
-pub(super) enum Change<T> {
+pub(crate) enum Change<T> {
     /// These are all of them.
     All(Vec<T>),
     Written(T),
@@ -27,19 +27,19 @@ pub(super) enum Change<T> {
 
 /// What is known of the cluster.
 #[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) pods: Store<Pod>,
-    pub(super) namespaces: Store<Namespace>,
-    pub(super) policies: Store<NetworkPolicy>,
+pub(crate) struct State {
+    pub(crate) pods: Store<Pod>,
+    pub(crate) namespaces: Store<Namespace>,
+    pub(crate) policies: Store<NetworkPolicy>,
     /// Addresses of this node's pods, by the pods' `uid`, from whoever gave them out.
     announced: BTreeMap<String, Vec<IpAddr>>,
 }
 
 /// A pod, and an address of its own.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Located<'a> {
-    pub(super) pod: &'a Pod,
-    pub(super) address: IpAddr,
+pub(crate) struct Located<'a> {
+    pub(crate) pod: &'a Pod,
+    pub(crate) address: IpAddr,
 }
 
 impl<T> Default for Store<T> {
@@ -52,7 +52,7 @@ impl<T> Default for Store<T> {
 }
 
 impl<T: Object> Store<T> {
-    pub(super) fn take(&mut self, change: Change<T>, version: u64) {
+    pub(crate) fn take(&mut self, change: Change<T>, version: u64) {
         self.version = Some(version);
         match change {
             Change::All(objects) => {
@@ -67,7 +67,7 @@ impl<T: Object> Store<T> {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.objects.values()
     }
 }
@@ -79,7 +79,7 @@ fn key<T: Object>(object: &T) -> (String, String) {
 
 impl State {
     /// How far it goes, once every kind was listed.
-    pub(super) fn seen(&self) -> Option<Seen> {
+    pub(crate) fn seen(&self) -> Option<Seen> {
         Some(Seen {
             pods: self.pods.version?,
             namespaces: self.namespaces.version?,
@@ -88,20 +88,20 @@ impl State {
     }
 
     /// Takes what the network plugin says. It is asked for every sandbox of a pod, and knows before the pod's status does.
-    pub(super) fn announce(&mut self, uid: String, addresses: Vec<IpAddr>) {
+    pub(crate) fn announce(&mut self, uid: String, addresses: Vec<IpAddr>) {
         self.announced.insert(uid, addresses);
     }
 
     /// Forgets what was announced of pods that are gone.
-    pub(super) fn forget(&mut self, uid: &str) {
+    pub(crate) fn forget(&mut self, uid: &str) {
         self.announced.remove(uid);
     }
 
-    pub(super) fn knows_pod(&self, uid: &str) -> bool {
+    pub(crate) fn knows_pod(&self, uid: &str) -> bool {
         self.pods.iter().any(|pod| pod.metadata.uid == uid)
     }
 
-    pub(super) fn namespace(&self, name: &str) -> Option<&Namespace> {
+    pub(crate) fn namespace(&self, name: &str) -> Option<&Namespace> {
         self.namespaces
             .objects
             .get(&(String::new(), name.to_owned()))
@@ -109,7 +109,7 @@ impl State {
 
     /// The pods with addresses, by each of them. One that has ended has given its address back; of two that still claim the
     /// same, it is the later one's, and that of one that is being deleted only when nobody else claims it.
-    pub(super) fn located(&self) -> BTreeMap<IpAddr, Located<'_>> {
+    pub(crate) fn located(&self) -> BTreeMap<IpAddr, Located<'_>> {
         let rank = |pod: &Pod| {
             (
                 pod.metadata.deletion_timestamp.is_none(),

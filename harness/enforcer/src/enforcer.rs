@@ -14,7 +14,7 @@ use super::{WatchEvent, log, plugin};
 use crate::Error;
 
 /// One node's enforcer.
-pub(super) struct Enforcer {
+pub(crate) struct Enforcer {
     folder: PathBuf,
     state: State,
     told: InForce,
@@ -33,7 +33,7 @@ impl Enforcer {
     ///
     /// # Errors
     /// When `nft` cannot say which tables there are.
-    pub(super) fn new(node: &str, folder: PathBuf) -> Result<Self, Error> {
+    pub(crate) fn new(node: &str, folder: PathBuf) -> Result<Self, Error> {
         let told = InForce {
             node: node.to_owned(),
             ..InForce::default()
@@ -51,7 +51,7 @@ impl Enforcer {
     }
 
     /// Goes on for as long as there is somebody to tell it anything.
-    pub(super) fn run(mut self, news: &Receiver<WatchEvent>) -> Result<(), Error> {
+    pub(crate) fn run(mut self, news: &Receiver<WatchEvent>) -> Result<(), Error> {
         while let Ok(first) = news.recv() {
             let since = Instant::now();
             self.take(first);

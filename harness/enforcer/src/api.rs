@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use ureq::{Agent, BodyReader};
 
 use crate::Error;
-use crate::pki::Identity;
 
 /// How long the first byte of an answer may take whose last has no time.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -16,16 +16,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long such an answer may be silent.
 const SILENCE: Duration = Duration::from_secs(40);
 
+/// A certificate and its key (PKCS #8), in PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+}
+
 /// A client of one server of a box.
 #[derive(Clone)]
-pub(crate) struct Api {
+pub struct Api {
     server: String,
     agent: Agent,
 }
 
 impl Api {
     /// With an identity it is that one's client, without it is anybody's.
-    pub(crate) fn new(server: &str, ca: &str, identity: Option<&Identity>) -> Result<Self, Error> {
+    pub fn new(server: &str, ca: &str, identity: Option<&Identity>) -> Result<Self, Error> {
         let malformed = |why: ureq::Error| Error::Malformed {
             what: "the box's keys".into(),
             why: why.to_string(),
@@ -55,12 +64,12 @@ impl Api {
     }
 
     /// Another client of the same server, without credentials.
-    pub(crate) fn without_identity(&self, ca: &str) -> Result<Self, Error> {
+    pub fn without_identity(&self, ca: &str) -> Result<Self, Error> {
         Self::new(&self.server, ca, None)
     }
 
     /// The status and body of one request, or why there was no answer.
-    pub(crate) fn get(&self, path: &str) -> Result<(u16, String), String> {
+    pub fn get(&self, path: &str) -> Result<(u16, String), String> {
         let mut response = self
             .agent
             .get(format!("{}{path}", self.server))
@@ -74,7 +83,7 @@ impl Api {
     }
 
     /// The status of one request and its body, which may come for as long as the server likes.
-    pub(crate) fn stream(&self, path: &str) -> Result<(u16, BodyReader<'static>), String> {
+    pub fn stream(&self, path: &str) -> Result<(u16, BodyReader<'static>), String> {
         let request = self.agent.get(format!("{}{path}", self.server)).config();
         let request = request
             .timeout_global(None)
@@ -85,7 +94,7 @@ impl Api {
     }
 
     /// Sends an object; returns the status and body of the answer, or why there was none.
-    pub(crate) fn post(&self, path: &str, object: &Value) -> Result<(u16, String), String> {
+    pub fn post(&self, path: &str, object: &Value) -> Result<(u16, String), String> {
         let request = self
             .agent
             .post(format!("{}{path}", self.server))
@@ -101,7 +110,7 @@ impl Api {
     }
 
     /// An object that exists, or what there was instead.
-    pub(crate) fn object(&self, path: &str) -> Result<Value, String> {
+    pub fn object(&self, path: &str) -> Result<Value, String> {
         match self.get(path)? {
             (200, body) => serde_json::from_str(&body).map_err(|why| why.to_string()),
             (status, body) => Err(format!("status {status}: {}", first_line(&body))),
@@ -110,7 +119,7 @@ impl Api {
 }
 
 /// The part of an answer that a person wants to see.
-pub(crate) fn first_line(body: &str) -> &str {
+pub fn first_line(body: &str) -> &str {
     let failed = body.lines().find(|line| line.starts_with("[-]"));
     failed
         .or_else(|| body.lines().next())

@@ -10,7 +10,7 @@ use components::cache;
 use crate::Error;
 
 /// The folder with the files, below the one that a box shares with the host.
-pub(crate) const FOLDER: &str = "network-policy";
+pub const FOLDER: &str = "network-policy";
 
 /// What a node enforces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ impl Seen {
 
 impl InForce {
     /// Tells it to whoever looks into the folder.
-    pub(super) fn publish(&self, folder: &Path) -> Result<(), Error> {
+    pub(crate) fn publish(&self, folder: &Path) -> Result<(), Error> {
         let malformed = |why: serde_json::Error| malformed(&why);
         let text = serde_json::to_vec(self).map_err(malformed)?;
         let path = folder.join(format!("{}.json", self.node));
@@ -69,7 +69,10 @@ impl InForce {
 ///
 /// Files are opened by their names. A list of the folder can miss one that is replaced at that moment, and a node that is
 /// missed would count as one that nobody has to wait for.
-pub(crate) fn in_force(work: &Path, node: &str) -> Result<Option<InForce>, Error> {
+///
+/// # Errors
+/// A file that cannot be read, or says something else.
+pub fn in_force(work: &Path, node: &str) -> Result<Option<InForce>, Error> {
     let path = work.join(FOLDER).join(format!("{node}.json"));
     match fs::read(&path) {
         Ok(text) => serde_json::from_slice(&text)

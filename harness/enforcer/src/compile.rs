@@ -9,28 +9,28 @@ use super::state::{Located, State};
 
 /// What a node lets through: for each of its pods that is isolated in a direction, the number of its list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Table {
-    pub(super) ingress: Isolation,
-    pub(super) egress: Isolation,
+pub(crate) struct Table {
+    pub(crate) ingress: Isolation,
+    pub(crate) egress: Isolation,
     /// How many pods are isolated in either direction.
-    pub(super) isolated: usize,
+    pub(crate) isolated: usize,
     /// Whether any pod of the cluster may be: then no pod may send under another's address, on whichever node.
-    pub(super) is_guarded: bool,
+    pub(crate) is_guarded: bool,
 }
 
 /// One direction. Pods, by each of their addresses; those to which the same is allowed have the same list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Isolation {
-    pub(super) pods: BTreeMap<IpAddr, usize>,
-    pub(super) lists: Vec<Allowed>,
+pub(crate) struct Isolation {
+    pub(crate) pods: BTreeMap<IpAddr, usize>,
+    pub(crate) lists: Vec<Allowed>,
 }
 
 /// What is allowed: addresses at the other end, and ports at the server's end. All else is not.
-pub(super) type Allowed = Vec<(Ranges, Ports)>;
+pub(crate) type Allowed = Vec<(Ranges, Ports)>;
 
 /// Ports at the server's end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Ports {
+pub(crate) enum Ports {
     /// Everything, of whatever protocol.
     All,
     Some(BTreeMap<Protocol, Ranges>),
@@ -55,7 +55,7 @@ struct Cluster<'a> {
 }
 
 /// What the node of this name lets through.
-pub(super) fn compile(state: &State, node: &str) -> Table {
+pub(crate) fn compile(state: &State, node: &str) -> Table {
     let cluster = Cluster {
         state,
         located: state.located(),
@@ -305,7 +305,7 @@ impl PolicyPort {
 
 impl Ports {
     /// Every port of a protocol.
-    pub(super) fn every() -> Ranges {
+    pub(crate) fn every() -> Ranges {
         Ranges::of([(0, u16::MAX.into())])
     }
 
