@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Notes;
 use crate::kinds::object_kinds;
 use crate::{
-    Action, AuditMatch, CanaryMatch, FieldMatch, Leak, Record, Step, Target, Watched,
+    Action, Answer, AuditMatch, CanaryMatch, FieldMatch, Leak, Record, Step, Target, Watched,
     letter_distance, object_kind_called,
 };
 
@@ -73,6 +73,7 @@ impl Notes<'_> {
                 }
                 Action::Seen(Record::Audit(wanted)) => self.audit(step, wanted),
                 Action::Seen(Record::Field(wanted)) => self.field(step, wanted),
+                Action::Seen(Record::Event(wanted)) => self.event(step, &wanted.reason),
                 _ => {}
             }
         }
@@ -107,6 +108,30 @@ impl Notes<'_> {
                 &format!("id: {}", step.id),
                 what,
                 format!("there are {}", VERBS.join(", ")),
+            );
+        }
+    }
+
+    /// A reason that may be misspelt: nothing of this scenario shows that there are events with it.
+    fn event(&mut self, step: &Step, reason: &str) {
+        let sees = |other: &Step| {
+            let is_same =
+                matches!(&other.action, Action::Seen(Record::Event(one)) if one.reason == reason);
+            let mut intents = other
+                .expect
+                .iter()
+                .chain(other.expect_in.iter().flat_map(|each| each.values()));
+            is_same && intents.any(|answer| *answer == Answer::Seen)
+        };
+        if !self.loaded.scenario.steps.iter().any(sees) {
+            let what = format!(
+                "step `{}` looks for events with the reason `{reason}`, which are seen in no world",
+                step.id
+            );
+            self.say(
+                &format!("id: {}", step.id),
+                what,
+                "add a world in which it is seen, or correct the reason",
             );
         }
     }
@@ -309,6 +334,10 @@ mod tests {
                 "step `one` looks at a field `container`",
             ),
             (
+                "{seen: {event: {reason: FailedCreat}}}, expect: unseen",
+                "step `one` looks for events with the reason `FailedCreat`, which are seen in no world",
+            ),
+            (
                 "{seen: {object: podd/a}}, expect: unseen",
                 "step `one` names the kind `podd`, which nobody serves",
             ),
@@ -330,6 +359,7 @@ mod tests {
             "{get: widget.$(namespace).test/a}, expect: admitted",
             "{seen: {audit: {verb: get, resource: widgets}}}, expect: seen",
             "{seen: {field: {of: pod/a, at: /spec/nodeName}}}, expect: seen",
+            "{seen: {event: {reason: FailedCreate}}}, expect: seen",
         ] {
             assert_eq!(findings(step), Vec::<String>::new(), "{step}");
         }
