@@ -158,6 +158,92 @@ pub(super) fn passed_on(message: &str) -> Option<State> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    fn pod(owner: &str, made: &str, status: Value) -> Value {
+        json!({"metadata": {"creationTimestamp": made, "ownerReferences": [{"controller": true, "uid": owner}]},
+            "spec": {"containers": [{"name": "a"}]}, "status": status})
+    }
+
+    fn running() -> Value {
+        json!({"phase": "Running", "containerStatuses": [{"ready": true, "state": {"running": {}}}]})
+    }
+
+    fn failed() -> Value {
+        json!({"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"exitCode": 1, "reason": "Error"}}}]})
+    }
+
+    fn told(workload: &Workload) -> String {
+        match judge(workload).state {
+            State::Running => "running".into(),
+            State::Refused { by, .. } => by.to_string(),
+            State::Pending(words) => words,
+        }
+    }
+
+    /// A ReplicaSet of one pod.
+    fn set(conditions: Value, pods: Vec<Value>) -> Workload {
+        let object = json!({"metadata": {"uid": "s"}, "spec": {"replicas": 1}, "status": {"conditions": conditions}});
+        Workload::of(WorkloadKind::ReplicaSet, object, Vec::new(), pods)
+    }
+
+    #[test]
+    fn a_deployment_runs_once_its_old_pods_are_gone() {
+        let template = |image: &str| json!({"spec": {"image": image}});
+        let made = |uid: &str, image: &str| {
+            json!({"metadata": {"uid": uid, "ownerReferences": [{"controller": true, "uid": "d"}]},
+                "spec": {"template": template(image)}})
+        };
+        let with = |pods: Vec<Value>| {
+            let object = json!({"metadata": {"uid": "d"}, "spec": {"replicas": 1, "template": template("two")}});
+            let sets = vec![made("one", "one"), made("two", "two")];
+            told(&Workload::of(WorkloadKind::Deployment, object, sets, pods))
+        };
+        let (old, new) = (pod("one", "1", running()), pod("two", "2", running()));
+        assert_eq!(with(vec![new.clone()]), "running");
+        assert_eq!(
+            with(vec![old.clone(), new]),
+            "1 of 1 run; no other pods; 1 of an older revision are still there"
+        );
+        assert_eq!(
+            with(vec![old]),
+            "0 of 1 run; no other pods; 1 of an older revision are still there"
+        );
+    }
+
+    #[test]
+    fn a_pod_that_failed_counts_until_another_one_replaces_it() {
+        let (old, new) = (pod("s", "1", failed()), pod("s", "2", running()));
+        assert_eq!(told(&set(json!([]), vec![old.clone()])), "container Error");
+        assert_eq!(told(&set(json!([]), vec![old, new])), "running");
+    }
+
+    #[test]
+    fn what_a_set_notes_of_its_pods_is_an_answer() {
+        let message = "pods \"s-\" is forbidden: maximum memory usage per Container is 64Mi, but limit is 96Mi";
+        let failure = json!([{"type": "ReplicaFailure", "status": "True", "message": message}]);
+        assert_eq!(told(&set(failure, Vec::new())), "plugin LimitRanger");
+        let other = json!([{"type": "ReplicaFailure", "status": "True", "message": "the moon"}]);
+        assert_eq!(told(&set(other, Vec::new())), "0 of 1 run; no other pods");
+        assert!(judge(&set(json!([]), Vec::new())).lacks_pods);
+    }
+
+    #[test]
+    fn a_job_is_done_or_is_as_its_youngest_pod_is_or_gave_up() {
+        let job = |conditions: Value, pods: Vec<Value>| {
+            let object = json!({"spec": {"parallelism": 1, "completions": 1}, "status": {"conditions": conditions}});
+            told(&Workload::of(WorkloadKind::Job, object, Vec::new(), pods))
+        };
+        let condition = |kind: &str| json!([{"type": kind, "status": "True", "reason": "DeadlineExceeded", "message": "m"}]);
+        assert_eq!(job(condition("Complete"), Vec::new()), "running");
+        let (first, second) = (pod("j", "1", failed()), pod("j", "2", running()));
+        assert_eq!(job(json!([]), vec![first.clone()]), "container Error");
+        assert_eq!(job(json!([]), vec![first, second]), "running");
+        assert_eq!(
+            job(condition("Failed"), Vec::new()),
+            "controller DeadlineExceeded"
+        );
+    }
 
     #[test]
     fn controllers_pass_refusals_on() {

@@ -201,6 +201,25 @@ impl Workload {
     }
 }
 
+#[cfg(test)]
+impl Workload {
+    /// One of these parts, with no pods that end.
+    pub(super) fn of(
+        kind: WorkloadKind,
+        object: Value,
+        makers: Vec<Value>,
+        pods: Vec<Value>,
+    ) -> Self {
+        Self {
+            kind,
+            object,
+            makers,
+            pods,
+            ending: 0,
+        }
+    }
+}
+
 /// Whether `owner` is the controller of `object`.
 fn is_controlled(object: &Value, owner: &Value) -> bool {
     let owners = object["metadata"]["ownerReferences"].as_array();

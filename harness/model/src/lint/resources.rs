@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Notes;
 use crate::kinds::object_kinds;
 use crate::{
-    Action, AuditMatch, CanaryMatch, FieldMatch, Leak, Record, Step, Target, Watched,
+    Action, Answer, AuditMatch, CanaryMatch, FieldMatch, Leak, Record, Step, Target, Watched,
     letter_distance, object_kind_called,
 };
 
@@ -73,6 +73,7 @@ impl Notes<'_> {
                 }
                 Action::LookFor(Record::Audit(wanted)) => self.audit(step, wanted),
                 Action::LookFor(Record::Field(wanted)) => self.field(step, wanted),
+                Action::LookFor(Record::Event(wanted)) => self.event(step, &wanted.reason),
                 _ => {}
             }
         }
@@ -107,6 +108,29 @@ impl Notes<'_> {
                 &format!("id: {}", step.id),
                 what,
                 format!("there are {}", VERBS.join(", ")),
+            );
+        }
+    }
+
+    /// A reason that may be misspelt: nothing of this scenario shows that there are events with it.
+    fn event(&mut self, step: &Step, reason: &str) {
+        let sees = |other: &Step| {
+            let is_same = matches!(&other.action, Action::LookFor(Record::Event(one)) if one.reason == reason);
+            let mut intents = other
+                .expect
+                .iter()
+                .chain(other.expect_in.iter().flat_map(|each| each.values()));
+            is_same && intents.any(|answer| *answer == Answer::Found)
+        };
+        if !self.loaded.scenario.steps.iter().any(sees) {
+            let what = format!(
+                "step `{}` looks for events with the reason `{reason}`, which are seen in no world",
+                step.id
+            );
+            self.say(
+                &format!("id: {}", step.id),
+                what,
+                "add a world in which it is seen, or correct the reason",
             );
         }
     }
@@ -311,6 +335,10 @@ mod tests {
                 "step `one` looks at a field `container`",
             ),
             (
+                "{look-for: {event: {reason: FailedCreat}}}, expect: absent",
+                "step `one` looks for events with the reason `FailedCreat`, which are seen in no world",
+            ),
+            (
                 "{look-for: {object: podd/a}}, expect: absent",
                 "step `one` names the kind `podd`, which nobody serves",
             ),
@@ -332,6 +360,7 @@ mod tests {
             "{get: widget.$(namespace).test/a}, expect: allowed",
             "{look-for: {audit: {verb: get, resource: widgets}}}, expect: found",
             "{look-for: {field: {of: pod/a, at: /spec/nodeName}}}, expect: found",
+            "{look-for: {event: {reason: FailedCreate}}}, expect: found",
         ] {
             assert_eq!(findings(step), Vec::<String>::new(), "{step}");
         }
