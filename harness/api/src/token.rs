@@ -13,6 +13,8 @@ pub struct TokenRequest<'a> {
     pub audiences: &'a [String],
     /// The pod that it ends with.
     pub pod: Option<&'a str>,
+    /// That pod's uid. A kubelet always names it, and is refused without.
+    pub uid: Option<&'a str>,
 }
 
 impl TokenRequest<'_> {
@@ -35,6 +37,9 @@ impl TokenRequest<'_> {
         }
         if let Some(pod) = self.pod {
             spec["boundObjectRef"] = json!({"apiVersion": "v1", "kind": "Pod", "name": pod});
+            if let Some(uid) = self.uid {
+                spec["boundObjectRef"]["uid"] = json!(uid);
+            }
         }
         spec
     }
@@ -57,8 +62,9 @@ mod tests {
         let bound = TokenRequest {
             audiences: &audiences,
             pod: Some("web"),
+            uid: Some("u"),
         };
-        let pod = json!({"apiVersion": "v1", "kind": "Pod", "name": "web"});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "name": "web", "uid": "u"});
         assert_eq!(
             bound.spec(),
             json!({"audiences": ["x"], "boundObjectRef": pod})

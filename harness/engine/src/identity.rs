@@ -28,6 +28,7 @@ impl Token {
         TokenRequest {
             audiences: self.audience.as_slice(),
             pod: self.pod.as_deref(),
+            uid: None,
         }
         .call(&self.namespace, &self.account)
     }

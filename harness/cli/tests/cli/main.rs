@@ -6,6 +6,7 @@
 )]
 
 mod accept;
+mod apart;
 mod bad_input;
 mod changed;
 mod concealed;

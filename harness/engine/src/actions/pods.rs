@@ -1,6 +1,6 @@
 //! Steps on one pod: eviction, binding, ephemeral containers.
 
-use api::{Call, STRATEGIC_MERGE, TokenRequest};
+use api::{Call, STRATEGIC_MERGE, TokenRequest, encode};
 use serde_json::{Value, json};
 
 use super::{Observation, StepContext};
@@ -46,9 +46,14 @@ pub(super) async fn token(
     let (namespace, account) = (cx.namespace(), cx.fill(account));
     let audiences: Vec<String> = audiences.iter().map(|audience| cx.fill(audience)).collect();
     let pod = pod.map(|pod| cx.fill(pod));
+    let uid = match &pod {
+        Some(pod) => uid_of(cx, &namespace, pod).await,
+        None => None,
+    };
     let wanted = TokenRequest {
         audiences: &audiences,
         pod: pod.as_deref(),
+        uid: uid.as_deref(),
     };
     let tried = cx.send(wanted.call(&namespace, &account)).await?;
     let reply = tried.exchange.as_ref().map(|exchange| &exchange.reply);
@@ -68,4 +73,15 @@ pub(super) async fn token(
     } else {
         tried.fact("audiences", given)
     })
+}
+
+/// The uid of a pod, where it exists.
+async fn uid_of(cx: &StepContext<'_, '_>, namespace: &str, pod: &str) -> Option<String> {
+    let path = format!(
+        "/api/v1/namespaces/{}/pods/{}",
+        encode(namespace),
+        encode(pod)
+    );
+    let pod = cx.world.lab.own.fetch(path).await.ok()?;
+    pod["metadata"]["uid"].as_str().map(str::to_owned)
 }

@@ -280,6 +280,7 @@ impl World<'_> {
         let wanted = TokenRequest {
             audiences: &audiences,
             pod: None,
+            uid: None,
         };
         let call = wanted.call(&namespace, &account);
         let reply = self.lab.own.send(call).await.reply;
