@@ -4,34 +4,34 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use model::{Asked, Body, Library, Reply, lint, read};
-use oracle::generate::{self, values};
-use oracle::network::{Network, World};
-use oracle::pod_security::{Level, Version, violations};
+use model::{ApiReply, ReplyBody, ReplyContext, ScenarioLibrary, lint_scenario, read_reply};
+use oracle::generate::{self, case_values};
+use oracle::network::{NetworkRules, NetworkWorld};
+use oracle::pod_security::{ReleaseVersion, SecurityLevel, find_violations};
 use serde_json::json;
 
 fn replies(c: &mut Criterion) {
     let message = "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false";
-    let denied = Reply::Http {
+    let denied = ApiReply::Http {
         code: 403,
-        body: Body::Json(json!({"kind": "Status", "reason": "Forbidden", "message": message})),
+        body: ReplyBody::Json(json!({"kind": "Status", "reason": "Forbidden", "message": message})),
         warnings: Vec::new(),
     };
     c.bench_function("read a denial", |b| {
-        b.iter(|| read(Asked::Change, black_box(&denied)))
+        b.iter(|| read_reply(ReplyContext::Change, black_box(&denied)))
     });
 }
 
 fn scenarios(c: &mut Criterion) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     c.bench_function("read every scenario", |b| {
-        b.iter(|| Library::open(black_box(&folder)))
+        b.iter(|| ScenarioLibrary::open(black_box(&folder)))
     });
-    let Ok(library) = Library::open(&folder) else {
+    let Ok(library) = ScenarioLibrary::open(&folder) else {
         return;
     };
     c.bench_function("lint every scenario", |b| {
-        b.iter(|| library.scenarios.iter().map(lint).count())
+        b.iter(|| library.scenarios.iter().map(lint_scenario).count())
     });
 }
 
@@ -40,16 +40,16 @@ const CASES: usize = 50;
 
 fn oracles(c: &mut Criterion) {
     let mut group = c.benchmark_group("oracle");
-    let world = generate::network::cast(2);
-    let probes = generate::network::probes(&world);
-    let sets = values(&generate::network::policies(&world), 0, CASES);
+    let world = generate::network::pod_cast(2);
+    let probes = generate::network::all_probes(&world);
+    let sets = case_values(&generate::network::policy_set(&world), 0, CASES);
     let with = |policies| {
-        Network::new(World {
+        NetworkRules::new(NetworkWorld {
             policies,
             ..world.clone()
         })
     };
-    let networks: Vec<Network> = sets
+    let networks: Vec<NetworkRules> = sets
         .iter()
         .cloned()
         .filter_map(|policies| with(policies).ok())
@@ -67,19 +67,26 @@ fn oracles(c: &mut Criterion) {
     group.bench_function("sets of network policies read", |b| {
         b.iter(|| sets.iter().cloned().map(with).filter(Result::is_ok).count())
     });
-    let pods = values(&generate::pod_security::pod(), 0, CASES);
+    let pods = case_values(&generate::pod_security::any_pod(), 0, CASES);
     let found = || {
-        pods.iter()
-            .map(|pod| violations(black_box(pod), Level::Restricted, Version::Latest, 36).len())
+        pods.iter().map(|pod| {
+            find_violations(
+                black_box(pod),
+                SecurityLevel::Restricted,
+                ReleaseVersion::Latest,
+                36,
+            )
+            .len()
+        })
     };
     group.bench_function("pods", |b| b.iter(|| found().sum::<usize>()));
-    let cases = values(&generate::rbac::case(20), 0, CASES);
+    let cases = case_values(&generate::rbac::rbac_case(20), 0, CASES);
     group.throughput(Throughput::Elements(
         cases.iter().map(|case| case.asked.len() as u64).sum(),
     ));
-    let granted = |case: &generate::rbac::Case| {
+    let granted = |case: &generate::rbac::RbacCase| {
         let allowed =
-            |(user, request): &_| oracle::rbac::allows(black_box(&case.world), user, request);
+            |(user, request): &_| oracle::rbac::find_grant(black_box(&case.world), user, request);
         case.asked
             .iter()
             .map(allowed)

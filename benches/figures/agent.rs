@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{ClusterSpec, FigureName, Loaded};
+use model::{ClusterSpec, FigureName, LoadedScenario};
 use serde_json::{Value, json};
 
 use crate::Boxes;
-use crate::clusters::{cells_of, loaded};
+use crate::clusters::{cells_of, make_scenario};
 
 /// Events a second.
 const RATES: [usize; 8] = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000];
@@ -23,17 +23,17 @@ const BUFFER: usize = 1000;
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
 pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
-    let scenario = Arc::new(scenario()?);
+    let scenario = Arc::new(agent_scenario()?);
     let cluster = boxes
         .start_as(
             "figures-agent",
-            &ClusterSpec::resolve(&scenario, &world(RATES[0]))?,
+            &ClusterSpec::resolve(&scenario, &agent_world(RATES[0]))?,
         )
         .await?;
     let mut csv = String::from("run,events_per_second,made,received\n");
     for run in 1..=runs {
         for rate in RATES {
-            let cells = cells_of(&cluster, &scenario, &world(rate), None).await?;
+            let cells = cells_of(&cluster, &scenario, &agent_world(rate), None).await?;
             let received = cells
                 .get(&events(rate))
                 .and_then(|cell| cell.detail.figures.get(&FigureName::Received)?.count());
@@ -47,7 +47,7 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
 }
 
 /// One world for each rate.
-fn scenario() -> Result<Loaded, Box<dyn Error>> {
+fn agent_scenario() -> Result<LoadedScenario, Box<dyn Error>> {
     let others = |rate: usize| {
         RATES
             .into_iter()
@@ -59,12 +59,12 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
         json!([
             "service.yaml",
             "manager.yaml",
-            format!("{}.yaml", world(rate))
+            format!("{}.yaml", agent_world(rate))
         ])
     };
     let of_rate = |rate: usize| {
         (
-            world(rate),
+            agent_world(rate),
             json!({"apply": apply(rate), "skip-steps": others(rate)}),
         )
     };
@@ -88,7 +88,7 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
         ("service.yaml".to_owned(), service),
         (
             "manager.yaml".to_owned(),
-            pod("manager", &["manager", "--times", "0.05"]),
+            agent_pod("manager", &["manager", "--times", "0.05"]),
         ),
     ];
     for rate in RATES {
@@ -116,9 +116,12 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
             "--events-per-second",
             "1000000",
         ];
-        manifests.push((format!("{}.yaml", world(rate)), pod("agent", &args)));
+        manifests.push((
+            format!("{}.yaml", agent_world(rate)),
+            agent_pod("agent", &args),
+        ));
     }
-    loaded(
+    make_scenario(
         "figures/agent",
         file,
         manifests
@@ -127,7 +130,7 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
     )
 }
 
-fn world(rate: usize) -> String {
+fn agent_world(rate: usize) -> String {
     format!("rate-{rate}")
 }
 
@@ -135,7 +138,7 @@ fn events(rate: usize) -> String {
     format!("events-{rate}")
 }
 
-fn pod(name: &str, args: &[&str]) -> Value {
+fn agent_pod(name: &str, args: &[&str]) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": {
         "terminationGracePeriodSeconds": 0,
         "containers": [{"name": "main", "image": "$(image:probe)", "imagePullPolicy": "Never", "args": args}]}})

@@ -4,22 +4,22 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cluster::{Cluster, Provider};
-use engine::Trial;
+use cluster::{Cluster, ClusterProvider};
+use engine::WorldTrial;
 use indexmap::IndexMap;
-use model::{Cell, Loaded, Manifest, WorldOutcome};
-use runner::{LiveCluster, Plan, RunOptions};
+use model::{LoadedScenario, ObjectManifest, OutcomeCell, WorldOutcome};
+use runner::{LiveCluster, RunOptions, RunPlan};
 use serde_json::Value;
 
 use crate::Boxes;
 
 /// Starts what the worlds of a scenario need: clusters, each with the worlds that are tried on it.
-pub(crate) async fn start(
+pub(crate) async fn start_clusters(
     boxes: &Boxes,
-    scenario: &Arc<Loaded>,
-) -> Result<Vec<(LiveCluster, Vec<Trial>)>, Box<dyn Error>> {
+    scenario: &Arc<LoadedScenario>,
+) -> Result<Vec<(LiveCluster, Vec<WorldTrial>)>, Box<dyn Error>> {
     let mut clusters = Vec::new();
-    for (index, group) in Plan::new(&[Arc::clone(scenario)], Provider::Box, 1)?
+    for (index, group) in RunPlan::new(&[Arc::clone(scenario)], ClusterProvider::Box, 1)?
         .groups
         .into_iter()
         .enumerate()
@@ -35,7 +35,7 @@ pub(crate) async fn start(
 }
 
 /// Every world with its cluster.
-pub(crate) fn worlds(clusters: &[(LiveCluster, Vec<Trial>)]) -> Vec<(&Cluster, &str)> {
+pub(crate) fn worlds(clusters: &[(LiveCluster, Vec<WorldTrial>)]) -> Vec<(&Cluster, &str)> {
     let mut worlds = Vec::new();
     for (cluster, trials) in clusters {
         worlds.extend(
@@ -49,7 +49,7 @@ pub(crate) fn worlds(clusters: &[(LiveCluster, Vec<Trial>)]) -> Vec<(&Cluster, &
 
 /// Takes them down.
 pub(crate) async fn take_down(
-    clusters: Vec<(LiveCluster, Vec<Trial>)>,
+    clusters: Vec<(LiveCluster, Vec<WorldTrial>)>,
 ) -> Result<(), runner::Error> {
     for (cluster, _) in clusters {
         cluster.take_down().await?;
@@ -58,7 +58,7 @@ pub(crate) async fn take_down(
 }
 
 /// A scenario of figures, with the folder's name and its parent's for an id.
-pub(crate) fn read(dir: &Path) -> Result<Arc<Loaded>, Box<dyn Error>> {
+pub(crate) fn read_scenario(dir: &Path) -> Result<Arc<LoadedScenario>, Box<dyn Error>> {
     let id = dir
         .components()
         .rev()
@@ -66,26 +66,26 @@ pub(crate) fn read(dir: &Path) -> Result<Arc<Loaded>, Box<dyn Error>> {
         .map(|part| part.as_os_str().to_string_lossy())
         .collect::<Vec<_>>();
     let id = id.into_iter().rev().collect::<Vec<_>>().join("/");
-    Ok(Arc::new(Loaded::read(id, dir.to_owned())?))
+    Ok(Arc::new(LoadedScenario::read(id, dir.to_owned())?))
 }
 
 /// A scenario that is made here and not read: its file, and its manifests by name.
-pub(crate) fn loaded(
+pub(crate) fn make_scenario(
     id: &str,
     file: Value,
     manifests: impl IntoIterator<Item = (String, Vec<Value>)>,
-) -> Result<Loaded, Box<dyn Error>> {
+) -> Result<LoadedScenario, Box<dyn Error>> {
     let manifests = manifests.into_iter().map(|(name, objects)| {
         let all = objects
             .into_iter()
-            .map(|object| Manifest {
+            .map(|object| ObjectManifest {
                 file: name.clone().into(),
                 object,
             })
             .collect();
         (name, all)
     });
-    Ok(Loaded {
+    Ok(LoadedScenario {
         id: id.into(),
         dir: PathBuf::new(),
         text: String::new(),
@@ -98,11 +98,11 @@ pub(crate) fn loaded(
 /// Tries one world with nothing beside it: its cells, whatever they came to.
 pub(crate) async fn cells_of(
     cluster: &Cluster,
-    scenario: &Arc<Loaded>,
+    scenario: &Arc<LoadedScenario>,
     world: &str,
     evidence: Option<PathBuf>,
-) -> Result<IndexMap<String, Cell>, Box<dyn Error>> {
-    let trial = Trial {
+) -> Result<IndexMap<String, OutcomeCell>, Box<dyn Error>> {
+    let trial = WorldTrial {
         scenario: Arc::clone(scenario),
         world: world.to_owned(),
     };
@@ -121,15 +121,15 @@ pub(crate) async fn cells_of(
 }
 
 /// Tries one world: its cells, each as it was intended.
-pub(crate) async fn tried(
+pub(crate) async fn try_world(
     cluster: &Cluster,
-    scenario: &Arc<Loaded>,
+    scenario: &Arc<LoadedScenario>,
     world: &str,
-) -> Result<IndexMap<String, Cell>, Box<dyn Error>> {
+) -> Result<IndexMap<String, OutcomeCell>, Box<dyn Error>> {
     let cells = cells_of(cluster, scenario, world, None).await?;
     if let Some((step, cell)) = cells
         .iter()
-        .find(|(_, cell)| !cell.verdict.meets(&cell.intended))
+        .find(|(_, cell)| !cell.verdict.meets_intent(&cell.intended))
     {
         return Err(format!(
             "{world} · {step} is {} and not as intended: no figure",

@@ -10,23 +10,24 @@ use cluster::Cluster;
 use model::ClusterSpec;
 use probe_protocol::{WatchChange, WatchLine};
 use serde_json::{Value, json};
-use wait::Look;
+use wait::WaitLook;
 
 use crate::Boxes;
 use crate::objects::{
-    PODS, POLICIES, address, create, delete, enforced, named, patch, patient, pod, running,
+    PODS, POLICIES, address, create_object, delete_object, named, patch_object, patient, pod,
+    wait_enforced, wait_running,
 };
-use crate::stats::Spread;
+use crate::stats::SampleSummary;
 
 /// From one connection to the next.
-const EVERY: Duration = Duration::from_millis(2);
+const CONNECT_INTERVAL: Duration = Duration::from_millis(2);
 
 /// How long a pod connects that was made under a policy.
-const NEW: Duration = Duration::from_millis(1500);
+const NEW_POD_CONNECTS_FOR: Duration = Duration::from_millis(1500);
 
 /// What changed; milliseconds from the API server's answer to the first connection that went the new way; how many went
 /// the old way meanwhile.
-type Row = (&'static str, f64, u64);
+type ConvergenceRow = (&'static str, f64, u64);
 
 pub(crate) async fn measure(
     boxes: &Boxes,
@@ -38,20 +39,20 @@ pub(crate) async fn measure(
         ..ClusterSpec::default()
     };
     let cluster = boxes.start_as("figures-convergence", &enforcing).await?;
-    create(
+    create_object(
         &cluster,
         PODS,
         &pod("server", json!({"app": "server"}), &["listen", "tcp:8080"]),
     )
     .await?;
-    running(&cluster, "app", 1).await?;
+    wait_running(&cluster, "app", 1).await?;
     let target = format!("tcp://{}:8080", address(&cluster, "server").await?);
     let mut rows = Vec::new();
     for round in 0..rounds {
-        rows.extend(changes(&cluster, &target, round).await?);
+        rows.extend(measure_changes(&cluster, &target, round).await?);
     }
-    let version = create(&cluster, POLICIES, &only_allowed()).await?;
-    enforced(
+    let version = create_object(&cluster, POLICIES, &only_allowed()).await?;
+    wait_enforced(
         cluster.host_access().ok_or("it is no box of ours")?,
         version,
     )
@@ -65,21 +66,21 @@ pub(crate) async fn measure(
         writeln!(csv, "{what},{lag:.2},{meanwhile}")?;
     }
     std::fs::write(out.join("convergence.csv"), csv)?;
-    show(&rows);
+    print_summary(&rows);
     Ok(())
 }
 
 /// Shuts the door, opens it for the pod's label, shuts it by taking that away, and opens it for all.
-async fn changes(
+async fn measure_changes(
     cluster: &Cluster,
     target: &str,
     round: usize,
-) -> Result<Vec<Row>, Box<dyn Error>> {
+) -> Result<Vec<ConvergenceRow>, Box<dyn Error>> {
     let name = format!("watcher-{round}");
-    create(
+    create_object(
         cluster,
         PODS,
-        &watcher(
+        &watcher_pod(
             &name,
             json!({"app": "watcher"}),
             target,
@@ -89,29 +90,29 @@ async fn changes(
     .await?;
     let at = format!("{PODS}/{name}");
     let label = async |value: Value| {
-        patch(
+        patch_object(
             cluster,
             &at,
             &json!({"metadata": {"labels": {"access": value}}}),
         )
         .await
     };
-    let mut watch = Watch {
+    let mut watch = WatchLines {
         cluster,
         name: &name,
         read: 0,
     };
-    watch.next(true).await?;
+    watch.next_reached(true).await?;
     let mut rows = Vec::new();
-    create(cluster, POLICIES, &only_allowed()).await?;
-    rows.push(watch.after("policy created", false).await?);
+    create_object(cluster, POLICIES, &only_allowed()).await?;
+    rows.push(watch.next_after("policy created", false).await?);
     label(json!("yes")).await?;
-    rows.push(watch.after("label set", true).await?);
+    rows.push(watch.next_after("label set", true).await?);
     label(Value::Null).await?;
-    rows.push(watch.after("label removed", false).await?);
-    delete(cluster, &format!("{POLICIES}/only-allowed")).await?;
-    rows.push(watch.after("policy deleted", true).await?);
-    delete(cluster, &at).await?;
+    rows.push(watch.next_after("label removed", false).await?);
+    delete_object(cluster, &format!("{POLICIES}/only-allowed")).await?;
+    rows.push(watch.next_after("policy deleted", true).await?);
+    delete_object(cluster, &at).await?;
     Ok(rows)
 }
 
@@ -120,41 +121,46 @@ async fn new_pods(
     cluster: &Cluster,
     target: &str,
     round: usize,
-) -> Result<[Row; 2], Box<dyn Error>> {
+) -> Result<[ConvergenceRow; 2], Box<dyn Error>> {
     let (stranger, friend) = (format!("stranger-{round}"), format!("friend-{round}"));
-    create(
+    create_object(
         cluster,
         PODS,
-        &watcher(&stranger, json!({"app": "watcher"}), target, NEW),
+        &watcher_pod(
+            &stranger,
+            json!({"app": "watcher"}),
+            target,
+            NEW_POD_CONNECTS_FOR,
+        ),
     )
     .await?;
-    let through = Watch {
+    let through = WatchLines {
         cluster,
         name: &stranger,
         read: 0,
     }
     .end()
     .await?;
-    delete(cluster, &format!("{PODS}/{stranger}")).await?;
-    create(
+    delete_object(cluster, &format!("{PODS}/{stranger}")).await?;
+    create_object(
         cluster,
         PODS,
-        &watcher(
+        &watcher_pod(
             &friend,
             json!({"app": "watcher", "access": "yes"}),
             target,
-            NEW,
+            NEW_POD_CONNECTS_FOR,
         ),
     )
     .await?;
-    let first = Watch {
+    let first = WatchLines {
         cluster,
         name: &friend,
         read: 0,
     }
     .first(true)
     .await?;
-    delete(cluster, &format!("{PODS}/{friend}")).await?;
+    delete_object(cluster, &format!("{PODS}/{friend}")).await?;
     Ok([
         ("new pod that is not let in", 0.0, through),
         ("new pod that is let in", first.ms, first.before),
@@ -170,8 +176,8 @@ fn only_allowed() -> Value {
     )
 }
 
-fn watcher(name: &str, labels: Value, target: &str, lasting: Duration) -> Value {
-    let [every, lasting] = [EVERY, lasting].map(|time| time.as_millis().to_string());
+fn watcher_pod(name: &str, labels: Value, target: &str, lasting: Duration) -> Value {
+    let [every, lasting] = [CONNECT_INTERVAL, lasting].map(|time| time.as_millis().to_string());
     let mut pod = pod(
         name,
         labels,
@@ -191,19 +197,19 @@ fn watcher(name: &str, labels: Value, target: &str, lasting: Duration) -> Value 
 }
 
 /// What a pod that connects says in its log: a line for each change, and one at the end.
-struct Watch<'a> {
+struct WatchLines<'a> {
     cluster: &'a Cluster,
     name: &'a str,
     read: usize,
 }
 
-impl Watch<'_> {
+impl WatchLines<'_> {
     async fn lines(&self) -> Vec<WatchLine> {
         let look = http::Request::get(format!("{PODS}/{}/log", self.name)).body(Vec::new());
         let Ok(look) = look else { return Vec::new() };
         let text = self
             .cluster
-            .admin()
+            .admin_client()
             .request_text(look)
             .await
             .unwrap_or_default();
@@ -225,15 +231,15 @@ impl Watch<'_> {
                 .enumerate()
                 .find_map(|(index, line)| wanted(index, line));
             match line {
-                Some(line) => Look::Ready(line),
-                None => Look::NotYet(format!("{lines:?}")),
+                Some(line) => WaitLook::Ready(line),
+                None => WaitLook::NotYet(format!("{lines:?}")),
             }
         });
         Ok(line.await?)
     }
 
     /// The next change, which has to be to `reached`.
-    async fn next(&mut self, reached: bool) -> Result<WatchChange, Box<dyn Error>> {
+    async fn next_reached(&mut self, reached: bool) -> Result<WatchChange, Box<dyn Error>> {
         let line = self
             .line(|index, line| (index == self.read).then(|| line.clone()))
             .await?;
@@ -245,11 +251,19 @@ impl Watch<'_> {
     }
 
     /// The next change, and how long after now it began.
-    async fn after(&mut self, what: &'static str, reached: bool) -> Result<Row, Box<dyn Error>> {
+    async fn next_after(
+        &mut self,
+        what: &'static str,
+        reached: bool,
+    ) -> Result<ConvergenceRow, Box<dyn Error>> {
         let answered = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-        let line = self.next(reached).await?;
+        let line = self.next_reached(reached).await?;
         let lag = (line.time - answered).max(0.0);
-        Ok((what, lag * 1000.0, (lag / EVERY.as_secs_f64()) as u64))
+        Ok((
+            what,
+            lag * 1000.0,
+            (lag / CONNECT_INTERVAL.as_secs_f64()) as u64,
+        ))
     }
 
     async fn first(&self, reached: bool) -> Result<WatchChange, Box<dyn Error>> {
@@ -271,14 +285,14 @@ impl Watch<'_> {
 }
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-fn show(rows: &[Row]) {
+fn print_summary(rows: &[ConvergenceRow]) {
     let mut kinds: Vec<&str> = rows.iter().map(|row| row.0).collect();
     kinds.sort_unstable();
     kinds.dedup();
     for kind in kinds {
         let these = || rows.iter().filter(|row| row.0 == kind);
         let most = these().map(|row| row.2).max().unwrap_or_default();
-        let Some(spread) = Spread::of(these().map(|row| row.1).collect()) else {
+        let Some(spread) = SampleSummary::from_samples(these().map(|row| row.1).collect()) else {
             continue;
         };
         println!("{kind:28} {spread} ms; connections the old way meanwhile, most: {most}");

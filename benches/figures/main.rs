@@ -27,7 +27,7 @@ use runner::{BoxStarter, LiveBoxes, LiveCluster};
 
 /// Measures the box's start, a step against a bare request, or a scenario's steps; counts a scenario's requests.
 #[derive(Parser)]
-struct Arguments {
+struct BenchArguments {
     /// What to measure.
     #[command(subcommand)]
     figure: Figure,
@@ -116,7 +116,8 @@ fn main() -> ExitCode {
     if let Some(code) = native::hidden_main(std::env::args_os()) {
         return code;
     }
-    let outcome = network::hidden().unwrap_or_else(|| measure(&Arguments::parse()));
+    let outcome =
+        network::run_in_pod_network().unwrap_or_else(|| measure_figure(&BenchArguments::parse()));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -126,14 +127,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+fn measure_figure(arguments: &BenchArguments) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&arguments.out)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     let boxes = BoxStarter::new(
-        native::Cache::from_env()?,
+        native::BoxCache::from_env()?,
         std::env::current_exe()?,
         LiveBoxes::default(),
     );

@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 
 use crate::Boxes;
 use crate::objects::{
-    PODS, POLICIES, address, create, create_all, delete, enforced, millis, named, pod, running,
+    PODS, POLICIES, address, create_all, create_object, delete_object, millis, named, pod,
+    wait_enforced, wait_running,
 };
-use crate::stats::Spread;
+use crate::stats::SampleSummary;
 
 /// How many are there when one more is made, and how often that is done.
 const ALREADY: [usize; 3] = [0, 99, 999];
@@ -37,14 +38,14 @@ const TARGETS: usize = 300;
 const FIGURES: &str = "/run/gauntlet/work/figures";
 const PROBE: &str = "/run/gauntlet/work/probe";
 
-/// The hidden word; see [`hidden`].
+/// The hidden word; see [`run_in_pod_network`].
 const CONNECT: &str = "__connect";
 
 /// A cluster that does not enforce, among those with so many policies.
 const NONE: &str = "none";
 
 /// What was measured, with how many policies, in milliseconds.
-type Row = (&'static str, String, f64);
+type NetworkRow = (&'static str, String, f64);
 
 pub(crate) async fn measure(
     boxes: &Boxes,
@@ -60,15 +61,15 @@ pub(crate) async fn measure(
     let plain = boxes.start("figures-plain").await?;
     let mut rows = connections(&cluster, &plain, blocks).await?;
     plain.take_down().await?;
-    save(&rows, out)?;
+    save_rows(&rows, out)?;
     rows.extend(enforcing_times(&cluster, pods).await?);
     cluster.take_down().await?;
-    save(&rows, out)?;
-    show(&rows);
+    save_rows(&rows, out)?;
+    print_summary(&rows);
     Ok(())
 }
 
-fn save(rows: &[Row], out: &Path) -> Result<(), Box<dyn Error>> {
+fn save_rows(rows: &[NetworkRow], out: &Path) -> Result<(), Box<dyn Error>> {
     let mut csv = String::from("measure,policies,milliseconds\n");
     for (what, policies, millis) in rows {
         writeln!(csv, "{what},{policies},{millis:.4}")?;
@@ -77,20 +78,23 @@ fn save(rows: &[Row], out: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Makes ever more policies for many pods, and one more each time.
-async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box<dyn Error>> {
+async fn enforcing_times(
+    cluster: &Cluster,
+    pods: usize,
+) -> Result<Vec<NetworkRow>, Box<dyn Error>> {
     let host_access = cluster.host_access().ok_or("it is no box of ours")?;
     let all: Vec<Value> = (0..pods)
         .map(|index| pod(&format!("many-{index}"), group(index), &["pause"]))
         .collect();
     create_all(cluster, PODS, &all).await?;
-    running(cluster, "group", pods).await?;
+    wait_running(cluster, "group", pods).await?;
     let mut rows = Vec::new();
     let mut there = 0;
     for already in ALREADY {
         let made: Vec<Value> = (there..already).map(policy).collect();
         let began = Instant::now();
         let last = create_all(cluster, POLICIES, &made).await?;
-        enforced(host_access, last).await?;
+        wait_enforced(host_access, last).await?;
         if !made.is_empty() {
             rows.push((
                 "all-in-force",
@@ -100,9 +104,9 @@ async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box
         }
         there = already;
         for index in 0..MORE {
-            let version = create(cluster, POLICIES, &one_more(index)).await?;
+            let version = create_object(cluster, POLICIES, &one_more(index)).await?;
             let answered = Instant::now();
-            enforced(host_access, version).await?;
+            wait_enforced(host_access, version).await?;
             rows.push((
                 "one-more-in-force",
                 format!("{}", already + 1),
@@ -118,7 +122,7 @@ async fn enforcing_times(cluster: &Cluster, pods: usize) -> Result<Vec<Row>, Box
                 format!("{}", already + 1),
                 took as f64 / 1e3,
             ));
-            delete(cluster, &format!("{POLICIES}/one-more")).await?;
+            delete_object(cluster, &format!("{POLICIES}/one-more")).await?;
         }
     }
     Ok(rows)
@@ -129,7 +133,7 @@ async fn connections(
     enforcing: &Cluster,
     plain: &Cluster,
     blocks: usize,
-) -> Result<Vec<Row>, Box<dyn Error>> {
+) -> Result<Vec<NetworkRow>, Box<dyn Error>> {
     let listen = format!("tcp:{PORT}");
     let mut servers = Vec::new();
     for (name, cluster) in PICKING
@@ -138,7 +142,7 @@ async fn connections(
         .chain([(NONE.into(), plain)])
     {
         let server = format!("server-{name}");
-        create(
+        create_object(
             cluster,
             PODS,
             &pod(&server, json!({"app": server}), &["listen", &listen]),
@@ -148,28 +152,33 @@ async fn connections(
     }
     for cluster in [enforcing, plain] {
         let host_access = cluster.host_access().ok_or("it is no box of ours")?;
-        std::fs::copy(std::env::current_exe()?, host_access.work().join("figures"))?;
+        std::fs::copy(
+            std::env::current_exe()?,
+            host_access.work_folder().join("figures"),
+        )?;
         std::fs::write(
-            host_access.work().join("probe"),
+            host_access.work_folder().join("probe"),
             host_access.probe_program()?,
         )?;
         std::fs::set_permissions(
-            host_access.work().join("probe"),
+            host_access.work_folder().join("probe"),
             std::fs::Permissions::from_mode(0o755),
         )?;
-        create(
+        create_object(
             cluster,
             PODS,
             &pod("client", json!({"app": "client"}), &["pause"]),
         )
         .await?;
     }
-    running(enforcing, "app", PICKING.len() + 1).await?;
-    running(plain, "app", 2).await?;
+    wait_running(enforcing, "app", PICKING.len() + 1).await?;
+    wait_running(plain, "app", 2).await?;
     let host_access = enforcing.host_access().ok_or("it is no box of ours")?;
     for count in PICKING {
-        let policies: Vec<Value> = (0..count).map(|index| picking(count, index)).collect();
-        enforced(
+        let policies: Vec<Value> = (0..count)
+            .map(|index| selecting_policies(count, index))
+            .collect();
+        wait_enforced(
             host_access,
             create_all(enforcing, POLICIES, &policies).await?,
         )
@@ -191,10 +200,10 @@ async fn connections(
         }
     }
     for count in PICKING {
-        delete(enforcing, &format!("{PODS}/server-{count}")).await?;
+        delete_object(enforcing, &format!("{PODS}/server-{count}")).await?;
     }
     let all = http::Request::delete(POLICIES).body(Vec::new())?;
-    let _: Value = enforcing.admin().request(all).await?;
+    let _: Value = enforcing.admin_client().request(all).await?;
     Ok(rows)
 }
 
@@ -236,7 +245,7 @@ async fn from_client(cluster: &Cluster, words: &[&str]) -> Result<String, Box<dy
          echo no network has \"$client\" >&2; exit 1";
     let client = address(cluster, "client").await?;
     let host_access = cluster.host_access().ok_or("it is no box of ours")?;
-    let mut command = host_access.enter();
+    let mut command = host_access.enter_command();
     command.args(["sh", "-c", FIND, "sh", &client]).args(words);
     let output = command.stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -247,16 +256,16 @@ async fn from_client(cluster: &Cluster, words: &[&str]) -> Result<String, Box<dy
 }
 
 /// This program run again in a pod's network, as `__connect ADDRESS:PORT COUNT`.
-pub(crate) fn hidden() -> Option<Result<(), Box<dyn Error>>> {
+pub(crate) fn run_in_pod_network() -> Option<Result<(), Box<dyn Error>>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.as_slice() {
-        [word, to, count] if word == CONNECT => Some(connect(to, count)),
+        [word, to, count] if word == CONNECT => Some(time_connections(to, count)),
         _ => None,
     }
 }
 
 /// Connects so many times, one after the other, and tells the mean in milliseconds.
-fn connect(to: &str, count: &str) -> Result<(), Box<dyn Error>> {
+fn time_connections(to: &str, count: &str) -> Result<(), Box<dyn Error>> {
     let (to, count): (SocketAddr, u32) = (to.parse()?, count.parse()?);
     let began = Instant::now();
     for _ in 0..count {
@@ -277,15 +286,15 @@ fn group(index: usize) -> Value {
 
 /// Lets one group into another, at a port.
 fn policy(index: usize) -> Value {
-    letting(&format!("p-{index}"), index, 8000 + index % 100)
+    allow_policy(&format!("p-{index}"), index, 8000 + index % 100)
 }
 
 /// One more, with a port that no other has: without that it would change nothing.
 fn one_more(index: usize) -> Value {
-    letting("one-more", index, 20_000 + index)
+    allow_policy("one-more", index, 20_000 + index)
 }
 
-fn letting(name: &str, index: usize, port: usize) -> Value {
+fn allow_policy(name: &str, index: usize, port: usize) -> Value {
     let from = json!([{"podSelector": {"matchLabels": group(index / 10)}}]);
     let rule = json!({"from": from, "ports": [{"port": port}]});
     named(
@@ -296,7 +305,7 @@ fn letting(name: &str, index: usize, port: usize) -> Value {
 
 /// One of so many for one server: each has addresses and a port of its own, so that none can be joined with another. The
 /// last alone lets the client in, and is looked at last.
-fn picking(count: usize, index: usize) -> Value {
+fn selecting_policies(count: usize, index: usize) -> Value {
     let (block, port) = if index + 1 == count {
         ("10.0.0.0/8".to_owned(), usize::from(PORT))
     } else {
@@ -314,13 +323,13 @@ fn picking(count: usize, index: usize) -> Value {
 }
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-fn show(rows: &[Row]) {
+fn print_summary(rows: &[NetworkRow]) {
     let of = |what: &str, policies: &str| {
         let these = rows
             .iter()
             .filter(|row| row.0 == what && row.1 == policies)
             .map(|row| row.2);
-        Spread::of(these.collect())
+        SampleSummary::from_samples(these.collect())
     };
     let mut kinds: Vec<(&str, &str)> = Vec::new();
     rows.iter().for_each(|(what, policies, _)| {

@@ -10,34 +10,34 @@ use cluster::Cluster;
 use model::ClusterSpec;
 use runner::LiveCluster;
 use serde_json::json;
-use wait::Look;
+use wait::WaitLook;
 
 use crate::Boxes;
 use crate::objects;
 use crate::start::soon;
-use crate::stats::Spread;
+use crate::stats::SampleSummary;
 
 const READY: &str = "nodes-ready";
 const PODS: &str = "pod-on-each-running";
 
 /// A box: how many nodes, and how many families of addresses.
-type Kind = (u8, u8);
+type BoxKind = (u8, u8);
 
-const KINDS: [Kind; 4] = [(1, 1), (2, 1), (3, 1), (1, 2)];
+const KINDS: [BoxKind; 4] = [(1, 1), (2, 1), (3, 1), (1, 2)];
 
 /// A box, what was measured, and milliseconds.
-type Row = (Kind, &'static str, f64);
+type NodesRow = (BoxKind, &'static str, f64);
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
 pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     for kind in KINDS {
-        drop(start(boxes, kind).await?); // makes the first state
+        drop(start_box(boxes, kind).await?); // makes the first state
     }
     let mut csv = String::from("run,nodes,families,milestone,ms\n");
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<NodesRow> = Vec::new();
     for run in 1..=runs {
         for kind in KINDS {
-            for row in one(boxes, kind).await? {
+            for row in measure_one(boxes, kind).await? {
                 writeln!(csv, "{run},{},{},{},{:.2}", kind.0, kind.1, row.1, row.2)?;
                 rows.push(row);
             }
@@ -45,8 +45,8 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
     }
     std::fs::write(out.join("nodes.csv"), csv)?;
     for what in [READY, PODS] {
-        let of = |kind: Kind| {
-            Spread::of(
+        let of = |kind: BoxKind| {
+            SampleSummary::from_samples(
                 rows.iter()
                     .filter(|row| (row.0, row.1) == (kind, what))
                     .map(|row| row.2)
@@ -66,16 +66,16 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
     Ok(())
 }
 
-async fn one(boxes: &Boxes, kind: Kind) -> Result<[Row; 2], Box<dyn Error>> {
+async fn measure_one(boxes: &Boxes, kind: BoxKind) -> Result<[NodesRow; 2], Box<dyn Error>> {
     let began = Instant::now();
-    let (cluster, nodes) = (start(boxes, kind).await?, kind.0);
+    let (cluster, nodes) = (start_box(boxes, kind).await?, kind.0);
     let ready = cluster
         .milestones()
         .into_iter()
         .find(|(name, _)| name == "node-ready")
         .map(|(_, at)| at);
     for node in 1..=nodes {
-        create(&cluster, node).await?;
+        create_object(&cluster, node).await?;
     }
     for node in 1..=nodes {
         let runs = async || has_run(&cluster, node).await;
@@ -90,7 +90,10 @@ async fn one(boxes: &Boxes, kind: Kind) -> Result<[Row; 2], Box<dyn Error>> {
     ])
 }
 
-async fn start(boxes: &Boxes, (nodes, families): Kind) -> Result<LiveCluster, runner::Error> {
+async fn start_box(
+    boxes: &Boxes,
+    (nodes, families): BoxKind,
+) -> Result<LiveCluster, runner::Error> {
     let shape = ClusterSpec {
         nodes,
         dual_stack: families == 2,
@@ -103,25 +106,25 @@ async fn start(boxes: &Boxes, (nodes, families): Kind) -> Result<LiveCluster, ru
 
 const AT: &str = "/api/v1/namespaces/default/pods";
 
-async fn create(cluster: &Cluster, node: u8) -> Result<(), Box<dyn Error>> {
+async fn create_object(cluster: &Cluster, node: u8) -> Result<(), Box<dyn Error>> {
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("on-{node}")},
         "spec": {"nodeName": format!("node-{node}"), "containers": [{"name": "c", "image": native::PROBE_IMAGE}]},
     });
-    objects::create(cluster, AT, &pod).await.map(drop)
+    objects::create_object(cluster, AT, &pod).await.map(drop)
 }
 
-async fn has_run(cluster: &Cluster, node: u8) -> Result<Look<()>, Box<dyn Error>> {
+async fn has_run(cluster: &Cluster, node: u8) -> Result<WaitLook<()>, Box<dyn Error>> {
     let seen = objects::caller(cluster)
-        .fetch(format!("{AT}/on-{node}"))
+        .fetch_body(format!("{AT}/on-{node}"))
         .await?;
     let phase = seen["status"]["phase"]
         .as_str()
         .unwrap_or_default()
         .to_owned();
     Ok(if phase == "Running" {
-        Look::Ready(())
+        WaitLook::Ready(())
     } else {
-        Look::NotYet(phase)
+        WaitLook::NotYet(phase)
     })
 }

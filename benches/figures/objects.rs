@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::time::Duration;
 
-use api::{Call, Caller, MERGE};
+use api::{ApiCall, Caller, MERGE};
 use cluster::{Cluster, HostAccess};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
-use wait::{Look, Wait};
+use wait::{ConditionWait, WaitLook};
 
 pub(crate) const PODS: &str = "/api/v1/namespaces/default/pods";
 pub(crate) const POLICIES: &str = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies";
@@ -27,11 +27,11 @@ pub(crate) fn named(name: &str, spec: Value) -> Value {
 
 /// Somebody who asks as administrator.
 pub(crate) fn caller(cluster: &Cluster) -> Caller {
-    Caller::new(cluster.admin().clone(), "gauntlet-figures")
+    Caller::new(cluster.admin_client().clone(), "gauntlet-figures")
 }
 
 pub(crate) async fn address(cluster: &Cluster, pod: &str) -> Result<String, Box<dyn Error>> {
-    let pod = caller(cluster).fetch(format!("{PODS}/{pod}")).await?;
+    let pod = caller(cluster).fetch_body(format!("{PODS}/{pod}")).await?;
     Ok(pod["status"]["podIP"]
         .as_str()
         .ok_or("a pod has no address")?
@@ -39,12 +39,12 @@ pub(crate) async fn address(cluster: &Cluster, pod: &str) -> Result<String, Box<
 }
 
 /// Makes an object; returns its version.
-pub(crate) async fn create(
+pub(crate) async fn create_object(
     cluster: &Cluster,
     path: &str,
     object: &Value,
 ) -> Result<u64, Box<dyn Error>> {
-    let call = Call::post(path, object.clone());
+    let call = ApiCall::post(path, object.clone());
     let made = caller(cluster).obtain(&call).await?;
     Ok(made["metadata"]["resourceVersion"]
         .as_str()
@@ -58,7 +58,9 @@ pub(crate) async fn create_all(
     path: &str,
     objects: &[Value],
 ) -> Result<u64, Box<dyn Error>> {
-    let creates = objects.iter().map(|object| create(cluster, path, object));
+    let creates = objects
+        .iter()
+        .map(|object| create_object(cluster, path, object));
     let versions: Vec<u64> = stream::iter(creates)
         .buffer_unordered(AT_ONCE)
         .try_collect()
@@ -67,23 +69,23 @@ pub(crate) async fn create_all(
 }
 
 /// Merges into an object.
-pub(crate) async fn patch(
+pub(crate) async fn patch_object(
     cluster: &Cluster,
     path: &str,
     with: &Value,
 ) -> Result<(), Box<dyn Error>> {
-    let call = Call::patch(path, MERGE, with.clone());
+    let call = ApiCall::patch(path, MERGE, with.clone());
     caller(cluster).obtain(&call).await?;
     Ok(())
 }
 
-pub(crate) async fn delete(cluster: &Cluster, path: &str) -> Result<(), Box<dyn Error>> {
-    caller(cluster).obtain(&Call::delete(path)).await?;
+pub(crate) async fn delete_object(cluster: &Cluster, path: &str) -> Result<(), Box<dyn Error>> {
+    caller(cluster).obtain(&ApiCall::delete(path)).await?;
     Ok(())
 }
 
 /// Waits until so many pods with this label run.
-pub(crate) async fn running(
+pub(crate) async fn wait_running(
     cluster: &Cluster,
     label: &str,
     count: usize,
@@ -91,23 +93,23 @@ pub(crate) async fn running(
     let path = format!("{PODS}?labelSelector={label}");
     let wait = patient("pods to run", Duration::from_millis(200));
     wait.try_until_async(async || {
-        let pods = caller(cluster).fetch(path.as_str()).await?;
+        let pods = caller(cluster).fetch_body(path.as_str()).await?;
         let pods = pods["items"].as_array().cloned().unwrap_or_default();
         let run = pods
             .iter()
             .filter(|pod| pod["status"]["phase"] == "Running")
             .count();
         Ok(if run >= count {
-            Look::Ready(())
+            WaitLook::Ready(())
         } else {
-            Look::NotYet(format!("{run} of {count}"))
+            WaitLook::NotYet(format!("{run} of {count}"))
         })
     })
     .await
 }
 
 /// Waits until the node has a table that was made with this version of the policies.
-pub(crate) async fn enforced(
+pub(crate) async fn wait_enforced(
     host_access: HostAccess<'_>,
     version: u64,
 ) -> Result<(), Box<dyn Error>> {
@@ -120,17 +122,17 @@ pub(crate) async fn enforced(
             .iter()
             .any(|node| node.seen.network_policies < version);
         Ok(if is_late {
-            Look::NotYet(format!("{nodes:?}"))
+            WaitLook::NotYet(format!("{nodes:?}"))
         } else {
-            Look::Ready(())
+            WaitLook::Ready(())
         })
     })
     .await
 }
 
 /// A wait that a machine with thousands of objects gets through.
-pub(crate) fn patient(what: &str, every: Duration) -> Wait<'_> {
-    Wait {
+pub(crate) fn patient(what: &str, every: Duration) -> ConditionWait<'_> {
+    ConditionWait {
         what,
         within: Duration::from_secs(600),
         every,

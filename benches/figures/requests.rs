@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::{Cluster, HostAccess};
-use model::Loaded;
-use wait::{Look, Wait};
+use model::LoadedScenario;
+use wait::{ConditionWait, WaitLook};
 
 use crate::Boxes;
 use crate::clusters;
@@ -33,10 +33,10 @@ const METRICS: [(&str, u16, &str); 3] = [
 ];
 
 /// Requests by whom they are for and what they are.
-type Counts = BTreeMap<(String, String), i64>;
+type RequestCounts = BTreeMap<(String, String), i64>;
 
 /// The costs of every step: world, step, and what it asks for.
-type Costs = BTreeMap<(String, usize, String), Counts>;
+type StepCosts = BTreeMap<(String, usize, String), RequestCounts>;
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
 pub(crate) async fn measure(
@@ -45,11 +45,11 @@ pub(crate) async fn measure(
     runs: usize,
     out: &Path,
 ) -> Result<(), Box<dyn Error>> {
-    let scenario = clusters::read(dir)?;
-    let clusters = clusters::start(boxes, &scenario).await?;
-    let mut rounds: Vec<Costs> = Vec::new();
+    let scenario = clusters::read_scenario(dir)?;
+    let clusters = clusters::start_clusters(boxes, &scenario).await?;
+    let mut rounds: Vec<StepCosts> = Vec::new();
     for _ in 0..runs {
-        let mut costs = Costs::new();
+        let mut costs = StepCosts::new();
         for (cluster, world) in clusters::worlds(&clusters) {
             steps(cluster, &scenario, world, &mut costs).await?;
         }
@@ -62,38 +62,42 @@ pub(crate) async fn measure(
     if let Some(other) = rounds.iter().find(|other| *other != first) {
         println!(
             "not the same in every round:\n{}\n{}",
-            csv(first)?,
-            csv(other)?
+            write_csv(first)?,
+            write_csv(other)?
         );
         return Err("requests differ from round to round: no figure".into());
     }
     std::fs::write(
         out.join(format!("{}-requests.csv", scenario.id.replace('/', "-"))),
-        csv(first)?,
+        write_csv(first)?,
     )?;
-    println!("{}the same in all of {} rounds", csv(first)?, rounds.len());
+    println!(
+        "{}the same in all of {} rounds",
+        write_csv(first)?,
+        rounds.len()
+    );
     Ok(())
 }
 
 async fn steps(
     cluster: &Cluster,
-    scenario: &Arc<Loaded>,
+    scenario: &Arc<LoadedScenario>,
     world: &str,
-    costs: &mut Costs,
+    costs: &mut StepCosts,
 ) -> Result<(), Box<dyn Error>> {
     let host_access = cluster
         .host_access()
         .ok_or("requests are counted in a box")?;
-    let mut before = Counts::new();
+    let mut before = RequestCounts::new();
     for (index, step) in scenario.scenario.steps.iter().enumerate() {
-        let mut part = Loaded::clone(scenario);
+        let mut part = LoadedScenario::clone(scenario);
         part.scenario.steps.truncate(index + 1);
-        let start = count(host_access).await?;
-        clusters::tried(cluster, &Arc::new(part), world).await?;
-        let all = less(settled(host_access).await?, &start);
+        let start = count_requests(host_access).await?;
+        clusters::try_world(cluster, &Arc::new(part), world).await?;
+        let all = subtract(settled_counts(host_access).await?, &start);
         costs.insert(
             (world.to_owned(), index, step.id.clone()),
-            less(all.clone(), &before),
+            subtract(all.clone(), &before),
         );
         before = all;
     }
@@ -101,7 +105,7 @@ async fn steps(
 }
 
 /// What is left of `counts` without `others`.
-fn less(mut counts: Counts, others: &Counts) -> Counts {
+fn subtract(mut counts: RequestCounts, others: &RequestCounts) -> RequestCounts {
     for (what, count) in others {
         *counts.entry(what.clone()).or_default() -= count;
     }
@@ -110,30 +114,30 @@ fn less(mut counts: Counts, others: &Counts) -> Counts {
 }
 
 /// The counts, once three looks in a row show the same.
-async fn settled(host_access: HostAccess<'_>) -> Result<Counts, Box<dyn Error>> {
-    let (mut last, mut same) = (count(host_access).await?, 0);
-    let wait = Wait {
+async fn settled_counts(host_access: HostAccess<'_>) -> Result<RequestCounts, Box<dyn Error>> {
+    let (mut last, mut same) = (count_requests(host_access).await?, 0);
+    let wait = ConditionWait {
         what: "the counts to stay as they are",
         within: Duration::from_secs(60),
         every: Duration::from_millis(20),
     };
     wait.try_until_async(async || {
-        let now = count(host_access).await?;
+        let now = count_requests(host_access).await?;
         same = if now == last { same + 1 } else { 0 };
         last = now;
         Ok(if same == 3 {
-            Look::Ready(last.clone())
+            WaitLook::Ready(last.clone())
         } else {
-            Look::NotYet(format!("{same} looks in a row showed the same"))
+            WaitLook::NotYet(format!("{same} looks in a row showed the same"))
         })
     })
     .await
 }
 
-async fn count(host_access: HostAccess<'_>) -> Result<Counts, Box<dyn Error>> {
-    let mut counts = Counts::new();
+async fn count_requests(host_access: HostAccess<'_>) -> Result<RequestCounts, Box<dyn Error>> {
+    let mut counts = RequestCounts::new();
     for log in LOGS {
-        let text = std::fs::read(host_access.logs().join(log))?;
+        let text = std::fs::read(host_access.log_folder().join(log))?;
         for asked in String::from_utf8_lossy(&text).lines().filter_map(registry) {
             *counts.entry(("registry".into(), asked)).or_default() += 1;
         }
@@ -178,7 +182,7 @@ fn method(labels: &str) -> Option<String> {
         .map(|(method, _)| method.to_uppercase())
 }
 
-fn csv(costs: &Costs) -> Result<String, std::fmt::Error> {
+fn write_csv(costs: &StepCosts) -> Result<String, std::fmt::Error> {
     let mut csv = String::from("world,step,who,request,count\n");
     for ((world, _, step), counts) in costs {
         for ((who, request), count) in counts {

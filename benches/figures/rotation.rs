@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::Cluster;
-use engine::Trial;
-use model::{ClusterSpec, FigureName, Loaded, WorldOutcome};
+use engine::WorldTrial;
+use model::{ClusterSpec, FigureName, LoadedScenario, WorldOutcome};
 use runner::RunOptions;
 use serde_json::{Value, json};
 
 use crate::Boxes;
-use crate::clusters::loaded;
-use crate::stats::Spread;
+use crate::clusters::make_scenario;
+use crate::stats::SampleSummary;
 
 /// The places that follow.
 const PLACES: [&str; 3] = ["api", "copy", "file"];
@@ -28,11 +28,11 @@ const WITHIN: u16 = 150;
 /// Each rotation is a world of its own, and they run side by side.
 #[expect(clippy::print_stdout, reason = "this is a command")]
 pub(crate) async fn measure(boxes: &Boxes, pods: usize, out: &Path) -> Result<(), Box<dyn Error>> {
-    let scenario = Arc::new(scenario(pods)?);
+    let scenario = Arc::new(rotation_scenario(pods)?);
     let cluster = boxes
         .start_as(
             "figures-rotation",
-            &ClusterSpec::resolve(&scenario, &world(0))?,
+            &ClusterSpec::resolve(&scenario, &rotation_world(0))?,
         )
         .await?;
     let lags = round(&cluster, &scenario, pods).await?;
@@ -48,7 +48,7 @@ pub(crate) async fn measure(boxes: &Boxes, pods: usize, out: &Path) -> Result<()
             .filter(|(_, at, _)| at == place)
             .map(|(_, _, lag)| lag.as_secs_f64())
             .collect();
-        Spread::of(these)
+        SampleSummary::from_samples(these)
             .into_iter()
             .for_each(|spread| println!("{place:8} {spread} s"));
     }
@@ -56,7 +56,7 @@ pub(crate) async fn measure(boxes: &Boxes, pods: usize, out: &Path) -> Result<()
 }
 
 /// One world for each pod; each takes the one phase that is its own.
-fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
+fn rotation_scenario(pods: usize) -> Result<LoadedScenario, Box<dyn Error>> {
     let others = |pod: usize| {
         (0..pods)
             .filter(|other| *other != pod)
@@ -66,7 +66,7 @@ fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
     let worlds: serde_json::Map<String, Value> = (0..pods)
         .map(|pod| {
             (
-                world(pod),
+                rotation_world(pod),
                 json!({"skip-steps": others(pod), "apply": ["secrets.yaml", "copy.yaml"]}),
             )
         })
@@ -100,20 +100,23 @@ fn scenario(pods: usize) -> Result<Loaded, Box<dyn Error>> {
     steps.extend(PLACES.map(propagated));
     let install = ["external-secrets"];
     let file = json!({"scenario": "v1", "why": "A figure.", "install": install, "worlds": worlds, "steps": steps});
-    let secrets = vec![secret("db", "password"), secret("phase", "value")];
+    let secrets = vec![
+        watched_secret("db", "password"),
+        watched_secret("phase", "value"),
+    ];
     let manifests = [
         ("secrets.yaml", secrets),
-        ("copy.yaml", copy()),
+        ("copy.yaml", eso_copy()),
         ("pod.yaml", vec![pod()]),
     ];
-    loaded(
+    make_scenario(
         "figures/rotation",
         file,
         manifests.map(|(name, objects)| (name.to_owned(), objects)),
     )
 }
 
-fn world(pod: usize) -> String {
+fn rotation_world(pod: usize) -> String {
     format!("pod-{pod}")
 }
 
@@ -121,13 +124,13 @@ fn phase(pod: usize) -> String {
     format!("phase-{pod}")
 }
 
-fn secret(name: &str, key: &str) -> Value {
+fn watched_secret(name: &str, key: &str) -> Value {
     let value = format!("$(canary:{name})");
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: value}})
 }
 
 /// What External Secrets Operator needs to copy `db` each minute.
-fn copy() -> Vec<Value> {
+fn eso_copy() -> Vec<Value> {
     const RBAC: &str = "rbac.authorization.k8s.io";
     let object = |group: &str, kind: &str, name: &str, rest: Value| {
         let mut object = json!({"apiVersion": group, "kind": kind, "metadata": {"name": name}});
@@ -169,13 +172,13 @@ fn pod() -> Value {
 
 async fn round(
     cluster: &Cluster,
-    scenario: &Arc<Loaded>,
+    scenario: &Arc<LoadedScenario>,
     pods: usize,
 ) -> Result<Vec<(String, String, Duration)>, Box<dyn Error>> {
     let trials = (0..pods)
-        .map(|pod| Trial {
+        .map(|pod| WorldTrial {
             scenario: Arc::clone(scenario),
-            world: world(pod),
+            world: rotation_world(pod),
         })
         .collect();
     let options = RunOptions {
@@ -184,7 +187,7 @@ async fn round(
     };
     let outcomes = runner::try_worlds(cluster, trials, options).await;
     let mut lags = Vec::new();
-    for (world, outcome) in (0..pods).map(world).zip(outcomes) {
+    for (world, outcome) in (0..pods).map(rotation_world).zip(outcomes) {
         let WorldOutcome::Tried(cells) = outcome else {
             return Err(format!("{world} was not tried").into());
         };

@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use cluster::{Cluster, HostAccess};
 use indexmap::IndexMap;
-use model::Loaded;
+use model::LoadedScenario;
 
 use crate::Boxes;
 use crate::clusters;
-use crate::stats::Spread;
+use crate::stats::SampleSummary;
 
 /// The row that stands for a world's whole time, its set-up included.
 const WHOLE: &str = "(whole world)";
@@ -22,7 +22,7 @@ const WHOLE: &str = "(whole world)";
 /// The row for a cosign that does nothing but start, in the same box: what every step with cosign contains.
 const START: &str = "(cosign starts)";
 
-struct Sample {
+struct RunSample {
     run: usize,
     world: String,
     step: String,
@@ -35,8 +35,8 @@ pub(crate) async fn measure(
     runs: usize,
     out: &Path,
 ) -> Result<(), Box<dyn Error>> {
-    let scenario = clusters::read(dir)?;
-    let clusters = clusters::start(boxes, &scenario).await?;
+    let scenario = clusters::read_scenario(dir)?;
+    let clusters = clusters::start_clusters(boxes, &scenario).await?;
     let mut samples = Vec::new();
     for run in 0..=runs {
         let mut worlds = clusters::worlds(&clusters);
@@ -44,26 +44,26 @@ pub(crate) async fn measure(
             worlds.reverse();
         }
         for (cluster, world) in worlds {
-            let taken = one(cluster, &scenario, world, run).await?;
+            let taken = measure_one(cluster, &scenario, world, run).await?;
             samples.extend(if run == 0 { Vec::new() } else { taken }); // the first round warms everything up
         }
     }
     clusters::take_down(clusters).await?;
     std::fs::write(
         out.join(format!("{}.csv", scenario.id.replace('/', "-"))),
-        csv(&samples)?,
+        write_csv(&samples)?,
     )?;
-    show(&samples);
+    print_summary(&samples);
     Ok(())
 }
 
-async fn one(
+async fn measure_one(
     cluster: &Cluster,
-    scenario: &Arc<Loaded>,
+    scenario: &Arc<LoadedScenario>,
     world: &str,
     run: usize,
-) -> Result<Vec<Sample>, Box<dyn Error>> {
-    let of = |step: String, millis| Sample {
+) -> Result<Vec<RunSample>, Box<dyn Error>> {
+    let of = |step: String, millis| RunSample {
         run,
         world: world.to_owned(),
         step,
@@ -77,7 +77,7 @@ async fn one(
         samples.push(of(START.into(), cosign_starts(host_access).await?));
     }
     let began = Instant::now();
-    let cells = clusters::tried(cluster, scenario, world).await?;
+    let cells = clusters::try_world(cluster, scenario, world).await?;
     let whole = began.elapsed().as_secs_f64() * 1000.0;
     samples.extend(cells.into_iter().map(|(step, cell)| of(step, cell.millis)));
     samples.push(of(WHOLE.into(), whole));
@@ -85,7 +85,7 @@ async fn one(
 }
 
 async fn cosign_starts(host_access: HostAccess<'_>) -> Result<f64, Box<dyn Error>> {
-    let mut command = host_access.enter();
+    let mut command = host_access.enter_command();
     command
         .args(["cosign", "version"])
         .stdin(Stdio::null())
@@ -101,9 +101,9 @@ async fn cosign_starts(host_access: HostAccess<'_>) -> Result<f64, Box<dyn Error
     }
 }
 
-fn csv(samples: &[Sample]) -> Result<String, std::fmt::Error> {
+fn write_csv(samples: &[RunSample]) -> Result<String, std::fmt::Error> {
     let mut csv = String::from("run,world,step,milliseconds\n");
-    for Sample {
+    for RunSample {
         run,
         world,
         step,
@@ -116,9 +116,9 @@ fn csv(samples: &[Sample]) -> Result<String, std::fmt::Error> {
 }
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-fn show(samples: &[Sample]) {
+fn print_summary(samples: &[RunSample]) {
     let mut cells: IndexMap<(&str, &str), Vec<f64>> = IndexMap::new();
-    for Sample {
+    for RunSample {
         world,
         step,
         millis,
@@ -129,7 +129,7 @@ fn show(samples: &[Sample]) {
     }
     let spreads: IndexMap<_, _> = cells
         .into_iter()
-        .filter_map(|(cell, all)| Some((cell, Spread::of(all)?)))
+        .filter_map(|(cell, all)| Some((cell, SampleSummary::from_samples(all)?)))
         .collect();
     for ((step, world), spread) in &spreads {
         let bare = spreads.get(&(*step, "bare")).filter(|_| *world != "bare");

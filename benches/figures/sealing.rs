@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use cluster::{Cluster, ProcessCommand};
 use futures::{StreamExt, TryStreamExt, stream};
-use model::{ClusterSpec, Encryption, FileText};
+use model::{ClusterSpec, EncryptionShape, FileText};
 use serde_json::{Value, json};
-use wait::Look;
+use wait::WaitLook;
 
 use crate::Boxes;
-use crate::stats::Spread;
+use crate::stats::SampleSummary;
 
 const NAMESPACE: &str = "/api/v1/namespaces/default/secrets";
 
@@ -30,7 +30,7 @@ const KMS: &str = "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfi
 /// What the others are compared with.
 const FLOOR: &str = "identity";
 
-struct Sample {
+struct SealingSample {
     provider: &'static str,
     operation: &'static str,
     millis: f64,
@@ -60,13 +60,13 @@ pub(crate) async fn measure(
         }
     }
     for (provider, cluster) in &clusters {
-        samples.extend(many(cluster, provider, secrets).await?);
+        samples.extend(measure_many(cluster, provider, secrets).await?);
     }
     for (_, cluster) in clusters {
         cluster.take_down().await?;
     }
-    std::fs::write(out.join("sealing.csv"), csv(&samples)?)?;
-    show(&samples);
+    std::fs::write(out.join("sealing.csv"), write_csv(&samples)?)?;
+    print_summary(&samples);
     Ok(())
 }
 
@@ -79,13 +79,13 @@ fn clusters_under_test() -> Vec<(&'static str, ClusterSpec)> {
     };
     let provider = |encryption| spec(encryption, &[]);
     vec![
-        (FLOOR, provider(Encryption::Identity)),
-        ("aescbc", provider(Encryption::Aescbc)),
-        ("aesgcm", provider(Encryption::Aesgcm)),
-        ("secretbox", provider(Encryption::Secretbox)),
+        (FLOOR, provider(EncryptionShape::Identity)),
+        ("aescbc", provider(EncryptionShape::Aescbc)),
+        ("aesgcm", provider(EncryptionShape::Aesgcm)),
+        ("secretbox", provider(EncryptionShape::Secretbox)),
         (
             "kms-v2",
-            spec(Encryption::Config(FileText(KMS.into())), &["a"]),
+            spec(EncryptionShape::Config(FileText(KMS.into())), &["a"]),
         ),
     ]
 }
@@ -99,18 +99,18 @@ async fn one_block(
     cluster: &Cluster,
     provider: &'static str,
     block: usize,
-) -> Result<Vec<Sample>, Box<dyn Error>> {
+) -> Result<Vec<SealingSample>, Box<dyn Error>> {
     let mut samples = Vec::with_capacity(2 * BLOCK);
     for operation in ["write", "read"] {
         for index in 0..BLOCK {
             let name = format!("block-{block}-{index}");
             let request = match operation {
-                "write" => post(&secret(&name))?,
+                "write" => post_secret(&secret(&name))?,
                 _ => http::Request::get(format!("{NAMESPACE}/{name}")).body(Vec::new())?,
             };
             let began = Instant::now();
-            let _: Value = cluster.admin().request(request).await?;
-            samples.push(Sample {
+            let _: Value = cluster.admin_client().request(request).await?;
+            samples.push(SealingSample {
                 provider,
                 operation,
                 millis: millis(began.elapsed()),
@@ -121,18 +121,18 @@ async fn one_block(
 }
 
 /// So many Secrets written, all of them rewritten, and the API server started again with them.
-async fn many(
+async fn measure_many(
     cluster: &Cluster,
     provider: &'static str,
     count: usize,
-) -> Result<Vec<Sample>, Box<dyn Error>> {
-    let sample = |operation, took| Sample {
+) -> Result<Vec<SealingSample>, Box<dyn Error>> {
+    let sample = |operation, took| SealingSample {
         provider,
         operation,
         millis: millis(took),
     };
     let began = Instant::now();
-    let creates = (0..count).map(|index| create(cluster, format!("many-{index}")));
+    let creates = (0..count).map(|index| create_secret(cluster, format!("many-{index}")));
     stream::iter(creates)
         .buffer_unordered(AT_ONCE)
         .try_collect::<Vec<()>>()
@@ -140,20 +140,20 @@ async fn many(
     let created = began.elapsed();
     let began = Instant::now();
     let list: Value = cluster
-        .admin()
+        .admin_client()
         .request(http::Request::get(NAMESPACE).body(Vec::new())?)
         .await?;
     let items = list["items"].as_array().cloned().unwrap_or_default();
     if items.len() < count {
         return Err(format!("{} of {count} Secrets are there", items.len()).into());
     }
-    let puts = items.into_iter().map(|item| put(cluster, item));
+    let puts = items.into_iter().map(|item| put_secret(cluster, item));
     stream::iter(puts)
         .buffer_unordered(AT_ONCE)
         .try_collect::<Vec<()>>()
         .await?;
     let rewritten = began.elapsed();
-    let (usable, listed) = restart(cluster).await?;
+    let (usable, listed) = time_restart(cluster).await?;
     Ok(vec![
         sample("create-many", created),
         sample("rewrite-many", rewritten),
@@ -162,12 +162,15 @@ async fn many(
     ])
 }
 
-async fn create(cluster: &Cluster, name: String) -> Result<(), Box<dyn Error>> {
-    let _: Value = cluster.admin().request(post(&secret(&name))?).await?;
+async fn create_secret(cluster: &Cluster, name: String) -> Result<(), Box<dyn Error>> {
+    let _: Value = cluster
+        .admin_client()
+        .request(post_secret(&secret(&name))?)
+        .await?;
     Ok(())
 }
 
-async fn put(cluster: &Cluster, mut item: Value) -> Result<(), Box<dyn Error>> {
+async fn put_secret(cluster: &Cluster, mut item: Value) -> Result<(), Box<dyn Error>> {
     let name = item["metadata"]["name"]
         .as_str()
         .unwrap_or_default()
@@ -176,40 +179,40 @@ async fn put(cluster: &Cluster, mut item: Value) -> Result<(), Box<dyn Error>> {
     let request = http::Request::put(format!("{NAMESPACE}/{name}"))
         .header("content-type", "application/json")
         .body(serde_json::to_vec(&item)?)?;
-    let _: Value = cluster.admin().request(request).await?;
+    let _: Value = cluster.admin_client().request(request).await?;
     Ok(())
 }
 
-fn post(object: &Value) -> Result<http::Request<Vec<u8>>, Box<dyn Error>> {
+fn post_secret(object: &Value) -> Result<http::Request<Vec<u8>>, Box<dyn Error>> {
     let request = http::Request::post(NAMESPACE).header("content-type", "application/json");
     Ok(request.body(serde_json::to_vec(object)?)?)
 }
 
 /// From the API server's start until it is ready, and until it has given every Secret.
-async fn restart(cluster: &Cluster) -> Result<(Duration, Duration), Box<dyn Error>> {
+async fn time_restart(cluster: &Cluster) -> Result<(Duration, Duration), Box<dyn Error>> {
     let host_access = cluster.host_access().ok_or("it is no box of ours")?;
     let process = "kube-apiserver";
-    host_access.control(process, ProcessCommand::Kill)?;
+    host_access.control_process(process, ProcessCommand::Kill)?;
     let has_ended = async || {
-        let life = host_access.life(process);
+        let life = host_access.process_status(process);
         let over = life
             .as_ref()
-            .is_some_and(|life| matches!(life.state, cluster::State::Ended { .. }));
+            .is_some_and(|life| matches!(life.state, cluster::ProcessState::Ended { .. }));
         if over {
-            Look::Ready(())
+            WaitLook::Ready(())
         } else {
-            Look::NotYet(format!("{life:?}"))
+            WaitLook::NotYet(format!("{life:?}"))
         }
     };
     crate::start::soon("the API server to end")
         .until_async(has_ended)
         .await?;
-    host_access.control(process, ProcessCommand::Start)?;
+    host_access.control_process(process, ProcessCommand::Start)?;
     let began = Instant::now();
     crate::start::readyz(cluster).await?;
     let usable = began.elapsed();
     let _: Value = cluster
-        .admin()
+        .admin_client()
         .request(http::Request::get(NAMESPACE).body(Vec::new())?)
         .await?;
     Ok((usable, began.elapsed()))
@@ -219,9 +222,9 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-fn csv(samples: &[Sample]) -> Result<String, std::fmt::Error> {
+fn write_csv(samples: &[SealingSample]) -> Result<String, std::fmt::Error> {
     let mut csv = String::from("provider,operation,milliseconds\n");
-    for Sample {
+    for SealingSample {
         provider,
         operation,
         millis,
@@ -233,12 +236,12 @@ fn csv(samples: &[Sample]) -> Result<String, std::fmt::Error> {
 }
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-fn show(samples: &[Sample]) {
+fn print_summary(samples: &[SealingSample]) {
     let of = |provider: &str, operation: &str| {
         let these = samples
             .iter()
             .filter(|sample| sample.provider == provider && sample.operation == operation);
-        Spread::of(these.map(|sample| sample.millis).collect())
+        SampleSummary::from_samples(these.map(|sample| sample.millis).collect())
     };
     let mut rows: Vec<(&str, &str)> = samples
         .iter()

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use cluster::Cluster;
 use serde_json::json;
-use wait::{Look, Wait};
+use wait::{ConditionWait, WaitLook};
 
 use crate::Boxes;
-use crate::objects::{caller, create};
-use crate::stats::Spread;
+use crate::objects::{caller, create_object};
+use crate::stats::SampleSummary;
 
 const FIRST_POD: &str = "first-pod-running";
 const READYZ: &str = "readyz";
@@ -25,8 +25,8 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
         let began = Instant::now();
         let cluster = boxes.start(&format!("figures-{run}")).await?;
         let (pod, ready) = tokio::join!(
-            timed(began, first_pod(&cluster)),
-            timed(began, readyz(&cluster))
+            time_since(began, first_pod(&cluster)),
+            time_since(began, readyz(&cluster))
         );
         rows.push((run, FIRST_POD.into(), pod?));
         rows.push((run, READYZ.into(), ready?));
@@ -36,7 +36,7 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
                 .iter()
                 .map(|(name, at)| (run, name.clone(), millis(*at))),
         );
-        rows.extend(memory(&cluster).map(|mib| (run, MEMORY.into(), mib)));
+        rows.extend(memory_of(&cluster).map(|mib| (run, MEMORY.into(), mib)));
         cluster.take_down().await?;
     }
     let mut csv = String::from("run,milestone,value\n");
@@ -45,7 +45,7 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
     }
     std::fs::write(out.join("start.csv"), csv)?;
     let of = |wanted: &str| {
-        Spread::of(
+        SampleSummary::from_samples(
             rows.iter()
                 .filter(|(_, name, _)| name == wanted)
                 .map(|row| row.2)
@@ -74,7 +74,7 @@ fn millis(time: Duration) -> f64 {
 }
 
 /// How long after `began` this was done, in milliseconds.
-async fn timed(
+async fn time_since(
     began: Instant,
     work: impl Future<Output = Result<(), Box<dyn Error>>>,
 ) -> Result<f64, Box<dyn Error>> {
@@ -85,9 +85,9 @@ async fn timed(
 pub(crate) async fn readyz(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
     let look = async || {
         let look = http::Request::get("/readyz").body(Vec::new())?;
-        Ok(match cluster.admin().request_text(look).await {
-            Ok(_) => Look::Ready(()),
-            Err(why) => Look::NotYet(why.to_string()),
+        Ok(match cluster.admin_client().request_text(look).await {
+            Ok(_) => WaitLook::Ready(()),
+            Err(why) => WaitLook::NotYet(why.to_string()),
         })
     };
     soon("/readyz to say ok").try_until_async(look).await
@@ -97,20 +97,20 @@ async fn first_pod(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "first"},
         "spec": {"containers": [{"name": "c", "image": native::PROBE_IMAGE}]}});
     let pods = "/api/v1/namespaces/default/pods";
-    create(cluster, pods, &pod).await?;
+    create_object(cluster, pods, &pod).await?;
     let look = async || {
-        let seen = caller(cluster).fetch(format!("{pods}/first")).await?;
+        let seen = caller(cluster).fetch_body(format!("{pods}/first")).await?;
         Ok(match seen["status"]["phase"].as_str() {
-            Some("Running") => Look::Ready(()),
-            phase => Look::NotYet(format!("{phase:?}")),
+            Some("Running") => WaitLook::Ready(()),
+            phase => WaitLook::NotYet(format!("{phase:?}")),
         })
     };
     soon("the first pod to run").try_until_async(look).await
 }
 
 /// A wait for what a box does within seconds.
-pub(crate) fn soon(what: &str) -> Wait<'_> {
-    Wait {
+pub(crate) fn soon(what: &str) -> ConditionWait<'_> {
+    ConditionWait {
         what,
         within: Duration::from_secs(30),
         every: Duration::from_millis(5),
@@ -118,7 +118,7 @@ pub(crate) fn soon(what: &str) -> Wait<'_> {
 }
 
 /// What the box's control group holds, file cache included, in MiB.
-fn memory(cluster: &Cluster) -> Option<f64> {
+fn memory_of(cluster: &Cluster) -> Option<f64> {
     let read = |path: std::path::PathBuf| {
         std::fs::read_to_string(path)
             .ok()?

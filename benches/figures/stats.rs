@@ -3,15 +3,15 @@
 use std::fmt;
 
 /// The least, middle and largest of some samples.
-pub(crate) struct Spread {
+pub(crate) struct SampleSummary {
     min: f64,
     pub(crate) median: f64,
     max: f64,
 }
 
-impl Spread {
+impl SampleSummary {
     /// Of at least one sample.
-    pub(crate) fn of(mut samples: Vec<f64>) -> Option<Self> {
+    pub(crate) fn from_samples(mut samples: Vec<f64>) -> Option<Self> {
         samples.sort_by(f64::total_cmp);
         let (min, max) = (*samples.first()?, *samples.last()?);
         let middle = samples.len() / 2;
@@ -24,7 +24,7 @@ impl Spread {
     }
 }
 
-impl fmt::Display for Spread {
+impl fmt::Display for SampleSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cluster::Cluster;
-use model::{Loaded, Manifest};
+use model::{LoadedScenario, ObjectManifest};
 use serde_json::{Value, json};
 
-use crate::stats::Spread;
+use crate::stats::SampleSummary;
 use crate::{Boxes, clusters};
 
 const BLOCK: usize = 50;
@@ -22,7 +22,7 @@ pub(crate) async fn measure(
     out: &Path,
 ) -> Result<(), Box<dyn Error>> {
     let cluster = boxes.start("figures-step").await?;
-    let scenario = Arc::new(scenario()?);
+    let scenario = Arc::new(step_scenario()?);
     let (mut steps, mut bare) = (Vec::new(), Vec::new());
     steps_block(&cluster, &scenario, out).await?; // warm-up of both, not counted
     bare_block(&cluster).await?;
@@ -48,7 +48,10 @@ pub(crate) async fn measure(
         }
     }
     std::fs::write(out.join("step.csv"), csv)?;
-    let (Some(step), Some(bare)) = (Spread::of(steps), Spread::of(bare)) else {
+    let (Some(step), Some(bare)) = (
+        SampleSummary::from_samples(steps),
+        SampleSummary::from_samples(bare),
+    ) else {
         return Err("no samples".into());
     };
     println!(
@@ -62,15 +65,15 @@ fn object() -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "figure"}, "data": {"a": "b"}})
 }
 
-fn scenario() -> Result<Loaded, Box<dyn Error>> {
+fn step_scenario() -> Result<LoadedScenario, Box<dyn Error>> {
     let step = |n| json!({"id": format!("s{n}"), "dry-run": true, "do": {"create": "object.yaml"}, "expect": "admitted"});
     let file = json!({"scenario": "v1", "why": "A figure.", "worlds": {"bare": {}},
         "steps": (0..BLOCK).map(step).collect::<Vec<_>>()});
-    let manifest = Manifest {
+    let manifest = ObjectManifest {
         file: PathBuf::from("object.yaml"),
         object: object(),
     };
-    Ok(Loaded {
+    Ok(LoadedScenario {
         id: "figures/step".into(),
         dir: PathBuf::new(),
         text: String::new(),
@@ -82,7 +85,7 @@ fn scenario() -> Result<Loaded, Box<dyn Error>> {
 
 async fn steps_block(
     cluster: &Cluster,
-    scenario: &Arc<Loaded>,
+    scenario: &Arc<LoadedScenario>,
     out: &Path,
 ) -> Result<Vec<f64>, Box<dyn Error>> {
     let cells = clusters::cells_of(cluster, scenario, "bare", Some(out.join("evidence"))).await?;
@@ -97,7 +100,7 @@ async fn bare_block(cluster: &Cluster) -> Result<Vec<f64>, Box<dyn Error>> {
         let request = http::Request::post(path)
             .header("content-type", "application/json")
             .body(serde_json::to_vec(&object())?)?;
-        let _: Value = cluster.admin().request(request).await?;
+        let _: Value = cluster.admin_client().request(request).await?;
         samples.push(began.elapsed().as_secs_f64() * 1000.0);
     }
     Ok(samples)

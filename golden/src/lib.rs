@@ -13,7 +13,7 @@ mod table;
 mod yaml;
 
 pub use error::Error;
-pub use redact::{redact, rules};
-pub use snapshot::Snapshot;
-pub use store::{Comparison, Pending, Source, Store};
-pub use table::{Table, render};
+pub use redact::{all_rules, redact_text};
+pub use snapshot::GoldenFile;
+pub use store::{GoldenStore, OutcomeComparison, OutcomeSource, PendingFile};
+pub use table::{OutcomeTable, render_outcome};

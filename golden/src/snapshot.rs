@@ -7,7 +7,7 @@ use crate::yaml::one_line;
 
 /// A golden file: a few lines on where it came from and why it exists, and the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct GoldenFile {
     /// What recorded it.
     pub source: String,
     /// Why it exists: the first sentence of the scenario's `why`.
@@ -20,7 +20,7 @@ pub struct Snapshot {
 
 const FENCE: &str = "---\n";
 
-impl Snapshot {
+impl GoldenFile {
     /// The text of the file.
     #[must_use]
     pub fn text(&self) -> String {
@@ -84,8 +84,8 @@ fn header_value(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn example() -> Snapshot {
-        Snapshot {
+    fn example() -> GoldenFile {
+        GoldenFile {
             source: "gauntlet run pod-security/privileged".into(),
             description: "A \"privileged\" container owns its node; the label has to turn it away."
                 .into(),
@@ -98,7 +98,7 @@ mod tests {
     fn a_file_reads_back_as_it_was_written() {
         let snapshot = example();
         assert_eq!(
-            Snapshot::parse(Path::new("x.snap"), &snapshot.text()).unwrap(),
+            GoldenFile::parse(Path::new("x.snap"), &snapshot.text()).unwrap(),
             snapshot
         );
     }
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_file_without_a_header_is_a_fault() {
-        assert!(Snapshot::parse(Path::new("x.snap"), "privileged-pod: {}\n").is_err());
-        assert!(Snapshot::parse(Path::new("x.snap"), "---\nsource: x\n").is_err());
+        assert!(GoldenFile::parse(Path::new("x.snap"), "privileged-pod: {}\n").is_err());
+        assert!(GoldenFile::parse(Path::new("x.snap"), "---\nsource: x\n").is_err());
     }
 }

@@ -6,20 +6,20 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use model::{CellStatus, Outcome, WorldOutcome};
+use model::{CellStatus, RecordedOutcome, WorldOutcome};
 
-use crate::{Error, Snapshot, Table, diff, render};
-use files::{read, write};
+use crate::{Error, GoldenFile, OutcomeTable, diff, render_outcome};
+use files::{read_text, write_whole};
 
 /// The folder of golden files. It need not exist before something is written.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub struct GoldenStore {
     root: PathBuf,
 }
 
 /// How an outcome compares with what was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Comparison {
+pub enum OutcomeComparison {
     /// Nothing changed.
     Same,
     /// Nothing was recorded before.
@@ -33,7 +33,7 @@ pub enum Comparison {
 
 /// Where an outcome comes from, for the header of its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
+pub struct OutcomeSource {
     /// The command that recorded it.
     pub command: String,
     /// The scenario's `why`; its first sentence is kept.
@@ -44,7 +44,7 @@ pub struct Source {
 
 /// A file that waits to be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pending {
+pub struct PendingFile {
     /// The scenario.
     pub id: String,
     /// Whether nothing was recorded before.
@@ -53,7 +53,7 @@ pub struct Pending {
     pub diff: String,
 }
 
-impl Store {
+impl GoldenStore {
     /// The golden files in `dir`.
     ///
     /// # Errors
@@ -98,13 +98,13 @@ impl Store {
     ///
     /// # Errors
     /// When its file cannot be read, or is not one of ours.
-    pub fn recorded(&self, id: &str) -> Result<Option<Snapshot>, Error> {
+    pub fn recorded(&self, id: &str) -> Result<Option<GoldenFile>, Error> {
         self.snapshot(&self.path(id)?)
     }
 
-    fn snapshot(&self, path: &Path) -> Result<Option<Snapshot>, Error> {
-        read(&self.root, path)?
-            .map(|text| Snapshot::parse(path, &text))
+    fn snapshot(&self, path: &Path) -> Result<Option<GoldenFile>, Error> {
+        read_text(&self.root, path)?
+            .map(|text| GoldenFile::parse(path, &text))
             .transpose()
     }
 
@@ -112,21 +112,21 @@ impl Store {
     ///
     /// # Errors
     /// When the recorded file cannot be read, or is not one of ours.
-    pub fn compare(&self, outcome: &Outcome) -> Result<Comparison, Error> {
+    pub fn compare(&self, outcome: &RecordedOutcome) -> Result<OutcomeComparison, Error> {
         let path = self.path(&outcome.id)?;
         let Some(recorded) = self.snapshot(&path)? else {
-            return Ok(Comparison::New);
+            return Ok(OutcomeComparison::New);
         };
         let mut old = recorded.body;
         if let Some(tried) = partial(outcome) {
-            let table = Table::parse(&old).map_err(|what| Error::Format { path, what })?;
-            old = table.only(&tried).body();
+            let table = OutcomeTable::parse(&old).map_err(|what| Error::Format { path, what })?;
+            old = table.only_worlds(&tried).body();
         }
-        let new = render(outcome);
+        let new = render_outcome(outcome);
         Ok(if old == new {
-            Comparison::Same
+            OutcomeComparison::Same
         } else {
-            Comparison::Differs {
+            OutcomeComparison::Differs {
                 diff: diff::unified(&old, &new),
             }
         })
@@ -137,16 +137,20 @@ impl Store {
     /// # Errors
     /// When a cell is not as intended or a world was not tried: such an outcome is never recorded. When the file cannot
     /// be written.
-    pub fn write_pending(&self, outcome: &Outcome, source: &Source) -> Result<PathBuf, Error> {
-        fit(outcome)?;
+    pub fn write_pending(
+        &self,
+        outcome: &RecordedOutcome,
+        source: &OutcomeSource,
+    ) -> Result<PathBuf, Error> {
+        check_fit(outcome)?;
         let path = self.file(&outcome.id, "snap.new")?;
-        let snapshot = Snapshot {
+        let snapshot = GoldenFile {
             source: source.command.clone(),
             description: first_sentence(&source.why),
             input_file: source.file.clone(),
-            body: render(outcome),
+            body: render_outcome(outcome),
         };
-        write(&self.root, &path, &snapshot.text())?;
+        write_whole(&self.root, &path, &snapshot.text())?;
         Ok(path)
     }
 
@@ -168,14 +172,14 @@ impl Store {
     ///
     /// # Errors
     /// When the folder or a file cannot be read, or is not one of ours.
-    pub fn pending(&self) -> Result<Vec<Pending>, Error> {
+    pub fn pending(&self) -> Result<Vec<PendingFile>, Error> {
         self.ids(".snap.new")?
             .iter()
             .map(|id| self.pending_of(id))
             .collect()
     }
 
-    fn pending_of(&self, id: &str) -> Result<Pending, Error> {
+    fn pending_of(&self, id: &str) -> Result<PendingFile, Error> {
         let not_there = || Error::NotPending { id: id.to_owned() };
         let seen = self
             .snapshot(&self.file(id, "snap.new")?)?
@@ -185,7 +189,7 @@ impl Store {
             .as_ref()
             .map(|snapshot| snapshot.body.as_str())
             .unwrap_or_default();
-        Ok(Pending {
+        Ok(PendingFile {
             id: id.to_owned(),
             new: recorded.is_none(),
             diff: diff::unified(old, &seen.body),
@@ -200,7 +204,7 @@ impl Store {
         let (from, to) = (self.file(id, "snap.new")?, self.path(id)?);
         self.snapshot(&from)?
             .ok_or_else(|| Error::NotPending { id: id.to_owned() })?;
-        files::inside(&self.root, &to)?;
+        files::refuse_symlinks(&self.root, &to)?;
         fs::rename(&from, &to).map_err(|source| Error::Write { path: to, source })
     }
 
@@ -239,12 +243,12 @@ impl Store {
 
     fn ids(&self, ending: &str) -> Result<Vec<String>, Error> {
         let mut ids = Vec::new();
-        for area in files::names(&self.root)? {
+        for area in files::sorted_names(&self.root)? {
             let folder = self.root.join(&area);
             if !folder.is_dir() {
                 continue;
             }
-            let names = files::names(&folder)?;
+            let names = files::sorted_names(&folder)?;
             ids.extend(
                 names
                     .iter()
@@ -257,7 +261,7 @@ impl Store {
 }
 
 /// The worlds that were tried, if that is not all of them.
-fn partial(outcome: &Outcome) -> Option<Vec<&str>> {
+fn partial(outcome: &RecordedOutcome) -> Option<Vec<&str>> {
     let tried = outcome
         .worlds
         .iter()
@@ -266,7 +270,7 @@ fn partial(outcome: &Outcome) -> Option<Vec<&str>> {
     (names.len() != outcome.worlds.len()).then_some(names)
 }
 
-fn fit(outcome: &Outcome) -> Result<(), Error> {
+fn check_fit(outcome: &RecordedOutcome) -> Result<(), Error> {
     let unfit = |why: String| {
         Err(Error::Unfit {
             id: outcome.id.clone(),

@@ -1,10 +1,10 @@
 //! The body of a golden file: by step, then by world, what the cluster answered.
 
 use indexmap::IndexMap;
-use model::{Cell, Detail, Outcome, WorldOutcome};
+use model::{AnswerDetail, OutcomeCell, RecordedOutcome, WorldOutcome};
 use serde_json::{Map, Value};
 
-use crate::redact::redact;
+use crate::redact::redact_text;
 use crate::yaml::{one_line, scalar};
 
 /// Between the names of worlds whose cells are the same.
@@ -15,18 +15,18 @@ const JOIN: &str = ", ";
 /// An entry is one line (`denied by pod-security (403 Forbidden)`), or a mapping with that line as `verdict` and the
 /// rest of the detail below it. No times.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table(IndexMap<String, IndexMap<String, Value>>);
+pub struct OutcomeTable(IndexMap<String, IndexMap<String, Value>>);
 
 /// The body of the golden file of `outcome`: YAML, redacted, without times.
 #[must_use]
-pub fn render(outcome: &Outcome) -> String {
-    Table::of(outcome).body()
+pub fn render_outcome(outcome: &RecordedOutcome) -> String {
+    OutcomeTable::from_outcome(outcome).body()
 }
 
-impl Table {
+impl OutcomeTable {
     /// The table of an outcome; worlds that were not tried are left out.
     #[must_use]
-    pub fn of(outcome: &Outcome) -> Self {
+    pub fn from_outcome(outcome: &RecordedOutcome) -> Self {
         let mut steps: IndexMap<String, IndexMap<String, Value>> = IndexMap::new();
         for (world, seen) in &outcome.worlds {
             let WorldOutcome::Tried(cells) = seen else {
@@ -82,7 +82,7 @@ impl Table {
 
     /// Only these worlds of it.
     #[must_use]
-    pub fn only(&self, keep: &[&str]) -> Self {
+    pub fn only_worlds(&self, keep: &[&str]) -> Self {
         let mut steps = self.0.clone();
         for worlds in steps.values_mut() {
             worlds.retain(|world, _| keep.contains(&world.as_str()));
@@ -97,7 +97,7 @@ impl Table {
         let mut out = String::new();
         for (step, worlds) in &self.0 {
             out.push_str(&format!("{}:\n", one_line(step)));
-            for (names, entry) in merged(worlds) {
+            for (names, entry) in merge_equal_worlds(worlds) {
                 out.push_str(&format!("  {}:", one_line(&names.join(JOIN))));
                 write_entry(&mut out, entry);
             }
@@ -107,7 +107,7 @@ impl Table {
 }
 
 /// Worlds with equal entries, together at the place of their first.
-fn merged(worlds: &IndexMap<String, Value>) -> Vec<(Vec<&str>, &Value)> {
+fn merge_equal_worlds(worlds: &IndexMap<String, Value>) -> Vec<(Vec<&str>, &Value)> {
     let mut groups: Vec<(Vec<&str>, &Value)> = Vec::new();
     for (world, entry) in worlds {
         match groups.iter_mut().find(|(_, have)| *have == entry) {
@@ -118,20 +118,20 @@ fn merged(worlds: &IndexMap<String, Value>) -> Vec<(Vec<&str>, &Value)> {
     groups
 }
 
-fn entry(cell: &Cell) -> Value {
+fn entry(cell: &OutcomeCell) -> Value {
     let detail = &cell.detail;
-    let verdict = Value::String(redact(&format!("{}{}", cell.verdict, status(detail))));
+    let verdict = Value::String(redact_text(&format!("{}{}", cell.verdict, status(detail))));
     let mut more = Map::new();
     let mut put = |key: &str, value: Value| more.insert(key.into(), value);
     if let Some(message) = &detail.message {
-        put("message", Value::String(redact(message)));
+        put("message", Value::String(redact_text(message)));
     }
     for (key, list) in [("warnings", &detail.warnings), ("changed", &detail.changed)] {
         if !list.is_empty() {
             put(
                 key,
                 list.iter()
-                    .map(|text| Value::String(redact(text)))
+                    .map(|text| Value::String(redact_text(text)))
                     .collect(),
             );
         }
@@ -142,7 +142,7 @@ fn entry(cell: &Cell) -> Value {
             detail
                 .facts
                 .iter()
-                .map(|(key, fact)| (redact(key), Value::String(redact(fact))))
+                .map(|(key, fact)| (redact_text(key), Value::String(redact_text(fact))))
                 .collect(),
         );
     }
@@ -153,7 +153,7 @@ fn entry(cell: &Cell) -> Value {
     Value::Object(more)
 }
 
-fn status(detail: &Detail) -> String {
+fn status(detail: &AnswerDetail) -> String {
     match (detail.code, &detail.reason) {
         (Some(code), Some(reason)) => format!(" ({code} {reason})"),
         (Some(code), None) => format!(" ({code})"),

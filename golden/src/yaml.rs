@@ -5,11 +5,11 @@ pub(crate) fn scalar(text: &str, indent: usize) -> String {
     if is_plain(text) {
         text.to_owned()
     } else if is_block(text) {
-        block(text, indent)
+        block_scalar(text, indent)
     } else if text.chars().all(is_printable) && !text.contains('\n') {
         format!("'{}'", text.replace('\'', "''"))
     } else {
-        escaped(text)
+        escape(text)
     }
 }
 
@@ -18,7 +18,7 @@ pub(crate) fn one_line(text: &str) -> String {
     if is_plain(text) {
         text.to_owned()
     } else {
-        escaped(text)
+        escape(text)
     }
 }
 
@@ -57,7 +57,7 @@ fn is_block(text: &str) -> bool {
             .all(|c| c == '\n' || c == '\t' || is_printable(c))
 }
 
-fn block(text: &str, indent: usize) -> String {
+fn block_scalar(text: &str, indent: usize) -> String {
     let pad = " ".repeat(indent + 2);
     let (lines, mark) = text
         .strip_suffix('\n')
@@ -77,7 +77,7 @@ fn is_printable(c: char) -> bool {
     matches!(c, ' '..='~' | '\u{a1}'..='\u{2027}' | '\u{202a}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}')
 }
 
-fn escaped(text: &str) -> String {
+fn escape(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

@@ -11,11 +11,11 @@ mod store;
 mod table;
 
 use indexmap::IndexMap;
-use model::{Answer, By, Cell, Detail, Outcome, WorldOutcome};
+use model::{Answer, AnswerDetail, OutcomeCell, RecordedOutcome, Refuser, WorldOutcome};
 
 /// A cell that met its intent.
-fn cell(answer: Answer, detail: Detail) -> Cell {
-    Cell {
+fn cell(answer: Answer, detail: AnswerDetail) -> OutcomeCell {
+    OutcomeCell {
         intended: answer.clone(),
         verdict: answer.into(),
         second: None,
@@ -24,33 +24,33 @@ fn cell(answer: Answer, detail: Detail) -> Cell {
     }
 }
 
-fn code(code: u16) -> Detail {
-    Detail {
+fn code(code: u16) -> AnswerDetail {
+    AnswerDetail {
         code: Some(code),
-        ..Detail::default()
+        ..AnswerDetail::default()
     }
 }
 
 /// Three worlds and two steps; the control refuses one of them.
-fn outcome(message: &str) -> Outcome {
-    let denied = Detail {
+fn outcome(message: &str) -> RecordedOutcome {
+    let denied = AnswerDetail {
         code: Some(403),
         reason: Some("Forbidden".into()),
         message: Some(message.into()),
-        ..Detail::default()
+        ..AnswerDetail::default()
     };
-    let world = |first: Cell| {
+    let world = |first: OutcomeCell| {
         let plain = cell(Answer::Admitted, code(201));
         WorldOutcome::Tried(IndexMap::from([
             ("privileged-pod".to_owned(), first),
             ("plain-pod".to_owned(), plain),
         ]))
     };
-    let warned = Detail {
+    let warned = AnswerDetail {
         warnings: vec!["would violate".into()],
         ..code(201)
     };
-    Outcome {
+    RecordedOutcome {
         id: "pod-security/privileged".into(),
         worlds: IndexMap::from([
             ("bare".to_owned(), world(cell(Answer::Admitted, code(201)))),
@@ -62,7 +62,7 @@ fn outcome(message: &str) -> Outcome {
                 "label-enforce".to_owned(),
                 world(cell(
                     Answer::Denied {
-                        by: By::PodSecurity,
+                        by: Refuser::PodSecurity,
                     },
                     denied,
                 )),

@@ -6,10 +6,10 @@ use regex::{Captures, Regex};
 
 /// One rule: what it takes out, and what stands there instead.
 #[derive(Debug)]
-pub struct Rule {
+pub struct RedactionRule {
     /// Its name.
     pub name: &'static str,
-    /// What it finds; see [`Table`] for the syntax.
+    /// What it finds; see [`OutcomeTable`] for the syntax.
     find: Regex,
     /// What is written instead; `$1` and so on are groups of the pattern.
     write: &'static str,
@@ -19,7 +19,7 @@ pub struct Rule {
     pub example: (&'static str, &'static str),
 }
 
-impl Rule {
+impl RedactionRule {
     /// `text` with this rule applied once.
     #[must_use]
     pub fn apply(&self, text: &str) -> String {
@@ -39,13 +39,13 @@ impl Rule {
 
 /// Every rule, in the order in which they run: long and plain things first, short suffixes last.
 #[must_use]
-pub fn rules() -> &'static [Rule] {
-    static RULES: LazyLock<Vec<Rule>> =
-        LazyLock::new(|| TABLE.iter().filter_map(Row::compile).collect());
+pub fn all_rules() -> &'static [RedactionRule] {
+    static RULES: LazyLock<Vec<RedactionRule>> =
+        LazyLock::new(|| TABLE.iter().filter_map(RuleRow::compile).collect());
     &RULES
 }
 
-struct Row(
+struct RuleRow(
     &'static str,
     &'static str,
     &'static str,
@@ -53,10 +53,10 @@ struct Row(
     (&'static str, &'static str),
 );
 
-impl Row {
-    fn compile(&self) -> Option<Rule> {
+impl RuleRow {
+    fn compile(&self) -> Option<RedactionRule> {
         let find = Regex::new(self.1).ok()?;
-        Some(Rule {
+        Some(RedactionRule {
             name: self.0,
             find,
             write: self.2,
@@ -78,54 +78,54 @@ macro_rules! random {
 }
 
 #[rustfmt::skip]
-const TABLE: &[Row] = &[
-    Row("token", r"\beyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", "<token>", always,
+const TABLE: &[RuleRow] = &[
+    RuleRow("token", r"\beyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", "<token>", always,
         ("Bearer eyJhbGciOi.eyJhdWQiOl.c2ln-_x", "Bearer <token>")),
-    Row("pem", r"-----BEGIN ([A-Z ]+)-----[A-Za-z0-9+/=\s]*-----END [A-Z ]+-----", "<pem $1>", always,
+    RuleRow("pem", r"-----BEGIN ([A-Z ]+)-----[A-Za-z0-9+/=\s]*-----END [A-Z ]+-----", "<pem $1>", always,
         ("x -----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE----- y", "x <pem CERTIFICATE> y")),
-    Row("digest", r"\bsha256([:-])[0-9a-f]{64}\b", "sha256$1<digest>", always,
+    RuleRow("digest", r"\bsha256([:-])[0-9a-f]{64}\b", "sha256$1<digest>", always,
         ("img@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "img@sha256:<digest>")),
-    Row("bytes", r"\[\d{1,3}( \d{1,3}){15,}\]", "[<bytes>]", always,
+    RuleRow("bytes", r"\[\d{1,3}( \d{1,3}){15,}\]", "[<bytes>]", always,
         ("root:\n[1 22 255 4 5 6 7 8 9 10 11 12 13 14 15 16] is", "root:\n[<bytes>] is")),
-    Row("container", r"\b[0-9a-f]{64}\b", "<container>", always,
+    RuleRow("container", r"\b[0-9a-f]{64}\b", "<container>", always,
         ("containerd://0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "containerd://<container>")),
-    Row("base64", r"[A-Za-z0-9+/_-]{120,}={0,2}", "<base64>", always,
+    RuleRow("base64", r"[A-Za-z0-9+/_-]{120,}={0,2}", "<base64>", always,
         ("caBundle: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJlRENDQVIyZ0F3SUJBZ0lCQURBS0JnZ3Foa2pPUFFRREFqQWpNU0V3SHdZRFZRUUREQmhyTTNNdGMyVnlk=",
          "caBundle: <base64>")),
-    Row("uid", r"\b[0-9a-f]{8}([-_])[0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}\b", "<uid>", always,
+    RuleRow("uid", r"\b[0-9a-f]{8}([-_])[0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}\b", "<uid>", always,
         ("uid 3f2c1b0a-1234-4abc-9def-0123456789ab.", "uid <uid>.")),
-    Row("klog", r"\b([IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6}\s+\d+ ", "$1<time> ", always,
+    RuleRow("klog", r"\b([IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6}\s+\d+ ", "$1<time> ", always,
         ("W1122 18:21:31.123456    4711 dispatcher.go:12] failing open", "W<time> dispatcher.go:12] failing open")),
-    Row("seconds", r"(?m)^\[\d{4}\] ", "[<seconds>] ", always, ("[0012] ERROR no database", "[<seconds>] ERROR no database")),
-    Row("timestamp", r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|[+-]\d\d:?\d\d))?( UTC)?( m=[+-][0-9.]+)?", "<time>", always,
+    RuleRow("seconds", r"(?m)^\[\d{4}\] ", "[<seconds>] ", always, ("[0012] ERROR no database", "[<seconds>] ERROR no database")),
+    RuleRow("timestamp", r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|[+-]\d\d:?\d\d))?( UTC)?( m=[+-][0-9.]+)?", "<time>", always,
         ("current time 2026-11-22T18:21:31.5Z is after 2025-01-01T00:00:00+01:00", "current time <time> is after <time>")),
-    Row("box-path", r"(/[A-Za-z0-9_.@+~-]+)+/boxes/[A-Za-z0-9_.-]+", "<box>", always,
+    RuleRow("box-path", r"(/[A-Za-z0-9_.@+~-]+)+/boxes/[A-Za-z0-9_.-]+", "<box>", always,
         ("open /home/a/.cache/gauntlet/boxes/run-12-1/x.sock", "open <box>/x.sock")),
-    Row("box", r"\b(gauntlet-)?run-\d+-\d+\b", "<box>", always, ("the box run-4711-2 is up", "the box <box> is up")),
-    Row("namespace", r"\bgauntlet-[a-z0-9]{10}\b", "<namespace>", always,
+    RuleRow("box", r"\b(gauntlet-)?run-\d+-\d+\b", "<box>", always, ("the box run-4711-2 is up", "the box <box> is up")),
+    RuleRow("namespace", r"\bgauntlet-[a-z0-9]{10}\b", "<namespace>", always,
         ("system:serviceaccount:gauntlet-a1b2c3d4e5:builder", "system:serviceaccount:<namespace>:builder")),
-    Row("ip", r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b", "<ip>", not_fixed,
+    RuleRow("ip", r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b", "<ip>", not_fixed,
         ("dial tcp 10.96.0.10:443, then 127.0.0.1:9 and 169.254.169.254", "dial tcp <ip>:443, then 127.0.0.1:9 and 169.254.169.254")),
-    Row("ip-v6", r"\b([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b|\b(f[cde][0-9a-f]{2}|20[0-9a-f]{2}):[0-9a-f:]*[0-9a-f]\b", "<ip>", always,
+    RuleRow("ip-v6", r"\b([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b|\b(f[cde][0-9a-f]{2}|20[0-9a-f]{2}):[0-9a-f:]*[0-9a-f]\b", "<ip>", always,
         ("from [fd00:10:96::a]:443", "from [<ip>]:443")),
-    Row("port", r"(127\.0\.0\.1|localhost|<ip>|<ip>\]|\[::1\]):(3[2-9]\d{3}|[4-6]\d{4})\b", "$1:<port>", always,
+    RuleRow("port", r"(127\.0\.0\.1|localhost|<ip>|<ip>\]|\[::1\]):(3[2-9]\d{3}|[4-6]\d{4})\b", "$1:<port>", always,
         ("read tcp 127.0.0.1:54321->127.0.0.1:9: reset", "read tcp 127.0.0.1:<port>->127.0.0.1:9: reset")),
-    Row("resource-version", r#"(?i)(resource ?version["']?\s*[:=]\s*\\?["']?)\d+"#, "$1<version>", always,
+    RuleRow("resource-version", r#"(?i)(resource ?version["']?\s*[:=]\s*\\?["']?)\d+"#, "$1<version>", always,
         (r#"{"resourceVersion":"4711"} resourceVersion=12"#, r#"{"resourceVersion":"<version>"} resourceVersion=<version>"#)),
-    Row("pid", r"\b(pid|PID)([ :=]+)\d+\b", "$1$2<pid>", always, ("killed pid 4711", "killed pid <pid>")),
-    Row("back-off", r"\b(back-off )(\d+[hms])+", "$1<duration>", always,
+    RuleRow("pid", r"\b(pid|PID)([ :=]+)\d+\b", "$1$2<pid>", always, ("killed pid 4711", "killed pid <pid>")),
+    RuleRow("back-off", r"\b(back-off )(\d+[hms])+", "$1<duration>", always,
         ("back-off 1m20s restarting failed container", "back-off <duration> restarting failed container")),
-    Row("duration", r"(^|[\s(\[:,])(\d+h)?(\d+m)?(\d+\.\d+s|\d+(\.\d+)?(ms|µs|us|ns))\b", "$1<duration>", always,
+    RuleRow("duration", r"(^|[\s(\[:,])(\d+h)?(\d+m)?(\d+\.\d+s|\d+(\.\d+)?(ms|µs|us|ns))\b", "$1<duration>", always,
         ("took 1.5s of 1m2.25s (30.2ms), limit 10s", "took <duration> of <duration> (<duration>), limit 10s")),
     // policy-controller tells of a policy's authorities in whatever order they came to an end.
-    Row("authority", r"\bauthority authority-\d+\b", "authority <authority>", always,
+    RuleRow("authority", r"\bauthority authority-\d+\b", "authority <authority>", always,
         ("failed for authority authority-1 for x", "failed for authority <authority> for x")),
-    Row("event-name", r"([a-z0-9>])\.[0-9a-f]{16}\b", "$1.<event>", always, ("web.17f0c3b2a1d4e5f6", "web.<event>")),
-    Row("replica-set", concat!("([a-z0-9>])-", random!("{8,10}"), "-", random!("{5}")), "$1-<hash>-<suffix>", ends_name,
+    RuleRow("event-name", r"([a-z0-9>])\.[0-9a-f]{16}\b", "$1.<event>", always, ("web.17f0c3b2a1d4e5f6", "web.<event>")),
+    RuleRow("replica-set", concat!("([a-z0-9>])-", random!("{8,10}"), "-", random!("{5}")), "$1-<hash>-<suffix>", ends_name,
         ("pods \"web-6d4cf56db6-xk2zp\" is forbidden", "pods \"web-<hash>-<suffix>\" is forbidden")),
-    Row("hash", concat!("([a-z0-9>])-", random!("{8,10}")), "$1-<hash>", ends_name_or_goes_on,
+    RuleRow("hash", concat!("([a-z0-9>])-", random!("{8,10}")), "$1-<hash>", ends_name_or_goes_on,
         ("replicaset web-6d4cf56db6: created", "replicaset web-<hash>: created")),
-    Row("suffix", concat!("([a-z][a-z0-9.-]*|>)-(", random!("{5}"), ")"), "$1-<suffix>", is_suffix,
+    RuleRow("suffix", concat!("([a-z][a-z0-9.-]*|>)-(", random!("{5}"), ")"), "$1-<suffix>", is_suffix,
         ("pods \"job-x7k2p\" and volume-tmpfs, 24000-29999", "pods \"job-<suffix>\" and volume-tmpfs, 24000-29999")),
 ];
 
@@ -175,16 +175,16 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        assert_eq!(rules().len(), COUNT);
+        assert_eq!(all_rules().len(), COUNT);
     }
 
     #[test]
     fn every_rule_does_what_its_example_says() {
-        for rule in rules() {
+        for rule in all_rules() {
             let (text, wanted) = rule.example;
             assert_eq!(rule.apply(text), wanted, "rule `{}`", rule.name);
             assert_eq!(
-                super::super::redact(text),
+                super::super::redact_text(text),
                 wanted,
                 "rule `{}` among the others",
                 rule.name

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 
 /// The text of a file, or nothing where there is none.
-pub(super) fn read(root: &Path, path: &Path) -> Result<Option<String>, Error> {
-    inside(root, path)?;
+pub(super) fn read_text(root: &Path, path: &Path) -> Result<Option<String>, Error> {
+    refuse_symlinks(root, path)?;
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -20,8 +20,8 @@ pub(super) fn read(root: &Path, path: &Path) -> Result<Option<String>, Error> {
 }
 
 /// Writes a file whole, or not at all; its folder is made.
-pub(super) fn write(root: &Path, path: &Path, text: &str) -> Result<(), Error> {
-    inside(root, path)?;
+pub(super) fn write_whole(root: &Path, path: &Path, text: &str) -> Result<(), Error> {
+    refuse_symlinks(root, path)?;
     let failed = |source| Error::Write {
         path: path.to_owned(),
         source,
@@ -49,7 +49,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Refuses a path that is a symbolic link itself, or whose area is one.
-pub(super) fn inside(root: &Path, path: &Path) -> Result<(), Error> {
+pub(super) fn refuse_symlinks(root: &Path, path: &Path) -> Result<(), Error> {
     let is_link = |at: &Path| at.symlink_metadata().is_ok_and(|facts| facts.is_symlink());
     if is_link(path)
         || path
@@ -65,7 +65,7 @@ pub(super) fn inside(root: &Path, path: &Path) -> Result<(), Error> {
 }
 
 /// The names in a folder, sorted; none where there is no folder. Hidden ones are left out.
-pub(super) fn names(dir: &Path) -> Result<Vec<String>, Error> {
+pub(super) fn sorted_names(dir: &Path) -> Result<Vec<String>, Error> {
     let failed = |source| Error::Read {
         path: dir.to_owned(),
         source,

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use golden::{Snapshot, Store, Table, redact};
-use model::{Library, Loaded};
+use golden::{GoldenFile, GoldenStore, OutcomeTable, redact_text};
+use model::{LoadedScenario, ScenarioLibrary};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -12,19 +12,19 @@ fn root() -> PathBuf {
         .to_owned()
 }
 
-fn library() -> Vec<Loaded> {
-    let library = Library::open(&root().join("scenarios")).unwrap();
+fn library() -> Vec<LoadedScenario> {
+    let library = ScenarioLibrary::open(&root().join("scenarios")).unwrap();
     assert!(library.faults.is_empty(), "{:#?}", library.faults);
     library.scenarios
 }
 
-fn store() -> Store {
-    Store::open(&root().join("golden/outcomes")).unwrap()
+fn store() -> GoldenStore {
+    GoldenStore::open(&root().join("golden/outcomes")).unwrap()
 }
 
 #[test]
 fn every_scenario_lints() {
-    let findings: Vec<_> = library().iter().flat_map(model::lint).collect();
+    let findings: Vec<_> = library().iter().flat_map(model::lint_scenario).collect();
     assert!(findings.is_empty(), "{findings:#?}");
 }
 
@@ -64,7 +64,7 @@ fn every_recorded_verdict_is_the_intended_one() {
         for (id, world, verdict) in table.verdicts() {
             let step = loaded.scenario.steps.iter().find(|one| one.id == id);
             let intended = step
-                .and_then(|step| step.intended(world))
+                .and_then(|step| step.intended_verdict(world))
                 .map(ToString::to_string)
                 .unwrap_or_default();
             let rest = verdict.strip_prefix(&intended);
@@ -96,7 +96,7 @@ fn recorded_bodies_are_redacted_and_written_as_we_write_them() {
             "{id}: edited by hand?"
         );
         assert_eq!(
-            redact(&snapshot.body),
+            redact_text(&snapshot.body),
             snapshot.body,
             "{id}: a rule was added; run and accept it again"
         );
@@ -105,6 +105,6 @@ fn recorded_bodies_are_redacted_and_written_as_we_write_them() {
     }
 }
 
-fn table(id: &str, snapshot: &Snapshot) -> Table {
-    Table::parse(&snapshot.body).unwrap_or_else(|what| panic!("{id}: {what}"))
+fn table(id: &str, snapshot: &GoldenFile) -> OutcomeTable {
+    OutcomeTable::parse(&snapshot.body).unwrap_or_else(|what| panic!("{id}: {what}"))
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use golden::{Comparison, Error, Source, Store};
+use golden::{Error, GoldenStore, OutcomeComparison, OutcomeSource};
 use model::{Answer, Verdict, WorldOutcome};
 use tempfile::TempDir;
 
@@ -12,21 +12,21 @@ use super::outcome;
 
 const ID: &str = "pod-security/privileged";
 
-fn empty() -> (TempDir, Store) {
+fn empty() -> (TempDir, GoldenStore) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("outcomes")).unwrap();
+    let store = GoldenStore::open(&folder.path().join("outcomes")).unwrap();
     (folder, store)
 }
 
-fn source() -> Source {
-    Source {
+fn source() -> OutcomeSource {
+    OutcomeSource {
         command: format!("gauntlet run {ID}"),
         why: "A privileged container owns\nits node. More text.".into(),
         file: format!("scenarios/{ID}/scenario.yaml"),
     }
 }
 
-fn recorded() -> (TempDir, Store) {
+fn recorded() -> (TempDir, GoldenStore) {
     let (folder, store) = empty();
     store.write_pending(&outcome("first"), &source()).unwrap();
     store.accept(ID).unwrap();
@@ -45,7 +45,10 @@ fn names(dir: &Path) -> Vec<String> {
 #[test]
 fn what_is_new_waits_and_is_the_same_once_accepted() {
     let (folder, store) = empty();
-    assert_eq!(store.compare(&outcome("first")).unwrap(), Comparison::New);
+    assert_eq!(
+        store.compare(&outcome("first")).unwrap(),
+        OutcomeComparison::New
+    );
     let path = store.write_pending(&outcome("first"), &source()).unwrap();
     assert!(
         path.ends_with("pod-security/privileged.snap.new"),
@@ -67,7 +70,10 @@ fn what_is_new_waits_and_is_the_same_once_accepted() {
         names(&folder.path().join("outcomes/pod-security")),
         ["privileged.snap"]
     );
-    assert_eq!(store.compare(&outcome("first")).unwrap(), Comparison::Same);
+    assert_eq!(
+        store.compare(&outcome("first")).unwrap(),
+        OutcomeComparison::Same
+    );
     assert!(store.pending().unwrap().is_empty());
 }
 
@@ -83,7 +89,7 @@ fn the_header_says_where_it_came_from_and_why() {
 #[test]
 fn other_detail_differs_with_a_diff() {
     let (_folder, store) = recorded();
-    let Comparison::Differs { diff } = store.compare(&outcome("second")).unwrap() else {
+    let OutcomeComparison::Differs { diff } = store.compare(&outcome("second")).unwrap() else {
         panic!("it differs")
     };
     assert!(
@@ -100,7 +106,7 @@ fn other_times_are_the_same() {
         panic!("tried")
     };
     cells[0].millis = 9000.0;
-    assert_eq!(store.compare(&later).unwrap(), Comparison::Same);
+    assert_eq!(store.compare(&later).unwrap(), OutcomeComparison::Same);
 }
 
 #[test]
@@ -153,7 +159,7 @@ fn skipped_worlds_are_not_compared_and_not_recorded() {
             why: "not for this cluster".into(),
         },
     );
-    assert_eq!(store.compare(&part).unwrap(), Comparison::Same);
+    assert_eq!(store.compare(&part).unwrap(), OutcomeComparison::Same);
     assert!(store.write_pending(&part, &source()).is_err());
     let mut other = outcome("second");
     other.worlds.insert(
@@ -164,7 +170,7 @@ fn skipped_worlds_are_not_compared_and_not_recorded() {
     );
     assert!(matches!(
         store.compare(&other).unwrap(),
-        Comparison::Differs { .. }
+        OutcomeComparison::Differs { .. }
     ));
 }
 
@@ -270,8 +276,11 @@ fn a_file_in_the_folders_place_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    assert!(matches!(Store::open(&file), Err(Error::Format { .. })));
-    let store = Store::open(&folder.path().join("outcomes")).unwrap();
+    assert!(matches!(
+        GoldenStore::open(&file),
+        Err(Error::Format { .. })
+    ));
+    let store = GoldenStore::open(&folder.path().join("outcomes")).unwrap();
     fs::write(folder.path().join("outcomes"), "").unwrap();
     assert!(matches!(
         store.write_pending(&outcome("x"), &source()),

@@ -1,13 +1,13 @@
 //! The body of a golden file.
 
-use golden::{Table, render};
+use golden::{OutcomeTable, render_outcome};
 use model::{Answer, Figure, FigureName, Verdict, WorldOutcome};
 
 use super::{cell, code, outcome};
 
 #[test]
 fn worlds_with_the_same_cell_share_a_line_and_times_are_left_out() {
-    let body = render(&outcome("pods \"p\" is forbidden: in gauntlet-a1b2c3d4e5"));
+    let body = render_outcome(&outcome("pods \"p\" is forbidden: in gauntlet-a1b2c3d4e5"));
     let wanted = "\
 privileged-pod:
   bare: admitted (201)
@@ -26,8 +26,8 @@ plain-pod:
 
 #[test]
 fn a_table_reads_back_as_it_was_written() {
-    let table = Table::of(&outcome("line one\n  line two: x\nline three"));
-    assert_eq!(Table::parse(&table.body()), Ok(table));
+    let table = OutcomeTable::from_outcome(&outcome("line one\n  line two: x\nline three"));
+    assert_eq!(OutcomeTable::parse(&table.body()), Ok(table));
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn facts_and_changes_are_written_in_order() {
     .into();
     full.detail.figures = [(FigureName::Took, Figure::Count(4711))].into();
     cells.insert("privileged-pod".into(), full);
-    let body = render(&outcome);
+    let body = render_outcome(&outcome);
     assert!(!body.contains("took") && !body.contains("4711"), "{body}");
     assert!(
         body.contains("    changed:\n      - '/spec/x: 1 -> 2'\n"),
@@ -55,12 +55,15 @@ fn facts_and_changes_are_written_in_order() {
         body.contains("    facts:\n      output: |-\n        a\n        b\n      exit: '0'\n"),
         "{body}"
     );
-    assert_eq!(Table::parse(&body), Ok(Table::of(&outcome)));
+    assert_eq!(
+        OutcomeTable::parse(&body),
+        Ok(OutcomeTable::from_outcome(&outcome))
+    );
 }
 
 #[test]
 fn the_verdicts_can_be_listed() {
-    let table = Table::of(&outcome("x"));
+    let table = OutcomeTable::from_outcome(&outcome("x"));
     let denied: Vec<_> = table
         .verdicts()
         .filter(|(_, _, verdict)| verdict.starts_with("denied"))
@@ -83,8 +86,8 @@ fn a_broken_cell_shows_as_broken() {
     };
     cells[0].verdict = Verdict::broken("no reply: reset");
     assert!(
-        render(&outcome).contains("bare: 'broken: no reply: reset (201)'"),
+        render_outcome(&outcome).contains("bare: 'broken: no reply: reset (201)'"),
         "{}",
-        render(&outcome)
+        render_outcome(&outcome)
     );
 }

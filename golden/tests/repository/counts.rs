@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::Library;
+use model::ScenarioLibrary;
 use regex::Regex;
 
 use crate::{root, text};
@@ -24,7 +24,7 @@ const ROWS: [(&str, &[&str]); 5] = [
 
 /// How many scenarios each area has.
 fn areas() -> BTreeMap<String, usize> {
-    let library = Library::open(&root().join("scenarios")).unwrap();
+    let library = ScenarioLibrary::open(&root().join("scenarios")).unwrap();
     let mut areas = BTreeMap::new();
     for loaded in library.scenarios {
         let (area, _) = loaded.id.split_once('/').unwrap();

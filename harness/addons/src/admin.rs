@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use api::{Call, Caller, MERGE, TokenRequest, body, code, collection, message, path, said};
+use api::{
+    ApiCall, Caller, MERGE, TokenRequest, body, collection_path, message, object_path,
+    reply_message, status_code,
+};
 use futures::future::try_join_all;
 use kube::Client;
-use model::Reply;
+use model::ApiReply;
 use serde_json::{Value, json};
-use wait::{Look, Wait};
+use wait::{ConditionWait, WaitLook};
 
 use crate::Error;
 
 /// How long an engine may take until it refuses what it has to, and the API server for one reply.
-const PATIENCE: Duration = Duration::from_secs(60);
+const REFUSES_WITHIN: Duration = Duration::from_secs(60);
 
 /// From one look to the next, at what usually comes soon.
 const EVERY: Duration = Duration::from_millis(40);
@@ -25,7 +28,7 @@ pub(crate) struct Admin(Caller);
 impl Admin {
     pub(crate) fn new(client: Client) -> Self {
         Self(Caller {
-            deadline: PATIENCE,
+            deadline: REFUSES_WITHIN,
             ..Caller::new(client, AGENT)
         })
     }
@@ -48,13 +51,13 @@ impl Admin {
         };
         for now in 0..=3 {
             let due = objects.iter().filter(|object| turn(object) == now);
-            try_join_all(due.map(|object| self.apply(object))).await?;
+            try_join_all(due.map(|object| self.apply_object(object))).await?;
         }
         Ok(())
     }
 
     /// Lets pods, given as `NAMESPACE/LABEL=VALUE`, be scheduled that are held back.
-    pub(crate) async fn release(&self, pods: &str) -> Result<(), Error> {
+    pub(crate) async fn release_pods(&self, pods: &str) -> Result<(), Error> {
         let (namespace, label) = pods.split_once('/').unwrap_or_default();
         let all = format!("/api/v1/namespaces/{namespace}/pods");
         let list = format!("{all}?labelSelector={label}");
@@ -63,68 +66,71 @@ impl Admin {
             let found = body(&reply)["items"]
                 .as_array()
                 .filter(|all| !all.is_empty());
-            let none = || Look::NotYet("nothing yet".into());
-            Ok(found.cloned().map_or_else(none, Look::Ready))
+            let none = || WaitLook::NotYet("nothing yet".into());
+            Ok(found.cloned().map_or_else(none, WaitLook::Ready))
         };
-        for pod in until(&format!("the pods of {namespace}"), EVERY, held).await? {
+        for pod in wait_until(&format!("the pods of {namespace}"), EVERY, held).await? {
             let name = pod["metadata"]["name"].as_str().unwrap_or_default();
             let none = json!({"spec": {"schedulingGates": null}});
-            let call = Call::patch(format!("{all}/{name}"), MERGE, none);
-            put(&self.ask(&call).await?, &pod)?;
+            let call = ApiCall::patch(format!("{all}/{name}"), MERGE, none);
+            put_object(&self.ask(&call).await?, &pod)?;
         }
         Ok(())
     }
 
     /// Puts `object` there, by server-side apply.
-    pub(crate) async fn apply(&self, object: &Value) -> Result<(), Error> {
-        self.apply_at(&path(object), object).await
+    pub(crate) async fn apply_object(&self, object: &Value) -> Result<(), Error> {
+        self.apply_at(&object_path(object), object).await
     }
 
     /// Puts `object` at this path, by server-side apply. A webhook that is not up yet is waited for.
     pub(crate) async fn apply_at(&self, path: &str, object: &Value) -> Result<(), Error> {
-        let call = Call::apply(path, object.clone());
+        let call = ApiCall::apply(path, object.clone());
         let reply = self.ask(&call).await?;
         if !fails_closed(&reply) {
-            return put(&reply, object);
+            return put_object(&reply, object);
         }
         let taken = async || {
             let reply = self.ask(&call).await?;
             Ok(if fails_closed(&reply) {
-                Look::NotYet(said(&reply))
+                WaitLook::NotYet(reply_message(&reply))
             } else {
-                Look::Ready(reply)
+                WaitLook::Ready(reply)
             })
         };
-        put(&until("webhooks to answer", EVERY, taken).await?, object)
+        put_object(
+            &wait_until("webhooks to answer", EVERY, taken).await?,
+            object,
+        )
     }
 
     /// Creates `object`, which is too large to be applied fast.
-    pub(crate) async fn create(&self, object: &Value) -> Result<(), Error> {
-        let call = Call::post(collection(object), object.clone());
-        put(&self.ask(&call).await?, object)
+    pub(crate) async fn create_object(&self, object: &Value) -> Result<(), Error> {
+        let call = ApiCall::post(collection_path(object), object.clone());
+        put_object(&self.ask(&call).await?, object)
     }
 
     /// Tries to create `object`, without storing it.
-    pub(crate) async fn dry_run(&self, object: &Value) -> Result<Reply, Error> {
-        let call = Call::post(collection(object), object.clone());
-        self.ask(&call.dry(true)).await
+    pub(crate) async fn dry_run(&self, object: &Value) -> Result<ApiReply, Error> {
+        let call = ApiCall::post(collection_path(object), object.clone());
+        self.ask(&call.dry_run(true)).await
     }
 
     /// What is said of what is at this path.
-    pub(crate) async fn get(&self, path: &str) -> Result<Reply, Error> {
-        self.ask(&Call::get(path)).await
+    pub(crate) async fn get(&self, path: &str) -> Result<ApiReply, Error> {
+        self.ask(&ApiCall::get(path)).await
     }
 
-    pub(crate) async fn delete(&self, object: &Value) -> Result<Reply, Error> {
-        self.delete_at(&path(object)).await
+    pub(crate) async fn delete_path(&self, object: &Value) -> Result<ApiReply, Error> {
+        self.delete_at(&object_path(object)).await
     }
 
-    pub(crate) async fn delete_at(&self, path: &str) -> Result<Reply, Error> {
-        self.ask(&Call::delete(path)).await
+    pub(crate) async fn delete_at(&self, path: &str) -> Result<ApiReply, Error> {
+        self.ask(&ApiCall::delete(path)).await
     }
 
     /// A token of a ServiceAccount, for the API server.
-    pub(crate) async fn token(&self, namespace: &str, name: &str) -> Result<String, Error> {
+    pub(crate) async fn request_token(&self, namespace: &str, name: &str) -> Result<String, Error> {
         let call = TokenRequest::default().call(namespace, name);
         let reply = self.ask(&call).await?;
         api::token(&reply).map(str::to_owned).ok_or_else(|| {
@@ -132,19 +138,19 @@ impl Admin {
         })
     }
 
-    pub(crate) async fn ask(&self, call: &Call) -> Result<Reply, Error> {
-        Ok(self.0.ask(call).await?)
+    pub(crate) async fn ask(&self, call: &ApiCall) -> Result<ApiReply, Error> {
+        Ok(self.0.ask_once(call).await?)
     }
 }
 
 /// Whether the webhook of an addon that is not up yet stands in the way, perhaps of another addon.
-fn fails_closed(reply: &Reply) -> bool {
+fn fails_closed(reply: &ApiReply) -> bool {
     let is_webhook = |words: &str| words.contains("failed calling webhook");
-    code(reply) == Some(500) && message(reply).is_some_and(is_webhook)
+    status_code(reply) == Some(500) && message(reply).is_some_and(is_webhook)
 }
 
-fn put(reply: &Reply, object: &Value) -> Result<(), Error> {
-    if api::taken(reply) {
+fn put_object(reply: &ApiReply, object: &Value) -> Result<(), Error> {
+    if api::was_taken(reply) {
         return Ok(());
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
@@ -156,16 +162,16 @@ fn put(reply: &Reply, object: &Value) -> Result<(), Error> {
 }
 
 /// Looks until the condition holds; a look that fails shows that it does not yet.
-pub(crate) async fn until<T>(
+pub(crate) async fn wait_until<T>(
     what: &str,
     every: Duration,
-    mut look: impl AsyncFnMut() -> Result<Look<T>, Error>,
+    mut look: impl AsyncFnMut() -> Result<WaitLook<T>, Error>,
 ) -> Result<T, Error> {
-    let wait = Wait {
+    let wait = ConditionWait {
         what,
-        within: PATIENCE,
+        within: REFUSES_WITHIN,
         every,
     };
-    let looks = async || look().await.unwrap_or_else(Look::from);
+    let looks = async || look().await.unwrap_or_else(WaitLook::from);
     Ok(wait.until_async(looks).await?)
 }

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use api::{Call, MERGE, said, taken};
+use api::{ApiCall, MERGE, reply_message, was_taken};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use model::{Body, Reply};
+use model::{ApiReply, ReplyBody};
 use serde_json::{Value, json};
-use wait::{Look, Wait};
+use wait::{ConditionWait, WaitLook};
 
-use crate::{Error, LIVE_ADDONS, Work};
+use crate::{AddonFuture, Error, LIVE_ADDONS};
 
 /// How long a control may take until it is in force.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const IN_FORCE_WITHIN: Duration = Duration::from_secs(20);
 
 /// The label by which a sentinel picks its own Lease.
 pub const SENTINEL_LABEL: &str = "gauntlet.dev/canary";
@@ -24,24 +24,25 @@ pub trait BarrierSite {
     /// A name that no sentinel had before.
     fn sentinel_name(&self) -> String;
     /// Asks as administrator.
-    fn send(&self, call: Call) -> LocalBoxFuture<'_, Reply>;
+    fn send_as_admin(&self, call: ApiCall) -> LocalBoxFuture<'_, ApiReply>;
     /// Takes objects away, in the background.
-    fn remove(&self, paths: Vec<String>);
+    fn remove_objects(&self, paths: Vec<String>);
     /// Looks until a condition holds; a look that fails shows that it does not yet.
     ///
     /// # Errors
     /// After the deadline: what was waited for, for how long, and what was last seen.
-    fn wait<'a>(&'a self, wait: Wait<'a>, look: SiteLook<'a>) -> Work<'a>;
+    fn wait_until<'a>(&'a self, wait: ConditionWait<'a>, look: SiteLook<'a>) -> AddonFuture<'a>;
 }
 
 /// Looks at a condition.
-pub type SiteLook<'a> = &'a mut (dyn FnMut() -> LocalBoxFuture<'a, Result<Look<()>, Error>> + 'a);
+pub type SiteLook<'a> =
+    &'a mut (dyn FnMut() -> LocalBoxFuture<'a, Result<WaitLook<()>, Error>> + 'a);
 
 /// A wait as long as a control may take.
-pub(crate) fn patient(what: &str, every_millis: u64) -> Wait<'_> {
-    Wait {
+pub(crate) fn within_barrier_time(what: &str, every_millis: u64) -> ConditionWait<'_> {
+    ConditionWait {
         what,
-        within: PATIENCE,
+        within: IN_FORCE_WITHIN,
         every: Duration::from_millis(every_millis),
     }
 }
@@ -64,11 +65,11 @@ pub struct WrittenObject<'a> {
 }
 
 /// The waits of all addons that one of these objects concerns; `history` has what was written earlier.
-pub fn waits<'a>(
+pub fn addon_waits<'a>(
     site: &'a dyn BarrierSite,
     written: &'a [WrittenObject<'a>],
     history: &'a [WrittenObject<'a>],
-) -> Vec<Work<'a>> {
+) -> Vec<AddonFuture<'a>> {
     LIVE_ADDONS
         .iter()
         .flat_map(|live| (live.barrier)(site, written, history))
@@ -79,7 +80,7 @@ pub fn waits<'a>(
 pub fn label_waits<'a>(
     site: &'a dyn BarrierSite,
     history: &'a [WrittenObject<'a>],
-) -> Vec<Work<'a>> {
+) -> Vec<AddonFuture<'a>> {
     LIVE_ADDONS
         .iter()
         .filter_map(|live| (live.labels)(site, history))
@@ -87,11 +88,11 @@ pub fn label_waits<'a>(
 }
 
 /// For an addon that serves no kinds.
-pub(crate) fn none<'a>(
+pub(crate) fn no_waits<'a>(
     _: &'a dyn BarrierSite,
     _: &'a [WrittenObject<'a>],
     _: &'a [WrittenObject<'a>],
-) -> Vec<Work<'a>> {
+) -> Vec<AddonFuture<'a>> {
     Vec::new()
 }
 
@@ -99,15 +100,15 @@ pub(crate) fn none<'a>(
 pub(crate) fn no_labels<'a>(
     _: &'a dyn BarrierSite,
     _: &'a [WrittenObject<'a>],
-) -> Option<Work<'a>> {
+) -> Option<AddonFuture<'a>> {
     None
 }
 
 impl dyn BarrierSite + '_ {
     /// Makes a part of a sentinel.
-    pub(crate) async fn make(&self, path: &str, body: Value) -> Result<(), Error> {
-        let reply = self.send(Call::post(path, body)).await;
-        if taken(&reply) {
+    pub(crate) async fn make_part(&self, path: &str, body: Value) -> Result<(), Error> {
+        let reply = self.send_as_admin(ApiCall::post(path, body)).await;
+        if was_taken(&reply) {
             Ok(())
         } else {
             let failed = format!("a sentinel could not be made at {path}");
@@ -116,12 +117,13 @@ impl dyn BarrierSite + '_ {
     }
 
     /// Tries to make an object, without storing it.
-    pub(crate) async fn try_out(&self, path: &str, body: Value) -> Reply {
-        self.send(Call::post(path, body).dry(true)).await
+    pub(crate) async fn try_out(&self, path: &str, body: Value) -> ApiReply {
+        self.send_as_admin(ApiCall::post(path, body).dry_run(true))
+            .await
     }
 
     /// Tries the Lease that only the sentinel `name` looks at.
-    pub(crate) async fn try_lease(&self, name: &str) -> Reply {
+    pub(crate) async fn try_lease(&self, name: &str) -> ApiReply {
         let metadata = json!({"name": name, "labels": {SENTINEL_LABEL: name}});
         let body =
             json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata});
@@ -137,7 +139,7 @@ impl dyn BarrierSite + '_ {
 
     /// Tries a Job with this image: nothing of it is created, it needs no ServiceAccount, and policies for pods are for
     /// Jobs as well.
-    pub(crate) async fn try_job(&self, name: &str, image: &str) -> Reply {
+    pub(crate) async fn try_job(&self, name: &str, image: &str) -> ApiReply {
         let pod =
             json!({"restartPolicy": "Never", "containers": [{"name": "none", "image": image}]});
         let body = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name},
@@ -153,8 +155,8 @@ impl dyn BarrierSite + '_ {
     pub(crate) async fn label_namespace(&self, label: &str, value: &str) -> Result<(), Error> {
         let body = json!({"metadata": {"labels": {label: value}}});
         let path = format!("/api/v1/namespaces/{}", self.namespace());
-        let reply = self.send(Call::patch(path, MERGE, body)).await;
-        if taken(&reply) {
+        let reply = self.send_as_admin(ApiCall::patch(path, MERGE, body)).await;
+        if was_taken(&reply) {
             Ok(())
         } else {
             Err(Error::refused("the sentinels' namespace", &reply))
@@ -162,11 +164,11 @@ impl dyn BarrierSite + '_ {
     }
 
     /// What is at a path.
-    pub(crate) async fn fetch(&self, path: &str) -> Result<Value, Error> {
-        match self.send(Call::get(path)).await {
-            Reply::Http {
+    pub(crate) async fn fetch_object(&self, path: &str) -> Result<Value, Error> {
+        match self.send_as_admin(ApiCall::get(path)).await {
+            ApiReply::Http {
                 code: 200..=299,
-                body: Body::Json(body),
+                body: ReplyBody::Json(body),
                 ..
             } => Ok(body),
             reply => Err(api::Error::unexpected(&reply).into()),
@@ -181,34 +183,34 @@ impl dyn BarrierSite + '_ {
     ) -> Result<(), Error> {
         let what = format!("{} {} to be in force", one.kind, one.name);
         let look = async || {
-            let object = self.fetch(&one.path).await?;
+            let object = self.fetch_object(&one.path).await?;
             let seen = || format!("its status {}", object["status"]);
-            Ok(Look::when(is_done(&object), seen))
+            Ok(WaitLook::when(is_done(&object), seen))
         };
-        self.wait(patient(&what, 20), &mut || look().boxed_local())
+        self.wait_until(within_barrier_time(&what, 20), &mut || look().boxed_local())
             .await
     }
 }
 
 /// Whether a sentinel's object was refused by this addon on account of this policy.
-pub(crate) fn refused_by(reply: &Reply, addon: &model::Addon, policy: &str) -> Look<()> {
-    Look::when(is_refused_by(reply, addon, policy), || not_yet(reply))
+pub(crate) fn refused_by(reply: &ApiReply, addon: &model::PureAddon, policy: &str) -> WaitLook<()> {
+    WaitLook::when(is_refused_by(reply, addon, policy), || not_yet(reply))
 }
 
 /// A word on a reply that shows no effect yet.
-pub(crate) fn not_yet(reply: &Reply) -> String {
-    if taken(reply) {
+pub(crate) fn not_yet(reply: &ApiReply) -> String {
+    if was_taken(reply) {
         "the sentinel's object is still let through".into()
     } else {
-        said(reply)
+        reply_message(reply)
     }
 }
 
 /// Whether a reply is the refusal of this addon, on account of this policy among others.
-pub(crate) fn is_refused_by(reply: &Reply, addon: &model::Addon, policy: &str) -> bool {
-    let verdict = model::read(model::Asked::Change, reply);
+pub(crate) fn is_refused_by(reply: &ApiReply, addon: &model::PureAddon, policy: &str) -> bool {
+    let verdict = model::read_reply(model::ReplyContext::Change, reply);
     let model::Verdict::Answered(model::Answer::Denied {
-        by: model::By::Engine { engine, policy: by },
+        by: model::Refuser::Engine { engine, policy: by },
     }) = verdict
     else {
         return false;
@@ -218,14 +220,14 @@ pub(crate) fn is_refused_by(reply: &Reply, addon: &model::Addon, policy: &str) -
 
 #[cfg(test)]
 mod tests {
-    use model::{ANY_KIND, Barrier, Isolation};
+    use model::{ANY_KIND, KindBarrier, KindIsolation};
 
     use super::*;
 
     /// A site at which nothing happens; its waits are never begun.
-    struct Nowhere;
+    struct NoSite;
 
-    impl BarrierSite for Nowhere {
+    impl BarrierSite for NoSite {
         fn namespace(&self) -> &'static str {
             "nowhere"
         }
@@ -234,18 +236,18 @@ mod tests {
             "nobody".into()
         }
 
-        fn send(&self, _: Call) -> LocalBoxFuture<'_, Reply> {
+        fn send_as_admin(&self, _: ApiCall) -> LocalBoxFuture<'_, ApiReply> {
             async {
-                Reply::Transport {
+                ApiReply::Transport {
                     fault: "nowhere".into(),
                 }
             }
             .boxed_local()
         }
 
-        fn remove(&self, _: Vec<String>) {}
+        fn remove_objects(&self, _: Vec<String>) {}
 
-        fn wait<'a>(&'a self, wait: Wait<'a>, _: SiteLook<'a>) -> Work<'a> {
+        fn wait_until<'a>(&'a self, wait: ConditionWait<'a>, _: SiteLook<'a>) -> AddonFuture<'a> {
             async move { Err(wait.in_vain("nowhere").into()) }.boxed_local()
         }
     }
@@ -271,28 +273,28 @@ mod tests {
                 } else {
                     kind.kind
                 };
-                assert_eq!(kind.barrier, Barrier::Addon(live.addon.name), "{name}");
+                assert_eq!(kind.barrier, KindBarrier::Addon(live.addon.name), "{name}");
                 assert_ne!(
                     kind.isolation,
-                    Isolation::Question,
+                    KindIsolation::Question,
                     "{name}: an addon's objects are stored"
                 );
                 let one = [written(kind.group, name)];
                 assert_eq!(
-                    (live.barrier)(&Nowhere, &one, &[]).len(),
+                    (live.barrier)(&NoSite, &one, &[]).len(),
                     1,
                     "{} {name}",
                     kind.group
                 );
                 assert_eq!(
-                    waits(&Nowhere, &one, &[]).len(),
+                    addon_waits(&NoSite, &one, &[]).len(),
                     1,
                     "{} {name}: nobody else waits for it",
                     kind.group
                 );
             }
         }
-        assert!(waits(&Nowhere, &[written("", "ConfigMap")], &[]).is_empty());
+        assert!(addon_waits(&NoSite, &[written("", "ConfigMap")], &[]).is_empty());
     }
 
     #[test]

@@ -7,16 +7,16 @@ use rcgen::{
 use crate::Error;
 
 /// A webhook's certificate and the authority that it comes from, PEM.
-pub(crate) struct Certificates {
+pub(crate) struct WebhookCertificates {
     pub(crate) authority: String,
     pub(crate) authority_key: String,
     pub(crate) certificate: String,
     pub(crate) key: String,
 }
 
-impl Certificates {
+impl WebhookCertificates {
     /// For a Service, as pods and the API server name it.
-    pub(crate) fn new(service: &str, namespace: &str) -> Result<Self, Error> {
+    pub(crate) fn for_service(service: &str, namespace: &str) -> Result<Self, Error> {
         let failed = |why: rcgen::Error| Error::unmade_by("certificate", why);
         let mut authority = CertificateParams::default();
         authority

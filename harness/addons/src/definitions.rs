@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use api::{said, taken};
+use api::{reply_message, was_taken};
 use futures::future::try_join_all;
 use serde_json::Value;
-use wait::Look;
+use wait::WaitLook;
 
 use crate::Error;
-use crate::admin::{Admin, until};
+use crate::admin::{Admin, wait_until};
 
 /// The definitions of these names in a manifest of many objects.
-pub(crate) fn named(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, Error> {
-    let found = read(manifest, |name| names.contains(&name))?;
+pub(crate) fn named_definitions(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, Error> {
+    let found = read_definitions(manifest, |name| names.contains(&name))?;
     match names.iter().find(|name| {
         found
             .iter()
@@ -27,7 +27,10 @@ pub(crate) fn named(manifest: &Path, names: &[&str]) -> Result<Vec<Value>, Error
 }
 
 /// The definitions in a manifest of many objects whose names are wanted.
-pub(crate) fn read(manifest: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Value>, Error> {
+pub(crate) fn read_definitions(
+    manifest: &Path,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Value>, Error> {
     let text = std::fs::read_to_string(manifest).map_err(|source| Error::Read {
         path: manifest.to_owned(),
         source,
@@ -44,7 +47,7 @@ pub(crate) fn read(manifest: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<
         if is_wanted(name) {
             let mut object: Value =
                 serde_saphyr::from_str(document).map_err(|source| Error::misread(name, source))?;
-            shorten(&mut object["spec"]["versions"]);
+            strip_descriptions(&mut object["spec"]["versions"]);
             drop_unserved(&mut object);
             found.push(object);
         }
@@ -53,15 +56,15 @@ pub(crate) fn read(manifest: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<
 }
 
 /// Takes the prose out of schemas, which is half of their size and which nobody reads here.
-fn shorten(schema: &mut Value) {
+fn strip_descriptions(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             if fields.get("description").is_some_and(Value::is_string) {
                 fields.remove("description");
             }
-            fields.values_mut().for_each(shorten);
+            fields.values_mut().for_each(strip_descriptions);
         }
-        Value::Array(items) => items.iter_mut().for_each(shorten),
+        Value::Array(items) => items.iter_mut().for_each(strip_descriptions),
         _ => {}
     }
 }
@@ -74,7 +77,7 @@ fn drop_unserved(definition: &mut Value) {
 }
 
 /// Makes definitions, and waits until their kinds are served.
-pub(crate) async fn install(admin: &Admin, definitions: &[Value]) -> Result<(), Error> {
+pub(crate) async fn install_definitions(admin: &Admin, definitions: &[Value]) -> Result<(), Error> {
     try_join_all(
         definitions
             .iter()
@@ -85,21 +88,21 @@ pub(crate) async fn install(admin: &Admin, definitions: &[Value]) -> Result<(), 
 }
 
 async fn install_one(admin: &Admin, definition: &Value) -> Result<(), Error> {
-    admin.create(definition).await?;
-    let path = served(definition);
-    until(
+    admin.create_object(definition).await?;
+    let path = served_path(definition);
+    wait_until(
         &format!("`{path}` to answer"),
         std::time::Duration::from_millis(40),
         async || {
             let reply = admin.get(&path).await?;
-            Ok(Look::when(taken(&reply), || said(&reply)))
+            Ok(WaitLook::when(was_taken(&reply), || reply_message(&reply)))
         },
     )
     .await
 }
 
 /// The path that the API server answers once it serves the kind of a definition.
-pub(crate) fn served(definition: &Value) -> String {
+pub(crate) fn served_path(definition: &Value) -> String {
     let spec = &definition["spec"];
     let versions = spec["versions"]
         .as_array()
@@ -143,7 +146,7 @@ mod tests {
     /// be looked at.
     #[test]
     fn every_kind_that_a_release_serves_is_known() {
-        let Ok(cache) = native::Cache::from_env() else {
+        let Ok(cache) = native::BoxCache::from_env() else {
             return;
         };
         for addon in model::ADDONS {
@@ -153,7 +156,7 @@ mod tests {
                 if addon.kinds.is_empty() {
                     continue;
                 }
-                if !cache.built(component) {
+                if !cache.is_built(component) {
                     eprintln!(
                         "{} is not built: its kinds are not compared",
                         component.title()
@@ -161,7 +164,7 @@ mod tests {
                     continue;
                 }
                 let before = served.len();
-                for file in std::fs::read_dir(cache.data(component, "")).unwrap() {
+                for file in std::fs::read_dir(cache.data_path(component, "")).unwrap() {
                     let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
                     served.extend(served_kinds(&text));
                 }
@@ -194,13 +197,13 @@ mod tests {
             json!([{"name": "v1beta1", "storage": false}, {"name": "v1", "storage": true}]);
         let definition =
             json!({"spec": {"group": "g.io", "names": {"plural": "things"}, "versions": versions}});
-        assert_eq!(served(&definition), "/apis/g.io/v1/things?limit=1");
+        assert_eq!(served_path(&definition), "/apis/g.io/v1/things?limit=1");
     }
 
     #[test]
     fn prose_goes_and_a_field_of_that_name_stays() {
         let mut schema = json!({"description": "long", "properties": {"description": {"type": "string", "description": "x"}}});
-        shorten(&mut schema);
+        strip_descriptions(&mut schema);
         assert_eq!(
             schema,
             json!({"properties": {"description": {"type": "string"}}})

@@ -8,28 +8,28 @@ use crate::{Error, LIVE_ADDONS};
 
 /// A service, or a file that helps to use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
+pub struct AddonEndpoint {
     /// What it is.
     pub name: &'static str,
     /// Where it is.
-    pub at: Place,
+    pub at: EndpointPlace,
 }
 
 /// Where something is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum EndpointPlace {
     /// As these words say.
     Words(String),
     /// In this file.
     File(std::path::PathBuf),
 }
 
-impl Endpoint {
+impl AddonEndpoint {
     /// One that is described in words.
     pub(crate) fn described(name: &'static str, words: impl Into<String>) -> Self {
         Self {
             name,
-            at: Place::Words(words.into()),
+            at: EndpointPlace::Words(words.into()),
         }
     }
 
@@ -37,7 +37,7 @@ impl Endpoint {
     pub(crate) fn file(name: &'static str, path: std::path::PathBuf) -> Self {
         Self {
             name,
-            at: Place::File(path),
+            at: EndpointPlace::File(path),
         }
     }
 }
@@ -46,11 +46,14 @@ impl Endpoint {
 ///
 /// # Errors
 /// When one of them cannot be asked, or a file cannot be written.
-pub async fn endpoints(cluster: &Cluster, names: &[&str]) -> Result<Vec<Endpoint>, Error> {
+pub async fn addon_endpoints(
+    cluster: &Cluster,
+    names: &[&str],
+) -> Result<Vec<AddonEndpoint>, Error> {
     let Some(host_access) = cluster.host_access() else {
         return Ok(Vec::new());
     };
-    let mut all: Vec<Endpoint> = Vec::new();
+    let mut all: Vec<AddonEndpoint> = Vec::new();
     for live in LIVE_ADDONS
         .iter()
         .filter(|live| names.contains(&live.addon.name))
@@ -65,16 +68,16 @@ pub async fn endpoints(cluster: &Cluster, names: &[&str]) -> Result<Vec<Endpoint
 }
 
 /// What is described in a line.
-pub(crate) fn described<'a>(
+pub(crate) fn describe_line<'a>(
     name: &'static str,
     words: &str,
-) -> LocalBoxFuture<'a, Result<Vec<Endpoint>, Error>> {
-    let all = Ok(vec![Endpoint::described(name, words)]);
+) -> LocalBoxFuture<'a, Result<Vec<AddonEndpoint>, Error>> {
+    let all = Ok(vec![AddonEndpoint::described(name, words)]);
     async { all }.boxed_local()
 }
 
 /// A service's address as this machine reaches it, and its name in the box.
-pub(crate) fn reached(host_access: HostAccess<'_>, scheme: &str, name: &str) -> String {
+pub(crate) fn reachable_address(host_access: HostAccess<'_>, scheme: &str, name: &str) -> String {
     let port = name.rsplit(':').next().unwrap_or_default();
     format!(
         "{scheme}://{}:{port}, in the box {name}",

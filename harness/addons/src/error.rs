@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use api::said;
-use model::Reply;
+use api::reply_message;
+use model::ApiReply;
 use thiserror::Error;
-use wait::{Look, TimedOut};
+use wait::{TimedOut, WaitLook};
 
 /// No box with what was asked for in it, or nothing that shows what an addon goes by.
 #[derive(Debug, Error)]
@@ -118,10 +118,10 @@ pub enum Error {
 
 impl Error {
     /// A reply that is not what was asked for, and what came to nothing by it.
-    pub(crate) fn refused(failed: impl Into<String>, reply: &Reply) -> Self {
+    pub(crate) fn refused(failed: impl Into<String>, reply: &ApiReply) -> Self {
         Self::UnexpectedReply {
             failed: failed.into(),
-            said: said(reply),
+            said: reply_message(reply),
         }
     }
 
@@ -167,9 +167,9 @@ impl Error {
 }
 
 /// One look that failed shows that the condition does not hold yet.
-impl<T> From<Error> for Look<T> {
+impl<T> From<Error> for WaitLook<T> {
     fn from(fault: Error) -> Self {
-        Self::NotYet(cluster::chain(&fault))
+        Self::NotYet(cluster::error_chain(&fault))
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
             source: Box::new(late.into()),
         };
         assert_eq!(
-            cluster::chain(&failed),
+            cluster::error_chain(&failed),
             "vault could not be installed: waited 60 s for Vault to answer; last seen: 503"
         );
     }

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use api::{collection, path};
+use api::{collection_path, object_path};
 use cluster::FirstState;
-use native::{Cache, FirstObject};
+use native::{BoxCache, FirstObject};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::install::data;
-use crate::start::Chosen;
+use crate::install::data_folder;
+use crate::start::ChosenAddon;
 use crate::{Error, definitions, tuf};
 
 /// Goes into the name of every first state: whoever changes what is in them without changing a text changes this.
@@ -20,7 +20,7 @@ const GATE: &str = "gauntlet.dev/first-state";
 
 /// What an addon's objects are made from.
 #[derive(Clone, Debug)]
-pub(crate) struct Material {
+pub(crate) struct ObjectInputs {
     /// The folder with its component's data.
     pub(crate) data: PathBuf,
     /// Whether Fulcio, Rekor and a timestamp authority are there.
@@ -28,13 +28,13 @@ pub(crate) struct Material {
 }
 
 /// What an addon that runs in pods consists of.
-pub(crate) struct Workload {
+pub(crate) struct AddonWorkload {
     /// Reads its definitions from its component's data.
-    pub(crate) definitions: fn(&Material) -> Result<Vec<Value>, Error>,
+    pub(crate) definitions: fn(&ObjectInputs) -> Result<Vec<Value>, Error>,
     /// The names of those definitions, where not all of its component's are taken.
     pub(crate) definition_names: &'static [&'static str],
     /// Everything else that it consists of: what its pods are, and what they need.
-    pub(crate) objects: fn(&Material) -> Result<Vec<Value>, Error>,
+    pub(crate) objects: fn(&ObjectInputs) -> Result<Vec<Value>, Error>,
     /// The texts that those are made from, beside its component's data.
     pub(crate) text: &'static str,
     /// Where its pods are, as `NAMESPACE/LABEL=VALUE`.
@@ -53,7 +53,9 @@ pub(crate) fn is_secret(object: &Value) -> bool {
 }
 
 /// The addons' workloads that boxes begin with.
-fn workloads(chosen: &[Chosen]) -> impl Iterator<Item = (&Chosen, &'static Workload)> {
+fn first_workloads(
+    chosen: &[ChosenAddon],
+) -> impl Iterator<Item = (&ChosenAddon, &'static AddonWorkload)> {
     let in_pods = chosen
         .iter()
         .filter_map(|chosen| Some((chosen, &chosen.live.pods.as_ref()?.workload)));
@@ -61,14 +63,18 @@ fn workloads(chosen: &[Chosen]) -> impl Iterator<Item = (&Chosen, &'static Workl
 }
 
 /// The first state with these addons; none where no box begins with any of them.
-pub(crate) fn first_state(cache: &Cache, chosen: &[Chosen], sigstore: bool) -> Option<FirstState> {
+pub(crate) fn first_state(
+    cache: &BoxCache,
+    chosen: &[ChosenAddon],
+    sigstore: bool,
+) -> Option<FirstState> {
     let (mut name, mut hash) = (String::new(), Sha256::new());
     hash.update(format!(
         "{REVISION} {sigstore} {} {}",
         native::PROBE_IMAGE,
         native::NODE_ADDRESS
     ));
-    for (chosen, workload) in workloads(chosen) {
+    for (chosen, workload) in first_workloads(chosen) {
         name += &format!("{}-", chosen.component.name);
         hash.update(chosen.component.id());
         hash.update(workload.text);
@@ -85,41 +91,43 @@ pub(crate) fn first_state(cache: &Cache, chosen: &[Chosen], sigstore: bool) -> O
 
 /// What is in that first state.
 fn first_objects(
-    cache: &Cache,
-    chosen: &[Chosen],
+    cache: &BoxCache,
+    chosen: &[ChosenAddon],
     sigstore: bool,
 ) -> Result<Vec<FirstObject>, Error> {
     let mut all = Vec::new();
-    for (chosen, workload) in workloads(chosen) {
-        let material = Material {
-            data: data(cache, chosen.component),
+    for (chosen, workload) in first_workloads(chosen) {
+        let material = ObjectInputs {
+            data: data_folder(cache, chosen.component),
             sigstore,
         };
         let definitions = (workload.definitions)(&material)?.into_iter();
-        all.extend(definitions.map(|object| first(definitions::served(&object).into(), object)));
+        all.extend(
+            definitions.map(|object| first(definitions::served_path(&object).into(), object)),
+        );
         let objects = (workload.objects)(&material)?;
         all.extend(
             objects
                 .into_iter()
                 .filter(|object| !is_secret(object))
-                .map(held),
+                .map(hold_back),
         );
     }
     Ok(all)
 }
 
 /// An object of an addon; where it makes pods, they are held back.
-fn held(mut object: Value) -> FirstObject {
+fn hold_back(mut object: Value) -> FirstObject {
     if object["kind"] != "Deployment" {
         return first(None, object);
     }
     object["spec"]["template"]["spec"]["schedulingGates"] = json!([{"name": GATE}]);
-    first(Some(path(&object)), object)
+    first(Some(object_path(&object)), object)
 }
 
 fn first(in_force: Option<String>, object: Value) -> FirstObject {
     FirstObject {
-        collection: collection(&object),
+        collection: collection_path(&object),
         in_force,
         object,
     }
@@ -143,11 +151,11 @@ pub(crate) mod tests {
     }
 
     /// Those whose objects are made from texts alone.
-    fn from_texts() -> impl Iterator<Item = (&'static str, &'static Workload, Vec<Value>)> {
+    fn from_texts() -> impl Iterator<Item = (&'static str, &'static AddonWorkload, Vec<Value>)> {
         let all = LIVE_ADDONS
             .iter()
             .filter_map(|live| Some((live.addon.name, &live.pods.as_ref()?.workload)));
-        let material = Material {
+        let material = ObjectInputs {
             data: PathBuf::from("/nonexistent"),
             sigstore: true,
         };
@@ -165,7 +173,7 @@ pub(crate) mod tests {
             let held: Vec<FirstObject> = objects
                 .into_iter()
                 .filter(|object| !is_secret(object))
-                .map(held)
+                .map(hold_back)
                 .collect();
             let deployments = || {
                 held.iter()
@@ -179,7 +187,10 @@ pub(crate) mod tests {
                 let (key, value) = label.split_once('=').unwrap();
                 assert_eq!(deployment.object["metadata"]["namespace"], namespace);
                 assert_eq!(template["metadata"]["labels"][key], value);
-                assert_eq!(deployment.in_force, Some(api::path(&deployment.object)));
+                assert_eq!(
+                    deployment.in_force,
+                    Some(api::object_path(&deployment.object))
+                );
             }
         }
     }

@@ -5,43 +5,43 @@ use std::time::{Duration, Instant};
 
 use cluster::{Cluster, HostAccess};
 use futures::future::try_join_all;
-use native::Cache;
-use native::components::Component;
+use native::BoxCache;
+use native::components::PinnedComponent;
 
 use crate::admin::Admin;
-use crate::first_state::{Material, Workload, is_secret};
-use crate::start::Chosen;
-use crate::{Error, Pods, definitions};
+use crate::first_state::{AddonWorkload, ObjectInputs, is_secret};
+use crate::start::ChosenAddon;
+use crate::{Error, PodAddon, definitions};
 
 /// Where an addon is installed.
 pub(crate) struct InstallSite<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) host_access: HostAccess<'a>,
     /// What it is made from.
-    pub(crate) material: Material,
+    pub(crate) material: ObjectInputs,
     /// Whether the cluster began with it, its pods held back.
     begun: bool,
 }
 
 impl InstallSite<'_> {
     /// Makes the addon's definitions, and has its pods start.
-    pub(crate) async fn put(&self, workload: &Workload) -> Result<(), Error> {
-        self.define(workload).await?;
-        self.run(workload).await
+    pub(crate) async fn put_objects(&self, workload: &AddonWorkload) -> Result<(), Error> {
+        self.make_definitions(workload).await?;
+        self.run_pods(workload).await
     }
 
     /// Makes the addon's definitions, unless they are there.
-    pub(crate) async fn define(&self, workload: &Workload) -> Result<(), Error> {
+    pub(crate) async fn make_definitions(&self, workload: &AddonWorkload) -> Result<(), Error> {
         if self.begun {
             return Ok(());
         }
         let (read, material) = (workload.definitions, self.material.clone());
         let found = tokio::task::spawn_blocking(move || read(&material)).await??;
-        definitions::install(self.admin, &found).await
+        definitions::install_definitions(self.admin, &found).await
     }
 
     /// Has the addon's pods start. A first state has no Secrets: how they are sealed is for each box to say.
-    pub(crate) async fn run(&self, workload: &Workload) -> Result<(), Error> {
+    pub(crate) async fn run_pods(&self, workload: &AddonWorkload) -> Result<(), Error> {
         let mut objects = (workload.objects)(&self.material)?;
         if self.begun {
             objects.retain(is_secret);
@@ -49,7 +49,7 @@ impl InstallSite<'_> {
         self.admin.apply_all(&objects).await?;
         if self.begun {
             let held = workload.pods.iter();
-            try_join_all(held.map(|pods| self.admin.release(pods))).await?;
+            try_join_all(held.map(|pods| self.admin.release_pods(pods))).await?;
         }
         Ok(())
     }
@@ -58,25 +58,25 @@ impl InstallSite<'_> {
 /// Installs addons side by side, and says when each was ready, counted from `start`.
 pub(crate) async fn install_all(
     cluster: &Cluster,
-    cache: &Cache,
-    chosen: &[Chosen],
+    cache: &BoxCache,
+    chosen: &[ChosenAddon],
     sigstore: bool,
     start: Instant,
 ) -> Result<Vec<(String, Duration)>, Error> {
     let Some(host_access) = cluster.host_access() else {
         return Ok(Vec::new());
     };
-    let admin = Admin::new(cluster.admin().clone());
+    let admin = Admin::new(cluster.admin_client().clone());
     let in_pods = chosen
         .iter()
         .filter_map(|chosen| Some((chosen, chosen.live.pods.as_ref()?)));
-    let works = in_pods.map(async |(chosen, pods): (&Chosen, &Pods)| {
+    let works = in_pods.map(async |(chosen, pods): (&ChosenAddon, &PodAddon)| {
         let addon = chosen.live.addon;
         let site = InstallSite {
             admin: &admin,
             host_access,
-            material: Material {
-                data: data(cache, chosen.component),
+            material: ObjectInputs {
+                data: data_folder(cache, chosen.component),
                 sigstore,
             },
             begun: cluster.has_begun() && pods.workload.in_first_state,
@@ -93,6 +93,6 @@ pub(crate) async fn install_all(
 }
 
 /// The folder with a component's data.
-pub(crate) fn data(cache: &Cache, component: &Component) -> PathBuf {
-    cache.data(component, "")
+pub(crate) fn data_folder(cache: &BoxCache, component: &PinnedComponent) -> PathBuf {
+    cache.data_path(component, "")
 }

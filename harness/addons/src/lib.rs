@@ -22,49 +22,51 @@ use std::fmt;
 
 use cluster::HostAccess;
 use futures::future::LocalBoxFuture;
-use model::Addon;
+use model::PureAddon;
 
 pub use barrier::{
-    BarrierSite, PATIENCE, SENTINEL_LABEL, SiteLook, WrittenObject, label_waits, waits,
+    BarrierSite, IN_FORCE_WITHIN, SENTINEL_LABEL, SiteLook, WrittenObject, addon_waits, label_waits,
 };
-pub use endpoints::{Endpoint, Place, endpoints};
+pub use endpoints::{AddonEndpoint, EndpointPlace, addon_endpoints};
 pub use error::Error;
-use first_state::Workload;
+use first_state::AddonWorkload;
 use install::InstallSite;
-pub use start::start;
+pub use start::start_box;
 
 /// What is done with an addon in a cluster.
 pub struct LiveAddon {
     /// What is known of it without a cluster.
-    pub addon: &'static Addon,
+    pub addon: &'static PureAddon,
     /// What it puts into the cluster, and what it does there before it counts as ready; nothing for a process of the box.
-    pods: Option<Pods>,
+    pods: Option<PodAddon>,
     /// The waits until what was written of its kinds is in force.
     barrier: BarrierWaits,
     /// The wait until it knows the labels of namespaces, where something of its kinds goes by them.
     labels: LabelWait,
     /// How to reach it.
-    endpoints: Endpoints,
+    endpoints: EndpointLines,
 }
 
 /// An addon that runs in pods.
-struct Pods {
+struct PodAddon {
     /// What it consists of.
-    workload: Workload,
+    workload: AddonWorkload,
     /// Installs it, and waits until it was seen at work.
-    install: for<'a> fn(&'a InstallSite<'a>) -> Work<'a>,
+    install: for<'a> fn(&'a InstallSite<'a>) -> AddonFuture<'a>,
 }
 
 /// Something that is done, or fails.
-pub type Work<'a> = LocalBoxFuture<'a, Result<(), Error>>;
+pub type AddonFuture<'a> = LocalBoxFuture<'a, Result<(), Error>>;
 
 type BarrierWaits = for<'a> fn(
     &'a dyn BarrierSite,
     &'a [WrittenObject<'a>],
     &'a [WrittenObject<'a>],
-) -> Vec<Work<'a>>;
-type LabelWait = for<'a> fn(&'a dyn BarrierSite, &'a [WrittenObject<'a>]) -> Option<Work<'a>>;
-type Endpoints = for<'a> fn(HostAccess<'a>) -> LocalBoxFuture<'a, Result<Vec<Endpoint>, Error>>;
+) -> Vec<AddonFuture<'a>>;
+type LabelWait =
+    for<'a> fn(&'a dyn BarrierSite, &'a [WrittenObject<'a>]) -> Option<AddonFuture<'a>>;
+type EndpointLines =
+    for<'a> fn(HostAccess<'a>) -> LocalBoxFuture<'a, Result<Vec<AddonEndpoint>, Error>>;
 
 impl fmt::Debug for LiveAddon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,37 +6,37 @@ use cluster::HostAccess;
 use futures::FutureExt;
 use model::addons::registry::ADDON;
 
-use crate::endpoints::{Endpoint, reached};
+use crate::endpoints::{AddonEndpoint, reachable_address};
 use crate::{Error, LiveAddon, barrier};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
     pods: None,
-    barrier: barrier::none,
+    barrier: barrier::no_waits,
     labels: barrier::no_labels,
-    endpoints: |host_access| async move { endpoints(host_access) }.boxed_local(),
+    endpoints: |host_access| async move { registry_endpoints(host_access) }.boxed_local(),
 };
 
-pub(crate) fn endpoints(host_access: HostAccess<'_>) -> Result<Vec<Endpoint>, Error> {
-    let authority = host_access.work().join("ca.crt");
-    fs::write(&authority, host_access.ca()).map_err(|source| Error::Write {
+pub(crate) fn registry_endpoints(host_access: HostAccess<'_>) -> Result<Vec<AddonEndpoint>, Error> {
+    let authority = host_access.work_folder().join("ca.crt");
+    fs::write(&authority, host_access.ca_certificate()).map_err(|source| Error::Write {
         path: authority.clone(),
         source,
     })?;
     let front = format!(
         "{}/FAULT/IMAGE",
-        reached(host_access, "http", HostAccess::FRONT)
+        reachable_address(host_access, "http", HostAccess::FRONT)
     );
     Ok(vec![
-        Endpoint::described(
+        AddonEndpoint::described(
             "registry",
-            reached(host_access, "https", HostAccess::REGISTRY),
+            reachable_address(host_access, "https", HostAccess::REGISTRY),
         ),
-        Endpoint::file("its authority", authority),
-        Endpoint::described(
+        AddonEndpoint::file("its authority", authority),
+        AddonEndpoint::described(
             "without TLS",
-            reached(host_access, "http", HostAccess::PLAIN_REGISTRY),
+            reachable_address(host_access, "http", HostAccess::PLAIN_REGISTRY),
         ),
-        Endpoint::described("spoiling answers", front),
+        AddonEndpoint::described("spoiling answers", front),
     ])
 }

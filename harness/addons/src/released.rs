@@ -11,7 +11,7 @@ use crate::Error;
 /// A change of what was released.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Patch {
+struct ReleasePatch {
     /// What it is called.
     name: String,
     /// Why it has to be.
@@ -35,7 +35,7 @@ struct Patch {
 ///
 /// # Errors
 /// When the manifest cannot be read, or a patch does not fit it.
-pub(crate) fn objects(
+pub(crate) fn released_objects(
     manifest: &Path,
     patches: &str,
     fill: &[(&str, &str)],
@@ -51,7 +51,7 @@ pub(crate) fn objects(
         .filter(is_ours)
         .map(serde_saphyr::from_str);
     let mut objects: Vec<Value> = parsed.collect::<Result<_, _>>().map_err(misread)?;
-    let patches: Vec<Patch> =
+    let patches: Vec<ReleasePatch> =
         serde_saphyr::from_str(patches).map_err(|source| Error::misread("patches.yaml", source))?;
     for patch in patches {
         let mut changed = objects
@@ -66,7 +66,7 @@ pub(crate) fn objects(
     Ok(objects)
 }
 
-impl Patch {
+impl ReleasePatch {
     fn is_for(&self, object: &Value) -> bool {
         let is_named = |name: &String| object["metadata"]["name"] == **name;
         object["kind"] == *self.kind && self.only.as_ref().is_none_or(is_named)
@@ -74,16 +74,16 @@ impl Patch {
 
     fn apply(&self, object: &mut Value, fill: &[(&str, &str)]) -> Result<(), Error> {
         for (pointer, value) in &self.set {
-            let (place, key) = self.place(object, pointer)?;
-            place.insert(key, filled(value, fill));
+            let (place, key) = self.resolve_pointer(object, pointer)?;
+            place.insert(key, fill_placeholders(value, fill));
         }
         for (pointer, value) in &self.append {
             let list = object.pointer_mut(pointer).and_then(Value::as_array_mut);
             list.ok_or_else(|| self.lacks(format!("list at {pointer}")))?
-                .push(filled(value, fill));
+                .push(fill_placeholders(value, fill));
         }
         for pointer in &self.remove {
-            let (place, key) = self.place(object, pointer)?;
+            let (place, key) = self.resolve_pointer(object, pointer)?;
             place
                 .shift_remove(&key)
                 .ok_or_else(|| self.lacks(format!("value at {pointer}")))?;
@@ -92,7 +92,7 @@ impl Patch {
     }
 
     /// The mapping that a pointer leads into, and the key in it.
-    fn place<'a>(
+    fn resolve_pointer<'a>(
         &self,
         object: &'a mut Value,
         pointer: &str,
@@ -113,7 +113,7 @@ impl Patch {
 }
 
 /// A value with what its placeholders stand for.
-fn filled(value: &Value, fill: &[(&str, &str)]) -> Value {
+fn fill_placeholders(value: &Value, fill: &[(&str, &str)]) -> Value {
     match value {
         Value::String(text) => fill
             .iter()
@@ -121,10 +121,13 @@ fn filled(value: &Value, fill: &[(&str, &str)]) -> Value {
                 text.replace(&format!("$({name})"), value)
             })
             .into(),
-        Value::Array(items) => items.iter().map(|item| filled(item, fill)).collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| fill_placeholders(item, fill))
+            .collect(),
         Value::Object(fields) => fields
             .iter()
-            .map(|(key, value)| (key.clone(), filled(value, fill)))
+            .map(|(key, value)| (key.clone(), fill_placeholders(value, fill)))
             .collect(),
         other => other.clone(),
     }
@@ -146,7 +149,7 @@ mod tests {
             patches.len()
         ));
         std::fs::write(&file, RELEASE).unwrap();
-        let objects = objects(&file, patches, &[("image", "ours")]);
+        let objects = released_objects(&file, patches, &[("image", "ours")]);
         std::fs::remove_file(&file).unwrap();
         objects
     }

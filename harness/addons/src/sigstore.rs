@@ -1,36 +1,39 @@
 //! Fulcio, Rekor and a timestamp authority: processes of the box.
 
-use cluster::{HostAccess, Trust};
+use cluster::{HostAccess, TrustedParties};
 use futures::FutureExt;
 use model::addons::sigstore::ADDON;
 
-use crate::endpoints::{Endpoint, reached};
+use crate::endpoints::{AddonEndpoint, reachable_address};
 use crate::{Error, LiveAddon, barrier};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
     pods: None,
-    barrier: barrier::none,
+    barrier: barrier::no_waits,
     labels: barrier::no_labels,
-    endpoints: |host_access| endpoints(host_access).boxed_local(),
+    endpoints: |host_access| sigstore_endpoints(host_access).boxed_local(),
 };
 
-async fn endpoints(host_access: HostAccess<'_>) -> Result<Vec<Endpoint>, Error> {
-    let root = Trust::of_box(host_access)
+async fn sigstore_endpoints(host_access: HostAccess<'_>) -> Result<Vec<AddonEndpoint>, Error> {
+    let root = TrustedParties::of_box(host_access)
         .await?
-        .write(host_access, host_access.work(), "trusted-root")
+        .write_trusted_root(host_access, host_access.work_folder(), "trusted-root")
         .await?;
-    let fulcio = reached(host_access, "http", HostAccess::FULCIO);
+    let fulcio = reachable_address(host_access, "http", HostAccess::FULCIO);
     Ok(vec![
-        Endpoint::described(
+        AddonEndpoint::described(
             "Fulcio",
             format!("{fulcio}; it takes tokens of ServiceAccounts for `sigstore`"),
         ),
-        Endpoint::described("Rekor", reached(host_access, "http", HostAccess::REKOR)),
-        Endpoint::described(
-            "timestamps",
-            reached(host_access, "http", HostAccess::TIMESTAMPS),
+        AddonEndpoint::described(
+            "Rekor",
+            reachable_address(host_access, "http", HostAccess::REKOR),
         ),
-        Endpoint::file("a trusted root", root),
+        AddonEndpoint::described(
+            "timestamps",
+            reachable_address(host_access, "http", HostAccess::TIMESTAMPS),
+        ),
+        AddonEndpoint::file("a trusted root", root),
     ])
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use cluster::Cluster;
-use model::{Addon, AddonVersion, ClusterSpec, Install};
-use native::components::Component;
-use native::{Cache, Progress};
+use model::{AddonInstall, AddonVersion, ClusterSpec, PureAddon};
+use native::components::PinnedComponent;
+use native::{BoxCache, BoxProgress};
 
 use crate::first_state::first_state;
 use crate::install::install_all;
@@ -15,10 +15,10 @@ use crate::{Error, LIVE_ADDONS, LiveAddon};
 
 /// An addon as it was asked for.
 #[derive(Clone, Debug)]
-pub(crate) struct Chosen {
+pub(crate) struct ChosenAddon {
     pub(crate) live: &'static LiveAddon,
     /// Its own component.
-    pub(crate) component: &'static Component,
+    pub(crate) component: &'static PinnedComponent,
 }
 
 /// Starts a box of its own with what its specification installs, each addon seen at work. The box dies with this program.
@@ -26,25 +26,26 @@ pub(crate) struct Chosen {
 ///
 /// # Errors
 /// When the box does not start, its API server does not answer, or an addon is not seen at work.
-pub async fn start(
-    cache: &Cache,
+pub async fn start_box(
+    cache: &BoxCache,
     name: &str,
     launcher: &Path,
     spec: &ClusterSpec,
-    progress: impl FnMut(Progress) + Send + 'static,
+    progress: impl FnMut(BoxProgress) + Send + 'static,
 ) -> Result<Cluster, Error> {
     let start = Instant::now();
-    let chosen = choose(&spec.install)?;
+    let chosen = choose_addons(&spec.install)?;
     let sigstore = spec.has_sigstore();
     let first_state = first_state(cache, &chosen, sigstore);
-    let mut cluster = Cluster::native(cache, name, launcher, spec, first_state, progress).await?;
+    let mut cluster =
+        Cluster::start_native(cache, name, launcher, spec, first_state, progress).await?;
     let ready = install_all(&cluster, cache, &chosen, sigstore, start).await?;
     cluster.add_milestones(ready);
     Ok(cluster)
 }
 
 /// The addons that are asked for, in the table's order.
-fn choose(install: &BTreeSet<Install>) -> Result<Vec<Chosen>, Error> {
+fn choose_addons(install: &BTreeSet<AddonInstall>) -> Result<Vec<ChosenAddon>, Error> {
     let mut chosen = Vec::new();
     for live in LIVE_ADDONS {
         for version in install
@@ -52,7 +53,7 @@ fn choose(install: &BTreeSet<Install>) -> Result<Vec<Chosen>, Error> {
             .filter(|one| one.addon() == live.addon)
             .map(|one| one.version())
         {
-            chosen.push(Chosen {
+            chosen.push(ChosenAddon {
                 live,
                 component: own_component(live.addon, version)?,
             });
@@ -63,11 +64,11 @@ fn choose(install: &BTreeSet<Install>) -> Result<Vec<Chosen>, Error> {
 
 /// The component of a version that is the addon's own.
 pub(crate) fn own_component(
-    addon: &Addon,
+    addon: &PureAddon,
     version: &AddonVersion,
-) -> Result<&'static Component, Error> {
+) -> Result<&'static PinnedComponent, Error> {
     let title = version.components.first().copied().unwrap_or_default();
-    native::components::titled(title).map_err(|source| Error::Component {
+    native::components::find_titled(title).map_err(|source| Error::Component {
         addon: addon.name,
         source: source.into(),
     })

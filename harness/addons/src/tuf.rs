@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cluster::{HostAccess, Trust};
+use cluster::{HostAccess, TrustedParties};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
@@ -22,8 +22,8 @@ const KEY: &str = "key for TUF";
 const TARGET: &str = "trusted_root.json";
 
 /// Writes the repository.
-pub(crate) async fn publish(host_access: HostAccess<'_>) -> Result<(), Error> {
-    let folder = host_access.work().join(FOLDER);
+pub(crate) async fn publish_repository(host_access: HostAccess<'_>) -> Result<(), Error> {
+    let folder = host_access.work_folder().join(FOLDER);
     fs::create_dir_all(folder.join("targets")).map_err(|source| Error::Write {
         path: folder.clone(),
         source,
@@ -32,22 +32,22 @@ pub(crate) async fn publish(host_access: HostAccess<'_>) -> Result<(), Error> {
     let pkcs8 =
         Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| Error::unmade(KEY))?;
     let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| Error::unmade(KEY))?;
-    repository(&key, trusted.as_bytes())
+    repository_files(&key, trusted.as_bytes())
         .iter()
-        .try_for_each(|(name, text)| write(&folder.join(name), text))
+        .try_for_each(|(name, text)| write_file(&folder.join(name), text))
 }
 
 /// The files of a repository with one target, by their names.
-fn repository(key: &Ed25519KeyPair, target: &[u8]) -> Vec<(String, String)> {
+fn repository_files(key: &Ed25519KeyPair, target: &[u8]) -> Vec<(String, String)> {
     let public = json!({"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": hex(key.public_key().as_ref())}});
-    let id = hex(&Sha256::digest(canonical(&public)));
+    let id = hex(&Sha256::digest(canonical_json(&public)));
     let sign = |kind: &str, rest: Value| {
         let mut signed =
             json!({"_type": kind, "spec_version": "1.0.31", "version": 1, "expires": EXPIRES});
         if let (Some(all), Value::Object(rest)) = (signed.as_object_mut(), rest) {
             all.extend(rest);
         }
-        let signature = hex(key.sign(canonical(&signed).as_bytes()).as_ref());
+        let signature = hex(key.sign(canonical_json(&signed).as_bytes()).as_ref());
         json!({"signatures": [{"keyid": id, "sig": signature}], "signed": signed}).to_string()
     };
     let described = |text: &str| {
@@ -85,20 +85,26 @@ fn repository(key: &Ed25519KeyPair, target: &[u8]) -> Vec<(String, String)> {
 }
 
 /// JSON in the one form that is signed: keys sorted, no blanks.
-fn canonical(value: &Value) -> String {
+fn canonical_json(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_by_key(|(name, _)| *name);
             let parts: Vec<_> = fields
                 .iter()
-                .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), canonical(value)))
+                .map(|(name, value)| {
+                    format!("{}:{}", Value::from(name.as_str()), canonical_json(value))
+                })
                 .collect();
             format!("{{{}}}", parts.join(","))
         }
         Value::Array(items) => format!(
             "[{}]",
-            items.iter().map(canonical).collect::<Vec<_>>().join(",")
+            items
+                .iter()
+                .map(canonical_json)
+                .collect::<Vec<_>>()
+                .join(",")
         ),
         other => other.to_string(),
     }
@@ -110,15 +116,17 @@ async fn trusted_root(host_access: HostAccess<'_>, folder: &Path) -> Result<Stri
     let unused = rcgen::KeyPair::generate()
         .map_err(|why| Error::unmade_by(KEY, why))?
         .public_key_pem();
-    let trust = Trust {
+    let trust = TrustedParties {
         certificate_log: Some(unused),
-        ..Trust::of_box(host_access).await?
+        ..TrustedParties::of_box(host_access).await?
     };
-    let file = trust.write(host_access, folder, "trusted-root").await?;
+    let file = trust
+        .write_trusted_root(host_access, folder, "trusted-root")
+        .await?;
     fs::read_to_string(&file).map_err(|source| Error::Read { path: file, source })
 }
 
-fn write(path: &PathBuf, text: &str) -> Result<(), Error> {
+fn write_file(path: &PathBuf, text: &str) -> Result<(), Error> {
     fs::write(path, text).map_err(|source| Error::Write {
         path: path.clone(),
         source,
@@ -138,7 +146,7 @@ mod tests {
     fn every_part_is_signed_and_every_reference_holds() {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
-        let files = repository(&key, b"{}");
+        let files = repository_files(&key, b"{}");
         let text = |name: &str| {
             files
                 .iter()
@@ -159,7 +167,7 @@ mod tests {
                 .collect();
             let public = UnparsedPublicKey::new(&ED25519, key.public_key().as_ref());
             public
-                .verify(canonical(&part["signed"]).as_bytes(), &bytes)
+                .verify(canonical_json(&part["signed"]).as_bytes(), &bytes)
                 .unwrap();
         }
         let snapshot: Value = serde_json::from_str(&text("1.snapshot.json")).unwrap();
@@ -177,7 +185,7 @@ mod tests {
     #[test]
     fn the_signed_form_does_not_depend_on_the_order_of_keys() {
         assert_eq!(
-            canonical(&json!({"b": [1, true], "a": {"d": null, "c": "x"}})),
+            canonical_json(&json!({"b": [1, true], "a": {"d": null, "c": "x"}})),
             r#"{"a":{"c":"x","d":null},"b":[1,true]}"#
         );
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// How the buffer is set up; the defaults are the shipped ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
+pub struct BufferLimits {
     /// How many events it holds.
     pub size: usize,
     /// How many leave it in a second, at most.
@@ -18,7 +18,7 @@ pub struct Limits {
     pub tolerance: Duration,
 }
 
-impl Default for Limits {
+impl Default for BufferLimits {
     fn default() -> Self {
         Self {
             size: 5000,
@@ -32,7 +32,7 @@ impl Default for Limits {
 
 /// How full it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Level {
+pub enum BufferLevel {
     /// Not very.
     #[default]
     Normal,
@@ -44,10 +44,10 @@ pub enum Level {
     Flooded,
 }
 
-impl Level {
+impl BufferLevel {
     /// The line in the agent's log.
     #[must_use]
-    pub fn line(self, limits: &Limits) -> String {
+    pub fn log_line(self, limits: &BufferLimits) -> String {
         match self {
             Self::Normal => format!(
                 "Agent buffer is under {} %. Working properly again.",
@@ -61,7 +61,7 @@ impl Level {
 
     /// The event by which the manager hears of it.
     #[must_use]
-    pub fn event(self, limits: &Limits) -> String {
+    pub fn level_event(self, limits: &BufferLimits) -> String {
         let word = match self {
             Self::Normal => "normal".into(),
             Self::Warning => format!("{}%", limits.warn),
@@ -74,29 +74,29 @@ impl Level {
 
 /// The buffer itself. Each call says which level was entered, if one was.
 #[derive(Debug)]
-pub struct Buffer<T> {
-    limits: Limits,
+pub struct EventBuffer<T> {
+    limits: BufferLimits,
     queue: VecDeque<T>,
-    level: Level,
+    level: BufferLevel,
     full_since: Option<Instant>,
     dropped: u64,
 }
 
-impl<T> Buffer<T> {
+impl<T> EventBuffer<T> {
     /// An empty one.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: BufferLimits) -> Self {
         Self {
             limits,
             queue: VecDeque::new(),
-            level: Level::Normal,
+            level: BufferLevel::Normal,
             full_since: None,
             dropped: 0,
         }
     }
 
     /// Takes an event in, or drops it.
-    pub fn push(&mut self, event: T, now: Instant) -> Option<Level> {
+    pub fn push(&mut self, event: T, now: Instant) -> Option<BufferLevel> {
         let size = self.limits.size;
         if self.queue.len() >= size {
             self.dropped += 1;
@@ -105,34 +105,38 @@ impl<T> Buffer<T> {
         }
         let have = self.queue.len();
         let level = match self.level {
-            Level::Normal | Level::Warning if have >= size => Level::Full,
-            Level::Normal if have * 100 >= size * self.limits.warn => Level::Warning,
-            Level::Full
+            BufferLevel::Normal | BufferLevel::Warning if have >= size => BufferLevel::Full,
+            BufferLevel::Normal if have * 100 >= size * self.limits.warn => BufferLevel::Warning,
+            BufferLevel::Full
                 if self
                     .full_since
                     .is_some_and(|since| now - since >= self.limits.tolerance) =>
             {
-                Level::Flooded
+                BufferLevel::Flooded
             }
             same => same,
         };
-        self.enter(level, now)
+        self.enter_level(level, now)
     }
 
     /// The oldest event.
-    pub fn pop(&mut self, now: Instant) -> (Option<T>, Option<Level>) {
+    pub fn pop(&mut self, now: Instant) -> (Option<T>, Option<BufferLevel>) {
         let event = self.queue.pop_front();
         let well = self.queue.len() * 100 <= self.limits.size * self.limits.normal;
-        let level = if well { Level::Normal } else { self.level };
-        let entered = self.enter(level, now);
+        let level = if well {
+            BufferLevel::Normal
+        } else {
+            self.level
+        };
+        let entered = self.enter_level(level, now);
         (event, entered)
     }
 
-    fn enter(&mut self, level: Level, now: Instant) -> Option<Level> {
+    fn enter_level(&mut self, level: BufferLevel, now: Instant) -> Option<BufferLevel> {
         if level == self.level {
             return None;
         }
-        if level == Level::Full {
+        if level == BufferLevel::Full {
             self.full_since = Some(now);
         }
         self.level = level;
@@ -164,26 +168,26 @@ mod tests {
 
     use super::*;
 
-    fn ten() -> Limits {
-        Limits {
+    fn ten() -> BufferLimits {
+        BufferLimits {
             size: 10,
-            ..Limits::default()
+            ..BufferLimits::default()
         }
     }
 
     #[test]
     fn the_levels_come_in_order_and_the_newest_is_dropped() {
-        let (start, mut buffer) = (Instant::now(), Buffer::new(ten()));
+        let (start, mut buffer) = (Instant::now(), EventBuffer::new(ten()));
         let entered: Vec<_> = (0..12).map(|event| buffer.push(event, start)).collect();
         let mut wanted = vec![None; 12];
-        wanted[8] = Some(Level::Warning);
-        wanted[9] = Some(Level::Full);
+        wanted[8] = Some(BufferLevel::Warning);
+        wanted[9] = Some(BufferLevel::Full);
         assert_eq!(entered, wanted);
         assert_eq!((buffer.len(), buffer.dropped()), (10, 2));
         assert_eq!(buffer.push(12, start + Duration::from_secs(14)), None);
         assert_eq!(
             buffer.push(13, start + Duration::from_secs(15)),
-            Some(Level::Flooded)
+            Some(BufferLevel::Flooded)
         );
         let left: Vec<_> = (0..10).map(|_| buffer.pop(start)).collect();
         assert_eq!(
@@ -193,24 +197,30 @@ mod tests {
             (0..10).collect::<Vec<_>>()
         );
         assert_eq!(left[1].1, None);
-        assert_eq!(left[2].1, Some(Level::Normal));
+        assert_eq!(left[2].1, Some(BufferLevel::Normal));
     }
 
     #[test]
     fn the_lines_are_those_of_the_real_agent() {
-        let limits = Limits::default();
-        assert_eq!(Level::Warning.line(&limits), "Agent buffer at 90 %.");
+        let limits = BufferLimits::default();
         assert_eq!(
-            Level::Normal.line(&limits),
+            BufferLevel::Warning.log_line(&limits),
+            "Agent buffer at 90 %."
+        );
+        assert_eq!(
+            BufferLevel::Normal.log_line(&limits),
             "Agent buffer is under 70 %. Working properly again."
         );
-        assert_eq!(Level::Warning.event(&limits), "wazuh: Agent buffer: '90%'.");
+        assert_eq!(
+            BufferLevel::Warning.level_event(&limits),
+            "wazuh: Agent buffer: '90%'."
+        );
     }
 
     proptest! {
         #[test]
         fn nothing_is_both_kept_and_dropped(steps in prop::collection::vec(any::<bool>(), 0..200)) {
-            let (now, mut buffer) = (Instant::now(), Buffer::new(ten()));
+            let (now, mut buffer) = (Instant::now(), EventBuffer::new(ten()));
             let (mut pushed, mut popped) = (0_u64, Vec::new());
             for push in steps {
                 if push { buffer.push(pushed, now); pushed += 1 } else { popped.extend(buffer.pop(now).0) }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::Version;
+use crate::AgentVersion;
 
 const MARK: &[u8] = b"#!-";
 
@@ -33,7 +33,7 @@ pub enum FromManager {
 impl FromAgent {
     /// A startup of this version.
     #[must_use]
-    pub fn startup(version: Version) -> Self {
+    pub fn startup(version: AgentVersion) -> Self {
         Self::Startup(Some(version.to_string()))
     }
 
@@ -68,7 +68,7 @@ impl FromAgent {
 
     /// A keep-alive of an agent on `node`, with no shared files.
     #[must_use]
-    pub fn keep_alive(node: &str, version: Version, address: &str) -> Self {
+    pub fn keep_alive(node: &str, version: AgentVersion, address: &str) -> Self {
         let arch = std::env::consts::ARCH;
         let system =
             format!("Linux |{node} |- |- |{arch} [Gauntlet|gauntlet: 1] - Wazuh {version}");
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_words_are_those_of_the_protocol() {
-        let startup = FromAgent::startup(Version::KNOWN);
+        let startup = FromAgent::startup(AgentVersion::KNOWN);
         assert_eq!(
             startup.payload(),
             br##"#!-agent startup {"version":"v4.14.7"}"##
@@ -130,9 +130,9 @@ mod tests {
 
     #[test]
     fn everything_comes_back() {
-        let alive = FromAgent::keep_alive("node-1", Version::KNOWN, "10.0.0.1");
+        let alive = FromAgent::keep_alive("node-1", AgentVersion::KNOWN, "10.0.0.1");
         for said in [
-            FromAgent::startup(Version::KNOWN),
+            FromAgent::startup(AgentVersion::KNOWN),
             FromAgent::Startup(None),
             FromAgent::Shutdown,
             alive,

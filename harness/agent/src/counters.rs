@@ -11,14 +11,14 @@ const LAST: u32 = 9997;
 
 /// A message's number. The later one is the greater.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Counter {
+pub struct MessageCounter {
     /// Grows each time the local count starts over.
     pub global: u32,
     /// At most four digits.
     pub local: u32,
 }
 
-impl Counter {
+impl MessageCounter {
     /// The number after this one.
     #[must_use]
     pub fn next(self) -> Self {
@@ -47,13 +47,13 @@ impl Counter {
 
 /// The numbers of a sender, kept in a file so that they go on where they were after a restart.
 #[derive(Debug)]
-pub struct Sender {
-    last: Counter,
+pub struct SentCounter {
+    last: MessageCounter,
     file: File,
     path: std::path::PathBuf,
 }
 
-impl Sender {
+impl SentCounter {
     /// Goes on from what the file holds; from the beginning where there is none.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl Sender {
             .open(path);
         let file = file.map_err(Error::file("open", path))?;
         let text = std::io::read_to_string(&file).map_err(Error::file("read", path))?;
-        let last = Counter::parse(&text).unwrap_or(Counter {
+        let last = MessageCounter::parse(&text).unwrap_or(MessageCounter {
             global: 1,
             local: 0,
         });
@@ -82,7 +82,7 @@ impl Sender {
     ///
     /// # Errors
     /// When it cannot be kept.
-    pub fn take(&mut self) -> Result<Counter, Error> {
+    pub fn take_next(&mut self) -> Result<MessageCounter, Error> {
         self.last = self.last.next();
         let text = format!("{}:{}:   ", self.last.global, self.last.local);
         self.file
@@ -94,11 +94,11 @@ impl Sender {
 
 /// The last number that was taken from a sender.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Receiver(Option<Counter>);
+pub struct ReceivedCounter(Option<MessageCounter>);
 
-impl Receiver {
+impl ReceivedCounter {
     /// Whether this is later than everything before; it is then the last one.
-    pub fn accepts(&mut self, counter: Counter) -> bool {
+    pub fn accepts(&mut self, counter: MessageCounter) -> bool {
         let later = self.0.is_none_or(|last| counter > last);
         if later {
             self.0 = Some(counter);
@@ -113,13 +113,13 @@ mod tests {
 
     #[test]
     fn the_local_count_starts_over_and_the_global_one_grows() {
-        let last = Counter {
+        let last = MessageCounter {
             global: 4,
             local: 9997,
         };
         assert_eq!(
             last.next(),
-            Counter {
+            MessageCounter {
                 global: 5,
                 local: 0
             }
@@ -127,7 +127,7 @@ mod tests {
         assert!(last.next() > last);
         assert_eq!(
             last.next().next(),
-            Counter {
+            MessageCounter {
                 global: 5,
                 local: 1
             }
@@ -138,32 +138,32 @@ mod tests {
     fn a_sender_goes_on_where_it_was() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sender_counter");
-        let mut sender = Sender::open(&path).unwrap();
-        let taken: Vec<Counter> = (0..20_000).map(|_| sender.take().unwrap()).collect();
+        let mut sender = SentCounter::open(&path).unwrap();
+        let taken: Vec<MessageCounter> = (0..20_000).map(|_| sender.take_next().unwrap()).collect();
         assert!(taken.is_sorted_by(|a, b| a < b));
         drop(sender);
         assert_eq!(
-            Sender::open(&path).unwrap().take().unwrap(),
+            SentCounter::open(&path).unwrap().take_next().unwrap(),
             taken.last().unwrap().next()
         );
     }
 
     #[test]
     fn a_number_is_taken_once() {
-        let mut receiver = Receiver::default();
+        let mut receiver = ReceivedCounter::default();
         let (one, two) = (
-            Counter {
+            MessageCounter {
                 global: 1,
                 local: 1,
             },
-            Counter {
+            MessageCounter {
                 global: 1,
                 local: 2,
             },
         );
         assert!(receiver.accepts(one) && receiver.accepts(two));
         assert!(!receiver.accepts(two) && !receiver.accepts(one));
-        assert!(receiver.accepts(Counter {
+        assert!(receiver.accepts(MessageCounter {
             global: 2,
             local: 0
         }));
@@ -175,8 +175,8 @@ mod tests {
         let path = dir.path().join("sender_counter");
         std::fs::write(&path, "nonsense").unwrap();
         assert_eq!(
-            Sender::open(&path).unwrap().take().unwrap(),
-            Counter {
+            SentCounter::open(&path).unwrap().take_next().unwrap(),
+            MessageCounter {
                 global: 1,
                 local: 1
             }

@@ -4,14 +4,14 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::keys::is_name;
-use crate::{Error, Key, Version};
+use crate::{AgentKey, AgentVersion, Error};
 
 /// The longest line that is read.
 pub(crate) const LONGEST_LINE: u64 = 4096;
 
 /// An agent's wish for a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Request {
+pub struct EnrolRequest {
     /// The password, where the manager wants one.
     pub password: Option<String>,
     /// What the agent is called.
@@ -32,7 +32,7 @@ pub struct Request {
     missing_docs,
     reason = "the words are those of the protocol: see Display"
 )]
-pub enum Refusal {
+pub enum EnrolRefusal {
     Password,
     Request,
     Name(String),
@@ -50,14 +50,14 @@ pub enum Refusal {
 
 /// The manager's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub enum EnrolReply {
     /// Here is the key.
-    Key(Key),
+    Key(AgentKey),
     /// There is none, for this reason.
     Refused(String),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for EnrolRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Password => f.write_str("Invalid password"),
@@ -77,7 +77,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl fmt::Display for Request {
+impl fmt::Display for EnrolRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(password) = &self.password {
             write!(f, "OSSEC PASS: {password} ")?;
@@ -98,48 +98,59 @@ impl fmt::Display for Request {
     }
 }
 
-impl Request {
+impl EnrolRequest {
     /// Reads a request as a manager does. `password` is the one it wants, `ours` its own version.
     ///
     /// # Errors
     /// The reason that the agent is told.
-    pub fn read(line: &str, password: Option<&str>, ours: Version) -> Result<Self, Refusal> {
+    pub fn read(
+        line: &str,
+        password: Option<&str>,
+        ours: AgentVersion,
+    ) -> Result<Self, EnrolRefusal> {
         let line = line.trim_end_matches(['\r', '\n', '\0']);
         let (given, rest) = match line.strip_prefix("OSSEC PASS: ") {
             Some(tail) => {
-                let (given, _) = tail.split_once(" OSSEC A:'").ok_or(Refusal::Password)?;
+                let (given, _) = tail
+                    .split_once(" OSSEC A:'")
+                    .ok_or(EnrolRefusal::Password)?;
                 (Some(given), &tail[given.len() + 1..])
             }
             None => (None, line),
         };
         if password.is_some() && given != password {
-            return Err(Refusal::Password);
+            return Err(EnrolRefusal::Password);
         }
-        let rest = rest.strip_prefix("OSSEC A:'").ok_or(Refusal::Request)?;
-        let (name, mut rest) = rest.split_once('\'').ok_or(Refusal::Request)?;
+        let rest = rest
+            .strip_prefix("OSSEC A:'")
+            .ok_or(EnrolRefusal::Request)?;
+        let (name, mut rest) = rest.split_once('\'').ok_or(EnrolRefusal::Request)?;
         if !is_name(name) {
-            return Err(Refusal::Name(name.chars().take(128).collect()));
+            return Err(EnrolRefusal::Name(name.chars().take(128).collect()));
         }
         let mut request = Self {
             password: given.map(Into::into),
             name: name.into(),
             ..Self::default()
         };
-        request.version = field(&mut rest, " V:'", &Refusal::UnterminatedVersion)?;
-        request.groups = field(&mut rest, " G:'", &Refusal::UnterminatedGroup)?;
-        request.ip = field(&mut rest, " IP:'", &Refusal::UnterminatedIp)?;
-        request.key_hash = field(&mut rest, " K:'", &Refusal::UnterminatedKey)?;
+        request.version = take_field(&mut rest, " V:'", &EnrolRefusal::UnterminatedVersion)?;
+        request.groups = take_field(&mut rest, " G:'", &EnrolRefusal::UnterminatedGroup)?;
+        request.ip = take_field(&mut rest, " IP:'", &EnrolRefusal::UnterminatedIp)?;
+        request.key_hash = take_field(&mut rest, " K:'", &EnrolRefusal::UnterminatedKey)?;
         if !rest.is_empty() {
-            return Err(Refusal::Request);
+            return Err(EnrolRefusal::Request);
         }
-        request.judge(ours).map(|()| request)
+        request.check_request(ours).map(|()| request)
     }
 
-    fn judge(&self, ours: Version) -> Result<(), Refusal> {
+    fn check_request(&self, ours: AgentVersion) -> Result<(), EnrolRefusal> {
         if let Some(version) = &self.version
-            && version.parse::<Version>().map_err(|_| Refusal::Request)? > ours
+            && version
+                .parse::<AgentVersion>()
+                .map_err(|_| EnrolRefusal::Request)?
+                > ours
         {
-            return Err(Refusal::Version);
+            return Err(EnrolRefusal::Version);
         }
         if let Some(group) = self
             .groups
@@ -147,18 +158,22 @@ impl Request {
             .flat_map(|all| all.split(','))
             .find(|group| *group != "default")
         {
-            return Err(Refusal::Group(group.chars().take(128).collect()));
+            return Err(EnrolRefusal::Group(group.chars().take(128).collect()));
         }
         let is_address = |ip: &String| ip == "src" || ip == "any" || ip.parse::<IpAddr>().is_ok();
         match self.ip.as_ref().filter(|ip| !is_address(ip)) {
-            Some(ip) => Err(Refusal::Ip(ip.chars().take(64).collect())),
+            Some(ip) => Err(EnrolRefusal::Ip(ip.chars().take(64).collect())),
             None => Ok(()),
         }
     }
 }
 
 /// Takes a field off the front of `rest`, if it is there.
-fn field(rest: &mut &str, head: &str, unterminated: &Refusal) -> Result<Option<String>, Refusal> {
+fn take_field(
+    rest: &mut &str,
+    head: &str,
+    unterminated: &EnrolRefusal,
+) -> Result<Option<String>, EnrolRefusal> {
     let Some(tail) = rest.strip_prefix(head) else {
         return Ok(None);
     };
@@ -167,7 +182,7 @@ fn field(rest: &mut &str, head: &str, unterminated: &Refusal) -> Result<Option<S
     Ok(Some(value.to_owned()))
 }
 
-impl fmt::Display for Reply {
+impl fmt::Display for EnrolReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(key) => write!(f, "OSSEC K:'{key}'"),
@@ -176,7 +191,7 @@ impl fmt::Display for Reply {
     }
 }
 
-impl Reply {
+impl EnrolReply {
     /// Reads an answer as an agent does: what follows the key is no concern of it.
     ///
     /// # Errors
@@ -204,16 +219,16 @@ mod tests {
 
     use super::*;
 
-    const OURS: Version = Version::new(4, 14, 7);
+    const OURS: AgentVersion = AgentVersion::new(4, 14, 7);
 
-    fn read(line: &str) -> Result<Request, Refusal> {
-        Request::read(line, None, OURS)
+    fn read(line: &str) -> Result<EnrolRequest, EnrolRefusal> {
+        EnrolRequest::read(line, None, OURS)
     }
 
     #[test]
     fn a_request_with_everything() {
         let line = "OSSEC PASS: a b OSSEC A:'web-1' V:'v4.14.7' G:'default' IP:'src' K:'00'\n";
-        let request = Request::read(line, Some("a b"), OURS).unwrap();
+        let request = EnrolRequest::read(line, Some("a b"), OURS).unwrap();
         assert_eq!(request.to_string(), line);
         assert_eq!(
             (request.name.as_str(), request.ip.as_deref()),
@@ -230,8 +245,8 @@ mod tests {
             "nonsense",
         ] {
             assert_eq!(
-                Request::read(line, Some("x"), OURS),
-                Err(Refusal::Password),
+                EnrolRequest::read(line, Some("x"), OURS),
+                Err(EnrolRefusal::Password),
                 "{line}"
             );
         }
@@ -262,23 +277,26 @@ mod tests {
 
     #[test]
     fn replies_both_ways() {
-        let key: Key = "001 agent1 any abc".parse().unwrap();
+        let key: AgentKey = "001 agent1 any abc".parse().unwrap();
         assert_eq!(
-            Reply::read("OSSEC K:'001 agent1 any abc' and more\n").unwrap(),
-            Reply::Key(key.clone())
+            EnrolReply::read("OSSEC K:'001 agent1 any abc' and more\n").unwrap(),
+            EnrolReply::Key(key.clone())
         );
         assert_eq!(
-            Reply::read(&Reply::Key(key.clone()).to_string()).unwrap(),
-            Reply::Key(key)
+            EnrolReply::read(&EnrolReply::Key(key.clone()).to_string()).unwrap(),
+            EnrolReply::Key(key)
         );
-        let refused = Reply::Refused("Duplicate agent name: agent1".into());
+        let refused = EnrolReply::Refused("Duplicate agent name: agent1".into());
         assert_eq!(
             refused.to_string(),
             "ERROR: Duplicate agent name: agent1. Unable to add agent"
         );
-        assert_eq!(Reply::read(&format!("{refused}\n")).unwrap(), refused);
+        assert_eq!(EnrolReply::read(&format!("{refused}\n")).unwrap(), refused);
         for text in ["", "OSSEC K:'001", "OSSEC K:'1 a'", "HTTP/1.1 400"] {
-            assert!(matches!(Reply::read(text), Err(Error::Reply)), "{text}");
+            assert!(
+                matches!(EnrolReply::read(text), Err(Error::Reply)),
+                "{text}"
+            );
         }
     }
 
@@ -288,15 +306,15 @@ mod tests {
         #[test]
         fn whatever_is_said_does_not_panic(head in "(OSSEC |OSSEC PASS: |OSSEC A:'|OSSEC K:'|ERROR: )?", text in "\\PC{0,60}['\\n]?") {
             let line = format!("{head}{text}");
-            let _ = Request::read(&line, Some("x"), OURS);
+            let _ = EnrolRequest::read(&line, Some("x"), OURS);
             let _ = read(&line);
-            let _ = Reply::read(&line);
+            let _ = EnrolReply::read(&line);
         }
 
         #[test]
         fn requests_come_back(name in "[a-z0-9.-]{2,20}", password in prop::option::of("[!-&(-~]{1,12}"), ip in prop::option::of("any|src|10\\.0\\.0\\.1")) {
-            let request = Request { password: password.clone(), name, ip, version: Some("v4.9.0".into()), ..Request::default() };
-            prop_assert_eq!(Request::read(&request.to_string(), password.as_deref(), OURS).unwrap(), request);
+            let request = EnrolRequest { password: password.clone(), name, ip, version: Some("v4.9.0".into()), ..EnrolRequest::default() };
+            prop_assert_eq!(EnrolRequest::read(&request.to_string(), password.as_deref(), OURS).unwrap(), request);
         }
     }
 }

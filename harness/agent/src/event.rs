@@ -10,7 +10,7 @@ const MOST: u64 = 1 << 40;
 
 /// An event as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct AgentEvent {
     /// Which of the manager's queues it is for: `1` a log file, `2` syslog, ….
     pub queue: char,
     /// Where it is from: a file, or a component of the agent.
@@ -21,14 +21,14 @@ pub struct Event {
 
 /// What numbers an event of ours: nothing is counted by guess.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark {
+pub struct EventMark {
     /// Who made it.
     pub source: String,
     /// The how many-th it is, from 1.
     pub number: u64,
 }
 
-impl Event {
+impl AgentEvent {
     /// Something that the agent says of itself.
     #[must_use]
     pub fn of_agent(text: impl Into<String>) -> Self {
@@ -61,7 +61,7 @@ impl Event {
     }
 }
 
-impl Mark {
+impl EventMark {
     /// The mark in a text, wherever in it.
     #[must_use]
     pub fn find(text: &str) -> Option<Self> {
@@ -80,7 +80,7 @@ impl Mark {
     }
 }
 
-impl fmt::Display for Mark {
+impl fmt::Display for EventMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{MARK}{} {}", self.source, self.number)
     }
@@ -94,26 +94,26 @@ mod tests {
 
     #[test]
     fn an_event_comes_back_colons_included() {
-        let event = Event {
+        let event = AgentEvent {
             queue: '1',
             location: "/var/log/a.log".into(),
             text: "a: b: c".into(),
         };
         assert_eq!(event.payload(), b"1:/var/log/a.log:a: b: c");
-        assert_eq!(Event::read(&event.payload()), Some(event));
+        assert_eq!(AgentEvent::read(&event.payload()), Some(event));
         for payload in [&b""[..], b"1", b"1:a", b"11:a:b", b":a:b", b"#!-agent ack "] {
-            assert_eq!(Event::read(payload), None);
+            assert_eq!(AgentEvent::read(payload), None);
         }
     }
 
     #[test]
     fn a_mark_is_found_within_a_line_of_a_container() {
-        let mark = Mark {
+        let mark = EventMark {
             source: "app".into(),
             number: 17,
         };
         assert_eq!(
-            Mark::find(&format!("2026-01-02T03:04:05Z stdout F {mark}")),
+            EventMark::find(&format!("2026-01-02T03:04:05Z stdout F {mark}")),
             Some(mark)
         );
         for text in [
@@ -122,14 +122,14 @@ mod tests {
             "gauntlet-event app x",
             "other app 1",
         ] {
-            assert_eq!(Mark::find(text), None);
+            assert_eq!(EventMark::find(text), None);
         }
     }
 
     proptest! {
         #[test]
         fn whatever_comes_does_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..40), text in "(gauntlet-event )?\\PC{0,30}") {
-            let _ = (Event::read(&bytes), Mark::find(&text));
+            let _ = (AgentEvent::read(&bytes), EventMark::find(&text));
         }
     }
 }

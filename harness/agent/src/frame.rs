@@ -18,9 +18,9 @@ pub const PONG: &[u8] = b"#pong";
 ///
 /// # Errors
 /// When the length is none that is allowed, or the connection ends before the message does.
-pub fn read(from: &mut impl Read) -> Result<Option<Vec<u8>>, Error> {
+pub fn read_frame(from: &mut impl Read) -> Result<Option<Vec<u8>>, Error> {
     let mut length = [0; 4];
-    if !fill(from, &mut length)? {
+    if !fill_buffer(from, &mut length)? {
         return Ok(None);
     }
     let length = u32::from_le_bytes(length);
@@ -35,7 +35,7 @@ pub fn read(from: &mut impl Read) -> Result<Option<Vec<u8>>, Error> {
 }
 
 /// Fills the buffer; `false` where there is nothing at all to read any more.
-fn fill(from: &mut impl Read, buffer: &mut [u8]) -> Result<bool, Error> {
+fn fill_buffer(from: &mut impl Read, buffer: &mut [u8]) -> Result<bool, Error> {
     let mut have = 0;
     while have < buffer.len() {
         match from.read(&mut buffer[have..]) {
@@ -57,7 +57,7 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> Result<bool, Error> {
 ///
 /// # Errors
 /// When it is too long, or the connection does not take it.
-pub fn write(to: &mut impl Write, message: &[u8]) -> Result<(), Error> {
+pub fn write_frame(to: &mut impl Write, message: &[u8]) -> Result<(), Error> {
     let too_long = Error::TooLong {
         length: message.len(),
     };
@@ -80,10 +80,10 @@ mod tests {
     #[test]
     fn the_length_comes_first_and_little_end_first() {
         let mut sent = Vec::new();
-        write(&mut sent, &[7; 122]).unwrap();
+        write_frame(&mut sent, &[7; 122]).unwrap();
         assert_eq!(sent[..4], [0x7a, 0, 0, 0]);
         assert!(matches!(
-            write(&mut sent, &vec![0; LONGEST + 1]),
+            write_frame(&mut sent, &vec![0; LONGEST + 1]),
             Err(Error::TooLong { .. })
         ));
     }
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn lengths_out_of_range_are_refused_before_anything_is_read() {
         for length in [0_u32, 65537, u32::MAX] {
-            let read = read(&mut length.to_le_bytes().as_slice());
+            let read = read_frame(&mut length.to_le_bytes().as_slice());
             assert!(matches!(read, Err(Error::FrameLength { length: told }) if told == length));
         }
     }
@@ -99,14 +99,14 @@ mod tests {
     #[test]
     fn an_end_within_a_message_is_told_from_one_between_two() {
         let mut sent = Vec::new();
-        write(&mut sent, b"message").unwrap();
+        write_frame(&mut sent, b"message").unwrap();
         for cut in 1..sent.len() {
             assert!(
-                matches!(read(&mut &sent[..cut]), Err(Error::Network { .. })),
+                matches!(read_frame(&mut &sent[..cut]), Err(Error::Network { .. })),
                 "{cut}"
             );
         }
-        assert!(matches!(read(&mut &sent[..0]), Ok(None)));
+        assert!(matches!(read_frame(&mut &sent[..0]), Ok(None)));
     }
 
     proptest! {
@@ -114,11 +114,11 @@ mod tests {
         fn messages_come_back_one_by_one(messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 0..5)) {
             let mut sent = Vec::new();
             for message in &messages {
-                write(&mut sent, message).unwrap();
+                write_frame(&mut sent, message).unwrap();
             }
             let mut from = sent.as_slice();
             let mut come = Vec::new();
-            while let Some(message) = read(&mut from).unwrap() {
+            while let Some(message) = read_frame(&mut from).unwrap() {
                 come.push(message);
             }
             prop_assert_eq!(come, messages);
@@ -126,7 +126,7 @@ mod tests {
 
         #[test]
         fn whatever_is_read_does_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-            let _ = read(&mut bytes.as_slice());
+            let _ = read_frame(&mut bytes.as_slice());
         }
     }
 }

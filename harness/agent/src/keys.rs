@@ -12,7 +12,7 @@ use crate::Error;
 
 /// One entry of `client.keys`: what an agent and its manager share.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key {
+pub struct AgentKey {
     /// Three digits or more; `000` is the manager.
     pub id: String,
     /// The agent's name.
@@ -25,15 +25,15 @@ pub struct Key {
 
 /// What messages are sealed with: 47 characters.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct SealingSecret(String);
 
-impl Key {
+impl AgentKey {
     /// The secret that this key stands for.
     #[must_use]
-    pub fn secret(&self) -> Secret {
+    pub fn secret(&self) -> SealingSecret {
         let whose = md5_hex((md5_hex(&self.name) + &md5_hex(&self.id)).as_bytes());
         let what = md5_hex(&self.raw);
-        Secret(what + whose.get(..15).unwrap_or_default())
+        SealingSecret(what + whose.get(..15).unwrap_or_default())
     }
 
     /// Whether it is good for one address only: then a message does not name its sender.
@@ -54,7 +54,7 @@ impl Key {
     /// # Errors
     /// When there is no randomness.
     pub fn new(id: String, name: &str, ip: &str) -> Result<Self, Error> {
-        let half = || crate::random::bytes::<16>().map(md5_hex);
+        let half = || crate::random::random_bytes::<16>().map(md5_hex);
         Ok(Self {
             id,
             name: name.into(),
@@ -87,27 +87,27 @@ impl Key {
     }
 }
 
-impl Secret {
+impl SealingSecret {
     pub(crate) fn text(&self) -> &str {
         &self.0
     }
 }
 
 /// The key itself is not shown.
-impl fmt::Debug for Key {
+impl fmt::Debug for AgentKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {} …", self.id, self.name, self.ip)
     }
 }
 
 /// The line in `client.keys`.
-impl fmt::Display for Key {
+impl fmt::Display for AgentKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {} {}", self.id, self.name, self.ip, self.raw)
     }
 }
 
-impl FromStr for Key {
+impl FromStr for AgentKey {
     type Err = Error;
 
     fn from_str(line: &str) -> Result<Self, Error> {
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_secret_is_the_one_that_openssl_computed() {
-        let key: Key = format!("001 agent1 any {}", "a".repeat(64))
+        let key: AgentKey = format!("001 agent1 any {}", "a".repeat(64))
             .parse()
             .unwrap();
         assert_eq!(
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_line_comes_back_as_it_was_and_nothing_else_is_one() {
         let line = "002 web-1 10.0.0.0/8 abc";
-        assert_eq!(line.parse::<Key>().unwrap().to_string(), line);
+        assert_eq!(line.parse::<AgentKey>().unwrap().to_string(), line);
         for line in [
             "",
             "001",
@@ -173,13 +173,13 @@ mod tests {
             "001 agent any k k",
             "abc agent any k",
         ] {
-            assert!(line.parse::<Key>().is_err(), "{line}");
+            assert!(line.parse::<AgentKey>().is_err(), "{line}");
         }
     }
 
     #[test]
     fn only_one_address_is_one_host() {
-        let of = |ip: &str| Key {
+        let of = |ip: &str| AgentKey {
             id: "001".into(),
             name: "a".into(),
             ip: ip.into(),
@@ -193,10 +193,10 @@ mod tests {
     fn what_was_saved_can_be_loaded() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("client.keys");
-        assert_eq!(Key::load(&path).unwrap(), []);
-        let key = Key::new("001".into(), "agent1", "any").unwrap();
+        assert_eq!(AgentKey::load(&path).unwrap(), []);
+        let key = AgentKey::new("001".into(), "agent1", "any").unwrap();
         assert_eq!(key.raw.len(), 64);
-        Key::save(&path, [&key]).unwrap();
-        assert_eq!(Key::load(&path).unwrap(), [key]);
+        AgentKey::save(&path, [&key]).unwrap();
+        assert_eq!(AgentKey::load(&path).unwrap(), [key]);
     }
 }

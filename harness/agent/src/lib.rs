@@ -25,17 +25,19 @@ mod tls;
 mod version;
 mod wire;
 
-pub use buffer::{Buffer, Level, Limits};
+pub use buffer::{BufferLevel, BufferLimits, EventBuffer};
 pub use control::{FromAgent, FromManager};
-pub use counters::{Counter, Receiver, Sender};
-pub use enrol::{Refusal, Reply, Request};
+pub use counters::{MessageCounter, ReceivedCounter, SentCounter};
+pub use enrol::{EnrolRefusal, EnrolReply, EnrolRequest};
 pub use error::Error;
-pub use event::{Event, Mark};
-pub use keys::{Key, Secret, is_name};
-pub use log::Log;
-pub use message::{Crypto, Opened, Sealed, open, seal, split};
-pub use stop::Stop;
-pub use tally::{Journal, Tallies, Tally};
-pub use tls::{Files, Unverified};
-pub use version::Version;
-pub use wire::Protocol;
+pub use event::{AgentEvent, EventMark};
+pub use keys::{AgentKey, SealingSecret, is_name};
+pub use log::AgentLog;
+pub use message::{
+    MessageCipher, OpenedMessage, SealedMessage, open_message, seal_message, split_message,
+};
+pub use stop::StopSignal;
+pub use tally::{EventJournal, EventTallies, EventTally};
+pub use tls::{AcceptAnyServer, TlsFiles};
+pub use version::AgentVersion;
+pub use wire::TransportProtocol;

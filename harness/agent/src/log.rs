@@ -15,21 +15,21 @@ const STAMP: &[BorrowedFormatItem<'_>] =
 
 /// Where log lines go.
 #[derive(Debug)]
-pub struct Log {
+pub struct AgentLog {
     tag: &'static str,
     to: Mutex<Option<PathBuf>>,
 }
 
 /// The weight of a line.
 #[derive(Clone, Copy, Debug)]
-enum Severity {
+enum LogSeverity {
     Debug,
     Info,
     Warning,
     Error,
 }
 
-impl Log {
+impl AgentLog {
     /// Lines of the program of this name, appended to the file, if one is given.
     #[must_use]
     pub fn new(tag: &'static str, to: Option<PathBuf>) -> Self {
@@ -41,33 +41,33 @@ impl Log {
 
     /// What only helps who looks for a fault.
     pub fn debug(&self, text: impl Display) {
-        self.write(Severity::Debug, &text);
+        self.write_line(LogSeverity::Debug, &text);
     }
 
     /// What happens.
     pub fn info(&self, text: impl Display) {
-        self.write(Severity::Info, &text);
+        self.write_line(LogSeverity::Info, &text);
     }
 
     /// What may go wrong.
     pub fn warning(&self, text: impl Display) {
-        self.write(Severity::Warning, &text);
+        self.write_line(LogSeverity::Warning, &text);
     }
 
     /// What went wrong.
     pub fn error(&self, text: impl Display) {
-        self.write(Severity::Error, &text);
+        self.write_line(LogSeverity::Error, &text);
     }
 
     /// A log that cannot be written is no reason to end.
-    fn write(&self, severity: Severity, text: &dyn Display) {
+    fn write_line(&self, severity: LogSeverity, text: &dyn Display) {
         let Ok(to) = self.to.lock() else { return };
         let Some(path) = to.as_ref() else { return };
         let word = match severity {
-            Severity::Debug => "DEBUG",
-            Severity::Info => "INFO",
-            Severity::Warning => "WARNING",
-            Severity::Error => "ERROR",
+            LogSeverity::Debug => "DEBUG",
+            LogSeverity::Info => "INFO",
+            LogSeverity::Warning => "WARNING",
+            LogSeverity::Error => "ERROR",
         };
         let stamp = OffsetDateTime::now_utc().format(STAMP).unwrap_or_default();
         let line = format!("{stamp} {}: {word}: {text}\n", self.tag);
@@ -87,7 +87,7 @@ mod tests {
     fn lines_have_the_format_of_the_real_agent() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ossec.log");
-        let log = Log::new("wazuh-agentd", Some(path.clone()));
+        let log = AgentLog::new("wazuh-agentd", Some(path.clone()));
         log.info("(1410): Reading authentication keys file.");
         let text = std::fs::read_to_string(path).unwrap();
         assert_eq!(text.as_bytes()[4], b'/');

@@ -11,8 +11,8 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
 use crate::frame::LONGEST;
-use crate::keys::{Secret, md5_hex};
-use crate::{Counter, Error};
+use crate::keys::{SealingSecret, md5_hex};
+use crate::{Error, MessageCounter};
 
 const AES_IV: &[u8; 16] = b"FEDCBA0987654321";
 const BLOWFISH_IV: [u8; 8] = [0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10];
@@ -21,7 +21,7 @@ const BLOWFISH_MARK: &[u8] = b":";
 
 /// What messages are encrypted with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Crypto {
+pub enum MessageCipher {
     /// AES-256 in CBC mode.
     #[default]
     Aes,
@@ -31,20 +31,20 @@ pub enum Crypto {
 
 /// A message as it came, taken apart but not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sealed<'a> {
+pub struct SealedMessage<'a> {
     /// The id that it names, where it names one.
     pub id: Option<&'a str>,
     /// What it says that it is encrypted with.
-    pub crypto: Crypto,
+    pub crypto: MessageCipher,
     /// The rest.
     pub body: &'a [u8],
 }
 
 /// What was in a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
+pub struct OpenedMessage {
     /// The sender's count.
-    pub counter: Counter,
+    pub counter: MessageCounter,
     /// What it says.
     pub payload: Vec<u8>,
 }
@@ -53,24 +53,24 @@ pub struct Opened {
 ///
 /// # Errors
 /// When it could not be sent for its length, or there is no randomness.
-pub fn seal(
-    secret: &Secret,
-    crypto: Crypto,
-    counter: Counter,
+pub fn seal_message(
+    secret: &SealingSecret,
+    crypto: MessageCipher,
+    counter: MessageCounter,
     id: Option<&str>,
     payload: &[u8],
 ) -> Result<Vec<u8>, Error> {
-    let random = u16::from_le_bytes(crate::random::bytes()?);
-    let plain = plaintext(random, counter, payload);
+    let random = u16::from_le_bytes(crate::random::random_bytes()?);
+    let plain = build_plaintext(random, counter, payload);
     let mut message = id
         .map(|id| format!("!{id}!").into_bytes())
         .unwrap_or_default();
-    message.extend_from_slice(if crypto == Crypto::Aes {
+    message.extend_from_slice(if crypto == MessageCipher::Aes {
         AES_MARK
     } else {
         BLOWFISH_MARK
     });
-    message.extend(encrypt(secret, crypto, &plain)?);
+    message.extend(encrypt_payload(secret, crypto, &plain)?);
     let length = message.len();
     if length > LONGEST {
         Err(Error::TooLong { length })
@@ -80,7 +80,7 @@ pub fn seal(
 }
 
 /// What is encrypted: one to eight `!`, then the compressed rest.
-fn plaintext(random: u16, counter: Counter, payload: &[u8]) -> Vec<u8> {
+fn build_plaintext(random: u16, counter: MessageCounter, payload: &[u8]) -> Vec<u8> {
     let inner = [
         format!("{random:05}{:010}:{:04}:", counter.global, counter.local).as_bytes(),
         payload,
@@ -97,29 +97,37 @@ fn plaintext(random: u16, counter: Counter, payload: &[u8]) -> Vec<u8> {
     plain
 }
 
-fn encrypt(secret: &Secret, crypto: Crypto, plain: &[u8]) -> Result<Vec<u8>, Error> {
+fn encrypt_payload(
+    secret: &SealingSecret,
+    crypto: MessageCipher,
+    plain: &[u8],
+) -> Result<Vec<u8>, Error> {
     let key = secret.text().as_bytes();
     Ok(match crypto {
-        Crypto::Aes => {
+        MessageCipher::Aes => {
             let key = key.first_chunk::<32>().ok_or(Error::Key)?;
             cbc::Encryptor::<Aes256>::new(key.into(), AES_IV.into())
                 .encrypt_padded_vec_mut::<Pkcs7>(plain)
         }
-        Crypto::Blowfish => cbc::Encryptor::<Blowfish>::new_from_slices(key, &BLOWFISH_IV)
+        MessageCipher::Blowfish => cbc::Encryptor::<Blowfish>::new_from_slices(key, &BLOWFISH_IV)
             .map_err(|_| Error::Key)?
             .encrypt_padded_vec_mut::<NoPadding>(plain),
     })
 }
 
-fn decrypt(secret: &Secret, crypto: Crypto, body: &[u8]) -> Result<Vec<u8>, Error> {
+fn decrypt_payload(
+    secret: &SealingSecret,
+    crypto: MessageCipher,
+    body: &[u8],
+) -> Result<Vec<u8>, Error> {
     let key = secret.text().as_bytes();
     let plain = match crypto {
-        Crypto::Aes => {
+        MessageCipher::Aes => {
             let key = key.first_chunk::<32>().ok_or(Error::Key)?;
             cbc::Decryptor::<Aes256>::new(key.into(), AES_IV.into())
                 .decrypt_padded_vec_mut::<Pkcs7>(body)
         }
-        Crypto::Blowfish => cbc::Decryptor::<Blowfish>::new_from_slices(key, &BLOWFISH_IV)
+        MessageCipher::Blowfish => cbc::Decryptor::<Blowfish>::new_from_slices(key, &BLOWFISH_IV)
             .map_err(|_| Error::Key)?
             .decrypt_padded_vec_mut::<NoPadding>(body),
     };
@@ -130,7 +138,7 @@ fn decrypt(secret: &Secret, crypto: Crypto, body: &[u8]) -> Result<Vec<u8>, Erro
 ///
 /// # Errors
 /// [`Error::Format`] when it begins like none.
-pub fn split(message: &[u8]) -> Result<Sealed<'_>, Error> {
+pub fn split_message(message: &[u8]) -> Result<SealedMessage<'_>, Error> {
     let (id, rest) = match message.strip_prefix(b"!") {
         Some(tail) => {
             let end = tail
@@ -148,15 +156,15 @@ pub fn split(message: &[u8]) -> Result<Sealed<'_>, Error> {
         None => (None, message),
     };
     if let Some(body) = rest.strip_prefix(AES_MARK) {
-        Ok(Sealed {
+        Ok(SealedMessage {
             id,
-            crypto: Crypto::Aes,
+            crypto: MessageCipher::Aes,
             body,
         })
     } else if let Some(body) = rest.strip_prefix(BLOWFISH_MARK) {
-        Ok(Sealed {
+        Ok(SealedMessage {
             id,
-            crypto: Crypto::Blowfish,
+            crypto: MessageCipher::Blowfish,
             body,
         })
     } else {
@@ -164,13 +172,16 @@ pub fn split(message: &[u8]) -> Result<Sealed<'_>, Error> {
     }
 }
 
-/// Opens what [`split`] took apart. The old format, without compression, is not read.
+/// Opens what [`split_message`] took apart. The old format, without compression, is not read.
 ///
 /// # Errors
 /// [`Error::Key`] when it does not open, [`Error::Checksum`] when its sum is another, [`Error::Format`] when what it
 /// holds has no counters.
-pub fn open(secret: &Secret, sealed: Sealed<'_>) -> Result<Opened, Error> {
-    let plain = decrypt(secret, sealed.crypto, sealed.body)?;
+pub fn open_message(
+    secret: &SealingSecret,
+    sealed: SealedMessage<'_>,
+) -> Result<OpenedMessage, Error> {
+    let plain = decrypt_payload(secret, sealed.crypto, sealed.body)?;
     let start = plain
         .iter()
         .position(|byte| *byte != b'!')
@@ -187,11 +198,11 @@ pub fn open(secret: &Secret, sealed: Sealed<'_>) -> Result<Opened, Error> {
     if sum != md5_hex(inner).as_bytes() {
         return Err(Error::Checksum);
     }
-    parse(inner).ok_or(Error::Format)
+    parse_counters(inner).ok_or(Error::Format)
 }
 
 /// Reads the counters behind five random digits.
-fn parse(inner: &[u8]) -> Option<Opened> {
+fn parse_counters(inner: &[u8]) -> Option<OpenedMessage> {
     let (head, payload) = inner.split_at_checked(21)?;
     let head = std::str::from_utf8(head).ok()?;
     let digits = |range: std::ops::Range<usize>| {
@@ -202,8 +213,8 @@ fn parse(inner: &[u8]) -> Option<Opened> {
     let (_random, global, local): (u32, u32, u32) =
         (digits(0..5)?, digits(5..15)?, digits(16..20)?);
     let separated = head.as_bytes()[15] == b':' && head.as_bytes()[20] == b':';
-    separated.then(|| Opened {
-        counter: Counter { global, local },
+    separated.then(|| OpenedMessage {
+        counter: MessageCounter { global, local },
         payload: payload.to_vec(),
     })
 }

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 /// Told once, heard by all.
 #[derive(Debug, Default)]
-pub struct Stop {
+pub struct StopSignal {
     told: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Stop {
+impl StopSignal {
     /// Tells everybody to end.
-    pub fn tell(&self) {
+    pub fn signal_stop(&self) {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();
     }
@@ -24,14 +24,14 @@ impl Stop {
     }
 
     /// Lets `time` pass; `true` as soon as it is told.
-    pub fn within(&self, time: Duration) -> bool {
+    pub fn stopped_within(&self, time: Duration) -> bool {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.changed.wait_timeout_while(told, time, |told| !*told);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// The same until a moment.
-    pub fn until(&self, moment: Instant) -> bool {
-        self.within(moment.saturating_duration_since(Instant::now()))
+    pub fn stopped_until(&self, moment: Instant) -> bool {
+        self.stopped_within(moment.saturating_duration_since(Instant::now()))
     }
 }

@@ -7,18 +7,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::event::Mark;
+use crate::event::EventMark;
 
 /// Where a manager notes each event that it takes.
 #[derive(Debug)]
-pub struct Journal {
+pub struct EventJournal {
     file: File,
     path: PathBuf,
 }
 
 /// The events of one source of one agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct EventTally {
     /// Ranges of numbers that came, both ends included, in order and apart.
     pub ranges: Vec<(u64, u64)>,
     /// How many events came with a number that had come before.
@@ -28,9 +28,9 @@ pub struct Tally {
 }
 
 /// Tallies by the agent's id and name, and the source.
-pub type Tallies = BTreeMap<(String, String, String), Tally>;
+pub type EventTallies = BTreeMap<(String, String, String), EventTally>;
 
-impl Journal {
+impl EventJournal {
     /// Goes on with the journal at `path`.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Journal {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn note(&mut self, id: &str, name: &str, mark: &Mark) -> Result<(), Error> {
+    pub fn note_event(&mut self, id: &str, name: &str, mark: &EventMark) -> Result<(), Error> {
         let line = format!("{id} {name} {} {}\n", mark.source, mark.number);
         self.file
             .write_all(line.as_bytes())
@@ -62,13 +62,15 @@ impl Journal {
     ///
     /// # Errors
     /// When it is there and cannot be read.
-    pub fn tallies(path: &Path) -> Result<Tallies, Error> {
+    pub fn read_tallies(path: &Path) -> Result<EventTallies, Error> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(Tallies::new()),
+            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(EventTallies::new());
+            }
             Err(fault) => return Err(Error::file("read", path)(fault)),
         };
-        let mut tallies = Tallies::new();
+        let mut tallies = EventTallies::new();
         // A line without its end is still being written.
         for line in text
             .split_inclusive('\n')
@@ -91,7 +93,7 @@ impl Journal {
     }
 }
 
-impl Tally {
+impl EventTally {
     /// Counts one more.
     pub fn add(&mut self, number: u64) {
         let at = self.ranges.partition_point(|(_, last)| *last < number);
@@ -142,18 +144,21 @@ mod tests {
     fn a_journal_counts_over_a_restart_and_leaves_out_half_a_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events");
-        assert_eq!(Journal::tallies(&path).unwrap(), Tallies::new());
-        let mark = |number| Mark {
+        assert_eq!(
+            EventJournal::read_tallies(&path).unwrap(),
+            EventTallies::new()
+        );
+        let mark = |number| EventMark {
             source: "live".into(),
             number,
         };
-        Journal::open(&path)
+        EventJournal::open(&path)
             .unwrap()
-            .note("001", "agent1", &mark(1))
+            .note_event("001", "agent1", &mark(1))
             .unwrap();
-        Journal::open(&path)
+        EventJournal::open(&path)
             .unwrap()
-            .note("001", "agent1", &mark(3))
+            .note_event("001", "agent1", &mark(3))
             .unwrap();
         OpenOptions::new()
             .append(true)
@@ -161,14 +166,14 @@ mod tests {
             .unwrap()
             .write_all(b"001 agent1 live 4")
             .unwrap();
-        let tallies = Journal::tallies(&path).unwrap();
+        let tallies = EventJournal::read_tallies(&path).unwrap();
         let key = ("001".to_owned(), "agent1".to_owned(), "live".to_owned());
         assert_eq!(tallies[&key].ranges, [(1, 1), (3, 3)]);
     }
 
     #[test]
     fn what_comes_twice_and_late_is_told() {
-        let mut tally = Tally::default();
+        let mut tally = EventTally::default();
         for number in [1, 2, 4, 3, 4, 9] {
             tally.add(number);
         }
@@ -182,7 +187,7 @@ mod tests {
     proptest! {
         #[test]
         fn ranges_are_the_set_of_what_came(numbers in prop::collection::vec(1..60_u64, 0..120)) {
-            let mut tally = Tally::default();
+            let mut tally = EventTally::default();
             for number in &numbers {
                 tally.add(*number);
             }

@@ -20,9 +20,9 @@ use crate::Error;
 
 /// Takes every certificate, as an agent does that has no authority configured; who shows it still has to hold its key.
 #[derive(Debug)]
-pub struct Unverified(Arc<CryptoProvider>);
+pub struct AcceptAnyServer(Arc<CryptoProvider>);
 
-impl Unverified {
+impl AcceptAnyServer {
     /// One that knows the signatures of `provider`.
     #[must_use]
     pub fn new(provider: Arc<CryptoProvider>) -> Arc<Self> {
@@ -30,7 +30,7 @@ impl Unverified {
     }
 }
 
-impl ServerCertVerifier for Unverified {
+impl ServerCertVerifier for AcceptAnyServer {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -77,12 +77,12 @@ impl ServerCertVerifier for Unverified {
 
 /// A clock that is ahead of, or behind, the system's.
 #[derive(Debug)]
-struct Clock {
+struct ShiftedClock {
     ahead: Duration,
     behind: Duration,
 }
 
-impl TimeProvider for Clock {
+impl TimeProvider for ShiftedClock {
     fn current_time(&self) -> Option<UnixTime> {
         let since = Duration::from_secs(UnixTime::now().as_secs());
         Some(UnixTime::since_unix_epoch(
@@ -92,16 +92,16 @@ impl TimeProvider for Clock {
 }
 
 /// The files with a certificate and its key.
-pub type Files = (PathBuf, PathBuf);
+pub type TlsFiles = (PathBuf, PathBuf);
 
 /// What an agent connects with: it believes the authority in the file `ca`, or everybody, and shows the certificate `own`
 /// to who asks for one. Its clock is off by so many seconds.
 ///
 /// # Errors
 /// When a file cannot be used.
-pub(crate) fn client(
+pub(crate) fn client_config(
     ca: Option<&Path>,
-    own: Option<&Files>,
+    own: Option<&TlsFiles>,
     clock_off: i64,
 ) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(ring::default_provider());
@@ -112,7 +112,7 @@ pub(crate) fn client(
     } else {
         (off, zero)
     };
-    let clock = Arc::new(Clock { ahead, behind });
+    let clock = Arc::new(ShiftedClock { ahead, behind });
     let builder = ClientConfig::builder_with_details(provider.clone(), clock);
     let builder = builder
         .with_safe_default_protocol_versions()
@@ -120,8 +120,8 @@ pub(crate) fn client(
     let config = match ca {
         None => builder
             .dangerous()
-            .with_custom_certificate_verifier(Unverified::new(provider)),
-        Some(path) => builder.with_root_certificates(roots(path)?),
+            .with_custom_certificate_verifier(AcceptAnyServer::new(provider)),
+        Some(path) => builder.with_root_certificates(root_store(path)?),
     };
     Ok(Arc::new(match own {
         None => config.with_no_client_auth(),
@@ -134,9 +134,9 @@ pub(crate) fn client(
     }))
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, Error> {
+fn root_store(path: &Path) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
-    for authority in certificates(path)? {
+    for authority in read_certificates(path)? {
         roots
             .add(authority)
             .map_err(|source| Error::Tls { source })?;
@@ -149,8 +149,8 @@ fn roots(path: &Path) -> Result<RootCertStore, Error> {
 ///
 /// # Errors
 /// When the files cannot be used.
-pub(crate) fn server(
-    files: Option<&Files>,
+pub(crate) fn server_config(
+    files: Option<&TlsFiles>,
     agents: Option<&Path>,
 ) -> Result<Arc<ServerConfig>, Error> {
     let (chain, key) = match files {
@@ -166,7 +166,7 @@ pub(crate) fn server(
         None => builder.with_no_client_auth(),
         Some(path) => {
             let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider)
+                WebPkiClientVerifier::builder_with_provider(Arc::new(root_store(path)?), provider)
                     .build();
             builder.with_client_cert_verifier(verifier.map_err(|source| Error::Authority {
                 path: path.into(),
@@ -181,9 +181,9 @@ pub(crate) fn server(
 }
 
 fn from_files(
-    (certificate, key): &Files,
+    (certificate, key): &TlsFiles,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
-    let chain = certificates(certificate)?;
+    let chain = read_certificates(certificate)?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(|source| Error::Pem {
         path: key.into(),
         source,
@@ -203,7 +203,7 @@ fn self_signed() -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>
     Ok((vec![certificate.der().clone()], key))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
     match read() {
         Ok(all) if all.is_empty() => Err(Error::Pem {
@@ -220,7 +220,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 
 /// Why a manager does not take an agent's certificate, in words that stay the same; `None` where it is something else.
 #[must_use]
-pub(crate) fn refusal(fault: &TlsError) -> Option<&'static str> {
+pub(crate) fn refusal_reason(fault: &TlsError) -> Option<&'static str> {
     let TlsError::AlertReceived(alert) = fault else {
         return None;
     };
@@ -242,7 +242,7 @@ pub(crate) fn refusal(fault: &TlsError) -> Option<&'static str> {
 
 /// What is wrong with a manager's certificate, in words that stay the same; `None` where it is something else.
 #[must_use]
-pub(crate) fn complaint(fault: &TlsError) -> Option<&'static str> {
+pub(crate) fn certificate_complaint(fault: &TlsError) -> Option<&'static str> {
     let TlsError::InvalidCertificate(why) = fault else {
         return None;
     };

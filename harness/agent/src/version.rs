@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 /// A version such as `v4.14.7`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version([u16; 3]);
+pub struct AgentVersion([u16; 3]);
 
-impl Version {
+impl AgentVersion {
     /// The release whose protocol this is.
     pub const KNOWN: Self = Self::new(4, 14, 7);
 
@@ -18,14 +18,14 @@ impl Version {
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for AgentVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [major, minor, patch] = self.0;
         write!(f, "v{major}.{minor}.{patch}")
     }
 }
 
-impl FromStr for Version {
+impl FromStr for AgentVersion {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -46,9 +46,11 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        let version = |text: &str| text.parse::<Version>().unwrap();
-        assert!(version("v4.9.0") < version("v4.14.7") && version("4.14.7") == Version::KNOWN);
+        let version = |text: &str| text.parse::<AgentVersion>().unwrap();
+        assert!(version("v4.9.0") < version("v4.14.7") && version("4.14.7") == AgentVersion::KNOWN);
         assert_eq!(version("v4.9.0").to_string(), "v4.9.0");
-        assert!("v4.9".parse::<Version>().is_err() && "v4.9.x".parse::<Version>().is_err());
+        assert!(
+            "v4.9".parse::<AgentVersion>().is_err() && "v4.9.x".parse::<AgentVersion>().is_err()
+        );
     }
 }

@@ -9,7 +9,7 @@ use crate::{Error, frame};
 
 /// How events are carried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Protocol {
+pub enum TransportProtocol {
     /// On a connection.
     #[default]
     Tcp,
@@ -17,7 +17,7 @@ pub enum Protocol {
     Udp,
 }
 
-impl FromStr for Protocol {
+impl FromStr for TransportProtocol {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -29,7 +29,7 @@ impl FromStr for Protocol {
     }
 }
 
-impl std::fmt::Display for Protocol {
+impl std::fmt::Display for TransportProtocol {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if *self == Self::Tcp { "tcp" } else { "udp" })
     }
@@ -37,27 +37,27 @@ impl std::fmt::Display for Protocol {
 
 /// An open connection.
 #[derive(Debug)]
-pub(crate) enum Wire {
+pub(crate) enum AgentWire {
     Tcp(TcpStream),
     Udp(UdpSocket),
 }
 
-impl Wire {
+impl AgentWire {
     /// Connects; without a timeout, for as long as the kernel tries.
     /// What is sent and not taken for `patience` ends it.
     pub(crate) fn connect(
-        protocol: Protocol,
+        protocol: TransportProtocol,
         to: SocketAddr,
         timeout: Option<Duration>,
         patience: Duration,
     ) -> io::Result<Self> {
         match protocol {
-            Protocol::Tcp => {
-                let stream = connect(to, timeout)?;
+            TransportProtocol::Tcp => {
+                let stream = connect_tcp(to, timeout)?;
                 stream.set_write_timeout(Some(patience))?;
                 Ok(Self::Tcp(stream))
             }
-            Protocol::Udp => {
+            TransportProtocol::Udp => {
                 let from: SocketAddr = if to.is_ipv4() {
                     ([0, 0, 0, 0], 0).into()
                 } else {
@@ -78,7 +78,7 @@ impl Wire {
         address.map_or_else(|_| "unknown".into(), |address| address.ip().to_string())
     }
 
-    pub(crate) fn another(&self) -> io::Result<Self> {
+    pub(crate) fn clone_handle(&self) -> io::Result<Self> {
         match self {
             Self::Tcp(stream) => stream.try_clone().map(Self::Tcp),
             Self::Udp(socket) => socket.try_clone().map(Self::Udp),
@@ -95,7 +95,7 @@ impl Wire {
 
     pub(crate) fn send(&mut self, message: &[u8]) -> Result<(), Error> {
         match self {
-            Self::Tcp(stream) => frame::write(stream, message),
+            Self::Tcp(stream) => frame::write_frame(stream, message),
             Self::Udp(socket) => socket
                 .send(message)
                 .map(drop)
@@ -106,7 +106,7 @@ impl Wire {
     /// The next message; `None` where the other end closed.
     pub(crate) fn receive(&mut self) -> Result<Option<Vec<u8>>, Error> {
         match self {
-            Self::Tcp(stream) => frame::read(stream),
+            Self::Tcp(stream) => frame::read_frame(stream),
             Self::Udp(socket) => {
                 let mut message = vec![0; frame::LONGEST];
                 let length = socket
@@ -129,7 +129,7 @@ impl Wire {
 }
 
 /// A TCP connection.
-pub(crate) fn connect(to: SocketAddr, timeout: Option<Duration>) -> io::Result<TcpStream> {
+pub(crate) fn connect_tcp(to: SocketAddr, timeout: Option<Duration>) -> io::Result<TcpStream> {
     let stream = match timeout {
         Some(timeout) => TcpStream::connect_timeout(&to, timeout)?,
         None => TcpStream::connect(to)?,
@@ -139,7 +139,7 @@ pub(crate) fn connect(to: SocketAddr, timeout: Option<Duration>) -> io::Result<T
 }
 
 /// The system's answer in words that stay the same.
-pub(crate) fn words(fault: &io::Error) -> String {
+pub(crate) fn error_words(fault: &io::Error) -> String {
     match fault.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "Connection timed out".into(),
         io::ErrorKind::ConnectionRefused => "Connection refused".into(),

@@ -9,10 +9,14 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use agent::agent::{Agent, Begin, Config, Live, Stage, State, Status, Times};
-use agent::manager::{self, Force, Manager};
+use agent::agent::{
+    AgentActivity, AgentConfig, AgentTimes, AttemptStage, ConnectionStatus, LiveEvents,
+    ProduceFrom, WazuhAgent,
+};
+use agent::manager::{self, ForceEnrolment, WazuhManager};
 use agent::{
-    Counter, Crypto, Event, Journal, Key, Limits, Mark, Protocol, Stop, Tally, Version, frame, seal,
+    AgentEvent, AgentKey, AgentVersion, BufferLimits, EventJournal, EventMark, EventTally,
+    MessageCipher, MessageCounter, StopSignal, TransportProtocol, frame, seal_message,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
@@ -21,13 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Waits for something to become so.
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let (start, pause) = (Instant::now(), Stop::default());
+    let (start, pause) = (Instant::now(), StopSignal::default());
     loop {
         if let Some(found) = look() {
             return found;
         }
         assert!(start.elapsed() < PATIENCE, "waited for {what}");
-        pause.within(Duration::from_millis(10));
+        pause.stopped_within(Duration::from_millis(10));
     }
 }
 
@@ -40,27 +44,27 @@ fn resolve(name: &str) -> Result<Vec<IpAddr>, String> {
 }
 
 /// A manager's set-up, quick to read its keys.
-fn manager_in(dir: &Path) -> manager::Config {
-    manager::Config {
+fn manager_in(dir: &Path) -> manager::ManagerConfig {
+    manager::ManagerConfig {
         dir: dir.join("manager"),
         key_update: Duration::from_millis(20),
-        ..manager::Config::default()
+        ..manager::ManagerConfig::default()
     }
 }
 
 /// On ports that no other test is ever given, so that nobody else is there once it has ended.
-fn start(config: manager::Config) -> Arc<Manager> {
+fn start(config: manager::ManagerConfig) -> Arc<WazuhManager> {
     let enrols = config.enrol_port.is_some();
     let manager = until("free ports", || {
         let (port, enrol_port) = (next_port(), next_port());
-        Manager::new(manager::Config {
+        WazuhManager::new(manager::ManagerConfig {
             port,
             enrol_port: enrols.then_some(enrol_port),
             ..config.clone()
         })
         .ok()
     });
-    manager.start().unwrap();
+    manager.start_serving().unwrap();
     manager
 }
 
@@ -72,37 +76,37 @@ fn next_port() -> u16 {
 }
 
 /// The same as soon as its ports are free.
-fn start_again(config: &manager::Config) -> Arc<Manager> {
-    let manager = until("free ports", || Manager::new(config.clone()).ok());
-    manager.start().unwrap();
+fn start_again(config: &manager::ManagerConfig) -> Arc<WazuhManager> {
+    let manager = until("free ports", || WazuhManager::new(config.clone()).ok());
+    manager.start_serving().unwrap();
     manager
 }
 
 /// An agent's set-up with short times.
-fn agent_of(dir: &Path, manager: &Manager) -> Config {
+fn agent_of(dir: &Path, manager: &WazuhManager) -> AgentConfig {
     let [port, udp, enrol_port] = manager.ports();
     let short = Duration::from_millis(100);
-    Config {
+    AgentConfig {
         managers: vec!["manager".into()],
         enrol_manager: None,
         enrols: true,
         enrol_ip: None,
         port: if port == 0 { udp } else { port },
         enrol_port,
-        protocol: Protocol::Tcp,
-        crypto: Crypto::Aes,
+        protocol: TransportProtocol::Tcp,
+        crypto: MessageCipher::Aes,
         name: "agent1".into(),
-        version: Version::KNOWN,
+        version: AgentVersion::KNOWN,
         password: None,
         ca: None,
         own: None,
         clock_ahead: 0,
         dir: dir.join("agent"),
-        limits: Limits {
+        limits: BufferLimits {
             per_second: 100_000,
-            ..Limits::default()
+            ..BufferLimits::default()
         },
-        times: Times {
+        times: AgentTimes {
             connect: Some(Duration::from_secs(1)),
             receive: Duration::from_secs(1),
             retry: short,
@@ -124,25 +128,25 @@ fn agent_of(dir: &Path, manager: &Manager) -> Config {
 }
 
 struct Running {
-    agent: Arc<Agent>,
+    agent: Arc<WazuhAgent>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    fn of(config: Config) -> Self {
-        let agent = Agent::new(config);
+    fn of(config: AgentConfig) -> Self {
+        let agent = WazuhAgent::new(config);
         let runner = Arc::clone(&agent);
         let thread = Some(std::thread::spawn(move || runner.run().unwrap()));
         Self { agent, thread }
     }
 
-    fn connected(&self) -> State {
+    fn connected(&self) -> AgentActivity {
         until("a connection", || {
-            Some(self.agent.state()).filter(|state| state.status == Status::Connected)
+            Some(self.agent.state()).filter(|state| state.status == ConnectionStatus::Connected)
         })
     }
 
-    fn failed(&self) -> (Stage, String) {
+    fn failed(&self) -> (AttemptStage, String) {
         let state = until("failures", || {
             Some(self.agent.state()).filter(|state| state.streak >= 2)
         });
@@ -159,8 +163,8 @@ impl Drop for Running {
     }
 }
 
-fn tally(dir: &Path, source: &str) -> Tally {
-    let tallies = Journal::tallies(&dir.join("manager/events")).unwrap();
+fn tally(dir: &Path, source: &str) -> EventTally {
+    let tallies = EventJournal::read_tallies(&dir.join("manager/events")).unwrap();
     tallies
         .into_iter()
         .find(|((_, _, theirs), _)| theirs == source)
@@ -172,30 +176,30 @@ fn log(dir: &Path, whose: &str) -> String {
     std::fs::read_to_string(dir.join(whose).join("ossec.log")).unwrap_or_default()
 }
 
-fn live(events: u64, rate: f64) -> Option<Live> {
-    Some(Live {
+fn live(events: u64, rate: f64) -> Option<LiveEvents> {
+    Some(LiveEvents {
         source: "live".into(),
         events,
         rate,
-        begin: Begin::AtOnce,
+        begin: ProduceFrom::AtOnce,
     })
 }
 
 #[test]
 fn an_agent_enrols_connects_and_every_event_arrives() {
     for (crypto, protocol) in [
-        (Crypto::Aes, Protocol::Tcp),
-        (Crypto::Blowfish, Protocol::Tcp),
-        (Crypto::Aes, Protocol::Udp),
+        (MessageCipher::Aes, TransportProtocol::Tcp),
+        (MessageCipher::Blowfish, TransportProtocol::Tcp),
+        (MessageCipher::Aes, TransportProtocol::Udp),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let udp = protocol == Protocol::Udp;
-        let manager = start(manager::Config {
+        let udp = protocol == TransportProtocol::Udp;
+        let manager = start(manager::ManagerConfig {
             tcp: !udp,
             udp,
             ..manager_in(dir.path())
         });
-        let config = Config {
+        let config = AgentConfig {
             crypto,
             protocol,
             live: live(300, 1000.0),
@@ -233,16 +237,16 @@ fn an_agent_enrols_connects_and_every_event_arrives() {
 #[test]
 fn a_password_is_needed_where_one_is_set() {
     let dir = tempfile::tempdir().unwrap();
-    let manager = start(manager::Config {
+    let manager = start(manager::ManagerConfig {
         password: Some("secret".into()),
         ..manager_in(dir.path())
     });
-    let refused = (Stage::Enrol, "Invalid password".to_owned());
+    let refused = (AttemptStage::Enrol, "Invalid password".to_owned());
     let config = agent_of(dir.path(), &manager);
     assert_eq!(Running::of(config.clone()).failed(), refused);
     let file = dir.path().join("authd.pass");
     std::fs::write(&file, "other\n").unwrap();
-    let config = Config {
+    let config = AgentConfig {
         password: Some(file.clone()),
         ..config
     };
@@ -289,11 +293,11 @@ fn a_certificate_is_looked_at_only_with_an_authority() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let [ca, certificate, key] = certificates(dir.path(), name, year);
-        let manager = start(manager::Config {
+        let manager = start(manager::ManagerConfig {
             certificate: Some((certificate, key)),
             ..manager_in(dir.path())
         });
-        let config = Config {
+        let config = AgentConfig {
             ca: Some(ca),
             clock_ahead,
             ..agent_of(dir.path(), &manager)
@@ -303,13 +307,13 @@ fn a_certificate_is_looked_at_only_with_an_authority() {
             None => drop(running.connected()),
             Some(complaint) => {
                 let wanted = (
-                    Stage::Tls,
+                    AttemptStage::Tls,
                     format!("the manager's certificate: {complaint}"),
                 );
                 assert_eq!(running.failed(), wanted, "{name} {year}");
                 assert!(log(dir.path(), "agent").contains("Unable to verify server certificate"));
                 drop(running);
-                Running::of(Config { ca: None, ..config }).connected();
+                Running::of(AgentConfig { ca: None, ..config }).connected();
             }
         }
         manager.stop();
@@ -321,7 +325,7 @@ fn a_manager_with_a_certificate_of_its_own_is_unknown() {
     let dir = tempfile::tempdir().unwrap();
     let manager = start(manager_in(dir.path()));
     let [ca, ..] = certificates(dir.path(), "manager", 4000);
-    let config = Config {
+    let config = AgentConfig {
         ca: Some(ca),
         ..agent_of(dir.path(), &manager)
     };
@@ -329,7 +333,7 @@ fn a_manager_with_a_certificate_of_its_own_is_unknown() {
     assert_eq!(
         (stage, reason.as_str()),
         (
-            Stage::Tls,
+            AttemptStage::Tls,
             "the manager's certificate: unable to get local issuer certificate"
         )
     );
@@ -341,7 +345,7 @@ fn a_manager_that_asks_for_certificates_enrols_those_of_its_authority() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let [ca, certificate, key] = certificates(dir.path(), "agent", 4000);
     let [_, strange, strange_key] = certificates(other.path(), "agent", 4000);
-    let manager = start(manager::Config {
+    let manager = start(manager::ManagerConfig {
         agents: Some(ca),
         ..manager_in(dir.path())
     });
@@ -352,17 +356,17 @@ fn a_manager_that_asks_for_certificates_enrols_those_of_its_authority() {
             "the manager does not take the agent's certificate",
         ),
     ] {
-        let running = Running::of(Config {
+        let running = Running::of(AgentConfig {
             own,
             ..agent_of(dir.path(), &manager)
         });
-        assert_eq!(running.failed(), (Stage::Tls, refusal.to_owned()));
+        assert_eq!(running.failed(), (AttemptStage::Tls, refusal.to_owned()));
         assert!(
             log(dir.path(), "agent")
                 .contains("If Agent verification is enabled, agent key and certificates")
         );
     }
-    Running::of(Config {
+    Running::of(AgentConfig {
         own: Some((certificate, key)),
         ..agent_of(dir.path(), &manager)
     })
@@ -375,39 +379,48 @@ fn each_stage_says_how_it_failed() {
     let dir = tempfile::tempdir().unwrap();
     let manager = start(manager_in(dir.path()));
     let config = agent_of(dir.path(), &manager);
-    let nowhere = Config {
+    let nowhere = AgentConfig {
         managers: vec!["nowhere".into()],
         ..config.clone()
     };
     assert_eq!(
         Running::of(nowhere).failed(),
-        (Stage::Dns, "enrolment: could not resolve nowhere".into())
+        (
+            AttemptStage::Dns,
+            "enrolment: could not resolve nowhere".into()
+        )
     );
     let free = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()
         .port();
-    let closed = Config {
+    let closed = AgentConfig {
         enrol_port: free,
         ..config.clone()
     };
     let refused = format!("enrolment, port {free}: Connection refused");
-    assert_eq!(Running::of(closed).failed(), (Stage::Connect, refused));
-    let no_tls = Config {
+    assert_eq!(
+        Running::of(closed).failed(),
+        (AttemptStage::Connect, refused)
+    );
+    let no_tls = AgentConfig {
         enrol_port: config.port,
         ..config.clone()
     };
     assert_eq!(
         Running::of(no_tls).failed(),
-        (Stage::Tls, "the port does not speak TLS".into())
+        (AttemptStage::Tls, "the port does not speak TLS".into())
     );
-    let newer = Config {
-        version: Version::new(4, 15, 0),
+    let newer = AgentConfig {
+        version: AgentVersion::new(4, 15, 0),
         ..config
     };
     let reason = "Agent version must be lower or equal to manager version";
-    assert_eq!(Running::of(newer).failed(), (Stage::Enrol, reason.into()));
+    assert_eq!(
+        Running::of(newer).failed(),
+        (AttemptStage::Enrol, reason.into())
+    );
     manager.stop();
 }
 
@@ -415,12 +428,12 @@ fn each_stage_says_how_it_failed() {
 fn an_agent_that_does_not_enrol_needs_a_key() {
     let dir = tempfile::tempdir().unwrap();
     let manager = start(manager_in(dir.path()));
-    let config = Config {
+    let config = AgentConfig {
         enrols: false,
         ..agent_of(dir.path(), &manager)
     };
     assert!(matches!(
-        Agent::new(config).run(),
+        WazuhAgent::new(config).run(),
         Err(agent::Error::NoKey { .. })
     ));
     assert!(
@@ -433,7 +446,7 @@ fn an_agent_that_does_not_enrol_needs_a_key() {
 fn a_key_for_one_address_names_no_sender_and_is_good_from_there() {
     let dir = tempfile::tempdir().unwrap();
     let manager = start(manager_in(dir.path()));
-    let config = Config {
+    let config = AgentConfig {
         enrol_ip: Some("src".into()),
         live: live(20, 0.0),
         ..agent_of(dir.path(), &manager)
@@ -444,7 +457,7 @@ fn a_key_for_one_address_names_no_sender_and_is_good_from_there() {
         (tally(dir.path(), "live").received() == 20).then_some(())
     });
     assert_eq!(
-        Key::load(&dir.path().join("manager/client.keys")).unwrap()[0].ip,
+        AgentKey::load(&dir.path().join("manager/client.keys")).unwrap()[0].ip,
         "127.0.0.1"
     );
     drop(running);
@@ -458,13 +471,16 @@ fn a_key_that_the_manager_does_not_know_gets_no_answer() {
     let mut config = agent_of(dir.path(), &manager);
     (config.enrol_port, config.times.max_retries) = (config.port, 50);
     std::fs::create_dir_all(&config.dir).unwrap();
-    Key::save(
+    AgentKey::save(
         &config.dir.join("client.keys"),
-        [&Key::new("007".into(), "agent1", "any").unwrap()],
+        [&AgentKey::new("007".into(), "agent1", "any").unwrap()],
     )
     .unwrap();
     let reason = "the manager closed the connection after the startup";
-    assert_eq!(Running::of(config).failed(), (Stage::Key, reason.into()));
+    assert_eq!(
+        Running::of(config).failed(),
+        (AttemptStage::Key, reason.into())
+    );
     assert!(log(dir.path(), "manager").contains("(1213): Message from '127.0.0.1' not allowed."));
     manager.stop();
 }
@@ -472,18 +488,18 @@ fn a_key_that_the_manager_does_not_know_gets_no_answer() {
 #[test]
 fn a_lost_key_is_refused_until_the_policy_lets_it_go() {
     for (force, gets) in [
-        (Force::default(), false),
+        (ForceEnrolment::default(), false),
         (
-            Force {
+            ForceEnrolment {
                 disconnected_time: None,
                 after_registration_time: Duration::ZERO,
-                ..Force::default()
+                ..ForceEnrolment::default()
             },
             true,
         ),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let manager = start(manager::Config {
+        let manager = start(manager::ManagerConfig {
             force,
             ..manager_in(dir.path())
         });
@@ -496,7 +512,7 @@ fn a_lost_key_is_refused_until_the_policy_lets_it_go() {
         } else {
             assert_eq!(
                 again.failed(),
-                (Stage::Enrol, "Duplicate agent name: agent1".into())
+                (AttemptStage::Enrol, "Duplicate agent name: agent1".into())
             );
             let lines = log(dir.path(), "manager");
             assert!(
@@ -516,21 +532,21 @@ fn a_key_is_good_for_one_connection_at_a_time() {
     let config = agent_of(dir.path(), &manager);
     let first = Running::of(config.clone());
     first.connected();
-    let copy = Config {
+    let copy = AgentConfig {
         dir: dir.path().join("copy"),
         enrol_port: config.port,
         ..config.clone()
     };
     std::fs::create_dir_all(&copy.dir).unwrap();
     std::fs::copy(config.dir.join("client.keys"), copy.dir.join("client.keys")).unwrap();
-    let second = Running::of(Config {
-        times: Times {
+    let second = Running::of(AgentConfig {
+        times: AgentTimes {
             max_retries: 1000,
             ..copy.times
         },
         ..copy
     });
-    assert_eq!(second.failed().0, Stage::Key);
+    assert_eq!(second.failed().0, AttemptStage::Key);
     assert!(log(dir.path(), "manager").contains("Agent key already in use: agent ID '001'"));
     drop(first);
     second.connected();
@@ -545,11 +561,11 @@ fn what_is_made_while_the_manager_is_away_waits_and_the_newest_is_lost() {
     Running::of(config.clone()).connected();
     let ports = manager.ports();
     manager.stop();
-    let limits = Limits {
+    let limits = BufferLimits {
         size: 50,
         ..config.limits
     };
-    let running = Running::of(Config {
+    let running = Running::of(AgentConfig {
         limits,
         live: live(60, 0.0),
         ..config
@@ -557,7 +573,7 @@ fn what_is_made_while_the_manager_is_away_waits_and_the_newest_is_lost() {
     until("a full buffer", || {
         (running.agent.state().dropped == 10).then_some(())
     });
-    let back = manager::Config {
+    let back = manager::ManagerConfig {
         port: ports[0],
         enrol_port: Some(ports[2]),
         ..manager_in(dir.path())
@@ -582,13 +598,13 @@ fn what_is_made_while_the_manager_is_away_waits_and_the_newest_is_lost() {
 fn what_begins_while_nobody_is_there_comes_later_and_whole() {
     let dir = tempfile::tempdir().unwrap();
     let manager = start(manager_in(dir.path()));
-    let begun = Live {
+    let begun = LiveEvents {
         source: "live".into(),
         events: 40,
         rate: 100.0,
-        begin: Begin::Away,
+        begin: ProduceFrom::Away,
     };
-    let running = Running::of(Config {
+    let running = Running::of(AgentConfig {
         live: Some(begun),
         ..agent_of(dir.path(), &manager)
     });
@@ -599,8 +615,8 @@ fn what_begins_while_nobody_is_there_comes_later_and_whole() {
     until("all of them", || {
         (running.agent.state().msg_count == 40).then_some(())
     });
-    assert_eq!(tally(dir.path(), "live"), Tally::default());
-    let manager = start_again(&manager::Config {
+    assert_eq!(tally(dir.path(), "live"), EventTally::default());
+    let manager = start_again(&manager::ManagerConfig {
         port: ports[0],
         enrol_port: Some(ports[2]),
         ..manager_in(dir.path())
@@ -622,11 +638,11 @@ fn a_manager_that_comes_back_is_found_again_and_the_next_one_is_tried() {
     let manager = start(manager_in(dir.path()));
     let config = agent_of(dir.path(), &manager);
     let managers = vec!["nowhere".into(), "manager".into()];
-    let times = Times {
+    let times = AgentTimes {
         notify: Duration::from_secs(60),
         ..config.times
     };
-    let running = Running::of(Config {
+    let running = Running::of(AgentConfig {
         managers,
         times,
         ..config
@@ -640,9 +656,9 @@ fn a_manager_that_comes_back_is_found_again_and_the_next_one_is_tried() {
     let ports = manager.ports();
     manager.stop();
     until("the loss", || {
-        (running.agent.state().status == Status::Disconnected).then_some(())
+        (running.agent.state().status == ConnectionStatus::Disconnected).then_some(())
     });
-    let manager = start_again(&manager::Config {
+    let manager = start_again(&manager::ManagerConfig {
         port: ports[0],
         enrol_port: Some(ports[2]),
         ..manager_in(dir.path())
@@ -668,14 +684,14 @@ fn log_files_are_followed() {
     let line = |number| {
         format!(
             "{}\n",
-            Mark {
+            EventMark {
                 source: "app".into(),
                 number
             }
         )
     };
     std::fs::write(logs.join("a.log"), (1..=20).map(line).collect::<String>()).unwrap();
-    let running = Running::of(Config {
+    let running = Running::of(AgentConfig {
         logs: Some(logs.clone()),
         ..agent_of(dir.path(), &manager)
     });
@@ -696,11 +712,11 @@ fn log_files_are_followed() {
 }
 
 /// A message of the agent with the first key, as it goes over the wire.
-fn message(key: &Key, counter: u32, payload: &[u8]) -> Vec<u8> {
-    seal(
+fn message(key: &AgentKey, counter: u32, payload: &[u8]) -> Vec<u8> {
+    seal_message(
         &key.secret(),
-        Crypto::Aes,
-        Counter {
+        MessageCipher::Aes,
+        MessageCounter {
             global: 1,
             local: counter,
         },
@@ -711,8 +727,8 @@ fn message(key: &Key, counter: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 fn event(number: u64) -> Vec<u8> {
-    Event::of_agent(
-        Mark {
+    AgentEvent::of_agent(
+        EventMark {
             source: "hand".into(),
             number,
         }
@@ -725,19 +741,19 @@ fn event(number: u64) -> Vec<u8> {
 fn a_message_that_comes_again_counts_twice_unless_counters_are_verified() {
     for verify_counters in [false, true] {
         let dir = tempfile::tempdir().unwrap();
-        let manager = start(manager::Config {
+        let manager = start(manager::ManagerConfig {
             verify_counters,
             ..manager_in(dir.path())
         });
         Running::of(agent_of(dir.path(), &manager)).connected();
-        let key = Key::load(&dir.path().join("manager/client.keys"))
+        let key = AgentKey::load(&dir.path().join("manager/client.keys"))
             .unwrap()
             .remove(0);
         let late = message(&key, 9000, &event(1));
         // A connection that is not yet known to be over keeps others with its key out.
         let send = || {
             let mut stream = TcpStream::connect(("127.0.0.1", manager.ports()[0])).unwrap();
-            frame::write(&mut stream, &late).unwrap();
+            frame::write_frame(&mut stream, &late).unwrap();
         };
         until("the event", || {
             send();
@@ -762,20 +778,20 @@ fn a_message_that_comes_again_counts_twice_unless_counters_are_verified() {
 #[test]
 fn what_is_no_message_disturbs_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
-    let manager = start(manager::Config {
+    let manager = start(manager::ManagerConfig {
         udp: true,
         ..manager_in(dir.path())
     });
-    let running = Running::of(Config {
+    let running = Running::of(AgentConfig {
         live: live(500, 500.0),
         ..agent_of(dir.path(), &manager)
     });
     running.connected();
     let [port, udp, enrol] = manager.ports();
-    let key = Key::load(&dir.path().join("manager/client.keys"))
+    let key = AgentKey::load(&dir.path().join("manager/client.keys"))
         .unwrap()
         .remove(0);
-    let other = Key::new(key.id.clone(), "other", "any").unwrap();
+    let other = AgentKey::new(key.id.clone(), "other", "any").unwrap();
     let good = message(&key, 1, &event(1));
     let framed = |length: u32, bytes: &[u8]| [&length.to_le_bytes(), bytes].concat();
     let junk = [
@@ -804,9 +820,9 @@ fn what_is_no_message_disturbs_nobody_else() {
     }
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    frame::write(&mut stream, frame::PING).unwrap();
+    frame::write_frame(&mut stream, frame::PING).unwrap();
     assert_eq!(
-        frame::read(&mut stream).unwrap().as_deref(),
+        frame::read_frame(&mut stream).unwrap().as_deref(),
         Some(frame::PONG)
     );
     let all = until("every event", || {
@@ -816,7 +832,7 @@ fn what_is_no_message_disturbs_nobody_else() {
         (all.duplicates, all.late, running.agent.state().connections),
         (0, 0, 1)
     );
-    assert_eq!(tally(dir.path(), "hand"), Tally::default());
+    assert_eq!(tally(dir.path(), "hand"), EventTally::default());
     let lines = log(dir.path(), "manager");
     for code in [
         "(1403)",
@@ -847,7 +863,7 @@ fn an_agent_survives_a_manager_that_speaks_nonsense() {
         let served = std::thread::spawn(move || {
             for _ in 0..3 {
                 let mut stream = liar.accept().unwrap().0;
-                let _ = frame::read(&mut stream);
+                let _ = frame::read_frame(&mut stream);
                 let _ = stream.write_all(answer);
                 let _ = stream.shutdown(std::net::Shutdown::Write);
                 let _ = stream.read(&mut [0; 64]);
@@ -855,7 +871,7 @@ fn an_agent_survives_a_manager_that_speaks_nonsense() {
         });
         let running = Running::of(config);
         let (stage, _) = running.failed();
-        assert_eq!(stage, Stage::Key, "{answer:?}");
+        assert_eq!(stage, AttemptStage::Key, "{answer:?}");
         served.join().unwrap();
         drop(running);
         manager.stop();

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use http::Method;
-use model::Asked;
+use model::ReplyContext;
 use serde_json::Value;
 
 /// Plain JSON.
@@ -22,7 +22,7 @@ const ACCEPT: &str = "application/json, */*;q=0.8";
 
 /// One request.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct ApiCall {
     /// The method.
     pub method: Method,
     /// The path, with its query.
@@ -32,10 +32,10 @@ pub struct Call {
     /// The media types that the reply may be in.
     pub accept: &'static str,
     /// Whom it concerns in the end.
-    pub asked: Asked,
+    pub asked: ReplyContext,
 }
 
-impl Call {
+impl ApiCall {
     /// What is at this path.
     pub fn get(path: impl Into<String>) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Call {
             path: path.into(),
             body: None,
             accept: ACCEPT,
-            asked: Asked::Read,
+            asked: ReplyContext::Read,
         }
     }
 
@@ -51,7 +51,7 @@ impl Call {
     pub fn delete(path: impl Into<String>) -> Self {
         Self {
             method: Method::DELETE,
-            asked: Asked::Change,
+            asked: ReplyContext::Change,
             ..Self::get(path)
         }
     }
@@ -60,7 +60,7 @@ impl Call {
     pub fn post(path: impl Into<String>, body: Value) -> Self {
         Self {
             method: Method::POST,
-            asked: Asked::Change,
+            asked: ReplyContext::Change,
             body: Some((JSON, body)),
             ..Self::get(path)
         }
@@ -78,7 +78,7 @@ impl Call {
     pub fn patch(path: impl Into<String>, media: &'static str, body: Value) -> Self {
         Self {
             method: Method::PATCH,
-            asked: Asked::Change,
+            asked: ReplyContext::Change,
             body: Some((media, body)),
             ..Self::get(path)
         }
@@ -88,23 +88,23 @@ impl Call {
     #[must_use]
     pub fn apply(path: &str, body: Value) -> Self {
         Self::patch(path, APPLY, body)
-            .query("fieldManager", "gauntlet")
-            .query("force", "true")
+            .with_query("fieldManager", "gauntlet")
+            .with_query("force", "true")
     }
 
     /// With one more query parameter.
     #[must_use]
-    pub fn query(mut self, key: &str, value: &str) -> Self {
+    pub fn with_query(mut self, key: &str, value: &str) -> Self {
         let mark = if self.path.contains('?') { '&' } else { '?' };
-        self.path = format!("{}{mark}{key}={}", self.path, encode(value));
+        self.path = format!("{}{mark}{key}={}", self.path, percent_encode(value));
         self
     }
 
     /// With `dryRun=All`, if it is one.
     #[must_use]
-    pub fn dry(self, dry: bool) -> Self {
+    pub fn dry_run(self, dry: bool) -> Self {
         if dry {
-            self.query("dryRun", "All")
+            self.with_query("dryRun", "All")
         } else {
             self
         }
@@ -113,7 +113,7 @@ impl Call {
 
 /// Percent-encodes everything that is not plainly a part of a path segment or a query value.
 #[must_use]
-pub fn encode(text: &str) -> String {
+pub fn percent_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
@@ -131,9 +131,9 @@ mod tests {
 
     #[test]
     fn queries_are_encoded() {
-        let call = Call::get("/api/v1/pods")
-            .query("fieldSelector", "metadata.name=a b")
-            .dry(true);
+        let call = ApiCall::get("/api/v1/pods")
+            .with_query("fieldSelector", "metadata.name=a b")
+            .dry_run(true);
         assert_eq!(
             call.path,
             "/api/v1/pods?fieldSelector=metadata.name%3Da%20b&dryRun=All"
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn an_object_is_applied_by_one_field_manager_whoever_has_it() {
-        let call = Call::apply("/api/v1/namespaces/a", Value::Null);
+        let call = ApiCall::apply("/api/v1/namespaces/a", Value::Null);
         assert_eq!(
             call.path,
             "/api/v1/namespaces/a?fieldManager=gauntlet&force=true"

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
-use model::Reply;
+use model::ApiReply;
 use serde_json::Value;
 
-use crate::call::Call;
-use crate::error::{Error, chain};
+use crate::call::ApiCall;
+use crate::error::{Error, error_chain};
 use crate::warning;
 
 /// How long an API server may usually take for one reply.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const REPLIES_WITHIN: Duration = Duration::from_secs(30);
 
 /// A client, and what goes with each of its requests.
 #[derive(Clone)]
@@ -30,13 +30,13 @@ pub struct Caller {
 
 /// A request with its reply.
 #[derive(Clone, Debug)]
-pub struct Exchange {
+pub struct ApiExchange {
     /// The request.
-    pub call: Call,
+    pub call: ApiCall,
     /// The headers that say as whom.
     pub headers: Vec<(&'static str, String)>,
     /// The reply.
-    pub reply: Reply,
+    pub reply: ApiReply,
     /// From the first byte out to the last byte in.
     pub took: Duration,
 }
@@ -48,20 +48,20 @@ impl Caller {
             client,
             headers: Vec::new(),
             agent: agent.into(),
-            deadline: DEADLINE,
+            deadline: REPLIES_WITHIN,
         }
     }
 
     /// Sends a request and reads the whole reply; what stands in its way is a reply, too.
-    pub async fn send(&self, call: Call) -> Exchange {
+    pub async fn send_call(&self, call: ApiCall) -> ApiExchange {
         let start = Instant::now();
         let reply = self
-            .ask(&call)
+            .ask_once(&call)
             .await
-            .unwrap_or_else(|fault| Reply::Transport {
-                fault: chain(&fault),
+            .unwrap_or_else(|fault| ApiReply::Transport {
+                fault: error_chain(&fault),
             });
-        Exchange {
+        ApiExchange {
             call,
             headers: self.headers.clone(),
             reply,
@@ -73,9 +73,9 @@ impl Caller {
     ///
     /// # Errors
     /// When there is none, or not in time.
-    pub async fn ask(&self, call: &Call) -> Result<Reply, Error> {
+    pub async fn ask_once(&self, call: &ApiCall) -> Result<ApiReply, Error> {
         let within = self.deadline;
-        tokio::time::timeout(within, self.exchange(call))
+        tokio::time::timeout(within, self.exchange_once(call))
             .await
             .map_err(|_| Error::Late { within })?
     }
@@ -84,11 +84,11 @@ impl Caller {
     ///
     /// # Errors
     /// When there is no reply, or it is another one; then the error has the server's words.
-    pub async fn obtain(&self, call: &Call) -> Result<Value, Error> {
-        match self.ask(call).await? {
-            Reply::Http {
+    pub async fn obtain(&self, call: &ApiCall) -> Result<Value, Error> {
+        match self.ask_once(call).await? {
+            ApiReply::Http {
                 code: 200..=299,
-                body: model::Body::Json(body),
+                body: model::ReplyBody::Json(body),
                 ..
             } => Ok(body),
             reply => Err(Error::unexpected(&reply)),
@@ -99,13 +99,13 @@ impl Caller {
     ///
     /// # Errors
     /// As [`Self::obtain`].
-    pub async fn fetch(&self, path: impl Into<String>) -> Result<Value, Error> {
-        self.obtain(&Call::get(path)).await
+    pub async fn fetch_body(&self, path: impl Into<String>) -> Result<Value, Error> {
+        self.obtain(&ApiCall::get(path)).await
     }
 
     /// A request's head.
     #[must_use]
-    pub fn head(&self, call: &Call) -> http::request::Builder {
+    pub fn head(&self, call: &ApiCall) -> http::request::Builder {
         let mut builder = Request::builder()
             .method(call.method.clone())
             .uri(&call.path)
@@ -119,12 +119,12 @@ impl Caller {
         })
     }
 
-    async fn exchange(&self, call: &Call) -> Result<Reply, Error> {
+    async fn exchange_once(&self, call: &ApiCall) -> Result<ApiReply, Error> {
         let body = match &call.body {
             Some((_, value)) => Body::from(value.to_string().into_bytes()),
             None => Body::empty(),
         };
-        read(self.client.send(self.head(call).body(body)?).await?).await
+        read_reply(self.client.send(self.head(call).body(body)?).await?).await
     }
 }
 
@@ -132,16 +132,16 @@ impl Caller {
 ///
 /// # Errors
 /// When the connection breaks before its end.
-pub async fn read(response: Response<Body>) -> Result<Reply, Error> {
+pub async fn read_reply(response: Response<Body>) -> Result<ApiReply, Error> {
     let code = response.status().as_u16();
     let values = response.headers().get_all("warning").iter();
     let warnings = values
-        .flat_map(|value| warning::texts(&String::from_utf8_lossy(value.as_bytes())))
+        .flat_map(|value| warning::warning_texts(&String::from_utf8_lossy(value.as_bytes())))
         .collect();
     let bytes = response.into_body().collect_bytes().await?;
-    Ok(Reply::Http {
+    Ok(ApiReply::Http {
         code,
-        body: model::Body::of(&bytes),
+        body: model::ReplyBody::from_bytes(&bytes),
         warnings,
     })
 }

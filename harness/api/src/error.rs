@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use model::Reply;
+use model::ApiReply;
 use thiserror::Error;
 
-use crate::reply::{code, said};
+use crate::reply::{reply_message, status_code};
 
 /// No reply, or not the one that was asked for.
 #[derive(Debug, Error)]
@@ -35,10 +35,10 @@ pub enum Error {
 impl Error {
     /// A reply that is not what was asked for.
     #[must_use]
-    pub fn unexpected(reply: &Reply) -> Self {
+    pub fn unexpected(reply: &ApiReply) -> Self {
         Self::Unexpected {
-            code: code(reply),
-            said: said(reply),
+            code: status_code(reply),
+            said: reply_message(reply),
         }
     }
 }
@@ -51,7 +51,7 @@ impl From<kube::Error> for Error {
 
 /// A fault with everything behind it, in one line; what a link of the chain repeats is said once.
 #[must_use]
-pub fn chain(fault: &dyn std::error::Error) -> String {
+pub fn error_chain(fault: &dyn std::error::Error) -> String {
     let mut text = fault.to_string();
     let mut next = fault.source();
     while let Some(source) = next {

@@ -16,7 +16,7 @@ pub fn plural(kind: &str) -> String {
 
 /// Where objects of this kind are.
 #[must_use]
-pub fn collection(object: &Value) -> String {
+pub fn collection_path(object: &Value) -> String {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     let root = if version.contains('/') {
         format!("/apis/{version}")
@@ -32,9 +32,9 @@ pub fn collection(object: &Value) -> String {
 
 /// Where this object is.
 #[must_use]
-pub fn path(object: &Value) -> String {
+pub fn object_path(object: &Value) -> String {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    format!("{}/{name}", collection(object))
+    format!("{}/{name}", collection_path(object))
 }
 
 #[cfg(test)]
@@ -46,9 +46,12 @@ mod tests {
     #[test]
     fn the_path_of_an_object_follows_from_its_kind() {
         let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}});
-        assert_eq!(path(&map), "/api/v1/namespaces/n/configmaps/a");
+        assert_eq!(object_path(&map), "/api/v1/namespaces/n/configmaps/a");
         let policy = json!({"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "a"}});
-        assert_eq!(path(&policy), "/apis/kyverno.io/v1/clusterpolicies/a");
+        assert_eq!(
+            object_path(&policy),
+            "/apis/kyverno.io/v1/clusterpolicies/a"
+        );
     }
 
     #[test]

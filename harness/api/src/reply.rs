@@ -1,6 +1,6 @@
 //! What a reply says.
 
-use model::{Body, Reply};
+use model::{ApiReply, ReplyBody};
 use serde_json::Value;
 
 /// How much of the server's words a person is shown.
@@ -8,58 +8,58 @@ const SHOWN: usize = 400;
 
 /// The status code.
 #[must_use]
-pub fn code(reply: &Reply) -> Option<u16> {
+pub fn status_code(reply: &ApiReply) -> Option<u16> {
     match reply {
-        Reply::Http { code, .. } => Some(*code),
-        Reply::Transport { .. } => None,
+        ApiReply::Http { code, .. } => Some(*code),
+        ApiReply::Transport { .. } => None,
     }
 }
 
 /// The body, where it is JSON.
 #[must_use]
-pub fn json(reply: &Reply) -> Option<&Value> {
+pub fn reply_json(reply: &ApiReply) -> Option<&Value> {
     match reply {
-        Reply::Http {
-            body: Body::Json(value),
+        ApiReply::Http {
+            body: ReplyBody::Json(value),
             ..
         } => Some(value),
-        Reply::Http {
-            body: Body::Text(_),
+        ApiReply::Http {
+            body: ReplyBody::Text(_),
             ..
         }
-        | Reply::Transport { .. } => None,
+        | ApiReply::Transport { .. } => None,
     }
 }
 
 /// The body, or `null` where it is no JSON: for fields that need not be there.
 #[must_use]
-pub fn body(reply: &Reply) -> &Value {
-    json(reply).unwrap_or(&Value::Null)
+pub fn body(reply: &ApiReply) -> &Value {
+    reply_json(reply).unwrap_or(&Value::Null)
 }
 
 /// Whether the server took it.
 #[must_use]
-pub fn taken(reply: &Reply) -> bool {
-    matches!(code(reply), Some(200..=299))
+pub fn was_taken(reply: &ApiReply) -> bool {
+    matches!(status_code(reply), Some(200..=299))
 }
 
 /// The words of a `Status`, whole.
 #[must_use]
-pub fn message(reply: &Reply) -> Option<&str> {
+pub fn message(reply: &ApiReply) -> Option<&str> {
     body(reply)["message"].as_str()
 }
 
 /// What a reply says, in one line for a person: its beginning. What depends on the server's words asks for its [`message`].
 #[must_use]
-pub fn said(reply: &Reply) -> String {
+pub fn reply_message(reply: &ApiReply) -> String {
     match reply {
-        Reply::Transport { fault } => fault.clone(),
-        Reply::Http { code, body, .. } => {
+        ApiReply::Transport { fault } => fault.clone(),
+        ApiReply::Http { code, body, .. } => {
             let text = match body {
-                Body::Json(value) => value["message"]
+                ReplyBody::Json(value) => value["message"]
                     .as_str()
                     .map_or_else(|| value.to_string(), str::to_owned),
-                Body::Text(text) => text.clone(),
+                ReplyBody::Text(text) => text.clone(),
             };
             format!("{code}: {}", text.chars().take(SHOWN).collect::<String>())
         }
@@ -68,7 +68,7 @@ pub fn said(reply: &Reply) -> String {
 
 /// The status of a condition, where the object has it.
 #[must_use]
-pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
+pub fn condition_status<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
     let conditions = object["status"]["conditions"].as_array()?;
     conditions.iter().find(|one| one["type"] == kind)?["status"].as_str()
 }
@@ -79,8 +79,8 @@ mod tests {
 
     use super::*;
 
-    fn reply(body: Body) -> Reply {
-        Reply::Http {
+    fn reply(body: ReplyBody) -> ApiReply {
+        ApiReply::Http {
             code: 403,
             body,
             warnings: Vec::new(),
@@ -90,12 +90,18 @@ mod tests {
     #[test]
     fn a_refusal_is_told_in_the_servers_words_and_their_beginning_shown() {
         let long = "x".repeat(SHOWN + 1);
-        let refused = reply(Body::Json(json!({"message": long})));
+        let refused = reply(ReplyBody::Json(json!({"message": long})));
         assert_eq!(message(&refused).map(str::len), Some(SHOWN + 1));
-        assert_eq!(said(&refused), format!("403: {}", "x".repeat(SHOWN)));
-        let text = reply(Body::Text("no".into()));
-        assert_eq!((said(&text), message(&text)), ("403: no".into(), None));
-        assert!(body(&text).is_null() && !taken(&text));
+        assert_eq!(
+            reply_message(&refused),
+            format!("403: {}", "x".repeat(SHOWN))
+        );
+        let text = reply(ReplyBody::Text("no".into()));
+        assert_eq!(
+            (reply_message(&text), message(&text)),
+            ("403: no".into(), None)
+        );
+        assert!(body(&text).is_null() && !was_taken(&text));
     }
 
     #[test]
@@ -103,8 +109,8 @@ mod tests {
         let object = json!({"status": {"conditions": [
             {"type": "Synced", "status": "True"}, {"type": "Ready", "status": "False"},
         ]}});
-        assert_eq!(condition(&object, "Ready"), Some("False"));
-        assert_eq!(condition(&object, "Established"), None);
-        assert_eq!(condition(&json!({}), "Ready"), None);
+        assert_eq!(condition_status(&object, "Ready"), Some("False"));
+        assert_eq!(condition_status(&object, "Established"), None);
+        assert_eq!(condition_status(&json!({}), "Ready"), None);
     }
 }

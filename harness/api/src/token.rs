@@ -1,9 +1,9 @@
 //! Tokens of ServiceAccounts.
 
-use model::Reply;
+use model::ApiReply;
 use serde_json::{Value, json};
 
-use crate::call::{Call, encode};
+use crate::call::{ApiCall, percent_encode};
 use crate::reply::body;
 
 /// What a token is to be good for.
@@ -20,17 +20,17 @@ pub struct TokenRequest<'a> {
 impl TokenRequest<'_> {
     /// The request for such a token of a ServiceAccount.
     #[must_use]
-    pub fn call(&self, namespace: &str, account: &str) -> Call {
+    pub fn call(&self, namespace: &str, account: &str) -> ApiCall {
         let path = format!(
             "/api/v1/namespaces/{}/serviceaccounts/{}/token",
-            encode(namespace),
-            encode(account)
+            percent_encode(namespace),
+            percent_encode(account)
         );
-        let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": self.spec()});
-        Call::post(path, body)
+        let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": self.token_spec()});
+        ApiCall::post(path, body)
     }
 
-    fn spec(&self) -> Value {
+    fn token_spec(&self) -> Value {
         let mut spec = json!({});
         if !self.audiences.is_empty() {
             spec["audiences"] = json!(self.audiences);
@@ -47,7 +47,7 @@ impl TokenRequest<'_> {
 
 /// The token in a reply.
 #[must_use]
-pub fn token(reply: &Reply) -> Option<&str> {
+pub fn token(reply: &ApiReply) -> Option<&str> {
     body(reply)["status"]["token"].as_str()
 }
 
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_token_is_asked_for_as_it_is_named() {
-        assert_eq!(TokenRequest::default().spec(), json!({}));
+        assert_eq!(TokenRequest::default().token_spec(), json!({}));
         let audiences = ["x".to_owned()];
         let bound = TokenRequest {
             audiences: &audiences,
@@ -66,7 +66,7 @@ mod tests {
         };
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "name": "web", "uid": "u"});
         assert_eq!(
-            bound.spec(),
+            bound.token_spec(),
             json!({"audiences": ["x"], "boundObjectRef": pod})
         );
         assert_eq!(

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::image::descriptor;
-use crate::{Error, Manifest, Registry};
+use crate::image::blob_descriptor;
+use crate::{Error, OciManifest, OciRegistry};
 
 /// The media type of the list of what refers to an image.
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -12,17 +12,17 @@ pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const LEGACY: [&str; 2] = [".sig", ".att"];
 
 /// The tag under which a registry without a referrers API lists what refers to a digest.
-pub(crate) fn fallback(digest: &str) -> String {
+pub(crate) fn fallback_tag(digest: &str) -> String {
     digest.replacen(':', "-", 1)
 }
 
-impl Registry {
+impl OciRegistry {
     /// The manifests that refer to the image `digest`, each with one bundle.
     ///
     /// # Errors
     /// What the registry answered; that there is nothing is none.
-    pub fn referrers(&self, repository: &str, digest: &str) -> Result<Vec<Manifest>, Error> {
-        let Some(index) = self.if_there(repository, &fallback(digest))? else {
+    pub fn referrers(&self, repository: &str, digest: &str) -> Result<Vec<OciManifest>, Error> {
+        let Some(index) = self.if_there(repository, &fallback_tag(digest))? else {
             return Ok(Vec::new());
         };
         let index = index.json()?;
@@ -31,7 +31,9 @@ impl Registry {
             .map(Vec::as_slice)
             .unwrap_or_default();
         let names = listed.iter().filter_map(|one| one["digest"].as_str());
-        names.map(|name| self.manifest(repository, name)).collect()
+        names
+            .map(|name| self.fetch_manifest(repository, name))
+            .collect()
     }
 
     /// The manifest of this name, or nothing where the registry knows none.
@@ -39,8 +41,8 @@ impl Registry {
         &self,
         repository: &str,
         reference: &str,
-    ) -> Result<Option<Manifest>, Error> {
-        match self.manifest(repository, reference) {
+    ) -> Result<Option<OciManifest>, Error> {
+        match self.fetch_manifest(repository, reference) {
             Ok(manifest) => Ok(Some(manifest)),
             Err(Error::Refused { code: 404, .. }) => Ok(None),
             Err(fault) => Err(fault),
@@ -54,8 +56,10 @@ impl Registry {
         digest: &str,
         manifests: &[Vec<u8>],
     ) -> Result<(), Error> {
-        let entries: Result<Vec<Value>, Error> =
-            manifests.iter().map(|manifest| entry(manifest)).collect();
+        let entries: Result<Vec<Value>, Error> = manifests
+            .iter()
+            .map(|manifest| list_entry(manifest))
+            .collect();
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries? });
         for manifest in manifests {
             self.put_manifest(
@@ -67,7 +71,7 @@ impl Registry {
         }
         self.put_manifest(
             repository,
-            &fallback(digest),
+            &fallback_tag(digest),
             INDEX,
             index.to_string().as_bytes(),
         )
@@ -78,7 +82,7 @@ impl Registry {
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn attach(
+    pub fn attach_document(
         &self,
         repository: &str,
         image: &str,
@@ -86,16 +90,16 @@ impl Registry {
         document: &[u8],
     ) -> Result<(), Error> {
         const EMPTY: &[u8] = b"{}";
-        let subject = self.manifest(repository, image)?;
+        let subject = self.fetch_manifest(repository, image)?;
         self.put_blob(repository, EMPTY)?;
         self.put_blob(repository, document)?;
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": probe_image::MANIFEST,
             "artifactType": kind,
-            "config": descriptor("application/vnd.oci.empty.v1+json", EMPTY),
-            "layers": [descriptor(kind, document)],
-            "subject": descriptor(&subject.media_type, &subject.bytes),
+            "config": blob_descriptor("application/vnd.oci.empty.v1+json", EMPTY),
+            "layers": [blob_descriptor(kind, document)],
+            "subject": blob_descriptor(&subject.media_type, &subject.bytes),
         });
         let mut all: Vec<_> = self
             .referrers(repository, &subject.digest)?
@@ -111,12 +115,12 @@ impl Registry {
     /// # Errors
     /// What the registry answered instead.
     pub fn copy_attached(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), Error> {
-        let subject = self.manifest(to.0, to.1)?;
-        let subject = descriptor(&subject.media_type, &subject.bytes);
+        let subject = self.fetch_manifest(to.0, to.1)?;
+        let subject = blob_descriptor(&subject.media_type, &subject.bytes);
         let mut copies = Vec::new();
         for referrer in self.referrers(from.0, from.1)? {
             let mut manifest = referrer.json()?;
-            self.carry(from.0, &manifest, to.0)?;
+            self.copy_blobs(from.0, &manifest, to.0)?;
             manifest["subject"] = subject.clone();
             copies.push(manifest.to_string().into_bytes());
         }
@@ -126,9 +130,10 @@ impl Registry {
             self.set_referrers(to.0, to.1, &copies)?;
         }
         for ending in LEGACY {
-            let [old, new] = [from.1, to.1].map(|digest| format!("{}{ending}", fallback(digest)));
+            let [old, new] =
+                [from.1, to.1].map(|digest| format!("{}{ending}", fallback_tag(digest)));
             if self.if_there(from.0, &old)?.is_some() {
-                self.copy(from.0, &old, to.0, &new)?;
+                self.copy_image(from.0, &old, to.0, &new)?;
             }
         }
         Ok(())
@@ -136,10 +141,10 @@ impl Registry {
 }
 
 /// What the list says of one manifest.
-fn entry(bytes: &[u8]) -> Result<Value, Error> {
+fn list_entry(bytes: &[u8]) -> Result<Value, Error> {
     let manifest: Value =
         serde_json::from_slice(bytes).map_err(|fault| Error::malformed("a referrer", fault))?;
-    let mut entry = descriptor(probe_image::MANIFEST, bytes);
+    let mut entry = blob_descriptor(probe_image::MANIFEST, bytes);
     entry["artifactType"] = match &manifest["artifactType"] {
         Value::Null => manifest["config"]["mediaType"].clone(),
         kind => kind.clone(),

@@ -11,19 +11,19 @@ use crate::{Error, digest};
 
 /// An image: the same base and files give the same bytes, and so the same digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
+pub struct OciImage {
     /// The manifest.
     pub manifest: Vec<u8>,
     /// The configuration and the layers, which the manifest names.
     pub blobs: Vec<Vec<u8>>,
 }
 
-impl Image {
+impl OciImage {
     /// An image that runs `base`, a static program, as `/probe`, and holds `files` by their path, owned by root.
     ///
     /// # Errors
     /// A path that is too long for a tar archive.
-    pub fn on(base: &[u8], files: &BTreeMap<String, Vec<u8>>) -> Result<Self, Error> {
+    pub fn from_base(base: &[u8], files: &BTreeMap<String, Vec<u8>>) -> Result<Self, Error> {
         let binary = BTreeMap::from([(
             "/probe".to_owned(),
             ImageFile {
@@ -42,13 +42,15 @@ impl Image {
                 },
             )
         };
-        let mut layers = vec![probe_image::layer(&binary).map_err(Error::Image)?];
+        let mut layers = vec![probe_image::image_layer(&binary).map_err(Error::Image)?];
         if !files.is_empty() {
-            layers
-                .push(probe_image::layer(&files.iter().map(file).collect()).map_err(Error::Image)?);
+            layers.push(
+                probe_image::image_layer(&files.iter().map(file).collect())
+                    .map_err(Error::Image)?,
+            );
         }
         let config = json!({
-            "architecture": probe_image::architecture(),
+            "architecture": probe_image::image_architecture(),
             "os": "linux",
             "config": { "Entrypoint": ["/probe"], "Env": ["PATH=/"] },
             "rootfs": { "type": "layers", "diff_ids": layers.iter().map(|layer| digest(layer)).collect::<Vec<_>>() },
@@ -57,8 +59,8 @@ impl Image {
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": descriptor(CONFIG, &config),
-            "layers": layers.iter().map(|layer| descriptor(LAYER, layer)).collect::<Vec<_>>(),
+            "config": blob_descriptor(CONFIG, &config),
+            "layers": layers.iter().map(|layer| blob_descriptor(LAYER, layer)).collect::<Vec<_>>(),
         });
         let blobs = std::iter::once(config).chain(layers).collect();
         Ok(Self {
@@ -96,7 +98,7 @@ impl Image {
             )?;
         }
         let index =
-            json!({ "schemaVersion": 2, "manifests": [descriptor(MANIFEST, &self.manifest)] });
+            json!({ "schemaVersion": 2, "manifests": [blob_descriptor(MANIFEST, &self.manifest)] });
         write(
             &dir.join("oci-layout"),
             br#"{"imageLayoutVersion":"1.0.0"}"#,
@@ -106,7 +108,7 @@ impl Image {
 }
 
 /// What a manifest says of a blob.
-pub(crate) fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
+pub(crate) fn blob_descriptor(media_type: &str, bytes: &[u8]) -> Value {
     json!({ "mediaType": media_type, "digest": digest(bytes), "size": bytes.len() })
 }
 
@@ -123,24 +125,34 @@ mod tests {
 
     #[test]
     fn the_same_files_make_the_same_image() {
-        let one = Image::on(b"base", &files("one")).unwrap();
-        assert_eq!(one, Image::on(b"base", &files("one")).unwrap());
+        let one = OciImage::from_base(b"base", &files("one")).unwrap();
+        assert_eq!(one, OciImage::from_base(b"base", &files("one")).unwrap());
         assert_ne!(
             one.digest(),
-            Image::on(b"base", &files("two")).unwrap().digest()
+            OciImage::from_base(b"base", &files("two"))
+                .unwrap()
+                .digest()
         );
         assert_ne!(
             one.digest(),
-            Image::on(b"other", &files("one")).unwrap().digest()
+            OciImage::from_base(b"other", &files("one"))
+                .unwrap()
+                .digest()
         );
         assert_eq!(one.blobs.len(), 3);
-        assert_eq!(Image::on(b"base", &BTreeMap::new()).unwrap().blobs.len(), 2);
+        assert_eq!(
+            OciImage::from_base(b"base", &BTreeMap::new())
+                .unwrap()
+                .blobs
+                .len(),
+            2
+        );
     }
 
     #[test]
     fn a_layout_holds_every_blob_that_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        let image = Image::on(b"base", &files("one")).unwrap();
+        let image = OciImage::from_base(b"base", &files("one")).unwrap();
         image.write_layout(dir.path()).unwrap();
         let blob =
             |digest: &str| fs::read(dir.path().join("blobs/sha256").join(&digest[7..])).unwrap();

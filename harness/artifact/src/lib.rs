@@ -1,6 +1,6 @@
 //! Container images and what is attached to them, as data: no cluster, no processes, no clock.
 //!
-//! [`Image`] makes deterministic images, [`Registry`] puts them where they are pulled from and changes what is there,
+//! [`OciImage`] makes deterministic images, [`OciRegistry`] puts them where they are pulled from and changes what is there,
 //! and [`verify`] judges signatures and attestations by itself, without cosign.
 
 pub mod advisories;
@@ -14,9 +14,9 @@ mod tamper;
 pub mod verify;
 
 pub use error::Error;
-pub use image::Image;
-pub use piece::{Attached, Piece};
-pub use registry::{Manifest, Registry};
+pub use image::OciImage;
+pub use piece::{AttachedPiece, AttachedPieces};
+pub use registry::{OciManifest, OciRegistry};
 
 use sha2::{Digest, Sha256};
 

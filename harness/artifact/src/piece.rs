@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::attached::{INDEX, LEGACY, fallback};
-use crate::{Error, Registry};
+use crate::attached::{INDEX, LEGACY, fallback_tag};
+use crate::{Error, OciRegistry};
 
 /// What is attached to an image at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attached {
+pub struct AttachedPieces {
     /// The digests of what refers to it.
     referrers: BTreeSet<String>,
     /// The digests of cosign's older tags, as in [`LEGACY`].
@@ -19,8 +19,8 @@ pub struct Attached {
 
 /// One signature or attestation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
-    place: Place,
+pub struct AttachedPiece {
+    place: PiecePlace,
     media_type: String,
     manifest: Vec<u8>,
     /// The configuration and the layers, which the manifest names.
@@ -28,28 +28,29 @@ pub struct Piece {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum PiecePlace {
     /// A manifest that refers to the image.
     Referrer,
     /// One of cosign's older tags, by its ending: the whole manifest.
     Tag(&'static str),
 }
 
-impl Registry {
+impl OciRegistry {
     /// What is attached to the image `digest` now.
     ///
     /// # Errors
     /// What the registry answered instead; that there is nothing is no error.
-    pub fn attached(&self, repository: &str, digest: &str) -> Result<Attached, Error> {
-        let referrers = listed(&self.list(repository, digest)?)
+    pub fn attached_pieces(&self, repository: &str, digest: &str) -> Result<AttachedPieces, Error> {
+        let referrers = listed_digests(&self.referrer_list(repository, digest)?)
             .into_iter()
             .collect();
         let mut tags = [None, None];
         for (ending, tag) in LEGACY.iter().zip(&mut tags) {
-            let manifest = self.if_there(repository, &format!("{}{ending}", fallback(digest)))?;
+            let manifest =
+                self.if_there(repository, &format!("{}{ending}", fallback_tag(digest)))?;
             *tag = manifest.map(|manifest| manifest.digest);
         }
-        Ok(Attached { referrers, tags })
+        Ok(AttachedPieces { referrers, tags })
     }
 
     /// The piece that was attached to the image `digest` since `before`. Nothing where it is not exactly one, or where it
@@ -57,19 +58,19 @@ impl Registry {
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn take(
+    pub fn take_piece(
         &self,
         repository: &str,
         digest: &str,
-        before: &Attached,
-    ) -> Result<Option<Piece>, Error> {
-        let now = self.attached(repository, digest)?;
+        before: &AttachedPieces,
+    ) -> Result<Option<AttachedPiece>, Error> {
+        let now = self.attached_pieces(repository, digest)?;
         let mut places = Vec::new();
         for name in now.referrers.symmetric_difference(&before.referrers) {
             places.push(
                 now.referrers
                     .contains(name)
-                    .then(|| (Place::Referrer, name.clone())),
+                    .then(|| (PiecePlace::Referrer, name.clone())),
             );
         }
         for ((ending, old), new) in LEGACY
@@ -80,13 +81,13 @@ impl Registry {
         {
             places.push(
                 new.filter(|_| old.is_none())
-                    .map(|name| (Place::Tag(ending), name)),
+                    .map(|name| (PiecePlace::Tag(ending), name)),
             );
         }
         let [Some((place, name))] = places.as_slice() else {
             return Ok(None);
         };
-        let manifest = self.manifest(repository, name)?;
+        let manifest = self.fetch_manifest(repository, name)?;
         let json = manifest.json()?;
         let layers = json["layers"]
             .as_array()
@@ -96,8 +97,10 @@ impl Registry {
             .iter()
             .chain([&json["config"]])
             .filter_map(|blob| blob["digest"].as_str());
-        let blobs: Result<Vec<_>, Error> = names.map(|name| self.blob(repository, name)).collect();
-        Ok(Some(Piece {
+        let blobs: Result<Vec<_>, Error> = names
+            .map(|name| self.fetch_blob(repository, name))
+            .collect();
+        Ok(Some(AttachedPiece {
             place: *place,
             media_type: manifest.media_type,
             manifest: manifest.bytes,
@@ -110,25 +113,30 @@ impl Registry {
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn give(&self, repository: &str, digest: &str, piece: &Piece) -> Result<bool, Error> {
+    pub fn give_piece(
+        &self,
+        repository: &str,
+        digest: &str,
+        piece: &AttachedPiece,
+    ) -> Result<bool, Error> {
         let name = crate::digest(&piece.manifest);
         match piece.place {
-            Place::Referrer => {
-                let mut list = self.list(repository, digest)?;
-                if listed(&list).contains(&name) || !speaks_of(&piece.manifest, digest)? {
+            PiecePlace::Referrer => {
+                let mut list = self.referrer_list(repository, digest)?;
+                if listed_digests(&list).contains(&name) || !speaks_of(&piece.manifest, digest)? {
                     return Ok(false);
                 }
                 self.put_piece(repository, &name, piece)?;
-                add(&mut list, &name, piece)?;
+                add_to_list(&mut list, &name, piece)?;
                 self.put_manifest(
                     repository,
-                    &fallback(digest),
+                    &fallback_tag(digest),
                     INDEX,
                     list.to_string().as_bytes(),
                 )?;
             }
-            Place::Tag(ending) => {
-                let tag = format!("{}{ending}", fallback(digest));
+            PiecePlace::Tag(ending) => {
+                let tag = format!("{}{ending}", fallback_tag(digest));
                 if self.if_there(repository, &tag)?.is_some() {
                     return Ok(false);
                 }
@@ -138,7 +146,7 @@ impl Registry {
         Ok(true)
     }
 
-    fn put_piece(&self, repository: &str, name: &str, piece: &Piece) -> Result<(), Error> {
+    fn put_piece(&self, repository: &str, name: &str, piece: &AttachedPiece) -> Result<(), Error> {
         for blob in &piece.blobs {
             self.put_blob(repository, blob)?;
         }
@@ -147,15 +155,15 @@ impl Registry {
     }
 
     /// The list of what refers to the image `digest`; an empty one where there is none.
-    fn list(&self, repository: &str, digest: &str) -> Result<Value, Error> {
-        match self.if_there(repository, &fallback(digest))? {
+    fn referrer_list(&self, repository: &str, digest: &str) -> Result<Value, Error> {
+        match self.if_there(repository, &fallback_tag(digest))? {
             Some(list) => list.json(),
             None => Ok(json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] })),
         }
     }
 }
 
-fn listed(list: &Value) -> Vec<String> {
+fn listed_digests(list: &Value) -> Vec<String> {
     let all = list["manifests"]
         .as_array()
         .map(Vec::as_slice)
@@ -175,7 +183,7 @@ fn speaks_of(manifest: &[u8], digest: &str) -> Result<bool, Error> {
 
 /// Adds a manifest to the list, with the words and in the order of go-containerregistry, which cosign writes it with
 /// (`pkg/v1/remote/write.go`, `commitSubjectReferrers`).
-fn add(list: &mut Value, name: &str, piece: &Piece) -> Result<(), Error> {
+fn add_to_list(list: &mut Value, name: &str, piece: &AttachedPiece) -> Result<(), Error> {
     let manifest: Value = serde_json::from_slice(&piece.manifest)
         .map_err(|fault| Error::malformed("a referrer", fault))?;
     let kind = match &manifest["artifactType"] {

@@ -7,14 +7,14 @@ use ureq::http::{Response, StatusCode};
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
-use crate::{Error, Image, digest};
+use crate::{Error, OciImage, digest};
 
 /// Manifests of an image, of several images, and the same in Docker's older words.
 const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// How long the registry may take for one answer.
-const DEADLINE: Duration = Duration::from_secs(20);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// The most that is read of one answer.
 const MOST: u64 = 64 << 20;
@@ -24,14 +24,14 @@ const LARGE: usize = 1 << 16;
 
 /// A registry.
 #[derive(Clone, Debug)]
-pub struct Registry {
+pub struct OciRegistry {
     agent: Agent,
     base: String,
 }
 
 /// A manifest as it is in the registry.
 #[derive(Clone, Debug)]
-pub struct Manifest {
+pub struct OciManifest {
     /// What it says it is.
     pub media_type: String,
     /// Its bytes.
@@ -40,7 +40,7 @@ pub struct Manifest {
     pub digest: String,
 }
 
-impl Manifest {
+impl OciManifest {
     /// Its content.
     ///
     /// # Errors
@@ -51,26 +51,26 @@ impl Manifest {
     }
 }
 
-impl Registry {
+impl OciRegistry {
     /// The registry that answers on `address`, as `HOST:PORT`.
     #[must_use]
-    pub fn at(address: &str) -> Self {
-        Self::with(format!("http://{address}"), TlsConfig::default())
+    pub fn plain_http(address: &str) -> Self {
+        Self::with_client(format!("http://{address}"), TlsConfig::default())
     }
 
     /// The registry that answers on `address` over TLS, whoever it is: for questions whose answers do not matter.
     #[must_use]
-    pub fn unverified(address: &str) -> Self {
-        Self::with(
+    pub fn unverified_tls(address: &str) -> Self {
+        Self::with_client(
             format!("https://{address}"),
             TlsConfig::builder().disable_verification(true).build(),
         )
     }
 
-    fn with(base: String, tls: TlsConfig) -> Self {
+    fn with_client(base: String, tls: TlsConfig) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(DEADLINE))
+            .timeout_global(Some(ANSWERS_WITHIN))
             .user_agent("gauntlet-engine")
             .tls_config(tls)
             .proxy(None)
@@ -85,9 +85,9 @@ impl Registry {
     ///
     /// # Errors
     /// When the registry does not say that it has none.
-    pub fn mark(&self, repository: &str, reference: &str) -> Result<(), Error> {
+    pub fn mark_log(&self, repository: &str, reference: &str) -> Result<(), Error> {
         let path = format!("/v2/{repository}/manifests/{reference}");
-        expect(
+        expect_status(
             self.agent.get(self.url(&path)).call(),
             &format!("GET {path}"),
             &[StatusCode::NOT_FOUND],
@@ -100,17 +100,17 @@ impl Registry {
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn push(
+    pub fn push_image(
         &self,
         repository: &str,
         tag: &str,
-        image: &Image,
+        image: &OciImage,
         beside: Option<&str>,
     ) -> Result<String, Error> {
         for blob in &image.blobs {
             let beside = beside.filter(|beside| *beside != repository && blob.len() >= LARGE);
             let taken = beside
-                .map(|beside| self.mount(beside, &digest(blob), repository))
+                .map(|beside| self.mount_blob(beside, &digest(blob), repository))
                 .transpose()?;
             if taken != Some(true) {
                 self.put_blob(repository, blob)?;
@@ -123,7 +123,7 @@ impl Registry {
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn manifest(&self, repository: &str, reference: &str) -> Result<Manifest, Error> {
+    pub fn fetch_manifest(&self, repository: &str, reference: &str) -> Result<OciManifest, Error> {
         let path = format!("/v2/{repository}/manifests/{reference}");
         let asked = format!("GET {path}");
         let answer = self
@@ -131,15 +131,15 @@ impl Registry {
             .get(self.url(&path))
             .header("accept", ACCEPT)
             .call();
-        let answer = expect(answer, &asked, &[StatusCode::OK])?;
+        let answer = expect_status(answer, &asked, &[StatusCode::OK])?;
         let kind = answer
             .headers()
             .get("content-type")
             .and_then(|value| value.to_str().ok());
         let media_type = kind.unwrap_or_default().to_owned();
-        let bytes = body(answer, &asked)?;
-        let digest = right(&asked, reference, &bytes)?;
-        Ok(Manifest {
+        let bytes = read_body(answer, &asked)?;
+        let digest = check_digest(&asked, reference, &bytes)?;
+        Ok(OciManifest {
             media_type,
             bytes,
             digest,
@@ -150,16 +150,16 @@ impl Registry {
     ///
     /// # Errors
     /// What the registry answered instead, or that it gave other bytes.
-    pub fn blob(&self, repository: &str, name: &str) -> Result<Vec<u8>, Error> {
+    pub fn fetch_blob(&self, repository: &str, name: &str) -> Result<Vec<u8>, Error> {
         let path = format!("/v2/{repository}/blobs/{name}");
         let asked = format!("GET {path}");
-        let answer = expect(
+        let answer = expect_status(
             self.agent.get(self.url(&path)).call(),
             &asked,
             &[StatusCode::OK],
         )?;
-        let bytes = body(answer, &asked)?;
-        right(&asked, name, &bytes)?;
+        let bytes = read_body(answer, &asked)?;
+        check_digest(&asked, name, &bytes)?;
         Ok(bytes)
     }
 
@@ -176,7 +176,7 @@ impl Registry {
         }
         let path = format!("/v2/{repository}/blobs/uploads/");
         let asked = format!("POST {path}");
-        let answer = expect(
+        let answer = expect_status(
             self.agent.post(self.url(&path)).send_empty(),
             &asked,
             &[StatusCode::ACCEPTED],
@@ -199,7 +199,7 @@ impl Registry {
             .put(url)
             .header("content-type", "application/octet-stream")
             .send(bytes);
-        expect(answer, &asked, &[StatusCode::CREATED])?;
+        expect_status(answer, &asked, &[StatusCode::CREATED])?;
         Ok(name)
     }
 
@@ -220,7 +220,7 @@ impl Registry {
             .put(self.url(&path))
             .header("content-type", kind)
             .send(bytes);
-        expect(answer, &format!("PUT {path}"), &[StatusCode::CREATED])?;
+        expect_status(answer, &format!("PUT {path}"), &[StatusCode::CREATED])?;
         Ok(digest(bytes))
     }
 
@@ -228,24 +228,30 @@ impl Registry {
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn delete(&self, repository: &str, reference: &str) -> Result<(), Error> {
+    pub fn delete_manifest(&self, repository: &str, reference: &str) -> Result<(), Error> {
         let path = format!("/v2/{repository}/manifests/{reference}");
         let answer = self.agent.delete(self.url(&path)).call();
-        expect(answer, &format!("DELETE {path}"), &[StatusCode::ACCEPTED]).map(drop)
+        expect_status(answer, &format!("DELETE {path}"), &[StatusCode::ACCEPTED]).map(drop)
     }
 
     /// Copies an image, by its tag or digest, to another repository under a tag: its digest.
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn copy(&self, from: &str, reference: &str, to: &str, tag: &str) -> Result<String, Error> {
-        let manifest = self.manifest(from, reference)?;
-        self.carry(from, &manifest.json()?, to)?;
+    pub fn copy_image(
+        &self,
+        from: &str,
+        reference: &str,
+        to: &str,
+        tag: &str,
+    ) -> Result<String, Error> {
+        let manifest = self.fetch_manifest(from, reference)?;
+        self.copy_blobs(from, &manifest.json()?, to)?;
         self.put_manifest(to, tag, &manifest.media_type, &manifest.bytes)
     }
 
     /// Copies the blobs that a manifest names.
-    pub(crate) fn carry(&self, from: &str, manifest: &Value, to: &str) -> Result<(), Error> {
+    pub(crate) fn copy_blobs(&self, from: &str, manifest: &Value, to: &str) -> Result<(), Error> {
         let layers = manifest["layers"]
             .as_array()
             .map(Vec::as_slice)
@@ -255,18 +261,18 @@ impl Registry {
             .chain([&manifest["config"]])
             .filter_map(|blob| blob["digest"].as_str());
         for name in names.filter(|_| from != to) {
-            if !self.mount(from, name, to)? {
-                self.put_blob(to, &self.blob(from, name)?)?;
+            if !self.mount_blob(from, name, to)? {
+                self.put_blob(to, &self.fetch_blob(from, name)?)?;
             }
         }
         Ok(())
     }
 
     /// Has the registry take a blob over from one repository into another; false where it does not do that.
-    fn mount(&self, from: &str, name: &str, to: &str) -> Result<bool, Error> {
+    fn mount_blob(&self, from: &str, name: &str, to: &str) -> Result<bool, Error> {
         let path = format!("/v2/{to}/blobs/uploads/?mount={name}&from={from}");
         let asked = format!("POST {path}");
-        let answer = expect(
+        let answer = expect_status(
             self.agent.post(self.url(&path)).send_empty(),
             &asked,
             &[StatusCode::CREATED, StatusCode::ACCEPTED],
@@ -279,7 +285,7 @@ impl Registry {
     }
 }
 
-fn expect(
+fn expect_status(
     answer: Result<Response<Body>, ureq::Error>,
     asked: &str,
     wanted: &[StatusCode],
@@ -292,7 +298,7 @@ fn expect(
         return Ok(answer);
     }
     let code = answer.status().as_u16();
-    let said = body(answer, asked).map(|bytes| {
+    let said = read_body(answer, asked).map(|bytes| {
         String::from_utf8_lossy(&bytes)
             .trim()
             .chars()
@@ -306,7 +312,7 @@ fn expect(
     })
 }
 
-fn body(mut answer: Response<Body>, asked: &str) -> Result<Vec<u8>, Error> {
+fn read_body(mut answer: Response<Body>, asked: &str) -> Result<Vec<u8>, Error> {
     let read = answer.body_mut().with_config().limit(MOST).read_to_vec();
     read.map_err(|source| Error::BrokenOff {
         asked: asked.into(),
@@ -315,7 +321,7 @@ fn body(mut answer: Response<Body>, asked: &str) -> Result<Vec<u8>, Error> {
 }
 
 /// The digest of `bytes`, which is the one asked for, if it was asked for by digest.
-fn right(asked: &str, reference: &str, bytes: &[u8]) -> Result<String, Error> {
+fn check_digest(asked: &str, reference: &str, bytes: &[u8]) -> Result<String, Error> {
     let got = digest(bytes);
     if reference.starts_with("sha256:") && reference != got {
         return Err(Error::Altered {

@@ -2,46 +2,51 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use model::Damage;
+use model::AttachmentDamage;
 use serde_json::Value;
 
-use crate::attached::{LEGACY, fallback};
-use crate::image::descriptor;
-use crate::{Error, Manifest, Registry};
+use crate::attached::{LEGACY, fallback_tag};
+use crate::image::blob_descriptor;
+use crate::{Error, OciManifest, OciRegistry};
 
 /// Where cosign 2 kept a signature.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 
 /// Spoils one layer: its bytes, or what its descriptor says.
-type Spoiler = fn(&mut Value, &[u8], Damage) -> Result<Vec<u8>, Error>;
+type LayerSpoiler = fn(&mut Value, &[u8], AttachmentDamage) -> Result<Vec<u8>, Error>;
 
-impl Registry {
+impl OciRegistry {
     /// Spoils everything that is attached to the image `digest`: how many pieces.
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn spoil(&self, repository: &str, digest: &str, damage: Damage) -> Result<usize, Error> {
+    pub fn spoil_attached(
+        &self,
+        repository: &str,
+        digest: &str,
+        damage: AttachmentDamage,
+    ) -> Result<usize, Error> {
         let referrers = self.referrers(repository, digest)?;
         let mut count = referrers.len();
-        if damage == Damage::Removal && count > 0 {
-            self.delete(repository, &fallback(digest))?;
+        if damage == AttachmentDamage::Removal && count > 0 {
+            self.delete_manifest(repository, &fallback_tag(digest))?;
         } else if count > 0 {
             let spoiled: Result<Vec<_>, Error> = referrers
                 .iter()
-                .map(|one| self.spoiled(repository, one, damage, bundle))
+                .map(|one| self.spoil_manifest(repository, one, damage, spoil_bundle))
                 .collect();
             self.set_referrers(repository, digest, &spoiled?)?;
         }
         for ending in LEGACY {
-            let tag = format!("{}{ending}", fallback(digest));
+            let tag = format!("{}{ending}", fallback_tag(digest));
             let Some(manifest) = self.if_there(repository, &tag)? else {
                 continue;
             };
             count += 1;
-            if damage == Damage::Removal {
-                self.delete(repository, &tag)?;
+            if damage == AttachmentDamage::Removal {
+                self.delete_manifest(repository, &tag)?;
             } else {
-                let spoiled = self.spoiled(repository, &manifest, damage, legacy)?;
+                let spoiled = self.spoil_manifest(repository, &manifest, damage, spoil_legacy)?;
                 self.put_manifest(repository, &tag, &manifest.media_type, &spoiled)?;
             }
         }
@@ -49,12 +54,12 @@ impl Registry {
     }
 
     /// A manifest with every layer spoiled.
-    fn spoiled(
+    fn spoil_manifest(
         &self,
         repository: &str,
-        manifest: &Manifest,
-        damage: Damage,
-        with: Spoiler,
+        manifest: &OciManifest,
+        damage: AttachmentDamage,
+        with: LayerSpoiler,
     ) -> Result<Vec<u8>, Error> {
         let mut json = manifest.json()?;
         for layer in json["layers"]
@@ -62,11 +67,11 @@ impl Registry {
             .map(Vec::as_mut_slice)
             .unwrap_or_default()
         {
-            let old = self.blob(repository, layer["digest"].as_str().unwrap_or_default())?;
+            let old = self.fetch_blob(repository, layer["digest"].as_str().unwrap_or_default())?;
             let new = with(layer, &old, damage)?;
             self.put_blob(repository, &new)?;
             let kind = layer["mediaType"].as_str().unwrap_or_default().to_owned();
-            let described = descriptor(&kind, &new);
+            let described = blob_descriptor(&kind, &new);
             layer["digest"] = described["digest"].clone();
             layer["size"] = described["size"].clone();
         }
@@ -75,47 +80,55 @@ impl Registry {
 }
 
 /// A bundle, spoiled.
-fn bundle(_: &mut Value, bytes: &[u8], damage: Damage) -> Result<Vec<u8>, Error> {
-    envelope(bytes, "/dsseEnvelope", damage)
+fn spoil_bundle(_: &mut Value, bytes: &[u8], damage: AttachmentDamage) -> Result<Vec<u8>, Error> {
+    spoil_envelope(bytes, "/dsseEnvelope", damage)
 }
 
 /// A layer of cosign 2, spoiled: a signature beside its payload, or an envelope.
-fn legacy(layer: &mut Value, bytes: &[u8], damage: Damage) -> Result<Vec<u8>, Error> {
+fn spoil_legacy(
+    layer: &mut Value,
+    bytes: &[u8],
+    damage: AttachmentDamage,
+) -> Result<Vec<u8>, Error> {
     let Some(signature) = layer
         .pointer_mut("/annotations")
         .and_then(|all| all.get_mut(SIGNATURE))
     else {
-        return envelope(bytes, "", damage);
+        return spoil_envelope(bytes, "", damage);
     };
     if signature.as_str().is_none_or(str::is_empty) {
-        return envelope(bytes, "", damage);
+        return spoil_envelope(bytes, "", damage);
     }
     match damage {
-        Damage::Signature => flip(signature).map(|()| bytes.to_vec()),
-        Damage::Statement => {
+        AttachmentDamage::Signature => flip_byte(signature).map(|()| bytes.to_vec()),
+        AttachmentDamage::Statement => {
             let mut changed = bytes.to_vec();
             changed.push(b' ');
             Ok(changed)
         }
-        Damage::Bundle | Damage::Removal => Ok(bytes[..bytes.len() / 2].to_vec()),
+        AttachmentDamage::Bundle | AttachmentDamage::Removal => {
+            Ok(bytes[..bytes.len() / 2].to_vec())
+        }
     }
 }
 
-fn envelope(bytes: &[u8], at: &str, damage: Damage) -> Result<Vec<u8>, Error> {
+fn spoil_envelope(bytes: &[u8], at: &str, damage: AttachmentDamage) -> Result<Vec<u8>, Error> {
     let field = match damage {
-        Damage::Signature => "/signatures/0/sig",
-        Damage::Statement => "/payload",
-        Damage::Bundle | Damage::Removal => return Ok(bytes[..bytes.len() / 2].to_vec()),
+        AttachmentDamage::Signature => "/signatures/0/sig",
+        AttachmentDamage::Statement => "/payload",
+        AttachmentDamage::Bundle | AttachmentDamage::Removal => {
+            return Ok(bytes[..bytes.len() / 2].to_vec());
+        }
     };
     let mut json: Value =
         serde_json::from_slice(bytes).map_err(|fault| Error::malformed("a bundle", fault))?;
     let place = json.pointer_mut(&format!("{at}{field}"));
-    flip(place.ok_or_else(|| Error::malformed("a bundle", format!("it has no {field}")))?)?;
+    flip_byte(place.ok_or_else(|| Error::malformed("a bundle", format!("it has no {field}")))?)?;
     Ok(json.to_string().into_bytes())
 }
 
 /// Changes one byte of what a string encodes: in the last third, so that its outer shape stays.
-fn flip(text: &mut Value) -> Result<(), Error> {
+fn flip_byte(text: &mut Value) -> Result<(), Error> {
     let malformed = |why: &str| Error::malformed("a signature", why);
     let mut bytes = STANDARD
         .decode(text.as_str().unwrap_or_default())
@@ -138,15 +151,16 @@ mod tests {
     #[test]
     fn one_byte_of_one_field_changes() {
         let json = |damage| -> Value {
-            serde_json::from_slice(&envelope(BUNDLE, "/dsseEnvelope", damage).unwrap()).unwrap()
+            serde_json::from_slice(&spoil_envelope(BUNDLE, "/dsseEnvelope", damage).unwrap())
+                .unwrap()
         };
-        let signature = json(Damage::Signature);
+        let signature = json(AttachmentDamage::Signature);
         assert_eq!(signature["dsseEnvelope"]["payload"], "YWJjZGVm");
         assert_eq!(
             signature["dsseEnvelope"]["signatures"][0]["sig"],
             STANDARD.encode("012355")
         );
-        let statement = json(Damage::Statement);
+        let statement = json(AttachmentDamage::Statement);
         assert_eq!(
             statement["dsseEnvelope"]["payload"],
             STANDARD.encode("abcddf")
@@ -159,8 +173,8 @@ mod tests {
 
     #[test]
     fn half_a_bundle_is_no_bundle() {
-        let half = envelope(BUNDLE, "/dsseEnvelope", Damage::Bundle).unwrap();
+        let half = spoil_envelope(BUNDLE, "/dsseEnvelope", AttachmentDamage::Bundle).unwrap();
         assert!(serde_json::from_slice::<Value>(&half).is_err());
-        assert!(envelope(b"{}", "/dsseEnvelope", Damage::Signature).is_err());
+        assert!(spoil_envelope(b"{}", "/dsseEnvelope", AttachmentDamage::Signature).is_err());
     }
 }

@@ -2,47 +2,49 @@
 
 use std::collections::BTreeMap;
 
-use model::Change;
+use model::ImageChange;
 use probe_image::{CONFIG, ImageFile, LAYER};
 use serde_json::{Value, json};
 
-use crate::image::descriptor;
-use crate::{Error, Registry};
+use crate::image::blob_descriptor;
+use crate::{Error, OciRegistry};
 
-impl Registry {
+impl OciRegistry {
     /// Changes an image under its tag: the old digest and the new one. What was attached to the old one stays there.
     ///
     /// # Errors
     /// What the registry answered instead.
-    pub fn tamper(
+    pub fn tamper_tag(
         &self,
         repository: &str,
         tag: &str,
-        change: Change,
+        change: ImageChange,
     ) -> Result<(String, String), Error> {
-        let old = self.manifest(repository, tag)?;
+        let old = self.fetch_manifest(repository, tag)?;
         let mut manifest = old.json()?;
         match change {
-            Change::Manifest => manifest["annotations"]["gauntlet.dev/tampered"] = "true".into(),
-            Change::Config => {
-                let mut config = self.config(repository, &manifest)?;
-                push(&mut config["config"]["Env"], "TAMPERED=true".into());
+            ImageChange::Manifest => {
+                manifest["annotations"]["gauntlet.dev/tampered"] = "true".into()
+            }
+            ImageChange::Config => {
+                let mut config = self.read_config(repository, &manifest)?;
+                push_changed(&mut config["config"]["Env"], "TAMPERED=true".into());
                 self.set_config(repository, &mut manifest, &config)?;
             }
-            Change::Layer => {
+            ImageChange::Layer => {
                 let file = ImageFile {
                     bytes: b"tampered\n",
                     mode: 0o755,
                 };
                 let files = BTreeMap::from([("/tampered".to_owned(), file)]);
-                let layer = probe_image::layer(&files).map_err(Error::Image)?;
-                let mut config = self.config(repository, &manifest)?;
-                push(
+                let layer = probe_image::image_layer(&files).map_err(Error::Image)?;
+                let mut config = self.read_config(repository, &manifest)?;
+                push_changed(
                     &mut config["rootfs"]["diff_ids"],
                     crate::digest(&layer).into(),
                 );
                 self.put_blob(repository, &layer)?;
-                push(&mut manifest["layers"], descriptor(LAYER, &layer));
+                push_changed(&mut manifest["layers"], blob_descriptor(LAYER, &layer));
                 self.set_config(repository, &mut manifest, &config)?;
             }
         }
@@ -51,9 +53,9 @@ impl Registry {
         Ok((old.digest, new))
     }
 
-    fn config(&self, repository: &str, manifest: &Value) -> Result<Value, Error> {
+    fn read_config(&self, repository: &str, manifest: &Value) -> Result<Value, Error> {
         let name = manifest["config"]["digest"].as_str().unwrap_or_default();
-        let bytes = self.blob(repository, name)?;
+        let bytes = self.fetch_blob(repository, name)?;
         serde_json::from_slice(&bytes)
             .map_err(|fault| Error::malformed("the image's configuration", fault))
     }
@@ -66,12 +68,12 @@ impl Registry {
     ) -> Result<(), Error> {
         let bytes = config.to_string().into_bytes();
         self.put_blob(repository, &bytes)?;
-        manifest["config"] = descriptor(CONFIG, &bytes);
+        manifest["config"] = blob_descriptor(CONFIG, &bytes);
         Ok(())
     }
 }
 
-fn push(list: &mut Value, item: Value) {
+fn push_changed(list: &mut Value, item: Value) {
     match list {
         Value::Array(items) => items.push(item),
         other => *other = json!([item]),

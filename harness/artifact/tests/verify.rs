@@ -4,10 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use artifact::verify::{By, SIGNATURE, Text, TrustedRoot, Wanted, any, one};
+use artifact::verify::{
+    CertificateText, RequiredSigner, SIGNATURE, TrustedRoot, VerifyRequest, verify_any, verify_one,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use model::Why;
+use model::RejectionReason;
 use proptest::prelude::*;
 use regex::Regex;
 use serde_json::Value;
@@ -44,9 +46,9 @@ fn mixed(part: &str) -> TrustedRoot {
     TrustedRoot::read(&own.to_string()).unwrap()
 }
 
-fn by_key<'a>(key: &'a str, root: &'a TrustedRoot) -> Wanted<'a> {
-    Wanted {
-        by: By::Key(key),
+fn by_key<'a>(key: &'a str, root: &'a TrustedRoot) -> VerifyRequest<'a> {
+    VerifyRequest {
+        by: RequiredSigner::Key(key),
         predicate_type: SIGNATURE,
         log: false,
         timestamp: false,
@@ -55,12 +57,12 @@ fn by_key<'a>(key: &'a str, root: &'a TrustedRoot) -> Wanted<'a> {
     }
 }
 
-fn by_builder(root: &TrustedRoot) -> Wanted<'_> {
-    let by = By::Identity {
-        subject: Text::Exactly(SUBJECT),
-        issuer: Text::Exactly(ISSUER),
+fn by_builder(root: &TrustedRoot) -> VerifyRequest<'_> {
+    let by = RequiredSigner::Identity {
+        subject: CertificateText::Exactly(SUBJECT),
+        issuer: CertificateText::Exactly(ISSUER),
     };
-    Wanted {
+    VerifyRequest {
         by,
         predicate_type: SIGNATURE,
         log: true,
@@ -70,8 +72,8 @@ fn by_builder(root: &TrustedRoot) -> Wanted<'_> {
     }
 }
 
-fn why(name: &str, wanted: &Wanted<'_>) -> Option<Why> {
-    one(data(name).as_bytes(), data("digest").trim(), wanted)
+fn why(name: &str, wanted: &VerifyRequest<'_>) -> Option<RejectionReason> {
+    verify_one(data(name).as_bytes(), data("digest").trim(), wanted)
         .err()
         .map(|rejection| rejection.why)
 }
@@ -80,27 +82,39 @@ fn why(name: &str, wanted: &Wanted<'_>) -> Option<Why> {
 fn a_signature_by_a_key() {
     let (key, other, root) = (data("key.pub"), data("other.pub"), TrustedRoot::default());
     assert_eq!(why("key.json", &by_key(&key, &root)), None);
-    assert_eq!(why("key.json", &by_key(&other, &root)), Some(Why::WrongKey));
+    assert_eq!(
+        why("key.json", &by_key(&other, &root)),
+        Some(RejectionReason::WrongKey)
+    );
     assert_eq!(
         why("key.json", &by_key("no key", &root)),
-        Some(Why::Unreadable)
+        Some(RejectionReason::Unreadable)
     );
     assert_eq!(
         why("keyless.json", &by_key(&key, &root)),
-        Some(Why::WrongKey)
+        Some(RejectionReason::WrongKey)
     );
-    let strict = Wanted {
+    let strict = VerifyRequest {
         log: true,
         ..by_key(&key, &root)
     };
-    assert_eq!(why("key.json", &strict), Some(Why::NoLogEntry));
-    assert_eq!(why("key-all.json", &strict), Some(Why::UntrustedLog));
-    let stamped = Wanted {
+    assert_eq!(why("key.json", &strict), Some(RejectionReason::NoLogEntry));
+    assert_eq!(
+        why("key-all.json", &strict),
+        Some(RejectionReason::UntrustedLog)
+    );
+    let stamped = VerifyRequest {
         timestamp: true,
         ..by_key(&key, &root)
     };
-    assert_eq!(why("key.json", &stamped), Some(Why::NoTimestamp));
-    assert_eq!(why("key-all.json", &stamped), Some(Why::UntrustedTimestamp));
+    assert_eq!(
+        why("key.json", &stamped),
+        Some(RejectionReason::NoTimestamp)
+    );
+    assert_eq!(
+        why("key-all.json", &stamped),
+        Some(RejectionReason::UntrustedTimestamp)
+    );
 }
 
 #[test]
@@ -109,7 +123,7 @@ fn a_key_with_log_and_timestamp() {
     assert_eq!(
         why(
             "key-all.json",
-            &Wanted {
+            &VerifyRequest {
                 log: true,
                 timestamp: true,
                 ..by_key(&key, &root)
@@ -124,24 +138,28 @@ fn a_signature_speaks_of_one_digest() {
     let (key, root) = (data("key.pub"), TrustedRoot::default());
     let other = format!("sha256:{}", "0".repeat(64));
     for digest in [other.as_str(), "", "sha256:"] {
-        let rejection = one(data("key.json").as_bytes(), digest, &by_key(&key, &root)).unwrap_err();
-        assert_eq!(rejection.why, Why::OtherDigest, "{digest}");
+        let rejection =
+            verify_one(data("key.json").as_bytes(), digest, &by_key(&key, &root)).unwrap_err();
+        assert_eq!(rejection.why, RejectionReason::OtherDigest, "{digest}");
     }
 }
 
 #[test]
 fn an_attestation_is_no_signature_and_a_signature_no_attestation() {
     let (key, root) = (data("key.pub"), TrustedRoot::default());
-    let attestation = Wanted {
+    let attestation = VerifyRequest {
         predicate_type: CYCLONEDX,
         ..by_key(&key, &root)
     };
     assert_eq!(why("attestation.json", &attestation), None);
     assert_eq!(
         why("attestation.json", &by_key(&key, &root)),
-        Some(Why::NoSignature)
+        Some(RejectionReason::NoSignature)
     );
-    assert_eq!(why("key.json", &attestation), Some(Why::NoAttestation));
+    assert_eq!(
+        why("key.json", &attestation),
+        Some(RejectionReason::NoAttestation)
+    );
 }
 
 #[test]
@@ -151,26 +169,28 @@ fn one_good_bundle_is_enough_and_none_is_not() {
         .map(|name| data(name).into_bytes())
         .into();
     let digest = data("digest");
-    assert!(any(&bundles, digest.trim(), &by_key(&key, &root)).is_ok());
+    assert!(verify_any(&bundles, digest.trim(), &by_key(&key, &root)).is_ok());
     assert_eq!(
-        any(&bundles, digest.trim(), &by_key(&other, &root))
+        verify_any(&bundles, digest.trim(), &by_key(&other, &root))
             .unwrap_err()
             .why,
-        Why::WrongKey
+        RejectionReason::WrongKey
     );
     assert_eq!(
-        any(&bundles[..1], digest.trim(), &by_key(&key, &root))
+        verify_any(&bundles[..1], digest.trim(), &by_key(&key, &root))
             .unwrap_err()
             .why,
-        Why::NoSignature
+        RejectionReason::NoSignature
     );
-    let attestation = Wanted {
+    let attestation = VerifyRequest {
         predicate_type: "https://example.test/other",
         ..by_key(&key, &root)
     };
     assert_eq!(
-        any(&bundles, digest.trim(), &attestation).unwrap_err().why,
-        Why::NoAttestation
+        verify_any(&bundles, digest.trim(), &attestation)
+            .unwrap_err()
+            .why,
+        RejectionReason::NoAttestation
     );
 }
 
@@ -180,12 +200,12 @@ fn an_identity_with_log_and_timestamp() {
     assert_eq!(why("keyless.json", &by_builder(&root)), None);
     assert_eq!(
         why("keyless-nolog.json", &by_builder(&root)),
-        Some(Why::NoLogEntry)
+        Some(RejectionReason::NoLogEntry)
     );
     assert_eq!(
         why(
             "keyless-nolog.json",
-            &Wanted {
+            &VerifyRequest {
                 log: false,
                 ..by_builder(&root)
             }
@@ -195,30 +215,30 @@ fn an_identity_with_log_and_timestamp() {
     assert_eq!(
         why(
             "keyless-neither.json",
-            &Wanted {
+            &VerifyRequest {
                 log: false,
                 ..by_builder(&root)
             }
         ),
-        Some(Why::NoTimestamp)
+        Some(RejectionReason::NoTimestamp)
     );
     assert_eq!(
         why(
             "key.json",
-            &Wanted {
+            &VerifyRequest {
                 log: false,
                 timestamp: false,
                 ..by_builder(&root)
             }
         ),
-        Some(Why::WrongIdentity)
+        Some(RejectionReason::WrongIdentity)
     );
 }
 
 #[test]
 fn a_certificate_counts_at_the_time_of_the_timestamp_or_now() {
     let root = root("trusted-root.json");
-    let unstamped = Wanted {
+    let unstamped = VerifyRequest {
         log: false,
         timestamp: false,
         ..by_builder(&root)
@@ -226,7 +246,7 @@ fn a_certificate_counts_at_the_time_of_the_timestamp_or_now() {
     assert_eq!(
         why(
             "keyless-neither.json",
-            &Wanted {
+            &VerifyRequest {
                 now: SOON,
                 ..unstamped.clone()
             }
@@ -236,27 +256,27 @@ fn a_certificate_counts_at_the_time_of_the_timestamp_or_now() {
     assert_eq!(
         why(
             "keyless-neither.json",
-            &Wanted {
+            &VerifyRequest {
                 now: LATE,
                 ..unstamped.clone()
             }
         ),
-        Some(Why::Expired)
+        Some(RejectionReason::Expired)
     );
     assert_eq!(
         why(
             "keyless-neither.json",
-            &Wanted {
+            &VerifyRequest {
                 now: NOT_BEFORE - 60,
                 ..unstamped.clone()
             }
         ),
-        Some(Why::Expired)
+        Some(RejectionReason::Expired)
     );
     assert_eq!(
         why(
             "keyless.json",
-            &Wanted {
+            &VerifyRequest {
                 now: LATE,
                 ..unstamped
             }
@@ -268,12 +288,12 @@ fn a_certificate_counts_at_the_time_of_the_timestamp_or_now() {
 #[test]
 fn who_signed_is_compared_in_full_or_as_loosely_as_asked() {
     let root = root("trusted-root.json");
-    let like = |text: &str| Text::Like(Regex::new(text).unwrap());
-    let by = |subject, issuer| Wanted {
-        by: By::Identity { subject, issuer },
+    let like = |text: &str| CertificateText::Like(Regex::new(text).unwrap());
+    let by = |subject, issuer| VerifyRequest {
+        by: RequiredSigner::Identity { subject, issuer },
         ..by_builder(&root)
     };
-    let issuer = || Text::Exactly(ISSUER);
+    let issuer = || CertificateText::Exactly(ISSUER);
     for text in [
         "builder@example.test.evil",
         "Builder@example.test",
@@ -281,17 +301,23 @@ fn who_signed_is_compared_in_full_or_as_loosely_as_asked() {
         "other@example.test",
     ] {
         assert_eq!(
-            why("keyless.json", &by(Text::Exactly(text), issuer())),
-            Some(Why::WrongIdentity),
+            why(
+                "keyless.json",
+                &by(CertificateText::Exactly(text), issuer())
+            ),
+            Some(RejectionReason::WrongIdentity),
             "{text}"
         );
     }
     assert_eq!(
         why(
             "keyless.json",
-            &by(Text::Exactly(SUBJECT), Text::Exactly("http://other"))
+            &by(
+                CertificateText::Exactly(SUBJECT),
+                CertificateText::Exactly("http://other")
+            )
         ),
-        Some(Why::WrongIdentity)
+        Some(RejectionReason::WrongIdentity)
     );
     assert_eq!(
         why("keyless.json", &by(like("@example"), like("127"))),
@@ -299,16 +325,19 @@ fn who_signed_is_compared_in_full_or_as_loosely_as_asked() {
     );
     assert_eq!(
         why("keyless.json", &by(like("^@example"), issuer())),
-        Some(Why::WrongIdentity)
+        Some(RejectionReason::WrongIdentity)
     );
 }
 
 #[test]
 fn nobody_is_trusted_whom_the_root_does_not_name() {
     for (part, wanted) in [
-        ("tlogs", Why::UntrustedLog),
-        ("certificateAuthorities", Why::UntrustedAuthority),
-        ("timestampAuthorities", Why::UntrustedTimestamp),
+        ("tlogs", RejectionReason::UntrustedLog),
+        (
+            "certificateAuthorities",
+            RejectionReason::UntrustedAuthority,
+        ),
+        ("timestampAuthorities", RejectionReason::UntrustedTimestamp),
     ] {
         assert_eq!(
             why("keyless.json", &by_builder(&mixed(part))),
@@ -317,13 +346,19 @@ fn nobody_is_trusted_whom_the_root_does_not_name() {
         );
     }
     let nobody = TrustedRoot::default();
-    let unstamped = Wanted {
+    let unstamped = VerifyRequest {
         log: false,
         timestamp: false,
         ..by_builder(&nobody)
     };
-    assert_eq!(why("keyless.json", &unstamped), Some(Why::NoTrustedRoot));
-    assert_eq!(TrustedRoot::read("{").unwrap_err().why, Why::NoTrustedRoot);
+    assert_eq!(
+        why("keyless.json", &unstamped),
+        Some(RejectionReason::NoTrustedRoot)
+    );
+    assert_eq!(
+        TrustedRoot::read("{").unwrap_err().why,
+        RejectionReason::NoTrustedRoot
+    );
 }
 
 /// What a bundle's signature is over, and the signature.
@@ -342,7 +377,7 @@ proptest! {
     #[test]
     fn garbage_never_passes(bytes in proptest::collection::vec(any_byte(), 0..600)) {
         let root = root("trusted-root.json");
-        prop_assert!(one(&bytes, data("digest").trim(), &by_builder(&root)).is_err());
+        prop_assert!(verify_one(&bytes, data("digest").trim(), &by_builder(&root)).is_err());
         let _ = TrustedRoot::read(&String::from_utf8_lossy(&bytes));
     }
 
@@ -350,7 +385,7 @@ proptest! {
     fn no_part_of_a_bundle_passes(cut in 0..4000_usize) {
         let (root, whole) = (root("trusted-root.json"), data("keyless.json"));
         let cut = cut % whole.len();
-        prop_assert!(one(&whole.as_bytes()[..cut], data("digest").trim(), &by_builder(&root)).is_err());
+        prop_assert!(verify_one(&whole.as_bytes()[..cut], data("digest").trim(), &by_builder(&root)).is_err());
     }
 
     #[test]
@@ -360,7 +395,7 @@ proptest! {
         let before = signed(&bytes);
         let place = place % bytes.len();
         bytes[place] = byte;
-        if one(&bytes, data("digest").trim(), &by_builder(&root)).is_ok() {
+        if verify_one(&bytes, data("digest").trim(), &by_builder(&root)).is_ok() {
             prop_assert_eq!(signed(&bytes), before);
         }
     }
@@ -380,9 +415,9 @@ proptest! {
         let place = place % bytes.len();
         bytes[place] = byte;
         *token = STANDARD.encode(&bytes).into();
-        let _ = one(json.to_string().as_bytes(), data("digest").trim(), &by_builder(&root));
+        let _ = verify_one(json.to_string().as_bytes(), data("digest").trim(), &by_builder(&root));
         *json.pointer_mut(TIMESTAMP).unwrap() = STANDARD.encode(&bytes[..place]).into();
-        prop_assert!(one(json.to_string().as_bytes(), data("digest").trim(), &by_builder(&root)).is_err());
+        prop_assert!(verify_one(json.to_string().as_bytes(), data("digest").trim(), &by_builder(&root)).is_err());
     }
 }
 

@@ -7,13 +7,13 @@ use std::str::FromStr;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use model::Install;
+use model::AddonInstall;
 
-use crate::exit::Exit;
+use crate::exit::ExitReason;
 
 /// Starts a real Kubernetes cluster in a box, attacks its controls, and records what it answered.
 #[derive(Debug, Parser)]
-#[command(name = "gauntlet", version, after_help = Exit::table(), max_term_width = 100)]
+#[command(name = "gauntlet", version, after_help = ExitReason::table(), max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -22,27 +22,27 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Try scenarios: start what is needed, try every cell, compare, report, take everything down
-    Run(Run),
+    Run(RunArguments),
     /// Take out one control at a time: a step then has to be answered differently
-    Prove(Prove),
+    Prove(ProveArguments),
     /// Start a box to work in, and say how to use kubectl with it
-    Up(Up),
+    Up(UpArguments),
     /// Take a box down
-    Down(Down),
+    Down(DownArguments),
     /// List the scenarios, or the boxes that are up
-    List(List),
+    List(ListArguments),
     /// Print what a scenario tries and the manifests as they will be sent
-    Show(Show),
+    Show(ShowArguments),
     /// Check scenarios without running them
-    Lint(Lint),
+    Lint(LintArguments),
     /// Make what the last run recorded the new golden, after showing the diff
-    Accept(Accept),
+    Accept(AcceptArguments),
     /// Check this machine, and print the command that fixes what is missing
     Doctor,
     /// What is pinned and built: Kubernetes, etcd, containerd and the rest
-    Components(Components),
+    Components(ComponentsArguments),
     /// Print the JSON schema of a scenario file
-    Schema(Schema),
+    Schema(SchemaArguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -51,7 +51,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct Folders {
+pub(crate) struct FolderArguments {
     /// The folder of scenarios; by default `scenarios` in this folder or one above it
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) scenarios: Option<PathBuf>,
@@ -61,7 +61,7 @@ pub(crate) struct Folders {
 }
 
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct Filter {
+pub(crate) struct ScenarioFilter {
     /// Scenarios by id (`rbac/pod-reader`) or glob (`rbac/*`); all where none is named
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<String>,
@@ -72,9 +72,9 @@ pub(crate) struct Filter {
 
 /// Which scenarios: by name, by what changed, in turns.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct Choice {
+pub(crate) struct ScenarioChoice {
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) filter: ScenarioFilter,
     /// Only what a change touches: whatever is not as it was at this revision of git, untracked files included. A scenario
     /// is touched by its own files, its components, what it installs, and the code of its actions. It is not
     /// an error if nothing is touched
@@ -84,13 +84,13 @@ pub(crate) struct Choice {
     /// what is touched, and of the others those whose turn it is; what touches more than half of all scenarios, such as the
     /// engine's common code, is then left to the turns
     #[arg(long, value_name = "I/N")]
-    pub(crate) rotate: Option<Part>,
+    pub(crate) rotate: Option<ShardPart>,
     /// Only the scenarios whose components are built; lists the others with the component that each lacks
     #[arg(long)]
     pub(crate) built: bool,
 }
 
-impl Choice {
+impl ScenarioChoice {
     /// Whether it may choose none without a fault.
     pub(crate) fn may_be_empty(&self) -> bool {
         self.changed.is_some() || self.rotate.is_some()
@@ -98,14 +98,14 @@ impl Choice {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Run {
+pub(crate) struct RunArguments {
     #[command(flatten)]
-    pub(crate) choice: Choice,
+    pub(crate) choice: ScenarioChoice,
     #[command(flatten)]
-    pub(crate) folders: Folders,
+    pub(crate) folders: FolderArguments,
     /// Only the I-th of N equal parts, as in `2/4`
     #[arg(long, value_name = "I/N")]
-    pub(crate) shard: Option<Part>,
+    pub(crate) shard: Option<ShardPart>,
     /// Keep the namespaces, and the boxes, of worlds that did not pass
     #[arg(long)]
     pub(crate) keep: bool,
@@ -126,12 +126,12 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) setup: bool,
     #[command(flatten)]
-    pub(crate) existing: Existing,
+    pub(crate) existing: ExistingCluster,
 }
 
 /// A cluster that exists, instead of a box.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct Existing {
+pub(crate) struct ExistingCluster {
     /// Use the cluster of this kubeconfig instead of a box
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
@@ -143,7 +143,7 @@ pub(crate) struct Existing {
     pub(crate) disposable: Option<String>,
 }
 
-impl Existing {
+impl ExistingCluster {
     /// Whether a cluster that exists was asked for at all.
     pub(crate) fn is_asked_for(&self) -> bool {
         self.kubeconfig.is_some() || self.context.is_some() || self.disposable.is_some()
@@ -151,11 +151,11 @@ impl Existing {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Prove {
+pub(crate) struct ProveArguments {
     #[command(flatten)]
-    pub(crate) choice: Choice,
+    pub(crate) choice: ScenarioChoice,
     #[command(flatten)]
-    pub(crate) folders: Folders,
+    pub(crate) folders: FolderArguments,
     /// Skip the worlds with all their controls: every scenario was just seen to pass
     #[arg(long)]
     pub(crate) whole_passed: bool,
@@ -165,7 +165,7 @@ pub(crate) struct Prove {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Up {
+pub(crate) struct UpArguments {
     /// The box's name
     #[arg(long, default_value = "box")]
     pub(crate) name: String,
@@ -180,7 +180,7 @@ pub(crate) struct Up {
     pub(crate) dual_stack: bool,
     /// Addons to install, separated by commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = InstallParser)]
-    pub(crate) install: Vec<Install>,
+    pub(crate) install: Vec<AddonInstall>,
     /// Install what the machine lacks, after saying so, and build what is pinned
     #[arg(long)]
     pub(crate) setup: bool,
@@ -191,15 +191,15 @@ pub(crate) struct Up {
 struct InstallParser;
 
 impl TypedValueParser for InstallParser {
-    type Value = Install;
+    type Value = AddonInstall;
 
     fn parse_ref(
         &self,
         cmd: &clap::Command,
         arg: Option<&clap::Arg>,
         value: &OsStr,
-    ) -> Result<Install, clap::Error> {
-        Install::from_str.parse_ref(cmd, arg, value)
+    ) -> Result<AddonInstall, clap::Error> {
+        AddonInstall::from_str.parse_ref(cmd, arg, value)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
@@ -212,7 +212,7 @@ impl TypedValueParser for InstallParser {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Down {
+pub(crate) struct DownArguments {
     /// The box
     #[arg(value_name = "NAME", default_value = "box", conflicts_with = "all")]
     pub(crate) name: String,
@@ -222,11 +222,11 @@ pub(crate) struct Down {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct List {
+pub(crate) struct ListArguments {
     #[command(flatten)]
-    pub(crate) choice: Choice,
+    pub(crate) choice: ScenarioChoice,
     #[command(flatten)]
-    pub(crate) folders: Folders,
+    pub(crate) folders: FolderArguments,
     /// List the boxes that are up instead
     #[arg(long, conflicts_with_all = ["ids", "area", "changed", "rotate", "built"])]
     pub(crate) boxes: bool,
@@ -236,34 +236,34 @@ pub(crate) struct List {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Show {
+pub(crate) struct ShowArguments {
     /// The scenario
     pub(crate) id: String,
     #[command(flatten)]
-    pub(crate) folders: Folders,
+    pub(crate) folders: FolderArguments,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Lint {
+pub(crate) struct LintArguments {
     #[command(flatten)]
-    pub(crate) choice: Choice,
+    pub(crate) choice: ScenarioChoice,
     #[command(flatten)]
-    pub(crate) folders: Folders,
+    pub(crate) folders: FolderArguments,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Accept {
+pub(crate) struct AcceptArguments {
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) filter: ScenarioFilter,
     #[command(flatten)]
-    pub(crate) folders: Folders,
+    pub(crate) folders: FolderArguments,
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Components {
+pub(crate) struct ComponentsArguments {
     #[command(subcommand)]
     pub(crate) what: Option<ComponentsWhat>,
 }
@@ -290,7 +290,7 @@ pub(crate) enum ComponentsWhat {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Schema {
+pub(crate) struct SchemaArguments {
     /// The reference for people instead, as Markdown
     #[arg(long)]
     pub(crate) reference: bool,
@@ -301,16 +301,16 @@ pub(crate) struct Schema {
 
 /// One of N parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct ShardPart {
     /// Which, from 1.
     pub(crate) index: usize,
     /// Of how many.
     pub(crate) of: usize,
 }
 
-impl Part {
+impl ShardPart {
     /// Whether the scenario of this id belongs to this part: by its id alone, so that others neither bring nor take it.
-    pub(crate) fn has(self, id: &str) -> bool {
+    pub(crate) fn contains_id(self, id: &str) -> bool {
         // FNV-1a, of 64 bits: it is the same in every build.
         let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -319,13 +319,13 @@ impl Part {
     }
 }
 
-impl std::fmt::Display for Part {
+impl std::fmt::Display for ShardPart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.index, self.of)
     }
 }
 
-impl std::str::FromStr for Part {
+impl std::str::FromStr for ShardPart {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -367,9 +367,9 @@ mod tests {
 
     #[test]
     fn parts_begin_at_one() {
-        assert_eq!("2/4".parse(), Ok(Part { index: 2, of: 4 }));
+        assert_eq!("2/4".parse(), Ok(ShardPart { index: 2, of: 4 }));
         for bad in ["0/4", "5/4", "1", "a/b", "1/0", "-1/2", ""] {
-            assert!(bad.parse::<Part>().is_err(), "{bad}");
+            assert!(bad.parse::<ShardPart>().is_err(), "{bad}");
         }
     }
 
@@ -377,7 +377,7 @@ mod tests {
     fn every_id_has_one_turn_of_each_number_and_keeps_it() {
         let turn = |id: &str, of| {
             (1..=of)
-                .filter(|index| Part { index: *index, of }.has(id))
+                .filter(|index| ShardPart { index: *index, of }.contains_id(id))
                 .collect::<Vec<_>>()
         };
         for of in [1, 2, 10, 97] {

@@ -8,18 +8,18 @@ mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::Library;
+use model::ScenarioLibrary;
 
-use crate::args::Choice;
-use crate::fault::Fault;
-use crate::folders::Found;
+use crate::args::ScenarioChoice;
+use crate::fault::CommandFault;
+use crate::folders::CommandFolders;
 use crate::{select, ui};
-use code::Uses;
-use places::{Changed, Layout};
+use code::ScenarioUses;
+use places::{ChangedPath, RepositoryLayout};
 
 /// The scenarios that a command line chooses.
 #[derive(Debug, Default)]
-pub(crate) struct Chosen<'a> {
+pub(crate) struct ChosenScenarios<'a> {
     /// In the library's order. There are none only where `--changed` or `--rotate` left none.
     pub(crate) ids: Vec<&'a str>,
     /// What touched each, or that it is its turn; nothing where nobody asked for that.
@@ -27,37 +27,42 @@ pub(crate) struct Chosen<'a> {
 }
 
 /// Those of `ids` that are chosen. Says how many there are where that does not depend on names alone.
-pub(crate) fn choose<'a>(
-    found: &Found,
-    library: &Library,
+pub(crate) fn choose_scenarios<'a>(
+    found: &CommandFolders,
+    library: &ScenarioLibrary,
     ids: &[&'a str],
-    choice: &Choice,
-) -> Result<Chosen<'a>, Fault> {
-    let ids = select::select(ids, &choice.filter)?;
-    let mut chosen = Chosen {
+    choice: &ScenarioChoice,
+) -> Result<ChosenScenarios<'a>, CommandFault> {
+    let ids = select::select_ids(ids, &choice.filter)?;
+    let mut chosen = ChosenScenarios {
         ids,
         why: BTreeMap::new(),
     };
     if choice.may_be_empty() {
-        chosen.narrow(found, library, choice)?;
+        chosen.keep_touched(found, library, choice)?;
     }
     if choice.built {
-        built::only(&mut chosen.ids, library, choice)?;
+        built::keep_built(&mut chosen.ids, library, choice)?;
     }
     Ok(chosen)
 }
 
-impl Chosen<'_> {
+impl ChosenScenarios<'_> {
     /// Keeps what is touched or in turn.
-    fn narrow(&mut self, found: &Found, library: &Library, choice: &Choice) -> Result<(), Fault> {
-        let mut touched = Touched::default();
+    fn keep_touched(
+        &mut self,
+        found: &CommandFolders,
+        library: &ScenarioLibrary,
+        choice: &ScenarioChoice,
+    ) -> Result<(), CommandFault> {
+        let mut touched = TouchedBy::default();
         if let Some(revision) = &choice.changed {
             touched = touched_since(found, library, revision, choice.rotate.is_some())?;
             touched.why.retain(|id, _| self.ids.contains(&id.as_str()));
         }
         let (by_change, named) = (touched.why.len(), self.ids.len());
         if let Some(turn) = choice.rotate {
-            for id in self.ids.iter().filter(|id| turn.has(id)) {
+            for id in self.ids.iter().filter(|id| turn.contains_id(id)) {
                 touched
                     .why
                     .entry((*id).to_owned())
@@ -66,7 +71,7 @@ impl Chosen<'_> {
         }
         self.ids.retain(|id| touched.why.contains_key(*id));
         self.why = touched.why;
-        ui::note(&told(
+        ui::print_note(&choice_summary(
             choice,
             &touched.left,
             (by_change, self.ids.len(), named),
@@ -76,8 +81,8 @@ impl Chosen<'_> {
 }
 
 /// What became of a choice, in words.
-fn told(
-    choice: &Choice,
+fn choice_summary(
+    choice: &ScenarioChoice,
     left: &[String],
     (by_change, chosen, named): (usize, usize, usize),
 ) -> String {
@@ -110,7 +115,7 @@ fn told(
 
 /// What a change touches.
 #[derive(Debug, Default)]
-struct Touched {
+struct TouchedBy {
     /// By id, never an empty list.
     why: BTreeMap<String, Vec<String>>,
     /// What was not counted, for it touches too many.
@@ -118,32 +123,32 @@ struct Touched {
 }
 
 fn touched_since(
-    found: &Found,
-    library: &Library,
+    found: &CommandFolders,
+    library: &ScenarioLibrary,
     revision: &str,
     only_own: bool,
-) -> Result<Touched, Fault> {
-    let layout = Layout::of(found)?;
+) -> Result<TouchedBy, CommandFault> {
+    let layout = RepositoryLayout::from_folder(found)?;
     let paths = git::changed_paths(&layout.root, revision)?;
-    let changed: BTreeSet<Changed> = paths.iter().map(|path| layout.changed(path)).collect();
-    let uses: BTreeMap<&str, Uses> = library
+    let changed: BTreeSet<ChangedPath> = paths.iter().map(|path| layout.changed(path)).collect();
+    let uses: BTreeMap<&str, ScenarioUses> = library
         .scenarios
         .iter()
-        .map(|loaded| (loaded.id.as_str(), Uses::of(loaded)))
+        .map(|loaded| (loaded.id.as_str(), ScenarioUses::from_scenario(loaded)))
         .collect();
     let unread = library.faults.iter().map(|(id, _)| id.as_str());
     let ids: Vec<&str> = uses.keys().copied().chain(unread).collect();
-    Ok(by(&changed, &ids, &uses, only_own))
+    Ok(touched_by_changes(&changed, &ids, &uses, only_own))
 }
 
 /// What each change touches. A scenario that cannot be read uses everything, for all that is known of it.
-fn by(
-    changed: &BTreeSet<Changed>,
+fn touched_by_changes(
+    changed: &BTreeSet<ChangedPath>,
     ids: &[&str],
-    uses: &BTreeMap<&str, Uses>,
+    uses: &BTreeMap<&str, ScenarioUses>,
     only_own: bool,
-) -> Touched {
-    let mut touched = Touched::default();
+) -> TouchedBy {
+    let mut touched = TouchedBy::default();
     for one in changed {
         let is_hit = |id: &str| {
             uses.get(id)

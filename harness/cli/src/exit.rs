@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub(crate) enum ExitReason {
     Passed,
     Failed,
     Usage,
@@ -18,7 +18,7 @@ pub(crate) enum Exit {
     Interrupted,
 }
 
-impl Exit {
+impl ExitReason {
     /// Every way, by number.
     pub(crate) const ALL: [Self; 11] = [
         Self::Passed,
@@ -47,20 +47,20 @@ impl Exit {
 
     /// The process's exit status.
     pub(crate) fn number(self) -> u8 {
-        self.row().0
+        self.table_row().0
     }
 
     /// The word in reports.
     pub(crate) fn word(self) -> &'static str {
-        self.row().1
+        self.table_row().1
     }
 
     /// What it means.
     pub(crate) fn sentence(self) -> &'static str {
-        self.row().2
+        self.table_row().2
     }
 
-    fn row(self) -> (u8, &'static str, &'static str) {
+    fn table_row(self) -> (u8, &'static str, &'static str) {
         match self {
             Self::Passed => (0, "passed", "every cell as intended, detail as recorded"),
             Self::Failed => (1, "failed", "a cell is not what was intended"),
@@ -84,7 +84,7 @@ impl Exit {
         }
     }
 
-    /// What several things at once come to: the worst of them, or [`Exit::Passed`] where there are none.
+    /// What several things at once come to: the worst of them, or [`ExitReason::Passed`] where there are none.
     ///
     /// An interruption, bad usage and an empty run end a run at once, so they outrank all others.
     pub(crate) fn worst(all: impl IntoIterator<Item = Self>) -> Self {
@@ -118,8 +118,8 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<ExitReason> for ExitCode {
+    fn from(exit: ExitReason) -> Self {
         Self::from(exit.number())
     }
 }
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn numbers_and_words_are_those_of_the_design() {
-        let table: Vec<_> = Exit::ALL
+        let table: Vec<_> = ExitReason::ALL
             .iter()
             .map(|exit| (exit.number(), exit.word()))
             .collect();
@@ -154,28 +154,34 @@ mod tests {
     fn every_pair_comes_to_the_first_of_the_order() {
         let order = [3, 9, 5, 1, 6, 8, 7, 0];
         let exit = |number: u8| {
-            *Exit::ALL
+            *ExitReason::ALL
                 .iter()
                 .find(|exit| exit.number() == number)
                 .unwrap()
         };
         for (at, first) in order.iter().enumerate() {
             for second in &order[at..] {
-                assert_eq!(Exit::worst([exit(*first), exit(*second)]).number(), *first);
-                assert_eq!(Exit::worst([exit(*second), exit(*first)]).number(), *first);
+                assert_eq!(
+                    ExitReason::worst([exit(*first), exit(*second)]).number(),
+                    *first
+                );
+                assert_eq!(
+                    ExitReason::worst([exit(*second), exit(*first)]).number(),
+                    *first
+                );
             }
         }
-        assert_eq!(Exit::worst([]), Exit::Passed);
+        assert_eq!(ExitReason::worst([]), ExitReason::Passed);
         assert_eq!(
-            Exit::worst([Exit::Machine, Exit::Interrupted]),
-            Exit::Interrupted
+            ExitReason::worst([ExitReason::Machine, ExitReason::Interrupted]),
+            ExitReason::Interrupted
         );
     }
 
     #[test]
     fn the_help_shows_every_one() {
-        let table = Exit::table();
-        for exit in Exit::ALL {
+        let table = ExitReason::table();
+        for exit in ExitReason::ALL {
             assert!(
                 table.contains(&format!("{:>3}  {}", exit.number(), exit.word())),
                 "{table}"

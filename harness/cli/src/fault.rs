@@ -2,13 +2,13 @@
 
 use std::error::Error;
 
-use crate::exit::Exit;
+use crate::exit::ExitReason;
 
 /// Something that ends the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct CommandFault {
     /// How the command ends.
-    pub(crate) exit: Exit,
+    pub(crate) exit: ExitReason,
     /// The fact.
     pub(crate) what: String,
     /// What lies behind it, outermost first.
@@ -17,8 +17,8 @@ pub(crate) struct Fault {
     pub(crate) hint: Option<String>,
 }
 
-impl Fault {
-    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
+impl CommandFault {
+    pub(crate) fn new(exit: ExitReason, what: impl Into<String>) -> Self {
         Self {
             exit,
             what: what.into(),
@@ -28,11 +28,11 @@ impl Fault {
     }
 
     pub(crate) fn usage(what: impl Into<String>) -> Self {
-        Self::new(Exit::Usage, what)
+        Self::new(ExitReason::Usage, what)
     }
 
     pub(crate) fn machine(what: impl Into<String>) -> Self {
-        Self::new(Exit::Machine, what)
+        Self::new(ExitReason::Machine, what)
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -40,7 +40,7 @@ impl Fault {
         self
     }
 
-    pub(crate) fn because(mut self, error: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn because_of(mut self, error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(cause) = next {
             self.causes.push(cause.to_string());
@@ -50,12 +50,12 @@ impl Fault {
     }
 
     /// With what another program said is wrong, if it said anything.
-    pub(crate) fn caused(mut self, by: String) -> Self {
+    pub(crate) fn caused_by(mut self, by: String) -> Self {
         self.causes.extend(Some(by).filter(|by| !by.is_empty()));
         self
     }
 
-    fn of(exit: Exit, error: &(dyn Error + 'static), hint: Option<String>) -> Self {
+    fn from_error(exit: ExitReason, error: &(dyn Error + 'static), hint: Option<String>) -> Self {
         let mut fault = Self {
             exit,
             what: error.to_string(),
@@ -63,7 +63,7 @@ impl Fault {
             hint,
         };
         if let Some(source) = error.source() {
-            fault = fault.because(source);
+            fault = fault.because_of(source);
         }
         fault
     }
@@ -81,54 +81,54 @@ impl Fault {
     }
 }
 
-impl From<model::Error> for Fault {
+impl From<model::Error> for CommandFault {
     fn from(error: model::Error) -> Self {
         let exit = if matches!(error, model::Error::NoScenario { .. }) {
-            Exit::Nothing
+            ExitReason::Nothing
         } else {
-            Exit::Usage
+            ExitReason::Usage
         };
-        Self::of(exit, &error, error.hint())
+        Self::from_error(exit, &error, error.hint())
     }
 }
 
-impl From<golden::Error> for Fault {
+impl From<golden::Error> for CommandFault {
     fn from(error: golden::Error) -> Self {
         use golden::Error::{Format, Id, NotPending, Outside};
         let exit = match &error {
-            NotPending { .. } => Exit::Nothing,
-            Outside { .. } | Id { .. } | Format { .. } => Exit::Usage,
-            _ => Exit::Machine,
+            NotPending { .. } => ExitReason::Nothing,
+            Outside { .. } | Id { .. } | Format { .. } => ExitReason::Usage,
+            _ => ExitReason::Machine,
         };
-        Self::of(exit, &error, error.hint())
+        Self::from_error(exit, &error, error.hint())
     }
 }
 
-impl From<native::components::Error> for Fault {
+impl From<native::components::Error> for CommandFault {
     fn from(error: native::components::Error) -> Self {
         Self::from(&error)
     }
 }
 
-impl From<&native::components::Error> for Fault {
+impl From<&native::components::Error> for CommandFault {
     fn from(error: &native::components::Error) -> Self {
-        Self::of(of_component(error), error, error.hint())
+        Self::from_error(of_component(error), error, error.hint())
     }
 }
 
-impl From<native::Error> for Fault {
+impl From<native::Error> for CommandFault {
     fn from(error: native::Error) -> Self {
         Self::from(&error)
     }
 }
 
-impl From<&native::Error> for Fault {
+impl From<&native::Error> for CommandFault {
     fn from(error: &native::Error) -> Self {
-        Self::of(of_box(error), error, error.hint())
+        Self::from_error(of_box(error), error, error.hint())
     }
 }
 
-impl From<runner::Error> for Fault {
+impl From<runner::Error> for CommandFault {
     fn from(error: runner::Error) -> Self {
         use runner::Error;
         match error {
@@ -138,17 +138,17 @@ impl From<runner::Error> for Fault {
             Error::Cluster(error) => error.into(),
             Error::Addons(error) => error.into(),
             error @ (Error::BuildsEnded | Error::TaskEnded { .. }) => {
-                Self::of(Exit::Broken, &error, None)
+                Self::from_error(ExitReason::Broken, &error, None)
             }
             error @ (Error::NotTakenDown { .. } | Error::InterruptedLeaving { .. }) => {
-                Self::of(Exit::Leaked, &error, None)
+                Self::from_error(ExitReason::Leaked, &error, None)
             }
-            error @ Error::Interrupted => Self::of(Exit::Interrupted, &error, None),
+            error @ Error::Interrupted => Self::from_error(ExitReason::Interrupted, &error, None),
         }
     }
 }
 
-impl From<cluster::Error> for Fault {
+impl From<cluster::Error> for CommandFault {
     fn from(error: cluster::Error) -> Self {
         use cluster::Error::{Box, NotDisposable, UnknownContext};
         match error {
@@ -157,28 +157,28 @@ impl From<cluster::Error> for Fault {
                 let hint = format!(
                     "scenarios break things on purpose; if it may be lost: `--disposable {context}`"
                 );
-                Self::of(Exit::Usage, &error, Some(hint))
+                Self::from_error(ExitReason::Usage, &error, Some(hint))
             }
-            UnknownContext { .. } => Self::of(Exit::Usage, &error, error.hint()),
-            error => Self::of(Exit::Machine, &error, error.hint()),
+            UnknownContext { .. } => Self::from_error(ExitReason::Usage, &error, error.hint()),
+            error => Self::from_error(ExitReason::Machine, &error, error.hint()),
         }
     }
 }
 
-impl From<addons::Error> for Fault {
+impl From<addons::Error> for CommandFault {
     fn from(error: addons::Error) -> Self {
         match error {
             addons::Error::Cluster(source) => source.into(),
-            error => Self::of(Exit::Machine, &error, error.hint()),
+            error => Self::from_error(ExitReason::Machine, &error, error.hint()),
         }
     }
 }
 
-fn of_component(error: &native::components::Error) -> Exit {
+fn of_component(error: &native::components::Error) -> ExitReason {
     use native::components::Error;
     match error {
         Error::Archive { .. } | Error::UnknownComponent(_) | Error::UnknownRelease { .. } => {
-            Exit::Usage
+            ExitReason::Usage
         }
         Error::NoCache
         | Error::File { .. }
@@ -186,17 +186,17 @@ fn of_component(error: &native::components::Error) -> Exit {
         | Error::Build { .. }
         | Error::DiskFull { .. }
         | Error::System { .. }
-        | Error::Malformed { .. } => Exit::Machine,
+        | Error::Malformed { .. } => ExitReason::Machine,
     }
 }
 
-fn of_box(error: &native::Error) -> Exit {
+fn of_box(error: &native::Error) -> ExitReason {
     use native::Error::{BadCluster, BadName, Component, Down, NoSuchBox};
     match error {
         Component(error) => of_component(error),
-        BadName(_) | BadCluster(_) | NoSuchBox(_) => Exit::Usage,
-        Down { .. } => Exit::Leaked,
-        _ => Exit::Machine,
+        BadName(_) | BadCluster(_) | NoSuchBox(_) => ExitReason::Usage,
+        Down { .. } => ExitReason::Leaked,
+        _ => ExitReason::Machine,
     }
 }
 
@@ -207,8 +207,8 @@ mod tests {
     #[test]
     fn a_fault_reads_as_fact_causes_and_way_out() {
         let source = std::io::Error::new(std::io::ErrorKind::NotFound, "not there");
-        let fault = Fault::usage("cannot read `x`")
-            .because(&source)
+        let fault = CommandFault::usage("cannot read `x`")
+            .because_of(&source)
             .hint("make one");
         assert_eq!(
             fault.text(),
@@ -219,12 +219,12 @@ mod tests {
     #[test]
     fn the_source_of_an_error_is_said_once() {
         let source = std::io::Error::new(std::io::ErrorKind::NotFound, "not there");
-        let fault = Fault::from(model::Error::Read {
+        let fault = CommandFault::from(model::Error::Read {
             path: "x".into(),
             source,
         });
         assert_eq!(fault.what, "cannot read `x`");
         assert_eq!(fault.causes, ["not there"]);
-        assert_eq!(fault.exit, Exit::Usage);
+        assert_eq!(fault.exit, ExitReason::Usage);
     }
 }

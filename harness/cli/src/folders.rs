@@ -2,24 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use golden::Store;
-use model::Library;
+use golden::GoldenStore;
+use model::ScenarioLibrary;
 
-use crate::args::Folders;
-use crate::fault::Fault;
+use crate::args::FolderArguments;
+use crate::fault::CommandFault;
 
 /// The folders of one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct CommandFolders {
     pub(crate) scenarios: PathBuf,
     pub(crate) golden: PathBuf,
 }
 
 /// The folders that were asked for, or the ones found here or above.
-pub(crate) fn find(folders: &Folders) -> Result<Found, Fault> {
+pub(crate) fn find_folders(folders: &FolderArguments) -> Result<CommandFolders, CommandFault> {
     let scenarios = match &folders.scenarios {
         Some(dir) => dir.clone(),
-        None => upward()?,
+        None => search_upward()?,
     };
     let beside = || {
         scenarios
@@ -29,11 +29,11 @@ pub(crate) fn find(folders: &Folders) -> Result<Found, Fault> {
             .join("golden/outcomes")
     };
     let golden = folders.golden.clone().unwrap_or_else(beside);
-    Ok(Found { scenarios, golden })
+    Ok(CommandFolders { scenarios, golden })
 }
 
 /// The options that name these folders, as a shell reads them, each with a space before it.
-pub(crate) fn options(folders: &Folders) -> String {
+pub(crate) fn folder_options(folders: &FolderArguments) -> String {
     let both = [
         ("--scenarios", &folders.scenarios),
         ("--golden", &folders.golden),
@@ -42,12 +42,12 @@ pub(crate) fn options(folders: &Folders) -> String {
         .into_iter()
         .filter_map(|(option, dir)| dir.as_ref().map(|dir| (option, dir.to_string_lossy())));
     given
-        .map(|(option, dir)| format!(" {option} {}", quoted(&dir)))
+        .map(|(option, dir)| format!(" {option} {}", shell_quoted(&dir)))
         .collect()
 }
 
 /// `text` as one word of a shell.
-pub(crate) fn quoted(text: &str) -> String {
+pub(crate) fn shell_quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.into()
@@ -56,15 +56,15 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
-fn upward() -> Result<PathBuf, Fault> {
+fn search_upward() -> Result<PathBuf, CommandFault> {
     let here = std::env::current_dir()
-        .map_err(|error| Fault::machine("the current folder is gone").because(&error))?;
+        .map_err(|error| CommandFault::machine("the current folder is gone").because_of(&error))?;
     let found = here
         .ancestors()
         .map(|dir| dir.join("scenarios"))
         .find(|dir| dir.is_dir());
     let found = found.ok_or_else(|| {
-        Fault::usage(format!(
+        CommandFault::usage(format!(
             "there is no folder `scenarios` in `{}` or above it",
             here.display()
         ))
@@ -76,12 +76,12 @@ fn upward() -> Result<PathBuf, Fault> {
         .unwrap_or(found))
 }
 
-impl Found {
+impl CommandFolders {
     /// Reads the scenarios.
-    pub(crate) fn library(&self) -> Result<Library, Fault> {
-        Library::open(&self.scenarios).map_err(|error| {
+    pub(crate) fn open_library(&self) -> Result<ScenarioLibrary, CommandFault> {
+        ScenarioLibrary::open(&self.scenarios).map_err(|error| {
             let missing = !self.scenarios.exists();
-            let fault = Fault::from(error);
+            let fault = CommandFault::from(error);
             if missing {
                 fault.hint("name the folder of scenarios with `--scenarios DIR`")
             } else {
@@ -91,8 +91,8 @@ impl Found {
     }
 
     /// Opens the golden outcomes.
-    pub(crate) fn store(&self) -> Result<Store, Fault> {
-        Ok(Store::open(&self.golden)?)
+    pub(crate) fn open_store(&self) -> Result<GoldenStore, CommandFault> {
+        Ok(GoldenStore::open(&self.golden)?)
     }
 
     /// Where a scenario's file is, for the header of its golden file.
@@ -111,13 +111,16 @@ mod tests {
 
     #[test]
     fn folders_are_named_as_a_shell_reads_them() {
-        let named = Folders {
+        let named = FolderArguments {
             scenarios: Some("a/b".into()),
             golden: Some("it's".into()),
         };
-        assert_eq!(options(&named), r" --scenarios a/b --golden 'it'\''s'");
         assert_eq!(
-            options(&Folders {
+            folder_options(&named),
+            r" --scenarios a/b --golden 'it'\''s'"
+        );
+        assert_eq!(
+            folder_options(&FolderArguments {
                 scenarios: None,
                 golden: None
             }),

@@ -11,19 +11,19 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use native::Cache;
+use native::BoxCache;
 use runner::{BoxStarter, LiveBoxes};
 use tokio::signal::unix::{SignalKind, signal};
-use wait::{Look, until};
+use wait::{WaitLook, wait_until};
 
-use crate::exit::Exit;
-use crate::fault::Fault;
+use crate::exit::ExitReason;
+use crate::fault::CommandFault;
 use crate::ui;
 
 /// The hidden word, followed by the cache's folder and the names of boxes.
 const WORD: &str = "__taken-down";
 
-const PATIENCE: Duration = Duration::from_secs(45);
+const TAKEN_DOWN_WITHIN: Duration = Duration::from_secs(45);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The boxes that are this program's to take down: a signal handler gets no argument.
@@ -33,12 +33,12 @@ static LIVE_BOXES: LazyLock<LiveBoxes> = LazyLock::new(LiveBoxes::default);
 pub(crate) const LAUNCHER: &str = "/proc/self/exe";
 
 /// Boxes out of this cache, which a signal takes down.
-pub(crate) fn boxes(cache: &Cache) -> BoxStarter {
+pub(crate) fn boxes_of_cache(cache: &BoxCache) -> BoxStarter {
     BoxStarter::new(cache.clone(), LAUNCHER, LIVE_BOXES.clone())
 }
 
 /// From here on signals take everything down. Returns once they do.
-pub(crate) fn watch(cache: &Cache) {
+pub(crate) fn watch_signals(cache: &BoxCache) {
     let root = cache.root.clone();
     let (not_yet, watching) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || {
@@ -53,7 +53,7 @@ pub(crate) fn watch(cache: &Cache) {
             drop(not_yet);
             signal.await;
         });
-        leave(&root);
+        wait_for_boxes(&root);
     });
     let _ = watching.recv();
 }
@@ -80,8 +80,8 @@ pub(crate) fn next_signal() -> impl Future<Output = ()> {
     }
 }
 
-/// Waits for the signal that ends this program: it never comes back, for [`watch`] replaces the program.
-pub(crate) fn wait() -> ! {
+/// Waits for the signal that ends this program: it never comes back, for [`watch_signals`] replaces the program.
+pub(crate) fn wait_for_signal() -> ! {
     loop {
         // A park ends for no reason too, and at once where this thread was unparked before: by a channel, say.
         std::thread::park();
@@ -97,61 +97,64 @@ fn hangups_are_ignored() -> bool {
 }
 
 /// Becomes the program that waits for the boxes to go.
-fn leave(root: &std::path::Path) {
-    ui::note("\ninterrupted: taking everything down");
+fn wait_for_boxes(root: &std::path::Path) {
+    ui::print_note("\ninterrupted: taking everything down");
     let error = Command::new(LAUNCHER)
         .arg(WORD)
         .arg(root)
         .args(LIVE_BOXES.names())
         .exec();
-    ui::fault(&Fault::machine("cannot wait until everything is taken down").because(&error));
+    ui::print_fault(
+        &CommandFault::machine("cannot wait until everything is taken down").because_of(&error),
+    );
     // Boxes and builds end by themselves once this process is gone.
     #[expect(
         clippy::exit,
         clippy::disallowed_methods,
         reason = "the other threads cannot be asked to end"
     )]
-    std::process::exit(Exit::Leaked.number().into());
+    std::process::exit(ExitReason::Leaked.number().into());
 }
 
 /// The hidden entry point: waits until the boxes that the command line names are gone.
-pub(crate) fn hidden_main() -> Option<Exit> {
+pub(crate) fn hidden_main() -> Option<ExitReason> {
     let mut words = std::env::args_os().skip(1);
     if words.next()? != WORD {
         return None;
     }
-    let cache = Cache {
+    let cache = BoxCache {
         root: PathBuf::from(words.next()?),
     };
     let names: Vec<String> = words
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    let gone = names.iter().all(|name| gone(&cache, name));
+    let gone = names.iter().all(|name| wait_until_gone(&cache, name));
     Some(if gone {
-        Exit::Interrupted
+        ExitReason::Interrupted
     } else {
-        Exit::Leaked
+        ExitReason::Leaked
     })
 }
 
 /// Waits until nothing of a box is left.
-fn gone(cache: &Cache, name: &str) -> bool {
-    let waited = until(
+fn wait_until_gone(cache: &BoxCache, name: &str) -> bool {
+    let waited = wait_until(
         &format!("the box `{name}` to go"),
-        PATIENCE,
+        TAKEN_DOWN_WITHIN,
         LOOK_EVERY,
         || {
             let folder = cache.box_dir(name);
             if !folder.exists() {
-                return Look::Ready(());
+                return WaitLook::Ready(());
             }
-            native::sweep(cache);
-            Look::NotYet(format!("`{}` is there", folder.display()))
+            native::sweep_dead(cache);
+            WaitLook::NotYet(format!("`{}` is there", folder.display()))
         },
     );
     if let Err(late) = &waited {
-        ui::fault(
-            &Fault::new(Exit::Leaked, late.to_string()).hint(format!("try `gauntlet down {name}`")),
+        ui::print_fault(
+            &CommandFault::new(ExitReason::Leaked, late.to_string())
+                .hint(format!("try `gauntlet down {name}`")),
         );
     }
     waited.is_ok()

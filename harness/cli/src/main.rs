@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
-use exit::Exit;
-use fault::Fault;
+use exit::ExitReason;
+use fault::CommandFault;
 
 fn main() -> ExitCode {
     if let Some(code) = native::hidden_main(std::env::args_os()) {
@@ -28,25 +28,25 @@ fn main() -> ExitCode {
         return exit.into();
     }
     let exit = dispatch(Cli::parse().command).unwrap_or_else(|fault| {
-        ui::fault(&fault);
+        ui::print_fault(&fault);
         fault.exit
     });
-    ui::finish(exit).into()
+    ui::finish_run(exit).into()
 }
 
-fn dispatch(command: Command) -> Result<Exit, Fault> {
+fn dispatch(command: Command) -> Result<ExitReason, CommandFault> {
     match command {
-        Command::Run(args) => commands::run::run(&args),
-        Command::Prove(args) => commands::prove::run(&args),
-        Command::Up(args) => commands::up::run(&args),
-        Command::Down(args) => commands::down::run(&args),
-        Command::List(args) => commands::list::run(&args),
-        Command::Show(args) => commands::show::run(&args),
-        Command::Lint(args) => commands::lint::run(&args),
-        Command::Accept(args) => commands::accept::run(&args),
-        Command::Doctor => commands::doctor::run(),
-        Command::Components(args) => commands::components::run(&args),
-        Command::Schema(args) => commands::schema::run(&args),
-        Command::Completions { shell } => Ok(commands::completions::run(shell)),
+        Command::Run(args) => commands::run::run_scenarios(&args),
+        Command::Prove(args) => commands::prove::run_prove(&args),
+        Command::Up(args) => commands::up::run_up(&args),
+        Command::Down(args) => commands::down::run_down(&args),
+        Command::List(args) => commands::list::run_list(&args),
+        Command::Show(args) => commands::show::run_show(&args),
+        Command::Lint(args) => commands::lint::run_lint(&args),
+        Command::Accept(args) => commands::accept::run_accept(&args),
+        Command::Doctor => commands::doctor::run_doctor(),
+        Command::Components(args) => commands::components::run_components(&args),
+        Command::Schema(args) => commands::schema::run_schema(&args),
+        Command::Completions { shell } => Ok(commands::completions::run_completions(shell)),
     }
 }

@@ -5,31 +5,31 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use native::Progress;
+use native::BoxProgress;
 use native::components::BuildProgress;
 
 use crate::ui;
-pub(crate) use estimate::Estimate;
+pub(crate) use estimate::BuildEstimate;
 
 mod estimate;
 
 /// Between two plain lines about the same build.
-const PLAIN_EVERY: Duration = Duration::from_secs(15);
-const TICK: Duration = Duration::from_millis(120);
+const PLAIN_LINE_INTERVAL: Duration = Duration::from_secs(15);
+const REDRAW_INTERVAL: Duration = Duration::from_millis(120);
 
 /// The lines.
-pub(crate) struct Board {
+pub(crate) struct ProgressBoard {
     lines: Option<MultiProgress>,
-    state: Mutex<State>,
+    state: Mutex<LineState>,
 }
 
 #[derive(Default)]
-struct State {
+struct LineState {
     bars: BTreeMap<String, ProgressBar>,
     said: BTreeMap<String, Duration>,
 }
 
-impl Board {
+impl ProgressBoard {
     /// An empty one, for a terminal if standard error is one.
     pub(crate) fn new() -> Self {
         Self {
@@ -39,8 +39,8 @@ impl Board {
     }
 
     /// A build, and how far all of them are.
-    pub(crate) fn build(&self, step: &BuildProgress, estimate: &mut Estimate) {
-        estimate.note(step);
+    pub(crate) fn show_build(&self, step: &BuildProgress, estimate: &mut BuildEstimate) {
+        estimate.note_progress(step);
         match step {
             BuildProgress::Building {
                 component,
@@ -50,15 +50,15 @@ impl Board {
             } => {
                 let text = format!(
                     "building {component}: {compiled} of {total} packages, {}; {estimate}",
-                    seconds(*elapsed)
+                    format_seconds(*elapsed)
                 );
-                self.slow(component, &text, *elapsed);
+                self.show_slow_state(component, &text, *elapsed);
             }
             BuildProgress::Built { component, elapsed } => {
-                self.end(component);
-                self.line(&format!(
+                self.end_state(component);
+                self.print_line(&format!(
                     "built {component} in {}; {estimate}",
-                    seconds(*elapsed)
+                    format_seconds(*elapsed)
                 ));
             }
             BuildProgress::Fetching { .. } | BuildProgress::WaitingForBuild { .. } => {
@@ -75,11 +75,11 @@ impl Board {
                 modules,
                 elapsed,
             } => {
-                self.slow(
+                self.show_slow_state(
                     component,
                     &format!(
                         "fetching {component}: {modules} modules, {}",
-                        seconds(*elapsed)
+                        format_seconds(*elapsed)
                     ),
                     *elapsed,
                 );
@@ -92,44 +92,50 @@ impl Board {
             } => {
                 let text = format!(
                     "building {component}: {compiled} of {total} packages, {}",
-                    seconds(*elapsed)
+                    format_seconds(*elapsed)
                 );
-                self.slow(component, &text, *elapsed);
+                self.show_slow_state(component, &text, *elapsed);
             }
             BuildProgress::WaitingForBuild { component } => {
-                self.now(
+                self.show_state(
                     component,
                     &format!("waiting: another program builds {component}"),
                 );
             }
             BuildProgress::Built { component, elapsed } => {
-                self.end(component);
-                self.line(&format!("built {component} in {}", seconds(*elapsed)));
+                self.end_state(component);
+                self.print_line(&format!(
+                    "built {component} in {}",
+                    format_seconds(*elapsed)
+                ));
             }
         }
     }
 
     /// What the box of this name does.
-    pub(crate) fn machine(&self, name: &str, step: &Progress) {
+    pub(crate) fn show_machine(&self, name: &str, step: &BoxProgress) {
         match step {
-            Progress::Build(step) => self.component(step),
-            Progress::MakingSeed { kubernetes } => {
-                self.now(
+            BoxProgress::Build(step) => self.component(step),
+            BoxProgress::MakingSeed { kubernetes } => {
+                self.show_state(
                     name,
                     &format!("making a first state of Kubernetes {kubernetes}, once for each set of addons"),
                 );
             }
-            Progress::Started { process } => {
+            BoxProgress::Started { process } => {
                 self.redraw(name, &format!("box {name}: started {process}"));
             }
-            Progress::Milestone { name: point, at } => {
-                self.redraw(name, &format!("box {name}: {point} after {}", seconds(*at)));
+            BoxProgress::Milestone { name: point, at } => {
+                self.redraw(
+                    name,
+                    &format!("box {name}: {point} after {}", format_seconds(*at)),
+                );
             }
         }
     }
 
     /// A part of the result, among lines that redraw themselves.
-    pub(crate) fn result(&self, print: impl FnOnce()) {
+    pub(crate) fn print_result(&self, print: impl FnOnce()) {
         match &self.lines {
             Some(lines) => lines.suspend(print),
             None => print(),
@@ -137,17 +143,17 @@ impl Board {
     }
 
     /// A line that stays.
-    pub(crate) fn line(&self, text: &str) {
+    pub(crate) fn print_line(&self, text: &str) {
         match &self.lines {
-            Some(lines) => lines.suspend(|| ui::note(text)),
-            None => ui::note(text),
+            Some(lines) => lines.suspend(|| ui::print_note(text)),
+            None => ui::print_note(text),
         }
     }
 
     /// The current state of `key`: redrawn on a terminal, a line of its own elsewhere.
-    pub(crate) fn now(&self, key: &str, text: &str) {
+    pub(crate) fn show_state(&self, key: &str, text: &str) {
         if !self.redraw(key, text) {
-            ui::note(text);
+            ui::print_note(text);
         }
     }
 
@@ -165,7 +171,7 @@ impl Board {
     }
 
     /// `key` has come to its end.
-    pub(crate) fn end(&self, key: &str) {
+    pub(crate) fn end_state(&self, key: &str) {
         if let Ok(mut state) = self.state.lock()
             && let Some(bar) = state.bars.remove(key)
         {
@@ -182,8 +188,8 @@ impl Board {
         }
     }
 
-    /// Like [`Board::now`], but a plain line only now and then.
-    fn slow(&self, key: &str, text: &str, elapsed: Duration) {
+    /// Like [`ProgressBoard::show_state`], but a plain line only now and then.
+    fn show_slow_state(&self, key: &str, text: &str, elapsed: Duration) {
         if self.redraw(key, text) {
             return;
         }
@@ -193,10 +199,10 @@ impl Board {
         let due = state
             .said
             .get(key)
-            .is_none_or(|last| elapsed.saturating_sub(*last) >= PLAIN_EVERY);
+            .is_none_or(|last| elapsed.saturating_sub(*last) >= PLAIN_LINE_INTERVAL);
         if due {
             state.said.insert(key.to_owned(), elapsed);
-            ui::note(text);
+            ui::print_note(text);
         }
     }
 }
@@ -206,12 +212,12 @@ fn spinner(lines: &MultiProgress) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
         bar.set_style(style);
     }
-    bar.enable_steady_tick(TICK);
+    bar.enable_steady_tick(REDRAW_INTERVAL);
     bar
 }
 
 /// `4.2 s`, or `3 min 20 s`.
-pub(crate) fn seconds(time: Duration) -> String {
+pub(crate) fn format_seconds(time: Duration) -> String {
     let all = time.as_secs_f64();
     if all < 120.0 {
         format!("{all:.1} s")
@@ -226,7 +232,7 @@ mod tests {
 
     #[test]
     fn times_read_well() {
-        assert_eq!(seconds(Duration::from_millis(4230)), "4.2 s");
-        assert_eq!(seconds(Duration::from_secs(200)), "3 min 20 s");
+        assert_eq!(format_seconds(Duration::from_millis(4230)), "4.2 s");
+        assert_eq!(format_seconds(Duration::from_secs(200)), "3 min 20 s");
     }
 }

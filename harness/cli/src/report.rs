@@ -11,16 +11,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Cell, CellStatus, Loaded, Outcome, WorldOutcome};
+use model::{CellStatus, LoadedScenario, OutcomeCell, RecordedOutcome, WorldOutcome};
 use runner::{ClusterFacts, KeptNamespace, RunOutcome};
 
-use crate::exit::Exit;
-use crate::fault::Fault;
+use crate::exit::ExitReason;
+use crate::fault::CommandFault;
 
 /// A whole run.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
-    pub(crate) scenarios: Vec<Tried>,
+pub(crate) struct RunReport {
+    pub(crate) scenarios: Vec<ScenarioResult>,
     /// Whether that there are none is no fault: what was asked for depends on what changed, or on whose turn it is.
     pub(crate) may_be_empty: bool,
     /// The options that name this run's folders, each with a space before it: commands that are shown repeat them.
@@ -31,7 +31,7 @@ pub(crate) struct Report {
     pub(crate) nodes: Option<u8>,
     pub(crate) clusters: Vec<ClusterFacts>,
     /// What ended a cluster, or kept one from starting, or a file from being written.
-    pub(crate) faults: Vec<Fault>,
+    pub(crate) faults: Vec<CommandFault>,
     /// What was left behind.
     pub(crate) leaked: Vec<String>,
     /// Golden files that no scenario uses; only looked for when everything ran.
@@ -43,15 +43,15 @@ pub(crate) struct Report {
 
 /// One scenario that was tried.
 #[derive(Debug)]
-pub(crate) struct Tried {
-    pub(crate) scenario: Arc<Loaded>,
-    pub(crate) outcome: Outcome,
-    pub(crate) golden: Golden,
+pub(crate) struct ScenarioResult {
+    pub(crate) scenario: Arc<LoadedScenario>,
+    pub(crate) outcome: RecordedOutcome,
+    pub(crate) golden: GoldenResult,
 }
 
 /// How the detail compares with what was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Golden {
+pub(crate) enum GoldenResult {
     /// Not looked at: a cell is not as intended.
     NotCompared,
     Same,
@@ -61,7 +61,7 @@ pub(crate) enum Golden {
 
 /// What one cell, or one whole scenario, came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
+pub(crate) enum ReportStatus {
     Passed,
     Failed,
     Flaky,
@@ -71,7 +71,7 @@ pub(crate) enum Status {
     Skipped,
 }
 
-impl Status {
+impl ReportStatus {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -84,70 +84,79 @@ impl Status {
         }
     }
 
-    fn exit(self) -> Exit {
+    fn exit_reason(self) -> ExitReason {
         match self {
-            Self::Passed | Self::Skipped => Exit::Passed,
-            Self::Failed | Self::Flaky => Exit::Failed,
-            Self::Broken => Exit::Broken,
-            Self::Differs | Self::New => Exit::Differs,
+            Self::Passed | Self::Skipped => ExitReason::Passed,
+            Self::Failed | Self::Flaky => ExitReason::Failed,
+            Self::Broken => ExitReason::Broken,
+            Self::Differs | Self::New => ExitReason::Differs,
         }
     }
 }
 
 /// One cell with its place in the table.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct CellPlace<'a> {
     pub(crate) step: &'a str,
     pub(crate) world: &'a str,
     /// Nothing where the world was not tried.
-    pub(crate) cell: Option<&'a Cell>,
+    pub(crate) cell: Option<&'a OutcomeCell>,
     /// Why the world was not tried.
     pub(crate) why: &'a str,
-    pub(crate) status: Status,
+    pub(crate) status: ReportStatus,
 }
 
-impl Tried {
+impl ScenarioResult {
     /// Every cell, by world and then by step, in the file's order; a step that a world leaves out has none there.
-    pub(crate) fn cells(&self) -> Vec<Place<'_>> {
+    pub(crate) fn cells(&self) -> Vec<CellPlace<'_>> {
         let steps = &self.scenario.scenario.steps;
         let worlds = self.outcome.worlds.iter();
         let places = worlds.flat_map(|(world, outcome)| {
             let taken = steps
                 .iter()
-                .filter(move |step| self.scenario.scenario.takes(world, &step.id));
-            taken.map(move |step| place(&step.id, world, outcome))
+                .filter(move |step| self.scenario.scenario.takes_step(world, &step.id));
+            taken.map(move |step| place_cell(&step.id, world, outcome))
         });
         places.collect()
     }
 
     /// What the scenario came to.
-    pub(crate) fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> ReportStatus {
         let cells = self.cells();
-        let has = |status: Status| cells.iter().any(|cell| cell.status == status);
-        for status in [Status::Broken, Status::Failed, Status::Flaky] {
+        let has = |status: ReportStatus| cells.iter().any(|cell| cell.status == status);
+        for status in [
+            ReportStatus::Broken,
+            ReportStatus::Failed,
+            ReportStatus::Flaky,
+        ] {
             if has(status) {
                 return status;
             }
         }
         match &self.golden {
-            Golden::New => Status::New,
-            Golden::Differs(_) => Status::Differs,
-            _ if cells.iter().all(|cell| cell.status == Status::Skipped) => Status::Skipped,
-            _ => Status::Passed,
+            GoldenResult::New => ReportStatus::New,
+            GoldenResult::Differs(_) => ReportStatus::Differs,
+            _ if cells
+                .iter()
+                .all(|cell| cell.status == ReportStatus::Skipped) =>
+            {
+                ReportStatus::Skipped
+            }
+            _ => ReportStatus::Passed,
         }
     }
 }
 
-fn place<'a>(step: &'a str, world: &'a str, outcome: &'a WorldOutcome) -> Place<'a> {
+fn place_cell<'a>(step: &'a str, world: &'a str, outcome: &'a WorldOutcome) -> CellPlace<'a> {
     let (cell, why, status) = match outcome {
         WorldOutcome::Tried(cells) => match cells.get(step) {
             Some(cell) => (Some(cell), "", status_of(cell)),
-            None => (None, "this step was not reached", Status::Broken),
+            None => (None, "this step was not reached", ReportStatus::Broken),
         },
-        WorldOutcome::Broken { why } => (None, why.as_str(), Status::Broken),
-        WorldOutcome::Skipped { why } => (None, why.as_str(), Status::Skipped),
+        WorldOutcome::Broken { why } => (None, why.as_str(), ReportStatus::Broken),
+        WorldOutcome::Skipped { why } => (None, why.as_str(), ReportStatus::Skipped),
     };
-    Place {
+    CellPlace {
         step,
         world,
         cell,
@@ -156,24 +165,24 @@ fn place<'a>(step: &'a str, world: &'a str, outcome: &'a WorldOutcome) -> Place<
     }
 }
 
-fn status_of(cell: &Cell) -> Status {
+fn status_of(cell: &OutcomeCell) -> ReportStatus {
     match cell.status() {
-        CellStatus::Passed => Status::Passed,
-        CellStatus::Failed => Status::Failed,
-        CellStatus::Flaky => Status::Flaky,
-        CellStatus::Broken => Status::Broken,
+        CellStatus::Passed => ReportStatus::Passed,
+        CellStatus::Failed => ReportStatus::Failed,
+        CellStatus::Flaky => ReportStatus::Flaky,
+        CellStatus::Broken => ReportStatus::Broken,
     }
 }
 
-impl Report {
+impl RunReport {
     /// What a run came to, nothing of it compared with what was recorded.
-    pub(crate) fn of(ran: RunOutcome) -> Self {
+    pub(crate) fn from_outcome(ran: RunOutcome) -> Self {
         let tried = ran.scenarios.into_iter().map(|one| {
             let (scenario, outcome) = (one.scenario, one.outcome);
-            Tried {
+            ScenarioResult {
                 scenario,
                 outcome,
-                golden: Golden::NotCompared,
+                golden: GoldenResult::NotCompared,
             }
         });
         let mut report = Self {
@@ -183,7 +192,7 @@ impl Report {
             leaked: ran.leaks,
             ..Self::default()
         };
-        for fault in ran.errors.into_iter().map(Fault::from) {
+        for fault in ran.errors.into_iter().map(CommandFault::from) {
             if !report.faults.contains(&fault) {
                 report.faults.push(fault);
             }
@@ -207,39 +216,43 @@ impl Report {
     }
 
     /// How the command ends.
-    pub(crate) fn exit(&self) -> Exit {
-        let mut all: Vec<Exit> = self.scenarios.iter().flat_map(Tried::exits).collect();
+    pub(crate) fn exit_reason(&self) -> ExitReason {
+        let mut all: Vec<ExitReason> = self
+            .scenarios
+            .iter()
+            .flat_map(ScenarioResult::exit_reasons)
+            .collect();
         all.extend(self.faults.iter().map(|fault| fault.exit));
         if !self.leaked.is_empty() {
-            all.push(Exit::Leaked);
+            all.push(ExitReason::Leaked);
         }
         if !self.orphans.is_empty() {
-            all.push(Exit::Differs);
+            all.push(ExitReason::Differs);
         }
         let nothing = self
             .scenarios
             .iter()
-            .all(|tried| tried.status() == Status::Skipped);
+            .all(|tried| tried.status() == ReportStatus::Skipped);
         if nothing
             && !(self.may_be_empty && self.scenarios.is_empty())
-            && all.iter().all(|exit| *exit == Exit::Passed)
+            && all.iter().all(|exit| *exit == ExitReason::Passed)
         {
-            return Exit::Nothing;
+            return ExitReason::Nothing;
         }
-        Exit::worst(all)
+        ExitReason::worst(all)
     }
 
     /// How many cells came to each status.
-    pub(crate) fn count(&self, status: Status) -> usize {
+    pub(crate) fn count(&self, status: ReportStatus) -> usize {
         self.scenarios
             .iter()
-            .flat_map(Tried::cells)
+            .flat_map(ScenarioResult::cells)
             .filter(|cell| cell.status == status)
             .count()
     }
 
     /// How many scenarios came to it.
-    pub(crate) fn scenarios_that(&self, status: Status) -> usize {
+    pub(crate) fn scenarios_that(&self, status: ReportStatus) -> usize {
         self.scenarios
             .iter()
             .filter(|tried| tried.status() == status)
@@ -247,20 +260,20 @@ impl Report {
     }
 }
 
-impl Tried {
-    fn exits(&self) -> Vec<Exit> {
+impl ScenarioResult {
+    fn exit_reasons(&self) -> Vec<ExitReason> {
         let cells = self.cells();
         cells
             .iter()
-            .map(|cell| cell.status.exit())
-            .chain([self.status().exit()])
+            .map(|cell| cell.status.exit_reason())
+            .chain([self.status().exit_reason()])
             .collect()
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use model::{Answer, By, Detail, Library, Verdict};
+    use model::{Answer, AnswerDetail, Refuser, ScenarioLibrary, Verdict};
 
     use super::*;
 
@@ -271,29 +284,32 @@ pub(crate) mod tests {
 
     /// A scenario of two worlds and two steps, as it passed; `spoil` may change the cell of the privileged pod under
     /// enforcement.
-    pub(crate) fn tried(spoil: impl FnOnce(&mut Cell)) -> Tried {
+    pub(crate) fn tried(spoil: impl FnOnce(&mut OutcomeCell)) -> ScenarioResult {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("pod-security/privileged");
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("scenario.yaml"), SCENARIO).unwrap();
         std::fs::write(dir.join("ns.yaml"), "kind: Namespace\n").unwrap();
         std::fs::write(dir.join("pod.yaml"), "kind: Pod\n").unwrap();
-        let loaded = Library::open(folder.path()).unwrap().scenarios.remove(0);
-        let mut outcome = Outcome {
+        let loaded = ScenarioLibrary::open(folder.path())
+            .unwrap()
+            .scenarios
+            .remove(0);
+        let mut outcome = RecordedOutcome {
             id: loaded.id.clone(),
-            ..Outcome::default()
+            ..RecordedOutcome::default()
         };
         for world in loaded.scenario.worlds.keys() {
             let cells = loaded.scenario.steps.iter().map(|step| {
-                let intended = step.intended(world).unwrap().clone();
-                let detail = Detail {
+                let intended = step.intended_verdict(world).unwrap().clone();
+                let detail = AnswerDetail {
                     code: Some(201),
-                    ..Detail::default()
+                    ..AnswerDetail::default()
                 };
                 let verdict = intended.clone().into();
                 (
                     step.id.clone(),
-                    Cell {
+                    OutcomeCell {
                         intended,
                         verdict,
                         second: None,
@@ -309,58 +325,58 @@ pub(crate) mod tests {
         if let Some(WorldOutcome::Tried(cells)) = outcome.worlds.get_mut("enforce") {
             spoil(&mut cells["privileged-pod"]);
         }
-        Tried {
+        ScenarioResult {
             scenario: Arc::new(loaded),
             outcome,
-            golden: Golden::Same,
+            golden: GoldenResult::Same,
         }
     }
 
-    fn report(tried: Tried) -> Report {
-        Report {
+    fn report(tried: ScenarioResult) -> RunReport {
+        RunReport {
             scenarios: vec![tried],
-            ..Report::default()
+            ..RunReport::default()
         }
     }
 
     #[test]
     fn the_exit_follows_from_the_worst_cell() {
-        let exit = |spoil: fn(&mut Cell)| report(tried(spoil)).exit();
-        assert_eq!(exit(|_| {}), Exit::Passed);
+        let exit = |spoil: fn(&mut OutcomeCell)| report(tried(spoil)).exit_reason();
+        assert_eq!(exit(|_| {}), ExitReason::Passed);
         assert_eq!(
             exit(|cell| cell.verdict = Answer::Admitted.into()),
-            Exit::Failed
+            ExitReason::Failed
         );
         assert_eq!(
             exit(|cell| cell.verdict = Answer::Denied {
-                by: By::NodeRestriction
+                by: Refuser::NodeRestriction
             }
             .into()),
-            Exit::Failed
+            ExitReason::Failed
         );
         assert_eq!(
             exit(|cell| cell.second = Some(Answer::Admitted.into())),
-            Exit::Failed
+            ExitReason::Failed
         );
         assert_eq!(
             exit(|cell| cell.verdict = Verdict::broken("no reply")),
-            Exit::Broken
+            ExitReason::Broken
         );
     }
 
     #[test]
     fn detail_that_changed_differs_and_a_broken_world_is_broken() {
         let mut differs = tried(|_| {});
-        differs.golden = Golden::Differs("diff".into());
+        differs.golden = GoldenResult::Differs("diff".into());
         assert_eq!(
-            (differs.status(), report(differs).exit()),
-            (Status::Differs, Exit::Differs)
+            (differs.status(), report(differs).exit_reason()),
+            (ReportStatus::Differs, ExitReason::Differs)
         );
         let mut new = tried(|_| {});
-        new.golden = Golden::New;
+        new.golden = GoldenResult::New;
         assert_eq!(
-            (new.status(), report(new).exit()),
-            (Status::New, Exit::Differs)
+            (new.status(), report(new).exit_reason()),
+            (ReportStatus::New, ExitReason::Differs)
         );
         let mut broken = tried(|_| {});
         broken.outcome.worlds.insert(
@@ -369,7 +385,7 @@ pub(crate) mod tests {
                 why: "no cluster".into(),
             },
         );
-        assert_eq!(report(broken).exit(), Exit::Broken);
+        assert_eq!(report(broken).exit_reason(), ExitReason::Broken);
     }
 
     #[test]
@@ -383,19 +399,19 @@ pub(crate) mod tests {
                 },
             );
         }
-        assert_eq!(skipped.status(), Status::Skipped);
-        assert_eq!(report(skipped).exit(), Exit::Nothing);
-        assert_eq!(Report::default().exit(), Exit::Nothing);
+        assert_eq!(skipped.status(), ReportStatus::Skipped);
+        assert_eq!(report(skipped).exit_reason(), ExitReason::Nothing);
+        assert_eq!(RunReport::default().exit_reason(), ExitReason::Nothing);
     }
 
     #[test]
     fn leaks_faults_and_orphans_count() {
         let mut all = report(tried(|_| {}));
         all.orphans.push("golden/x.snap".into());
-        assert_eq!(all.exit(), Exit::Differs);
+        assert_eq!(all.exit_reason(), ExitReason::Differs);
         all.leaked.push("box run-1-1".into());
-        assert_eq!(all.exit(), Exit::Leaked);
-        all.faults.push(Fault::machine("no rights"));
-        assert_eq!(all.exit(), Exit::Machine);
+        assert_eq!(all.exit_reason(), ExitReason::Leaked);
+        all.faults.push(CommandFault::machine("no rights"));
+        assert_eq!(all.exit_reason(), ExitReason::Machine);
     }
 }

@@ -3,23 +3,26 @@
 use globset::GlobBuilder;
 use model::letter_distance;
 
-use crate::args::{Filter, Part};
-use crate::exit::Exit;
-use crate::fault::Fault;
+use crate::args::{ScenarioFilter, ShardPart};
+use crate::exit::ExitReason;
+use crate::fault::CommandFault;
 
 /// How many ids a hint names.
 const NEAR: usize = 3;
 
 /// The ids that are named, in the order of `all`.
-pub(crate) fn select<'a>(all: &[&'a str], filter: &Filter) -> Result<Vec<&'a str>, Fault> {
+pub(crate) fn select_ids<'a>(
+    all: &[&'a str],
+    filter: &ScenarioFilter,
+) -> Result<Vec<&'a str>, CommandFault> {
     let patterns = filter
         .ids
         .iter()
-        .map(|text| Pattern::new(text))
+        .map(|text| IdPattern::new(text))
         .collect::<Result<Vec<_>, _>>()?;
     for pattern in &patterns {
         if !all.iter().any(|id| pattern.matches(id)) {
-            return Err(nothing(
+            return Err(nothing_matches(
                 &format!("no scenario matches `{}`", pattern.text),
                 &pattern.text,
                 all,
@@ -37,8 +40,8 @@ pub(crate) fn select<'a>(all: &[&'a str], filter: &Filter) -> Result<Vec<&'a str
     };
     let chosen: Vec<&str> = all.iter().copied().filter(|id| wanted(id)).collect();
     if chosen.is_empty() {
-        return Err(Fault::new(
-            Exit::Nothing,
+        return Err(CommandFault::new(
+            ExitReason::Nothing,
             "no scenario matches both the ids and the areas",
         )
         .hint("name one or the other; `gauntlet list` prints every id"));
@@ -47,15 +50,18 @@ pub(crate) fn select<'a>(all: &[&'a str], filter: &Filter) -> Result<Vec<&'a str
 }
 
 /// The part of `chosen` that this shard tries.
-pub(crate) fn shard(chosen: Vec<&str>, shard: Option<Part>) -> Result<Vec<&str>, Fault> {
-    let Some(Part { index, of }) = shard else {
+pub(crate) fn select_shard(
+    chosen: Vec<&str>,
+    shard: Option<ShardPart>,
+) -> Result<Vec<&str>, CommandFault> {
+    let Some(ShardPart { index, of }) = shard else {
         return Ok(chosen);
     };
     let count = chosen.len();
     let part: Vec<&str> = chosen.into_iter().skip(index - 1).step_by(of).collect();
     if part.is_empty() {
-        return Err(Fault::new(
-            Exit::Nothing,
+        return Err(CommandFault::new(
+            ExitReason::Nothing,
             format!("shard {index}/{of} is empty: {count} scenarios were chosen"),
         )
         .hint(format!("use at most {count} shards")));
@@ -63,17 +69,18 @@ pub(crate) fn shard(chosen: Vec<&str>, shard: Option<Part>) -> Result<Vec<&str>,
     Ok(part)
 }
 
-struct Pattern {
+struct IdPattern {
     text: String,
     glob: globset::GlobMatcher,
 }
 
-impl Pattern {
-    fn new(text: &str) -> Result<Self, Fault> {
+impl IdPattern {
+    fn new(text: &str) -> Result<Self, CommandFault> {
         let text = text.trim_end_matches('/').to_owned();
         let glob = GlobBuilder::new(&text).literal_separator(true).build();
-        let glob = glob
-            .map_err(|error| Fault::usage(format!("`{text}` is not a glob: {}", error.kind())))?;
+        let glob = glob.map_err(|error| {
+            CommandFault::usage(format!("`{text}` is not a glob: {}", error.kind()))
+        })?;
         Ok(Self {
             glob: glob.compile_matcher(),
             text,
@@ -89,15 +96,15 @@ fn in_area(id: &str, area: &str) -> bool {
     id.split_once('/').is_some_and(|(its, _)| its == area)
 }
 
-fn no_area(area: &str, all: &[&str]) -> Fault {
+fn no_area(area: &str, all: &[&str]) -> CommandFault {
     let mut areas: Vec<&str> = all
         .iter()
         .filter_map(|id| id.split_once('/'))
         .map(|(area, _)| area)
         .collect();
     areas.dedup();
-    Fault::new(
-        Exit::Nothing,
+    CommandFault::new(
+        ExitReason::Nothing,
         format!("no scenario is in the area `{area}`"),
     )
     .hint(format!(
@@ -110,19 +117,19 @@ fn no_area(area: &str, all: &[&str]) -> Fault {
     ))
 }
 
-fn nothing(what: &str, text: &str, all: &[&str]) -> Fault {
-    let near = near(text, all);
+fn nothing_matches(what: &str, text: &str, all: &[&str]) -> CommandFault {
+    let near = nearest_ids(text, all);
     let hint = if near.is_empty() {
         "`gauntlet list` prints every id".to_owned()
     } else {
         let names: Vec<String> = near.iter().map(|id| format!("`{id}`")).collect();
         format!("did you mean {}?", names.join(" or "))
     };
-    Fault::new(Exit::Nothing, what).hint(hint)
+    CommandFault::new(ExitReason::Nothing, what).hint(hint)
 }
 
 /// The ids nearest to a text: those that hold it, then those a few letters away.
-fn near<'a>(text: &str, all: &[&'a str]) -> Vec<&'a str> {
+fn nearest_ids<'a>(text: &str, all: &[&'a str]) -> Vec<&'a str> {
     let name = |id: &'a str| id.split_once('/').map_or(id, |(_, name)| name);
     let own = text.split_once('/').map_or(text, |(_, name)| name);
     let mut ranked: Vec<(usize, &str)> = all
@@ -150,8 +157,8 @@ mod tests {
         "rbac/pod-reader",
     ];
 
-    fn ids(ids: &[&str]) -> Filter {
-        Filter {
+    fn ids(ids: &[&str]) -> ScenarioFilter {
+        ScenarioFilter {
             ids: ids.iter().map(ToString::to_string).collect(),
             area: Vec::new(),
         }
@@ -159,79 +166,82 @@ mod tests {
 
     #[test]
     fn nothing_named_is_everything() {
-        assert_eq!(select(&ALL, &ids(&[])).unwrap(), ALL);
+        assert_eq!(select_ids(&ALL, &ids(&[])).unwrap(), ALL);
     }
 
     #[test]
     fn ids_and_globs_choose_in_the_librarys_order() {
         assert_eq!(
-            select(&ALL, &ids(&["rbac/*"])).unwrap(),
+            select_ids(&ALL, &ids(&["rbac/*"])).unwrap(),
             ["rbac/escalate", "rbac/pod-reader"]
         );
         assert_eq!(
-            select(&ALL, &ids(&["rbac/pod-reader", "audit/exec"])).unwrap(),
+            select_ids(&ALL, &ids(&["rbac/pod-reader", "audit/exec"])).unwrap(),
             ["audit/exec", "rbac/pod-reader"]
         );
         assert_eq!(
-            select(&ALL, &ids(&["*/privileged"])).unwrap(),
+            select_ids(&ALL, &ids(&["*/privileged"])).unwrap(),
             ["pod-security/privileged"]
         );
     }
 
     #[test]
     fn areas_narrow() {
-        let filter = Filter {
+        let filter = ScenarioFilter {
             ids: vec!["*/*e*".into()],
             area: vec!["rbac".into()],
         };
         assert_eq!(
-            select(&ALL, &filter).unwrap(),
+            select_ids(&ALL, &filter).unwrap(),
             ["rbac/escalate", "rbac/pod-reader"]
         );
     }
 
     #[test]
     fn a_filter_without_a_match_is_a_fault_even_beside_one_that_has() {
-        let fault = select(&ALL, &ids(&["audit/exec", "rbac/pod-raeder"])).unwrap_err();
-        assert_eq!(fault.exit, Exit::Nothing);
+        let fault = select_ids(&ALL, &ids(&["audit/exec", "rbac/pod-raeder"])).unwrap_err();
+        assert_eq!(fault.exit, ExitReason::Nothing);
         assert_eq!(fault.what, "no scenario matches `rbac/pod-raeder`");
         assert_eq!(
             fault.hint.as_deref(),
             Some("did you mean `rbac/pod-reader`?")
         );
-        let filter = Filter {
+        let filter = ScenarioFilter {
             ids: vec![],
             area: vec!["rbca".into()],
         };
-        let fault = select(&ALL, &filter).unwrap_err();
+        let fault = select_ids(&ALL, &filter).unwrap_err();
         assert_eq!(
             fault.hint.as_deref(),
             Some("there are `audit`, `pod-security`, `rbac`")
         );
-        let filter = Filter {
+        let filter = ScenarioFilter {
             ids: vec!["audit/*".into()],
             area: vec!["rbac".into()],
         };
-        assert_eq!(select(&ALL, &filter).unwrap_err().exit, Exit::Nothing);
+        assert_eq!(
+            select_ids(&ALL, &filter).unwrap_err().exit,
+            ExitReason::Nothing
+        );
     }
 
     #[test]
     fn a_name_without_its_area_is_near() {
-        assert_eq!(near("privileged", &ALL), ["pod-security/privileged"]);
-        assert_eq!(near("zzzzzzzzzzzz", &ALL), Vec::<&str>::new());
+        assert_eq!(nearest_ids("privileged", &ALL), ["pod-security/privileged"]);
+        assert_eq!(nearest_ids("zzzzzzzzzzzz", &ALL), Vec::<&str>::new());
     }
 
     #[test]
     fn shards_are_disjoint_and_complete() {
-        let part = |index| shard(ALL.to_vec(), Some(Part { index, of: 3 })).unwrap();
+        let part = |index| select_shard(ALL.to_vec(), Some(ShardPart { index, of: 3 })).unwrap();
         let mut all: Vec<&str> = (1..=3).flat_map(part).collect();
         all.sort_unstable();
         assert_eq!(all, ALL);
         assert_eq!(
-            shard(ALL.to_vec(), Some(Part { index: 5, of: 5 }))
+            select_shard(ALL.to_vec(), Some(ShardPart { index: 5, of: 5 }))
                 .unwrap_err()
                 .exit,
-            Exit::Nothing
+            ExitReason::Nothing
         );
     }
 }

@@ -4,14 +4,14 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 
-use crate::exit::Exit;
-use crate::fault::Fault;
+use crate::exit::ExitReason;
+use crate::fault::CommandFault;
 
 /// Why standard output could not be written, the first time.
 static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// Writes a result to standard output, with a final newline.
-pub(crate) fn say(text: &str) {
+pub(crate) fn print_result(text: &str) {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| {
         if text.ends_with('\n') {
@@ -24,14 +24,14 @@ pub(crate) fn say(text: &str) {
 }
 
 /// Writes a remark, progress or an error to standard error, with a final newline.
-pub(crate) fn note(text: &str) {
+pub(crate) fn print_note(text: &str) {
     let mut err = io::stderr().lock();
     let _ = writeln!(err, "{}", text.trim_end_matches('\n'));
 }
 
 /// Prints a fault: the fact, what lies behind it, a blank line, the way out.
-pub(crate) fn fault(fault: &Fault) {
-    note(&fault.text());
+pub(crate) fn print_fault(fault: &CommandFault) {
+    print_note(&fault.text());
 }
 
 /// Whether standard error is a terminal that can redraw lines.
@@ -45,7 +45,7 @@ pub(crate) fn can_ask() -> bool {
 }
 
 /// Asks a question; only a clear yes is one.
-pub(crate) fn ask(question: &str) -> bool {
+pub(crate) fn ask_yes(question: &str) -> bool {
     let mut err = io::stderr().lock();
     let _ = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
     let mut answer = String::new();
@@ -54,12 +54,14 @@ pub(crate) fn ask(question: &str) -> bool {
 }
 
 /// The exit for a run that came to `exit`, now that everything was written.
-pub(crate) fn finish(exit: Exit) -> Exit {
+pub(crate) fn finish_run(exit: ExitReason) -> ExitReason {
     let lost = LOST.lock().map_or(None, |mut lost| lost.take());
     match lost {
         Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            fault(&Fault::machine("cannot write to standard output").because(&error));
-            Exit::worst([exit, Exit::Machine])
+            print_fault(
+                &CommandFault::machine("cannot write to standard output").because_of(&error),
+            );
+            ExitReason::worst([exit, ExitReason::Machine])
         }
         _ => exit,
     }

@@ -9,16 +9,16 @@ use kube::{Client, Config};
 use crate::Error;
 
 /// A client's configuration, and the context it came from.
-pub(crate) struct Found {
+pub(crate) struct FoundContext {
     pub(crate) config: Config,
     pub(crate) context: String,
 }
 
 /// Reads a kubeconfig and picks a context.
-pub(crate) async fn config(
+pub(crate) async fn read_kubeconfig(
     kubeconfig: Option<&Path>,
     context: Option<&str>,
-) -> Result<Found, Error> {
+) -> Result<FoundContext, Error> {
     let path = kubeconfig
         .map(Path::to_owned)
         .or_else(default_path)
@@ -54,7 +54,7 @@ pub(crate) async fn config(
         .await
         .map_err(failed)?;
     config.default_retry = false;
-    Ok(Found { config, context })
+    Ok(FoundContext { config, context })
 }
 
 /// `$KUBECONFIG`'s first file, else `~/.kube/config`.
@@ -64,13 +64,13 @@ fn default_path() -> Option<PathBuf> {
     listed.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".kube/config")))
 }
 
-pub(crate) fn client(config: Config) -> Result<Client, Error> {
+pub(crate) fn make_client(config: Config) -> Result<Client, Error> {
     Client::try_from(config).map_err(|source| Error::Client {
         source: Box::new(source),
     })
 }
 
-pub(crate) fn bearer(token: &str) -> AuthInfo {
+pub(crate) fn bearer_client(token: &str) -> AuthInfo {
     AuthInfo {
         token: Some(token.to_owned().into()),
         ..AuthInfo::default()

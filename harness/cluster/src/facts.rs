@@ -10,11 +10,11 @@ use serde_json::Value;
 use crate::Error;
 
 /// How long a server may take to say who it is.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What is known about a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct ClusterProfile {
     /// Its release, such as `v1.36.3`.
     pub version: String,
     /// Its nodes' names, sorted; empty for an API server alone.
@@ -42,14 +42,14 @@ pub enum AuditAccess {
     Unavailable,
 }
 
-impl Facts {
-    pub(crate) async fn ask(admin: &Client, server: &str) -> Result<Self, Error> {
+impl ClusterProfile {
+    pub(crate) async fn ask_cluster(admin: &Client, server: &str) -> Result<Self, Error> {
         let admin = Caller {
-            deadline: PATIENCE,
+            deadline: ANSWERS_WITHIN,
             ..Caller::new(admin.clone(), crate::AGENT)
         };
-        let version = get(&admin, server, "/version", "say its version").await?;
-        let nodes = get(&admin, server, "/api/v1/nodes", "list its nodes").await?;
+        let version = get_json(&admin, server, "/version", "say its version").await?;
+        let nodes = get_json(&admin, server, "/api/v1/nodes", "list its nodes").await?;
         let items = nodes["items"]
             .as_array()
             .map(Vec::as_slice)
@@ -93,7 +93,7 @@ fn may_have_probe_image(node: &Value) -> bool {
         .any(|name| name == native::PROBE_IMAGE)
 }
 
-async fn get(
+async fn get_json(
     admin: &Caller,
     server: &str,
     path: &str,
@@ -103,7 +103,7 @@ async fn get(
         server: server.to_owned(),
         source,
     };
-    admin.fetch(path).await.map_err(|fault| match fault {
+    admin.fetch_body(path).await.map_err(|fault| match fault {
         api::Error::Request(fault) => no_answer(Some(Box::new(kube::Error::HttpError(fault)))),
         api::Error::Lost(fault) => no_answer(Some(fault)),
         api::Error::Late { .. } => no_answer(None),

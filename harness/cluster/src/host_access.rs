@@ -14,15 +14,15 @@ use crate::Error;
 /// A way into a box of our own.
 #[derive(Clone, Copy)]
 pub struct HostAccess<'a> {
-    pub(crate) running: &'a native::Running,
+    pub(crate) running: &'a native::RunningBox,
 }
 
 impl HostAccess<'_> {
     /// A command that runs its first argument within the box's namespaces, and dies with the box. Its environment holds
     /// a `PATH` with every tool that is built, and nothing else of the caller's.
     #[must_use]
-    pub fn enter(&self) -> Command {
-        self.running.enter()
+    pub fn enter_command(&self) -> Command {
+        self.running.enter_command()
     }
 
     /// A UDP socket in the box's own network.
@@ -36,13 +36,13 @@ impl HostAccess<'_> {
     }
 
     /// Orders one process of the box to end, to halt, to go on, or to start again, and returns at once: what becomes of
-    /// it is told by [`HostAccess::life`].
+    /// it is told by [`HostAccess::process_status`].
     ///
     /// # Errors
     /// For a name that the box never had.
-    pub fn control(&self, process: &str, what: ProcessCommand) -> Result<(), Error> {
+    pub fn control_process(&self, process: &str, what: ProcessCommand) -> Result<(), Error> {
         self.running
-            .control(process, what)
+            .control_process(process, what)
             .map_err(|source| Error::Box { source })
     }
 
@@ -50,21 +50,21 @@ impl HostAccess<'_> {
     ///
     /// # Errors
     /// For a node that the box does not have, and for the first; where the kernel does not do it.
-    pub fn node(&self, name: &str, what: NodeCommand) -> Result<(), Error> {
+    pub fn command_node(&self, name: &str, what: NodeCommand) -> Result<(), Error> {
         self.running
-            .node(name, what)
+            .command_node(name, what)
             .map_err(|source| Error::Box { source })
     }
 
     /// What is known of a process of the box now; nothing for a name that the box never had.
     #[must_use]
-    pub fn life(&self, process: &str) -> Option<ProcessStatus> {
-        self.running.life(process)
+    pub fn process_status(&self, process: &str) -> Option<ProcessStatus> {
+        self.running.process_status(process)
     }
 
     /// A folder that the box sees as [`HostAccess::INSIDE`].
     #[must_use]
-    pub fn work(&self) -> &Path {
+    pub fn work_folder(&self) -> &Path {
         &self.running.work
     }
 
@@ -77,8 +77,8 @@ impl HostAccess<'_> {
 
     /// The folder of a key management plugin of the shape, on the host: what it is told to do, and its calls.
     #[must_use]
-    pub fn kms(&self, name: &str) -> PathBuf {
-        self.running.kms(name)
+    pub fn kms_folder(&self, name: &str) -> PathBuf {
+        self.running.kms_folder(name)
     }
 
     /// What each node enforces of NetworkPolicy now; `None` where the cluster does not ask for it.
@@ -106,22 +106,22 @@ impl HostAccess<'_> {
     ///
     /// # Errors
     /// When the kernel lets nobody in.
-    pub fn probe(&self, pod: &str, container: &str) -> Result<Option<UnixStream>, Error> {
+    pub fn connect_probe(&self, pod: &str, container: &str) -> Result<Option<UnixStream>, Error> {
         self.running
-            .probe(pod, container)
+            .connect_probe(pod, container)
             .map_err(|source| Error::Box { source })
     }
 
     /// The folder with a log for each process of the box.
     #[must_use]
-    pub fn logs(&self) -> &Path {
+    pub fn log_folder(&self) -> &Path {
         &self.running.logs
     }
 
-    /// The path inside the box of a file below [`HostAccess::work`].
+    /// The path inside the box of a file below [`HostAccess::work_folder`].
     #[must_use]
-    pub fn inside(&self, path: &Path) -> PathBuf {
-        path.strip_prefix(self.work()).map_or_else(
+    pub fn path_inside(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(self.work_folder()).map_or_else(
             |_| path.to_owned(),
             |rest| Path::new(Self::INSIDE).join(rest),
         )
@@ -135,7 +135,7 @@ impl HostAccess<'_> {
 
     /// The box's certificate authority, PEM.
     #[must_use]
-    pub fn ca(&self) -> &str {
+    pub fn ca_certificate(&self) -> &str {
         &self.running.ca
     }
 
@@ -148,7 +148,7 @@ impl HostAccess<'_> {
     /// The first root of the TUF repository that Kyverno's pod serves itself at `http://tuf.box:3005`, where it does.
     #[must_use]
     pub fn tuf_root(&self) -> Option<String> {
-        std::fs::read_to_string(self.work().join("tuf/root.json")).ok()
+        std::fs::read_to_string(self.work_folder().join("tuf/root.json")).ok()
     }
 
     /// How many packets pods have sent so far to the log, the certificate authority and the timestamp authority.
@@ -157,7 +157,7 @@ impl HostAccess<'_> {
     /// Where nobody counts them: in a box without these, or without a node.
     pub async fn packets_to_sigstore(self) -> Result<u64, Error> {
         let uncounted = |why: String| Error::Uncounted { why };
-        let mut command = self.enter();
+        let mut command = self.enter_command();
         let [table, counter] = native::COUNTER;
         command
             .args(["nft", "-j", "list", "counter", "inet", table, counter])
@@ -178,7 +178,7 @@ impl HostAccess<'_> {
         packets.ok_or_else(|| uncounted(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 
-    /// Where the box sees [`HostAccess::work`].
+    /// Where the box sees [`HostAccess::work_folder`].
     pub const INSIDE: &'static str = places::WORK_INSIDE;
     /// The folder of etcd's data, inside.
     pub const ETCD_DATA: &'static str = places::ETCD_DATA;

@@ -22,14 +22,14 @@ use k8s_openapi as _;
 use kube::{Client, Config};
 use model::{ClusterSpec, FileText};
 
-pub use api::chain;
+pub use api::error_chain;
 pub use error::Error;
-pub use facts::{AuditAccess, Facts};
+pub use facts::{AuditAccess, ClusterProfile};
 pub use host_access::HostAccess;
-pub use native::{InForce, NodeCommand, ProcessCommand, ProcessStatus, State};
-pub use provider::Provider;
-pub use sealing::{SealingKeys, endpoint as kms_endpoint};
-pub use trust::{SINCE, Trust};
+pub use native::{InForce, NodeCommand, ProcessCommand, ProcessState, ProcessStatus};
+pub use provider::ClusterProvider;
+pub use sealing::{SealingKeys, kms_endpoint};
+pub use trust::{TrustedParties, VALID_FROM};
 
 /// The `User-Agent` of what is asked of a cluster before and after its worlds.
 const AGENT: &str = "gauntlet-cluster";
@@ -38,8 +38,8 @@ const AGENT: &str = "gauntlet-cluster";
 pub struct Cluster {
     config: Config,
     admin: Client,
-    facts: Facts,
-    ours: Option<native::Running>,
+    facts: ClusterProfile,
+    ours: Option<native::RunningBox>,
     /// Whether it began with a first state of the caller's.
     begun: bool,
     /// What was reached after the box itself was up.
@@ -53,21 +53,21 @@ impl Cluster {
     ///
     /// # Errors
     /// When the box does not start, or its API server does not answer.
-    pub async fn native(
-        cache: &native::Cache,
+    pub async fn start_native(
+        cache: &native::BoxCache,
         name: &str,
         launcher: &Path,
         cluster: &ClusterSpec,
         first_state: Option<FirstState>,
-        progress: impl FnMut(native::Progress) + Send + 'static,
+        progress: impl FnMut(native::BoxProgress) + Send + 'static,
     ) -> Result<Self, Error> {
         let sealing = SealingKeys::random().map_err(|_| Error::NoRandom)?;
         let mut own = cluster.clone();
         if let Some(FileText(text)) = own.encryption.file_mut() {
-            *text = sealing.names(text).fill(text);
+            *text = sealing.names(text).fill_text(text);
         }
         let (state, objects) = first_state.map(|state| (state.name, state.objects)).unzip();
-        let spec = native::Spec {
+        let spec = native::BoxSpec {
             name: name.into(),
             cluster: own,
             first_state: state,
@@ -75,13 +75,14 @@ impl Cluster {
         };
         let own_cache = cache.clone();
         let started =
-            tokio::task::spawn_blocking(move || begin(&own_cache, &spec, objects, progress));
+            tokio::task::spawn_blocking(move || start_box(&own_cache, &spec, objects, progress));
         let (running, begun) = started.await.map_err(|source| Error::Thread { source })??;
-        let config = connect::config(Some(&running.kubeconfig), None)
+        let config = connect::read_kubeconfig(Some(&running.kubeconfig), None)
             .await?
             .config;
-        let admin = connect::client(config.clone())?;
-        let mut facts = Facts::ask(&admin, &config.cluster_url.to_string()).await?;
+        let admin = connect::make_client(config.clone())?;
+        let mut facts =
+            ClusterProfile::ask_cluster(&admin, &config.cluster_url.to_string()).await?;
         facts.audit = running
             .audit_log
             .clone()
@@ -107,19 +108,20 @@ impl Cluster {
     /// # Errors
     /// A kubeconfig or context that is not there, a context that is not plainly disposable, a server that does not
     /// answer, an identity without the rights.
-    pub async fn existing(
+    pub async fn attach_existing(
         kubeconfig: Option<&Path>,
         context: Option<&str>,
         disposable: bool,
     ) -> Result<Self, Error> {
-        let found = connect::config(kubeconfig, context).await?;
+        let found = connect::read_kubeconfig(kubeconfig, context).await?;
         if !disposable && !context::is_disposable(&found.context) {
             return Err(Error::NotDisposable {
                 context: found.context,
             });
         }
-        let admin = connect::client(found.config.clone())?;
-        let facts = Facts::ask(&admin, &found.config.cluster_url.to_string()).await?;
+        let admin = connect::make_client(found.config.clone())?;
+        let facts =
+            ClusterProfile::ask_cluster(&admin, &found.config.cluster_url.to_string()).await?;
         let sealing = SealingKeys::random().map_err(|_| Error::NoRandom)?;
         Ok(Self {
             config: found.config,
@@ -134,7 +136,7 @@ impl Cluster {
 
     /// The administrator's client. It neither retries nor holds requests back.
     #[must_use]
-    pub fn admin(&self) -> &Client {
+    pub fn admin_client(&self) -> &Client {
         &self.admin
     }
 
@@ -144,23 +146,23 @@ impl Cluster {
     /// When no client can be made of it.
     pub fn with_token(&self, token: &str) -> Result<Client, Error> {
         let mut config = self.config.clone();
-        config.auth_info = connect::bearer(token);
-        connect::client(config)
+        config.auth_info = connect::bearer_client(token);
+        connect::make_client(config)
     }
 
     /// A client without credentials.
     ///
     /// # Errors
     /// When no client can be made of it.
-    pub fn anonymous(&self) -> Result<Client, Error> {
+    pub fn anonymous_client(&self) -> Result<Client, Error> {
         let mut config = self.config.clone();
         config.auth_info = kube::config::AuthInfo::default();
-        connect::client(config)
+        connect::make_client(config)
     }
 
     /// What is known about it.
     #[must_use]
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &ClusterProfile {
         &self.facts
     }
 
@@ -182,7 +184,7 @@ impl Cluster {
         let of_box = self
             .ours
             .as_ref()
-            .map_or_else(Vec::new, native::Running::milestones);
+            .map_or_else(Vec::new, native::RunningBox::milestones);
         of_box
             .into_iter()
             .chain(self.later.iter().cloned())
@@ -210,9 +212,11 @@ impl Cluster {
     ///
     /// # Errors
     /// When it has ended meanwhile.
-    pub fn stay(&mut self) -> Result<(), Error> {
+    pub fn leave_running(&mut self) -> Result<(), Error> {
         self.ours.as_mut().map_or(Ok(()), |running| {
-            running.stay().map_err(|source| Error::Box { source })
+            running
+                .leave_running()
+                .map_err(|source| Error::Box { source })
         })
     }
 
@@ -220,11 +224,11 @@ impl Cluster {
     ///
     /// # Errors
     /// When something was left behind.
-    pub async fn down(self) -> Result<(), Error> {
+    pub async fn take_down(self) -> Result<(), Error> {
         let Some(running) = self.ours else {
             return Ok(());
         };
-        tokio::task::spawn_blocking(move || running.down())
+        tokio::task::spawn_blocking(move || running.take_down())
             .await
             .map_err(|source| Error::Thread { source })?
             .map_err(|source| Error::Box { source })
@@ -246,26 +250,26 @@ pub type FirstObjects = Box<
 >;
 
 /// Starts a box, from a first state where there is one; says whether it did.
-fn begin(
-    cache: &native::Cache,
-    spec: &native::Spec,
+fn start_box(
+    cache: &native::BoxCache,
+    spec: &native::BoxSpec,
     first_objects: Option<FirstObjects>,
-    mut progress: impl FnMut(native::Progress),
-) -> Result<(native::Running, bool), Error> {
+    mut progress: impl FnMut(native::BoxProgress),
+) -> Result<(native::RunningBox, bool), Error> {
     let failed = |source| Error::Box { source };
     let has_state = first_objects.is_some();
     if let Some(first_objects) = first_objects.filter(|_| !native::is_prepared(cache, spec)) {
-        let needed = native::needed(&spec.cluster).map_err(failed)?;
-        let mut build = |step| progress(native::Progress::Build(step));
+        let needed = native::needed_components(&spec.cluster).map_err(failed)?;
+        let mut build = |step| progress(native::BoxProgress::Build(step));
         cache
-            .ensure(&needed, &spec.launcher, &mut build)
+            .ensure_built(&needed, &spec.launcher, &mut build)
             .map_err(|source| failed(source.into()))?;
         let objects = first_objects().map_err(|source| Error::FirstState { source })?;
-        native::prepare(cache, spec, objects, &mut progress).map_err(failed)?;
+        native::prepare_template(cache, spec, objects, &mut progress).map_err(failed)?;
     }
     let begun = has_state && native::is_prepared(cache, spec);
     Ok((
-        native::start(cache, spec, true, &mut progress).map_err(failed)?,
+        native::start_box(cache, spec, true, &mut progress).map_err(failed)?,
         begun,
     ))
 }

@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use model::Capability;
 
-use crate::{AuditAccess, Facts};
+use crate::{AuditAccess, ClusterProfile};
 
 /// Where a cluster comes from.
 #[derive(Clone, Copy, Debug)]
-pub enum Provider<'a> {
+pub enum ClusterProvider<'a> {
     /// Boxes, each started in the shape that its worlds ask for.
     Box,
     /// A cluster that was there before, of which this is known.
-    Existing(&'a Facts),
+    Existing(&'a ClusterProfile),
 }
 
-impl Provider<'_> {
+impl ClusterProvider<'_> {
     /// Whether its clusters can be asked for this.
     #[must_use]
     pub fn offers(self, capability: &Capability) -> bool {
@@ -39,7 +39,7 @@ impl Provider<'_> {
 fn box_offers(capability: &Capability) -> bool {
     match capability {
         Capability::Nodes(number) => *number <= native::MOST_NODES,
-        Capability::Release(release) => native::components::kubernetes(release).is_ok(),
+        Capability::Release(release) => native::components::kubernetes_component(release).is_ok(),
         Capability::ProbeImage
         | Capability::NetworkPolicy
         | Capability::UnenforcedNetworkPolicy
@@ -57,7 +57,7 @@ fn box_offers(capability: &Capability) -> bool {
     }
 }
 
-impl Facts {
+impl ClusterProfile {
     /// Whether a cluster of which this is known, and that nobody can be asked to change, has this capability.
     fn offer(&self, capability: &Capability) -> bool {
         match capability {
@@ -93,8 +93,8 @@ fn is_release(version: &str, release: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn facts(nodes: &[&str], has_probe_image: bool) -> Facts {
-        Facts {
+    fn facts(nodes: &[&str], has_probe_image: bool) -> ClusterProfile {
+        ClusterProfile {
             version: "v1.36.3".into(),
             nodes: nodes.iter().map(|name| (*name).to_owned()).collect(),
             audit: AuditAccess::Unavailable,
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_cluster_that_exists_offers_what_is_known_of_it() {
         let facts = facts(&["one", "two"], true);
-        let offers = |capability| Provider::Existing(&facts).offers(&capability);
+        let offers = |capability| ClusterProvider::Existing(&facts).offers(&capability);
         assert!(offers(Capability::Nodes(2)) && !offers(Capability::Nodes(3)));
         assert!(
             offers(Capability::Release("1.36".into()))
@@ -129,11 +129,11 @@ mod tests {
         ]
         .into();
         assert_eq!(
-            Provider::Existing(&facts).missing(&needs),
+            ClusterProvider::Existing(&facts).missing(&needs),
             needs.iter().cloned().collect::<Vec<_>>()
         );
-        assert!(Provider::Box.missing(&needs).is_empty());
+        assert!(ClusterProvider::Box.missing(&needs).is_empty());
         let most = Capability::Nodes(native::MOST_NODES + 1);
-        assert_eq!(Provider::Box.missing(&[most.clone()].into()), [most]);
+        assert_eq!(ClusterProvider::Box.missing(&[most.clone()].into()), [most]);
     }
 }

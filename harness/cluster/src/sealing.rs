@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use model::Names;
+use model::PlaceholderValues;
 use ring::hmac;
 use ring::rand::SystemRandom;
 
@@ -30,20 +30,21 @@ impl SealingKeys {
 
     /// What `$(sealing-key:NAME)` and `$(kms:NAME)` in `text` stand for.
     #[must_use]
-    pub fn names(&self, text: &str) -> Names {
-        let keys = model::named(text, "sealing-key")
+    pub fn names(&self, text: &str) -> PlaceholderValues {
+        let keys = model::named_placeholders(text, "sealing-key")
             .map(|name| (format!("sealing-key:{name}"), self.key(name)));
-        let plugins = model::named(text, "kms").map(|name| (format!("kms:{name}"), endpoint(name)));
-        Names {
+        let plugins = model::named_placeholders(text, "kms")
+            .map(|name| (format!("kms:{name}"), kms_endpoint(name)));
+        PlaceholderValues {
             texts: keys.chain(plugins).collect(),
-            ..Names::default()
+            ..PlaceholderValues::default()
         }
     }
 }
 
 /// Where the API server reaches the KMS plugin of this name.
 #[must_use]
-pub fn endpoint(plugin: &str) -> String {
+pub fn kms_endpoint(plugin: &str) -> String {
     format!("unix://{}/kms/{plugin}/kms.sock", crate::HostAccess::INSIDE)
 }
 
@@ -62,7 +63,7 @@ mod tests {
         assert_ne!(one.key("a"), other.key("a"));
         assert_eq!(STANDARD.decode(one.key("a")).unwrap().len(), 32);
         let text = "secret: $(sealing-key:a), endpoint: $(kms:x), $(namespace)";
-        let filled = one.names(text).fill(text);
+        let filled = one.names(text).fill_text(text);
         assert!(
             filled.contains(&one.key("a"))
                 && filled.contains("/kms/x/kms.sock")

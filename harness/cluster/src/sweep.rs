@@ -1,6 +1,6 @@
 //! What interrupted worlds left on a cluster that outlives us.
 
-use api::{Call, Caller};
+use api::{ApiCall, Caller};
 
 use crate::Cluster;
 
@@ -29,16 +29,16 @@ const CANARY: &str = "gauntlet-canary-";
 impl Cluster {
     /// Deletes every cluster-scoped object whose name holds one of `namespaces`, those namespaces, and the engine's own
     /// canaries, those of another run on the same cluster included. Returns what is still there and not on its way out.
-    pub async fn sweep(&self, namespaces: &[String]) -> Vec<String> {
-        let admin = Caller::new(self.admin().clone(), crate::AGENT);
+    pub async fn sweep_leftovers(&self, namespaces: &[String]) -> Vec<String> {
+        let admin = Caller::new(self.admin_client().clone(), crate::AGENT);
         let mut left = Vec::new();
         for collection in COLLECTIONS {
-            for name in ours(&admin, collection, namespaces).await {
+            for name in our_names(&admin, collection, namespaces).await {
                 admin
-                    .send(Call::delete(format!("{collection}/{name}")))
+                    .send_call(ApiCall::delete(format!("{collection}/{name}")))
                     .await;
             }
-            let still = ours(&admin, collection, namespaces).await;
+            let still = our_names(&admin, collection, namespaces).await;
             left.extend(still.into_iter().map(|name| format!("{collection}/{name}")));
         }
         left
@@ -46,8 +46,8 @@ impl Cluster {
 }
 
 /// The names in a collection that are ours and are not being deleted.
-async fn ours(admin: &Caller, collection: &str, namespaces: &[String]) -> Vec<String> {
-    let list = admin.send(Call::get(collection)).await.reply;
+async fn our_names(admin: &Caller, collection: &str, namespaces: &[String]) -> Vec<String> {
+    let list = admin.send_call(ApiCall::get(collection)).await.reply;
     let items = api::body(&list)["items"]
         .as_array()
         .map(Vec::as_slice)

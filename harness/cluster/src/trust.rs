@@ -10,13 +10,13 @@ use tokio::process::Command;
 use crate::{Error, HostAccess};
 
 /// Validity start for the box's services, before the box began.
-pub const SINCE: &str = "2024-01-01T00:00:00Z";
+pub const VALID_FROM: &str = "2024-01-01T00:00:00Z";
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const FETCHED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Whom to believe. The texts are PEM. Nobody by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trust {
+pub struct TrustedParties {
     /// Fulcio's certificate.
     pub fulcio: Option<String>,
     /// More certificate authorities: address and certificate.
@@ -29,7 +29,7 @@ pub struct Trust {
     pub certificate_log: Option<String>,
 }
 
-impl Trust {
+impl TrustedParties {
     /// The box's own services, as they describe themselves; nobody where there are none.
     ///
     /// # Errors
@@ -39,10 +39,12 @@ impl Trust {
             return Ok(Self::default());
         };
         Ok(Self {
-            fulcio: Some(fetch(host_access, HostAccess::FULCIO_PORT, "/api/v1/rootCert").await?),
+            fulcio: Some(
+                fetch_text(host_access, HostAccess::FULCIO_PORT, "/api/v1/rootCert").await?,
+            ),
             log: Some(log.to_owned()),
             timestamps: Some(
-                fetch(
+                fetch_text(
                     host_access,
                     HostAccess::TSA_PORT,
                     "/api/v1/timestamp/certchain",
@@ -53,12 +55,12 @@ impl Trust {
         })
     }
 
-    /// Has cosign make a trusted root of it, `NAME.json` in `folder`, which lies below [`HostAccess::work`]. Returns where
+    /// Has cosign make a trusted root of it, `NAME.json` in `folder`, which lies below [`HostAccess::work_folder`]. Returns where
     /// it is, as the host sees it.
     ///
     /// # Errors
     /// When a file cannot be written, or cosign does not do its work.
-    pub async fn write(
+    pub async fn write_trusted_root(
         &self,
         host_access: HostAccess<'_>,
         folder: &Path,
@@ -68,15 +70,18 @@ impl Trust {
         for (part, flag, text) in self.parts() {
             let path = folder.join(format!("{name}-{part}.pem"));
             std::fs::write(&path, text)
-                .map_err(|why| unmade(format!("cannot write `{}`: {why}", path.display())))?;
+                .map_err(|why| unmade_error(format!("cannot write `{}`: {why}", path.display())))?;
             args.push(format!(
-                "{flag}={},start-time={SINCE}",
-                host_access.inside(&path).display()
+                "{flag}={},start-time={VALID_FROM}",
+                host_access.path_inside(&path).display()
             ));
         }
         let file = folder.join(format!("{name}.json"));
-        args.push(format!("--out={}", host_access.inside(&file).display()));
-        let mut command = host_access.enter();
+        args.push(format!(
+            "--out={}",
+            host_access.path_inside(&file).display()
+        ));
+        let mut command = host_access.enter_command();
         command
             .args(["cosign", "trusted-root", "create"])
             .args(args);
@@ -85,15 +90,16 @@ impl Trust {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let child = Command::from(command).kill_on_drop(true).spawn();
-        let child = child.map_err(|why| unmade(format!("cosign does not start: {why}")))?;
-        let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
-        let output =
-            output.map_err(|_| unmade(format!("waited {} s for cosign", PATIENCE.as_secs())))?;
-        let output = output.map_err(|why| unmade(format!("cosign was lost: {why}")))?;
+        let child = child.map_err(|why| unmade_error(format!("cosign does not start: {why}")))?;
+        let output = tokio::time::timeout(FETCHED_WITHIN, child.wait_with_output()).await;
+        let output = output.map_err(|_| {
+            unmade_error(format!("waited {} s for cosign", FETCHED_WITHIN.as_secs()))
+        })?;
+        let output = output.map_err(|why| unmade_error(format!("cosign was lost: {why}")))?;
         if output.status.success() {
             return Ok(file);
         }
-        Err(unmade(format!(
+        Err(unmade_error(format!(
             "cosign refuses: {}",
             String::from_utf8_lossy(&output.stderr).trim()
         )))
@@ -142,21 +148,21 @@ impl Trust {
 }
 
 /// A short text from one of the box's services.
-async fn fetch(host_access: HostAccess<'_>, port: u16, path: &str) -> Result<String, Error> {
+async fn fetch_text(host_access: HostAccess<'_>, port: u16, path: &str) -> Result<String, Error> {
     let url = format!("http://{}:{port}{path}", host_access.address());
     let fetched = tokio::task::spawn_blocking(move || {
         let reply = ureq::get(&url)
             .call()
-            .map_err(|why| unmade(format!("`{url}` does not answer: {why}")))?;
+            .map_err(|why| unmade_error(format!("`{url}` does not answer: {why}")))?;
         reply
             .into_body()
             .read_to_string()
-            .map_err(|why| unmade(format!("`{url}` broke off: {why}")))
+            .map_err(|why| unmade_error(format!("`{url}` broke off: {why}")))
     });
     fetched.await.map_err(|source| Error::Thread { source })?
 }
 
-fn unmade(why: String) -> Error {
+fn unmade_error(why: String) -> Error {
     Error::TrustedRoot { why }
 }
 
@@ -166,9 +172,9 @@ mod tests {
 
     #[test]
     fn every_part_has_its_own_file_and_nobody_has_none() {
-        assert!(Trust::default().parts().is_empty());
+        assert!(TrustedParties::default().parts().is_empty());
         let text = || Some("PEM".to_owned());
-        let all = Trust {
+        let all = TrustedParties {
             fulcio: text(),
             authorities: vec![("http://other.box".into(), "OTHER".into())],
             log: text(),

@@ -9,12 +9,12 @@ use crate::Error;
 
 /// A cache, by its root folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cache {
+pub struct BoxCache {
     /// The folder; it need not exist yet.
     pub root: PathBuf,
 }
 
-impl Cache {
+impl BoxCache {
     /// `$GAUNTLET_CACHE`, else `$XDG_CACHE_HOME/gauntlet`, else `~/.cache/gauntlet`.
     ///
     /// # Errors
@@ -36,38 +36,38 @@ impl Cache {
 
     /// Where built components are.
     #[must_use]
-    pub fn components(&self) -> PathBuf {
+    pub fn components_folder(&self) -> PathBuf {
         self.root.join("components")
     }
 
     /// Where the ready-made first states are.
     #[must_use]
-    pub fn seeds(&self) -> PathBuf {
+    pub fn templates_folder(&self) -> PathBuf {
         self.root.join("seeds")
     }
 
     /// Where images are, by digest.
     #[must_use]
-    pub fn images(&self) -> PathBuf {
+    pub fn images_folder(&self) -> PathBuf {
         self.root.join("images")
     }
 
     /// Where the boxes that are up have their folders, and beside each `NAME.lock`.
     #[must_use]
-    pub fn boxes(&self) -> PathBuf {
+    pub fn boxes_folder(&self) -> PathBuf {
         self.root.join("boxes")
     }
 
     /// The folder of one box.
     #[must_use]
     pub fn box_dir(&self, name: &str) -> PathBuf {
-        self.boxes().join(name)
+        self.boxes_folder().join(name)
     }
 
     /// The file that whoever holds a box has locked.
     #[must_use]
     pub fn box_lock(&self, name: &str) -> PathBuf {
-        self.boxes().join(format!("{name}.lock"))
+        self.boxes_folder().join(format!("{name}.lock"))
     }
 }
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::build::{Workshop, run};
+use crate::build::{BuildFolder, run_fed};
 use crate::component::BIN;
-use crate::feed::Feed;
-use crate::{Cache, Error, contain};
+use crate::feed::BuildFeed;
+use crate::{BoxCache, Error, contain};
 
 /// The platform that this program was built for, and that the probe is.
 const TARGET: &str = env!("GAUNTLET_TARGET");
@@ -35,12 +35,15 @@ const NOT_OURS: [&str; 5] = [
 ];
 
 /// Builds the component's programs, each a binary of that name in the workspace that `files` are.
-pub(crate) fn compile(
-    workshop: &Workshop<'_>,
+pub(crate) fn compile_rust(
+    workshop: &BuildFolder<'_>,
     files: &[(&str, &str)],
-    feed: &mut Feed,
+    feed: &mut BuildFeed,
 ) -> Result<(), Error> {
-    let (source, bin) = (workshop.temp.join("src"), workshop.out().join(BIN));
+    let (source, bin) = (
+        workshop.temp.join("src"),
+        workshop.output_folder().join(BIN),
+    );
     fs::create_dir_all(&bin).map_err(Error::file("create", &bin))?;
     for (path, text) in files {
         let path = source.join(path);
@@ -48,7 +51,7 @@ pub(crate) fn compile(
         fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
         fs::write(&path, text).map_err(Error::file("write", &path))?;
     }
-    let mut list = cargo(workshop.launcher, &source);
+    let mut list = cargo_command(workshop.launcher, &source);
     list.args([
         "tree",
         "--target",
@@ -59,11 +62,11 @@ pub(crate) fn compile(
         "none",
         "--no-dedupe",
     ]);
-    let listing = run(workshop.component, feed, list)?;
+    let listing = run_fed(workshop.component, feed, list)?;
     feed.set_total(count_packages(&listing));
     let built = workshop.cache.cargo_builds();
     for program in workshop.component.binaries {
-        let mut build = cargo(workshop.launcher, &source);
+        let mut build = cargo_command(workshop.launcher, &source);
         build
             .args([
                 "build",
@@ -76,7 +79,7 @@ pub(crate) fn compile(
             ])
             .arg(&built);
         build.envs(PROFILE);
-        run(workshop.component, feed, build)?;
+        run_fed(workshop.component, feed, build)?;
         let from = built.join(TARGET).join("release").join(program);
         fs::copy(&from, bin.join(program)).map_err(Error::file("copy", &from))?;
     }
@@ -85,8 +88,8 @@ pub(crate) fn compile(
 
 /// Not `--locked`: the lock file is that of the whole workspace, and cargo drops from it what the probe does not use. What
 /// it does use keeps its version and checksum.
-fn cargo(launcher: &Path, source: &Path) -> Command {
-    let mut command = contain::command(launcher, "cargo");
+fn cargo_command(launcher: &Path, source: &Path) -> Command {
+    let mut command = contain::contained_command(launcher, "cargo");
     command.current_dir(source);
     for variable in NOT_OURS {
         command.env_remove(variable);
@@ -101,7 +104,7 @@ fn count_packages(listing: &str) -> usize {
     lines.len()
 }
 
-impl Cache {
+impl BoxCache {
     /// Where cargo keeps what it compiled, so that a changed probe does not compile its dependencies anew.
     fn cargo_builds(&self) -> std::path::PathBuf {
         self.root.join("cargo")

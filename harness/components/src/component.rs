@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use crate::recipes::PINNED;
-use crate::{Cache, Error, digest, recipes, stamp};
+use crate::{BoxCache, Error, digest, recipes, stamp};
 
 /// The folder of a component's programs, in its own.
 pub const BIN: &str = "bin";
@@ -14,7 +14,7 @@ pub const DATA: &str = "data";
 
 /// A set of programs that are built together.
 #[derive(Debug)]
-pub struct Component {
+pub struct PinnedComponent {
     /// Its name, such as `kubernetes`.
     pub name: &'static str,
     /// Its version, without a `v`.
@@ -23,14 +23,14 @@ pub struct Component {
     pub binaries: &'static [&'static str],
     /// Files that it needs at run time, from its modules.
     pub(crate) data: &'static [Data],
-    pub(crate) source: Source,
+    pub(crate) source: ComponentSource,
     /// How long its build takes.
     pub(crate) seconds: u16,
 }
 
 /// What a component is built from.
 #[derive(Debug)]
-pub(crate) enum Source {
+pub(crate) enum ComponentSource {
     /// Pinned Go modules.
     Go {
         go_mod: &'static str,
@@ -44,7 +44,7 @@ pub(crate) enum Source {
 }
 
 /// Where a part lies in the component's folder.
-pub(crate) fn place(part: &str) -> String {
+pub(crate) fn part_path(part: &str) -> String {
     if is_data(part) {
         part.to_owned()
     } else {
@@ -57,7 +57,8 @@ pub(crate) fn is_data(part: &str) -> bool {
     part.contains('/')
 }
 
-/// A file of a module. Such files are read from the module when the component is built, and never kept here.
+/// A file of a module. Such files are read from the module when the component is built, and never kept here. A component's
+/// hash covers the name of this type.
 #[derive(Debug)]
 pub(crate) struct Data {
     pub(crate) module: &'static str,
@@ -73,7 +74,7 @@ impl Data {
     }
 }
 
-/// One call of `go build`.
+/// One call of `go build`. A component's hash covers the name of this type.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) packages: &'static [&'static str],
@@ -88,7 +89,7 @@ pub(crate) struct Step {
 /// Everything that is pinned: Kubernetes releases, newest first, then the runtime, the probe and etcd's tools, then what
 /// a world can install.
 #[must_use]
-pub fn pinned() -> &'static [Component] {
+pub fn pinned_components() -> &'static [PinnedComponent] {
     PINNED
 }
 
@@ -96,22 +97,22 @@ pub fn pinned() -> &'static [Component] {
 ///
 /// # Errors
 /// [`Error::UnknownRelease`], with the releases there are.
-pub fn kubernetes(release: &str) -> Result<&'static Component, Error> {
-    released("kubernetes", release)
+pub fn kubernetes_component(release: &str) -> Result<&'static PinnedComponent, Error> {
+    released_component("kubernetes", release)
 }
 
 /// What a node of this release runs, its scheduler, and `kubectl`.
 ///
 /// # Errors
 /// [`Error::UnknownRelease`], with the releases there are.
-pub fn kubernetes_node(release: &str) -> Result<&'static Component, Error> {
-    released(NODE, release)
+pub fn kubernetes_node(release: &str) -> Result<&'static PinnedComponent, Error> {
+    released_component(NODE, release)
 }
 
 /// The component of a node.
 pub const NODE: &str = "kubernetes-node";
 
-fn released(name: &str, release: &str) -> Result<&'static Component, Error> {
+fn released_component(name: &str, release: &str) -> Result<&'static PinnedComponent, Error> {
     let all = || PINNED.iter().filter(|component| component.name == name);
     let matches = |version: &str| {
         version == release
@@ -132,13 +133,13 @@ fn released(name: &str, release: &str) -> Result<&'static Component, Error> {
 
 /// The container runtime: containerd, runc and the CNI plugins.
 #[must_use]
-pub fn runtime() -> &'static Component {
+pub fn runtime_component() -> &'static PinnedComponent {
     &recipes::RUNTIME
 }
 
 /// The program of the test image.
 #[must_use]
-pub fn probe() -> &'static Component {
+pub fn probe_component() -> &'static PinnedComponent {
     &recipes::PROBE
 }
 
@@ -146,7 +147,7 @@ pub fn probe() -> &'static Component {
 ///
 /// # Errors
 /// [`Error::UnknownComponent`].
-pub fn find(name: &str, version: &str) -> Result<&'static Component, Error> {
+pub fn find(name: &str, version: &str) -> Result<&'static PinnedComponent, Error> {
     let found = PINNED
         .iter()
         .find(|component| component.name == name && component.version == version);
@@ -157,7 +158,7 @@ pub fn find(name: &str, version: &str) -> Result<&'static Component, Error> {
 ///
 /// # Errors
 /// [`Error::UnknownComponent`].
-pub fn titled(title: &str) -> Result<&'static Component, Error> {
+pub fn find_titled(title: &str) -> Result<&'static PinnedComponent, Error> {
     let found = PINNED.iter().find(|component| component.title() == title);
     found.ok_or_else(|| Error::UnknownComponent(title.to_owned()))
 }
@@ -166,7 +167,7 @@ pub fn titled(title: &str) -> Result<&'static Component, Error> {
 ///
 /// # Errors
 /// [`Error::UnknownComponent`], where there is none, or several and one has to be named.
-pub fn only(name: &str) -> Result<&'static Component, Error> {
+pub fn only(name: &str) -> Result<&'static PinnedComponent, Error> {
     let mut found = PINNED.iter().filter(|component| component.name == name);
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
@@ -180,9 +181,9 @@ pub const ETCD_TOOLS: &str = "etcd-tools";
 /// The program of the box's own image, which images of scenarios begin with.
 pub const PROBE: &str = "probe";
 
-impl Component {
+impl PinnedComponent {
     /// How long its build takes beside that of others, in seconds on a quiet machine of two cores that does nothing else,
-    /// with the modules still to be fetched and the components before it in [`pinned`] built.
+    /// with the modules still to be fetched and the components before it in [`pinned_components`] built.
     #[must_use]
     pub fn build_seconds(&self) -> u16 {
         self.seconds
@@ -198,7 +199,7 @@ impl Component {
     #[must_use]
     pub fn id(&self) -> String {
         static IDS: LazyLock<Vec<String>> =
-            LazyLock::new(|| PINNED.iter().map(Component::compute_id).collect());
+            LazyLock::new(|| PINNED.iter().map(PinnedComponent::compute_id).collect());
         PINNED
             .iter()
             .position(|pinned| std::ptr::eq(pinned, self))
@@ -221,12 +222,12 @@ impl Component {
 
     fn compute_id(&self) -> String {
         let mut recipe = match &self.source {
-            Source::Go {
+            ComponentSource::Go {
                 go_mod,
                 go_sum,
                 steps,
             } => format!("{go_mod}\n{go_sum}\n{steps:?}"),
-            Source::Cargo { files } => format!("{files:?}"),
+            ComponentSource::Cargo { files } => format!("{files:?}"),
         };
         if !self.data.is_empty() {
             recipe += &format!("\n{:?}", self.data);
@@ -234,43 +235,46 @@ impl Component {
         format!(
             "{}-{}",
             self.title(),
-            &digest::sha256(recipe.as_bytes())[..12]
+            &digest::sha256_hex(recipe.as_bytes())[..12]
         )
     }
 }
 
-impl Cache {
+impl BoxCache {
     /// A component's folder; its programs are in `bin` below it, what it needs beside them in `data`.
     #[must_use]
-    pub fn component_dir(&self, component: &Component) -> PathBuf {
-        self.components().join(component.id())
+    pub fn component_dir(&self, component: &PinnedComponent) -> PathBuf {
+        self.components_folder().join(component.id())
     }
 
     /// A file that a component needs at run time, such as Kyverno's `install.yaml`.
     #[must_use]
-    pub fn data(&self, component: &Component, file: &str) -> PathBuf {
+    pub fn data_path(&self, component: &PinnedComponent, file: &str) -> PathBuf {
         self.component_dir(component).join(DATA).join(file)
     }
 
     /// A program of a component.
     #[must_use]
-    pub fn binary(&self, component: &Component, binary: &str) -> PathBuf {
+    pub fn binary_path(&self, component: &PinnedComponent, binary: &str) -> PathBuf {
         self.component_dir(component).join(BIN).join(binary)
     }
 
     /// Those of `needed` that are not built.
     #[must_use]
-    pub fn unbuilt(&self, needed: &[&'static Component]) -> Vec<&'static Component> {
+    pub fn unbuilt_components(
+        &self,
+        needed: &[&'static PinnedComponent],
+    ) -> Vec<&'static PinnedComponent> {
         needed
             .iter()
             .copied()
-            .filter(|component| !self.built(component))
+            .filter(|component| !self.is_built(component))
             .collect()
     }
 
     /// Whether a component is there, complete.
     #[must_use]
-    pub fn built(&self, component: &Component) -> bool {
+    pub fn is_built(&self, component: &PinnedComponent) -> bool {
         stamp::is_whole(&self.component_dir(component), component)
     }
 }
@@ -281,10 +285,10 @@ mod tests {
 
     #[test]
     fn a_release_is_found_by_minor_and_by_patch() {
-        assert_eq!(kubernetes("1.36").unwrap().version, "1.36.3");
-        assert_eq!(kubernetes("1.35.4").unwrap().version, "1.35.4");
+        assert_eq!(kubernetes_component("1.36").unwrap().version, "1.36.3");
+        assert_eq!(kubernetes_component("1.35.4").unwrap().version, "1.35.4");
         assert_eq!(
-            kubernetes("1.3").unwrap_err().to_string(),
+            kubernetes_component("1.3").unwrap_err().to_string(),
             "Kubernetes `1.3` is not pinned; pinned are 1.36.3, 1.35.4"
         );
     }
@@ -294,12 +298,12 @@ mod tests {
         let kyverno = only("kyverno").unwrap();
         assert_eq!(kyverno.binaries, ["kyverno"]);
         assert_eq!(find("kyverno", kyverno.version).unwrap().id(), kyverno.id());
-        assert_eq!(titled(&kyverno.title()).unwrap().id(), kyverno.id());
+        assert_eq!(find_titled(&kyverno.title()).unwrap().id(), kyverno.id());
         for found in [
             only("trivy"),
             only("kubernetes"),
             find("kyverno", "0.0.1"),
-            titled("kyverno"),
+            find_titled("kyverno"),
         ] {
             assert!(
                 matches!(found, Err(Error::UnknownComponent(_))),
@@ -310,14 +314,17 @@ mod tests {
 
     #[test]
     fn every_sum_is_pinned_and_every_folder_has_its_own_name() {
-        for component in pinned() {
-            let Source::Go { go_mod, go_sum, .. } = &component.source else {
+        for component in pinned_components() {
+            let ComponentSource::Go { go_mod, go_sum, .. } = &component.source else {
                 continue;
             };
             assert!(go_mod.contains("\ntool "), "{}", component.title());
             assert!(go_sum.lines().count() > 100, "{}", component.title());
         }
-        let ids: std::collections::BTreeSet<_> = pinned().iter().map(Component::id).collect();
-        assert_eq!(ids.len(), pinned().len());
+        let ids: std::collections::BTreeSet<_> = pinned_components()
+            .iter()
+            .map(PinnedComponent::id)
+            .collect();
+        assert_eq!(ids.len(), pinned_components().len());
     }
 }

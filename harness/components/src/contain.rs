@@ -22,15 +22,15 @@ const NICEST: i32 = 19;
 
 /// A command that dies with the thread that spawns it, and takes all its descendants with it. The caller must leave
 /// standard input as it is set here, and keep the child's end of it for as long as the command may run.
-pub(crate) fn command(launcher: &Path, program: impl AsRef<OsStr>) -> Command {
+pub(crate) fn contained_command(launcher: &Path, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(launcher);
     command.arg(CONTAIN).arg(program).stdin(Stdio::piped());
     command
 }
 
 /// `__contain PROGRAM ARG…`: makes the namespace. Without the right to, the program itself still dies with this one.
-pub fn contain(words: &[OsString]) -> io::Result<ExitCode> {
-    lifeline::arm()?;
+pub fn run_contain(words: &[OsString]) -> io::Result<ExitCode> {
+    lifeline::arm_lifeline()?;
     match unshare(CloneFlags::CLONE_NEWPID) {
         Ok(()) | Err(Errno::EPERM) => {}
         Err(errno) => return Err(errno.into()),
@@ -52,8 +52,8 @@ pub fn contain(words: &[OsString]) -> io::Result<ExitCode> {
 }
 
 /// `__armed PROGRAM ARG…`: becomes the program, once its death is tied to the parent's.
-pub fn armed(words: &[OsString]) -> io::Result<ExitCode> {
-    lifeline::arm()?;
+pub fn run_armed(words: &[OsString]) -> io::Result<ExitCode> {
+    lifeline::arm_lifeline()?;
     yield_to_others();
     let (program, args) = words
         .split_first()

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use crate::BuildProgress;
 
 const TAIL: usize = 30;
-const EVERY: Duration = Duration::from_millis(200);
+const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Counts what has been done, keeps the last lines for an error, and reports now and then.
-pub(crate) struct Feed<'a> {
+pub(crate) struct BuildFeed<'a> {
     component: String,
     start: Instant,
     total: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Feed<'a> {
     progress: &'a mut dyn FnMut(BuildProgress),
 }
 
-impl<'a> Feed<'a> {
+impl<'a> BuildFeed<'a> {
     pub(crate) fn new(component: String, progress: &'a mut dyn FnMut(BuildProgress)) -> Self {
         let tail = VecDeque::with_capacity(TAIL);
         Self {
@@ -44,29 +44,32 @@ impl<'a> Feed<'a> {
     }
 
     /// Takes one line of standard error.
-    pub(crate) fn line(&mut self, line: &str) {
-        match kind(line) {
-            Kind::Fetched => self.fetched += 1,
-            Kind::Compiled => self.compiled += 1,
-            Kind::Said => {
+    pub(crate) fn take_line(&mut self, line: &str) {
+        match line_kind(line) {
+            FeedKind::Fetched => self.fetched += 1,
+            FeedKind::Compiled => self.compiled += 1,
+            FeedKind::Said => {
                 if self.tail.len() == TAIL {
                     self.tail.pop_front();
                 }
                 self.tail.push_back(line.to_owned());
             }
         }
-        self.report();
+        self.report_progress();
     }
 
-    pub(crate) fn tail(&self) -> String {
+    pub(crate) fn last_lines(&self) -> String {
         self.tail
             .iter()
             .map(|line| format!("    {line}\n"))
             .collect()
     }
 
-    fn report(&mut self) {
-        if self.reported.is_some_and(|at| at.elapsed() < EVERY) {
+    fn report_progress(&mut self) {
+        if self
+            .reported
+            .is_some_and(|at| at.elapsed() < REPORT_INTERVAL)
+        {
             return;
         }
         self.reported = Some(Instant::now());
@@ -89,22 +92,22 @@ impl<'a> Feed<'a> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Kind {
+enum FeedKind {
     Fetched,
     Compiled,
     Said,
 }
 
 /// `go build -v` prints the import path of each package it compiles, alone on a line; cargo writes a verb before it.
-fn kind(line: &str) -> Kind {
+fn line_kind(line: &str) -> FeedKind {
     let verb = line.trim_start().split(' ').next().unwrap_or_default();
     let is_path = !line.is_empty() && !line.contains([' ', ':', '\t']) && !line.starts_with('#');
     if line.starts_with("go: downloading ") || verb == "Downloaded" {
-        Kind::Fetched
+        FeedKind::Fetched
     } else if verb == "Compiling" || is_path {
-        Kind::Compiled
+        FeedKind::Compiled
     } else {
-        Kind::Said
+        FeedKind::Said
     }
 }
 
@@ -114,16 +117,28 @@ mod tests {
 
     #[test]
     fn lines_are_told_apart() {
-        assert_eq!(kind("k8s.io/apimachinery/pkg/runtime"), Kind::Compiled);
-        assert_eq!(kind("go: downloading k8s.io/api v0.36.3"), Kind::Fetched);
-        assert_eq!(kind("  Downloaded blowfish v0.9.1"), Kind::Fetched);
         assert_eq!(
-            kind("   Compiling probe v0.1.0 (src/harness/probe)"),
-            Kind::Compiled
+            line_kind("k8s.io/apimachinery/pkg/runtime"),
+            FeedKind::Compiled
         );
-        assert_eq!(kind("error: could not compile `probe`"), Kind::Said);
-        assert_eq!(kind("# runtime/cgo"), Kind::Said);
-        assert_eq!(kind("write /tmp/x: no space left on device"), Kind::Said);
-        assert_eq!(kind(""), Kind::Said);
+        assert_eq!(
+            line_kind("go: downloading k8s.io/api v0.36.3"),
+            FeedKind::Fetched
+        );
+        assert_eq!(line_kind("  Downloaded blowfish v0.9.1"), FeedKind::Fetched);
+        assert_eq!(
+            line_kind("   Compiling probe v0.1.0 (src/harness/probe)"),
+            FeedKind::Compiled
+        );
+        assert_eq!(
+            line_kind("error: could not compile `probe`"),
+            FeedKind::Said
+        );
+        assert_eq!(line_kind("# runtime/cgo"), FeedKind::Said);
+        assert_eq!(
+            line_kind("write /tmp/x: no space left on device"),
+            FeedKind::Said
+        );
+        assert_eq!(line_kind(""), FeedKind::Said);
     }
 }

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::build::{Workshop, run};
-use crate::component::{BIN, Component, Data, Step};
-use crate::feed::Feed;
+use crate::build::{BuildFolder, run_fed};
+use crate::component::{BIN, Data, PinnedComponent, Step};
+use crate::feed::BuildFeed;
 use crate::{Error, contain};
 
 /// The build's own scratch room, beside the source: a killed build leaves nothing elsewhere.
@@ -21,25 +21,25 @@ const NO_DWARF: &str = "-gcflags=all=-dwarf=false";
 const MEMORY: &str = "2GiB";
 
 /// Builds every program, and copies the files that are needed beside them.
-pub(crate) fn compile(
-    workshop: &Workshop<'_>,
+pub(crate) fn compile_go(
+    workshop: &BuildFolder<'_>,
     (go_mod, go_sum): (&str, &str),
     steps: &[Step],
-    feed: &mut Feed,
+    feed: &mut BuildFeed,
 ) -> Result<(), Error> {
-    let Workshop {
+    let BuildFolder {
         component,
         launcher,
         temp,
         ..
     } = workshop;
-    let bin = workshop.out().join(BIN);
+    let bin = workshop.output_folder().join(BIN);
     fs::create_dir_all(&bin).map_err(Error::file("create", &bin))?;
     let source = write_module(temp, (go_mod, go_sum))?;
     let total = count_packages(component, steps, launcher, &source, feed)?;
     feed.set_total(total);
     for step in steps {
-        run(
+        run_fed(
             component,
             feed,
             go_build(component, step, launcher, &source, &bin),
@@ -49,13 +49,22 @@ pub(crate) fn compile(
                 .map_err(Error::file("create", bin.join(program)))?;
         }
     }
-    let copy = |data| copy_data(component, data, launcher, &source, &workshop.out(), feed);
+    let copy = |data| {
+        copy_data(
+            component,
+            data,
+            launcher,
+            &source,
+            &workshop.output_folder(),
+            feed,
+        )
+    };
     component.data.iter().try_for_each(copy)
 }
 
 /// Fetches what the programs are made of, in a folder of its own.
-pub(crate) fn fetch(
-    component: &Component,
+pub(crate) fn fetch_modules(
+    component: &PinnedComponent,
     module: (&str, &str),
     steps: &[Step],
     launcher: &Path,
@@ -63,7 +72,7 @@ pub(crate) fn fetch(
 ) -> Result<(), Error> {
     let source = write_module(folder, module)?;
     let mut unheard = |_| {};
-    let mut feed = Feed::new(component.title(), &mut unheard);
+    let mut feed = BuildFeed::new(component.title(), &mut unheard);
     count_packages(component, steps, launcher, &source, &mut feed).map(drop)
 }
 
@@ -81,16 +90,16 @@ fn write_module(folder: &Path, (go_mod, go_sum): (&str, &str)) -> Result<PathBuf
 
 /// Copies a file out of its module, which the build has fetched.
 fn copy_data(
-    component: &Component,
+    component: &PinnedComponent,
     data: &Data,
     launcher: &Path,
     source: &Path,
     out: &Path,
-    feed: &mut Feed,
+    feed: &mut BuildFeed,
 ) -> Result<(), Error> {
-    let mut command = go(launcher, source, false);
+    let mut command = go_command(launcher, source, false);
     command.args(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", data.module]);
-    let module = run(component, feed, command)?;
+    let module = run_fed(component, feed, command)?;
     let (from, to) = (
         Path::new(module.trim()).join(data.path),
         out.join(data.part()),
@@ -104,27 +113,27 @@ fn copy_data(
 
 /// How many packages there are to compile; fetches the modules on its way.
 fn count_packages(
-    component: &Component,
+    component: &PinnedComponent,
     steps: &[Step],
     launcher: &Path,
     source: &Path,
-    feed: &mut Feed,
+    feed: &mut BuildFeed,
 ) -> Result<usize, Error> {
-    let mut command = go(launcher, source, steps.iter().any(|step| step.cgo));
+    let mut command = go_command(launcher, source, steps.iter().any(|step| step.cgo));
     command.args(["list", "-mod=readonly", "-deps"]);
     command.args(steps.iter().flat_map(|step| step.packages));
-    let listed = run(component, feed, command)?;
+    let listed = run_fed(component, feed, command)?;
     Ok(listed.lines().count())
 }
 
 fn go_build(
-    component: &Component,
+    component: &PinnedComponent,
     step: &Step,
     launcher: &Path,
     source: &Path,
     bin: &Path,
 ) -> Command {
-    let mut command = go(launcher, source, step.cgo);
+    let mut command = go_command(launcher, source, step.cgo);
     command.args([
         "build",
         "-v",
@@ -143,8 +152,8 @@ fn go_build(
     command
 }
 
-fn go(launcher: &Path, source: &Path, cgo: bool) -> Command {
-    let mut command = contain::command(launcher, "go");
+fn go_command(launcher: &Path, source: &Path, cgo: bool) -> Command {
+    let mut command = contain::contained_command(launcher, "go");
     command
         .current_dir(source)
         .env("CGO_ENABLED", if cgo { "1" } else { "0" });
@@ -160,7 +169,7 @@ fn go(launcher: &Path, source: &Path, cgo: bool) -> Command {
     command
 }
 
-fn ldflags(component: &Component, step: &Step) -> String {
+fn ldflags(component: &PinnedComponent, step: &Step) -> String {
     let mut flags = "-s -w".to_owned();
     if step.stamped {
         let mut parts = component.version.split('.');
@@ -185,22 +194,24 @@ fn ldflags(component: &Component, step: &Step) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::component::Source;
+    use crate::component::ComponentSource;
 
-    fn steps(component: &'static Component) -> &'static [Step] {
+    fn steps(component: &'static PinnedComponent) -> &'static [Step] {
         match &component.source {
-            Source::Go { steps, .. } => steps,
-            Source::Cargo { .. } => panic!("{} is not built from Go modules", component.title()),
+            ComponentSource::Go { steps, .. } => steps,
+            ComponentSource::Cargo { .. } => {
+                panic!("{} is not built from Go modules", component.title())
+            }
         }
     }
 
     #[test]
     fn kubernetes_is_stamped_with_its_version_and_the_runtime_is_not() {
-        let kubernetes = crate::kubernetes("1.36").unwrap();
+        let kubernetes = crate::kubernetes_component("1.36").unwrap();
         let flags = ldflags(kubernetes, &steps(kubernetes)[0]);
         assert!(flags.contains("-X k8s.io/component-base/version.gitVersion=v1.36.3"));
         assert!(flags.contains("-X k8s.io/client-go/pkg/version.gitMinor=36"));
-        let runtime = crate::runtime();
+        let runtime = crate::runtime_component();
         assert_eq!(ldflags(runtime, &steps(runtime)[0]), "-s -w");
     }
 }

@@ -2,7 +2,7 @@
 //! can be taken to another machine as an archive.
 //!
 //! A build runs as a child of this program, run again: the caller's program hands [`CONTAIN`] and [`ARMED`] on to
-//! [`contain`] and [`armed`].
+//! [`contain`] and [`run_armed`].
 
 mod build;
 pub mod cache;
@@ -22,13 +22,13 @@ mod recipes;
 mod stamp;
 mod transfer;
 
-pub use cache::Cache;
+pub use cache::BoxCache;
 pub use component::{
-    BIN, Component, DATA, ETCD_TOOLS, NODE, PROBE, find, kubernetes, kubernetes_node, only, pinned,
-    probe, runtime, titled,
+    BIN, DATA, ETCD_TOOLS, NODE, PROBE, PinnedComponent, find, find_titled, kubernetes_component,
+    kubernetes_node, only, pinned_components, probe_component, runtime_component,
 };
-pub use contain::{ARMED, CONTAIN, armed, contain};
+pub use contain::{ARMED, CONTAIN, run_armed, run_contain};
 pub use error::Error;
-pub use lock::Lock;
+pub use lock::FileLock;
 pub use path::find_program;
 pub use progress::BuildProgress;

@@ -9,7 +9,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
 /// From here on this process is killed when its parent dies. Fails when the parent is dead already.
-pub fn arm() -> io::Result<()> {
+pub fn arm_lifeline() -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     let stdin = io::stdin();
     let mut watched = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];

@@ -8,16 +8,16 @@ use crate::Error;
 
 /// Held until dropped, or until the process dies.
 #[derive(Debug)]
-pub struct Lock {
+pub struct FileLock {
     _file: File,
     path: PathBuf,
 }
 
-impl Lock {
+impl FileLock {
     /// Takes the lock if nobody holds it.
     pub fn try_take(path: &Path) -> Result<Option<Self>, Error> {
         loop {
-            let file = open(path)?;
+            let file = open_lock(path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -33,9 +33,9 @@ impl Lock {
     }
 
     /// Takes the lock, waiting for whoever holds it.
-    pub fn take(path: &Path) -> Result<Self, Error> {
+    pub fn take_lock(path: &Path) -> Result<Self, Error> {
         loop {
-            let file = open(path)?;
+            let file = open_lock(path)?;
             file.lock().map_err(Error::file("lock", path))?;
             if is_still(path, &file) {
                 return Ok(Self {
@@ -47,12 +47,12 @@ impl Lock {
     }
 
     /// Takes the file away while the lock is still held: the next one makes it anew.
-    pub fn remove(self) {
+    pub fn remove_file(self) {
         let _ = fs::remove_file(&self.path);
     }
 }
 
-fn open(path: &Path) -> Result<File, Error> {
+fn open_lock(path: &Path) -> Result<File, Error> {
     OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -76,10 +76,10 @@ mod tests {
     fn one_holder_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
-        let held = Lock::try_take(&path).unwrap().unwrap();
-        assert!(Lock::try_take(&path).unwrap().is_none());
-        held.remove();
+        let held = FileLock::try_take(&path).unwrap().unwrap();
+        assert!(FileLock::try_take(&path).unwrap().is_none());
+        held.remove_file();
         assert!(!path.exists());
-        assert!(Lock::try_take(&path).unwrap().is_some());
+        assert!(FileLock::try_take(&path).unwrap().is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! The recipes: which packages make up a component, and how they are built. Those of what a world can install, and of the
 //! tools, are beside their modules: `modules/NAME-VERSION/recipe.rs`.
 
-use crate::component::{Component, Data, Source, Step};
+use crate::component::{ComponentSource, Data, PinnedComponent, Step};
 use crate::probe_source;
 
 /// The text of a file in a component's folder.
@@ -30,13 +30,13 @@ macro_rules! tools {
         renames: $renames:expr,
         data: $module:literal [$(($path:literal, $file:literal)),* $(,)?]
     ) => {
-        $crate::component::Component {
+        $crate::component::PinnedComponent {
             name: $name,
             version: $version,
             binaries: &$binaries,
             data: &[$(Data { module: $module, path: $path, name: $file }),*],
             seconds: $seconds,
-            source: $crate::component::Source::Go {
+            source: $crate::component::ComponentSource::Go {
                 go_mod: folder_text!($name, $version, "go.mod"),
                 go_sum: folder_text!($name, $version, "go.sum"),
                 steps: &[$crate::component::Step {
@@ -53,13 +53,13 @@ macro_rules! tools {
 /// A part of a Kubernetes release. All parts of a release are built from one `go.mod`.
 macro_rules! kubernetes {
     ($name:literal, $version:literal, $binaries:expr, $packages:expr, seconds: $seconds:literal, renames: $renames:expr) => {
-        Component {
+        PinnedComponent {
             seconds: $seconds,
             name: $name,
             version: $version,
             binaries: &$binaries,
             data: &[],
-            source: Source::Go {
+            source: ComponentSource::Go {
                 go_mod: folder_text!("kubernetes", $version, "go.mod"),
                 go_sum: folder_text!("kubernetes", $version, "go.sum"),
                 steps: &[Step {
@@ -126,24 +126,24 @@ macro_rules! pinned {
 }
 
 /// In the order in which they are built where several are missing: what most scenarios need comes first.
-pub(crate) static PINNED: &[Component] = include!(concat!(env!("OUT_DIR"), "/pinned.rs"));
+pub(crate) static PINNED: &[PinnedComponent] = include!(concat!(env!("OUT_DIR"), "/pinned.rs"));
 
 /// What looks into etcd, and saves and restores what it holds.
-const ETCD_TOOLS: Component = tools!("etcd-tools", "3.6.8", ["etcdctl", "etcdutl"], turn: 0, seconds: 45, renames: [], data: "" []);
+const ETCD_TOOLS: PinnedComponent = tools!("etcd-tools", "3.6.8", ["etcdctl", "etcdutl"], turn: 0, seconds: 45, renames: [], data: "" []);
 
 /// What every pod runs, and the front of the registry; see [`probe_source`].
-pub(crate) const PROBE: Component = Component {
+pub(crate) const PROBE: PinnedComponent = PinnedComponent {
     name: "probe",
     version: env!("CARGO_PKG_VERSION"),
     binaries: &["probe"],
     seconds: 60,
     data: &[],
-    source: Source::Cargo {
+    source: ComponentSource::Cargo {
         files: probe_source::FILES,
     },
 };
 
-pub(crate) const RUNTIME: Component = Component {
+pub(crate) const RUNTIME: PinnedComponent = PinnedComponent {
     name: "runtime",
     version: "2.4.2",
     seconds: 110,
@@ -159,7 +159,7 @@ pub(crate) const RUNTIME: Component = Component {
         "runc",
     ],
     data: &[],
-    source: Source::Go {
+    source: ComponentSource::Go {
         go_mod: include_str!("../modules/runtime-2.4.2/go.mod"),
         go_sum: include_str!("../modules/runtime-2.4.2/go.sum"),
         steps: &[

@@ -11,14 +11,14 @@ use ureq::{Agent, BodyReader};
 use crate::Error;
 
 /// How long the first byte of an answer may take whose last has no time.
-const PATIENCE: Duration = Duration::from_secs(10);
+const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long such an answer may be silent.
-const SILENCE: Duration = Duration::from_secs(40);
+const SILENT_AT_MOST: Duration = Duration::from_secs(40);
 
 /// A certificate and its key (PKCS #8), in PEM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct PkiIdentity {
     /// The certificate.
     pub certificate: String,
     /// Its key.
@@ -27,14 +27,14 @@ pub struct Identity {
 
 /// A client of one server of a box.
 #[derive(Clone)]
-pub struct Api {
+pub struct BoxApi {
     server: String,
     agent: Agent,
 }
 
-impl Api {
+impl BoxApi {
     /// With an identity it is that one's client, without it is anybody's.
-    pub fn new(server: &str, ca: &str, identity: Option<&Identity>) -> Result<Self, Error> {
+    pub fn new(server: &str, ca: &str, identity: Option<&PkiIdentity>) -> Result<Self, Error> {
         let malformed = |why: ureq::Error| Error::Malformed {
             what: "the box's keys".into(),
             why: why.to_string(),
@@ -87,8 +87,8 @@ impl Api {
         let request = self.agent.get(format!("{}{path}", self.server)).config();
         let request = request
             .timeout_global(None)
-            .timeout_recv_response(Some(PATIENCE));
-        let request = request.timeout_per_read(Some(SILENCE)).build();
+            .timeout_recv_response(Some(FIRST_BYTE_WITHIN));
+        let request = request.timeout_per_read(Some(SILENT_AT_MOST)).build();
         let (head, body) = request.call().map_err(|why| why.to_string())?.into_parts();
         Ok((head.status.as_u16(), body.into_reader()))
     }
@@ -110,7 +110,7 @@ impl Api {
     }
 
     /// An object that exists, or what there was instead.
-    pub fn object(&self, path: &str) -> Result<Value, String> {
+    pub fn existing_object(&self, path: &str) -> Result<Value, String> {
         match self.get(path)? {
             (200, body) => serde_json::from_str(&body).map_err(|why| why.to_string()),
             (status, body) => Err(format!("status {status}: {}", first_line(&body))),

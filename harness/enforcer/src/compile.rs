@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::objects::{IpBlock, NetworkPolicy, Peer, Pod, PolicyPort, Port, Protocol, Rule};
-use super::ranges::{Ranges, number};
-use super::state::{Located, State};
+use super::objects::{
+    IpBlock, NetworkPolicy, PodObject, PolicyPeer, PolicyPort, PolicyRule, PortProtocol,
+    PortReference,
+};
+use super::ranges::{NumberRanges, address_number};
+use super::state::{ClusterState, LocatedPod};
 
 /// What a node lets through: for each of its pods that is isolated in a direction, the number of its list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Table {
-    pub(crate) ingress: Isolation,
-    pub(crate) egress: Isolation,
+pub(crate) struct PolicyTable {
+    pub(crate) ingress: IsolatedPods,
+    pub(crate) egress: IsolatedPods,
     /// How many pods are isolated in either direction.
     pub(crate) isolated: usize,
     /// Whether any pod of the cluster may be: then no pod may send under another's address, on whichever node.
@@ -20,56 +23,56 @@ pub(crate) struct Table {
 
 /// One direction. Pods, by each of their addresses; those to which the same is allowed have the same list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Isolation {
+pub(crate) struct IsolatedPods {
     pub(crate) pods: BTreeMap<IpAddr, usize>,
-    pub(crate) lists: Vec<Allowed>,
+    pub(crate) lists: Vec<AllowedTraffic>,
 }
 
 /// What is allowed: addresses at the other end, and ports at the server's end. All else is not.
-pub(crate) type Allowed = Vec<(Ranges, Ports)>;
+pub(crate) type AllowedTraffic = Vec<(NumberRanges, PortSet)>;
 
 /// Ports at the server's end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Ports {
+pub(crate) enum PortSet {
     /// Everything, of whatever protocol.
     All,
-    Some(BTreeMap<Protocol, Ranges>),
+    Some(BTreeMap<PortProtocol, NumberRanges>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
+enum PolicyDirection {
     Ingress,
     Egress,
 }
 
 /// A rule with its peers found.
-struct Found<'a> {
-    peers: Ranges,
+struct ResolvedRule<'a> {
+    peers: NumberRanges,
     ports: &'a [PolicyPort],
 }
 
 /// Everything that the rules are looked up in.
-struct Cluster<'a> {
-    state: &'a State,
-    located: BTreeMap<IpAddr, Located<'a>>,
+struct ClusterView<'a> {
+    state: &'a ClusterState,
+    located: BTreeMap<IpAddr, LocatedPod<'a>>,
 }
 
 /// What the node of this name lets through.
-pub(crate) fn compile(state: &State, node: &str) -> Table {
-    let cluster = Cluster {
+pub(crate) fn compile_node(state: &ClusterState, node: &str) -> PolicyTable {
+    let cluster = ClusterView {
         state,
         located: state.located(),
     };
     let (ingress, egress) = (
-        cluster.isolate(node, Direction::Ingress),
-        cluster.isolate(node, Direction::Egress),
+        cluster.isolate_pods(node, PolicyDirection::Ingress),
+        cluster.isolate_pods(node, PolicyDirection::Egress),
     );
     let isolated = ingress.pods.keys().chain(egress.pods.keys());
     let isolated: BTreeSet<_> = isolated
         .map(|address| &cluster.located[address].pod.metadata.uid)
         .collect();
     let isolated = isolated.len();
-    Table {
+    PolicyTable {
         ingress,
         egress,
         isolated,
@@ -77,9 +80,9 @@ pub(crate) fn compile(state: &State, node: &str) -> Table {
     }
 }
 
-impl<'a> Cluster<'a> {
-    fn isolate(&self, node: &str, direction: Direction) -> Isolation {
-        let mut by_namespace: BTreeMap<&str, Vec<(&NetworkPolicy, Vec<Found<'_>>)>> =
+impl<'a> ClusterView<'a> {
+    fn isolate_pods(&self, node: &str, direction: PolicyDirection) -> IsolatedPods {
+        let mut by_namespace: BTreeMap<&str, Vec<(&NetworkPolicy, Vec<ResolvedRule<'_>>)>> =
             BTreeMap::new();
         for policy in self
             .state
@@ -90,13 +93,13 @@ impl<'a> Cluster<'a> {
             let rules = direction
                 .rules(policy)
                 .iter()
-                .map(|rule| self.found(&policy.metadata.namespace, rule));
+                .map(|rule| self.resolve_rules(&policy.metadata.namespace, rule));
             by_namespace
                 .entry(&policy.metadata.namespace)
                 .or_default()
                 .push((policy, rules.collect()));
         }
-        let mut isolation = Isolation::default();
+        let mut isolation = IsolatedPods::default();
         // Many pods are picked by the same policies, and many such picks come down to the same list.
         let (mut picks, mut numbers) = (HashMap::new(), HashMap::new());
         for located in self
@@ -116,16 +119,16 @@ impl<'a> Cluster<'a> {
                 continue;
             }
             let rules = || picked.iter().flat_map(|index| &policies[*index].1);
-            let named = if direction == Direction::Ingress {
+            let named = if direction == PolicyDirection::Ingress {
                 named_ports(rules(), pod)
             } else {
                 Vec::new()
             };
             let pick = (pod.metadata.namespace.as_str(), picked.clone(), named);
             let number = *picks.entry(pick).or_insert_with(|| {
-                let list = joined(
+                let list = join_entries(
                     rules()
-                        .flat_map(|found| self.allowed(found, direction, pod))
+                        .flat_map(|found| self.allowed_traffic(found, direction, pod))
                         .collect(),
                 );
                 *numbers.entry(list.clone()).or_insert_with(|| {
@@ -138,36 +141,36 @@ impl<'a> Cluster<'a> {
         isolation
     }
 
-    fn found<'r>(&self, namespace: &str, rule: &'r Rule) -> Found<'r> {
+    fn resolve_rules<'r>(&self, namespace: &str, rule: &'r PolicyRule) -> ResolvedRule<'r> {
         let peers = if rule.peers.is_empty() {
-            Ranges::all()
+            NumberRanges::all()
         } else {
-            let all: Vec<Ranges> = rule
+            let all: Vec<NumberRanges> = rule
                 .peers
                 .iter()
-                .map(|peer| self.peer(namespace, peer))
+                .map(|peer| self.peer_addresses(namespace, peer))
                 .collect();
-            Ranges::union(&all)
+            NumberRanges::union(&all)
         };
-        Found {
+        ResolvedRule {
             peers,
             ports: &rule.ports,
         }
     }
 
     /// The addresses of a peer of a policy in `namespace`.
-    fn peer(&self, namespace: &str, peer: &Peer) -> Ranges {
+    fn peer_addresses(&self, namespace: &str, peer: &PolicyPeer) -> NumberRanges {
         if let Some(block) = &peer.ip_block {
-            return self::block(block).unwrap_or_default();
+            return self::block_ranges(block).unwrap_or_default();
         }
-        let is_in = |pod: &Pod| match &peer.namespace_selector {
+        let is_in = |pod: &PodObject| match &peer.namespace_selector {
             None => pod.metadata.namespace == namespace,
             Some(selector) => {
                 let found = self.state.namespace(&pod.metadata.namespace);
                 found.is_some_and(|found| selector.picks(&found.metadata.labels))
             }
         };
-        let is_picked = |pod: &Pod| {
+        let is_picked = |pod: &PodObject| {
             peer.pod_selector
                 .as_ref()
                 .is_none_or(|selector| selector.picks(&pod.metadata.labels))
@@ -176,41 +179,51 @@ impl<'a> Cluster<'a> {
             .located
             .values()
             .filter(|located| is_in(located.pod) && is_picked(located.pod));
-        Ranges::of(picked.map(|located| (number(located.address), number(located.address))))
+        NumberRanges::from_pairs(picked.map(|located| {
+            (
+                address_number(located.address),
+                address_number(located.address),
+            )
+        }))
     }
 
     /// What a rule allows a pod. A port's name is looked up in the server: for ingress that is the pod itself, for egress
     /// each of the pods at the other end.
-    fn allowed(&self, found: &Found<'_>, direction: Direction, pod: &Pod) -> Allowed {
+    fn allowed_traffic(
+        &self,
+        found: &ResolvedRule<'_>,
+        direction: PolicyDirection,
+        pod: &PodObject,
+    ) -> AllowedTraffic {
         if found.ports.is_empty() {
-            return vec![(found.peers.clone(), Ports::All)];
+            return vec![(found.peers.clone(), PortSet::All)];
         }
         let (named, numbered): (Vec<_>, Vec<_>) = found
             .ports
             .iter()
-            .partition(|port| matches!(port.port, Some(Port::Name(_))));
+            .partition(|port| matches!(port.port, Some(PortReference::Name(_))));
         let mut allowed = vec![(
             found.peers.clone(),
-            Ports::of(numbered.iter().map(|port| port.numbers())),
+            PortSet::from_ranges(numbered.iter().map(|port| port.numbers())),
         )];
         match direction {
-            Direction::Ingress => {
+            PolicyDirection::Ingress => {
                 allowed.push((
                     found.peers.clone(),
-                    Ports::of(named.iter().map(|port| port.numbers_in(pod))),
+                    PortSet::from_ranges(named.iter().map(|port| port.numbers_in(pod))),
                 ));
             }
-            Direction::Egress if named.is_empty() => {}
-            Direction::Egress => {
+            PolicyDirection::Egress if named.is_empty() => {}
+            PolicyDirection::Egress => {
                 let servers = self
                     .located
                     .values()
-                    .filter(|located| found.peers.contains(number(located.address)));
+                    .filter(|located| found.peers.contains(address_number(located.address)));
                 allowed.extend(servers.map(|server| {
-                    let address = number(server.address);
+                    let address = address_number(server.address);
                     (
-                        Ranges::of([(address, address)]),
-                        Ports::of(named.iter().map(|port| port.numbers_in(server.pod))),
+                        NumberRanges::from_pairs([(address, address)]),
+                        PortSet::from_ranges(named.iter().map(|port| port.numbers_in(server.pod))),
                     )
                 }));
             }
@@ -221,40 +234,40 @@ impl<'a> Cluster<'a> {
 
 /// What the names of ports in these rules come down to for this pod: it tells apart pods that are picked alike.
 fn named_ports<'a>(
-    rules: impl Iterator<Item = &'a Found<'a>>,
-    pod: &Pod,
-) -> Vec<(Protocol, Ranges)> {
+    rules: impl Iterator<Item = &'a ResolvedRule<'a>>,
+    pod: &PodObject,
+) -> Vec<(PortProtocol, NumberRanges)> {
     let ports = rules.flat_map(|found| found.ports);
     ports
-        .filter(|port| matches!(port.port, Some(Port::Name(_))))
+        .filter(|port| matches!(port.port, Some(PortReference::Name(_))))
         .map(|port| port.numbers_in(pod))
         .collect()
 }
 
 /// The same with as few entries as are easily had: entries with the same ports become one, then those with the same
 /// addresses.
-fn joined(allowed: Allowed) -> Allowed {
-    let mut by_ports: BTreeMap<Ports, Vec<Ranges>> = BTreeMap::new();
+fn join_entries(allowed: AllowedTraffic) -> AllowedTraffic {
+    let mut by_ports: BTreeMap<PortSet, Vec<NumberRanges>> = BTreeMap::new();
     for (peers, ports) in allowed
         .into_iter()
         .filter(|(peers, ports)| !peers.is_empty() && !ports.is_empty())
     {
         by_ports.entry(ports).or_default().push(peers);
     }
-    let mut by_peers: BTreeMap<Ranges, Vec<Ports>> = BTreeMap::new();
+    let mut by_peers: BTreeMap<NumberRanges, Vec<PortSet>> = BTreeMap::new();
     for (ports, peers) in by_ports {
         by_peers
-            .entry(Ranges::union(&peers))
+            .entry(NumberRanges::union(&peers))
             .or_default()
             .push(ports);
     }
     by_peers
         .into_iter()
-        .map(|(peers, ports)| (peers, Ports::union(ports)))
+        .map(|(peers, ports)| (peers, PortSet::union(ports)))
         .collect()
 }
 
-impl Direction {
+impl PolicyDirection {
     /// Whether the policy isolates in this direction. The API server writes the types where nobody has.
     fn concerns(self, policy: &NetworkPolicy) -> bool {
         let name = if self == Self::Ingress {
@@ -265,7 +278,7 @@ impl Direction {
         policy.spec.policy_types.iter().any(|kind| kind == name)
     }
 
-    fn rules(self, policy: &NetworkPolicy) -> &[Rule] {
+    fn rules(self, policy: &NetworkPolicy) -> &[PolicyRule] {
         if self == Self::Ingress {
             &policy.spec.ingress
         } else {
@@ -276,25 +289,25 @@ impl Direction {
 
 impl PolicyPort {
     /// The ports of one that is a number, or says nothing but its protocol.
-    fn numbers(&self) -> (Protocol, Ranges) {
+    fn numbers(&self) -> (PortProtocol, NumberRanges) {
         let ranges = match self.port {
-            Some(Port::Number(first)) => {
-                Ranges::of([(first.into(), self.end_port.unwrap_or(first).into())])
+            Some(PortReference::Number(first)) => {
+                NumberRanges::from_pairs([(first.into(), self.end_port.unwrap_or(first).into())])
             }
-            Some(Port::Name(_)) => Ranges::default(),
-            None => Ports::every(),
+            Some(PortReference::Name(_)) => NumberRanges::default(),
+            None => PortSet::every_port(),
         };
         (self.protocol, ranges)
     }
 
     /// The ports that have its name in this pod.
-    fn numbers_in(&self, server: &Pod) -> (Protocol, Ranges) {
-        let Some(Port::Name(name)) = &self.port else {
-            return (self.protocol, Ranges::default());
+    fn numbers_in(&self, server: &PodObject) -> (PortProtocol, NumberRanges) {
+        let Some(PortReference::Name(name)) = &self.port else {
+            return (self.protocol, NumberRanges::default());
         };
         (
             self.protocol,
-            Ranges::of(
+            NumberRanges::from_pairs(
                 server
                     .ports(name, self.protocol)
                     .map(|port| (port.into(), port.into())),
@@ -303,17 +316,17 @@ impl PolicyPort {
     }
 }
 
-impl Ports {
+impl PortSet {
     /// Every port of a protocol.
-    pub(crate) fn every() -> Ranges {
-        Ranges::of([(0, u16::MAX.into())])
+    pub(crate) fn every_port() -> NumberRanges {
+        NumberRanges::from_pairs([(0, u16::MAX.into())])
     }
 
-    fn of(ports: impl Iterator<Item = (Protocol, Ranges)>) -> Self {
-        let mut all: BTreeMap<Protocol, Ranges> = BTreeMap::new();
+    fn from_ranges(ports: impl Iterator<Item = (PortProtocol, NumberRanges)>) -> Self {
+        let mut all: BTreeMap<PortProtocol, NumberRanges> = BTreeMap::new();
         for (protocol, ranges) in ports.filter(|(_, ranges)| !ranges.is_empty()) {
             let have = all.entry(protocol).or_default();
-            *have = Ranges::union([&*have, &ranges]);
+            *have = NumberRanges::union([&*have, &ranges]);
         }
         Self::Some(all)
     }
@@ -323,8 +336,9 @@ impl Ports {
             Self::All => None,
             Self::Some(ports) => Some(ports),
         });
-        each.collect::<Option<Vec<_>>>()
-            .map_or(Self::All, |each| Self::of(each.into_iter().flatten()))
+        each.collect::<Option<Vec<_>>>().map_or(Self::All, |each| {
+            Self::from_ranges(each.into_iter().flatten())
+        })
     }
 
     fn is_empty(&self) -> bool {
@@ -333,35 +347,35 @@ impl Ports {
 }
 
 /// The addresses of a block. One that cannot be read has none, and neither has one without something that cannot be.
-fn block(block: &IpBlock) -> Option<Ranges> {
+fn block_ranges(block: &IpBlock) -> Option<NumberRanges> {
     let except = block
         .except
         .iter()
-        .map(|text| cidr(text))
+        .map(|text| cidr_ranges(text))
         .collect::<Option<Vec<_>>>()?;
-    Some(cidr(&block.cidr)?.without(&Ranges::union(&except)))
+    Some(cidr_ranges(&block.cidr)?.without(&NumberRanges::union(&except)))
 }
 
 /// The addresses of a block. Older API servers took leading zeros in those of IPv4.
-fn cidr(text: &str) -> Option<Ranges> {
+fn cidr_ranges(text: &str) -> Option<NumberRanges> {
     let (address, length) = text.split_once('/')?;
     let length = length.parse::<u32>().ok()?;
     if address.contains(':') {
         let base = address.parse::<Ipv6Addr>().ok()?.to_bits();
-        return (length <= 128).then(|| beginning(base, length).without(&Ranges::ipv4()));
+        return (length <= 128).then(|| prefix_range(base, length).without(&NumberRanges::ipv4()));
     }
     let parts = address
         .split('.')
         .map(|part| part.parse().ok())
         .collect::<Option<Vec<u8>>>()?;
     let parts = <[u8; 4]>::try_from(parts).ok()?;
-    (length <= 32).then(|| beginning(number(parts.into()), 96 + length))
+    (length <= 32).then(|| prefix_range(address_number(parts.into()), 96 + length))
 }
 
 /// The numbers whose first bits, so many, are the same.
-fn beginning(base: u128, length: u32) -> Ranges {
+fn prefix_range(base: u128, length: u32) -> NumberRanges {
     let rest = u128::MAX.checked_shr(length).unwrap_or(0);
-    Ranges::of([(base & !rest, base | rest)])
+    NumberRanges::from_pairs([(base & !rest, base | rest)])
 }
 
 #[cfg(test)]

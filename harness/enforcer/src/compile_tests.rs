@@ -2,26 +2,28 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::objects::{Namespace, NetworkPolicy, Pod};
-use crate::render::render;
-use crate::state::{Change, State};
-use crate::tables::run;
+use crate::objects::{NamespaceObject, NetworkPolicy, PodObject};
+use crate::render::render_table;
+use crate::state::{ClusterState, ObjectChange};
+use crate::tables::run_nft;
 
-fn state(pods: &[Value], policies: &[Value]) -> State {
+fn state(pods: &[Value], policies: &[Value]) -> ClusterState {
     let namespaces =
         ["a", "b"].map(|name| json!({"metadata": {"name": name, "labels": {"team": name}}}));
-    let mut state = State::default();
+    let mut state = ClusterState::default();
     let read = |all: &[Value]| Value::from(all.to_vec());
-    state.pods.take(
-        Change::All(serde_json::from_value::<Vec<Pod>>(read(pods)).unwrap()),
+    state.pods.take_change(
+        ObjectChange::All(serde_json::from_value::<Vec<PodObject>>(read(pods)).unwrap()),
         1,
     );
-    state.namespaces.take(
-        Change::All(serde_json::from_value::<Vec<Namespace>>(read(&namespaces)).unwrap()),
+    state.namespaces.take_change(
+        ObjectChange::All(
+            serde_json::from_value::<Vec<NamespaceObject>>(read(&namespaces)).unwrap(),
+        ),
         1,
     );
-    state.policies.take(
-        Change::All(serde_json::from_value::<Vec<NetworkPolicy>>(read(policies)).unwrap()),
+    state.policies.take_change(
+        ObjectChange::All(serde_json::from_value::<Vec<NetworkPolicy>>(read(policies)).unwrap()),
         1,
     );
     state
@@ -49,21 +51,21 @@ fn three() -> [Value; 3] {
 }
 
 fn address(text: &str) -> u128 {
-    number(text.parse().unwrap())
+    address_number(text.parse().unwrap())
 }
 
 /// Whether something from one address gets to another's port over TCP, as far as the pods of `node-1` go.
-fn passes(state: &State, from: &str, to: &str, port: u128) -> bool {
-    let table = compile(state, "node-1");
-    let allows = |isolation: &Isolation, own: &str, other: &str| {
+fn passes(state: &ClusterState, from: &str, to: &str, port: u128) -> bool {
+    let table = compile_node(state, "node-1");
+    let allows = |isolation: &IsolatedPods, own: &str, other: &str| {
         let Some(number) = isolation.pods.get(&own.parse().unwrap()) else {
             return true;
         };
         isolation.lists[*number].iter().any(|(peers, ports)| {
             let ports = match ports {
-                Ports::All => true,
-                Ports::Some(all) => all
-                    .get(&Protocol::Tcp)
+                PortSet::All => true,
+                PortSet::Some(all) => all
+                    .get(&PortProtocol::Tcp)
                     .is_some_and(|ranges| ranges.contains(port)),
             };
             ports && peers.contains(address(other))
@@ -79,13 +81,19 @@ const OUTSIDE: &str = "192.0.2.7";
 
 #[test]
 fn without_policies_nothing_is_looked_at() {
-    assert_eq!(render(&compile(&state(&three(), &[]), "node-1")), "{\n}\n");
+    assert_eq!(
+        render_table(&compile_node(&state(&three(), &[]), "node-1")),
+        "{\n}\n"
+    );
 }
 
 #[test]
 fn a_node_without_isolated_pods_looks_at_whose_address_a_pod_sends_under_all_the_same() {
     let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"]});
-    let text = render(&compile(&state(&three(), &[policy("a", &spec)]), "node-2"));
+    let text = render_table(&compile_node(
+        &state(&three(), &[policy("a", &spec)]),
+        "node-2",
+    ));
     assert!(
         text.contains("fib saddr . iif oif missing drop") && !text.contains("vmap"),
         "{text}"
@@ -103,7 +111,10 @@ fn the_text_of_one_policy() {
         }],
         "egress": [{"to": [{"namespaceSelector": {"matchLabels": {"team": "b"}}}]}],
     });
-    let text = render(&compile(&state(&three(), &[policy("a", &spec)]), "node-1"));
+    let text = render_table(&compile_node(
+        &state(&three(), &[policy("a", &spec)]),
+        "node-1",
+    ));
     assert_eq!(
         text,
         "{
@@ -169,9 +180,9 @@ fn the_text_of_one_policy_where_pods_have_addresses_of_both_families() {
         }],
         "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}],
     });
-    let table = compile(&state(&six(), &[policy("a", &spec)]), "node-1");
+    let table = compile_node(&state(&six(), &[policy("a", &spec)]), "node-1");
     assert_eq!(table.isolated, 1);
-    let text = render(&table);
+    let text = render_table(&table);
     assert_eq!(
         text,
         "{
@@ -351,7 +362,7 @@ fn a_node_isolates_its_own_pods_and_knows_those_of_others() {
     let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {}}]}]});
     let state = state(&pods, &[policy("a", &spec)]);
     let isolated = |node| {
-        compile(&state, node)
+        compile_node(&state, node)
             .ingress
             .pods
             .into_keys()
@@ -364,17 +375,27 @@ fn a_node_isolates_its_own_pods_and_knows_those_of_others() {
 
 #[test]
 fn blocks_are_read_as_the_api_server_takes_them() {
-    let ranges = |from: &str, to: &str| Some(Ranges::of([(address(from), address(to))]));
-    assert_eq!(cidr("10.1.2.3/8"), ranges("10.0.0.0", "10.255.255.255"));
-    assert_eq!(cidr("010.001.0.0/16"), ranges("10.1.0.0", "10.1.255.255"));
-    assert_eq!(cidr("0.0.0.0/0"), Some(Ranges::ipv4()));
-    assert_eq!(cidr("::/0"), Some(Ranges::ipv6()));
+    let ranges =
+        |from: &str, to: &str| Some(NumberRanges::from_pairs([(address(from), address(to))]));
     assert_eq!(
-        cidr("fd00:1::7/32"),
+        cidr_ranges("10.1.2.3/8"),
+        ranges("10.0.0.0", "10.255.255.255")
+    );
+    assert_eq!(
+        cidr_ranges("010.001.0.0/16"),
+        ranges("10.1.0.0", "10.1.255.255")
+    );
+    assert_eq!(cidr_ranges("0.0.0.0/0"), Some(NumberRanges::ipv4()));
+    assert_eq!(cidr_ranges("::/0"), Some(NumberRanges::ipv6()));
+    assert_eq!(
+        cidr_ranges("fd00:1::7/32"),
         ranges("fd00:1::", "fd00:1:ffff:ffff:ffff:ffff:ffff:ffff")
     );
-    assert_eq!(cidr("fd00::1/128"), ranges("fd00::1", "fd00::1"));
-    assert_eq!(cidr("192.0.2.1/32"), ranges("192.0.2.1", "192.0.2.1"));
+    assert_eq!(cidr_ranges("fd00::1/128"), ranges("fd00::1", "fd00::1"));
+    assert_eq!(
+        cidr_ranges("192.0.2.1/32"),
+        ranges("192.0.2.1", "192.0.2.1")
+    );
     for none in [
         "fd00::/129",
         "fd00::",
@@ -386,7 +407,7 @@ fn blocks_are_read_as_the_api_server_takes_them() {
         "256.0.0.0/8",
         "",
     ] {
-        assert_eq!(cidr(none), None, "{none}");
+        assert_eq!(cidr_ranges(none), None, "{none}");
     }
 }
 
@@ -404,7 +425,7 @@ fn a_thousand_policies_for_a_hundred_pods_are_one_list_each_and_few_lines() {
             json!({"metadata": {"name": format!("n{n}"), "namespace": "a"}, "spec": spec})
         })
         .collect();
-    let table = compile(&state(&pods, &policies), "node-1");
+    let table = compile_node(&state(&pods, &policies), "node-1");
     assert_eq!(
         (
             table.ingress.pods.len(),
@@ -418,7 +439,7 @@ fn a_thousand_policies_for_a_hundred_pods_are_one_list_each_and_few_lines() {
 /// Whether `nft` would put the text in force, in a network namespace of its own.
 fn nft_takes(text: &str) {
     let text = format!("table inet tried {text}");
-    run(
+    run_nft(
         "unshare",
         &["--map-root-user", "--net", "nft", "--check", "--file", "-"],
         &text,
@@ -490,7 +511,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn nft_takes_the_table_of_any_policies(policies in proptest::collection::vec(policies(), 0..8)) {
-        nft_takes(&render(&compile(&state(&three(), &policies), "node-1")));
-        nft_takes(&render(&compile(&state(&six(), &policies), "node-1")));
+        nft_takes(&render_table(&compile_node(&state(&three(), &policies), "node-1")));
+        nft_takes(&render_table(&compile_node(&state(&six(), &policies), "node-1")));
     }
 }

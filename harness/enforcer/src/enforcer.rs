@@ -5,20 +5,20 @@ use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::compile::compile;
+use super::compile::compile_node;
 use super::in_force::InForce;
-use super::render::render;
-use super::state::{Change, State};
-use super::tables::Tables;
-use super::{WatchEvent, log, plugin};
+use super::render::render_table;
+use super::state::{ClusterState, ObjectChange};
+use super::tables::KernelTables;
+use super::{WatchEvent, log_line, plugin};
 use crate::Error;
 
 /// One node's enforcer.
-pub(crate) struct Enforcer {
+pub(crate) struct NodeEnforcer {
     folder: PathBuf,
-    state: State,
+    state: ClusterState,
     told: InForce,
-    tables: Tables,
+    tables: KernelTables,
     /// What is in the table in force.
     body: String,
     /// Network plugins that wait, with their pods' `uid`.
@@ -28,7 +28,7 @@ pub(crate) struct Enforcer {
     next: Instant,
 }
 
-impl Enforcer {
+impl NodeEnforcer {
     /// `folder` is where it tells what is in force.
     ///
     /// # Errors
@@ -38,12 +38,12 @@ impl Enforcer {
             node: node.to_owned(),
             ..InForce::default()
         };
-        let (state, next) = (State::default(), Instant::now());
+        let (state, next) = (ClusterState::default(), Instant::now());
         Ok(Self {
             folder,
             state,
             told,
-            tables: Tables::find()?,
+            tables: KernelTables::find_leftover()?,
             body: String::new(),
             askers: Vec::new(),
             next,
@@ -51,80 +51,84 @@ impl Enforcer {
     }
 
     /// Goes on for as long as there is somebody to tell it anything.
-    pub(crate) fn run(mut self, news: &Receiver<WatchEvent>) -> Result<(), Error> {
+    pub(crate) fn run_enforcer(mut self, news: &Receiver<WatchEvent>) -> Result<(), Error> {
         while let Ok(first) = news.recv() {
             let since = Instant::now();
-            self.take(first);
+            self.take_changes(first);
             while let Ok(more) =
                 news.recv_timeout(self.next.saturating_duration_since(Instant::now()))
             {
-                self.take(more);
+                self.take_changes(more);
             }
-            self.enforce(since)?;
+            self.enforce_table(since)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, news: WatchEvent) {
+    fn take_changes(&mut self, news: WatchEvent) {
         match news {
             WatchEvent::Pods(change, version) => {
-                if let Change::Deleted(pod) = &change {
-                    self.state.forget(&pod.metadata.uid);
+                if let ObjectChange::Deleted(pod) = &change {
+                    self.state.forget_gone(&pod.metadata.uid);
                 }
-                self.state.pods.take(change, version);
+                self.state.pods.take_change(change, version);
             }
-            WatchEvent::Namespaces(change, version) => self.state.namespaces.take(change, version),
-            WatchEvent::Policies(change, version) => self.state.policies.take(change, version),
+            WatchEvent::Namespaces(change, version) => {
+                self.state.namespaces.take_change(change, version)
+            }
+            WatchEvent::Policies(change, version) => {
+                self.state.policies.take_change(change, version)
+            }
             WatchEvent::Announced {
                 uid,
                 addresses,
                 asker,
             } => {
-                self.state.announce(uid.clone(), addresses);
+                self.state.announce_pod(uid.clone(), addresses);
                 self.askers.push((uid, asker));
             }
         }
     }
 
     /// Puts the table in force that what is known comes down to; `since` is when the first of it was told.
-    fn enforce(&mut self, since: Instant) -> Result<(), Error> {
+    fn enforce_table(&mut self, since: Instant) -> Result<(), Error> {
         let Some(seen) = self.state.seen() else {
             return Ok(());
         };
         let start = Instant::now();
-        let table = compile(&self.state, &self.told.node);
-        let body = render(&table);
+        let table = compile_node(&self.state, &self.told.node);
+        let body = render_table(&table);
         let is_new = body != self.body;
         if is_new {
             let compiled = start.elapsed();
-            self.tables.replace(&body)?;
+            self.tables.replace_table(&body)?;
             self.told.isolated = table.isolated;
             self.told.tables += 1;
             self.told.took = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.body = body;
-            self.note(compiled, start.elapsed());
+            self.note_change(compiled, start.elapsed());
             self.next = Instant::now() + start.elapsed();
         }
         let (known, unknown) = std::mem::take(&mut self.askers)
             .into_iter()
             .partition(|(uid, _)| self.state.knows_pod(uid));
         self.askers = unknown;
-        Vec::into_iter(known).for_each(|(_, asker)| plugin::confirm(asker));
+        Vec::into_iter(known).for_each(|(_, asker)| plugin::confirm_pod(asker));
         if is_new || seen != self.told.seen {
             self.told.seen = seen;
-            self.told.publish(&self.folder)?;
+            self.told.publish_file(&self.folder)?;
         }
         Ok(())
     }
 
-    fn note(&self, compiled: Duration, all: Duration) {
+    fn note_change(&self, compiled: Duration, all: Duration) {
         let InForce {
             tables,
             isolated,
             took,
             ..
         } = self.told;
-        log(&format!(
+        log_line(&format!(
             "table {tables} is in force: {isolated} pods isolated, {} bytes; made in {:.1} ms, put in force in {:.1} ms; \
              {:.1} ms after the first change",
             self.body.len(),

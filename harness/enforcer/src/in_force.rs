@@ -19,7 +19,7 @@ pub struct InForce {
     /// The node's name.
     pub node: String,
     /// How far its table speaks of what the API server has.
-    pub seen: Seen,
+    pub seen: SeenVersions,
     /// How many tables it has put in force. One that would be the same as the last is not put in force again.
     pub tables: u64,
     /// How many of the node's pods are isolated, for ingress, egress or both.
@@ -32,7 +32,7 @@ pub struct InForce {
 /// written of the kind up to then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Seen {
+pub struct SeenVersions {
     /// Pods.
     pub pods: u64,
     /// Namespaces.
@@ -41,7 +41,7 @@ pub struct Seen {
     pub network_policies: u64,
 }
 
-impl Seen {
+impl SeenVersions {
     /// For the kind of this name, where it is one of them.
     #[must_use]
     pub fn of(&self, kind: &str) -> Option<u64> {
@@ -56,8 +56,8 @@ impl Seen {
 
 impl InForce {
     /// Tells it to whoever looks into the folder.
-    pub(crate) fn publish(&self, folder: &Path) -> Result<(), Error> {
-        let malformed = |why: serde_json::Error| malformed(&why);
+    pub(crate) fn publish_file(&self, folder: &Path) -> Result<(), Error> {
+        let malformed = |why: serde_json::Error| malformed_file(&why);
         let text = serde_json::to_vec(self).map_err(malformed)?;
         let path = folder.join(format!("{}.json", self.node));
         Ok(cache::write_atomically(&path, &text)?)
@@ -77,13 +77,13 @@ pub fn in_force(work: &Path, node: &str) -> Result<Option<InForce>, Error> {
     match fs::read(&path) {
         Ok(text) => serde_json::from_slice(&text)
             .map(Some)
-            .map_err(|why| malformed(&why)),
+            .map_err(|why| malformed_file(&why)),
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(why) => Err(Error::file("read", &path)(why)),
     }
 }
 
-fn malformed(why: &serde_json::Error) -> Error {
+fn malformed_file(why: &serde_json::Error) -> Error {
     Error::Malformed {
         what: "what a node enforces of NetworkPolicy".into(),
         why: why.to_string(),
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(in_force(work.path(), "node-1").unwrap(), None);
         let folder = work.path().join(FOLDER);
         fs::create_dir(&folder).unwrap();
-        let seen = Seen {
+        let seen = SeenVersions {
             pods: 7,
             namespaces: 8,
             network_policies: 9,
@@ -112,7 +112,7 @@ mod tests {
             isolated: 2,
             took: 100,
         };
-        told("node-1").publish(&folder).unwrap();
+        told("node-1").publish_file(&folder).unwrap();
         assert_eq!(
             in_force(work.path(), "node-1").unwrap(),
             Some(told("node-1"))
@@ -143,10 +143,10 @@ mod tests {
             node: "node-1".into(),
             ..InForce::default()
         };
-        told.publish(&folder).unwrap();
+        told.publish_file(&folder).unwrap();
         std::thread::scope(|threads| {
             let replacing =
-                threads.spawn(|| (0..2000).for_each(|_| told.publish(&folder).unwrap()));
+                threads.spawn(|| (0..2000).for_each(|_| told.publish_file(&folder).unwrap()));
             while !replacing.is_finished() {
                 assert!(in_force(work.path(), "node-1").unwrap().is_some());
             }

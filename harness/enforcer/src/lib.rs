@@ -46,21 +46,21 @@ use std::sync::mpsc::channel;
 
 use nix::sys::signal::SigSet;
 
-pub use api::{Api, Identity, first_line};
-use enforcer::Enforcer;
+pub use api::{BoxApi, PkiIdentity, first_line};
+use enforcer::NodeEnforcer;
 pub use error::Error;
-pub use in_force::{FOLDER, InForce, Seen, in_force};
-use objects::{Namespace, NetworkPolicy, Pod};
-use state::Change;
+pub use in_force::{FOLDER, InForce, SeenVersions, in_force};
+use objects::{NamespaceObject, NetworkPolicy, PodObject};
+use state::ObjectChange;
 
 /// The name of the files with the enforcers' certificate and key, without their ends.
 pub const KEYS_NAME: &str = "network-policy";
 
 /// What an enforcer is told.
 enum WatchEvent {
-    Pods(Change<Pod>, u64),
-    Namespaces(Change<Namespace>, u64),
-    Policies(Change<NetworkPolicy>, u64),
+    Pods(ObjectChange<PodObject>, u64),
+    Namespaces(ObjectChange<NamespaceObject>, u64),
+    Policies(ObjectChange<NetworkPolicy>, u64),
     /// The network plugins have given a pod these addresses, and wait.
     Announced {
         uid: String,
@@ -74,41 +74,41 @@ enum WatchEvent {
 ///
 /// # Errors
 /// Other words, keys that cannot be read, and a kernel that does not take a table.
-pub fn run(words: &[OsString]) -> Result<ExitCode, Error> {
+pub fn run_enforcer(words: &[OsString]) -> Result<ExitCode, Error> {
     let [node, server, socket, folder, keys] = words else {
         return Err(Error::Words);
     };
     SigSet::empty().thread_set_mask()?; // the mask comes down from a launcher that waits for signals itself
     let (node, server) = (node.to_string_lossy(), server.to_string_lossy());
     let api = api_of(&server, Path::new(keys))?;
-    enforce(api, &node, Path::new(socket), Path::new(folder)).map(|()| ExitCode::SUCCESS)
+    enforce_policies(api, &node, Path::new(socket), Path::new(folder)).map(|()| ExitCode::SUCCESS)
 }
 
 /// The API server, asked with the enforcers' keys.
-fn api_of(server: &str, keys: &Path) -> Result<Api, Error> {
+fn api_of(server: &str, keys: &Path) -> Result<BoxApi, Error> {
     let read = |name: &str| {
         let path = keys.join(name);
         fs::read_to_string(&path).map_err(Error::file("read", path))
     };
     let own = |end: &str| read(&format!("{KEYS_NAME}.{end}"));
-    let identity = Identity {
+    let identity = PkiIdentity {
         certificate: own("crt")?,
         key: own("key")?,
     };
-    Api::new(server, &read("ca.crt")?, Some(&identity))
+    BoxApi::new(server, &read("ca.crt")?, Some(&identity))
 }
 
-fn enforce(api: Api, node: &str, socket: &Path, folder: &Path) -> Result<(), Error> {
+fn enforce_policies(api: BoxApi, node: &str, socket: &Path, folder: &Path) -> Result<(), Error> {
     let (tell, news) = channel();
-    plugin::listen(socket, tell.clone())?;
-    watch::follow(api.clone(), tell.clone(), WatchEvent::Pods);
-    watch::follow(api.clone(), tell.clone(), WatchEvent::Namespaces);
-    watch::follow(api, tell, WatchEvent::Policies);
-    Enforcer::new(node, folder.to_owned())?.run(&news)
+    plugin::listen_announcements(socket, tell.clone())?;
+    watch::follow_kind(api.clone(), tell.clone(), WatchEvent::Pods);
+    watch::follow_kind(api.clone(), tell.clone(), WatchEvent::Namespaces);
+    watch::follow_kind(api, tell, WatchEvent::Policies);
+    NodeEnforcer::new(node, folder.to_owned())?.run_enforcer(&news)
 }
 
 /// Writes a line into the process's log.
-fn log(line: &str) {
+fn log_line(line: &str) {
     use std::io::Write;
     let now = time::OffsetDateTime::now_utc();
     let _ = writeln!(

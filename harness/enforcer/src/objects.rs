@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, de::DeserializeOwned};
 
 /// A kind that is listed and watched.
-pub(crate) trait Object: DeserializeOwned + Send + 'static {
+pub(crate) trait WatchedObject: DeserializeOwned + Send + 'static {
     /// Where all of the kind are.
     const PATH: &'static str;
-    fn metadata(&self) -> &Metadata;
+    fn metadata(&self) -> &ObjectMetadata;
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Metadata {
+pub(crate) struct ObjectMetadata {
     pub(crate) name: String,
     pub(crate) namespace: String,
     pub(crate) uid: String,
@@ -25,14 +25,14 @@ pub(crate) struct Metadata {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Namespace {
-    pub(crate) metadata: Metadata,
+pub(crate) struct NamespaceObject {
+    pub(crate) metadata: ObjectMetadata,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Pod {
-    pub(crate) metadata: Metadata,
+pub(crate) struct PodObject {
+    pub(crate) metadata: ObjectMetadata,
     pub(crate) spec: PodSpec,
     pub(crate) status: PodStatus,
 }
@@ -42,13 +42,13 @@ pub(crate) struct Pod {
 pub(crate) struct PodSpec {
     pub(crate) node_name: String,
     pub(crate) host_network: bool,
-    pub(crate) containers: Vec<Container>,
-    pub(crate) init_containers: Vec<Container>,
+    pub(crate) containers: Vec<PodContainer>,
+    pub(crate) init_containers: Vec<PodContainer>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Container {
+pub(crate) struct PodContainer {
     pub(crate) ports: Vec<ContainerPort>,
     pub(crate) restart_policy: String,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Container {
 pub(crate) struct ContainerPort {
     pub(crate) name: String,
     pub(crate) container_port: u16,
-    pub(crate) protocol: Protocol,
+    pub(crate) protocol: PortProtocol,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -77,46 +77,46 @@ pub(crate) struct PodIp {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct NetworkPolicy {
-    pub(crate) metadata: Metadata,
+    pub(crate) metadata: ObjectMetadata,
     pub(crate) spec: PolicySpec,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct PolicySpec {
-    pub(crate) pod_selector: Selector,
+    pub(crate) pod_selector: LabelSelector,
     pub(crate) policy_types: Vec<String>,
-    pub(crate) ingress: Vec<Rule>,
-    pub(crate) egress: Vec<Rule>,
+    pub(crate) ingress: Vec<PolicyRule>,
+    pub(crate) egress: Vec<PolicyRule>,
 }
 
 /// What is let through: an ingress rule has `from`, an egress rule `to`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Rule {
+pub(crate) struct PolicyRule {
     pub(crate) ports: Vec<PolicyPort>,
     #[serde(alias = "from", alias = "to")]
-    pub(crate) peers: Vec<Peer>,
+    pub(crate) peers: Vec<PolicyPeer>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct PolicyPort {
-    pub(crate) protocol: Protocol,
-    pub(crate) port: Option<Port>,
+    pub(crate) protocol: PortProtocol,
+    pub(crate) port: Option<PortReference>,
     pub(crate) end_port: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Port {
+pub(crate) enum PortReference {
     Number(u16),
     Name(String),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub(crate) enum Protocol {
+pub(crate) enum PortProtocol {
     #[default]
     Tcp,
     Udp,
@@ -125,9 +125,9 @@ pub(crate) enum Protocol {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Peer {
-    pub(crate) pod_selector: Option<Selector>,
-    pub(crate) namespace_selector: Option<Selector>,
+pub(crate) struct PolicyPeer {
+    pub(crate) pod_selector: Option<LabelSelector>,
+    pub(crate) namespace_selector: Option<LabelSelector>,
     pub(crate) ip_block: Option<IpBlock>,
 }
 
@@ -140,28 +140,28 @@ pub(crate) struct IpBlock {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Selector {
+pub(crate) struct LabelSelector {
     match_labels: BTreeMap<String, String>,
-    match_expressions: Vec<Requirement>,
+    match_expressions: Vec<LabelRequirement>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct Requirement {
+struct LabelRequirement {
     key: String,
-    operator: Operator,
+    operator: SelectorOperator,
     #[serde(default)]
     values: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-enum Operator {
+enum SelectorOperator {
     In,
     NotIn,
     Exists,
     DoesNotExist,
 }
 
-impl Selector {
+impl LabelSelector {
     /// Whether it picks what has these labels; an empty one picks everything.
     pub(crate) fn picks(&self, labels: &BTreeMap<String, String>) -> bool {
         self.match_labels
@@ -171,24 +171,24 @@ impl Selector {
     }
 }
 
-impl Requirement {
+impl LabelRequirement {
     fn holds(&self, labels: &BTreeMap<String, String>) -> bool {
         let value = labels.get(&self.key);
         match self.operator {
-            Operator::In => value.is_some_and(|value| self.values.contains(value)),
-            Operator::NotIn => value.is_none_or(|value| !self.values.contains(value)),
-            Operator::Exists => value.is_some(),
-            Operator::DoesNotExist => value.is_none(),
+            SelectorOperator::In => value.is_some_and(|value| self.values.contains(value)),
+            SelectorOperator::NotIn => value.is_none_or(|value| !self.values.contains(value)),
+            SelectorOperator::Exists => value.is_some(),
+            SelectorOperator::DoesNotExist => value.is_none(),
         }
     }
 }
 
-impl Pod {
+impl PodObject {
     /// The ports of this name and protocol. An init container has ports while the others run if it is a sidecar.
     pub(crate) fn ports<'a>(
         &'a self,
         name: &'a str,
-        protocol: Protocol,
+        protocol: PortProtocol,
     ) -> impl Iterator<Item = u16> + 'a {
         let sidecars = self
             .spec
@@ -209,9 +209,9 @@ impl Pod {
 
 macro_rules! objects {
     ($($kind:ty => $path:literal),*) => {$(
-        impl Object for $kind {
+        impl WatchedObject for $kind {
             const PATH: &'static str = $path;
-            fn metadata(&self) -> &Metadata {
+            fn metadata(&self) -> &ObjectMetadata {
                 &self.metadata
             }
         }
@@ -219,8 +219,8 @@ macro_rules! objects {
 }
 
 objects!(
-    Pod => "/api/v1/pods",
-    Namespace => "/api/v1/namespaces",
+    PodObject => "/api/v1/pods",
+    NamespaceObject => "/api/v1/namespaces",
     NetworkPolicy => "/apis/networking.k8s.io/v1/networkpolicies"
 );
 
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     fn picks(selector: Value, labels: Value) -> bool {
-        let selector: Selector = serde_json::from_value(selector).unwrap();
+        let selector: LabelSelector = serde_json::from_value(selector).unwrap();
         selector.picks(&serde_json::from_value(labels).unwrap())
     }
 
@@ -268,28 +268,29 @@ mod tests {
 
     #[test]
     fn a_rule_is_read_in_both_directions_and_a_port_by_number_and_name() {
-        let rule: Rule = serde_json::from_value(json!({
+        let rule: PolicyRule = serde_json::from_value(json!({
             "ports": [{"port": 80, "endPort": 90, "protocol": "SCTP"}, {"port": "http"}, {}],
             "to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
         }))
         .unwrap();
         assert_eq!(
             (rule.ports[0].port.clone(), rule.ports[0].protocol),
-            (Some(Port::Number(80)), Protocol::Sctp)
+            (Some(PortReference::Number(80)), PortProtocol::Sctp)
         );
         assert_eq!(
             (rule.ports[1].port.clone(), rule.ports[1].protocol),
-            (Some(Port::Name("http".into())), Protocol::Tcp)
+            (Some(PortReference::Name("http".into())), PortProtocol::Tcp)
         );
         assert_eq!(rule.ports[2].port, None);
         assert_eq!(rule.peers[0].ip_block.as_ref().unwrap().cidr, "10.0.0.0/8");
-        let rule: Rule = serde_json::from_value(json!({"from": [{"podSelector": {}}]})).unwrap();
+        let rule: PolicyRule =
+            serde_json::from_value(json!({"from": [{"podSelector": {}}]})).unwrap();
         assert!(rule.peers[0].pod_selector.is_some() && rule.peers[0].namespace_selector.is_none());
     }
 
     #[test]
     fn a_port_has_a_name_in_containers_and_sidecars() {
-        let pod: Pod = serde_json::from_value(json!({"spec": {
+        let pod: PodObject = serde_json::from_value(json!({"spec": {
             "containers": [
                 {"ports": [{"name": "http", "containerPort": 80, "protocol": "TCP"}]},
                 {"ports": [{"name": "dns", "containerPort": 53, "protocol": "UDP"}, {"containerPort": 9}]},
@@ -301,10 +302,13 @@ mod tests {
         }}))
         .unwrap();
         assert_eq!(
-            pod.ports("http", Protocol::Tcp).collect::<Vec<_>>(),
+            pod.ports("http", PortProtocol::Tcp).collect::<Vec<_>>(),
             [80, 81]
         );
-        assert_eq!(pod.ports("dns", Protocol::Tcp).count(), 0);
-        assert_eq!(pod.ports("dns", Protocol::Udp).collect::<Vec<_>>(), [53]);
+        assert_eq!(pod.ports("dns", PortProtocol::Tcp).count(), 0);
+        assert_eq!(
+            pod.ports("dns", PortProtocol::Udp).collect::<Vec<_>>(),
+            [53]
+        );
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use wait::Look;
+use wait::WaitLook;
 
 use super::WatchEvent;
 use crate::Error;
@@ -23,14 +23,14 @@ use crate::Error;
 pub const NAME: &str = "gauntlet-network-policy";
 
 const VERSION: &str = "1.0.0";
-const PATIENCE: Duration = Duration::from_secs(10);
+const ENFORCED_WITHIN: Duration = Duration::from_secs(10);
 
 /// CNI's code for what may go better at another time.
 const TRY_AGAIN: u8 = 11;
 
 /// What the plugin tells the enforcer; any line in return means that it is in force.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Announcement {
+struct PodAnnouncement {
     uid: String,
     addresses: Vec<IpAddr>,
 }
@@ -45,13 +45,13 @@ pub fn is_called(program: &OsStr) -> bool {
 ///
 /// # Errors
 /// A question that cannot be read, or an answer that nobody takes.
-pub fn run() -> io::Result<ExitCode> {
+pub fn run_cni_plugin() -> io::Result<ExitCode> {
     let word = |name: &str| std::env::var(name).unwrap_or_default();
     let mut text = String::new();
     io::stdin().read_to_string(&mut text)?;
     let config: Value = serde_json::from_str(&text)?;
     let (answer, code) = match word("CNI_COMMAND").as_str() {
-        "ADD" => match add(&config, &word("CNI_ARGS")) {
+        "ADD" => match add_pod(&config, &word("CNI_ARGS")) {
             Ok(()) => (config["prevResult"].clone(), ExitCode::SUCCESS),
             Err(why) => (
                 json!({"cniVersion": VERSION, "code": TRY_AGAIN, "msg": why}),
@@ -64,36 +64,33 @@ pub fn run() -> io::Result<ExitCode> {
         ),
         _ => return Ok(ExitCode::SUCCESS),
     };
-    send(io::stdout(), &answer)?;
+    send_message(io::stdout(), &answer)?;
     Ok(code)
 }
 
 /// Writes one message, a line of JSON.
-fn send(mut to: impl Write, message: &impl Serialize) -> io::Result<()> {
+fn send_message(mut to: impl Write, message: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
     to.write_all(&line)?;
     to.flush()
 }
 
-fn add(config: &Value, args: &str) -> Result<(), String> {
+fn add_pod(config: &Value, args: &str) -> Result<(), String> {
     let socket = config["socket"]
         .as_str()
         .ok_or("the configuration names no socket")?;
-    let announcement = announcement(&config["prevResult"], args)?;
+    let announcement = read_announcement(&config["prevResult"], args)?;
     let name = format!("the enforcer of NetworkPolicy at `{socket}`");
-    let stream = wait::until(
-        &name,
-        PATIENCE,
-        Duration::from_millis(5),
-        || match UnixStream::connect(socket) {
-            Ok(stream) => Look::Ready(stream),
-            Err(why) => Look::NotYet(why.to_string()),
-        },
-    );
+    let stream = wait::wait_until(&name, ENFORCED_WITHIN, Duration::from_millis(5), || {
+        match UnixStream::connect(socket) {
+            Ok(stream) => WaitLook::Ready(stream),
+            Err(why) => WaitLook::NotYet(why.to_string()),
+        }
+    });
     let ask = |stream: UnixStream| {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        send(&stream, &announcement)?;
+        stream.set_read_timeout(Some(ENFORCED_WITHIN))?;
+        send_message(&stream, &announcement)?;
         BufReader::new(stream).read_line(&mut String::new())
     };
     match ask(stream.map_err(|late| late.to_string())?) {
@@ -103,7 +100,7 @@ fn add(config: &Value, args: &str) -> Result<(), String> {
     }
 }
 
-fn announcement(result: &Value, args: &str) -> Result<Announcement, String> {
+fn read_announcement(result: &Value, args: &str) -> Result<PodAnnouncement, String> {
     let uid = args
         .split(';')
         .find_map(|pair| pair.strip_prefix("K8S_POD_UID="))
@@ -119,14 +116,14 @@ fn announcement(result: &Value, args: &str) -> Result<Announcement, String> {
     if addresses.is_empty() {
         return Err("no plugin before this one has given the pod an address".to_owned());
     }
-    Ok(Announcement {
+    Ok(PodAnnouncement {
         uid: uid.to_owned(),
         addresses,
     })
 }
 
 /// Takes announcements at a socket, on threads of their own.
-pub(crate) fn listen(socket: &Path, tell: Sender<WatchEvent>) -> Result<(), Error> {
+pub(crate) fn listen_announcements(socket: &Path, tell: Sender<WatchEvent>) -> Result<(), Error> {
     if let Some(folder) = socket.parent() {
         components::cache::private_dir(folder)?;
     }
@@ -135,17 +132,17 @@ pub(crate) fn listen(socket: &Path, tell: Sender<WatchEvent>) -> Result<(), Erro
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let tell = tell.clone();
-            thread::spawn(move || drop(hear(stream, &tell)));
+            thread::spawn(move || drop(hear_announcement(stream, &tell)));
         }
     });
     Ok(())
 }
 
-fn hear(stream: UnixStream, tell: &Sender<WatchEvent>) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+fn hear_announcement(stream: UnixStream, tell: &Sender<WatchEvent>) -> io::Result<()> {
+    stream.set_read_timeout(Some(ENFORCED_WITHIN))?;
     let mut line = String::new();
     BufReader::new(&stream).read_line(&mut line)?;
-    let Announcement { uid, addresses } = serde_json::from_str(&line)?;
+    let PodAnnouncement { uid, addresses } = serde_json::from_str(&line)?;
     tell.send(WatchEvent::Announced {
         uid,
         addresses,
@@ -155,7 +152,7 @@ fn hear(stream: UnixStream, tell: &Sender<WatchEvent>) -> io::Result<()> {
 }
 
 /// Answers one that waits: its pod may start.
-pub(crate) fn confirm(mut asker: UnixStream) {
+pub(crate) fn confirm_pod(mut asker: UnixStream) {
     let _ = asker.write_all(b"in force\n");
 }
 
@@ -179,13 +176,13 @@ mod tests {
 
     #[test]
     fn a_pod_is_announced_with_its_addresses() {
-        let wanted = Announcement {
+        let wanted = PodAnnouncement {
             uid: "u-1".into(),
             addresses: addresses(),
         };
-        assert_eq!(announcement(&result(), ARGS), Ok(wanted));
-        assert!(announcement(&json!({"ips": []}), ARGS).is_err());
-        assert!(announcement(&result(), "K8S_POD_NAME=b").is_err());
+        assert_eq!(read_announcement(&result(), ARGS), Ok(wanted));
+        assert!(read_announcement(&json!({"ips": []}), ARGS).is_err());
+        assert!(read_announcement(&result(), "K8S_POD_NAME=b").is_err());
     }
 
     #[test]
@@ -193,12 +190,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("enforcer/node-1.sock");
         let (tell, news) = channel();
-        listen(&socket, tell).unwrap();
+        listen_announcements(&socket, tell).unwrap();
         let config = json!({"socket": socket, "prevResult": result()});
         for (confirmed, good) in [(true, true), (false, false)] {
             let asking = thread::spawn({
                 let config = config.clone();
-                move || add(&config, ARGS)
+                move || add_pod(&config, ARGS)
             });
             let WatchEvent::Announced {
                 uid,
@@ -211,7 +208,7 @@ mod tests {
             assert_eq!((uid.as_str(), told), ("u-1", addresses()));
             assert!(!asking.is_finished());
             if confirmed {
-                confirm(asker)
+                confirm_pod(asker)
             } else {
                 drop(asker)
             }

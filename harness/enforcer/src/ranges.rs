@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// Disjoint ranges (both ends belong to them) in order, none of which touches the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Ranges(Vec<(u128, u128)>);
+pub(crate) struct NumberRanges(Vec<(u128, u128)>);
 
 const IPV4: (u128, u128) = (0xffff_0000_0000, 0xffff_ffff_ffff);
 
 /// The number of an address.
-pub(crate) fn number(address: IpAddr) -> u128 {
+pub(crate) fn address_number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
         IpAddr::V6(address) => address.to_bits(),
@@ -18,11 +18,11 @@ pub(crate) fn number(address: IpAddr) -> u128 {
 }
 
 /// The address of a number.
-pub(crate) fn address(number: u128) -> IpAddr {
+pub(crate) fn number_address(number: u128) -> IpAddr {
     Ipv6Addr::from_bits(number).to_canonical()
 }
 
-impl Ranges {
+impl NumberRanges {
     /// Every number.
     pub(crate) fn all() -> Self {
         Self(vec![(0, u128::MAX)])
@@ -40,14 +40,14 @@ impl Ranges {
 
     /// Those of them that are IPv4 addresses.
     pub(crate) fn of_ipv4(&self) -> Self {
-        Self::of(
+        Self::from_pairs(
             self.0
                 .iter()
                 .map(|(first, last)| (*first.max(&IPV4.0), *last.min(&IPV4.1))),
         )
     }
 
-    pub(crate) fn of(ranges: impl IntoIterator<Item = (u128, u128)>) -> Self {
+    pub(crate) fn from_pairs(ranges: impl IntoIterator<Item = (u128, u128)>) -> Self {
         let mut ranges: Vec<_> = ranges
             .into_iter()
             .filter(|(first, last)| first <= last)
@@ -64,7 +64,7 @@ impl Ranges {
     }
 
     pub(crate) fn union<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
-        Self::of(all.into_iter().flat_map(|one| one.0.iter().copied()))
+        Self::from_pairs(all.into_iter().flat_map(|one| one.0.iter().copied()))
     }
 
     /// What is in these and not in the others.
@@ -84,7 +84,7 @@ impl Ranges {
             }
             left.extend(next.map(|at| (at, last)));
         }
-        Self::of(left)
+        Self::from_pairs(left)
     }
 
     pub(crate) fn contains(&self, number: u128) -> bool {
@@ -120,26 +120,29 @@ mod tests {
     proptest! {
         #[test]
         fn they_are_the_sets_they_stand_for(one in some(), other in some()) {
-            let (left, right) = (Ranges::of(one.clone()), Ranges::of(other.clone()));
-            let (union, without) = (Ranges::union([&left, &right]), left.without(&right));
+            let (left, right) = (NumberRanges::from_pairs(one.clone()), NumberRanges::from_pairs(other.clone()));
+            let (union, without) = (NumberRanges::union([&left, &right]), left.without(&right));
             for number in 0..42 {
                 let (in_one, in_other) = (is_in(number, &one), is_in(number, &other));
                 prop_assert_eq!(left.contains(number), in_one);
                 prop_assert_eq!(union.contains(number), in_one || in_other);
                 prop_assert_eq!(without.contains(number), in_one && !in_other);
             }
-            let apart = |ranges: &Ranges| ranges.0.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0);
+            let apart = |ranges: &NumberRanges| ranges.0.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0);
             prop_assert!(apart(&left) && apart(&union) && apart(&without));
         }
     }
 
     #[test]
     fn the_ends_of_all_numbers_are_no_trap() {
-        let all = Ranges::all();
+        let all = NumberRanges::all();
         assert!(all.without(&all).is_empty());
-        let ends = Ranges::of([(0, 0), (u128::MAX, u128::MAX)]);
-        assert_eq!(all.without(&ends), Ranges::of([(1, u128::MAX - 1)]));
-        assert_eq!(Ranges::union([&all, &ends]), all);
+        let ends = NumberRanges::from_pairs([(0, 0), (u128::MAX, u128::MAX)]);
+        assert_eq!(
+            all.without(&ends),
+            NumberRanges::from_pairs([(1, u128::MAX - 1)])
+        );
+        assert_eq!(NumberRanges::union([&all, &ends]), all);
         assert!(!ends.contains(1) && ends.contains(u128::MAX));
     }
 
@@ -154,16 +157,16 @@ mod tests {
             "::1",
         ] {
             let one: IpAddr = text.parse().unwrap();
-            assert_eq!(address(number(one)), one);
+            assert_eq!(number_address(address_number(one)), one);
             assert_eq!(
                 (
-                    Ranges::ipv4().contains(number(one)),
-                    Ranges::ipv6().contains(number(one))
+                    NumberRanges::ipv4().contains(address_number(one)),
+                    NumberRanges::ipv6().contains(address_number(one))
                 ),
                 (one.is_ipv4(), one.is_ipv6())
             );
         }
-        assert_eq!(Ranges::all().of_ipv4(), Ranges::ipv4());
-        assert!(Ranges::ipv6().of_ipv4().is_empty());
+        assert_eq!(NumberRanges::all().of_ipv4(), NumberRanges::ipv4());
+        assert!(NumberRanges::ipv6().of_ipv4().is_empty());
     }
 }

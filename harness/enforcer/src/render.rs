@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use super::compile::{Ports, Table};
-use super::objects::Protocol;
-use super::ranges::{Ranges, address};
+use super::compile::{PolicyTable, PortSet};
+use super::objects::PortProtocol;
+use super::ranges::{NumberRanges, number_address};
 
 /// A family of addresses, in nftables' words.
-struct Family {
+struct AddressFamily {
     /// What a rule's test of an address begins with.
     word: &'static str,
     kind: &'static str,
@@ -19,15 +19,15 @@ struct Family {
     is_own: fn(&IpAddr) -> bool,
 }
 
-const FAMILIES: [Family; 2] = [
-    Family {
+const FAMILIES: [AddressFamily; 2] = [
+    AddressFamily {
         word: "ip",
         kind: "ipv4_addr",
         name: "ipv4",
         mark: "",
         is_own: IpAddr::is_ipv4,
     },
-    Family {
+    AddressFamily {
         word: "ip6",
         kind: "ipv6_addr",
         name: "ipv6",
@@ -38,11 +38,11 @@ const FAMILIES: [Family; 2] = [
 
 /// Sets of addresses that rules share, by what is in them. None has addresses of two families.
 #[derive(Default)]
-struct Sets(BTreeMap<Ranges, usize>);
+struct AddressSets(BTreeMap<NumberRanges, usize>);
 
 /// What comes after the table's name. Without any policy in the cluster, it is a table that looks at no packet.
-pub(crate) fn render(table: &Table) -> String {
-    let mut sets = Sets::default();
+pub(crate) fn render_table(table: &PolicyTable) -> String {
+    let mut sets = AddressSets::default();
     let mut chains = String::new();
     for (name, side, isolation) in [
         ("ingress", "saddr", &table.ingress),
@@ -52,7 +52,7 @@ pub(crate) fn render(table: &Table) -> String {
             let _ = writeln!(chains, "  chain {name}-{number} {{");
             for (peers, ports) in allowed {
                 for from in sets.matching(side, peers) {
-                    protocols(ports)
+                    protocol_tests(ports)
                         .iter()
                         .for_each(|ports| chains += &format!("    {from}{ports}return\n"));
                 }
@@ -61,22 +61,22 @@ pub(crate) fn render(table: &Table) -> String {
         }
     }
     let mut text = "{\n".to_owned();
-    text += &sets.text();
+    text += &sets.set_text();
     text += &chains;
-    text += &maps(table);
-    text += &hooks(table);
+    text += &verdict_maps(table);
+    text += &packet_hooks(table);
     text + "}\n"
 }
 
-impl Sets {
+impl AddressSets {
     /// A test of an address for each family, or one that everything passes.
-    fn matching(&mut self, side: &str, peers: &Ranges) -> Vec<String> {
-        if *peers == Ranges::all() {
+    fn matching(&mut self, side: &str, peers: &NumberRanges) -> Vec<String> {
+        if *peers == NumberRanges::all() {
             return vec![String::new()];
         }
         let parts = [
-            (peers.of_ipv4(), Ranges::ipv4()),
-            (peers.without(&Ranges::ipv4()), Ranges::ipv6()),
+            (peers.of_ipv4(), NumberRanges::ipv4()),
+            (peers.without(&NumberRanges::ipv4()), NumberRanges::ipv6()),
         ];
         let some = FAMILIES
             .iter()
@@ -90,22 +90,22 @@ impl Sets {
     }
 
     /// What stands for these addresses, all of one family.
-    fn among(&mut self, addresses: Ranges) -> String {
+    fn among(&mut self, addresses: NumberRanges) -> String {
         if let (1, Some(ends)) = (addresses.iter().len(), addresses.iter().next()) {
-            return range(ends, address);
+            return render_range(ends, number_address);
         }
         let next = self.0.len();
         format!("@peers-{}", self.0.entry(addresses).or_insert(next))
     }
 
-    fn text(&self) -> String {
-        let set = |(peers, number): (&Ranges, &usize)| {
+    fn set_text(&self) -> String {
+        let set = |(peers, number): (&NumberRanges, &usize)| {
             let kind = if peers.of_ipv4().is_empty() {
                 "ipv6_addr"
             } else {
                 "ipv4_addr"
             };
-            let elements = list(peers.iter().map(|ends| range(ends, address)));
+            let elements = render_list(peers.iter().map(|ends| render_range(ends, number_address)));
             format!(
                 "  set peers-{number} {{ type {kind}; flags interval; elements = {{ {elements} }}; }}\n"
             )
@@ -115,40 +115,40 @@ impl Sets {
 }
 
 /// A test for each protocol; one that lets everything through where all is meant.
-fn protocols(ports: &Ports) -> Vec<String> {
-    let Ports::Some(ports) = ports else {
+fn protocol_tests(ports: &PortSet) -> Vec<String> {
+    let PortSet::Some(ports) = ports else {
         return vec![String::new()];
     };
-    let one = |(protocol, ranges): (&Protocol, &Ranges)| {
+    let one = |(protocol, ranges): (&PortProtocol, &NumberRanges)| {
         let name = match protocol {
-            Protocol::Tcp => "tcp",
-            Protocol::Udp => "udp",
-            Protocol::Sctp => "sctp",
+            PortProtocol::Tcp => "tcp",
+            PortProtocol::Udp => "udp",
+            PortProtocol::Sctp => "sctp",
         };
-        if *ranges == Ports::every() {
+        if *ranges == PortSet::every_port() {
             return format!("meta l4proto {name} ");
         }
         format!(
             "{name} dport {{ {} }} ",
-            list(ranges.iter().map(|ends| range(ends, |end| end)))
+            render_list(ranges.iter().map(|ends| render_range(ends, |end| end)))
         )
     };
     ports.iter().map(one).collect()
 }
 
-fn maps(table: &Table) -> String {
+fn verdict_maps(table: &PolicyTable) -> String {
     let mut text = String::new();
-    for Family {
+    for AddressFamily {
         kind, mark, is_own, ..
     } in &FAMILIES
     {
-        let own: Vec<String> = isolated(table)
+        let own: Vec<String> = isolated_addresses(table)
             .into_iter()
             .filter(is_own)
             .map(|pod| format!("{pod} . {pod}"))
             .collect();
         if !own.is_empty() {
-            let own = list(own.into_iter());
+            let own = render_list(own.into_iter());
             let _ = writeln!(
                 text,
                 "  set itself{mark} {{ type {kind} . {kind}; elements = {{ {own} }}; }}"
@@ -156,7 +156,8 @@ fn maps(table: &Table) -> String {
         }
         for (name, isolation) in [("ingress", &table.ingress), ("egress", &table.egress)] {
             let pods = isolation.pods.iter().filter(|(pod, _)| is_own(pod));
-            let jumps = list(pods.map(|(pod, number)| format!("{pod} : jump {name}-{number}")));
+            let jumps =
+                render_list(pods.map(|(pod, number)| format!("{pod} : jump {name}-{number}")));
             if !jumps.is_empty() {
                 let _ = writeln!(
                     text,
@@ -172,14 +173,14 @@ fn maps(table: &Table) -> String {
 /// address changes. What a node sends to its own pods passes neither.
 ///
 /// What a pod sends under an address that is not its own is dropped: there is no way back to it.
-fn hooks(table: &Table) -> String {
+fn packet_hooks(table: &PolicyTable) -> String {
     let known = "    ct state established,related accept\n";
     let forged = "    iifname \"veth*\" fib saddr . iif oif missing drop\n";
     let mut text = String::new();
     if table.is_guarded {
         text += "  chain forward {\n    type filter hook forward priority filter; policy accept;\n";
         text += &format!("{known}{forged}");
-        text += &looked_up(isolated(table), |word, mark| {
+        text += &looked_up(isolated_addresses(table), |word, mark| {
             format!("{word} saddr . {word} daddr @itself{mark} accept")
         });
         text += &looked_up(table.egress.pods.keys().copied(), |word, mark| {
@@ -220,7 +221,7 @@ fn looked_up(
 }
 
 /// The addresses of pods that are isolated.
-fn isolated(table: &Table) -> BTreeSet<IpAddr> {
+fn isolated_addresses(table: &PolicyTable) -> BTreeSet<IpAddr> {
     table
         .ingress
         .pods
@@ -230,11 +231,11 @@ fn isolated(table: &Table) -> BTreeSet<IpAddr> {
         .collect()
 }
 
-fn list(items: impl Iterator<Item = String>) -> String {
+fn render_list(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join(", ")
 }
 
-fn range<T: ToString>((first, last): (u128, u128), show: impl Fn(u128) -> T) -> String {
+fn render_range<T: ToString>((first, last): (u128, u128), show: impl Fn(u128) -> T) -> String {
     let (from, to) = (show(first).to_string(), show(last).to_string());
     if first == last {
         from

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::in_force::Seen;
-use super::objects::{Namespace, NetworkPolicy, Object, Pod};
+use super::in_force::SeenVersions;
+use super::objects::{NamespaceObject, NetworkPolicy, PodObject, WatchedObject};
 
 /// All objects of one kind.
 #[derive(Debug)]
-pub(crate) struct Store<T> {
+pub(crate) struct ObjectStore<T> {
     objects: BTreeMap<(String, String), T>,
     /// The newest `resourceVersion`; nothing before the first list.
     version: Option<u64>,
@@ -16,7 +16,7 @@ pub(crate) struct Store<T> {
 
 /// What a list or a watch says of a kind.
 #[derive(Debug)]
-pub(crate) enum Change<T> {
+pub(crate) enum ObjectChange<T> {
     /// These are all of them.
     All(Vec<T>),
     Written(T),
@@ -27,22 +27,22 @@ pub(crate) enum Change<T> {
 
 /// What is known of the cluster.
 #[derive(Debug, Default)]
-pub(crate) struct State {
-    pub(crate) pods: Store<Pod>,
-    pub(crate) namespaces: Store<Namespace>,
-    pub(crate) policies: Store<NetworkPolicy>,
+pub(crate) struct ClusterState {
+    pub(crate) pods: ObjectStore<PodObject>,
+    pub(crate) namespaces: ObjectStore<NamespaceObject>,
+    pub(crate) policies: ObjectStore<NetworkPolicy>,
     /// Addresses of this node's pods, by the pods' `uid`, from whoever gave them out.
     announced: BTreeMap<String, Vec<IpAddr>>,
 }
 
 /// A pod, and an address of its own.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Located<'a> {
-    pub(crate) pod: &'a Pod,
+pub(crate) struct LocatedPod<'a> {
+    pub(crate) pod: &'a PodObject,
     pub(crate) address: IpAddr,
 }
 
-impl<T> Default for Store<T> {
+impl<T> Default for ObjectStore<T> {
     fn default() -> Self {
         Self {
             objects: BTreeMap::new(),
@@ -51,19 +51,19 @@ impl<T> Default for Store<T> {
     }
 }
 
-impl<T: Object> Store<T> {
-    pub(crate) fn take(&mut self, change: Change<T>, version: u64) {
+impl<T: WatchedObject> ObjectStore<T> {
+    pub(crate) fn take_change(&mut self, change: ObjectChange<T>, version: u64) {
         self.version = Some(version);
         match change {
-            Change::All(objects) => {
+            ObjectChange::All(objects) => {
                 self.objects = objects
                     .into_iter()
-                    .map(|object| (key(&object), object))
+                    .map(|object| (object_key(&object), object))
                     .collect()
             }
-            Change::Written(object) => drop(self.objects.insert(key(&object), object)),
-            Change::Deleted(object) => drop(self.objects.remove(&key(&object))),
-            Change::None => {}
+            ObjectChange::Written(object) => drop(self.objects.insert(object_key(&object), object)),
+            ObjectChange::Deleted(object) => drop(self.objects.remove(&object_key(&object))),
+            ObjectChange::None => {}
         }
     }
 
@@ -72,15 +72,15 @@ impl<T: Object> Store<T> {
     }
 }
 
-fn key<T: Object>(object: &T) -> (String, String) {
+fn object_key<T: WatchedObject>(object: &T) -> (String, String) {
     let metadata = object.metadata();
     (metadata.namespace.clone(), metadata.name.clone())
 }
 
-impl State {
+impl ClusterState {
     /// How far it goes, once every kind was listed.
-    pub(crate) fn seen(&self) -> Option<Seen> {
-        Some(Seen {
+    pub(crate) fn seen(&self) -> Option<SeenVersions> {
+        Some(SeenVersions {
             pods: self.pods.version?,
             namespaces: self.namespaces.version?,
             network_policies: self.policies.version?,
@@ -88,12 +88,12 @@ impl State {
     }
 
     /// Takes what the network plugin says. It is asked for every sandbox of a pod, and knows before the pod's status does.
-    pub(crate) fn announce(&mut self, uid: String, addresses: Vec<IpAddr>) {
+    pub(crate) fn announce_pod(&mut self, uid: String, addresses: Vec<IpAddr>) {
         self.announced.insert(uid, addresses);
     }
 
     /// Forgets what was announced of pods that are gone.
-    pub(crate) fn forget(&mut self, uid: &str) {
+    pub(crate) fn forget_gone(&mut self, uid: &str) {
         self.announced.remove(uid);
     }
 
@@ -101,7 +101,7 @@ impl State {
         self.pods.iter().any(|pod| pod.metadata.uid == uid)
     }
 
-    pub(crate) fn namespace(&self, name: &str) -> Option<&Namespace> {
+    pub(crate) fn namespace(&self, name: &str) -> Option<&NamespaceObject> {
         self.namespaces
             .objects
             .get(&(String::new(), name.to_owned()))
@@ -109,14 +109,14 @@ impl State {
 
     /// The pods with addresses, by each of them. One that has ended has given its address back; of two that still claim the
     /// same, it is the later one's, and that of one that is being deleted only when nobody else claims it.
-    pub(crate) fn located(&self) -> BTreeMap<IpAddr, Located<'_>> {
-        let rank = |pod: &Pod| {
+    pub(crate) fn located(&self) -> BTreeMap<IpAddr, LocatedPod<'_>> {
+        let rank = |pod: &PodObject| {
             (
                 pod.metadata.deletion_timestamp.is_none(),
                 pod.metadata.creation_timestamp.clone(),
             )
         };
-        let mut located: BTreeMap<IpAddr, Located<'_>> = BTreeMap::new();
+        let mut located: BTreeMap<IpAddr, LocatedPod<'_>> = BTreeMap::new();
         let addresses = self
             .pods
             .iter()
@@ -124,13 +124,13 @@ impl State {
         for (pod, address) in addresses {
             let here = located.get(&address);
             if here.is_none_or(|here| rank(here.pod) < rank(pod)) {
-                located.insert(address, Located { pod, address });
+                located.insert(address, LocatedPod { pod, address });
             }
         }
         located
     }
 
-    fn addresses(&self, pod: &Pod) -> Vec<IpAddr> {
+    fn addresses(&self, pod: &PodObject) -> Vec<IpAddr> {
         if pod.spec.host_network || ["Succeeded", "Failed"].contains(&pod.status.phase.as_str()) {
             return Vec::new();
         }
@@ -154,16 +154,16 @@ mod tests {
 
     use super::*;
 
-    fn state(pods: Value) -> State {
-        let mut state = State::default();
+    fn state(pods: Value) -> ClusterState {
+        let mut state = ClusterState::default();
         state
             .pods
-            .take(Change::All(serde_json::from_value(pods).unwrap()), 1);
+            .take_change(ObjectChange::All(serde_json::from_value(pods).unwrap()), 1);
         state
     }
 
-    fn names(state: &State) -> Vec<(String, String)> {
-        let one = |(address, located): (IpAddr, Located<'_>)| {
+    fn names(state: &ClusterState) -> Vec<(String, String)> {
+        let one = |(address, located): (IpAddr, LocatedPod<'_>)| {
             (address.to_string(), located.pod.metadata.name.clone())
         };
         state.located().into_iter().map(one).collect()
@@ -209,13 +209,13 @@ mod tests {
     fn what_was_announced_comes_before_what_the_status_says() {
         let mut state =
             state(json!([pod("p", "10.0.0.3"), {"metadata": {"name": "q", "uid": "q"}}]));
-        state.announce("q".into(), vec!["10.0.0.4".parse().unwrap()]);
-        state.announce("p".into(), vec!["10.0.0.5".parse().unwrap()]);
+        state.announce_pod("q".into(), vec!["10.0.0.4".parse().unwrap()]);
+        state.announce_pod("p".into(), vec!["10.0.0.5".parse().unwrap()]);
         assert_eq!(
             names(&state),
             [pair("10.0.0.4", "q"), pair("10.0.0.5", "p")]
         );
-        state.forget("p");
+        state.forget_gone("p");
         assert_eq!(
             names(&state),
             [pair("10.0.0.3", "p"), pair("10.0.0.4", "q")]
@@ -227,20 +227,22 @@ mod tests {
     fn a_list_replaces_what_was_known() {
         let mut state = state(json!([pod("p", "10.0.0.3")]));
         assert_eq!(state.seen(), None);
-        state.namespaces.take(Change::All(Vec::new()), 5);
-        state.policies.take(Change::None, 6);
-        let p: Pod = serde_json::from_value(pod("p", "10.0.0.9")).unwrap();
-        state.pods.take(Change::Written(p.clone()), 7);
+        state
+            .namespaces
+            .take_change(ObjectChange::All(Vec::new()), 5);
+        state.policies.take_change(ObjectChange::None, 6);
+        let p: PodObject = serde_json::from_value(pod("p", "10.0.0.9")).unwrap();
+        state.pods.take_change(ObjectChange::Written(p.clone()), 7);
         assert_eq!(
             state.seen(),
-            Some(Seen {
+            Some(SeenVersions {
                 pods: 7,
                 namespaces: 5,
                 network_policies: 6
             })
         );
         assert_eq!(names(&state), [pair("10.0.0.9", "p")]);
-        state.pods.take(Change::Deleted(p), 8);
+        state.pods.take_change(ObjectChange::Deleted(p), 8);
         assert_eq!(names(&state), []);
     }
 }

@@ -15,17 +15,17 @@ use crate::Error;
 const NAMES: [&str; 2] = ["gauntlet-network-policy-a", "gauntlet-network-policy-b"];
 
 /// The tables that are in the kernel.
-pub(crate) struct Tables {
+pub(crate) struct KernelTables {
     present: Vec<&'static str>,
 }
 
-impl Tables {
+impl KernelTables {
     /// Those that an enforcer before this one has left.
     ///
     /// # Errors
     /// When `nft` cannot list them.
-    pub(crate) fn find() -> Result<Self, Error> {
-        let listed = run("nft", &["list", "tables", "inet"], "")?;
+    pub(crate) fn find_leftover() -> Result<Self, Error> {
+        let listed = run_nft("nft", &["list", "tables", "inet"], "")?;
         Ok(Self {
             present: NAMES
                 .into_iter()
@@ -38,8 +38,10 @@ impl Tables {
     ///
     /// # Errors
     /// What `nft` says. Those before it are still in force then.
-    pub(crate) fn replace(&mut self, body: &str) -> Result<(), Error> {
-        self.replace_by(body, |text| run("nft", &["--file", "-"], text).map(drop))
+    pub(crate) fn replace_table(&mut self, body: &str) -> Result<(), Error> {
+        self.replace_by(body, |text| {
+            run_nft("nft", &["--file", "-"], text).map(drop)
+        })
     }
 
     fn replace_by(
@@ -76,7 +78,7 @@ impl Tables {
 }
 
 /// Runs a program with this text on its standard input, and returns what it prints.
-pub(crate) fn run(program: &str, args: &[&str], text: &str) -> Result<String, Error> {
+pub(crate) fn run_nft(program: &str, args: &[&str], text: &str) -> Result<String, Error> {
     let fault = |why: String| Error::Command {
         command: format!("{program} {}", args.join(" ")),
         why,
@@ -114,7 +116,7 @@ fn is_listed(list: &str, name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn replaced(tables: &mut Tables, body: &str) -> Vec<String> {
+    fn replaced(tables: &mut KernelTables, body: &str) -> Vec<String> {
         let mut texts = Vec::new();
         tables
             .replace_by(body, |text| {
@@ -132,13 +134,13 @@ mod tests {
             format!("table inet {name}\ndelete table inet {name}\ntable inet {name} {body}")
         };
         let deleted = |name: &str| format!("delete table inet {name}\n");
-        let mut tables = Tables {
+        let mut tables = KernelTables {
             present: Vec::new(),
         };
         assert_eq!(replaced(&mut tables, "{}"), [added(a, "{}")]);
         assert_eq!(replaced(&mut tables, "{1}"), [added(b, "{1}"), deleted(a)]);
         assert_eq!(replaced(&mut tables, "{2}"), [added(a, "{2}"), deleted(b)]);
-        let mut left = Tables {
+        let mut left = KernelTables {
             present: vec![a, b],
         };
         assert_eq!(replaced(&mut left, "{3}"), [added(a, "{3}"), deleted(b)]);
@@ -147,7 +149,7 @@ mod tests {
     #[test]
     fn what_fails_leaves_the_old_table_in_force() {
         let [a, b] = NAMES;
-        let mut tables = Tables { present: vec![a] };
+        let mut tables = KernelTables { present: vec![a] };
         let fails = |_: &str| Err(Error::Words);
         tables.replace_by("{}", fails).unwrap_err();
         assert_eq!(tables.present, [a]);

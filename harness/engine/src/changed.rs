@@ -17,10 +17,10 @@ const IGNORED: [&str; 3] = [
 ];
 
 /// One line for each difference, `POINTER: SENT -> GOT`.
-pub(crate) fn changed(sent: &Value, got: &Value) -> Vec<String> {
+pub(crate) fn changed_fields(sent: &Value, got: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     let secret = got["kind"] == "Secret";
-    walk(sent, Some(got), &mut String::new(), &mut |at, sent, got| {
+    compare_values(sent, Some(got), &mut String::new(), &mut |at, sent, got| {
         let hidden = secret && (at.starts_with("/data") || at.starts_with("/stringData"));
         if !hidden && !IGNORED.iter().any(|prefix| at.starts_with(prefix)) {
             lines.push(format!(
@@ -30,12 +30,12 @@ pub(crate) fn changed(sent: &Value, got: &Value) -> Vec<String> {
         }
     });
     for map in ["labels", "annotations"] {
-        lines.extend(added(sent, got, map));
+        lines.extend(added_fields(sent, got, map));
     }
     lines
 }
 
-fn walk(
+fn compare_values(
     sent: &Value,
     got: Option<&Value>,
     at: &mut String,
@@ -44,8 +44,8 @@ fn walk(
     match (sent, got) {
         (Value::Object(fields), Some(Value::Object(others))) => {
             for (key, value) in fields {
-                step(at, &key.replace('~', "~0").replace('/', "~1"), |at| {
-                    walk(value, others.get(key), at, say)
+                pointer_step(at, &key.replace('~', "~0").replace('/', "~1"), |at| {
+                    compare_values(value, others.get(key), at, say)
                 });
             }
         }
@@ -62,7 +62,9 @@ fn walk(
                 } else {
                     others.get(index)
                 };
-                step(at, &index.to_string(), |at| walk(item, other, at, say));
+                pointer_step(at, &index.to_string(), |at| {
+                    compare_values(item, other, at, say)
+                });
             }
         }
         (sent, None | Some(Value::Null)) if is_nothing(sent) => {}
@@ -71,7 +73,7 @@ fn walk(
     }
 }
 
-fn step(at: &mut String, key: &str, then: impl FnOnce(&mut String)) {
+fn pointer_step(at: &mut String, key: &str, then: impl FnOnce(&mut String)) {
     let length = at.len();
     at.push('/');
     at.push_str(key);
@@ -91,7 +93,7 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-fn added(sent: &Value, got: &Value, map: &str) -> Vec<String> {
+fn added_fields(sent: &Value, got: &Value, map: &str) -> Vec<String> {
     let (sent, got) = (&sent["metadata"][map], got["metadata"][map].as_object());
     let news = got
         .into_iter()
@@ -109,7 +111,7 @@ fn added(sent: &Value, got: &Value, map: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::changed;
+    use super::changed_fields;
     use serde_json::json;
 
     #[test]
@@ -119,9 +121,9 @@ mod tests {
         let got = json!({"kind": "Pod", "metadata": {"name": "a", "uid": "u", "labels": {"x": "y"}},
                          "spec": {"containers": [{"name": "injected"}, {"name": "c", "image": "i"}], "nodeName": "n"}});
         assert!(
-            changed(&sent, &got).is_empty(),
+            changed_fields(&sent, &got).is_empty(),
             "{:?}",
-            changed(&sent, &got)
+            changed_fields(&sent, &got)
         );
     }
 
@@ -131,7 +133,7 @@ mod tests {
         let got = json!({"metadata": {"labels": {"a/b": "2", "new": "n"}, "annotations": {"k/l": "v"}},
                          "spec": {"replicas": 1, "list": [1, 3]}});
         assert_eq!(
-            changed(&sent, &got),
+            changed_fields(&sent, &got),
             [
                 r#"/metadata/labels/a~1b: "1" -> "2""#,
                 "/spec/replicas: 3 -> 1",
@@ -147,7 +149,7 @@ mod tests {
     fn values_of_secrets_are_not_told() {
         let sent = json!({"kind": "Secret", "stringData": {"password": "hunter2"}});
         assert!(
-            changed(
+            changed_fields(
                 &sent,
                 &json!({"kind": "Secret", "data": {"password": "other"}})
             )

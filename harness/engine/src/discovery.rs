@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use api::{Call, Caller, encode};
-use model::Reply;
+use api::{ApiCall, Caller, percent_encode};
+use model::ApiReply;
 use serde_json::Value;
 
 use crate::Error;
@@ -12,7 +12,7 @@ const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDis
 
 /// A kind and where it is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Resource {
+pub(crate) struct ApiResource {
     /// The group; empty for the core one.
     pub(crate) group: String,
     pub(crate) version: String,
@@ -23,9 +23,9 @@ pub(crate) struct Resource {
     names: Vec<String>,
 }
 
-impl Resource {
+impl ApiResource {
     /// By convention, for a kind that the server does not know, so that the server itself can say so.
-    pub(crate) fn guess(api_version: &str, kind: &str) -> Self {
+    pub(crate) fn guess_resource(api_version: &str, kind: &str) -> Self {
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
         Self {
             group: group.into(),
@@ -38,26 +38,30 @@ impl Resource {
     }
 
     /// The path of the collection: everywhere without a namespace.
-    pub(crate) fn collection(&self, namespace: Option<&str>) -> String {
+    pub(crate) fn collection_path(&self, namespace: Option<&str>) -> String {
         let root = if self.group.is_empty() {
             "/api".into()
         } else {
-            format!("/apis/{}", encode(&self.group))
+            format!("/apis/{}", percent_encode(&self.group))
         };
         let place = match namespace.filter(|_| self.namespaced) {
-            Some(namespace) => format!("/namespaces/{}", encode(namespace)),
+            Some(namespace) => format!("/namespaces/{}", percent_encode(namespace)),
             None => String::new(),
         };
         format!(
             "{root}/{}{place}/{}",
-            encode(&self.version),
-            encode(&self.plural)
+            percent_encode(&self.version),
+            percent_encode(&self.plural)
         )
     }
 
     /// The path of one object.
-    pub(crate) fn object(&self, namespace: &str, name: &str) -> String {
-        format!("{}/{}", self.collection(Some(namespace)), encode(name))
+    pub(crate) fn object_path(&self, namespace: &str, name: &str) -> String {
+        format!(
+            "{}/{}",
+            self.collection_path(Some(namespace)),
+            percent_encode(name)
+        )
     }
 
     /// `GROUP/VERSION`, or just the version.
@@ -69,7 +73,7 @@ impl Resource {
         }
     }
 
-    fn is(&self, api_version: &str, kind: &str) -> bool {
+    fn matches_kind(&self, api_version: &str, kind: &str) -> bool {
         self.kind == kind && self.api_version() == api_version
     }
 
@@ -84,11 +88,11 @@ impl Resource {
 
 /// What is served, as far as it was asked for.
 #[derive(Default)]
-pub(crate) struct Discovery {
-    known: RwLock<Arc<Vec<Resource>>>,
+pub(crate) struct ApiDiscovery {
+    known: RwLock<Arc<Vec<ApiResource>>>,
 }
 
-impl Discovery {
+impl ApiDiscovery {
     /// The resource of an object's type.
     ///
     /// # Errors
@@ -98,8 +102,8 @@ impl Discovery {
         who: &Caller,
         api_version: &str,
         kind: &str,
-    ) -> Result<Option<Resource>, Error> {
-        self.find(who, |resource| resource.is(api_version, kind))
+    ) -> Result<Option<ApiResource>, Error> {
+        self.find(who, |resource| resource.matches_kind(api_version, kind))
             .await
     }
 
@@ -107,7 +111,11 @@ impl Discovery {
     ///
     /// # Errors
     /// When the server does not answer discovery, or knows nothing of that name.
-    pub(crate) async fn called(&self, who: &Caller, name: &str) -> Result<Resource, Error> {
+    pub(crate) async fn find_by_name(
+        &self,
+        who: &Caller,
+        name: &str,
+    ) -> Result<ApiResource, Error> {
         let found = self.find(who, |resource| resource.is_called(name)).await?;
         found.ok_or_else(|| {
             Error::unsupported(format!("the API server serves nothing called `{name}`"))
@@ -117,51 +125,51 @@ impl Discovery {
     async fn find(
         &self,
         who: &Caller,
-        test: impl Fn(&Resource) -> bool,
-    ) -> Result<Option<Resource>, Error> {
+        test: impl Fn(&ApiResource) -> bool,
+    ) -> Result<Option<ApiResource>, Error> {
         let known = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner));
         if let Some(found) = known.iter().find(|resource| test(resource)) {
             return Ok(Some(found.clone()));
         }
-        let fresh = Arc::new(ask(who).await?);
+        let fresh = Arc::new(ask_server(who).await?);
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
         Ok(fresh.iter().find(|resource| test(resource)).cloned())
     }
 }
 
-async fn ask(who: &Caller) -> Result<Vec<Resource>, Error> {
-    let (core, groups) = tokio::join!(list(who, "/api"), list(who, "/apis"));
+async fn ask_server(who: &Caller) -> Result<Vec<ApiResource>, Error> {
+    let (core, groups) = tokio::join!(list_objects(who, "/api"), list_objects(who, "/apis"));
     Ok(core?.into_iter().chain(groups?).collect())
 }
 
 /// What is served belongs to nobody: it is asked for as nobody else than the client itself.
-async fn list(who: &Caller, path: &str) -> Result<Vec<Resource>, Error> {
+async fn list_objects(who: &Caller, path: &str) -> Result<Vec<ApiResource>, Error> {
     let own = Caller {
         headers: Vec::new(),
         ..who.clone()
     };
-    let call = Call {
+    let call = ApiCall {
         accept: ACCEPT,
-        ..Call::get(path)
+        ..ApiCall::get(path)
     };
-    let reply = own.send(call).await.reply;
-    match api::json(&reply) {
-        Some(list) if list["kind"] == "APIGroupDiscoveryList" => Ok(resources(list)),
-        _ => Err(Error::refused(
+    let reply = own.send_call(call).await.reply;
+    match api::reply_json(&reply) {
+        Some(list) if list["kind"] == "APIGroupDiscoveryList" => Ok(read_resources(list)),
+        _ => Err(Error::refused_reply(
             format!("discovery at {path} failed"),
             &reply,
         )),
     }
 }
 
-fn resources(list: &Value) -> Vec<Resource> {
+fn read_resources(list: &Value) -> Vec<ApiResource> {
     let mut found = Vec::new();
-    for group in items(&list["items"]) {
-        for version in items(&group["versions"]) {
-            for entry in items(&version["resources"]) {
+    for group in list_items(&list["items"]) {
+        for version in list_items(&group["versions"]) {
+            for entry in list_items(&version["resources"]) {
                 found.extend(resource(
-                    &text(&group["metadata"]["name"]),
-                    &text(&version["version"]),
+                    &text_field(&group["metadata"]["name"]),
+                    &text_field(&version["version"]),
                     entry,
                 ));
             }
@@ -170,23 +178,23 @@ fn resources(list: &Value) -> Vec<Resource> {
     found
 }
 
-fn resource(group: &str, version: &str, entry: &Value) -> Option<Resource> {
+fn resource(group: &str, version: &str, entry: &Value) -> Option<ApiResource> {
     let (kind, plural) = (
-        text(&entry["responseKind"]["kind"]),
-        text(&entry["resource"]),
+        text_field(&entry["responseKind"]["kind"]),
+        text_field(&entry["resource"]),
     );
     if kind.is_empty() || plural.is_empty() {
         return None;
     }
-    let short = items(&entry["shortNames"]).iter().map(text);
+    let short = list_items(&entry["shortNames"]).iter().map(text_field);
     let names = [
         plural.clone(),
-        text(&entry["singularResource"]),
+        text_field(&entry["singularResource"]),
         kind.to_lowercase(),
     ]
     .into_iter()
     .chain(short);
-    Some(Resource {
+    Some(ApiResource {
         group: group.into(),
         version: version.into(),
         names: names.filter(|name| !name.is_empty()).collect(),
@@ -196,11 +204,11 @@ fn resource(group: &str, version: &str, entry: &Value) -> Option<Resource> {
     })
 }
 
-fn items(value: &Value) -> &[Value] {
+fn list_items(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-fn text(value: &Value) -> String {
+fn text_field(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
@@ -209,36 +217,39 @@ fn text(value: &Value) -> String {
 /// # Errors
 /// When the server does not answer discovery.
 pub(crate) async fn resource_of(
-    discovery: &Discovery,
+    discovery: &ApiDiscovery,
     who: &Caller,
     object: &Value,
-) -> Result<Resource, Error> {
-    let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+) -> Result<ApiResource, Error> {
+    let (api_version, kind) = (
+        text_field(&object["apiVersion"]),
+        text_field(&object["kind"]),
+    );
     let found = discovery.of_type(who, &api_version, &kind).await?;
-    Ok(found.unwrap_or_else(|| Resource::guess(&api_version, &kind)))
+    Ok(found.unwrap_or_else(|| ApiResource::guess_resource(&api_version, &kind)))
 }
 
 /// Reads one object by path as the engine itself.
 ///
 /// # Errors
 /// What the server said instead.
-pub(crate) async fn fetch(
+pub(crate) async fn fetch_object(
     who: &Caller,
-    resource: &Resource,
+    resource: &ApiResource,
     namespace: &str,
     name: &str,
 ) -> Result<Value, Error> {
     match who
-        .send(Call::get(resource.object(namespace, name)))
+        .send_call(ApiCall::get(resource.object_path(namespace, name)))
         .await
         .reply
     {
-        Reply::Http {
+        ApiReply::Http {
             code: 200,
-            body: model::Body::Json(body),
+            body: model::ReplyBody::Json(body),
             ..
         } => Ok(body),
-        reply => Err(Error::reply(&reply)),
+        reply => Err(Error::unexpected_reply(&reply)),
     }
 }
 
@@ -246,32 +257,32 @@ pub(crate) async fn fetch(
 ///
 /// # Errors
 /// What the server said instead.
-pub(crate) async fn find(
+pub(crate) async fn find_object(
     who: &Caller,
-    resource: &Resource,
+    resource: &ApiResource,
     namespace: &str,
     name: &str,
 ) -> Result<Option<Value>, Error> {
-    found(
-        &who.send(Call::get(resource.object(namespace, name)))
+    found_object(
+        &who.send_call(ApiCall::get(resource.object_path(namespace, name)))
             .await
             .reply,
     )
 }
 
-fn found(reply: &Reply) -> Result<Option<Value>, Error> {
+fn found_object(reply: &ApiReply) -> Result<Option<Value>, Error> {
     match reply {
-        Reply::Http {
+        ApiReply::Http {
             code: 200,
-            body: model::Body::Json(body),
+            body: model::ReplyBody::Json(body),
             ..
         } => Ok(Some(body.clone())),
-        Reply::Http {
+        ApiReply::Http {
             code: 404,
-            body: model::Body::Json(status),
+            body: model::ReplyBody::Json(status),
             ..
         } if status["reason"] == "NotFound" => Ok(None),
-        reply => Err(Error::reply(reply)),
+        reply => Err(Error::unexpected_reply(reply)),
     }
 }
 
@@ -280,8 +291,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn served() -> Vec<Resource> {
-        resources(&json!({"items": [
+    fn served() -> Vec<ApiResource> {
+        read_resources(&json!({"items": [
             {"metadata": {}, "versions": [{"version": "v1", "resources": [
                 {"resource": "pods", "responseKind": {"kind": "Pod"}, "scope": "Namespaced", "singularResource": "pod",
                  "shortNames": ["po"]},
@@ -311,38 +322,41 @@ mod tests {
     #[test]
     fn makes_paths() {
         let all = served();
-        assert_eq!(all[0].object("a", "b/c"), "/api/v1/namespaces/a/pods/b%2Fc");
-        assert_eq!(all[0].collection(None), "/api/v1/pods");
-        assert_eq!(all[1].object("a", "n"), "/api/v1/nodes/n");
         assert_eq!(
-            all[2].object("a", "n"),
+            all[0].object_path("a", "b/c"),
+            "/api/v1/namespaces/a/pods/b%2Fc"
+        );
+        assert_eq!(all[0].collection_path(None), "/api/v1/pods");
+        assert_eq!(all[1].object_path("a", "n"), "/api/v1/nodes/n");
+        assert_eq!(
+            all[2].object_path("a", "n"),
             "/apis/apps/v1/namespaces/a/deployments/n"
         );
     }
 
     #[test]
     fn only_the_servers_own_word_says_that_an_object_is_not_there() {
-        let reply = |code, body: &[u8]| Reply::Http {
+        let reply = |code, body: &[u8]| ApiReply::Http {
             code,
-            body: model::Body::of(body),
+            body: model::ReplyBody::from_bytes(body),
             warnings: Vec::new(),
         };
         let gone =
             br#"{"kind": "Status", "reason": "NotFound", "message": "secrets \"db\" not found"}"#;
-        assert_eq!(found(&reply(404, gone)).unwrap(), None);
-        assert!(found(&reply(404, b"404 page not found")).is_err());
-        assert!(found(&reply(503, gone)).is_err());
+        assert_eq!(found_object(&reply(404, gone)).unwrap(), None);
+        assert!(found_object(&reply(404, b"404 page not found")).is_err());
+        assert!(found_object(&reply(503, gone)).is_err());
         assert_eq!(
-            found(&reply(200, br#"{"kind": "Secret"}"#)).unwrap(),
+            found_object(&reply(200, br#"{"kind": "Secret"}"#)).unwrap(),
             Some(json!({"kind": "Secret"}))
         );
     }
 
     #[test]
     fn guesses_by_convention() {
-        let guess = Resource::guess("example.com/v9", "Policy");
+        let guess = ApiResource::guess_resource("example.com/v9", "Policy");
         assert_eq!(
-            guess.object("a", "x"),
+            guess.object_path("a", "x"),
             "/apis/example.com/v9/namespaces/a/policies/x"
         );
     }

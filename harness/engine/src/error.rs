@@ -1,11 +1,11 @@
 //! Why something came to no answer. Nothing about the cluster follows from it: a step becomes `broken`, and what cannot
 //! be taken away is reported.
 
-use api::said;
+use api::reply_message;
 use std::io;
 use std::sync::Arc;
 
-use model::Reply;
+use model::ApiReply;
 use thiserror::Error;
 use wait::TimedOut;
 
@@ -102,8 +102,8 @@ impl Error {
     }
 
     /// A connection that broke before the answer had come.
-    pub(crate) fn lost(fault: impl std::error::Error) -> Self {
-        Self::no_reply(cluster::chain(&fault))
+    pub(crate) fn lost_connection(fault: impl std::error::Error) -> Self {
+        Self::no_reply(cluster::error_chain(&fault))
     }
 
     pub(crate) fn unexpected(said: impl Into<String>) -> Self {
@@ -111,16 +111,16 @@ impl Error {
     }
 
     /// A reply that is not what was asked for.
-    pub(crate) fn reply(reply: &Reply) -> Self {
+    pub(crate) fn unexpected_reply(reply: &ApiReply) -> Self {
         match reply {
-            Reply::Transport { fault } => Self::no_reply(fault.as_str()),
-            Reply::Http { .. } => Self::unexpected(said(reply)),
+            ApiReply::Transport { fault } => Self::no_reply(fault.as_str()),
+            ApiReply::Http { .. } => Self::unexpected(reply_message(reply)),
         }
     }
 
     /// The same, with what was to be done.
-    pub(crate) fn refused(doing: impl Into<String>, reply: &Reply) -> Self {
-        Self::reply(reply).during(doing)
+    pub(crate) fn refused_reply(doing: impl Into<String>, reply: &ApiReply) -> Self {
+        Self::unexpected_reply(reply).during_task(doing)
     }
 
     pub(crate) fn scenario(fault: impl Into<String>) -> Self {
@@ -129,13 +129,13 @@ impl Error {
         }
     }
 
-    pub(crate) fn unmade(fault: impl Into<String>) -> Self {
+    pub(crate) fn cannot_make(fault: impl Into<String>) -> Self {
         Self::Unmade {
             fault: fault.into(),
         }
     }
 
-    pub(crate) fn tool(name: impl Into<String>, problem: impl Into<String>) -> Self {
+    pub(crate) fn tool_failed(name: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Tool {
             name: name.into(),
             problem: problem.into(),
@@ -151,7 +151,7 @@ impl Error {
     }
 
     /// The same, told as the reason for something else.
-    pub(crate) fn during(self, doing: impl Into<String>) -> Self {
+    pub(crate) fn during_task(self, doing: impl Into<String>) -> Self {
         Self::During {
             doing: doing.into(),
             source: Box::new(self),
@@ -160,7 +160,7 @@ impl Error {
 
     /// All of it in one line, for a verdict or a person.
     pub(crate) fn in_one_line(&self) -> String {
-        cluster::chain(self)
+        cluster::error_chain(self)
     }
 }
 
@@ -168,7 +168,7 @@ impl From<api::Error> for Error {
     fn from(source: api::Error) -> Self {
         match source {
             api::Error::Request(_) | api::Error::Lost(_) | api::Error::Late { .. } => {
-                Self::no_reply(cluster::chain(&source))
+                Self::no_reply(cluster::error_chain(&source))
             }
             api::Error::Unexpected { code: None, said } => Self::no_reply(said),
             api::Error::Unexpected {
@@ -185,7 +185,7 @@ impl From<addons::Error> for Error {
         match source {
             Addon::TimedOut(late) => late.into(),
             Addon::Api(fault) => fault.into(),
-            Addon::UnexpectedReply { failed, said } => Self::unexpected(said).during(failed),
+            Addon::UnexpectedReply { failed, said } => Self::unexpected(said).during_task(failed),
             Addon::Cluster(fault) => fault.into(),
             fault @ (Addon::Component { .. }
             | Addon::Install { .. }
@@ -221,14 +221,14 @@ impl From<probe_protocol::Error> for Error {
 
 impl From<model::Error> for Error {
     fn from(source: model::Error) -> Self {
-        Self::scenario(cluster::chain(&source))
+        Self::scenario(cluster::error_chain(&source))
     }
 }
 
 /// A thread of our own that was ended before its work was done.
 impl From<tokio::task::JoinError> for Error {
     fn from(source: tokio::task::JoinError) -> Self {
-        Self::unmade(source.to_string())
+        Self::cannot_make(source.to_string())
     }
 }
 
@@ -239,7 +239,8 @@ mod tests {
     #[test]
     fn one_line_tells_the_whole_chain() {
         let gone = io::Error::other("the disk is gone");
-        let lost = Error::io("cannot read `a`", gone).during("the probe in pod web did not answer");
+        let lost =
+            Error::io("cannot read `a`", gone).during_task("the probe in pod web did not answer");
         assert_eq!(
             lost.in_one_line(),
             "the probe in pod web did not answer: cannot read `a`: the disk is gone"

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Cell, WorldOutcome};
+use model::{OutcomeCell, WorldOutcome};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ use model::{Cell, WorldOutcome};
     clippy::large_enum_variant,
     reason = "events are few and soon gone; boxing would clutter every match on them"
 )]
-pub enum Event {
+pub enum EngineEvent {
     /// A world's namespace is being made.
     WorldStarted {
         /// The scenario.
@@ -40,7 +40,7 @@ pub enum Event {
         /// The step.
         step: String,
         /// What was recorded.
-        cell: Cell,
+        cell: OutcomeCell,
     },
     /// A world came to its end; its cells may still be looked at a second time.
     WorldDone {

@@ -2,21 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use api::{Exchange, encode};
+use api::{ApiExchange, percent_encode};
 use futures::future::join_all;
-use model::{Body, Reply};
+use model::{ApiReply, ReplyBody};
 use serde_json::Value;
 use tokio::fs;
 
-use crate::masked::{self, masked};
-use crate::world::World;
+use crate::redaction::{self, redact_secrets};
+use crate::world::LiveWorld;
 
 /// How many lines of each component's log.
 const LOG_LINES: usize = 200;
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// Writes a folder about one step, or about the set-up; what cannot be gathered is left out.
-    pub(crate) async fn evidence(&self, step: &str, why: &str, exchange: Option<&Exchange>) {
+    pub(crate) async fn write_evidence(
+        &self,
+        step: &str,
+        why: &str,
+        exchange: Option<&ApiExchange>,
+    ) {
         let Some(mut folder) = self.lab.options.evidence.clone() else {
             return;
         };
@@ -35,28 +40,28 @@ impl World<'_> {
             ("again.txt".into(), again),
         ];
         if let Some(exchange) = exchange {
-            files.push(("request.txt".into(), request(exchange)));
-            files.push(("reply.txt".into(), reply(&exchange.reply)));
+            files.push(("request.txt".into(), request_text(exchange)));
+            files.push(("reply.txt".into(), reply_text(&exchange.reply)));
         }
-        if let Ok(events) = self.events().await {
-            files.push(("events.json".into(), pretty(&Value::from(events))));
+        if let Ok(events) = self.namespace_events().await {
+            files.push(("events.json".into(), pretty_json(&Value::from(events))));
         }
-        let pods = self.pods().await;
+        let pods = self.write_pods().await;
         files.extend(self.logs_of(&pods).await);
-        files.push(("pods.json".into(), pretty(&Value::from(pods))));
+        files.push(("pods.json".into(), pretty_json(&Value::from(pods))));
         files.extend(self.component_logs().await);
         for (name, text) in files {
-            let _ = fs::write(folder.join(name), self.planted.conceal(&text)).await;
+            let _ = fs::write(folder.join(name), self.planted.conceal_values(&text)).await;
         }
     }
 
-    async fn pods(&self) -> Vec<Value> {
+    async fn write_pods(&self) -> Vec<Value> {
         let paths = self
             .namespaces
             .all()
             .iter()
-            .map(|name| format!("/api/v1/namespaces/{}/pods", encode(name)));
-        let lists = join_all(paths.map(|path| self.lab.own.fetch(path))).await;
+            .map(|name| format!("/api/v1/namespaces/{}/pods", percent_encode(name)));
+        let lists = join_all(paths.map(|path| self.lab.own.fetch_body(path))).await;
         lists
             .into_iter()
             .flatten()
@@ -79,13 +84,16 @@ impl World<'_> {
                 let path = format!(
                     "/api/v1/namespaces/{namespace}/pods/{name}/log?container={container}&tailLines=200"
                 );
-                let exchange = self.lab.own.send(api::Call::get(path)).await;
-                if let Reply::Http {
-                    body: Body::Text(said),
+                let exchange = self.lab.own.send_call(api::ApiCall::get(path)).await;
+                if let ApiReply::Http {
+                    body: ReplyBody::Text(said),
                     ..
                 } = exchange.reply
                 {
-                    files.push((format!("{name}.{container}.log"), masked::text(&said)));
+                    files.push((
+                        format!("{name}.{container}.log"),
+                        redaction::redact_text(&said),
+                    ));
                 }
             }
         }
@@ -98,7 +106,7 @@ impl World<'_> {
             return Vec::new();
         };
         let mut files = Vec::new();
-        for path in logs(folder).await {
+        for path in write_logs(folder).await {
             if let Ok(bytes) = fs::read(&path).await {
                 let name = path
                     .file_name()
@@ -107,7 +115,7 @@ impl World<'_> {
                     .into_owned();
                 files.push((
                     format!("component.{name}"),
-                    end(&String::from_utf8_lossy(&bytes), LOG_LINES).to_owned(),
+                    last_lines(&String::from_utf8_lossy(&bytes), LOG_LINES).to_owned(),
                 ));
             }
         }
@@ -115,7 +123,7 @@ impl World<'_> {
     }
 }
 
-async fn logs(folder: &Path) -> Vec<PathBuf> {
+async fn write_logs(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let Ok(mut entries) = fs::read_dir(folder).await else {
         return found;
@@ -129,12 +137,12 @@ async fn logs(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The last `lines` lines.
-fn end(text: &str, lines: usize) -> &str {
+fn last_lines(text: &str, lines: usize) -> &str {
     let starts = text.trim_end().rmatch_indices('\n').map(|(at, _)| at + 1);
     &text[starts.take(lines).nth(lines - 1).unwrap_or(0)..]
 }
 
-fn request(exchange: &Exchange) -> String {
+fn request_text(exchange: &ApiExchange) -> String {
     let mut out = format!("{} {}\n", exchange.call.method, exchange.call.path);
     for (name, value) in &exchange.headers {
         out.push_str(&format!("{name}: {value}\n"));
@@ -142,16 +150,16 @@ fn request(exchange: &Exchange) -> String {
     if let Some((media, body)) = &exchange.call.body {
         out.push_str(&format!(
             "Content-Type: {media}\n\n{}",
-            pretty(&masked::sent(&exchange.call.path, body))
+            pretty_json(&redaction::redact_sent(&exchange.call.path, body))
         ));
     }
     out
 }
 
-fn reply(reply: &Reply) -> String {
+fn reply_text(reply: &ApiReply) -> String {
     match reply {
-        Reply::Transport { fault } => format!("no reply: {fault}\n"),
-        Reply::Http {
+        ApiReply::Transport { fault } => format!("no reply: {fault}\n"),
+        ApiReply::Http {
             code,
             body,
             warnings,
@@ -161,29 +169,29 @@ fn reply(reply: &Reply) -> String {
                 .map(|warning| format!("Warning: {warning}\n"))
                 .collect();
             let body = match body {
-                Body::Json(value) => pretty(value),
-                Body::Text(said) => masked::reply(said),
+                ReplyBody::Json(value) => pretty_json(value),
+                ReplyBody::Text(said) => redaction::redact_reply(said),
             };
             format!("{code}\n{warnings}\n{body}")
         }
     }
 }
 
-fn pretty(value: &Value) -> String {
-    let mut text = serde_json::to_string_pretty(&masked(value)).unwrap_or_default();
+fn pretty_json(value: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(&redact_secrets(value)).unwrap_or_default();
     text.push('\n');
     text
 }
 
 #[cfg(test)]
 mod tests {
-    use super::end;
+    use super::last_lines;
 
     #[test]
     fn ends_of_logs() {
-        assert_eq!(end("a\nb\nc\n", 2), "b\nc\n");
-        assert_eq!(end("a\nb\nc", 2), "b\nc");
-        assert_eq!(end("a\n", 5), "a\n");
-        assert_eq!(end("", 5), "");
+        assert_eq!(last_lines("a\nb\nc\n", 2), "b\nc\n");
+        assert_eq!(last_lines("a\nb\nc", 2), "b\nc");
+        assert_eq!(last_lines("a\n", 5), "a\n");
+        assert_eq!(last_lines("", 5), "");
     }
 }

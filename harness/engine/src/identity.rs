@@ -2,29 +2,29 @@
 
 use std::collections::HashMap;
 
-use api::{Call, Caller, TokenRequest};
+use api::{ApiCall, Caller, TokenRequest};
 use cluster::Cluster;
 use kube::Client;
-use model::{Identity, Impersonate};
+use model::{ImpersonateHeaders, StepIdentity};
 
 use crate::Error;
-use crate::settle::WriteRecord;
-use crate::world::World;
+use crate::barriers::WriteRecord;
+use crate::world::LiveWorld;
 
 const AS_USER: &str = "Impersonate-User";
 const AS_GROUP: &str = "Impersonate-Group";
 
 /// Whose token, and what it is good for.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Token {
+pub(crate) struct IdentityToken {
     namespace: String,
     account: String,
     audience: Option<String>,
     pod: Option<String>,
 }
 
-impl Token {
-    fn call(&self) -> Call {
+impl IdentityToken {
+    fn call(&self) -> ApiCall {
         TokenRequest {
             audiences: self.audience.as_slice(),
             pod: self.pod.as_deref(),
@@ -44,9 +44,9 @@ impl Token {
 
 /// The ServiceAccounts as whom steps were taken.
 #[derive(Default)]
-pub(crate) struct Identities(HashMap<Token, Client>);
+pub(crate) struct TokenIdentities(HashMap<IdentityToken, Client>);
 
-impl Identities {
+impl TokenIdentities {
     /// Whether a token of one of them ends with what was touched.
     pub(crate) fn end_with(&self, touches: &[WriteRecord]) -> bool {
         touches
@@ -55,25 +55,28 @@ impl Identities {
     }
 }
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// The one who takes a step; every request carries the world's namespace in its `User-Agent`, so that the audit log
     /// tells whose it was.
     ///
     /// # Errors
     /// When a ServiceAccount gets no token.
-    pub(crate) async fn who(&mut self, identity: Option<&Identity>) -> Result<Caller, Error> {
+    pub(crate) async fn requester_for(
+        &mut self,
+        identity: Option<&StepIdentity>,
+    ) -> Result<Caller, Error> {
         let cluster = self.lab.cluster;
         let (client, headers) = match identity {
-            None => (cluster.admin().clone(), Vec::new()),
-            Some(Identity::Anonymous) => (cluster.anonymous()?, Vec::new()),
-            Some(Identity::User { name, groups }) => {
+            None => (cluster.admin_client().clone(), Vec::new()),
+            Some(StepIdentity::Anonymous) => (cluster.anonymous_client()?, Vec::new()),
+            Some(StepIdentity::User { name, groups }) => {
                 let mut headers = self.acting_as(name, groups);
                 if !headers.contains(&(AS_GROUP, AUTHENTICATED.into())) {
                     headers.push((AS_GROUP, AUTHENTICATED.into()));
                 }
-                (cluster.admin().clone(), headers)
+                (cluster.admin_client().clone(), headers)
             }
-            Some(Identity::Serviceaccount {
+            Some(StepIdentity::Serviceaccount {
                 name,
                 namespace,
                 impersonate,
@@ -82,18 +85,18 @@ impl World<'_> {
             }) => {
                 let namespace = namespace
                     .as_ref()
-                    .map_or_else(|| self.namespace().to_owned(), |name| self.fill(name));
+                    .map_or_else(|| self.namespace().to_owned(), |name| self.fill_text(name));
                 let headers = match impersonate {
-                    Some(Impersonate { user, groups }) => self.acting_as(user, groups),
+                    Some(ImpersonateHeaders { user, groups }) => self.acting_as(user, groups),
                     None => Vec::new(),
                 };
-                let token = Token {
+                let token = IdentityToken {
                     namespace,
-                    account: self.fill(name),
-                    audience: audience.as_ref().map(|audience| self.fill(audience)),
-                    pod: bound_to.as_ref().map(|pod| self.fill(pod)),
+                    account: self.fill_text(name),
+                    audience: audience.as_ref().map(|audience| self.fill_text(audience)),
+                    pod: bound_to.as_ref().map(|pod| self.fill_text(pod)),
                 };
-                (self.account(cluster, token).await?, headers)
+                (self.account_client(cluster, token).await?, headers)
             }
         };
         Ok(Caller {
@@ -112,7 +115,7 @@ impl World<'_> {
     ) -> Result<(), Error> {
         let client = self.lab.cluster.with_token(token)?;
         self.identities.0.insert(
-            Token {
+            IdentityToken {
                 namespace,
                 account,
                 audience: None,
@@ -124,23 +127,27 @@ impl World<'_> {
     }
 
     fn acting_as(&self, user: &str, groups: &[String]) -> Vec<(&'static str, String)> {
-        let groups = groups.iter().map(|group| (AS_GROUP, self.fill(group)));
-        std::iter::once((AS_USER, self.fill(user)))
+        let groups = groups.iter().map(|group| (AS_GROUP, self.fill_text(group)));
+        std::iter::once((AS_USER, self.fill_text(user)))
             .chain(groups)
             .collect()
     }
 
     /// A client with a token of this ServiceAccount, one of its kind for the whole world.
-    async fn account(&mut self, cluster: &Cluster, token: Token) -> Result<Client, Error> {
+    async fn account_client(
+        &mut self,
+        cluster: &Cluster,
+        token: IdentityToken,
+    ) -> Result<Client, Error> {
         if let Some(client) = self.identities.0.get(&token) {
             return Ok(client.clone());
         }
-        let Token {
+        let IdentityToken {
             namespace, account, ..
         } = &token;
-        let reply = self.lab.own.send(token.call()).await.reply;
+        let reply = self.lab.own.send_call(token.call()).await.reply;
         let given = api::token(&reply).ok_or_else(|| {
-            Error::refused(
+            Error::refused_reply(
                 format!("the ServiceAccount {namespace}/{account} gets no token"),
                 &reply,
             )
@@ -158,18 +165,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::discovery::Resource;
+    use crate::discovery::ApiResource;
 
     #[test]
     fn a_token_ends_with_the_pod_that_it_is_bound_to() {
-        let token = Token {
+        let token = IdentityToken {
             namespace: "ns".into(),
             account: "a".into(),
             audience: None,
             pod: Some("web".into()),
         };
         let gone = |kind: &str, namespace: &str, name: &str| WriteRecord {
-            resource: Resource::guess("v1", kind),
+            resource: ApiResource::guess_resource("v1", kind),
             namespace: namespace.into(),
             name: name.into(),
             object: None,

@@ -5,7 +5,8 @@
 //! Trials run side by side, except those whose controls reach beyond their own namespace.
 
 mod actions;
-mod canaries;
+mod address_book;
+mod barriers;
 mod changed;
 mod conversation;
 mod discovery;
@@ -13,17 +14,16 @@ mod error;
 mod event;
 mod evidence;
 mod identity;
-mod lab;
-mod learn;
-mod masked;
+mod lookup;
 mod meter;
-mod places;
+mod observe;
 mod pods;
 mod random;
-mod reach;
+mod redaction;
+mod run_context;
 mod schedule;
-mod seen;
-mod settle;
+mod scope;
+mod secret_markers;
 mod started;
 mod tools;
 mod turns;
@@ -35,57 +35,59 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cluster::Cluster;
-use model::{Loaded, WorldOutcome};
+use model::{LoadedScenario, WorldOutcome};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use error::Error;
-pub use event::Event;
-pub use turns::Turns;
-pub use workshop::Workshop;
+pub use event::EngineEvent;
+pub use turns::WorldTurns;
+pub use workshop::RunWorkshop;
 
 /// One scenario in one of its worlds.
 #[derive(Clone, Debug)]
-pub struct Trial {
+pub struct WorldTrial {
     /// The scenario.
-    pub scenario: Arc<Loaded>,
+    pub scenario: Arc<LoadedScenario>,
     /// The world's name.
     pub world: String,
 }
 
 /// How to run.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct EngineOptions {
     /// Leave every world as it was after its last step.
     pub keep: bool,
     /// The folder that gets a folder for each failure. `None` where failures are what is looked for: they are neither
     /// documented nor looked at twice, and a world ends with its first.
     pub evidence: Option<PathBuf>,
     /// How many worlds of all clusters of the run do something at a time.
-    pub turns: Turns,
+    pub turns: WorldTurns,
     /// What all clusters of the run share.
-    pub workshop: Arc<Workshop>,
+    pub workshop: Arc<RunWorkshop>,
 }
 
 /// Tries every trial on `cluster`: the outcome of each, in the order of `trials`. There is none for those that were not
 /// tried, because one before them left the cluster other than it found it: they need another cluster.
 ///
 /// Dropping the future stops at once and tidies nothing up. A receiver of `events` that is gone is fine.
-pub async fn run(
+pub async fn run_trials(
     cluster: &Cluster,
-    trials: Vec<Trial>,
-    options: &Options,
-    events: UnboundedSender<Event>,
+    trials: Vec<WorldTrial>,
+    options: &EngineOptions,
+    events: UnboundedSender<EngineEvent>,
 ) -> Vec<(String, String, Option<WorldOutcome>)> {
-    let lab = lab::Lab::new(cluster, options, events);
-    let outcomes = schedule::all(&lab, &trials).await;
-    let waiter = wait::Waiter {
+    let lab = run_context::RunContext::new(cluster, options, events);
+    let outcomes = schedule::try_all(&lab, &trials).await;
+    let waiter = wait::WaitReporter {
         id: String::new(),
         world: String::new(),
         events: lab.events.clone(),
         planted: lab.planted.clone(),
         granted: None,
     };
-    lab.canaries.end(&waiter, cluster.facts().ephemeral).await;
+    lab.canaries
+        .finish_removals(&waiter, cluster.facts().ephemeral)
+        .await;
     trials
         .into_iter()
         .zip(outcomes)

@@ -3,31 +3,34 @@
 use futures::future::LocalBoxFuture;
 
 use crate::actions::{Observation, kms_meter, registry_meter};
-use crate::world::{StepRequest, World};
+use crate::world::{LiveWorld, StepRequest};
 
 /// What a meter says of a step: the fact's name, and the count in words.
-pub(crate) type Count = (&'static str, String);
+pub(crate) type MeterCount = (&'static str, String);
 
 /// Something that is counted before and after a step. One is made for each step.
-pub(crate) trait Meter {
+pub(crate) trait StepMeter {
     /// Whether it counts around this step.
-    fn wants(&self, world: &World<'_>, step: &StepRequest<'_>) -> bool;
+    fn counts_step(&self, world: &LiveWorld<'_>, step: &StepRequest<'_>) -> bool;
 
     /// Notes where the count stands. The step begins after that.
-    fn before<'a>(&'a mut self, world: &'a World<'_>) -> LocalBoxFuture<'a, ()>;
+    fn start_count<'a>(&'a mut self, world: &'a LiveWorld<'_>) -> LocalBoxFuture<'a, ()>;
 
     /// What has come since. The step's time is taken before that.
-    fn after<'a>(
+    fn finish_count<'a>(
         &'a mut self,
-        world: &'a World<'_>,
+        world: &'a LiveWorld<'_>,
         tried: &'a Observation,
-    ) -> LocalBoxFuture<'a, Vec<Count>>;
+    ) -> LocalBoxFuture<'a, Vec<MeterCount>>;
 }
 
 /// The meters for a step, in the order in which their counts are recorded.
-pub(crate) fn meters(world: &World<'_>, step: &StepRequest<'_>) -> Vec<Box<dyn Meter>> {
-    let all: [Box<dyn Meter>; 2] = [registry_meter(), kms_meter()];
+pub(crate) fn step_meters(
+    world: &LiveWorld<'_>,
+    step: &StepRequest<'_>,
+) -> Vec<Box<dyn StepMeter>> {
+    let all: [Box<dyn StepMeter>; 2] = [registry_meter(), kms_meter()];
     all.into_iter()
-        .filter(|meter| meter.wants(world, step))
+        .filter(|meter| meter.counts_step(world, step))
         .collect()
 }

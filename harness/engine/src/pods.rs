@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use model::{By, Unfit, read_unfit};
+use model::{Refuser, Unfit, read_unfit};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// What a pod's status says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum PodState {
     /// Every container runs, or all of them have done their work.
     Running,
     /// Neither yet; in words.
     Pending(String),
     /// Somebody does not let it.
     Refused {
-        by: By,
+        by: Refuser,
         /// The words that came with it.
         said: String,
         /// Whether that can pass without anybody's doing: a node may get room, a Secret may come. It counts once it has
@@ -41,36 +41,36 @@ const STUCK: [&str; 8] = [
 const PASSING: [&str; 1] = ["CreateContainerConfigError"];
 
 /// Reads the state of a pod.
-pub(crate) fn state(pod: &Value) -> State {
+pub(crate) fn pod_state(pod: &Value) -> PodState {
     let status = &pod["status"];
-    let phase = text(&status["phase"]);
+    let phase = text_field(&status["phase"]);
     if is_ending(pod) {
-        return State::Pending("it is being deleted".into());
+        return PodState::Pending("it is being deleted".into());
     }
-    if let Some(refused) = containers(pod)
-        .find_map(refusal)
+    if let Some(refused) = container_statuses(pod)
+        .find_map(container_refusal)
         .or_else(|| unscheduled(pod))
     {
         return refused;
     }
     match phase {
-        "Failed" => failed(status),
-        "Succeeded" => State::Running,
-        "Running" if all_run(pod) => State::Running,
-        _ => State::Pending(words(pod, phase)),
+        "Failed" => pod_failed(status),
+        "Succeeded" => PodState::Running,
+        "Running" if all_run(pod) => PodState::Running,
+        _ => PodState::Pending(state_words(pod, phase)),
     }
 }
 
-fn failed(status: &Value) -> State {
-    let reason = text(&status["reason"]);
+fn pod_failed(status: &Value) -> PodState {
+    let reason = text_field(&status["reason"]);
     let by = if reason.is_empty() {
-        By::Container("Error".into())
+        Refuser::Container("Error".into())
     } else {
-        By::Kubelet(reason.into())
+        Refuser::Kubelet(reason.into())
     };
-    State::Refused {
+    PodState::Refused {
         by,
-        said: text(&status["message"]).into(),
+        said: text_field(&status["message"]).into(),
         passes: false,
     }
 }
@@ -81,16 +81,16 @@ pub(crate) fn is_ending(pod: &Value) -> bool {
 }
 
 /// The scheduler's refusal, where every reason of it is known.
-fn unscheduled(pod: &Value) -> Option<State> {
+fn unscheduled(pod: &Value) -> Option<PodState> {
     let condition = condition(pod, "PodScheduled", "False")?;
-    let message = text(&condition["message"]);
-    let reasons = match text(&condition["reason"]) {
+    let message = text_field(&condition["message"]);
+    let reasons = match text_field(&condition["reason"]) {
         "SchedulingGated" => BTreeSet::from([Unfit::Gate]),
         "Unschedulable" => read_unfit(message)?,
         _ => return None,
     };
-    Some(State::Refused {
-        by: By::Scheduler(reasons),
+    Some(PodState::Refused {
+        by: Refuser::Scheduler(reasons),
         said: message.into(),
         passes: true,
     })
@@ -106,7 +106,7 @@ pub(crate) fn condition<'a>(object: &'a Value, kind: &str, status: &str) -> Opti
         .find(|one| one["type"] == kind && one["status"] == status)
 }
 
-fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+fn container_statuses(pod: &Value) -> impl Iterator<Item = &Value> {
     let lists = ["initContainerStatuses", "containerStatuses"].into_iter();
     lists.flat_map(|list| pod["status"][list].as_array().into_iter().flatten())
 }
@@ -130,18 +130,19 @@ fn passes_gates(pod: &Value) -> bool {
     gates
         .into_iter()
         .flatten()
-        .all(|gate| condition(pod, text(&gate["conditionType"]), "True").is_some())
+        .all(|gate| condition(pod, text_field(&gate["conditionType"]), "True").is_some())
 }
 
 /// What tells one life of a pod from another: which pod it is, and how often each container began anew.
 pub(crate) fn life(pod: &Value) -> (String, u64) {
-    let restarts = containers(pod).filter_map(|status| status["restartCount"].as_u64());
-    (text(&pod["metadata"]["uid"]).into(), restarts.sum())
+    let restarts = container_statuses(pod).filter_map(|status| status["restartCount"].as_u64());
+    (text_field(&pod["metadata"]["uid"]).into(), restarts.sum())
 }
 
 /// Since when the youngest of its containers has run, to the second before; nothing where none does.
 pub(crate) fn youngest_start(pod: &Value) -> Option<OffsetDateTime> {
-    let started = containers(pod).map(|status| text(&status["state"]["running"]["startedAt"]));
+    let started =
+        container_statuses(pod).map(|status| text_field(&status["state"]["running"]["startedAt"]));
     let started = started.filter(|at| !at.is_empty());
     started
         .filter_map(|at| OffsetDateTime::parse(at, &Rfc3339).ok())
@@ -150,62 +151,65 @@ pub(crate) fn youngest_start(pod: &Value) -> Option<OffsetDateTime> {
 
 /// A container that cannot start. The same fault shows under other names as the kubelet tries again; each is told under
 /// the name of its first try.
-fn refusal(status: &Value) -> Option<State> {
+fn container_refusal(status: &Value) -> Option<PodState> {
     let (waiting, last) = (
         &status["state"]["waiting"],
         &status["lastState"]["terminated"],
     );
-    let stuck = text(&waiting["reason"]);
+    let stuck = text_field(&waiting["reason"]);
     let ended = &status["state"]["terminated"];
     if ended["exitCode"].as_i64().is_some_and(|code| code != 0) {
-        return Some(container(text(&ended["reason"]), ended, status));
+        return Some(container_state(text_field(&ended["reason"]), ended, status));
     }
     if !STUCK.contains(&stuck) {
         return None;
     }
     let again = matches!(stuck, "CrashLoopBackOff") && !last.is_null();
     Some(if again {
-        container(text(&last["reason"]), last, status)
+        container_state(text_field(&last["reason"]), last, status)
     } else {
-        container(stuck, waiting, status)
+        container_state(stuck, waiting, status)
     })
 }
 
-fn container(reason: &str, said: &Value, status: &Value) -> State {
+fn container_state(reason: &str, said: &Value, status: &Value) -> PodState {
     let reason = match reason {
         "StartError" | "ContainerCannotRun" => "RunContainerError",
         "" => "Error",
         other => other,
     };
-    let mut words = text(&said["message"]).to_owned();
+    let mut words = text_field(&said["message"]).to_owned();
     if words.is_empty() {
         words = match said["exitCode"].as_i64() {
-            Some(code) => format!("container {} ended with {code}", text(&status["name"])),
-            None => format!("container {}", text(&status["name"])),
+            Some(code) => format!(
+                "container {} ended with {code}",
+                text_field(&status["name"])
+            ),
+            None => format!("container {}", text_field(&status["name"])),
         };
     }
-    State::Refused {
-        by: By::Container(reason.into()),
+    PodState::Refused {
+        by: Refuser::Container(reason.into()),
         said: words,
         passes: PASSING.contains(&reason),
     }
 }
 
-fn words(pod: &Value, phase: &str) -> String {
+fn state_words(pod: &Value, phase: &str) -> String {
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     let unmet = conditions.filter(|one| one["status"] == "False" && one["reason"].is_string());
     let unmet: Vec<String> = unmet
         .map(|one| {
             format!(
                 "{} {} {}",
-                text(&one["type"]),
-                text(&one["reason"]),
-                text(&one["message"])
+                text_field(&one["type"]),
+                text_field(&one["reason"]),
+                text_field(&one["message"])
             )
         })
         .collect();
     let waiting =
-        containers(pod).filter_map(|status| status["state"]["waiting"]["reason"].as_str());
+        container_statuses(pod).filter_map(|status| status["state"]["waiting"]["reason"].as_str());
     let parts: Vec<&str> = std::iter::once(phase)
         .chain(unmet.iter().map(|one| one.trim_end()))
         .chain(waiting)
@@ -213,7 +217,7 @@ fn words(pod: &Value, phase: &str) -> String {
     parts.join("; ")
 }
 
-fn text(value: &Value) -> &str {
+fn text_field(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
@@ -227,8 +231,8 @@ mod tests {
     }
 
     fn by(pod: &Value) -> String {
-        match state(pod) {
-            State::Refused { by, .. } => by.to_string(),
+        match pod_state(pod) {
+            PodState::Refused { by, .. } => by.to_string(),
             other => format!("{other:?}"),
         }
     }
@@ -239,28 +243,31 @@ mod tests {
             "Running",
             json!({"name": "c", "ready": true, "state": {"running": {}}}),
         );
-        assert_eq!(state(&running), State::Running);
+        assert_eq!(pod_state(&running), PodState::Running);
         let mut unready = running.clone();
         unready["status"]["containerStatuses"][0]["ready"] = json!(false);
-        assert!(matches!(state(&unready), State::Pending(_)));
+        assert!(matches!(pod_state(&unready), PodState::Pending(_)));
         let mut gated = running.clone();
         gated["spec"]["readinessGates"] = json!([{"conditionType": "example.com/open"}]);
-        assert!(matches!(state(&gated), State::Pending(_)));
+        assert!(matches!(pod_state(&gated), PodState::Pending(_)));
         gated["status"]["conditions"] = json!([{"type": "example.com/open", "status": "True"}]);
-        assert_eq!(state(&gated), State::Running);
+        assert_eq!(pod_state(&gated), PodState::Running);
         let mut ending = running.clone();
         ending["metadata"] = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
-        assert_eq!(state(&ending), State::Pending("it is being deleted".into()));
+        assert_eq!(
+            pod_state(&ending),
+            PodState::Pending("it is being deleted".into())
+        );
         let mut two = running;
         two["spec"]["containers"] = json!([{"name": "c"}, {"name": "d"}]);
-        assert!(matches!(state(&two), State::Pending(_)));
+        assert!(matches!(pod_state(&two), PodState::Pending(_)));
         assert!(matches!(
-            state(&json!({"status": {"phase": "Running"}, "spec": {"containers": [{}]}})),
-            State::Pending(_)
+            pod_state(&json!({"status": {"phase": "Running"}, "spec": {"containers": [{}]}})),
+            PodState::Pending(_)
         ));
         assert_eq!(
-            state(&json!({"status": {"phase": "Succeeded"}})),
-            State::Running
+            pod_state(&json!({"status": {"phase": "Succeeded"}})),
+            PodState::Running
         );
     }
 
@@ -268,25 +275,25 @@ mod tests {
     fn names_what_is_stuck() {
         let config = json!({"name": "c", "state": {"waiting": {"reason": "CreateContainerConfigError", "message": "m"}}});
         let said = "m".to_owned();
-        let refused = State::Refused {
-            by: By::Container("CreateContainerConfigError".into()),
+        let refused = PodState::Refused {
+            by: Refuser::Container("CreateContainerConfigError".into()),
             said,
             passes: true,
         };
-        assert_eq!(state(&pod("Pending", config)), refused);
+        assert_eq!(pod_state(&pod("Pending", config)), refused);
         let creating = pod(
             "Pending",
             json!({"state": {"waiting": {"reason": "ContainerCreating"}}}),
         );
         assert_eq!(
-            state(&creating),
-            State::Pending("Pending; ContainerCreating".into())
+            pod_state(&creating),
+            PodState::Pending("Pending; ContainerCreating".into())
         );
         let pulling = pod(
             "Pending",
             json!({"state": {"waiting": {"reason": "ErrImagePull"}}}),
         );
-        assert!(matches!(state(&pulling), State::Pending(_)));
+        assert!(matches!(pod_state(&pulling), PodState::Pending(_)));
     }
 
     #[test]
@@ -322,15 +329,15 @@ mod tests {
         let gates = "Scheduling is blocked due to non-empty scheduling gates";
         assert_eq!(by(&unscheduled("SchedulingGated", gates)), "scheduler gate");
         assert!(matches!(
-            state(&unscheduled(
+            pod_state(&unscheduled(
                 "Unschedulable",
                 "0/1 nodes are available: 1 moon."
             )),
-            State::Pending(_)
+            PodState::Pending(_)
         ));
         assert!(matches!(
-            state(&unscheduled("SchedulerError", taint)),
-            State::Pending(_)
+            pod_state(&unscheduled("SchedulerError", taint)),
+            PodState::Pending(_)
         ));
     }
 

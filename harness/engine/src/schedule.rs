@@ -4,17 +4,20 @@
 use futures::StreamExt;
 use futures::stream;
 use indexmap::IndexMap;
-use model::{Cell, CellStatus, Reach, Verdict, WorldOutcome};
+use model::{CellStatus, ImpactScope, OutcomeCell, Verdict, WorldOutcome};
 
-use crate::lab::Lab;
-use crate::world::{Case, World};
-use crate::{Event, Trial, reach};
+use crate::run_context::RunContext;
+use crate::world::{LiveWorld, WorldCase};
+use crate::{EngineEvent, WorldTrial, scope};
 
 /// Tries every trial that the cluster is good for; outcomes in the order of `trials`, nothing for one that was not tried.
-pub(crate) async fn all(lab: &Lab<'_>, trials: &[Trial]) -> Vec<Option<WorldOutcome>> {
+pub(crate) async fn try_all(
+    lab: &RunContext<'_>,
+    trials: &[WorldTrial],
+) -> Vec<Option<WorldOutcome>> {
     let everything: Vec<usize> = (0..trials.len()).collect();
     let mut outcomes: Vec<Option<WorldOutcome>> = trials.iter().map(|_| None).collect();
-    let (tried, is_as_before) = once(lab, trials, &everything, false).await;
+    let (tried, is_as_before) = try_once(lab, trials, &everything, false).await;
     for (index, outcome) in tried {
         outcomes[index] = Some(outcome);
     }
@@ -25,27 +28,28 @@ pub(crate) async fn all(lab: &Lab<'_>, trials: &[Trial]) -> Vec<Option<WorldOutc
 }
 
 /// Tries the trials of these indices, until one leaves the cluster other than it was: their outcomes, and whether none did.
-async fn once(
-    lab: &Lab<'_>,
-    trials: &[Trial],
+async fn try_once(
+    lab: &RunContext<'_>,
+    trials: &[WorldTrial],
     indices: &[usize],
     again: bool,
 ) -> (Vec<(usize, WorldOutcome)>, bool) {
     let is_alone = |index: &&usize| {
-        reach::of(&trials[**index].scenario, &trials[**index].world) == Reach::Cluster
+        scope::world_scope(&trials[**index].scenario, &trials[**index].world)
+            == ImpactScope::Cluster
     };
     let (alone, beside): (Vec<&usize>, Vec<&usize>) = indices.iter().partition(is_alone);
     let one = async |index: &usize| {
         let trial = &trials[*index];
-        let turn = lab.turns.begin().await;
-        let (outcome, is_as_before) = match Case::find(&trial.scenario, &trial.world) {
-            Ok(case) => World::new(lab, case, turn, again).try_out().await,
+        let turn = lab.turns.begin_turn().await;
+        let (outcome, is_as_before) = match WorldCase::find_world(&trial.scenario, &trial.world) {
+            Ok(case) => LiveWorld::new(lab, case, turn, again).try_out().await,
             Err(why) => {
                 let (id, world) = (trial.scenario.id.clone(), trial.world.clone());
                 let outcome = WorldOutcome::Broken {
                     why: why.in_one_line(),
                 };
-                lab.tell(Event::WorldDone {
+                lab.send_event(EngineEvent::WorldDone {
                     id,
                     world,
                     outcome: outcome.clone(),
@@ -78,7 +82,11 @@ async fn once(
 }
 
 /// Worlds with a cell that is not as intended are tried once more; a cell that answers otherwise there says so.
-async fn second_look(lab: &Lab<'_>, trials: &[Trial], outcomes: &mut [Option<WorldOutcome>]) {
+async fn second_look(
+    lab: &RunContext<'_>,
+    trials: &[WorldTrial],
+    outcomes: &mut [Option<WorldOutcome>],
+) {
     let fresh = |index: &usize| !changes_the_cluster(&trials[*index]);
     let doubtful: Vec<usize> = (0..outcomes.len())
         .filter(|index| outcomes[*index].as_ref().is_some_and(is_doubtful))
@@ -89,20 +97,20 @@ async fn second_look(lab: &Lab<'_>, trials: &[Trial], outcomes: &mut [Option<Wor
             trials[*index].scenario.id.clone(),
             trials[*index].world.clone(),
         );
-        lab.tell(Event::SecondLook { id, world });
+        lab.send_event(EngineEvent::SecondLook { id, world });
     }
-    let (tried, _) = once(lab, trials, &doubtful, true).await;
+    let (tried, _) = try_once(lab, trials, &doubtful, true).await;
     for (index, again) in tried {
         if let (Some(WorldOutcome::Tried(first)), WorldOutcome::Tried(again)) =
             (&mut outcomes[index], again)
         {
-            compare(first, &again);
+            compare_outcomes(first, &again);
         }
     }
 }
 
 /// Whether a second look would find another cluster than the first did.
-fn changes_the_cluster(trial: &Trial) -> bool {
+fn changes_the_cluster(trial: &WorldTrial) -> bool {
     trial.scenario.scenario.changes_cluster(&trial.world)
 }
 
@@ -110,7 +118,10 @@ fn is_doubtful(outcome: &WorldOutcome) -> bool {
     matches!(outcome, WorldOutcome::Tried(cells) if cells.values().any(|cell| cell.status() != CellStatus::Passed))
 }
 
-fn compare(first: &mut IndexMap<String, Cell>, again: &IndexMap<String, Cell>) {
+fn compare_outcomes(
+    first: &mut IndexMap<String, OutcomeCell>,
+    again: &IndexMap<String, OutcomeCell>,
+) {
     for (step, cell) in first {
         let second = again.get(step).map(|cell| &cell.verdict);
         cell.second = second
@@ -132,19 +143,19 @@ fn are_alike(one: &Verdict, other: &Verdict) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use model::{Answer, Detail};
+    use model::{Answer, AnswerDetail};
 
     use super::*;
-    use crate::world::testing::loaded;
+    use crate::world::testing::parse_scenario;
     use crate::world::testing::script::{ApiServer, Exchange, Reply};
-    use crate::{Options, Turns};
+    use crate::{EngineOptions, WorldTurns};
 
-    fn cells(verdicts: &[(&str, Verdict)]) -> IndexMap<String, Cell> {
-        let cell = |verdict: &Verdict| Cell {
+    fn cells(verdicts: &[(&str, Verdict)]) -> IndexMap<String, OutcomeCell> {
+        let cell = |verdict: &Verdict| OutcomeCell {
             intended: Answer::Admitted,
             verdict: verdict.clone(),
             second: None,
-            detail: Detail::default(),
+            detail: AnswerDetail::default(),
             millis: 0.0,
         };
         verdicts
@@ -206,20 +217,20 @@ steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admit
         let server = ApiServer::start(exchanges);
         let (server, folder) = (server.await, tempfile::tempdir().unwrap());
         let cluster = server.cluster(folder.path()).await;
-        let options = Options {
+        let options = EngineOptions {
             keep: false,
             evidence: None,
-            turns: Turns::new(2),
+            turns: WorldTurns::new(2),
             workshop: Arc::default(),
         };
         let (events, _told) = tokio::sync::mpsc::unbounded_channel();
-        let scenario = Arc::new(loaded(&TEXT.replace("NAMESPACE", namespace), &[]));
-        let trial = |world: &str| Trial {
+        let scenario = Arc::new(parse_scenario(&TEXT.replace("NAMESPACE", namespace), &[]));
+        let trial = |world: &str| WorldTrial {
             scenario: Arc::clone(&scenario),
             world: world.into(),
         };
-        all(
-            &Lab::new(&cluster, &options, events),
+        try_all(
+            &RunContext::new(&cluster, &options, events),
             &[trial("bare"), trial("other")],
         )
         .await;
@@ -258,7 +269,7 @@ steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admit
             ("other", Answer::Absent.into()),
             ("broken", Verdict::broken("another way")),
         ]);
-        compare(&mut first, &again);
+        compare_outcomes(&mut first, &again);
         let seconds: Vec<Option<Verdict>> = first.into_values().map(|cell| cell.second).collect();
         assert_eq!(seconds, [None, Some(Answer::Absent.into()), None, None]);
     }

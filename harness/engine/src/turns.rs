@@ -7,16 +7,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The turns of one run, whichever clusters its worlds are on.
 #[derive(Clone, Debug)]
-pub struct Turns {
+pub struct WorldTurns {
     semaphore: Arc<Semaphore>,
     number: usize,
 }
 
 /// A world's turn; none while it rests, and none for a world that nobody scheduled.
 #[derive(Default)]
-pub(crate) struct Turn(Option<OwnedSemaphorePermit>);
+pub(crate) struct WorldTurn(Option<OwnedSemaphorePermit>);
 
-impl Turns {
+impl WorldTurns {
     /// So many at a time; at least one.
     #[must_use]
     pub fn new(at_once: usize) -> Self {
@@ -36,17 +36,21 @@ impl Turns {
     }
 
     /// Waits for a turn.
-    pub(crate) async fn begin(&self) -> Turn {
-        Turn(Arc::clone(&self.semaphore).acquire_owned().await.ok()) // never closed
+    pub(crate) async fn begin_turn(&self) -> WorldTurn {
+        WorldTurn(Arc::clone(&self.semaphore).acquire_owned().await.ok()) // never closed
     }
 }
 
-impl Turn {
+impl WorldTurn {
     /// Lets somebody else have it while `work` waits, and takes the next one after that.
-    pub(crate) async fn resting<T>(&mut self, turns: &Turns, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn rest_while<T>(
+        &mut self,
+        turns: &WorldTurns,
+        work: impl Future<Output = T>,
+    ) -> T {
         self.0 = None;
         let done = work.await;
-        *self = turns.begin().await;
+        *self = turns.begin_turn().await;
         done
     }
 }
@@ -59,11 +63,11 @@ mod tests {
 
     #[tokio::test]
     async fn who_rests_lets_another_one_in_and_waits_for_the_next_turn() {
-        let turns = Turns::new(1);
-        let mut first = turns.begin().await;
-        let no_other = tokio::time::timeout(Duration::from_millis(20), turns.begin()).await;
+        let turns = WorldTurns::new(1);
+        let mut first = turns.begin_turn().await;
+        let no_other = tokio::time::timeout(Duration::from_millis(20), turns.begin_turn()).await;
         assert!(no_other.is_err());
-        let second = first.resting(&turns, turns.begin());
+        let second = first.rest_while(&turns, turns.begin_turn());
         // The other one has it now, and keeps it: the first never gets on.
         assert!(
             tokio::time::timeout(Duration::from_millis(20), second)
@@ -72,7 +76,7 @@ mod tests {
         );
         assert!(first.0.is_none());
         let another = first
-            .resting(&turns, async { turns.begin().await.0.is_some() })
+            .rest_while(&turns, async { turns.begin_turn().await.0.is_some() })
             .await;
         assert!(another && first.0.is_some());
     }

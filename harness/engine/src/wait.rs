@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 use wait::TimedOut;
-pub(crate) use wait::{Look, Wait};
+pub(crate) use wait::{ConditionWait, WaitLook};
 
+use crate::EngineEvent;
 use crate::Error;
-use crate::Event;
-use crate::canaries::SecretMarkers;
+use crate::secret_markers::SecretMarkers;
 
 /// After this long, and then again each time, the caller is told what is being waited for.
-const MOMENT: Duration = Duration::from_secs(2);
+const NOTE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// One look that failed shows that the condition does not hold yet.
-impl<T> From<Error> for Look<T> {
+impl<T> From<Error> for WaitLook<T> {
     fn from(fault: Error) -> Self {
         Self::NotYet(fault.in_one_line())
     }
@@ -24,17 +24,17 @@ impl<T> From<Error> for Look<T> {
 
 /// Who waits, for the notes that a long wait sends.
 #[derive(Clone, Debug)]
-pub(crate) struct Waiter {
+pub(crate) struct WaitReporter {
     pub(crate) id: String,
     pub(crate) world: String,
-    pub(crate) events: UnboundedSender<Event>,
+    pub(crate) events: UnboundedSender<EngineEvent>,
     /// What must not be shown of what was last seen.
     pub(crate) planted: SecretMarkers,
     /// The deadline that a step sets for all of its waits.
     pub(crate) granted: Option<Duration>,
 }
 
-impl Waiter {
+impl WaitReporter {
     /// Who waits for as long as a step grants; for the usual times where it grants none.
     pub(crate) fn granting(&self, granted: Option<Duration>) -> Self {
         Self {
@@ -47,10 +47,10 @@ impl Waiter {
     ///
     /// # Errors
     /// After the deadline: what was waited for, for how long, and what was last seen.
-    pub(crate) async fn until<T>(
+    pub(crate) async fn wait_until<T>(
         &self,
-        wait: Wait<'_>,
-        look: impl AsyncFnMut() -> Look<T>,
+        wait: ConditionWait<'_>,
+        look: impl AsyncFnMut() -> WaitLook<T>,
     ) -> Result<T, Error> {
         Ok(self.until_late(wait, look).await?)
     }
@@ -58,19 +58,19 @@ impl Waiter {
     /// The same, for whom nothing but the deadline is an error.
     pub(crate) async fn until_late<T>(
         &self,
-        wait: Wait<'_>,
-        mut look: impl AsyncFnMut() -> Look<T>,
+        wait: ConditionWait<'_>,
+        mut look: impl AsyncFnMut() -> WaitLook<T>,
     ) -> Result<T, TimedOut> {
         let start = Instant::now();
         let mut said = start;
-        let wait = Wait {
+        let wait = ConditionWait {
             within: self.granted.unwrap_or(wait.within),
             ..wait
         };
         let noted = async || {
             let looked = look().await;
-            if let Look::NotYet(seen) = &looked
-                && said.elapsed() >= MOMENT
+            if let WaitLook::NotYet(seen) = &looked
+                && said.elapsed() >= NOTE_INTERVAL
             {
                 said = Instant::now();
                 self.note(wait.what, seen, start.elapsed());
@@ -83,13 +83,13 @@ impl Waiter {
 
     /// Waits for what somebody else looks at until the condition holds, and gives what comes of it. They say in `seen`
     /// what they saw last, and keep the deadline themselves.
-    pub(crate) async fn told<T>(
+    pub(crate) async fn wait_for_other<T>(
         &self,
         what: &str,
         seen: &RefCell<String>,
         work: impl Future<Output = T>,
     ) -> T {
-        self.told_each(MOMENT, what, seen, work).await
+        self.told_each(NOTE_INTERVAL, what, seen, work).await
     }
 
     async fn told_each<T>(
@@ -110,18 +110,20 @@ impl Waiter {
     }
 
     /// What a wait that was in vain says.
-    pub(crate) fn in_vain(&self, wait: Wait<'_>, seen: &str) -> Error {
+    pub(crate) fn in_vain(&self, wait: ConditionWait<'_>, seen: &str) -> Error {
         self.concealed(wait.in_vain(seen)).into()
     }
 
     fn concealed(&self, late: TimedOut) -> TimedOut {
-        let last_seen = late.last_seen.map(|seen| self.planted.conceal(&seen));
+        let last_seen = late
+            .last_seen
+            .map(|seen| self.planted.conceal_values(&seen));
         TimedOut { last_seen, ..late }
     }
 
     fn note(&self, what: &str, seen: &str, elapsed: Duration) {
-        let seen = self.planted.conceal(seen);
-        let _ = self.events.send(Event::Waiting {
+        let seen = self.planted.conceal_values(seen);
+        let _ = self.events.send(EngineEvent::Waiting {
             id: self.id.clone(),
             world: self.world.clone(),
             what: format!("{what} (last seen: {seen})"),
@@ -134,9 +136,9 @@ impl Waiter {
 mod tests {
     use super::*;
 
-    fn waiter() -> Waiter {
+    fn waiter() -> WaitReporter {
         let (events, _) = tokio::sync::mpsc::unbounded_channel();
-        Waiter {
+        WaitReporter {
             id: "a/b".into(),
             world: "bare".into(),
             events,
@@ -145,7 +147,7 @@ mod tests {
         }
     }
 
-    const SOON: Wait<'static> = Wait {
+    const SOON: ConditionWait<'static> = ConditionWait {
         what: "the door",
         within: Duration::from_millis(5),
         every: Duration::from_millis(1),
@@ -155,9 +157,9 @@ mod tests {
     async fn says_what_was_last_seen() {
         let mut looks = 0;
         let waited: Result<(), _> = waiter()
-            .until(SOON, async || {
+            .wait_until(SOON, async || {
                 looks += 1;
-                Look::NotYet(format!("look {looks}"))
+                WaitLook::NotYet(format!("look {looks}"))
             })
             .await;
         let looks = looks;
@@ -172,7 +174,7 @@ mod tests {
     async fn a_step_sets_the_deadline() {
         let waiter = waiter().granting(Some(Duration::from_millis(7)));
         let waited: Result<(), _> = waiter
-            .until(SOON, async || Look::NotYet("shut".into()))
+            .wait_until(SOON, async || WaitLook::NotYet("shut".into()))
             .await;
         assert_eq!(
             waited.unwrap_err().to_string(),
@@ -186,14 +188,14 @@ mod tests {
         let seen = RefCell::new("shut".to_owned());
         let work = async {
             let mut note = async || match told.recv().await {
-                Some(Event::Waiting { what, .. }) => what,
+                Some(EngineEvent::Waiting { what, .. }) => what,
                 other => format!("{other:?}"),
             };
             let first = note().await;
             "ajar".clone_into(&mut seen.borrow_mut());
             (first, note().await)
         };
-        let waiter = Waiter { events, ..waiter() };
+        let waiter = WaitReporter { events, ..waiter() };
         let notes = waiter
             .told_each(Duration::from_millis(20), "the door", &seen, work)
             .await;
@@ -210,12 +212,12 @@ mod tests {
     async fn returns_what_was_found() {
         let mut looks = 0;
         let found = waiter()
-            .until(SOON, async || {
+            .wait_until(SOON, async || {
                 looks += 1;
                 if looks == 2 {
-                    Look::Ready("open")
+                    WaitLook::Ready("open")
                 } else {
-                    Look::NotYet("shut".into())
+                    WaitLook::NotYet("shut".into())
                 }
             })
             .await;

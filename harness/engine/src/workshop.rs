@@ -6,17 +6,17 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex};
 
-use artifact::Piece;
-use model::{Detail, SbomFormat, SignatureFormat};
+use artifact::AttachedPiece;
+use model::{AnswerDetail, SbomFormat, SignatureFormat};
 use tokio::sync::OnceCell;
 
 /// What the clusters of a run share.
 #[derive(Debug, Default)]
-pub struct Workshop {
+pub struct RunWorkshop {
     /// Key pairs, by name.
-    pub(crate) keys: Shelf<String, KeyPair>,
-    pub(crate) signatures: Shelf<Order, Signed>,
-    pub(crate) bills: Shelf<BillOrder, Bill>,
+    pub(crate) keys: OnceShelf<String, KeyPair>,
+    pub(crate) signatures: OnceShelf<SigningOrder, SignedProduct>,
+    pub(crate) bills: OnceShelf<BillOrder, SbomBill>,
 }
 
 /// A key pair as cosign wrote it.
@@ -39,7 +39,7 @@ impl fmt::Debug for KeyPair {
 /// Everything that goes into a signature or attestation by a key alone, but for the world's namespace in the
 /// repository's path. Without a log, an authority and a timestamp, nothing else does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Order {
+pub(crate) struct SigningOrder {
     /// The image by its digest, with registry and repository, and `$(namespace)` for the world's namespace.
     pub(crate) reference: String,
     /// The public key, PEM.
@@ -48,14 +48,14 @@ pub(crate) struct Order {
     /// The digest of the trusted root that the tool is given.
     pub(crate) root: Option<String>,
     /// What is stated, where it is an attestation.
-    pub(crate) statement: Option<Statement>,
+    pub(crate) statement: Option<SignedStatement>,
     /// How many like it the world has had before: a tool that signs twice leaves two signatures.
     pub(crate) nth: usize,
 }
 
-impl Order {
+impl SigningOrder {
     /// This order with its number among those like it, of which `had` keeps count.
-    pub(crate) fn numbered(mut self, had: &mut HashMap<Self, usize>) -> Self {
+    pub(crate) fn with_number(mut self, had: &mut HashMap<Self, usize>) -> Self {
         let count = had.entry(self.clone()).or_default();
         self.nth = *count;
         *count += 1;
@@ -65,7 +65,7 @@ impl Order {
 
 /// What an attestation states.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Statement {
+pub(crate) struct SignedStatement {
     /// The predicate's type, as the tool is given it.
     pub(crate) kind: String,
     /// The digest of the predicate's bytes.
@@ -74,9 +74,9 @@ pub(crate) struct Statement {
 
 /// A signature or attestation that was made, and what is recorded of that.
 #[derive(Debug)]
-pub(crate) struct Signed {
-    pub(crate) piece: Arc<Piece>,
-    pub(crate) detail: Detail,
+pub(crate) struct SignedProduct {
+    pub(crate) piece: Arc<AttachedPiece>,
+    pub(crate) detail: AnswerDetail,
 }
 
 /// Everything that goes into the bill of materials of an image that was built, but for its serial number and date.
@@ -91,18 +91,18 @@ pub(crate) struct BillOrder {
 
 /// A bill of materials, and what is recorded of its making.
 #[derive(Debug)]
-pub(crate) struct Bill {
+pub(crate) struct SbomBill {
     pub(crate) text: String,
-    pub(crate) detail: Detail,
+    pub(crate) detail: AnswerDetail,
 }
 
 /// Places for things that are made once.
-pub(crate) struct Shelf<K, V>(Mutex<HashMap<K, Arc<OnceCell<V>>>>);
+pub(crate) struct OnceShelf<K, V>(Mutex<HashMap<K, Arc<OnceCell<V>>>>);
 
-impl<K: Eq + Hash, V> Shelf<K, V> {
+impl<K: Eq + Hash, V> OnceShelf<K, V> {
     /// The place for what `key` asks for. Where two fill it at once, one does and the other waits; one who fails leaves it
     /// to the next.
-    pub(crate) fn place(&self, key: K) -> Arc<OnceCell<V>> {
+    pub(crate) fn place_for(&self, key: K) -> Arc<OnceCell<V>> {
         let mut places = self
             .0
             .lock()
@@ -111,13 +111,13 @@ impl<K: Eq + Hash, V> Shelf<K, V> {
     }
 }
 
-impl<K, V> Default for Shelf<K, V> {
+impl<K, V> Default for OnceShelf<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K, V> fmt::Debug for Shelf<K, V> {
+impl<K, V> fmt::Debug for OnceShelf<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shelf").finish_non_exhaustive()
     }
@@ -127,13 +127,13 @@ impl<K, V> fmt::Debug for Shelf<K, V> {
 mod tests {
     use super::*;
 
-    fn order() -> Order {
-        Order {
+    fn order() -> SigningOrder {
+        SigningOrder {
             reference: "registry.box:5000/$(namespace)/app@sha256:00".into(),
             key: "PEM".into(),
             format: SignatureFormat::Bundle,
             root: Some("sha256:01".into()),
-            statement: Some(Statement {
+            statement: Some(SignedStatement {
                 kind: "cyclonedx".into(),
                 predicate: "sha256:02".into(),
             }),
@@ -143,61 +143,61 @@ mod tests {
 
     #[test]
     fn everything_that_goes_into_a_signature_makes_it_another() {
-        let shelf: Shelf<Order, u8> = Shelf::default();
+        let shelf: OnceShelf<SigningOrder, u8> = OnceShelf::default();
         let statement = |kind: &str, predicate: &str| {
-            Some(Statement {
+            Some(SignedStatement {
                 kind: kind.into(),
                 predicate: predicate.into(),
             })
         };
         let others = [
-            Order {
+            SigningOrder {
                 reference: "registry.box:5000/$(namespace)/app@sha256:ff".into(),
                 ..order()
             },
-            Order {
+            SigningOrder {
                 reference: "registry.box:5000/$(namespace)/other@sha256:00".into(),
                 ..order()
             },
-            Order {
+            SigningOrder {
                 reference: "registry.localhost:5001/$(namespace)/app@sha256:00".into(),
                 ..order()
             },
-            Order {
+            SigningOrder {
                 key: "other".into(),
                 ..order()
             },
-            Order {
+            SigningOrder {
                 format: SignatureFormat::Legacy,
                 ..order()
             },
-            Order {
+            SigningOrder {
                 root: Some("sha256:ff".into()),
                 ..order()
             },
-            Order {
+            SigningOrder {
                 root: None,
                 ..order()
             },
-            Order {
+            SigningOrder {
                 statement: statement("spdxjson", "sha256:02"),
                 ..order()
             },
-            Order {
+            SigningOrder {
                 statement: statement("cyclonedx", "sha256:ff"),
                 ..order()
             },
-            Order {
+            SigningOrder {
                 statement: None,
                 ..order()
             },
-            Order { nth: 1, ..order() },
+            SigningOrder { nth: 1, ..order() },
         ];
-        let first = shelf.place(order());
-        assert!(Arc::ptr_eq(&first, &shelf.place(order())));
+        let first = shelf.place_for(order());
+        assert!(Arc::ptr_eq(&first, &shelf.place_for(order())));
         for other in others {
             assert!(
-                !Arc::ptr_eq(&first, &shelf.place(other.clone())),
+                !Arc::ptr_eq(&first, &shelf.place_for(other.clone())),
                 "{other:?}"
             );
         }
@@ -207,17 +207,17 @@ mod tests {
     fn a_world_that_signs_twice_has_two_signatures() {
         let (mut one, mut other) = (HashMap::new(), HashMap::new());
         let numbers = [
-            order().numbered(&mut one).nth,
-            order().numbered(&mut one).nth,
-            order().numbered(&mut other).nth,
+            order().with_number(&mut one).nth,
+            order().with_number(&mut one).nth,
+            order().with_number(&mut other).nth,
         ];
         assert_eq!(numbers, [0, 1, 0]);
         assert_eq!(
-            Order {
+            SigningOrder {
                 key: "other".into(),
                 ..order()
             }
-            .numbered(&mut one)
+            .with_number(&mut one)
             .nth,
             0
         );
@@ -225,9 +225,9 @@ mod tests {
 
     #[tokio::test]
     async fn one_makes_it_and_the_others_wait() {
-        let shelf: Shelf<&str, u8> = Shelf::default();
+        let shelf: OnceShelf<&str, u8> = OnceShelf::default();
         let (hold, made) = tokio::sync::oneshot::channel::<u8>();
-        let (one, other) = (shelf.place("a"), shelf.place("a"));
+        let (one, other) = (shelf.place_for("a"), shelf.place_for("a"));
         let first = one.get_or_try_init(async || made.await.map_err(|_| ()));
         let second = other.get_or_try_init(async || Err::<u8, _>(()));
         let third = async { hold.send(7) };
@@ -237,17 +237,17 @@ mod tests {
 
     #[tokio::test]
     async fn what_failed_is_left_to_the_next() {
-        let shelf: Shelf<&str, u8> = Shelf::default();
+        let shelf: OnceShelf<&str, u8> = OnceShelf::default();
         assert_eq!(
             shelf
-                .place("a")
+                .place_for("a")
                 .get_or_try_init(async || Err::<u8, _>("no"))
                 .await,
             Err("no")
         );
         assert_eq!(
             shelf
-                .place("a")
+                .place_for("a")
                 .get_or_try_init(async || Ok::<u8, &str>(7))
                 .await,
             Ok(&7)

@@ -11,7 +11,7 @@ use crate::Error;
 /// What a plugin can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Operation {
+pub enum KmsOperation {
     /// How it is, and which key is the current one.
     Status,
     /// To seal.
@@ -23,9 +23,9 @@ pub enum Operation {
 /// One call that the plugin has had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Call {
+pub struct KmsCallRecord {
     /// What it was asked for.
-    pub call: Operation,
+    pub call: KmsOperation,
     /// The id of the key that it was about; empty where the settings did not say.
     pub key: String,
     /// Whether it did what it was asked for. `false` as well where the caller did not wait for it.
@@ -36,8 +36,8 @@ pub struct Call {
 ///
 /// # Errors
 /// When its record cannot be read. One that has had no call yet has no record, which is none.
-pub fn calls(folder: &Path) -> Result<Vec<Call>, Error> {
-    let path = place(folder);
+pub fn read_calls(folder: &Path) -> Result<Vec<KmsCallRecord>, Error> {
+    let path = calls_path(folder);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -52,16 +52,16 @@ pub fn calls(folder: &Path) -> Result<Vec<Call>, Error> {
 }
 
 /// A call that is going on. It is recorded when this is dropped, so a call that its caller gave up is there too.
-pub(crate) struct Record<'a> {
+pub(crate) struct OpenCall<'a> {
     folder: &'a Path,
-    pub(crate) call: Call,
+    pub(crate) call: KmsCallRecord,
 }
 
-impl<'a> Record<'a> {
-    pub(crate) fn begin(folder: &'a Path, call: Operation, key: &str) -> Self {
+impl<'a> OpenCall<'a> {
+    pub(crate) fn begin_call(folder: &'a Path, call: KmsOperation, key: &str) -> Self {
         Self {
             folder,
-            call: Call {
+            call: KmsCallRecord {
                 call,
                 key: key.to_owned(),
                 ok: false,
@@ -70,7 +70,7 @@ impl<'a> Record<'a> {
     }
 }
 
-impl Drop for Record<'_> {
+impl Drop for OpenCall<'_> {
     /// Nobody could be told that it did not work, but whoever misses the line.
     fn drop(&mut self) {
         let Ok(mut line) = serde_json::to_vec(&self.call) else {
@@ -80,11 +80,11 @@ impl Drop for Record<'_> {
         let record = OpenOptions::new()
             .create(true)
             .append(true)
-            .open(place(self.folder));
+            .open(calls_path(self.folder));
         let _ = record.and_then(|mut record| record.write_all(&line));
     }
 }
 
-fn place(folder: &Path) -> PathBuf {
+fn calls_path(folder: &Path) -> PathBuf {
     folder.join("calls.jsonl")
 }

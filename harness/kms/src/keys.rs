@@ -16,29 +16,29 @@ const LENGTH: usize = 32;
 const SALT: &[u8] = b"gauntlet/kms";
 
 /// Every key: they are all derived from one.
-pub(crate) struct Keys {
+pub(crate) struct MasterKeys {
     master: [u8; LENGTH],
     random: SystemRandom,
 }
 
 /// Why nothing was opened.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unopened {
+pub(crate) enum NotOpened {
     /// It is shorter than anything that was ever sealed.
     Short,
     /// It was sealed with another key, or was changed.
     Other,
 }
 
-impl Keys {
+impl MasterKeys {
     /// Those of a folder, which are made if they are not there.
-    pub(crate) fn of(folder: &Path) -> Result<Self, Error> {
+    pub(crate) fn load_or_make(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("master");
         let random = SystemRandom::new();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
-                make(&path, folder, &random)?
+                make_master_key(&path, folder, &random)?
             }
             Err(source) => return Err(Error::file("read", path)(source)),
         };
@@ -51,33 +51,33 @@ impl Keys {
 
     /// Seals with the key of an id: a fresh nonce, then what AES-256-GCM makes of it. Nothing if there is no randomness
     /// for the nonce.
-    pub(crate) fn seal(&self, id: &str, plain: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn seal_bytes(&self, id: &str, plain: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).ok()?;
         let mut sealed = plain.to_vec();
         let unique = Nonce::assume_unique_for_key(nonce);
-        self.key(id)?
+        self.key_for(id)?
             .seal_in_place_append_tag(unique, Aad::empty(), &mut sealed)
             .ok()?;
         Some([&nonce[..], &sealed].concat())
     }
 
     /// Opens what was sealed with the key of this id.
-    pub(crate) fn open(&self, id: &str, sealed: &[u8]) -> Result<Vec<u8>, Unopened> {
-        let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(Unopened::Short)?;
+    pub(crate) fn open_bytes(&self, id: &str, sealed: &[u8]) -> Result<Vec<u8>, NotOpened> {
+        let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(NotOpened::Short)?;
         if sealed.len() < AES_256_GCM.tag_len() {
-            return Err(Unopened::Short);
+            return Err(NotOpened::Short);
         }
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unopened::Short)?;
-        let key = self.key(id).ok_or(Unopened::Other)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOpened::Short)?;
+        let key = self.key_for(id).ok_or(NotOpened::Other)?;
         let mut opened = sealed.to_vec();
         let plain = key
             .open_in_place(nonce, Aad::empty(), &mut opened)
-            .map_err(|_| Unopened::Other)?;
+            .map_err(|_| NotOpened::Other)?;
         Ok(plain.to_vec())
     }
 
-    fn key(&self, id: &str) -> Option<LessSafeKey> {
+    fn key_for(&self, id: &str) -> Option<LessSafeKey> {
         let extracted = Salt::new(HKDF_SHA256, SALT).extract(&self.master);
         let info = [id.as_bytes()];
         let expanded = extracted.expand(&info, &AES_256_GCM).ok()?;
@@ -86,7 +86,7 @@ impl Keys {
 }
 
 /// Makes a master key in its place, for its owner alone.
-fn make(path: &Path, folder: &Path, random: &SystemRandom) -> Result<Vec<u8>, Error> {
+fn make_master_key(path: &Path, folder: &Path, random: &SystemRandom) -> Result<Vec<u8>, Error> {
     let mut bytes = vec![0; LENGTH];
     random.fill(&mut bytes).map_err(|_| Error::Random)?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::file("create", path))?;

@@ -6,8 +6,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `settings.json` | [`Settings`], read afresh at every call; the defaults where there is none |
-//! | `calls.jsonl` | one line for each [`Call`] |
+//! | `settings.json` | [`PluginSettings`], read afresh at every call; the defaults where there is none |
+//! | `calls.jsonl` | one line for each [`KmsCallRecord`] |
 //! | `master` | 32 random bytes that the key of every key id is derived from; made at the first start |
 
 mod calls;
@@ -18,10 +18,10 @@ mod server;
 mod settings;
 mod wire;
 
-pub use calls::{Call, Operation, calls};
+pub use calls::{KmsCallRecord, KmsOperation, read_calls};
 pub use error::Error;
-pub use server::serve;
-pub use settings::Settings;
+pub use server::serve_plugin;
+pub use settings::PluginSettings;
 
 #[cfg(test)]
 mod tests;

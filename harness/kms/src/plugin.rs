@@ -6,27 +6,27 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use crate::calls::Record;
-use crate::keys::{Keys, Unopened};
+use crate::calls::OpenCall;
+use crate::keys::{MasterKeys, NotOpened};
 use crate::wire::{
     DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse, StatusRequest, StatusResponse,
 };
-use crate::{Error, Operation, Settings};
+use crate::{Error, KmsOperation, PluginSettings};
 
 /// The version of the protocol.
 const VERSION: &str = "v2";
 
 /// One plugin, with its folder.
-pub(crate) struct Plugin {
+pub(crate) struct KmsPlugin {
     folder: PathBuf,
-    keys: Keys,
+    keys: MasterKeys,
 }
 
-impl Plugin {
+impl KmsPlugin {
     pub(crate) fn new(folder: &Path) -> Result<Self, Error> {
         Ok(Self {
             folder: folder.to_owned(),
-            keys: Keys::of(folder)?,
+            keys: MasterKeys::load_or_make(folder)?,
         })
     }
 
@@ -34,7 +34,7 @@ impl Plugin {
         self: Arc<Self>,
         _: StatusRequest,
     ) -> Result<StatusResponse, Status> {
-        let (settings, mut record) = self.begin(Operation::Status, None).await?;
+        let (settings, mut record) = self.begin_call(KmsOperation::Status, None).await?;
         record.call.ok = true;
         let healthz = if settings.unhealthy {
             "unhealthy, as it was told to be"
@@ -52,9 +52,9 @@ impl Plugin {
         self: Arc<Self>,
         request: EncryptRequest,
     ) -> Result<EncryptResponse, Status> {
-        let (settings, mut record) = self.begin(Operation::Encrypt, None).await?;
+        let (settings, mut record) = self.begin_call(KmsOperation::Encrypt, None).await?;
         let key = settings.key;
-        let sealed = self.keys.seal(&key, &request.plaintext);
+        let sealed = self.keys.seal_bytes(&key, &request.plaintext);
         let ciphertext = sealed.ok_or_else(|| Status::internal("nothing could be sealed"))?;
         record.call.ok = true;
         Ok(EncryptResponse {
@@ -69,39 +69,39 @@ impl Plugin {
         request: DecryptRequest,
     ) -> Result<DecryptResponse, Status> {
         let key = request.key_id;
-        let (_, mut record) = self.begin(Operation::Decrypt, Some(&key)).await?;
-        let plaintext = self
-            .keys
-            .open(&key, &request.ciphertext)
-            .map_err(|why| match why {
-                Unopened::Short => {
-                    Status::invalid_argument("the ciphertext is too short to be one")
-                }
-                Unopened::Other => {
-                    Status::invalid_argument(format!("the ciphertext is none of the key `{key}`"))
-                }
-            })?;
+        let (_, mut record) = self.begin_call(KmsOperation::Decrypt, Some(&key)).await?;
+        let plaintext =
+            self.keys
+                .open_bytes(&key, &request.ciphertext)
+                .map_err(|why| match why {
+                    NotOpened::Short => {
+                        Status::invalid_argument("the ciphertext is too short to be one")
+                    }
+                    NotOpened::Other => Status::invalid_argument(format!(
+                        "the ciphertext is none of the key `{key}`"
+                    )),
+                })?;
         record.call.ok = true;
         Ok(DecryptResponse { plaintext })
     }
 
     /// Heeds the settings: every call comes through here. `key` is the one that the call names; otherwise it is about
     /// the current one.
-    async fn begin(
+    async fn begin_call(
         &self,
-        call: Operation,
+        call: KmsOperation,
         key: Option<&str>,
-    ) -> Result<(Settings, Record<'_>), Status> {
-        let mut record = Record::begin(&self.folder, call, key.unwrap_or_default());
-        let settings = Settings::read(&self.folder)
-            .map_err(|error| Status::failed_precondition(chain(&error)))?;
+    ) -> Result<(PluginSettings, OpenCall<'_>), Status> {
+        let mut record = OpenCall::begin_call(&self.folder, call, key.unwrap_or_default());
+        let settings = PluginSettings::read(&self.folder)
+            .map_err(|error| Status::failed_precondition(error_chain(&error)))?;
         let key = key.unwrap_or(&settings.key);
         key.clone_into(&mut record.call.key);
-        dawdle(Duration::from_millis(settings.delay)).await;
+        delay_call(Duration::from_millis(settings.delay)).await;
         if settings.fails.contains(&call) {
             return Err(Status::unavailable("the plugin fails, as it was told to"));
         }
-        if call != Operation::Status && settings.lost.contains(key) {
+        if call != KmsOperation::Status && settings.lost.contains(key) {
             return Err(Status::not_found(format!("the key `{key}` is lost")));
         }
         Ok((settings, record))
@@ -109,7 +109,7 @@ impl Plugin {
 }
 
 /// The error and its sources, as one line for people.
-fn chain(error: &dyn std::error::Error) -> String {
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {
@@ -123,7 +123,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     clippy::disallowed_methods,
     reason = "an answer that comes late is what the settings ask for"
 )]
-async fn dawdle(delay: Duration) {
+async fn delay_call(delay: Duration) {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }

@@ -17,7 +17,7 @@ use tonic_prost::ProstCodec;
 use tower::service_fn;
 
 use crate::Error;
-use crate::plugin::Plugin;
+use crate::plugin::KmsPlugin;
 use crate::wire::{DECRYPT, ENCRYPT, STATUS};
 
 /// Runs the plugin of a folder behind a Unix socket, until the process ends. A socket that an earlier one left is
@@ -25,17 +25,17 @@ use crate::wire::{DECRYPT, ENCRYPT, STATUS};
 ///
 /// # Errors
 /// When the folder or the socket cannot be used.
-pub fn serve(socket: &Path, folder: &Path) -> Result<(), Error> {
-    let plugin = Arc::new(Plugin::new(folder)?);
+pub fn serve_plugin(socket: &Path, folder: &Path) -> Result<(), Error> {
+    let plugin = Arc::new(KmsPlugin::new(folder)?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     runtime
         .map_err(Error::file("serve", socket))?
-        .block_on(run(socket, plugin))
+        .block_on(run_server(socket, plugin))
 }
 
-async fn run(socket: &Path, plugin: Arc<Plugin>) -> Result<(), Error> {
+async fn run_server(socket: &Path, plugin: Arc<KmsPlugin>) -> Result<(), Error> {
     match fs::remove_file(socket) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             return Err(Error::file("remove", socket)(source));
@@ -45,7 +45,7 @@ async fn run(socket: &Path, plugin: Arc<Plugin>) -> Result<(), Error> {
     let listener = UnixListener::bind(socket).map_err(Error::file("listen at", socket))?;
     let service = service_fn(move |request| {
         let plugin = Arc::clone(&plugin);
-        async move { Ok::<_, Infallible>(route(plugin, request).await) }
+        async move { Ok::<_, Infallible>(route_call(plugin, request).await) }
     });
     let served = Server::builder()
         .serve_with_incoming(service, UnixListenerStream::new(listener))
@@ -53,20 +53,20 @@ async fn run(socket: &Path, plugin: Arc<Plugin>) -> Result<(), Error> {
     served.map_err(|source| Error::Server { source })
 }
 
-async fn route(plugin: Arc<Plugin>, request: http::Request<Body>) -> http::Response<Body> {
+async fn route_call(plugin: Arc<KmsPlugin>, request: http::Request<Body>) -> http::Response<Body> {
     match request.uri().path() {
-        STATUS => unary(plugin, request, Plugin::status).await,
-        ENCRYPT => unary(plugin, request, Plugin::encrypt).await,
-        DECRYPT => unary(plugin, request, Plugin::decrypt).await,
+        STATUS => unary_call(plugin, request, KmsPlugin::status).await,
+        ENCRYPT => unary_call(plugin, request, KmsPlugin::encrypt).await,
+        DECRYPT => unary_call(plugin, request, KmsPlugin::decrypt).await,
         _ => Status::unimplemented("a plugin of KMS v2 has no such method").into_http(),
     }
 }
 
 /// One call: a message comes in, one goes out.
-async fn unary<Q, A, F>(
-    plugin: Arc<Plugin>,
+async fn unary_call<Q, A, F>(
+    plugin: Arc<KmsPlugin>,
     request: http::Request<Body>,
-    answer: fn(Arc<Plugin>, Q) -> F,
+    answer: fn(Arc<KmsPlugin>, Q) -> F,
 ) -> http::Response<Body>
 where
     Q: Message + Default + 'static,

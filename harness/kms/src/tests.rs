@@ -28,14 +28,14 @@ impl Served {
         let path = folder.path().to_owned();
         let socket = path.join("kms.sock");
         let at = socket.clone();
-        std::thread::spawn(move || serve(&at, &path));
+        std::thread::spawn(move || serve_plugin(&at, &path));
         Self {
             client: Grpc::new(connect(&socket).await),
             folder,
         }
     }
 
-    fn set(&self, settings: Settings) {
+    fn set(&self, settings: PluginSettings) {
         settings.write(self.folder.path()).unwrap();
     }
 
@@ -88,11 +88,11 @@ impl Served {
             .map(|answer: DecryptResponse| answer.plaintext)
     }
 
-    fn calls(&self) -> Vec<(Operation, String, bool)> {
-        let calls = calls(self.folder.path()).unwrap();
+    fn calls(&self) -> Vec<(KmsOperation, String, bool)> {
+        let calls = read_calls(self.folder.path()).unwrap();
         calls
             .into_iter()
-            .map(|Call { call, key, ok }| (call, key, ok))
+            .map(|KmsCallRecord { call, key, ok }| (call, key, ok))
             .collect()
     }
 }
@@ -112,8 +112,8 @@ async fn connect(socket: &std::path::Path) -> Channel {
     }
 }
 
-fn settings(change: impl FnOnce(&mut Settings)) -> Settings {
-    let mut settings = Settings::default();
+fn settings(change: impl FnOnce(&mut PluginSettings)) -> PluginSettings {
+    let mut settings = PluginSettings::default();
     change(&mut settings);
     settings
 }
@@ -121,7 +121,7 @@ fn settings(change: impl FnOnce(&mut Settings)) -> Settings {
 #[tokio::test]
 async fn what_is_sealed_is_opened_and_every_call_is_recorded() {
     let mut served = Served::new().await;
-    assert_eq!(calls(served.folder.path()).unwrap(), []);
+    assert_eq!(read_calls(served.folder.path()).unwrap(), []);
     let status = served.status().await.unwrap();
     assert_eq!(
         (
@@ -143,10 +143,10 @@ async fn what_is_sealed_is_opened_and_every_call_is_recorded() {
     );
     let k1 = |call| (call, "k1".to_owned(), true);
     let wanted = [
-        Operation::Status,
-        Operation::Encrypt,
-        Operation::Encrypt,
-        Operation::Decrypt,
+        KmsOperation::Status,
+        KmsOperation::Encrypt,
+        KmsOperation::Encrypt,
+        KmsOperation::Decrypt,
     ]
     .map(k1);
     assert_eq!(served.calls(), wanted);
@@ -183,7 +183,7 @@ async fn a_lost_key_opens_and_seals_nothing() {
         Code::NotFound
     );
     assert_eq!(served.status().await.unwrap().healthz, "ok");
-    served.set(Settings::default());
+    served.set(PluginSettings::default());
     assert_eq!(served.decrypt("k1", &old.ciphertext).await.unwrap(), b"a");
 }
 
@@ -191,7 +191,11 @@ async fn a_lost_key_opens_and_seals_nothing() {
 async fn each_call_fails_by_itself() {
     let mut served = Served::new().await;
     let sealed = served.encrypt(b"a").await.unwrap().ciphertext;
-    for broken in [Operation::Status, Operation::Encrypt, Operation::Decrypt] {
+    for broken in [
+        KmsOperation::Status,
+        KmsOperation::Encrypt,
+        KmsOperation::Decrypt,
+    ] {
         served.set(settings(|settings| settings.fails = [broken].into()));
         let codes = [
             served
@@ -207,7 +211,12 @@ async fn each_call_fails_by_itself() {
                 .await
                 .map_or_else(|status| status.code(), |_| Code::Ok),
         ];
-        let wanted = [Operation::Status, Operation::Encrypt, Operation::Decrypt].map(|call| {
+        let wanted = [
+            KmsOperation::Status,
+            KmsOperation::Encrypt,
+            KmsOperation::Decrypt,
+        ]
+        .map(|call| {
             if call == broken {
                 Code::Unavailable
             } else {
@@ -248,7 +257,7 @@ async fn an_answer_is_late_and_a_caller_that_does_not_wait_gets_none() {
         "{code}"
     );
     assert!(begin.elapsed() < LONG);
-    served.set(Settings::default());
+    served.set(PluginSettings::default());
     served.status().await.unwrap();
     let mut oks: Vec<bool> = served.calls().into_iter().map(|(.., ok)| ok).collect();
     oks.sort_unstable();
@@ -307,7 +316,7 @@ async fn settings_that_are_none_are_told_by_every_call() {
             );
         }
     }
-    served.set(Settings::default());
+    served.set(PluginSettings::default());
     served.status().await.unwrap();
 }
 
@@ -361,9 +370,12 @@ fn a_folder_that_cannot_be_used_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("kms.sock");
     let missing = folder.path().join("missing");
-    assert!(matches!(serve(&socket, &missing), Err(Error::File { .. })));
+    assert!(matches!(
+        serve_plugin(&socket, &missing),
+        Err(Error::File { .. })
+    ));
     std::fs::write(folder.path().join("master"), "short").unwrap();
-    let error = serve(&socket, folder.path()).unwrap_err();
+    let error = serve_plugin(&socket, folder.path()).unwrap_err();
     assert!(
         error
             .to_string()
@@ -372,7 +384,7 @@ fn a_folder_that_cannot_be_used_is_told() {
     );
     let whole = tempfile::tempdir().unwrap();
     assert!(matches!(
-        serve(&missing.join("kms.sock"), whole.path()),
+        serve_plugin(&missing.join("kms.sock"), whole.path()),
         Err(Error::File { .. })
     ));
 }
@@ -382,14 +394,17 @@ fn a_line_that_is_still_being_written_is_no_call_yet_and_a_wrong_one_is_a_fault(
     let folder = tempfile::tempdir().unwrap();
     let record = |text: &str| std::fs::write(folder.path().join("calls.jsonl"), text).unwrap();
     record("{\"call\":\"encrypt\",\"key\":\"k1\",\"ok\":true}\n{\"call\":\"dec");
-    let call = Call {
-        call: Operation::Encrypt,
+    let call = KmsCallRecord {
+        call: KmsOperation::Encrypt,
         key: "k1".into(),
         ok: true,
     };
-    assert_eq!(calls(folder.path()).unwrap(), [call]);
+    assert_eq!(read_calls(folder.path()).unwrap(), [call]);
     record("{\"call\":\"encrypt\"}\n");
-    assert!(matches!(calls(folder.path()), Err(Error::Malformed { .. })));
+    assert!(matches!(
+        read_calls(folder.path()),
+        Err(Error::Malformed { .. })
+    ));
 }
 
 /// The bytes of the published definition, written by hand.
@@ -434,9 +449,9 @@ proptest! {
         id in ".{0,40}",
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let keys = crate::keys::Keys::of(folder.path()).unwrap();
-        prop_assert!(keys.open(&id, &garbage).is_err());
-        let sealed = keys.seal(&id, &garbage).unwrap();
-        prop_assert_eq!(keys.open(&id, &sealed).unwrap(), garbage);
+        let keys = crate::keys::MasterKeys::load_or_make(folder.path()).unwrap();
+        prop_assert!(keys.open_bytes(&id, &garbage).is_err());
+        let sealed = keys.seal_bytes(&id, &garbage).unwrap();
+        prop_assert_eq!(keys.open_bytes(&id, &sealed).unwrap(), garbage);
     }
 }

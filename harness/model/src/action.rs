@@ -9,13 +9,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::agent::{AgentLook, Delivered};
+use crate::agent::{AgentLook, DeliveredEvents};
 use crate::image::{
-    Attach, Attest, Build, Copy, ImageName, Sbom, Scan, Sign, Spoil, Tamper, Verify,
+    AttachSbom, AttestImage, BuildImage, CopyImage, ImageName, ScanImage, SignImage, SpoilAttached,
+    TamperImage, VerifyImage, WriteSbom,
 };
-use crate::keeping::{CanaryMatch, Encrypt, Followed, Kms, Process, Rewrite, Rotate, Transplant};
-use crate::node::{Node, NodeMatch};
-use crate::wire::{Held, Hold, Wire};
+use crate::node::{NodeChange, NodeMatch};
+use crate::storage::{
+    CanaryMatch, EncryptStorage, KmsBehavior, PlaceFollowed, ProcessChange, RewriteSecrets,
+    RotateSecret, TransplantObject,
+};
+use crate::wire::{ConnectionTry, HeldConnection, HoldConnection};
 
 /// One thing to try. Manifests are files of the scenario, with one object each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,7 +38,7 @@ pub enum Action {
     /// PATCH an object.
     Patch {
         /// What to patch.
-        target: Target,
+        target: ObjectTarget,
         /// How.
         #[serde(default)]
         kind: PatchKind,
@@ -45,9 +49,9 @@ pub enum Action {
         with: String,
     },
     /// DELETE an object.
-    Delete(Target),
+    Delete(ObjectTarget),
     /// GET an object, or one of its subresources (`pod/x/log`, `pod/x/status`).
-    Get(Target),
+    Get(ObjectTarget),
     /// GET a collection.
     List {
         /// The plural resource, with its group where it has one: `secrets`, `roles.rbac.authorization.k8s.io`.
@@ -65,7 +69,7 @@ pub enum Action {
     /// Merge labels into an object's metadata, as `kubectl label --overwrite`; null removes one.
     Label {
         /// What to label.
-        target: Target,
+        target: ObjectTarget,
         /// The labels.
         set: IndexMap<String, Option<String>>,
     },
@@ -110,7 +114,7 @@ pub enum Action {
     /// Set the replicas of a workload (`…/scale`).
     Scale {
         /// What to scale.
-        target: Target,
+        target: ObjectTarget,
         /// To how many.
         replicas: u32,
     },
@@ -118,67 +122,67 @@ pub enum Action {
     Path(String),
     /// Wait until a pod, or every pod of a workload's newest revision, really runs and is ready, or say who or what does not
     /// let it.
-    WaitRunning(Target),
+    WaitRunning(ObjectTarget),
     /// Try a connection from a pod. A block counts once it held for a second, and the pod that is meant still answers itself.
-    Reach(Wire),
+    Reach(ConnectionTry),
     /// Open a TCP connection from a pod and keep it, with a line out and back every tenth of a second.
-    OpenConnection(Hold),
+    OpenConnection(HoldConnection),
     /// Whether a line still gets out and back over a connection that an earlier step opened.
-    CheckConnection(Held),
+    CheckConnection(HeldConnection),
     /// Look for something in a record.
-    LookFor(Record),
+    LookFor(ObservedRecord),
     /// Make an image; it is not in the registry yet.
-    Build(Build),
+    Build(BuildImage),
     /// Put an image that was built into the registry, under its tag.
     Push(ImageName),
     /// Copy an image within the registry, or move a tag.
-    Copy(Copy),
+    Copy(CopyImage),
     /// Change an image under its tag.
-    Tamper(Tamper),
+    Tamper(TamperImage),
     /// Destroy what is attached to an image.
-    Corrupt(Spoil),
+    Corrupt(SpoilAttached),
     /// Write an image's bill of materials, with syft.
-    Sbom(Sbom),
+    Sbom(WriteSbom),
     /// Attach a bill of materials to an image, unsigned.
-    Attach(Attach),
+    Attach(AttachSbom),
     /// Sign an image, with cosign.
-    Sign(Sign),
+    Sign(SignImage),
     /// Attach a signed statement to an image, with cosign.
-    Attest(Attest),
+    Attest(AttestImage),
     /// Judge an image's signature or attestation.
-    Verify(Verify),
+    Verify(VerifyImage),
     /// Look for known vulnerabilities, with grype.
-    Scan(Scan),
+    Scan(ScanImage),
     /// Look at an object's bytes in etcd.
-    ReadEtcdValue(Target),
+    ReadEtcdValue(ObjectTarget),
     /// Give the API server another encryption configuration.
-    SetEncryption(Encrypt),
+    SetEncryption(EncryptStorage),
     /// Read every Secret of the world and write it back.
-    RewriteSecrets(Rewrite),
+    RewriteSecrets(RewriteSecrets),
     /// Create this many Secrets, `many-0` and on, each with a value that `check-secrets` knows.
     CreateSecrets(u16),
     /// Whether every Secret that `create-secrets` made is still there, can be read, and holds its value.
     CheckSecrets,
     /// Stop, kill, freeze or start a process of the box.
-    Process(Process),
+    Process(ProcessChange),
     /// Cut off, freeze, kill or start a whole node of the box.
-    Node(Node),
+    Node(NodeChange),
     /// Change how the test's own KMS plugin behaves.
-    Kms(Kms),
+    Kms(KmsBehavior),
     /// Copy an object's stored bytes to another object's place, past the API server.
-    CopyEtcdValue(Transplant),
+    CopyEtcdValue(TransplantObject),
     /// Save what etcd holds, under a name.
     Snapshot(String),
     /// Stop the API server and etcd, and start them with what a snapshot of this name holds.
     Restore(String),
     /// Give a Secret another value, and watch how it gets about.
-    Rotate(Rotate),
+    Rotate(RotateSecret),
     /// Whether a place followed a rotation in time.
-    CheckPropagation(Followed),
+    CheckPropagation(PlaceFollowed),
     /// Whether a security agent reaches its manager, from enrolment to an event that was taken.
     CheckAgent(AgentLook),
     /// Whether every event of a source was taken by a manager; the detail counts what is missing, twice, or late.
-    CheckDelivery(Delivered),
+    CheckDelivery(DeliveredEvents),
 }
 
 impl Action {
@@ -212,7 +216,7 @@ pub enum PatchKind {
 /// case, with its group where it is ambiguous: `pod/web`, `clusterrole.rbac.authorization.k8s.io/view`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-pub struct Target {
+pub struct ObjectTarget {
     /// The kind, lower case, perhaps with `.GROUP`.
     pub kind: String,
     /// The object's name.
@@ -221,7 +225,7 @@ pub struct Target {
     pub subresource: Option<String>,
 }
 
-impl FromStr for Target {
+impl FromStr for ObjectTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -244,7 +248,7 @@ impl FromStr for Target {
     }
 }
 
-impl TryFrom<String> for Target {
+impl TryFrom<String> for ObjectTarget {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -252,13 +256,13 @@ impl TryFrom<String> for Target {
     }
 }
 
-impl From<Target> for String {
-    fn from(target: Target) -> Self {
+impl From<ObjectTarget> for String {
+    fn from(target: ObjectTarget) -> Self {
         target.to_string()
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for ObjectTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind, self.name)?;
         self.subresource
@@ -270,7 +274,7 @@ impl fmt::Display for Target {
 /// Where to look, and for what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Record {
+pub enum ObservedRecord {
     /// The API server's audit log, from this world's beginning on.
     Audit(AuditMatch),
     /// The cluster's events about objects of the world's namespaces.
@@ -282,9 +286,9 @@ pub enum Record {
     /// A field of a stored object.
     Field(FieldMatch),
     /// An object: unseen once it is gone.
-    Object(Target),
+    Object(ObjectTarget),
     /// A pod of this workload, of any revision, that runs, comes or ends: unseen once none is left.
-    Pods(Target),
+    Pods(ObjectTarget),
     /// What the API server says about a node.
     Node(NodeMatch),
     /// A planted value, in a place to which it can leak.
@@ -364,7 +368,7 @@ pub struct WarningMatch {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FieldMatch {
     /// The object.
-    pub of: Target,
+    pub of: ObjectTarget,
     /// A JSON pointer (RFC 6901) into it, such as `/metadata/labels/team`.
     pub at: String,
     /// The field, as JSON text (a string without its quotes), is this; any value where it is left out. What is looked for

@@ -8,7 +8,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use crate::{By, ObjectKind};
+use crate::{ObjectKind, Refuser};
 
 /// Calls a macro with the module of every addon: the one list of them.
 #[macro_export]
@@ -33,14 +33,14 @@ macro_rules! table {
         $(pub mod $addon;)*
 
         /// Every addon, in the order in which they are listed everywhere.
-        pub static ADDONS: &[&Addon] = &[$(&$addon::ADDON),*];
+        pub static ADDONS: &[&PureAddon] = &[$(&$addon::ADDON),*];
     };
 }
 
 each_addon!(table);
 
 /// What is known of an addon without a cluster.
-pub struct Addon {
+pub struct PureAddon {
     /// What a scenario's `install` calls it, and its refusals.
     pub name: &'static str,
     /// What it is, for the reference.
@@ -64,7 +64,7 @@ pub struct Addon {
     /// they are in force.
     pub without_barrier: &'static [(&'static str, &'static str)],
     /// How it says that it refused.
-    pub denials: &'static [Denial],
+    pub denials: &'static [WebhookDenial],
 }
 
 /// A version of an addon.
@@ -78,7 +78,7 @@ pub struct AddonVersion {
 
 /// How an addon says that it refused, behind one kind of its webhooks.
 #[derive(Debug)]
-pub struct Denial {
+pub struct WebhookDenial {
     /// Whether it is one of these webhooks, by its name.
     pub is_webhook: fn(&str) -> bool,
     /// Every policy that refused, from what follows `denied the request`; none where that is not known.
@@ -89,7 +89,7 @@ pub struct Denial {
 
 /// The addon of this name.
 #[must_use]
-pub fn addon(name: &str) -> Option<&'static Addon> {
+pub fn find_addon(name: &str) -> Option<&'static PureAddon> {
     ADDONS.iter().copied().find(|addon| addon.name == name)
 }
 
@@ -109,7 +109,7 @@ pub fn is_addon_milestone(name: &str) -> bool {
 
 /// The addon's policies behind a webhook's refusal, where the webhook is one that names them: in the order of their names,
 /// with a comma between them.
-pub(crate) fn refuser(webhook: &str, rest: &str) -> Option<By> {
+pub(crate) fn refusing_addon(webhook: &str, rest: &str) -> Option<Refuser> {
     ADDONS.iter().find_map(|addon| {
         let denial = addon
             .denials
@@ -117,7 +117,7 @@ pub(crate) fn refuser(webhook: &str, rest: &str) -> Option<By> {
             .find(|denial| (denial.is_webhook)(webhook))?;
         let names: BTreeSet<&str> = (denial.policies)(rest).into_iter().collect();
         let names: Vec<&str> = names.into_iter().collect();
-        (!names.is_empty()).then(|| By::Engine {
+        (!names.is_empty()).then(|| Refuser::Engine {
             engine: addon,
             policy: names.join(", "),
         })
@@ -132,27 +132,27 @@ pub(crate) fn is_name(name: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
 }
 
-impl PartialEq for Addon {
+impl PartialEq for PureAddon {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Eq for Addon {}
+impl Eq for PureAddon {}
 
-impl Hash for Addon {
+impl Hash for PureAddon {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.name.hash(state);
     }
 }
 
-impl fmt::Debug for Addon {
+impl fmt::Debug for PureAddon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Addon({})", self.name)
     }
 }
 
-impl fmt::Display for Addon {
+impl fmt::Display for PureAddon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }

@@ -6,13 +6,13 @@ use probe_protocol::{AgentReport, AgentStage, EventCount, ManagerReport};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Answer, At};
+use crate::{Answer, ConnectionStage};
 
 /// A failure counts once it happened this many times in a row, at one stage and for one reason.
 const IN_A_ROW: u64 = 3;
 
 /// And it has to last this long: a pod that is being replaced may hold its key a moment longer.
-const LASTING: Duration = Duration::from_secs(5);
+const FAILURE_LASTS_FOR: Duration = Duration::from_secs(5);
 
 /// So many answers of a manager that lets an agent in, and takes none of its events, are enough.
 const ANSWERS: u64 = 5;
@@ -30,7 +30,7 @@ pub struct AgentLook {
 /// Events to count at the managers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Delivered {
+pub struct DeliveredEvents {
     /// Who made them: `--source` of `probe agent`, or the word after `probe emit`.
     pub source: String,
     /// How many were made.
@@ -47,7 +47,7 @@ pub struct Delivered {
 
 /// What came of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Arrived {
+pub struct ArrivedEvents {
     /// How many different ones.
     pub received: u64,
     /// Events more than once.
@@ -77,7 +77,9 @@ pub fn read_agent(
         };
         return match taken {
             true if answers > 0 => Some(Answer::Reached),
-            false if answers >= ANSWERS => Some(Answer::Blocked { at: At::Event }),
+            false if answers >= ANSWERS => Some(Answer::Blocked {
+                at: ConnectionStage::Event,
+            }),
             _ => None,
         };
     }
@@ -88,11 +90,11 @@ pub fn read_agent(
     };
     let stage = now
         .stage
-        .filter(|_| ago >= LASTING && now.streak >= IN_A_ROW && fresh >= IN_A_ROW)?;
+        .filter(|_| ago >= FAILURE_LASTS_FOR && now.streak >= IN_A_ROW && fresh >= IN_A_ROW)?;
     Some(Answer::Blocked { at: stage.into() })
 }
 
-impl From<AgentStage> for At {
+impl From<AgentStage> for ConnectionStage {
     fn from(stage: AgentStage) -> Self {
         match stage {
             AgentStage::Dns => Self::Dns,
@@ -119,11 +121,11 @@ pub fn has_event(manager: &ManagerReport, source: &str, number: u64) -> bool {
         .any(|count| count.source == source && within(count))
 }
 
-impl Arrived {
+impl ArrivedEvents {
     /// What came of the `of` events of a source, at all these managers together.
     #[must_use]
-    pub fn of<'a>(
-        wanted: &Delivered,
+    pub fn from_counts<'a>(
+        wanted: &DeliveredEvents,
         managers: impl IntoIterator<Item = &'a ManagerReport>,
     ) -> Self {
         let ours = |count: &&EventCount| {
@@ -164,7 +166,7 @@ impl Arrived {
 
     /// The numbers that did not come, as text: `none`, or `5001-6000`.
     #[must_use]
-    pub fn missing(&self) -> String {
+    pub fn missing_numbers(&self) -> String {
         let range = |(first, last): &(u64, u64)| {
             if first == last {
                 first.to_string()
@@ -200,13 +202,15 @@ mod tests {
     #[test]
     fn an_answer_is_fresh_and_an_event_was_taken() {
         let first = connected(7);
-        let read = |now: &AgentReport, taken| read_agent(now, &first, LASTING, taken);
+        let read = |now: &AgentReport, taken| read_agent(now, &first, FAILURE_LASTS_FOR, taken);
         assert_eq!(read(&first, true), None);
         assert_eq!(read(&connected(8), true), Some(Answer::Reached));
         assert_eq!(read(&connected(8), false), None);
         assert_eq!(
             read(&connected(12), false),
-            Some(Answer::Blocked { at: At::Event })
+            Some(Answer::Blocked {
+                at: ConnectionStage::Event
+            })
         );
         let anew = AgentReport {
             connections: 2,
@@ -224,12 +228,14 @@ mod tests {
             ..AgentReport::default()
         };
         let read = |now: &AgentReport, ago| read_agent(now, &failed(10, 10), ago, false);
-        assert_eq!(read(&failed(12, 12), LASTING), None);
-        assert_eq!(read(&failed(13, 2), LASTING), None);
+        assert_eq!(read(&failed(12, 12), FAILURE_LASTS_FOR), None);
+        assert_eq!(read(&failed(13, 2), FAILURE_LASTS_FOR), None);
         assert_eq!(read(&failed(13, 3), Duration::ZERO), None);
         assert_eq!(
-            read(&failed(13, 3), LASTING),
-            Some(Answer::Blocked { at: At::Tls })
+            read(&failed(13, 3), FAILURE_LASTS_FOR),
+            Some(Answer::Blocked {
+                at: ConnectionStage::Tls
+            })
         );
     }
 
@@ -244,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_several_managers_have_is_one_count() {
-        let wanted = Delivered {
+        let wanted = DeliveredEvents {
             source: "live".into(),
             of: 20,
             agent: None,
@@ -265,12 +271,12 @@ mod tests {
             ],
             ..ManagerReport::default()
         };
-        let arrived = Arrived::of(&wanted, [&one, &two]);
+        let arrived = ArrivedEvents::from_counts(&wanted, [&one, &two]);
         assert_eq!(
             (
                 arrived.received,
                 arrived.duplicates,
-                arrived.missing().as_str()
+                arrived.missing_numbers().as_str()
             ),
             (10, 1, "7-8, 13-20")
         );
@@ -279,23 +285,26 @@ mod tests {
                 && !has_event(&one, "live", 5)
                 && !has_event(&one, "other", 9)
         );
-        let none = Arrived::of(
-            &Delivered {
+        let none = ArrivedEvents::from_counts(
+            &DeliveredEvents {
                 of: 1,
                 ..wanted.clone()
             },
             [],
         );
-        assert_eq!((none.received, none.missing().as_str()), (0, "1"));
+        assert_eq!((none.received, none.missing_numbers().as_str()), (0, "1"));
         let all = ManagerReport {
             counts: vec![count(&[(1, 20)])],
             ..ManagerReport::default()
         };
-        assert_eq!(Arrived::of(&wanted, [&all]).missing(), "none");
-        let other = Delivered {
+        assert_eq!(
+            ArrivedEvents::from_counts(&wanted, [&all]).missing_numbers(),
+            "none"
+        );
+        let other = DeliveredEvents {
             agent: Some("b".into()),
             ..wanted
         };
-        assert_eq!(Arrived::of(&other, [&all]).received, 0);
+        assert_eq!(ArrivedEvents::from_counts(&other, [&all]).received, 0);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{By, Seal};
+use crate::{Refuser, StorageSeal};
 
 /// What a cluster answered, in one word; the only words a scenario can expect. Each word has one meaning, and each action
 /// can give only some of them.
@@ -19,7 +19,7 @@ pub enum Answer {
     /// Admission refused the request, and said who.
     Denied {
         /// Who refused.
-        by: By,
+        by: Refuser,
     },
     /// Authorization refused: the identity has no right to this.
     Forbidden,
@@ -38,7 +38,7 @@ pub enum Answer {
     /// It was created or started, and it never ran; says who or what refused.
     NotStarted {
         /// Who refused.
-        by: By,
+        by: Refuser,
     },
     /// The process or the node does not run, or does nothing (frozen), as was asked.
     Stopped,
@@ -51,7 +51,7 @@ pub enum Answer {
     /// It could not be made or done; says why.
     NotDone {
         /// Why.
-        why: Why,
+        why: RejectionReason,
     },
     /// The rewrite ended before its end, as was asked.
     Interrupted,
@@ -64,7 +64,7 @@ pub enum Answer {
     /// It is not; says why.
     VerificationFailed {
         /// Why.
-        why: Why,
+        why: RejectionReason,
     },
     /// No vulnerability of the severity in question is known.
     Clean,
@@ -81,7 +81,7 @@ pub enum Answer {
     /// The bytes in etcd are encrypted, and hold none of the planted values.
     Encrypted {
         /// The provider that encrypted them.
-        with: Seal,
+        with: StorageSeal,
     },
     /// The place has the new value.
     Updated,
@@ -92,7 +92,7 @@ pub enum Answer {
     /// It did not; says how far it came.
     Blocked {
         /// The stage at which it ended.
-        at: At,
+        at: ConnectionStage,
     },
     /// Every event arrived.
     Delivered,
@@ -187,7 +187,7 @@ impl Answer {
 /// Why an artifact did not pass, or was not made, from what the tool said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Why {
+pub enum RejectionReason {
     /// Nothing is attached to the image.
     NoSignature,
     /// No signature is by this key.
@@ -224,7 +224,7 @@ pub enum Why {
     NotGiven,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for RejectionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoSignature => "no-signature",
@@ -253,7 +253,7 @@ impl fmt::Display for Why {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum At {
+pub enum ConnectionStage {
     /// The name has no address, or nobody said so.
     Dns,
     /// No connection: refused, unreachable, or no answer in time. (UDP has none: there it is `reply`.)
@@ -272,7 +272,7 @@ pub enum At {
     Event,
 }
 
-impl fmt::Display for At {
+impl fmt::Display for ConnectionStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Dns => "dns",
@@ -350,7 +350,7 @@ impl Verdict {
 
     /// Whether this is exactly what was intended. `Broken` never is.
     #[must_use]
-    pub fn meets(&self, intended: &Answer) -> bool {
+    pub fn meets_intent(&self, intended: &Answer) -> bool {
         matches!(self, Self::Answered(answer) if answer == intended)
     }
 }

@@ -1,7 +1,7 @@
 //! Which answers an action can give. One exhaustive match: a new action does not compile until somebody has said what it
 //! can answer.
 
-use crate::{Action, Answer, At, By, Why};
+use crate::{Action, Answer, ConnectionStage, Refuser, RejectionReason};
 
 /// What a change can answer, sent to the API server.
 const CHANGE: &[&str] = &[
@@ -118,10 +118,10 @@ impl Action {
                 Answer::Denied { by } => is_asked(by),
                 // A process of the box ends by itself; whatever else refuses, refuses a pod.
                 Answer::NotStarted { by } => {
-                    matches!(self, Self::WaitRunning(_)) != matches!(by, By::Process(_))
+                    matches!(self, Self::WaitRunning(_)) != matches!(by, Refuser::Process(_))
                 }
                 Answer::NotDone { why } => is_of_making(*why),
-                Answer::VerificationFailed { why } => *why != Why::TokenRefused,
+                Answer::VerificationFailed { why } => *why != RejectionReason::TokenRefused,
                 Answer::Blocked { at } if matches!(self, Self::CheckAgent(_)) => is_of_agents(*at),
                 Answer::Blocked { at } => is_of_the_wire(*at),
                 Answer::Admitted
@@ -158,63 +158,72 @@ impl Action {
 }
 
 /// Whether somebody has a say while a request is decided; the others act later.
-fn is_asked(by: &By) -> bool {
+fn is_asked(by: &Refuser) -> bool {
     match by {
-        By::PodSecurity
-        | By::Policy(_)
-        | By::Webhook(_)
-        | By::FailingClosed(_)
-        | By::Engine { .. }
-        | By::RbacEscalation
-        | By::CertificateApproval
-        | By::CertificateSubjectRestriction
-        | By::NodeRestriction
-        | By::Plugin(_)
-        | By::Quota(_)
-        | By::DisruptionBudget => true,
-        By::Kubelet(_)
-        | By::Container(_)
-        | By::Process(_)
-        | By::Scheduler(_)
-        | By::Controller(_) => false,
+        Refuser::PodSecurity
+        | Refuser::Policy(_)
+        | Refuser::Webhook(_)
+        | Refuser::FailingClosed(_)
+        | Refuser::Engine { .. }
+        | Refuser::RbacEscalation
+        | Refuser::CertificateApproval
+        | Refuser::CertificateSubjectRestriction
+        | Refuser::NodeRestriction
+        | Refuser::Plugin(_)
+        | Refuser::Quota(_)
+        | Refuser::DisruptionBudget => true,
+        Refuser::Kubelet(_)
+        | Refuser::Container(_)
+        | Refuser::Process(_)
+        | Refuser::Scheduler(_)
+        | Refuser::Controller(_) => false,
     }
 }
 
 /// Whether it can stand in the way of making something.
-fn is_of_making(why: Why) -> bool {
+fn is_of_making(why: RejectionReason) -> bool {
     match why {
-        Why::Unreadable
-        | Why::NotGiven
-        | Why::TokenRefused
-        | Why::NoTimestamp
-        | Why::NoTrustedRoot => true,
-        Why::NoSignature
-        | Why::WrongKey
-        | Why::WrongIdentity
-        | Why::OtherDigest
-        | Why::Expired
-        | Why::NoLogEntry
-        | Why::UntrustedLog
-        | Why::UntrustedTimestamp
-        | Why::UntrustedAuthority
-        | Why::InvalidCertificate
-        | Why::OtherLogEntry
-        | Why::NoAttestation => false,
+        RejectionReason::Unreadable
+        | RejectionReason::NotGiven
+        | RejectionReason::TokenRefused
+        | RejectionReason::NoTimestamp
+        | RejectionReason::NoTrustedRoot => true,
+        RejectionReason::NoSignature
+        | RejectionReason::WrongKey
+        | RejectionReason::WrongIdentity
+        | RejectionReason::OtherDigest
+        | RejectionReason::Expired
+        | RejectionReason::NoLogEntry
+        | RejectionReason::UntrustedLog
+        | RejectionReason::UntrustedTimestamp
+        | RejectionReason::UntrustedAuthority
+        | RejectionReason::InvalidCertificate
+        | RejectionReason::OtherLogEntry
+        | RejectionReason::NoAttestation => false,
     }
 }
 
 /// Whether a connection can end there.
-fn is_of_the_wire(at: At) -> bool {
+fn is_of_the_wire(at: ConnectionStage) -> bool {
     match at {
-        At::Dns | At::Connect | At::Tls | At::Request | At::Reply => true,
-        At::Enrol | At::Key | At::Event => false,
+        ConnectionStage::Dns
+        | ConnectionStage::Connect
+        | ConnectionStage::Tls
+        | ConnectionStage::Request
+        | ConnectionStage::Reply => true,
+        ConnectionStage::Enrol | ConnectionStage::Key | ConnectionStage::Event => false,
     }
 }
 
 /// Whether an agent can be stopped there.
-fn is_of_agents(at: At) -> bool {
+fn is_of_agents(at: ConnectionStage) -> bool {
     match at {
-        At::Dns | At::Connect | At::Tls | At::Enrol | At::Key | At::Event => true,
-        At::Request | At::Reply => false,
+        ConnectionStage::Dns
+        | ConnectionStage::Connect
+        | ConnectionStage::Tls
+        | ConnectionStage::Enrol
+        | ConnectionStage::Key
+        | ConnectionStage::Event => true,
+        ConnectionStage::Request | ConnectionStage::Reply => false,
     }
 }

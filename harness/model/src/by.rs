@@ -9,13 +9,13 @@ use serde::de::{DeserializeSeed, EnumAccess, Error, IntoDeserializer, VariantAcc
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::{ADDONS, Addon, Plugin, Unfit};
+use crate::{ADDONS, Plugin, PureAddon, Unfit};
 
 /// Who refused, as precisely as the reply allows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, remote = "Self")]
 #[schemars(transform = add_engines)]
-pub enum By {
+pub enum Refuser {
     /// The built-in Pod Security admission.
     PodSecurity,
     /// A `ValidatingAdmissionPolicy` of this name, or a `MutatingAdmissionPolicy` that fails closed.
@@ -28,7 +28,7 @@ pub enum By {
     #[serde(skip)]
     Engine {
         /// The engine.
-        engine: &'static Addon,
+        engine: &'static PureAddon,
         /// The policy, or what it refused for where no policy did.
         policy: String,
     },
@@ -58,7 +58,7 @@ pub enum By {
     Controller(String),
 }
 
-impl fmt::Display for By {
+impl fmt::Display for Refuser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PodSecurity => f.write_str("pod-security"),
@@ -86,14 +86,14 @@ impl fmt::Display for By {
 }
 
 /// The addons that can refuse.
-fn engines() -> impl Iterator<Item = &'static Addon> {
+fn refusing_addons() -> impl Iterator<Item = &'static PureAddon> {
     ADDONS
         .iter()
         .copied()
         .filter(|addon| !addon.denials.is_empty())
 }
 
-impl Serialize for By {
+impl Serialize for Refuser {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Engine { engine, policy } => {
@@ -104,7 +104,7 @@ impl Serialize for By {
     }
 }
 
-impl<'de> Deserialize<'de> for By {
+impl<'de> Deserialize<'de> for Refuser {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_enum("By", &[], Words)
     }
@@ -114,20 +114,20 @@ impl<'de> Deserialize<'de> for By {
 struct Words;
 
 impl<'de> Visitor<'de> for Words {
-    type Value = By;
+    type Value = Refuser;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a word for who refused")
     }
 
-    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<By, A::Error> {
+    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Refuser, A::Error> {
         let (word, behind): (String, _) = data.variant()?;
-        match engines().find(|engine| engine.name == word) {
-            Some(engine) => Ok(By::Engine {
+        match refusing_addons().find(|engine| engine.name == word) {
+            Some(engine) => Ok(Refuser::Engine {
                 engine,
                 policy: behind.newtype_variant()?,
             }),
-            None => By::deserialize(EnumAccessDeserializer::new(FixedWord { word, behind })),
+            None => Refuser::deserialize(EnumAccessDeserializer::new(FixedWord { word, behind })),
         }
     }
 }
@@ -143,7 +143,7 @@ impl<'de, V: VariantAccess<'de>> EnumAccess<'de> for FixedWord<V> {
     type Variant = V;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, V), V::Error> {
-        let names: Vec<&str> = engines().map(|engine| engine.name).collect();
+        let names: Vec<&str> = refusing_addons().map(|engine| engine.name).collect();
         let or =
             |why: V::Error| V::Error::custom(format!("{why}, or an engine: {}", names.join(", ")));
         Ok((
@@ -159,7 +159,7 @@ fn add_engines(schema: &mut Schema) {
     let Some(Value::Array(words)) = schema.get_mut("oneOf") else {
         return;
     };
-    for engine in engines() {
+    for engine in refusing_addons() {
         let about: Vec<&str> = engine.denials.iter().map(|denial| denial.about).collect();
         words.push(json!({
             "description": about.join(" "), "type": "object", "properties": { engine.name: {"type": "string"} },
@@ -172,7 +172,7 @@ fn add_engines(schema: &mut Schema) {
 mod tests {
     use super::*;
 
-    fn read(yaml: &str) -> Result<By, String> {
+    fn read(yaml: &str) -> Result<Refuser, String> {
         serde_saphyr::from_str(yaml).map_err(|why| why.to_string())
     }
 
@@ -189,11 +189,15 @@ mod tests {
             let by = read(yaml).unwrap();
             let value: Value = serde_saphyr::from_str(yaml).unwrap();
             assert_eq!(serde_json::to_value(&by).unwrap(), value, "{yaml}");
-            assert_eq!(serde_json::from_value::<By>(value).unwrap(), by, "{yaml}");
+            assert_eq!(
+                serde_json::from_value::<Refuser>(value).unwrap(),
+                by,
+                "{yaml}"
+            );
         }
         assert_eq!(
             read("{kyverno: a}").unwrap(),
-            By::Engine {
+            Refuser::Engine {
                 engine: &crate::addons::kyverno::ADDON,
                 policy: "a".into()
             }

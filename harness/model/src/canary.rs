@@ -23,7 +23,7 @@ const MOST: u64 = 64 << 20;
 /// not. Never panics, whatever the bytes are.
 #[must_use]
 pub fn find_canary(bytes: &[u8], canary: &str) -> Option<String> {
-    let wrappings = look(bytes, canary.as_bytes(), DEPTH)?;
+    let wrappings = search_canary(bytes, canary.as_bytes(), DEPTH)?;
     Some(if wrappings.is_empty() {
         "plain".into()
     } else {
@@ -31,39 +31,39 @@ pub fn find_canary(bytes: &[u8], canary: &str) -> Option<String> {
     })
 }
 
-fn look(bytes: &[u8], canary: &[u8], depth: usize) -> Option<Vec<&'static str>> {
-    if canary.is_empty() || contains(bytes, canary) {
+fn search_canary(bytes: &[u8], canary: &[u8], depth: usize) -> Option<Vec<&'static str>> {
+    if canary.is_empty() || contains_bytes(bytes, canary) {
         return (!canary.is_empty()).then(Vec::new);
     }
     if depth == 0 {
         return None;
     }
     let below = |name: &'static str, inner: &[u8]| {
-        let mut wrappings = look(inner, canary, depth - 1)?;
+        let mut wrappings = search_canary(inner, canary, depth - 1)?;
         wrappings.insert(0, name);
         Some(wrappings)
     };
-    compressed(bytes)
+    gunzip_all(bytes)
         .iter()
         .find_map(|inner| below("gzip", inner))
         .or_else(|| {
-            dumps(bytes)
+            decode_hex_dumps(bytes)
                 .iter()
                 .find_map(|inner| below("hex dump", inner))
         })
         .or_else(|| {
-            numbers(bytes)
+            decode_number_lists(bytes)
                 .iter()
                 .find_map(|inner| below("numbers", inner))
         })
         .or_else(|| {
-            base64(bytes, canary.len())
+            decode_base64_runs(bytes, canary.len())
                 .iter()
                 .find_map(|inner| below("base64", inner))
         })
 }
 
-fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+fn contains_bytes(bytes: &[u8], wanted: &[u8]) -> bool {
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| *byte == wanted[0]) {
         rest = &rest[at..];
@@ -76,7 +76,7 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// What follows each mark of gzip, decompressed as far as it can be.
-fn compressed(bytes: &[u8]) -> Vec<Vec<u8>> {
+fn gunzip_all(bytes: &[u8]) -> Vec<Vec<u8>> {
     let starts = bytes
         .windows(3)
         .enumerate()
@@ -93,7 +93,7 @@ fn compressed(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Runs of base64's letters, decoded from each of the four places at which its groups can begin.
-fn base64(bytes: &[u8], canary: usize) -> Vec<Vec<u8>> {
+fn decode_base64_runs(bytes: &[u8], canary: usize) -> Vec<Vec<u8>> {
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
     let runs = bytes
         .split(|byte| !is_letter(byte))
@@ -117,14 +117,14 @@ fn base64(bytes: &[u8], canary: usize) -> Vec<Vec<u8>> {
 }
 
 /// Hex dumps as Go's `hex.Dump` writes them: an offset of eight digits, sixteen bytes, and their letters.
-fn dumps(bytes: &[u8]) -> Vec<Vec<u8>> {
+fn decode_hex_dumps(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut found = vec![Vec::new()];
     for line in bytes.split(|byte| *byte == b'\n') {
         let Ok(line) = std::str::from_utf8(line.get(..100.min(line.len())).unwrap_or_default())
         else {
             continue;
         };
-        match dumped(line.trim()) {
+        match decode_dump_line(line.trim()) {
             Some((0, bytes)) => found.push(bytes),
             Some((_, bytes)) => found
                 .last_mut()
@@ -138,7 +138,7 @@ fn dumps(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// The offset and the bytes of one line of a hex dump; no such line is longer than 100 letters.
-fn dumped(line: &str) -> Option<(usize, Vec<u8>)> {
+fn decode_dump_line(line: &str) -> Option<(usize, Vec<u8>)> {
     let (digits, rest) = (line.get(..8)?, line.get(8..)?);
     let offset = usize::from_str_radix(digits, 16).ok()?;
     let hex = rest.split('|').next()?;
@@ -156,7 +156,7 @@ fn dumped(line: &str) -> Option<(usize, Vec<u8>)> {
 }
 
 /// Bytes printed as numbers in brackets, separated by blanks or commas.
-fn numbers(bytes: &[u8]) -> Vec<Vec<u8>> {
+fn decode_number_lists(bytes: &[u8]) -> Vec<Vec<u8>> {
     let is_list = |byte: &u8| byte.is_ascii_digit() || b" ,".contains(byte);
     let lists = bytes
         .split(|byte| !is_list(byte))
@@ -177,9 +177,9 @@ fn numbers(bytes: &[u8]) -> Vec<Vec<u8>> {
 #[must_use]
 pub fn conceal_canary(text: &str, canary: &str, instead: &str) -> String {
     let mut out = text.replace(canary, instead);
-    for needle in needles(canary.as_bytes()) {
+    for needle in base64_needles(canary.as_bytes()) {
         out = out.replace(&needle, instead);
-        for nested in needles(needle.as_bytes()) {
+        for nested in base64_needles(needle.as_bytes()) {
             out = out.replace(&nested, instead);
         }
     }
@@ -187,7 +187,7 @@ pub fn conceal_canary(text: &str, canary: &str, instead: &str) -> String {
 }
 
 /// The letters of base64 that are sure to be there, for each of the three places in a group where `bytes` can begin.
-fn needles(bytes: &[u8]) -> impl Iterator<Item = String> {
+fn base64_needles(bytes: &[u8]) -> impl Iterator<Item = String> {
     (0..3).map(move |shift| {
         let shifted: Vec<u8> = std::iter::repeat_n(0, shift)
             .chain(bytes.iter().copied())

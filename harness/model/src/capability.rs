@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::Install;
+use crate::AddonInstall;
 
 /// Something that a world may need of its cluster, and that not every cluster has. An API server that answers is no
 /// capability: without one there is no cluster.
@@ -40,7 +40,7 @@ pub enum Capability {
     /// Programs that run beside the cluster's services: cosign, syft, grype.
     HostTools,
     /// An addon.
-    Addon(Install),
+    Addon(AddonInstall),
     /// This release of Kubernetes, `1.N`.
     Release(String),
 }

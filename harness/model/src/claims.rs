@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::confine::is_ours;
+use crate::scope::is_ours;
 
 /// Kinds that take such things themselves, or by the pods that they make.
 const CLAIMING_KINDS: [&str; 10] = [

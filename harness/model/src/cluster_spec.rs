@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::addons::{plain_registry, registry, sigstore};
-use crate::{Action, Audit, Encryption, Error, FileText, Install, Loaded, includes};
+use crate::{
+    Action, AddonInstall, AuditShape, EncryptionShape, Error, FileText, LoadedScenario,
+    includes_addon,
+};
 
 /// A cluster to start. Texts are contents of files, not their paths.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,7 +18,7 @@ pub struct ClusterSpec {
     pub kubernetes: String,
     /// How the API server seals Secrets in etcd. A configuration still has its placeholders until the cluster's keys are
     /// known.
-    pub encryption: Encryption<FileText>,
+    pub encryption: EncryptionShape<FileText>,
     /// The names of the KMS plugins beside the API server: those that any of the world's encryption configurations names.
     pub kms: BTreeSet<String>,
     /// `--v` of the API server, the controller manager, the scheduler and the kubelet.
@@ -27,7 +30,7 @@ pub struct ClusterSpec {
     /// enough for it.
     pub node_monitor_grace_period: Option<String>,
     /// What the API server writes into its audit log.
-    pub audit: Audit<FileText>,
+    pub audit: AuditShape<FileText>,
     /// An `AdmissionConfiguration` (YAML text).
     pub admission: Option<String>,
     /// Feature gates, for every component.
@@ -41,7 +44,7 @@ pub struct ClusterSpec {
     /// Whether nodes, pods, and the Services that ask for it have an IPv6 address beside their IPv4 one.
     pub dual_stack: bool,
     /// What stands beside the cluster.
-    pub install: BTreeSet<Install>,
+    pub install: BTreeSet<AddonInstall>,
 }
 
 impl Default for ClusterSpec {
@@ -49,12 +52,12 @@ impl Default for ClusterSpec {
     fn default() -> Self {
         Self {
             kubernetes: "1.36".into(),
-            encryption: Encryption::Identity,
+            encryption: EncryptionShape::Identity,
             kms: BTreeSet::new(),
             verbosity: None,
             sync_frequency: None,
             node_monitor_grace_period: None,
-            audit: Audit::Metadata,
+            audit: AuditShape::Metadata,
             admission: None,
             feature_gates: BTreeMap::new(),
             runtime_config: BTreeMap::new(),
@@ -71,16 +74,20 @@ impl ClusterSpec {
     ///
     /// # Errors
     /// When a file that the scenario names cannot be read.
-    pub fn resolve(loaded: &Loaded, world_name: &str) -> Result<Self, Error> {
+    pub fn resolve(loaded: &LoadedScenario, world_name: &str) -> Result<Self, Error> {
         let world = &loaded
             .scenario
             .worlds
             .get(world_name)
             .cloned()
             .unwrap_or_default();
-        let shape = loaded.scenario.shape(world);
+        let shape = loaded.scenario.world_shape(world);
         let text = |file: String| loaded.file_text(&file).map(FileText);
-        let install = loaded.scenario.install(world).into_iter().map(with_tls);
+        let install = loaded
+            .scenario
+            .world_installs(world)
+            .into_iter()
+            .map(with_tls);
         Ok(Self {
             kms: kms_plugins(loaded, world_name, &shape.encryption)?,
             kubernetes: shape.kubernetes,
@@ -105,7 +112,8 @@ impl ClusterSpec {
     /// Whether there is a registry.
     #[must_use]
     pub fn has_registry(&self) -> bool {
-        includes(&self.install, &registry::ADDON) || includes(&self.install, &plain_registry::ADDON)
+        includes_addon(&self.install, &registry::ADDON)
+            || includes_addon(&self.install, &plain_registry::ADDON)
     }
 
     /// Whether anything in the cluster runs the probe: pods, and the front of the registry.
@@ -117,7 +125,7 @@ impl ClusterSpec {
     /// Whether there are Fulcio, Rekor and a timestamp authority.
     #[must_use]
     pub fn has_sigstore(&self) -> bool {
-        includes(&self.install, &sigstore::ADDON)
+        includes_addon(&self.install, &sigstore::ADDON)
     }
 
     /// The same cluster with a node where it has none: scenarios that start no pod run on it as well, so that they can
@@ -167,7 +175,7 @@ impl ClusterKey {
     ///
     /// # Errors
     /// Those of [`ClusterSpec::resolve`].
-    pub fn resolve(loaded: &Loaded, world: &str) -> Result<Self, Error> {
+    pub fn resolve(loaded: &LoadedScenario, world: &str) -> Result<Self, Error> {
         let changes = loaded.scenario.changes_cluster(world);
         Ok(Self {
             spec: ClusterSpec::resolve(loaded, world)?,
@@ -177,7 +185,7 @@ impl ClusterKey {
 }
 
 /// A registry that is wanted over plain HTTP is the same registry, in the same version.
-fn with_tls(install: Install) -> Install {
+fn with_tls(install: AddonInstall) -> AddonInstall {
     if *install.addon() != plain_registry::ADDON {
         return install;
     }
@@ -187,9 +195,9 @@ fn with_tls(install: Install) -> Install {
 
 /// The plugins that the first configuration and those of the world's steps name.
 fn kms_plugins(
-    loaded: &Loaded,
+    loaded: &LoadedScenario,
     world: &str,
-    first: &Encryption,
+    first: &EncryptionShape,
 ) -> Result<BTreeSet<String>, Error> {
     let steps = loaded
         .scenario
@@ -200,7 +208,8 @@ fn kms_plugins(
         });
     let mut plugins = BTreeSet::new();
     for file in first.file().into_iter().chain(steps) {
-        plugins.extend(crate::named(&loaded.file_text(file)?, "kms").map(str::to_owned));
+        plugins
+            .extend(crate::named_placeholders(&loaded.file_text(file)?, "kms").map(str::to_owned));
     }
     Ok(plugins)
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 /// Where in a file something is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct FilePlace {
     /// The file.
     pub file: PathBuf,
     /// Line, from 1.
@@ -17,7 +17,7 @@ pub struct Place {
     pub column: u64,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
     }
@@ -59,7 +59,7 @@ pub enum Error {
     #[error("{place}: not valid UTF-8")]
     Utf8 {
         /// The first bad byte.
-        place: Place,
+        place: FilePlace,
     },
     /// A file holds nothing.
     #[error("`{}` is empty", path.display())]
@@ -71,7 +71,7 @@ pub enum Error {
     #[error("{place}: {what}\n{snippet}")]
     Parse {
         /// Where.
-        place: Place,
+        place: FilePlace,
         /// The fault in one line.
         what: String,
         /// The lines around it, with a caret.

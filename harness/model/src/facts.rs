@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::nodeless::{BEHIND_THE_API, is_api_alone};
 use crate::{
-    Action, Attest, CanaryMatch, Capability, Encrypt, Leak, Predicate, Record, Rewrite, Rotate,
-    Target, TrustedRoot, Verify, Watched,
+    Action, AttestImage, CanaryMatch, Capability, EncryptStorage, LeakPlace, ObjectTarget,
+    ObservedRecord, RewriteSecrets, RotateSecret, StatementPredicate, TrustedRoot, VerifyImage,
+    WatchedValue,
 };
 
 /// What is known of an action.
@@ -17,20 +18,20 @@ pub struct ActionFacts<'a> {
     /// The files that it takes as they are, whatever they hold.
     pub texts: Vec<&'a str>,
     /// What it changes.
-    pub writes: Writes<'a>,
+    pub writes: ActionWrites<'a>,
     /// What it needs of the cluster beyond an API server.
     pub needs: BTreeSet<Capability>,
 }
 
 /// What an action changes, as far as other worlds could notice it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Writes<'a> {
+pub enum ActionWrites<'a> {
     /// Nothing in the cluster.
     Nothing,
     /// Objects of this manifest.
     Manifest(&'a str),
     /// This object.
-    Object(&'a Target),
+    Object(&'a ObjectTarget),
     /// Something in the namespace of the step.
     Namespace,
     /// Images and signatures in the world's own repositories.
@@ -49,64 +50,66 @@ impl Action {
         let writes = match self {
             Self::Create(file) | Self::Apply(file) | Self::Update(file) => {
                 reads = vec![file.as_str()];
-                Writes::Manifest(file)
+                ActionWrites::Manifest(file)
             }
             Self::Patch { target, with, .. } => {
                 reads = vec![with.as_str()];
-                Writes::Object(target)
+                ActionWrites::Object(target)
             }
             Self::Delete(target) | Self::Label { target, .. } | Self::Scale { target, .. } => {
-                Writes::Object(target)
+                ActionWrites::Object(target)
             }
             Self::EphemeralContainer { with, .. } => {
                 reads = vec![with.as_str()];
-                Writes::Namespace
+                ActionWrites::Namespace
             }
             Self::Exec { .. } => {
                 needs = vec![A_NODE];
-                Writes::Namespace
+                ActionWrites::Namespace
             }
             // Whether an eviction or an ephemeral container is allowed is decided before anything has to run.
             Self::Evict(_)
             | Self::Bind { .. }
             | Self::Token { .. }
             | Self::CreateSecrets(_)
-            | Self::RewriteSecrets(Rewrite { killed_after: None }) => Writes::Namespace,
-            Self::Rotate(Rotate { watch, .. }) => {
+            | Self::RewriteSecrets(RewriteSecrets { killed_after: None }) => {
+                ActionWrites::Namespace
+            }
+            Self::Rotate(RotateSecret { watch, .. }) => {
                 needs = watch.values().filter_map(of_watched).collect();
-                Writes::Namespace
+                ActionWrites::Namespace
             }
             Self::CopyEtcdValue(_) => {
                 needs = vec![Capability::Etcd];
-                Writes::Namespace
+                ActionWrites::Namespace
             }
             Self::ReadEtcdValue(_) | Self::Snapshot(_) => {
                 needs = vec![Capability::Etcd];
-                Writes::Nothing
+                ActionWrites::Nothing
             }
-            Self::SetEncryption(Encrypt { with, .. }) => {
+            Self::SetEncryption(EncryptStorage { with, .. }) => {
                 texts = vec![with.as_str()];
                 needs = vec![Capability::ApiServerFlags, Capability::Processes];
-                Writes::Cluster
+                ActionWrites::Cluster
             }
-            Self::RewriteSecrets(Rewrite {
+            Self::RewriteSecrets(RewriteSecrets {
                 killed_after: Some(_),
             })
             | Self::Process(_) => {
                 needs = vec![Capability::Processes];
-                Writes::Cluster
+                ActionWrites::Cluster
             }
             Self::Node(_) => {
                 needs = vec![Capability::NodeFaults];
-                Writes::Cluster
+                ActionWrites::Cluster
             }
             Self::Kms(_) => {
                 needs = vec![Capability::KmsPlugin];
-                Writes::Cluster
+                ActionWrites::Cluster
             }
             Self::Restore(_) => {
                 needs = vec![Capability::Etcd, Capability::Processes];
-                Writes::Cluster
+                ActionWrites::Cluster
             }
             Self::LookFor(record) => {
                 let (writes, need) = of_record(record);
@@ -116,17 +119,17 @@ impl Action {
             Self::Build(build) => {
                 texts = build.files.values().map(String::as_str).collect();
                 needs = vec![Capability::HostTools];
-                Writes::Images
+                ActionWrites::Images
             }
-            Self::Attest(Attest { predicate, .. }) => {
+            Self::Attest(AttestImage { predicate, .. }) => {
                 texts = predicate_file(predicate).into_iter().collect();
                 needs = vec![Capability::HostTools];
-                Writes::Images
+                ActionWrites::Images
             }
-            Self::Verify(Verify { root, .. }) => {
+            Self::Verify(VerifyImage { root, .. }) => {
                 texts = root_file(root).into_iter().collect();
                 needs = vec![Capability::HostTools];
-                Writes::Nothing
+                ActionWrites::Nothing
             }
             Self::Push(_)
             | Self::Copy(_)
@@ -136,19 +139,19 @@ impl Action {
             | Self::Attach(_)
             | Self::Sign(_) => {
                 needs = vec![Capability::HostTools];
-                Writes::Images
+                ActionWrites::Images
             }
             Self::Scan(_) => {
                 needs = vec![Capability::HostTools];
-                Writes::Nothing
+                ActionWrites::Nothing
             }
             Self::Get(target) => {
                 needs = of_subresource(target).into_iter().collect();
-                Writes::Nothing
+                ActionWrites::Nothing
             }
             Self::Path(path) => {
                 needs = of_path(path).into_iter().collect();
-                Writes::Nothing
+                ActionWrites::Nothing
             }
             Self::WaitRunning(_)
             | Self::Reach(_)
@@ -157,13 +160,13 @@ impl Action {
             | Self::CheckAgent(_)
             | Self::CheckDelivery(_) => {
                 needs = vec![A_NODE];
-                Writes::Nothing
+                ActionWrites::Nothing
             }
             Self::CheckSecrets => {
                 needs = vec![Capability::Etcd];
-                Writes::Nothing
+                ActionWrites::Nothing
             }
-            Self::List { .. } | Self::CheckPropagation(_) => Writes::Nothing,
+            Self::List { .. } | Self::CheckPropagation(_) => ActionWrites::Nothing,
         };
         ActionFacts {
             reads,
@@ -177,15 +180,15 @@ impl Action {
 /// A pod has to run.
 const A_NODE: Capability = Capability::Nodes(1);
 
-fn of_watched(watched: &Watched) -> Option<Capability> {
+fn of_watched(watched: &WatchedValue) -> Option<Capability> {
     match watched {
-        Watched::File { .. } | Watched::Environment { .. } => Some(A_NODE),
-        Watched::Object(_) => None,
+        WatchedValue::File { .. } | WatchedValue::Environment { .. } => Some(A_NODE),
+        WatchedValue::Object(_) => None,
     }
 }
 
 /// The API server asks a kubelet, but for these two.
-fn of_subresource(target: &Target) -> Option<Capability> {
+fn of_subresource(target: &ObjectTarget) -> Option<Capability> {
     match target.subresource.as_deref() {
         None | Some("status" | "scale") => None,
         Some(_) => Some(A_NODE),
@@ -200,41 +203,45 @@ fn of_path(path: &str) -> Option<Capability> {
         .then_some(A_NODE)
 }
 
-fn of_record(record: &Record) -> (Writes<'_>, Option<Capability>) {
+fn of_record(record: &ObservedRecord) -> (ActionWrites<'_>, Option<Capability>) {
     match record {
-        Record::Metric(_) => (Writes::SharedFigures, None),
-        Record::Canary(CanaryMatch { place, .. }) => (Writes::Nothing, of_place(place)),
-        Record::Audit(_) => (Writes::Nothing, Some(Capability::AuditLog)),
+        ObservedRecord::Metric(_) => (ActionWrites::SharedFigures, None),
+        ObservedRecord::Canary(CanaryMatch { place, .. }) => {
+            (ActionWrites::Nothing, of_place(place))
+        }
+        ObservedRecord::Audit(_) => (ActionWrites::Nothing, Some(Capability::AuditLog)),
         // Kubelets tell most events, and only they say how a node is.
-        Record::Event(_) | Record::Node(_) => (Writes::Nothing, Some(A_NODE)),
-        Record::Field(field) => (Writes::Nothing, of_field(&field.of)),
-        Record::Object(target) => (Writes::Nothing, of_field(target)),
-        Record::Pods(_) => (Writes::Nothing, Some(A_NODE)),
-        Record::Warning(_) | Record::Output(_) => (Writes::Nothing, None),
+        ObservedRecord::Event(_) | ObservedRecord::Node(_) => (ActionWrites::Nothing, Some(A_NODE)),
+        ObservedRecord::Field(field) => (ActionWrites::Nothing, of_field(&field.of)),
+        ObservedRecord::Object(target) => (ActionWrites::Nothing, of_field(target)),
+        ObservedRecord::Pods(_) => (ActionWrites::Nothing, Some(A_NODE)),
+        ObservedRecord::Warning(_) | ObservedRecord::Output(_) => (ActionWrites::Nothing, None),
     }
 }
 
 /// What has a status of its own waits for pods that run.
-fn of_field(target: &Target) -> Option<Capability> {
+fn of_field(target: &ObjectTarget) -> Option<Capability> {
     (!is_api_alone(target)).then_some(A_NODE)
 }
 
 /// What it takes to look at this place.
-fn of_place(place: &Leak) -> Option<Capability> {
+fn of_place(place: &LeakPlace) -> Option<Capability> {
     match place {
-        Leak::EtcdValue(_) | Leak::EtcdFiles | Leak::Snapshot(_) => Some(Capability::Etcd),
-        Leak::ComponentLog(_) => Some(Capability::ComponentLogs),
-        Leak::Audit => Some(Capability::AuditLog),
-        Leak::PodLog(_) => Some(A_NODE),
-        Leak::Image(_) => Some(Capability::HostTools),
-        Leak::Events | Leak::Field { .. } | Leak::Reply(_) => None,
+        LeakPlace::EtcdValue(_) | LeakPlace::EtcdFiles | LeakPlace::Snapshot(_) => {
+            Some(Capability::Etcd)
+        }
+        LeakPlace::ComponentLog(_) => Some(Capability::ComponentLogs),
+        LeakPlace::Audit => Some(Capability::AuditLog),
+        LeakPlace::PodLog(_) => Some(A_NODE),
+        LeakPlace::Image(_) => Some(Capability::HostTools),
+        LeakPlace::Events | LeakPlace::Field { .. } | LeakPlace::Reply(_) => None,
     }
 }
 
-fn predicate_file(predicate: &Predicate) -> Option<&str> {
+fn predicate_file(predicate: &StatementPredicate) -> Option<&str> {
     match predicate {
-        Predicate::File(file) => Some(file),
-        Predicate::Sbom(_) => None,
+        StatementPredicate::File(file) => Some(file),
+        StatementPredicate::Sbom(_) => None,
     }
 }
 

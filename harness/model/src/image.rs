@@ -77,7 +77,7 @@ impl fmt::Display for ImageName {
 /// An image is made of the test image and some files; the same files make the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Build {
+pub struct BuildImage {
     /// What it is called from then on. It is not in the registry yet.
     pub image: ImageName,
     /// Files of the scenario by their place in the image, such as `app/requirements.txt: requirements.txt`; placeholders in
@@ -89,7 +89,7 @@ pub struct Build {
 /// Copying an image within the registry, to another repository or to another tag.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Copy {
+pub struct CopyImage {
     /// What is there.
     pub from: ImageName,
     /// What it is to be called; a tag that is there moves.
@@ -102,11 +102,11 @@ pub struct Copy {
 /// Changing an image under its tag.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Tamper {
+pub struct TamperImage {
     /// The image; its tag names the changed one afterwards.
     pub image: ImageName,
     /// What is changed.
-    pub with: Change,
+    pub with: ImageChange,
     /// Copies the signatures and attestations of the old digest to the new one's place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub with_signatures: bool,
@@ -115,7 +115,7 @@ pub struct Tamper {
 /// What of an image is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Change {
+pub enum ImageChange {
     /// One more layer, with one more file.
     Layer,
     /// One more variable in the configuration's environment.
@@ -127,17 +127,17 @@ pub enum Change {
 /// Destroying what is attached to an image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Spoil {
+pub struct SpoilAttached {
     /// The image.
     pub image: ImageName,
     /// How.
-    pub what: Damage,
+    pub what: AttachmentDamage,
 }
 
 /// How a signature or attestation is destroyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Damage {
+pub enum AttachmentDamage {
     /// One byte of every signature is another.
     Signature,
     /// One byte of every signed statement is another.
@@ -151,7 +151,7 @@ pub enum Damage {
 /// Writing an image's bill of materials with syft.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Sbom {
+pub struct WriteSbom {
     /// The image: as built, or, if it was not built here, as it is in the registry.
     pub image: ImageName,
     /// The format.
@@ -164,7 +164,7 @@ pub struct Sbom {
 /// Attaching a bill of materials to an image without any signature, as every client of a registry can.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Attach {
+pub struct AttachSbom {
     /// The image, in the registry.
     pub image: ImageName,
     /// The bill of materials that an earlier step wrote.
@@ -185,7 +185,7 @@ pub enum SbomFormat {
 /// Who signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Signer {
+pub enum ImageSigner {
     /// The key pair of this name; it is made when it is first named.
     Key(String),
     /// This ServiceAccount, without a key of its own: a certificate of the box's Fulcio for its token.
@@ -202,11 +202,11 @@ pub enum Signer {
 /// Signing an image with cosign, by its digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Sign {
+pub struct SignImage {
     /// The image, in the registry.
     pub image: ImageName,
     /// Who signs.
-    pub with: Signer,
+    pub with: ImageSigner,
     /// Enters it into the transparency log; by default if it is not by a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<bool>,
@@ -230,17 +230,17 @@ pub enum SignatureFormat {
 }
 
 /// Attaching a signed statement to an image with cosign.
-// The last three fields are those of `Sign`. They are not shared by `serde(flatten)`: a fault in one of them would be
+// The last three fields are those of `SignImage`. They are not shared by `serde(flatten)`: a fault in one of them would be
 // shown at the line after it, and an unknown field without the fields that there are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Attest {
+pub struct AttestImage {
     /// The image, in the registry.
     pub image: ImageName,
     /// Who signs.
-    pub with: Signer,
+    pub with: ImageSigner,
     /// What is stated.
-    pub predicate: Predicate,
+    pub predicate: StatementPredicate,
     /// The predicate's type: one of cosign's words (`cyclonedx`, `spdxjson`, `slsaprovenance1`, …) or a URI.
     #[serde(rename = "type")]
     pub kind: String,
@@ -258,7 +258,7 @@ pub struct Attest {
 /// What an attestation states.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Predicate {
+pub enum StatementPredicate {
     /// The text of a file of the scenario.
     File(String),
     /// A bill of materials that an earlier step wrote.
@@ -268,11 +268,11 @@ pub enum Predicate {
 /// Judging an image's signature, or its attestation where `type` is given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Verify {
+pub struct VerifyImage {
     /// The image, by its tag.
     pub image: ImageName,
     /// Whose signature is wanted.
-    pub by: Trust,
+    pub by: VerifyTrust,
     /// The predicate type of the attestation that is wanted.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
@@ -290,7 +290,7 @@ pub struct Verify {
     pub through: Option<RegistryFault>,
     /// Who judges.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub with: Verifier,
+    pub with: ImageVerifier,
 }
 
 /// Whose signature is wanted.
@@ -300,7 +300,7 @@ pub struct Verify {
     rename_all_fields = "kebab-case",
     deny_unknown_fields
 )]
-pub enum Trust {
+pub enum VerifyTrust {
     /// The key pair of this name.
     Key(String),
     /// An identity in a certificate.
@@ -342,7 +342,7 @@ pub enum TrustedRoot {
 /// Who judges a signature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verifier {
+pub enum ImageVerifier {
     /// cosign.
     #[default]
     Cosign,
@@ -353,36 +353,36 @@ pub enum Verifier {
 /// Looking for known vulnerabilities with grype.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Scan {
+pub struct ScanImage {
     /// The bill of materials that an earlier step wrote.
     pub sbom: String,
     /// The severity from which on it is rejected.
-    pub fail_on: Severity,
+    pub fail_on: VulnerabilitySeverity,
     /// What grype's database holds. Without it there is no database, and grype cannot scan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub known: Option<Vec<Advisory>>,
+    pub known: Option<Vec<VulnerabilityAdvisory>>,
 }
 
 /// A vulnerability that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Advisory {
+pub struct VulnerabilityAdvisory {
     /// Its name.
     pub id: String,
     /// What kind of package it is in.
-    pub ecosystem: Ecosystem,
+    pub ecosystem: PackageEcosystem,
     /// The package's name there.
     pub package: String,
     /// The versions that have it, such as `< 4.17.21`.
     pub versions: String,
     /// How bad it is.
-    pub severity: Severity,
+    pub severity: VulnerabilitySeverity,
 }
 
 /// A kind of package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ecosystem {
+pub enum PackageEcosystem {
     /// Node's packages.
     Npm,
     /// Python's packages.
@@ -392,7 +392,7 @@ pub enum Ecosystem {
 /// The severity of a vulnerability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Severity {
+pub enum VulnerabilitySeverity {
     /// Low.
     Low,
     /// Medium.
@@ -403,7 +403,7 @@ pub enum Severity {
     Critical,
 }
 
-impl Severity {
+impl VulnerabilitySeverity {
     /// Its word, which is also grype's.
     #[must_use]
     pub fn word(self) -> &'static str {

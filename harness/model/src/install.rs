@@ -12,19 +12,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::{ADDONS, Addon, AddonVersion, addon, letter_distance};
+use crate::{ADDONS, AddonVersion, PureAddon, find_addon, letter_distance};
 
 /// An addon in one of its versions. It is written `NAME`, or `NAME@VERSION` where it is not the usual one.
 #[derive(Clone, Copy, Debug)]
-pub struct Install {
-    addon: &'static Addon,
+pub struct AddonInstall {
+    addon: &'static PureAddon,
     version: &'static AddonVersion,
 }
 
-impl Install {
+impl AddonInstall {
     /// The usual version of an addon.
     #[must_use]
-    pub fn usual(addon: &'static Addon) -> Self {
+    pub fn usual_version(addon: &'static PureAddon) -> Self {
         Self {
             addon,
             version: &addon.versions[0],
@@ -33,7 +33,7 @@ impl Install {
 
     /// The addon.
     #[must_use]
-    pub fn addon(self) -> &'static Addon {
+    pub fn addon(self) -> &'static PureAddon {
         self.addon
     }
 
@@ -58,39 +58,39 @@ impl Install {
 
 /// Whether this addon is asked for, in whatever version.
 #[must_use]
-pub fn includes(install: &BTreeSet<Install>, addon: &Addon) -> bool {
+pub fn includes_addon(install: &BTreeSet<AddonInstall>, addon: &PureAddon) -> bool {
     install.iter().any(|one| one.addon == addon)
 }
 
-impl PartialEq for Install {
+impl PartialEq for AddonInstall {
     fn eq(&self, other: &Self) -> bool {
         self.place() == other.place()
     }
 }
 
-impl Eq for Install {}
+impl Eq for AddonInstall {}
 
-impl PartialOrd for Install {
+impl PartialOrd for AddonInstall {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Install {
+impl Ord for AddonInstall {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.place().cmp(&other.place())
     }
 }
 
-impl Hash for Install {
+impl Hash for AddonInstall {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.place().hash(state);
     }
 }
 
-impl fmt::Display for Install {
+impl fmt::Display for AddonInstall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::usual(self.addon) {
+        if *self == Self::usual_version(self.addon) {
             self.addon.fmt(f)
         } else {
             write!(f, "{}@{}", self.addon, self.version.version)
@@ -102,7 +102,7 @@ impl fmt::Display for Install {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UnknownInstall {
     /// No addon has this name.
-    #[error("unknown addon `{name}`; {}", offer(near.as_deref()))]
+    #[error("unknown addon `{name}`; {}", offer_words(near.as_deref()))]
     Name {
         /// The name.
         name: String,
@@ -110,16 +110,16 @@ pub enum UnknownInstall {
         near: Option<String>,
     },
     /// The addon is not known in this version.
-    #[error("unknown version `{version}` of `{addon}`; known: {}", versions(addon).join(", "))]
+    #[error("unknown version `{version}` of `{addon}`; known: {}", version_words(addon).join(", "))]
     Version {
         /// The addon.
-        addon: &'static Addon,
+        addon: &'static PureAddon,
         /// The version.
         version: String,
     },
 }
 
-fn offer(near: Option<&str>) -> String {
+fn offer_words(near: Option<&str>) -> String {
     let all: Vec<&str> = ADDONS.iter().map(|addon| addon.name).collect();
     let near = near
         .map(|name| format!("did you mean `{name}`? "))
@@ -127,7 +127,7 @@ fn offer(near: Option<&str>) -> String {
     format!("{near}known: {}", all.join(", "))
 }
 
-fn versions(addon: &Addon) -> Vec<&'static str> {
+fn version_words(addon: &PureAddon) -> Vec<&'static str> {
     addon
         .versions
         .iter()
@@ -135,21 +135,21 @@ fn versions(addon: &Addon) -> Vec<&'static str> {
         .collect()
 }
 
-impl FromStr for Install {
+impl FromStr for AddonInstall {
     type Err = UnknownInstall;
 
     fn from_str(text: &str) -> Result<Self, UnknownInstall> {
         let (name, asked) = text
             .split_once('@')
             .map_or((text, None), |(name, version)| (name, Some(version)));
-        let Some(addon) = addon(name) else {
+        let Some(addon) = find_addon(name) else {
             return Err(UnknownInstall::Name {
                 name: name.into(),
-                near: near(name).map(str::to_owned),
+                near: nearest_name(name).map(str::to_owned),
             });
         };
         let Some(asked) = asked else {
-            return Ok(Self::usual(addon));
+            return Ok(Self::usual_version(addon));
         };
         let found = addon
             .versions
@@ -174,7 +174,7 @@ fn is_version(version: &str, asked: &str) -> bool {
 }
 
 /// The addon whose name is a few letters away.
-fn near(name: &str) -> Option<&'static str> {
+fn nearest_name(name: &str) -> Option<&'static str> {
     let ranked = ADDONS
         .iter()
         .map(|addon| (letter_distance(name, addon.name), addon.name));
@@ -184,13 +184,13 @@ fn near(name: &str) -> Option<&'static str> {
         .map(|(_, name)| name)
 }
 
-impl Serialize for Install {
+impl Serialize for AddonInstall {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Install {
+impl<'de> Deserialize<'de> for AddonInstall {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(Words)
     }
@@ -199,18 +199,18 @@ impl<'de> Deserialize<'de> for Install {
 struct Words;
 
 impl Visitor<'_> for Words {
-    type Value = Install;
+    type Value = AddonInstall;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the name of an addon, perhaps with `@VERSION`")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Install, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<AddonInstall, E> {
         text.parse().map_err(E::custom)
     }
 }
 
-impl JsonSchema for Install {
+impl JsonSchema for AddonInstall {
     fn schema_name() -> Cow<'static, str> {
         "Install".into()
     }
@@ -232,7 +232,7 @@ impl JsonSchema for Install {
             .map(|(name, version)| format!("`{name}@{version}`"))
             .collect();
         let patterns: Vec<String> = all()
-            .map(|(name, version)| pattern(name, version))
+            .map(|(name, version)| version_pattern(name, version))
             .collect();
         words.push(json!({
             "description": format!("A version of one of these, its last part perhaps left out: {}.", known.join(", ")),
@@ -244,7 +244,7 @@ impl JsonSchema for Install {
 }
 
 /// What matches a version of an addon, in full or without its last part.
-fn pattern(name: &str, version: &str) -> String {
+fn version_pattern(name: &str, version: &str) -> String {
     let escaped = |text: &str| text.replace('.', "\\.");
     match version.rsplit_once('.') {
         Some((minor, patch)) => format!("{name}@{}(\\.{patch})?", escaped(minor)),
@@ -259,13 +259,13 @@ mod tests {
 
     #[test]
     fn an_addon_is_named_alone_or_with_a_version() {
-        let usual = Install::usual(&kyverno::ADDON);
+        let usual = AddonInstall::usual_version(&kyverno::ADDON);
         for text in ["kyverno", "kyverno@1.19", "kyverno@1.19.1"] {
             assert_eq!(text.parse(), Ok(usual), "{text}");
         }
         assert_eq!(usual.to_string(), "kyverno");
         for addon in ADDONS {
-            assert_eq!(addon.name.parse(), Ok(Install::usual(addon)));
+            assert_eq!(addon.name.parse(), Ok(AddonInstall::usual_version(addon)));
             assert!(
                 addon
                     .versions
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_answered_with_what_there_is() {
-        let said = |text: &str| text.parse::<Install>().unwrap_err().to_string();
+        let said = |text: &str| text.parse::<AddonInstall>().unwrap_err().to_string();
         let why = said("kyverna");
         assert!(
             why.starts_with("unknown addon `kyverna`; did you mean `kyverno`? known: registry, "),
@@ -297,15 +297,18 @@ mod tests {
             "",
             "Kyverno",
         ] {
-            assert!(bad.parse::<Install>().is_err(), "{bad}");
+            assert!(bad.parse::<AddonInstall>().is_err(), "{bad}");
         }
     }
 
     #[test]
     fn addons_keep_the_order_of_the_table() {
-        let all: Vec<Install> = ADDONS.iter().map(|addon| Install::usual(addon)).collect();
+        let all: Vec<AddonInstall> = ADDONS
+            .iter()
+            .map(|addon| AddonInstall::usual_version(addon))
+            .collect();
         assert!(all.is_sorted());
-        let set: BTreeSet<Install> = all.iter().rev().copied().collect();
+        let set: BTreeSet<AddonInstall> = all.iter().rev().copied().collect();
         assert_eq!(set.into_iter().collect::<Vec<_>>(), all);
     }
 }

@@ -15,14 +15,14 @@ pub struct ObjectKind {
     /// Its kind.
     pub kind: &'static str,
     /// What decides whether other worlds on the cluster could notice it.
-    pub isolation: Isolation,
+    pub isolation: KindIsolation,
     /// What shows that it is in force.
-    pub barrier: Barrier,
+    pub barrier: KindBarrier,
 }
 
 /// What decides whether an object stays within its world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
+pub enum KindIsolation {
     /// Its namespace.
     Namespace,
     /// Its name: without a namespace, and without effect until another object names it.
@@ -59,7 +59,7 @@ impl Eq for ReachRule {}
 
 /// What shows that an object is in force, once it was written or deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Barrier {
+pub enum KindBarrier {
     /// The API server's answer: it is itself what is looked at, or every step that depends on it waits for its effect.
     Stored,
     /// The authorizer allows what a sentinel grants.
@@ -89,11 +89,11 @@ pub enum Barrier {
 const RBAC: &str = "rbac.authorization.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
-pub(crate) const fn kind(
+pub(crate) const fn cluster_kind(
     group: &'static str,
     kind: &'static str,
-    isolation: Isolation,
-    barrier: Barrier,
+    isolation: KindIsolation,
+    barrier: KindBarrier,
 ) -> ObjectKind {
     ObjectKind {
         group,
@@ -104,18 +104,18 @@ pub(crate) const fn kind(
 }
 
 /// A kind in namespaces that the API server keeps, and that controls nothing itself.
-const fn plain(group: &'static str, name: &'static str) -> ObjectKind {
-    kind(group, name, Isolation::Namespace, Barrier::Stored)
+const fn plain_kind(group: &'static str, name: &'static str) -> ObjectKind {
+    cluster_kind(group, name, KindIsolation::Namespace, KindBarrier::Stored)
 }
 
-const fn question(group: &'static str, name: &'static str) -> ObjectKind {
-    kind(group, name, Isolation::Question, Barrier::Stored)
+const fn question_kind(group: &'static str, name: &'static str) -> ObjectKind {
+    cluster_kind(group, name, KindIsolation::Question, KindBarrier::Stored)
 }
 
 /// A policy does nothing until a binding names it, but for one thing: parameters of a kind that the API server does not
 /// know are an error before any binding is looked at, and refuse in every namespace (kubernetes 1.36
 /// `pkg/admission/plugin/policy/generic/policy_dispatcher.go`).
-const PARAMETERS: Isolation = Isolation::Stated(ReachRule(|policy| {
+const PARAMETERS: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
     let (version, kind) = (
         &policy["spec"]["paramKind"]["apiVersion"],
         &policy["spec"]["paramKind"]["kind"],
@@ -137,130 +137,155 @@ const PARAMETERS: Isolation = Isolation::Stated(ReachRule(|policy| {
 /// Kubernetes' own kinds. Left out on purpose, since nobody has built a way to know that the API server has learned of them:
 /// StorageClass, IngressClass, FlowSchema, APIService and what is like them.
 static OBJECT_KINDS: &[ObjectKind] = &[
-    kind("", "Namespace", Isolation::Name, Barrier::NamespaceLabels),
-    kind("", "Pod", Isolation::Namespace, Barrier::NetworkTables),
-    plain("", "ConfigMap"),
-    plain("", "Endpoints"),
-    plain("", "Event"),
-    plain("", "PersistentVolumeClaim"),
-    plain("", "ReplicationController"),
-    plain("", "Secret"),
-    plain("", "Service"),
-    plain("", "ServiceAccount"),
-    kind("", "LimitRange", Isolation::Namespace, Barrier::LimitRanges),
-    kind(
+    cluster_kind(
+        "",
+        "Namespace",
+        KindIsolation::Name,
+        KindBarrier::NamespaceLabels,
+    ),
+    cluster_kind(
+        "",
+        "Pod",
+        KindIsolation::Namespace,
+        KindBarrier::NetworkTables,
+    ),
+    plain_kind("", "ConfigMap"),
+    plain_kind("", "Endpoints"),
+    plain_kind("", "Event"),
+    plain_kind("", "PersistentVolumeClaim"),
+    plain_kind("", "ReplicationController"),
+    plain_kind("", "Secret"),
+    plain_kind("", "Service"),
+    plain_kind("", "ServiceAccount"),
+    cluster_kind(
+        "",
+        "LimitRange",
+        KindIsolation::Namespace,
+        KindBarrier::LimitRanges,
+    ),
+    cluster_kind(
         "",
         "ResourceQuota",
-        Isolation::Namespace,
-        Barrier::OwnStatus,
+        KindIsolation::Namespace,
+        KindBarrier::OwnStatus,
     ),
-    kind("", "Node", Isolation::Never, Barrier::Stored),
-    kind("", "PersistentVolume", Isolation::Volume, Barrier::Stored),
-    plain("apps", "ControllerRevision"),
-    plain("apps", "DaemonSet"),
-    plain("apps", "Deployment"),
-    plain("apps", "ReplicaSet"),
-    plain("apps", "StatefulSet"),
-    plain("autoscaling", "HorizontalPodAutoscaler"),
-    plain("batch", "CronJob"),
-    plain("batch", "Job"),
-    plain("coordination.k8s.io", "Lease"),
-    plain("discovery.k8s.io", "EndpointSlice"),
-    plain("networking.k8s.io", "Ingress"),
-    kind(
+    cluster_kind("", "Node", KindIsolation::Never, KindBarrier::Stored),
+    cluster_kind(
+        "",
+        "PersistentVolume",
+        KindIsolation::Volume,
+        KindBarrier::Stored,
+    ),
+    plain_kind("apps", "ControllerRevision"),
+    plain_kind("apps", "DaemonSet"),
+    plain_kind("apps", "Deployment"),
+    plain_kind("apps", "ReplicaSet"),
+    plain_kind("apps", "StatefulSet"),
+    plain_kind("autoscaling", "HorizontalPodAutoscaler"),
+    plain_kind("batch", "CronJob"),
+    plain_kind("batch", "Job"),
+    plain_kind("coordination.k8s.io", "Lease"),
+    plain_kind("discovery.k8s.io", "EndpointSlice"),
+    plain_kind("networking.k8s.io", "Ingress"),
+    cluster_kind(
         "networking.k8s.io",
         "NetworkPolicy",
-        Isolation::Namespace,
-        Barrier::NetworkTables,
+        KindIsolation::Namespace,
+        KindBarrier::NetworkTables,
     ),
-    kind(
+    cluster_kind(
         "policy",
         "PodDisruptionBudget",
-        Isolation::Namespace,
-        Barrier::OwnStatus,
+        KindIsolation::Namespace,
+        KindBarrier::OwnStatus,
     ),
     // The admission plugin asks the API server for a class that it does not know yet. Nothing is waited for after a change
     // or a deletion.
-    kind(
+    cluster_kind(
         "node.k8s.io",
         "RuntimeClass",
-        Isolation::Name,
-        Barrier::Stored,
+        KindIsolation::Name,
+        KindBarrier::Stored,
     ),
-    kind(
+    cluster_kind(
         "scheduling.k8s.io",
         "PriorityClass",
-        Isolation::Never,
-        Barrier::PriorityClasses,
+        KindIsolation::Never,
+        KindBarrier::PriorityClasses,
     ),
-    kind(
+    cluster_kind(
         "certificates.k8s.io",
         "CertificateSigningRequest",
-        Isolation::Name,
-        Barrier::Stored,
+        KindIsolation::Name,
+        KindBarrier::Stored,
     ),
-    kind(
+    cluster_kind(
         "apiextensions.k8s.io",
         "CustomResourceDefinition",
-        Isolation::Never,
-        Barrier::OwnStatus,
+        KindIsolation::Never,
+        KindBarrier::OwnStatus,
     ),
-    kind(RBAC, "Role", Isolation::Namespace, Barrier::Roles),
-    kind(RBAC, "RoleBinding", Isolation::Namespace, Barrier::Roles),
-    kind(
+    cluster_kind(RBAC, "Role", KindIsolation::Namespace, KindBarrier::Roles),
+    cluster_kind(
+        RBAC,
+        "RoleBinding",
+        KindIsolation::Namespace,
+        KindBarrier::Roles,
+    ),
+    cluster_kind(
         RBAC,
         "ClusterRole",
-        Isolation::ClusterRole,
-        Barrier::ClusterRoles,
+        KindIsolation::ClusterRole,
+        KindBarrier::ClusterRoles,
     ),
-    kind(
+    cluster_kind(
         RBAC,
         "ClusterRoleBinding",
-        Isolation::ClusterRoleBinding,
-        Barrier::ClusterRoles,
+        KindIsolation::ClusterRoleBinding,
+        KindBarrier::ClusterRoles,
     ),
-    kind(
+    cluster_kind(
         ADMISSION,
         "ValidatingAdmissionPolicy",
         PARAMETERS,
-        Barrier::AdmissionPolicies,
+        KindBarrier::AdmissionPolicies,
     ),
-    kind(
+    cluster_kind(
         ADMISSION,
         "ValidatingAdmissionPolicyBinding",
-        Isolation::PolicyBinding,
-        Barrier::AdmissionPolicies,
+        KindIsolation::PolicyBinding,
+        KindBarrier::AdmissionPolicies,
     ),
-    kind(
+    cluster_kind(
         ADMISSION,
         "MutatingAdmissionPolicy",
         PARAMETERS,
-        Barrier::AdmissionPolicies,
+        KindBarrier::AdmissionPolicies,
     ),
-    kind(
+    cluster_kind(
         ADMISSION,
         "MutatingAdmissionPolicyBinding",
-        Isolation::PolicyBinding,
-        Barrier::AdmissionPolicies,
+        KindIsolation::PolicyBinding,
+        KindBarrier::AdmissionPolicies,
     ),
-    kind(
+    cluster_kind(
         ADMISSION,
         "ValidatingWebhookConfiguration",
-        Isolation::Webhooks,
-        Barrier::ValidatingWebhooks,
+        KindIsolation::Webhooks,
+        KindBarrier::ValidatingWebhooks,
     ),
-    kind(
+    cluster_kind(
         ADMISSION,
         "MutatingWebhookConfiguration",
-        Isolation::Webhooks,
-        Barrier::MutatingWebhooks,
+        KindIsolation::Webhooks,
+        KindBarrier::MutatingWebhooks,
     ),
-    question("authentication.k8s.io", "SelfSubjectReview"),
-    question("authentication.k8s.io", "TokenReview"),
-    question("authorization.k8s.io", "LocalSubjectAccessReview"),
-    question("authorization.k8s.io", "SelfSubjectAccessReview"),
-    question("authorization.k8s.io", "SelfSubjectRulesReview"),
-    question("authorization.k8s.io", "SubjectAccessReview"),
+    question_kind("authentication.k8s.io", "SelfSubjectReview"),
+    question_kind("authentication.k8s.io", "TokenReview"),
+    question_kind("authorization.k8s.io", "LocalSubjectAccessReview"),
+    question_kind("authorization.k8s.io", "SelfSubjectAccessReview"),
+    question_kind("authorization.k8s.io", "SelfSubjectRulesReview"),
+    question_kind("authorization.k8s.io", "SubjectAccessReview"),
 ];
 
 /// Every kind: Kubernetes' own, then those that addons serve.
@@ -277,7 +302,7 @@ pub const ANY_KIND: &str = "*";
 #[must_use]
 pub fn object_kind(api_version: &str, kind: &str) -> Option<&'static ObjectKind> {
     let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-    find(|one| one.group == group, |name| name == kind)
+    find_kind(|one| one.group == group, |name| name == kind)
 }
 
 /// The kind that a step writes as `name`: in lower case, perhaps with `.GROUP`.
@@ -288,12 +313,12 @@ pub fn object_kind_called(name: &str) -> Option<&'static ObjectKind> {
         .map_or((name, None), |(kind, group)| (kind, Some(group)));
     let is_named = |one: &str| one.to_lowercase() == kind;
     match group {
-        Some(group) => find(|one| one.group == group, is_named),
+        Some(group) => find_kind(|one| one.group == group, is_named),
         None => object_kinds().find(|one| is_named(one.kind)),
     }
 }
 
-fn find(
+fn find_kind(
     is_in: impl Fn(&ObjectKind) -> bool,
     is_named: impl Fn(&str) -> bool,
 ) -> Option<&'static ObjectKind> {

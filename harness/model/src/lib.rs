@@ -3,8 +3,8 @@
 //! Everything here is pure: no clock, no network, no async runtime, no cluster client. The one door to
 //! the outside is [`library`], which reads scenario folders.
 //!
-//! Data flows one way: files → [`Scenario`] → (a cluster tries it) → [`Reply`] → [`read`] → [`Verdict`]
-//! → [`Outcome`].
+//! Data flows one way: files → [`Scenario`] → (a cluster tries it) → [`ApiReply`] → [`read`] → [`Verdict`]
+//! → [`RecordedOutcome`].
 
 mod action;
 pub mod addons;
@@ -16,14 +16,13 @@ mod canary;
 mod capability;
 mod claims;
 mod cluster_spec;
-mod confine;
+mod denial_messages;
 mod error;
 mod facts;
 mod figure;
 mod first_format;
 mod image;
 mod install;
-mod keeping;
 mod kinds;
 pub mod library;
 mod lint;
@@ -41,59 +40,66 @@ mod reply;
 mod requirements;
 mod scenario;
 mod schema;
+mod scope;
 mod shape;
 mod spelling;
-mod texts;
+mod storage;
 mod tool;
 mod unfit;
 mod wire;
 
 pub use action::{
-    Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, PatchKind, Record, Target,
-    WarningMatch,
+    Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, ObjectTarget, ObservedRecord,
+    PatchKind, WarningMatch,
 };
-pub use addons::{ADDONS, Addon, AddonVersion, Denial, addon, is_addon_milestone, one_by_one};
-pub use agent::{AgentLook, Arrived, Delivered, has_event, read_agent};
-pub use answer::{Answer, At, Verdict, Why};
-pub use by::By;
+pub use addons::{
+    ADDONS, AddonVersion, PureAddon, WebhookDenial, find_addon, is_addon_milestone, one_by_one,
+};
+pub use agent::{AgentLook, ArrivedEvents, DeliveredEvents, has_event, read_agent};
+pub use answer::{Answer, ConnectionStage, RejectionReason, Verdict};
+pub use by::Refuser;
 pub use canary::{conceal_canary, find_canary};
 pub use capability::Capability;
 pub use cluster_spec::{ClusterKey, ClusterSpec};
-pub use confine::{Reach, reach, reach_of_patch};
-pub use error::{Error, Place};
-pub use facts::{ActionFacts, Writes};
+pub use error::{Error, FilePlace};
+pub use facts::{ActionFacts, ActionWrites};
 pub use figure::{Figure, FigureName};
 pub use image::{
-    Advisory, Attach, Attest, Build, Change, Copy, Damage, Ecosystem, ImageName, Predicate, Sbom,
-    SbomFormat, Scan, Severity, Sign, SignatureFormat, Signer, Spoil, Tamper, Trust, TrustedRoot,
-    Verifier, Verify,
+    AttachSbom, AttachmentDamage, AttestImage, BuildImage, CopyImage, ImageChange, ImageName,
+    ImageSigner, ImageVerifier, PackageEcosystem, SbomFormat, ScanImage, SignImage,
+    SignatureFormat, SpoilAttached, StatementPredicate, TamperImage, TrustedRoot, VerifyImage,
+    VerifyTrust, VulnerabilityAdvisory, VulnerabilitySeverity, WriteSbom,
 };
-pub use install::{Install, UnknownInstall, includes};
-pub use keeping::{
-    CanaryMatch, Encrypt, Followed, Kms, KmsCall, Leak, Process, Rewrite, Rotate, Seal, Takeover,
-    Transplant, Watched,
-};
+pub use install::{AddonInstall, UnknownInstall, includes_addon};
 pub use kinds::{
-    ANY_KIND, Barrier, Isolation, ObjectKind, ReachRule, object_kind, object_kind_called,
+    ANY_KIND, KindBarrier, KindIsolation, ObjectKind, ReachRule, object_kind, object_kind_called,
     object_kinds,
 };
-pub use library::{Library, Loaded};
-pub use lint::{Finding, lint};
-pub use manifest::Manifest;
-pub use mutants::{Mutant, mutants};
-pub use names::{Names, is_address, named};
-pub use node::{Node, NodeMatch, Ready};
+pub use library::{LoadedScenario, ScenarioLibrary};
+pub use lint::{LintFinding, lint_scenario};
+pub use manifest::ObjectManifest;
+pub use mutants::{ControlMutant, scenario_mutants};
+pub use names::{PlaceholderValues, is_address, named_placeholders};
+pub use node::{NodeChange, NodeMatch, ReadyStatus};
 pub use nodeless::needs_no_node;
-pub use outcome::{Cell, CellStatus, Detail, Outcome, WorldOutcome};
+pub use outcome::{AnswerDetail, CellStatus, OutcomeCell, RecordedOutcome, WorldOutcome};
 pub use plugin::Plugin;
-pub use read::{read, read_message};
+pub use read::{read_message, read_reply};
 pub use reference::scenario_reference;
-pub use reply::{Asked, Body, Reply};
-pub use requirements::requirements;
-pub use scenario::{Expect, Format, Identity, Impersonate, Scenario, Step, World};
+pub use reply::{ApiReply, ReplyBody, ReplyContext};
+pub use requirements::world_requirements;
+pub use scenario::{
+    ExpectedAnswer, FormatVersion, ImpersonateHeaders, Scenario, ScenarioStep, ScenarioWorld,
+    StepIdentity,
+};
 pub use schema::scenario_schema;
-pub use shape::{Audit, Encryption, FileText, Shape};
+pub use scope::{ImpactScope, object_scope, reach_of_patch};
+pub use shape::{AuditShape, ClusterShape, EncryptionShape, FileText};
 pub use spelling::letter_distance;
-pub use tool::{Tool, read_tool};
+pub use storage::{
+    CanaryMatch, ConfigTakeover, EncryptStorage, KmsBehavior, KmsCall, LeakPlace, PlaceFollowed,
+    ProcessChange, RewriteSecrets, RotateSecret, StorageSeal, TransplantObject, WatchedValue,
+};
+pub use tool::{ToolTask, read_tool};
 pub use unfit::{Unfit, read_unfit};
-pub use wire::{Held, Hold, Wire, read_probe, target_pod};
+pub use wire::{ConnectionTry, HeldConnection, HoldConnection, read_probe, target_pod};

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::error::Place;
-use crate::{Audit, Error, Manifest, Scenario, Shape, first_format, old_words};
+use crate::error::FilePlace;
+use crate::{AuditShape, ClusterShape, Error, ObjectManifest, Scenario, first_format, old_words};
 
 /// No scenario has reason for a larger file; 1 MiB.
 const LIMIT: u64 = 1 << 20;
@@ -19,16 +19,16 @@ const SCENARIO: &str = "scenario.yaml";
 
 /// Every scenario below one folder.
 #[derive(Debug, Default)]
-pub struct Library {
+pub struct ScenarioLibrary {
     /// Those that could be read, by id.
-    pub scenarios: Vec<Loaded>,
+    pub scenarios: Vec<LoadedScenario>,
     /// Those that could not, by id, and why.
     pub faults: Vec<(String, Error)>,
 }
 
 /// A scenario with everything it refers to.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedScenario {
     /// `AREA/NAME`.
     pub id: String,
     /// Its folder.
@@ -38,26 +38,26 @@ pub struct Loaded {
     /// What the file says.
     pub scenario: Scenario,
     /// Its manifests by file name; a file that does not exist is not in here.
-    pub manifests: BTreeMap<String, Vec<Manifest>>,
+    pub manifests: BTreeMap<String, Vec<ObjectManifest>>,
     /// Every other file in its folder.
     pub files: Vec<String>,
 }
 
-impl Library {
+impl ScenarioLibrary {
     /// Reads every scenario below `dir`, in the order of their ids.
     ///
     /// # Errors
     /// When the folder cannot be read or holds no scenario; a fault within one scenario lands in
-    /// [`Library::faults`].
+    /// [`ScenarioLibrary::faults`].
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let mut library = Self::default();
-        for area in folders(dir)? {
-            for name in folders(&dir.join(&area))? {
+        for area in scenario_folders(dir)? {
+            for name in scenario_folders(&dir.join(&area))? {
                 let (id, folder) = (format!("{area}/{name}"), dir.join(&area).join(&name));
                 if !folder.join(SCENARIO).symlink_metadata().is_ok_and(|_| true) {
                     continue;
                 }
-                match Loaded::read(id.clone(), folder) {
+                match LoadedScenario::read(id.clone(), folder) {
                     Ok(loaded) => library.scenarios.push(loaded),
                     Err(error) => library.faults.push((id, error)),
                 }
@@ -72,7 +72,7 @@ impl Library {
     }
 }
 
-impl Loaded {
+impl LoadedScenario {
     /// Reads one scenario's folder.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Loaded {
         let scenario = parse_scenario(&file, &text)?;
         let mut loaded = Self {
             id,
-            files: entries(&dir)?,
+            files: sorted_entries(&dir)?,
             dir,
             text,
             scenario,
@@ -102,7 +102,7 @@ impl Loaded {
             {
                 continue; // the lint says so, with the place
             }
-            loaded.manifests.insert(name, manifests(&path)?);
+            loaded.manifests.insert(name, read_manifests(&path)?);
         }
         Ok(loaded)
     }
@@ -158,7 +158,7 @@ impl Loaded {
 
     /// The only object of the manifest file `name`, if it holds just one.
     #[must_use]
-    pub fn single(&self, name: &str) -> Option<&Manifest> {
+    pub fn single(&self, name: &str) -> Option<&ObjectManifest> {
         match self.manifests.get(name)?.as_slice() {
             [only] => Some(only),
             _ => None,
@@ -166,10 +166,10 @@ impl Loaded {
     }
 }
 
-fn shape_files(shape: &Shape) -> Vec<&str> {
+fn shape_files(shape: &ClusterShape) -> Vec<&str> {
     let audit = match &shape.audit {
-        Audit::Policy(file) | Audit::PolicyWithoutLog(file) => Some(file.as_str()),
-        Audit::None | Audit::Metadata => None,
+        AuditShape::Policy(file) | AuditShape::PolicyWithoutLog(file) => Some(file.as_str()),
+        AuditShape::None | AuditShape::Metadata => None,
     };
     audit
         .into_iter()
@@ -178,14 +178,14 @@ fn shape_files(shape: &Shape) -> Vec<&str> {
         .collect()
 }
 
-fn folders(dir: &Path) -> Result<Vec<String>, Error> {
-    let mut names = entries(dir)?;
+fn scenario_folders(dir: &Path) -> Result<Vec<String>, Error> {
+    let mut names = sorted_entries(dir)?;
     names.retain(|name| dir.join(name).is_dir());
     Ok(names)
 }
 
 /// The names in a folder, sorted; hidden ones are left out.
-fn entries(dir: &Path) -> Result<Vec<String>, Error> {
+fn sorted_entries(dir: &Path) -> Result<Vec<String>, Error> {
     let failed = |source| Error::Read {
         path: dir.to_owned(),
         source,
@@ -209,13 +209,13 @@ fn entries(dir: &Path) -> Result<Vec<String>, Error> {
 ///
 /// # Errors
 /// Everything [`Error`] has, with place and caret for what does not parse.
-fn manifests(path: &Path) -> Result<Vec<Manifest>, Error> {
+fn read_manifests(path: &Path) -> Result<Vec<ObjectManifest>, Error> {
     let text = read_text(path)?;
     let documents: Vec<Value> = parse_documents(path, &text)?;
     let manifests: Vec<_> = documents
         .into_iter()
         .filter(|object| !object.is_null())
-        .map(|object| Manifest {
+        .map(|object| ObjectManifest {
             file: path.to_owned(),
             object,
         })
@@ -264,7 +264,7 @@ fn read_text(path: &Path) -> Result<String, Error> {
         let line = 1 + good.iter().filter(|byte| **byte == b'\n').count() as u64;
         let column = 1 + good.iter().rev().take_while(|byte| **byte != b'\n').count() as u64;
         Error::Utf8 {
-            place: Place {
+            place: FilePlace {
                 file: path.to_owned(),
                 line,
                 column,
@@ -283,8 +283,8 @@ fn read_text(path: &Path) -> Result<String, Error> {
 /// A scenario of either format.
 fn parse_scenario(path: &Path, text: &str) -> Result<Scenario, Error> {
     match first_format::convert(text) {
-        Some(now) => parse(path, &now),
-        None => parse(path, text),
+        Some(now) => parse_document(path, &now),
+        None => parse_document(path, text),
     }
 }
 
@@ -292,7 +292,7 @@ fn parse_scenario(path: &Path, text: &str) -> Result<Scenario, Error> {
 ///
 /// # Errors
 /// [`Error::Parse`] with the place and the lines around it.
-pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
+pub fn parse_document<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
     serde_saphyr::from_str(text).map_err(|fault| parse_error(path, &fault))
 }
 
@@ -302,7 +302,7 @@ fn parse_documents<T: DeserializeOwned>(path: &Path, text: &str) -> Result<Vec<T
 
 fn parse_error(path: &Path, fault: &serde_saphyr::Error) -> Error {
     let location = fault.location();
-    let place = Place {
+    let place = FilePlace {
         file: path.to_owned(),
         line: location.map_or(1, |at| at.line().max(1)),
         column: location.map_or(1, |at| at.column().max(1)),
@@ -313,7 +313,7 @@ fn parse_error(path: &Path, fault: &serde_saphyr::Error) -> Error {
         .next()
         .unwrap_or_default()
         .to_owned();
-    let mut snippet = snippet(&fault.render());
+    let mut snippet = fault_snippet(&fault.render());
     let what = match old_words::explain(&what) {
         Some(now) => {
             snippet = retell(&snippet, &now);
@@ -340,7 +340,7 @@ fn retell(snippet: &str, complaint: &str) -> String {
 }
 
 /// The lines around a fault, without the parser's own words above them.
-fn snippet(rendered: &str) -> String {
+fn fault_snippet(rendered: &str) -> String {
     let lines = rendered
         .lines()
         .skip_while(|line| !line.trim_end().ends_with('|'));

@@ -2,26 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::Place;
+use crate::error::FilePlace;
 use crate::names::{self, unknown_placeholder};
-use crate::{Action, Loaded, Manifest, Record, Step, World};
+use crate::{Action, LoadedScenario, ObjectManifest, ObservedRecord, ScenarioStep, ScenarioWorld};
 
 mod answers;
 mod images;
-mod keeping;
 mod kinds;
 mod nodes;
 mod resources;
 mod shape;
+mod storage;
 mod wire;
 
 /// One fault of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct LintFinding {
     /// The scenario's id.
     pub id: String,
     /// Where it stands, with the line and a caret, where a text of the file can be pointed at.
-    pub place: Place,
+    pub place: FilePlace,
     /// The line at that place, with a caret below.
     pub snippet: String,
     /// The fault, one sentence.
@@ -32,47 +32,52 @@ pub struct Finding {
 
 /// Every fault of `loaded`, in the order of the checks.
 #[must_use]
-pub fn lint(loaded: &Loaded) -> Vec<Finding> {
-    let mut notes = Notes {
+pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
+    let mut notes = LintNotes {
         loaded,
         findings: Vec::new(),
     };
-    notes.worlds();
-    notes.nodes();
+    notes.check_worlds();
+    notes.check_nodes();
     notes.shapes();
-    notes.steps();
-    notes.files();
-    notes.objects();
+    notes.check_steps();
+    notes.check_files();
+    notes.check_objects();
     notes.resources();
-    notes.placeholders();
-    notes.images();
-    notes.keeping();
-    notes.wire();
-    notes.effects();
+    notes.check_placeholders();
+    notes.check_images();
+    notes.check_keeping();
+    notes.check_wire();
+    notes.check_effects();
     notes.findings
 }
 
-struct Notes<'a> {
-    loaded: &'a Loaded,
-    findings: Vec<Finding>,
+struct LintNotes<'a> {
+    loaded: &'a LoadedScenario,
+    findings: Vec<LintFinding>,
 }
 
-impl Notes<'_> {
-    fn say(&mut self, at: &str, what: String, hint: impl Into<String>) {
-        self.say_at(locate(self.loaded, 0, at), what, hint);
+impl LintNotes<'_> {
+    fn add_finding(&mut self, at: &str, what: String, hint: impl Into<String>) {
+        self.say_at(locate_line(self.loaded, 0, at), what, hint);
     }
 
     /// The same of a word among what a step expects.
-    fn say_in(&mut self, step: &Step, word: &str, what: String, hint: impl Into<String>) {
+    fn say_in(&mut self, step: &ScenarioStep, word: &str, what: String, hint: impl Into<String>) {
         self.say_at(
-            locate(self.loaded, expectations_of(self.loaded, step), word),
+            locate_line(self.loaded, expectations_of(self.loaded, step), word),
             what,
             hint,
         );
     }
 
-    fn say_at(&mut self, (place, snippet): (Place, String), what: String, hint: impl Into<String>) {
-        self.findings.push(Finding {
+    fn say_at(
+        &mut self,
+        (place, snippet): (FilePlace, String),
+        what: String,
+        hint: impl Into<String>,
+    ) {
+        self.findings.push(LintFinding {
             id: self.loaded.id.clone(),
             place,
             snippet,
@@ -81,10 +86,10 @@ impl Notes<'_> {
         });
     }
 
-    fn worlds(&mut self) {
+    fn check_worlds(&mut self) {
         let scenario = &self.loaded.scenario;
         if !scenario.worlds.contains_key("bare") {
-            self.say(
+            self.add_finding(
                 "worlds:",
                 "no world is named `bare`".into(),
                 "add `bare: {}`: every control is judged against it",
@@ -95,17 +100,17 @@ impl Notes<'_> {
             .get("bare")
             .is_some_and(|bare| bare.ineffective)
         {
-            self.say(
+            self.add_finding(
                 "bare",
                 "`bare` is what others are compared with; it cannot be ineffective".into(),
                 "drop the key",
             );
         }
         for name in scenario.worlds.keys().filter(|name| !is_name(name)) {
-            self.say(name, format!("`{name}` is not a name"), NAME_HINT);
+            self.add_finding(name, format!("`{name}` is not a name"), NAME_HINT);
         }
         if scenario.steps.is_empty() {
-            self.say(
+            self.add_finding(
                 "steps",
                 "the scenario has no steps".into(),
                 "a scenario tries at least one thing",
@@ -113,47 +118,48 @@ impl Notes<'_> {
         }
     }
 
-    fn steps(&mut self) {
+    fn check_steps(&mut self) {
         let mut ids = BTreeSet::new();
         for step in &self.loaded.scenario.steps {
             if !is_name(&step.id) {
-                self.say(&step.id, format!("`{}` is not a name", step.id), NAME_HINT);
+                self.add_finding(&step.id, format!("`{}` is not a name", step.id), NAME_HINT);
             }
             if !ids.insert(step.id.as_str()) {
                 let hint = "give each step its own id";
-                self.say(
+                self.add_finding(
                     &format!("id: {}", step.id),
                     format!("the id `{}` is used twice", step.id),
                     hint,
                 );
             }
-            self.expectations(step);
+            self.check_expectations(step);
             self.answers(step);
-            self.paths(step);
-            if let Action::LookFor(Record::Warning(warning) | Record::Output(warning)) =
-                &step.action
+            self.check_paths(step);
+            if let Action::LookFor(
+                ObservedRecord::Warning(warning) | ObservedRecord::Output(warning),
+            ) = &step.action
                 && !ids.contains(warning.of.as_str())
             {
                 let what = format!(
                     "`{}` looks at step `{}`, which does not come before it",
                     step.id, warning.of
                 );
-                self.say(&warning.of, what, "name an earlier step");
+                self.add_finding(&warning.of, what, "name an earlier step");
             }
         }
     }
 
     /// What does not begin with a slash is read as something else: a host, or a field that no object has.
-    fn paths(&mut self, step: &Step) {
+    fn check_paths(&mut self, step: &ScenarioStep) {
         let (text, what) = match &step.action {
             Action::Path(path) => (path, "is not a path of the API server"),
-            Action::LookFor(Record::Field(field)) if !field.at.is_empty() => {
+            Action::LookFor(ObservedRecord::Field(field)) if !field.at.is_empty() => {
                 (&field.at, "is not a JSON pointer")
             }
             _ => return,
         };
         if !text.starts_with('/') {
-            self.say(
+            self.add_finding(
                 &format!("id: {}", step.id),
                 format!("`{text}` {what}"),
                 "it begins with `/`",
@@ -161,13 +167,13 @@ impl Notes<'_> {
         }
     }
 
-    fn expectations(&mut self, step: &Step) {
+    fn check_expectations(&mut self, step: &ScenarioStep) {
         let at = format!("id: {}", step.id);
         match (&step.expect, &step.expect_in) {
             (Some(_), None) => {}
             (None, Some(each)) => {
                 let scenario = &self.loaded.scenario;
-                let takes = |world: &&String| scenario.takes(world, &step.id);
+                let takes = |world: &&String| scenario.takes_step(world, &step.id);
                 for world in scenario
                     .worlds
                     .keys()
@@ -175,14 +181,14 @@ impl Notes<'_> {
                     .filter(|world| !each.contains_key(*world))
                 {
                     let what = format!("step `{}` intends nothing in world `{world}`", step.id);
-                    self.say(&at, what, format!("name `{world}` in its `expect-in`"));
+                    self.add_finding(&at, what, format!("name `{world}` in its `expect-in`"));
                 }
                 for world in each.keys().filter(|world| !takes(world)) {
                     let what = format!(
                         "step `{}` expects something in `{world}`, which leaves it out",
                         step.id
                     );
-                    self.say(
+                    self.add_finding(
                         &at,
                         what,
                         "drop it from `expect-in`, or from the world's `skip-steps`",
@@ -196,11 +202,11 @@ impl Notes<'_> {
                         "step `{}` expects something in `{world}`, which is not a world",
                         step.id
                     );
-                    self.say(&at, what, "correct the name, or add the world");
+                    self.add_finding(&at, what, "correct the name, or add the world");
                 }
             }
             (Some(_), Some(_)) => {
-                self.say(
+                self.add_finding(
                     &at,
                     format!("step `{}` has both `expect` and `expect-in`", step.id),
                     "keep one of them",
@@ -208,12 +214,12 @@ impl Notes<'_> {
             }
             (None, None) => {
                 let hint = "say what is intended: `expect` for every world, or `expect-in`";
-                self.say(&at, format!("step `{}` expects nothing", step.id), hint);
+                self.add_finding(&at, format!("step `{}` expects nothing", step.id), hint);
             }
         }
     }
 
-    fn files(&mut self) {
+    fn check_files(&mut self) {
         let referenced = self.loaded.referenced();
         let texts: Vec<&str> = self
             .loaded
@@ -235,7 +241,7 @@ impl Notes<'_> {
                     "paths are relative to the scenario's own folder",
                 )
             };
-            self.say(name, what, hint);
+            self.add_finding(name, what, hint);
         }
         for name in self
             .loaded
@@ -244,7 +250,7 @@ impl Notes<'_> {
             .filter(|name| !referenced.contains(name))
         {
             let hint = "use it in a world or a step, or delete it";
-            self.say("scenario:", format!("the file `{name}` is not used"), hint);
+            self.add_finding("scenario:", format!("the file `{name}` is not used"), hint);
         }
         for step in &self.loaded.scenario.steps {
             for file in step.action.facts().reads {
@@ -258,13 +264,13 @@ impl Notes<'_> {
                         "`{file}` holds several objects, and step `{}` sends one",
                         step.id
                     );
-                    self.say(file, what, "give each object a file of its own");
+                    self.add_finding(file, what, "give each object a file of its own");
                 }
             }
         }
     }
 
-    fn objects(&mut self) {
+    fn check_objects(&mut self) {
         let scenario = &self.loaded.scenario;
         let applied = scenario
             .worlds
@@ -284,17 +290,17 @@ impl Notes<'_> {
                 .get(file)
                 .into_iter()
                 .flatten()
-                .filter_map(Manifest::fault)
+                .filter_map(ObjectManifest::manifest_fault)
             {
                 let hint =
                     "a manifest is one Kubernetes object: `apiVersion`, `kind`, `metadata`, …";
-                self.say(file, format!("an object in `{file}` {fault}"), hint);
+                self.add_finding(file, format!("an object in `{file}` {fault}"), hint);
             }
         }
-        self.kinds();
+        self.check_kinds();
     }
 
-    fn placeholders(&mut self) {
+    fn check_placeholders(&mut self) {
         let unknown: Vec<String> = std::iter::once(self.loaded.text.as_str())
             .filter_map(|text| unknown_placeholder(text).map(str::to_owned))
             .chain(
@@ -309,7 +315,7 @@ impl Notes<'_> {
             .collect();
         for name in unknown {
             let hint = format!("there are {}", names::ALL);
-            self.say(
+            self.add_finding(
                 &format!("$({name})"),
                 format!("`$({name})` is not a placeholder"),
                 hint,
@@ -317,35 +323,35 @@ impl Notes<'_> {
         }
     }
 
-    fn effects(&mut self) {
+    fn check_effects(&mut self) {
         let scenario = &self.loaded.scenario;
         for (name, world) in &scenario.worlds {
             let mine: Vec<_> = scenario
                 .steps_in(name)
-                .map(|step| step.intended(name))
+                .map(|step| step.intended_verdict(name))
                 .collect();
             if !mine.iter().flatten().any(|answer| answer.is_positive()) {
                 let hint = "add a step that is admitted, allowed, running, verified or found here: a dead cluster refuses everything";
-                self.say(name, format!("world `{name}` shows nothing positive"), hint);
+                self.add_finding(name, format!("world `{name}` shows nothing positive"), hint);
             }
             if name != "bare" && scenario.worlds.contains_key("bare") {
                 let mut both = scenario
                     .steps_in(name)
-                    .filter(|step| scenario.takes("bare", &step.id));
-                self.effect(
+                    .filter(|step| scenario.takes_step("bare", &step.id));
+                self.check_effect(
                     name,
                     world,
-                    both.any(|step| step.intended(name) != step.intended("bare")),
+                    both.any(|step| step.intended_verdict(name) != step.intended_verdict("bare")),
                 );
             }
         }
     }
 
-    fn effect(&mut self, name: &str, world: &World, changes: bool) {
+    fn check_effect(&mut self, name: &str, world: &ScenarioWorld, changes: bool) {
         match (changes, world.ineffective) {
             (false, false) => {
                 let hint = "a control that is real changes a cell; one that is not is declared `ineffective: true`";
-                self.say(
+                self.add_finding(
                     name,
                     format!("world `{name}` changes no cell against `bare`"),
                     hint,
@@ -353,7 +359,7 @@ impl Notes<'_> {
             }
             (true, true) => {
                 let hint = "drop `ineffective: true`, or correct the expectation";
-                self.say(
+                self.add_finding(
                     name,
                     format!("world `{name}` is declared ineffective, yet changes a cell"),
                     hint,
@@ -371,7 +377,7 @@ impl Notes<'_> {
         let nothing = world.apply.is_empty() && world.cluster.is_none() && world.install.is_empty();
         if name != "bare" && nothing && world.skip_steps == bare_skips {
             let hint = "give it something to `apply` or to `install`, a `cluster` of another shape, or steps to `skip-steps`";
-            self.say(
+            self.add_finding(
                 name,
                 format!("world `{name}` is `bare` under another name"),
                 hint,
@@ -391,7 +397,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Where in the file a step begins to say what it expects; the beginning of the file where that is not found.
-fn expectations_of(loaded: &Loaded, step: &Step) -> usize {
+fn expectations_of(loaded: &LoadedScenario, step: &ScenarioStep) -> usize {
     let id = format!("id: {}", step.id);
     let is_whole = |end: usize| {
         !loaded.text[end..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-')
@@ -406,7 +412,7 @@ fn expectations_of(loaded: &Loaded, step: &Step) -> usize {
 }
 
 /// The first line of the scenario file that holds `needle` from this byte on, and a caret under it.
-fn locate(loaded: &Loaded, from: usize, needle: &str) -> (Place, String) {
+fn locate_line(loaded: &LoadedScenario, from: usize, needle: &str) -> (FilePlace, String) {
     let lines = || {
         loaded
             .text
@@ -437,7 +443,7 @@ fn locate(loaded: &Loaded, from: usize, needle: &str) -> (Place, String) {
                 .max(1)
         )
     );
-    let place = Place {
+    let place = FilePlace {
         file: loaded.file(),
         line: index as u64 + 1,
         column: before as u64 + 1,

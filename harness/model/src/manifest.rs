@@ -6,14 +6,14 @@ use serde_json::Value;
 
 /// One object, as its author wrote it: placeholders are still in it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Manifest {
+pub struct ObjectManifest {
     /// The file it stands in.
     pub file: PathBuf,
     /// The object.
     pub object: Value,
 }
 
-impl Manifest {
+impl ObjectManifest {
     /// `kind`, or nothing where the object has none (a container, a patch).
     #[must_use]
     pub fn kind(&self) -> &str {
@@ -22,7 +22,7 @@ impl Manifest {
 
     /// What keeps it from being an object that can be sent, if anything does.
     #[must_use]
-    pub(crate) fn fault(&self) -> Option<&'static str> {
+    pub(crate) fn manifest_fault(&self) -> Option<&'static str> {
         let text = |key: &str| {
             self.object[key]
                 .as_str()

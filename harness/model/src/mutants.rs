@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
-use crate::{Loaded, Manifest, World};
+use crate::{LoadedScenario, ObjectManifest, ScenarioWorld};
 
 /// One control that was taken out of one world.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mutant {
+pub struct ControlMutant {
     /// The name of the world without it.
     pub world: String,
     /// The name of the world with it.
@@ -25,12 +25,12 @@ pub struct Mutant {
 }
 
 /// A world without one control.
-struct Without {
+struct WorldWithout {
     what: String,
-    world: World,
+    world: ScenarioWorld,
     back: Vec<String>,
     /// What is left of a file, under a name of its own.
-    rest: Option<(String, Vec<Manifest>)>,
+    rest: Option<(String, Vec<ObjectManifest>)>,
 }
 
 /// `loaded` with those worlds instead of its own that lack one control each; their intents are those of the whole world.
@@ -39,7 +39,10 @@ struct Without {
 /// What `bare` has as well is no control, and a world that is declared ineffective has none that could matter. A
 /// namespace in which other objects of the world live stays when its file goes.
 #[must_use]
-pub fn mutants(loaded: &Loaded, whole: bool) -> (Loaded, Vec<Mutant>) {
+pub fn scenario_mutants(
+    loaded: &LoadedScenario,
+    whole: bool,
+) -> (LoadedScenario, Vec<ControlMutant>) {
     let bare = loaded
         .scenario
         .worlds
@@ -55,7 +58,7 @@ pub fn mutants(loaded: &Loaded, whole: bool) -> (Loaded, Vec<Mutant>) {
         .filter(|(name, world)| *name != "bare" && !world.ineffective);
     for (of, world) in controlled {
         let (pair, before) = (
-            Pair {
+            WorldPair {
                 loaded,
                 bare: &bare,
                 world,
@@ -71,7 +74,7 @@ pub fn mutants(loaded: &Loaded, whole: bool) -> (Loaded, Vec<Mutant>) {
             while loaded.scenario.worlds.contains_key(&name) {
                 name.push('-');
             }
-            let Without {
+            let WorldWithout {
                 what,
                 world,
                 back,
@@ -79,7 +82,7 @@ pub fn mutants(loaded: &Loaded, whole: bool) -> (Loaded, Vec<Mutant>) {
             } = without;
             scenario.manifests.extend(rest);
             worlds.insert(name.clone(), world);
-            found.push(Mutant {
+            found.push(ControlMutant {
                 world: name,
                 of: of.clone(),
                 without: what,
@@ -97,13 +100,14 @@ pub fn mutants(loaded: &Loaded, whole: bool) -> (Loaded, Vec<Mutant>) {
         .filter_map(|step| step.expect_in.as_mut())
     {
         // A step that is put back has an intent in `bare` alone.
-        let of_mutant = |one: &Mutant| {
+        let of_mutant = |one: &ControlMutant| {
             Some((
                 one.world.clone(),
                 each.get(&one.of).or(each.get("bare"))?.clone(),
             ))
         };
-        let of_whole = |(name, _): (&String, &World)| Some((name.clone(), each.get(name)?.clone()));
+        let of_whole =
+            |(name, _): (&String, &ScenarioWorld)| Some((name.clone(), each.get(name)?.clone()));
         *each = found
             .iter()
             .filter_map(of_mutant)
@@ -118,14 +122,14 @@ pub fn mutants(loaded: &Loaded, whole: bool) -> (Loaded, Vec<Mutant>) {
 const OWN: &str = "$(namespace)";
 
 /// A world with controls, and the one without.
-struct Pair<'a> {
-    loaded: &'a Loaded,
-    bare: &'a World,
-    world: &'a World,
+struct WorldPair<'a> {
+    loaded: &'a LoadedScenario,
+    bare: &'a ScenarioWorld,
+    world: &'a ScenarioWorld,
 }
 
-impl Pair<'_> {
-    fn without_files(&self) -> impl Iterator<Item = Without> {
+impl WorldPair<'_> {
+    fn without_files(&self) -> impl Iterator<Item = WorldWithout> {
         let files = self
             .world
             .apply
@@ -158,13 +162,13 @@ impl Pair<'_> {
                 .cloned()
                 .collect();
             named.extend(back.iter().map(|step| format!("step {step}")));
-            let world = World {
+            let world = ScenarioWorld {
                 apply: self.apply_instead(file, &instead),
                 skip_steps: skip,
                 ..self.world.clone()
             };
-            Some(Without {
-                what: label(file, &named),
+            Some(WorldWithout {
+                what: mutant_label(file, &named),
                 world,
                 back,
                 rest,
@@ -186,12 +190,12 @@ impl Pair<'_> {
         apply
     }
 
-    fn without_cluster(&self) -> impl Iterator<Item = Without> {
+    fn without_cluster(&self) -> impl Iterator<Item = WorldWithout> {
         let (bare, world) = (self.bare, self.world);
         let shape = (world.cluster.is_some() && world.cluster != bare.cluster).then(|| {
             (
                 "cluster",
-                World {
+                ScenarioWorld {
                     cluster: bare.cluster.clone(),
                     ..world.clone()
                 },
@@ -201,14 +205,14 @@ impl Pair<'_> {
         let install = (world.install != bare.install && applies_nothing).then(|| {
             (
                 "install",
-                World {
+                ScenarioWorld {
                     install: bare.install.clone(),
                     ..world.clone()
                 },
             )
         });
         let both = shape.into_iter().chain(install);
-        both.map(|(what, world)| Without {
+        both.map(|(what, world)| WorldWithout {
             what: what.into(),
             world,
             back: Vec::new(),
@@ -216,7 +220,7 @@ impl Pair<'_> {
         })
     }
 
-    fn without_steps(&self) -> impl Iterator<Item = Without> {
+    fn without_steps(&self) -> impl Iterator<Item = WorldWithout> {
         let done = self
             .bare
             .skip_steps
@@ -232,10 +236,10 @@ impl Pair<'_> {
                 .chain([step])
                 .cloned()
                 .collect();
-            let what = label(&format!("step {step}"), &back);
-            Without {
+            let what = mutant_label(&format!("step {step}"), &back);
+            WorldWithout {
                 what,
-                world: World {
+                world: ScenarioWorld {
                     skip_steps: skip,
                     ..self.world.clone()
                 },
@@ -302,7 +306,7 @@ impl Pair<'_> {
             .iter()
             .map(|step| step.id.as_str())
             .collect();
-        let shared = |id: &&str| !omits(self.bare, id) && !omits(self.world, id);
+        let shared = |id: &&str| !omits_step(self.bare, id) && !omits_step(self.world, id);
         steps
             .split(shared)
             .filter(|ids| !ids.is_empty())
@@ -311,7 +315,7 @@ impl Pair<'_> {
     }
 
     fn only_in_bare(&self, id: &str) -> bool {
-        omits(self.world, id) && !omits(self.bare, id)
+        omits_step(self.world, id) && !omits_step(self.bare, id)
     }
 
     /// Kind, namespace and name of the objects in `file`; no namespace stands for the world's own.
@@ -331,7 +335,7 @@ impl Pair<'_> {
 
     /// The namespaces in `file` in which objects of other files live, or steps: they stay when the file goes. The world's
     /// own is there in any case.
-    fn lived_in(&self, file: &str) -> Vec<Manifest> {
+    fn lived_in(&self, file: &str) -> Vec<ObjectManifest> {
         let others = self
             .world
             .apply
@@ -344,7 +348,10 @@ impl Pair<'_> {
             .steps
             .iter()
             .filter_map(|step| step.namespace.as_deref());
-        let used: BTreeSet<&str> = others.map(Manifest::namespace).chain(in_steps).collect();
+        let used: BTreeSet<&str> = others
+            .map(ObjectManifest::namespace)
+            .chain(in_steps)
+            .collect();
         let made = self
             .manifests(file)
             .iter()
@@ -354,16 +361,16 @@ impl Pair<'_> {
             .collect()
     }
 
-    fn manifests(&self, file: &str) -> &[Manifest] {
+    fn manifests(&self, file: &str) -> &[ObjectManifest] {
         self.loaded.manifests.get(file).map_or(&[], Vec::as_slice)
     }
 }
 
-fn omits(world: &World, id: &str) -> bool {
+fn omits_step(world: &ScenarioWorld, id: &str) -> bool {
     world.skip_steps.iter().any(|omitted| omitted == id)
 }
 
-fn label(what: &str, instead: &[String]) -> String {
+fn mutant_label(what: &str, instead: &[String]) -> String {
     if instead.is_empty() {
         what.to_owned()
     } else {

@@ -12,7 +12,7 @@ use crate::ImageName;
 
 /// What the placeholders stand for, in one world of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
+pub struct PlaceholderValues {
     /// `$(namespace)`: the world's namespace.
     pub namespace: String,
     /// `$(node)` is the first one, `$(node:N)` the one of that number, from 1.
@@ -29,7 +29,7 @@ pub struct Names {
 
 /// A placeholder, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Placeholder {
+enum ParsedPlaceholder {
     Namespace,
     /// By its number, from 1.
     Node(usize),
@@ -94,44 +94,46 @@ pub(crate) const ALL: &str = "$(namespace), $(node), $(node:NUMBER), $(registry)
     $(pod-ip:NAME), $(pod-ip:NAMESPACE/NAME), $(service-ip:NAME), $(node-port:SERVICE), $(node-ip), $(node-ip:NUMBER), \
     $(pod-ipv6:NAME), $(service-ipv6:NAME), $(node-ipv6)";
 
-fn placeholder(name: &str) -> Option<Placeholder> {
+fn parse_placeholder(name: &str) -> Option<ParsedPlaceholder> {
     let image = |text: &str| text.parse::<ImageName>().ok();
     Some(match name.split_once(':') {
-        None if name == "namespace" => Placeholder::Namespace,
-        None if name == "node" => Placeholder::Node(1),
-        Some(("node", rest)) => Placeholder::Node(rest.parse().ok().filter(|number| *number > 0)?),
-        None if name == "registry" => Placeholder::Registry,
-        None if TEXTS.contains(&name) => Placeholder::Text(name.into()),
-        None if matches!(name, "node-ip" | "node-ipv6") => Placeholder::Text(name.into()),
+        None if name == "namespace" => ParsedPlaceholder::Namespace,
+        None if name == "node" => ParsedPlaceholder::Node(1),
+        Some(("node", rest)) => {
+            ParsedPlaceholder::Node(rest.parse().ok().filter(|number| *number > 0)?)
+        }
+        None if name == "registry" => ParsedPlaceholder::Registry,
+        None if TEXTS.contains(&name) => ParsedPlaceholder::Text(name.into()),
+        None if matches!(name, "node-ip" | "node-ipv6") => ParsedPlaceholder::Text(name.into()),
         Some(("node-ip" | "node-ipv6", rest)) if rest.parse::<u8>().is_ok() => {
-            Placeholder::Text(name.into())
+            ParsedPlaceholder::Text(name.into())
         }
         Some(("pod-ip" | "service-ip" | "node-port" | "pod-ipv6" | "service-ipv6", rest))
             if is_place(rest) =>
         {
-            Placeholder::Text(name.into())
+            ParsedPlaceholder::Text(name.into())
         }
         Some((kind, rest)) if NAMED.contains(&kind) && is_plain(rest) => {
-            Placeholder::Text(name.into())
+            ParsedPlaceholder::Text(name.into())
         }
-        Some(("image", "probe")) => Placeholder::Probe,
-        Some(("image", rest)) => Placeholder::Image(image(rest)?),
-        Some(("digest", rest)) => Placeholder::Digest(image(rest)?),
-        Some(("sha256", rest)) => Placeholder::Text(format!("sha256:{}", image(rest)?)),
+        Some(("image", "probe")) => ParsedPlaceholder::Probe,
+        Some(("image", rest)) => ParsedPlaceholder::Image(image(rest)?),
+        Some(("digest", rest)) => ParsedPlaceholder::Digest(image(rest)?),
+        Some(("sha256", rest)) => ParsedPlaceholder::Text(format!("sha256:{}", image(rest)?)),
         Some(("base64", rest)) => {
-            placeholder(rest)?;
-            Placeholder::Base64(rest.into())
+            parse_placeholder(rest)?;
+            ParsedPlaceholder::Base64(rest.into())
         }
-        Some(("key", rest)) if !rest.is_empty() => Placeholder::Text(name.into()),
+        Some(("key", rest)) if !rest.is_empty() => ParsedPlaceholder::Text(name.into()),
         Some(("front", rest)) => {
             let (word, rest) = rest.split_once(':')?;
-            Placeholder::Front(RegistryFault::of_word(word)?, image(rest)?)
+            ParsedPlaceholder::Front(RegistryFault::of_word(word)?, image(rest)?)
         }
         _ => return None,
     })
 }
 
-impl Names {
+impl PlaceholderValues {
     /// The repository of an image of the world, without registry: `NAMESPACE/NAME`.
     #[must_use]
     pub fn repository(&self, image: &ImageName) -> String {
@@ -146,11 +148,11 @@ impl Names {
 
     /// `text` with its placeholders filled in; one whose text is not known stays.
     #[must_use]
-    pub fn fill(&self, text: &str) -> String {
+    pub fn fill_text(&self, text: &str) -> String {
         let mut filled = String::with_capacity(text.len());
-        for (plain, name) in pieces(text) {
+        for (plain, name) in split_pieces(text) {
             filled.push_str(plain);
-            match name.map(|name| (name, self.text(name))) {
+            match name.map(|name| (name, self.value_text(name))) {
                 Some((_, Some(value))) => filled.push_str(&value),
                 Some((name, None)) => filled.push_str(&format!("$({name})")),
                 None => {}
@@ -159,15 +161,17 @@ impl Names {
         filled
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    fn value_text(&self, name: &str) -> Option<String> {
         let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        match placeholder(name)? {
-            Placeholder::Namespace => known(&self.namespace),
-            Placeholder::Node(number) => self.nodes.get(number.checked_sub(1)?).cloned(),
-            Placeholder::Probe => known(&self.probe),
-            Placeholder::Registry => known(&self.registry),
-            Placeholder::Image(image) => known(&self.registry).map(|_| self.reference(&image)),
-            Placeholder::Digest(image) => {
+        match parse_placeholder(name)? {
+            ParsedPlaceholder::Namespace => known(&self.namespace),
+            ParsedPlaceholder::Node(number) => self.nodes.get(number.checked_sub(1)?).cloned(),
+            ParsedPlaceholder::Probe => known(&self.probe),
+            ParsedPlaceholder::Registry => known(&self.registry),
+            ParsedPlaceholder::Image(image) => {
+                known(&self.registry).map(|_| self.reference(&image))
+            }
+            ParsedPlaceholder::Digest(image) => {
                 let digest = self.texts.get(&format!("sha256:{image}"))?;
                 Some(format!(
                     "{}/{}@{digest}",
@@ -175,15 +179,15 @@ impl Names {
                     self.repository(&image)
                 ))
             }
-            Placeholder::Front(fault, image) => Some(format!(
+            ParsedPlaceholder::Front(fault, image) => Some(format!(
                 "{}/{}/{}:{}",
                 known(&self.front)?,
                 fault.word(),
                 self.repository(&image),
                 image.tag
             )),
-            Placeholder::Base64(name) => Some(STANDARD.encode(self.text(&name)?)),
-            Placeholder::Text(name) => self.texts.get(&name).cloned(),
+            ParsedPlaceholder::Base64(name) => Some(STANDARD.encode(self.value_text(&name)?)),
+            ParsedPlaceholder::Text(name) => self.texts.get(&name).cloned(),
         }
     }
 
@@ -191,14 +195,14 @@ impl Names {
     #[must_use]
     pub fn fill_value(&self, value: &Value) -> Value {
         match value {
-            Value::String(text) => Value::String(self.fill(text)),
+            Value::String(text) => Value::String(self.fill_text(text)),
             Value::Array(items) => {
                 Value::Array(items.iter().map(|item| self.fill_value(item)).collect())
             }
             Value::Object(fields) => {
                 let filled: Map<String, Value> = fields
                     .iter()
-                    .map(|(key, item)| (self.fill(key), self.fill_value(item)))
+                    .map(|(key, item)| (self.fill_text(key), self.fill_value(item)))
                     .collect();
                 Value::Object(filled)
             }
@@ -208,40 +212,40 @@ impl Names {
 
     /// The names in `text` that are placeholders of ours without a text yet, without `$(` and `)`.
     #[must_use]
-    pub fn missing(&self, text: &str) -> Vec<String> {
-        placeholders(text)
-            .filter(|name| self.text(name).is_none())
-            .map(|name| plain(name).to_owned())
+    pub fn missing_names(&self, text: &str) -> Vec<String> {
+        placeholder_names(text)
+            .filter(|name| self.value_text(name).is_none())
+            .map(|name| decode_plain(name).to_owned())
             .collect()
     }
 }
 
 /// The names of the placeholders of ours in `text`, without `$(` and `)`.
-pub(crate) fn placeholders(text: &str) -> impl Iterator<Item = &str> {
-    pieces(text)
+pub(crate) fn placeholder_names(text: &str) -> impl Iterator<Item = &str> {
+    split_pieces(text)
         .filter_map(|(_, name)| name)
-        .filter(|name| placeholder(name).is_some())
+        .filter(|name| parse_placeholder(name).is_some())
 }
 
 /// The names behind `KIND:` in the placeholders of this kind in `text`.
-pub fn named<'a>(text: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
-    placeholders(text)
-        .map(plain)
+pub fn named_placeholders<'a>(text: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
+    placeholder_names(text)
+        .map(decode_plain)
         .filter_map(move |name| name.strip_prefix(kind)?.strip_prefix(':'))
 }
 
 /// What is in base64, without saying so.
-fn plain(name: &str) -> &str {
-    name.strip_prefix("base64:").map_or(name, plain)
+fn decode_plain(name: &str) -> &str {
+    name.strip_prefix("base64:").map_or(name, decode_plain)
 }
 
 /// The image that a placeholder names, unless it is the test image.
 pub(crate) fn image_of(name: &str) -> Option<ImageName> {
-    match placeholder(plain(name))? {
-        Placeholder::Image(image) | Placeholder::Digest(image) | Placeholder::Front(_, image) => {
-            Some(image)
-        }
-        Placeholder::Text(name) => name
+    match parse_placeholder(decode_plain(name))? {
+        ParsedPlaceholder::Image(image)
+        | ParsedPlaceholder::Digest(image)
+        | ParsedPlaceholder::Front(_, image) => Some(image),
+        ParsedPlaceholder::Text(name) => name
             .strip_prefix("sha256:")
             .and_then(|rest| rest.parse().ok()),
         _ => None,
@@ -259,13 +263,13 @@ pub(crate) fn unknown_placeholder(text: &str) -> Option<&str> {
                 .chars()
                 .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
     };
-    pieces(text)
+    split_pieces(text)
         .filter_map(|(_, name)| name)
-        .find(|name| placeholder(name).is_none() && !theirs(name))
+        .find(|name| parse_placeholder(name).is_none() && !theirs(name))
 }
 
 /// `text` in pieces: what is plain, and the name in the `$(…)` behind it.
-fn pieces(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+fn split_pieces(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let all = rest?;
@@ -290,9 +294,9 @@ fn pieces(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
 mod tests {
     use super::*;
 
-    fn names() -> Names {
+    fn names() -> PlaceholderValues {
         let texts = [("sha256:app", "sha256:00"), ("key:release", "PEM")];
-        Names {
+        PlaceholderValues {
             namespace: "ns".into(),
             registry: "registry.box:5000".into(),
             front: "front.local:5002".into(),
@@ -320,7 +324,7 @@ mod tests {
             ("$(HOME) $(", "$(HOME) $("),
         ];
         for (text, wanted) in filled {
-            assert_eq!(names().fill(text), wanted);
+            assert_eq!(names().fill_text(text), wanted);
         }
     }
 
@@ -328,10 +332,10 @@ mod tests {
     fn what_is_not_known_yet_stays_and_is_missing() {
         let text = "$(digest:other) $(base64:key:old) $(namespace) $(HOME)";
         assert_eq!(
-            names().fill(text),
+            names().fill_text(text),
             "$(digest:other) $(base64:key:old) ns $(HOME)"
         );
-        assert_eq!(names().missing(text), ["digest:other", "key:old"]);
+        assert_eq!(names().missing_names(text), ["digest:other", "key:old"]);
     }
 
     #[test]

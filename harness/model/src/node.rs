@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// which is left alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Node {
+pub enum NodeChange {
     /// Its link to the other nodes goes down; what runs on it goes on.
     CutOff(String),
     /// The link is up again.
@@ -22,7 +22,7 @@ pub enum Node {
     Start(String),
 }
 
-impl Node {
+impl NodeChange {
     /// The node's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -45,13 +45,13 @@ pub struct NodeMatch {
     /// The node's name.
     pub name: String,
     /// Its `Ready` is this: `True`, `False`, or `Unknown` once its kubelet has been silent for too long.
-    pub ready: Ready,
+    pub ready: ReadyStatus,
 }
 
 /// The status of a node's condition `Ready`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ready {
+pub enum ReadyStatus {
     /// `True`.
     True,
     /// `False`.
@@ -60,7 +60,7 @@ pub enum Ready {
     Unknown,
 }
 
-impl Ready {
+impl ReadyStatus {
     /// The word in the condition.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::{Action, Loaded, Record, Scenario, Shape, Target};
+use crate::{Action, ClusterShape, LoadedScenario, ObjectTarget, ObservedRecord, Scenario};
 
 /// Kinds that the API server alone stores, checks or enforces, or that wait for a pod to name them; and those of the files
 /// that it is started with.
@@ -51,7 +51,7 @@ const OF_NODES: [&str; 3] = ["$(node", "$(pod-ip", "$(service-ip"];
 
 /// Whether this world of the scenario needs no node. False for a world that does not exist.
 #[must_use]
-pub fn needs_no_node(loaded: &Loaded, world: &str) -> bool {
+pub fn needs_no_node(loaded: &LoadedScenario, world: &str) -> bool {
     let scenario = &loaded.scenario;
     let Some(own) = scenario.worlds.get(world) else {
         return false;
@@ -62,16 +62,16 @@ pub fn needs_no_node(loaded: &Loaded, world: &str) -> bool {
         .flatten()
         .map(|manifest| &manifest.object)
         .collect();
-    shape_needs_no_node(&scenario.shape(own))
-        && scenario.install(own).is_empty()
+    shape_needs_no_node(&scenario.world_shape(own))
+        && scenario.world_installs(own).is_empty()
         && !OF_NODES.iter().any(|word| loaded.text.contains(word))
         && manifests.iter().all(|object| object_needs_no_node(object))
         && steps_need_no_node(scenario, world)
 }
 
 /// A shape that says something of nodes is meant as it is.
-fn shape_needs_no_node(shape: &Shape) -> bool {
-    let usual = Shape::default();
+fn shape_needs_no_node(shape: &ClusterShape) -> bool {
+    let usual = ClusterShape::default();
     shape.nodes <= 1
         && !shape.enforce_network_policy
         && !shape.dual_stack
@@ -148,22 +148,22 @@ fn action_needs_no_node(action: &Action) -> bool {
 
 /// Whether a target is one object that the API server answers for: a subresource may be a way to a kubelet, and a pod that
 /// nobody runs ends in another way than one that runs.
-pub(crate) fn is_api_alone(target: &Target) -> bool {
+pub(crate) fn is_api_alone(target: &ObjectTarget) -> bool {
     let kind = target.kind.split('.').next().unwrap_or_default();
     target.subresource.is_none()
         && kind != "pod"
         && KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind))
 }
 
-fn record_needs_no_node(record: &Record) -> bool {
+fn record_needs_no_node(record: &ObservedRecord) -> bool {
     match record {
-        Record::Audit(_) | Record::Warning(_) | Record::Output(_) => true,
-        Record::Field(field) => is_api_alone(&field.of),
-        Record::Object(target) => is_api_alone(target),
-        Record::Pods(_)
-        | Record::Metric(_)
-        | Record::Event(_)
-        | Record::Node(_)
-        | Record::Canary(_) => false,
+        ObservedRecord::Audit(_) | ObservedRecord::Warning(_) | ObservedRecord::Output(_) => true,
+        ObservedRecord::Field(field) => is_api_alone(&field.of),
+        ObservedRecord::Object(target) => is_api_alone(target),
+        ObservedRecord::Pods(_)
+        | ObservedRecord::Metric(_)
+        | ObservedRecord::Event(_)
+        | ObservedRecord::Node(_)
+        | ObservedRecord::Canary(_) => false,
     }
 }

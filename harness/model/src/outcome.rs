@@ -7,7 +7,7 @@ use crate::{Answer, Figure, FigureName, Verdict};
 
 /// What a run recorded of one scenario.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct RecordedOutcome {
     /// The scenario's id, `AREA/NAME`.
     pub id: String,
     /// Its worlds, in the file's order.
@@ -19,7 +19,7 @@ pub struct Outcome {
 #[serde(rename_all = "kebab-case")]
 pub enum WorldOutcome {
     /// Every step was tried; its cells by step id, in the file's order.
-    Tried(IndexMap<String, Cell>),
+    Tried(IndexMap<String, OutcomeCell>),
     /// The world could not be set up, so no step was tried.
     Broken {
         /// What stood in the way.
@@ -34,7 +34,7 @@ pub enum WorldOutcome {
 
 /// One cell of the table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cell {
+pub struct OutcomeCell {
     /// What a person intends.
     pub intended: Answer,
     /// What the cluster answered.
@@ -43,7 +43,7 @@ pub struct Cell {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<Verdict>,
     /// How it answered.
-    pub detail: Detail,
+    pub detail: AnswerDetail,
     /// How long the step took, in milliseconds; recorded in reports, never in golden files.
     #[serde(default)]
     pub millis: f64,
@@ -52,7 +52,7 @@ pub struct Cell {
 /// How the cluster answered: recorded, never intended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub struct Detail {
+pub struct AnswerDetail {
     /// The HTTP status code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
@@ -90,14 +90,14 @@ pub enum CellStatus {
     Broken,
 }
 
-impl Cell {
+impl OutcomeCell {
     /// What this cell comes to.
     #[must_use]
     pub fn status(&self) -> CellStatus {
         match (&self.verdict, &self.second) {
             (first, Some(second)) if first != second => CellStatus::Flaky,
             (Verdict::Broken { .. }, _) => CellStatus::Broken,
-            (verdict, _) if verdict.meets(&self.intended) => CellStatus::Passed,
+            (verdict, _) if verdict.meets_intent(&self.intended) => CellStatus::Passed,
             _ => CellStatus::Failed,
         }
     }

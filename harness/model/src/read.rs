@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::{Answer, Asked, Body, By, Reply, Verdict, texts};
+use crate::{Answer, ApiReply, Refuser, ReplyBody, ReplyContext, Verdict, denial_messages};
 
 /// The API server's whole reply for a group or version that it does not serve.
 const NO_SUCH_GROUP: &str = "404 page not found";
@@ -14,55 +14,63 @@ const NO_SUCH_GROUP: &str = "404 page not found";
 /// limit of events, every 403 whose text is not known, and every 5xx are `Broken`; but for a webhook failing closed, what
 /// encryption at rest cannot encrypt or decrypt, and the plugins that do not wrap what they say.
 #[must_use]
-pub fn read(asked: Asked, reply: &Reply) -> Verdict {
+pub fn read_reply(asked: ReplyContext, reply: &ApiReply) -> Verdict {
     match reply {
-        Reply::Transport { fault } => Verdict::broken(format!("no reply: {fault}")),
-        Reply::Http {
+        ApiReply::Transport { fault } => Verdict::broken(format!("no reply: {fault}")),
+        ApiReply::Http {
             code: 200..=299 | 101,
             ..
         } => success(asked).into(),
-        Reply::Http { code, body, .. } => match body {
-            Body::Json(status) if status["kind"] == "Status" => refusal(asked, *code, status),
-            Body::Text(text)
-                if asked == Asked::Kubelet && *code == 403 && texts::kubelet_unauthorized(text) =>
+        ApiReply::Http { code, body, .. } => match body {
+            ReplyBody::Json(status) if status["kind"] == "Status" => {
+                read_refusal(asked, *code, status)
+            }
+            ReplyBody::Text(text)
+                if asked == ReplyContext::Kubelet
+                    && *code == 403
+                    && denial_messages::kubelet_unauthorized(text) =>
             {
                 Answer::Forbidden.into()
             }
-            Body::Text(text)
-                if asked != Asked::Kubelet && *code == 404 && text.trim() == NO_SUCH_GROUP =>
+            ReplyBody::Text(text)
+                if asked != ReplyContext::Kubelet
+                    && *code == 404
+                    && text.trim() == NO_SUCH_GROUP =>
             {
                 Answer::Invalid.into()
             }
-            other => unknown(*code, "", &text_of(other)),
+            other => unknown_reply(*code, "", &text_of(other)),
         },
     }
 }
 
 /// What it means that the request was carried out.
-fn success(asked: Asked) -> Answer {
+fn success(asked: ReplyContext) -> Answer {
     match asked {
-        Asked::Change => Answer::Admitted,
-        Asked::Read | Asked::Kubelet => Answer::Allowed,
+        ReplyContext::Change => Answer::Admitted,
+        ReplyContext::Read | ReplyContext::Kubelet => Answer::Allowed,
     }
 }
 
-fn refusal(asked: Asked, code: u16, status: &Value) -> Verdict {
+fn read_refusal(asked: ReplyContext, code: u16, status: &Value) -> Verdict {
     let message = status["message"].as_str().unwrap_or_default();
     let reason = status["reason"].as_str().unwrap_or_default();
     if let Some(answer) = read_message(code, message) {
         return answer.into();
     }
-    if texts::sealing_fault(code, message) {
+    if denial_messages::sealing_fault(code, message) {
         return Answer::EncryptionFailed.into();
     }
     let answer = match (code, reason) {
         (401, "Unauthorized") if message == "Unauthorized" => Answer::Unauthenticated,
-        (403, "Forbidden") if texts::unauthorized(message) => Answer::Forbidden,
-        (403, "Forbidden") if asked == Asked::Kubelet && texts::upgrade_unauthorized(message) => {
+        (403, "Forbidden") if denial_messages::is_unauthorized(message) => Answer::Forbidden,
+        (403, "Forbidden")
+            if asked == ReplyContext::Kubelet && denial_messages::upgrade_unauthorized(message) =>
+        {
             Answer::Forbidden
         }
         (429, "TooManyRequests") if has_cause(status, "DisruptionBudget") => Answer::Denied {
-            by: By::DisruptionBudget,
+            by: Refuser::DisruptionBudget,
         },
         (422, "Invalid") => Answer::Invalid,
         (400, "BadRequest") if schema_fault(message) => Answer::Invalid,
@@ -74,7 +82,7 @@ fn refusal(asked: Asked, code: u16, status: &Value) -> Verdict {
         (500, "") if message.starts_with("failed to create typed patch object (") => {
             Answer::Invalid
         }
-        _ => return unknown(code, reason, message),
+        _ => return unknown_reply(code, reason, message),
     };
     answer.into()
 }
@@ -83,8 +91,8 @@ fn refusal(asked: Asked, code: u16, status: &Value) -> Verdict {
 #[must_use]
 pub fn read_message(code: u16, message: &str) -> Option<Answer> {
     let by = match code {
-        500 => texts::failing_closed(message)?,
-        400..=499 => texts::refuser(message)?,
+        500 => denial_messages::failing_closed(message)?,
+        400..=499 => denial_messages::read_refuser(message)?,
         _ => return None,
     };
     Some(Answer::Denied { by })
@@ -107,14 +115,14 @@ fn has_cause(status: &Value, wanted: &str) -> bool {
     causes.is_some_and(|all| all.iter().any(|cause| cause["reason"] == wanted))
 }
 
-fn text_of(body: &Body) -> String {
+fn text_of(body: &ReplyBody) -> String {
     match body {
-        Body::Json(value) => value.to_string(),
-        Body::Text(text) => text.clone(),
+        ReplyBody::Json(value) => value.to_string(),
+        ReplyBody::Text(text) => text.clone(),
     }
 }
 
-fn unknown(code: u16, reason: &str, message: &str) -> Verdict {
+fn unknown_reply(code: u16, reason: &str, message: &str) -> Verdict {
     let short: String = message.chars().take(300).collect();
     let reason = if reason.is_empty() {
         String::new()

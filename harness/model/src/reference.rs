@@ -17,9 +17,9 @@ scenarios: `gauntlet schema --reference`. Keys marked with * are required.
 pub fn scenario_reference() -> String {
     let schema: Value = serde_json::from_str(&scenario_schema()).unwrap_or_default();
     let mut text = HEAD.to_owned();
-    section(&mut text, "The file", &schema);
-    for (name, schema) in object(&schema["$defs"]) {
-        section(&mut text, name, schema);
+    write_section(&mut text, "The file", &schema);
+    for (name, schema) in object_fields(&schema["$defs"]) {
+        write_section(&mut text, name, schema);
         if name == "Answer" {
             answers(&mut text);
         }
@@ -106,11 +106,11 @@ fn examples() -> impl Iterator<Item = Action> {
         .filter_map(|yaml| serde_saphyr::from_str(yaml).ok())
 }
 
-fn section(text: &mut String, name: &str, schema: &Value) {
+fn write_section(text: &mut String, name: &str, schema: &Value) {
     let _ = write!(text, "\n## {name}\n{}\n", description(schema));
     if schema.get("properties").is_some() {
         text.push('\n');
-        fields(text, schema, 0);
+        write_fields(text, schema, 0);
     }
     let choices = schema["oneOf"]
         .as_array()
@@ -121,9 +121,9 @@ fn section(text: &mut String, name: &str, schema: &Value) {
     }
     for choice in choices {
         match choice["const"].as_str() {
-            Some(word) => item(text, 0, &format!("`{word}`"), "", &description(choice)),
+            Some(word) => write_item(text, 0, &format!("`{word}`"), "", &description(choice)),
             None if choice.get("pattern").is_some() => {
-                item(text, 0, "`NAME@VERSION`", "", &description(choice))
+                write_item(text, 0, "`NAME@VERSION`", "", &description(choice))
             }
             None => choice_with_value(text, choice),
         }
@@ -132,24 +132,24 @@ fn section(text: &mut String, name: &str, schema: &Value) {
 
 /// A word with something behind it, such as `denied: { by: … }`.
 fn choice_with_value(text: &mut String, choice: &Value) {
-    for (word, value) in object(&choice["properties"]) {
+    for (word, value) in object_fields(&choice["properties"]) {
         let kind = if value.get("properties").is_some() {
             String::new()
         } else {
-            kind(value)
+            key_kind(value)
         };
-        item(text, 0, &format!("`{word}:`"), &kind, &description(choice));
-        fields(text, value, 1);
+        write_item(text, 0, &format!("`{word}:`"), &kind, &description(choice));
+        write_fields(text, value, 1);
     }
 }
 
 /// The keys of an object, those of objects within it below them.
-fn fields(text: &mut String, schema: &Value, depth: usize) {
+fn write_fields(text: &mut String, schema: &Value, depth: usize) {
     let required = schema["required"]
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    for (key, value) in object(&schema["properties"]) {
+    for (key, value) in object_fields(&schema["properties"]) {
         let star = if required.iter().any(|one| one == key) {
             "\\*"
         } else {
@@ -159,12 +159,18 @@ fn fields(text: &mut String, schema: &Value, depth: usize) {
             .get("default")
             .map(|default| format!(" Default: `{}`.", plain(default)));
         let told = description(value) + &default.unwrap_or_default();
-        item(text, depth, &format!("`{key}`{star}"), &kind(value), &told);
-        fields(text, value, depth + 1);
+        write_item(
+            text,
+            depth,
+            &format!("`{key}`{star}"),
+            &key_kind(value),
+            &told,
+        );
+        write_fields(text, value, depth + 1);
     }
 }
 
-fn item(text: &mut String, depth: usize, name: &str, kind: &str, description: &str) {
+fn write_item(text: &mut String, depth: usize, name: &str, kind: &str, description: &str) {
     let indent = "  ".repeat(depth);
     let kind = if kind.is_empty() {
         String::new()
@@ -180,7 +186,7 @@ fn item(text: &mut String, depth: usize, name: &str, kind: &str, description: &s
 }
 
 /// What stands behind a key, in a few words; nothing for an object whose keys are listed.
-fn kind(schema: &Value) -> String {
+fn key_kind(schema: &Value) -> String {
     if let Some(name) = schema["$ref"]
         .as_str()
         .and_then(|path| path.rsplit('/').next())
@@ -191,7 +197,7 @@ fn kind(schema: &Value) -> String {
         let kinds: Vec<String> = kinds
             .iter()
             .filter(|one| one["type"] != "null")
-            .map(kind)
+            .map(key_kind)
             .collect();
         return kinds.join(" or ");
     }
@@ -204,9 +210,12 @@ fn kind(schema: &Value) -> String {
         name => name.as_str().into_iter().collect::<Vec<_>>(),
     };
     match names.as_slice() {
-        ["array"] => format!("list of {}", kind(&schema["items"])),
+        ["array"] => format!("list of {}", key_kind(&schema["items"])),
         ["object"] if schema.get("properties").is_some() => String::new(),
-        ["object"] => format!("map of names to {}", kind(&schema["additionalProperties"])),
+        ["object"] => format!(
+            "map of names to {}",
+            key_kind(&schema["additionalProperties"])
+        ),
         ["boolean"] => "true or false".into(),
         _ => names.join(" or "),
     }
@@ -227,7 +236,7 @@ fn plain(value: &Value) -> String {
         .map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
-fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+fn object_fields(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
     value.as_object().unwrap_or(&NONE).iter()
 }
@@ -258,7 +267,11 @@ mod tests {
         let choices = schema["$defs"][name]["oneOf"].as_array().unwrap();
         let word = |choice: &Value| match choice["const"].as_str() {
             Some(word) => word.to_owned(),
-            None => object(&choice["properties"]).next().unwrap().0.clone(),
+            None => object_fields(&choice["properties"])
+                .next()
+                .unwrap()
+                .0
+                .clone(),
         };
         choices.iter().map(word).collect()
     }
@@ -280,9 +293,9 @@ mod tests {
 
     fn collect(schema: &Value, names: &mut Vec<String>) {
         names.extend(schema["const"].as_str().map(ToOwned::to_owned));
-        names.extend(object(&schema["properties"]).map(|(name, _)| name.clone()));
-        let below = object(&schema["properties"])
-            .chain(object(&schema["$defs"]))
+        names.extend(object_fields(&schema["properties"]).map(|(name, _)| name.clone()));
+        let below = object_fields(&schema["properties"])
+            .chain(object_fields(&schema["$defs"]))
             .map(|(_, value)| value);
         below
             .chain(schema["oneOf"].as_array().into_iter().flatten())

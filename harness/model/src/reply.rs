@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// What was asked, as far as it matters to the reading of the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum ReplyContext {
     /// A request that changes an object, a collection or a subresource: admission has a say in it.
     Change,
     /// A request that reads one, or a path of the API server.
@@ -15,13 +15,13 @@ pub enum Asked {
 
 /// One reply, or what stood in its way.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Reply {
+pub enum ApiReply {
     /// An HTTP reply, complete.
     Http {
         /// The status code.
         code: u16,
         /// The body: JSON where it is JSON.
-        body: Body,
+        body: ReplyBody,
         /// The texts of its `Warning` headers, in order.
         warnings: Vec<String>,
     },
@@ -34,17 +34,17 @@ pub enum Reply {
 
 /// A reply's body.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Body {
+pub enum ReplyBody {
     /// It parsed as JSON.
     Json(Value),
     /// It did not: its text, lossily decoded.
     Text(String),
 }
 
-impl Body {
+impl ReplyBody {
     /// The body of these bytes.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn from_bytes(bytes: &[u8]) -> Self {
         serde_json::from_slice(bytes).map_or_else(
             |_| Self::Text(String::from_utf8_lossy(bytes).into_owned()),
             Self::Json,

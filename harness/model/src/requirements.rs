@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::names::placeholders;
-use crate::{Action, Audit, Capability, ClusterSpec, Encryption, Loaded, Shape};
+use crate::names::placeholder_names;
+use crate::{
+    Action, AuditShape, Capability, ClusterShape, ClusterSpec, EncryptionShape, LoadedScenario,
+};
 
 /// The placeholder of the image whose program speaks for a pod.
 const PROBE_IMAGE: &str = "image:probe";
@@ -11,26 +13,26 @@ const PROBE_IMAGE: &str = "image:probe";
 /// What the world of this name needs of its cluster: for its steps, for its cluster's shape, for what it installs. Of
 /// several numbers of nodes, the largest.
 #[must_use]
-pub fn requirements(loaded: &Loaded, world: &str) -> BTreeSet<Capability> {
+pub fn world_requirements(loaded: &LoadedScenario, world: &str) -> BTreeSet<Capability> {
     let scenario = &loaded.scenario;
     let own = scenario.worlds.get(world).cloned().unwrap_or_default();
     let mut needs: BTreeSet<Capability> = scenario
         .steps_in(world)
         .flat_map(|step| step.action.facts().needs)
         .collect();
-    let texts: Vec<String> = texts(loaded);
+    let texts: Vec<String> = scenario_texts(loaded);
     // A pod that is only admitted may name an image that nobody has.
-    if needs.contains(&Capability::Nodes(1)) && mentions(&texts, |name| name == PROBE_IMAGE) {
+    if needs.contains(&Capability::Nodes(1)) && mentions_any(&texts, |name| name == PROBE_IMAGE) {
         needs.insert(Capability::ProbeImage);
     }
     needs.extend(
         texts
             .iter()
-            .flat_map(|text| placeholders(text))
+            .flat_map(|text| placeholder_names(text))
             .filter_map(named_node)
             .map(Capability::Nodes),
     );
-    let shape = scenario.shape(&own);
+    let shape = scenario.world_shape(&own);
     if !shape.enforce_network_policy
         && tries_the_wire(loaded, world)
         && writes_network_policy(loaded)
@@ -41,18 +43,23 @@ pub fn requirements(loaded: &Loaded, world: &str) -> BTreeSet<Capability> {
         needs.insert(Capability::KmsPlugin);
     }
     needs.extend(of_shape(&shape));
-    needs.extend(scenario.install(&own).into_iter().map(Capability::Addon));
+    needs.extend(
+        scenario
+            .world_installs(&own)
+            .into_iter()
+            .map(Capability::Addon),
+    );
     keep_most_nodes(needs)
 }
 
-fn tries_the_wire(loaded: &Loaded, world: &str) -> bool {
+fn tries_the_wire(loaded: &LoadedScenario, world: &str) -> bool {
     loaded
         .scenario
         .steps_in(world)
         .any(|step| matches!(step.action, Action::Reach(_) | Action::OpenConnection(_)))
 }
 
-fn writes_network_policy(loaded: &Loaded) -> bool {
+fn writes_network_policy(loaded: &LoadedScenario) -> bool {
     loaded
         .manifests
         .values()
@@ -61,7 +68,7 @@ fn writes_network_policy(loaded: &Loaded) -> bool {
 }
 
 /// The scenario's own file and its manifests.
-fn texts(loaded: &Loaded) -> Vec<String> {
+fn scenario_texts(loaded: &LoadedScenario) -> Vec<String> {
     let objects = loaded
         .manifests
         .values()
@@ -70,8 +77,8 @@ fn texts(loaded: &Loaded) -> Vec<String> {
     objects.chain([loaded.text.clone()]).collect()
 }
 
-fn mentions(texts: &[String], is_it: impl Fn(&str) -> bool) -> bool {
-    texts.iter().any(|text| placeholders(text).any(&is_it))
+fn mentions_any(texts: &[String], is_it: impl Fn(&str) -> bool) -> bool {
+    texts.iter().any(|text| placeholder_names(text).any(&is_it))
 }
 
 /// The number of the node for which a placeholder stands, or 1 for one that only a pod on a node has.
@@ -85,8 +92,8 @@ fn named_node(placeholder: &str) -> Option<u8> {
 }
 
 /// What there is to a shape that not every cluster has. A shape of the usual release runs on every release.
-fn of_shape(shape: &Shape) -> BTreeSet<Capability> {
-    let Shape {
+fn of_shape(shape: &ClusterShape) -> BTreeSet<Capability> {
+    let ClusterShape {
         kubernetes,
         encryption,
         verbosity,
@@ -100,9 +107,9 @@ fn of_shape(shape: &Shape) -> BTreeSet<Capability> {
         enforce_network_policy,
         dual_stack,
     } = shape;
-    let usual = Shape::default();
-    let api_server = *encryption != Encryption::Identity
-        || *audit != Audit::Metadata
+    let usual = ClusterShape::default();
+    let api_server = *encryption != EncryptionShape::Identity
+        || *audit != AuditShape::Metadata
         || admission.is_some()
         || !runtime_config.is_empty()
         || !feature_gates.is_empty();

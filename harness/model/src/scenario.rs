@@ -8,31 +8,31 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Answer, Install, Shape, Writes};
+use crate::{Action, ActionWrites, AddonInstall, Answer, ClusterShape};
 
 /// One scenario: steps, each tried in several worlds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Scenario {
     /// The version of this format.
-    pub scenario: Format,
+    pub scenario: FormatVersion,
     /// Why this matters, and any finding that would surprise a reader.
     pub why: String,
     /// The shape of the cluster for every world that does not name its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<Shape>,
+    pub cluster: Option<ClusterShape>,
     /// What every world needs beside Kubernetes itself.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub install: BTreeSet<Install>,
+    pub install: BTreeSet<AddonInstall>,
     /// The same cluster with other controls in it; `bare` has none.
-    pub worlds: IndexMap<String, World>,
+    pub worlds: IndexMap<String, ScenarioWorld>,
     /// What is tried, in this order, in every world.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ScenarioStep>,
 }
 
 /// The version of the scenario format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Format {
+pub enum FormatVersion {
     /// The first: some actions and answers have other words, which are read as what they mean now.
     #[serde(rename = "v1")]
     V1,
@@ -44,10 +44,10 @@ pub enum Format {
 /// One world: which controls are in place.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct World {
+pub struct ScenarioWorld {
     /// What this world needs besides.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub install: BTreeSet<Install>,
+    pub install: BTreeSet<AddonInstall>,
     /// Manifest files of the scenario, applied in this order before the first step.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub apply: Vec<String>,
@@ -60,13 +60,13 @@ pub struct World {
     pub ineffective: bool,
     /// The shape of this world's cluster, instead of the scenario's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<Shape>,
+    pub cluster: Option<ClusterShape>,
 }
 
 /// One thing to try.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Step {
+pub struct ScenarioStep {
     /// Unique within the scenario; lower case, digits and dashes.
     pub id: String,
     /// What to know about this step, where it is not obvious.
@@ -74,7 +74,7 @@ pub struct Step {
     pub why: Option<String>,
     /// Who asks; the cluster's administrator where it is left out.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
-    pub identity: Option<Identity>,
+    pub identity: Option<StepIdentity>,
     /// The namespace of names in `do`, instead of the world's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -101,9 +101,9 @@ pub struct Step {
 }
 
 /// What a step intends in one world.
-pub type Expect<'a> = &'a Answer;
+pub type ExpectedAnswer<'a> = &'a Answer;
 
-impl Step {
+impl ScenarioStep {
     /// The deadline that it sets for its waits.
     #[must_use]
     pub fn seconds(&self) -> Option<Duration> {
@@ -113,7 +113,7 @@ impl Step {
 
     /// The verdict intended in `world`, or `None` where the file names none (the lint refuses that).
     #[must_use]
-    pub fn intended(&self, world: &str) -> Option<Expect<'_>> {
+    pub fn intended_verdict(&self, world: &str) -> Option<ExpectedAnswer<'_>> {
         match (&self.expect, &self.expect_in) {
             (Some(answer), None) => Some(answer),
             (None, Some(each)) => each.get(world),
@@ -124,7 +124,7 @@ impl Step {
 
 impl Scenario {
     /// The steps that the world of this name takes, in order.
-    pub fn steps_in(&self, world: &str) -> impl Iterator<Item = &Step> {
+    pub fn steps_in(&self, world: &str) -> impl Iterator<Item = &ScenarioStep> {
         let omitted = self
             .worlds
             .get(world)
@@ -148,12 +148,12 @@ impl Scenario {
     #[must_use]
     pub fn changes_cluster(&self, world: &str) -> bool {
         self.steps_in(world)
-            .any(|step| step.action.facts().writes == Writes::Cluster)
+            .any(|step| step.action.facts().writes == ActionWrites::Cluster)
     }
 
     /// Whether the world of this name takes the step of this id.
     #[must_use]
-    pub fn takes(&self, world: &str, step: &str) -> bool {
+    pub fn takes_step(&self, world: &str, step: &str) -> bool {
         !self
             .worlds
             .get(world)
@@ -162,7 +162,7 @@ impl Scenario {
 
     /// The shape of the cluster in which `world` is tried.
     #[must_use]
-    pub fn shape(&self, world: &World) -> Shape {
+    pub fn world_shape(&self, world: &ScenarioWorld) -> ClusterShape {
         world
             .cluster
             .clone()
@@ -173,9 +173,9 @@ impl Scenario {
     /// What `world` needs beside Kubernetes itself. Where the world names another version of an addon than the scenario,
     /// it is the world's.
     #[must_use]
-    pub fn install(&self, world: &World) -> BTreeSet<Install> {
+    pub fn world_installs(&self, world: &ScenarioWorld) -> BTreeSet<AddonInstall> {
         let is_replaced =
-            |one: &&Install| world.install.iter().any(|own| own.addon() == one.addon());
+            |one: &&AddonInstall| world.install.iter().any(|own| own.addon() == one.addon());
         self.install
             .iter()
             .filter(|one| !is_replaced(one))
@@ -188,7 +188,7 @@ impl Scenario {
 /// Who asks. Users and groups are impersonated by the administrator; a ServiceAccount asks with a token of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Identity {
+pub enum StepIdentity {
     /// A user name and its groups (`system:authenticated` is added).
     User {
         /// The user's name.
@@ -206,7 +206,7 @@ pub enum Identity {
         namespace: Option<String>,
         /// Whom it asks to act as, in the request itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        impersonate: Option<Impersonate>,
+        impersonate: Option<ImpersonateHeaders>,
         /// The audience of the token, where it is not the API server.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         audience: Option<String>,
@@ -222,7 +222,7 @@ pub enum Identity {
 /// The impersonation headers of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Impersonate {
+pub struct ImpersonateHeaders {
     /// `Impersonate-User`.
     pub user: String,
     /// `Impersonate-Group`, once each.

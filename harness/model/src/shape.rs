@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Shape {
+pub struct ClusterShape {
     /// The Kubernetes release, `1.N`, one of those that are pinned (`gauntlet components`).
     pub kubernetes: String,
     /// How the API server seals Secrets in etcd.
-    pub encryption: Encryption,
+    pub encryption: EncryptionShape,
     /// `-v` of Kubernetes' components; their own default where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verbosity: Option<u8>,
@@ -26,7 +26,7 @@ pub struct Shape {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_monitor_grace_period: Option<String>,
     /// What the API server writes into its audit log.
-    pub audit: Audit,
+    pub audit: AuditShape,
     /// A file of the scenario with an `AdmissionConfiguration`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admission: Option<String>,
@@ -47,15 +47,15 @@ pub struct Shape {
     pub dual_stack: bool,
 }
 
-impl Default for Shape {
+impl Default for ClusterShape {
     fn default() -> Self {
         Self {
             kubernetes: "1.36".into(),
-            encryption: Encryption::Identity,
+            encryption: EncryptionShape::Identity,
             verbosity: None,
             sync_frequency: None,
             node_monitor_grace_period: None,
-            audit: Audit::Metadata,
+            audit: AuditShape::Metadata,
             admission: None,
             feature_gates: BTreeMap::new(),
             runtime_config: BTreeMap::new(),
@@ -78,7 +78,7 @@ pub struct FileText(pub String);
 )]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Encryption")]
-pub enum Encryption<File = String> {
+pub enum EncryptionShape<File = String> {
     /// None: what an API server does by default.
     #[default]
     Identity,
@@ -95,7 +95,7 @@ pub enum Encryption<File = String> {
     ReloadingConfig(File),
 }
 
-impl<File> Encryption<File> {
+impl<File> EncryptionShape<File> {
     /// The configuration file that it names.
     #[must_use]
     pub fn file(&self) -> Option<&File> {
@@ -121,14 +121,14 @@ impl<File> Encryption<File> {
     pub fn try_map<Other, E>(
         self,
         change: impl FnOnce(File) -> Result<Other, E>,
-    ) -> Result<Encryption<Other>, E> {
+    ) -> Result<EncryptionShape<Other>, E> {
         Ok(match self {
-            Self::Identity => Encryption::Identity,
-            Self::Aescbc => Encryption::Aescbc,
-            Self::Aesgcm => Encryption::Aesgcm,
-            Self::Secretbox => Encryption::Secretbox,
-            Self::Config(file) => Encryption::Config(change(file)?),
-            Self::ReloadingConfig(file) => Encryption::ReloadingConfig(change(file)?),
+            Self::Identity => EncryptionShape::Identity,
+            Self::Aescbc => EncryptionShape::Aescbc,
+            Self::Aesgcm => EncryptionShape::Aesgcm,
+            Self::Secretbox => EncryptionShape::Secretbox,
+            Self::Config(file) => EncryptionShape::Config(change(file)?),
+            Self::ReloadingConfig(file) => EncryptionShape::ReloadingConfig(change(file)?),
         })
     }
 }
@@ -140,7 +140,7 @@ impl<File> Encryption<File> {
 )]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Audit")]
-pub enum Audit<File = String> {
+pub enum AuditShape<File = String> {
     /// No policy and no log: what an API server does by default.
     None,
     /// Every request, without bodies.
@@ -152,7 +152,7 @@ pub enum Audit<File = String> {
     PolicyWithoutLog(File),
 }
 
-impl<File> Audit<File> {
+impl<File> AuditShape<File> {
     /// Whether there is a log.
     #[must_use]
     pub fn has_log(&self) -> bool {
@@ -169,17 +169,17 @@ impl<File> Audit<File> {
     pub fn try_map<Other, E>(
         self,
         change: impl FnOnce(File) -> Result<Other, E>,
-    ) -> Result<Audit<Other>, E> {
+    ) -> Result<AuditShape<Other>, E> {
         Ok(match self {
-            Self::None => Audit::None,
-            Self::Metadata => Audit::Metadata,
-            Self::Policy(file) => Audit::Policy(change(file)?),
-            Self::PolicyWithoutLog(file) => Audit::PolicyWithoutLog(change(file)?),
+            Self::None => AuditShape::None,
+            Self::Metadata => AuditShape::Metadata,
+            Self::Policy(file) => AuditShape::Policy(change(file)?),
+            Self::PolicyWithoutLog(file) => AuditShape::PolicyWithoutLog(change(file)?),
         })
     }
 }
 
-impl Audit<FileText> {
+impl AuditShape<FileText> {
     /// The policy (YAML text), where there is one.
     #[must_use]
     pub fn policy(&self) -> Option<&str> {

@@ -9,13 +9,13 @@
 
 use serde_json::Value;
 
-use crate::{Answer, Verdict, Why};
+use crate::{Answer, RejectionReason, Verdict};
 
-mod words;
+mod messages;
 
 /// A call of a tool, by what it is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tool {
+pub enum ToolTask {
     /// `cosign sign`.
     CosignSign,
     /// `cosign attest`.
@@ -32,48 +32,48 @@ pub enum Tool {
 
 /// What this outcome means. `exit` is the exit code, unless a signal ended the tool.
 #[must_use]
-pub fn read_tool(tool: Tool, exit: Option<i32>, stdout: &str, stderr: &str) -> Verdict {
+pub fn read_tool(tool: ToolTask, exit: Option<i32>, stdout: &str, stderr: &str) -> Verdict {
     let Some(exit) = exit else {
         return Verdict::broken("a signal ended the tool");
     };
     if exit == 0 {
-        return done(tool, stdout, stderr);
+        return read_success(tool, stdout, stderr);
     }
     let not_done = |why| Answer::NotDone { why };
     let not_verified = |why| Answer::VerificationFailed { why };
     let answer = match tool {
-        Tool::CosignSign | Tool::CosignAttest => complaint(stderr)
-            .and_then(|text| words::signing(text, exit))
+        ToolTask::CosignSign | ToolTask::CosignAttest => cosign_complaint(stderr)
+            .and_then(|text| messages::read_sign(text, exit))
             .map(not_done),
-        Tool::CosignVerify => complaint(stderr)
-            .and_then(|text| words::verifying(text, exit, Why::NoSignature))
+        ToolTask::CosignVerify => cosign_complaint(stderr)
+            .and_then(|text| messages::read_verify(text, exit, RejectionReason::NoSignature))
             .map(not_verified),
-        Tool::CosignVerifyAttestation => complaint(stderr)
-            .and_then(|text| words::verifying(text, exit, Why::NoAttestation))
+        ToolTask::CosignVerifyAttestation => cosign_complaint(stderr)
+            .and_then(|text| messages::read_verify(text, exit, RejectionReason::NoAttestation))
             .map(not_verified),
-        Tool::Syft => error_line(stderr)
-            .and_then(|_| words::cataloguing(stderr, exit))
+        ToolTask::Syft => error_line(stderr)
+            .and_then(|_| messages::read_syft(stderr, exit))
             .map(not_done),
-        Tool::Grype => words::scanning(error_line(stderr), exit),
+        ToolTask::Grype => messages::read_grype(error_line(stderr), exit),
     };
-    answer.map_or_else(|| unknown(exit, stderr), Verdict::from)
+    answer.map_or_else(|| unknown_output(exit, stderr), Verdict::from)
 }
 
 /// Exit code 0 is a success only with what belongs to it.
-fn done(tool: Tool, stdout: &str, stderr: &str) -> Verdict {
+fn read_success(tool: ToolTask, stdout: &str, stderr: &str) -> Verdict {
     let said = |line: &str| stderr.lines().any(|one| one.starts_with(line));
     let (shown, answer) = match tool {
-        Tool::CosignSign => (said("Pushing signature to: "), Answer::Done),
-        Tool::CosignAttest => (said("Signing artifact..."), Answer::Done),
-        Tool::CosignVerify => (names_digests(stdout), Answer::Verified),
-        Tool::CosignVerifyAttestation => (holds_statements(stdout), Answer::Verified),
-        Tool::Syft => (true, Answer::Done),
-        Tool::Grype => (!stdout.trim().is_empty(), Answer::Clean),
+        ToolTask::CosignSign => (said("Pushing signature to: "), Answer::Done),
+        ToolTask::CosignAttest => (said("Signing artifact..."), Answer::Done),
+        ToolTask::CosignVerify => (names_digests(stdout), Answer::Verified),
+        ToolTask::CosignVerifyAttestation => (holds_statements(stdout), Answer::Verified),
+        ToolTask::Syft => (true, Answer::Done),
+        ToolTask::Grype => (!stdout.trim().is_empty(), Answer::Clean),
     };
     if shown {
         answer.into()
     } else {
-        unknown(0, stderr)
+        unknown_output(0, stderr)
     }
 }
 
@@ -106,7 +106,7 @@ fn holds_statements(stdout: &str) -> bool {
 
 /// cosign's own error: printed by its command library as `Error: TEXT`, and once more by its main function. That both
 /// are the same, to the end of the output, is what keeps a text within a text from being taken for it.
-fn complaint(stderr: &str) -> Option<&str> {
+fn cosign_complaint(stderr: &str) -> Option<&str> {
     const FIRST: &str = "Error: ";
     const AGAIN: &str = "\nerror during command execution: ";
     let start = if stderr.starts_with(FIRST) {
@@ -129,7 +129,7 @@ fn error_line(stderr: &str) -> Option<&str> {
     })
 }
 
-fn unknown(exit: i32, stderr: &str) -> Verdict {
+fn unknown_output(exit: i32, stderr: &str) -> Verdict {
     let last = stderr.trim().lines().last().unwrap_or("nothing");
     Verdict::broken(format!(
         "the tool ended with exit code {exit} and words that are not known: {last}"

@@ -4,12 +4,12 @@ use probe_protocol::{ProbeReport, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Answer, At};
+use crate::{Answer, ConnectionStage};
 
 /// A connection to try, from a pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Wire {
+pub struct ConnectionTry {
     /// The pod that tries it; its image is `$(image:probe)`.
     pub from: String,
     /// What it tries: `tcp://HOST:PORT`, `udp://…`, `http://…`, `tls://…`, or `dns://NAME[@SERVER[:PORT]]`.
@@ -30,7 +30,7 @@ pub struct Wire {
 /// A TCP connection to open and to keep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Hold {
+pub struct HoldConnection {
     /// The pod that opens it; its image is `$(image:probe)`.
     pub from: String,
     /// To whom: `tcp://HOST:PORT`, as in `reach`.
@@ -42,7 +42,7 @@ pub struct Hold {
 /// A connection that an earlier step opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Held {
+pub struct HeldConnection {
     /// The pod that holds it.
     pub from: String,
     /// What the step that opened it called it.
@@ -60,7 +60,7 @@ pub fn read_probe(report: &ProbeReport) -> Answer {
     }
 }
 
-impl From<Stage> for At {
+impl From<Stage> for ConnectionStage {
     fn from(stage: Stage) -> Self {
         match stage {
             Stage::Dns => Self::Dns,
@@ -92,7 +92,12 @@ mod tests {
         let reached = read(r#"{"target":"t","reached":true,"by":"web","ms":0.2}"#);
         assert_eq!(reached, Answer::Reached);
         let blocked = r#"{"target":"t","reached":false,"at":"tls","reason":"other","ms":3}"#;
-        assert_eq!(read(blocked), Answer::Blocked { at: At::Tls });
+        assert_eq!(
+            read(blocked),
+            Answer::Blocked {
+                at: ConnectionStage::Tls
+            }
+        );
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What other worlds could notice runs alone.
 
-use model::{Reach, object_kinds};
+use model::{ImpactScope, object_kinds};
 use serde_json::{Value, json};
 
 /// How far an object reaches whose group is that of its kind.
-fn reach(object: &Value) -> Reach {
+fn reach(object: &Value) -> ImpactScope {
     let mut object = object.clone();
     if let Some(kind) = object_kinds().find(|kind| object["kind"] == kind.kind) {
         let version = if kind.group.is_empty() {
@@ -14,7 +14,7 @@ fn reach(object: &Value) -> Reach {
         };
         object["apiVersion"] = version.into();
     }
-    model::reach(&object)
+    model::object_scope(&object)
 }
 
 fn binding(selector: Value) -> Value {
@@ -26,27 +26,27 @@ fn binding(selector: Value) -> Value {
 fn namespaced_objects_are_confined_unless_they_name_a_foreign_namespace() {
     assert_eq!(
         reach(&json!({"kind": "Pod", "metadata": {"name": "x"}})),
-        Reach::Confined
+        ImpactScope::Confined
     );
     assert_eq!(
         reach(&json!({"kind": "Role", "metadata": {"namespace": "$(namespace)-b"}})),
-        Reach::Confined
+        ImpactScope::Confined
     );
     assert_eq!(
         reach(&json!({"kind": "Role", "metadata": {"namespace": "kube-system"}})),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
 }
 
 #[test]
 fn policies_are_confined_by_their_bindings() {
     let ours = json!({"matchLabels": {"kubernetes.io/metadata.name": "$(namespace)"}});
-    assert_eq!(reach(&binding(ours)), Reach::Confined);
+    assert_eq!(reach(&binding(ours)), ImpactScope::Confined);
     assert_eq!(
         reach(&binding(json!({"matchLabels": {"team": "a"}}))),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
-    assert_eq!(reach(&binding(Value::Null)), Reach::Cluster);
+    assert_eq!(reach(&binding(Value::Null)), ImpactScope::Cluster);
 }
 
 #[test]
@@ -58,13 +58,16 @@ fn a_policy_with_parameters_of_a_kind_that_may_not_be_there_reaches_the_whole_cl
         let params = |version: &str, kind: &str| {
             with(json!({"paramKind": {"apiVersion": version, "kind": kind}}))
         };
-        assert_eq!(with(json!({})), Reach::Confined);
-        assert_eq!(params("v1", "ConfigMap"), Reach::Confined);
-        assert_eq!(params("rules.example.com/v1", "Limit"), Reach::Cluster);
-        assert_eq!(params("v1", "Limit"), Reach::Cluster);
+        assert_eq!(with(json!({})), ImpactScope::Confined);
+        assert_eq!(params("v1", "ConfigMap"), ImpactScope::Confined);
+        assert_eq!(
+            params("rules.example.com/v1", "Limit"),
+            ImpactScope::Cluster
+        );
+        assert_eq!(params("v1", "Limit"), ImpactScope::Cluster);
         assert_eq!(
             with(json!({"paramKind": {"kind": "ConfigMap"}})),
-            Reach::Cluster
+            ImpactScope::Cluster
         );
     }
 }
@@ -78,13 +81,13 @@ fn a_webhook_configuration_is_confined_when_every_webhook_is() {
     };
     assert_eq!(
         reach(&config(json!([hook("$(namespace)")]))),
-        Reach::Confined
+        ImpactScope::Confined
     );
     assert_eq!(
         reach(&config(json!([hook("$(namespace)"), hook("default")]))),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
-    assert_eq!(reach(&config(json!([{}]))), Reach::Cluster);
+    assert_eq!(reach(&config(json!([{}]))), ImpactScope::Cluster);
 }
 
 #[test]
@@ -95,15 +98,15 @@ fn a_cluster_role_binding_is_confined_by_its_subjects() {
     };
     assert_eq!(
         reach(&bound(json!({"kind": "User", "name": "jane-$(namespace)"}))),
-        Reach::Confined
+        ImpactScope::Confined
     );
     let account = json!({"kind": "ServiceAccount", "name": "a", "namespace": "$(namespace)"});
-    assert_eq!(reach(&bound(account)), Reach::Confined);
+    assert_eq!(reach(&bound(account)), ImpactScope::Confined);
     assert_eq!(
         reach(&bound(
             json!({"kind": "Group", "name": "system:authenticated"})
         )),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
 }
 
@@ -115,13 +118,13 @@ fn an_aggregated_role_is_confined_by_a_label_that_names_the_world() {
     };
     let ours = json!({"matchLabels": {"gauntlet.dev/aggregate-to": "$(namespace)"}});
     let theirs = json!({"matchLabels": {"team": "blue"}});
-    assert_eq!(reach(&role(json!([ours]))), Reach::Confined);
-    assert_eq!(reach(&role(json!([ours, theirs]))), Reach::Cluster);
+    assert_eq!(reach(&role(json!([ours]))), ImpactScope::Confined);
+    assert_eq!(reach(&role(json!([ours, theirs]))), ImpactScope::Cluster);
     assert_eq!(
         reach(&role(
             json!([{"matchExpressions": [{"key": "team", "operator": "Exists"}]}])
         )),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
 }
 
@@ -129,7 +132,7 @@ fn an_aggregated_role_is_confined_by_a_label_that_names_the_world() {
 fn a_role_that_feeds_view_is_everybodys() {
     let role = json!({"kind": "ClusterRole", "metadata": {"name": "x-$(namespace)",
         "labels": {"rbac.authorization.k8s.io/aggregate-to-view": "true"}}});
-    assert_eq!(reach(&role), Reach::Cluster);
+    assert_eq!(reach(&role), ImpactScope::Cluster);
 }
 
 #[test]
@@ -140,26 +143,26 @@ fn an_image_policy_is_confined_by_its_patterns() {
     };
     assert_eq!(
         reach(&policy(&["$(registry)/$(namespace)/**"])),
-        Reach::Confined
+        ImpactScope::Confined
     );
     assert_eq!(
         reach(&policy(&[
             "$(image:app)",
             "front.local:5002/none/$(namespace)/**"
         ])),
-        Reach::Confined
+        ImpactScope::Confined
     );
     assert_eq!(
         reach(&policy(&["$(registry)/$(namespace)/**", "$(registry)/**"])),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
     assert_eq!(
         reach(&json!({"kind": "TrustRoot", "metadata": {"name": "$(namespace)"}})),
-        Reach::Confined
+        ImpactScope::Confined
     );
     assert_eq!(
         reach(&json!({"kind": "TrustRoot", "metadata": {"name": "root"}})),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
 }
 
@@ -178,28 +181,31 @@ fn a_cluster_policy_is_confined_by_what_every_rule_matches() {
     let everywhere = json!({"resources": {"kinds": ["Pod"]}});
     assert_eq!(
         reach(&policy(&[json!({"any": [ours]}), ours.clone()])),
-        Reach::Confined
+        ImpactScope::Confined
     );
     assert_eq!(
         reach(&policy(&[json!({"all": [everywhere, ours]})])),
-        Reach::Confined
+        ImpactScope::Confined
     );
     assert_eq!(
         reach(&policy(&[
             json!({"any": [ours]}),
             json!({"any": [everywhere]})
         ])),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
     assert_eq!(
         reach(&policy(&[json!({"any": [ours, everywhere]})])),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
-    assert_eq!(reach(&policy(&[json!({"any": [theirs]})])), Reach::Cluster);
-    assert_eq!(reach(&policy(&[json!({"any": []})])), Reach::Cluster);
+    assert_eq!(
+        reach(&policy(&[json!({"any": [theirs]})])),
+        ImpactScope::Cluster
+    );
+    assert_eq!(reach(&policy(&[json!({"any": []})])), ImpactScope::Cluster);
     assert_eq!(
         reach(&json!({"kind": "ClusterPolicy", "metadata": {"name": "$(namespace)"}})),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
 }
 
@@ -207,38 +213,38 @@ fn a_cluster_policy_is_confined_by_what_every_rule_matches() {
 fn a_store_is_inert_and_a_cluster_external_secret_is_confined_by_where_it_goes() {
     let store =
         |name: &str| json!({"kind": "ClusterSecretStore", "metadata": {"name": name}, "spec": {}});
-    assert_eq!(reach(&store("$(namespace)-vault")), Reach::Confined);
-    assert_eq!(reach(&store("vault")), Reach::Cluster);
+    assert_eq!(reach(&store("$(namespace)-vault")), ImpactScope::Confined);
+    assert_eq!(reach(&store("vault")), ImpactScope::Cluster);
     let spread = |spec: Value| json!({"kind": "ClusterExternalSecret", "metadata": {"name": "$(namespace)"}, "spec": spec});
     let ours = json!({"matchLabels": {"kubernetes.io/metadata.name": "$(namespace)"}});
     let theirs = json!({"matchLabels": {"team": "blue"}});
     assert_eq!(
         reach(&spread(json!({"namespaceSelector": ours}))),
-        Reach::Confined
+        ImpactScope::Confined
     );
     assert_eq!(
         reach(&spread(
             json!({"namespaces": ["$(namespace)", "$(namespace)-b"]})
         )),
-        Reach::Confined
+        ImpactScope::Confined
     );
     assert_eq!(
         reach(&spread(json!({"namespaceSelector": theirs}))),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
     assert_eq!(
         reach(&spread(json!({"namespaceSelectors": [ours, theirs]}))),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
     assert_eq!(
         reach(&spread(
             json!({"namespaceSelector": ours, "namespaces": ["default"]})
         )),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
     assert_eq!(
         reach(&spread(json!({"namespaceSelector": {}}))),
-        Reach::Cluster
+        ImpactScope::Cluster
     );
 }
 
@@ -246,10 +252,10 @@ fn a_store_is_inert_and_a_cluster_external_secret_is_confined_by_where_it_goes()
 fn an_image_validating_policy_is_confined_by_its_selector() {
     let policy = |constraints: Value| json!({"kind": "ImageValidatingPolicy", "metadata": {"name": "$(namespace)"}, "spec": {"matchConstraints": constraints}});
     let ours = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "$(namespace)"}}});
-    assert_eq!(reach(&policy(ours)), Reach::Confined);
-    assert_eq!(reach(&policy(json!({}))), Reach::Cluster);
+    assert_eq!(reach(&policy(ours)), ImpactScope::Confined);
+    assert_eq!(reach(&policy(json!({}))), ImpactScope::Cluster);
     assert_eq!(
         reach(&json!({"kind": "NamespacedImageValidatingPolicy", "metadata": {"name": "a"}})),
-        Reach::Confined
+        ImpactScope::Confined
     );
 }

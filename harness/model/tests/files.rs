@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use model::{Answer, Library, Loaded, lint, mutants};
+use model::{Answer, LoadedScenario, ScenarioLibrary, lint_scenario, scenario_mutants};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -35,8 +35,8 @@ fn folder(scenario: &str) -> TempDir {
     dir
 }
 
-fn open(dir: &Path) -> Result<Loaded, String> {
-    let mut library = Library::open(dir).map_err(|error| error.to_string())?;
+fn open(dir: &Path) -> Result<LoadedScenario, String> {
+    let mut library = ScenarioLibrary::open(dir).map_err(|error| error.to_string())?;
     match library.faults.pop() {
         Some((_, error)) => Err(error.to_string()),
         None => Ok(library.scenarios.remove(0)),
@@ -49,7 +49,7 @@ fn fault(scenario: &str) -> String {
 
 fn findings(scenario: &str) -> Vec<String> {
     let dir = folder(scenario);
-    lint(&open(dir.path()).unwrap())
+    lint_scenario(&open(dir.path()).unwrap())
         .into_iter()
         .map(|finding| finding.what)
         .collect()
@@ -61,7 +61,7 @@ fn a_good_scenario_has_no_findings() {
     let loaded = open(dir.path()).unwrap();
     assert_eq!(loaded.id, "area/name");
     assert_eq!(loaded.manifests.len(), 2);
-    assert_eq!(lint(&loaded), []);
+    assert_eq!(lint_scenario(&loaded), []);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_manifest_that_is_no_object_is_found() {
     ] {
         let dir = folder(GOOD);
         fs::write(dir.path().join("area/name/pod.yaml"), broken).unwrap();
-        let all = lint(&open(dir.path()).unwrap());
+        let all = lint_scenario(&open(dir.path()).unwrap());
         assert!(
             all.iter()
                 .any(|finding| finding.what.starts_with("an object in `pod.yaml`")),
@@ -249,7 +249,7 @@ fn a_manifest_that_is_no_object_is_found() {
 #[test]
 fn every_finding_points_somewhere() {
     let dir = folder(&GOOD.replace("pod.yaml", "pods.yaml"));
-    let all = lint(&open(dir.path()).unwrap());
+    let all = lint_scenario(&open(dir.path()).unwrap());
     let missing = all
         .iter()
         .find(|finding| finding.what.contains("pods.yaml"))
@@ -266,7 +266,7 @@ fn each_control_can_be_taken_out() {
     let two = GOOD.replace("[namespace.yaml]", "[namespace.yaml, role.yaml]");
     let dir = folder(&two.replace("bare: {}", "bare: { apply: [role.yaml] }"));
     let loaded = open(dir.path()).unwrap();
-    let (without, found) = mutants(&loaded, false);
+    let (without, found) = scenario_mutants(&loaded, false);
     let taken: Vec<_> = found
         .iter()
         .map(|one| (one.of.as_str(), one.without.as_str()))
@@ -277,12 +277,12 @@ fn each_control_can_be_taken_out() {
         without.scenario.worlds[&found[0].world].apply,
         ["role.yaml"]
     );
-    let denied = without.scenario.steps[0].intended(&found[0].world);
+    let denied = without.scenario.steps[0].intended_verdict(&found[0].world);
     assert!(
         matches!(denied, Some(Answer::Denied { .. })),
         "the intent stays: {denied:?}"
     );
-    let (both, _) = mutants(&loaded, true);
+    let (both, _) = scenario_mutants(&loaded, true);
     assert_eq!(
         both.scenario.worlds.keys().collect::<Vec<_>>(),
         [&found[0].world, "labelled"]
@@ -291,7 +291,7 @@ fn each_control_can_be_taken_out() {
         both.scenario.worlds["labelled"],
         loaded.scenario.worlds["labelled"]
     );
-    assert_eq!(both.scenario.steps[0].intended("labelled"), denied);
+    assert_eq!(both.scenario.steps[0].intended_verdict("labelled"), denied);
 }
 
 /// What a world has instead of something in `bare` is put back, so that its steps still find what they ask.
@@ -326,7 +326,7 @@ steps:
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n",
     )
     .unwrap();
-    let (without, found) = mutants(&open(dir.path()).unwrap(), false);
+    let (without, found) = scenario_mutants(&open(dir.path()).unwrap(), false);
     let taken: Vec<_> = found.iter().map(|one| one.without.as_str()).collect();
     assert_eq!(
         taken,
@@ -358,7 +358,7 @@ fn kinds_that_are_not_known_are_refused() {
     let other = |scenario: &str, object: &str| {
         let dir = folder(scenario);
         fs::write(dir.path().join("area/name/other.yaml"), object).unwrap();
-        let all = lint(&open(dir.path()).unwrap());
+        let all = lint_scenario(&open(dir.path()).unwrap());
         all.into_iter()
             .map(|finding| finding.what)
             .collect::<Vec<_>>()
@@ -416,7 +416,7 @@ proptest! {
     ) {
         let text = format!("{}{splice}{}", &GOOD[..from.min(to)], &GOOD[from.max(to)..]);
         if let Ok(loaded) = open(folder(&text).path()) {
-            let _ = lint(&loaded);
+            let _ = lint_scenario(&loaded);
         }
     }
 }
@@ -511,7 +511,7 @@ fn what_an_action_cannot_answer_is_a_finding() {
         ),
     ] {
         let dir = folder(&expected);
-        let found = lint(&open(dir.path()).unwrap());
+        let found = lint_scenario(&open(dir.path()).unwrap());
         let finding = found.iter().find(|one| one.what == what);
         let finding = finding.unwrap_or_else(|| panic!("{what}: {found:#?}"));
         assert_eq!(finding.place.line, 12, "{}", finding.snippet);

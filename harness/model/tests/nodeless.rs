@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use model::{Library, Loaded, needs_no_node};
+use model::{LoadedScenario, ScenarioLibrary, needs_no_node};
 
-fn library() -> Library {
-    Library::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios"))
+fn library() -> ScenarioLibrary {
+    ScenarioLibrary::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios"))
         .expect("the project has scenarios")
 }
 
-fn nodeless(loaded: &Loaded) -> bool {
+fn nodeless(loaded: &LoadedScenario) -> bool {
     loaded
         .scenario
         .worlds
@@ -31,7 +31,7 @@ fn what_only_asks_the_api_server_needs_none() {
     let of_api = all
         .iter()
         .filter(|loaded| areas.iter().any(|area| loaded.id.starts_with(area)));
-    let (nodeless, others): (Vec<&Loaded>, Vec<&Loaded>) =
+    let (nodeless, others): (Vec<&LoadedScenario>, Vec<&LoadedScenario>) =
         of_api.partition(|loaded| nodeless(loaded));
     assert!(
         nodeless.len() >= 30,
@@ -41,6 +41,6 @@ fn what_only_asks_the_api_server_needs_none() {
     );
 }
 
-fn ids<'a>(all: &[&'a Loaded]) -> Vec<&'a str> {
+fn ids<'a>(all: &[&'a LoadedScenario]) -> Vec<&'a str> {
     all.iter().map(|loaded| loaded.id.as_str()).collect()
 }

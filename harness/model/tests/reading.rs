@@ -1,145 +1,148 @@
 //! The reading of replies: known texts name their refuser, and nothing else is ever a refusal.
 
-use model::{Answer, Asked, Body, By, Plugin, Reply, Verdict, read};
+use model::{Answer, ApiReply, Plugin, Refuser, ReplyBody, ReplyContext, Verdict, read_reply};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn status(code: u16, reason: &str, message: &str) -> Reply {
+fn status(code: u16, reason: &str, message: &str) -> ApiReply {
     let body = json!({"kind": "Status", "apiVersion": "v1", "code": code, "reason": reason, "message": message});
-    Reply::Http {
+    ApiReply::Http {
         code,
-        body: Body::Json(body),
+        body: ReplyBody::Json(body),
         warnings: Vec::new(),
     }
 }
 
-fn denied(by: By) -> Verdict {
+fn denied(by: Refuser) -> Verdict {
     Answer::Denied { by }.into()
 }
 
 fn reads(code: u16, reason: &str, message: &str) -> Verdict {
-    read(Asked::Change, &status(code, reason, message))
+    read_reply(ReplyContext::Change, &status(code, reason, message))
 }
 
 #[test]
 fn a_change_is_admitted_and_a_read_is_allowed() {
     for code in [200, 201, 202] {
-        let reply = Reply::Http {
+        let reply = ApiReply::Http {
             code,
-            body: Body::Json(json!({"kind": "Pod"})),
+            body: ReplyBody::Json(json!({"kind": "Pod"})),
             warnings: Vec::new(),
         };
-        assert_eq!(read(Asked::Change, &reply), Answer::Admitted.into());
-        for asked in [Asked::Read, Asked::Kubelet] {
-            assert_eq!(read(asked, &reply), Answer::Allowed.into());
+        assert_eq!(
+            read_reply(ReplyContext::Change, &reply),
+            Answer::Admitted.into()
+        );
+        for asked in [ReplyContext::Read, ReplyContext::Kubelet] {
+            assert_eq!(read_reply(asked, &reply), Answer::Allowed.into());
         }
     }
 }
 
 #[test]
 fn known_texts_name_who_denied() {
-    let cases: [(u16, &str, &str, By); 17] = [
+    let cases: [(u16, &str, &str, Refuser); 17] = [
         (
             403,
             "Forbidden",
             r#"pods "x" is forbidden: violates PodSecurity "baseline:latest": privileged (container "c" must not set securityContext.privileged=true)"#,
-            By::PodSecurity,
+            Refuser::PodSecurity,
         ),
         (
             422,
             "Invalid",
             r#"deployments.apps "web" is forbidden: ValidatingAdmissionPolicy 'replicas' with binding 'replicas-test' denied request: at most 5"#,
-            By::Policy("replicas".into()),
+            Refuser::Policy("replicas".into()),
         ),
         (
             422,
             "Invalid",
             r#"pods "web" is forbidden: ValidatingAdmissionPolicy 'no-binding' denied request: no"#,
-            By::Policy("no-binding".into()),
+            Refuser::Policy("no-binding".into()),
         ),
         (
             400,
             "",
             r#"admission webhook "check.example.com" denied the request: no signature"#,
-            By::Webhook("check.example.com".into()),
+            Refuser::Webhook("check.example.com".into()),
         ),
         (
             403,
             "Forbidden",
             r#"admission webhook "check.example.com" denied the request without explanation"#,
-            By::Webhook("check.example.com".into()),
+            Refuser::Webhook("check.example.com".into()),
         ),
         (
             500,
             "InternalError",
             r#"Internal error occurred: failed calling webhook "gone.example.com": failed to call webhook: Post "https://127.0.0.1:9/?timeout=10s": dial tcp 127.0.0.1:9: connect: connection refused"#,
-            By::FailingClosed("gone.example.com".into()),
+            Refuser::FailingClosed("gone.example.com".into()),
         ),
         (
             403,
             "Forbidden",
             r#"roles.rbac.authorization.k8s.io "wide" is forbidden: user "jane" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:"#,
-            By::RbacEscalation,
+            Refuser::RbacEscalation,
         ),
         (
             403,
             "Forbidden",
             r#"clusterroles.rbac.authorization.k8s.io "sum" is forbidden: must have cluster-admin privileges to use the aggregationRule"#,
-            By::RbacEscalation,
+            Refuser::RbacEscalation,
         ),
         (
             403,
             "Forbidden",
             r#"certificatesigningrequests.certificates.k8s.io "k" is forbidden: user not permitted to approve requests with signerName "kubernetes.io/kube-apiserver-client""#,
-            By::CertificateApproval,
+            Refuser::CertificateApproval,
         ),
         (
             403,
             "Forbidden",
             r#"certificatesigningrequests.certificates.k8s.io "m" is forbidden: use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed"#,
-            By::CertificateSubjectRestriction,
+            Refuser::CertificateSubjectRestriction,
         ),
         (
             403,
             "Forbidden",
             r#"pods "p" is forbidden: exceeded quota: two-pods, requested: pods=1, used: pods=2, limited: pods=2"#,
-            By::Quota("two-pods".into()),
+            Refuser::Quota("two-pods".into()),
         ),
         (
             403,
             "Forbidden",
             r#"nodes "node-2" is forbidden: node "node-1" is not allowed to modify node "node-2""#,
-            By::NodeRestriction,
+            Refuser::NodeRestriction,
         ),
         (
             403,
             "Forbidden",
             r#"nodes "node-1" is forbidden: is not allowed to modify labels: node-restriction.kubernetes.io/x"#,
-            By::NodeRestriction,
+            Refuser::NodeRestriction,
         ),
         (
             403,
             "Forbidden",
             r#"pods "p" is forbidden: pod does not have "kubernetes.io/config.mirror" annotation, node "node-1" can only create mirror pods"#,
-            By::NodeRestriction,
+            Refuser::NodeRestriction,
         ),
         (
             403,
             "Forbidden",
             r#"pods "p" is forbidden: failed quota: memory: must specify limits.memory for: c"#,
-            By::Quota("memory".into()),
+            Refuser::Quota("memory".into()),
         ),
         (
             413,
             "RequestEntityTooLarge",
             r#"configmaps "bad" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: with "quotes" & <html>"#,
-            By::Policy("p".into()),
+            Refuser::Policy("p".into()),
         ),
         (
             403,
             "Invalid",
             r#"policy 'm1' with binding 'b1' denied request: expression 'object.metadata.annotations["x"]' resulted in error: no such key: annotations"#,
-            By::Policy("m1".into()),
+            Refuser::Policy("m1".into()),
         ),
     ];
     for (code, reason, message, by) in cases {
@@ -228,7 +231,7 @@ fn built_in_plugins_are_named() {
             "admission control is denying all modifications",
         ),
     ] {
-        assert_eq!(read(text), denied(By::Plugin(plugin)), "{text}");
+        assert_eq!(read(text), denied(Refuser::Plugin(plugin)), "{text}");
     }
     for text in [
         r#"node "node-1" can only delete pods with spec.nodeName set to itself"#,
@@ -238,10 +241,10 @@ fn built_in_plugins_are_named() {
         "node requested token bound to a pod scheduled on a different node",
         r#"audience "vault" not found in pod spec volume, system:node:node-1 is not authorized to request tokens for this audience"#,
     ] {
-        assert_eq!(read(text), denied(By::NodeRestriction), "{text}");
+        assert_eq!(read(text), denied(Refuser::NodeRestriction), "{text}");
     }
     let text = "status unknown for quota: pods, resources: pods";
-    assert_eq!(read(text), denied(By::Quota("pods".into())));
+    assert_eq!(read(text), denied(Refuser::Quota("pods".into())));
     assert!(broken(&read("unexpected type *core.Pod")));
     assert!(broken(&read(
         "it said: maximum memory usage per Container is 64Mi"
@@ -253,19 +256,25 @@ fn plugins_that_do_not_wrap_what_they_say_are_named() {
     let by = |code, message: &str| reads(code, "", message);
     let scopes =
         "insufficient quota to match these scopes: [{PriorityClass In [system-cluster-critical]}]";
-    assert_eq!(by(500, scopes), denied(By::Plugin(Plugin::ResourceQuota)));
+    assert_eq!(
+        by(500, scopes),
+        denied(Refuser::Plugin(Plugin::ResourceQuota))
+    );
     let tolerations = "pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist";
     assert_eq!(
         by(500, tolerations),
-        denied(By::Plugin(Plugin::PodTolerationRestriction))
+        denied(Refuser::Plugin(Plugin::PodTolerationRestriction))
     );
     let pulled = r#"[pods "a" is forbidden: spec.containers[0].imagePullPolicy: Unsupported value: "Never": supported values: "Always", x]"#;
     assert_eq!(
         by(500, pulled),
-        denied(By::Plugin(Plugin::AlwaysPullImages))
+        denied(Refuser::Plugin(Plugin::AlwaysPullImages))
     );
     let events = "limit reached on type Namespace for key a";
-    assert_eq!(by(429, events), denied(By::Plugin(Plugin::EventRateLimit)));
+    assert_eq!(
+        by(429, events),
+        denied(Refuser::Plugin(Plugin::EventRateLimit))
+    );
     for (code, message) in [(503, scopes), (502, tolerations), (500, events)] {
         assert!(broken(&by(code, message)), "{code} {message}");
     }
@@ -308,7 +317,7 @@ fn names_may_hold_what_kubernetes_allows() {
         );
         assert_eq!(
             reads(403, "Forbidden", &escalates),
-            denied(By::RbacEscalation),
+            denied(Refuser::RbacEscalation),
             "{name}"
         );
         let may_not = format!(
@@ -337,21 +346,27 @@ fn authorization_is_forbidden() {
         );
     }
     let upgrade = status(403, "Forbidden", r#"pods "web" is forbidden: "#);
-    assert_eq!(read(Asked::Kubelet, &upgrade), Answer::Forbidden.into());
+    assert_eq!(
+        read_reply(ReplyContext::Kubelet, &upgrade),
+        Answer::Forbidden.into()
+    );
     assert!(matches!(
-        read(Asked::Change, &upgrade),
+        read_reply(ReplyContext::Change, &upgrade),
         Verdict::Broken { .. }
     ));
     let kubelet =
         "Forbidden (user=jane, verb=get, resource=nodes, subresource(s)=[proxy])".to_owned();
-    let reply = Reply::Http {
+    let reply = ApiReply::Http {
         code: 403,
-        body: Body::Text(kubelet),
+        body: ReplyBody::Text(kubelet),
         warnings: Vec::new(),
     };
-    assert_eq!(read(Asked::Kubelet, &reply), Answer::Forbidden.into());
+    assert_eq!(
+        read_reply(ReplyContext::Kubelet, &reply),
+        Answer::Forbidden.into()
+    );
     assert!(matches!(
-        read(Asked::Change, &reply),
+        read_reply(ReplyContext::Change, &reply),
         Verdict::Broken { .. }
     ));
 }
@@ -408,13 +423,16 @@ fn schema_faults_are_invalid() {
 
 #[test]
 fn an_api_group_that_is_not_served_is_invalid_and_a_kubelets_unknown_path_is_not() {
-    let reply = Reply::Http {
+    let reply = ApiReply::Http {
         code: 404,
-        body: Body::Text("404 page not found\n".into()),
+        body: ReplyBody::Text("404 page not found\n".into()),
         warnings: Vec::new(),
     };
-    assert_eq!(read(Asked::Change, &reply), Answer::Invalid.into());
-    assert!(broken(&read(Asked::Kubelet, &reply)));
+    assert_eq!(
+        read_reply(ReplyContext::Change, &reply),
+        Answer::Invalid.into()
+    );
+    assert!(broken(&read_reply(ReplyContext::Kubelet, &reply)));
 }
 
 /// RBAC names may hold almost any character; the server quotes them, so they cannot end their own quotes.
@@ -429,18 +447,18 @@ fn an_eviction_against_a_budget_is_denied_and_other_429s_are_not() {
     let mut body = json!({"kind": "Status", "code": 429, "reason": "TooManyRequests",
         "message": "Cannot evict pod as it would violate the pod's disruption budget.",
         "details": {"causes": [{"reason": "DisruptionBudget", "message": "needs 1"}]}});
-    let reply = |body: &Value| Reply::Http {
+    let reply = |body: &Value| ApiReply::Http {
         code: 429,
-        body: Body::Json(body.clone()),
+        body: ReplyBody::Json(body.clone()),
         warnings: Vec::new(),
     };
     assert_eq!(
-        read(Asked::Change, &reply(&body)),
-        denied(By::DisruptionBudget)
+        read_reply(ReplyContext::Change, &reply(&body)),
+        denied(Refuser::DisruptionBudget)
     );
     body["details"] = Value::Null;
     assert!(matches!(
-        read(Asked::Change, &reply(&body)),
+        read_reply(ReplyContext::Change, &reply(&body)),
         Verdict::Broken { .. }
     ));
 }
@@ -493,12 +511,12 @@ fn a_name_cannot_pose_as_a_refuser() {
     let inner = r#"admission webhook "a" denied the request: pods "x" is forbidden: violates PodSecurity "baseline""#;
     assert_eq!(
         reads(403, "Forbidden", inner),
-        denied(By::Webhook("a".into()))
+        denied(Refuser::Webhook("a".into()))
     );
     let policy = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: exceeded quota: q, no";
     assert_eq!(
         reads(422, "Invalid", policy),
-        denied(By::Policy("p".into()))
+        denied(Refuser::Policy("p".into()))
     );
 }
 
@@ -506,7 +524,7 @@ fn broken(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Broken { .. })
 }
 
-fn any_body() -> impl Strategy<Value = Body> {
+fn any_body() -> impl Strategy<Value = ReplyBody> {
     let texts = prop_oneof![
         any::<String>(),
         Just(
@@ -520,9 +538,9 @@ fn any_body() -> impl Strategy<Value = Body> {
     ];
     (texts, any::<Option<String>>(), any::<bool>()).prop_map(|(message, reason, json)| {
         if json {
-            Body::Json(json!({"kind": "Status", "message": message, "reason": reason}))
+            ReplyBody::Json(json!({"kind": "Status", "message": message, "reason": reason}))
         } else {
-            Body::Text(message)
+            ReplyBody::Text(message)
         }
     })
 }
@@ -530,34 +548,34 @@ fn any_body() -> impl Strategy<Value = Body> {
 proptest! {
     #[test]
     fn no_reply_makes_it_panic(code in any::<u16>(), body in any_body(), kubelet in any::<bool>()) {
-        let asked = if kubelet { Asked::Kubelet } else { Asked::Change };
-        let _ = read(asked, &Reply::Http { code, body, warnings: Vec::new() });
+        let asked = if kubelet { ReplyContext::Kubelet } else { ReplyContext::Change };
+        let _ = read_reply(asked, &ApiReply::Http { code, body, warnings: Vec::new() });
     }
 
     #[test]
     fn no_bytes_make_it_panic(code in any::<u16>(), bytes in any::<Vec<u8>>()) {
-        let _ = read(Asked::Change, &Reply::Http { code, body: Body::of(&bytes), warnings: Vec::new() });
+        let _ = read_reply(ReplyContext::Change, &ApiReply::Http { code, body: ReplyBody::from_bytes(&bytes), warnings: Vec::new() });
     }
 
     #[test]
     fn a_transport_fault_is_never_a_refusal(fault in ".*denied.*|.*forbidden.*|.*") {
-        let verdict = read(Asked::Change, &Reply::Transport { fault });
+        let verdict = read_reply(ReplyContext::Change, &ApiReply::Transport { fault });
         prop_assert!(broken(&verdict));
     }
 
     /// Of the server's own faults only a webhook that fails closed is a refusal.
     #[test]
     fn a_server_fault_is_never_a_refusal(code in 500u16..600, body in any_body()) {
-        let closed = matches!(&body, Body::Json(v)
+        let closed = matches!(&body, ReplyBody::Json(v)
             if v["message"].as_str().is_some_and(|m| m.starts_with("Internal error occurred: failed calling webhook")));
-        let verdict = read(Asked::Change, &Reply::Http { code, body, warnings: Vec::new() });
+        let verdict = read_reply(ReplyContext::Change, &ApiReply::Http { code, body, warnings: Vec::new() });
         prop_assert!(broken(&verdict) || (closed && code == 500));
     }
 
     /// Without a refusal in the code there is no refusal, whatever the words.
     #[test]
     fn success_is_never_a_refusal(code in 200u16..300, body in any_body()) {
-        let verdict = read(Asked::Change, &Reply::Http { code, body, warnings: Vec::new() });
+        let verdict = read_reply(ReplyContext::Change, &ApiReply::Http { code, body, warnings: Vec::new() });
         prop_assert_eq!(verdict, Verdict::from(Answer::Admitted));
     }
 }

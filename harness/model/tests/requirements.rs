@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use model::{Capability, Library, Loaded, requirements};
+use model::{Capability, LoadedScenario, ScenarioLibrary, world_requirements};
 
-fn library() -> Vec<Loaded> {
-    Library::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios"))
+fn library() -> Vec<LoadedScenario> {
+    ScenarioLibrary::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios"))
         .unwrap()
         .scenarios
 }
@@ -18,8 +18,8 @@ fn needs(head: &str, steps: &str) -> BTreeSet<Capability> {
     let folder = tempfile::tempdir().unwrap();
     let text = format!("scenario: v2\nwhy: It needs something.\n{head}\nsteps: {steps}\n");
     std::fs::write(folder.path().join("scenario.yaml"), text).unwrap();
-    let loaded = Loaded::read("a/b".to_owned(), folder.path().to_owned()).unwrap();
-    requirements(&loaded, "bare")
+    let loaded = LoadedScenario::read("a/b".to_owned(), folder.path().to_owned()).unwrap();
+    world_requirements(&loaded, "bare")
 }
 
 /// An example of each capability. Exhaustive: a new one does not compile until it has a word here.
@@ -50,7 +50,7 @@ fn each_capability_is_asked_for_by_some_scenario() {
     let mut asked: BTreeMap<&str, String> = BTreeMap::new();
     for loaded in library() {
         for world in loaded.scenario.worlds.keys() {
-            for capability in requirements(&loaded, world) {
+            for capability in world_requirements(&loaded, world) {
                 asked
                     .entry(word(&capability))
                     .or_insert_with(|| loaded.id.clone());
@@ -84,7 +84,7 @@ fn the_usual_questions_to_an_api_server_need_nothing() {
             .scenario
             .worlds
             .keys()
-            .flat_map(|world| requirements(loaded, world))
+            .flat_map(|world| world_requirements(loaded, world))
             .collect::<BTreeSet<_>>()
     };
     assert_eq!(

@@ -1,7 +1,9 @@
 //! The outputs are those of cosign 3.1.3, syft 1.42.1 and grype 0.109.0 in a box, with their references shortened.
 
-use model::Tool::{CosignAttest, CosignSign, CosignVerify, CosignVerifyAttestation, Grype, Syft};
-use model::{Answer, Tool, Verdict, Why, read_tool};
+use model::ToolTask::{
+    CosignAttest, CosignSign, CosignVerify, CosignVerifyAttestation, Grype, Syft,
+};
+use model::{Answer, RejectionReason, ToolTask, Verdict, read_tool};
 use proptest::prelude::*;
 
 const SKIPPING: &str = "WARNING: Skipping tlog verification is an insecure practice that lacks transparency and \
@@ -26,11 +28,11 @@ fn error(text: &str) -> String {
     format!("{SKIPPING}Error: {text}\nerror during command execution: {text}\n")
 }
 
-fn not_verified(why: Why) -> Verdict {
+fn not_verified(why: RejectionReason) -> Verdict {
     Answer::VerificationFailed { why }.into()
 }
 
-fn not_done(why: Why) -> Verdict {
+fn not_done(why: RejectionReason) -> Verdict {
     Answer::NotDone { why }.into()
 }
 
@@ -39,188 +41,188 @@ fn broken(verdict: &Verdict) -> bool {
 }
 
 /// Each text with the exit code it came with, and its word.
-const VERIFYING: [(i32, &str, Why); 27] = [
-    (10, "no signatures found", Why::NoSignature),
+const VERIFYING: [(i32, &str, RejectionReason); 27] = [
+    (10, "no signatures found", RejectionReason::NoSignature),
     (
         11,
         "image tag not found: GET http://r/v2/a/manifests/v9: MANIFEST_UNKNOWN: manifest unknown; unknown tag=v9",
-        Why::NotGiven,
+        RejectionReason::NotGiven,
     ),
     (
         1,
         "no matching attestations: failed to verify signature: could not verify envelope: accepted signatures do not match threshold, Found: 0, Expected 1",
-        Why::WrongKey,
+        RejectionReason::WrongKey,
     ),
     (
         1,
         "no matching attestations: expected key signature, not certificate\nexpected key signature, not certificate",
-        Why::WrongKey,
+        RejectionReason::WrongKey,
     ),
     (
         1,
         r#"no matching attestations: failed to verify certificate identity: no matching CertificateIdentity found, last error: expected SAN value "w", got "g""#,
-        Why::WrongIdentity,
+        RejectionReason::WrongIdentity,
     ),
     (
         1,
         r#"no matching attestations: failed to verify certificate identity: no matching CertificateIdentity found, last error: expected SAN value to match regex "w", got "g""#,
-        Why::WrongIdentity,
+        RejectionReason::WrongIdentity,
     ),
     (
         1,
         r#"no matching attestations: failed to verify certificate identity: no matching CertificateIdentity found, last error: expected issuer value "https://other", got "https://kubernetes.default.svc""#,
-        Why::WrongIdentity,
+        RejectionReason::WrongIdentity,
     ),
     (
         1,
         "no matching attestations: signature time outside of public key validity window",
-        Why::WrongIdentity,
+        RejectionReason::WrongIdentity,
     ),
     (
         1,
         "no matching attestations: failed to verify signature: provided artifact digest does not match any digest in statement",
-        Why::OtherDigest,
+        RejectionReason::OtherDigest,
     ),
     (
         1,
         "no matching attestations: failed to verify log inclusion: not enough verified log entries from transparency log: 0 < 1",
-        Why::NoLogEntry,
+        RejectionReason::NoLogEntry,
     ),
     (
         1,
         "no matching attestations: failed to verify timestamps: threshold not met for verified signed timestamps: 0 < 1; error: %!w(<nil>)",
-        Why::NoTimestamp,
+        RejectionReason::NoTimestamp,
     ),
     (
         1,
         "no matching attestations: failed to verify timestamps: threshold not met for verified signed timestamps: 0 < 1; error: unable to verify signed timestamps: %!w(<nil>)",
-        Why::UntrustedTimestamp,
+        RejectionReason::UntrustedTimestamp,
     ),
     (
         1,
         "no matching attestations: failed to verify leaf certificate: leaf certificate verification failed",
-        Why::InvalidCertificate,
+        RejectionReason::InvalidCertificate,
     ),
     (
         1,
         "setting trusted material: loading trusted root: failed to proto-json unmarshal trusted root: proto: unexpected EOF",
-        Why::NoTrustedRoot,
+        RejectionReason::NoTrustedRoot,
     ),
     (
         1,
         "setting trusted material: loading trusted root: unsupported TrustedRoot media type: ",
-        Why::NoTrustedRoot,
+        RejectionReason::NoTrustedRoot,
     ),
     (
         1,
         "setting trusted material: loading trusted root: failed to read trusted root open f: no such file or directory",
-        Why::NoTrustedRoot,
+        RejectionReason::NoTrustedRoot,
     ),
     (
         1,
         r#"setting trusted material: getting trusted root from TUF for new bundle verification: error getting live trusted root: failed to create TUF client failed to load metadata: tuf refresh failed: Get "https://tuf-repo-cdn.sigstore.dev/15.root.json": dial tcp: lookup tuf-repo-cdn.sigstore.dev on [::1]:53: connection refused"#,
-        Why::NoTrustedRoot,
+        RejectionReason::NoTrustedRoot,
     ),
     (
         1,
         "GET http://f/v2/answer-401/a/manifests/v1: UNAUTHORIZED: the front answers 401 Unauthorized",
-        Why::NotGiven,
+        RejectionReason::NotGiven,
     ),
     (
         1,
         "GET http://f/v2/answer-429/a/manifests/v1: TOOMANYREQUESTS: the front answers 429 Too Many Requests",
-        Why::NotGiven,
+        RejectionReason::NotGiven,
     ),
     (
         1,
         "GET http://f/v2/answer-500/a/manifests/v1: UNKNOWN: the front answers 500 Internal Server Error",
-        Why::NotGiven,
+        RejectionReason::NotGiven,
     ),
-    (1, "unexpected EOF", Why::NotGiven),
+    (1, "unexpected EOF", RejectionReason::NotGiven),
     (
         12,
         "no matching signatures: invalid signature when validating ASN.1 encoded signature",
-        Why::WrongKey,
+        RejectionReason::WrongKey,
     ),
     (
         12,
         "no matching signatures: invalid or missing digest in claim: sha256:aaf0",
-        Why::OtherDigest,
+        RejectionReason::OtherDigest,
     ),
     (
         12,
         "no matching signatures: none of the expected identities matched what was in the certificate, got subjects [https://kubernetes.io/namespaces/default/serviceaccounts/builder] with issuer https://kubernetes.default.svc",
-        Why::WrongIdentity,
+        RejectionReason::WrongIdentity,
     ),
     (
         12,
         "no matching signatures: leaf certificate verification failed",
-        Why::InvalidCertificate,
+        RejectionReason::InvalidCertificate,
     ),
     (
         1,
         "no matching attestations: accepted signatures do not match threshold, Found: 0, Expected 1",
-        Why::WrongKey,
+        RejectionReason::WrongKey,
     ),
     (
         1,
         "none of the attestations matched the predicate type: spdxjson, found: https://cyclonedx.org/bom",
-        Why::NoAttestation,
+        RejectionReason::NoAttestation,
     ),
 ];
 
-const SIGNING: [(&str, Why); 13] = [
+const SIGNING: [(&str, RejectionReason); 13] = [
     (
         r#"signing [r/a@sha256:3]: signing digest: signing bundle: error signing bundle: Fulcio returned 400: {"code":3, "message":"There was an error processing the identity token", "details":[]}"#,
-        Why::TokenRefused,
+        RejectionReason::TokenRefused,
     ),
     (
         r#"signing r/a@sha256:3: creating bundle: signing bundle: error signing bundle: Fulcio returned 400: {"code":3, "message":"There was an error processing the identity token", "details":[]}"#,
-        Why::TokenRefused,
+        RejectionReason::TokenRefused,
     ),
     (
         "signing [r/a@sha256:3]: signing digest: signing bundle: error signing bundle: unable to get subject from identity token",
-        Why::TokenRefused,
+        RejectionReason::TokenRefused,
     ),
     (
         "signing [r/a@sha256:3]: signing digest: signing bundle: a timestamp authority must be provided to request a short-lived certificate that will be logged to Rekor",
-        Why::NoTimestamp,
+        RejectionReason::NoTimestamp,
     ),
     (
         "signing [f/answer-401/a@sha256:3]: accessing image: GET http://f/v2/answer-401/a/manifests/sha256:3: UNAUTHORIZED: the front answers 401 Unauthorized",
-        Why::NotGiven,
+        RejectionReason::NotGiven,
     ),
     (
         "signing [f/truncate/a@sha256:3]: accessing image: unexpected EOF",
-        Why::NotGiven,
+        RejectionReason::NotGiven,
     ),
     (
         "signing [r/a@sha256:1]: signing digest: HEAD http://r/v2/a/manifests/sha256:1: unexpected status code 404 Not Found (HEAD responses have no body, use GET for details)",
-        Why::NotGiven,
+        RejectionReason::NotGiven,
     ),
     (
         "signing r/a@sha256:1: writing bundle: HEAD http://r/v2/a/manifests/sha256:1: unexpected status code 404 Not Found (HEAD responses have no body, use GET for details)",
-        Why::NotGiven,
+        RejectionReason::NotGiven,
     ),
     (
         "signing r/a@sha256:3: unexpected end of JSON input",
-        Why::Unreadable,
+        RejectionReason::Unreadable,
     ),
     (
         "signing r/a@sha256:3: invalid character 'h' looking for beginning of value",
-        Why::Unreadable,
+        RejectionReason::Unreadable,
     ),
     (
         "signing r/a@sha256:3: json: cannot unmarshal array into Go value of type map[string]interface {}",
-        Why::Unreadable,
+        RejectionReason::Unreadable,
     ),
     (
         "signing r/a@sha256:3: unmarshal raw payload to map: unexpected end of JSON input",
-        Why::Unreadable,
+        RejectionReason::Unreadable,
     ),
     (
         r#"error getting signing config from TUF: error getting signing config from TUF: failed to load metadata: tuf refresh failed: Get "https://tuf-repo-cdn.sigstore.dev/15.root.json": connection refused"#,
-        Why::NoTrustedRoot,
+        RejectionReason::NoTrustedRoot,
     ),
 ];
 
@@ -248,11 +250,11 @@ fn each_known_rejection_has_its_word() {
     let nothing = error("no matching attestations: ");
     assert_eq!(
         read_tool(CosignVerifyAttestation, Some(1), "", &nothing),
-        not_verified(Why::NoAttestation)
+        not_verified(RejectionReason::NoAttestation)
     );
     assert_eq!(
         read_tool(CosignVerify, Some(1), "", &nothing),
-        not_verified(Why::NoSignature)
+        not_verified(RejectionReason::NoSignature)
     );
 }
 
@@ -263,12 +265,12 @@ fn reasons_of_several_lines_have_to_agree() {
     let mismatch = error(&format!("{one}{LEFT}\n{LEFT}"));
     assert_eq!(
         read_tool(CosignVerify, Some(1), "", &mismatch),
-        not_verified(Why::OtherLogEntry)
+        not_verified(RejectionReason::OtherLogEntry)
     );
     let twice = error(&format!("{one}{digest}\n{digest}"));
     assert_eq!(
         read_tool(CosignVerify, Some(1), "", &twice),
-        not_verified(Why::OtherDigest)
+        not_verified(RejectionReason::OtherDigest)
     );
     let key = "failed to verify signature: could not verify envelope: accepted signatures do not match threshold";
     for by_others in [
@@ -277,7 +279,7 @@ fn reasons_of_several_lines_have_to_agree() {
     ] {
         assert_eq!(
             read_tool(CosignVerify, Some(1), "", &error(&by_others)),
-            not_verified(Why::OtherDigest)
+            not_verified(RejectionReason::OtherDigest)
         );
     }
     for other in [
@@ -348,7 +350,7 @@ fn scanners_have_their_own_words() {
                    http://r/v2/a/manifests/v1: MANIFEST_UNKNOWN: manifest unknown; unknown tag=v1\n";
     assert_eq!(
         read_tool(Syft, Some(1), "", unknown),
-        not_done(Why::NotGiven)
+        not_done(RejectionReason::NotGiven)
     );
     let reached = "[0000] ERROR discovered vulnerabilities at or above the severity threshold\n";
     assert_eq!(
@@ -359,7 +361,7 @@ fn scanners_have_their_own_words() {
         "[0000] ERROR failed to catalog: unable to decode sbom: sbom format not recognized\n";
     assert_eq!(
         read_tool(Grype, Some(1), "", unreadable),
-        not_done(Why::Unreadable)
+        not_done(RejectionReason::Unreadable)
     );
     for stderr in [
         "panic: runtime error\n",
@@ -421,7 +423,7 @@ fn a_text_within_a_text_is_not_taken_for_it() {
     assert!(broken(&read_tool(CosignVerify, Some(1), "", &error(gone))));
 }
 
-fn any_tool() -> impl Strategy<Value = Tool> {
+fn any_tool() -> impl Strategy<Value = ToolTask> {
     prop_oneof![
         Just(CosignSign),
         Just(CosignAttest),

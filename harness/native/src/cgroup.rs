@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use wait::Look;
+use wait::WaitLook;
 
-use crate::node::Node;
+use crate::node::BoxNode;
 use crate::{Error, names};
 
 const PREFIX: &str = "gauntlet-";
@@ -22,18 +22,18 @@ const WANTED: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
 
 /// The trees of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Host {
-    trees: Vec<Tree>,
+pub(crate) struct HostCgroups {
+    trees: Vec<CgroupTree>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Tree {
+struct CgroupTree {
     mount: PathBuf,
-    kind: Kind,
+    kind: CgroupVersion,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum CgroupVersion {
     /// Version 1, `cpuset`: a new group has no processors before they are written.
     Cpuset,
     /// Version 1, any other controller.
@@ -44,7 +44,7 @@ enum Kind {
     Hybrid,
 }
 
-impl Host {
+impl HostCgroups {
     pub(crate) fn detect() -> Result<Self, Error> {
         let path = "/proc/self/mountinfo";
         let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
@@ -63,21 +63,21 @@ impl Host {
     }
 
     fn parse(mountinfo: &str) -> Self {
-        let mounts: Vec<Mount> = mountinfo.lines().filter_map(Mount::parse).collect();
+        let mounts: Vec<CgroupMount> = mountinfo.lines().filter_map(CgroupMount::parse).collect();
         let has_v1 = mounts
             .iter()
             .any(|mount| mount.controllers.contains(&"memory"));
-        let mut trees: Vec<Tree> = Vec::new();
+        let mut trees: Vec<CgroupTree> = Vec::new();
         for mount in &mounts {
             let kind = match (mount.v2, has_v1) {
-                (true, true) => Kind::Hybrid,
-                (true, false) => Kind::Unified,
-                (false, true) if mount.controllers.contains(&"cpuset") => Kind::Cpuset,
-                (false, true) => Kind::One,
+                (true, true) => CgroupVersion::Hybrid,
+                (true, false) => CgroupVersion::Unified,
+                (false, true) if mount.controllers.contains(&"cpuset") => CgroupVersion::Cpuset,
+                (false, true) => CgroupVersion::One,
                 (false, false) => continue,
             };
             if !trees.iter().any(|tree| tree.mount == mount.path) {
-                trees.push(Tree {
+                trees.push(CgroupTree {
                     mount: mount.path.clone(),
                     kind,
                 });
@@ -88,18 +88,20 @@ impl Host {
 
     /// Whether the controllers are those of version 2.
     pub(crate) fn is_unified(&self) -> bool {
-        self.trees.iter().any(|tree| tree.kind == Kind::Unified)
+        self.trees
+            .iter()
+            .any(|tree| tree.kind == CgroupVersion::Unified)
     }
 
     /// The group of a box, whether it exists or not.
-    pub(crate) fn group(&self, name: &str) -> Group {
-        self.rooted(&format!("/{PREFIX}{name}"))
+    pub(crate) fn box_group(&self, name: &str) -> BoxCgroup {
+        self.rooted_group(&format!("/{PREFIX}{name}"))
     }
 
     /// The group of this name, as the kubelet has it.
-    pub(crate) fn rooted(&self, root: &str) -> Group {
+    pub(crate) fn rooted_group(&self, root: &str) -> BoxCgroup {
         let folder = root.trim_start_matches('/');
-        Group {
+        BoxCgroup {
             dirs: self
                 .trees
                 .iter()
@@ -110,26 +112,26 @@ impl Host {
     }
 
     /// Makes the group of a box, and of each of its further nodes one in it.
-    pub(crate) fn create(&self, name: &str, nodes: u8) -> Result<(), Error> {
-        let group = self.group(name);
-        let of_nodes = Node::further(nodes).map(|node| group.of_node(&node.name()));
+    pub(crate) fn create_groups(&self, name: &str, nodes: u8) -> Result<(), Error> {
+        let group = self.box_group(name);
+        let of_nodes = BoxNode::further_nodes(nodes).map(|node| group.of_node(&node.name()));
         for group in [group.clone()].into_iter().chain(of_nodes) {
             for (tree, dir) in self.trees.iter().zip(&group.dirs) {
-                tree.create(dir)?;
+                tree.create_in_tree(dir)?;
             }
         }
         Ok(())
     }
 
     /// The names of boxes that have a group here.
-    pub(crate) fn boxes(&self) -> Vec<String> {
+    pub(crate) fn box_names(&self) -> Vec<String> {
         let mut found: Vec<String> = self
             .trees
             .iter()
             .filter_map(|tree| fs::read_dir(&tree.mount).ok())
             .flat_map(|entries| entries.flatten())
             .filter_map(|entry| Some(entry.file_name().to_str()?.strip_prefix(PREFIX)?.to_owned()))
-            .filter(|name| names::check(name).is_ok())
+            .filter(|name| names::check_name(name).is_ok())
             .collect();
         found.sort();
         found.dedup();
@@ -138,13 +140,13 @@ impl Host {
 }
 
 /// A line of `/proc/self/mountinfo` that mounts control groups.
-struct Mount<'a> {
+struct CgroupMount<'a> {
     path: PathBuf,
     v2: bool,
     controllers: Vec<&'a str>,
 }
 
-impl<'a> Mount<'a> {
+impl<'a> CgroupMount<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let (front, back) = line.split_once(" - ")?;
         let path = PathBuf::from(front.split(' ').nth(4)?);
@@ -163,9 +165,9 @@ impl<'a> Mount<'a> {
     }
 }
 
-impl Tree {
-    fn create(&self, dir: &Path) -> Result<(), Error> {
-        if self.kind == Kind::Unified {
+impl CgroupTree {
+    fn create_in_tree(&self, dir: &Path) -> Result<(), Error> {
+        if self.kind == CgroupVersion::Unified {
             hand_down(&self.mount)?;
         }
         for dir in [dir.to_owned(), dir.join(LEAF)] {
@@ -175,11 +177,11 @@ impl Tree {
                 }
                 _ => {}
             }
-            if self.kind == Kind::Cpuset {
+            if self.kind == CgroupVersion::Cpuset {
                 fill_cpuset(&dir)?;
             }
         }
-        if self.kind == Kind::Unified {
+        if self.kind == CgroupVersion::Unified {
             hand_down(dir)
         } else {
             Ok(())
@@ -215,13 +217,13 @@ fn fill_cpuset(dir: &Path) -> Result<(), Error> {
 
 /// The group of one box, in every tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Group {
+pub(crate) struct BoxCgroup {
     dirs: Vec<PathBuf>,
     /// As the kubelet names it.
     pub(crate) kubelet_root: String,
 }
 
-impl Group {
+impl BoxCgroup {
     /// The part of a node beyond the first, with its processes and pods.
     pub(crate) fn of_node(&self, node: &str) -> Self {
         Self {
@@ -236,7 +238,7 @@ impl Group {
     }
 
     /// Moves the calling process into the group's leaf; what it starts will be there too.
-    pub(crate) fn join(&self) -> Result<(), Error> {
+    pub(crate) fn join_leaf(&self) -> Result<(), Error> {
         for dir in &self.dirs {
             let procs = dir.join(LEAF).join("cgroup.procs");
             fs::write(&procs, std::process::id().to_string())
@@ -251,7 +253,11 @@ impl Group {
 
     /// The processes in it, as this process sees them.
     pub(crate) fn processes(&self) -> Vec<i32> {
-        let mut pids: Vec<i32> = self.dirs.iter().flat_map(|dir| processes(dir)).collect();
+        let mut pids: Vec<i32> = self
+            .dirs
+            .iter()
+            .flat_map(|dir| group_processes(dir))
+            .collect();
         pids.sort_unstable();
         pids.dedup();
         pids
@@ -267,8 +273,12 @@ impl Group {
     }
 
     /// Ends what is in it, and takes it away.
-    pub(crate) fn remove(&self, within: Duration, ending: bool) -> Result<(), wait::TimedOut> {
-        wait::until(
+    pub(crate) fn remove_group(
+        &self,
+        within: Duration,
+        ending: bool,
+    ) -> Result<(), wait::TimedOut> {
+        wait::wait_until(
             "the box's control groups to go",
             within,
             Duration::from_millis(5),
@@ -282,16 +292,16 @@ impl Group {
                     remove_tree(dir);
                 }
                 if self.exists() {
-                    Look::NotYet(format!("processes {:?}", self.processes()))
+                    WaitLook::NotYet(format!("processes {:?}", self.processes()))
                 } else {
-                    Look::Ready(())
+                    WaitLook::Ready(())
                 }
             },
         )
     }
 }
 
-fn subgroups(dir: &Path) -> Vec<PathBuf> {
+fn child_groups(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(dir) else {
         return Vec::new();
     };
@@ -303,19 +313,23 @@ fn subgroups(dir: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn processes(dir: &Path) -> Vec<i32> {
+fn group_processes(dir: &Path) -> Vec<i32> {
     let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
     let mut pids: Vec<i32> = text
         .lines()
         .filter_map(|line| line.parse().ok())
         .filter(|pid| *pid > 0)
         .collect();
-    pids.extend(subgroups(dir).iter().flat_map(|dir| processes(dir)));
+    pids.extend(
+        child_groups(dir)
+            .iter()
+            .flat_map(|dir| group_processes(dir)),
+    );
     pids
 }
 
 fn remove_tree(dir: &Path) {
-    for inner in subgroups(dir) {
+    for inner in child_groups(dir) {
         remove_tree(&inner);
     }
     let _ = fs::remove_dir(dir);
@@ -339,21 +353,29 @@ mod tests {
 
     #[test]
     fn version_1_has_a_tree_for_each_controller() {
-        let host = Host::parse(V1);
+        let host = HostCgroups::parse(V1);
         assert!(!host.is_unified());
-        let kinds: Vec<Kind> = host.trees.iter().map(|tree| tree.kind).collect();
-        assert_eq!(kinds, [Kind::Cpuset, Kind::One, Kind::One, Kind::Hybrid]);
-        let group = host.group("a");
+        let kinds: Vec<CgroupVersion> = host.trees.iter().map(|tree| tree.kind).collect();
+        assert_eq!(
+            kinds,
+            [
+                CgroupVersion::Cpuset,
+                CgroupVersion::One,
+                CgroupVersion::One,
+                CgroupVersion::Hybrid
+            ]
+        );
+        let group = host.box_group("a");
         assert_eq!(group.dirs[1], Path::new("/sys/fs/cgroup/memory/gauntlet-a"));
         assert_eq!(group.kubelet_root, "/gauntlet-a");
     }
 
     #[test]
     fn version_2_has_one_tree() {
-        let host = Host::parse(V2);
+        let host = HostCgroups::parse(V2);
         assert!(host.is_unified());
         assert_eq!(
-            host.group("a").dirs,
+            host.box_group("a").dirs,
             [Path::new("/sys/fs/cgroup/gauntlet-a")]
         );
     }
@@ -361,7 +383,7 @@ mod tests {
     #[test]
     fn a_host_without_control_groups_has_no_tree() {
         assert_eq!(
-            Host::parse("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n").trees,
+            HostCgroups::parse("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n").trees,
             []
         );
     }

@@ -15,21 +15,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 pub(crate) use apiserver::OWN_ENCRYPTION;
-pub(crate) use policy::{NETWORK_POLICY, reader as policy_reader};
+pub(crate) use policy::{NETWORK_POLICY, reader_role as policy_reader};
 pub use services::COUNTER;
-pub(crate) use services::{Service, issuer_is_open, open_issuer, services};
+pub(crate) use services::{HostService, cluster_services, issuer_is_open, open_issuer};
 
 use model::ClusterSpec;
 
 use crate::kubeconfig;
-use crate::net::Addresses;
-use crate::node::Node;
-use crate::pki::Pki;
+use crate::net::BoxAddresses;
+use crate::node::BoxNode;
+use crate::pki::BoxPki;
 use crate::places::{
     API_ADDRESS, API_PORT, DNS_ADDRESS, DOOR_PORT, HOME, LATE_DOOR_PORT, NODE_ADDRESS, OURSELVES,
     POD_CIDR, POD_CIDR_6, SERVICE_CIDR, SERVICE_CIDR_6,
 };
-use crate::process::{File, Process};
+use crate::process::{BoxFile, BoxProcess};
 use crate::{Error, PROBE_IMAGE};
 
 /// The API server's process.
@@ -43,17 +43,17 @@ const NODE_MASK: u8 = 20;
 const NODE_MASK_6: u8 = 64;
 
 /// What a box is made from.
-pub(crate) struct Blueprint<'a> {
+pub(crate) struct BoxBlueprint<'a> {
     pub(crate) cluster: &'a ClusterSpec,
-    pub(crate) addresses: &'a Addresses,
-    pub(crate) pki: &'a Pki,
+    pub(crate) addresses: &'a BoxAddresses,
+    pub(crate) pki: &'a BoxPki,
     /// The box's cgroup as the kubelet names it, with a leading `/`.
     pub(crate) cgroup_root: &'a str,
     /// Whether CAP_SYS_RESOURCE is missing, so that containers cannot have it and scores cannot be lowered.
     pub(crate) confined: bool,
 }
 
-impl Blueprint<'_> {
+impl BoxBlueprint<'_> {
     /// What a flag takes that has a value for each family of addresses.
     fn families(&self, of_four: &str, of_six: &str) -> String {
         if self.cluster.dual_stack {
@@ -64,29 +64,32 @@ impl Blueprint<'_> {
     }
 
     /// Files of the box outside [`HOME`], by absolute path.
-    pub(crate) fn outside(&self) -> Vec<File> {
-        services::outside(self)
+    pub(crate) fn outside_files(&self) -> Vec<BoxFile> {
+        services::outside_files(self)
     }
 
     /// Every file of the box below [`HOME`].
-    pub(crate) fn files(&self) -> Result<Vec<File>, Error> {
-        let mut files = self.pki.files();
+    pub(crate) fn files(&self) -> Result<Vec<BoxFile>, Error> {
+        let mut files = self.pki.pki_files();
         files.extend(self.kubeconfigs());
-        files.extend(apiserver::files(self)?);
-        files.extend(services::files(self)?);
+        files.extend(apiserver::apiserver_files(self)?);
+        files.extend(services::service_files(self)?);
         for node in self.nodes() {
-            files.extend(node::files(self, node));
-            files.extend(runtime::files(self, node));
+            files.extend(node::node_files(self, node));
+            files.extend(runtime::containerd_files(self, node));
         }
         Ok(files)
     }
 
     /// What starts at once. The API server asks its plugins while it starts, so they are there before.
-    pub(crate) fn first(&self) -> Vec<Process> {
-        let mut processes = plugins::processes(self);
-        processes.extend([etcd::process(), apiserver::process(self)]);
-        processes.extend(self.nodes().flat_map(|node| node::first(self, node)));
-        processes.extend(services::first(self.cluster));
+    pub(crate) fn first_processes(&self) -> Vec<BoxProcess> {
+        let mut processes = plugins::plugin_processes(self);
+        processes.extend([etcd::etcd_process(), apiserver::apiserver_process(self)]);
+        processes.extend(
+            self.nodes()
+                .flat_map(|node| node::first_processes(self, node)),
+        );
+        processes.extend(services::first_processes(self.cluster));
         processes
     }
 
@@ -99,44 +102,44 @@ impl Blueprint<'_> {
     }
 
     /// What starts when the issuer of ServiceAccount tokens can be asked by anybody.
-    pub(crate) fn third(&self) -> Vec<Process> {
-        services::third(self.cluster)
+    pub(crate) fn third_processes(&self) -> Vec<BoxProcess> {
+        services::third_processes(self.cluster)
     }
 
     /// What starts when the API server knows [`policy_reader`].
-    pub(crate) fn enforcers(&self) -> Vec<Process> {
-        policy::processes(self)
+    pub(crate) fn enforcer_processes(&self) -> Vec<BoxProcess> {
+        policy::enforcer_processes(self)
     }
 
     /// What starts when the API server answers, most wanted first.
-    pub(crate) fn second(&self) -> Vec<Process> {
-        let manager = controllers::manager(self);
+    pub(crate) fn second_processes(&self) -> Vec<BoxProcess> {
+        let manager = controllers::controller_manager(self);
         if self.cluster.nodes == 0 {
             return vec![manager];
         }
-        let proxies = self.nodes().map(|node| node::second(self, node));
-        [controllers::scheduler(self), manager]
+        let proxies = self.nodes().map(|node| node::second_processes(self, node));
+        [controllers::scheduler_process(self), manager]
             .into_iter()
             .chain(proxies)
             .collect()
     }
 
     /// The nodes that enforce NetworkPolicies.
-    pub(crate) fn enforcing(&self) -> impl Iterator<Item = Node> {
-        Node::all(self.cluster.nodes).filter(|_| self.cluster.enforce_network_policy)
+    pub(crate) fn enforcing(&self) -> impl Iterator<Item = BoxNode> {
+        BoxNode::all_nodes(self.cluster.nodes).filter(|_| self.cluster.enforce_network_policy)
     }
 
     /// Its nodes.
-    pub(crate) fn nodes(&self) -> impl Iterator<Item = Node> + Clone {
-        Node::all(self.cluster.nodes)
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = BoxNode> + Clone {
+        BoxNode::all_nodes(self.cluster.nodes)
     }
 
-    fn kubeconfigs(&self) -> Vec<File> {
+    fn kubeconfigs(&self) -> Vec<BoxFile> {
         let one = |name: String, user: &str, server: String| {
-            let identity = self.pki.identity(user)?;
-            Some(file(
+            let identity = self.pki.identity_of(user)?;
+            Some(box_file(
                 format!("{name}.kubeconfig"),
-                kubeconfig::render(&server, self.pki.ca(), identity),
+                kubeconfig::render_kubeconfig(&server, self.pki.ca(), identity),
             ))
         };
         let central = [
@@ -146,47 +149,50 @@ impl Blueprint<'_> {
         .into_iter()
         .filter_map(|(user, port)| one(user.into(), user, format!("https://127.0.0.1:{port}")));
         let on_nodes = self.nodes().flat_map(|node| {
-            let (kubelet, server) = (node.own("kubelet"), node::server(node));
-            let proxy = one(node.own("kube-proxy"), "kube-proxy", server.clone());
+            let (kubelet, server) = (node.own_name("kubelet"), node::apiserver_url(node));
+            let proxy = one(node.own_name("kube-proxy"), "kube-proxy", server.clone());
             [one(kubelet.clone(), &kubelet, server), proxy]
         });
         central.chain(on_nodes.flatten()).collect()
     }
 }
 
-fn file(path: impl Into<PathBuf>, text: impl Into<String>) -> File {
-    File {
+fn box_file(path: impl Into<PathBuf>, text: impl Into<String>) -> BoxFile {
+    BoxFile {
         path: path.into(),
         text: text.into(),
     }
 }
 
-fn json(path: &str, value: &serde_json::Value) -> File {
-    file(path, format!("{value:#}\n"))
+fn json_file(path: &str, value: &serde_json::Value) -> BoxFile {
+    box_file(path, format!("{value:#}\n"))
 }
 
 /// A program of the control plane.
-fn kubernetes(name: &str, args: Vec<String>) -> Process {
-    process(name, &format!("{HOME}/bin/kubernetes/{name}"), args)
+fn kubernetes_process(name: &str, args: Vec<String>) -> BoxProcess {
+    box_process(name, &format!("{HOME}/bin/kubernetes/{name}"), args)
 }
 
 /// A program of the component that nodes need.
-fn kubernetes_node(name: &str, args: Vec<String>) -> Process {
-    process(
+fn kubernetes_node(name: &str, args: Vec<String>) -> BoxProcess {
+    box_process(
         name,
         &format!("{HOME}/bin/{}/{name}", components::NODE),
         args,
     )
 }
 
-fn process(name: &str, program: &str, args: Vec<String>) -> Process {
+fn box_process(name: &str, program: &str, args: Vec<String>) -> BoxProcess {
     let env = [
         ("GOGC", "400"),
         ("TMPDIR", concat_home("tmp").as_str()),
-        ("PATH", &path(&["kubernetes", components::NODE, "runtime"])),
+        (
+            "PATH",
+            &program_path(&["kubernetes", components::NODE, "runtime"]),
+        ),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Process {
+    BoxProcess {
         name: name.into(),
         program: program.into(),
         args,
@@ -197,7 +203,7 @@ fn process(name: &str, program: &str, args: Vec<String>) -> Process {
 }
 
 /// `PATH` with the programs of these components.
-pub(crate) fn path(components: &[&str]) -> String {
+pub(crate) fn program_path(components: &[&str]) -> String {
     let ours: String = components
         .iter()
         .map(|name| format!("{HOME}/bin/{name}:"))
@@ -211,15 +217,15 @@ fn concat_home(path: &str) -> String {
 
 /// `--feature-gates`, for the components that take it as a flag.
 fn feature_gates(gates: &BTreeMap<String, bool>) -> Option<String> {
-    (!gates.is_empty()).then(|| format!("--feature-gates={}", pairs(gates)))
+    (!gates.is_empty()).then(|| format!("--feature-gates={}", join_pairs(gates)))
 }
 
 /// `--v`, for the components that have it.
-fn verbosity(cluster: &ClusterSpec) -> Option<String> {
+fn verbosity_flag(cluster: &ClusterSpec) -> Option<String> {
     cluster.verbosity.map(|level| format!("--v={level}"))
 }
 
-fn pairs(map: &BTreeMap<String, bool>) -> String {
+fn join_pairs(map: &BTreeMap<String, bool>) -> String {
     map.iter()
         .map(|(name, on)| format!("{name}={on}"))
         .collect::<Vec<_>>()

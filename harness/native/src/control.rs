@@ -39,13 +39,13 @@ pub struct ProcessStatus {
     /// How often it was started.
     pub starts: u32,
     /// How it is now.
-    pub state: State,
+    pub state: ProcessState,
 }
 
 /// How a process is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum ProcessState {
     /// It runs.
     Alive,
     /// It is stopped by a signal, and goes on when it is thawed.

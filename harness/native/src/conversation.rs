@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
-use crate::{Error, Running, net};
+use crate::{Error, RunningBox, net};
 
 /// How deep the group of a pod may lie below that of its box: `node-2/kubepods/burstable/podUID`.
 const DEPTH: u8 = 4;
@@ -18,7 +18,7 @@ const DEPTH: u8 = 4;
 /// in the same network.
 const PREFIX: &str = "gauntlet-probe-";
 
-impl Running {
+impl RunningBox {
     /// A connection to the probe that is the first process of this container, by its id and its pod's. Nothing, where
     /// none answers there: the container has ended, or its program is another one, or does not stay.
     ///
@@ -27,7 +27,7 @@ impl Running {
     ///
     /// # Errors
     /// When the box has ended, or the kernel lets nobody into the container's network.
-    pub fn probe(&self, pod: &str, container: &str) -> Result<Option<UnixStream>, Error> {
+    pub fn connect_probe(&self, pod: &str, container: &str) -> Result<Option<UnixStream>, Error> {
         let is_plain = |text: &str| {
             !text.is_empty()
                 && text
@@ -41,13 +41,13 @@ impl Running {
         let group = self
             .cgroups
             .iter()
-            .find_map(|root| find(root, &folder, DEPTH))
+            .find_map(|root| find_folder(root, &folder, DEPTH))
             .map(|group| group.join(container));
         let Some(group) = group else { return Ok(None) };
-        for process in processes(&group) {
-            if let Some(stream) = connect(process)?
+        for process in list_processes(&group) {
+            if let Some(stream) = connect_in_namespaces(process)?
                 && getsockopt(&stream, PeerCredentials)
-                    .is_ok_and(|peer| processes(&group).contains(&peer.pid()))
+                    .is_ok_and(|peer| list_processes(&group).contains(&peer.pid()))
             {
                 return Ok(Some(stream));
             }
@@ -57,30 +57,30 @@ impl Running {
 }
 
 /// The folder of this name below another.
-fn find(below: &Path, name: &str, depth: u8) -> Option<PathBuf> {
+fn find_folder(below: &Path, name: &str, depth: u8) -> Option<PathBuf> {
     let found = below.join(name);
     if found.is_dir() {
         return Some(found);
     }
     let folders = fs::read_dir(below).ok().filter(|_| depth > 1)?.flatten();
     let mut folders = folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    folders.find_map(|entry| find(&entry.path(), name, depth - 1))
+    folders.find_map(|entry| find_folder(&entry.path(), name, depth - 1))
 }
 
-fn processes(group: &Path) -> Vec<i32> {
+fn list_processes(group: &Path) -> Vec<i32> {
     let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// A connection to what listens in the namespaces of this process. One that has ended, or is not in its container yet,
 /// has nothing there.
-fn connect(process: i32) -> Result<Option<UnixStream>, Error> {
+fn connect_in_namespaces(process: i32) -> Result<Option<UnixStream>, Error> {
     let spaces = PathBuf::from(format!("/proc/{process}/ns"));
     let Ok(space) = fs::read_link(spaces.join("mnt")) else {
         return Ok(None);
     };
     let name = format!("{PREFIX}{}", space.display());
-    let connected = net::within(&spaces.join("net"), || {
+    let connected = net::run_within(&spaces.join("net"), || {
         let address = SocketAddr::from_abstract_name(&name)
             .map_err(Error::system("name a probe's socket"))?;
         match UnixStream::connect_addr(&address) {
@@ -124,20 +124,24 @@ mod tests {
             ("podfour", None),
         ] {
             assert_eq!(
-                find(root.path(), pod, DEPTH),
+                find_folder(root.path(), pod, DEPTH),
                 wanted.map(|path| root.path().join(path)),
                 "{pod}"
             );
         }
         fs::write(root.path().join("system/cgroup.procs"), "7\n12\n").unwrap();
-        assert_eq!(processes(&root.path().join("system")), [7, 12]);
-        assert!(processes(&root.path().join("gone")).is_empty());
+        assert_eq!(list_processes(&root.path().join("system")), [7, 12]);
+        assert!(list_processes(&root.path().join("gone")).is_empty());
     }
 
     #[test]
     fn a_process_that_has_ended_has_nothing() {
-        assert!(connect(i32::MAX).unwrap().is_none());
+        assert!(connect_in_namespaces(i32::MAX).unwrap().is_none());
         // This process is there, and nobody listens in its name.
-        assert!(connect(std::process::id() as i32).unwrap().is_none());
+        assert!(
+            connect_in_namespaces(std::process::id() as i32)
+                .unwrap()
+                .is_none()
+        );
     }
 }

@@ -4,7 +4,7 @@ mod kernel;
 mod setup;
 mod tools;
 
-pub use setup::setup;
+pub use setup::set_up_packages;
 
 use std::fs;
 use std::path::Path;
@@ -12,14 +12,14 @@ use std::path::Path;
 use model::ClusterSpec;
 use nix::sys::statvfs::statvfs;
 
-use crate::needed;
-use components::Cache;
+use crate::needed_components;
+use components::BoxCache;
 
 const GIB: u64 = 1 << 30;
 
 /// One thing that a box needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct DoctorFinding {
     /// What was looked at.
     pub what: String,
     /// Whether it is as it should be.
@@ -32,7 +32,7 @@ pub struct Finding {
     pub packages: Vec<&'static str>,
 }
 
-impl Finding {
+impl DoctorFinding {
     fn good(what: &str, why: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -72,14 +72,14 @@ impl Finding {
 /// Looks at everything a box of the newest release needs. What only a build needs is not asked for once everything is
 /// built.
 #[must_use]
-pub fn check(cache: &Cache) -> Vec<Finding> {
-    let built = needed(&ClusterSpec::default())
-        .is_ok_and(|all| all.into_iter().all(|component| cache.built(component)));
-    let mut findings = vec![kernel::rights()];
-    findings.extend(tools::check(built));
-    findings.extend(kernel::check());
-    findings.push(memory());
-    findings.extend(place(&cache.root, built));
+pub fn check_machine(cache: &BoxCache) -> Vec<DoctorFinding> {
+    let built = needed_components(&ClusterSpec::default())
+        .is_ok_and(|all| all.into_iter().all(|component| cache.is_built(component)));
+    let mut findings = vec![kernel::check_rights()];
+    findings.extend(tools::check_tools(built));
+    findings.extend(kernel::check_kernel());
+    findings.push(check_memory());
+    findings.extend(check_place(&cache.root, built));
     findings
 }
 
@@ -98,8 +98,8 @@ pub fn free_memory() -> u64 {
         .saturating_mul(1024)
 }
 
-fn memory() -> Finding {
-    enough(
+fn check_memory() -> DoctorFinding {
+    check_enough(
         "free memory",
         free_memory(),
         2 * GIB,
@@ -108,12 +108,12 @@ fn memory() -> Finding {
 }
 
 /// The cache's disk, and the right to write there.
-fn place(root: &Path, built: bool) -> Vec<Finding> {
+fn check_place(root: &Path, built: bool) -> Vec<DoctorFinding> {
     let what = format!("cache at `{}`", root.display());
     let tried = fs::create_dir_all(root).and_then(|()| tempfile::tempfile_in(root));
     let writable = match tried {
-        Ok(_) => Finding::good(&what, "writable"),
-        Err(why) => Finding::bad(&what, why.to_string())
+        Ok(_) => DoctorFinding::good(&what, "writable"),
+        Err(why) => DoctorFinding::bad(&what, why.to_string())
             .mended_by("export GAUNTLET_CACHE=/a/folder/that/is/writable"),
     };
     let free = statvfs(root)
@@ -122,7 +122,7 @@ fn place(root: &Path, built: bool) -> Vec<Finding> {
     let wanted = if built { GIB / 4 } else { 6 * GIB };
     vec![
         writable,
-        enough(
+        check_enough(
             "free disk for the cache",
             free,
             wanted,
@@ -131,12 +131,12 @@ fn place(root: &Path, built: bool) -> Vec<Finding> {
     ]
 }
 
-fn enough(what: &str, free: u64, wanted: u64, purpose: &str) -> Finding {
+fn check_enough(what: &str, free: u64, wanted: u64, purpose: &str) -> DoctorFinding {
     let tenths = |bytes: u64| format!("{:.1} GiB", bytes as f64 / GIB as f64);
     if free >= wanted {
-        return Finding::good(what, tenths(free));
+        return DoctorFinding::good(what, tenths(free));
     }
-    Finding::bad(
+    DoctorFinding::bad(
         what,
         format!("{} of {}: {purpose}", tenths(free), tenths(wanted)),
     )
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_finding_that_packages_mend_shows_the_whole_command() {
-        let finding = Finding::bad("nft", "missing").installed_by(&["nftables"]);
+        let finding = DoctorFinding::bad("nft", "missing").installed_by(&["nftables"]);
         assert_eq!(
             finding.mend.as_deref(),
             Some("apt-get install -y --no-install-recommends nftables")
@@ -157,14 +157,14 @@ mod tests {
 
     #[test]
     fn too_little_is_told_with_both_figures() {
-        let finding = enough("free memory", GIB / 2, 2 * GIB, "it is needed");
+        let finding = check_enough("free memory", GIB / 2, 2 * GIB, "it is needed");
         assert!(!finding.ok);
         assert_eq!(finding.why, "0.5 GiB of 2.0 GiB: it is needed");
     }
 
     #[test]
     fn a_cache_that_cannot_be_written_is_found() {
-        let found = place(Path::new("/proc/nowhere"), true);
+        let found = check_place(Path::new("/proc/nowhere"), true);
         assert!(!found[0].ok && found[0].mend.is_some());
     }
 }

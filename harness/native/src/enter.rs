@@ -21,8 +21,8 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{chdir, getppid};
 
-use crate::cgroup::Host;
-use crate::error::chain;
+use crate::cgroup::HostCgroups;
+use crate::error::error_chain;
 use crate::places::{HOME, OURSELVES, WORK};
 
 /// The hidden words; see [`crate::hidden_main`].
@@ -39,7 +39,7 @@ const SPACES: [(&str, CloneFlags); 5] = [
 ];
 
 /// A command that runs its first argument in the box `name`, whose first process is `init`.
-pub(crate) fn command(launcher: &Path, name: &str, init: u32, path: &str) -> Command {
+pub(crate) fn enter_command(launcher: &Path, name: &str, init: u32, path: &str) -> Command {
     let mut command = Command::new(launcher);
     command
         .args([ENTER, name])
@@ -53,7 +53,7 @@ pub(crate) fn command(launcher: &Path, name: &str, init: u32, path: &str) -> Com
 }
 
 /// `__enter NAME INIT CALLER PROGRAM ARG…`.
-pub(crate) fn enter(words: &[OsString]) -> io::Result<ExitCode> {
+pub(crate) fn run_enter(words: &[OsString]) -> io::Result<ExitCode> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     let [name, init, caller, program @ ..] = words else {
         return Err(io::Error::other("too few words"));
@@ -62,7 +62,7 @@ pub(crate) fn enter(words: &[OsString]) -> io::Result<ExitCode> {
     if getppid().to_string() != text(caller) {
         return Err(io::Error::other("the caller is gone"));
     }
-    join(&text(name), &text(init))?;
+    join_box(&text(name), &text(init))?;
     let alive = format!("gauntlet-enter-{}", std::process::id());
     let _listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&alive)?)?;
     let status = Command::new(format!("{HOME}/{OURSELVES}"))
@@ -70,14 +70,14 @@ pub(crate) fn enter(words: &[OsString]) -> io::Result<ExitCode> {
         .arg(alive)
         .args(program)
         .status()?;
-    Ok(ExitCode::from(code(status)))
+    Ok(ExitCode::from(exit_code(status)))
 }
 
-fn join(name: &str, init: &str) -> io::Result<()> {
+fn join_box(name: &str, init: &str) -> io::Result<()> {
     let spaces = SPACES.map(|(space, flag)| (File::open(format!("/proc/{init}/ns/{space}")), flag));
-    let group = Host::detect()
-        .map_err(|error| io::Error::other(chain(&error)))?
-        .group(name);
+    let group = HostCgroups::detect()
+        .map_err(|error| io::Error::other(error_chain(&error)))?
+        .box_group(name);
     if !is_in(
         &fs::read_to_string(format!("/proc/{init}/cgroup")).unwrap_or_default(),
         &group.kubelet_root,
@@ -85,8 +85,8 @@ fn join(name: &str, init: &str) -> io::Result<()> {
         return Err(io::Error::other(format!("the box `{name}` is not up")));
     }
     group
-        .join()
-        .map_err(|error| io::Error::other(chain(&error)))?;
+        .join_leaf()
+        .map_err(|error| io::Error::other(error_chain(&error)))?;
     for (space, flag) in spaces {
         setns(space?, flag)?;
     }
@@ -105,7 +105,7 @@ fn is_in(groups: &str, root: &str) -> bool {
 /// `__joined ALIVE PROGRAM ARG…`. The parent is outside, where no process of the box has an id, and so is whoever takes
 /// its children when it dies: only the socket `ALIVE`, which it holds, tells whether it died before this one asked to die
 /// with it.
-pub(crate) fn joined(words: &[OsString]) -> io::Result<ExitCode> {
+pub(crate) fn run_joined(words: &[OsString]) -> io::Result<ExitCode> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     let (alive, words) = words
         .split_first()
@@ -123,7 +123,7 @@ pub(crate) fn joined(words: &[OsString]) -> io::Result<ExitCode> {
 }
 
 /// A status as an exit code, as shells have it.
-fn code(status: ExitStatus) -> u8 {
+fn exit_code(status: ExitStatus) -> u8 {
     let code = status
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal));

@@ -134,7 +134,7 @@ impl Error {
             Self::NameTaken(name) => Some(format!("take it down with `gauntlet down {name}`, or choose another name")),
             Self::NoSuchBox(_) => Some("`gauntlet up` starts one".into()),
             Self::BadName(_) => Some("1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit".into()),
-            Self::File { source, path, .. } if busy(source) && path.starts_with("/sys/fs/cgroup") => {
+            Self::File { source, path, .. } if is_busy(source) && path.starts_with("/sys/fs/cgroup") => {
                 Some("in a container, first move its processes out of the root control group into one below it".into())
             }
             Self::File { source, .. } if read_only(source) => {
@@ -177,12 +177,12 @@ fn read_only(source: &io::Error) -> bool {
     )
 }
 
-fn busy(source: &io::Error) -> bool {
+fn is_busy(source: &io::Error) -> bool {
     source.kind() == io::ErrorKind::ResourceBusy
 }
 
 /// The error and its sources, as one line for people.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

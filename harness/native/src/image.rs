@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use components::Cache;
+use components::BoxCache;
 use components::cache::write_atomically;
-use components::digest::sha256;
+use components::digest::sha256_hex;
 use probe_image::probe_archive;
 
 use crate::Error;
@@ -15,17 +15,17 @@ use crate::Error;
 ///
 /// # Errors
 /// When it is not built, or cannot be read.
-pub fn probe_program(cache: &Cache) -> Result<Vec<u8>, Error> {
-    let path = cache.binary(components::probe(), "probe");
+pub fn probe_program(cache: &BoxCache) -> Result<Vec<u8>, Error> {
+    let path = cache.binary_path(components::probe_component(), "probe");
     fs::read(&path).map_err(Error::file("read", path))
 }
 
 /// The folder that holds the test image as `probe.tar` and its program as `probe`, made if it is not there; its
 /// name is the image's digest.
-pub(crate) fn probe_image(cache: &Cache) -> Result<PathBuf, Error> {
+pub(crate) fn probe_image(cache: &BoxCache) -> Result<PathBuf, Error> {
     let probe = probe_program(cache)?;
     let bytes = probe_archive(&probe)?;
-    let dir = cache.images().join(&sha256(&bytes)[..12]);
+    let dir = cache.images_folder().join(&sha256_hex(&bytes)[..12]);
     let (program, path) = (dir.join("probe"), dir.join("probe.tar"));
     let is_there = |path: &PathBuf, length: usize| {
         fs::metadata(path).is_ok_and(|meta| meta.len() == length as u64)

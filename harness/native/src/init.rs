@@ -1,8 +1,8 @@
 //! The box's first process. It sets up the inside, starts what it is told to, reaps everything, and reports. When its
 //! standard input ends, it ends, and the kernel ends every other process of the box.
 
+mod api_gate;
 mod child_table;
-mod door;
 
 use std::io::{self, BufRead};
 use std::path::Path;
@@ -13,105 +13,117 @@ use std::thread;
 
 use nix::unistd::sethostname;
 
-use crate::error::chain;
-use crate::protocol::{self, Event, Further, Layout, Order};
-use crate::{Error, net, rootfs, seed};
+use crate::error::error_chain;
+use crate::protocol::{self, BoxLayout, FurtherNode, InitOrder, InitReport};
+use crate::{Error, net, rootfs, template};
+use api_gate::ApiGate;
 use child_table::ChildTable;
-use door::ApiGate;
 
 /// The doors to the API server.
 #[derive(Default)]
-struct Doors {
+struct ApiGates {
     first: ApiGate,
     late: ApiGate,
 }
 
 /// What the first process waits for.
-enum Word {
-    Order(Box<Order>),
-    Event(Event),
+enum InitEvent {
+    Order(Box<InitOrder>),
+    Event(InitReport),
     /// The launcher is gone, or wants the box gone.
     End,
 }
 
 /// `__init`.
-pub(crate) fn run() -> io::Result<ExitCode> {
-    components::lifeline::arm()?;
+pub(crate) fn run_init() -> io::Result<ExitCode> {
+    components::lifeline::arm_lifeline()?;
     let (to_main, words) = channel();
     let child_table = Arc::new(ChildTable::default());
     spawn_reader(to_main.clone());
-    obey(&child_table, &words, &to_main, &Doors::default())
+    obey_orders(&child_table, &words, &to_main, &ApiGates::default())
 }
 
-fn obey(
+fn obey_orders(
     child_table: &Arc<ChildTable>,
-    words: &Receiver<Word>,
-    to_main: &Sender<Word>,
-    doors: &Doors,
+    words: &Receiver<InitEvent>,
+    to_main: &Sender<InitEvent>,
+    doors: &ApiGates,
 ) -> io::Result<ExitCode> {
     while let Ok(word) = words.recv() {
         match word {
-            Word::End => break,
-            Word::Event(event) => protocol::send(io::stdout(), &event)?,
-            Word::Order(order) => follow(child_table, *order, to_main, doors),
+            InitEvent::End => break,
+            InitEvent::Event(event) => protocol::send_message(io::stdout(), &event)?,
+            InitEvent::Order(order) => follow_order(child_table, *order, to_main, doors),
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn follow(child_table: &Arc<ChildTable>, order: Order, to_main: &Sender<Word>, doors: &Doors) {
+fn follow_order(
+    child_table: &Arc<ChildTable>,
+    order: InitOrder,
+    to_main: &Sender<InitEvent>,
+    doors: &ApiGates,
+) {
     let event = match order {
-        Order::SetUp(layout) => {
-            let outcome = set_up(&layout, doors).map(|()| Event::SetUp);
+        InitOrder::SetUp(layout) => {
+            let outcome = set_up(&layout, doors).map(|()| InitReport::SetUp);
             spawn_reaper(Arc::clone(child_table), to_main.clone());
             outcome
         }
-        Order::Copy { from, to } => seed::copy_without_holes(&from, &to).map(|()| Event::Copied),
-        Order::ApiGate { open } => {
-            doors.first.set(open);
+        InitOrder::Copy { from, to } => {
+            template::copy_without_holes(&from, &to).map(|()| InitReport::Copied)
+        }
+        InitOrder::ApiGate { open } => {
+            doors.first.set_open(open);
             return;
         }
-        Order::LateApiGate { open } => {
-            doors.late.set(open);
+        InitOrder::LateApiGate { open } => {
+            doors.late.set_open(open);
             return;
         }
-        Order::Signal { process, what } => {
-            child_table.signal(&process, what);
+        InitOrder::Signal { process, what } => {
+            child_table.signal_child(&process, what);
             return;
         }
-        Order::Spawn(process) => {
+        InitOrder::Spawn(process) => {
             let (child_table, to_main) = (Arc::clone(child_table), to_main.clone());
             thread::spawn(move || {
-                let tell = |event| drop(to_main.send(Word::Event(event)));
-                if let Err(error) = child_table.spawn(&process, tell) {
-                    tell(Event::NotStarted {
+                let tell = |event| drop(to_main.send(InitEvent::Event(event)));
+                if let Err(error) = child_table.spawn_child(&process, tell) {
+                    tell(InitReport::NotStarted {
                         process: process.name,
-                        why: chain(&error),
+                        why: error_chain(&error),
                     });
                 }
             });
             return;
         }
     };
-    let _ = to_main.send(Word::Event(
-        event.unwrap_or_else(|error| Event::Failed(chain(&error))),
+    let _ = to_main.send(InitEvent::Event(
+        event.unwrap_or_else(|error| InitReport::Failed(error_chain(&error))),
     ));
 }
 
-fn set_up(layout: &Layout, doors: &Doors) -> Result<(), Error> {
+fn set_up(layout: &BoxLayout, doors: &ApiGates) -> Result<(), Error> {
     sethostname(&layout.host_name).map_err(Error::system("name the box"))?;
-    rootfs::enter(layout)?;
-    connect(&layout.network, layout.dual_stack)?;
-    for Further { node, network } in &layout.nodes {
-        net::within(&node.network(), || connect(network, layout.dual_stack))?;
+    rootfs::enter_view(layout)?;
+    connect_node(&layout.network, layout.dual_stack)?;
+    for FurtherNode { node, network } in &layout.nodes {
+        net::run_within(&node.network_path(), || {
+            connect_node(network, layout.dual_stack)
+        })?;
     }
-    let hung = layout.doors.iter().try_for_each(|at| doors.first.hang(*at));
-    let hung = hung.and_then(|()| doors.late.hang(layout.late_door));
+    let hung = layout
+        .doors
+        .iter()
+        .try_for_each(|at| doors.first.listen_at(*at));
+    let hung = hung.and_then(|()| doors.late.listen_at(layout.late_door));
     hung.map_err(Error::system("take the components' connections"))
 }
 
 /// Sets the network of a node up, which passes on what is not for itself.
-fn connect(network: &[String], dual_stack: bool) -> Result<(), Error> {
+fn connect_node(network: &[String], dual_stack: bool) -> Result<(), Error> {
     let set = |setting: &str, value: &str| {
         let path = Path::new("/proc/sys/net").join(setting);
         std::fs::write(&path, value).map_err(Error::file("write", path))
@@ -121,7 +133,7 @@ fn connect(network: &[String], dual_stack: bool) -> Result<(), Error> {
         set("ipv6/conf/default/accept_dad", "0")?;
         set("ipv6/conf/all/forwarding", "1")?;
     }
-    net::ip(network)?;
+    net::run_ip(network)?;
     // Nodes are joined by a bridge. Where the host has `br_netfilter`, kube-proxy's rules of the first node would see what
     // passes between the others as well, and a node port would have to leave the bridge where it came in, which no bridge
     // lets happen. Real nodes are joined by something that knows nothing of their rules.
@@ -135,12 +147,12 @@ fn connect(network: &[String], dual_stack: bool) -> Result<(), Error> {
     set("ipv4/ip_forward", "1")
 }
 
-fn spawn_reader(to_main: Sender<Word>) {
+fn spawn_reader(to_main: Sender<InitEvent>) {
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            let word = match protocol::parse(&line) {
-                Ok(order) => Word::Order(Box::new(order)),
-                Err(why) => Word::Event(Event::Failed(format!(
+            let word = match protocol::parse_message(&line) {
+                Ok(order) => InitEvent::Order(Box::new(order)),
+                Err(why) => InitEvent::Event(InitReport::Failed(format!(
                     "an order that cannot be read: {why}"
                 ))),
             };
@@ -148,16 +160,16 @@ fn spawn_reader(to_main: Sender<Word>) {
                 return;
             }
         }
-        let _ = to_main.send(Word::End);
+        let _ = to_main.send(InitEvent::End);
     });
 }
 
 /// From here on every child is reaped by this thread: nothing else may wait for one.
-fn spawn_reaper(child_table: Arc<ChildTable>, to_main: Sender<Word>) {
+fn spawn_reaper(child_table: Arc<ChildTable>, to_main: Sender<InitEvent>) {
     thread::spawn(move || {
         loop {
-            if let Some(event) = child_table.reap()
-                && to_main.send(Word::Event(event)).is_err()
+            if let Some(event) = child_table.reap_child()
+                && to_main.send(InitEvent::Event(event)).is_err()
             {
                 return;
             }

@@ -3,10 +3,10 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use enforcer::Identity;
+use enforcer::PkiIdentity;
 
 /// A kubeconfig for one user of one cluster.
-pub(crate) fn render(server: &str, ca: &str, identity: &Identity) -> String {
+pub(crate) fn render_kubeconfig(server: &str, ca: &str, identity: &PkiIdentity) -> String {
     let encode = |text: &str| BASE64_STANDARD.encode(text);
     format!(
         "apiVersion: v1

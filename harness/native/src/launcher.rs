@@ -2,12 +2,12 @@
 //! it. It ends the box when its caller is gone (its standard input ends), unless it was told to keep it, and at SIGTERM.
 //! When it is killed itself, the kernel ends the box.
 
-mod claim;
 mod drive;
-mod family;
+mod init_connection;
 mod layout;
 mod process_table;
 mod ready;
+mod reservation;
 mod services;
 
 use std::fs::File;
@@ -21,94 +21,100 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::setsid;
 
 use crate::Error;
-use crate::error::chain;
-use crate::protocol::{self, CallerCommand, Failure, Order, Report, Request};
-use claim::Claim;
+use crate::error::error_chain;
+use crate::protocol::{
+    self, CallerCommand, InitOrder, LauncherReport, LauncherRequest, StartFailure,
+};
 use drive::StartupTrace;
-use enforcer::Api;
-use family::{Family, Stop, Word};
+use enforcer::BoxApi;
+use init_connection::{InitConnection, LauncherEvent, StartAborted};
+use reservation::BoxReservation;
 
 pub(crate) const LAUNCHER: &str = "__box";
 
 /// `__box`.
-pub(crate) fn run() -> io::Result<ExitCode> {
+pub(crate) fn run_launcher() -> io::Result<ExitCode> {
     let _ = setsid();
     let signals = block_signals()?;
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
-    let request: Request = protocol::parse(&line)?;
+    let request: LauncherRequest = protocol::parse_message(&line)?;
     let (to_main, words) = channel();
     watch_signals(signals, to_main.clone());
     watch_caller(to_main.clone());
-    match Claim::take(&request) {
+    match BoxReservation::reserve_box(&request) {
         Ok(claim) => {
-            let family = Family::new(words, to_main);
-            Ok(live(&request, claim, family))
+            let family = InitConnection::new(words, to_main);
+            Ok(live_box(&request, claim, family))
         }
         Err(failure) => {
-            report(&Report::Failed(failure));
+            send_report(&LauncherReport::Failed(failure));
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
 /// The whole life of a box, its clean-up included.
-fn live(request: &Request, mut claim: Claim, mut family: Family) -> ExitCode {
+fn live_box(
+    request: &LauncherRequest,
+    mut claim: BoxReservation,
+    mut family: InitConnection,
+) -> ExitCode {
     let mut trace = StartupTrace::begin();
     let outcome =
-        drive::start(request, &mut claim, &mut family, &mut trace).and_then(|(ready, api)| {
-            save(&claim, &ready).map_err(Stop::from)?;
-            report(&Report::Ready(Box::new(ready)));
-            stay(request, &api, &mut family, &mut trace)
+        drive::start_box(request, &mut claim, &mut family, &mut trace).and_then(|(ready, api)| {
+            save_info(&claim, &ready).map_err(StartAborted::from)?;
+            send_report(&LauncherReport::Ready(Box::new(ready)));
+            stay_up(request, &api, &mut family, &mut trace)
         });
     let why = match outcome {
-        Ok(()) | Err(Stop::Asked) => None,
-        Err(Stop::Failed(why)) => Some(why),
+        Ok(()) | Err(StartAborted::Asked) => None,
+        Err(StartAborted::Failed(why)) => Some(why),
     };
     let gone = take_down(claim, family);
-    match why.or(gone.err().map(|error| chain(&error))) {
+    match why.or(gone.err().map(|error| error_chain(&error))) {
         None => ExitCode::SUCCESS,
         Some(why) => {
-            report(&Report::Failed(Failure::Other(why)));
+            send_report(&LauncherReport::Failed(StartFailure::Other(why)));
             ExitCode::FAILURE
         }
     }
 }
 
 /// Until somebody wants the box gone, or it ends by itself.
-fn stay(
-    request: &Request,
-    api: &Api,
-    family: &mut Family,
+fn stay_up(
+    request: &LauncherRequest,
+    api: &BoxApi,
+    family: &mut InitConnection,
     trace: &mut StartupTrace,
-) -> Result<(), Stop> {
+) -> Result<(), StartAborted> {
     let mut kept = false;
     loop {
         match family.next_word() {
-            Word::CallerCommand(CallerCommand::Keep) => kept = true,
-            Word::CallerCommand(CallerCommand::ProcessCommand { process, what }) => {
-                family.control(&process, what)?
+            LauncherEvent::CallerCommand(CallerCommand::Keep) => kept = true,
+            LauncherEvent::CallerCommand(CallerCommand::ProcessCommand { process, what }) => {
+                family.control_process(&process, what)?
             }
-            Word::CallerGone if kept => {}
-            Word::CallerGone | Word::Signal => return Ok(()),
-            Word::InitGone => {
-                return Err(Stop::Failed(format!(
+            LauncherEvent::CallerGone if kept => {}
+            LauncherEvent::CallerGone | LauncherEvent::Signal => return Ok(()),
+            LauncherEvent::InitGone => {
+                return Err(StartAborted::Failed(format!(
                     "the box `{}` ended by itself",
                     request.name
                 )));
             }
-            Word::Reached(milestone) => {
+            LauncherEvent::Reached(milestone) => {
                 trace.milestone(milestone);
-                family.order(&Order::LateApiGate { open: true })?;
+                family.send_order(&InitOrder::LateApiGate { open: true })?;
             }
-            Word::Usable => {
-                family.order(&Order::ApiGate { open: true })?;
-                family.order(&Order::LateApiGate { open: true })?;
+            LauncherEvent::Usable => {
+                family.send_order(&InitOrder::ApiGate { open: true })?;
+                family.send_order(&InitOrder::LateApiGate { open: true })?;
             }
-            Word::Event(event) => {
+            LauncherEvent::Event(event) => {
                 ready::mind_the_door(&event, api, family)?;
-                if let Some(death) = family.note(event)? {
-                    report(&Report::Died(death));
+                if let Some(death) = family.note_event(event)? {
+                    send_report(&LauncherReport::Died(death));
                 }
             }
         }
@@ -116,24 +122,24 @@ fn stay(
 }
 
 /// Ends every process, and takes away what the kernel leaves.
-fn take_down(claim: Claim, family: Family) -> Result<(), Error> {
-    family.end();
-    claim.release()
+fn take_down(claim: BoxReservation, family: InitConnection) -> Result<(), Error> {
+    family.end_all();
+    claim.release_box()
 }
 
-fn save(claim: &Claim, ready: &protocol::Ready) -> Result<(), Error> {
+fn save_info(claim: &BoxReservation, ready: &protocol::ReadyBox) -> Result<(), Error> {
     let malformed = |why: serde_json::Error| Error::Malformed {
         what: "the box's state".into(),
         why: why.to_string(),
     };
     let text = serde_json::to_vec_pretty(ready).map_err(malformed)?;
-    let path = claim.dir.join(crate::registry::STATE);
+    let path = claim.dir.join(crate::running_boxes::STATE);
     Ok(components::cache::write_atomically(&path, &text)?)
 }
 
 /// A caller that is gone does not read; that is no fault.
-fn report(report: &Report) {
-    let _ = protocol::send(io::stdout(), report);
+fn send_report(report: &LauncherReport) {
+    let _ = protocol::send_message(io::stdout(), report);
 }
 
 fn block_signals() -> io::Result<SigSet> {
@@ -145,32 +151,32 @@ fn block_signals() -> io::Result<SigSet> {
     Ok(signals)
 }
 
-fn watch_signals(signals: SigSet, to_main: Sender<Word>) {
+fn watch_signals(signals: SigSet, to_main: Sender<LauncherEvent>) {
     thread::spawn(move || {
         while signals.wait().is_ok() {
-            if to_main.send(Word::Signal).is_err() {
+            if to_main.send(LauncherEvent::Signal).is_err() {
                 return;
             }
         }
     });
 }
 
-fn watch_caller(to_main: Sender<Word>) {
+fn watch_caller(to_main: Sender<LauncherEvent>) {
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            let Ok(wish) = protocol::parse(&line) else {
+            let Ok(wish) = protocol::parse_message(&line) else {
                 continue;
             };
-            if to_main.send(Word::CallerCommand(wish)).is_err() {
+            if to_main.send(LauncherEvent::CallerCommand(wish)).is_err() {
                 return;
             }
         }
-        let _ = to_main.send(Word::CallerGone);
+        let _ = to_main.send(LauncherEvent::CallerGone);
     });
 }
 
 /// The last lines of what a log holds from a place on, indented.
-fn tail(path: &Path, from: u64, lines: usize) -> String {
+fn log_tail(path: &Path, from: u64, lines: usize) -> String {
     let mut text = Vec::new();
     let _ = File::open(path).and_then(|mut log| {
         log.seek(SeekFrom::Start(from))?;

@@ -1,11 +1,11 @@
 //! Names: of boxes, and what is derived from them.
 
-pub(crate) use components::digest::{hex, sha256};
+pub(crate) use components::digest::{sha256_hex, to_hex};
 
 use crate::Error;
 
 /// Refuses what could not be part of a path, a cgroup or a host name.
-pub(crate) fn check(name: &str) -> Result<(), Error> {
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     let good = (1..=40).contains(&name.len())
         && name.bytes().all(inner)
@@ -36,10 +36,10 @@ mod tests {
             "a.lock",
             &"a".repeat(41),
         ] {
-            assert!(check(bad).is_err(), "{bad}");
+            assert!(check_name(bad).is_err(), "{bad}");
         }
         for good in ["a", "run-1f3", "0", &"a".repeat(40)] {
-            assert!(check(good).is_ok(), "{good}");
+            assert!(check_name(good).is_ok(), "{good}");
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Which components a box of a cluster consists of.
 
-use components::{Cache, Component, ETCD_TOOLS, PROBE, kubernetes, kubernetes_node, pinned};
+use components::{
+    BoxCache, ETCD_TOOLS, PROBE, PinnedComponent, kubernetes_component, kubernetes_node,
+    pinned_components,
+};
 use model::ClusterSpec;
 
 use crate::Error;
@@ -12,9 +15,9 @@ const TOOLS: [&str; 4] = ["cosign", ETCD_TOOLS, "grype", "syft"];
 ///
 /// # Errors
 /// [`Error::UnknownRelease`].
-pub fn needed(cluster: &ClusterSpec) -> Result<Vec<&'static Component>, Error> {
+pub fn needed_components(cluster: &ClusterSpec) -> Result<Vec<&'static PinnedComponent>, Error> {
     let mut wanted = Vec::new();
-    let mut all = vec![kubernetes(&cluster.kubernetes)?];
+    let mut all = vec![kubernetes_component(&cluster.kubernetes)?];
     if cluster.needs_probe() {
         wanted.push(PROBE);
     }
@@ -28,21 +31,22 @@ pub fn needed(cluster: &ClusterSpec) -> Result<Vec<&'static Component>, Error> {
         .flat_map(|install| install.version().components)
         .copied()
         .collect();
-    let is_wanted =
-        |one: &&Component| wanted.contains(&one.name) || titles.contains(&one.title().as_str());
-    all.extend(pinned().iter().filter(is_wanted));
+    let is_wanted = |one: &&PinnedComponent| {
+        wanted.contains(&one.name) || titles.contains(&one.title().as_str())
+    };
+    all.extend(pinned_components().iter().filter(is_wanted));
     Ok(all)
 }
 
 /// What is shown in a box of this cluster: what it is made of, and the tools that are built.
-pub(crate) fn shown(
-    cache: &Cache,
+pub(crate) fn shown_programs(
+    cache: &BoxCache,
     cluster: &ClusterSpec,
-) -> Result<Vec<&'static Component>, Error> {
-    let mut shown = needed(cluster)?;
+) -> Result<Vec<&'static PinnedComponent>, Error> {
+    let mut shown = needed_components(cluster)?;
     let is_tool =
-        |component: &&Component| TOOLS.contains(&component.name) && cache.built(component);
-    let tools: Vec<_> = pinned()
+        |component: &&PinnedComponent| TOOLS.contains(&component.name) && cache.is_built(component);
+    let tools: Vec<_> = pinned_components()
         .iter()
         .filter(is_tool)
         .filter(|tool| !shown.iter().any(|it| it.name == tool.name))
@@ -56,8 +60,9 @@ pub(crate) fn shown(
 ///
 /// # Errors
 /// What is not built and what to run, as one sentence.
-pub fn needs_nothing_built(cache: &Cache, cluster: &ClusterSpec) -> Result<(), String> {
-    let missing = cache.unbuilt(&needed(cluster).map_err(|error| error.to_string())?);
+pub fn needs_nothing_built(cache: &BoxCache, cluster: &ClusterSpec) -> Result<(), String> {
+    let missing =
+        cache.unbuilt_components(&needed_components(cluster).map_err(|error| error.to_string())?);
     let titles: Vec<String> = missing.iter().map(|component| component.title()).collect();
     match titles.is_empty() {
         true => Ok(()),
@@ -70,22 +75,22 @@ pub fn needs_nothing_built(cache: &Cache, cluster: &ClusterSpec) -> Result<(), S
 
 #[cfg(test)]
 mod tests {
-    use components::titled;
+    use components::find_titled;
 
     use super::*;
 
     #[test]
     fn what_is_installed_is_needed_and_nothing_else() {
         use model::addons::{dns, external_secrets, plain_registry, policy_controller, registry};
-        let names = |addons: &[&'static model::Addon]| {
+        let names = |addons: &[&'static model::PureAddon]| {
             let cluster = ClusterSpec {
                 install: addons
                     .iter()
-                    .map(|addon| model::Install::usual(addon))
+                    .map(|addon| model::AddonInstall::usual_version(addon))
                     .collect(),
                 ..Default::default()
             };
-            needed(&cluster)
+            needed_components(&cluster)
                 .unwrap()
                 .iter()
                 .map(|component| component.name)
@@ -144,7 +149,7 @@ mod tests {
             nodes: 0,
             ..Default::default()
         };
-        let alone = needed(&alone)
+        let alone = needed_components(&alone)
             .unwrap()
             .iter()
             .map(|component| component.name)
@@ -161,11 +166,14 @@ mod tests {
         for addon in model::ADDONS {
             for version in addon.versions {
                 assert!(
-                    version.components.iter().all(|title| titled(title).is_ok()),
+                    version
+                        .components
+                        .iter()
+                        .all(|title| find_titled(title).is_ok()),
                     "{addon}"
                 );
                 assert_eq!(
-                    titled(version.components[0]).unwrap().version,
+                    find_titled(version.components[0]).unwrap().version,
                     version.version,
                     "{addon}"
                 );

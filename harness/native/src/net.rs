@@ -11,7 +11,7 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::node::Node;
+use crate::node::BoxNode;
 use crate::places::{API_ADDRESS, INTERFACE};
 use crate::{Error, names};
 
@@ -21,7 +21,7 @@ const ATTEMPTS: u16 = 64;
 
 /// The veth pair of one box.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Addresses {
+pub(crate) struct BoxAddresses {
     /// The host's interface; its name holds the pair's number, so that no two boxes have the same.
     pub(crate) interface: String,
     pub(crate) host: Ipv4Addr,
@@ -29,7 +29,7 @@ pub(crate) struct Addresses {
     pub(crate) inside: Ipv4Addr,
 }
 
-impl Addresses {
+impl BoxAddresses {
     fn numbered(number: u16) -> Self {
         let base = FIRST.to_bits() + 2 * u32::from(number);
         Self {
@@ -40,19 +40,19 @@ impl Addresses {
     }
 
     /// Joins the host to the namespaces of the process `pid`: the first free pair from the name's own onwards.
-    pub(crate) fn join(name: &str, pid: u32) -> Result<Self, Error> {
-        let own = u16::from_str_radix(&names::sha256(name.as_bytes())[..4], 16).unwrap_or(0);
+    pub(crate) fn join_network(name: &str, pid: u32) -> Result<Self, Error> {
+        let own = u16::from_str_radix(&names::sha256_hex(name.as_bytes())[..4], 16).unwrap_or(0);
         let mut last = None;
         for offset in 0..ATTEMPTS {
             let addresses = Self::numbered(own.wrapping_add(offset));
             let Self {
                 interface, host, ..
             } = &addresses;
-            match ip(&[format!(
+            match run_ip(&[format!(
                 "link add {interface} type veth peer name up0 netns {pid}"
             )]) {
                 Ok(()) => {
-                    ip(&[
+                    run_ip(&[
                         format!("addr add {host}/31 dev {interface}"),
                         format!("link set {interface} alias gauntlet-{name} up"),
                     ])?;
@@ -83,8 +83,8 @@ impl Addresses {
             "link set up0 up".into(),
             format!("link add {INTERFACE} type bridge"),
         ];
-        commands.extend(Node::FIRST.address_commands(nodes, dual_stack));
-        commands.extend(Node::further(nodes).flat_map(Node::join_commands));
+        commands.extend(BoxNode::FIRST.address_commands(nodes, dual_stack));
+        commands.extend(BoxNode::further_nodes(nodes).flat_map(BoxNode::join_commands));
         if first_service {
             commands.push(format!("addr add {API_ADDRESS}/32 dev lo"));
         }
@@ -92,13 +92,13 @@ impl Addresses {
     }
 
     /// Takes the pair away now, rather than when the kernel comes to it.
-    pub(crate) fn part(&self) {
-        let _ = ip(&[format!("link del {}", self.interface)]);
+    pub(crate) fn part_network(&self) {
+        let _ = run_ip(&[format!("link del {}", self.interface)]);
     }
 }
 
 /// Does something in another network, given as its file. What is opened in it stays there; the thread that does it ends.
-pub(crate) fn within<T: Send>(
+pub(crate) fn run_within<T: Send>(
     network: &Path,
     work: impl FnOnce() -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
@@ -113,7 +113,7 @@ pub(crate) fn within<T: Send>(
 }
 
 /// Runs commands of `ip`, all of which must succeed.
-pub(crate) fn ip(lines: &[String]) -> Result<(), Error> {
+pub(crate) fn run_ip(lines: &[String]) -> Result<(), Error> {
     let fault = |why: String| Error::Command {
         command: format!("ip {}", lines.join("; ")),
         why,
@@ -158,9 +158,9 @@ mod tests {
 
     #[test]
     fn pairs_do_not_overlap_and_stay_in_their_range() {
-        let first = Addresses::numbered(0);
-        let second = Addresses::numbered(1);
-        let last = Addresses::numbered(u16::MAX);
+        let first = BoxAddresses::numbered(0);
+        let second = BoxAddresses::numbered(1);
+        let last = BoxAddresses::numbered(u16::MAX);
         assert_eq!(
             (first.host, first.inside),
             (Ipv4Addr::new(198, 18, 0, 0), Ipv4Addr::new(198, 18, 0, 1))

@@ -16,20 +16,20 @@ pub(crate) const NETWORKS: &str = "/run/netns";
 
 /// A node, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Node(u8);
+pub(crate) struct BoxNode(u8);
 
-impl Node {
+impl BoxNode {
     /// The one beside the API server.
     pub(crate) const FIRST: Self = Self(1);
 
     /// The nodes of a box with so many.
-    pub(crate) fn all(count: u8) -> impl Iterator<Item = Self> + Clone {
+    pub(crate) fn all_nodes(count: u8) -> impl Iterator<Item = Self> + Clone {
         (1..=count.min(MOST)).map(Self)
     }
 
     /// Those of them that have a network of their own.
-    pub(crate) fn further(count: u8) -> impl Iterator<Item = Self> + Clone {
-        Self::all(count).skip(1)
+    pub(crate) fn further_nodes(count: u8) -> impl Iterator<Item = Self> + Clone {
+        Self::all_nodes(count).skip(1)
     }
 
     pub(crate) fn is_first(self) -> bool {
@@ -46,7 +46,7 @@ impl Node {
     }
 
     /// Where its pods get their addresses from: the next /20 of 10.244.0.0/16.
-    pub(crate) fn pods(self) -> String {
+    pub(crate) fn pod_range(self) -> String {
         format!("10.244.{}.0/20", 16 * (self.0 - 1))
     }
 
@@ -61,7 +61,7 @@ impl Node {
     }
 
     /// What this node has under a name that is the first node's.
-    pub(crate) fn own(self, name: &str) -> String {
+    pub(crate) fn own_name(self, name: &str) -> String {
         if self.is_first() {
             name.to_owned()
         } else {
@@ -70,7 +70,7 @@ impl Node {
     }
 
     /// Its network, inside the box.
-    pub(crate) fn network(self) -> PathBuf {
+    pub(crate) fn network_path(self) -> PathBuf {
         Path::new(NETWORKS).join(self.name())
     }
 
@@ -100,10 +100,10 @@ impl Node {
         commands.push(format!("link set {INTERFACE} up"));
         commands.push(format!("route add default dev {INTERFACE}"));
         commands.extend(dual_stack.then(|| format!("route add ::/0 dev {INTERFACE}")));
-        for other in Self::all(count).filter(|other| *other != self) {
+        for other in Self::all_nodes(count).filter(|other| *other != self) {
             commands.push(format!(
                 "route add {} via {}",
-                other.pods(),
+                other.pod_range(),
                 other.address()
             ));
             commands.extend(
@@ -121,17 +121,19 @@ mod tests {
 
     #[test]
     fn the_first_node_keeps_its_names_and_the_others_have_their_number() {
-        let names: Vec<String> = Node::all(3).map(|node| node.own("kubelet")).collect();
+        let names: Vec<String> = BoxNode::all_nodes(3)
+            .map(|node| node.own_name("kubelet"))
+            .collect();
         assert_eq!(names, ["kubelet", "kubelet-2", "kubelet-3"]);
-        assert_eq!(Node::all(9).count(), usize::from(MOST));
-        assert_eq!(Node::further(1).count(), 0);
+        assert_eq!(BoxNode::all_nodes(9).count(), usize::from(MOST));
+        assert_eq!(BoxNode::further_nodes(1).count(), 0);
     }
 
     #[test]
     fn every_nodes_pods_are_reached_by_its_address() {
-        let [_, second, third] = [0, 1, 2].map(|at| Node::all(3).nth(at).unwrap());
+        let [_, second, third] = [0, 1, 2].map(|at| BoxNode::all_nodes(3).nth(at).unwrap());
         assert!(
-            Node::FIRST
+            BoxNode::FIRST
                 .address_commands(3, false)
                 .contains(&"route add 10.244.16.0/20 via 10.88.0.2".to_owned())
         );
@@ -139,7 +141,7 @@ mod tests {
         assert!(inside.contains(&"addr add 10.88.0.2/24 dev node".to_owned()));
         assert!(inside.contains(&"route add 10.244.0.0/20 via 10.88.0.1".to_owned()));
         assert!(inside.contains(&"route add 10.244.32.0/20 via 10.88.0.3".to_owned()));
-        assert!(!inside.iter().any(|line| line.contains(&second.pods())));
+        assert!(!inside.iter().any(|line| line.contains(&second.pod_range())));
         let both = second.inside_commands(3, true);
         assert!(
             inside.iter().all(|line| both.contains(line))
@@ -147,6 +149,6 @@ mod tests {
         );
         assert!(both.contains(&"addr add fd00:10:88::2/64 dev node".to_owned()));
         assert!(both.contains(&"route add fd00:10:244:2::/64 via fd00:10:88::3".to_owned()));
-        assert_eq!(third.network(), Path::new("/run/netns/node-3"));
+        assert_eq!(third.network_path(), Path::new("/run/netns/node-3"));
     }
 }

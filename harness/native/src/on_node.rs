@@ -9,8 +9,8 @@ use std::process::{Command, ExitCode};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::sethostname;
 
-use crate::cgroup::Host;
-use crate::error::chain;
+use crate::cgroup::HostCgroups;
+use crate::error::error_chain;
 use crate::node::NETWORKS;
 
 /// The hidden word; see [`crate::hidden_main`].
@@ -18,17 +18,17 @@ pub(crate) const ON_NODE: &str = "__on-node";
 
 /// `__on-node NODE GROUP PROGRAM ARG…`: becomes the program, in the node's network, under the node's host name, and in its
 /// control group, which is below the box's own, `GROUP`. Pods in the host's network inherit the name from their runtime.
-pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
+pub(crate) fn run_on_node(words: &[OsString]) -> io::Result<ExitCode> {
     let [node, root, program, args @ ..] = words else {
         return Err(io::Error::other("too few words"));
     };
-    let said = |error: crate::Error| io::Error::other(chain(&error));
+    let said = |error: crate::Error| io::Error::other(error_chain(&error));
     let node = node.to_string_lossy();
-    Host::detect()
+    HostCgroups::detect()
         .map_err(said)?
-        .rooted(&root.to_string_lossy())
+        .rooted_group(&root.to_string_lossy())
         .of_node(&node)
-        .join()
+        .join_leaf()
         .map_err(said)?;
     setns(
         std::fs::File::open(Path::new(NETWORKS).join(&*node))?,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use enforcer::Identity;
+use enforcer::PkiIdentity;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, SanType,
@@ -13,23 +13,23 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use crate::Error;
-use crate::node::Node;
+use crate::node::BoxNode;
 use crate::places::{self, API_ADDRESS, NODE_ADDRESS};
-use crate::process::File;
+use crate::process::BoxFile;
 
 /// What signs, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Authority {
-    ca: Identity,
-    front: Identity,
+pub(crate) struct PkiAuthority {
+    ca: PkiIdentity,
+    front: PkiIdentity,
     service_accounts: String,
 }
 
 /// All keys and certificates of one box.
 #[derive(Debug)]
-pub(crate) struct Pki {
-    authority: Authority,
-    identities: BTreeMap<String, Identity>,
+pub(crate) struct BoxPki {
+    authority: PkiAuthority,
+    identities: BTreeMap<String, PkiIdentity>,
     service_accounts_public: String,
     /// The transparency log's.
     log: KeyPair,
@@ -77,22 +77,22 @@ const API_NAMES: [&str; 5] = [
     "localhost",
 ];
 
-impl Authority {
+impl PkiAuthority {
     pub(crate) fn new() -> Result<Self, Error> {
         let service_accounts = KeyPair::generate().map_err(Error::Pki)?.serialize_pem();
         Ok(Self {
-            ca: authority(CA)?,
-            front: authority(FRONT_CA)?,
+            ca: make_authority(CA)?,
+            front: make_authority(FRONT_CA)?,
             service_accounts,
         })
     }
 }
 
-impl Pki {
+impl BoxPki {
     /// Makes what a box of so many nodes needs whose API server the host reaches at `server`.
-    pub(crate) fn new(authority: Authority, server: Ipv4Addr, nodes: u8) -> Result<Self, Error> {
-        let ca = issuer(CA, &authority.ca)?;
-        let front = issuer(FRONT_CA, &authority.front)?;
+    pub(crate) fn new(authority: PkiAuthority, server: Ipv4Addr, nodes: u8) -> Result<Self, Error> {
+        let ca = issuer_of(CA, &authority.ca)?;
+        let front = issuer_of(FRONT_CA, &authority.front)?;
         let fixed =
             [API_ADDRESS, NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
         let api_addresses = fixed
@@ -100,26 +100,32 @@ impl Pki {
             .flatten()
             .chain([IpAddr::V4(server)])
             .map(SanType::IpAddress);
-        let mut api = subject("kube-apiserver", None);
-        api.subject_alt_names = names(&API_NAMES)?
+        let mut api = subject_name("kube-apiserver", None);
+        api.subject_alt_names = alternative_names(&API_NAMES)?
             .into_iter()
             .chain(api_addresses)
             .collect();
         let mut identities = BTreeMap::from([
-            ("kube-apiserver".to_owned(), signed(api, &ca)?),
+            ("kube-apiserver".to_owned(), sign_identity(api, &ca)?),
             (
                 "front-proxy-client".to_owned(),
-                signed(subject("front-proxy-client", None), &front)?,
+                sign_identity(subject_name("front-proxy-client", None), &front)?,
             ),
-            (REGISTRY.to_owned(), signed(registry(server)?, &ca)?),
+            (
+                REGISTRY.to_owned(),
+                sign_identity(registry_identity(server)?, &ca)?,
+            ),
         ]);
-        for node in Node::all(nodes) {
-            identities.insert(node.own("kubelet"), signed(kubelet(node)?, &ca)?);
+        for node in BoxNode::all_nodes(nodes) {
+            identities.insert(
+                node.own_name("kubelet"),
+                sign_identity(kubelet_identity(node)?, &ca)?,
+            );
         }
         for (name, common_name, organisation) in CLIENTS {
             identities.insert(
                 name.to_owned(),
-                signed(subject(common_name, organisation), &ca)?,
+                sign_identity(subject_name(common_name, organisation), &ca)?,
             );
         }
         let service_accounts_public = KeyPair::from_pem(&authority.service_accounts)
@@ -144,16 +150,16 @@ impl Pki {
         &self.authority.ca.certificate
     }
 
-    pub(crate) fn authority(&self) -> &Authority {
+    pub(crate) fn authority_of(&self) -> &PkiAuthority {
         &self.authority
     }
 
-    pub(crate) fn identity(&self, name: &str) -> Option<&Identity> {
+    pub(crate) fn identity_of(&self, name: &str) -> Option<&PkiIdentity> {
         self.identities.get(name)
     }
 
     /// Everything as files of the box, below `pki`.
-    pub(crate) fn files(&self) -> Vec<File> {
+    pub(crate) fn pki_files(&self) -> Vec<BoxFile> {
         let authorities = [
             ("ca", &self.authority.ca),
             ("front-proxy-ca", &self.authority.front),
@@ -163,35 +169,35 @@ impl Pki {
                 .iter()
                 .map(|(name, identity)| (name.as_str(), identity)),
         );
-        let mut files: Vec<File> = pairs
+        let mut files: Vec<BoxFile> = pairs
             .flat_map(|(name, identity)| {
                 [
-                    file(&format!("{name}.crt"), &identity.certificate),
-                    file(&format!("{name}.key"), &identity.key),
+                    pki_file(&format!("{name}.crt"), &identity.certificate),
+                    pki_file(&format!("{name}.key"), &identity.key),
                 ]
             })
             .collect();
-        files.push(file("sa.key", &self.authority.service_accounts));
-        files.push(file("sa.pub", &self.service_accounts_public));
-        files.push(file(LOG_KEY, &self.log.serialize_pem()));
-        files.push(file("rekor.pub", &self.log_key()));
+        files.push(pki_file("sa.key", &self.authority.service_accounts));
+        files.push(pki_file("sa.pub", &self.service_accounts_public));
+        files.push(pki_file(LOG_KEY, &self.log.serialize_pem()));
+        files.push(pki_file("rekor.pub", &self.log_key()));
         files
     }
 }
 
-fn kubelet(node: Node) -> Result<CertificateParams, Error> {
+fn kubelet_identity(node: BoxNode) -> Result<CertificateParams, Error> {
     let name = node.name();
-    let mut params = subject(&format!("system:node:{name}"), Some("system:nodes"));
-    params.subject_alt_names = names(&[&name])?;
+    let mut params = subject_name(&format!("system:node:{name}"), Some("system:nodes"));
+    params.subject_alt_names = alternative_names(&[&name])?;
     params
         .subject_alt_names
         .push(SanType::IpAddress(node.address().into()));
     Ok(params)
 }
 
-fn registry(server: Ipv4Addr) -> Result<CertificateParams, Error> {
-    let mut params = subject(REGISTRY, None);
-    params.subject_alt_names = names(&[places::REGISTRY.name, "localhost"])?;
+fn registry_identity(server: Ipv4Addr) -> Result<CertificateParams, Error> {
+    let mut params = subject_name(REGISTRY, None);
+    params.subject_alt_names = alternative_names(&[places::REGISTRY.name, "localhost"])?;
     let fixed = [NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
     params.subject_alt_names.extend(
         fixed
@@ -203,26 +209,26 @@ fn registry(server: Ipv4Addr) -> Result<CertificateParams, Error> {
     Ok(params)
 }
 
-fn file(name: &str, text: &str) -> File {
-    File {
+fn pki_file(name: &str, text: &str) -> BoxFile {
+    BoxFile {
         path: format!("pki/{name}").into(),
         text: text.to_owned(),
     }
 }
 
-fn authority(name: &str) -> Result<Identity, Error> {
+fn make_authority(name: &str) -> Result<PkiIdentity, Error> {
     let key = KeyPair::generate().map_err(Error::Pki)?;
     let certificate = authority_params(name)
         .self_signed(&key)
         .map_err(Error::Pki)?;
-    Ok(Identity {
+    Ok(PkiIdentity {
         certificate: certificate.pem(),
         key: key.serialize_pem(),
     })
 }
 
 fn authority_params(name: &str) -> CertificateParams {
-    let mut params = subject(name, None);
+    let mut params = subject_name(name, None);
     params.not_after = OffsetDateTime::now_utc() + Duration::days(3650);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![
@@ -234,14 +240,14 @@ fn authority_params(name: &str) -> CertificateParams {
     params
 }
 
-fn issuer(name: &str, identity: &Identity) -> Result<Issuer<'static, KeyPair>, Error> {
+fn issuer_of(name: &str, identity: &PkiIdentity) -> Result<Issuer<'static, KeyPair>, Error> {
     Ok(Issuer::new(
         authority_params(name),
         KeyPair::from_pem(&identity.key).map_err(Error::Pki)?,
     ))
 }
 
-fn subject(common_name: &str, organisation: Option<&str>) -> CertificateParams {
+fn subject_name(common_name: &str, organisation: Option<&str>) -> CertificateParams {
     let mut name = DistinguishedName::new();
     if let Some(organisation) = organisation {
         name.push(DnType::OrganizationName, organisation);
@@ -259,17 +265,20 @@ fn subject(common_name: &str, organisation: Option<&str>) -> CertificateParams {
     params
 }
 
-fn names(names: &[&str]) -> Result<Vec<SanType>, Error> {
+fn alternative_names(names: &[&str]) -> Result<Vec<SanType>, Error> {
     names
         .iter()
         .map(|name| Ok(SanType::DnsName((*name).try_into().map_err(Error::Pki)?)))
         .collect()
 }
 
-fn signed(params: CertificateParams, issuer: &Issuer<'static, KeyPair>) -> Result<Identity, Error> {
+fn sign_identity(
+    params: CertificateParams,
+    issuer: &Issuer<'static, KeyPair>,
+) -> Result<PkiIdentity, Error> {
     let key = KeyPair::generate().map_err(Error::Pki)?;
     let certificate = params.signed_by(&key, issuer).map_err(Error::Pki)?;
-    Ok(Identity {
+    Ok(PkiIdentity {
         certificate: certificate.pem(),
         key: key.serialize_pem(),
     })
@@ -281,13 +290,13 @@ mod tests {
 
     #[test]
     fn an_authority_signs_again_after_a_trip_through_a_file() {
-        let authority = Authority::new().unwrap();
+        let authority = PkiAuthority::new().unwrap();
         let text = serde_json::to_string(&authority).unwrap();
-        let again: Authority = serde_json::from_str(&text).unwrap();
-        let pki = Pki::new(again, Ipv4Addr::new(198, 18, 0, 1), 1).unwrap();
+        let again: PkiAuthority = serde_json::from_str(&text).unwrap();
+        let pki = BoxPki::new(again, Ipv4Addr::new(198, 18, 0, 1), 1).unwrap();
         assert_eq!(pki.ca(), authority.ca.certificate);
         assert!(
-            pki.files()
+            pki.pki_files()
                 .iter()
                 .any(|file| file.path.ends_with("sa.pub") && file.text.contains("PUBLIC KEY"))
         );

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A file of the box.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct File {
+pub(crate) struct BoxFile {
     /// Below [`crate::places::HOME`].
     pub(crate) path: PathBuf,
     pub(crate) text: String,
@@ -14,7 +14,7 @@ pub(crate) struct File {
 
 /// A process of the box.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Process {
+pub(crate) struct BoxProcess {
     /// Its name, which is its log's name too.
     pub(crate) name: String,
     /// An absolute path inside the box.

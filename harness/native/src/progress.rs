@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Progress {
+pub enum BoxProgress {
     /// A component of the box is built.
     Build(BuildProgress),
     /// The ready-made first state of a release is being made, once.

@@ -8,25 +8,25 @@ use std::time::Duration;
 use model::ClusterSpec;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::node::Node;
-use crate::process::{File, Process};
+use crate::node::BoxNode;
+use crate::process::{BoxFile, BoxProcess};
 use crate::spec::FirstObject;
-use crate::{Death, ProcessCommand, ProcessStatus, Progress};
+use crate::{BoxProgress, ProcessCommand, ProcessDeath, ProcessStatus};
 
 /// The caller to the launcher, once.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Request {
+pub(crate) struct LauncherRequest {
     pub(crate) cache: PathBuf,
     pub(crate) name: String,
     pub(crate) cluster: ClusterSpec,
     /// The first state that it begins with, or that it makes.
     pub(crate) first_state: Option<String>,
-    pub(crate) purpose: Purpose,
+    pub(crate) purpose: StartPurpose,
 }
 
 /// Why a box is started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Purpose {
+pub(crate) enum StartPurpose {
     /// To be used.
     Use,
     /// To take its first state, with these objects, as the seed of later starts.
@@ -47,21 +47,21 @@ pub(crate) enum CallerCommand {
 
 /// The launcher to the caller.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Report {
-    Progress(Progress),
-    Ready(Box<Ready>),
-    Failed(Failure),
+pub(crate) enum LauncherReport {
+    Progress(BoxProgress),
+    Ready(Box<ReadyBox>),
+    Failed(StartFailure),
     /// A process was started, frozen or thawed, or has ended.
     ProcessStatus {
         process: String,
         life: ProcessStatus,
     },
-    Died(Death),
+    Died(ProcessDeath),
 }
 
 /// Why there is no box.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Failure {
+pub(crate) enum StartFailure {
     NameTaken,
     NotRoot,
     Other(String),
@@ -69,7 +69,7 @@ pub(crate) enum Failure {
 
 /// A box that is up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Ready {
+pub(crate) struct ReadyBox {
     pub(crate) kubeconfig: PathBuf,
     pub(crate) server: String,
     pub(crate) logs: PathBuf,
@@ -91,9 +91,9 @@ pub(crate) struct Ready {
 
 /// The launcher to the box's first process.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Order {
-    SetUp(Box<Layout>),
-    Spawn(Process),
+pub(crate) enum InitOrder {
+    SetUp(Box<BoxLayout>),
+    Spawn(BoxProcess),
     /// Whether the components' connections reach the API server, or wait.
     ApiGate {
         open: bool,
@@ -116,7 +116,7 @@ pub(crate) enum Order {
 
 /// The box's first process (or, for the first of them, the one that made the namespaces) to the launcher.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Event {
+pub(crate) enum InitReport {
     Unshared,
     /// The first process has this id on the host.
     Born {
@@ -149,19 +149,19 @@ pub(crate) enum Event {
 
 /// How the inside of the box is laid out.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Layout {
+pub(crate) struct BoxLayout {
     /// An empty folder of the host that the box's memory file system is mounted on while it is made.
     pub(crate) stage: PathBuf,
     pub(crate) host_name: String,
     /// Folders and files of the host (first) that appear in the box (second, below [`crate::places::HOME`]).
-    pub(crate) binds: Vec<Bind>,
+    pub(crate) binds: Vec<BindMount>,
     /// Where this program appears, below `HOME`.
     pub(crate) ourselves: Vec<PathBuf>,
     /// Folders that are copied into the box before it starts: from the host, to a path below `HOME`.
     pub(crate) copies: Vec<(PathBuf, PathBuf)>,
-    pub(crate) files: Vec<File>,
+    pub(crate) files: Vec<BoxFile>,
     /// Files elsewhere in the box, by absolute path.
-    pub(crate) outside: Vec<File>,
+    pub(crate) outside: Vec<BoxFile>,
     /// Where the first process takes connections for the API server.
     pub(crate) doors: Vec<SocketAddr>,
     /// Where it takes those of the controller manager.
@@ -171,27 +171,27 @@ pub(crate) struct Layout {
     /// Whether its nodes pass on what is of IPv6.
     pub(crate) dual_stack: bool,
     /// The nodes beyond the first.
-    pub(crate) nodes: Vec<Further>,
+    pub(crate) nodes: Vec<FurtherNode>,
 }
 
 /// A node that has a network of its own.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Further {
-    pub(crate) node: Node,
+pub(crate) struct FurtherNode {
+    pub(crate) node: BoxNode,
     /// Lines for `ip -batch` in that network.
     pub(crate) network: Vec<String>,
 }
 
 /// A path of the host that appears in the box.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Bind {
+pub(crate) struct BindMount {
     pub(crate) from: PathBuf,
     pub(crate) to: PathBuf,
     pub(crate) read_only: bool,
 }
 
 /// Writes one message.
-pub(crate) fn send<T: Serialize>(mut to: impl Write, message: &T) -> io::Result<()> {
+pub(crate) fn send_message<T: Serialize>(mut to: impl Write, message: &T) -> io::Result<()> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
     to.write_all(&line)?;
@@ -199,6 +199,6 @@ pub(crate) fn send<T: Serialize>(mut to: impl Write, message: &T) -> io::Result<
 }
 
 /// Reads one message's line.
-pub(crate) fn parse<T: DeserializeOwned>(line: &str) -> io::Result<T> {
+pub(crate) fn parse_message<T: DeserializeOwned>(line: &str) -> io::Result<T> {
     Ok(serde_json::from_str(line)?)
 }

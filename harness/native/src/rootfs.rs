@@ -10,67 +10,67 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
 use crate::Error;
-use crate::node::Node;
+use crate::node::BoxNode;
 use crate::places::HOME;
-use crate::process::File;
-use crate::protocol::{Bind, Layout};
-use crate::{ourselves, seed};
+use crate::process::BoxFile;
+use crate::protocol::{BindMount, BoxLayout};
+use crate::{self_exe, template};
 
 /// Folders of the host that may be file systems of their own, which the layer over `/` would not show.
 const OFTEN_APART: [&str; 6] = ["/usr", "/var", "/etc", "/opt", "/home", "/root"];
 
 /// Makes the view and moves this process into it. The caller has a mount namespace of its own.
-pub(crate) fn enter(layout: &Layout) -> Result<(), Error> {
-    change("/", MsFlags::MS_REC | MsFlags::MS_PRIVATE)?;
+pub(crate) fn enter_view(layout: &BoxLayout) -> Result<(), Error> {
+    apply_change("/", MsFlags::MS_REC | MsFlags::MS_PRIVATE)?;
     let stage = &layout.stage;
-    fresh("tmpfs", stage, "mode=755")?;
-    let root = layer(stage, Path::new("/"), "root")?;
+    fresh_mount("tmpfs", stage, "mode=755")?;
+    let root = layer_folder(stage, Path::new("/"), "root")?;
     for path in OFTEN_APART
         .into_iter()
         .filter(|path| is_mount(Path::new(path)))
     {
-        let over = layer(stage, Path::new(path), &path.replace('/', "-"))?;
-        bind(&over, &root.join(&path[1..]), MsFlags::empty())?;
+        let over = layer_folder(stage, Path::new(path), &path.replace('/', "-"))?;
+        bind_path(&over, &root.join(&path[1..]), MsFlags::empty())?;
     }
     let run = stage.join("run");
-    dir(&run)?;
-    furnish(layout, &run.join("gauntlet"))?;
-    dir(&root.join("run"))?;
-    bind(&run, &root.join("run"), MsFlags::MS_REC)?;
+    make_dir(&run)?;
+    furnish_root(layout, &run.join("gauntlet"))?;
+    make_dir(&root.join("run"))?;
+    bind_path(&run, &root.join("run"), MsFlags::MS_REC)?;
     kernel_views(&root)?;
     change_root(&root)?;
-    layout.outside.iter().try_for_each(replace)
+    layout.outside.iter().try_for_each(replace_file)
 }
 
 /// Writes a file in the box's own view; what the host has there stays as it is.
-fn replace(file: &File) -> Result<(), Error> {
-    let File { path, text } = file;
+fn replace_file(file: &BoxFile) -> Result<(), Error> {
+    let BoxFile { path, text } = file;
     if let Some(parent) = path.parent() {
-        dir(parent)?;
+        make_dir(parent)?;
     }
     let _ = fs::remove_file(path);
     fs::write(path, text).map_err(Error::file("write", path))
 }
 
 /// What is ours, in memory.
-fn furnish(layout: &Layout, home: &Path) -> Result<(), Error> {
+fn furnish_root(layout: &BoxLayout, home: &Path) -> Result<(), Error> {
     for path in ["bin", "data", "logs", "tmp", "pki", "cni", "images"] {
-        dir(&home.join(path))?;
+        make_dir(&home.join(path))?;
     }
     // A kubelet looks its folder up among the mounts by device, and ends if it picks one of containerd's that is gone
     // by then: its device is nobody else's.
-    for node in [Node::FIRST]
+    for node in [BoxNode::FIRST]
         .into_iter()
         .chain(layout.nodes.iter().map(|further| further.node))
     {
-        let kubelet = home.join(node.own("kubelet"));
-        dir(&kubelet)?;
-        fresh("tmpfs", &kubelet, "mode=750")?;
+        let kubelet = home.join(node.own_name("kubelet"));
+        make_dir(&kubelet)?;
+        fresh_mount("tmpfs", &kubelet, "mode=750")?;
         // A pod in a user namespace of its own (`hostUsers: false`) passes through here to its root. containerd would make
         // the folder for itself alone.
-        dir(&home.join(node.own("containerd")).join("state"))?;
+        make_dir(&home.join(node.own_name("containerd")).join("state"))?;
     }
-    for Bind {
+    for BindMount {
         from,
         to,
         read_only,
@@ -78,24 +78,27 @@ fn furnish(layout: &Layout, home: &Path) -> Result<(), Error> {
     {
         let to = home.join(to);
         place_for(from, &to)?;
-        bind(from, &to, MsFlags::empty())?;
+        bind_path(from, &to, MsFlags::empty())?;
         if *read_only {
             keep_as_it_is(&to)?;
         }
     }
     for to in layout.ourselves.iter().map(|to| home.join(to)) {
-        empty(&to)?;
-        ourselves::show_at(&to)?;
+        empty_folder(&to)?;
+        self_exe::show_at(&to)?;
     }
     for (from, to) in &layout.copies {
-        seed::copy_without_holes(from, &home.join(to))?;
+        template::copy_without_holes(from, &home.join(to))?;
     }
-    layout.files.iter().try_for_each(|file| write(home, file))
+    layout
+        .files
+        .iter()
+        .try_for_each(|file| write_file(home, file))
 }
 
 /// Nothing is written through this mount.
 pub(crate) fn keep_as_it_is(at: &Path) -> Result<(), Error> {
-    change(
+    apply_change(
         at,
         MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY,
     )
@@ -103,19 +106,19 @@ pub(crate) fn keep_as_it_is(at: &Path) -> Result<(), Error> {
 
 fn place_for(from: &Path, to: &Path) -> Result<(), Error> {
     if from.is_dir() {
-        return dir(to);
+        return make_dir(to);
     }
-    empty(to)
+    empty_folder(to)
 }
 
-fn empty(file: &Path) -> Result<(), Error> {
+fn empty_folder(file: &Path) -> Result<(), Error> {
     fs::write(file, "").map_err(Error::file("create", file))
 }
 
-fn write(home: &Path, file: &File) -> Result<(), Error> {
+fn write_file(home: &Path, file: &BoxFile) -> Result<(), Error> {
     let path = home.join(&file.path);
     if let Some(parent) = path.parent() {
-        dir(parent)?;
+        make_dir(parent)?;
     }
     OpenOptions::new()
         .write(true)
@@ -127,11 +130,11 @@ fn write(home: &Path, file: &File) -> Result<(), Error> {
 }
 
 /// A layer in memory over a folder of the host.
-fn layer(stage: &Path, lower: &Path, name: &str) -> Result<PathBuf, Error> {
+fn layer_folder(stage: &Path, lower: &Path, name: &str) -> Result<PathBuf, Error> {
     let [upper, work, merged] =
         ["upper", "work", "merged"].map(|part| stage.join(format!("{name}.{part}")));
     for path in [&upper, &work, &merged] {
-        dir(path)?;
+        make_dir(path)?;
     }
     let mode = fs::metadata(lower)
         .map_err(Error::file("read", lower))?
@@ -145,7 +148,7 @@ fn layer(stage: &Path, lower: &Path, name: &str) -> Result<PathBuf, Error> {
         upper.display(),
         work.display()
     );
-    fresh("overlay", &merged, &options)?;
+    fresh_mount("overlay", &merged, &options)?;
     Ok(merged)
 }
 
@@ -157,12 +160,12 @@ fn kernel_views(root: &Path) -> Result<(), Error> {
         mount(Some(kind), &at, Some(kind), quiet, None::<&str>)
             .map_err(Error::system(format!("mount {kind}")))?;
     }
-    bind(
+    bind_path(
         Path::new("/sys/fs/cgroup"),
         &root.join("sys/fs/cgroup"),
         MsFlags::MS_REC,
     )?;
-    bind(Path::new("/dev"), &root.join("dev"), MsFlags::MS_REC)
+    bind_path(Path::new("/dev"), &root.join("dev"), MsFlags::MS_REC)
 }
 
 /// Leaves the old root behind; from then on mounts are shared among the box's own namespaces, as pods expect.
@@ -171,7 +174,7 @@ fn change_root(root: &Path) -> Result<(), Error> {
     pivot_root(".", ".").map_err(Error::system("change the root"))?;
     umount2(".", MntFlags::MNT_DETACH).map_err(Error::system("leave the host's root"))?;
     chdir("/").map_err(Error::system("enter the box's root"))?;
-    change("/", MsFlags::MS_REC | MsFlags::MS_SHARED)
+    apply_change("/", MsFlags::MS_REC | MsFlags::MS_SHARED)
 }
 
 /// A path below [`HOME`].
@@ -190,16 +193,16 @@ fn is_mount(path: &Path) -> bool {
     })
 }
 
-fn dir(path: &Path) -> Result<(), Error> {
+fn make_dir(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(Error::file("create", path))
 }
 
-fn fresh(kind: &str, at: &Path, options: &str) -> Result<(), Error> {
+fn fresh_mount(kind: &str, at: &Path, options: &str) -> Result<(), Error> {
     mount(Some(kind), at, Some(kind), MsFlags::empty(), Some(options))
         .map_err(Error::system(format!("mount {kind} on `{}`", at.display())))
 }
 
-pub(crate) fn bind(from: &Path, to: &Path, more: MsFlags) -> Result<(), Error> {
+pub(crate) fn bind_path(from: &Path, to: &Path, more: MsFlags) -> Result<(), Error> {
     mount(
         Some(from),
         to,
@@ -213,7 +216,7 @@ pub(crate) fn bind(from: &Path, to: &Path, more: MsFlags) -> Result<(), Error> {
     )))
 }
 
-fn change(at: impl AsRef<Path>, flags: MsFlags) -> Result<(), Error> {
+fn apply_change(at: impl AsRef<Path>, flags: MsFlags) -> Result<(), Error> {
     let at = at.as_ref();
     mount(None::<&str>, at, None::<&str>, flags, None::<&str>).map_err(Error::system(format!(
         "change the mount `{}`",

@@ -16,10 +16,10 @@ pub(crate) const NAME: &str = "gauntlet-runc";
 const CAPABILITY: &str = "CAP_SYS_RESOURCE";
 
 /// Mends what the words point at, then becomes runc.
-pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
-    if let Some(path) = config(words) {
+pub(crate) fn run_runc(words: &[OsString]) -> io::Result<ExitCode> {
+    if let Some(path) = config_path(words) {
         let mut config: Value = serde_json::from_slice(&fs::read(&path)?)?;
-        if mend(&mut config) {
+        if fix_config(&mut config) {
             fs::write(&path, serde_json::to_vec(&config)?)?;
         }
     }
@@ -29,20 +29,20 @@ pub(crate) fn run(words: &[OsString]) -> io::Result<ExitCode> {
 }
 
 /// The file that says what runs: a bundle's for `create` and `run`, a process's for `exec`.
-fn config(words: &[OsString]) -> Option<PathBuf> {
+fn config_path(words: &[OsString]) -> Option<PathBuf> {
     let has = |word: &str| words.iter().any(|given| given == word);
     if has("create") || has("run") {
-        let bundle = option(words, &["--bundle", "-b"]).unwrap_or_else(|| PathBuf::from("."));
+        let bundle = option_value(words, &["--bundle", "-b"]).unwrap_or_else(|| PathBuf::from("."));
         return Some(bundle.join("config.json"));
     }
     if has("exec") {
-        option(words, &["--process", "-p"])
+        option_value(words, &["--process", "-p"])
     } else {
         None
     }
 }
 
-fn option(words: &[OsString], names: &[&str]) -> Option<PathBuf> {
+fn option_value(words: &[OsString], names: &[&str]) -> Option<PathBuf> {
     let by_word = words
         .iter()
         .zip(words.iter().skip(1))
@@ -61,7 +61,7 @@ fn option(words: &[OsString], names: &[&str]) -> Option<PathBuf> {
 }
 
 /// Mends a container's configuration or a process's; says whether anything changed.
-fn mend(config: &mut Value) -> bool {
+fn fix_config(config: &mut Value) -> bool {
     let before = config.clone();
     let process = if config.get("process").is_some() {
         &mut config["process"]
@@ -118,16 +118,19 @@ mod tests {
     #[test]
     fn the_file_to_mend_is_found() {
         assert_eq!(
-            config(&words("--root /r create --bundle /b --pid-file /p id")),
+            config_path(&words("--root /r create --bundle /b --pid-file /p id")),
             Some("/b/config.json".into())
         );
         assert_eq!(
-            config(&words("run --bundle=/b id")),
+            config_path(&words("run --bundle=/b id")),
             Some("/b/config.json".into())
         );
-        assert_eq!(config(&words("exec --process /p id")), Some("/p".into()));
-        assert_eq!(config(&words("exec id probe")), None);
-        assert_eq!(config(&words("delete id")), None);
+        assert_eq!(
+            config_path(&words("exec --process /p id")),
+            Some("/p".into())
+        );
+        assert_eq!(config_path(&words("exec id probe")), None);
+        assert_eq!(config_path(&words("delete id")), None);
     }
 
     #[test]
@@ -137,13 +140,13 @@ mod tests {
             "rlimits": [{ "type": "RLIMIT_NOFILE" }],
             "capabilities": { "bounding": ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"], "effective": ["CAP_SYS_RESOURCE"] },
         }});
-        assert!(mend(&mut config));
+        assert!(fix_config(&mut config));
         assert_eq!(
             config,
             json!({ "process": { "capabilities": { "bounding": ["CAP_SYS_ADMIN"], "effective": [] } } })
         );
-        assert!(!mend(&mut config));
+        assert!(!fix_config(&mut config));
         let mut process = json!({ "oomScoreAdj": 900, "args": ["/probe"] });
-        assert!(!mend(&mut process));
+        assert!(!fix_config(&mut process));
     }
 }

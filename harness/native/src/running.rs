@@ -8,18 +8,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wait::Look;
+use wait::WaitLook;
 
 use crate::config::OWN_ENCRYPTION;
-use crate::protocol::{self, CallerCommand, Ready};
-use crate::{Error, InForce, ProcessCommand, ProcessStatus, enter, image, net, plugin, registry};
-use components::Cache;
+use crate::protocol::{self, CallerCommand, ReadyBox};
+use crate::{
+    Error, InForce, ProcessCommand, ProcessStatus, enter, image, kms_process, net, running_boxes,
+};
+use components::BoxCache;
 
-const PATIENCE: Duration = Duration::from_secs(40);
+const ENDS_WITHIN: Duration = Duration::from_secs(40);
 
 /// A process of the box that ended although it should not have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Death {
+pub struct ProcessDeath {
     /// Its name, such as `kube-apiserver`.
     pub process: String,
     /// How it ended: `exit code 1`, `killed by SIGKILL`.
@@ -30,23 +32,23 @@ pub struct Death {
 
 /// What becomes known while the box is up.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Later(Arc<Mutex<Known>>);
+pub(crate) struct LaterEvents(Arc<Mutex<BoxKnowledge>>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct BoxKnowledge {
     milestones: Vec<(String, Duration)>,
-    deaths: Vec<Death>,
+    deaths: Vec<ProcessDeath>,
     lives: BTreeMap<String, ProcessStatus>,
     /// The nodes that were cut off, frozen or killed last.
     apart: BTreeSet<String>,
 }
 
-impl Later {
-    pub(crate) fn lives(&self, process: String, life: ProcessStatus) {
+impl LaterEvents {
+    pub(crate) fn note_status(&self, process: String, life: ProcessStatus) {
         self.lock().lives.insert(process, life);
     }
 
-    pub(crate) fn apart(&self, node: String, is_apart: bool) {
+    pub(crate) fn note_enforced(&self, node: String, is_apart: bool) {
         let mut known = self.lock();
         if is_apart {
             known.apart.insert(node)
@@ -55,22 +57,22 @@ impl Later {
         };
     }
 
-    pub(crate) fn died(&self, death: Death) {
+    pub(crate) fn note_death(&self, death: ProcessDeath) {
         self.lock().deaths.push(death);
     }
 
-    pub(crate) fn reached(&self, milestone: String, at: Duration) {
+    pub(crate) fn note_milestone(&self, milestone: String, at: Duration) {
         self.lock().milestones.push((milestone, at));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, BoxKnowledge> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A box that is up. Dropping an attached one takes it down, and waits until nothing of it is left.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningBox {
     /// Its name.
     pub name: String,
     /// A kubeconfig of its administrator, readable by its owner alone.
@@ -98,17 +100,17 @@ pub struct Running {
     init: u32,
     path: String,
     cache: PathBuf,
-    pub(crate) later: Later,
+    pub(crate) later: LaterEvents,
     attached: Option<(Child, ChildStdin)>,
 }
 
-impl Running {
+impl RunningBox {
     pub(crate) fn new(
         cache: &Path,
         name: &str,
         launcher: &Path,
-        ready: Ready,
-        later: Later,
+        ready: ReadyBox,
+        later: LaterEvents,
         attached: Option<(Child, ChildStdin)>,
     ) -> Self {
         Self {
@@ -135,23 +137,23 @@ impl Running {
 
     /// The processes that have ended since the start although they should not have, one entry for each end.
     #[must_use]
-    pub fn deaths(&self) -> Vec<Death> {
+    pub fn deaths(&self) -> Vec<ProcessDeath> {
         self.later.lock().deaths.clone()
     }
 
     /// Orders one process of the box to end, to halt, to go on, or to start again, and returns at once: what becomes of
-    /// it is told by [`Running::life`]. An end that was ordered is none of [`Running::deaths`].
+    /// it is told by [`RunningBox::process_status`]. An end that was ordered is none of [`RunningBox::deaths`].
     ///
     /// A box is up before its controller manager is: one that is still starting gives up if the API server is not
     /// healthy for ten seconds. The ServiceAccount `default` in a new namespace says that it has started.
     ///
     /// # Errors
     /// [`Error::NotAttached`], and [`Error::NoSuchProcess`] for a name that the box never had.
-    pub fn control(&self, process: &str, what: ProcessCommand) -> Result<(), Error> {
+    pub fn control_process(&self, process: &str, what: ProcessCommand) -> Result<(), Error> {
         let Some((_, launcher)) = &self.attached else {
             return Err(Error::NotAttached(self.name.clone()));
         };
-        if self.life(process).is_none() {
+        if self.process_status(process).is_none() {
             return Err(Error::NoSuchProcess {
                 name: self.name.clone(),
                 process: process.to_owned(),
@@ -161,13 +163,13 @@ impl Running {
             process: process.to_owned(),
             what,
         };
-        protocol::send(launcher, &wish).map_err(|why| Error::Launcher(why.to_string()))
+        protocol::send_message(launcher, &wish).map_err(|why| Error::Launcher(why.to_string()))
     }
 
     /// What is known of a process of the box now; nothing for a name that the box never had. It changes when the box's
     /// first process has seen the change, not when that was ordered.
     #[must_use]
-    pub fn life(&self, process: &str) -> Option<ProcessStatus> {
+    pub fn process_status(&self, process: &str) -> Option<ProcessStatus> {
         self.later.lock().lives.get(process).cloned()
     }
 
@@ -178,7 +180,7 @@ impl Running {
         self.later.lock().milestones.clone()
     }
 
-    /// The encryption configuration of [`crate::Encryption::Config`], as a file of the host that its owner alone can
+    /// The encryption configuration of [`model::EncryptionShape::Config`], as a file of the host that its owner alone can
     /// read. Whoever replaces it renames a whole one into its place.
     #[must_use]
     pub fn encryption_config(&self) -> PathBuf {
@@ -190,16 +192,16 @@ impl Running {
     /// # Errors
     /// When it cannot be read.
     pub fn probe_program(&self) -> Result<Vec<u8>, Error> {
-        let cache = Cache {
+        let cache = BoxCache {
             root: self.cache.clone(),
         };
         image::probe_program(&cache)
     }
 
-    /// The folder of a key management plugin of the cluster, on the host: its [`kms::Settings`] and [`kms::calls`].
+    /// The folder of a key management plugin of the cluster, on the host: its [`kms::PluginSettings`] and [`kms::read_calls`].
     #[must_use]
-    pub fn kms(&self, name: &str) -> PathBuf {
-        self.work.join(plugin::FOLDER).join(name)
+    pub fn kms_folder(&self, name: &str) -> PathBuf {
+        self.work.join(kms_process::FOLDER).join(name)
     }
 
     /// What each node enforces of NetworkPolicy now; `None` where the cluster does not ask for it. A start waits until
@@ -226,8 +228,8 @@ impl Running {
     /// It dies with the box and with the thread that spawns it, so spawn it where you wait for it, and as a direct
     /// child of this process.
     #[must_use]
-    pub fn enter(&self) -> Command {
-        enter::command(&self.launcher, &self.name, self.init, &self.path)
+    pub fn enter_command(&self) -> Command {
+        enter::enter_command(&self.launcher, &self.name, self.init, &self.path)
     }
 
     /// A UDP socket of this process that sends and receives within the box, as node 1 does.
@@ -235,24 +237,24 @@ impl Running {
     /// # Errors
     /// When the box has ended.
     pub fn udp_socket(&self) -> Result<UdpSocket, Error> {
-        net::within(&self.network(), || {
+        net::run_within(&self.network_path(), || {
             UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
                 .map_err(Error::system("open a socket in the box"))
         })
     }
 
     /// The first node's network, as a file of the host.
-    pub(crate) fn network(&self) -> PathBuf {
+    pub(crate) fn network_path(&self) -> PathBuf {
         format!("/proc/{}/ns/net", self.init).into()
     }
 
-    /// Lets the box live on without this process, until [`crate::down`].
+    /// Lets the box live on without this process, until [`crate::take_down`].
     ///
     /// # Errors
     /// [`Error::Launcher`], if the box has ended meanwhile.
-    pub fn stay(&mut self) -> Result<(), Error> {
+    pub fn leave_running(&mut self) -> Result<(), Error> {
         if let Some((_, stdin)) = &mut self.attached {
-            protocol::send(stdin, &CallerCommand::Keep)
+            protocol::send_message(stdin, &CallerCommand::Keep)
                 .map_err(|why| Error::Launcher(why.to_string()))?;
         }
         self.attached = None;
@@ -263,47 +265,47 @@ impl Running {
     ///
     /// # Errors
     /// [`Error::Down`], if something is left.
-    pub fn down(mut self) -> Result<(), Error> {
+    pub fn take_down(mut self) -> Result<(), Error> {
         if self.attached.is_none() {
-            return registry::down(
-                &Cache {
+            return running_boxes::take_down(
+                &BoxCache {
                     root: self.cache.clone(),
                 },
                 &self.name,
             );
         }
-        self.end()
+        self.end_box()
     }
 
-    fn end(&mut self) -> Result<(), Error> {
-        let cache = Cache {
+    fn end_box(&mut self) -> Result<(), Error> {
+        let cache = BoxCache {
             root: self.cache.clone(),
         };
         let Some((mut launcher, stdin)) = self.attached.take() else {
             return Ok(());
         };
         drop(stdin);
-        let ended = wait::until(
+        let ended = wait::wait_until(
             "the launcher to end",
-            PATIENCE,
+            ENDS_WITHIN,
             Duration::from_millis(2),
             || match launcher.try_wait() {
-                Ok(None) => Look::NotYet("it has not".into()),
-                Ok(Some(status)) => Look::Ready(Ok(status)),
-                Err(why) => Look::Ready(Err(why)),
+                Ok(None) => WaitLook::NotYet("it has not".into()),
+                Ok(Some(status)) => WaitLook::Ready(Ok(status)),
+                Err(why) => WaitLook::Ready(Err(why)),
             },
         );
         if ended.is_err() {
             let _ = launcher.kill();
             let _ = launcher.wait();
-            registry::sweep(&cache);
+            running_boxes::sweep_dead(&cache);
         }
-        registry::expect_gone(&cache, &self.name)
+        running_boxes::expect_gone(&cache, &self.name)
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningBox {
     fn drop(&mut self) {
-        let _ = self.end();
+        let _ = self.end_box();
     }
 }

@@ -6,33 +6,35 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use model::{Audit, ClusterSpec};
+use model::{AuditShape, ClusterSpec};
 
 use crate::node::MOST;
-use crate::protocol::{self, CallerCommand, Failure, Purpose, Report, Request};
-use crate::running::{Later, Running};
-use crate::seed::Seed;
-use crate::spec::{FirstObject, Spec};
-use components::{Cache, Component};
+use crate::protocol::{
+    self, CallerCommand, LauncherReport, LauncherRequest, StartFailure, StartPurpose,
+};
+use crate::running::{LaterEvents, RunningBox};
+use crate::spec::{BoxSpec, FirstObject};
+use crate::template::ClusterTemplate;
+use components::{BoxCache, PinnedComponent};
 
-use crate::{Error, Progress, names, needed, registry};
+use crate::{BoxProgress, Error, names, needed_components, running_boxes};
 
 /// Starts a box, after building what it needs. Returns when the API server is ready, the `default` ServiceAccount
 /// exists, and the nodes that the cluster has are Ready.
 ///
-/// An `attached` box dies with this process, or when [`Running`] is dropped. One that is not lives on until
-/// [`crate::down`]; while it starts, it dies with this process as well.
+/// An `attached` box dies with this process, or when [`RunningBox`] is dropped. One that is not lives on until
+/// [`crate::take_down`]; while it starts, it dies with this process as well.
 ///
 /// # Errors
-/// Those of [`Cache::ensure`]; a name that is no name or is taken; missing rights; a start that failed, with the end of
+/// Those of [`BoxCache::ensure_built`]; a name that is no name or is taken; missing rights; a start that failed, with the end of
 /// the log of the process that failed.
-pub fn start(
-    cache: &Cache,
-    spec: &Spec,
+pub fn start_box(
+    cache: &BoxCache,
+    spec: &BoxSpec,
     attached: bool,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Running, Error> {
-    names::check(&spec.name)?;
+    progress: &mut dyn FnMut(BoxProgress),
+) -> Result<RunningBox, Error> {
+    names::check_name(&spec.name)?;
     if spec.cluster.nodes > MOST {
         return Err(Error::BadCluster(format!(
             "{} nodes; a box has {MOST} at the most",
@@ -43,7 +45,7 @@ pub fn start(
         .cluster
         .kms
         .iter()
-        .find(|name| names::check(name).is_err())
+        .find(|name| names::check_name(name).is_err())
     {
         return Err(Error::BadCluster(format!(
             "`{name}` is not a name for a key management plugin"
@@ -54,109 +56,112 @@ pub fn start(
             "this kernel has no IPv6, or was told to do without".into(),
         ));
     }
-    let needed = needed(&spec.cluster)?;
+    let needed = needed_components(&spec.cluster)?;
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::NotRoot);
     }
-    registry::sweep(cache);
+    running_boxes::sweep_dead(cache);
     build(cache, &needed, spec, progress)?;
     let first_state = spec
         .first_state
         .clone()
         .filter(|_| is_prepared(cache, spec));
-    if Seed::find(cache, needed[0], &spec.cluster, first_state.as_deref()).is_none() {
+    if ClusterTemplate::find_template(cache, needed[0], &spec.cluster, first_state.as_deref())
+        .is_none()
+    {
         make_seed(cache, spec, Vec::new(), progress)?;
     }
-    let request = Request {
+    let request = LauncherRequest {
         cache: cache.root.clone(),
         name: spec.name.clone(),
         cluster: spec.cluster.clone(),
         first_state,
-        purpose: Purpose::Use,
+        purpose: StartPurpose::Use,
     };
-    launch(&request, &spec.launcher, attached, progress)
+    launch_box(&request, &spec.launcher, attached, progress)
 }
 
 /// Whether the first state that a box names is there, so that such boxes begin with it.
 #[must_use]
-pub fn is_prepared(cache: &Cache, spec: &Spec) -> bool {
+pub fn is_prepared(cache: &BoxCache, spec: &BoxSpec) -> bool {
     let first_state = spec.first_state.as_deref();
-    components::kubernetes(&spec.cluster.kubernetes)
-        .is_ok_and(|kubernetes| Seed::find(cache, kubernetes, &spec.cluster, first_state).is_some())
+    components::kubernetes_component(&spec.cluster.kubernetes).is_ok_and(|kubernetes| {
+        ClusterTemplate::find_template(cache, kubernetes, &spec.cluster, first_state).is_some()
+    })
 }
 
 /// Makes the first state that the box names, with these objects in it. Where another program is at it, nothing is made.
 ///
 /// # Errors
 /// Those of [`start()`].
-pub fn prepare(
-    cache: &Cache,
-    spec: &Spec,
+pub fn prepare_template(
+    cache: &BoxCache,
+    spec: &BoxSpec,
     objects: Vec<FirstObject>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(BoxProgress),
 ) -> Result<(), Error> {
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::NotRoot);
     }
-    build(cache, &needed(&spec.cluster)?, spec, progress)?;
+    build(cache, &needed_components(&spec.cluster)?, spec, progress)?;
     make_seed(cache, spec, objects, progress)
 }
 
 /// Builds what is missing of a box.
 fn build(
-    cache: &Cache,
-    needed: &[&Component],
-    spec: &Spec,
-    progress: &mut dyn FnMut(Progress),
+    cache: &BoxCache,
+    needed: &[&PinnedComponent],
+    spec: &BoxSpec,
+    progress: &mut dyn FnMut(BoxProgress),
 ) -> Result<(), Error> {
-    let mut tell = |step| progress(Progress::Build(step));
-    Ok(cache.ensure(needed, &spec.launcher, &mut tell)?)
+    let mut tell = |step| progress(BoxProgress::Build(step));
+    Ok(cache.ensure_built(needed, &spec.launcher, &mut tell)?)
 }
 
 /// Makes a first state that later starts of this release begin with. A box that cannot keep one starts without it.
 fn make_seed(
-    cache: &Cache,
-    spec: &Spec,
+    cache: &BoxCache,
+    spec: &BoxSpec,
     objects: Vec<FirstObject>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(BoxProgress),
 ) -> Result<(), Error> {
     let first_state = spec.first_state.clone().filter(|_| !objects.is_empty());
-    let kubernetes = components::kubernetes(&spec.cluster.kubernetes)?;
-    progress(Progress::MakingSeed {
+    let kubernetes = components::kubernetes_component(&spec.cluster.kubernetes)?;
+    progress(BoxProgress::MakingSeed {
         kubernetes: kubernetes.version.to_owned(),
     });
     let cluster = ClusterSpec {
         kubernetes: kubernetes.version.to_owned(),
         nodes: spec.cluster.nodes,
         dual_stack: spec.cluster.dual_stack,
-        audit: Audit::None,
+        audit: AuditShape::None,
         ..Default::default()
     };
-    let place = Seed::place(cache, kubernetes, &cluster, first_state.as_deref());
+    let place = ClusterTemplate::template_path(cache, kubernetes, &cluster, first_state.as_deref());
     let name = format!(
         "seed-{}",
-        &names::sha256(place.as_os_str().as_encoded_bytes())[..12]
+        &names::sha256_hex(place.as_os_str().as_encoded_bytes())[..12]
     );
-    let request = Request {
+    let request = LauncherRequest {
         cache: cache.root.clone(),
         name,
         cluster,
         first_state,
-        purpose: Purpose::Seed(objects),
+        purpose: StartPurpose::Seed(objects),
     };
-    match launch(&request, &spec.launcher, true, &mut |_| {}) {
-        Ok(seeding) => seeding.down(),
+    match launch_box(&request, &spec.launcher, true, &mut |_| {}) {
+        Ok(seeding) => seeding.take_down(),
         Err(Error::NameTaken(_)) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-fn launch(
-    request: &Request,
+fn launch_box(
+    request: &LauncherRequest,
     launcher: &Path,
     attached: bool,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Running, Error> {
+    progress: &mut dyn FnMut(BoxProgress),
+) -> Result<RunningBox, Error> {
     let failed = |why: String| Error::Launcher(why);
     let mut child = Command::new(launcher)
         .arg(crate::launcher::LAUNCHER)
@@ -168,34 +173,34 @@ fn launch(
     let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(failed("it has no pipes".into()));
     };
-    let complaints = gather(&mut child);
-    if let Err(why) = protocol::send(&mut stdin, request) {
+    let complaints = gather_complaints(&mut child);
+    if let Err(why) = protocol::send_message(&mut stdin, request) {
         let _ = child.wait();
-        return Err(failed(format!("{why}; {}", said(&complaints))));
+        return Err(failed(format!("{why}; {}", complaint_text(&complaints))));
     }
-    let later = Later::default();
+    let later = LaterEvents::default();
     let mut lines = BufReader::new(stdout).lines();
     while let Some(Ok(line)) = lines.next() {
-        match protocol::parse(&line).map_err(|why| failed(why.to_string()))? {
-            Report::Progress(step) => progress(step),
-            Report::ProcessStatus { process, life } => later.lives(process, life),
-            Report::Died(_) => {}
-            Report::Failed(failure) => {
+        match protocol::parse_message(&line).map_err(|why| failed(why.to_string()))? {
+            LauncherReport::Progress(step) => progress(step),
+            LauncherReport::ProcessStatus { process, life } => later.note_status(process, life),
+            LauncherReport::Died(_) => {}
+            LauncherReport::Failed(failure) => {
                 let _ = child.wait();
-                return Err(failure.named(&request.name));
+                return Err(failure.into_error(&request.name));
             }
-            Report::Ready(ready) => {
+            LauncherReport::Ready(ready) => {
                 if !attached {
-                    protocol::send(&mut stdin, &CallerCommand::Keep)
+                    protocol::send_message(&mut stdin, &CallerCommand::Keep)
                         .map_err(|why| failed(why.to_string()))?;
                 }
                 ready
                     .milestones
                     .iter()
-                    .for_each(|(name, at)| later.reached(name.clone(), *at));
-                listen(lines, later.clone());
+                    .for_each(|(name, at)| later.note_milestone(name.clone(), *at));
+                listen_reports(lines, later.clone());
                 let attached = attached.then_some((child, stdin));
-                return Ok(Running::new(
+                return Ok(RunningBox::new(
                     &request.cache,
                     &request.name,
                     launcher,
@@ -207,11 +212,11 @@ fn launch(
         }
     }
     let _ = child.wait();
-    Err(failed(said(&complaints)))
+    Err(failed(complaint_text(&complaints)))
 }
 
-impl Failure {
-    fn named(self, name: &str) -> Error {
+impl StartFailure {
+    fn into_error(self, name: &str) -> Error {
         match self {
             Self::NameTaken => Error::NameTaken(name.to_owned()),
             Self::NotRoot => Error::NotRoot,
@@ -224,24 +229,31 @@ impl Failure {
 }
 
 /// Keeps reading what the launcher reports once the box is up.
-fn listen(lines: impl Iterator<Item = std::io::Result<String>> + Send + 'static, later: Later) {
+fn listen_reports(
+    lines: impl Iterator<Item = std::io::Result<String>> + Send + 'static,
+    later: LaterEvents,
+) {
     thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
-            match protocol::parse(&line) {
-                Ok(Report::ProcessStatus { process, life }) => later.lives(process, life),
-                Ok(Report::Died(death)) => later.died(death),
-                Ok(Report::Progress(Progress::Milestone { name, at })) => later.reached(name, at),
+            match protocol::parse_message(&line) {
+                Ok(LauncherReport::ProcessStatus { process, life }) => {
+                    later.note_status(process, life)
+                }
+                Ok(LauncherReport::Died(death)) => later.note_death(death),
+                Ok(LauncherReport::Progress(BoxProgress::Milestone { name, at })) => {
+                    later.note_milestone(name, at)
+                }
                 _ => {}
             }
         }
     });
 }
 
-type Complaints = Arc<Mutex<String>>;
+type LauncherComplaints = Arc<Mutex<String>>;
 
 /// Reads the launcher's standard error: it says something there only if it is itself at fault.
-fn gather(child: &mut Child) -> Complaints {
-    let complaints = Complaints::default();
+fn gather_complaints(child: &mut Child) -> LauncherComplaints {
+    let complaints = LauncherComplaints::default();
     if let Some(mut stderr) = child.stderr.take() {
         let complaints = Arc::clone(&complaints);
         thread::spawn(move || {
@@ -255,7 +267,7 @@ fn gather(child: &mut Child) -> Complaints {
     complaints
 }
 
-fn said(complaints: &Complaints) -> String {
+fn complaint_text(complaints: &LauncherComplaints) -> String {
     let text = complaints.lock().unwrap_or_else(PoisonError::into_inner);
     if text.trim().is_empty() {
         "it ended while the box was starting: taken down, or killed".into()

@@ -9,33 +9,36 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use network::{network, objects};
+pub use network::{network_scenario, world_objects};
 pub use pod_security::pod_security;
-pub use rbac::rbac;
+pub use rbac::rbac_scenario;
 
 use crate::Error;
 
 /// The files of a scenario's folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Files(pub Vec<(String, String)>);
+pub struct ScenarioFiles(pub Vec<(String, String)>);
 
-impl Files {
+impl ScenarioFiles {
     /// Adds a file of one or more YAML documents.
     fn add<T: Serialize>(&mut self, name: &str, documents: &[T]) -> Result<(), Error> {
-        let texts = documents.iter().map(yaml).collect::<Result<Vec<_>, _>>()?;
+        let texts = documents
+            .iter()
+            .map(yaml_documents)
+            .collect::<Result<Vec<_>, _>>()?;
         self.0.push((name.to_owned(), texts.join("---\n")));
         Ok(())
     }
 }
 
-fn yaml(value: &impl Serialize) -> Result<String, Error> {
+fn yaml_documents(value: &impl Serialize) -> Result<String, Error> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| Error::Write { source };
     // By way of JSON, so that what is unset is left out and keys stay in their order.
     let value = serde_json::to_value(value).map_err(|why| failed(Box::new(why)))?;
     serde_saphyr::to_string(&value).map_err(|why| failed(Box::new(why)))
 }
 
-impl fmt::Display for Files {
+impl fmt::Display for ScenarioFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
             .iter()
@@ -50,7 +53,7 @@ const OWN: &str = "one";
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// What a namespace of the generators is called in a scenario.
-fn named(namespace: &str) -> String {
+fn scenario_namespace(namespace: &str) -> String {
     if namespace == OWN {
         "$(namespace)".to_owned()
     } else {
@@ -59,9 +62,9 @@ fn named(namespace: &str) -> String {
 }
 
 /// Moves an object into the scenario's namespaces, and its selectors with it.
-fn placed(mut object: Value) -> Value {
+fn place_object(mut object: Value) -> Value {
     let rename = |value: &mut Value| {
-        if let Some(renamed) = value.as_str().map(named) {
+        if let Some(renamed) = value.as_str().map(scenario_namespace) {
             *value = renamed.into();
         }
     };
@@ -81,13 +84,13 @@ fn placed(mut object: Value) -> Value {
                         values.iter_mut().for_each(rename)
                     }
                     text if key == "namespace" || key == NAME_LABEL => rename(text),
-                    other => *other = placed(other.take()),
+                    other => *other = place_object(other.take()),
                 }
             }
         }
         Value::Array(values) => values
             .iter_mut()
-            .for_each(|value| *value = placed(value.take())),
+            .for_each(|value| *value = place_object(value.take())),
         _ => {}
     }
     object

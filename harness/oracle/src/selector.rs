@@ -7,39 +7,39 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use crate::Error;
 
 /// Labels of a pod, a namespace or a role.
-pub(crate) type Labels = BTreeMap<String, String>;
+pub(crate) type ObjectLabels = BTreeMap<String, String>;
 
 /// A selector whose operators are known to be operators.
 #[derive(Clone, Debug)]
-pub(crate) struct Selector(Vec<Term>);
+pub(crate) struct ParsedSelector(Vec<SelectorTerm>);
 
 #[derive(Clone, Debug)]
-enum Term {
+enum SelectorTerm {
     In(String, Vec<String>),
     NotIn(String, Vec<String>),
     Exists(String),
     Absent(String),
 }
 
-impl Selector {
+impl ParsedSelector {
     pub(crate) fn read(selector: &LabelSelector) -> Result<Self, Error> {
         let equal = selector.match_labels.iter().flatten();
-        let mut terms: Vec<Term> = equal
-            .map(|(key, value)| Term::In(key.clone(), vec![value.clone()]))
+        let mut terms: Vec<SelectorTerm> = equal
+            .map(|(key, value)| SelectorTerm::In(key.clone(), vec![value.clone()]))
             .collect();
         for requirement in selector.match_expressions.iter().flatten() {
-            terms.push(Term::read(requirement)?);
+            terms.push(SelectorTerm::read(requirement)?);
         }
         Ok(Self(terms))
     }
 
     /// Whether every term holds; an empty selector selects everything.
-    pub(crate) fn selects(&self, labels: &Labels) -> bool {
+    pub(crate) fn selects(&self, labels: &ObjectLabels) -> bool {
         self.0.iter().all(|term| term.holds(labels))
     }
 }
 
-impl Term {
+impl SelectorTerm {
     fn read(requirement: &LabelSelectorRequirement) -> Result<Self, Error> {
         let key = requirement.key.clone();
         let values = requirement.values.clone().unwrap_or_default();
@@ -55,7 +55,7 @@ impl Term {
     }
 
     /// What has no such label is also `NotIn`.
-    fn holds(&self, labels: &Labels) -> bool {
+    fn holds(&self, labels: &ObjectLabels) -> bool {
         match self {
             Self::In(key, values) => labels.get(key).is_some_and(|value| values.contains(value)),
             Self::NotIn(key, values) => labels.get(key).is_none_or(|value| !values.contains(value)),
@@ -78,7 +78,7 @@ mod tests {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
-        Selector::read(&selector).unwrap().selects(&labels)
+        ParsedSelector::read(&selector).unwrap().selects(&labels)
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
         ] {
             let term = json!({"matchExpressions": [{"key": "app", "operator": operator, "values": values}]});
             let selector: LabelSelector = serde_json::from_value(term).unwrap();
-            Selector::read(&selector).unwrap_err();
+            ParsedSelector::read(&selector).unwrap_err();
         }
     }
 }

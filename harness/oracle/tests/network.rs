@@ -5,45 +5,48 @@
 use std::net::IpAddr;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use oracle::generate::network::cast;
-use oracle::network::{End, Family, Free, Gate, Network, PodName, Probe, Protocol, World, compare};
+use oracle::generate::network::pod_cast;
+use oracle::network::{
+    AddressFamily, ConnectionEnd, ConnectionProbe, FreeReason, GateVerdict, NetworkRules,
+    NetworkWorld, PodName, PortProtocol, compare_cells,
+};
 use serde_json::{Value, json};
 
 /// The cast on two nodes with these policies: namespace, name and spec of each.
-fn world(policies: &[(&str, &str, Value)]) -> World {
+fn world(policies: &[(&str, &str, Value)]) -> NetworkWorld {
     let policy = |(namespace, name, spec): &(&str, &str, Value)| -> NetworkPolicy {
         serde_json::from_value(
             json!({"metadata": {"namespace": namespace, "name": name}, "spec": spec}),
         )
         .unwrap()
     };
-    World {
+    NetworkWorld {
         policies: policies.iter().map(policy).collect(),
-        ..cast(2)
+        ..pod_cast(2)
     }
 }
 
-fn network(policies: &[(&str, &str, Value)]) -> Network {
-    Network::new(world(policies)).unwrap()
+fn network(policies: &[(&str, &str, Value)]) -> NetworkRules {
+    NetworkRules::new(world(policies)).unwrap()
 }
 
-fn end(text: &str) -> End {
+fn end(text: &str) -> ConnectionEnd {
     match text.split_once('/') {
-        Some((namespace, name)) => End::Pod(PodName::new(namespace, name)),
-        None if text.starts_with("node") => End::Node(text.to_owned()),
-        None => End::Outside(text.parse().unwrap()),
+        Some((namespace, name)) => ConnectionEnd::Pod(PodName::new(namespace, name)),
+        None if text.starts_with("node") => ConnectionEnd::Node(text.to_owned()),
+        None => ConnectionEnd::Outside(text.parse().unwrap()),
     }
 }
 
-fn probe(from: &str, to: &str, port: u16, protocol: Protocol) -> Probe {
+fn probe(from: &str, to: &str, port: u16, protocol: PortProtocol) -> ConnectionProbe {
     let (from, to) = (end(from), end(to));
-    let is_six = |end: &End| matches!(end, End::Outside(IpAddr::V6(_)));
+    let is_six = |end: &ConnectionEnd| matches!(end, ConnectionEnd::Outside(IpAddr::V6(_)));
     let family = if is_six(&from) || is_six(&to) {
-        Family::Ipv6
+        AddressFamily::Ipv6
     } else {
-        Family::Ipv4
+        AddressFamily::Ipv4
     };
-    Probe {
+    ConnectionProbe {
         from,
         to,
         port,
@@ -52,18 +55,18 @@ fn probe(from: &str, to: &str, port: u16, protocol: Protocol) -> Probe {
     }
 }
 
-fn over_ipv6(from: &str, to: &str) -> Probe {
-    Probe {
-        family: Family::Ipv6,
-        ..probe(from, to, 80, Protocol::Tcp)
+fn over_ipv6(from: &str, to: &str) -> ConnectionProbe {
+    ConnectionProbe {
+        family: AddressFamily::Ipv6,
+        ..probe(from, to, 80, PortProtocol::Tcp)
     }
 }
 
 /// Who of these reaches `to`, by TCP at port 80.
-fn who_reaches<'a>(network: &Network, to: &str, from: &[&'a str]) -> Vec<&'a str> {
+fn who_reaches<'a>(network: &NetworkRules, to: &str, from: &[&'a str]) -> Vec<&'a str> {
     let reached = |from: &&&str| {
         network
-            .decide(&probe(from, to, 80, Protocol::Tcp))
+            .decide(&probe(from, to, 80, PortProtocol::Tcp))
             .unwrap()
             .reached()
     };
@@ -71,8 +74,12 @@ fn who_reaches<'a>(network: &Network, to: &str, from: &[&'a str]) -> Vec<&'a str
 }
 
 /// At which of these does one pod reach another?
-fn ports(network: &Network, to: &str, asked: &[(u16, Protocol)]) -> Vec<(u16, Protocol)> {
-    let reached = |(port, protocol): &&(u16, Protocol)| {
+fn ports(
+    network: &NetworkRules,
+    to: &str,
+    asked: &[(u16, PortProtocol)],
+) -> Vec<(u16, PortProtocol)> {
+    let reached = |(port, protocol): &&(u16, PortProtocol)| {
         network
             .decide(&probe("two/web", to, *port, *protocol))
             .unwrap()
@@ -101,11 +108,14 @@ fn without_policies_everyone_reaches_everyone() {
     let network = network(&[]);
     assert_eq!(who_reaches(&network, "one/web", &EVERYONE), EVERYONE);
     let verdict = network
-        .decide(&probe("one/web", "192.0.2.1", 80, Protocol::Tcp))
+        .decide(&probe("one/web", "192.0.2.1", 80, PortProtocol::Tcp))
         .unwrap();
     assert_eq!(
         (verdict.egress, verdict.ingress),
-        (Gate::Free(Free::NotIsolated), Gate::Free(Free::NoPod))
+        (
+            GateVerdict::Free(FreeReason::NotIsolated),
+            GateVerdict::Free(FreeReason::NoPod)
+        )
     );
 }
 
@@ -125,11 +135,11 @@ fn a_policy_isolates_what_it_selects_in_its_own_namespace() {
         assert_eq!(who_reaches(&network, other, &EVERYONE), EVERYONE, "{other}");
     }
     let verdict = network
-        .decide(&probe("two/db", "one/web", 80, Protocol::Tcp))
+        .decide(&probe("two/db", "one/web", 80, PortProtocol::Tcp))
         .unwrap();
     assert_eq!(
         verdict.ingress,
-        Gate::Shut {
+        GateVerdict::Shut {
             isolated_by: vec!["one/deny".into()]
         }
     );
@@ -153,11 +163,11 @@ fn a_direction_that_is_not_named_follows_from_the_rules() {
     let egress = |spec: Value| {
         let network = network(&[("one", "p", spec)]);
         let out = network
-            .decide(&probe("one/db", "two/web", 80, Protocol::Tcp))
+            .decide(&probe("one/db", "two/web", 80, PortProtocol::Tcp))
             .unwrap()
             .egress;
         let into = network
-            .decide(&probe("two/web", "one/db", 80, Protocol::Tcp))
+            .decide(&probe("two/web", "one/db", 80, PortProtocol::Tcp))
             .unwrap()
             .ingress;
         (out.lets_through(), into.lets_through())
@@ -220,11 +230,11 @@ fn policies_add_up() {
         ["one/web", "one/db", "node-2"]
     );
     let verdict = network
-        .decide(&probe("one/web", "one/db", 80, Protocol::Tcp))
+        .decide(&probe("one/web", "one/db", 80, PortProtocol::Tcp))
         .unwrap();
     assert_eq!(
         verdict.ingress,
-        Gate::Open {
+        GateVerdict::Open {
             policy: "one/web".into(),
             rule: 0
         }
@@ -383,7 +393,7 @@ fn a_block_has_holes_and_looks_at_addresses_alone() {
 #[test]
 fn a_pod_on_the_hosts_network_is_its_node() {
     assert!(
-        cast(2)
+        pod_cast(2)
             .pods
             .iter()
             .any(|pod| pod.host_network && pod.node == "node-2")
@@ -404,30 +414,32 @@ fn a_pod_on_the_hosts_network_is_its_node() {
             reached
         );
         let verdict = network
-            .decide(&probe("three/db", "one/host", 80, Protocol::Tcp))
+            .decide(&probe("three/db", "one/host", 80, PortProtocol::Tcp))
             .unwrap();
         assert_eq!(
             verdict.ingress,
-            Gate::Free(Free::NoPod),
+            GateVerdict::Free(FreeReason::NoPod),
             "it is not selected"
         );
     }
     let out = json!({"podSelector": {}, "policyTypes": ["Egress"]});
     let network = network(&[("one", "out", out)]);
     let verdict = network
-        .decide(&probe("one/host", "two/db", 80, Protocol::Tcp))
+        .decide(&probe("one/host", "two/db", 80, PortProtocol::Tcp))
         .unwrap();
-    assert!(verdict.reached() && verdict.egress == Gate::Free(Free::NoPod));
+    assert!(verdict.reached() && verdict.egress == GateVerdict::Free(FreeReason::NoPod));
 }
 
 #[test]
 fn a_pod_and_its_own_node_are_never_kept_apart() {
     let deny = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});
     let network = network(&[("one", "deny", deny)]);
-    let own = Gate::Free(Free::OwnNode);
+    let own = GateVerdict::Free(FreeReason::OwnNode);
     for near in NEIGHBOURS {
         for (from, to) in [(near, "one/db"), ("one/db", near)] {
-            let verdict = network.decide(&probe(from, to, 80, Protocol::Tcp)).unwrap();
+            let verdict = network
+                .decide(&probe(from, to, 80, PortProtocol::Tcp))
+                .unwrap();
             assert_eq!(
                 (&verdict.egress, &verdict.ingress),
                 (&own, &own),
@@ -441,20 +453,20 @@ fn a_pod_and_its_own_node_are_never_kept_apart() {
         );
         assert!(
             !network
-                .decide(&probe("one/web", near, 80, Protocol::Tcp))
+                .decide(&probe("one/web", near, 80, PortProtocol::Tcp))
                 .unwrap()
                 .reached()
         );
     }
     let itself = network
-        .decide(&probe("one/db", "one/db", 80, Protocol::Tcp))
+        .decide(&probe("one/db", "one/db", 80, PortProtocol::Tcp))
         .unwrap();
-    assert_eq!(itself.egress, Gate::Free(Free::Itself));
+    assert_eq!(itself.egress, GateVerdict::Free(FreeReason::Itself));
 }
 
 #[test]
 fn ports_are_numbers_names_and_ranges_of_a_protocol() {
-    use Protocol::{Sctp, Tcp, Udp};
+    use PortProtocol::{Sctp, Tcp, Udp};
     let asked = [
         (80, Tcp),
         (80, Udp),
@@ -528,16 +540,22 @@ fn a_named_port_of_an_egress_rule_is_the_destinations() {
         json!([{"ipBlock": {"cidr": "10.244.0.0/16"}}]),
     ] {
         let network = network(&[("two", "p", rule(to))]);
-        let asked = [(80, Protocol::Tcp), (8080, Protocol::Tcp)];
-        assert_eq!(ports(&network, "one/web", &asked), [(80, Protocol::Tcp)]);
-        assert_eq!(ports(&network, "one/db", &asked), [(8080, Protocol::Tcp)]);
+        let asked = [(80, PortProtocol::Tcp), (8080, PortProtocol::Tcp)];
+        assert_eq!(
+            ports(&network, "one/web", &asked),
+            [(80, PortProtocol::Tcp)]
+        );
+        assert_eq!(
+            ports(&network, "one/db", &asked),
+            [(8080, PortProtocol::Tcp)]
+        );
         assert_eq!(
             ports(&network, "192.0.2.1", &asked),
             [],
             "nobody outside has names"
         );
         let host = network
-            .decide(&probe("two/db", "one/host", 80, Protocol::Tcp))
+            .decide(&probe("two/db", "one/host", 80, PortProtocol::Tcp))
             .unwrap();
         assert!(!host.reached(), "nor has a node");
     }
@@ -563,32 +581,32 @@ fn what_no_server_would_store_is_an_error() {
     ];
     for spec in wrong {
         assert!(
-            Network::new(world(&[("one", "p", spec.clone())])).is_err(),
+            NetworkRules::new(world(&[("one", "p", spec.clone())])).is_err(),
             "{spec}"
         );
     }
     let fine = network(&[]);
     for end in ["one/absent", "node-9"] {
-        fine.decide(&probe(end, "one/web", 80, Protocol::Tcp))
+        fine.decide(&probe(end, "one/web", 80, PortProtocol::Tcp))
             .unwrap_err();
     }
-    let mut lost = cast(1);
+    let mut lost = pod_cast(1);
     lost.namespaces.remove("three");
-    Network::new(lost).unwrap_err();
-    let mut lost = cast(2);
+    NetworkRules::new(lost).unwrap_err();
+    let mut lost = pod_cast(2);
     lost.nodes.remove("node-2");
-    Network::new(lost).unwrap_err();
+    NetworkRules::new(lost).unwrap_err();
 }
 
 #[test]
 fn a_table_is_compared_cell_by_cell() {
     let network = network(&[("one", "deny", json!({"podSelector": {}}))]);
     let seen = [
-        (probe("two/web", "one/web", 80, Protocol::Tcp), false),
-        (probe("two/web", "one/db", 80, Protocol::Tcp), true),
-        (probe("one/web", "two/web", 80, Protocol::Tcp), false),
+        (probe("two/web", "one/web", 80, PortProtocol::Tcp), false),
+        (probe("two/web", "one/db", 80, PortProtocol::Tcp), true),
+        (probe("one/web", "two/web", 80, PortProtocol::Tcp), false),
     ];
-    let found = compare(
+    let found = compare_cells(
         &network,
         seen.iter().map(|(probe, reached)| (probe, *reached)),
     )
@@ -608,13 +626,13 @@ fn a_table_is_compared_cell_by_cell() {
 #[test]
 fn a_selector_is_of_both_families_and_a_block_of_one() {
     let world = world(&[]);
-    let address = |family: Family| {
+    let address = |family: AddressFamily| {
         let web = world
             .pods
             .iter()
             .find(|pod| pod.name == PodName::new("two", "web"))
             .unwrap();
-        family.among(&web.addresses).unwrap()
+        family.address_among(&web.addresses).unwrap()
     };
     let from = |peer: Value| {
         network(&[(
@@ -625,9 +643,9 @@ fn a_selector_is_of_both_families_and_a_block_of_one() {
     };
     let reached = |peer: Value, who: &str| {
         let network = from(peer);
-        let reached = |probe: Probe| network.decide(&probe).unwrap().reached();
+        let reached = |probe: ConnectionProbe| network.decide(&probe).unwrap().reached();
         (
-            reached(probe(who, "one/db", 80, Protocol::Tcp)),
+            reached(probe(who, "one/db", 80, PortProtocol::Tcp)),
             reached(over_ipv6(who, "one/db")),
         )
     };
@@ -638,11 +656,17 @@ fn a_selector_is_of_both_families_and_a_block_of_one() {
     );
     let block = |cidr: String| json!({"ipBlock": {"cidr": cidr}});
     assert_eq!(
-        reached(block(format!("{}/32", address(Family::Ipv4))), "two/web"),
+        reached(
+            block(format!("{}/32", address(AddressFamily::Ipv4))),
+            "two/web"
+        ),
         (true, false)
     );
     assert_eq!(
-        reached(block(format!("{}/128", address(Family::Ipv6))), "two/web"),
+        reached(
+            block(format!("{}/128", address(AddressFamily::Ipv6))),
+            "two/web"
+        ),
         (false, true)
     );
     assert_eq!(reached(block("::/0".into()), "three/web"), (false, true));
@@ -654,16 +678,16 @@ fn nobody_is_asked_about_an_address_that_is_not_there() {
     for pod in &mut world.pods {
         pod.addresses.truncate(1);
     }
-    let network = Network::new(world).unwrap();
+    let network = NetworkRules::new(world).unwrap();
     assert!(
         network
-            .decide(&probe("one/web", "one/db", 80, Protocol::Tcp))
+            .decide(&probe("one/web", "one/db", 80, PortProtocol::Tcp))
             .is_ok()
     );
     assert!(network.decide(&over_ipv6("one/web", "one/db")).is_err());
     assert!(
         network
-            .decide(&probe("one/web", "fd00::9", 80, Protocol::Tcp))
+            .decide(&probe("one/web", "fd00::9", 80, PortProtocol::Tcp))
             .is_err()
     );
 }

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
 use k8s_openapi::api::core::v1::Pod;
-use oracle::pod_security::{Check, Level, Version, violations};
+use oracle::pod_security::{ReleaseVersion, SecurityCheck, SecurityLevel, find_violations};
 use serde_json::{Map, Value, json};
 
 /// The newest release that is asked for here.
@@ -55,12 +55,12 @@ fn annotated(key: &str, value: &str) -> Pod {
     pod
 }
 
-fn at(pod: &Pod, level: Level, minor: u32) -> Vec<Check> {
-    violations(pod, level, Version::Minor(minor), SERVER)
+fn at(pod: &Pod, level: SecurityLevel, minor: u32) -> Vec<SecurityCheck> {
+    find_violations(pod, level, ReleaseVersion::Minor(minor), SERVER)
 }
 
 /// The releases, of 1.0 to 1.37, whose checks this pod violates at this level; as first and last, and nothing else.
-fn releases(pod: &Pod, level: Level, check: Check) -> Option<(u32, u32)> {
+fn releases(pod: &Pod, level: SecurityLevel, check: SecurityCheck) -> Option<(u32, u32)> {
     let found: Vec<u32> = (0..=SERVER)
         .filter(|minor| at(pod, level, *minor).contains(&check))
         .collect();
@@ -76,7 +76,7 @@ fn releases(pod: &Pod, level: Level, check: Check) -> Option<(u32, u32)> {
     Some((first, last))
 }
 
-fn expect(check: Check, level: Level, cases: &[(Pod, Option<(u32, u32)>)]) {
+fn expect(check: SecurityCheck, level: SecurityLevel, cases: &[(Pod, Option<(u32, u32)>)]) {
     for (pod, expected) in cases {
         let spec = serde_json::to_string(pod).unwrap();
         assert_eq!(
@@ -92,28 +92,43 @@ const ALWAYS: Option<(u32, u32)> = Some((0, SERVER));
 #[test]
 fn a_good_pod_is_allowed_everywhere_and_a_plain_one_fails_in_four_ways() {
     for minor in 0..=SERVER {
-        assert_eq!(at(&good(json!({})), Level::Restricted, minor), []);
+        assert_eq!(at(&good(json!({})), SecurityLevel::Restricted, minor), []);
     }
     let plain: Pod =
         serde_json::from_value(json!({"metadata": {}, "spec": {"containers": [{"name": "a"}]}}))
             .unwrap();
     let four = [
-        Check::PrivilegeEscalation,
-        Check::CapabilitiesRestricted,
-        Check::RunAsNonRoot,
-        Check::SeccompRestricted,
+        SecurityCheck::PrivilegeEscalation,
+        SecurityCheck::CapabilitiesRestricted,
+        SecurityCheck::RunAsNonRoot,
+        SecurityCheck::SeccompRestricted,
     ];
     assert_eq!(
-        violations(&plain, Level::Restricted, Version::Latest, SERVER),
+        find_violations(
+            &plain,
+            SecurityLevel::Restricted,
+            ReleaseVersion::Latest,
+            SERVER
+        ),
         four
     );
     assert_eq!(
-        violations(&plain, Level::Baseline, Version::Latest, SERVER),
+        find_violations(
+            &plain,
+            SecurityLevel::Baseline,
+            ReleaseVersion::Latest,
+            SERVER
+        ),
         []
     );
     let privileged = context(json!({"privileged": true, "capabilities": {"add": ["SYS_ADMIN"]}}));
     assert_eq!(
-        violations(&privileged, Level::Privileged, Version::Latest, SERVER),
+        find_violations(
+            &privileged,
+            SecurityLevel::Privileged,
+            ReleaseVersion::Latest,
+            SERVER
+        ),
         []
     );
 }
@@ -122,12 +137,12 @@ fn a_good_pod_is_allowed_everywhere_and_a_plain_one_fails_in_four_ways() {
 fn a_version_that_is_newer_than_the_server_is_its_newest() {
     let probe = container(json!({"livenessProbe": {"tcpSocket": {"host": "h", "port": 1}}}));
     for (version, server, found) in [
-        (Version::Latest, 33, 0),
-        (Version::Minor(99), 33, 0),
-        (Version::Minor(99), 34, 1),
+        (ReleaseVersion::Latest, 33, 0),
+        (ReleaseVersion::Minor(99), 33, 0),
+        (ReleaseVersion::Minor(99), 34, 1),
     ] {
         assert_eq!(
-            violations(&probe, Level::Baseline, version, server).len(),
+            find_violations(&probe, SecurityLevel::Baseline, version, server).len(),
             found,
             "{version} on 1.{server}"
         );
@@ -139,8 +154,8 @@ fn app_armor() {
     let profile = |kind: &str| json!({"appArmorProfile": {"type": kind}});
     let key = "container.apparmor.security.beta.kubernetes.io/a";
     expect(
-        Check::AppArmor,
-        Level::Baseline,
+        SecurityCheck::AppArmor,
+        SecurityLevel::Baseline,
         &[
             (of_pod(profile("Unconfined")), ALWAYS),
             (context(profile("Unconfined")), ALWAYS),
@@ -175,8 +190,8 @@ fn capabilities() {
         "SYS_CHROOT",
     ];
     expect(
-        Check::CapabilitiesBaseline,
-        Level::Baseline,
+        SecurityCheck::CapabilitiesBaseline,
+        SecurityLevel::Baseline,
         &[
             (sets(&all, &["ALL"]), None),
             (sets(&["NET_RAW"], &["ALL"]), ALWAYS),
@@ -185,21 +200,21 @@ fn capabilities() {
     );
     // Baseline's own until restricted has one of its own.
     expect(
-        Check::CapabilitiesBaseline,
-        Level::Restricted,
+        SecurityCheck::CapabilitiesBaseline,
+        SecurityLevel::Restricted,
         &[(good(json!({})), None)],
     );
     assert_eq!(
-        at(&sets(&["NET_RAW"], &["ALL"]), Level::Restricted, 21),
-        [Check::CapabilitiesBaseline]
+        at(&sets(&["NET_RAW"], &["ALL"]), SecurityLevel::Restricted, 21),
+        [SecurityCheck::CapabilitiesBaseline]
     );
     assert_eq!(
-        at(&sets(&["NET_RAW"], &["ALL"]), Level::Restricted, 22),
-        [Check::CapabilitiesRestricted]
+        at(&sets(&["NET_RAW"], &["ALL"]), SecurityLevel::Restricted, 22),
+        [SecurityCheck::CapabilitiesRestricted]
     );
     expect(
-        Check::CapabilitiesRestricted,
-        Level::Restricted,
+        SecurityCheck::CapabilitiesRestricted,
+        SecurityLevel::Restricted,
         &[
             (sets(&["NET_BIND_SERVICE"], &["CHOWN", "ALL"]), None),
             (sets(&["CHOWN"], &["ALL"]), Some((22, SERVER))),
@@ -213,8 +228,8 @@ fn capabilities() {
 #[test]
 fn what_is_the_hosts() {
     expect(
-        Check::HostNamespaces,
-        Level::Baseline,
+        SecurityCheck::HostNamespaces,
+        SecurityLevel::Baseline,
         &[
             (good(json!({"hostNetwork": true})), ALWAYS),
             (good(json!({"hostPID": true})), ALWAYS),
@@ -228,8 +243,8 @@ fn what_is_the_hosts() {
     let port =
         |number: Value| container(json!({"ports": [{"containerPort": 80, "hostPort": number}]}));
     expect(
-        Check::HostPorts,
-        Level::Baseline,
+        SecurityCheck::HostPorts,
+        SecurityLevel::Baseline,
         &[
             (port(json!(80)), ALWAYS),
             (port(json!(0)), None),
@@ -239,13 +254,16 @@ fn what_is_the_hosts() {
     let on_host =
         good(json!({"hostNetwork": true, "containers": [{"ports": [{"containerPort": 80}]}]}));
     assert_eq!(
-        at(&on_host, Level::Baseline, 36),
-        [Check::HostNamespaces, Check::HostPorts]
+        at(&on_host, SecurityLevel::Baseline, 36),
+        [SecurityCheck::HostNamespaces, SecurityCheck::HostPorts]
     );
     let first = good(
         json!({"initContainers": [{"name": "i", "ports": [{"containerPort": 1, "hostPort": 1}]}]}),
     );
-    assert_eq!(at(&first, Level::Baseline, 36), [Check::HostPorts]);
+    assert_eq!(
+        at(&first, SecurityLevel::Baseline, 36),
+        [SecurityCheck::HostPorts]
+    );
 }
 
 #[test]
@@ -275,14 +293,14 @@ fn hosts_of_probes() {
         };
         cases.extend([(at(http("h")), since), (at(tcp("h")), since)]);
     }
-    expect(Check::ProbeHosts, Level::Baseline, &cases);
+    expect(SecurityCheck::ProbeHosts, SecurityLevel::Baseline, &cases);
 }
 
 #[test]
 fn privileged() {
     expect(
-        Check::Privileged,
-        Level::Baseline,
+        SecurityCheck::Privileged,
+        SecurityLevel::Baseline,
         &[
             (context(json!({"privileged": true})), ALWAYS),
             (context(json!({"privileged": false})), None),
@@ -308,8 +326,8 @@ fn proc_mount_is_relaxed_in_a_user_namespace() {
         good(json!({"hostUsers": users, "containers": [{"securityContext": {"procMount": kind}}]}))
     };
     expect(
-        Check::ProcMountBaseline,
-        Level::Baseline,
+        SecurityCheck::ProcMountBaseline,
+        SecurityLevel::Baseline,
         &[
             (mount("Unmasked", Value::Null), ALWAYS),
             (mount("Unmasked", json!(true)), ALWAYS),
@@ -319,16 +337,20 @@ fn proc_mount_is_relaxed_in_a_user_namespace() {
     );
     let unmasked = mount("Unmasked", json!(false));
     assert_eq!(
-        at(&unmasked, Level::Restricted, 34),
-        [Check::ProcMountBaseline]
+        at(&unmasked, SecurityLevel::Restricted, 34),
+        [SecurityCheck::ProcMountBaseline]
     );
     assert_eq!(
-        at(&unmasked, Level::Restricted, 35),
-        [Check::ProcMountRestricted]
+        at(&unmasked, SecurityLevel::Restricted, 35),
+        [SecurityCheck::ProcMountRestricted]
     );
     assert_eq!(
-        at(&mount("Unmasked", Value::Null), Level::Restricted, 35),
-        [Check::ProcMountRestricted]
+        at(
+            &mount("Unmasked", Value::Null),
+            SecurityLevel::Restricted,
+            35
+        ),
+        [SecurityCheck::ProcMountRestricted]
     );
 }
 
@@ -354,7 +376,7 @@ fn selinux() {
     for kind in ["container_t", "container_init_t", "container_kvm_t"] {
         cases.push((context(options(json!({"type": kind}))), None));
     }
-    expect(Check::SeLinux, Level::Baseline, &cases);
+    expect(SecurityCheck::SeLinux, SecurityLevel::Baseline, &cases);
 }
 
 #[test]
@@ -366,8 +388,8 @@ fn seccomp() {
     );
     let fields = Some((19, SERVER));
     expect(
-        Check::SeccompBaseline,
-        Level::Baseline,
+        SecurityCheck::SeccompBaseline,
+        SecurityLevel::Baseline,
         &[
             (of_pod(profile("Unconfined")), fields),
             (context(profile("Unconfined")), fields),
@@ -388,12 +410,16 @@ fn seccomp() {
         ],
     );
     assert_eq!(
-        at(&annotated(of_pod_key, "unconfined"), Level::Restricted, 18),
-        [Check::SeccompBaseline]
+        at(
+            &annotated(of_pod_key, "unconfined"),
+            SecurityLevel::Restricted,
+            18
+        ),
+        [SecurityCheck::SeccompBaseline]
     );
     expect(
-        Check::SeccompRestricted,
-        Level::Restricted,
+        SecurityCheck::SeccompRestricted,
+        SecurityLevel::Restricted,
         &[
             (of_pod(json!({"seccompProfile": null})), fields),
             (of_pod(profile("Unconfined")), fields),
@@ -451,7 +477,7 @@ fn sysctls() {
     ];
     for (expected, names) in lists {
         let cases: Vec<_> = names.iter().map(|name| (set(name), expected)).collect();
-        expect(Check::Sysctls, Level::Baseline, &cases);
+        expect(SecurityCheck::Sysctls, SecurityLevel::Baseline, &cases);
     }
 }
 
@@ -459,8 +485,8 @@ fn sysctls() {
 fn host_processes() {
     let options = |host_process: bool| json!({"windowsOptions": {"hostProcess": host_process}});
     expect(
-        Check::WindowsHostProcess,
-        Level::Baseline,
+        SecurityCheck::WindowsHostProcess,
+        SecurityLevel::Baseline,
         &[
             (of_pod(options(true)), ALWAYS),
             (context(options(true)), ALWAYS),
@@ -473,8 +499,8 @@ fn host_processes() {
 fn privilege_escalation() {
     let since = Some((8, SERVER));
     expect(
-        Check::PrivilegeEscalation,
-        Level::Restricted,
+        SecurityCheck::PrivilegeEscalation,
+        SecurityLevel::Restricted,
         &[
             (context(json!({"allowPrivilegeEscalation": true})), since),
             (context(json!({"allowPrivilegeEscalation": null})), since),
@@ -488,17 +514,17 @@ fn windows_is_spared_what_it_does_not_have() {
         serde_json::from_value(json!({"metadata": {}, "spec": {"os": {"name": "windows"},
         "containers": [{"name": "a"}], "securityContext": {"runAsNonRoot": true}}}))
         .unwrap();
-    assert_eq!(at(&windows, Level::Restricted, 25), []);
+    assert_eq!(at(&windows, SecurityLevel::Restricted, 25), []);
     let three = [
-        Check::PrivilegeEscalation,
-        Check::CapabilitiesRestricted,
-        Check::SeccompRestricted,
+        SecurityCheck::PrivilegeEscalation,
+        SecurityCheck::CapabilitiesRestricted,
+        SecurityCheck::SeccompRestricted,
     ];
-    assert_eq!(at(&windows, Level::Restricted, 24), three);
+    assert_eq!(at(&windows, SecurityLevel::Restricted, 24), three);
     let linux = good(json!({"os": {"name": "linux"}, "securityContext": {"seccompProfile": null}}));
     assert_eq!(
-        at(&linux, Level::Restricted, 25),
-        [Check::SeccompRestricted]
+        at(&linux, SecurityLevel::Restricted, 25),
+        [SecurityCheck::SeccompRestricted]
     );
 }
 
@@ -509,8 +535,8 @@ fn volumes() {
         ("name".to_owned(), json!("v")), (kind.to_owned(), example(kind))])]}))
     };
     expect(
-        Check::HostPathVolumes,
-        Level::Baseline,
+        SecurityCheck::HostPathVolumes,
+        SecurityLevel::Baseline,
         &[(volume("hostPath"), ALWAYS), (volume("nfs"), None)],
     );
     let allowed = [
@@ -530,7 +556,11 @@ fn volumes() {
         .collect();
     cases.extend(["hostPath", "nfs", "iscsi", "fc", "gitRepo"].map(|kind| (volume(kind), ALWAYS)));
     cases.push((good(json!({"volumes": [{"name": "v"}]})), None));
-    expect(Check::RestrictedVolumes, Level::Restricted, &cases);
+    expect(
+        SecurityCheck::RestrictedVolumes,
+        SecurityLevel::Restricted,
+        &cases,
+    );
 }
 
 fn example(kind: &str) -> Value {
@@ -553,8 +583,8 @@ fn run_as_non_root() {
     };
     let none = Value::Null;
     expect(
-        Check::RunAsNonRoot,
-        Level::Restricted,
+        SecurityCheck::RunAsNonRoot,
+        SecurityLevel::Restricted,
         &[
             (both(none.clone(), none.clone(), none.clone()), ALWAYS),
             (both(none.clone(), none.clone(), json!(true)), ALWAYS),
@@ -574,8 +604,8 @@ fn run_as_non_root() {
 fn run_as_user() {
     let since = Some((23, SERVER));
     expect(
-        Check::RunAsUser,
-        Level::Restricted,
+        SecurityCheck::RunAsUser,
+        SecurityLevel::Restricted,
         &[
             (of_pod(json!({"runAsUser": 0})), since),
             (context(json!({"runAsUser": 0})), since),

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
-use oracle::rbac::{Grant, Request, User, World, allows};
+use oracle::rbac::{AccessRequest, RbacGrant, RbacWorld, RequestUser, find_grant};
 use serde_json::{Value, json};
 
 fn read<T: serde::de::DeserializeOwned>(values: &[Value]) -> Vec<T> {
@@ -12,8 +12,8 @@ fn read<T: serde::de::DeserializeOwned>(values: &[Value]) -> Vec<T> {
         .collect()
 }
 
-fn jane() -> User {
-    User {
+fn jane() -> RequestUser {
+    RequestUser {
         name: "jane".into(),
         groups: vec!["devs".into()],
     }
@@ -28,19 +28,19 @@ fn role_ref(kind: &str, name: &str) -> Value {
 }
 
 /// A cluster role of these rules, bound to Jane for the whole cluster.
-fn everywhere(rules: Value) -> World {
-    World {
+fn everywhere(rules: Value) -> RbacWorld {
+    RbacWorld {
         cluster_roles: read(&[json!({"metadata": {"name": "r"}, "rules": rules})]),
         cluster_role_bindings: read(&[
             json!({"metadata": {"name": "b"}, "roleRef": role_ref("ClusterRole", "r"),
             "subjects": [subject("User", "jane")]}),
         ]),
-        ..World::default()
+        ..RbacWorld::default()
     }
 }
 
 /// `VERB RESOURCE.GROUP/SUBRESOURCE NAME in NAMESPACE`, as a request prints itself, or `VERB /PATH`.
-fn request(text: &str) -> Request {
+fn request(text: &str) -> AccessRequest {
     let (text, namespace) = text.split_once(" in ").unwrap_or((text, ""));
     let mut words = text.split(' ');
     let (verb, what, name) = (
@@ -49,14 +49,14 @@ fn request(text: &str) -> Request {
         words.next().unwrap_or_default(),
     );
     if what.starts_with('/') {
-        return Request::Path {
+        return AccessRequest::Path {
             verb: verb.into(),
             path: what.into(),
         };
     }
     let (what, subresource) = what.split_once('/').unwrap_or((what, ""));
     let (resource, group) = what.split_once('.').unwrap_or((what, ""));
-    Request::Resource {
+    AccessRequest::Resource {
         verb: verb.into(),
         group: group.into(),
         resource: resource.into(),
@@ -66,10 +66,10 @@ fn request(text: &str) -> Request {
     }
 }
 
-fn allowed<'a>(world: &World, user: &User, asked: &[&'a str]) -> Vec<&'a str> {
+fn allowed<'a>(world: &RbacWorld, user: &RequestUser, asked: &[&'a str]) -> Vec<&'a str> {
     let may = |text: &&&str| {
         assert_eq!(request(text).to_string(), **text);
-        allows(world, user, &request(text)).unwrap().is_some()
+        find_grant(world, user, &request(text)).unwrap().is_some()
     };
     asked.iter().filter(may).copied().collect()
 }
@@ -201,12 +201,12 @@ fn paths_match_whole_or_by_their_beginning() {
 }
 
 /// Two roles of one name and a cluster role of that name, one rule each, and a binding of namespace `one`.
-fn bound(role: Value, subject: Value) -> World {
+fn bound(role: Value, subject: Value) -> RbacWorld {
     let rule = |verb: &str| {
         json!([{"verbs": [verb], "apiGroups": [""], "resources": ["pods"]},
         {"verbs": ["get"], "nonResourceURLs": ["*"]}])
     };
-    World {
+    RbacWorld {
         roles: read(&[
             json!({"metadata": {"name": "r", "namespace": "two"}, "rules": rule("list")}),
             json!({"metadata": {"name": "r", "namespace": "one"}, "rules": rule("get")}),
@@ -215,7 +215,7 @@ fn bound(role: Value, subject: Value) -> World {
         role_bindings: read(&[
             json!({"metadata": {"name": "b", "namespace": "one"}, "roleRef": role, "subjects": [subject]}),
         ]),
-        ..World::default()
+        ..RbacWorld::default()
     }
 }
 
@@ -237,8 +237,8 @@ fn a_binding_of_a_namespace_holds_in_it_alone() {
 
 #[test]
 fn subjects_are_users_groups_and_service_accounts() {
-    let may = |subject: Value, user: &User| {
-        allows(
+    let may = |subject: Value, user: &RequestUser| {
+        find_grant(
             &bound(role_ref("Role", "r"), subject),
             user,
             &request("get pods in one"),
@@ -247,7 +247,7 @@ fn subjects_are_users_groups_and_service_accounts() {
         .is_some()
     };
     let account = |namespace: Option<&str>| json!({"kind": "ServiceAccount", "name": "bot", "namespace": namespace});
-    let user = |name: &str| User {
+    let user = |name: &str| RequestUser {
         name: name.into(),
         groups: Vec::new(),
     };
@@ -314,12 +314,12 @@ fn a_role_that_finds_nothing_to_gather_keeps_its_own_rules() {
 #[test]
 fn a_grant_names_binding_role_and_rule() {
     let world = bound(role_ref("Role", "r"), subject("Group", "devs"));
-    let grant = allows(&world, &jane(), &request("get pods in one"))
+    let grant = find_grant(&world, &jane(), &request("get pods in one"))
         .unwrap()
         .unwrap();
     assert_eq!(
         grant,
-        Grant {
+        RbacGrant {
             binding: "rolebinding one/b".into(),
             role: "role r".into(),
             rule: 0

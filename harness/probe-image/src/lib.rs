@@ -38,49 +38,49 @@ pub struct ImageFile<'a> {
 ///
 /// # Errors
 /// A path that is not absolute, or too long for a tar archive.
-pub fn archive(
+pub fn write_archive(
     name: &str,
     files: &BTreeMap<String, ImageFile<'_>>,
     entrypoint: &[&str],
 ) -> Result<Vec<u8>, Error> {
-    write(name, files, entrypoint).map_err(Error::write(format!("the image `{name}`")))
+    write_entry(name, files, entrypoint).map_err(Error::write(format!("the image `{name}`")))
 }
 
-fn write(
+fn write_entry(
     name: &str,
     files: &BTreeMap<String, ImageFile<'_>>,
     entrypoint: &[&str],
 ) -> io::Result<Vec<u8>> {
-    let layer = tarred(files)?;
+    let layer = tar_entries(files)?;
     let config = serde_json::to_vec(&json!({
-        "architecture": architecture(),
+        "architecture": image_architecture(),
         "os": "linux",
         "config": { "Entrypoint": entrypoint, "Env": ["PATH=/"] },
-        "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
+        "rootfs": { "type": "layers", "diff_ids": [sha256_digest(&layer)] },
     }))?;
     let manifest = serde_json::to_vec(&json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": descriptor(CONFIG, &config),
-        "layers": [descriptor(LAYER, &layer)],
+        "config": blob_descriptor(CONFIG, &config),
+        "layers": [blob_descriptor(LAYER, &layer)],
     }))?;
-    let mut entry = descriptor(MANIFEST, &manifest);
+    let mut entry = blob_descriptor(MANIFEST, &manifest);
     entry["annotations"] =
         json!({ "io.containerd.image.name": name, "org.opencontainers.image.ref.name": name });
     let index = serde_json::to_vec(&json!({ "schemaVersion": 2, "manifests": [entry] }))?;
     let mut tar = Builder::new(Vec::new());
-    add(
+    add_entry(
         &mut tar,
         "oci-layout",
         br#"{"imageLayoutVersion":"1.0.0"}"#,
         0o644,
     )?;
-    add(&mut tar, "index.json", &index, 0o644)?;
-    let mut blobs =
-        [&layer, &config, &manifest].map(|blob| (format!("blobs/sha256/{}", sha256(blob)), blob));
+    add_entry(&mut tar, "index.json", &index, 0o644)?;
+    let mut blobs = [&layer, &config, &manifest]
+        .map(|blob| (format!("blobs/sha256/{}", sha256_hex(blob)), blob));
     blobs.sort();
     for (path, blob) in blobs {
-        add(&mut tar, &path, blob, 0o644)?;
+        add_entry(&mut tar, &path, blob, 0o644)?;
     }
     tar.into_inner()
 }
@@ -89,22 +89,22 @@ fn write(
 ///
 /// # Errors
 /// A path that is not absolute, or too long for a tar archive.
-pub fn layer(files: &BTreeMap<String, ImageFile<'_>>) -> Result<Vec<u8>, Error> {
-    tarred(files).map_err(Error::write("a layer"))
+pub fn image_layer(files: &BTreeMap<String, ImageFile<'_>>) -> Result<Vec<u8>, Error> {
+    tar_entries(files).map_err(Error::write("a layer"))
 }
 
-fn tarred(files: &BTreeMap<String, ImageFile<'_>>) -> io::Result<Vec<u8>> {
+fn tar_entries(files: &BTreeMap<String, ImageFile<'_>>) -> io::Result<Vec<u8>> {
     let mut tar = Builder::new(Vec::new());
     for (path, file) in files {
         let path = path
             .strip_prefix('/')
             .ok_or_else(|| io::Error::other(format!("`{path}` is not absolute")))?;
-        add(&mut tar, path, file.bytes, file.mode)?;
+        add_entry(&mut tar, path, file.bytes, file.mode)?;
     }
     tar.into_inner()
 }
 
-fn add(tar: &mut Builder<Vec<u8>>, path: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn add_entry(tar: &mut Builder<Vec<u8>>, path: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut header = Header::new_gnu();
     header.set_entry_type(EntryType::Regular);
     header.set_size(bytes.len() as u64);
@@ -113,15 +113,15 @@ fn add(tar: &mut Builder<Vec<u8>>, path: &str, bytes: &[u8], mode: u32) -> io::R
     tar.append_data(&mut header, path, bytes)
 }
 
-fn descriptor(media_type: &str, bytes: &[u8]) -> serde_json::Value {
-    json!({ "mediaType": media_type, "digest": digest(bytes), "size": bytes.len() })
+fn blob_descriptor(media_type: &str, bytes: &[u8]) -> serde_json::Value {
+    json!({ "mediaType": media_type, "digest": sha256_digest(bytes), "size": bytes.len() })
 }
 
-fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", sha256(bytes))
+fn sha256_digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", sha256_hex(bytes))
 }
 
-fn sha256(bytes: &[u8]) -> String {
+fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -130,7 +130,7 @@ fn sha256(bytes: &[u8]) -> String {
 
 /// This machine's architecture, as images name it.
 #[must_use]
-pub fn architecture() -> &'static str {
+pub fn image_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -148,7 +148,7 @@ pub fn probe_archive(program: &[u8]) -> Result<Vec<u8>, Error> {
         mode: 0o755,
     };
     let files = BTreeMap::from([("/probe".to_owned(), file)]);
-    archive(PROBE_IMAGE, &files, &["/probe"])
+    write_archive(PROBE_IMAGE, &files, &["/probe"])
 }
 
 #[cfg(test)]
@@ -167,20 +167,20 @@ mod tests {
 
     #[test]
     fn the_same_input_gives_the_same_bytes() {
-        let one = archive("example.local/x:1", &example(), &["/a"]).unwrap();
+        let one = write_archive("example.local/x:1", &example(), &["/a"]).unwrap();
         assert_eq!(
             one,
-            archive("example.local/x:1", &example(), &["/a"]).unwrap()
+            write_archive("example.local/x:1", &example(), &["/a"]).unwrap()
         );
         assert_ne!(
             one,
-            archive("example.local/x:2", &example(), &["/a"]).unwrap()
+            write_archive("example.local/x:2", &example(), &["/a"]).unwrap()
         );
     }
 
     #[test]
     fn every_blob_has_its_digest_for_a_name() {
-        let bytes = archive("example.local/x:1", &example(), &["/a"]).unwrap();
+        let bytes = write_archive("example.local/x:1", &example(), &["/a"]).unwrap();
         let mut blobs = 0;
         for entry in tar::Archive::new(bytes.as_slice()).entries().unwrap() {
             let mut entry = entry.unwrap();
@@ -188,7 +188,7 @@ mod tests {
             let mut content = Vec::new();
             entry.read_to_end(&mut content).unwrap();
             if let Some(name) = path.strip_prefix("blobs/sha256/") {
-                assert_eq!(name, sha256(&content));
+                assert_eq!(name, sha256_hex(&content));
                 blobs += 1;
             }
         }
@@ -204,6 +204,6 @@ mod tests {
                 mode: 0o644,
             },
         )]);
-        assert!(archive("example.local/x:1", &files, &[]).is_err());
+        assert!(write_archive("example.local/x:1", &files, &[]).is_err());
     }
 }

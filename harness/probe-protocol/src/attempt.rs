@@ -26,7 +26,7 @@ pub enum Stage {
 /// Why it was not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reason {
+pub enum FaultReason {
     /// The peer's kernel says that nobody listens.
     Refused,
     /// Nothing came in time.
@@ -70,7 +70,7 @@ pub enum Reason {
     Other,
 }
 
-impl Reason {
+impl FaultReason {
     /// Its word, as it is recorded.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -99,7 +99,7 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for FaultReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
@@ -111,13 +111,13 @@ pub struct Blocked {
     /// The stage.
     pub at: Stage,
     /// The reason.
-    pub reason: Reason,
+    pub reason: FaultReason,
 }
 
 impl Blocked {
     /// At this stage, for this reason.
     #[must_use]
-    pub fn new(at: Stage, reason: Reason) -> Self {
+    pub fn new(at: Stage, reason: FaultReason) -> Self {
         Self { at, reason }
     }
 }
@@ -205,7 +205,7 @@ impl ProbeReport {
 
     /// Why none came.
     #[must_use]
-    pub fn reason(&self) -> Option<Reason> {
+    pub fn reason(&self) -> Option<FaultReason> {
         self.end.err().map(|blocked| blocked.reason)
     }
 }
@@ -214,7 +214,7 @@ impl ProbeReport {
 pub(crate) struct Ending {
     pub(crate) reached: bool,
     pub(crate) at: Option<Stage>,
-    pub(crate) reason: Option<Reason>,
+    pub(crate) reason: Option<FaultReason>,
 }
 
 impl From<Result<(), Blocked>> for Ending {
@@ -249,7 +249,7 @@ struct ReportLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Stage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<Reason>,
+    reason: Option<FaultReason>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dns: Option<SocketAddr>,
     #[serde(default, rename = "dns over", skip_serializing_if = "Option::is_none")]
@@ -338,7 +338,7 @@ mod tests {
         let line =
             r#"{"target":"t","reached":false,"at":"tls","reason":"certificate-name","ms":3.0}"#;
         let blocked = read(line).unwrap();
-        let wanted = Blocked::new(Stage::Tls, Reason::CertificateName);
+        let wanted = Blocked::new(Stage::Tls, FaultReason::CertificateName);
         assert_eq!(blocked.end, Err(wanted));
         assert_eq!(blocked.line().trim_end(), line);
         for text in [
@@ -360,7 +360,11 @@ mod tests {
 
     #[test]
     fn a_reason_is_recorded_by_the_word_of_its_line() {
-        for reason in [Reason::NoSuchName, Reason::TimedOut, Reason::OtherServer] {
+        for reason in [
+            FaultReason::NoSuchName,
+            FaultReason::TimedOut,
+            FaultReason::OtherServer,
+        ] {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.word());
         }
         let dns_over = Transport::Udp;

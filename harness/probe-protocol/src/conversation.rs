@@ -17,7 +17,7 @@ pub const NOBODY: u64 = 0;
 /// A question, with the number that comes back with what is said to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Question {
+pub struct EngineQuestion {
     /// Its number, from 1 on.
     pub id: u64,
     /// What is asked.
@@ -47,13 +47,13 @@ pub struct Reply {
     /// Whose question it is, or [`NOBODY`]'s.
     pub id: u64,
     /// What is said.
-    pub said: Said,
+    pub said: QuestionAnswer,
 }
 
 /// What is said to a question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Said {
+pub enum QuestionAnswer {
     /// What is seen so far; more follows.
     Seen(ProbeReport),
     /// What came of it. Nothing follows.
@@ -76,7 +76,7 @@ pub enum ProbeAnswer {
     Manager(ManagerReport),
 }
 
-impl Question {
+impl EngineQuestion {
     /// Reads a line.
     ///
     /// # Errors
@@ -135,11 +135,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Holding;
+    use crate::HoldRule;
 
     #[test]
     fn questions_are_read_as_they_are_written_and_nothing_else_is() {
-        let until = Holding {
+        let until = HoldRule {
             holds: Duration::from_secs(1),
             reached_holds: Duration::ZERO,
             every: Duration::from_millis(200),
@@ -158,10 +158,10 @@ mod tests {
             Request::ManagerState,
         ];
         for ask in asks {
-            let question = Question { id: 7, ask };
+            let question = EngineQuestion { id: 7, ask };
             let line = question.line();
             assert_eq!(line.lines().count(), 1, "{line}");
-            assert_eq!(Question::read(line.as_bytes()).unwrap(), question);
+            assert_eq!(EngineQuestion::read(line.as_bytes()).unwrap(), question);
         }
         for line in [
             "",
@@ -175,7 +175,9 @@ mod tests {
             r#"{"id":7,"ask":{"reach":{"target":"tcp://a:1"}}}"#,
             r#"{"id":7,"ask":"agent-state","words":[]}"#,
         ] {
-            let fault = Question::read(line.as_bytes()).unwrap_err().to_string();
+            let fault = EngineQuestion::read(line.as_bytes())
+                .unwrap_err()
+                .to_string();
             assert!(fault.ends_with("is not a question to the probe"), "{fault}");
         }
     }
@@ -184,12 +186,12 @@ mod tests {
     fn what_a_probe_says_is_read_and_nothing_else() {
         let file = Reply {
             id: 1,
-            said: Said::Answer(ProbeAnswer::File(vec![b'a', 0, 0xff])),
+            said: QuestionAnswer::Answer(ProbeAnswer::File(vec![b'a', 0, 0xff])),
         };
         assert_eq!(Reply::read(file.line().as_bytes()).unwrap(), file);
         let fault = Reply {
             id: 2,
-            said: Said::Fault("no".into()),
+            said: QuestionAnswer::Fault("no".into()),
         };
         assert_eq!(fault.line(), "{\"id\":2,\"said\":{\"fault\":\"no\"}}\n");
         for line in [
@@ -210,8 +212,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_line_makes_it_panic(line in proptest::collection::vec(any::<u8>(), 0..60), text in "\\PC*") {
-            let _ = (Question::read(&line), Reply::read(&line));
-            let _ = (Question::read(text.as_bytes()), Reply::read(text.as_bytes()));
+            let _ = (EngineQuestion::read(&line), Reply::read(&line));
+            let _ = (EngineQuestion::read(text.as_bytes()), Reply::read(text.as_bytes()));
         }
     }
 }

@@ -14,10 +14,10 @@ mod registry;
 mod watch;
 
 pub use agent::{AgentReport, AgentStage, EnrolledAgent, EventCount, ManagerReport};
-pub use attempt::{Blocked, Facts, ProbeReport, Reason, Stage, Transport};
-pub use conversation::{NOBODY, ProbeAnswer, Question, Reply, Request, Said};
+pub use attempt::{Blocked, Facts, FaultReason, ProbeReport, Stage, Transport};
+pub use conversation::{EngineQuestion, NOBODY, ProbeAnswer, QuestionAnswer, Reply, Request};
 pub use error::Error;
 pub use line::{read_line, write_line};
-pub use reach::{Holding, Reach, STAGE_TIMEOUT};
+pub use reach::{HoldRule, Reach, STAGE_TIMEOUT};
 pub use registry::RegistryFault;
 pub use watch::{WatchChange, WatchCount, WatchLine};

@@ -18,7 +18,7 @@ pub struct Reach {
     pub timeout: Duration,
     /// One attempt where it is left out; else as many as it takes until it is known how it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Holding>,
+    pub until: Option<HoldRule>,
 }
 
 impl Reach {
@@ -36,7 +36,7 @@ impl Reach {
 /// How long an answer has to hold, and how that is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Holding {
+pub struct HoldRule {
     /// For a block: from the beginning of the first attempt that ended so to that of the last, at least.
     #[serde(rename = "holds-ms", with = "millis")]
     pub holds: Duration,

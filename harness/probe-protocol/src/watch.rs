@@ -71,7 +71,7 @@ struct ChangeLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<crate::Stage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<crate::Reason>,
+    reason: Option<crate::FaultReason>,
     before: u64,
 }
 
@@ -112,7 +112,7 @@ impl From<WatchChange> for ChangeLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Reason, Stage};
+    use crate::{FaultReason, Stage};
 
     #[test]
     fn both_kinds_of_lines_are_told_apart() {
@@ -120,7 +120,7 @@ mod tests {
             target: "tcp://a:1".into(),
             time: 1.5,
             ms: 2.5,
-            end: Err(Blocked::new(Stage::Connect, Reason::Refused)),
+            end: Err(Blocked::new(Stage::Connect, FaultReason::Refused)),
             before: 3,
         });
         let count = WatchLine::Count(WatchCount {

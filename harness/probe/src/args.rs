@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// An option of another name, or one without a number.
-pub(crate) fn times<'a, 'w>(
+pub(crate) fn take_times<'a, 'w>(
     mut words: &'w [&'a str],
     times: &mut [(&str, Duration)],
 ) -> Result<&'w [&'a str], String> {
@@ -40,7 +40,10 @@ mod tests {
             ("--timeout", Duration::from_secs(1)),
         ];
         let words = ["--every", "20", "a", "--timeout", "3"];
-        assert_eq!(times(&words, &mut known), Ok(&["a", "--timeout", "3"][..]));
+        assert_eq!(
+            take_times(&words, &mut known),
+            Ok(&["a", "--timeout", "3"][..])
+        );
         assert_eq!(known[0].1, Duration::from_millis(20));
         assert_eq!(known[1].1, Duration::from_secs(1));
     }
@@ -54,7 +57,7 @@ mod tests {
             &["--every", "4294967296"],
         ] {
             assert!(
-                times(words, &mut [("--every", Duration::ZERO)]).is_err(),
+                take_times(words, &mut [("--every", Duration::ZERO)]).is_err(),
                 "{words:?}"
             );
         }
@@ -64,7 +67,7 @@ mod tests {
         #[test]
         fn no_words_make_it_panic(words in proptest::collection::vec("(--every)|(--)|[0-9]{0,12}|\\PC{0,9}", 0..6)) {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            let _ = times(&words, &mut [("--every", Duration::ZERO)]);
+            let _ = take_times(&words, &mut [("--every", Duration::ZERO)]);
         }
     }
 }

@@ -5,19 +5,19 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
 use std::thread;
 
-use crate::web::PATIENCE;
+use crate::web::SILENT_AT_MOST;
 
 /// Answers each connection with the file that it asks for, or with 404, for ever.
-pub(crate) fn serve(listener: &TcpListener, folder: &Path) {
+pub(crate) fn serve_files(listener: &TcpListener, folder: &Path) {
     for stream in listener.incoming().flatten() {
         let folder = folder.to_owned();
-        thread::spawn(move || reply(stream, &folder));
+        thread::spawn(move || reply_file(stream, &folder));
     }
 }
 
-fn reply(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+fn reply_file(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
+    stream.set_read_timeout(Some(SILENT_AT_MOST))?;
+    stream.set_write_timeout(Some(SILENT_AT_MOST))?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut first = String::new();
     reader.by_ref().take(8192).read_line(&mut first)?;
@@ -26,7 +26,7 @@ fn reply(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
         line.clear();
     }
     let target = first.split(' ').nth(1).unwrap_or_default();
-    let found = below(folder, target).and_then(|path| std::fs::read(path).ok());
+    let found = file_below(folder, target).and_then(|path| std::fs::read(path).ok());
     let (status, body) = found.map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
     let length = body.len();
     write!(
@@ -37,7 +37,7 @@ fn reply(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
 }
 
 /// The file that `target` names, if it lies below `folder`.
-fn below(folder: &Path, target: &str) -> Option<PathBuf> {
+fn file_below(folder: &Path, target: &str) -> Option<PathBuf> {
     let path = Path::new(target.strip_prefix('/')?);
     path.components()
         .all(|part| matches!(part, Component::Normal(_)))
@@ -53,11 +53,11 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("probe-files-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("targets")).unwrap();
         std::fs::write(folder.join("targets/root.json"), "{}").unwrap();
-        let listener = crate::web::listen(0).unwrap();
-        let port = crate::web::port(&listener);
+        let listener = crate::web::listen_on(0).unwrap();
+        let port = crate::web::parse_port(&listener);
         let served = folder.clone();
-        thread::spawn(move || serve(&listener, &served));
-        let get = |path: &str| crate::web::get(&format!("127.0.0.1:{port}/{path}"));
+        thread::spawn(move || serve_files(&listener, &served));
+        let get = |path: &str| crate::web::fetch_url(&format!("127.0.0.1:{port}/{path}"));
         assert_eq!(get("targets/root.json"), Ok(b"{}".to_vec()));
         assert!(
             get("targets/2.root.json")
@@ -70,11 +70,11 @@ mod tests {
     #[test]
     fn a_path_does_not_leave_the_folder() {
         assert_eq!(
-            below(Path::new("/f"), "/a/b"),
+            file_below(Path::new("/f"), "/a/b"),
             Some(PathBuf::from("/f/a/b"))
         );
-        assert_eq!(below(Path::new("/f"), "/../etc/passwd"), None);
-        assert_eq!(below(Path::new("/f"), "//etc/passwd"), None);
-        assert_eq!(below(Path::new("/f"), "a"), None);
+        assert_eq!(file_below(Path::new("/f"), "/../etc/passwd"), None);
+        assert_eq!(file_below(Path::new("/f"), "//etc/passwd"), None);
+        assert_eq!(file_below(Path::new("/f"), "a"), None);
     }
 }

@@ -11,10 +11,10 @@ mod agent;
 mod args;
 mod converse;
 mod dns;
+mod faulty_proxy;
 mod files;
-mod front;
-mod guard;
 mod listen;
+mod password_server;
 mod show;
 mod tls;
 mod wait;
@@ -38,7 +38,7 @@ const USAGE: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | en
                      agent … | agent-state | agent-forge … | manager … | manager-state | emit …]";
 
 /// The same for a connection that is kept: it is over for good after that, so that a pause of the machine must not count.
-const KEPT: Duration = Duration::from_secs(5);
+const KEPT_STAGE_WITHIN: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os()
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    match run(&words) {
+    match run_command(&words) {
         Ok(code) => ExitCode::from(code),
         Err(why) => {
             eprintln!("probe: {why}");
@@ -56,124 +56,134 @@ fn main() -> ExitCode {
 }
 
 /// Does one command; `Ok` holds the exit code it asks for.
-fn run(words: &[&str]) -> Result<u8, String> {
+fn run_command(words: &[&str]) -> Result<u8, String> {
     match words {
         [] | ["pause"] => wait::until_told().map(|()| 0),
-        ["cat", file] => show::file(file).map(|text| answer(&text)),
-        ["ls", dir] => show::folder(dir).map(|text| answer(text.as_bytes())),
-        ["id"] => show::identity().map(|text| answer(text.as_bytes())),
-        ["tree", dir] => show::tree(dir).map(|bytes| answer(&bytes)),
-        ["env"] => Ok(answer(show::environment().as_bytes())),
-        ["environments"] => show::environments().map(|bytes| answer(&bytes)),
-        ["crash"] => Ok(answer(show::environment().as_bytes()).max(1)),
+        ["cat", file] => show::show_file(file).map(|text| print_answer(&text)),
+        ["ls", dir] => show::show_folder(dir).map(|text| print_answer(text.as_bytes())),
+        ["id"] => show::show_identity().map(|text| print_answer(text.as_bytes())),
+        ["tree", dir] => show::show_tree(dir).map(|bytes| print_answer(&bytes)),
+        ["env"] => Ok(print_answer(show::show_environment().as_bytes())),
+        ["environments"] => show::show_environments().map(|bytes| print_answer(&bytes)),
+        ["crash"] => Ok(print_answer(show::show_environment().as_bytes()).max(1)),
         ["fail", code] => code
             .parse()
             .map_err(|_| format!("`{code}` is not an exit code (0 to 255)")),
-        ["serve", port] => serve(port, None).map(|()| 0),
-        ["serve", port, dir] => serve(port, Some(dir)).map(|()| 0),
+        ["serve", port] => serve_name(port, None).map(|()| 0),
+        ["serve", port, dir] => serve_name(port, Some(dir)).map(|()| 0),
         ["front", "--listen", address, "--upstream", registry] => {
-            front(address, registry).map(|()| 0)
+            run_front(address, registry).map(|()| 0)
         }
-        ["get", target] => web::get(target).map(|body| answer(&body)),
-        ["guard", port, dir] => guard(port, dir).map(|()| 0),
+        ["get", target] => web::fetch_url(target).map(|body| print_answer(&body)),
+        ["guard", port, dir] => run_guard(port, dir).map(|()| 0),
         ["listen", ports @ ..] if !ports.is_empty() => listen_at(ports).map(|()| 0),
         ["reach", rest @ ..] if !rest.is_empty() => {
-            wire::reach_words(rest).map(|text| answer(text.as_bytes()))
+            wire::reach_words(rest).map(|text| print_answer(text.as_bytes()))
         }
-        ["watch", rest @ ..] if !rest.is_empty() => watch(rest).map(|()| 0),
+        ["watch", rest @ ..] if !rest.is_empty() => run_watch(rest).map(|()| 0),
         ["hold", wire::BEHIND, name, target, every, patience] => {
-            behind(name, target, every, patience).map(|()| 0)
+            run_behind(name, target, every, patience).map(|()| 0)
         }
-        ["hold", rest @ ..] if !rest.is_empty() => hold(rest).map(|text| answer(text.as_bytes())),
+        ["hold", rest @ ..] if !rest.is_empty() => {
+            run_hold(rest).map(|text| print_answer(text.as_bytes()))
+        }
         ["converse"] => {
             converse::answer_all(std::io::stdin().lock(), std::io::stdout());
             Ok(0)
         }
-        ["held", name] => wire::held(name).map(|report| answer(report.line().as_bytes())),
-        ["knock", service] => guard::knock(service).map(|text| answer(text.as_bytes())),
+        ["held", name] => wire::use_held(name).map(|report| print_answer(report.line().as_bytes())),
+        ["knock", service] => {
+            password_server::knock_at(service).map(|text| print_answer(text.as_bytes()))
+        }
         [word, rest @ ..] if agent::WORDS.contains(word) => {
-            agent::run(word, rest).map(|text| answer(text.as_bytes()))
+            agent::run_agent_command(word, rest).map(|text| print_answer(text.as_bytes()))
         }
         _ => Err(format!("usage: {USAGE}")),
     }
 }
 
-fn answer(bytes: &[u8]) -> u8 {
+fn print_answer(bytes: &[u8]) -> u8 {
     use std::io::Write;
     u8::from(std::io::stdout().write_all(bytes).is_err())
 }
 
-fn serve(port: &str, dir: Option<&str>) -> Result<(), String> {
+fn serve_name(port: &str, dir: Option<&str>) -> Result<(), String> {
     let port: u16 = port
         .parse()
         .map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
-    let listener = web::listen(port)?;
-    println!("serving on port {}", web::port(&listener));
+    let listener = web::listen_on(port)?;
+    println!("serving on port {}", web::parse_port(&listener));
     let dir = dir.map(PathBuf::from);
     wait::while_serving(move || match &dir {
-        Some(dir) => files::serve(&listener, dir),
-        None => web::serve(&listener),
+        Some(dir) => files::serve_files(&listener, dir),
+        None => web::serve_name(&listener),
     })
 }
 
 fn listen_at(ports: &[&str]) -> Result<(), String> {
     wait::while_listening(|| {
-        let numbers: Vec<String> = listen::start(ports)?.iter().map(u16::to_string).collect();
+        let numbers: Vec<String> = listen::start_listening(ports)?
+            .iter()
+            .map(u16::to_string)
+            .collect();
         println!("listening on {}", numbers.join(", "));
         Ok(())
     })
 }
 
-fn watch(words: &[&str]) -> Result<(), String> {
+fn run_watch(words: &[&str]) -> Result<(), String> {
     let minute = Duration::from_secs(60);
     let mut times = [
         ("--every", Duration::from_millis(10)),
         ("--timeout", STAGE_TIMEOUT),
         ("--for", minute),
     ];
-    let [target] = args::times(words, &mut times)? else {
+    let [target] = args::take_times(words, &mut times)? else {
         return Err(format!("usage: {USAGE}"));
     };
-    let pace = wire::Pace {
+    let pace = wire::WatchPace {
         every: times[0].1,
         patience: times[1].1,
         lasting: times[2].1,
     };
-    wire::watch(target, pace, |line| print!("{}", line.line()))
+    wire::watch_target(target, pace, |line| print!("{}", line.line()))
 }
 
-fn hold(words: &[&str]) -> Result<String, String> {
-    let mut times = [("--every", Duration::from_millis(100)), ("--timeout", KEPT)];
-    let [name, target] = args::times(words, &mut times)? else {
+fn run_hold(words: &[&str]) -> Result<String, String> {
+    let mut times = [
+        ("--every", Duration::from_millis(100)),
+        ("--timeout", KEPT_STAGE_WITHIN),
+    ];
+    let [name, target] = args::take_times(words, &mut times)? else {
         return Err(format!("usage: {USAGE}"));
     };
-    wire::hold(name, target, times[0].1, times[1].1)
+    wire::hold_connection(name, target, times[0].1, times[1].1)
 }
 
-fn behind(name: &str, target: &str, every: &str, patience: &str) -> Result<(), String> {
+fn run_behind(name: &str, target: &str, every: &str, patience: &str) -> Result<(), String> {
     let mut times = [("--every", Duration::ZERO), ("--timeout", Duration::ZERO)];
-    args::times(&["--every", every, "--timeout", patience], &mut times)?;
-    wire::behind(name, target, times[0].1, times[1].1, |report| {
+    args::take_times(&["--every", every, "--timeout", patience], &mut times)?;
+    wire::run_behind(name, target, times[0].1, times[1].1, |report| {
         print!("{}", report.line())
     })
 }
 
-fn guard(port: &str, dir: &str) -> Result<(), String> {
+fn run_guard(port: &str, dir: &str) -> Result<(), String> {
     let port: u16 = port
         .parse()
         .map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
-    let listener = web::listen(port)?;
-    println!("guarding port {}", web::port(&listener));
+    let listener = web::listen_on(port)?;
+    println!("guarding port {}", web::parse_port(&listener));
     let dir = PathBuf::from(dir);
-    wait::while_serving(move || guard::serve(&listener, &dir))
+    wait::while_serving(move || password_server::serve_guard(&listener, &dir))
 }
 
-fn front(address: &str, registry: &str) -> Result<(), String> {
+fn run_front(address: &str, registry: &str) -> Result<(), String> {
     let listener = TcpListener::bind(address)
         .map_err(|why| format!("failed to listen on `{address}`: {why}"))?;
-    println!("serving on port {}", web::port(&listener));
+    println!("serving on port {}", web::parse_port(&listener));
     let registry = registry.to_owned();
-    wait::while_serving_a_box(move || front::serve(&listener, &registry))
+    wait::while_serving_a_box(move || faulty_proxy::serve_front(&listener, &registry))
 }
 
 #[cfg(test)]
@@ -182,8 +192,8 @@ mod tests {
 
     #[test]
     fn fail_ends_with_the_code_it_was_given() {
-        assert_eq!(run(&["fail", "42"]), Ok(42));
-        assert_eq!(run(&["crash"]), Ok(1));
+        assert_eq!(run_command(&["fail", "42"]), Ok(42));
+        assert_eq!(run_command(&["crash"]), Ok(1));
     }
 
     #[test]
@@ -196,16 +206,16 @@ mod tests {
             &["listen"],
             &["hold", "a"],
         ] {
-            assert_eq!(run(words), Err(format!("usage: {USAGE}")));
+            assert_eq!(run_command(words), Err(format!("usage: {USAGE}")));
         }
     }
 
     #[test]
     fn numbers_out_of_range_are_refused() {
-        assert!(run(&["fail", "256"]).is_err());
-        assert!(run(&["serve", "65536"]).is_err());
+        assert!(run_command(&["fail", "256"]).is_err());
+        assert!(run_command(&["serve", "65536"]).is_err());
         assert!(
-            run(&[
+            run_command(&[
                 "front",
                 "--listen",
                 "127.0.0.1:65536",

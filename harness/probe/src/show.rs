@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-pub(crate) fn file(path: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn show_file(path: &str) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|why| format!("failed to read `{path}`: {why}"))
 }
 
 /// The names in a folder, sorted, one a line.
-pub(crate) fn folder(path: &str) -> Result<String, String> {
+pub(crate) fn show_folder(path: &str) -> Result<String, String> {
     let fault = |why: std::io::Error| format!("failed to list `{path}`: {why}");
     let mut names = fs::read_dir(path)
         .map_err(fault)?
@@ -20,7 +20,7 @@ pub(crate) fn folder(path: &str) -> Result<String, String> {
 }
 
 /// The contents of every file below a folder, each behind its path; what cannot be read is left out.
-pub(crate) fn tree(path: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn show_tree(path: &str) -> Result<Vec<u8>, String> {
     let fault = |why: std::io::Error| format!("failed to list `{path}`: {why}");
     let (mut out, mut folders) = (Vec::new(), vec![PathBuf::from(path)]);
     fs::read_dir(path).map_err(fault)?;
@@ -42,7 +42,7 @@ pub(crate) fn tree(path: &str) -> Result<Vec<u8>, String> {
 }
 
 /// The environment of every process that this one can see.
-pub(crate) fn environments() -> Result<Vec<u8>, String> {
+pub(crate) fn show_environments() -> Result<Vec<u8>, String> {
     let processes =
         fs::read_dir("/proc").map_err(|why| format!("failed to list `/proc`: {why}"))?;
     let mut out = Vec::new();
@@ -57,7 +57,7 @@ pub(crate) fn environments() -> Result<Vec<u8>, String> {
 }
 
 /// User, groups, capabilities and the like, as the kernel states them.
-pub(crate) fn identity() -> Result<String, String> {
+pub(crate) fn show_identity() -> Result<String, String> {
     let path = "/proc/self/status";
     let status =
         fs::read_to_string(path).map_err(|why| format!("failed to read `{path}`: {why}"))?;
@@ -89,7 +89,7 @@ fn identity_lines(status: &str) -> String {
 }
 
 /// The environment, sorted, one `NAME=VALUE` a line.
-pub(crate) fn environment() -> String {
+pub(crate) fn show_environment() -> String {
     let mut lines: Vec<String> = std::env::vars_os()
         .map(|(name, value)| format!("{}={}\n", name.to_string_lossy(), value.to_string_lossy()))
         .collect();
@@ -112,9 +112,9 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        assert!(file("/no/such/file").is_err_and(|why| why.contains("/no/such/file")));
-        assert!(folder("/no/such/folder").is_err_and(|why| why.contains("/no/such/folder")));
-        assert!(tree("/no/such/folder").is_err_and(|why| why.contains("/no/such/folder")));
+        assert!(show_file("/no/such/file").is_err_and(|why| why.contains("/no/such/file")));
+        assert!(show_folder("/no/such/folder").is_err_and(|why| why.contains("/no/such/folder")));
+        assert!(show_tree("/no/such/folder").is_err_and(|why| why.contains("/no/such/folder")));
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("probe-tree-{}", std::process::id()));
         fs::create_dir_all(folder.join("a/b")).unwrap();
         fs::write(folder.join("a/b/c"), "deep").unwrap();
-        let text = tree(&folder.to_string_lossy()).unwrap();
+        let text = show_tree(&folder.to_string_lossy()).unwrap();
         assert_eq!(
             String::from_utf8(text).unwrap(),
             format!("{}/a/b/c: deep\n", folder.display())
@@ -133,6 +133,6 @@ mod tests {
     #[test]
     fn our_own_environment_is_among_them() {
         let path = std::env::var("PATH").unwrap();
-        assert!(String::from_utf8_lossy(&environments().unwrap()).contains(&path));
+        assert!(String::from_utf8_lossy(&show_environments().unwrap()).contains(&path));
     }
 }

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use probe_protocol::{Blocked, Reason, Stage};
+use probe_protocol::{Blocked, FaultReason, Stage};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
 };
@@ -21,14 +21,14 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use time::OffsetDateTime;
 
-use crate::wire::{Trust, reason_of};
+use crate::wire::{TlsTrust, reason_of};
 
 /// How long a client may take for a handshake.
-const PATIENCE: Duration = Duration::from_secs(5);
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Who a server says that it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct ServerIdentity {
     /// The names and addresses in its certificate; `probe` where there are none.
     pub(crate) names: Vec<String>,
     /// Its certificate is over.
@@ -42,12 +42,12 @@ pub(crate) struct Identity {
     pub(crate) key: Option<String>,
 }
 
-fn provider() -> Arc<CryptoProvider> {
+fn crypto_provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
 /// The authority of this word, as PKCS #8 (RFC 8410) and as a certificate.
-fn authority(word: &str) -> Result<(Certificate, Issuer<'static, KeyPair>), String> {
+fn authority_key(word: &str) -> Result<(Certificate, Issuer<'static, KeyPair>), String> {
     const PKCS8: [u8; 16] = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
     let seed = digest(&SHA256, format!("gauntlet probe {word}").as_bytes());
     let der = [&PKCS8, seed.as_ref()].concat();
@@ -72,10 +72,10 @@ fn random_word() -> Result<String, String> {
 }
 
 /// What a server of this identity needs.
-pub(crate) fn server(identity: &Identity) -> Result<Arc<ServerConfig>, String> {
+pub(crate) fn server_config(identity: &ServerIdentity) -> Result<Arc<ServerConfig>, String> {
     let (chain, key) = match (&identity.cert, &identity.key) {
         (Some(cert), Some(key)) => from_files(cert, key)?,
-        (None, None) => made(identity)?,
+        (None, None) => make_certificate(identity)?,
         _ => {
             return Err(
                 "a certificate's file and its key's go together: cert:FILE,key:FILE".into(),
@@ -83,29 +83,29 @@ pub(crate) fn server(identity: &Identity) -> Result<Arc<ServerConfig>, String> {
         }
     };
     let wrong = |why: Error| format!("the certificate cannot be used: {why}");
-    let builder =
-        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let builder = ServerConfig::builder_with_provider(crypto_provider())
+        .with_safe_default_protocol_versions();
     builder
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map(Arc::new)
         .map_err(wrong)
 }
 
-type Chain = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+type CertificateKey = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-fn from_files(cert: &str, key: &str) -> Result<Chain, String> {
+fn from_files(cert: &str, key: &str) -> Result<CertificateKey, String> {
     let key = PrivateKeyDer::from_pem_file(key)
         .map_err(|why| format!("failed to read `{key}`: {why}"))?;
-    Ok((certificates(cert)?, key))
+    Ok((parse_pem(cert)?, key))
 }
 
-fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+fn parse_pem(file: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
     read.map_err(|why| format!("failed to read `{file}`: {why}"))
 }
 
-fn made(identity: &Identity) -> Result<Chain, String> {
-    let (certificate, key) = signed(identity)?;
+fn make_certificate(identity: &ServerIdentity) -> Result<CertificateKey, String> {
+    let (certificate, key) = sign_certificate(identity)?;
     let key = PrivateKeyDer::try_from(key.serialize_der())
         .map_err(|why| format!("failed to make a key: {why}"))?;
     Ok((vec![certificate.der().clone()], key))
@@ -113,16 +113,16 @@ fn made(identity: &Identity) -> Result<Chain, String> {
 
 /// The certificate of this authority, in PEM.
 pub(crate) fn authority_pem(word: &str) -> Result<String, String> {
-    authority(word).map(|(certificate, _)| certificate.pem())
+    authority_key(word).map(|(certificate, _)| certificate.pem())
 }
 
 /// A certificate for this identity and its key, in PEM.
-pub(crate) fn pem(identity: &Identity) -> Result<(String, String), String> {
-    signed(identity).map(|(certificate, key)| (certificate.pem(), key.serialize_pem()))
+pub(crate) fn certificate_pem(identity: &ServerIdentity) -> Result<(String, String), String> {
+    sign_certificate(identity).map(|(certificate, key)| (certificate.pem(), key.serialize_pem()))
 }
 
-fn signed(identity: &Identity) -> Result<(Certificate, KeyPair), String> {
-    let (_, issuer) = authority(&identity.authority.clone().map_or_else(random_word, Ok)?)?;
+fn sign_certificate(identity: &ServerIdentity) -> Result<(Certificate, KeyPair), String> {
+    let (_, issuer) = authority_key(&identity.authority.clone().map_or_else(random_word, Ok)?)?;
     let names = if identity.names.is_empty() {
         vec!["probe".to_owned()]
     } else {
@@ -150,13 +150,13 @@ fn signed(identity: &Identity) -> Result<(Certificate, KeyPair), String> {
 }
 
 /// Takes a client in.
-pub(crate) fn accept(
+pub(crate) fn accept_client(
     stream: &TcpStream,
     config: &Arc<ServerConfig>,
 ) -> io::Result<impl Read + Write + use<>> {
     let mut stream = stream.try_clone()?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(HANDSHAKE_WITHIN))?;
+    stream.set_write_timeout(Some(HANDSHAKE_WITHIN))?;
     let mut session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
     while session.is_handshaking() {
         session.complete_io(&mut stream)?;
@@ -165,33 +165,33 @@ pub(crate) fn accept(
 }
 
 /// A session with the server at the other end, if it is one that we believe.
-pub(crate) fn connect(
+pub(crate) fn connect_client(
     mut stream: TcpStream,
     host: &str,
-    trust: &Trust,
+    trust: &TlsTrust,
 ) -> Result<impl Read + Write + use<>, Blocked> {
-    let unusable = |_| Blocked::new(Stage::Tls, Reason::Other);
-    let config = client(trust).map_err(unusable)?;
+    let unusable = |_| Blocked::new(Stage::Tls, FaultReason::Other);
+    let config = client_config(trust).map_err(unusable)?;
     let name = trust.name.as_deref().unwrap_or(host).to_owned();
     let name = ServerName::try_from(name)
-        .map_err(|_| Blocked::new(Stage::Tls, Reason::CertificateName))?;
-    let mut session =
-        ClientConnection::new(config, name).map_err(|_| Blocked::new(Stage::Tls, Reason::Other))?;
+        .map_err(|_| Blocked::new(Stage::Tls, FaultReason::CertificateName))?;
+    let mut session = ClientConnection::new(config, name)
+        .map_err(|_| Blocked::new(Stage::Tls, FaultReason::Other))?;
     while session.is_handshaking() {
         session
             .complete_io(&mut stream)
-            .map_err(|fault| Blocked::new(Stage::Tls, reason(&fault)))?;
+            .map_err(|fault| Blocked::new(Stage::Tls, handshake_reason(&fault)))?;
     }
     Ok(StreamOwned::new(session, stream))
 }
 
-fn client(trust: &Trust) -> Result<Arc<ClientConfig>, String> {
+fn client_config(trust: &TlsTrust) -> Result<Arc<ClientConfig>, String> {
     let wrong = |why: Error| why.to_string();
-    let builder =
-        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let builder = ClientConfig::builder_with_provider(crypto_provider())
+        .with_safe_default_protocol_versions();
     let builder = builder.map_err(wrong)?;
     if trust.insecure {
-        let anybody = ::agent::Unverified::new(provider());
+        let anybody = ::agent::AcceptAnyServer::new(crypto_provider());
         return Ok(Arc::new(
             builder
                 .dangerous()
@@ -201,7 +201,7 @@ fn client(trust: &Trust) -> Result<Arc<ClientConfig>, String> {
     }
     let mut roots = RootCertStore::empty();
     if let Some(file) = &trust.ca {
-        certificates(file)?
+        parse_pem(file)?
             .into_iter()
             .try_for_each(|root| roots.add(root))
             .map_err(wrong)?;
@@ -209,7 +209,7 @@ fn client(trust: &Trust) -> Result<Arc<ClientConfig>, String> {
         // Where nobody is believed, an authority of a random word is, which nobody has a certificate of.
         let word = trust.authority.clone().map_or_else(random_word, Ok)?;
         roots
-            .add(authority(&word)?.0.der().clone())
+            .add(authority_key(&word)?.0.der().clone())
             .map_err(wrong)?;
     }
     Ok(Arc::new(
@@ -218,7 +218,7 @@ fn client(trust: &Trust) -> Result<Arc<ClientConfig>, String> {
 }
 
 /// The word for what ended a handshake.
-fn reason(fault: &io::Error) -> Reason {
+fn handshake_reason(fault: &io::Error) -> FaultReason {
     let Some(error) = fault
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<Error>())
@@ -228,18 +228,18 @@ fn reason(fault: &io::Error) -> Reason {
     match error {
         Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                Reason::CertificateExpired
+                FaultReason::CertificateExpired
             }
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                Reason::CertificateNotYetValid
+                FaultReason::CertificateNotYetValid
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                Reason::CertificateName
+                FaultReason::CertificateName
             }
-            _ => Reason::CertificateUnknown,
+            _ => FaultReason::CertificateUnknown,
         },
-        Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => Reason::NotTls,
-        Error::AlertReceived(AlertDescription::CloseNotify) => Reason::Closed,
-        _ => Reason::Handshake,
+        Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => FaultReason::NotTls,
+        Error::AlertReceived(AlertDescription::CloseNotify) => FaultReason::Closed,
+        _ => FaultReason::Handshake,
     }
 }

@@ -12,35 +12,35 @@ use crate::converse;
 
 /// Returns at SIGTERM or SIGINT.
 pub(crate) fn until_told() -> Result<(), String> {
-    let signals = block()?;
-    converse::open();
-    wait(&signals)
+    let signals = block_signals()?;
+    converse::open_door();
+    wait_for_end(&signals)
 }
 
 /// Serves in a thread of its own until SIGTERM or SIGINT.
 pub(crate) fn while_serving(serve: impl FnOnce() + Send + 'static) -> Result<(), String> {
-    let signals = block()?;
-    converse::open();
+    let signals = block_signals()?;
+    converse::open_door();
     thread::spawn(serve);
-    wait(&signals)
+    wait_for_end(&signals)
 }
 
 /// The same for a service of a box, which is in no container: it is asked nothing besides.
 pub(crate) fn while_serving_a_box(serve: impl FnOnce() + Send + 'static) -> Result<(), String> {
-    let signals = block()?;
+    let signals = block_signals()?;
     thread::spawn(serve);
-    wait(&signals)
+    wait_for_end(&signals)
 }
 
 /// Begins to listen, in threads of its own, and stays until SIGTERM or SIGINT.
 pub(crate) fn while_listening(start: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
-    let signals = block()?;
+    let signals = block_signals()?;
     start()?;
-    converse::open();
-    wait(&signals)
+    converse::open_door();
+    wait_for_end(&signals)
 }
 
-fn block() -> Result<SigSet, String> {
+fn block_signals() -> Result<SigSet, String> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD] {
         signals.add(signal);
@@ -51,10 +51,10 @@ fn block() -> Result<SigSet, String> {
     Ok(signals)
 }
 
-fn wait(signals: &SigSet) -> Result<(), String> {
+fn wait_for_end(signals: &SigSet) -> Result<(), String> {
     loop {
         match signals.wait() {
-            Ok(Signal::SIGCHLD) => reap(),
+            Ok(Signal::SIGCHLD) => reap_children(),
             Ok(_) => return Ok(()),
             Err(Errno::EINTR) => {}
             Err(why) => return Err(format!("failed to wait for signals: {why}")),
@@ -62,7 +62,7 @@ fn wait(signals: &SigSet) -> Result<(), String> {
     }
 }
 
-fn reap() {
+fn reap_children() {
     while let Ok(status) = waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
         if status == WaitStatus::StillAlive {
             return;

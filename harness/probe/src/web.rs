@@ -9,12 +9,12 @@ use std::time::Duration;
 use nix::sys::socket::Backlog;
 
 /// How long a peer may stay silent.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const SILENT_AT_MOST: Duration = Duration::from_secs(5);
 
 /// How many connections may wait to be taken.
 const QUEUE: i32 = 4096;
 
-pub(crate) fn listen(port: u16) -> Result<TcpListener, String> {
+pub(crate) fn listen_on(port: u16) -> Result<TcpListener, String> {
     let wrong = |why: &dyn std::fmt::Display| format!("failed to listen on port {port}: {why}");
     let bound = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
         .or_else(|_| TcpListener::bind(("0.0.0.0", port)));
@@ -25,19 +25,19 @@ pub(crate) fn listen(port: u16) -> Result<TcpListener, String> {
     Ok(listener)
 }
 
-pub(crate) fn port(listener: &TcpListener) -> u16 {
+pub(crate) fn parse_port(listener: &TcpListener) -> u16 {
     listener.local_addr().map_or(0, |address| address.port())
 }
 
 /// Answers each connection with 200 and the name of this host, for ever.
-pub(crate) fn serve(listener: &TcpListener) {
+pub(crate) fn serve_name(listener: &TcpListener) {
     for stream in listener.incoming().flatten() {
-        thread::spawn(move || reply(stream));
+        thread::spawn(move || write_reply(stream));
     }
 }
 
-fn reply(mut stream: TcpStream) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+fn write_reply(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(SILENT_AT_MOST))?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     while reader.by_ref().take(8192).read_line(&mut line)? > 2 {
@@ -57,7 +57,7 @@ fn reply(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 /// Fetches `HOST:PORT/PATH` over plain HTTP and returns the body; any status but 200 is a fault.
-pub(crate) fn get(target: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn fetch_url(target: &str) -> Result<Vec<u8>, String> {
     let (host, path) = target.split_once('/').unwrap_or((target, ""));
     let addresses: Vec<_> = host
         .to_socket_addrs()
@@ -65,9 +65,9 @@ pub(crate) fn get(target: &str) -> Result<Vec<u8>, String> {
         .collect();
     let mut last = format!("no address for `{host}`");
     for address in addresses {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
+        match TcpStream::connect_timeout(&address, SILENT_AT_MOST) {
             Ok(stream) => {
-                return ask(stream, host, path)
+                return ask_server(stream, host, path)
                     .map_err(|why| format!("`{target}` gave no answer: {why}"));
             }
             Err(why) => last = format!("failed to connect to `{host}`: {why}"),
@@ -76,9 +76,9 @@ pub(crate) fn get(target: &str) -> Result<Vec<u8>, String> {
     Err(last)
 }
 
-fn ask(mut stream: TcpStream, host: &str, path: &str) -> Result<Vec<u8>, String> {
+fn ask_server(mut stream: TcpStream, host: &str, path: &str) -> Result<Vec<u8>, String> {
     stream
-        .set_read_timeout(Some(PATIENCE))
+        .set_read_timeout(Some(SILENT_AT_MOST))
         .map_err(|why| why.to_string())?;
     write!(
         stream,
@@ -90,10 +90,10 @@ fn ask(mut stream: TcpStream, host: &str, path: &str) -> Result<Vec<u8>, String>
         .take(1 << 20)
         .read_to_end(&mut answer)
         .map_err(|why| why.to_string())?;
-    body(&answer)
+    read_body(&answer)
 }
 
-fn body(answer: &[u8]) -> Result<Vec<u8>, String> {
+fn read_body(answer: &[u8]) -> Result<Vec<u8>, String> {
     let end = answer
         .windows(4)
         .position(|four| four == b"\r\n\r\n")
@@ -113,11 +113,11 @@ mod tests {
 
     #[test]
     fn what_is_served_can_be_fetched() {
-        let listener = listen(0).unwrap();
-        let port = port(&listener);
-        thread::spawn(move || serve(&listener));
+        let listener = listen_on(0).unwrap();
+        let port = parse_port(&listener);
+        thread::spawn(move || serve_name(&listener));
         assert!(
-            get(&format!("127.0.0.1:{port}/any"))
+            fetch_url(&format!("127.0.0.1:{port}/any"))
                 .unwrap()
                 .ends_with(b"\n")
         );
@@ -125,17 +125,17 @@ mod tests {
 
     #[test]
     fn only_200_is_an_answer() {
-        assert_eq!(body(b"HTTP/1.1 200 OK\r\n\r\nhi"), Ok(b"hi".to_vec()));
+        assert_eq!(read_body(b"HTTP/1.1 200 OK\r\n\r\nhi"), Ok(b"hi".to_vec()));
         assert_eq!(
-            body(b"HTTP/1.1 503 Busy\r\n\r\nhi"),
+            read_body(b"HTTP/1.1 503 Busy\r\n\r\nhi"),
             Err("HTTP/1.1 503 Busy".to_owned())
         );
-        assert!(body(b"SSH-2.0").is_err());
+        assert!(read_body(b"SSH-2.0").is_err());
     }
 
     #[test]
     fn nobody_listening_is_a_fault() {
-        let free = port(&listen(0).unwrap());
-        assert!(get(&format!("127.0.0.1:{free}/")).is_err());
+        let free = parse_port(&listen_on(0).unwrap());
+        assert!(fetch_url(&format!("127.0.0.1:{free}/")).is_err());
     }
 }

@@ -29,8 +29,8 @@ const FEW_AT_ONCE: usize = 4;
 
 /// The slots of one run.
 pub(crate) struct BoxSlots {
-    many: Lane,
-    few: Lane,
+    many: SlotLane,
+    few: SlotLane,
     watches: Arc<Semaphore>,
     /// All of them: a box that wants more gets along with these, and says itself what it lacks.
     watches_at_most: u32,
@@ -39,7 +39,7 @@ pub(crate) struct BoxSlots {
 /// A slot for a box; it is free again once this is dropped.
 pub(crate) struct BoxSlot(#[expect(dead_code)] [Option<OwnedSemaphorePermit>; 2]);
 
-struct Lane {
+struct SlotLane {
     slots: Arc<Semaphore>,
     number: usize,
     /// Boxes that will want a slot.
@@ -53,14 +53,14 @@ impl BoxSlots {
         let (few, many): (Vec<usize>, Vec<usize>) = worlds.partition(|worlds| *worlds <= FEW);
         let boxes = usize::try_from(free_memory() / MEMORY_OF_BOX).unwrap_or(usize::MAX);
         let boxes = boxes.clamp(2, MANY_AT_ONCE + FEW_AT_ONCE);
-        let watches = watches()
+        let watches = inotify_instances()
             .unwrap_or(128)
             .saturating_sub(WATCHES_SPARED)
             .max(WATCHES_OF_BOX as usize);
         let many_at_once = MANY_AT_ONCE.min(boxes / 2);
         let (many, few) = (
-            Lane::new(many_at_once, many.len()),
-            Lane::new(boxes - many_at_once, few.len()),
+            SlotLane::new(many_at_once, many.len()),
+            SlotLane::new(boxes - many_at_once, few.len()),
         );
         many.hand_over_to(&few);
         few.hand_over_to(&many);
@@ -99,7 +99,7 @@ impl BoxSlots {
     }
 }
 
-impl Lane {
+impl SlotLane {
     fn new(number: usize, boxes: usize) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(number)),
@@ -131,7 +131,7 @@ impl Lane {
 }
 
 /// The inotify instances that a user has.
-fn watches() -> Option<usize> {
+fn inotify_instances() -> Option<usize> {
     fs::read_to_string("/proc/sys/fs/inotify/max_user_instances")
         .ok()?
         .trim()
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     fn slots(many: (usize, usize), few: (usize, usize)) -> BoxSlots {
-        let (many, few) = (Lane::new(many.0, many.1), Lane::new(few.0, few.1));
+        let (many, few) = (SlotLane::new(many.0, many.1), SlotLane::new(few.0, few.1));
         BoxSlots {
             many,
             few,

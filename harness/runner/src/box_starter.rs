@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use cluster::Cluster;
 use model::ClusterSpec;
-use native::{Cache, Progress};
+use native::{BoxCache, BoxProgress};
 
 use crate::{ClusterFacts, Error};
 
@@ -43,7 +43,7 @@ impl LiveBoxes {
 /// Starts boxes.
 #[derive(Clone, Debug)]
 pub struct BoxStarter {
-    cache: Cache,
+    cache: BoxCache,
     launcher: PathBuf,
     live: LiveBoxes,
 }
@@ -51,7 +51,7 @@ pub struct BoxStarter {
 impl BoxStarter {
     /// Boxes out of this cache. `launcher` is a program that calls [`native::hidden_main`] first of all: this one.
     #[must_use]
-    pub fn new(cache: Cache, launcher: impl Into<PathBuf>, live: LiveBoxes) -> Self {
+    pub fn new(cache: BoxCache, launcher: impl Into<PathBuf>, live: LiveBoxes) -> Self {
         Self {
             cache,
             launcher: launcher.into(),
@@ -68,11 +68,11 @@ impl BoxStarter {
         &self,
         name: &str,
         spec: &ClusterSpec,
-        progress: impl FnMut(Progress) + Send + 'static,
+        progress: impl FnMut(BoxProgress) + Send + 'static,
     ) -> Result<LiveCluster, Error> {
         let began = Instant::now();
         self.live.add(name);
-        match addons::start(&self.cache, name, &self.launcher, spec, progress).await {
+        match addons::start_box(&self.cache, name, &self.launcher, spec, progress).await {
             Ok(cluster) => Ok(LiveCluster {
                 name: name.to_owned(),
                 cluster,
@@ -90,7 +90,7 @@ impl BoxStarter {
     #[must_use]
     pub fn find_strays(&self, prefix: &str) -> Vec<String> {
         let live = self.live.names();
-        let names = std::fs::read_dir(self.cache.boxes())
+        let names = std::fs::read_dir(self.cache.boxes_folder())
             .into_iter()
             .flatten()
             .flatten();
@@ -101,7 +101,7 @@ impl BoxStarter {
             .collect()
     }
 
-    pub(crate) fn cache(&self) -> &Cache {
+    pub(crate) fn cache(&self) -> &BoxCache {
         &self.cache
     }
 
@@ -120,7 +120,7 @@ pub struct LiveCluster {
 }
 
 impl LiveCluster {
-    /// Attaches to a cluster that exists, as [`Cluster::existing`] does.
+    /// Attaches to a cluster that exists, as [`Cluster::attach_existing`] does.
     ///
     /// # Errors
     /// When it is not there, or may not be used.
@@ -130,7 +130,7 @@ impl LiveCluster {
         disposable: bool,
     ) -> Result<Self, Error> {
         let began = Instant::now();
-        let cluster = Cluster::existing(kubeconfig, context, disposable).await?;
+        let cluster = Cluster::attach_existing(kubeconfig, context, disposable).await?;
         let name = context.unwrap_or("current context").to_owned();
         Ok(Self {
             name,
@@ -151,7 +151,7 @@ impl LiveCluster {
     /// # Errors
     /// When it has ended meanwhile.
     pub fn let_stay(mut self) -> Result<(), Error> {
-        self.cluster.stay()?;
+        self.cluster.leave_running()?;
         if let Some(live) = &self.live {
             live.remove(&self.name);
         }
@@ -169,7 +169,7 @@ impl LiveCluster {
             live,
             ..
         } = self;
-        let gone = cluster.down().await;
+        let gone = cluster.take_down().await;
         if let Some(live) = live {
             live.remove(&name);
         }
@@ -202,11 +202,11 @@ mod tests {
     #[test]
     fn a_box_that_nobody_accounts_for_is_a_stray() {
         let root = tempfile::tempdir().unwrap();
-        let cache = Cache {
+        let cache = BoxCache {
             root: root.path().to_owned(),
         };
         for name in ["run-7-1", "run-7-2", "run-7-10", "run-70-1", "box"] {
-            std::fs::create_dir_all(cache.boxes().join(name)).unwrap();
+            std::fs::create_dir_all(cache.boxes_folder().join(name)).unwrap();
         }
         let live = LiveBoxes::default();
         live.add("run-7-1");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
-use native::components::Component;
+use native::components::PinnedComponent;
 use tokio::sync::watch;
 
 use crate::{BoxStarter, Error, RunEvent, RunObserver};
@@ -12,12 +12,12 @@ use crate::{BoxStarter, Error, RunEvent, RunObserver};
 /// Which components are built by now.
 #[derive(Clone)]
 pub struct ComponentSupply {
-    state: watch::Receiver<Builds>,
+    state: watch::Receiver<BuildStates>,
 }
 
 /// What became of the components that were not there at the beginning, by their title.
 #[derive(Clone, Default)]
-struct Builds(BTreeMap<String, BuildState>);
+struct BuildStates(BTreeMap<String, BuildState>);
 
 #[derive(Clone)]
 enum BuildState {
@@ -29,27 +29,27 @@ enum BuildState {
 impl ComponentSupply {
     /// Everything is there.
     #[must_use]
-    pub fn complete() -> Self {
+    pub fn all_built() -> Self {
         Self {
-            state: watch::channel(Builds::default()).1,
+            state: watch::channel(BuildStates::default()).1,
         }
     }
 
     /// Builds `missing` in this order, on a thread of its own. Another one fetches the modules of all of them.
-    pub(crate) fn begin(
+    pub(crate) fn begin_builds(
         boxes: &BoxStarter,
-        missing: Vec<&'static Component>,
+        missing: Vec<&'static PinnedComponent>,
         observer: &Arc<dyn RunObserver>,
     ) -> Self {
         if missing.is_empty() {
-            return Self::complete();
+            return Self::all_built();
         }
-        observer.observe(RunEvent::BuildsBegin(missing.clone()));
+        observer.observe_event(RunEvent::BuildsBegin(missing.clone()));
         let awaited = missing
             .iter()
             .map(|component| (component.title(), BuildState::Awaited))
             .collect();
-        let (tell, state) = watch::channel(Builds(awaited));
+        let (tell, state) = watch::channel(BuildStates(awaited));
         let (boxes, observer) = (boxes.clone(), Arc::clone(observer));
         let (fetching, fetched) = (boxes.clone(), missing.clone());
         thread::spawn(move || fetch_all(&fetching, &fetched));
@@ -61,10 +61,10 @@ impl ComponentSupply {
     ///
     /// # Errors
     /// That of the first of them that could not be built.
-    pub(crate) async fn wait_for(&self, needed: &[&'static Component]) -> Result<(), Error> {
+    pub(crate) async fn wait_for(&self, needed: &[&'static PinnedComponent]) -> Result<(), Error> {
         let mut state = self.state.clone();
-        let decided = |state: &Builds| {
-            let of = |component: &&Component| state.0.get(&component.title());
+        let decided = |state: &BuildStates| {
+            let of = |component: &&PinnedComponent| state.0.get(&component.title());
             needed
                 .iter()
                 .all(|component| !matches!(of(component), Some(BuildState::Awaited)))
@@ -89,24 +89,24 @@ impl ComponentSupply {
 }
 
 /// Fetches ahead of the builds. What cannot be fetched is told by the build that needs it.
-fn fetch_all(boxes: &BoxStarter, missing: &[&'static Component]) {
+fn fetch_all(boxes: &BoxStarter, missing: &[&'static PinnedComponent]) {
     for component in missing {
-        let _ = boxes.cache().fetch(component, boxes.launcher());
+        let _ = boxes.cache().fetch_modules(component, boxes.launcher());
     }
 }
 
 /// Builds one after the other. One that fails does not keep the others from being built.
 fn build_all(
     boxes: &BoxStarter,
-    missing: &[&'static Component],
+    missing: &[&'static PinnedComponent],
     observer: &dyn RunObserver,
-    tell: &watch::Sender<Builds>,
+    tell: &watch::Sender<BuildStates>,
 ) {
     for component in missing {
-        let mut show = |step| observer.observe(RunEvent::Build(step));
+        let mut show = |step| observer.observe_event(RunEvent::Build(step));
         let built = boxes
             .cache()
-            .ensure(&[component], boxes.launcher(), &mut show);
+            .ensure_built(&[component], boxes.launcher(), &mut show);
         let outcome = match built {
             Ok(()) => BuildState::Built,
             Err(error) => BuildState::Failed(Arc::new(error)),

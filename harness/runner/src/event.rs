@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Loaded, Outcome};
-use native::components::{BuildProgress, Component};
+use model::{LoadedScenario, RecordedOutcome};
+use native::components::{BuildProgress, PinnedComponent};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ use native::components::{BuildProgress, Component};
 )]
 pub enum RunEvent {
     /// These are to be built, in this order.
-    BuildsBegin(Vec<&'static Component>),
+    BuildsBegin(Vec<&'static PinnedComponent>),
     /// A component is being built, or is built.
     Build(BuildProgress),
     /// A box begins to start.
@@ -31,7 +31,7 @@ pub enum RunEvent {
         /// Its name.
         name: String,
         /// What it did.
-        step: native::Progress,
+        step: native::BoxProgress,
     },
     /// A box no longer starts: it is up, or it never will be.
     BoxStartEnded {
@@ -41,13 +41,13 @@ pub enum RunEvent {
     /// A cluster answers.
     ClusterReady(ClusterFacts),
     /// Something happened in a world.
-    World(engine::Event),
+    World(engine::EngineEvent),
     /// The first look at every world of a scenario is over.
     ScenarioDone {
         /// The scenario.
-        scenario: Arc<Loaded>,
+        scenario: Arc<LoadedScenario>,
         /// What the first look came to.
-        outcome: Outcome,
+        outcome: RecordedOutcome,
         /// How many scenarios are done, this one included.
         done: usize,
         /// How many there are.
@@ -75,10 +75,10 @@ pub struct ClusterFacts {
 /// Somebody who wants to know what goes on. Called from several threads; whoever takes long holds the run up.
 pub trait RunObserver: Send + Sync {
     /// Takes notice of one thing.
-    fn observe(&self, event: RunEvent);
+    fn observe_event(&self, event: RunEvent);
 }
 
 /// Nobody wants to know.
 impl RunObserver for () {
-    fn observe(&self, _: RunEvent) {}
+    fn observe_event(&self, _: RunEvent) {}
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use native::Cache;
+use native::BoxCache;
 
 /// The evidence of this many runs is kept.
 const RUNS_KEPT: usize = 20;
@@ -18,7 +18,7 @@ pub struct EvidenceFolder {
 impl EvidenceFolder {
     /// The folder of a run that begins now.
     #[must_use]
-    pub fn in_cache(cache: &Cache) -> Self {
+    pub fn in_cache(cache: &BoxCache) -> Self {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn the_evidence_of_the_latest_runs_is_kept() {
         let root = tempfile::tempdir().unwrap();
-        let cache = Cache {
+        let cache = BoxCache {
             root: root.path().to_owned(),
         };
         let evidence = EvidenceFolder::in_cache(&cache);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::Event;
-use model::{Loaded, Outcome, WorldOutcome};
+use engine::EngineEvent;
+use model::{LoadedScenario, RecordedOutcome, WorldOutcome};
 
 use crate::RunEvent;
 use crate::outcome::{KeptNamespace, TriedWorld, has_passed};
@@ -21,7 +21,7 @@ pub(crate) struct RunLedger {
 
 /// A scenario that is not done: the outcomes of those of its worlds that are.
 struct OpenScenario {
-    scenario: Arc<Loaded>,
+    scenario: Arc<LoadedScenario>,
     worlds: BTreeMap<String, WorldOutcome>,
 }
 
@@ -35,10 +35,10 @@ impl OpenScenario {
     }
 
     /// Its outcome, worlds in the file's order.
-    fn outcome(&mut self) -> Outcome {
+    fn outcome(&mut self) -> RecordedOutcome {
         let worlds = self.scenario.scenario.worlds.keys();
         let worlds = worlds.filter_map(|world| Some((world.clone(), self.worlds.remove(world)?)));
-        Outcome {
+        RecordedOutcome {
             id: self.scenario.id.clone(),
             worlds: worlds.collect(),
         }
@@ -46,8 +46,8 @@ impl OpenScenario {
 }
 
 impl RunLedger {
-    pub(crate) fn new(scenarios: &[Arc<Loaded>]) -> Self {
-        let open = |loaded: &Arc<Loaded>| OpenScenario {
+    pub(crate) fn new(scenarios: &[Arc<LoadedScenario>]) -> Self {
+        let open = |loaded: &Arc<LoadedScenario>| OpenScenario {
             scenario: Arc::clone(loaded),
             worlds: BTreeMap::new(),
         };
@@ -62,9 +62,9 @@ impl RunLedger {
     }
 
     /// Takes one event in. Says so if a scenario is done with it.
-    pub(crate) fn note(&mut self, event: &Event) -> Option<RunEvent> {
+    pub(crate) fn note_event(&mut self, event: &EngineEvent) -> Option<RunEvent> {
         match event {
-            Event::WorldStarted {
+            EngineEvent::WorldStarted {
                 id,
                 world,
                 namespace,
@@ -77,12 +77,14 @@ impl RunLedger {
                 });
                 None
             }
-            Event::LeftBehind { id, world, what } => {
+            EngineEvent::LeftBehind { id, world, what } => {
                 self.leaks.push(format!("{id} in {world}: {what}"));
                 None
             }
-            Event::WorldDone { id, world, outcome } => self.close_world(id, world, outcome),
-            Event::CellDone { .. } | Event::Waiting { .. } | Event::SecondLook { .. } => None,
+            EngineEvent::WorldDone { id, world, outcome } => self.close_world(id, world, outcome),
+            EngineEvent::CellDone { .. }
+            | EngineEvent::Waiting { .. }
+            | EngineEvent::SecondLook { .. } => None,
         }
     }
 
@@ -135,9 +137,9 @@ mod tests {
     use super::*;
     use crate::plan::tests::scenario;
 
-    fn done(world: &str, why: &str) -> Event {
+    fn done(world: &str, why: &str) -> EngineEvent {
         let outcome = WorldOutcome::Broken { why: why.into() };
-        Event::WorldDone {
+        EngineEvent::WorldDone {
             id: "a/b".into(),
             world: world.into(),
             outcome,
@@ -152,14 +154,14 @@ mod tests {
             "[{ id: x, do: check-secrets, expect: intact }]",
         );
         let mut ledger = RunLedger::new(&[loaded]);
-        assert!(ledger.note(&done("other", "first")).is_none());
-        assert!(ledger.note(&done("other", "second")).is_none());
+        assert!(ledger.note_event(&done("other", "first")).is_none());
+        assert!(ledger.note_event(&done("other", "second")).is_none());
         let Some(RunEvent::ScenarioDone {
             outcome,
             done: 1,
             of: 1,
             ..
-        }) = ledger.note(&done("bare", "first"))
+        }) = ledger.note_event(&done("bare", "first"))
         else {
             panic!("it is done");
         };
@@ -173,7 +175,7 @@ mod tests {
                 ("other".to_owned(), first)
             ]
         );
-        assert!(ledger.note(&done("bare", "second")).is_none());
+        assert!(ledger.note_event(&done("bare", "second")).is_none());
     }
 
     #[test]
@@ -181,13 +183,13 @@ mod tests {
         let mut ledger = RunLedger::default();
         for world in ["bad", "good", "unknown"] {
             let (id, namespace) = ("a/b".to_owned(), format!("ns-{world}"));
-            ledger.note(&Event::WorldStarted {
+            ledger.note_event(&EngineEvent::WorldStarted {
                 id,
                 world: world.into(),
                 namespace,
             });
         }
-        ledger.note(&Event::LeftBehind {
+        ledger.note_event(&EngineEvent::LeftBehind {
             id: "a/b".into(),
             world: "bad".into(),
             what: "a role".into(),

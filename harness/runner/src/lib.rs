@@ -1,8 +1,8 @@
 //! What a run is: which worlds share a cluster, starting those clusters, trying the worlds on them, and putting what came
 //! of it together.
 //!
-//! [`Plan`] is pure: scenarios × provider → groups of worlds, and worlds that are skipped with the name of what their
-//! cluster would lack. [`Runner`] carries a plan out, in boxes or on a cluster that exists, and accounts for what it
+//! [`RunPlan`] is pure: scenarios × provider → groups of worlds, and worlds that are skipped with the name of what their
+//! cluster would lack. [`ClusterRunner`] carries a plan out, in boxes or on a cluster that exists, and accounts for what it
 //! started and left behind. Whoever wants to show what goes on subscribes as a [`RunObserver`]. Nothing here prints, and
 //! nothing knows a command line or an exit code.
 
@@ -23,5 +23,5 @@ pub use error::Error;
 pub use event::{ClusterFacts, RunEvent, RunObserver};
 pub use evidence::EvidenceFolder;
 pub use outcome::{KeptNamespace, RunOutcome, ScenarioOutcome, WHY_NO_CLUSTER};
-pub use plan::{Plan, SkippedWorld, WorldGroup, needed_components};
-pub use runner::{RunOptions, Runner, try_worlds};
+pub use plan::{RunPlan, SkippedWorld, WorldGroup, needed_components};
+pub use runner::{ClusterRunner, RunOptions, try_worlds};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::{CellStatus, Loaded, Outcome, WorldOutcome};
+use model::{CellStatus, LoadedScenario, RecordedOutcome, WorldOutcome};
 
 use crate::{ClusterFacts, Error, LiveCluster};
 
@@ -31,9 +31,9 @@ pub struct RunOutcome {
 #[derive(Clone, Debug)]
 pub struct ScenarioOutcome {
     /// The scenario.
-    pub scenario: Arc<Loaded>,
+    pub scenario: Arc<LoadedScenario>,
     /// What its worlds came to.
-    pub outcome: Outcome,
+    pub outcome: RecordedOutcome,
 }
 
 /// A namespace that is still there to be looked at.
@@ -51,25 +51,28 @@ pub struct KeptNamespace {
 pub(crate) type TriedWorld = (String, String, WorldOutcome);
 
 /// Puts the worlds of every scenario back together, in the file's order. A world of which nothing is known is broken.
-pub(crate) fn gather(scenarios: &[Arc<Loaded>], worlds: Vec<TriedWorld>) -> Vec<ScenarioOutcome> {
+pub(crate) fn gather_outcome(
+    scenarios: &[Arc<LoadedScenario>],
+    worlds: Vec<TriedWorld>,
+) -> Vec<ScenarioOutcome> {
     let mut worlds: BTreeMap<(String, String), WorldOutcome> = worlds
         .into_iter()
         .map(|(id, world, outcome)| ((id, world), outcome))
         .collect();
-    let mut seen = |loaded: &Loaded, world: &String| {
+    let mut seen = |loaded: &LoadedScenario, world: &String| {
         let seen = worlds.remove(&(loaded.id.clone(), world.clone()));
         seen.unwrap_or_else(|| WorldOutcome::Broken {
             why: "it was never tried".into(),
         })
     };
-    let mut whole = |loaded: &Arc<Loaded>| {
+    let mut whole = |loaded: &Arc<LoadedScenario>| {
         let names = loaded.scenario.worlds.keys();
         let worlds = names
             .map(|world| (world.clone(), seen(loaded, world)))
             .collect();
         ScenarioOutcome {
             scenario: Arc::clone(loaded),
-            outcome: Outcome {
+            outcome: RecordedOutcome {
                 id: loaded.id.clone(),
                 worlds,
             },
@@ -110,7 +113,7 @@ mod tests {
                 skipped("another scenario's"),
             ),
         ];
-        let gathered = gather(&[loaded], worlds);
+        let gathered = gather_outcome(&[loaded], worlds);
         let worlds = &gathered[0].outcome.worlds;
         assert_eq!(
             worlds.keys().collect::<Vec<_>>(),

@@ -4,19 +4,22 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cluster::Provider;
-use engine::Trial;
-use model::{Capability, ClusterKey, ClusterSpec, Loaded, WorldOutcome, Writes, requirements};
-use native::components::{Component, ETCD_TOOLS, PROBE};
+use cluster::ClusterProvider;
+use engine::WorldTrial;
+use model::{
+    ActionWrites, Capability, ClusterKey, ClusterSpec, LoadedScenario, WorldOutcome,
+    world_requirements,
+};
+use native::components::{ETCD_TOOLS, PROBE, PinnedComponent};
 
 use crate::Error;
 use crate::outcome::TriedWorld;
 
 /// What is to be tried where.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub struct RunPlan {
     /// The scenarios, in the order in which they were given.
-    pub scenarios: Vec<Arc<Loaded>>,
+    pub scenarios: Vec<Arc<LoadedScenario>>,
     /// Worlds by the shape of their cluster, the largest group first.
     pub groups: Vec<WorldGroup>,
     /// Worlds that the clusters are not for.
@@ -29,9 +32,9 @@ pub struct WorldGroup {
     /// What the cluster has to look like, where it is a box.
     pub spec: ClusterSpec,
     /// The worlds.
-    pub trials: Vec<Trial>,
+    pub trials: Vec<WorldTrial>,
     /// What its box is made of, and what its steps need beside it.
-    pub needed: Vec<&'static Component>,
+    pub needed: Vec<&'static PinnedComponent>,
 }
 
 /// A world that is not tried.
@@ -58,21 +61,21 @@ impl SkippedWorld {
     }
 }
 
-impl Plan {
+impl RunPlan {
     /// The plan for these scenarios on clusters of this provider. Every cluster that has a node has at least `nodes`.
     ///
     /// # Errors
     /// A file that a shape names and that cannot be read, and a release that is not pinned.
     pub fn new(
-        scenarios: &[Arc<Loaded>],
-        provider: Provider<'_>,
+        scenarios: &[Arc<LoadedScenario>],
+        provider: ClusterProvider<'_>,
         nodes: u8,
     ) -> Result<Self, Error> {
-        let mut groups: BTreeMap<ClusterKey, Vec<Trial>> = BTreeMap::new();
+        let mut groups: BTreeMap<ClusterKey, Vec<WorldTrial>> = BTreeMap::new();
         let mut skipped = Vec::new();
         for loaded in scenarios {
             for world in loaded.scenario.worlds.keys() {
-                let missing = provider.missing(&requirements(loaded, world));
+                let missing = provider.missing(&world_requirements(loaded, world));
                 if !missing.is_empty() {
                     skipped.push(SkippedWorld {
                         id: loaded.id.clone(),
@@ -86,7 +89,7 @@ impl Plan {
                     spec: spec.with_more_nodes(nodes),
                     only_for,
                 };
-                let trial = Trial {
+                let trial = WorldTrial {
                     scenario: Arc::clone(loaded),
                     world: world.clone(),
                 };
@@ -107,14 +110,14 @@ impl Plan {
 
     /// What the boxes of this plan are made of, in the order in which it is best built.
     #[must_use]
-    pub fn components(&self) -> Vec<&'static Component> {
-        let is_needed = |component: &&'static Component| {
+    pub fn components(&self) -> Vec<&'static PinnedComponent> {
+        let is_needed = |component: &&'static PinnedComponent| {
             self.groups
                 .iter()
                 .flat_map(|group| &group.needed)
                 .any(|one| std::ptr::eq(*one, *component))
         };
-        native::components::pinned()
+        native::components::pinned_components()
             .iter()
             .filter(is_needed)
             .collect()
@@ -124,7 +127,7 @@ impl Plan {
     ///
     /// # Errors
     /// None that the plan itself did not have.
-    pub fn stage(mut self, missing: &[&'static Component]) -> Result<Self, Error> {
+    pub fn next_stage(mut self, missing: &[&'static PinnedComponent]) -> Result<Self, Error> {
         if missing.is_empty() {
             return Ok(self);
         }
@@ -132,7 +135,7 @@ impl Plan {
         for group in std::mem::take(&mut self.groups) {
             let alone = group.spec.without_node();
             let waits = group.spec.nodes == 1 && group.build_seconds(missing) > 0;
-            let (nodeless, others): (Vec<Trial>, Vec<Trial>) =
+            let (nodeless, others): (Vec<WorldTrial>, Vec<WorldTrial>) =
                 group.trials.into_iter().partition(|trial| {
                     let declared = || {
                         ClusterSpec::resolve(&trial.scenario, &trial.world)
@@ -153,8 +156,8 @@ impl Plan {
 }
 
 impl WorldGroup {
-    fn new(spec: ClusterSpec, trials: Vec<Trial>) -> Result<Self, Error> {
-        let mut all: Vec<&'static Component> = Vec::new();
+    fn new(spec: ClusterSpec, trials: Vec<WorldTrial>) -> Result<Self, Error> {
+        let mut all: Vec<&'static PinnedComponent> = Vec::new();
         for trial in &trials {
             for component in needed_components(&spec, &trial.scenario, &trial.world)? {
                 if !all.iter().any(|one| std::ptr::eq(*one, component)) {
@@ -171,13 +174,13 @@ impl WorldGroup {
 
     /// How much there is to try: worlds, and all of their steps.
     fn size(&self) -> (usize, usize) {
-        let steps = |trial: &Trial| trial.scenario.scenario.steps_in(&trial.world).count();
+        let steps = |trial: &WorldTrial| trial.scenario.scenario.steps_in(&trial.world).count();
         (self.trials.len(), self.trials.iter().map(steps).sum())
     }
 
     /// How long it takes until everything is built that is not.
-    fn build_seconds(&self, missing: &[&'static Component]) -> u32 {
-        let is_missing = |component: &&&'static Component| {
+    fn build_seconds(&self, missing: &[&'static PinnedComponent]) -> u32 {
+        let is_missing = |component: &&&'static PinnedComponent| {
             missing.iter().any(|one| std::ptr::eq(*one, **component))
         };
         self.needed
@@ -195,10 +198,10 @@ impl WorldGroup {
 /// A release that is not pinned.
 pub fn needed_components(
     spec: &ClusterSpec,
-    loaded: &Loaded,
+    loaded: &LoadedScenario,
     world: &str,
-) -> Result<Vec<&'static Component>, native::Error> {
-    let mut needed = native::needed(spec)?;
+) -> Result<Vec<&'static PinnedComponent>, native::Error> {
+    let mut needed = native::needed_components(spec)?;
     let facts: Vec<_> = loaded
         .scenario
         .steps_in(world)
@@ -211,7 +214,10 @@ pub fn needed_components(
     {
         tools.push(native::components::only(ETCD_TOOLS)?);
     }
-    if facts.iter().any(|facts| facts.writes == Writes::Images) {
+    if facts
+        .iter()
+        .any(|facts| facts.writes == ActionWrites::Images)
+    {
         tools.push(native::components::only(PROBE)?);
     }
     for tool in tools {
@@ -223,7 +229,9 @@ pub fn needed_components(
 }
 
 /// Worlds that need no node join a cluster that is the same but for a node, where there is one anyway.
-fn share_nodes(mut groups: BTreeMap<ClusterKey, Vec<Trial>>) -> BTreeMap<ClusterKey, Vec<Trial>> {
+fn share_nodes(
+    mut groups: BTreeMap<ClusterKey, Vec<WorldTrial>>,
+) -> BTreeMap<ClusterKey, Vec<WorldTrial>> {
     let bare: Vec<ClusterKey> = groups
         .keys()
         .filter(|key| key.spec.nodes == 0)

@@ -1,31 +1,31 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use model::Library;
+use model::ScenarioLibrary;
 
 use super::*;
 
 /// A scenario of these parts of its file, with a manifest `pod.yaml` of a pod that runs the probe.
-pub(crate) fn scenario(id: &str, worlds: &str, steps: &str) -> Arc<Loaded> {
+pub(crate) fn scenario(id: &str, worlds: &str, steps: &str) -> Arc<LoadedScenario> {
     let folder = tempfile::tempdir().unwrap();
     let text = format!("scenario: v2\nwhy: It has to be planned.\n{worlds}\nsteps: {steps}\n");
     std::fs::write(folder.path().join("scenario.yaml"), text).unwrap();
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: { name: web }\nspec:\n  containers:\n    - name: web\n      image: $(image:probe)\n";
     std::fs::write(folder.path().join("pod.yaml"), pod).unwrap();
-    Arc::new(Loaded::read(id.to_owned(), folder.path().to_owned()).unwrap())
+    Arc::new(LoadedScenario::read(id.to_owned(), folder.path().to_owned()).unwrap())
 }
 
 const ADMITTED: &str = "[{ id: make, do: { create: pod.yaml }, expect: admitted }]";
 const RUNS: &str = "[{ id: make, do: { create: pod.yaml }, expect: admitted },
   { id: runs, do: { wait-running: pod/web }, expect: running }]";
 
-fn in_boxes(scenarios: &[Arc<Loaded>]) -> Plan {
-    Plan::new(scenarios, Provider::Box, 1).unwrap()
+fn in_boxes(scenarios: &[Arc<LoadedScenario>]) -> RunPlan {
+    RunPlan::new(scenarios, ClusterProvider::Box, 1).unwrap()
 }
 
 /// The worlds of each group, as `SCENARIO WORLD`.
-fn worlds(plan: &Plan) -> Vec<Vec<String>> {
-    let name = |trial: &Trial| format!("{} {}", trial.scenario.id, trial.world);
+fn worlds(plan: &RunPlan) -> Vec<Vec<String>> {
+    let name = |trial: &WorldTrial| format!("{} {}", trial.scenario.id, trial.world);
     plan.groups
         .iter()
         .map(|group| group.trials.iter().map(name).collect())
@@ -79,12 +79,12 @@ fn worlds_without_a_node_join_a_box_that_has_one() {
         scenario("a/usual", "worlds: { bare: {} }", RUNS),
     ]);
     assert_eq!(worlds(&plan), [["a/usual bare", "a/nodeless bare"]]);
-    let wide = Plan::new(
+    let wide = RunPlan::new(
         &[
             nodeless(),
             scenario("a/usual", "worlds: { bare: {} }", RUNS),
         ],
-        Provider::Box,
+        ClusterProvider::Box,
         2,
     )
     .unwrap();
@@ -105,7 +105,7 @@ fn what_needs_no_node_does_not_wait_for_what_a_node_is_made_of() {
     ]);
     assert_eq!(plan.groups.len(), 1);
     let missing: Vec<_> = plan.components();
-    let staged = plan.stage(&missing).unwrap();
+    let staged = plan.next_stage(&missing).unwrap();
     assert_eq!(worlds(&staged), [["a/admitted bare"], ["a/runs bare"]]);
     assert_eq!(
         staged
@@ -135,8 +135,8 @@ fn etcds_tools_come_with_steps_that_look_into_it() {
 }
 
 /// What is known of a cluster with one node that nobody loaded anything into.
-fn foreign(has_probe_image: bool) -> cluster::Facts {
-    cluster::Facts {
+fn foreign(has_probe_image: bool) -> cluster::ClusterProfile {
+    cluster::ClusterProfile {
         version: "v1.36.3".into(),
         nodes: vec!["one".into()],
         audit: cluster::AuditAccess::Unavailable,
@@ -150,7 +150,7 @@ fn foreign(has_probe_image: bool) -> cluster::Facts {
 /// Why a world of these parts is skipped on a foreign cluster, if it is.
 fn skip(worlds: &str, steps: &str) -> Option<String> {
     let loaded = scenario("a/b", worlds, steps);
-    let plan = Plan::new(&[loaded], Provider::Existing(&foreign(false)), 1).unwrap();
+    let plan = RunPlan::new(&[loaded], ClusterProvider::Existing(&foreign(false)), 1).unwrap();
     assert_eq!(
         plan.skipped.len()
             + plan
@@ -182,7 +182,7 @@ fn on_a_foreign_cluster_pods_that_run_lack_the_probe_image() {
         "a pod that is only admitted needs no image"
     );
     let loaded = scenario("a/b", "worlds: { bare: {} }", RUNS);
-    let plan = Plan::new(&[loaded], Provider::Existing(&foreign(true)), 1).unwrap();
+    let plan = RunPlan::new(&[loaded], ClusterProvider::Existing(&foreign(true)), 1).unwrap();
     assert!(plan.skipped.is_empty(), "its nodes have the image");
 }
 
@@ -224,7 +224,7 @@ fn a_skip_names_everything_that_is_missing() {
 #[test]
 fn boxes_offer_all_that_the_projects_scenarios_need() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-    let all: Vec<_> = Library::open(&folder)
+    let all: Vec<_> = ScenarioLibrary::open(&folder)
         .unwrap()
         .scenarios
         .into_iter()

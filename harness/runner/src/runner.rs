@@ -4,18 +4,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use cluster::Cluster;
-use engine::{Event, Options, Trial, Turns, Workshop};
-use model::{ClusterSpec, Loaded, WorldOutcome};
-use native::components::Component;
+use engine::{EngineEvent, EngineOptions, RunWorkshop, WorldTrial, WorldTurns};
+use model::{ClusterSpec, LoadedScenario, WorldOutcome};
+use native::components::PinnedComponent;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet, LocalSet};
 
 use crate::box_slots::BoxSlots;
 use crate::ledger::RunLedger;
-use crate::outcome::{KeptNamespace, TriedWorld, WHY_NO_CLUSTER, gather};
+use crate::outcome::{KeptNamespace, TriedWorld, WHY_NO_CLUSTER, gather_outcome};
 use crate::{
-    BoxStarter, ClusterFacts, ComponentSupply, Error, LiveCluster, Plan, RunEvent, RunObserver,
-    RunOutcome, SkippedWorld, WorldGroup,
+    BoxStarter, ClusterFacts, ComponentSupply, Error, LiveCluster, RunEvent, RunObserver,
+    RunOutcome, RunPlan, SkippedWorld, WorldGroup,
 };
 
 /// How to try worlds.
@@ -43,19 +43,19 @@ impl Default for RunOptions {
 
 /// Starts clusters and tries worlds on them. All of its clusters share one workshop, in which images are made once.
 #[derive(Clone)]
-pub struct Runner {
+pub struct ClusterRunner {
     boxes: BoxStarter,
     options: RunOptions,
     observer: Arc<dyn RunObserver>,
-    workshop: Arc<Workshop>,
-    turns: Turns,
+    workshop: Arc<RunWorkshop>,
+    turns: WorldTurns,
 }
 
-impl Runner {
+impl ClusterRunner {
     /// A runner whose boxes come from `boxes`, and that tells `observer` what goes on.
     #[must_use]
     pub fn new(boxes: BoxStarter, options: RunOptions, observer: Arc<dyn RunObserver>) -> Self {
-        let turns = Turns::new(options.worlds_at_once);
+        let turns = WorldTurns::new(options.worlds_at_once);
         Self {
             boxes,
             options,
@@ -67,19 +67,19 @@ impl Runner {
 
     /// Builds these components in this order, while boxes begin whose components are there already.
     #[must_use]
-    pub fn build(&self, missing: Vec<&'static Component>) -> ComponentSupply {
-        ComponentSupply::begin(&self.boxes, missing, &self.observer)
+    pub fn build_components(&self, missing: Vec<&'static PinnedComponent>) -> ComponentSupply {
+        ComponentSupply::begin_builds(&self.boxes, missing, &self.observer)
     }
 
     /// Tries everything in the plan, in boxes that it starts as their components come in. A box is taken down as soon as
     /// its worlds are done, unless it is to be kept. One that does not start is an error among the outcome's.
-    pub async fn run_in_boxes(&self, plan: Plan, supply: &ComponentSupply) -> RunOutcome {
+    pub async fn run_in_boxes(&self, plan: RunPlan, supply: &ComponentSupply) -> RunOutcome {
         let account = Arc::new(RunAccount::new(&self.observer, &plan.scenarios));
         // Worlds take turns on one thread; their connections have others.
         let part = LocalSet::new()
             .run_until(self.run_groups(plan.groups, supply, &account))
             .await;
-        self.close(&plan.scenarios, plan.skipped, part, &account)
+        self.close_account(&plan.scenarios, plan.skipped, part, &account)
             .await
     }
 
@@ -90,7 +90,7 @@ impl Runner {
     /// When it was interrupted.
     pub async fn run_on_cluster(
         &self,
-        plan: Plan,
+        plan: RunPlan,
         cluster: LiveCluster,
         interrupted: impl Future<Output = ()>,
     ) -> Result<RunOutcome, Error> {
@@ -105,8 +105,8 @@ impl Runner {
             () = interrupted => None,
         };
         let Some(tried) = tried else {
-            self.observer.observe(RunEvent::Sweeping);
-            let left = cluster.sweep(&account.namespaces()).await;
+            self.observer.observe_event(RunEvent::Sweeping);
+            let left = cluster.sweep_leftovers(&account.namespaces()).await;
             return Err(if left.is_empty() {
                 Error::Interrupted
             } else {
@@ -122,7 +122,7 @@ impl Runner {
             ..RunPart::default()
         };
         Ok(self
-            .close(&plan.scenarios, plan.skipped, part, &account)
+            .close_account(&plan.scenarios, plan.skipped, part, &account)
             .await)
     }
 
@@ -132,20 +132,20 @@ impl Runner {
     /// When it does not start.
     pub async fn start_box(&self, name: &str, spec: &ClusterSpec) -> Result<LiveCluster, Error> {
         let (kubernetes, nodes) = (spec.kubernetes.clone(), spec.nodes);
-        self.observer.observe(RunEvent::BoxStarting {
+        self.observer.observe_event(RunEvent::BoxStarting {
             name: name.to_owned(),
             kubernetes,
             nodes,
         });
         let (observer, box_name) = (Arc::clone(&self.observer), name.to_owned());
         let progress = move |step| {
-            observer.observe(RunEvent::BoxProgress {
+            observer.observe_event(RunEvent::BoxProgress {
                 name: box_name.clone(),
                 step,
             })
         };
         let started = self.boxes.start(name, spec, progress).await;
-        self.observer.observe(RunEvent::BoxStartEnded {
+        self.observer.observe_event(RunEvent::BoxStartEnded {
             name: name.to_owned(),
         });
         started
@@ -239,13 +239,20 @@ impl Runner {
     async fn try_on(
         &self,
         cluster: &LiveCluster,
-        trials: Vec<Trial>,
+        trials: Vec<WorldTrial>,
         account: &RunAccount,
     ) -> TriedOnCluster {
         let facts = cluster.describe(trials.len());
-        self.observer.observe(RunEvent::ClusterReady(facts.clone()));
+        self.observer
+            .observe_event(RunEvent::ClusterReady(facts.clone()));
         let all = trials.clone();
-        let tried = engine::run(cluster, trials, &self.engine_options(), account.receive()).await;
+        let tried = engine::run_trials(
+            cluster,
+            trials,
+            &self.engine_options(),
+            account.receive_events(),
+        )
+        .await;
         let (mut worlds, mut untried) = (Vec::new(), Vec::new());
         for ((id, world, outcome), trial) in tried.into_iter().zip(all) {
             match outcome {
@@ -260,13 +267,13 @@ impl Runner {
         }
     }
 
-    fn engine_options(&self) -> Options {
+    fn engine_options(&self) -> EngineOptions {
         let RunOptions {
             keep,
             evidence,
             worlds_at_once: _,
         } = self.options.clone();
-        Options {
+        EngineOptions {
             keep,
             evidence,
             turns: self.turns.clone(),
@@ -275,9 +282,9 @@ impl Runner {
     }
 
     /// Closes the account: every event has been heard, every world has an outcome.
-    async fn close(
+    async fn close_account(
         &self,
-        scenarios: &[Arc<Loaded>],
+        scenarios: &[Arc<LoadedScenario>],
         skipped: Vec<SkippedWorld>,
         part: RunPart,
         account: &RunAccount,
@@ -294,7 +301,7 @@ impl Runner {
             .collect();
         worlds.extend(part.worlds);
         RunOutcome {
-            scenarios: gather(scenarios, worlds),
+            scenarios: gather_outcome(scenarios, worlds),
             clusters: part.clusters,
             errors: part.errors,
             kept,
@@ -307,7 +314,7 @@ impl Runner {
 /// Tries worlds on a cluster, apart from any run: the outcome of each, in the order of `trials`. Images are made anew.
 pub async fn try_worlds(
     cluster: &Cluster,
-    trials: Vec<Trial>,
+    trials: Vec<WorldTrial>,
     options: RunOptions,
 ) -> Vec<WorldOutcome> {
     let RunOptions {
@@ -315,15 +322,15 @@ pub async fn try_worlds(
         evidence,
         worlds_at_once,
     } = options;
-    let options = Options {
+    let options = EngineOptions {
         keep,
         evidence,
-        turns: Turns::new(worlds_at_once),
+        turns: WorldTurns::new(worlds_at_once),
         workshop: Arc::default(),
     };
     // Nobody listens.
     let (events, _) = unbounded_channel();
-    let tried = engine::run(cluster, trials, &options, events).await;
+    let tried = engine::run_trials(cluster, trials, &options, events).await;
     tried
         .into_iter()
         .map(|(_, _, outcome)| outcome.unwrap_or_else(without_a_cluster))
@@ -334,7 +341,7 @@ pub async fn try_worlds(
 struct TriedOnCluster {
     worlds: Vec<TriedWorld>,
     /// Those that need another cluster.
-    untried: Vec<Trial>,
+    untried: Vec<WorldTrial>,
     facts: ClusterFacts,
 }
 
@@ -345,7 +352,7 @@ fn without_a_cluster() -> WorldOutcome {
     }
 }
 
-fn into_untried(trial: Trial) -> TriedWorld {
+fn into_untried(trial: WorldTrial) -> TriedWorld {
     (trial.scenario.id.clone(), trial.world, without_a_cluster())
 }
 
@@ -365,7 +372,7 @@ struct RunPart {
 
 impl RunPart {
     /// What becomes of worlds whose cluster never was.
-    fn without_cluster(trials: Vec<Trial>, error: Error) -> Self {
+    fn without_cluster(trials: Vec<WorldTrial>, error: Error) -> Self {
         let broken = || WorldOutcome::Broken {
             why: WHY_NO_CLUSTER.into(),
         };
@@ -397,7 +404,7 @@ struct RunAccount {
 }
 
 impl RunAccount {
-    fn new(observer: &Arc<dyn RunObserver>, scenarios: &[Arc<Loaded>]) -> Self {
+    fn new(observer: &Arc<dyn RunObserver>, scenarios: &[Arc<LoadedScenario>]) -> Self {
         let ledger = Arc::new(Mutex::new(RunLedger::new(scenarios)));
         Self {
             ledger,
@@ -407,7 +414,7 @@ impl RunAccount {
     }
 
     /// Where a cluster's events go, for as long as somebody sends.
-    fn receive(&self) -> UnboundedSender<Event> {
+    fn receive_events(&self) -> UnboundedSender<EngineEvent> {
         let (sender, mut events) = unbounded_channel();
         let (ledger, observer) = (Arc::clone(&self.ledger), Arc::clone(&self.observer));
         let clerk = tokio::spawn(async move {
@@ -415,9 +422,10 @@ impl RunAccount {
                 let done = ledger
                     .lock()
                     .ok()
-                    .and_then(|mut ledger| ledger.note(&event));
-                observer.observe(RunEvent::World(event));
-                done.into_iter().for_each(|done| observer.observe(done));
+                    .and_then(|mut ledger| ledger.note_event(&event));
+                observer.observe_event(RunEvent::World(event));
+                done.into_iter()
+                    .for_each(|done| observer.observe_event(done));
             }
         });
         if let Ok(mut clerks) = self.clerks.lock() {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// A condition to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait<'a> {
+pub struct ConditionWait<'a> {
     /// What is waited for, as in "waited for …".
     pub what: &'a str,
     /// At most this long.
@@ -16,14 +16,14 @@ pub struct Wait<'a> {
 
 /// One look at a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Look<T> {
+pub enum WaitLook<T> {
     /// It holds.
     Ready(T),
     /// Not yet; this is what there was instead.
     NotYet(String),
 }
 
-impl Look<()> {
+impl WaitLook<()> {
     /// What a look shows that has nothing to give.
     pub fn when(holds: bool, otherwise: impl FnOnce() -> String) -> Self {
         if holds {
@@ -58,20 +58,20 @@ impl TimedOut {
     }
 }
 
-impl Wait<'_> {
+impl ConditionWait<'_> {
     /// Looks until the condition holds, and blocks this thread meanwhile.
     ///
     /// # Errors
     /// [`TimedOut`] when the first look after the deadline fails as well.
-    pub fn until<T>(self, mut look: impl FnMut() -> Look<T>) -> Result<T, TimedOut> {
+    pub fn wait_until<T>(self, mut look: impl FnMut() -> WaitLook<T>) -> Result<T, TimedOut> {
         let start = Instant::now();
         loop {
             match look() {
-                Look::Ready(found) => return Ok(found),
-                Look::NotYet(seen) if start.elapsed() >= self.within => {
+                WaitLook::Ready(found) => return Ok(found),
+                WaitLook::NotYet(seen) if start.elapsed() >= self.within => {
                     return Err(self.in_vain(seen));
                 }
-                Look::NotYet(_) => pause_thread(self.every),
+                WaitLook::NotYet(_) => pause_thread(self.every),
             }
         }
     }
@@ -83,16 +83,16 @@ impl Wait<'_> {
     #[cfg(feature = "tokio")]
     pub async fn until_async<T>(
         self,
-        mut look: impl AsyncFnMut() -> Look<T>,
+        mut look: impl AsyncFnMut() -> WaitLook<T>,
     ) -> Result<T, TimedOut> {
         let start = Instant::now();
         loop {
             match look().await {
-                Look::Ready(found) => return Ok(found),
-                Look::NotYet(seen) if start.elapsed() >= self.within => {
+                WaitLook::Ready(found) => return Ok(found),
+                WaitLook::NotYet(seen) if start.elapsed() >= self.within => {
                     return Err(self.in_vain(seen));
                 }
-                Look::NotYet(_) => pause_task(self.every).await,
+                WaitLook::NotYet(_) => pause_task(self.every).await,
             }
         }
     }
@@ -104,12 +104,12 @@ impl Wait<'_> {
     #[cfg(feature = "tokio")]
     pub async fn try_until_async<T, E: From<TimedOut>>(
         self,
-        mut look: impl AsyncFnMut() -> Result<Look<T>, E>,
+        mut look: impl AsyncFnMut() -> Result<WaitLook<T>, E>,
     ) -> Result<T, E> {
         self.until_async(async || match look().await {
-            Ok(Look::Ready(found)) => Look::Ready(Ok(found)),
-            Ok(Look::NotYet(seen)) => Look::NotYet(seen),
-            Err(fault) => Look::Ready(Err(fault)),
+            Ok(WaitLook::Ready(found)) => WaitLook::Ready(Ok(found)),
+            Ok(WaitLook::NotYet(seen)) => WaitLook::NotYet(seen),
+            Err(fault) => WaitLook::Ready(Err(fault)),
         })
         .await?
     }
@@ -125,22 +125,22 @@ impl Wait<'_> {
     }
 }
 
-/// Looks every `every` until the condition `what` holds, and blocks this thread meanwhile: [`Wait::until`] in a line.
+/// Looks every `every` until the condition `what` holds, and blocks this thread meanwhile: [`ConditionWait::wait_until`] in a line.
 ///
 /// # Errors
 /// [`TimedOut`] once `within` has passed.
-pub fn until<T>(
+pub fn wait_until<T>(
     what: &str,
     within: Duration,
     every: Duration,
-    look: impl FnMut() -> Look<T>,
+    look: impl FnMut() -> WaitLook<T>,
 ) -> Result<T, TimedOut> {
-    Wait {
+    ConditionWait {
         what,
         within,
         every,
     }
-    .until(look)
+    .wait_until(look)
 }
 
 fn in_words(time: Duration) -> String {
@@ -177,33 +177,33 @@ async fn pause_task(time: Duration) {
 mod tests {
     use super::*;
 
-    const SOON: Wait<'static> = Wait {
+    const SOON: ConditionWait<'static> = ConditionWait {
         what: "the door",
         within: Duration::from_millis(5),
         every: Duration::from_millis(1),
     };
 
     /// A condition that holds at the third look.
-    fn third(looks: &mut u32) -> Look<u32> {
+    fn third(looks: &mut u32) -> WaitLook<u32> {
         *looks += 1;
         if *looks == 3 {
-            Look::Ready(*looks)
+            WaitLook::Ready(*looks)
         } else {
-            Look::NotYet(format!("look {looks}"))
+            WaitLook::NotYet(format!("look {looks}"))
         }
     }
 
     #[test]
     fn it_returns_what_the_last_look_found() {
         let (mut looks, patient) = (0, Duration::from_secs(60));
-        let found = until("three looks", patient, Duration::ZERO, || third(&mut looks));
+        let found = wait_until("three looks", patient, Duration::ZERO, || third(&mut looks));
         assert_eq!(found, Ok(3));
     }
 
     #[test]
     fn it_looks_once_where_no_time_is_given() {
         let (mut looks, none) = (0, Duration::ZERO);
-        let late = until("three looks", none, none, || third(&mut looks));
+        let late = wait_until("three looks", none, none, || third(&mut looks));
         assert_eq!(
             (late, looks),
             (
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn running_late_says_what_was_waited_for_how_long_and_what_was_seen() {
         let late = SOON
-            .until::<()>(|| Look::NotYet("shut".into()))
+            .wait_until::<()>(|| WaitLook::NotYet("shut".into()))
             .unwrap_err();
         assert_eq!(
             late.to_string(),
@@ -236,13 +236,13 @@ mod tests {
     #[tokio::test]
     async fn a_task_waits_as_a_thread_does() {
         let mut looks = 0;
-        let patient = Wait {
+        let patient = ConditionWait {
             within: Duration::from_secs(60),
             ..SOON
         };
         assert_eq!(patient.until_async(async || third(&mut looks)).await, Ok(3));
         let late = SOON
-            .until_async::<()>(async || Look::NotYet("shut".into()))
+            .until_async::<()>(async || WaitLook::NotYet("shut".into()))
             .await;
         assert_eq!(late, Err(SOON.in_vain("shut")));
     }
@@ -256,10 +256,10 @@ mod tests {
             if looks == 2 {
                 Err(SOON.in_vain("the door is gone"))
             } else {
-                Ok(Look::<()>::NotYet("shut".into()))
+                Ok(WaitLook::<()>::NotYet("shut".into()))
             }
         };
-        let patient = Wait {
+        let patient = ConditionWait {
             within: Duration::from_secs(60),
             ..SOON
         };

@@ -7,49 +7,49 @@
 
 use std::time::Duration;
 
-use api::condition;
+use api::condition_status;
 use futures::FutureExt;
 use serde_json::{Value, json};
-use wait::{Look, Wait};
+use wait::{ConditionWait, WaitLook};
 
-use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, patient};
-use crate::{Error, Work};
+use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, within_barrier_time};
+use crate::{AddonFuture, Error};
 
 const GROUP: &str = "external-secrets.io";
 const VERSION: &str = "external-secrets.io/v1";
 
 /// The garbage collector looks for kinds that are new to it every 30 s (`ResyncPeriod` of its controller).
-const COLLECTED: Duration = Duration::from_secs(60);
+const COLLECTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// How many sentinels have to be looked at, one after the other.
 const ROUNDS: usize = 2;
 
 /// A kind that a controller looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Kind {
+struct ReconciledKind {
     kind: &'static str,
     plural: &'static str,
     namespaced: bool,
 }
 
-const SECRETS: Kind = Kind {
+const SECRETS: ReconciledKind = ReconciledKind {
     kind: "ExternalSecret",
     plural: "externalsecrets",
     namespaced: true,
 };
 
-const KINDS: [Kind; 4] = [
-    Kind {
+const KINDS: [ReconciledKind; 4] = [
+    ReconciledKind {
         kind: "SecretStore",
         plural: "secretstores",
         namespaced: true,
     },
-    Kind {
+    ReconciledKind {
         kind: "ClusterSecretStore",
         plural: "clustersecretstores",
         namespaced: false,
     },
-    Kind {
+    ReconciledKind {
         kind: "ClusterExternalSecret",
         plural: "clusterexternalsecrets",
         namespaced: false,
@@ -58,20 +58,20 @@ const KINDS: [Kind; 4] = [
 ];
 
 /// A wait for each kind that was written.
-pub(super) fn waits<'a>(
+pub(super) fn barrier_waits<'a>(
     site: &'a dyn BarrierSite,
     written: &'a [WrittenObject<'a>],
     history: &'a [WrittenObject<'a>],
-) -> Vec<Work<'a>> {
+) -> Vec<AddonFuture<'a>> {
     let concerned = KINDS
         .into_iter()
         .filter(|kind| written.iter().any(|one| kind.is_of(one)));
     concerned
-        .map(|kind| objects(site, kind, written, history).boxed_local())
+        .map(|kind| wait_for_objects(site, kind, written, history).boxed_local())
         .collect()
 }
 
-impl Kind {
+impl ReconciledKind {
     fn is_of(self, one: &WrittenObject<'_>) -> bool {
         one.kind == self.kind && one.group == GROUP
     }
@@ -114,9 +114,9 @@ impl Kind {
 
 /// Waits until every object of this kind in `written` has been looked at, and what came of those that were deleted is
 /// gone. `history` has what was written earlier.
-async fn objects(
+async fn wait_for_objects(
     site: &dyn BarrierSite,
-    kind: Kind,
+    kind: ReconciledKind,
     written: &[WrittenObject<'_>],
     history: &[WrittenObject<'_>],
 ) -> Result<(), Error> {
@@ -138,23 +138,23 @@ async fn objects(
 }
 
 /// Waits until a controller has looked at everything that was written before now.
-async fn looked_at(site: &dyn BarrierSite, kind: Kind) -> Result<(), Error> {
+async fn looked_at(site: &dyn BarrierSite, kind: ReconciledKind) -> Result<(), Error> {
     for _ in 0..ROUNDS {
         let (name, at) = (site.sentinel_name(), kind.path(site.namespace()));
         let path = format!("{at}/{name}");
-        site.make(&at, kind.sentinel(site.namespace(), &name))
+        site.make_part(&at, kind.sentinel(site.namespace(), &name))
             .await?;
         let what = format!("External Secrets Operator to look at a {}", kind.kind);
         let look = async || {
-            let object = site.fetch(&path).await?;
+            let object = site.fetch_object(&path).await?;
             let status = format!("its status {}", object["status"]);
-            let is_seen = condition(&object, "Ready").is_some();
-            Ok(Look::when(is_seen, || status))
+            let is_seen = condition_status(&object, "Ready").is_some();
+            Ok(WaitLook::when(is_seen, || status))
         };
         let looked = site
-            .wait(patient(&what, 10), &mut || look().boxed_local())
+            .wait_until(within_barrier_time(&what, 10), &mut || look().boxed_local())
             .await;
-        site.remove(vec![path]);
+        site.remove_objects(vec![path]);
         looked?;
     }
     Ok(())
@@ -170,9 +170,9 @@ fn is_looked_after(object: &Value) -> bool {
 
 /// Whether its status is that of a first look, or of a look at this version where a success says of which it was.
 fn is_looked_at(object: &Value) -> bool {
-    match condition(object, "Ready") {
+    match condition_status(object, "Ready") {
         None => false,
-        Some("True") if object["kind"] == SECRETS.kind && follows(&object["spec"]) => {
+        Some("True") if object["kind"] == SECRETS.kind && follows_changes(&object["spec"]) => {
             let generation = format!("{}-", object["metadata"]["generation"]);
             object["status"]["syncedResourceVersion"]
                 .as_str()
@@ -183,7 +183,7 @@ fn is_looked_at(object: &Value) -> bool {
 }
 
 /// Whether an ExternalSecret is fetched again when it changes.
-fn follows(spec: &Value) -> bool {
+fn follows_changes(spec: &Value) -> bool {
     let interval = spec["refreshInterval"].as_str().unwrap_or("1h");
     match spec["refreshPolicy"].as_str() {
         Some("CreatedOnce") => false,
@@ -208,22 +208,22 @@ async fn owned_gone(
     let uid = &object["metadata"]["uid"];
     let path = format!("/api/v1/namespaces/{}/secrets", one.namespace);
     let what = format!("what ExternalSecret {} owned to go", one.name);
-    let wait = Wait {
-        within: COLLECTED,
-        ..patient(&what, 30)
+    let wait = ConditionWait {
+        within: COLLECTED_WITHIN,
+        ..within_barrier_time(&what, 30)
     };
     let look = async || {
-        let list = site.fetch(&path).await?;
-        let left = owned(&list, uid);
-        Ok(left.map_or(Look::Ready(()), |name| {
-            Look::NotYet(format!("the Secret {name} is there"))
+        let list = site.fetch_object(&path).await?;
+        let left = owned_object(&list, uid);
+        Ok(left.map_or(WaitLook::Ready(()), |name| {
+            WaitLook::NotYet(format!("the Secret {name} is there"))
         }))
     };
-    site.wait(wait, &mut || look().boxed_local()).await
+    site.wait_until(wait, &mut || look().boxed_local()).await
 }
 
 /// The first object of a list that an object of this uid owns.
-fn owned<'a>(list: &'a Value, uid: &Value) -> Option<&'a Value> {
+fn owned_object<'a>(list: &'a Value, uid: &Value) -> Option<&'a Value> {
     let is_owned = |item: &&Value| {
         let owners = item["metadata"]["ownerReferences"].as_array();
         owners.is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == *uid))
@@ -293,8 +293,8 @@ mod tests {
         let item = |name: &str, uid: &str| json!({"metadata": {"name": name, "ownerReferences": [{"uid": uid}]}});
         let list =
             json!({"items": [json!({"metadata": {"name": "a"}}), item("b", "1"), item("c", "2")]});
-        assert_eq!(owned(&list, &json!("2")), Some(&json!("c")));
-        assert_eq!(owned(&list, &json!("3")), None);
+        assert_eq!(owned_object(&list, &json!("2")), Some(&json!("c")));
+        assert_eq!(owned_object(&list, &json!("3")), None);
     }
 
     #[test]

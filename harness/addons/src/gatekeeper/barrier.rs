@@ -5,10 +5,10 @@
 use futures::FutureExt;
 use model::addons::gatekeeper::ADDON;
 use serde_json::{Value, json};
-use wait::Look;
+use wait::WaitLook;
 
-use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, patient, refused_by};
-use crate::{Error, Work};
+use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, refused_by, within_barrier_time};
+use crate::{AddonFuture, Error};
 
 const TEMPLATES: &str = "templates.gatekeeper.sh";
 const CONSTRAINTS: &str = "constraints.gatekeeper.sh";
@@ -27,16 +27,16 @@ const KINDS: &str = "/apis/constraints.gatekeeper.sh/v1beta1";
 const STATUSES: &str = "/apis/status.gatekeeper.sh/v1beta1/namespaces/gatekeeper-system";
 
 /// The wait for templates and constraints.
-pub(super) fn waits<'a>(
+pub(super) fn barrier_waits<'a>(
     site: &'a dyn BarrierSite,
     written: &'a [WrittenObject<'a>],
     _: &'a [WrittenObject<'a>],
-) -> Vec<Work<'a>> {
+) -> Vec<AddonFuture<'a>> {
     let is_concerned = written
         .iter()
         .any(|one| [TEMPLATES, CONSTRAINTS].contains(&one.group));
     is_concerned
-        .then(|| objects(site, written).boxed_local())
+        .then(|| wait_for_objects(site, written).boxed_local())
         .into_iter()
         .collect()
 }
@@ -45,18 +45,21 @@ pub(super) fn waits<'a>(
 pub(super) fn label_wait<'a>(
     site: &'a dyn BarrierSite,
     history: &'a [WrittenObject<'a>],
-) -> Option<Work<'a>> {
+) -> Option<AddonFuture<'a>> {
     history
         .iter()
         .any(|one| one.group == CONSTRAINTS)
         .then(|| namespace_labels(site).boxed_local())
 }
 
-async fn objects(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Result<(), Error> {
-    let pods = names(&site.fetch(PODS).await?);
+async fn wait_for_objects(
+    site: &dyn BarrierSite,
+    written: &[WrittenObject<'_>],
+) -> Result<(), Error> {
+    let pods = names(&site.fetch_object(PODS).await?);
     for one in written {
         match (one.group, one.object) {
-            (TEMPLATES, Some(_)) => served(site, one, &pods).await?,
+            (TEMPLATES, Some(_)) => wait_for_template(site, one, &pods).await?,
             (TEMPLATES, None) => {
                 let label = format!(
                     "internal.gatekeeper.sh%2Fconstrainttemplate-name%3D{}",
@@ -64,15 +67,15 @@ async fn objects(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Resul
                 );
                 let path =
                     format!("{STATUSES}/constrainttemplatepodstatuses?labelSelector={label}");
-                gone(site, one, &path).await?;
+                wait_until_gone(site, one, &path).await?;
             }
-            (CONSTRAINTS, Some(_)) => counted(site, one, &pods).await?,
+            (CONSTRAINTS, Some(_)) => wait_for_constraint(site, one, &pods).await?,
             (CONSTRAINTS, None) => {
                 let label = format!(
                     "internal.gatekeeper.sh%2Fconstraint-name%3D{},internal.gatekeeper.sh%2Fconstraint-kind%3D{}",
                     one.name, one.kind
                 );
-                gone(
+                wait_until_gone(
                     site,
                     one,
                     &format!("{STATUSES}/constraintpodstatuses?labelSelector={label}"),
@@ -84,7 +87,7 @@ async fn objects(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Resul
     }
     let name = site.sentinel_name();
     let own = json!({"namespaces": [site.namespace()]});
-    refuses(
+    wait_for_refusal(
         site,
         &name,
         own,
@@ -103,46 +106,50 @@ async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), Error> {
     );
     let labelled = json!({"namespaces": [site.namespace()], "namespaceSelector": {"matchLabels": {&label: "yes"}}});
     let mark = async || site.label_namespace(&label, "yes").await;
-    refuses(site, &name, labelled, mark, "Gatekeeper to know the labels").await
+    wait_for_refusal(site, &name, labelled, mark, "Gatekeeper to know the labels").await
 }
 
 /// Makes a sentinel that matches so, does something more, and waits until it refuses.
-async fn refuses(
+async fn wait_for_refusal(
     site: &dyn BarrierSite,
     name: &str,
     matched: Value,
     then: impl AsyncFnOnce() -> Result<(), Error>,
     what: &str,
 ) -> Result<(), Error> {
-    site.make(SENTINELS, sentinel(name, matched)).await?;
+    site.make_part(SENTINELS, sentinel_constraint(name, matched))
+        .await?;
     then().await?;
     let look = async || {
         let reply = site.try_lease(name).await;
         Ok(refused_by(&reply, &ADDON, name))
     };
     let refused = site
-        .wait(patient(what, 20), &mut || look().boxed_local())
+        .wait_until(within_barrier_time(what, 20), &mut || look().boxed_local())
         .await;
-    site.remove(vec![format!("{SENTINELS}/{name}")]);
+    site.remove_objects(vec![format!("{SENTINELS}/{name}")]);
     refused
 }
 
 /// Waits until every pod has taken a template in, and the API server serves its kind.
-async fn served(
+async fn wait_for_template(
     site: &dyn BarrierSite,
     one: &WrittenObject<'_>,
     pods: &[String],
 ) -> Result<(), Error> {
     let what = format!("{} {} to be served", one.kind, one.name);
     let look = async || {
-        let template = site.fetch(&one.path).await?;
+        let template = site.fetch_object(&one.path).await?;
         let is_taken = by_every_pod(&template, pods, |said| {
             said["observedGeneration"] == template["metadata"]["generation"]
         });
         if !is_taken || template["status"]["created"] != true {
-            return Ok(Look::NotYet(format!("its status {}", template["status"])));
+            return Ok(WaitLook::NotYet(format!(
+                "its status {}",
+                template["status"]
+            )));
         }
-        let list = site.fetch(KINDS).await?;
+        let list = site.fetch_object(KINDS).await?;
         let resources = list["resources"]
             .as_array()
             .map(Vec::as_slice)
@@ -150,39 +157,43 @@ async fn served(
         let is_there = resources
             .iter()
             .any(|resource| resource["name"] == *one.name);
-        Ok(Look::when(is_there, || "its kind is not served".into()))
+        Ok(WaitLook::when(is_there, || "its kind is not served".into()))
     };
-    site.wait(patient(&what, 30), &mut || look().boxed_local())
+    site.wait_until(within_barrier_time(&what, 30), &mut || look().boxed_local())
         .await
 }
 
 /// Waits until every pod goes by a constraint, or has turned it down for good.
-async fn counted(
+async fn wait_for_constraint(
     site: &dyn BarrierSite,
     one: &WrittenObject<'_>,
     pods: &[String],
 ) -> Result<(), Error> {
     let what = format!("{} {} to count", one.kind, one.name);
     let look = async || {
-        let constraint = site.fetch(&one.path).await?;
+        let constraint = site.fetch_object(&one.path).await?;
         let seen = || format!("its status {}", constraint["status"]);
-        Ok(Look::when(counts(&constraint, pods), seen))
+        Ok(WaitLook::when(counts_everywhere(&constraint, pods), seen))
     };
-    site.wait(patient(&what, 30), &mut || look().boxed_local())
+    site.wait_until(within_barrier_time(&what, 30), &mut || look().boxed_local())
         .await
 }
 
 /// Waits until no pod has anything to say any more.
-async fn gone(site: &dyn BarrierSite, one: &WrittenObject<'_>, path: &str) -> Result<(), Error> {
+async fn wait_until_gone(
+    site: &dyn BarrierSite,
+    one: &WrittenObject<'_>,
+    path: &str,
+) -> Result<(), Error> {
     let what = format!("{} {} to be let go", one.kind, one.name);
     let look = async || {
-        let list = site.fetch(path).await?;
+        let list = site.fetch_object(path).await?;
         let left = list["items"].as_array().map_or(1, Vec::len);
-        Ok(Look::when(left == 0, || {
+        Ok(WaitLook::when(left == 0, || {
             format!("{left} pods still speak of it")
         }))
     };
-    site.wait(patient(&what, 30), &mut || look().boxed_local())
+    site.wait_until(within_barrier_time(&what, 30), &mut || look().boxed_local())
         .await
 }
 
@@ -199,7 +210,7 @@ pub(super) fn names(list: &Value) -> Vec<String> {
 }
 
 /// Whether every pod goes by this version of a constraint, or has turned it down for good.
-pub(super) fn counts(constraint: &Value, pods: &[String]) -> bool {
+pub(super) fn counts_everywhere(constraint: &Value, pods: &[String]) -> bool {
     by_every_pod(constraint, pods, |said| {
         let is_decided = said["enforced"] == true
             || said["errors"].as_array().is_some_and(|all| !all.is_empty());
@@ -222,7 +233,7 @@ fn by_every_pod(object: &Value, pods: &[String], is_so: impl Fn(&Value) -> bool)
 }
 
 /// The template of sentinels: a constraint of it refuses what has its own name.
-pub(super) fn template() -> Value {
+pub(super) fn sentinel_template() -> Value {
     let rego = "package gauntletsentinel\n\nviolation[{\"msg\": \"a sentinel\"}] {\n  \
         input.review.object.metadata.name == input.parameters.name\n}\n";
     let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}});
@@ -237,7 +248,7 @@ pub(super) fn template() -> Value {
 }
 
 /// A constraint that refuses the Lease of its own name where it matches.
-pub(super) fn sentinel(name: &str, mut matched: Value) -> Value {
+pub(super) fn sentinel_constraint(name: &str, mut matched: Value) -> Value {
     matched["kinds"] = json!([{"apiGroups": ["coordination.k8s.io"], "kinds": ["Lease"]}]);
     json!({
         "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "GauntletSentinel", "metadata": {"name": name},
@@ -260,32 +271,38 @@ mod tests {
     #[test]
     fn a_constraint_counts_when_every_pod_says_so_of_this_version() {
         let pods = ["a".to_owned(), "b".to_owned()];
-        assert!(counts(
+        assert!(counts_everywhere(
             &constraint(&[said("a", 2, true), said("b", 2, true)]),
             &pods
         ));
-        assert!(!counts(&constraint(&[said("a", 2, true)]), &pods));
-        assert!(!counts(
+        assert!(!counts_everywhere(
+            &constraint(&[said("a", 2, true)]),
+            &pods
+        ));
+        assert!(!counts_everywhere(
             &constraint(&[said("a", 2, true), said("b", 1, true)]),
             &pods
         ));
-        assert!(!counts(
+        assert!(!counts_everywhere(
             &constraint(&[said("a", 2, true), said("b", 2, false)]),
             &pods
         ));
         assert!(
-            !counts(&constraint(&[said("a", 2, true)]), &[]),
+            !counts_everywhere(&constraint(&[said("a", 2, true)]), &[]),
             "pods that are not there say nothing"
         );
         let mut refused = said("b", 2, false);
         refused["errors"] = json!([{"code": "x"}]);
-        assert!(counts(&constraint(&[said("a", 2, true), refused]), &pods));
+        assert!(counts_everywhere(
+            &constraint(&[said("a", 2, true), refused]),
+            &pods
+        ));
     }
 
     #[test]
     fn an_earlier_object_of_that_name_does_not_count() {
         let mut one = constraint(&[said("a", 2, true)]);
         one["metadata"]["uid"] = json!("v");
-        assert!(!counts(&one, &["a".to_owned()]));
+        assert!(!counts_everywhere(&one, &["a".to_owned()]));
     }
 }

@@ -5,49 +5,50 @@
 //!
 //! A Job shows it: nothing of it is created, it needs no ServiceAccount, and policies for pods are for Jobs as well.
 
-use api::condition;
+use api::condition_status;
 use futures::FutureExt;
 use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
-use wait::Look;
+use wait::WaitLook;
 
 use crate::barrier::{
-    BarrierSite, SENTINEL_LABEL, WrittenObject, is_refused_by, not_yet, patient, refused_by,
+    BarrierSite, SENTINEL_LABEL, WrittenObject, is_refused_by, not_yet, refused_by,
+    within_barrier_time,
 };
-use crate::{Error, Work};
+use crate::{AddonFuture, Error};
 
 const OLD: &str = "kyverno.io/v1";
 const NEW: &str = "policies.kyverno.io/v1";
 
 /// A kind of policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Kind {
+struct PolicyType {
     kind: &'static str,
     version: &'static str,
     plural: &'static str,
     namespaced: bool,
 }
 
-const KINDS: [Kind; 4] = [
-    Kind {
+const KINDS: [PolicyType; 4] = [
+    PolicyType {
         kind: "ClusterPolicy",
         version: OLD,
         plural: "clusterpolicies",
         namespaced: false,
     },
-    Kind {
+    PolicyType {
         kind: "Policy",
         version: OLD,
         plural: "policies",
         namespaced: true,
     },
-    Kind {
+    PolicyType {
         kind: "ImageValidatingPolicy",
         version: NEW,
         plural: "imagevalidatingpolicies",
         namespaced: false,
     },
-    Kind {
+    PolicyType {
         kind: "NamespacedImageValidatingPolicy",
         version: NEW,
         plural: "namespacedimagevalidatingpolicies",
@@ -56,16 +57,16 @@ const KINDS: [Kind; 4] = [
 ];
 
 /// A wait for each kind of policy that was written.
-pub(super) fn waits<'a>(
+pub(super) fn barrier_waits<'a>(
     site: &'a dyn BarrierSite,
     written: &'a [WrittenObject<'a>],
     _: &'a [WrittenObject<'a>],
-) -> Vec<Work<'a>> {
+) -> Vec<AddonFuture<'a>> {
     let concerned = KINDS
         .into_iter()
         .filter(|kind| written.iter().any(|one| kind.is_of(one)));
     concerned
-        .map(|kind| policies(site, kind, written).boxed_local())
+        .map(|kind| wait_for_policies(site, kind, written).boxed_local())
         .collect()
 }
 
@@ -73,7 +74,7 @@ pub(super) fn waits<'a>(
 pub(super) fn label_wait<'a>(
     site: &'a dyn BarrierSite,
     history: &'a [WrittenObject<'a>],
-) -> Option<Work<'a>> {
+) -> Option<AddonFuture<'a>> {
     let reads = history.iter().any(|one| {
         KINDS
             .iter()
@@ -82,7 +83,7 @@ pub(super) fn label_wait<'a>(
     reads.then(|| namespace_labels(site).boxed_local())
 }
 
-impl Kind {
+impl PolicyType {
     fn is_of(self, one: &WrittenObject<'_>) -> bool {
         one.kind == self.kind && one.group.ends_with("kyverno.io")
     }
@@ -100,24 +101,24 @@ impl Kind {
 }
 
 /// Waits until every policy of this kind in `written` counts, or no longer does.
-async fn policies(
+async fn wait_for_policies(
     site: &dyn BarrierSite,
-    kind: Kind,
+    kind: PolicyType,
     written: &[WrittenObject<'_>],
 ) -> Result<(), Error> {
     say_ready(site, kind, written).await?;
     let name = site.sentinel_name();
     let path = kind.path(site.namespace());
     let mut paths = Vec::new();
-    for policy in definitions(kind, site.namespace(), &name) {
-        site.make(&path, policy.clone()).await?;
+    for policy in sentinel_definitions(kind, site.namespace(), &name) {
+        site.make_part(&path, policy.clone()).await?;
         paths.push(format!(
             "{path}/{}",
             policy["metadata"]["name"].as_str().unwrap_or_default()
         ));
     }
-    let proved = proved(site, kind, &name).await;
-    site.remove(paths);
+    let proved = wait_until_proved(site, kind, &name).await;
+    site.remove_objects(paths);
     proved?;
     say_ready(site, kind, written).await
 }
@@ -127,7 +128,7 @@ async fn policies(
 /// sentinel has shown that both have it.
 async fn say_ready(
     site: &dyn BarrierSite,
-    kind: Kind,
+    kind: PolicyType,
     written: &[WrittenObject<'_>],
 ) -> Result<(), Error> {
     for one in written
@@ -146,14 +147,14 @@ async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), Error> {
         "{SENTINEL_LABEL}-{}",
         name.rsplit('-').next().unwrap_or_default()
     );
-    let mut rule = refusing(&name, &json!({"kinds": ["Lease"]}));
+    let mut rule = refusing_rule(&name, &json!({"kinds": ["Lease"]}));
     rule["match"]["any"][0]["resources"]["namespaceSelector"] =
         json!({"matchLabels": {&label: "yes"}});
     let [cluster_policy, ..] = KINDS;
     let path = cluster_policy.path(site.namespace());
-    site.make(
+    site.make_part(
         &path,
-        policy(cluster_policy, site.namespace(), &name, old_spec(&rule)),
+        sentinel_policy(cluster_policy, site.namespace(), &name, old_spec(&rule)),
     )
     .await?;
     site.label_namespace(&label, "yes").await?;
@@ -162,32 +163,37 @@ async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), Error> {
         Ok(refused_by(&reply, &ADDON, &name))
     };
     let known = site
-        .wait(patient("Kyverno to know the labels", 30), &mut || {
-            look().boxed_local()
-        })
+        .wait_until(
+            within_barrier_time("Kyverno to know the labels", 30),
+            &mut || look().boxed_local(),
+        )
         .await;
-    site.remove(vec![format!("{path}/{name}")]);
+    site.remove_objects(vec![format!("{path}/{name}")]);
     known
 }
 
-async fn proved(site: &dyn BarrierSite, kind: Kind, name: &str) -> Result<(), Error> {
+async fn wait_until_proved(
+    site: &dyn BarrierSite,
+    kind: PolicyType,
+    name: &str,
+) -> Result<(), Error> {
     let look = async || {
         let changing = site
             .try_job("sentinel", &format!("127.0.0.1:1/{name}/none:1"))
             .await;
         if !is_refused_by(&changing, &ADDON, name) {
-            return Ok(Look::NotYet(not_yet(&changing)));
+            return Ok(WaitLook::NotYet(not_yet(&changing)));
         }
         let (by, validating) = if kind.version == OLD {
-            (checked(name), site.try_lease(name).await)
+            (wait_until_checked(name), site.try_lease(name).await)
         } else {
             let image = format!("127.0.0.1:1/{name}/none@sha256:{}", "0".repeat(64));
             (name.to_owned(), site.try_job("sentinel", &image).await)
         };
         Ok(refused_by(&validating, &ADDON, &by))
     };
-    site.wait(
-        patient("Kyverno's policies to be in force", 30),
+    site.wait_until(
+        within_barrier_time("Kyverno's policies to be in force", 30),
         &mut || look().boxed_local(),
     )
     .await
@@ -196,17 +202,17 @@ async fn proved(site: &dyn BarrierSite, kind: Kind, name: &str) -> Result<(), Er
 /// Whether a policy says of itself that it counts.
 fn is_ready(object: &Value) -> bool {
     object["status"]["conditionStatus"]["ready"] == true
-        || condition(object, "Ready") == Some("True")
+        || condition_status(object, "Ready") == Some("True")
 }
 
-fn checked(name: &str) -> String {
+fn wait_until_checked(name: &str) -> String {
     format!("{name}-checked")
 }
 
 /// The sentinel: a policy for images that no registry has.
-fn definitions(kind: Kind, namespace: &str, name: &str) -> Vec<Value> {
+fn sentinel_definitions(kind: PolicyType, namespace: &str, name: &str) -> Vec<Value> {
     if kind.version == NEW {
-        return vec![policy(
+        return vec![sentinel_policy(
             kind,
             namespace,
             name,
@@ -228,17 +234,17 @@ fn definitions(kind: Kind, namespace: &str, name: &str) -> Vec<Value> {
     let pods = json!({"any": [{"resources": matching("Pod")}]});
     let seen = json!({"name": "sentinel", "match": pods, "verifyImages": images});
     vec![
-        policy(kind, namespace, name, old_spec(&seen)),
-        policy(
+        sentinel_policy(kind, namespace, name, old_spec(&seen)),
+        sentinel_policy(
             kind,
             namespace,
-            &checked(name),
-            old_spec(&refusing(name, &matching("Lease"))),
+            &wait_until_checked(name),
+            old_spec(&refusing_rule(name, &matching("Lease"))),
         ),
     ]
 }
 
-fn policy(kind: Kind, namespace: &str, name: &str, spec: Value) -> Value {
+fn sentinel_policy(kind: PolicyType, namespace: &str, name: &str, spec: Value) -> Value {
     let mut policy = json!({"apiVersion": kind.version, "kind": kind.kind, "metadata": {"name": name}, "spec": spec});
     if kind.namespaced {
         policy["metadata"]["namespace"] = Value::from(namespace);
@@ -251,14 +257,14 @@ fn old_spec(rule: &Value) -> Value {
 }
 
 /// A rule that refuses the Lease of this name.
-fn refusing(name: &str, resources: &Value) -> Value {
+fn refusing_rule(name: &str, resources: &Value) -> Value {
     let denial = json!({"failureAction": "Enforce", "message": "a sentinel", "deny": {}});
     let mut rule = json!({"name": "sentinel", "match": {"any": [{"resources": resources}]}, "validate": denial});
     rule["match"]["any"][0]["resources"]["names"] = json!([name]);
     rule
 }
 
-fn image_validating(kind: Kind, namespace: &str, name: &str) -> Value {
+fn image_validating(kind: PolicyType, namespace: &str, name: &str) -> Value {
     let mut constraints = json!({"resourceRules": [
         {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]},
     ]});
@@ -309,7 +315,7 @@ mod tests {
     #[test]
     fn a_sentinel_stays_in_its_namespace() {
         for kind in KINDS {
-            for policy in definitions(kind, "gauntlet-sentinel", "c-1") {
+            for policy in sentinel_definitions(kind, "gauntlet-sentinel", "c-1") {
                 let text = policy.to_string();
                 assert!(text.contains("\"gauntlet-sentinel\""), "{text}");
                 assert_eq!(policy["metadata"]["namespace"].is_string(), kind.namespaced);

@@ -2,15 +2,15 @@
 //! their status when it has; its webhook reads the ConfigMaps by one watch. So a policy that was made after that status,
 //! and that already refuses, shows that the earlier ones have been read too.
 
-use api::{Call, condition, said};
+use api::{ApiCall, condition_status, reply_message};
 use futures::FutureExt;
 use model::addons::policy_controller::ADDON;
-use model::{Body, Reply};
+use model::{ApiReply, ReplyBody};
 use serde_json::{Value, json};
-use wait::Look;
+use wait::WaitLook;
 
-use crate::barrier::{BarrierSite, WrittenObject, patient, refused_by};
-use crate::{Error, Work};
+use crate::barrier::{BarrierSite, WrittenObject, refused_by, within_barrier_time};
+use crate::{AddonFuture, Error};
 
 const GROUP: &str = "policy.sigstore.dev";
 const POLICIES: &str = "/apis/policy.sigstore.dev/v1beta1/clusterimagepolicies";
@@ -18,45 +18,51 @@ const POLICIES: &str = "/apis/policy.sigstore.dev/v1beta1/clusterimagepolicies";
 const HOME: &str = "cosign-system";
 
 /// The wait for what it has to learn of: its own kinds, and its settings.
-pub(super) fn waits<'a>(
+pub(super) fn barrier_waits<'a>(
     site: &'a dyn BarrierSite,
     written: &'a [WrittenObject<'a>],
     _: &'a [WrittenObject<'a>],
-) -> Vec<Work<'a>> {
+) -> Vec<AddonFuture<'a>> {
     let is_setting = |one: &WrittenObject<'_>| one.kind == "ConfigMap" && one.namespace == HOME;
     let is_concerned = written
         .iter()
         .any(|one| one.group == GROUP || is_setting(one));
     is_concerned
-        .then(|| policies(site, written).boxed_local())
+        .then(|| wait_for_policies(site, written).boxed_local())
         .into_iter()
         .collect()
 }
 
 /// Waits until it goes by everything in `written`.
-async fn policies(site: &dyn BarrierSite, written: &[WrittenObject<'_>]) -> Result<(), Error> {
+async fn wait_for_policies(
+    site: &dyn BarrierSite,
+    written: &[WrittenObject<'_>],
+) -> Result<(), Error> {
     for one in written.iter().filter(|one| one.group == GROUP) {
-        collected(site, one).await?;
+        wait_until_collected(site, one).await?;
     }
     let name = site.sentinel_name();
     site.label_namespace("policy.sigstore.dev/include", "true")
         .await?;
-    site.make(POLICIES, policy(&name)).await?;
+    site.make_part(POLICIES, sentinel_policy(&name)).await?;
     // By digest, so that nobody asks a registry.
     let image = format!("127.0.0.1:1/{name}/none@sha256:{}", "0".repeat(64));
     let look = async || {
         let reply = site.try_job(&name, &image).await;
         Ok(refused_by(&reply, &ADDON, &name))
     };
-    let wait = patient("image policies to be in force", 20);
-    let proved = site.wait(wait, &mut || look().boxed_local()).await;
-    site.remove(vec![format!("{POLICIES}/{name}")]);
+    let wait = within_barrier_time("image policies to be in force", 20);
+    let proved = site.wait_until(wait, &mut || look().boxed_local()).await;
+    site.remove_objects(vec![format!("{POLICIES}/{name}")]);
     proved
 }
 
 /// Waits until a policy or root was collected, or turned down for good; where it was deleted, until it is gone, which
 /// its finalizer delays until it has been taken out.
-async fn collected(site: &dyn BarrierSite, one: &WrittenObject<'_>) -> Result<(), Error> {
+async fn wait_until_collected(
+    site: &dyn BarrierSite,
+    one: &WrittenObject<'_>,
+) -> Result<(), Error> {
     let verb = if one.object.is_some() {
         "collected"
     } else {
@@ -64,20 +70,20 @@ async fn collected(site: &dyn BarrierSite, one: &WrittenObject<'_>) -> Result<()
     };
     let what = format!("{} {} to be {verb}", one.kind, one.name);
     let look = async || {
-        Ok(match site.send(Call::get(&one.path)).await {
-            Reply::Http { code: 404, .. } => Look::Ready(()),
-            Reply::Http {
+        Ok(match site.send_as_admin(ApiCall::get(&one.path)).await {
+            ApiReply::Http { code: 404, .. } => WaitLook::Ready(()),
+            ApiReply::Http {
                 code: 200,
-                body: Body::Json(object),
+                body: ReplyBody::Json(object),
                 ..
             } => {
                 let is_done = one.object.is_some() && is_decided(&object);
-                Look::when(is_done, || format!("its status {}", object["status"]))
+                WaitLook::when(is_done, || format!("its status {}", object["status"]))
             }
-            reply => Look::NotYet(said(&reply)),
+            reply => WaitLook::NotYet(reply_message(&reply)),
         })
     };
-    site.wait(patient(&what, 20), &mut || look().boxed_local())
+    site.wait_until(within_barrier_time(&what, 20), &mut || look().boxed_local())
         .await
 }
 
@@ -85,13 +91,13 @@ async fn collected(site: &dyn BarrierSite, one: &WrittenObject<'_>) -> Result<()
 /// undecided, with its keys read and not collected.
 fn is_decided(object: &Value) -> bool {
     let is_stuck =
-        object["kind"] == "TrustRoot" && condition(object, "KeysInlined") == Some("True");
+        object["kind"] == "TrustRoot" && condition_status(object, "KeysInlined") == Some("True");
     let is_current = object["status"]["observedGeneration"] == object["metadata"]["generation"];
-    is_current && (matches!(condition(object, "Ready"), Some("True" | "False")) || is_stuck)
+    is_current && (matches!(condition_status(object, "Ready"), Some("True" | "False")) || is_stuck)
 }
 
 /// A policy that refuses one image whatever it is.
-fn policy(name: &str) -> Value {
+fn sentinel_policy(name: &str) -> Value {
     json!({
         "apiVersion": "policy.sigstore.dev/v1beta1", "kind": "ClusterImagePolicy", "metadata": {"name": name},
         "spec": {
@@ -151,9 +157,9 @@ mod tests {
 
     #[test]
     fn only_the_sentinels_own_refusal_counts() {
-        let by = |name: &str| Reply::Http {
+        let by = |name: &str| ApiReply::Http {
             code: 400,
-            body: Body::Json(
+            body: ReplyBody::Json(
                 json!({"kind": "Status", "reason": "BadRequest", "message": format!(
                 "admission webhook \"policy.sigstore.dev\" denied the request: validation failed: failed policy: {name}: \
                  spec.template.spec.containers[0].image\nx disallowed by static policy: a sentinel")}),

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::{Crypto, Files, Limits, Protocol, Version};
+use crate::{AgentVersion, BufferLimits, MessageCipher, TlsFiles, TransportProtocol};
 
 /// Finds the addresses of a name. A static program brings its own.
-pub type Resolve = fn(&str) -> Result<Vec<IpAddr>, String>;
+pub type ResolveName = fn(&str) -> Result<Vec<IpAddr>, String>;
 
 /// What an agent is told.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct AgentConfig {
     /// The managers, in the order in which they are tried.
     pub managers: Vec<String>,
     /// The manager that enrols, where it is another one.
@@ -26,47 +26,47 @@ pub struct Config {
     /// The port for enrolment.
     pub enrol_port: u16,
     /// How events are carried.
-    pub protocol: Protocol,
+    pub protocol: TransportProtocol,
     /// What they are sealed with.
-    pub crypto: Crypto,
+    pub crypto: MessageCipher,
     /// What the agent is called.
     pub name: String,
     /// The version that it says it is.
-    pub version: Version,
+    pub version: AgentVersion,
     /// The file with the enrolment password.
     pub password: Option<PathBuf>,
     /// The file with the authority that the enrolling manager's certificate has to be of; it is not looked at otherwise.
     pub ca: Option<PathBuf>,
     /// The agent's own certificate and key, for a manager that asks for one.
-    pub own: Option<Files>,
+    pub own: Option<TlsFiles>,
     /// By how many seconds the agent's clock is ahead.
     pub clock_ahead: i64,
     /// The folder for key, counters, log and state.
     pub dir: PathBuf,
     /// The buffer.
-    pub limits: Limits,
+    pub limits: BufferLimits,
     /// When what is done.
-    pub times: Times,
+    pub times: AgentTimes,
     /// Events that the agent makes itself.
-    pub live: Option<Live>,
+    pub live: Option<LiveEvents>,
     /// A log file to follow, or a folder: every `.log` file below it.
     pub logs: Option<PathBuf>,
     /// How names are resolved.
-    pub resolve: Resolve,
+    pub resolve: ResolveName,
 }
 
-impl Config {
-    pub(super) fn cipher(&self) -> &'static str {
+impl AgentConfig {
+    pub(super) fn crypto(&self) -> &'static str {
         match self.crypto {
-            Crypto::Aes => "AES",
-            Crypto::Blowfish => "Blowfish",
+            MessageCipher::Aes => "AES",
+            MessageCipher::Blowfish => "Blowfish",
         }
     }
 }
 
 /// Events that come from no file: what does not fit into the buffer is gone.
 #[derive(Clone, Debug)]
-pub struct Live {
+pub struct LiveEvents {
     /// The name in their marks.
     pub source: String,
     /// How many.
@@ -74,12 +74,12 @@ pub struct Live {
     /// How many in a second; all at once where it is 0.
     pub rate: f64,
     /// When they begin.
-    pub begin: Begin,
+    pub begin: ProduceFrom,
 }
 
 /// When an agent begins to make events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Begin {
+pub enum ProduceFrom {
     /// With the agent.
     #[default]
     AtOnce,
@@ -89,7 +89,7 @@ pub enum Begin {
     Away,
 }
 
-impl FromStr for Begin {
+impl FromStr for ProduceFrom {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -106,7 +106,7 @@ impl FromStr for Begin {
 
 /// The times of an agent; the defaults are the shipped ones.
 #[derive(Clone, Copy, Debug)]
-pub struct Times {
+pub struct AgentTimes {
     /// For a connection; as long as the kernel tries, where it is not given.
     pub connect: Option<Duration>,
     /// For the answer to the startup.
@@ -135,10 +135,10 @@ pub struct Times {
     pub state: Duration,
 }
 
-impl Times {
+impl AgentTimes {
     /// Every time multiplied, the kernel's own for a connection (127 s) included; how often something is tried stays.
     #[must_use]
-    pub fn scaled(self, by: f64) -> Self {
+    pub fn scaled_by(self, by: f64) -> Self {
         let of =
             |time: Duration| Duration::try_from_secs_f64(time.as_secs_f64() * by).unwrap_or(time);
         Self {
@@ -159,7 +159,7 @@ impl Times {
     }
 }
 
-impl Default for Times {
+impl Default for AgentTimes {
     fn default() -> Self {
         Self {
             connect: None,

@@ -8,24 +8,24 @@ use std::time::Duration;
 use rustls::{ClientConnection, StreamOwned};
 use rustls_pki_types::ServerName;
 
-use super::state::{Failure, Stage};
-use super::{Agent, held};
+use super::state::{AttemptFailure, AttemptStage};
+use super::{WazuhAgent, lock_content};
 use crate::enrol::LONGEST_LINE;
-use crate::{Error, Key, Reply, Request, tls, wire};
+use crate::{AgentKey, EnrolReply, EnrolRequest, Error, tls, wire};
 
 /// How long a manager may take over an enrolment.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ENROLMENT_WITHIN: Duration = Duration::from_secs(30);
 
-impl Agent {
+impl WazuhAgent {
     /// Enrols at `manager` and waits as a real agent does: after a success until the manager knows the key, after a
     /// failure a little longer each time.
     pub(super) fn enrol_and_wait(
         &self,
         manager: &str,
         pause: &mut Duration,
-    ) -> Result<Option<Key>, Error> {
+    ) -> Result<Option<AgentKey>, Error> {
         let times = &self.config.times;
-        let key = self.enrol(manager, None)?;
+        let key = self.enrol_agent(manager, None)?;
         if key.is_some() {
             *pause = times.enrol_step;
             let wait = times.after_enrolment;
@@ -33,20 +33,28 @@ impl Agent {
                 "Waiting {} seconds before server connection",
                 wait.as_secs()
             ));
-            self.stop.within(wait);
+            self.stop.stopped_within(wait);
         } else {
-            self.stop.within(*pause);
+            self.stop.stopped_within(*pause);
             *pause = (*pause + times.enrol_step).min(times.enrol_most);
         }
         Ok(key)
     }
 
     /// Enrols once more with the key that does not work at hand.
-    pub(super) fn enrol_again(&self, manager: &str, key: &Key) -> Result<Option<Key>, Error> {
-        self.enrol(manager, Some(key))
+    pub(super) fn enrol_again(
+        &self,
+        manager: &str,
+        key: &AgentKey,
+    ) -> Result<Option<AgentKey>, Error> {
+        self.enrol_agent(manager, Some(key))
     }
 
-    fn enrol(&self, manager: &str, have: Option<&Key>) -> Result<Option<Key>, Error> {
+    fn enrol_agent(
+        &self,
+        manager: &str,
+        have: Option<&AgentKey>,
+    ) -> Result<Option<AgentKey>, Error> {
         let manager = self.config.enrol_manager.as_deref().unwrap_or(manager);
         self.log
             .info(format!("Requesting a key from server: {manager}"));
@@ -64,76 +72,80 @@ impl Agent {
                 None
             }
         };
-        let request = Request {
+        let request = EnrolRequest {
             password,
             name: self.config.name.clone(),
             version: Some(self.config.version.to_string()),
             ip: self.config.enrol_ip.clone(),
-            key_hash: have.map(Key::hash),
-            ..Request::default()
+            key_hash: have.map(AgentKey::hash),
+            ..EnrolRequest::default()
         };
-        match self.request(manager, &request)? {
+        match self.request_key(manager, &request)? {
             Ok(key) => {
                 self.log.info("Valid key received");
-                Key::save(&self.keys(), [&key])?;
+                AgentKey::save(&self.load_keys(), [&key])?;
                 Ok(Some(key))
             }
             Err(failure) => {
-                self.failed(failure);
+                self.note_failure(failure);
                 Ok(None)
             }
         }
     }
 
     /// The whole exchange on the enrolment port.
-    fn request(&self, manager: &str, request: &Request) -> Result<Result<Key, Failure>, Error> {
-        let config = tls::client(
+    fn request_key(
+        &self,
+        manager: &str,
+        request: &EnrolRequest,
+    ) -> Result<Result<AgentKey, AttemptFailure>, Error> {
+        let config = tls::client_config(
             self.config.ca.as_deref(),
             self.config.own.as_ref(),
             self.config.clock_ahead,
         )?;
-        let address = match self.address(manager) {
+        let address = match self.first_address(manager) {
             Ok(address) => address,
             Err(_) => {
                 self.log
                     .error(format!("Could not resolve hostname: {manager}"));
-                return Ok(Err(failure(
-                    Stage::Dns,
+                return Ok(Err(stage_failure(
+                    AttemptStage::Dns,
                     format!("enrolment: could not resolve {manager}"),
                 )));
             }
         };
         let port = self.config.enrol_port;
-        let stream = match wire::connect(SocketAddr::new(address, port), self.config.times.connect)
-        {
-            Ok(stream) => stream,
-            Err(fault) => {
-                self.log.error(format!(
-                    "(1208): Unable to connect to enrollment service at '[{address}]:{port}'"
-                ));
-                let reason = format!("enrolment, port {port}: {}", wire::words(&fault));
-                return Ok(Err(failure(Stage::Connect, reason)));
-            }
-        };
-        Ok(self.converse(stream, config, manager, request))
+        let stream =
+            match wire::connect_tcp(SocketAddr::new(address, port), self.config.times.connect) {
+                Ok(stream) => stream,
+                Err(fault) => {
+                    self.log.error(format!(
+                        "(1208): Unable to connect to enrollment service at '[{address}]:{port}'"
+                    ));
+                    let reason = format!("enrolment, port {port}: {}", wire::error_words(&fault));
+                    return Ok(Err(stage_failure(AttemptStage::Connect, reason)));
+                }
+            };
+        Ok(self.exchange_messages(stream, config, manager, request))
     }
 
-    fn converse(
+    fn exchange_messages(
         &self,
         stream: TcpStream,
         config: Arc<rustls::ClientConfig>,
         manager: &str,
-        request: &Request,
-    ) -> Result<Key, Failure> {
+        request: &EnrolRequest,
+    ) -> Result<AgentKey, AttemptFailure> {
         let verified = self.config.ca.is_some();
         match verified {
             true => self.log.info("Verifying manager's certificate"),
             false => self.log.debug("Registering agent to unverified manager"),
         }
         let patient = stream
-            .set_read_timeout(Some(PATIENCE))
-            .and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
-        patient.map_err(|fault| failure(Stage::Tls, wire::words(&fault)))?;
+            .set_read_timeout(Some(ENROLMENT_WITHIN))
+            .and_then(|()| stream.set_write_timeout(Some(ENROLMENT_WITHIN)));
+        patient.map_err(|fault| stage_failure(AttemptStage::Tls, wire::error_words(&fault)))?;
         let name = ServerName::try_from(manager.to_owned())
             .map_err(|_| self.no_tls("hostname mismatch", verified))?;
         let tls = ClientConnection::new(config, name)
@@ -153,55 +165,61 @@ impl Agent {
             .and_then(|()| tls.flush())
             .map_err(|fault| {
                 self.log.error("SSL write error (unable to send message.)");
-                failure(
-                    Stage::Enrol,
-                    format!("the request was not sent: {}", wire::words(&fault)),
+                stage_failure(
+                    AttemptStage::Enrol,
+                    format!("the request was not sent: {}", wire::error_words(&fault)),
                 )
             })?;
         self.log.info("Waiting for server reply");
         let mut said = Vec::new();
         // A missing close_notify is not an error.
         if let Err(fault) = tls.take(LONGEST_LINE).read_to_end(&mut said)
-            && let Some(refusal) = tls_error(&fault).and_then(tls::refusal)
+            && let Some(refusal) = tls_error(&fault).and_then(tls::refusal_reason)
         {
             return Err(self.not_let_in(refusal));
         }
-        self.reply(&String::from_utf8_lossy(&said))
+        self.read_reply(&String::from_utf8_lossy(&said))
     }
 
-    fn reply(&self, said: &str) -> Result<Key, Failure> {
-        match Reply::read(said) {
-            Ok(Reply::Key(key)) => Ok(key),
-            Ok(Reply::Refused(why)) => {
+    fn read_reply(&self, said: &str) -> Result<AgentKey, AttemptFailure> {
+        match EnrolReply::read(said) {
+            Ok(EnrolReply::Key(key)) => Ok(key),
+            Ok(EnrolReply::Refused(why)) => {
                 self.log
                     .error(format!("{why}. Unable to add agent (from manager)"));
-                Err(failure(Stage::Enrol, why))
+                Err(stage_failure(AttemptStage::Enrol, why))
             }
             Err(_) if said.is_empty() => {
                 self.log.error("SSL read (unable to receive message)");
-                Err(failure(Stage::Enrol, "no reply to the request"))
+                Err(stage_failure(
+                    AttemptStage::Enrol,
+                    "no reply to the request",
+                ))
             }
             Err(_) => {
                 self.log.error("Invalid keys format received.");
-                Err(failure(Stage::Enrol, "the reply is not well formed"))
+                Err(stage_failure(
+                    AttemptStage::Enrol,
+                    "the reply is not well formed",
+                ))
             }
         }
     }
 
     /// A handshake that failed: for the certificate, or because the other end speaks no TLS.
-    fn not_accepted(&self, fault: &std::io::Error, verified: bool) -> Failure {
-        if let Some(complaint) = tls_error(fault).and_then(tls::complaint) {
+    fn not_accepted(&self, fault: &std::io::Error, verified: bool) -> AttemptFailure {
+        if let Some(complaint) = tls_error(fault).and_then(tls::certificate_complaint) {
             return self.no_tls(complaint, verified);
         }
-        if let Some(refusal) = tls_error(fault).and_then(tls::refusal) {
+        if let Some(refusal) = tls_error(fault).and_then(tls::refusal_reason) {
             return self.not_let_in(refusal);
         }
         self.log.error("SSL error (1). Connection refused by the manager. Maybe the port specified is incorrect.");
-        failure(Stage::Tls, "the port does not speak TLS")
+        stage_failure(AttemptStage::Tls, "the port does not speak TLS")
     }
 
     /// In TLS 1.3 an agent hears only after the handshake that its certificate was looked for, and not found good.
-    fn not_let_in(&self, refusal: &str) -> Failure {
+    fn not_let_in(&self, refusal: &str) -> AttemptFailure {
         let has_one = if self.config.own.is_some() {
             "may be incorrect!"
         } else {
@@ -211,22 +229,22 @@ impl Agent {
         self.log.error(format!(
             "If Agent verification is enabled, agent key and certificates {has_one}"
         ));
-        failure(Stage::Tls, refusal)
+        stage_failure(AttemptStage::Tls, refusal)
     }
 
-    fn no_tls(&self, complaint: &str, verified: bool) -> Failure {
+    fn no_tls(&self, complaint: &str, verified: bool) -> AttemptFailure {
         if verified {
             self.log.error(format!("err:{complaint}"));
             self.log.error("Unable to verify server certificate");
         }
-        failure(
-            Stage::Tls,
+        stage_failure(
+            AttemptStage::Tls,
             format!("the manager's certificate: {complaint}"),
         )
     }
 
     /// The first address of a name, or the name itself where it is one.
-    pub(super) fn address(&self, name: &str) -> Result<IpAddr, String> {
+    pub(super) fn first_address(&self, name: &str) -> Result<IpAddr, String> {
         if let Ok(address) = name.parse() {
             return Ok(address);
         }
@@ -237,8 +255,8 @@ impl Agent {
     }
 
     /// The state of the connection, changed.
-    pub(super) fn note(&self, change: impl FnOnce(&mut super::State)) {
-        change(&mut held(&self.state));
+    pub(super) fn note_state(&self, change: impl FnOnce(&mut super::AgentActivity)) {
+        change(&mut lock_content(&self.state));
     }
 }
 
@@ -246,8 +264,8 @@ fn tls_error(fault: &std::io::Error) -> Option<&rustls::Error> {
     fault.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
-pub(super) fn failure(stage: Stage, reason: impl Into<String>) -> Failure {
-    Failure {
+pub(super) fn stage_failure(stage: AttemptStage, reason: impl Into<String>) -> AttemptFailure {
+    AttemptFailure {
         stage,
         reason: reason.into(),
     }

@@ -6,9 +6,12 @@ use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::session::Pace;
-use super::{Agent, Begin, GLANCE, Stage, Status, Waiting, held};
-use crate::{Event, Mark};
+use super::session::SendPace;
+use super::{
+    AttemptStage, ConnectionStatus, ProduceFrom, STOP_POLL_INTERVAL, WaitingEvents, WazuhAgent,
+    lock_content,
+};
+use crate::{AgentEvent, EventMark};
 
 /// The longest line that is taken from a file; the rest of it is the next one.
 const LONGEST_LINE: u64 = 32 << 10;
@@ -16,50 +19,51 @@ const LONGEST_LINE: u64 = 32 << 10;
 /// How deep below a folder log files are looked for.
 const DEEPEST: usize = 6;
 
-impl Agent {
+impl WazuhAgent {
     /// Makes the agent's own events.
-    pub(super) fn produce(&self) {
+    pub(super) fn produce_events(&self) {
         let Some(live) = &self.config.live else {
             return;
         };
         if !self.has_come_to(live.begin) {
             return;
         }
-        let event = |number| Event {
+        let event = |number| AgentEvent {
             queue: '1',
             location: "gauntlet".into(),
-            text: Mark {
+            text: EventMark {
                 source: live.source.clone(),
                 number,
             }
             .to_string(),
         };
         if live.rate <= 0.0 {
-            self.push((1..=live.events).map(event));
+            self.push_events((1..=live.events).map(event));
             return;
         }
         // Missed slots are caught up: an event that was due is sent.
         let start = Instant::now();
         for number in 1..=live.events {
             let due = std::time::Duration::from_secs_f64((number - 1) as f64 / live.rate);
-            if self.stop.until(start + due) {
+            if self.stop.stopped_until(start + due) {
                 return;
             }
-            self.push([event(number)]);
+            self.push_events([event(number)]);
         }
     }
 
     /// Waits until it is time to begin; `false` where the agent is told to end first.
-    fn has_come_to(&self, begin: Begin) -> bool {
-        if begin != Begin::AtOnce && !self.is_linked() {
+    fn has_come_to(&self, begin: ProduceFrom) -> bool {
+        if begin != ProduceFrom::AtOnce && !self.is_linked() {
             return false;
         }
         let is_away = || {
-            let state = held(&self.state);
-            state.status == Status::Disconnected && state.stage == Some(Stage::Connect)
+            let state = lock_content(&self.state);
+            state.status == ConnectionStatus::Disconnected
+                && state.stage == Some(AttemptStage::Connect)
         };
-        while begin == Begin::Away && !is_away() {
-            if self.stop.within(GLANCE) {
+        while begin == ProduceFrom::Away && !is_away() {
+            if self.stop.stopped_within(STOP_POLL_INTERVAL) {
                 return false;
             }
         }
@@ -67,69 +71,72 @@ impl Agent {
     }
 
     /// Takes events in, those of one call at one moment.
-    fn push(&self, events: impl IntoIterator<Item = Event>) {
+    fn push_events(&self, events: impl IntoIterator<Item = AgentEvent>) {
         let (now, mut count) = (Instant::now(), 0);
-        let mut waiting = held(&self.waiting);
+        let mut waiting = lock_content(&self.waiting);
         for event in events {
             count += 1;
             if let Some(level) = waiting.buffer.push(event, now) {
-                self.entered(&mut waiting, level);
+                self.note_level(&mut waiting, level);
             }
         }
         drop(waiting);
-        self.note(|state| state.msg_count += count);
+        self.note_state(|state| state.msg_count += count);
         self.arrived.notify_all();
     }
 
-    fn entered(&self, waiting: &mut Waiting, level: crate::Level) {
-        let line = level.line(&self.config.limits);
+    fn note_level(&self, waiting: &mut WaitingEvents, level: crate::BufferLevel) {
+        let line = level.log_line(&self.config.limits);
         match level {
-            crate::Level::Normal => self.log.info(line),
+            crate::BufferLevel::Normal => self.log.info(line),
             _ => self.log.warning(line),
         }
         waiting.levels.push(level);
     }
 
     /// Sends what waits, not faster than it may. While there is no connection everything waits.
-    pub(super) fn drain(&self) {
-        let mut pace = Pace::new(f64::from(self.config.limits.per_second));
+    pub(super) fn drain_buffer(&self) {
+        let mut pace = SendPace::per_second(f64::from(self.config.limits.per_second));
         while self.is_linked() {
-            let Some((levels, event)) = self.next() else {
+            let Some((levels, event)) = self.next_event() else {
                 continue;
             };
             for level in levels {
-                let _ = self.send(&Event::of_agent(level.event(&self.config.limits)).payload());
+                let _ = self
+                    .send(&AgentEvent::of_agent(level.level_event(&self.config.limits)).payload());
             }
             let Some(event) = event else { continue };
             // What cannot be sent is gone: nothing in the protocol says that an event has arrived.
             let _ = self.send(&event.payload());
-            if self.stop.until(pace.take()) {
+            if self.stop.stopped_until(pace.take_slot()) {
                 return;
             }
         }
     }
 
     /// What is next to be sent, if it comes soon.
-    fn next(&self) -> Option<(Vec<crate::Level>, Option<Event>)> {
-        let waiting = held(&self.waiting);
+    fn next_event(&self) -> Option<(Vec<crate::BufferLevel>, Option<AgentEvent>)> {
+        let waiting = lock_content(&self.waiting);
         let nothing =
-            |waiting: &mut Waiting| waiting.buffer.is_empty() && waiting.levels.is_empty();
-        let waited = self.arrived.wait_timeout_while(waiting, GLANCE, nothing);
+            |waiting: &mut WaitingEvents| waiting.buffer.is_empty() && waiting.levels.is_empty();
+        let waited = self
+            .arrived
+            .wait_timeout_while(waiting, STOP_POLL_INTERVAL, nothing);
         let mut waiting = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
         // What waits while the connection ends waits for the next one.
-        if nothing(&mut waiting) || held(&self.link).is_none() {
+        if nothing(&mut waiting) || lock_content(&self.link).is_none() {
             return None;
         }
         let levels = std::mem::take(&mut waiting.levels);
         let (event, entered) = waiting.buffer.pop(Instant::now());
         if let Some(level) = entered {
-            self.entered(&mut waiting, level);
+            self.note_level(&mut waiting, level);
         }
         Some((levels, event))
     }
 
     /// Follows log files from their beginning. While there is no connection they are not read: they keep what they hold.
-    pub(super) fn follow(&self) {
+    pub(super) fn follow_files(&self) {
         let Some(place) = &self.config.logs else {
             return;
         };
@@ -137,16 +144,16 @@ impl Agent {
         while self.is_linked() {
             for path in log_files(place) {
                 let from = read.entry(path.clone()).or_default();
-                let (lines, end) = lines(&path, *from);
+                let (lines, end) = whole_lines(&path, *from);
                 *from = end;
                 let location = path.display().to_string();
-                self.push(lines.into_iter().map(|text| Event {
+                self.push_events(lines.into_iter().map(|text| AgentEvent {
                     queue: '1',
                     location: location.clone(),
                     text,
                 }));
             }
-            if self.stop.within(self.config.times.poll) {
+            if self.stop.stopped_within(self.config.times.poll) {
                 return;
             }
         }
@@ -175,7 +182,7 @@ fn log_files(place: &Path) -> Vec<PathBuf> {
 
 /// The whole lines of a file from a place on, and where they end. A file that cannot be read has none; one that became
 /// shorter is read from its beginning.
-fn lines(path: &Path, from: u64) -> (Vec<String>, u64) {
+fn whole_lines(path: &Path, from: u64) -> (Vec<String>, u64) {
     let opened = File::open(path).and_then(|mut file| {
         let from = if file.metadata()?.len() < from {
             0
@@ -215,7 +222,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
         std::fs::write(&path, "one\ntwo\nthr").unwrap();
-        let (first, at) = lines(&path, 0);
+        let (first, at) = whole_lines(&path, 0);
         assert_eq!((first, at), (vec!["one".to_owned(), "two".to_owned()], 8));
         File::options()
             .append(true)
@@ -223,10 +230,10 @@ mod tests {
             .unwrap()
             .write_all(b"ee\n")
             .unwrap();
-        assert_eq!(lines(&path, at), (vec!["three".to_owned()], 14));
+        assert_eq!(whole_lines(&path, at), (vec!["three".to_owned()], 14));
         std::fs::write(&path, "new\n").unwrap();
-        assert_eq!(lines(&path, 14), (vec!["new".to_owned()], 4));
-        assert_eq!(lines(&dir.path().join("none"), 3), (Vec::new(), 3));
+        assert_eq!(whole_lines(&path, 14), (vec!["new".to_owned()], 4));
+        assert_eq!(whole_lines(&dir.path().join("none"), 3), (Vec::new(), 3));
     }
 
     #[test]

@@ -17,7 +17,7 @@ const STAMP: &[BorrowedFormatItem<'_>] =
 
 /// The agent's own word on its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum ConnectionStatus {
     /// It never was connected.
     Pending,
     /// It is.
@@ -28,7 +28,7 @@ pub enum Status {
 
 /// The stage that an attempt did not get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum AttemptStage {
     /// The manager's name has no address.
     Dns,
     /// No connection.
@@ -43,17 +43,17 @@ pub enum Stage {
 
 /// An attempt that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
-    pub(super) stage: Stage,
+pub(super) struct AttemptFailure {
+    pub(super) stage: AttemptStage,
     /// Why, in words that hold no address.
     pub(super) reason: String,
 }
 
 /// What an agent does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct AgentActivity {
     /// Whether it is connected.
-    pub status: Status,
+    pub status: ConnectionStatus,
     /// When it last said that it is there.
     pub last_keepalive: Option<SystemTime>,
     /// When the manager last answered.
@@ -73,7 +73,7 @@ pub struct State {
     /// Attempts in a row that failed at this stage, for this reason.
     pub streak: u64,
     /// The stage of the last attempt that failed.
-    pub stage: Option<Stage>,
+    pub stage: Option<AttemptStage>,
     /// Its reason.
     pub reason: String,
     /// This run of the agent, as the source of marks that tell its connections apart.
@@ -84,11 +84,11 @@ pub struct State {
     pub server: String,
 }
 
-impl State {
+impl AgentActivity {
     pub(super) fn new() -> Self {
-        let run = crate::random::bytes::<4>().unwrap_or_default();
+        let run = crate::random::random_bytes::<4>().unwrap_or_default();
         Self {
-            status: Status::Pending,
+            status: ConnectionStatus::Pending,
             last_keepalive: None,
             last_ack: None,
             msg_count: 0,
@@ -106,7 +106,7 @@ impl State {
         }
     }
 
-    pub(super) fn failed(&mut self, failure: Failure) {
+    pub(super) fn note_failure(&mut self, failure: AttemptFailure) {
         let same = self.stage == Some(failure.stage) && self.reason == failure.reason;
         self.streak = if same { self.streak + 1 } else { 1 };
         self.attempts += 1;
@@ -173,9 +173,11 @@ impl<'a> Values<'a> {
         Ok(Some(time.assume_utc().into()))
     }
 
-    fn stage(&self) -> Result<Option<Stage>, Error> {
+    fn stage(&self) -> Result<Option<AttemptStage>, Error> {
         let word = self.text("stage")?;
-        let known = Stage::ALL.into_iter().find(|stage| stage.word() == word);
+        let known = AttemptStage::ALL
+            .into_iter()
+            .find(|stage| stage.word() == word);
         match (word, known) {
             ("", _) => Ok(None),
             (_, Some(stage)) => Ok(Some(stage)),
@@ -184,7 +186,7 @@ impl<'a> Values<'a> {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for AgentActivity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stamp = |time: Option<SystemTime>| {
             time.and_then(|time| OffsetDateTime::from(time).format(STAMP).ok())
@@ -202,7 +204,7 @@ impl fmt::Display for State {
         line("acks", &self.acks)?;
         line("attempts", &self.attempts)?;
         line("streak", &self.streak)?;
-        line("stage", &self.stage.map_or("", Stage::word))?;
+        line("stage", &self.stage.map_or("", AttemptStage::word))?;
         line("reason", &self.reason)?;
         line("session", &self.session)?;
         line("connections", &self.connections)?;
@@ -211,7 +213,7 @@ impl fmt::Display for State {
     }
 }
 
-impl Stage {
+impl AttemptStage {
     const ALL: [Self; 5] = [Self::Dns, Self::Connect, Self::Tls, Self::Enrol, Self::Key];
 
     fn word(self) -> &'static str {
@@ -225,7 +227,7 @@ impl Stage {
     }
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for ConnectionStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pending => "pending",
@@ -235,7 +237,7 @@ impl fmt::Display for Status {
     }
 }
 
-impl FromStr for Status {
+impl FromStr for ConnectionStatus {
     type Err = ();
 
     fn from_str(word: &str) -> Result<Self, ()> {
@@ -256,20 +258,20 @@ mod tests {
 
     #[test]
     fn a_state_is_read_as_it_was_written_and_half_of_one_is_not() {
-        for stage in Stage::ALL.into_iter().map(Some).chain([None]) {
-            let state = State {
-                status: Status::Connected,
+        for stage in AttemptStage::ALL.into_iter().map(Some).chain([None]) {
+            let state = AgentActivity {
+                status: ConnectionStatus::Connected,
                 last_ack: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)),
                 acks: 7,
                 stage,
                 reason: "it's so".into(),
                 connections: 2,
                 server: "manager".into(),
-                ..State::new()
+                ..AgentActivity::new()
             };
-            assert_eq!(State::read(&state.to_string()).unwrap(), state);
+            assert_eq!(AgentActivity::read(&state.to_string()).unwrap(), state);
         }
-        let whole = State::new().to_string();
+        let whole = AgentActivity::new().to_string();
         for text in [
             "",
             "status='connected'\n",
@@ -278,16 +280,16 @@ mod tests {
             &whole.replace("acks='0'", "acks='many'"),
             &whole.replace("last_ack=''", "last_ack='today'"),
         ] {
-            assert!(State::read(text).is_err(), "{text}");
+            assert!(AgentActivity::read(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn the_file_has_the_form_of_the_real_one_and_counts_failures_in_a_row() {
-        let mut state = State::new();
+        let mut state = AgentActivity::new();
         for reason in ["refused", "no route", "no route"] {
-            state.failed(Failure {
-                stage: Stage::Connect,
+            state.note_failure(AttemptFailure {
+                stage: AttemptStage::Connect,
                 reason: reason.into(),
             });
         }

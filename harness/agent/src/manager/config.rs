@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Files, Version};
+use crate::{AgentVersion, TlsFiles};
 
 /// What a manager is told; the defaults are the shipped ones.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct ManagerConfig {
     /// The folder for keys, log and counts.
     pub dir: PathBuf,
     /// The port for events; a free one where it is 0.
@@ -21,15 +21,15 @@ pub struct Config {
     /// The enrolment password, where one is wanted.
     pub password: Option<String>,
     /// The files with its certificate and key; one that it makes itself where there are none.
-    pub certificate: Option<Files>,
+    pub certificate: Option<TlsFiles>,
     /// The file with the authority of agents' certificates (`ssl_agent_ca`): agents need none otherwise.
     pub agents: Option<PathBuf>,
     /// Another manager's key file, to take events by, instead of its own.
     pub keys: Option<PathBuf>,
     /// Its version.
-    pub version: Version,
+    pub version: AgentVersion,
     /// When a name that is taken is given away.
-    pub force: Force,
+    pub force: ForceEnrolment,
     /// Whether a message that was taken before is refused (`remoted.verify_msg_id`).
     pub verify_counters: bool,
     /// How long a silent connection keeps another one with the same key out.
@@ -40,19 +40,19 @@ pub struct Config {
     pub key_update: Duration,
 }
 
-impl Config {
+impl ManagerConfig {
     /// Every time multiplied.
     #[must_use]
-    pub fn scaled(self, by: f64) -> Self {
+    pub fn scaled_by(self, by: f64) -> Self {
         let of =
             |time: Duration| Duration::try_from_secs_f64(time.as_secs_f64() * by).unwrap_or(time);
-        let Force {
+        let ForceEnrolment {
             disconnected_time,
             after_registration_time,
             ..
         } = self.force;
         Self {
-            force: Force {
+            force: ForceEnrolment {
                 disconnected_time: disconnected_time.map(of),
                 after_registration_time: of(after_registration_time),
                 ..self.force
@@ -67,7 +67,7 @@ impl Config {
 
 /// When an agent whose name is taken gets it all the same.
 #[derive(Clone, Copy, Debug)]
-pub struct Force {
+pub struct ForceEnrolment {
     /// Never, where this is off.
     pub enabled: bool,
     /// Not where it still has the key.
@@ -78,7 +78,7 @@ pub struct Force {
     pub after_registration_time: Duration,
 }
 
-impl Default for Config {
+impl Default for ManagerConfig {
     fn default() -> Self {
         Self {
             dir: PathBuf::from("/manager"),
@@ -90,8 +90,8 @@ impl Default for Config {
             certificate: None,
             agents: None,
             keys: None,
-            version: Version::KNOWN,
-            force: Force::default(),
+            version: AgentVersion::KNOWN,
+            force: ForceEnrolment::default(),
             verify_counters: false,
             overtake: Duration::from_secs(60),
             disconnected_after: Duration::from_secs(900),
@@ -100,7 +100,7 @@ impl Default for Config {
     }
 }
 
-impl Default for Force {
+impl Default for ForceEnrolment {
     fn default() -> Self {
         let hour = Duration::from_secs(3600);
         Self {

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::{Manager, held};
+use super::{WazuhManager, lock_content};
 use crate::enrol::LONGEST_LINE;
-use crate::{Reply, Request};
+use crate::{EnrolReply, EnrolRequest};
 
 /// How long an agent may take over an enrolment.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ENROLMENT_WITHIN: Duration = Duration::from_secs(10);
 
-impl Manager {
+impl WazuhManager {
     pub(super) fn serve_enrolment(
         self: &Arc<Self>,
         listener: &TcpListener,
@@ -28,7 +28,7 @@ impl Manager {
             let (manager, tls) = (Arc::clone(self), Arc::clone(tls));
             if let Ok(stream) = stream {
                 thread::spawn(move || {
-                    if let Err(fault) = manager.enrol(&stream, tls) {
+                    if let Err(fault) = manager.enrol_agent(&stream, tls) {
                         manager
                             .authd
                             .debug(format!("an enrolment ended early: {fault}"));
@@ -41,9 +41,9 @@ impl Manager {
         }
     }
 
-    fn enrol(&self, stream: &TcpStream, tls: Arc<ServerConfig>) -> io::Result<()> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+    fn enrol_agent(&self, stream: &TcpStream, tls: Arc<ServerConfig>) -> io::Result<()> {
+        stream.set_read_timeout(Some(ENROLMENT_WITHIN))?;
+        stream.set_write_timeout(Some(ENROLMENT_WITHIN))?;
         let from = stream.peer_addr()?.ip().to_string();
         let tls = ServerConnection::new(tls).map_err(io::Error::other)?;
         let mut reader = BufReader::new(StreamOwned::new(tls, stream));
@@ -52,40 +52,44 @@ impl Manager {
             .by_ref()
             .take(LONGEST_LINE)
             .read_until(b'\n', &mut line)?;
-        let reply = self.reply(&String::from_utf8_lossy(&line), &from);
+        let reply = self.answer_request(&String::from_utf8_lossy(&line), &from);
         let mut stream = reader.into_inner();
         stream.write_all(reply.to_string().as_bytes())?;
         stream.conn.send_close_notify();
         stream.flush()
     }
 
-    fn reply(&self, line: &str, from: &str) -> Reply {
+    fn answer_request(&self, line: &str, from: &str) -> EnrolReply {
         self.authd.info(format!("New connection from {from}"));
         let request =
-            match Request::read(line, self.config.password.as_deref(), self.config.version) {
+            match EnrolRequest::read(line, self.config.password.as_deref(), self.config.version) {
                 Ok(request) => request,
                 Err(refusal) => {
                     self.authd.error(format!("{refusal} (from {from})"));
-                    return Reply::Refused(refusal.to_string());
+                    return EnrolReply::Refused(refusal.to_string());
                 }
             };
         self.authd.info(format!(
             "Received request for a new agent ({}) from: {from}",
             request.name
         ));
-        let away = |id: &str| held(&self.seen).get(id).map(|seen| self.is_away(seen));
-        match held(&self.registry).enrol(&request, from, &self.config.force, away) {
+        let away = |id: &str| {
+            lock_content(&self.seen)
+                .get(id)
+                .map(|seen| self.is_away(seen))
+        };
+        match lock_content(&self.registry).enrol_agent(&request, from, &self.config.force, away) {
             Ok(key) => {
                 self.authd.info(format!(
                     "Agent key generated for '{}' (requested by {from})",
                     key.name
                 ));
-                Reply::Key(key)
+                EnrolReply::Key(key)
             }
             Err((refusal, why)) => {
                 self.authd
                     .warning(why.unwrap_or_else(|| refusal.to_string()));
-                Reply::Refused(refusal.to_string())
+                EnrolReply::Refused(refusal.to_string())
             }
         }
     }

@@ -3,49 +3,50 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::{Manager, Seen, held};
+use super::{LastSeen, WazuhManager, lock_content};
 use crate::{
-    Crypto, Error, Event, FromAgent, FromManager, Key, Mark, Opened, Version, open, seal, split,
+    AgentEvent, AgentKey, AgentVersion, Error, EventMark, FromAgent, FromManager, MessageCipher,
+    OpenedMessage, open_message, seal_message, split_message,
 };
 
 /// Why a message was not taken; the log has the rest.
 #[derive(Debug, thiserror::Error)]
 #[error("a message was not taken")]
-pub(super) struct NotTaken;
+pub(super) struct MessageRefusal;
 
-impl Manager {
+impl WazuhManager {
     /// Takes one message from `from`; `on` is its connection, where it came on one. Returns what is answered.
-    pub(super) fn take(
+    pub(super) fn take_message(
         &self,
         message: &[u8],
         from: IpAddr,
         on: Option<u64>,
-    ) -> Result<Option<Vec<u8>>, NotTaken> {
-        let sealed = split(message).map_err(|_| {
+    ) -> Result<Option<Vec<u8>>, MessageRefusal> {
+        let sealed = split_message(message).map_err(|_| {
             self.remoted.warning(format!(
                 "(1403): Incorrectly formatted message from '{from}'."
             ));
-            NotTaken
+            MessageRefusal
         })?;
         let key = self.whose(sealed.id, from)?;
-        let opened =
-            open(&key.secret(), sealed).map_err(|fault| self.not_opened(&fault, &key, from))?;
-        self.counts(&key, &opened)?;
+        let opened = open_message(&key.secret(), sealed)
+            .map_err(|fault| self.not_opened(&fault, &key, from))?;
+        self.check_counter(&key, &opened)?;
         self.is_here(&key, on)?;
         match FromAgent::read(&opened.payload) {
             Some(said) => self
-                .answer(&key, &said)
-                .map(|said| self.sealed(&key, sealed.crypto, &said)),
+                .answer_control(&key, &said)
+                .map(|said| self.seal_message(&key, sealed.crypto, &said)),
             None => {
-                self.count(&key, &opened.payload);
+                self.count_event(&key, &opened.payload);
                 Ok(None)
             }
         }
     }
 
     /// The key of the agent that a message says it is of.
-    fn whose(&self, id: Option<&str>, from: IpAddr) -> Result<Key, NotTaken> {
-        let keys = held(&self.keys);
+    fn whose(&self, id: Option<&str>, from: IpAddr) -> Result<AgentKey, MessageRefusal> {
+        let keys = lock_content(&self.keys);
         let key = match id {
             Some(id) => keys.get(id),
             None => keys.values().find(|key| key.ip.parse() == Ok(from)),
@@ -54,34 +55,34 @@ impl Manager {
             self.remoted.warning(format!(
                 "(1213): Message from '{from}' not allowed. Cannot find the ID of the agent. Source agent ID is unknown."
             ));
-            return Err(NotTaken);
+            return Err(MessageRefusal);
         };
-        if !covers(&key.ip, from) {
+        if !covers_address(&key.ip, from) {
             let (id, name) = (&key.id, &key.name);
             self.remoted.warning(format!(
                 "(1408): Invalid ID {id} for the source ip: '{from}' (name '{name}')."
             ));
-            return Err(NotTaken);
+            return Err(MessageRefusal);
         }
         Ok(key.clone())
     }
 
-    fn not_opened(&self, fault: &Error, key: &Key, from: IpAddr) -> NotTaken {
+    fn not_opened(&self, fault: &Error, key: &AgentKey, from: IpAddr) -> MessageRefusal {
         let name = &key.name;
         self.remoted.warning(match fault {
             Error::Checksum => format!("(1406): Checksum mismatch on message from '{from}' (name '{name}')."),
             Error::Format => format!("(1403): Incorrectly formatted message from '{from}' (name '{name}')."),
             _ => format!("(1404): Authentication error. Wrong key or corrupt payload. Message received from agent '{}' at '{from}'.", key.id),
         });
-        NotTaken
+        MessageRefusal
     }
 
     /// Refuses a number that was there before, if that is asked for.
-    fn counts(&self, key: &Key, opened: &Opened) -> Result<(), NotTaken> {
+    fn check_counter(&self, key: &AgentKey, opened: &OpenedMessage) -> Result<(), MessageRefusal> {
         if !self.config.verify_counters {
             return Ok(());
         }
-        if held(&self.counters)
+        if lock_content(&self.counters)
             .entry(key.id.clone())
             .or_default()
             .accepts(opened.counter)
@@ -94,23 +95,23 @@ impl Manager {
         ));
         self.remoted
             .warning(format!("(1407): Duplicated counter for '{}'.", key.name));
-        Err(NotTaken)
+        Err(MessageRefusal)
     }
 
     /// Notes that an agent was heard, unless another connection has its key.
-    fn is_here(&self, key: &Key, on: Option<u64>) -> Result<(), NotTaken> {
-        let mut all = held(&self.seen);
+    fn is_here(&self, key: &AgentKey, on: Option<u64>) -> Result<(), MessageRefusal> {
+        let mut all = lock_content(&self.seen);
         if let (Some(seen), Some(on)) = (all.get(&key.id), on)
             && seen.on.is_some_and(|other| other != on)
             && seen.at.elapsed() < self.config.overtake
         {
             self.remoted
                 .warning(format!("Agent key already in use: agent ID '{}'", key.id));
-            return Err(NotTaken);
+            return Err(MessageRefusal);
         }
         all.insert(
             key.id.clone(),
-            Seen {
+            LastSeen {
                 at: Instant::now(),
                 on,
                 left: false,
@@ -120,12 +121,16 @@ impl Manager {
     }
 
     /// What is said to a control message.
-    fn answer(&self, key: &Key, said: &FromAgent) -> Result<Option<FromManager>, NotTaken> {
+    fn answer_control(
+        &self,
+        key: &AgentKey,
+        said: &FromAgent,
+    ) -> Result<Option<FromManager>, MessageRefusal> {
         match said {
             FromAgent::Startup(version) => {
                 let Some(theirs) = version
                     .as_ref()
-                    .and_then(|text| text.parse::<Version>().ok())
+                    .and_then(|text| text.parse::<AgentVersion>().ok())
                 else {
                     return Ok(Some(FromManager::Refused(
                         "Couldn't retrieve version".into(),
@@ -140,7 +145,7 @@ impl Manager {
             }
             FromAgent::KeepAlive(_) => Ok(Some(FromManager::Ack)),
             FromAgent::Shutdown => {
-                if let Some(seen) = held(&self.seen).get_mut(&key.id) {
+                if let Some(seen) = lock_content(&self.seen).get_mut(&key.id) {
                     (seen.left, seen.on) = (true, None);
                 }
                 Ok(None)
@@ -148,25 +153,30 @@ impl Manager {
         }
     }
 
-    fn sealed(&self, key: &Key, crypto: Crypto, said: &Option<FromManager>) -> Option<Vec<u8>> {
+    fn seal_message(
+        &self,
+        key: &AgentKey,
+        crypto: MessageCipher,
+        said: &Option<FromManager>,
+    ) -> Option<Vec<u8>> {
         let payload = said.as_ref()?.payload();
-        let counter = held(&self.sender).take();
-        let message =
-            counter.and_then(|counter| seal(&key.secret(), crypto, counter, None, &payload));
+        let counter = lock_content(&self.sender).take_next();
+        let message = counter
+            .and_then(|counter| seal_message(&key.secret(), crypto, counter, None, &payload));
         message.inspect_err(|fault| self.remoted.error(fault)).ok()
     }
 
     /// Counts an event, if it is one that can be counted.
-    fn count(&self, key: &Key, payload: &[u8]) {
-        let Some(event) = Event::read(payload) else {
+    fn count_event(&self, key: &AgentKey, payload: &[u8]) {
+        let Some(event) = AgentEvent::read(payload) else {
             self.remoted.debug(format!(
                 "an event of '{}' has no queue and location",
                 key.name
             ));
             return;
         };
-        if let Some(mark) = Mark::find(&event.text)
-            && let Err(fault) = held(&self.journal).note(&key.id, &key.name, &mark)
+        if let Some(mark) = EventMark::find(&event.text)
+            && let Err(fault) = lock_content(&self.journal).note_event(&key.id, &key.name, &mark)
         {
             self.remoted.error(fault);
         }
@@ -174,7 +184,7 @@ impl Manager {
 }
 
 /// Whether an agent with a key for `ip` may come from this address.
-fn covers(ip: &str, from: IpAddr) -> bool {
+fn covers_address(ip: &str, from: IpAddr) -> bool {
     if ip == "any" {
         return true;
     }
@@ -219,7 +229,7 @@ mod tests {
             ("fd00::/8", "fd12::1", true),
             ("nonsense", "10.0.0.1", false),
         ] {
-            assert_eq!(covers(ip, from(address)), covered, "{ip} {address}");
+            assert_eq!(covers_address(ip, from(address)), covered, "{ip} {address}");
         }
     }
 }

@@ -3,26 +3,26 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Force;
-use crate::{Error, Key, Refusal, Request};
+use super::ForceEnrolment;
+use crate::{AgentKey, EnrolRefusal, EnrolRequest, Error};
 
 /// The file beside `client.keys` that says when an agent was enrolled, also one that is gone.
 const TIMES: &str = "agents-timestamp";
 
 /// The agents of a manager.
 #[derive(Debug)]
-pub(super) struct Registry {
-    agents: Vec<(Key, SystemTime)>,
+pub(super) struct AgentRegistry {
+    agents: Vec<(AgentKey, SystemTime)>,
     last_id: u32,
     dir: PathBuf,
 }
 
 /// A refusal, and what the manager's own log says of it.
-pub(super) type Refused = (Refusal, Option<String>);
+pub(super) type EnrolmentRefused = (EnrolRefusal, Option<String>);
 
-impl Registry {
+impl AgentRegistry {
     pub(super) fn load(dir: &Path) -> Result<Self, Error> {
-        let keys = Key::load(&dir.join("client.keys"))?;
+        let keys = AgentKey::load(&dir.join("client.keys"))?;
         let times = dir.join(TIMES);
         let text = match std::fs::read_to_string(&times) {
             Ok(text) => text,
@@ -65,48 +65,51 @@ impl Registry {
 
     /// Enrols an agent that comes from `from`. `away` says for how long an agent has been disconnected, if it is;
     /// `None` where it never was connected.
-    pub(super) fn enrol(
+    pub(super) fn enrol_agent(
         &mut self,
-        request: &Request,
+        request: &EnrolRequest,
         from: &str,
-        force: &Force,
+        force: &ForceEnrolment,
         away: impl Fn(&str) -> Option<Option<Duration>>,
-    ) -> Result<Key, Refused> {
+    ) -> Result<AgentKey, EnrolmentRefused> {
         let ip = match request.ip.as_deref() {
             Some("src") => from,
             Some(ip) => ip,
             None => "any",
         };
-        let taken = |key: &Key| key.name == request.name;
+        let taken = |key: &AgentKey| key.name == request.name;
         if let Some((old, since)) = self.agents.iter().find(|(key, _)| taken(key)) {
             may_replace(old, *since, request, force, away(&old.id)).map_err(|why| {
                 let told = format!(
                     "Duplicate name '{}', rejecting enrollment. Agent '{}' {why}.",
                     request.name, old.id
                 );
-                (Refusal::DuplicateName(request.name.clone()), Some(told))
+                (
+                    EnrolRefusal::DuplicateName(request.name.clone()),
+                    Some(told),
+                )
             })?;
         }
-        let of_address = |key: &Key| key.is_of_one_host() && key.ip == ip && !taken(key);
+        let of_address = |key: &AgentKey| key.is_of_one_host() && key.ip == ip && !taken(key);
         if self.agents.iter().any(|(key, _)| of_address(key)) {
-            return Err((Refusal::DuplicateIp(ip.into()), None));
+            return Err((EnrolRefusal::DuplicateIp(ip.into()), None));
         }
-        self.add(&request.name, ip).map_err(|fault| {
+        self.add_agent(&request.name, ip).map_err(|fault| {
             (
-                Refusal::Internal(request.name.clone()),
+                EnrolRefusal::Internal(request.name.clone()),
                 Some(fault.to_string()),
             )
         })
     }
 
-    fn add(&mut self, name: &str, ip: &str) -> Result<Key, Error> {
+    fn add_agent(&mut self, name: &str, ip: &str) -> Result<AgentKey, Error> {
         let id = format!("{:03}", self.last_id + 1);
-        let key = Key::new(id, name, ip)?;
+        let key = AgentKey::new(id, name, ip)?;
         let now = SystemTime::now();
         self.agents.retain(|(old, _)| old.name != name);
         self.agents.push((key.clone(), now));
         self.last_id += 1;
-        Key::save(
+        AgentKey::save(
             &self.dir.join("client.keys"),
             self.agents.iter().map(|(key, _)| key),
         )?;
@@ -122,10 +125,10 @@ impl Registry {
 
 /// Whether a name that is taken may be given away; why not, otherwise.
 fn may_replace(
-    old: &Key,
+    old: &AgentKey,
     since: SystemTime,
-    request: &Request,
-    force: &Force,
+    request: &EnrolRequest,
+    force: &ForceEnrolment,
     away: Option<Option<Duration>>,
 ) -> Result<(), &'static str> {
     if !force.enabled {
@@ -159,14 +162,14 @@ fn may_replace(
 mod tests {
     use super::*;
 
-    fn request(name: &str) -> Request {
-        Request {
+    fn request(name: &str) -> EnrolRequest {
+        EnrolRequest {
             name: name.into(),
-            ..Request::default()
+            ..EnrolRequest::default()
         }
     }
 
-    const LAX: Force = Force {
+    const LAX: ForceEnrolment = ForceEnrolment {
         enabled: true,
         key_mismatch: true,
         disconnected_time: Some(Duration::from_secs(2)),
@@ -177,27 +180,37 @@ mod tests {
     fn ids_go_on_and_a_restart_forgets_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let never = |_: &str| None;
-        let mut registry = Registry::load(dir.path()).unwrap();
+        let mut registry = AgentRegistry::load(dir.path()).unwrap();
         assert_eq!(
             registry
-                .enrol(&request("a1"), "10.0.0.1", &Force::default(), never)
+                .enrol_agent(
+                    &request("a1"),
+                    "10.0.0.1",
+                    &ForceEnrolment::default(),
+                    never
+                )
                 .unwrap()
                 .id,
             "001"
         );
         assert_eq!(
             registry
-                .enrol(&request("a1"), "10.0.0.1", &LAX, never)
+                .enrol_agent(&request("a1"), "10.0.0.1", &LAX, never)
                 .unwrap()
                 .id,
             "002"
         );
-        let mut again = Registry::load(dir.path()).unwrap();
+        let mut again = AgentRegistry::load(dir.path()).unwrap();
         assert_eq!(again.agents.len(), 1);
         let refused = again
-            .enrol(&request("a1"), "10.0.0.1", &Force::default(), never)
+            .enrol_agent(
+                &request("a1"),
+                "10.0.0.1",
+                &ForceEnrolment::default(),
+                never,
+            )
             .unwrap_err();
-        assert_eq!(refused.0, Refusal::DuplicateName("a1".into()));
+        assert_eq!(refused.0, EnrolRefusal::DuplicateName("a1".into()));
         assert!(
             refused
                 .1
@@ -206,7 +219,12 @@ mod tests {
         );
         assert_eq!(
             again
-                .enrol(&request("b1"), "10.0.0.1", &Force::default(), never)
+                .enrol_agent(
+                    &request("b1"),
+                    "10.0.0.1",
+                    &ForceEnrolment::default(),
+                    never
+                )
                 .unwrap()
                 .id,
             "003"
@@ -215,11 +233,11 @@ mod tests {
 
     #[test]
     fn each_reason_to_keep_the_old_one() {
-        let key: Key = "001 a1 any k".parse().unwrap();
-        let of = |request: &Request, force: &Force, away| {
+        let key: AgentKey = "001 a1 any k".parse().unwrap();
+        let of = |request: &EnrolRequest, force: &ForceEnrolment, away| {
             may_replace(&key, UNIX_EPOCH, request, force, away)
         };
-        let same = Request {
+        let same = EnrolRequest {
             key_hash: Some(key.hash()),
             ..request("a1")
         };
@@ -240,7 +258,7 @@ mod tests {
             of(&request("a1"), &LAX, Some(Some(Duration::from_secs(2)))),
             Ok(())
         );
-        let off = Force {
+        let off = ForceEnrolment {
             enabled: false,
             ..LAX
         };
@@ -250,21 +268,21 @@ mod tests {
     #[test]
     fn an_address_belongs_to_one_agent() {
         let dir = tempfile::tempdir().unwrap();
-        let mut registry = Registry::load(dir.path()).unwrap();
-        let from = |name: &str| Request {
+        let mut registry = AgentRegistry::load(dir.path()).unwrap();
+        let from = |name: &str| EnrolRequest {
             ip: Some("src".into()),
             ..request(name)
         };
         assert_eq!(
             registry
-                .enrol(&from("a1"), "10.0.0.1", &LAX, |_| None)
+                .enrol_agent(&from("a1"), "10.0.0.1", &LAX, |_| None)
                 .unwrap()
                 .ip,
             "10.0.0.1"
         );
         let refused = registry
-            .enrol(&from("b1"), "10.0.0.1", &LAX, |_| None)
+            .enrol_agent(&from("b1"), "10.0.0.1", &LAX, |_| None)
             .unwrap_err();
-        assert_eq!(refused.0, Refusal::DuplicateIp("10.0.0.1".into()));
+        assert_eq!(refused.0, EnrolRefusal::DuplicateIp("10.0.0.1".into()));
     }
 }

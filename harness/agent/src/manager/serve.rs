@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use super::{Manager, held};
+use super::{WazuhManager, lock_content};
 use crate::{Error, frame};
 
 /// How long an agent may leave an answer unread.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_READ_WITHIN: Duration = Duration::from_secs(10);
 
-impl Manager {
+impl WazuhManager {
     pub(super) fn serve_tcp(self: &Arc<Self>, listener: &TcpListener) {
         for stream in listener.incoming() {
             if self.stop.is_told() {
@@ -23,27 +23,27 @@ impl Manager {
             if let Ok(stream) = stream {
                 thread::spawn(move || {
                     let on = manager.connections.fetch_add(1, Ordering::Relaxed);
-                    if let Err(fault) = manager.converse(stream, on) {
+                    if let Err(fault) = manager.serve_frames(stream, on) {
                         manager
                             .remoted
                             .debug(format!("a connection ended: {fault}"));
                     }
                     // In this order: who sees the connection end may come on another one.
-                    manager.forget(on);
-                    held(&manager.open).remove(&on);
+                    manager.forget_connection(on);
+                    lock_content(&manager.open).remove(&on);
                 });
             }
         }
     }
 
     /// Takes frame after frame. The first that is no message of an agent ends the connection, and this one only.
-    fn converse(&self, mut stream: TcpStream, on: u64) -> io::Result<()> {
+    fn serve_frames(&self, mut stream: TcpStream, on: u64) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        held(&self.open).insert(on, stream.try_clone()?);
+        stream.set_write_timeout(Some(ANSWER_READ_WITHIN))?;
+        lock_content(&self.open).insert(on, stream.try_clone()?);
         let from = stream.peer_addr()?.ip();
         loop {
-            let message = match frame::read(&mut stream) {
+            let message = match frame::read_frame(&mut stream) {
                 Ok(Some(message)) => message,
                 Ok(None) => return Ok(()),
                 Err(fault) => {
@@ -57,11 +57,11 @@ impl Manager {
             let reply = if message == frame::PING {
                 Some(frame::PONG.to_vec())
             } else {
-                self.take(&message, from, Some(on))
+                self.take_message(&message, from, Some(on))
                     .map_err(io::Error::other)?
             };
             if let Some(reply) = reply {
-                frame::write(&mut stream, &reply).map_err(io::Error::other)?;
+                frame::write_frame(&mut stream, &reply).map_err(io::Error::other)?;
             }
         }
     }
@@ -76,7 +76,8 @@ impl Manager {
             let reply = if message == frame::PING {
                 Some(frame::PONG.to_vec())
             } else {
-                self.take(message, from.ip(), None).unwrap_or_default()
+                self.take_message(message, from.ip(), None)
+                    .unwrap_or_default()
             };
             if let Some(reply) = reply {
                 let _ = socket.send_to(&reply, from);
@@ -85,8 +86,8 @@ impl Manager {
     }
 
     /// A connection is no longer there: the agent on it may come on another one.
-    fn forget(&self, on: u64) {
-        for seen in held(&self.seen)
+    fn forget_connection(&self, on: u64) {
+        for seen in lock_content(&self.seen)
             .values_mut()
             .filter(|seen| seen.on == Some(on))
         {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Key;
+use crate::AgentKey;
 
 const STARTUP: &[u8] = br##"#!-agent startup {"version":"v4.14.7"}"##;
 
@@ -9,8 +9,8 @@ const STARTUP: &[u8] = br##"#!-agent startup {"version":"v4.14.7"}"##;
 const AES: &str = "d0915c6b44b5df8dae98c8fd71b631b241ba7fcabc27a409d8888e8c259e2375f7564541eed23cbe2188d0d289dbc93341a1fae0dc865383116ee4d38ed329507b9a2556479905ebda86b3cfb3c6d537896c2b3746167bdce76e952a0b9e217a83d65efdd89c31da9109a7159d14b9e7";
 const BLOWFISH: &str = "b4218e7950288315a68899ad8be64a3a039901900a817e1117901b167d7d82dfa43dc92bdb6a05a69e488e09f3d5afc896a47e78f795c19b457baf8f7726378508f7bd33eda895c64627cfae9aa192a00517e965955b32300942fd0f3dafde41";
 
-fn secret() -> Secret {
-    Key {
+fn secret() -> SealingSecret {
+    AgentKey {
         id: "001".into(),
         name: "agent1".into(),
         ip: "any".into(),
@@ -26,20 +26,20 @@ fn bytes(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-fn counter(global: u32, local: u32) -> Counter {
-    Counter { global, local }
+fn counter(global: u32, local: u32) -> MessageCounter {
+    MessageCounter { global, local }
 }
 
 #[test]
 fn what_others_sealed_opens() {
     for (mark, hex) in [("!001!#AES:", AES), ("!001!:", BLOWFISH)] {
         let message = [mark.as_bytes(), &bytes(hex)].concat();
-        let sealed = split(&message).unwrap();
+        let sealed = split_message(&message).unwrap();
         assert_eq!(sealed.id, Some("001"));
-        let opened = open(&secret(), sealed).unwrap();
+        let opened = open_message(&secret(), sealed).unwrap();
         assert_eq!(
             opened,
-            Opened {
+            OpenedMessage {
                 counter: counter(1, 1),
                 payload: STARTUP.to_vec()
             }
@@ -49,7 +49,7 @@ fn what_others_sealed_opens() {
 
 #[test]
 fn what_is_encrypted_begins_and_ends_as_described() {
-    let plain = plaintext(1234, counter(1, 1), STARTUP);
+    let plain = build_plaintext(1234, counter(1, 1), STARTUP);
     assert_eq!(plain.len() % 8, 0);
     let marks = plain.iter().take_while(|byte| **byte == b'!').count();
     assert!((1..=8).contains(&marks));
@@ -72,12 +72,12 @@ fn a_wrong_sum_is_told_from_a_wrong_key() {
         let compressed = encoder.finish().unwrap();
         let mut plain = vec![b'!'; 8 - compressed.len() % 8];
         plain.extend(compressed);
-        let body = encrypt(&secret(), Crypto::Aes, &plain).unwrap();
-        open(
+        let body = encrypt_payload(&secret(), MessageCipher::Aes, &plain).unwrap();
+        open_message(
             &secret(),
-            Sealed {
+            SealedMessage {
                 id: None,
-                crypto: Crypto::Aes,
+                crypto: MessageCipher::Aes,
                 body: &body,
             },
         )
@@ -103,15 +103,15 @@ fn a_wrong_sum_is_told_from_a_wrong_key() {
 #[test]
 fn what_would_never_end_is_not_read_to_its_end() {
     let huge = vec![b'a'; 40 << 20];
-    let plain = plaintext(0, counter(1, 1), &huge);
-    let body = encrypt(&secret(), Crypto::Aes, &plain).unwrap();
+    let plain = build_plaintext(0, counter(1, 1), &huge);
+    let body = encrypt_payload(&secret(), MessageCipher::Aes, &plain).unwrap();
     assert!(body.len() <= LONGEST, "{}", body.len());
     assert!(
-        open(
+        open_message(
             &secret(),
-            Sealed {
+            SealedMessage {
                 id: None,
-                crypto: Crypto::Aes,
+                crypto: MessageCipher::Aes,
                 body: &body
             }
         )
@@ -122,16 +122,16 @@ fn what_would_never_end_is_not_read_to_its_end() {
 #[test]
 fn what_is_too_long_is_not_sealed() {
     let noise: Vec<u8> = (0..3000)
-        .flat_map(|_| crate::random::bytes::<32>().unwrap())
+        .flat_map(|_| crate::random::random_bytes::<32>().unwrap())
         .collect();
     assert!(matches!(
-        seal(&secret(), Crypto::Aes, counter(1, 1), None, &noise),
+        seal_message(&secret(), MessageCipher::Aes, counter(1, 1), None, &noise),
         Err(Error::TooLong { .. })
     ));
 }
 
-fn crypto() -> impl Strategy<Value = Crypto> {
-    prop_oneof![Just(Crypto::Aes), Just(Crypto::Blowfish)]
+fn crypto() -> impl Strategy<Value = MessageCipher> {
+    prop_oneof![Just(MessageCipher::Aes), Just(MessageCipher::Blowfish)]
 }
 
 proptest! {
@@ -139,27 +139,27 @@ proptest! {
 
     #[test]
     fn what_is_sealed_opens(payload in prop::collection::vec(any::<u8>(), 0..400), global in any::<u32>(), local in 0..9998_u32, crypto in crypto(), id in prop::option::of("[0-9]{3,6}")) {
-        let message = seal(&secret(), crypto, counter(global, local), id.as_deref(), &payload).unwrap();
-        let sealed = split(&message).unwrap();
+        let message = seal_message(&secret(), crypto, counter(global, local), id.as_deref(), &payload).unwrap();
+        let sealed = split_message(&message).unwrap();
         prop_assert_eq!(sealed.id, id.as_deref());
-        prop_assert_eq!(open(&secret(), sealed).unwrap(), Opened { counter: counter(global, local), payload });
+        prop_assert_eq!(open_message(&secret(), sealed).unwrap(), OpenedMessage { counter: counter(global, local), payload });
     }
 
     #[test]
     fn another_key_does_not_open_it(payload in ".{0,100}", crypto in crypto(), raw in "[0-9a-f]{64}") {
-        let message = seal(&secret(), crypto, counter(1, 1), None, payload.as_bytes()).unwrap();
-        let other = Key { id: "001".into(), name: "agent1".into(), ip: "any".into(), raw }.secret();
-        prop_assert!(open(&other, split(&message).unwrap()).is_err());
+        let message = seal_message(&secret(), crypto, counter(1, 1), None, payload.as_bytes()).unwrap();
+        let other = AgentKey { id: "001".into(), name: "agent1".into(), ip: "any".into(), raw }.secret();
+        prop_assert!(open_message(&other, split_message(&message).unwrap()).is_err());
     }
 
     #[test]
     fn what_was_cut_or_changed_does_not_open(payload in ".{0,100}", crypto in crypto(), at in any::<prop::sample::Index>(), bit in 0..8_u8, cut in any::<bool>()) {
-        let message = seal(&secret(), crypto, counter(1, 1), Some("001"), payload.as_bytes()).unwrap();
+        let message = seal_message(&secret(), crypto, counter(1, 1), Some("001"), payload.as_bytes()).unwrap();
         let at = 10 + at.index(message.len() - 10);
         let mut spoiled = message;
         if cut { spoiled.truncate(at) } else { spoiled[at] ^= 1 << bit }
         // zlib's window size is the one thing that no sum is taken of: the payload is still the one that was sealed.
-        if let Ok(sealed) = split(&spoiled) && let Ok(opened) = open(&secret(), sealed) {
+        if let Ok(sealed) = split_message(&spoiled) && let Ok(opened) = open_message(&secret(), sealed) {
             prop_assert_eq!(opened.payload, payload.as_bytes());
         }
     }
@@ -167,8 +167,8 @@ proptest! {
     #[test]
     fn whatever_comes_does_not_panic(head in "(!|!001!|!001|#AES:|!001!#AES:|:|!1234567890!:)?", body in prop::collection::vec(any::<u8>(), 0..200)) {
         let message = [head.as_bytes(), &body].concat();
-        if let Ok(sealed) = split(&message) {
-            let _ = open(&secret(), sealed);
+        if let Ok(sealed) = split_message(&message) {
+            let _ = open_message(&secret(), sealed);
         }
     }
 }

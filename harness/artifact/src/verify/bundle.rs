@@ -1,10 +1,10 @@
 //! A Sigstore bundle, taken apart.
 
-use super::Rejection;
+use super::VerifyRejection;
 use super::key::PublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use model::Why;
+use model::RejectionReason;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -13,9 +13,9 @@ const IN_TOTO: &str = "application/vnd.in-toto+json";
 
 /// Bytes, in Base64.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Bytes(pub(super) Vec<u8>);
+pub(super) struct Base64Bytes(pub(super) Vec<u8>);
 
-impl<'de> Deserialize<'de> for Bytes {
+impl<'de> Deserialize<'de> for Base64Bytes {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
         STANDARD
@@ -27,100 +27,100 @@ impl<'de> Deserialize<'de> for Bytes {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Bundle {
+pub(super) struct SigstoreBundle {
     media_type: String,
-    verification_material: Material,
-    dsse_envelope: Envelope,
+    verification_material: VerificationMaterial,
+    dsse_envelope: DsseEnvelope,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Material {
-    certificate: Option<Raw>,
+struct VerificationMaterial {
+    certificate: Option<RawCertificate>,
     #[serde(default)]
-    tlog_entries: Vec<Entry>,
+    tlog_entries: Vec<LogEntry>,
     #[serde(default)]
-    timestamp_verification_data: Timestamps,
+    timestamp_verification_data: TimestampData,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Raw {
-    pub(super) raw_bytes: Bytes,
+pub(super) struct RawCertificate {
+    pub(super) raw_bytes: Base64Bytes,
 }
 
 /// An entry of a transparency log, with the proof that it is in there.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Entry {
+pub(super) struct LogEntry {
     pub(super) log_id: LogId,
-    pub(super) canonicalized_body: Bytes,
-    pub(super) inclusion_proof: Option<Proof>,
+    pub(super) canonicalized_body: Base64Bytes,
+    pub(super) inclusion_proof: Option<InclusionProof>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LogId {
-    pub(super) key_id: Bytes,
+    pub(super) key_id: Base64Bytes,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Proof {
-    #[serde(default, deserialize_with = "number")]
+pub(super) struct InclusionProof {
+    #[serde(default, deserialize_with = "parse_number")]
     pub(super) log_index: u64,
-    #[serde(default, deserialize_with = "number")]
+    #[serde(default, deserialize_with = "parse_number")]
     pub(super) tree_size: u64,
     #[serde(default)]
-    pub(super) hashes: Vec<Bytes>,
-    pub(super) checkpoint: Checkpoint,
+    pub(super) hashes: Vec<Base64Bytes>,
+    pub(super) checkpoint: LogCheckpoint,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Checkpoint {
+pub(super) struct LogCheckpoint {
     pub(super) envelope: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Timestamps {
+struct TimestampData {
     #[serde(default)]
-    rfc3161_timestamps: Vec<Timestamp>,
+    rfc3161_timestamps: Vec<Rfc3161Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Timestamp {
-    signed_timestamp: Bytes,
+struct Rfc3161Timestamp {
+    signed_timestamp: Base64Bytes,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope {
-    payload: Bytes,
+struct DsseEnvelope {
+    payload: Base64Bytes,
     payload_type: String,
-    signatures: Vec<Signed>,
+    signatures: Vec<EnvelopeSignature>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Signed {
-    sig: Bytes,
+struct EnvelopeSignature {
+    sig: Base64Bytes,
 }
 
 /// What is stated, and of what.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Statement {
-    subject: Vec<Subject>,
+pub(super) struct InTotoStatement {
+    subject: Vec<StatementSubject>,
     pub(super) predicate_type: String,
 }
 
 #[derive(Debug, Deserialize)]
-struct Subject {
+struct StatementSubject {
     digest: Value,
 }
 
-impl Statement {
+impl InTotoStatement {
     /// Whether one of its subjects has this digest.
     pub(super) fn speaks_of(&self, digest: &str) -> bool {
         let hex = digest.strip_prefix("sha256:");
@@ -132,13 +132,13 @@ impl Statement {
     }
 }
 
-impl Bundle {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, Rejection> {
-        let unreadable = |said: String| Rejection::new(Why::Unreadable, said);
+impl SigstoreBundle {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, VerifyRejection> {
+        let unreadable = |said: String| VerifyRejection::new(RejectionReason::Unreadable, said);
         let text = std::str::from_utf8(bytes)
             .map_err(|fault| unreadable(format!("no bundle: {fault}")))?;
         let bundle: Self = serde_json::from_str(text)
-            .map_err(|fault| unreadable(format!("no bundle: {}", words(&fault))))?;
+            .map_err(|fault| unreadable(format!("no bundle: {}", parser_message(&fault))))?;
         if bundle.media_type != MEDIA_TYPE || bundle.dsse_envelope.payload_type != IN_TOTO {
             let kind = format!(
                 "{} with {}",
@@ -155,18 +155,21 @@ impl Bundle {
     }
 
     /// What it states, whoever signed it.
-    pub(super) fn statement(&self) -> Result<Statement, Rejection> {
+    pub(super) fn statement(&self) -> Result<InTotoStatement, VerifyRejection> {
         serde_json::from_slice(&self.dsse_envelope.payload.0).map_err(|fault| {
-            Rejection::new(Why::Unreadable, format!("no statement: {}", words(&fault)))
+            VerifyRejection::new(
+                RejectionReason::Unreadable,
+                format!("no statement: {}", parser_message(&fault)),
+            )
         })
     }
 
     /// The signer's certificate.
-    pub(super) fn certificate(&self) -> Result<&[u8], Rejection> {
+    pub(super) fn certificate(&self) -> Result<&[u8], VerifyRejection> {
         let certificate = self.verification_material.certificate.as_ref();
         let none = || {
-            Rejection::new(
-                Why::WrongIdentity,
+            VerifyRejection::new(
+                RejectionReason::WrongIdentity,
                 "it is signed by a key without a certificate",
             )
         };
@@ -175,7 +178,7 @@ impl Bundle {
             .ok_or_else(none)
     }
 
-    pub(super) fn entries(&self) -> &[Entry] {
+    pub(super) fn entries(&self) -> &[LogEntry] {
         &self.verification_material.tlog_entries
     }
 
@@ -197,21 +200,21 @@ impl Bundle {
             .unwrap_or_default()
     }
 
-    pub(super) fn signed_by(&self, key: &PublicKey) -> Result<(), Rejection> {
-        if key.has_signed(self.signature(), &self.encoded()) {
+    pub(super) fn signed_by(&self, key: &PublicKey) -> Result<(), VerifyRejection> {
+        if key.has_signed(self.signature(), &self.signed_bytes()) {
             Ok(())
         } else {
-            Err(Rejection::new(
-                Why::WrongKey,
+            Err(VerifyRejection::new(
+                RejectionReason::WrongKey,
                 "the signature is not by this key over this statement",
             ))
         }
     }
 
     /// The bytes that are signed: the payload with its type, each after its length.
-    pub(super) fn encoded(&self) -> Vec<u8> {
-        let Envelope {
-            payload: Bytes(payload),
+    pub(super) fn signed_bytes(&self) -> Vec<u8> {
+        let DsseEnvelope {
+            payload: Base64Bytes(payload),
             payload_type,
             ..
         } = &self.dsse_envelope;
@@ -227,7 +230,7 @@ impl Bundle {
 }
 
 /// A number, which the format writes as a string.
-fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+fn parse_number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     match Value::deserialize(from)? {
         Value::String(text) => text.parse().map_err(serde::de::Error::custom),
         other => other
@@ -237,7 +240,7 @@ fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 }
 
 /// What a parser says, without the place: signatures are not all of one length.
-fn words(fault: &serde_json::Error) -> String {
+fn parser_message(fault: &serde_json::Error) -> String {
     let text = fault.to_string();
     text.split_once(" at line ")
         .map_or_else(|| text.clone(), |(words, _)| words.to_owned())

@@ -3,7 +3,7 @@
 use der::asn1::Utf8StringRef;
 use der::oid::ObjectIdentifier;
 use der::{Decode, Encode};
-use model::Why;
+use model::RejectionReason;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_cert::Certificate;
@@ -11,8 +11,8 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
 use super::key::PublicKey;
-use super::root::Authority;
-use super::{Rejection, Text, TrustedRoot};
+use super::root::RootAuthority;
+use super::{CertificateText, TrustedRoot, VerifyRejection};
 
 /// The issuer of the token, as a UTF-8 string.
 const ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8");
@@ -28,15 +28,19 @@ const TIMESTAMPING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
 
 /// Whom a certificate is for.
 #[derive(Debug)]
-pub(super) struct Holder {
+pub(super) struct CertificateHolder {
     subjects: Vec<String>,
     issuer: Option<String>,
     pub(super) key: PublicKey,
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<Holder, Rejection> {
-    let unreadable =
-        |fault: der::Error| Rejection::new(Why::Unreadable, format!("no certificate: {fault}"));
+pub(super) fn parse_certificate(bytes: &[u8]) -> Result<CertificateHolder, VerifyRejection> {
+    let unreadable = |fault: der::Error| {
+        VerifyRejection::new(
+            RejectionReason::Unreadable,
+            format!("no certificate: {fault}"),
+        )
+    };
     let certificate = Certificate::from_der(bytes)
         .map_err(unreadable)?
         .tbs_certificate;
@@ -60,19 +64,19 @@ pub(super) fn read(bytes: &[u8]) -> Result<Holder, Rejection> {
         .to_der()
         .map_err(unreadable)?;
     let key = PublicKey::from_der(&key).map_err(|fault| {
-        Rejection::new(
-            Why::Unreadable,
+        VerifyRejection::new(
+            RejectionReason::Unreadable,
             format!("the certificate's key cannot be read: {fault}"),
         )
     })?;
-    Ok(Holder {
-        subjects: names.iter().filter_map(subject).collect(),
+    Ok(CertificateHolder {
+        subjects: names.iter().filter_map(certificate_subject).collect(),
         issuer,
         key,
     })
 }
 
-fn subject(name: &GeneralName) -> Option<String> {
+fn certificate_subject(name: &GeneralName) -> Option<String> {
     match name {
         GeneralName::Rfc822Name(text) => Some(text.as_str().to_owned()),
         GeneralName::UniformResourceIdentifier(text) => Some(text.as_str().to_owned()),
@@ -81,19 +85,23 @@ fn subject(name: &GeneralName) -> Option<String> {
     }
 }
 
-impl Holder {
-    pub(super) fn is(&self, subject: &Text<'_>, issuer: &Text<'_>) -> Result<(), Rejection> {
+impl CertificateHolder {
+    pub(super) fn matches_signer(
+        &self,
+        subject: &CertificateText<'_>,
+        issuer: &CertificateText<'_>,
+    ) -> Result<(), VerifyRejection> {
         let said = self.issuer.as_deref().unwrap_or_default();
         if !self.subjects.iter().any(|name| subject.fits(name)) {
             let names = self.subjects.join(", ");
-            return Err(Rejection::new(
-                Why::WrongIdentity,
+            return Err(VerifyRejection::new(
+                RejectionReason::WrongIdentity,
                 format!("the certificate is for {names}"),
             ));
         }
         if !issuer.fits(said) {
-            return Err(Rejection::new(
-                Why::WrongIdentity,
+            return Err(VerifyRejection::new(
+                RejectionReason::WrongIdentity,
                 format!("the token was issued by {said}"),
             ));
         }
@@ -102,14 +110,18 @@ impl Holder {
 }
 
 /// Whether a signer's certificate was issued by one of the root's authorities, and valid at `time`.
-pub(super) fn chains(certificate: &[u8], root: &TrustedRoot, time: u64) -> Result<(), Rejection> {
+pub(super) fn check_signer_chain(
+    certificate: &[u8],
+    root: &TrustedRoot,
+    time: u64,
+) -> Result<(), VerifyRejection> {
     if root.certificate_authorities.is_empty() {
-        return Err(Rejection::new(
-            Why::NoTrustedRoot,
+        return Err(VerifyRejection::new(
+            RejectionReason::NoTrustedRoot,
             "the trusted root names no certificate authority",
         ));
     }
-    issued(
+    was_issued_by(
         certificate,
         &root.certificate_authorities,
         CODE_SIGNING,
@@ -118,12 +130,12 @@ pub(super) fn chains(certificate: &[u8], root: &TrustedRoot, time: u64) -> Resul
 }
 
 /// The same, for the certificate of a timestamp authority.
-pub(super) fn stamps(
+pub(super) fn check_timestamp_chain(
     certificate: &[u8],
-    authority: &Authority,
+    authority: &RootAuthority,
     time: u64,
-) -> Result<(), Rejection> {
-    issued(
+) -> Result<(), VerifyRejection> {
+    was_issued_by(
         certificate,
         std::slice::from_ref(authority),
         TIMESTAMPING,
@@ -131,17 +143,24 @@ pub(super) fn stamps(
     )
 }
 
-fn issued(
+fn was_issued_by(
     certificate: &[u8],
-    authorities: &[Authority],
+    authorities: &[RootAuthority],
     usage: &'static [u8],
     time: u64,
-) -> Result<(), Rejection> {
+) -> Result<(), VerifyRejection> {
     let certificate = CertificateDer::from(certificate);
-    let leaf = EndEntityCert::try_from(&certificate)
-        .map_err(|fault| Rejection::new(Why::Unreadable, format!("no certificate: {fault}")))?;
+    let leaf = EndEntityCert::try_from(&certificate).map_err(|fault| {
+        VerifyRejection::new(
+            RejectionReason::Unreadable,
+            format!("no certificate: {fault}"),
+        )
+    })?;
     let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(time));
-    let mut rejection = Rejection::new(Why::UntrustedAuthority, "no authority is trusted");
+    let mut rejection = VerifyRejection::new(
+        RejectionReason::UntrustedAuthority,
+        "no authority is trusted",
+    );
     for authority in authorities {
         let chain: Vec<CertificateDer<'_>> = authority.chain().map(CertificateDer::from).collect();
         let Some((last, between)) = chain.split_last() else {
@@ -150,22 +169,22 @@ fn issued(
         let Ok(anchor) = anchor_from_trusted_cert(last) else {
             continue;
         };
-        match path(&leaf, &[anchor], between, time, usage) {
+        match chain_path(&leaf, &[anchor], between, time, usage) {
             Ok(()) => return Ok(()),
-            Err(other) if rejection.why != Why::Expired => rejection = other,
+            Err(other) if rejection.why != RejectionReason::Expired => rejection = other,
             Err(_) => {}
         }
     }
     Err(rejection)
 }
 
-fn path(
+fn chain_path(
     leaf: &EndEntityCert<'_>,
     anchors: &[TrustAnchor<'_>],
     between: &[CertificateDer<'_>],
     time: UnixTime,
     usage: &'static [u8],
-) -> Result<(), Rejection> {
+) -> Result<(), VerifyRejection> {
     let usage = KeyUsage::required(usage);
     match leaf.verify_for_usage(
         ALL_VERIFICATION_ALGS,
@@ -177,15 +196,16 @@ fn path(
         None,
     ) {
         Ok(_) => Ok(()),
-        Err(webpki::Error::CertExpired { .. }) => {
-            Err(Rejection::new(Why::Expired, "the certificate had expired"))
-        }
-        Err(webpki::Error::CertNotValidYet { .. }) => Err(Rejection::new(
-            Why::Expired,
+        Err(webpki::Error::CertExpired { .. }) => Err(VerifyRejection::new(
+            RejectionReason::Expired,
+            "the certificate had expired",
+        )),
+        Err(webpki::Error::CertNotValidYet { .. }) => Err(VerifyRejection::new(
+            RejectionReason::Expired,
             "the certificate was not valid yet",
         )),
-        Err(fault) => Err(Rejection::new(
-            Why::UntrustedAuthority,
+        Err(fault) => Err(VerifyRejection::new(
+            RejectionReason::UntrustedAuthority,
             format!("the certificate does not chain: {fault}"),
         )),
     }

@@ -2,29 +2,33 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use model::Why;
+use model::RejectionReason;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::bundle::{Bundle, Bytes, Entry, Proof};
-use super::root::Log;
-use super::{Rejection, TrustedRoot};
+use super::bundle::{Base64Bytes, InclusionProof, LogEntry, SigstoreBundle};
+use super::root::TransparencyLog;
+use super::{TrustedRoot, VerifyRejection};
 
-type Hash = [u8; 32];
+type Sha256Hash = [u8; 32];
 
 /// Whether one of the bundle's entries is in a log that the root knows.
-pub(super) fn entered(bundle: &Bundle, root: &TrustedRoot) -> Result<(), Rejection> {
-    let mut rejection = Rejection::new(Why::NoLogEntry, "it has no entry of a log");
+pub(super) fn check_log_entry(
+    bundle: &SigstoreBundle,
+    root: &TrustedRoot,
+) -> Result<(), VerifyRejection> {
+    let mut rejection =
+        VerifyRejection::new(RejectionReason::NoLogEntry, "it has no entry of a log");
     for entry in bundle.entries() {
-        match known(entry, bundle, root) {
+        match known_log(entry, bundle, root) {
             Ok(()) => return Ok(()),
-            Err(said) => rejection = Rejection::new(Why::UntrustedLog, said),
+            Err(said) => rejection = VerifyRejection::new(RejectionReason::UntrustedLog, said),
         }
     }
     Err(rejection)
 }
 
-fn known(entry: &Entry, bundle: &Bundle, root: &TrustedRoot) -> Result<(), String> {
+fn known_log(entry: &LogEntry, bundle: &SigstoreBundle, root: &TrustedRoot) -> Result<(), String> {
     let log = root
         .tlogs
         .iter()
@@ -34,14 +38,14 @@ fn known(entry: &Entry, bundle: &Bundle, root: &TrustedRoot) -> Result<(), Strin
         .inclusion_proof
         .as_ref()
         .ok_or("the entry has no proof of inclusion")?;
-    let (size, wanted) = checkpoint(&proof.checkpoint.envelope, log)
+    let (size, wanted) = read_checkpoint(&proof.checkpoint.envelope, log)
         .ok_or("the log did not sign this checkpoint")?;
     if size != proof.tree_size
         || root_of(&entry.canonicalized_body.0, proof).as_ref() != Some(&wanted)
     {
         return Err("the proof does not lead to the checkpoint".into());
     }
-    if concerns(&entry.canonicalized_body.0, bundle) {
+    if concerns_bundle(&entry.canonicalized_body.0, bundle) {
         Ok(())
     } else {
         Err("the entry is of something else".into())
@@ -49,7 +53,7 @@ fn known(entry: &Entry, bundle: &Bundle, root: &TrustedRoot) -> Result<(), Strin
 }
 
 /// The size and the root hash of a checkpoint, if `log` signed it.
-fn checkpoint(note: &str, log: &Log) -> Option<(u64, Hash)> {
+fn read_checkpoint(note: &str, log: &TransparencyLog) -> Option<(u64, Sha256Hash)> {
     let (text, signatures) = note.split_once("\n\n")?;
     let text = format!("{text}\n");
     let key = log.key()?;
@@ -75,8 +79,8 @@ fn checkpoint(note: &str, log: &Log) -> Option<(u64, Hash)> {
 }
 
 /// The root of the tree that the proof leads to from an entry (RFC 6962, section 2.1.1).
-fn root_of(body: &[u8], proof: &Proof) -> Option<Hash> {
-    let Proof {
+fn root_of(body: &[u8], proof: &InclusionProof) -> Option<Sha256Hash> {
+    let InclusionProof {
         log_index,
         tree_size,
         hashes,
@@ -85,20 +89,20 @@ fn root_of(body: &[u8], proof: &Proof) -> Option<Hash> {
     if log_index >= tree_size {
         return None;
     }
-    let mut hash = hashed(&[&[0], body]);
+    let mut hash = entry_hash(&[&[0], body]);
     let (mut place, mut last) = (*log_index, tree_size - 1);
-    for Bytes(other) in hashes {
+    for Base64Bytes(other) in hashes {
         if last == 0 {
             return None;
         }
         if place % 2 == 1 || place == last {
-            hash = hashed(&[&[1], other, &hash]);
+            hash = entry_hash(&[&[1], other, &hash]);
             while place % 2 == 0 && place != 0 {
                 place /= 2;
                 last /= 2;
             }
         } else {
-            hash = hashed(&[&[1], &hash, other]);
+            hash = entry_hash(&[&[1], &hash, other]);
         }
         place /= 2;
         last /= 2;
@@ -106,14 +110,14 @@ fn root_of(body: &[u8], proof: &Proof) -> Option<Hash> {
     (last == 0).then_some(hash)
 }
 
-fn hashed(parts: &[&[u8]]) -> Hash {
+fn entry_hash(parts: &[&[u8]]) -> Sha256Hash {
     let mut state = Sha256::new();
     parts.iter().for_each(|part| state.update(part));
     state.finalize().into()
 }
 
 /// Whether an entry is of this bundle's signature over this bundle's statement.
-fn concerns(body: &[u8], bundle: &Bundle) -> bool {
+fn concerns_bundle(body: &[u8], bundle: &SigstoreBundle) -> bool {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let record = &body["spec"]["hashedRekordV002"];
     let is =
@@ -121,27 +125,30 @@ fn concerns(body: &[u8], bundle: &Bundle) -> bool {
     body["kind"] == "hashedrekord"
         && body["apiVersion"] == "0.0.2"
         && record["data"]["algorithm"] == "SHA2_256"
-        && is(&record["data"]["digest"], &hashed(&[&bundle.encoded()]))
+        && is(
+            &record["data"]["digest"],
+            &entry_hash(&[&bundle.signed_bytes()]),
+        )
         && is(&record["signature"]["content"], bundle.signature())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::bundle::Checkpoint;
+    use crate::verify::bundle::LogCheckpoint;
 
     /// The root of a tree of these leaves, as the RFC defines it.
-    fn tree(leaves: &[Vec<u8>]) -> Hash {
+    fn tree(leaves: &[Vec<u8>]) -> Sha256Hash {
         match leaves {
-            [one] => hashed(&[&[0], one]),
+            [one] => entry_hash(&[&[0], one]),
             many => {
                 let half = many.len().next_power_of_two() / 2;
-                hashed(&[&[1], &tree(&many[..half]), &tree(&many[half..])])
+                entry_hash(&[&[1], &tree(&many[..half]), &tree(&many[half..])])
             }
         }
     }
 
-    fn path(index: usize, leaves: &[Vec<u8>]) -> Vec<Bytes> {
+    fn path(index: usize, leaves: &[Vec<u8>]) -> Vec<Base64Bytes> {
         if leaves.len() == 1 {
             return Vec::new();
         }
@@ -151,7 +158,7 @@ mod tests {
         } else {
             (path(index - half, &leaves[half..]), tree(&leaves[..half]))
         };
-        path.push(Bytes(other.to_vec()));
+        path.push(Base64Bytes(other.to_vec()));
         path
     }
 
@@ -161,10 +168,10 @@ mod tests {
             let leaves: Vec<Vec<u8>> = (0..size).map(|leaf| leaf.to_be_bytes().to_vec()).collect();
             for (index, leaf) in leaves.iter().enumerate() {
                 let hashes = path(index, &leaves);
-                let checkpoint = Checkpoint {
+                let checkpoint = LogCheckpoint {
                     envelope: String::new(),
                 };
-                let proof = Proof {
+                let proof = InclusionProof {
                     log_index: index as u64,
                     tree_size: size,
                     hashes,

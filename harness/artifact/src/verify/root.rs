@@ -1,10 +1,10 @@
 //! A trusted root: whose certificates, log entries and timestamps are taken.
 
-use model::Why;
+use model::RejectionReason;
 use serde::Deserialize;
 
-use super::Rejection;
-use super::bundle::{LogId, Raw};
+use super::VerifyRejection;
+use super::bundle::{LogId, RawCertificate};
 use super::key::PublicKey;
 
 /// Whom to trust, as `trusted-root.json` says it; by default nobody.
@@ -12,30 +12,30 @@ use super::key::PublicKey;
 #[serde(rename_all = "camelCase")]
 pub struct TrustedRoot {
     #[serde(default)]
-    pub(super) tlogs: Vec<Log>,
+    pub(super) tlogs: Vec<TransparencyLog>,
     #[serde(default)]
-    pub(super) certificate_authorities: Vec<Authority>,
+    pub(super) certificate_authorities: Vec<RootAuthority>,
     #[serde(default)]
-    pub(super) timestamp_authorities: Vec<Authority>,
+    pub(super) timestamp_authorities: Vec<RootAuthority>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Log {
+pub(super) struct TransparencyLog {
     base_url: String,
-    pub(super) public_key: Raw,
+    pub(super) public_key: RawCertificate,
     pub(super) log_id: LogId,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Authority {
-    cert_chain: Chain,
+pub(super) struct RootAuthority {
+    cert_chain: CertificateChain,
 }
 
 #[derive(Debug, Deserialize)]
-struct Chain {
-    certificates: Vec<Raw>,
+struct CertificateChain {
+    certificates: Vec<RawCertificate>,
 }
 
 impl TrustedRoot {
@@ -43,17 +43,17 @@ impl TrustedRoot {
     ///
     /// # Errors
     /// When it is none.
-    pub fn read(text: &str) -> Result<Self, Rejection> {
+    pub fn read(text: &str) -> Result<Self, VerifyRejection> {
         serde_json::from_str(text).map_err(|fault| {
-            Rejection::new(
-                Why::NoTrustedRoot,
+            VerifyRejection::new(
+                RejectionReason::NoTrustedRoot,
                 format!("the trusted root cannot be read: {fault}"),
             )
         })
     }
 }
 
-impl Log {
+impl TransparencyLog {
     /// The name with which it signs its checkpoints: its host.
     pub(super) fn origin(&self) -> &str {
         let rest = self
@@ -68,7 +68,7 @@ impl Log {
     }
 }
 
-impl Authority {
+impl RootAuthority {
     /// Its certificates, the root last.
     pub(super) fn chain(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.cert_chain

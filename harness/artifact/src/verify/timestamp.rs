@@ -4,12 +4,12 @@ use cms::content_info::ContentInfo;
 use cms::signed_data::{SignedData, SignerInfo};
 use der::asn1::{AnyRef, GeneralizedTime, Int, ObjectIdentifier, OctetString, OctetStringRef};
 use der::{Encode, Reader, SliceReader};
-use model::Why;
+use model::RejectionReason;
 use sha2::{Digest, Sha256};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use super::bundle::Bundle;
-use super::{Rejection, TrustedRoot, certificate};
+use super::bundle::SigstoreBundle;
+use super::{TrustedRoot, VerifyRejection, certificate};
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 const TIMESTAMP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
@@ -18,18 +18,23 @@ const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113
 const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
 
 /// The time of the bundle's signature, in seconds since 1970, by an authority that the root knows.
-pub(super) fn of(bundle: &Bundle, root: &TrustedRoot) -> Result<u64, Rejection> {
-    let mut rejection = Rejection::new(Why::NoTimestamp, "it has no timestamp");
+pub(super) fn verify_timestamp(
+    bundle: &SigstoreBundle,
+    root: &TrustedRoot,
+) -> Result<u64, VerifyRejection> {
+    let mut rejection = VerifyRejection::new(RejectionReason::NoTimestamp, "it has no timestamp");
     for token in bundle.timestamps() {
-        match stamped(token, bundle.signature(), root) {
+        match check_stamped(token, bundle.signature(), root) {
             Ok(time) => return Ok(time),
-            Err(said) => rejection = Rejection::new(Why::UntrustedTimestamp, said),
+            Err(said) => {
+                rejection = VerifyRejection::new(RejectionReason::UntrustedTimestamp, said)
+            }
         }
     }
     Err(rejection)
 }
 
-fn stamped(answer: &[u8], signature: &[u8], root: &TrustedRoot) -> Result<u64, String> {
+fn check_stamped(answer: &[u8], signature: &[u8], root: &TrustedRoot) -> Result<u64, String> {
     let unreadable = |fault: der::Error| format!("the timestamp cannot be read: {fault}");
     let data = signed_data(answer).map_err(unreadable)?;
     if data.encap_content_info.econtent_type != TIMESTAMP {
@@ -40,7 +45,7 @@ fn stamped(answer: &[u8], signature: &[u8], root: &TrustedRoot) -> Result<u64, S
         .econtent
         .ok_or("the timestamp says nothing")?;
     let content: OctetString = content.decode_as().map_err(unreadable)?;
-    let (imprint, time) = info(content.as_bytes()).map_err(unreadable)?;
+    let (imprint, time) = timestamp_info(content.as_bytes()).map_err(unreadable)?;
     if imprint.as_slice() != Sha256::digest(signature).as_slice() {
         return Err("the timestamp is of another signature".into());
     }
@@ -50,8 +55,8 @@ fn stamped(answer: &[u8], signature: &[u8], root: &TrustedRoot) -> Result<u64, S
             let Some(leaf) = authority.chain().next() else {
                 return false;
             };
-            by(signer, leaf, content.as_bytes())
-                && certificate::stamps(leaf, authority, time).is_ok()
+            signed_by(signer, leaf, content.as_bytes())
+                && certificate::check_timestamp_chain(leaf, authority, time).is_ok()
         })
     };
     if data.signer_infos.0.iter().any(by_known) {
@@ -78,7 +83,7 @@ fn signed_data(answer: &[u8]) -> der::Result<SignedData> {
 }
 
 /// What was stamped (its SHA-256) and when.
-fn info(bytes: &[u8]) -> der::Result<(Vec<u8>, u64)> {
+fn timestamp_info(bytes: &[u8]) -> der::Result<(Vec<u8>, u64)> {
     SliceReader::new(bytes)?.sequence(|reader| {
         let _version: Int = reader.decode()?;
         let _policy: ObjectIdentifier = reader.decode()?;
@@ -100,8 +105,8 @@ fn info(bytes: &[u8]) -> der::Result<(Vec<u8>, u64)> {
 }
 
 /// Whether the holder of `certificate` signed `content`, by way of attributes that name its hash.
-fn by(signer: &SignerInfo, certificate: &[u8], content: &[u8]) -> bool {
-    let Ok(holder) = certificate::read(certificate) else {
+fn signed_by(signer: &SignerInfo, certificate: &[u8], content: &[u8]) -> bool {
+    let Ok(holder) = certificate::parse_certificate(certificate) else {
         return false;
     };
     let Some(attributes) = &signer.signed_attrs else {

@@ -5,14 +5,14 @@ mod registry;
 
 use std::collections::BTreeMap;
 
-use artifact::{Image, Piece, Registry, digest};
+use artifact::{AttachedPiece, OciImage, OciRegistry, digest};
 use serde_json::{Value, json};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-fn image() -> Image {
-    Image::on(b"base", &BTreeMap::from([("a".to_owned(), b"a".to_vec())])).unwrap()
+fn image() -> OciImage {
+    OciImage::from_base(b"base", &BTreeMap::from([("a".to_owned(), b"a".to_vec())])).unwrap()
 }
 
 fn tag(digest: &str) -> String {
@@ -20,7 +20,7 @@ fn tag(digest: &str) -> String {
 }
 
 /// What cosign writes for a bundle that holds `text`.
-fn referrer(image: &Image, text: &str) -> (Vec<u8>, Vec<u8>) {
+fn referrer(image: &OciImage, text: &str) -> (Vec<u8>, Vec<u8>) {
     let bundle = text.as_bytes().to_vec();
     let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
     let manifest = json!({
@@ -35,8 +35,10 @@ fn referrer(image: &Image, text: &str) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Attaches a bundle to an image, and lists it: a piece of it is taken.
-fn attach(registry: &Registry, repository: &str, image: &Image, text: &str) -> Piece {
-    let before = registry.attached(repository, &image.digest()).unwrap();
+fn attach(registry: &OciRegistry, repository: &str, image: &OciImage, text: &str) -> AttachedPiece {
+    let before = registry
+        .attached_pieces(repository, &image.digest())
+        .unwrap();
     let (manifest, bundle) = referrer(image, text);
     registry.put_blob(repository, b"{}").unwrap();
     registry.put_blob(repository, &bundle).unwrap();
@@ -50,13 +52,13 @@ fn attach(registry: &Registry, repository: &str, image: &Image, text: &str) -> P
         .put_manifest(repository, &tag(&image.digest()), INDEX, index.as_bytes())
         .unwrap();
     registry
-        .take(repository, &image.digest(), &before)
+        .take_piece(repository, &image.digest(), &before)
         .unwrap()
         .unwrap()
 }
 
-fn entries(registry: &Registry, repository: &str, image: &Image) -> Vec<Value> {
-    let list = registry.manifest(repository, &tag(&image.digest()));
+fn entries(registry: &OciRegistry, repository: &str, image: &OciImage) -> Vec<Value> {
+    let list = registry.fetch_manifest(repository, &tag(&image.digest()));
     list.map_or(Vec::new(), |list| {
         list.json().unwrap()["manifests"]
             .as_array()
@@ -70,9 +72,17 @@ fn a_bundle_is_the_same_elsewhere() {
     let (registry, image) = (registry::start(), image());
     let piece = attach(&registry, "one/app", &image, "first");
     let other = attach(&registry, "one/app", &image, "second");
-    registry.push("two/app", "v1", &image, None).unwrap();
-    assert!(registry.give("two/app", &image.digest(), &piece).unwrap());
-    assert!(registry.give("two/app", &image.digest(), &other).unwrap());
+    registry.push_image("two/app", "v1", &image, None).unwrap();
+    assert!(
+        registry
+            .give_piece("two/app", &image.digest(), &piece)
+            .unwrap()
+    );
+    assert!(
+        registry
+            .give_piece("two/app", &image.digest(), &other)
+            .unwrap()
+    );
     let bytes = |repository: &str| {
         let all = registry.referrers(repository, &image.digest()).unwrap();
         let mut all: Vec<_> = all
@@ -84,13 +94,15 @@ fn a_bundle_is_the_same_elsewhere() {
     };
     assert_eq!(bytes("two/app"), bytes("one/app"));
     assert_eq!(
-        registry.blob("two/app", &digest(b"first")).unwrap(),
+        registry.fetch_blob("two/app", &digest(b"first")).unwrap(),
         b"first"
     );
     let listed = entries(&registry, "two/app", &image);
     assert!(listed.is_sorted_by_key(|entry| entry["digest"].as_str().unwrap().to_owned()));
     assert!(
-        !registry.give("two/app", &image.digest(), &piece).unwrap(),
+        !registry
+            .give_piece("two/app", &image.digest(), &piece)
+            .unwrap(),
         "a tool would have made another"
     );
     assert_eq!(entries(&registry, "two/app", &image), listed);
@@ -99,7 +111,9 @@ fn a_bundle_is_the_same_elsewhere() {
 #[test]
 fn an_older_tag_is_the_same_elsewhere() {
     let (registry, image) = (registry::start(), image());
-    let before = registry.attached("one/app", &image.digest()).unwrap();
+    let before = registry
+        .attached_pieces("one/app", &image.digest())
+        .unwrap();
     registry.put_blob("one/app", b"{}").unwrap();
     registry.put_blob("one/app", b"payload").unwrap();
     let layers = json!([{ "digest": digest(b"payload"), "annotations": { "dev.cosignproject.cosign/signature": "x" } }]);
@@ -109,20 +123,26 @@ fn an_older_tag_is_the_same_elsewhere() {
         .put_manifest("one/app", &name, MANIFEST, manifest.as_bytes())
         .unwrap();
     let piece = registry
-        .take("one/app", &image.digest(), &before)
+        .take_piece("one/app", &image.digest(), &before)
         .unwrap()
         .unwrap();
-    assert!(registry.give("two/app", &image.digest(), &piece).unwrap());
+    assert!(
+        registry
+            .give_piece("two/app", &image.digest(), &piece)
+            .unwrap()
+    );
     assert_eq!(
-        registry.manifest("two/app", &name).unwrap().bytes,
+        registry.fetch_manifest("two/app", &name).unwrap().bytes,
         manifest.as_bytes()
     );
     assert_eq!(
-        registry.blob("two/app", &digest(b"payload")).unwrap(),
+        registry.fetch_blob("two/app", &digest(b"payload")).unwrap(),
         b"payload"
     );
     assert!(
-        !registry.give("two/app", &image.digest(), &piece).unwrap(),
+        !registry
+            .give_piece("two/app", &image.digest(), &piece)
+            .unwrap(),
         "a tool would have added to it"
     );
 }
@@ -130,9 +150,13 @@ fn an_older_tag_is_the_same_elsewhere() {
 #[test]
 fn what_is_no_piece_of_its_own_is_not_taken() {
     let (registry, image) = (registry::start(), image());
-    let nothing = registry.attached("one/app", &image.digest()).unwrap();
+    let nothing = registry
+        .attached_pieces("one/app", &image.digest())
+        .unwrap();
     assert_eq!(
-        registry.take("one/app", &image.digest(), &nothing).unwrap(),
+        registry
+            .take_piece("one/app", &image.digest(), &nothing)
+            .unwrap(),
         None
     );
     let name = format!("{}.att", tag(&image.digest()));
@@ -142,21 +166,29 @@ fn what_is_no_piece_of_its_own_is_not_taken() {
             .unwrap()
     };
     put(r#"{"layers":[]}"#);
-    let one = registry.attached("one/app", &image.digest()).unwrap();
+    let one = registry
+        .attached_pieces("one/app", &image.digest())
+        .unwrap();
     put(r#"{"layers":[],"more":1}"#);
     assert_eq!(
-        registry.take("one/app", &image.digest(), &one).unwrap(),
+        registry
+            .take_piece("one/app", &image.digest(), &one)
+            .unwrap(),
         None,
         "it was added to a manifest"
     );
     attach(&registry, "one/app", &image, "a");
     assert_eq!(
-        registry.take("one/app", &image.digest(), &one).unwrap(),
+        registry
+            .take_piece("one/app", &image.digest(), &one)
+            .unwrap(),
         None,
         "two things changed"
     );
     assert_eq!(
-        registry.take("one/app", &image.digest(), &nothing).unwrap(),
+        registry
+            .take_piece("one/app", &image.digest(), &nothing)
+            .unwrap(),
         None,
         "two things are new"
     );
@@ -166,31 +198,37 @@ fn what_is_no_piece_of_its_own_is_not_taken() {
 fn a_bundle_about_another_image_is_not_given() {
     let (registry, image) = (registry::start(), image());
     let piece = attach(&registry, "one/app", &image, "first");
-    let other = Image::on(b"base", &BTreeMap::new()).unwrap();
-    assert!(!registry.give("two/app", &other.digest(), &piece).unwrap());
+    let other = OciImage::from_base(b"base", &BTreeMap::new()).unwrap();
+    assert!(
+        !registry
+            .give_piece("two/app", &other.digest(), &piece)
+            .unwrap()
+    );
     assert!(entries(&registry, "two/app", &other).is_empty());
 }
 
 #[test]
 fn every_blob_is_there_after_a_push_beside_another_and_after_a_copy() {
     let (registry, image) = (registry::start(), image());
-    registry.push("one/app", "v1", &image, None).unwrap();
+    registry.push_image("one/app", "v1", &image, None).unwrap();
     registry
-        .push("two/app", "v1", &image, Some("one/app"))
+        .push_image("two/app", "v1", &image, Some("one/app"))
         .unwrap();
     registry
-        .push("three/app", "v1", &image, Some("nowhere/app"))
+        .push_image("three/app", "v1", &image, Some("nowhere/app"))
         .unwrap();
-    registry.copy("one/app", "v1", "four/app", "v2").unwrap();
+    registry
+        .copy_image("one/app", "v1", "four/app", "v2")
+        .unwrap();
     for (repository, tag) in [("two/app", "v1"), ("three/app", "v1"), ("four/app", "v2")] {
         assert_eq!(
-            registry.manifest(repository, tag).unwrap().bytes,
+            registry.fetch_manifest(repository, tag).unwrap().bytes,
             image.manifest,
             "{repository}"
         );
         for blob in &image.blobs {
             assert_eq!(
-                &registry.blob(repository, &digest(blob)).unwrap(),
+                &registry.fetch_blob(repository, &digest(blob)).unwrap(),
                 blob,
                 "{repository}"
             );

@@ -5,12 +5,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use artifact::{Registry, digest};
+use artifact::{OciRegistry, digest};
 
 type Things = Arc<Mutex<HashMap<String, (String, Vec<u8>)>>>;
 
 /// Starts one, which ends with the test.
-pub(crate) fn start() -> Registry {
+pub(crate) fn start() -> OciRegistry {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let things = Things::default();
@@ -19,7 +19,7 @@ pub(crate) fn start() -> Registry {
             serve(&stream.unwrap(), &things);
         }
     });
-    Registry::at(&address)
+    OciRegistry::plain_http(&address)
 }
 
 /// Answers one request.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use model::{Action, Addon, Loaded, Record, addons};
-use native::components::Component;
+use model::{Action, LoadedScenario, ObservedRecord, PureAddon, addons};
+use native::components::PinnedComponent;
 
 /// The folder of the components' modules.
 pub(super) const COMPONENTS: &str = "harness/components/modules/";
@@ -30,7 +30,7 @@ const NO_FILES: [&str; 7] = [
 ];
 
 /// What a scenario uses.
-pub(super) struct Uses {
+pub(super) struct ScenarioUses {
     code: BTreeSet<&'static str>,
     /// By name.
     addons: BTreeSet<&'static str>,
@@ -38,8 +38,8 @@ pub(super) struct Uses {
     components: Option<BTreeSet<String>>,
 }
 
-impl Uses {
-    pub(super) fn of(loaded: &Loaded) -> Self {
+impl ScenarioUses {
+    pub(super) fn from_scenario(loaded: &LoadedScenario) -> Self {
         let scenario = &loaded.scenario;
         let mut code: BTreeSet<&'static str> = BTreeSet::new();
         code.extend(
@@ -52,7 +52,7 @@ impl Uses {
             scenario
                 .worlds
                 .values()
-                .flat_map(|world| scenario.install(world))
+                .flat_map(|world| scenario.world_installs(world))
         };
         code.extend(installs().flat_map(|install| of_addon(install.addon())));
         let mut addons: BTreeSet<&'static str> =
@@ -65,9 +65,9 @@ impl Uses {
         if registries.iter().any(|name| addons.contains(name)) {
             addons.extend(registries);
         }
-        let components = needed(loaded).map(|all| {
+        let components = needed_components(loaded).map(|all| {
             all.into_iter()
-                .map(Component::title)
+                .map(PinnedComponent::title)
                 .collect::<BTreeSet<_>>()
         });
         Self {
@@ -77,12 +77,12 @@ impl Uses {
         }
     }
 
-    pub(super) fn code(&self, path: &str) -> bool {
+    pub(super) fn uses_code(&self, path: &str) -> bool {
         self.code.contains(path)
             || addon_of(path).is_some_and(|addon| self.addons.contains(addon.name))
     }
 
-    pub(super) fn component(&self, title: &str) -> bool {
+    pub(super) fn uses_component(&self, title: &str) -> bool {
         self.components
             .as_ref()
             .is_none_or(|titles| titles.contains(title))
@@ -90,7 +90,7 @@ impl Uses {
 }
 
 /// What the boxes of its worlds are made of, each once for each world; `None` where that cannot be told.
-pub(super) fn needed(loaded: &Loaded) -> Option<Vec<&'static Component>> {
+pub(super) fn needed_components(loaded: &LoadedScenario) -> Option<Vec<&'static PinnedComponent>> {
     let mut all = Vec::new();
     for world in loaded.scenario.worlds.keys() {
         let spec = model::ClusterSpec::resolve(loaded, world).ok()?;
@@ -123,58 +123,58 @@ pub(super) fn touches_nothing(path: &str) -> bool {
         || tests.is_some_and(|(_, inside)| inside.starts_with("tests/"))
 }
 
-type Files = &'static [&'static str];
+type CodeFiles = &'static [&'static str];
 
-const EXEC: Files = &["harness/engine/src/actions/exec.rs"];
-const WIRE: Files = &[
+const EXEC: CodeFiles = &["harness/engine/src/actions/exec.rs"];
+const WIRE: CodeFiles = &[
     "harness/engine/src/actions/exec.rs",
     "harness/engine/src/actions/wire.rs",
 ];
-const AGENT: Files = &[
+const AGENT: CodeFiles = &[
     "harness/engine/src/actions/agent.rs",
     "harness/engine/src/actions/exec.rs",
 ];
-const READS: Files = &["harness/engine/src/actions/reads.rs"];
-const IMAGE: Files = &["harness/engine/src/actions/image/build.rs"];
-const BILL: Files = &[
+const READS: CodeFiles = &["harness/engine/src/actions/reads.rs"];
+const IMAGE: CodeFiles = &["harness/engine/src/actions/image/build.rs"];
+const BILL: CodeFiles = &[
     "harness/engine/src/actions/image/build.rs",
     "harness/engine/src/actions/image/once.rs",
     "harness/engine/src/actions/image/sbom.rs",
 ];
-const SIGN: Files = &[
+const SIGN: CodeFiles = &[
     "harness/engine/src/actions/image/once.rs",
     "harness/engine/src/tools/token.rs",
 ];
-const VERIFY: Files = &[
+const VERIFY: CodeFiles = &[
     "harness/engine/src/actions/image/build.rs",
     "harness/engine/src/actions/image/own.rs",
     "harness/engine/src/actions/image/verify.rs",
 ];
-const STORED: Files = &[
-    "harness/engine/src/actions/keeping/etcd.rs",
-    "harness/engine/src/actions/keeping/store.rs",
+const STORED: CodeFiles = &[
+    "harness/engine/src/actions/storage/etcd.rs",
+    "harness/engine/src/actions/storage/store.rs",
 ];
-const MANY: Files = &[
-    "harness/engine/src/actions/keeping/etcd.rs",
-    "harness/engine/src/actions/keeping/many.rs",
+const MANY: CodeFiles = &[
+    "harness/engine/src/actions/storage/etcd.rs",
+    "harness/engine/src/actions/storage/many.rs",
 ];
-const ENCRYPT: Files = &[
-    "harness/engine/src/actions/keeping/encrypt.rs",
-    "harness/engine/src/actions/keeping/process.rs",
+const ENCRYPT: CodeFiles = &[
+    "harness/engine/src/actions/storage/encrypt.rs",
+    "harness/engine/src/actions/storage/process.rs",
 ];
-const PROCESS: Files = &["harness/engine/src/actions/keeping/process.rs"];
-const SNAPSHOT: Files = &[
-    "harness/engine/src/actions/keeping/etcd.rs",
-    "harness/engine/src/actions/keeping/process.rs",
-    "harness/engine/src/actions/keeping/snapshot.rs",
+const PROCESS: CodeFiles = &["harness/engine/src/actions/storage/process.rs"];
+const SNAPSHOT: CodeFiles = &[
+    "harness/engine/src/actions/storage/etcd.rs",
+    "harness/engine/src/actions/storage/process.rs",
+    "harness/engine/src/actions/storage/snapshot.rs",
 ];
-const ROTATE: Files = &[
+const ROTATE: CodeFiles = &[
     "harness/engine/src/actions/exec.rs",
-    "harness/engine/src/actions/keeping/rotate.rs",
+    "harness/engine/src/actions/storage/rotate.rs",
 ];
-const NODE: Files = &["harness/engine/src/actions/node.rs"];
+const NODE: CodeFiles = &["harness/engine/src/actions/node.rs"];
 
-const ACTION_FILES: [Files; 15] = [
+const ACTION_FILES: [CodeFiles; 15] = [
     EXEC, WIRE, AGENT, READS, IMAGE, BILL, SIGN, VERIFY, STORED, MANY, ENCRYPT, PROCESS, SNAPSHOT,
     ROTATE, NODE,
 ];
@@ -183,36 +183,36 @@ const ACTION_FILES: [Files; 15] = [
 #[cfg(test)]
 pub(super) const COMMON: [&str; 27] = [
     "harness/engine/src/actions/context.rs",
-    "harness/engine/src/actions/image/mod.rs",
+    "harness/engine/src/actions/image.rs",
     "harness/engine/src/actions/image/sign.rs",
-    "harness/engine/src/actions/keeping/kms.rs",
-    "harness/engine/src/actions/keeping/mod.rs",
-    "harness/engine/src/actions/mod.rs",
+    "harness/engine/src/actions/storage/kms.rs",
+    "harness/engine/src/actions/storage.rs",
+    "harness/engine/src/actions.rs",
     "harness/engine/src/actions/objects.rs",
     "harness/engine/src/actions/pods.rs",
-    "harness/engine/src/seen/audit.rs",
-    "harness/engine/src/seen/event.rs",
-    "harness/engine/src/seen/metric.rs",
-    "harness/engine/src/seen/mod.rs",
-    "harness/engine/src/settle/sentinels.rs",
-    "harness/engine/src/settle/limits.rs",
-    "harness/engine/src/settle/mod.rs",
-    "harness/engine/src/settle/network.rs",
-    "harness/engine/src/settle/plan.rs",
-    "harness/engine/src/settle/policy.rs",
-    "harness/engine/src/settle/priority.rs",
-    "harness/engine/src/settle/rbac.rs",
-    "harness/engine/src/settle/site.rs",
-    "harness/engine/src/settle/status.rs",
-    "harness/engine/src/settle/token.rs",
-    "harness/engine/src/settle/webhook.rs",
+    "harness/engine/src/observe/audit.rs",
+    "harness/engine/src/observe/event.rs",
+    "harness/engine/src/observe/metric.rs",
+    "harness/engine/src/observe.rs",
+    "harness/engine/src/barriers/sentinels.rs",
+    "harness/engine/src/barriers/limits.rs",
+    "harness/engine/src/barriers.rs",
+    "harness/engine/src/barriers/network.rs",
+    "harness/engine/src/barriers/plan.rs",
+    "harness/engine/src/barriers/policy.rs",
+    "harness/engine/src/barriers/priority.rs",
+    "harness/engine/src/barriers/rbac.rs",
+    "harness/engine/src/barriers/site.rs",
+    "harness/engine/src/barriers/status.rs",
+    "harness/engine/src/barriers/token.rs",
+    "harness/engine/src/barriers/webhook.rs",
     "harness/engine/src/tools/authority.rs",
     "harness/engine/src/tools/material.rs",
-    "harness/engine/src/tools/mod.rs",
+    "harness/engine/src/tools.rs",
 ];
 
 /// The files that an action's doing is in, beside those that every scenario goes through.
-fn of_action(action: &Action) -> Files {
+fn of_action(action: &Action) -> CodeFiles {
     match action {
         Action::Create(_)
         | Action::Apply(_)
@@ -250,39 +250,39 @@ fn of_action(action: &Action) -> Files {
     }
 }
 
-const FIELD: Files = &[
-    "harness/engine/src/seen/field.rs",
-    "harness/engine/src/seen/presence.rs",
+const FIELD: CodeFiles = &[
+    "harness/engine/src/observe/field.rs",
+    "harness/engine/src/observe/presence.rs",
 ];
-const PRESENCE: Files = &["harness/engine/src/seen/presence.rs"];
-const NODE_SEEN: Files = &["harness/engine/src/seen/node.rs"];
-const CANARY: Files = &[
-    "harness/engine/src/seen/canary.rs",
-    "harness/engine/src/actions/keeping/etcd.rs",
+const PRESENCE: CodeFiles = &["harness/engine/src/observe/presence.rs"];
+const NODE_SEEN: CodeFiles = &["harness/engine/src/observe/node.rs"];
+const CANARY: CodeFiles = &[
+    "harness/engine/src/observe/canary.rs",
+    "harness/engine/src/actions/storage/etcd.rs",
 ];
 
-const RECORD_FILES: [Files; 4] = [FIELD, PRESENCE, NODE_SEEN, CANARY];
+const RECORD_FILES: [CodeFiles; 4] = [FIELD, PRESENCE, NODE_SEEN, CANARY];
 
 /// The files that looking into a record is in.
-fn of_record(record: &Record) -> Files {
+fn of_record(record: &ObservedRecord) -> CodeFiles {
     match record {
-        Record::Audit(_)
-        | Record::Event(_)
-        | Record::Metric(_)
-        | Record::Warning(_)
-        | Record::Output(_) => &[],
-        Record::Field(_) => FIELD,
-        Record::Object(_) | Record::Pods(_) => PRESENCE,
-        Record::Node(_) => NODE_SEEN,
-        Record::Canary(_) => CANARY,
+        ObservedRecord::Audit(_)
+        | ObservedRecord::Event(_)
+        | ObservedRecord::Metric(_)
+        | ObservedRecord::Warning(_)
+        | ObservedRecord::Output(_) => &[],
+        ObservedRecord::Field(_) => FIELD,
+        ObservedRecord::Object(_) | ObservedRecord::Pods(_) => PRESENCE,
+        ObservedRecord::Node(_) => NODE_SEEN,
+        ObservedRecord::Canary(_) => CANARY,
     }
 }
 
-const REGISTRY: Files = &["harness/engine/src/actions/image/requests.rs"];
-const ADDON_FILES: [Files; 1] = [REGISTRY];
+const REGISTRY: CodeFiles = &["harness/engine/src/actions/image/requests.rs"];
+const ADDON_FILES: [CodeFiles; 1] = [REGISTRY];
 
 /// The files that an addon has in the engine, beside its own.
-fn of_addon(addon: &Addon) -> Files {
+fn of_addon(addon: &PureAddon) -> CodeFiles {
     let registries = [&addons::registry::ADDON, &addons::plain_registry::ADDON];
     if registries.contains(&addon) {
         REGISTRY
@@ -295,10 +295,10 @@ fn of_addon(addon: &Addon) -> Files {
 const ADDON_FOLDERS: [&str; 2] = ["harness/addons/src/", "harness/model/src/addons/"];
 
 /// The addon whose own a file is.
-fn addon_of(path: &str) -> Option<&'static Addon> {
+fn addon_of(path: &str) -> Option<&'static PureAddon> {
     let inside = ADDON_FOLDERS
         .iter()
         .find_map(|folder| path.strip_prefix(folder))?;
     let name = inside.split('/').next()?;
-    model::addon(&name.strip_suffix(".rs").unwrap_or(name).replace('_', "-"))
+    model::find_addon(&name.strip_suffix(".rs").unwrap_or(name).replace('_', "-"))
 }

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::code::{self, Uses};
+use super::code::{self, ScenarioUses};
 use super::git;
-use crate::fault::Fault;
-use crate::folders::Found;
+use crate::fault::CommandFault;
+use crate::folders::CommandFolders;
 
 /// Where things are in a repository; the folders end in a slash, but the top one, which is nothing.
-pub(super) struct Layout {
+pub(super) struct RepositoryLayout {
     /// The repository's top folder.
     pub(super) root: PathBuf,
     scenarios: String,
@@ -20,7 +20,7 @@ pub(super) struct Layout {
 
 /// A path that changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Changed {
+pub(super) enum ChangedPath {
     /// A file in the folder of this scenario.
     File { id: String, file: String },
     /// The golden outcome of this scenario.
@@ -35,15 +35,18 @@ pub(super) enum Changed {
     Nothing,
 }
 
-impl Layout {
+impl RepositoryLayout {
     /// The layout of the repository that the folder of scenarios is in.
-    pub(super) fn of(found: &Found) -> Result<Self, Fault> {
-        Self::in_root(found, git::top(&whole(&found.scenarios))?)
+    pub(super) fn from_folder(found: &CommandFolders) -> Result<Self, CommandFault> {
+        Self::in_root(
+            found,
+            git::repository_top(&canonical_folder(&found.scenarios))?,
+        )
     }
 
     /// The layout of a repository with this top folder.
-    pub(super) fn in_root(found: &Found, root: PathBuf) -> Result<Self, Fault> {
-        let scenarios = whole(&found.scenarios);
+    pub(super) fn in_root(found: &CommandFolders, root: PathBuf) -> Result<Self, CommandFault> {
+        let scenarios = canonical_folder(&found.scenarios);
         let within = |dir: &Path| {
             let inside = dir.strip_prefix(&root).ok()?.to_string_lossy().into_owned();
             Some(if inside.is_empty() {
@@ -53,7 +56,7 @@ impl Layout {
             })
         };
         let elsewhere = || {
-            Fault::usage(format!(
+            CommandFault::usage(format!(
                 "`{}` is not below `{}`",
                 scenarios.display(),
                 root.display()
@@ -62,69 +65,71 @@ impl Layout {
         Ok(Self {
             scenarios: within(&scenarios).ok_or_else(elsewhere)?,
             // Where golden outcomes are kept elsewhere, no change of this repository is one of them.
-            golden: within(&whole(&found.golden)).unwrap_or_else(|| "\0".into()),
+            golden: within(&canonical_folder(&found.golden)).unwrap_or_else(|| "\0".into()),
             project: scenarios.parent().and_then(within).unwrap_or_default(),
             root,
         })
     }
 
-    pub(super) fn changed(&self, path: &str) -> Changed {
+    pub(super) fn changed(&self, path: &str) -> ChangedPath {
         if let Some(inside) = path.strip_prefix(&self.scenarios) {
             return match inside.splitn(3, '/').collect::<Vec<_>>().as_slice() {
-                [area, name, file] => Changed::File {
+                [area, name, file] => ChangedPath::File {
                     id: format!("{area}/{name}"),
                     file: (*file).to_owned(),
                 },
-                _ => Changed::Nothing,
+                _ => ChangedPath::Nothing,
             };
         }
         if let Some(inside) = path.strip_prefix(&self.golden) {
             return inside
                 .strip_suffix(".snap")
-                .map_or(Changed::Nothing, |id| Changed::Golden { id: id.to_owned() });
+                .map_or(ChangedPath::Nothing, |id| ChangedPath::Golden {
+                    id: id.to_owned(),
+                });
         }
         match path.strip_prefix(&self.project) {
-            Some(path) => code(path),
-            None => Changed::Everything {
+            Some(path) => classify_code(path),
+            None => ChangedPath::Everything {
                 path: path.to_owned(),
             },
         }
     }
 }
 
-fn code(path: &str) -> Changed {
+fn classify_code(path: &str) -> ChangedPath {
     if let Some((title, _)) = path
         .strip_prefix(code::COMPONENTS)
         .and_then(|rest| rest.split_once('/'))
     {
-        return Changed::Component {
+        return ChangedPath::Component {
             title: title.to_owned(),
         };
     }
     let path = path.to_owned();
     if code::is_claimed(&path) {
-        Changed::Code { path }
+        ChangedPath::Code { path }
     } else if code::touches_nothing(&path) {
-        Changed::Nothing
+        ChangedPath::Nothing
     } else {
-        Changed::Everything { path }
+        ChangedPath::Everything { path }
     }
 }
 
 /// The folder without links and dots, where it is there.
-fn whole(dir: &Path) -> PathBuf {
+fn canonical_folder(dir: &Path) -> PathBuf {
     dir.canonicalize()
         .or_else(|_| std::path::absolute(dir))
         .unwrap_or_else(|_| dir.to_owned())
 }
 
-impl Changed {
+impl ChangedPath {
     /// Whether the scenario of this id, which uses these things, is touched.
-    pub(super) fn touches(&self, id: &str, uses: &Uses) -> bool {
+    pub(super) fn touches(&self, id: &str, uses: &ScenarioUses) -> bool {
         match self {
             Self::File { id: its, .. } | Self::Golden { id: its } => id == its,
-            Self::Component { title } => uses.component(title),
-            Self::Code { path } => uses.code(path),
+            Self::Component { title } => uses.uses_component(title),
+            Self::Code { path } => uses.uses_code(path),
             Self::Everything { .. } => true,
             Self::Nothing => false,
         }
@@ -148,7 +153,7 @@ impl Changed {
     }
 }
 
-impl fmt::Display for Changed {
+impl fmt::Display for ChangedPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { file, .. } => f.write_str(file),

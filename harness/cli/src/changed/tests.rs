@@ -13,12 +13,12 @@ fn root() -> PathBuf {
         .to_owned()
 }
 
-fn library() -> Library {
-    Library::open(&root().join("scenarios")).unwrap()
+fn library() -> ScenarioLibrary {
+    ScenarioLibrary::open(&root().join("scenarios")).unwrap()
 }
 
-fn found() -> Found {
-    Found {
+fn found() -> CommandFolders {
+    CommandFolders {
         scenarios: root().join("scenarios"),
         golden: root().join("golden/outcomes"),
     }
@@ -27,14 +27,14 @@ fn found() -> Found {
 /// The ids that one changed path touches, with the turns or without.
 fn hit(path: &str, only_own: bool) -> Vec<String> {
     let library = library();
-    let layout = Layout::in_root(&found(), root()).unwrap();
-    let uses: BTreeMap<&str, Uses> = library
+    let layout = RepositoryLayout::in_root(&found(), root()).unwrap();
+    let uses: BTreeMap<&str, ScenarioUses> = library
         .scenarios
         .iter()
-        .map(|loaded| (loaded.id.as_str(), Uses::of(loaded)))
+        .map(|loaded| (loaded.id.as_str(), ScenarioUses::from_scenario(loaded)))
         .collect();
     let ids: Vec<&str> = uses.keys().copied().collect();
-    by(&[layout.changed(path)].into(), &ids, &uses, only_own)
+    touched_by_changes(&[layout.changed(path)].into(), &ids, &uses, only_own)
         .why
         .into_keys()
         .collect()
@@ -67,7 +67,7 @@ fn every_file_that_the_table_names_exists() {
 
 #[test]
 fn every_file_of_actions_and_controls_is_either_somebodys_or_common() {
-    for folder in ["actions", "seen", "settle", "tools"] {
+    for folder in ["actions", "observe", "barriers", "tools"] {
         for path in sources(&format!("harness/engine/src/{folder}")) {
             assert!(
                 is_claimed(&path) != COMMON.contains(&path.as_str()),
@@ -79,7 +79,7 @@ fn every_file_of_actions_and_controls_is_either_somebodys_or_common() {
 
 #[test]
 fn every_pinned_component_has_its_modules_in_a_folder_of_its_own() {
-    for component in native::components::pinned()
+    for component in native::components::pinned_components()
         .iter()
         .filter(|component| component.name != "probe")
     {
@@ -114,15 +114,14 @@ fn a_scenario_is_touched_by_what_is_its_own() {
 
 #[test]
 fn what_is_installed_touches_those_that_install_it() {
-    let installs = |addon: &model::Addon| -> Vec<String> {
+    let installs = |addon: &model::PureAddon| -> Vec<String> {
         let all = library().scenarios.into_iter();
-        let with = all.filter(|loaded| {
-            loaded
-                .scenario
-                .worlds
-                .values()
-                .any(|world| model::includes(&loaded.scenario.install(world), addon))
-        });
+        let with =
+            all.filter(|loaded| {
+                loaded.scenario.worlds.values().any(|world| {
+                    model::includes_addon(&loaded.scenario.world_installs(world), addon)
+                })
+            });
         with.map(|loaded| loaded.id).collect()
     };
     let vault = installs(&model::addons::vault::ADDON);
@@ -153,7 +152,7 @@ fn in_doubt_everything_is_touched_unless_turns_cover_it() {
     for path in [
         "Cargo.lock",
         "harness/model/src/read.rs",
-        "harness/engine/src/world/mod.rs",
+        "harness/engine/src/world.rs",
         "something/new.rs",
     ] {
         assert_eq!(hit(path, false).len(), all, "{path}");
@@ -184,16 +183,16 @@ fn documents_tests_and_figures_touch_nothing() {
 
 #[test]
 fn a_scenario_that_cannot_be_read_is_touched_by_all_code() {
-    let component = Changed::Component {
+    let component = ChangedPath::Component {
         title: "vault-1.13.2".into(),
     };
     let ids = ["a/unread", "b/unread", "c/unread"];
-    let own = Changed::File {
+    let own = ChangedPath::File {
         id: "a/unread".into(),
         file: "scenario.yaml".into(),
     };
-    let touched = |changed: &Changed| {
-        by(&[changed.clone()].into(), &ids, &BTreeMap::new(), false)
+    let touched = |changed: &ChangedPath| {
+        touched_by_changes(&[changed.clone()].into(), &ids, &BTreeMap::new(), false)
             .why
             .into_keys()
     };

@@ -4,13 +4,13 @@ use clap::CommandFactory;
 use clap_complete::{Shell, generate};
 
 use crate::args::Cli;
-use crate::exit::Exit;
+use crate::exit::ExitReason;
 use crate::ui;
 
 /// Prints the script.
-pub(crate) fn run(shell: Shell) -> Exit {
+pub(crate) fn run_completions(shell: Shell) -> ExitReason {
     let mut script = Vec::new();
     generate(shell, &mut Cli::command(), "gauntlet", &mut script);
-    ui::say(&String::from_utf8_lossy(&script));
-    Exit::Passed
+    ui::print_result(&String::from_utf8_lossy(&script));
+    ExitReason::Passed
 }

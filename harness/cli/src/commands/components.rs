@@ -1,90 +1,94 @@
 //! `gauntlet components`: what is pinned and built; building, exporting and importing it.
 
-use native::Cache;
-use native::components::{Component, pinned};
+use native::BoxCache;
+use native::components::{PinnedComponent, pinned_components};
 
-use crate::args::{Components, ComponentsWhat};
-use crate::commands::lint::count;
-use crate::exit::Exit;
-use crate::fault::Fault;
-use crate::progress::Board;
+use crate::args::{ComponentsArguments, ComponentsWhat};
+use crate::commands::lint::count_scenarios;
+use crate::exit::ExitReason;
+use crate::fault::CommandFault;
+use crate::progress::ProgressBoard;
 use crate::{interrupt, ui};
 
 /// Does what was asked.
-pub(crate) fn run(args: &Components) -> Result<Exit, Fault> {
-    let cache = Cache::from_env()?;
+pub(crate) fn run_components(args: &ComponentsArguments) -> Result<ExitReason, CommandFault> {
+    let cache = BoxCache::from_env()?;
     match args.what.as_ref().unwrap_or(&ComponentsWhat::List) {
-        ComponentsWhat::List => list(&cache),
-        ComponentsWhat::Build { names } => build(&cache, &named(names)?)?,
+        ComponentsWhat::List => list_components(&cache),
+        ComponentsWhat::Build { names } => build_missing(&cache, &find_named(names)?)?,
         ComponentsWhat::Export { file } => {
-            let done = cache.export(file)?;
-            ui::say(&format!(
+            let done = cache.export_components(file)?;
+            ui::print_result(&format!(
                 "{} in `{}`: {}",
-                count(done.len(), "component"),
+                count_scenarios(done.len(), "component"),
                 file.display(),
                 done.join(", ")
             ));
         }
         ComponentsWhat::Import { file } => {
-            let done = cache.import(file)?;
-            ui::say(&format!(
+            let done = cache.import_components(file)?;
+            ui::print_result(&format!(
                 "{} from `{}`: {}",
-                count(done.len(), "component"),
+                count_scenarios(done.len(), "component"),
                 file.display(),
                 done.join(", ")
             ));
         }
     }
-    Ok(Exit::Passed)
+    Ok(ExitReason::Passed)
 }
 
-fn list(cache: &Cache) {
-    for component in pinned() {
-        let state = if cache.built(component) {
+fn list_components(cache: &BoxCache) {
+    for component in pinned_components() {
+        let state = if cache.is_built(component) {
             "built  "
         } else {
             "missing"
         };
-        ui::say(&format!(
+        ui::print_result(&format!(
             "{state}  {:25}  {}",
             component.title(),
             component.binaries.join(" ")
         ));
     }
-    ui::say(&format!("\nin {}", cache.components().display()));
+    ui::print_result(&format!("\nin {}", cache.components_folder().display()));
 }
 
-fn named(names: &[String]) -> Result<Vec<&'static Component>, Fault> {
+fn find_named(names: &[String]) -> Result<Vec<&'static PinnedComponent>, CommandFault> {
     if names.is_empty() {
-        return Ok(pinned().iter().collect());
+        return Ok(pinned_components().iter().collect());
     }
     let find = |name: &String| {
-        let found = pinned()
+        let found = pinned_components()
             .iter()
             .find(|component| component.title() == *name || component.name == name);
         found.ok_or_else(|| {
-            Fault::from(native::components::Error::UnknownComponent(name.clone())).hint(known())
+            CommandFault::from(native::components::Error::UnknownComponent(name.clone()))
+                .hint(known_components())
         })
     };
     names.iter().map(find).collect()
 }
 
-fn known() -> String {
+fn known_components() -> String {
     format!(
         "pinned are {}",
-        pinned()
+        pinned_components()
             .iter()
-            .map(Component::title)
+            .map(PinnedComponent::title)
             .collect::<Vec<_>>()
             .join(", ")
     )
 }
 
 /// Builds those that are not built, saying what goes on.
-pub(crate) fn build(cache: &Cache, wanted: &[&Component]) -> Result<(), Fault> {
-    interrupt::watch(cache);
-    let board = Board::new();
-    cache.ensure(wanted, interrupt::LAUNCHER.as_ref(), &mut |step| {
+pub(crate) fn build_missing(
+    cache: &BoxCache,
+    wanted: &[&PinnedComponent],
+) -> Result<(), CommandFault> {
+    interrupt::watch_signals(cache);
+    let board = ProgressBoard::new();
+    cache.ensure_built(wanted, interrupt::LAUNCHER.as_ref(), &mut |step| {
         board.component(&step)
     })?;
     board.clear();

@@ -1,22 +1,22 @@
 //! `gauntlet doctor`: what this machine lacks, and the command that mends it.
 
 use model::ClusterSpec;
-use native::Cache;
-use native::components::Component;
-use native::doctor::{Finding, check};
-use native::needed;
+use native::BoxCache;
+use native::components::PinnedComponent;
+use native::doctor::{DoctorFinding, check_machine};
+use native::needed_components;
 
-use crate::exit::Exit;
-use crate::fault::Fault;
+use crate::exit::ExitReason;
+use crate::fault::CommandFault;
 use crate::ui;
 
 /// Looks, and says what it saw.
-pub(crate) fn run() -> Result<Exit, Fault> {
-    let cache = Cache::from_env()?;
-    let mut findings = check(&cache);
+pub(crate) fn run_doctor() -> Result<ExitReason, CommandFault> {
+    let cache = BoxCache::from_env()?;
+    let mut findings = check_machine(&cache);
     findings.extend(
         cache
-            .unbuilt(&needed(&ClusterSpec::default())?)
+            .unbuilt_components(&needed_components(&ClusterSpec::default())?)
             .iter()
             .map(|component| not_built(component)),
     );
@@ -27,24 +27,24 @@ pub(crate) fn run() -> Result<Exit, Fault> {
         .unwrap_or_default();
     for finding in &findings {
         let state = if finding.ok { "ok     " } else { "missing" };
-        ui::say(&format!(
+        ui::print_result(&format!(
             "{state}  {:width$}  {}",
             finding.what, finding.why
         ));
         if let (false, Some(mend)) = (finding.ok, &finding.mend) {
-            ui::say(&format!("{:9}{:width$}  mend: {mend}", "", ""));
+            ui::print_result(&format!("{:9}{:width$}  mend: {mend}", "", ""));
         }
     }
     let missing = findings.iter().filter(|finding| !finding.ok).count();
     if missing == 0 {
-        ui::say("this machine can run boxes");
-        return Ok(Exit::Passed);
+        ui::print_result("this machine can run boxes");
+        return Ok(ExitReason::Passed);
     }
-    Err(lacking(&findings))
+    Err(missing_fault(&findings))
 }
 
 /// The fault that names everything that is missing.
-pub(crate) fn lacking(findings: &[Finding]) -> Fault {
+pub(crate) fn missing_fault(findings: &[DoctorFinding]) -> CommandFault {
     let mut what = String::from("this machine cannot run a box yet");
     for finding in findings.iter().filter(|finding| !finding.ok) {
         let mend = finding
@@ -54,9 +54,10 @@ pub(crate) fn lacking(findings: &[Finding]) -> Fault {
             .unwrap_or_default();
         what.push_str(&format!("\n  {}: {}{mend}", finding.what, finding.why));
     }
-    let fault = Fault::machine(what);
-    let can_be_set_up =
-        |finding: &Finding| !finding.ok && (is_component(finding) || !finding.packages.is_empty());
+    let fault = CommandFault::machine(what);
+    let can_be_set_up = |finding: &DoctorFinding| {
+        !finding.ok && (is_component(finding) || !finding.packages.is_empty())
+    };
     if findings.iter().any(can_be_set_up) {
         return fault
             .hint("`gauntlet run --setup` installs and builds what is missing, after saying so");
@@ -67,8 +68,8 @@ pub(crate) fn lacking(findings: &[Finding]) -> Fault {
 const BUILD: &str = "gauntlet components build";
 
 /// The finding about a component that is not built.
-pub(crate) fn not_built(component: &Component) -> Finding {
-    Finding {
+pub(crate) fn not_built(component: &PinnedComponent) -> DoctorFinding {
+    DoctorFinding {
         what: component.title(),
         ok: false,
         why: "it is pinned, and not built".into(),
@@ -77,7 +78,7 @@ pub(crate) fn not_built(component: &Component) -> Finding {
     }
 }
 
-fn is_component(finding: &Finding) -> bool {
+fn is_component(finding: &DoctorFinding) -> bool {
     finding
         .mend
         .as_deref()

@@ -1,30 +1,30 @@
 //! `gauntlet down`: takes a box down, or all of them.
 
-use native::Cache;
+use native::BoxCache;
 
-use crate::args::Down;
-use crate::commands::lint::count;
-use crate::exit::Exit;
-use crate::fault::Fault;
+use crate::args::DownArguments;
+use crate::commands::lint::count_scenarios;
+use crate::exit::ExitReason;
+use crate::fault::CommandFault;
 use crate::ui;
 
 /// Takes down, and says so.
-pub(crate) fn run(args: &Down) -> Result<Exit, Fault> {
-    let cache = Cache::from_env()?;
+pub(crate) fn run_down(args: &DownArguments) -> Result<ExitReason, CommandFault> {
+    let cache = BoxCache::from_env()?;
     if !args.all {
-        native::down(&cache, &args.name)?;
-        ui::say(&format!("`{}` is down", args.name));
-        return Ok(Exit::Passed);
+        native::take_down(&cache, &args.name)?;
+        ui::print_result(&format!("`{}` is down", args.name));
+        return Ok(ExitReason::Passed);
     }
-    let boxes = native::list(&cache);
+    let boxes = native::list_boxes(&cache);
     for one in &boxes {
-        native::down(&cache, &one.name)?;
-        ui::say(&format!("`{}` is down", one.name));
+        native::take_down(&cache, &one.name)?;
+        ui::print_result(&format!("`{}` is down", one.name));
     }
-    native::sweep(&cache);
-    ui::note(&format!(
+    native::sweep_dead(&cache);
+    ui::print_note(&format!(
         "{} taken down",
-        count(boxes.len(), "box").replace("boxs", "boxes")
+        count_scenarios(boxes.len(), "box").replace("boxs", "boxes")
     ));
-    Ok(Exit::Passed)
+    Ok(ExitReason::Passed)
 }

@@ -1,31 +1,34 @@
 //! `gauntlet lint`: every fault of the chosen scenarios, with place, caret and way out.
 
-use model::{Finding, Loaded};
+use model::{LintFinding, LoadedScenario};
 
-use crate::args::{Choice, Lint, Part};
-use crate::changed::choose;
-use crate::exit::Exit;
-use crate::fault::Fault;
-use crate::folders::{self, Found};
+use crate::args::{LintArguments, ScenarioChoice, ShardPart};
+use crate::changed::choose_scenarios;
+use crate::exit::ExitReason;
+use crate::fault::CommandFault;
+use crate::folders::{self, CommandFolders};
 use crate::select;
 use crate::ui;
 
 /// Checks, and says what it found.
-pub(crate) fn run(args: &Lint) -> Result<Exit, Fault> {
-    let found = folders::find(&args.folders)?;
-    let chosen = good(&found, &args.choice, None)?;
-    ui::say(&format!("{}, no findings", count(chosen.len(), "scenario")));
-    Ok(Exit::Passed)
+pub(crate) fn run_lint(args: &LintArguments) -> Result<ExitReason, CommandFault> {
+    let found = folders::find_folders(&args.folders)?;
+    let chosen = readable_scenarios(&found, &args.choice, None)?;
+    ui::print_result(&format!(
+        "{}, no findings",
+        count_scenarios(chosen.len(), "scenario")
+    ));
+    Ok(ExitReason::Passed)
 }
 
 /// The chosen scenarios, if all of them can be read and lint. Every fault is printed; the last one is returned.
 /// There are none only where `--changed` or `--rotate` left none.
-pub(crate) fn good(
-    found: &Found,
-    choice: &Choice,
-    part: Option<Part>,
-) -> Result<Vec<Loaded>, Fault> {
-    let library = found.library()?;
+pub(crate) fn readable_scenarios(
+    found: &CommandFolders,
+    choice: &ScenarioChoice,
+    part: Option<ShardPart>,
+) -> Result<Vec<LoadedScenario>, CommandFault> {
+    let library = found.open_library()?;
     let mut ids: Vec<&str> = library
         .scenarios
         .iter()
@@ -33,8 +36,8 @@ pub(crate) fn good(
         .collect();
     ids.extend(library.faults.iter().map(|(id, _)| id.as_str()));
     ids.sort_unstable();
-    let chosen = choose(found, &library, &ids, choice)?.ids;
-    let ids = match select::shard(chosen, part) {
+    let chosen = choose_scenarios(found, &library, &ids, choice)?.ids;
+    let ids = match select::select_shard(chosen, part) {
         Err(_) if choice.may_be_empty() => Vec::new(),
         ids => ids?,
     };
@@ -43,8 +46,8 @@ pub(crate) fn good(
         .faults
         .iter()
         .filter(|(id, _)| is_chosen(id))
-        .map(|(_, error)| unreadable(error));
-    let chosen: Vec<Loaded> = library
+        .map(|(_, error)| unreadable_fault(error));
+    let chosen: Vec<LoadedScenario> = library
         .scenarios
         .iter()
         .filter(|loaded| is_chosen(&loaded.id))
@@ -52,55 +55,55 @@ pub(crate) fn good(
         .collect();
     let lints = chosen
         .iter()
-        .flat_map(model::lint)
-        .map(|finding| linted(&finding));
-    let faults: Vec<Fault> = unread
+        .flat_map(model::lint_scenario)
+        .map(|finding| lint_one(&finding));
+    let faults: Vec<CommandFault> = unread
         .chain(lints)
-        .chain(chosen.iter().filter_map(unpinned))
+        .chain(chosen.iter().filter_map(unpinned_release))
         .collect();
     if faults.is_empty() {
         return Ok(chosen);
     }
     for fault in &faults {
-        ui::note(&format!("{}\n", fault.text()));
-        ui::note("");
+        ui::print_note(&format!("{}\n", fault.text()));
+        ui::print_note("");
     }
-    Err(Fault::usage(format!(
+    Err(CommandFault::usage(format!(
         "{} in {}",
-        count(faults.len(), "finding"),
-        count(ids.len(), "scenario")
+        count_scenarios(faults.len(), "finding"),
+        count_scenarios(ids.len(), "scenario")
     ))
     .hint("nothing was started; fix the scenarios first"))
 }
 
-fn unreadable(error: &model::Error) -> Fault {
-    let mut fault = Fault::usage(error.to_string());
+fn unreadable_fault(error: &model::Error) -> CommandFault {
+    let mut fault = CommandFault::usage(error.to_string());
     fault.hint = error.hint();
     if let Some(source) = std::error::Error::source(error) {
-        fault = fault.because(source);
+        fault = fault.because_of(source);
     }
     fault
 }
 
 /// The Kubernetes release that a world asks for, if no component is pinned for it.
-fn unpinned(loaded: &Loaded) -> Option<Fault> {
+fn unpinned_release(loaded: &LoadedScenario) -> Option<CommandFault> {
     let shapes = loaded
         .scenario
         .worlds
         .values()
-        .map(|world| loaded.scenario.shape(world));
+        .map(|world| loaded.scenario.world_shape(world));
     let error = shapes
-        .map(|shape| native::components::kubernetes(&shape.kubernetes))
+        .map(|shape| native::components::kubernetes_component(&shape.kubernetes))
         .find_map(Result::err)?;
-    let fault = Fault::usage(format!("{}: {error}", loaded.file().display()));
+    let fault = CommandFault::usage(format!("{}: {error}", loaded.file().display()));
     Some(match error.hint() {
         Some(hint) => fault.hint(hint),
         None => fault,
     })
 }
 
-fn linted(finding: &Finding) -> Fault {
-    Fault::usage(format!(
+fn lint_one(finding: &LintFinding) -> CommandFault {
+    CommandFault::usage(format!(
         "{}: {}\n{}",
         finding.place, finding.what, finding.snippet
     ))
@@ -108,7 +111,7 @@ fn linted(finding: &Finding) -> Fault {
 }
 
 /// `1 scenario`, `2 scenarios`.
-pub(crate) fn count(number: usize, what: &str) -> String {
+pub(crate) fn count_scenarios(number: usize, what: &str) -> String {
     if number == 1 {
         format!("1 {what}")
     } else {

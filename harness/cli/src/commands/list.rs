@@ -2,48 +2,48 @@
 
 use std::collections::BTreeSet;
 
-use model::{Capability, Loaded};
+use model::{Capability, LoadedScenario};
 use serde_json::{Value, json};
 
-use crate::args::List;
-use crate::changed::Chosen;
-use crate::commands::lint::count;
-use crate::exit::Exit;
-use crate::fault::Fault;
+use crate::args::ListArguments;
+use crate::changed::ChosenScenarios;
+use crate::commands::lint::count_scenarios;
+use crate::exit::ExitReason;
+use crate::fault::CommandFault;
 use crate::{changed, folders, ui};
 
 /// Lists.
-pub(crate) fn run(args: &List) -> Result<Exit, Fault> {
+pub(crate) fn run_list(args: &ListArguments) -> Result<ExitReason, CommandFault> {
     if args.boxes {
-        return boxes(args.json);
+        return boxes_text(args.json);
     }
-    let found = folders::find(&args.folders)?;
-    let library = found.library()?;
+    let found = folders::find_folders(&args.folders)?;
+    let library = found.open_library()?;
     let ids: Vec<&str> = library
         .scenarios
         .iter()
         .map(|loaded| loaded.id.as_str())
         .collect();
-    let chosen = changed::choose(&found, &library, &ids, &args.choice)?;
-    let is_chosen = |loaded: &&Loaded| chosen.ids.contains(&loaded.id.as_str());
-    let all: Vec<&Loaded> = library.scenarios.iter().filter(is_chosen).collect();
+    let chosen = changed::choose_scenarios(&found, &library, &ids, &args.choice)?;
+    let is_chosen = |loaded: &&LoadedScenario| chosen.ids.contains(&loaded.id.as_str());
+    let all: Vec<&LoadedScenario> = library.scenarios.iter().filter(is_chosen).collect();
     if args.json {
-        ui::say(&pretty(
+        ui::print_result(&pretty_json(
             &all.iter().map(|loaded| as_json(loaded, &chosen)).collect(),
         ));
     } else {
-        ui::say(&table(&all, &chosen));
+        ui::print_result(&scenario_table(&all, &chosen));
     }
     for (id, error) in &library.faults {
-        ui::note(&format!(
+        ui::print_note(&format!(
             "warning: `{id}` cannot be read: {}",
             error.to_string().lines().next().unwrap_or_default()
         ));
     }
-    Ok(Exit::Passed)
+    Ok(ExitReason::Passed)
 }
 
-fn table(all: &[&Loaded], chosen: &Chosen<'_>) -> String {
+fn scenario_table(all: &[&LoadedScenario], chosen: &ChosenScenarios<'_>) -> String {
     let width = all
         .iter()
         .map(|loaded| loaded.id.len())
@@ -51,12 +51,12 @@ fn table(all: &[&Loaded], chosen: &Chosen<'_>) -> String {
         .unwrap_or_default();
     let touched = all
         .iter()
-        .map(|loaded| touched(loaded, chosen).chars().count())
+        .map(|loaded| touched_text(loaded, chosen).chars().count())
         .max()
         .unwrap_or_default();
     let omits = all
         .iter()
-        .map(|loaded| omitted(loaded).chars().count())
+        .map(|loaded| omitted_cells(loaded).chars().count())
         .max()
         .unwrap_or_default();
     let mut out = String::new();
@@ -65,25 +65,25 @@ fn table(all: &[&Loaded], chosen: &Chosen<'_>) -> String {
         out.push_str(&format!(
             "{:width$}  {worlds:>2} × {steps:>2}{:omits$} = {:>3}  {:touched$}{}{}{}\n",
             loaded.id,
-            omitted(loaded),
+            omitted_cells(loaded),
             loaded.scenario.count_cells(),
-            self::touched(loaded, chosen),
+            self::touched_text(loaded, chosen),
             if touched > 0 { "  " } else { "" },
-            why(loaded),
-            needs(loaded)
+            why_sentence(loaded),
+            needs_text(loaded)
         ));
     }
     let cells = all.iter().map(|loaded| loaded.scenario.count_cells()).sum();
     out.push_str(&format!(
         "\n{}, {} (worlds × steps − omitted = cells)\n",
-        count(all.len(), "scenario"),
-        count(cells, "cell")
+        count_scenarios(all.len(), "scenario"),
+        count_scenarios(cells, "cell")
     ));
     out
 }
 
 /// The cells that worlds leave out, as what is taken away.
-fn omitted(loaded: &Loaded) -> String {
+fn omitted_cells(loaded: &LoadedScenario) -> String {
     let all = loaded.scenario.worlds.len() * loaded.scenario.steps.len();
     match all - loaded.scenario.count_cells() {
         0 => String::new(),
@@ -92,7 +92,7 @@ fn omitted(loaded: &Loaded) -> String {
 }
 
 /// What chose it, the first and how many more; nothing where nobody asked for that.
-fn touched(loaded: &Loaded, chosen: &Chosen<'_>) -> String {
+fn touched_text(loaded: &LoadedScenario, chosen: &ChosenScenarios<'_>) -> String {
     match chosen.why.get(&loaded.id).map(Vec::as_slice) {
         None | Some([]) => String::new(),
         Some([only]) => only.clone(),
@@ -101,7 +101,7 @@ fn touched(loaded: &Loaded, chosen: &Chosen<'_>) -> String {
 }
 
 /// The first sentence of its `why`, on one line.
-fn why(loaded: &Loaded) -> String {
+fn why_sentence(loaded: &LoadedScenario) -> String {
     let line = loaded
         .scenario
         .why
@@ -113,7 +113,7 @@ fn why(loaded: &Loaded) -> String {
 }
 
 /// What its worlds need of their clusters, in brackets; nothing where an API server will do.
-fn needs(loaded: &Loaded) -> String {
+fn needs_text(loaded: &LoadedScenario) -> String {
     let all = all_needs(loaded);
     if all.is_empty() {
         String::new()
@@ -122,15 +122,15 @@ fn needs(loaded: &Loaded) -> String {
     }
 }
 
-fn all_needs(loaded: &Loaded) -> Vec<String> {
+fn all_needs(loaded: &LoadedScenario) -> Vec<String> {
     let worlds = loaded.scenario.worlds.keys();
     let needs: BTreeSet<Capability> = worlds
-        .flat_map(|world| model::requirements(loaded, world))
+        .flat_map(|world| model::world_requirements(loaded, world))
         .collect();
     needs.iter().map(ToString::to_string).collect()
 }
 
-fn as_json(loaded: &Loaded, chosen: &Chosen<'_>) -> Value {
+fn as_json(loaded: &LoadedScenario, chosen: &ChosenScenarios<'_>) -> Value {
     let mut value = json!({
         "id": loaded.id,
         "worlds": loaded.scenario.worlds.keys().collect::<Vec<_>>(),
@@ -145,17 +145,17 @@ fn as_json(loaded: &Loaded, chosen: &Chosen<'_>) -> Value {
     value
 }
 
-fn boxes(as_json: bool) -> Result<Exit, Fault> {
-    let all = native::list(&native::Cache::from_env()?);
+fn boxes_text(as_json: bool) -> Result<ExitReason, CommandFault> {
+    let all = native::list_boxes(&native::BoxCache::from_env()?);
     if as_json {
         let value = all.iter().map(|one| {
             json!({"name": one.name, "kubernetes": one.kubernetes, "server": one.server, "kubeconfig": one.kubeconfig})
         });
-        ui::say(&pretty(&value.collect()));
-        return Ok(Exit::Passed);
+        ui::print_result(&pretty_json(&value.collect()));
+        return Ok(ExitReason::Passed);
     }
     for one in &all {
-        ui::say(&format!(
+        ui::print_result(&format!(
             "{}  Kubernetes {}  {}  {}",
             one.name,
             one.kubernetes,
@@ -164,11 +164,11 @@ fn boxes(as_json: bool) -> Result<Exit, Fault> {
         ));
     }
     if all.is_empty() {
-        ui::note("no box is up");
+        ui::print_note("no box is up");
     }
-    Ok(Exit::Passed)
+    Ok(ExitReason::Passed)
 }
 
-fn pretty(value: &Value) -> String {
+fn pretty_json(value: &Value) -> String {
     format!("{value:#}")
 }

@@ -5,63 +5,68 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cluster::Provider;
-use model::{CellStatus, Loaded, Mutant, WorldOutcome, mutants};
-use native::Cache;
-use runner::{ComponentSupply, Plan, RunObserver, RunOptions, RunOutcome, Runner};
+use cluster::ClusterProvider;
+use model::{CellStatus, ControlMutant, LoadedScenario, WorldOutcome, scenario_mutants};
+use native::BoxCache;
+use runner::{ClusterRunner, ComponentSupply, RunObserver, RunOptions, RunOutcome, RunPlan};
 
-use crate::args::Prove;
-use crate::commands::lint::{self, count};
+use crate::args::ProveArguments;
+use crate::commands::lint::{self, count_scenarios};
 use crate::commands::run::display::RunDisplay;
 use crate::commands::run::{setup, start_runtime};
-use crate::exit::Exit;
-use crate::fault::Fault;
-use crate::progress::seconds;
+use crate::exit::ExitReason;
+use crate::fault::CommandFault;
+use crate::progress::format_seconds;
 use crate::{folders, interrupt, ui};
 
 /// Tries the chosen scenarios without each of their controls.
-pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
+pub(crate) fn run_prove(args: &ProveArguments) -> Result<ExitReason, CommandFault> {
     let began = Instant::now();
-    let chosen = lint::good(&folders::find(&args.folders)?, &args.choice, None)?;
-    let (scenarios, controls): (Vec<Arc<Loaded>>, Vec<(String, Mutant)>) =
-        without(&chosen, !args.whole_passed);
+    let chosen =
+        lint::readable_scenarios(&folders::find_folders(&args.folders)?, &args.choice, None)?;
+    let (scenarios, controls): (Vec<Arc<LoadedScenario>>, Vec<(String, ControlMutant)>) =
+        without_controls(&chosen, !args.whole_passed);
     if controls.is_empty() && args.choice.may_be_empty() {
-        ui::say("no control to take out");
-        return Ok(Exit::Passed);
+        ui::print_result("no control to take out");
+        return Ok(ExitReason::Passed);
     }
     if controls.is_empty() {
-        return Err(Fault::new(
-            Exit::Nothing,
+        return Err(CommandFault::new(
+            ExitReason::Nothing,
             "no control can be taken out of these scenarios",
         )
         .hint("worlds that are declared ineffective have none"));
     }
-    let cache = Cache::from_env()?;
-    interrupt::watch(&cache);
-    let plan = Plan::new(&scenarios, Provider::Box, 1)?;
-    setup::ready(&cache, &plan.components(), args.setup)?;
+    let cache = BoxCache::from_env()?;
+    interrupt::watch_signals(&cache);
+    let plan = RunPlan::new(&scenarios, ClusterProvider::Box, 1)?;
+    setup::ensure_ready(&cache, &plan.components(), args.setup)?;
     let display = Arc::new(RunDisplay::new(&scenarios, None));
     let observer: Arc<dyn RunObserver> = Arc::<RunDisplay>::clone(&display);
-    let runner = Runner::new(interrupt::boxes(&cache), RunOptions::default(), observer);
-    let ran = start_runtime()?.block_on(runner.run_in_boxes(plan, &ComponentSupply::complete()));
+    let runner = ClusterRunner::new(
+        interrupt::boxes_of_cache(&cache),
+        RunOptions::default(),
+        observer,
+    );
+    let ran = start_runtime()?.block_on(runner.run_in_boxes(plan, &ComponentSupply::all_built()));
     display.clear();
-    let Tally {
+    let ControlTally {
         matter,
         idle,
         undecided,
-    } = report(&controls, &by_world(&ran), !args.whole_passed);
-    ui::say(&format!(
+    } = report_controls(&controls, &by_world(&ran), !args.whole_passed);
+    ui::print_result(&format!(
         "{}, {}: {matter} matter, {idle} idle, {undecided} undecided; {}",
-        count(scenarios.len(), "scenario"),
-        count(controls.len(), "control"),
-        seconds(began.elapsed())
+        count_scenarios(scenarios.len(), "scenario"),
+        count_scenarios(controls.len(), "control"),
+        format_seconds(began.elapsed())
     ));
     if let Some(error) = ran.errors.into_iter().next() {
         return Err(error.into());
     }
     if !ran.leaks.is_empty() {
-        return Err(Fault::new(
-            Exit::Leaked,
+        return Err(CommandFault::new(
+            ExitReason::Leaked,
             format!(
                 "worlds left something behind:\n  {}",
                 ran.leaks.join("\n  ")
@@ -69,9 +74,9 @@ pub(crate) fn run(args: &Prove) -> Result<Exit, Fault> {
         ));
     }
     Ok(match (idle, undecided) {
-        (0, 0) => Exit::Passed,
-        (0, _) => Exit::Broken,
-        _ => Exit::Failed,
+        (0, 0) => ExitReason::Passed,
+        (0, _) => ExitReason::Broken,
+        _ => ExitReason::Failed,
     })
 }
 
@@ -89,10 +94,13 @@ fn by_world(ran: &RunOutcome) -> BTreeMap<(String, String), WorldOutcome> {
 }
 
 /// The scenarios without their controls, with `whole` their worlds with them as well, and each control with its scenario's id.
-fn without(chosen: &[Loaded], whole: bool) -> (Vec<Arc<Loaded>>, Vec<(String, Mutant)>) {
+fn without_controls(
+    chosen: &[LoadedScenario],
+    whole: bool,
+) -> (Vec<Arc<LoadedScenario>>, Vec<(String, ControlMutant)>) {
     let (mut scenarios, mut controls) = (Vec::new(), Vec::new());
     for loaded in chosen {
-        let (scenario, each) = mutants(loaded, whole);
+        let (scenario, each) = scenario_mutants(loaded, whole);
         if !each.is_empty() {
             scenarios.push(Arc::new(scenario));
             controls.extend(each.into_iter().map(|one| (loaded.id.clone(), one)));
@@ -103,7 +111,7 @@ fn without(chosen: &[Loaded], whole: bool) -> (Vec<Arc<Loaded>>, Vec<(String, Mu
 
 /// What became of the controls, counted.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Tally {
+struct ControlTally {
     matter: usize,
     idle: usize,
     undecided: usize,
@@ -111,7 +119,7 @@ struct Tally {
 
 /// What a world without one control shows of it.
 #[derive(Debug, PartialEq, Eq)]
-enum Shown {
+enum ShownEffect {
     /// A step was answered otherwise.
     Matters(String),
     /// Every step was answered as with the control.
@@ -121,32 +129,33 @@ enum Shown {
 }
 
 /// Says what became of each control.
-fn report(
-    controls: &[(String, Mutant)],
+fn report_controls(
+    controls: &[(String, ControlMutant)],
     outcomes: &BTreeMap<(String, String), WorldOutcome>,
     whole: bool,
-) -> Tally {
-    let mut tally = Tally::default();
+) -> ControlTally {
+    let mut tally = ControlTally::default();
     for (id, one) in controls {
         let outcome = |world: &String| outcomes.get(&(id.clone(), world.clone()));
         let without = if whole {
-            passes(outcome(&one.of))
+            control_passes(outcome(&one.of))
         } else {
             Ok(())
         };
-        let without =
-            without.map_or_else(Shown::Undecided, |()| shown(outcome(&one.world), &one.back));
+        let without = without.map_or_else(ShownEffect::Undecided, |()| {
+            shown_effect(outcome(&one.world), &one.back)
+        });
         let (count, word, by) = match without {
-            Shown::Matters(by) => (&mut tally.matter, "matters", by),
-            Shown::Idle => (
+            ShownEffect::Matters(by) => (&mut tally.matter, "matters", by),
+            ShownEffect::Idle => (
                 &mut tally.idle,
                 "idle",
                 "every step is as intended without it".to_owned(),
             ),
-            Shown::Undecided(why) => (&mut tally.undecided, "undecided", why),
+            ShownEffect::Undecided(why) => (&mut tally.undecided, "undecided", why),
         };
         *count += 1;
-        ui::say(&format!(
+        ui::print_result(&format!(
             "{word:<9} {id} · {} without {}: {by}",
             one.of, one.without
         ));
@@ -155,50 +164,52 @@ fn report(
 }
 
 /// Whether the world with its control is as intended: what is otherwise without it is only then on account of the control.
-fn passes(whole: Option<&WorldOutcome>) -> Result<(), String> {
-    match shown(whole, &[]) {
-        Shown::Idle => Ok(()),
-        Shown::Matters(seen) | Shown::Undecided(seen) => {
+fn control_passes(whole: Option<&WorldOutcome>) -> Result<(), String> {
+    match shown_effect(whole, &[]) {
+        ShownEffect::Idle => Ok(()),
+        ShownEffect::Matters(seen) | ShownEffect::Undecided(seen) => {
             Err(format!("the world fails with it, too: {seen}"))
         }
     }
 }
 
 /// What the first step shows that is not as intended: where that one has no answer, later ones may only follow from it.
-fn shown(outcome: Option<&WorldOutcome>, back: &[String]) -> Shown {
+fn shown_effect(outcome: Option<&WorldOutcome>, back: &[String]) -> ShownEffect {
     match outcome {
         Some(WorldOutcome::Tried(cells)) => {
             for (step, cell) in cells {
                 let seen = format!("{step} is {}", cell.verdict);
                 match cell.status() {
                     CellStatus::Passed => {}
-                    CellStatus::Failed if back.contains(step) => return Shown::Undecided(seen),
-                    CellStatus::Failed => return Shown::Matters(seen),
-                    CellStatus::Flaky | CellStatus::Broken => return Shown::Undecided(seen),
+                    CellStatus::Failed if back.contains(step) => {
+                        return ShownEffect::Undecided(seen);
+                    }
+                    CellStatus::Failed => return ShownEffect::Matters(seen),
+                    CellStatus::Flaky | CellStatus::Broken => return ShownEffect::Undecided(seen),
                 }
             }
-            Shown::Idle
+            ShownEffect::Idle
         }
         Some(WorldOutcome::Broken { why }) => {
-            Shown::Undecided(format!("the world cannot be set up: {why}"))
+            ShownEffect::Undecided(format!("the world cannot be set up: {why}"))
         }
-        Some(WorldOutcome::Skipped { why }) => Shown::Undecided(format!("skipped: {why}")),
-        None => Shown::Undecided("it was never tried".into()),
+        Some(WorldOutcome::Skipped { why }) => ShownEffect::Undecided(format!("skipped: {why}")),
+        None => ShownEffect::Undecided("it was never tried".into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use model::{Answer, Cell, Detail, Verdict};
+    use model::{Answer, AnswerDetail, OutcomeCell, Verdict};
 
     use super::*;
 
     fn tried(verdicts: &[Verdict]) -> WorldOutcome {
-        let cell = |verdict: &Verdict| Cell {
+        let cell = |verdict: &Verdict| OutcomeCell {
             intended: Answer::Admitted,
             verdict: verdict.clone(),
             second: None,
-            detail: Detail::default(),
+            detail: AnswerDetail::default(),
             millis: 0.0,
         };
         let cells = verdicts
@@ -214,10 +225,10 @@ mod tests {
         let admitted = Verdict::Answered(Answer::Admitted);
         let other = Verdict::Answered(Answer::Running);
         let broken = Verdict::broken("waited in vain");
-        let word = |verdicts: &[Verdict]| match shown(Some(&tried(verdicts)), &[]) {
-            Shown::Matters(_) => "matters",
-            Shown::Idle => "idle",
-            Shown::Undecided(_) => "undecided",
+        let word = |verdicts: &[Verdict]| match shown_effect(Some(&tried(verdicts)), &[]) {
+            ShownEffect::Matters(_) => "matters",
+            ShownEffect::Idle => "idle",
+            ShownEffect::Undecided(_) => "undecided",
         };
         assert_eq!(
             word(&[admitted.clone(), other.clone(), broken.clone()]),
@@ -229,19 +240,22 @@ mod tests {
             WorldOutcome::Broken { why: "x".into() },
             WorldOutcome::Skipped { why: "x".into() },
         ] {
-            assert!(matches!(shown(Some(&untried), &[]), Shown::Undecided(_)));
+            assert!(matches!(
+                shown_effect(Some(&untried), &[]),
+                ShownEffect::Undecided(_)
+            ));
         }
-        assert!(matches!(shown(None, &[]), Shown::Undecided(_)));
+        assert!(matches!(shown_effect(None, &[]), ShownEffect::Undecided(_)));
         let differs = [Verdict::Answered(Answer::Running)];
         assert!(matches!(
-            shown(Some(&tried(&differs)), &["step-0".into()]),
-            Shown::Undecided(_)
+            shown_effect(Some(&tried(&differs)), &["step-0".into()]),
+            ShownEffect::Undecided(_)
         ));
         assert_eq!(
-            passes(Some(&tried(&[Verdict::Answered(Answer::Admitted)]))),
+            control_passes(Some(&tried(&[Verdict::Answered(Answer::Admitted)]))),
             Ok(())
         );
-        assert!(passes(Some(&tried(&[Verdict::Answered(Answer::Running)]))).is_err());
-        assert!(passes(None).is_err());
+        assert!(control_passes(Some(&tried(&[Verdict::Answered(Answer::Running)]))).is_err());
+        assert!(control_passes(None).is_err());
     }
 }

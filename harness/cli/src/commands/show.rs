@@ -1,15 +1,15 @@
 //! `gauntlet show ID`: what a scenario tries, and the manifests as they will be sent.
 
-use model::{Identity, Loaded, Names, Step};
+use model::{LoadedScenario, PlaceholderValues, ScenarioStep, StepIdentity};
 
-use crate::args::{Filter, Show};
-use crate::exit::Exit;
-use crate::fault::Fault;
+use crate::args::{ScenarioFilter, ShowArguments};
+use crate::exit::ExitReason;
+use crate::fault::CommandFault;
 use crate::{folders, select, ui};
 
 /// Prints one scenario, or several if a glob is given.
-pub(crate) fn run(args: &Show) -> Result<Exit, Fault> {
-    let library = folders::find(&args.folders)?.library()?;
+pub(crate) fn run_show(args: &ShowArguments) -> Result<ExitReason, CommandFault> {
+    let library = folders::find_folders(&args.folders)?.open_library()?;
     let mut ids: Vec<&str> = library
         .scenarios
         .iter()
@@ -17,9 +17,9 @@ pub(crate) fn run(args: &Show) -> Result<Exit, Fault> {
         .collect();
     ids.extend(library.faults.iter().map(|(id, _)| id.as_str()));
     ids.sort_unstable();
-    let chosen = select::select(
+    let chosen = select::select_ids(
         &ids,
-        &Filter {
+        &ScenarioFilter {
             ids: vec![args.id.clone()],
             area: Vec::new(),
         },
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Show) -> Result<Exit, Fault> {
         .iter()
         .filter(|loaded| chosen.contains(&loaded.id))
     {
-        ui::say(&text(loaded)?);
+        ui::print_result(&scenario_text(loaded)?);
     }
     match library
         .faults
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Show) -> Result<Exit, Fault> {
         .find(|(id, _)| chosen.contains(id))
     {
         Some((_, error)) => Err(error.into()),
-        None => Ok(Exit::Passed),
+        None => Ok(ExitReason::Passed),
     }
 }
 
@@ -50,14 +50,14 @@ const LATER: &str = "\
 # $(image:NAME) and $(digest:NAME) are an image of the scenario, by tag and by digest, and $(key:NAME) is a public key: \
 left as they are, because a run makes them.";
 
-fn text(loaded: &Loaded) -> Result<String, Fault> {
-    let names = Names {
+fn scenario_text(loaded: &LoadedScenario) -> Result<String, CommandFault> {
+    let names = PlaceholderValues {
         namespace: "gauntlet-xxxxxxxxxx".into(),
         nodes: (1..=native::MOST_NODES)
             .map(|number| format!("node-{number}"))
             .collect(),
         probe: native::PROBE_IMAGE.into(),
-        ..Names::default()
+        ..PlaceholderValues::default()
     };
     let why = loaded.scenario.why.trim().replace('\n', "\n# ");
     let later = if is_about_images(loaded) {
@@ -67,7 +67,7 @@ fn text(loaded: &Loaded) -> Result<String, Fault> {
     };
     let mut out = format!("# {}\n# {why}\n{PLACEHOLDERS}\n{later}", loaded.id);
     for (name, world) in &loaded.scenario.worlds {
-        let shape = loaded.scenario.shape(world);
+        let shape = loaded.scenario.world_shape(world);
         let note = if world.ineffective {
             ", declared ineffective"
         } else {
@@ -84,47 +84,54 @@ fn text(loaded: &Loaded) -> Result<String, Fault> {
             },
         ));
         for file in &world.apply {
-            out.push_str(&manifest(loaded, file, &names)?);
+            out.push_str(&manifest_text(loaded, file, &names)?);
         }
     }
     for step in &loaded.scenario.steps {
         out.push_str(&format!(
             "\n# ===== step {}\n{}",
             step.id,
-            intents(loaded, step)
+            intent_lines(loaded, step)
         ));
         for file in step.action.facts().reads {
-            out.push_str(&manifest(loaded, file, &names)?);
+            out.push_str(&manifest_text(loaded, file, &names)?);
         }
     }
     Ok(out)
 }
 
 /// Whether some of its placeholders stay.
-fn is_about_images(loaded: &Loaded) -> bool {
+fn is_about_images(loaded: &LoadedScenario) -> bool {
     let worlds = loaded.scenario.worlds.values();
     worlds
         .into_iter()
-        .any(|world| !loaded.scenario.install(world).is_empty())
+        .any(|world| !loaded.scenario.world_installs(world).is_empty())
 }
 
 /// A file's text with the placeholders filled in.
-fn manifest(loaded: &Loaded, file: &str, names: &Names) -> Result<String, Fault> {
-    let text = names.fill(&loaded.file_text(file)?);
+fn manifest_text(
+    loaded: &LoadedScenario,
+    file: &str,
+    names: &PlaceholderValues,
+) -> Result<String, CommandFault> {
+    let text = names.fill_text(&loaded.file_text(file)?);
     let text = text.trim_start_matches("---\n").trim_end();
     Ok(format!("---\n# {file}\n{text}\n"))
 }
 
-fn intents(loaded: &Loaded, step: &Step) -> String {
+fn intent_lines(loaded: &LoadedScenario, step: &ScenarioStep) -> String {
     let action = serde_json::to_string(&step.action).unwrap_or_default();
     let dry = if step.dry_run { ", dry run" } else { "" };
-    let mut out = format!("# {} does {action}{dry}\n", asks(step.identity.as_ref()));
+    let mut out = format!(
+        "# {} does {action}{dry}\n",
+        step_request(step.identity.as_ref())
+    );
     if let Some(why) = &step.why {
         out.push_str(&format!("# {}\n", why.trim().replace('\n', "\n# ")));
     }
     for world in loaded.scenario.worlds.keys() {
-        let intended = match step.intended(world) {
-            _ if !loaded.scenario.takes(world, &step.id) => "left out".into(),
+        let intended = match step.intended_verdict(world) {
+            _ if !loaded.scenario.takes_step(world, &step.id) => "left out".into(),
             intended => intended.map_or("nothing".into(), ToString::to_string),
         };
         out.push_str(&format!("#   {world}: {intended}\n"));
@@ -132,12 +139,14 @@ fn intents(loaded: &Loaded, step: &Step) -> String {
     out
 }
 
-fn asks(identity: Option<&Identity>) -> String {
+fn step_request(identity: Option<&StepIdentity>) -> String {
     match identity {
         None => "the administrator".into(),
-        Some(Identity::Anonymous) => "nobody (anonymous)".into(),
-        Some(Identity::User { name, groups }) if groups.is_empty() => format!("user {name}"),
-        Some(Identity::User { name, groups }) => format!("user {name} of {}", groups.join(", ")),
-        Some(Identity::Serviceaccount { name, .. }) => format!("ServiceAccount {name}"),
+        Some(StepIdentity::Anonymous) => "nobody (anonymous)".into(),
+        Some(StepIdentity::User { name, groups }) if groups.is_empty() => format!("user {name}"),
+        Some(StepIdentity::User { name, groups }) => {
+            format!("user {name} of {}", groups.join(", "))
+        }
+        Some(StepIdentity::Serviceaccount { name, .. }) => format!("ServiceAccount {name}"),
     }
 }

@@ -3,19 +3,19 @@
 mod services;
 
 use model::ClusterSpec;
-use native::{Cache, Progress};
+use native::{BoxCache, BoxProgress};
 
-use crate::args::Up;
+use crate::args::UpArguments;
 use crate::commands::run::{setup, start_runtime};
-use crate::exit::Exit;
-use crate::fault::Fault;
-use crate::folders::quoted;
-use crate::progress::Board;
+use crate::exit::ExitReason;
+use crate::fault::CommandFault;
+use crate::folders::shell_quoted;
+use crate::progress::ProgressBoard;
 use crate::{interrupt, ui};
 
 /// Starts the box, and says how to use it.
-pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
-    let cache = Cache::from_env()?;
+pub(crate) fn run_up(args: &UpArguments) -> Result<ExitReason, CommandFault> {
+    let cache = BoxCache::from_env()?;
     let spec = ClusterSpec {
         kubernetes: args.kubernetes.clone(),
         nodes: args.nodes,
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
         ..ClusterSpec::default()
     };
     refuse_addons_without_node(&spec)?;
-    let mut needed = native::needed(&spec)?;
+    let mut needed = native::needed_components(&spec)?;
     let client = native::components::kubernetes_node(&spec.kubernetes)?;
     if !needed
         .iter()
@@ -32,53 +32,56 @@ pub(crate) fn run(args: &Up) -> Result<Exit, Fault> {
     {
         needed.push(client);
     }
-    interrupt::watch(&cache);
-    setup::ready(&cache, &needed, args.setup)?;
+    interrupt::watch_signals(&cache);
+    setup::ensure_ready(&cache, &needed, args.setup)?;
     let runtime = start_runtime()?;
-    let board = std::sync::Arc::new(Board::new());
+    let board = std::sync::Arc::new(ProgressBoard::new());
     let (shown, name) = (board.clone(), args.name.clone());
-    let progress = move |step: Progress| shown.machine(&name, &step);
+    let progress = move |step: BoxProgress| shown.show_machine(&name, &step);
     let started = runtime.block_on(async {
-        let cluster = interrupt::boxes(&cache)
+        let cluster = interrupt::boxes_of_cache(&cache)
             .start(&args.name, &spec, progress)
             .await?;
-        let services = services::lines(&cluster, &cache, &spec.install).await?;
-        Ok::<_, Fault>((cluster, services))
+        let services = services::service_lines(&cluster, &cache, &spec.install).await?;
+        Ok::<_, CommandFault>((cluster, services))
     });
     board.clear();
     let (cluster, services) = started?;
     cluster.let_stay()?;
-    let Some(running) = native::list(&cache)
+    let Some(running) = native::list_boxes(&cache)
         .into_iter()
         .find(|one| one.name == args.name)
     else {
-        return Err(Fault::machine(format!("the box `{}` has ended", args.name)));
+        return Err(CommandFault::machine(format!(
+            "the box `{}` has ended",
+            args.name
+        )));
     };
-    ui::say(&format!(
+    ui::print_result(&format!(
         "`{}` is up: Kubernetes {} at {}",
         args.name, running.kubernetes, running.server
     ));
-    ui::say(&format!(
+    ui::print_result(&format!(
         "  export KUBECONFIG={}",
-        quoted(&running.kubeconfig.to_string_lossy())
+        shell_quoted(&running.kubeconfig.to_string_lossy())
     ));
-    let kubectl = cache.binary(client, "kubectl");
-    ui::say(&format!(
+    let kubectl = cache.binary_path(client, "kubectl");
+    ui::print_result(&format!(
         "  {} get pods --all-namespaces",
-        quoted(&kubectl.to_string_lossy())
+        shell_quoted(&kubectl.to_string_lossy())
     ));
-    services.iter().for_each(|line| ui::say(line));
-    ui::say(&format!("  gauntlet down {}", args.name));
-    Ok(Exit::Passed)
+    services.iter().for_each(|line| ui::print_result(line));
+    ui::print_result(&format!("  gauntlet down {}", args.name));
+    Ok(ExitReason::Passed)
 }
 
-fn refuse_addons_without_node(spec: &ClusterSpec) -> Result<(), Fault> {
+fn refuse_addons_without_node(spec: &ClusterSpec) -> Result<(), CommandFault> {
     let in_pods = spec
         .install
         .iter()
         .find(|install| install.addon().needs_node);
     match in_pods {
-        Some(install) if spec.nodes == 0 => Err(Fault::usage(format!(
+        Some(install) if spec.nodes == 0 => Err(CommandFault::usage(format!(
             "`{install}` runs in pods, and a box of `--nodes 0` runs none"
         ))
         .hint("leave `--nodes` out")),

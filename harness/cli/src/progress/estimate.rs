@@ -3,16 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
-use native::components::{BuildProgress, Component};
+use native::components::{BuildProgress, PinnedComponent};
 
-use super::seconds;
+use super::format_seconds;
 
 /// Before so much is done, the machine's speed is not known.
 const ENOUGH: f64 = 20.0;
 
 /// Builds that are done one after the other.
 #[derive(Default)]
-pub(crate) struct Estimate {
+pub(crate) struct BuildEstimate {
     /// Title, and the time on a quiet machine.
     builds: Vec<(String, f64)>,
     /// How many are done.
@@ -23,9 +23,9 @@ pub(crate) struct Estimate {
     took: Duration,
 }
 
-impl Estimate {
-    pub(crate) fn of(components: &[&'static Component]) -> Self {
-        let usual = |component: &&'static Component| {
+impl BuildEstimate {
+    pub(crate) fn from_components(components: &[&'static PinnedComponent]) -> Self {
+        let usual = |component: &&'static PinnedComponent| {
             (component.title(), f64::from(component.build_seconds()))
         };
         Self {
@@ -37,7 +37,7 @@ impl Estimate {
     }
 
     /// Takes in what a build says of itself.
-    pub(crate) fn note(&mut self, step: &BuildProgress) {
+    pub(crate) fn note_progress(&mut self, step: &BuildProgress) {
         match step {
             BuildProgress::Building {
                 compiled,
@@ -61,7 +61,7 @@ impl Estimate {
     }
 
     /// How much longer: the usual times of what is left, by what this machine took for what is done.
-    fn left(&self) -> Option<Duration> {
+    fn time_left(&self) -> Option<Duration> {
         let usual =
             |builds: &[(String, f64)]| builds.iter().map(|(_, seconds)| seconds).sum::<f64>();
         let part = self
@@ -75,12 +75,12 @@ impl Estimate {
     }
 }
 
-impl fmt::Display for Estimate {
+impl fmt::Display for BuildEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} components", self.done, self.builds.len())?;
-        match self.left() {
+        match self.time_left() {
             Some(left) if self.done < self.builds.len() => {
-                write!(f, ", about {} left", rounded(left))
+                write!(f, ", about {} left", round_seconds(left))
             }
             Some(_) | None => Ok(()),
         }
@@ -88,12 +88,12 @@ impl fmt::Display for Estimate {
 }
 
 /// Nobody believes seconds of an estimate.
-fn rounded(time: Duration) -> String {
+fn round_seconds(time: Duration) -> String {
     let minutes = time.as_secs().div_ceil(60);
     if minutes > 1 {
         format!("{minutes} min")
     } else {
-        seconds(Duration::from_secs(time.as_secs()))
+        format_seconds(Duration::from_secs(time.as_secs()))
     }
 }
 
@@ -101,9 +101,9 @@ fn rounded(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn two() -> Estimate {
+    fn two() -> BuildEstimate {
         let builds = vec![("a-1".to_owned(), 100.0), ("b-1".to_owned(), 300.0)];
-        Estimate {
+        BuildEstimate {
             builds,
             done: 0,
             current: (0.0, Duration::ZERO),
@@ -116,7 +116,7 @@ mod tests {
         let mut estimate = two();
         assert_eq!(estimate.to_string(), "0 of 2 components");
         let elapsed = Duration::from_secs(100);
-        estimate.note(&BuildProgress::Building {
+        estimate.note_progress(&BuildProgress::Building {
             component: "a-1".into(),
             compiled: 5,
             total: 10,
@@ -127,12 +127,12 @@ mod tests {
             "0 of 2 components, about 12 min left",
             "50 of 400 took 100 s"
         );
-        estimate.note(&BuildProgress::Built {
+        estimate.note_progress(&BuildProgress::Built {
             component: "a-1".into(),
             elapsed: Duration::from_secs(200),
         });
         assert_eq!(estimate.to_string(), "1 of 2 components, about 10 min left");
-        estimate.note(&BuildProgress::Built {
+        estimate.note_progress(&BuildProgress::Built {
             component: "b-1".into(),
             elapsed,
         });

@@ -3,19 +3,19 @@
 use runner::ClusterFacts;
 use serde_json::{Value, json};
 
-use super::{Golden, Place, Report, Status, Tried, machine};
+use super::{CellPlace, GoldenResult, ReportStatus, RunReport, ScenarioResult, machine};
 
 /// The report.
-pub(crate) fn value(report: &Report) -> Value {
-    let exit = report.exit();
+pub(crate) fn report_json(report: &RunReport) -> Value {
+    let exit = report.exit_reason();
     json!({
         "report": "v1",
         "gauntlet": env!("CARGO_PKG_VERSION"),
         "exit": { "code": exit.number(), "word": exit.word() },
         "elapsed-ms": millis(report.elapsed),
-        "machine": machine::facts(),
-        "clusters": report.clusters.iter().map(cluster).collect::<Vec<_>>(),
-        "scenarios": report.scenarios.iter().map(scenario).collect::<Vec<_>>(),
+        "machine": machine::machine_facts(),
+        "clusters": report.clusters.iter().map(cluster_json).collect::<Vec<_>>(),
+        "scenarios": report.scenarios.iter().map(scenario_json).collect::<Vec<_>>(),
         "faults": report.faults.iter().map(|fault| fault.what.clone()).collect::<Vec<_>>(),
         "leaked": report.leaked,
         "orphans": report.orphans,
@@ -26,7 +26,7 @@ fn millis(time: std::time::Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn cluster(facts: &ClusterFacts) -> Value {
+fn cluster_json(facts: &ClusterFacts) -> Value {
     let points = facts
         .milestones
         .iter()
@@ -40,25 +40,25 @@ fn cluster(facts: &ClusterFacts) -> Value {
     })
 }
 
-fn scenario(tried: &Tried) -> Value {
+fn scenario_json(tried: &ScenarioResult) -> Value {
     let (golden, diff) = match &tried.golden {
-        Golden::NotCompared => ("not-compared", None),
-        Golden::Same => ("same", None),
-        Golden::New => ("new", None),
-        Golden::Differs(diff) => ("differs", Some(diff)),
+        GoldenResult::NotCompared => ("not-compared", None),
+        GoldenResult::Same => ("same", None),
+        GoldenResult::New => ("new", None),
+        GoldenResult::Differs(diff) => ("differs", Some(diff)),
     };
     json!({
         "id": tried.scenario.id,
         "status": tried.status().word(),
         "golden": golden,
         "diff": diff,
-        "cells": tried.cells().iter().map(cell).collect::<Vec<_>>(),
+        "cells": tried.cells().iter().map(cell_json).collect::<Vec<_>>(),
     })
 }
 
-fn cell(place: &Place<'_>) -> Value {
+fn cell_json(place: &CellPlace<'_>) -> Value {
     let status = match place.status {
-        Status::Differs | Status::New => Status::Passed,
+        ReportStatus::Differs | ReportStatus::New => ReportStatus::Passed,
         other => other,
     };
     json!({
@@ -83,14 +83,14 @@ mod tests {
 
     #[test]
     fn the_keys_are_stable() {
-        let report = Report {
+        let report = RunReport {
             scenarios: vec![tried(|cell| {
                 let count = Figure::Count(3);
                 cell.detail.figures.insert(FigureName::Received, count);
             })],
-            ..Report::default()
+            ..RunReport::default()
         };
-        let value = value(&report);
+        let value = report_json(&report);
         let keys = |value: &Value| {
             value
                 .as_object()

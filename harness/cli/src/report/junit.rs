@@ -4,32 +4,35 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Golden, Place, Report, Status, Tried};
+use super::{CellPlace, GoldenResult, ReportStatus, RunReport, ScenarioResult};
 
 /// The report as XML.
 ///
 /// # Errors
 /// When the writer fails, with its words.
-pub(crate) fn xml(report: &Report) -> Result<String, String> {
+pub(crate) fn junit_xml(report: &RunReport) -> Result<String, String> {
     let mut all = quick_junit::Report::new("gauntlet");
     all.set_time(report.elapsed);
     for tried in &report.scenarios {
-        all.add_test_suite(suite(tried));
+        all.add_test_suite(write_suite(tried));
     }
     all.to_string().map_err(|error| error.to_string())
 }
 
-fn suite(tried: &Tried) -> TestSuite {
+fn write_suite(tried: &ScenarioResult) -> TestSuite {
     let mut suite = TestSuite::new(tried.scenario.id.as_str());
     for cell in tried.cells() {
-        let mut case = TestCase::new(format!("{} · {}", cell.step, cell.world), status(&cell));
+        let mut case = TestCase::new(
+            format!("{} · {}", cell.step, cell.world),
+            write_status(&cell),
+        );
         case.set_classname(tried.scenario.id.as_str());
         if let Some(seen) = cell.cell {
             case.set_time(Duration::from_secs_f64(seen.millis.max(0.0) / 1000.0));
         }
         suite.add_test_case(case);
     }
-    if let Some((message, text)) = difference(&tried.golden) {
+    if let Some((message, text)) = write_difference(&tried.golden) {
         let mut failed = TestCaseStatus::non_success(NonSuccessKind::Failure);
         failed
             .set_message(message)
@@ -42,24 +45,26 @@ fn suite(tried: &Tried) -> TestSuite {
     suite
 }
 
-fn difference(golden: &Golden) -> Option<(&str, &str)> {
+fn write_difference(golden: &GoldenResult) -> Option<(&str, &str)> {
     match golden {
-        Golden::New => Some(("nothing is recorded yet", "")),
-        Golden::Differs(diff) => Some(("intents met, recorded detail changed", diff)),
-        Golden::Same | Golden::NotCompared => None,
+        GoldenResult::New => Some(("nothing is recorded yet", "")),
+        GoldenResult::Differs(diff) => Some(("intents met, recorded detail changed", diff)),
+        GoldenResult::Same | GoldenResult::NotCompared => None,
     }
 }
 
-fn status(cell: &Place<'_>) -> TestCaseStatus {
+fn write_status(cell: &CellPlace<'_>) -> TestCaseStatus {
     let kind = match cell.status {
-        Status::Failed | Status::Flaky => NonSuccessKind::Failure,
-        Status::Broken => NonSuccessKind::Error,
-        Status::Skipped => {
+        ReportStatus::Failed | ReportStatus::Flaky => NonSuccessKind::Failure,
+        ReportStatus::Broken => NonSuccessKind::Error,
+        ReportStatus::Skipped => {
             let mut skipped = TestCaseStatus::skipped();
             skipped.set_message(cell.why);
             return skipped;
         }
-        Status::Passed | Status::Differs | Status::New => return TestCaseStatus::success(),
+        ReportStatus::Passed | ReportStatus::Differs | ReportStatus::New => {
+            return TestCaseStatus::success();
+        }
     };
     let mut bad = TestCaseStatus::non_success(kind);
     bad.set_type(cell.status.word());
@@ -85,10 +90,10 @@ mod tests {
     use super::*;
     use crate::report::tests::tried;
 
-    fn of(tried: Tried) -> String {
-        xml(&Report {
+    fn of(tried: ScenarioResult) -> String {
+        junit_xml(&RunReport {
             scenarios: vec![tried],
-            ..Report::default()
+            ..RunReport::default()
         })
         .unwrap()
     }
@@ -114,7 +119,7 @@ mod tests {
             "{text}"
         );
         let mut differs = tried(|_| {});
-        differs.golden = Golden::Differs("-old\n+new".into());
+        differs.golden = GoldenResult::Differs("-old\n+new".into());
         let text = of(differs);
         assert!(
             text.contains(r#"name="recorded detail""#) && text.contains(r#"failures="1""#),

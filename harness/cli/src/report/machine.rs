@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 use serde_json::{Value, json};
 
 /// What could be found out; `null` where it could not.
-pub(crate) fn facts() -> Value {
+pub(crate) fn machine_facts() -> Value {
     json!({
         "os": std::env::consts::OS,
         "arch": std::env::consts::ARCH,

@@ -1,12 +1,12 @@
 //! The table of one scenario: a row for each step, a column for each world.
 
-use super::{Place, Status, Tried};
+use super::{CellPlace, ReportStatus, ScenarioResult};
 
 /// Longer verdicts are cut in the table; the report of a failure says them in full.
 const WIDEST: usize = 44;
 
 /// The table. A cell that is as intended is its verdict; any other begins with a mark.
-pub(crate) fn table(tried: &Tried) -> String {
+pub(crate) fn scenario_table(tried: &ScenarioResult) -> String {
     let cells = tried.cells();
     let worlds: Vec<&str> = tried.outcome.worlds.keys().map(String::as_str).collect();
     let mut rows: Vec<Vec<String>> = vec![
@@ -26,31 +26,31 @@ pub(crate) fn table(tried: &Tried) -> String {
             .map(|world| at(world).map(text).unwrap_or_default());
         rows.push(std::iter::once(step.id.clone()).chain(texts).collect());
     }
-    aligned(&rows)
+    align_columns(&rows)
 }
 
-fn text(cell: &Place<'_>) -> String {
+fn text(cell: &CellPlace<'_>) -> String {
     let seen = cell
         .cell
         .map(|cell| cell.verdict.to_string())
         .unwrap_or_default();
     match cell.status {
-        Status::Broken => "?? broken".into(),
-        Status::Skipped => "-".into(),
-        Status::Failed => cut(format!("!! {seen}")),
-        Status::Flaky => cut(format!("~~ {seen}")),
-        Status::Passed | Status::Differs | Status::New => cut(seen),
+        ReportStatus::Broken => "?? broken".into(),
+        ReportStatus::Skipped => "-".into(),
+        ReportStatus::Failed => cut_text(format!("!! {seen}")),
+        ReportStatus::Flaky => cut_text(format!("~~ {seen}")),
+        ReportStatus::Passed | ReportStatus::Differs | ReportStatus::New => cut_text(seen),
     }
 }
 
-fn cut(text: String) -> String {
+fn cut_text(text: String) -> String {
     if text.chars().count() <= WIDEST {
         return text;
     }
     text.chars().take(WIDEST - 1).chain(['…']).collect()
 }
 
-fn aligned(rows: &[Vec<String>]) -> String {
+fn align_columns(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let widest = |column: usize| {
         rows.iter()
@@ -83,12 +83,12 @@ mod tests {
         let wanted = "  step            bare      enforce
   privileged-pod  admitted  denied by pod-security
   plain-pod       admitted  admitted";
-        assert_eq!(table(&tried(|_| {})), wanted);
+        assert_eq!(scenario_table(&tried(|_| {})), wanted);
     }
 
     #[test]
     fn what_is_not_as_intended_is_marked_without_colour() {
-        let text = table(&tried(|cell| cell.verdict = Answer::Admitted.into()));
+        let text = scenario_table(&tried(|cell| cell.verdict = Answer::Admitted.into()));
         assert!(
             text.contains("privileged-pod  admitted  !! admitted"),
             "{text}"

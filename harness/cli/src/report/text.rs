@@ -4,12 +4,12 @@ use std::path::Path;
 
 use runner::WHY_NO_CLUSTER;
 
-use super::{Golden, Place, Report, Status, Tried, table};
-use crate::commands::lint::count;
-use crate::progress::seconds;
+use super::{CellPlace, GoldenResult, ReportStatus, RunReport, ScenarioResult, table};
+use crate::commands::lint::count_scenarios;
+use crate::progress::format_seconds;
 
 /// The whole report: a line for each scenario, a table and the failures for those that did not pass, a summary.
-pub(crate) fn report(report: &Report, evidence: &Path, tables: bool) -> String {
+pub(crate) fn report_text(report: &RunReport, evidence: &Path, tables: bool) -> String {
     let mut out = String::new();
     let width = report
         .scenarios
@@ -22,49 +22,49 @@ pub(crate) fn report(report: &Report, evidence: &Path, tables: bool) -> String {
         .iter()
         .filter(|tried| !report.told.contains(&tried.scenario.id))
     {
-        out.push_str(&line(tried, width, tables));
+        out.push_str(&scenario_line(tried, width, tables));
     }
     for tried in report
         .scenarios
         .iter()
         .filter(|tried| !is_good(tried.status()) && !had_no_cluster(tried))
     {
-        out.push_str(&block(tried, evidence, report));
+        out.push_str(&failure_block(tried, evidence, report));
     }
-    out.push_str(&tail(report));
-    out.push_str(&format!("\n{}\n", summary(report)));
+    out.push_str(&run_tail(report));
+    out.push_str(&format!("\n{}\n", summary_line(report)));
     out
 }
 
 /// The line of one scenario, and its table if `tables` asks for it and nothing is wrong: where something is, the table
 /// comes with what is to be said of that.
-pub(crate) fn line(tried: &Tried, width: usize, tables: bool) -> String {
+pub(crate) fn scenario_line(tried: &ScenarioResult, width: usize, tables: bool) -> String {
     let id = &tried.scenario.id;
     let mut out = format!(
         "{:<8} {id:width$}  {}\n",
         tried.status().word(),
-        extent(tried)
+        extent_text(tried)
     );
     if tables && is_good(tried.status()) {
-        out.push_str(&format!("\n{}\n\n", table::table(tried)));
+        out.push_str(&format!("\n{}\n\n", table::scenario_table(tried)));
     }
     out
 }
 
-fn is_good(status: Status) -> bool {
-    matches!(status, Status::Passed | Status::Skipped)
+fn is_good(status: ReportStatus) -> bool {
+    matches!(status, ReportStatus::Passed | ReportStatus::Skipped)
 }
 
 /// Whether all that is to be said of it is that its cluster did not start.
-fn had_no_cluster(tried: &Tried) -> bool {
+fn had_no_cluster(tried: &ScenarioResult) -> bool {
     tried
         .cells()
         .iter()
-        .all(|cell| cell.status == Status::Passed || cell.why == WHY_NO_CLUSTER)
-        && tried.status() == Status::Broken
+        .all(|cell| cell.status == ReportStatus::Passed || cell.why == WHY_NO_CLUSTER)
+        && tried.status() == ReportStatus::Broken
 }
 
-fn extent(tried: &Tried) -> String {
+fn extent_text(tried: &ScenarioResult) -> String {
     let (worlds, steps) = (
         tried.outcome.worlds.len(),
         tried.scenario.scenario.steps.len(),
@@ -72,7 +72,7 @@ fn extent(tried: &Tried) -> String {
     let skipped = tried
         .cells()
         .iter()
-        .filter(|cell| cell.status == Status::Skipped)
+        .filter(|cell| cell.status == ReportStatus::Skipped)
         .count();
     let note = if skipped > 0 {
         format!(", {skipped} skipped")
@@ -89,7 +89,7 @@ fn extent(tried: &Tried) -> String {
 }
 
 /// Everything about a scenario that did not pass.
-fn block(tried: &Tried, evidence: &Path, report: &Report) -> String {
+fn failure_block(tried: &ScenarioResult, evidence: &Path, report: &RunReport) -> String {
     let (id, folders) = (&tried.scenario.id, &report.folders);
     let nodes = report
         .nodes
@@ -99,31 +99,34 @@ fn block(tried: &Tried, evidence: &Path, report: &Report) -> String {
     let mut out = format!(
         "\n{} {id}\n\n{}\n",
         tried.status().word(),
-        table::table(tried)
+        table::scenario_table(tried)
     );
     let mut said = Vec::new();
     for cell in tried.cells() {
-        if matches!(cell.status, Status::Failed | Status::Flaky | Status::Broken) {
-            out.push_str(&failure(tried, &cell, (evidence, &options), &mut said));
+        if matches!(
+            cell.status,
+            ReportStatus::Failed | ReportStatus::Flaky | ReportStatus::Broken
+        ) {
+            out.push_str(&cell_failure(tried, &cell, (evidence, &options), &mut said));
         }
     }
     match &tried.golden {
-        Golden::New => out.push_str(&format!(
+        GoldenResult::New => out.push_str(&format!(
             "\n  nothing is recorded for it yet\n\nhint: look at the table, then `gauntlet accept {id}{folders}`\n"
         )),
-        Golden::Differs(diff) => {
+        GoldenResult::Differs(diff) => {
             out.push_str(&format!("\n{diff}\nhint: if this is as it should be, `gauntlet accept {id}{folders}`\n"));
         }
-        Golden::NotCompared | Golden::Same => {}
+        GoldenResult::NotCompared | GoldenResult::Same => {}
     }
     out
 }
 
 /// One cell that is not as intended: what was, what is, where to look, how to try it again. A world that could not be
 /// set up is said once.
-fn failure<'a>(
-    tried: &Tried,
-    cell: &Place<'a>,
+fn cell_failure<'a>(
+    tried: &ScenarioResult,
+    cell: &CellPlace<'a>,
     (evidence, options): (&Path, &str),
     said: &mut Vec<&'a str>,
 ) -> String {
@@ -144,7 +147,7 @@ fn failure<'a>(
             "\n  {} in every step of {}\n    why       {}\n{folder}{again}",
             cell.status.word(),
             cell.world,
-            indented(cell.why)
+            indent_text(cell.why)
         );
     };
     let mut out = format!(
@@ -156,12 +159,12 @@ fn failure<'a>(
     out.push_str(&format!(
         "    intended  {}\n    seen      {}\n",
         seen.intended,
-        indented(&seen.verdict.to_string())
+        indent_text(&seen.verdict.to_string())
     ));
     if let Some(second) = &seen.second {
         out.push_str(&format!(
             "    then      {}\n",
-            indented(&second.to_string())
+            indent_text(&second.to_string())
         ));
     }
     if let Some(message) = &seen.detail.message {
@@ -170,10 +173,10 @@ fn failure<'a>(
             .code
             .map(|code| format!("{code} "))
             .unwrap_or_default();
-        out.push_str(&format!("    reply     {code}{}\n", indented(message)));
+        out.push_str(&format!("    reply     {code}{}\n", indent_text(message)));
     }
     for (key, fact) in &seen.detail.facts {
-        out.push_str(&format!("    {key:<9} {}\n", indented(fact)));
+        out.push_str(&format!("    {key:<9} {}\n", indent_text(fact)));
     }
     for (name, figure) in &seen.detail.figures {
         out.push_str(&format!("    {name:<9} {figure}\n"));
@@ -182,15 +185,18 @@ fn failure<'a>(
 }
 
 /// A text of several lines, below its own beginning.
-fn indented(text: &str) -> String {
+fn indent_text(text: &str) -> String {
     text.trim_end().replace('\n', &format!("\n{:14}", ""))
 }
 
 /// What concerns the whole run.
-fn tail(report: &Report) -> String {
+fn run_tail(report: &RunReport) -> String {
     let mut out = String::new();
     for (why, worlds) in report.skips() {
-        out.push_str(&format!("\nskipped: {}: {why}\n", count(worlds, "world")));
+        out.push_str(&format!(
+            "\nskipped: {}: {why}\n",
+            count_scenarios(worlds, "world")
+        ));
     }
     for fault in &report.faults {
         out.push_str(&format!("\n{}\n", fault.text()));
@@ -208,45 +214,48 @@ fn tail(report: &Report) -> String {
 }
 
 /// `45 scenarios, 380 cells: 378 passed, 1 failed, 1 broken; 1 scenario differs; 41.2 s`.
-pub(crate) fn summary(report: &Report) -> String {
+pub(crate) fn summary_line(report: &RunReport) -> String {
     let cells: usize = report
         .scenarios
         .iter()
         .map(|tried| tried.cells().len())
         .sum();
     let statuses = [
-        Status::Passed,
-        Status::Failed,
-        Status::Flaky,
-        Status::Broken,
-        Status::Skipped,
+        ReportStatus::Passed,
+        ReportStatus::Failed,
+        ReportStatus::Flaky,
+        ReportStatus::Broken,
+        ReportStatus::Skipped,
     ];
     let parts: Vec<String> = statuses
         .into_iter()
         .map(|status| (status, report.count(status)))
-        .filter(|(status, number)| *number > 0 || *status == Status::Passed)
+        .filter(|(status, number)| *number > 0 || *status == ReportStatus::Passed)
         .map(|(status, number)| format!("{number} {}", status.word()))
         .collect();
     let mut out = format!(
         "{}, {}: {}",
-        count(report.scenarios.len(), "scenario"),
-        count(cells, "cell"),
+        count_scenarios(report.scenarios.len(), "scenario"),
+        count_scenarios(cells, "cell"),
         parts.join(", ")
     );
-    for status in [Status::Differs, Status::New] {
+    for status in [ReportStatus::Differs, ReportStatus::New] {
         let number = report.scenarios_that(status);
         if number > 0 {
             out.push_str(&format!(
                 "; {}: {}",
                 status.word(),
-                count(number, "scenario")
+                count_scenarios(number, "scenario")
             ));
         }
     }
     if !report.clusters.is_empty() {
-        out.push_str(&format!("; {}", count(report.clusters.len(), "cluster")));
+        out.push_str(&format!(
+            "; {}",
+            count_scenarios(report.clusters.len(), "cluster")
+        ));
     }
-    format!("{out}; {}", seconds(report.elapsed))
+    format!("{out}; {}", format_seconds(report.elapsed))
 }
 
 #[cfg(test)]
@@ -258,13 +267,13 @@ mod tests {
     use super::*;
     use crate::report::tests::tried;
 
-    fn of(tried: Tried) -> String {
-        let all = Report {
+    fn of(tried: ScenarioResult) -> String {
+        let all = RunReport {
             scenarios: vec![tried],
             elapsed: Duration::from_millis(1500),
-            ..Report::default()
+            ..RunReport::default()
         };
-        report(&all, Path::new("/nowhere"), false)
+        report_text(&all, Path::new("/nowhere"), false)
     }
 
     #[test]
@@ -300,15 +309,15 @@ mod tests {
     fn commands_repeat_the_folders_and_a_run_its_nodes() {
         let failed = tried(|cell| cell.verdict = Answer::Admitted.into());
         let mut new = tried(|_| {});
-        new.golden = Golden::New;
+        new.golden = GoldenResult::New;
         let folders = " --scenarios 'a b'".to_owned();
-        let all = Report {
+        let all = RunReport {
             scenarios: vec![failed, new],
             folders,
             nodes: Some(2),
-            ..Report::default()
+            ..RunReport::default()
         };
-        let text = report(&all, Path::new("/nowhere"), false);
+        let text = report_text(&all, Path::new("/nowhere"), false);
         for wanted in [
             "gauntlet run pod-security/privileged --scenarios 'a b' --nodes 2\n",
             "gauntlet accept pod-security/privileged --scenarios 'a b'`",
@@ -359,7 +368,7 @@ mod tests {
     #[test]
     fn changed_detail_shows_its_diff_and_the_way_to_accept_it() {
         let mut differs = tried(|_| {});
-        differs.golden = Golden::Differs("-old\n+new\n".into());
+        differs.golden = GoldenResult::Differs("-old\n+new\n".into());
         let text = of(differs);
         assert!(
             text.contains("-old\n+new\n\nhint: if this is as it should be, `gauntlet accept pod-security/privileged`")

@@ -1,20 +1,20 @@
 //! `gauntlet accept`, without a cluster: pending files are put there by the store that writes them.
 
-use golden::{Source, Store};
+use golden::{GoldenStore, OutcomeSource};
 use indexmap::IndexMap;
-use model::{Answer, Cell, Detail, Outcome, WorldOutcome};
+use model::{Answer, AnswerDetail, OutcomeCell, RecordedOutcome, WorldOutcome};
 
 use crate::support::{Ran, Scratch};
 
 const ID: &str = "pod-security/privileged";
 
 fn pend(scratch: &Scratch, message: &str) {
-    let detail = Detail {
+    let detail = AnswerDetail {
         code: Some(201),
         message: Some(message.into()),
-        ..Detail::default()
+        ..AnswerDetail::default()
     };
-    let cell = Cell {
+    let cell = OutcomeCell {
         intended: Answer::Admitted,
         verdict: Answer::Admitted.into(),
         second: None,
@@ -22,12 +22,14 @@ fn pend(scratch: &Scratch, message: &str) {
         millis: 1.0,
     };
     let world = WorldOutcome::Tried(IndexMap::from([("privileged-pod".to_owned(), cell)]));
-    let outcome = Outcome {
+    let outcome = RecordedOutcome {
         id: ID.into(),
         worlds: IndexMap::from([("bare".to_owned(), world)]),
     };
-    let store = Store::open(&scratch.path("golden/outcomes")).unwrap();
-    store.write_pending(&outcome, &Source::default()).unwrap();
+    let store = GoldenStore::open(&scratch.path("golden/outcomes")).unwrap();
+    store
+        .write_pending(&outcome, &OutcomeSource::default())
+        .unwrap();
 }
 
 fn golden(scratch: &Scratch) -> String {

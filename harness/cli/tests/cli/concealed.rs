@@ -80,7 +80,7 @@ fn planted_values_are_in_nothing_that_a_run_leaves() {
         "--junit",
         &junit.to_string_lossy(),
     ]);
-    let real = native::Cache::from_env().unwrap();
+    let real = native::BoxCache::from_env().unwrap();
     let evidence_before = entries(&real.root.join("evidence"));
     let ran = Ran::of(&command.env("GAUNTLET_CACHE", &real.root).output().unwrap());
     assert_eq!(

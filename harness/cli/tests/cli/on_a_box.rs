@@ -19,19 +19,19 @@ fn on_one_box() {
     if !can_start_boxes("on_one_box") {
         return;
     }
-    let cache = native::Cache::from_env().unwrap();
+    let cache = native::BoxCache::from_env().unwrap();
     let name = format!("cli-{}", std::process::id());
     let cluster = model::ClusterSpec {
         nodes: 0,
         ..model::ClusterSpec::default()
     };
-    let spec = native::Spec {
+    let spec = native::BoxSpec {
         name,
         cluster,
         first_state: None,
         launcher: GAUNTLET.into(),
     };
-    let running = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
+    let running = native::start_box(&cache, &spec, true, &mut |_| {}).unwrap();
     let recorded = new_then_passed(&running.kubeconfig);
     let cases: [(&str, Case); 9] = [
         ("detail that changed differs", differs),
@@ -51,7 +51,7 @@ fn on_one_box() {
         eprintln!("{what}");
         case(&running.kubeconfig, &recorded);
     }
-    running.down().unwrap();
+    running.take_down().unwrap();
 }
 
 /// `gauntlet run` on the shared cluster; its namespaces stay, which spares the wait for their end.

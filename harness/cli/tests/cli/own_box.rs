@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use wait::{Look, until};
+use wait::{WaitLook, wait_until};
 
 use crate::support::{PRIVILEGED, Ran, Scratch, can_start_boxes, names};
 
 /// The command with this machine's own cache, where components are built.
 fn command(scratch: &Scratch, args: &[&str]) -> Command {
     let mut command = scratch.command(args);
-    command.env("GAUNTLET_CACHE", &native::Cache::from_env().unwrap().root);
+    command.env(
+        "GAUNTLET_CACHE",
+        &native::BoxCache::from_env().unwrap().root,
+    );
     command
 }
 
@@ -188,7 +191,10 @@ fn what_is_kept_without_a_terminal_stays_until_it_is_told_to_go() {
         .arg(own.get_program())
         .args(own.get_args())
         .current_dir(scratch.path("."));
-    nohup.env("GAUNTLET_CACHE", &native::Cache::from_env().unwrap().root);
+    nohup.env(
+        "GAUNTLET_CACHE",
+        &native::BoxCache::from_env().unwrap().root,
+    );
     let mut child = nohup
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -264,7 +270,7 @@ fn read_until(child: &mut Child, text: &str) -> String {
 /// No folder and no control group of that program's boxes remains.
 fn nothing_is_left(pid: u32) {
     let prefix = format!("run-{pid}-");
-    let cache = native::Cache::from_env().unwrap();
+    let cache = native::BoxCache::from_env().unwrap();
     let left = || {
         let groups = [
             "/sys/fs/cgroup",
@@ -272,17 +278,17 @@ fn nothing_is_left(pid: u32) {
             "/sys/fs/cgroup/memory",
         ];
         let groups = groups.iter().flat_map(|tree| names(tree.as_ref()));
-        let all = groups.chain(names(&cache.boxes()));
+        let all = groups.chain(names(&cache.boxes_folder()));
         all.filter(|name| name.contains(&prefix))
             .collect::<Vec<_>>()
     };
-    let gone = until(
+    let gone = wait_until(
         "everything to be gone",
         Duration::from_secs(20),
         Duration::from_millis(20),
         || match left() {
-            left if left.is_empty() => Look::Ready(()),
-            left => Look::NotYet(format!("{left:?}")),
+            left if left.is_empty() => WaitLook::Ready(()),
+            left => WaitLook::NotYet(format!("{left:?}")),
         },
     );
     gone.unwrap();

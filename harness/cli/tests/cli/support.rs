@@ -173,7 +173,7 @@ pub(crate) fn names(dir: &Path) -> Vec<String> {
 pub(crate) fn can_start_boxes(test: &str) -> bool {
     let root = is_root(test);
     if root {
-        let cache = native::Cache::from_env().unwrap();
+        let cache = native::BoxCache::from_env().unwrap();
         let built = native::needs_nothing_built(&cache, &model::ClusterSpec::default());
         assert_eq!(built, Ok(()), "{test}");
     }

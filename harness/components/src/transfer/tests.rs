@@ -1,35 +1,35 @@
 use super::*;
 
 /// A cache with one component whose files are a few bytes each.
-fn cache_with_runtime(dir: &Path) -> Cache {
-    let cache = Cache {
+fn cache_with_runtime(dir: &Path) -> BoxCache {
+    let cache = BoxCache {
         root: dir.to_owned(),
     };
-    put(&cache, crate::runtime());
+    put(&cache, crate::runtime_component());
     cache
 }
 
-fn put(cache: &Cache, component: &Component) {
+fn put(cache: &BoxCache, component: &PinnedComponent) {
     let dir = cache.component_dir(component);
     for part in component.parts() {
-        let path = dir.join(place(&part));
+        let path = dir.join(part_path(&part));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, format!("I am {part}")).unwrap();
     }
-    stamp::write(&dir, component).unwrap();
+    stamp::write_stamp(&dir, component).unwrap();
 }
 
 struct Trip {
     _dir: tempfile::TempDir,
     archive: PathBuf,
-    from: Cache,
-    to: Cache,
+    from: BoxCache,
+    to: BoxCache,
 }
 
 fn trip() -> Trip {
     let dir = tempfile::tempdir().unwrap();
     let from = cache_with_runtime(&dir.path().join("from"));
-    let to = Cache {
+    let to = BoxCache {
         root: dir.path().join("to"),
     };
     Trip {
@@ -58,7 +58,7 @@ fn pack(archive: &Path, entries: &[(String, Vec<u8>)]) {
         Compression::fast(),
     ));
     for (path, bytes) in entries {
-        let mut header = header(bytes.len() as u64, 0o755);
+        let mut header = tar_header(bytes.len() as u64, 0o755);
         let name = &mut header.as_old_mut().name;
         name[..path.len()].copy_from_slice(path.as_bytes());
         header.set_cksum();
@@ -70,13 +70,13 @@ fn pack(archive: &Path, entries: &[(String, Vec<u8>)]) {
 /// Imports an archive whose entries were changed; it must be refused, and leave nothing.
 fn refused(change: impl FnOnce(&mut Vec<(String, Vec<u8>)>)) -> String {
     let trip = trip();
-    trip.from.export(&trip.archive).unwrap();
+    trip.from.export_components(&trip.archive).unwrap();
     let mut entries = entries(&trip.archive);
     change(&mut entries);
     pack(&trip.archive, &entries);
-    let error = trip.to.import(&trip.archive).unwrap_err();
+    let error = trip.to.import_components(&trip.archive).unwrap_err();
     assert!(matches!(error, Error::Archive { .. }), "{error}");
-    let left: Vec<_> = fs::read_dir(trip.to.components())
+    let left: Vec<_> = fs::read_dir(trip.to.components_folder())
         .unwrap()
         .flatten()
         .map(|entry| entry.path())
@@ -88,16 +88,25 @@ fn refused(change: impl FnOnce(&mut Vec<(String, Vec<u8>)>)) -> String {
 #[test]
 fn what_is_exported_can_be_imported() {
     let trip = trip();
-    let runtime = crate::runtime();
-    assert_eq!(trip.from.export(&trip.archive).unwrap(), [runtime.id()]);
-    assert!(!trip.to.built(runtime));
-    assert_eq!(trip.to.import(&trip.archive).unwrap(), [runtime.id()]);
-    assert!(trip.to.built(runtime));
+    let runtime = crate::runtime_component();
     assert_eq!(
-        fs::read_to_string(trip.to.binary(runtime, "runc")).unwrap(),
+        trip.from.export_components(&trip.archive).unwrap(),
+        [runtime.id()]
+    );
+    assert!(!trip.to.is_built(runtime));
+    assert_eq!(
+        trip.to.import_components(&trip.archive).unwrap(),
+        [runtime.id()]
+    );
+    assert!(trip.to.is_built(runtime));
+    assert_eq!(
+        fs::read_to_string(trip.to.binary_path(runtime, "runc")).unwrap(),
         "I am runc"
     );
-    assert_eq!(trip.to.import(&trip.archive).unwrap(), [runtime.id()]);
+    assert_eq!(
+        trip.to.import_components(&trip.archive).unwrap(),
+        [runtime.id()]
+    );
 }
 
 #[test]
@@ -106,16 +115,16 @@ fn data_goes_with_the_programs_and_is_no_program() {
     let trip = trip();
     let kyverno = crate::only("kyverno").unwrap();
     put(&trip.from, kyverno);
-    trip.from.export(&trip.archive).unwrap();
-    trip.to.import(&trip.archive).unwrap();
-    let data = trip.to.data(kyverno, "install.yaml");
+    trip.from.export_components(&trip.archive).unwrap();
+    trip.to.import_components(&trip.archive).unwrap();
+    let data = trip.to.data_path(kyverno, "install.yaml");
     assert_eq!(fs::read_to_string(&data).unwrap(), "I am data/install.yaml");
     assert_eq!(
         fs::metadata(&data).unwrap().permissions().mode() & 0o777,
         0o644
     );
     fs::remove_file(&data).unwrap();
-    assert!(!trip.to.built(kyverno));
+    assert!(!trip.to.is_built(kyverno));
 }
 
 #[test]
@@ -163,19 +172,22 @@ fn a_component_that_is_not_pinned_is_refused() {
 #[test]
 fn what_is_no_archive_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let cache = Cache {
+    let cache = BoxCache {
         root: dir.path().join("cache"),
     };
     for text in ["", "not gzip", "\u{1f}\u{8b}"] {
         let archive = dir.path().join("archive");
         fs::write(&archive, text).unwrap();
         assert!(
-            matches!(cache.import(&archive), Err(Error::Archive { .. })),
+            matches!(
+                cache.import_components(&archive),
+                Err(Error::Archive { .. })
+            ),
             "{text:?}"
         );
     }
     assert!(matches!(
-        cache.import(&dir.path().join("none")),
+        cache.import_components(&dir.path().join("none")),
         Err(Error::File { .. })
     ));
 }

@@ -1,18 +1,18 @@
 //! What an action gets: its step, without what is expected of it, and the world in which it is taken.
 
-use api::{Call, Caller, encode};
-use model::Target;
+use api::{ApiCall, Caller, percent_encode};
+use model::ObjectTarget;
 use serde_json::Value;
 
-use super::{Object, Observation};
+use super::{Observation, TargetObject};
 use crate::Error;
-use crate::discovery::Resource;
-use crate::world::{StepRequest, World};
+use crate::discovery::ApiResource;
+use crate::world::{LiveWorld, StepRequest};
 
 /// A step in its world.
 pub(crate) struct StepContext<'s, 'w> {
     pub(crate) step: StepRequest<'s>,
-    pub(crate) world: &'s mut World<'w>,
+    pub(crate) world: &'s mut LiveWorld<'w>,
 }
 
 impl StepContext<'_, '_> {
@@ -22,32 +22,32 @@ impl StepContext<'_, '_> {
     }
 
     /// `text` with its placeholders filled in.
-    pub(crate) fn fill(&self, text: &str) -> String {
-        self.world.fill(text)
+    pub(crate) fn fill_text(&self, text: &str) -> String {
+        self.world.fill_text(text)
     }
 
     /// The one who takes the step.
-    pub(crate) async fn who(&mut self) -> Result<Caller, Error> {
-        self.world.who(self.step.identity).await
+    pub(crate) async fn requester(&mut self) -> Result<Caller, Error> {
+        self.world.requester_for(self.step.identity).await
     }
 
     /// The resource that is called so, with its placeholders filled in: a group can be the world's own.
-    pub(crate) async fn resource(&self, name: &str) -> Result<Resource, Error> {
-        let (lab, name) = (self.world.lab, self.fill(name));
-        lab.discovery.called(&lab.own, &name).await
+    pub(crate) async fn resource(&self, name: &str) -> Result<ApiResource, Error> {
+        let (lab, name) = (self.world.lab, self.fill_text(name));
+        lab.discovery.find_by_name(&lab.own, &name).await
     }
 
     /// The object that a target names in this step.
-    pub(crate) async fn object(&self, target: &Target) -> Result<Object, Error> {
-        Ok(Object {
+    pub(crate) async fn target_object(&self, target: &ObjectTarget) -> Result<TargetObject, Error> {
+        Ok(TargetObject {
             resource: self.resource(&target.kind).await?,
             namespace: self.namespace(),
-            name: self.fill(&target.name),
+            name: self.fill_text(&target.name),
         })
     }
 
     /// The only object of a manifest file, filled in.
-    pub(super) fn manifest(&self, file: &str) -> Result<Value, Error> {
+    pub(super) fn single_manifest(&self, file: &str) -> Result<Value, Error> {
         Ok(self
             .world
             .placeholders
@@ -56,22 +56,24 @@ impl StepContext<'_, '_> {
 
     /// The path of a pod's subresource.
     pub(super) fn pod_path(&self, pod: &str, subresource: &str) -> String {
-        let (namespace, pod) = (self.namespace(), self.fill(pod));
+        let (namespace, pod) = (self.namespace(), self.fill_text(pod));
         format!(
             "/api/v1/namespaces/{}/pods/{}/{subresource}",
-            encode(&namespace),
-            encode(&pod)
+            percent_encode(&namespace),
+            percent_encode(&pod)
         )
     }
 
     /// Sends a request as the step's identity.
-    pub(super) async fn send(&mut self, call: Call) -> Result<Observation, Error> {
-        let who = self.who().await?;
-        Ok(Observation::of(who.send(call.dry(self.step.dry_run)).await))
+    pub(super) async fn send_request(&mut self, call: ApiCall) -> Result<Observation, Error> {
+        let who = self.requester().await?;
+        Ok(Observation::from_exchange(
+            who.send_call(call.dry_run(self.step.dry_run)).await,
+        ))
     }
 
     /// Remembers an object as it is before the step changes it.
-    pub(super) async fn remember(&mut self, object: &Object) {
+    pub(super) async fn remember(&mut self, object: &TargetObject) {
         if !self.step.dry_run {
             self.world
                 .remember_original(&object.resource, &object.namespace, &object.name)
@@ -81,24 +83,24 @@ impl StepContext<'_, '_> {
 
     /// The same for one that writes. Fields that the API server does not know are refused, unless the step lets it drop
     /// them.
-    pub(super) async fn write(
+    pub(super) async fn send_write(
         &mut self,
-        object: &Object,
-        call: Call,
+        object: &TargetObject,
+        call: ApiCall,
     ) -> Result<Observation, Error> {
         self.remember(object).await;
         let call = if self.step.drops_unknown {
             call
         } else {
-            call.query("fieldValidation", "Strict")
+            call.with_query("fieldValidation", "Strict")
         };
-        let tried = self.send(call).await?;
-        if tried.taken()
+        let tried = self.send_request(call).await?;
+        if tried.was_taken()
             && !self.step.dry_run
             && let Some(exchange) = &tried.exchange
         {
             self.world
-                .wrote(&object.resource, &object.namespace, &exchange.reply);
+                .note_write(&object.resource, &object.namespace, &exchange.reply);
         }
         Ok(tried)
     }

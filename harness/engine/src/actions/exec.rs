@@ -6,44 +6,46 @@ use futures::StreamExt;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use kube::client::Body;
-use model::{Asked, Reply, Verdict};
+use model::{ApiReply, ReplyContext, Verdict};
 use serde_json::Value;
 use std::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use api::{Call, Caller, DEADLINE, Exchange, encode};
+use api::{ApiCall, ApiExchange, Caller, REPLIES_WITHIN, percent_encode};
 
 use super::{Observation, StepContext};
 use crate::Error;
-use crate::world::World;
-use crate::{masked, random};
+use crate::world::LiveWorld;
+use crate::{random, redaction};
 
 /// What a command left behind.
 #[derive(Debug, Default, PartialEq)]
-struct Ran {
+struct CommandOutput {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     /// The `Status` with which the server ended it.
     status: Value,
 }
 
-pub(super) async fn exec(
+pub(super) async fn exec_in_pod(
     cx: &mut StepContext<'_, '_>,
     pod: &str,
     command: &[String],
     unrecorded: bool,
 ) -> Result<Observation, Error> {
-    let mut call = Call {
-        asked: Asked::Kubelet,
-        ..Call::get(cx.pod_path(pod, "exec"))
+    let mut call = ApiCall {
+        asked: ReplyContext::Kubelet,
+        ..ApiCall::get(cx.pod_path(pod, "exec"))
     };
     for part in command {
-        call = call.query("command", &cx.fill(part));
+        call = call.with_query("command", &cx.fill_text(part));
     }
-    let call = call.query("stdout", "true").query("stderr", "true");
-    let who = cx.who().await?;
+    let call = call
+        .with_query("stdout", "true")
+        .with_query("stderr", "true");
+    let who = cx.requester().await?;
     let start = Instant::now();
     let (reply, ran) = in_time(&who, &call).await;
     if let Some(ran) = &ran {
@@ -51,19 +53,19 @@ pub(super) async fn exec(
         cx.world.memory.keep_output(cx.step.id, output);
     }
     let headers = who.headers.clone();
-    let tried = Observation::of(Exchange {
+    let tried = Observation::from_exchange(ApiExchange {
         call,
         headers,
         reply,
         took: start.elapsed(),
     });
     Ok(match ran {
-        Some(ran) => told(tried, &ran, unrecorded),
+        Some(ran) => add_output(tried, &ran, unrecorded),
         None => tried,
     })
 }
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// The output of a command that the engine itself runs in a pod of this namespace, and that has to do its work.
     pub(super) async fn output_in(
         &self,
@@ -71,10 +73,10 @@ impl World<'_> {
         pod: &str,
         command: &[&str],
     ) -> Result<Vec<u8>, Error> {
-        match in_time(&self.lab.own, &call(namespace, pod, command)).await {
+        match in_time(&self.lab.own, &run_in_pod(namespace, pod, command)).await {
             (_, Some(ran)) => match exit_code(&ran.status)?.as_str() {
                 "0" => Ok(ran.stdout),
-                code => Err(Error::tool(
+                code => Err(Error::tool_failed(
                     command[0],
                     format!(
                         "ended with exit code {code}: {}",
@@ -82,44 +84,45 @@ impl World<'_> {
                     ),
                 )),
             },
-            (reply, None) => Err(Error::reply(&reply)),
+            (reply, None) => Err(Error::unexpected_reply(&reply)),
         }
     }
 }
 
 /// A command in a pod of this namespace, whose output is heard.
-pub(crate) fn call(namespace: &str, pod: &str, command: &[&str]) -> Call {
+pub(crate) fn run_in_pod(namespace: &str, pod: &str, command: &[&str]) -> ApiCall {
     let path = format!(
         "/api/v1/namespaces/{}/pods/{}/exec",
-        encode(namespace),
-        encode(pod)
+        percent_encode(namespace),
+        percent_encode(pod)
     );
-    let call = Call {
-        asked: Asked::Kubelet,
-        ..Call::get(path)
+    let call = ApiCall {
+        asked: ReplyContext::Kubelet,
+        ..ApiCall::get(path)
     };
     let call = command
         .iter()
-        .fold(call, |call, part| call.query("command", part));
-    call.query("stdout", "true").query("stderr", "true")
+        .fold(call, |call, part| call.with_query("command", part));
+    call.with_query("stdout", "true")
+        .with_query("stderr", "true")
 }
 
 /// All that a command says, or the fault that cut it short.
-async fn in_time(who: &Caller, call: &Call) -> (Reply, Option<Ran>) {
+async fn in_time(who: &Caller, call: &ApiCall) -> (ApiReply, Option<CommandOutput>) {
     let deadline = |_| {
         Error::no_reply(format!(
             "the command did not end within {} s",
-            DEADLINE.as_secs()
+            REPLIES_WITHIN.as_secs()
         ))
     };
-    match tokio::time::timeout(DEADLINE, run(who, call))
+    match tokio::time::timeout(REPLIES_WITHIN, run_command(who, call))
         .await
         .map_err(deadline)
         .flatten()
     {
         Ok(done) => done,
         Err(fault) => (
-            Reply::Transport {
+            ApiReply::Transport {
                 fault: fault.in_one_line(),
             },
             None,
@@ -128,16 +131,17 @@ async fn in_time(who: &Caller, call: &Call) -> (Reply, Option<Ran>) {
 }
 
 /// Adds what the command said; one that could not be run at all is broken.
-fn told(mut tried: Observation, ran: &Ran, unrecorded: bool) -> Observation {
+fn add_output(mut tried: Observation, ran: &CommandOutput, unrecorded: bool) -> Observation {
     for (key, bytes) in [("output", &ran.stdout), ("stderr", &ran.stderr)] {
         if !bytes.is_empty() && !unrecorded {
-            tried = tried.fact(key, masked::text(&String::from_utf8_lossy(bytes)));
+            tried = tried.with_fact(key, redaction::redact_text(&String::from_utf8_lossy(bytes)));
         }
     }
     match exit_code(&ran.status) {
-        Ok(code) => tried.fact("exit", code),
+        Ok(code) => tried.with_fact("exit", code),
         Err(why) => {
-            tried.verdict = Verdict::broken(why.during("the command was not run").in_one_line());
+            tried.verdict =
+                Verdict::broken(why.during_task("the command was not run").in_one_line());
             tried
         }
     }
@@ -159,14 +163,17 @@ fn exit_code(status: &Value) -> Result<String, Error> {
     }
 }
 
-async fn run(who: &Caller, call: &Call) -> Result<(Reply, Option<Ran>), Error> {
-    match open(who, call).await? {
+async fn run_command(
+    who: &Caller,
+    call: &ApiCall,
+) -> Result<(ApiReply, Option<CommandOutput>), Error> {
+    match open_streams(who, call).await? {
         Ok(socket) => {
-            let ran = listen(socket).await?;
+            let ran = read_channels(socket).await?;
             Ok((
-                Reply::Http {
+                ApiReply::Http {
                     code: 101,
-                    body: model::Body::Text(String::new()),
+                    body: model::ReplyBody::Text(String::new()),
                     warnings: Vec::new(),
                 },
                 Some(ran),
@@ -177,24 +184,33 @@ async fn run(who: &Caller, call: &Call) -> Result<(Reply, Option<Ran>), Error> {
 }
 
 /// The streams of a command, or what the server said instead.
-pub(crate) async fn open(
+pub(crate) async fn open_streams(
     who: &Caller,
-    call: &Call,
-) -> Result<Result<WebSocketStream<TokioIo<Upgraded>>, Reply>, Error> {
+    call: &ApiCall,
+) -> Result<Result<WebSocketStream<TokioIo<Upgraded>>, ApiReply>, Error> {
     let request = who
         .head(call)
         .header("connection", "Upgrade")
         .header("upgrade", "websocket")
         .header("sec-websocket-version", "13")
-        .header("sec-websocket-key", STANDARD.encode(random::bytes::<16>()))
+        .header(
+            "sec-websocket-key",
+            STANDARD.encode(random::random_bytes::<16>()),
+        )
         .header("sec-websocket-protocol", "v5.channel.k8s.io")
         .body(Body::empty())
-        .map_err(Error::lost)?;
-    let response = who.client.send(request).await.map_err(Error::lost)?;
+        .map_err(Error::lost_connection)?;
+    let response = who
+        .client
+        .send(request)
+        .await
+        .map_err(Error::lost_connection)?;
     if response.status().as_u16() != 101 {
-        return Ok(Err(api::read(response).await?));
+        return Ok(Err(api::read_reply(response).await?));
     }
-    let upgraded = hyper::upgrade::on(response).await.map_err(Error::lost)?;
+    let upgraded = hyper::upgrade::on(response)
+        .await
+        .map_err(Error::lost_connection)?;
     Ok(Ok(WebSocketStream::from_raw_socket(
         TokioIo::new(upgraded),
         Role::Client,
@@ -204,34 +220,34 @@ pub(crate) async fn open(
 }
 
 /// Reads channels (1: output, 2: errors, 3: the end's status) until the server closes.
-async fn listen<S>(mut socket: WebSocketStream<S>) -> Result<Ran, Error>
+async fn read_channels<S>(mut socket: WebSocketStream<S>) -> Result<CommandOutput, Error>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let mut ran = Ran::default();
+    let mut ran = CommandOutput::default();
     while let Some(message) = socket.next().await {
         match message {
-            Ok(Message::Binary(bytes)) => hear(&mut ran, &bytes),
+            Ok(Message::Binary(bytes)) => take_frame(&mut ran, &bytes),
             Ok(Message::Close(_)) => break,
             Ok(_) => {}
             Err(_) if !ran.status.is_null() => break,
-            Err(fault) => return Err(Error::lost(fault)),
+            Err(fault) => return Err(Error::lost_connection(fault)),
         }
     }
     Ok(ran)
 }
 
-fn hear(ran: &mut Ran, message: &[u8]) {
+fn take_frame(ran: &mut CommandOutput, message: &[u8]) {
     match message.split_first() {
-        Some((1, bytes)) => keep(&mut ran.stdout, bytes),
-        Some((2, bytes)) => keep(&mut ran.stderr, bytes),
+        Some((1, bytes)) => keep_output(&mut ran.stdout, bytes),
+        Some((2, bytes)) => keep_output(&mut ran.stderr, bytes),
         Some((3, bytes)) => ran.status = serde_json::from_slice(bytes).unwrap_or_default(),
         _ => {}
     }
 }
 
 /// A command that never stops talking is heard to its end, and not kept.
-fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+fn keep_output(kept: &mut Vec<u8>, bytes: &[u8]) {
     const MOST: usize = 1 << 20;
     let room = MOST.saturating_sub(kept.len()).min(bytes.len());
     kept.extend_from_slice(&bytes[..room]);
@@ -243,17 +259,17 @@ mod tests {
 
     #[test]
     fn endless_output_is_not_kept() {
-        let mut ran = Ran::default();
+        let mut ran = CommandOutput::default();
         let chunk: Vec<u8> = std::iter::once(1)
             .chain(std::iter::repeat_n(b'x', 300_000))
             .collect();
-        (0..10).for_each(|_| hear(&mut ran, &chunk));
+        (0..10).for_each(|_| take_frame(&mut ran, &chunk));
         assert_eq!(ran.stdout.len(), 1 << 20);
     }
 
     #[test]
     fn channels_are_kept_apart() {
-        let mut ran = Ran::default();
+        let mut ran = CommandOutput::default();
         for message in [
             &b"\x01out"[..],
             b"\x02err",
@@ -262,7 +278,7 @@ mod tests {
             b"\xff",
             b"\x03{\"status\":\"Success\"}",
         ] {
-            hear(&mut ran, message);
+            take_frame(&mut ran, message);
         }
         assert_eq!(
             (ran.stdout.as_slice(), ran.stderr.as_slice()),

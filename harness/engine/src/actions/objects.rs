@@ -1,37 +1,43 @@
 //! Steps that write objects.
 
-use api::{Call, JSON_PATCH, MERGE, STRATEGIC_MERGE, json as json_of};
+use api::{ApiCall, JSON_PATCH, MERGE, STRATEGIC_MERGE, reply_json as json_of};
 use indexmap::IndexMap;
-use model::{PatchKind, Target};
+use model::{ObjectTarget, PatchKind};
 use serde_json::{Value, json};
 
-use super::{Object, Observation, StepContext};
+use super::{Observation, StepContext, TargetObject};
 use crate::Error;
-use crate::changed::changed;
-use crate::discovery::{fetch, resource_of};
+use crate::changed::changed_fields;
+use crate::discovery::{fetch_object, resource_of};
 
-pub(super) async fn create(cx: &mut StepContext<'_, '_>, file: &str) -> Result<Observation, Error> {
-    let (sent, object) = sent(cx, file).await?;
-    let call = Call::post(
-        object.resource.collection(Some(&object.namespace)),
+pub(super) async fn create_object(
+    cx: &mut StepContext<'_, '_>,
+    file: &str,
+) -> Result<Observation, Error> {
+    let (sent, object) = object_to_send(cx, file).await?;
+    let call = ApiCall::post(
+        object.resource.collection_path(Some(&object.namespace)),
         sent.clone(),
     );
-    Ok(told(cx.write(&object, call).await?, &sent))
+    Ok(add_changes(cx.send_write(&object, call).await?, &sent))
 }
 
 pub(super) async fn apply_step(
     cx: &mut StepContext<'_, '_>,
     file: &str,
 ) -> Result<Observation, Error> {
-    let (sent, object) = sent(cx, file).await?;
-    let call = Call::apply(&object.path(), sent.clone());
-    Ok(told(cx.write(&object, call).await?, &sent))
+    let (sent, object) = object_to_send(cx, file).await?;
+    let call = ApiCall::apply(&object.path(), sent.clone());
+    Ok(add_changes(cx.send_write(&object, call).await?, &sent))
 }
 
-pub(super) async fn update(cx: &mut StepContext<'_, '_>, file: &str) -> Result<Observation, Error> {
-    let (mut sent, object) = sent(cx, file).await?;
+pub(super) async fn update_object(
+    cx: &mut StepContext<'_, '_>,
+    file: &str,
+) -> Result<Observation, Error> {
+    let (mut sent, object) = object_to_send(cx, file).await?;
     if sent["metadata"]["resourceVersion"].is_null()
-        && let Ok(stored) = fetch(
+        && let Ok(stored) = fetch_object(
             &cx.world.lab.own,
             &object.resource,
             &object.namespace,
@@ -41,81 +47,86 @@ pub(super) async fn update(cx: &mut StepContext<'_, '_>, file: &str) -> Result<O
     {
         sent["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
     }
-    let call = Call::put(object.path(), sent.clone());
-    Ok(told(cx.write(&object, call).await?, &sent))
+    let call = ApiCall::put(object.path(), sent.clone());
+    Ok(add_changes(cx.send_write(&object, call).await?, &sent))
 }
 
-pub(super) async fn patch(
+pub(super) async fn patch_object(
     cx: &mut StepContext<'_, '_>,
-    target: &Target,
+    target: &ObjectTarget,
     kind: PatchKind,
     subresource: Option<&str>,
     with: &str,
 ) -> Result<Observation, Error> {
-    let object = cx.object(target).await?;
+    let object = cx.target_object(target).await?;
     let media = match kind {
         PatchKind::Merge => MERGE,
         PatchKind::Strategic => STRATEGIC_MERGE,
         PatchKind::Json => JSON_PATCH,
     };
     let path = with_subresource(object.path(), subresource.or(target.subresource.as_deref()));
-    let call = Call::patch(path, media, cx.manifest(with)?);
-    cx.write(&object, call).await
+    let call = ApiCall::patch(path, media, cx.single_manifest(with)?);
+    cx.send_write(&object, call).await
 }
 
-pub(super) async fn label(
+pub(super) async fn label_object(
     cx: &mut StepContext<'_, '_>,
-    target: &Target,
+    target: &ObjectTarget,
     set: &IndexMap<String, Option<String>>,
 ) -> Result<Observation, Error> {
-    let object = cx.object(target).await?;
+    let object = cx.target_object(target).await?;
     let labels = set.iter().map(|(key, value)| {
         (
-            cx.fill(key),
+            cx.fill_text(key),
             value
                 .as_ref()
-                .map_or(Value::Null, |value| Value::from(cx.fill(value))),
+                .map_or(Value::Null, |value| Value::from(cx.fill_text(value))),
         )
     });
     let patch = json!({"metadata": {"labels": labels.collect::<serde_json::Map<_, _>>()}});
-    let call = Call::patch(object.path(), MERGE, patch);
-    cx.write(&object, call).await
+    let call = ApiCall::patch(object.path(), MERGE, patch);
+    cx.send_write(&object, call).await
 }
 
-pub(super) async fn scale(
+pub(super) async fn scale_object(
     cx: &mut StepContext<'_, '_>,
-    target: &Target,
+    target: &ObjectTarget,
     replicas: u32,
 ) -> Result<Observation, Error> {
-    let object = cx.object(target).await?;
+    let object = cx.target_object(target).await?;
     cx.remember(&object).await;
     let path = format!("{}/scale", object.path());
-    let who = cx.who().await?;
-    let call = Call::patch(path, MERGE, json!({"spec": {"replicas": replicas}}));
-    Ok(Observation::of(who.send(call.dry(cx.step.dry_run)).await))
+    let who = cx.requester().await?;
+    let call = ApiCall::patch(path, MERGE, json!({"spec": {"replicas": replicas}}));
+    Ok(Observation::from_exchange(
+        who.send_call(call.dry_run(cx.step.dry_run)).await,
+    ))
 }
 
-pub(super) async fn delete(
+pub(super) async fn delete_object(
     cx: &mut StepContext<'_, '_>,
-    target: &Target,
+    target: &ObjectTarget,
 ) -> Result<Observation, Error> {
-    let object = cx.object(target).await?;
+    let object = cx.target_object(target).await?;
     cx.remember(&object).await;
-    let who = cx.who().await?;
-    let tried = Observation::of(
-        who.send(Call::delete(object.path()).dry(cx.step.dry_run))
+    let who = cx.requester().await?;
+    let tried = Observation::from_exchange(
+        who.send_call(ApiCall::delete(object.path()).dry_run(cx.step.dry_run))
             .await,
     );
-    if tried.taken() && !cx.step.dry_run && object.resource.kind != "Namespace" {
-        cx.world.barrier.add(object.gone());
+    if tried.was_taken() && !cx.step.dry_run && object.resource.kind != "Namespace" {
+        cx.world.barrier.add_object(object.gone_reply());
     }
     Ok(tried)
 }
 
 /// A manifest's object, and where it goes.
-async fn sent(cx: &StepContext<'_, '_>, file: &str) -> Result<(Value, Object), Error> {
-    let sent = cx.manifest(file)?;
-    cx.world.anchor(&sent).await;
+async fn object_to_send(
+    cx: &StepContext<'_, '_>,
+    file: &str,
+) -> Result<(Value, TargetObject), Error> {
+    let sent = cx.single_manifest(file)?;
+    cx.world.keep_policy_alive(&sent).await;
     let resource = resource_of(&cx.world.lab.discovery, &cx.world.lab.own, &sent).await?;
     let namespace = sent["metadata"]["namespace"]
         .as_str()
@@ -126,7 +137,7 @@ async fn sent(cx: &StepContext<'_, '_>, file: &str) -> Result<(Value, Object), E
         .to_owned();
     Ok((
         sent,
-        Object {
+        TargetObject {
             resource,
             namespace,
             name,
@@ -135,42 +146,42 @@ async fn sent(cx: &StepContext<'_, '_>, file: &str) -> Result<(Value, Object), E
 }
 
 /// Adds what the server made of what was sent; a review's answer is its status.
-fn told(mut tried: Observation, sent: &Value) -> Observation {
+fn add_changes(mut tried: Observation, sent: &Value) -> Observation {
     let Some(got) = tried
         .exchange
         .as_ref()
-        .filter(|_| tried.taken())
+        .filter(|_| tried.was_taken())
         .and_then(|exchange| json_of(&exchange.reply))
     else {
         return tried;
     };
-    tried.detail.changed = changed(sent, got);
+    tried.detail.changed = changed_fields(sent, got);
     if sent["kind"]
         .as_str()
         .is_some_and(|kind| kind.ends_with("Review"))
     {
         let mut status = got["status"].clone();
-        sort(&mut status);
-        tried = tried.fact("status", status.to_string());
+        sort_lists(&mut status);
+        tried = tried.with_fact("status", status.to_string());
     }
     tried
 }
 
 /// Puts lists into one order: an authorizer lists its rules as they come.
-fn sort(value: &mut Value) {
+fn sort_lists(value: &mut Value) {
     match value {
         Value::Array(items) => {
-            items.iter_mut().for_each(sort);
+            items.iter_mut().for_each(sort_lists);
             items.sort_by_key(Value::to_string);
         }
-        Value::Object(fields) => fields.values_mut().for_each(sort),
+        Value::Object(fields) => fields.values_mut().for_each(sort_lists),
         _ => {}
     }
 }
 
 fn with_subresource(path: String, subresource: Option<&str>) -> String {
     match subresource {
-        Some(subresource) => format!("{path}/{}", api::encode(subresource)),
+        Some(subresource) => format!("{path}/{}", api::percent_encode(subresource)),
         None => path,
     }
 }

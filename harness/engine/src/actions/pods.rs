@@ -1,29 +1,31 @@
 //! Steps on one pod: eviction, binding, ephemeral containers.
 
-use api::{Call, STRATEGIC_MERGE, TokenRequest, encode};
+use api::{ApiCall, STRATEGIC_MERGE, TokenRequest, percent_encode};
 use serde_json::{Value, json};
 
 use super::{Observation, StepContext};
 use crate::Error;
 
-pub(super) async fn evict(cx: &mut StepContext<'_, '_>, pod: &str) -> Result<Observation, Error> {
-    let eviction =
-        json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": cx.fill(pod)}});
-    let call = Call::post(cx.pod_path(pod, "eviction"), eviction);
-    cx.send(call).await
+pub(super) async fn evict_pod(
+    cx: &mut StepContext<'_, '_>,
+    pod: &str,
+) -> Result<Observation, Error> {
+    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": cx.fill_text(pod)}});
+    let call = ApiCall::post(cx.pod_path(pod, "eviction"), eviction);
+    cx.send_request(call).await
 }
 
-pub(super) async fn bind(
+pub(super) async fn bind_pod(
     cx: &mut StepContext<'_, '_>,
     pod: &str,
     node: &str,
 ) -> Result<Observation, Error> {
-    let target = json!({"apiVersion": "v1", "kind": "Node", "name": cx.fill(node)});
-    let metadata = json!({"name": cx.fill(pod)});
+    let target = json!({"apiVersion": "v1", "kind": "Node", "name": cx.fill_text(node)});
+    let metadata = json!({"name": cx.fill_text(pod)});
     let binding =
         json!({"apiVersion": "v1", "kind": "Binding", "metadata": metadata, "target": target});
-    let call = Call::post(cx.pod_path(pod, "binding"), binding);
-    cx.send(call).await
+    let call = ApiCall::post(cx.pod_path(pod, "binding"), binding);
+    cx.send_request(call).await
 }
 
 pub(super) async fn ephemeral_container(
@@ -31,21 +33,24 @@ pub(super) async fn ephemeral_container(
     pod: &str,
     with: &str,
 ) -> Result<Observation, Error> {
-    let patch = json!({"spec": {"ephemeralContainers": [cx.manifest(with)?]}});
+    let patch = json!({"spec": {"ephemeralContainers": [cx.single_manifest(with)?]}});
     let path = cx.pod_path(pod, "ephemeralcontainers");
-    let call = Call::patch(path, STRATEGIC_MERGE, patch);
-    cx.send(call).await
+    let call = ApiCall::patch(path, STRATEGIC_MERGE, patch);
+    cx.send_request(call).await
 }
 
-pub(super) async fn token(
+pub(super) async fn request_token(
     cx: &mut StepContext<'_, '_>,
     account: &str,
     audiences: &[String],
     pod: Option<&str>,
 ) -> Result<Observation, Error> {
-    let (namespace, account) = (cx.namespace(), cx.fill(account));
-    let audiences: Vec<String> = audiences.iter().map(|audience| cx.fill(audience)).collect();
-    let pod = pod.map(|pod| cx.fill(pod));
+    let (namespace, account) = (cx.namespace(), cx.fill_text(account));
+    let audiences: Vec<String> = audiences
+        .iter()
+        .map(|audience| cx.fill_text(audience))
+        .collect();
+    let pod = pod.map(|pod| cx.fill_text(pod));
     let uid = match &pod {
         Some(pod) => uid_of(cx, &namespace, pod).await,
         None => None,
@@ -55,13 +60,13 @@ pub(super) async fn token(
         pod: pod.as_deref(),
         uid: uid.as_deref(),
     };
-    let tried = cx.send(wanted.call(&namespace, &account)).await?;
+    let tried = cx.send_request(wanted.call(&namespace, &account)).await?;
     let reply = tried.exchange.as_ref().map(|exchange| &exchange.reply);
     if let (Some(pod), Some(token)) = (pod, reply.and_then(api::token)) {
         cx.world.keep_token(namespace, account, pod, token)?;
     }
     let given: Vec<&str> = reply
-        .and_then(api::json)
+        .and_then(api::reply_json)
         .and_then(|body| body["spec"]["audiences"].as_array())
         .into_iter()
         .flatten()
@@ -71,7 +76,7 @@ pub(super) async fn token(
     Ok(if given.is_empty() {
         tried
     } else {
-        tried.fact("audiences", given)
+        tried.with_fact("audiences", given)
     })
 }
 
@@ -79,9 +84,9 @@ pub(super) async fn token(
 async fn uid_of(cx: &StepContext<'_, '_>, namespace: &str, pod: &str) -> Option<String> {
     let path = format!(
         "/api/v1/namespaces/{}/pods/{}",
-        encode(namespace),
-        encode(pod)
+        percent_encode(namespace),
+        percent_encode(pod)
     );
-    let pod = cx.world.lab.own.fetch(path).await.ok()?;
+    let pod = cx.world.lab.own.fetch_body(path).await.ok()?;
     pod["metadata"]["uid"].as_str().map(str::to_owned)
 }

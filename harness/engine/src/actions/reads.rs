@@ -1,41 +1,41 @@
 //! Steps that read: an object, a collection, a path.
 
-use api::{Call, encode};
-use model::{Asked, Body, Reply, Target};
+use api::{ApiCall, percent_encode};
+use model::{ApiReply, ObjectTarget, ReplyBody, ReplyContext};
 use serde_json::Value;
 
 use super::{Observation, StepContext};
 use crate::Error;
-use crate::masked;
-use crate::world::World;
+use crate::redaction;
+use crate::world::LiveWorld;
 
 /// What the cluster itself puts into every namespace, sooner or later.
 const EVERYWHERE: [&str; 1] = ["kube-root-ca.crt"];
 
-pub(super) async fn get(
+pub(super) async fn get_object(
     cx: &mut StepContext<'_, '_>,
-    target: &Target,
+    target: &ObjectTarget,
 ) -> Result<Observation, Error> {
-    let object = cx.object(target).await?;
+    let object = cx.target_object(target).await?;
     let path = match &target.subresource {
-        Some(subresource) => format!("{}/{}", object.path(), encode(subresource)),
+        Some(subresource) => format!("{}/{}", object.path(), percent_encode(subresource)),
         None => object.path(),
     };
-    let tried = cx.send(Call::get(path)).await?;
-    Ok(match body(&tried) {
-        Some(Body::Json(secret)) if secret["kind"] == "Secret" => {
-            let data = masked::keys(secret);
-            tried.fact("data", data)
+    let tried = cx.send_request(ApiCall::get(path)).await?;
+    Ok(match read_body(&tried) {
+        Some(ReplyBody::Json(secret)) if secret["kind"] == "Secret" => {
+            let data = redaction::secret_keys(secret);
+            tried.with_fact("data", data)
         }
-        Some(Body::Text(text)) => {
-            let output = masked::text(text);
-            tried.fact("output", output)
+        Some(ReplyBody::Text(text)) => {
+            let output = redaction::redact_text(text);
+            tried.with_fact("output", output)
         }
         _ => tried,
     })
 }
 
-pub(super) async fn list(
+pub(super) async fn list_objects(
     cx: &mut StepContext<'_, '_>,
     resource: &str,
     everywhere: bool,
@@ -44,58 +44,64 @@ pub(super) async fn list(
 ) -> Result<Observation, Error> {
     let resource = cx.resource(resource).await?;
     let namespace = cx.namespace();
-    let mut call = Call::get(resource.collection(Some(namespace.as_str()).filter(|_| !everywhere)));
+    let mut call =
+        ApiCall::get(resource.collection_path(Some(namespace.as_str()).filter(|_| !everywhere)));
     if let Some(fields) = fields {
-        call = call.query("fieldSelector", &cx.fill(fields));
+        call = call.with_query("fieldSelector", &cx.fill_text(fields));
     }
     if watch {
-        call = call.query("watch", "true").query("timeoutSeconds", "1");
+        call = call
+            .with_query("watch", "true")
+            .with_query("timeoutSeconds", "1");
     }
-    let tried = cx.send(call).await?;
-    let Some(body) = body(&tried).filter(|_| tried.taken()) else {
+    let tried = cx.send_request(call).await?;
+    let Some(body) = read_body(&tried).filter(|_| tried.was_taken()) else {
         return Ok(tried);
     };
-    let items: Vec<Value> = items(body)
+    let items: Vec<Value> = list_items(body)
         .into_iter()
         .filter(|item| cx.world.is_of_this_world(item))
         .collect();
-    let mut names: Vec<String> = items.iter().map(name).collect();
+    let mut names: Vec<String> = items.iter().map(object_name).collect();
     names.sort();
     names.dedup();
     let secrets = resource.kind == "Secret" && resource.group.is_empty();
     let mut data: Vec<String> = items
         .iter()
         .filter(|_| secrets)
-        .map(|item| format!("{}: {}", name(item), masked::keys(item)))
+        .map(|item| format!("{}: {}", object_name(item), redaction::secret_keys(item)))
         .collect();
     data.sort();
     data.dedup();
-    let tried = tried.fact("names", names.join(", "));
+    let tried = tried.with_fact("names", names.join(", "));
     Ok(if data.is_empty() {
         tried
     } else {
-        tried.fact("data", data.join("; "))
+        tried.with_fact("data", data.join("; "))
     })
 }
 
-pub(super) async fn path(cx: &mut StepContext<'_, '_>, path: &str) -> Result<Observation, Error> {
-    let path = cx.fill(path);
+pub(super) async fn list_path(
+    cx: &mut StepContext<'_, '_>,
+    path: &str,
+) -> Result<Observation, Error> {
+    let path = cx.fill_text(path);
     let asked = if path.contains("/proxy/") {
-        Asked::Kubelet
+        ReplyContext::Kubelet
     } else {
-        Asked::Read
+        ReplyContext::Read
     };
-    cx.send(Call {
+    cx.send_request(ApiCall {
         asked,
-        ..Call::get(path)
+        ..ApiCall::get(path)
     })
     .await
 }
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// Other worlds share the cluster; what a list says of them is not of this one's making.
     fn is_of_this_world(&self, item: &Value) -> bool {
-        let name = name(item);
+        let name = object_name(item);
         let ours = match item["metadata"]["namespace"].as_str() {
             Some(namespace) => self.namespaces.has(namespace),
             None => name.contains(self.namespace()),
@@ -104,9 +110,9 @@ impl World<'_> {
     }
 }
 
-fn body(tried: &Observation) -> Option<&Body> {
+fn read_body(tried: &Observation) -> Option<&ReplyBody> {
     match tried.exchange.as_ref().map(|exchange| &exchange.reply) {
-        Some(Reply::Http {
+        Some(ApiReply::Http {
             body,
             code: 200..=299,
             ..
@@ -116,13 +122,13 @@ fn body(tried: &Observation) -> Option<&Body> {
 }
 
 /// The objects of a list, or of a watch's events, one JSON document a line.
-fn items(body: &Body) -> Vec<Value> {
+fn list_items(body: &ReplyBody) -> Vec<Value> {
     match body {
-        Body::Json(list) if list["items"].is_array() => {
+        ReplyBody::Json(list) if list["items"].is_array() => {
             list["items"].as_array().cloned().unwrap_or_default()
         }
-        Body::Json(event) => vec![event["object"].clone()],
-        Body::Text(lines) => {
+        ReplyBody::Json(event) => vec![event["object"].clone()],
+        ReplyBody::Text(lines) => {
             let events = lines
                 .lines()
                 .filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -131,7 +137,7 @@ fn items(body: &Body) -> Vec<Value> {
     }
 }
 
-fn name(item: &Value) -> String {
+fn object_name(item: &Value) -> String {
     item["metadata"]["name"]
         .as_str()
         .unwrap_or_default()
@@ -144,12 +150,15 @@ mod tests {
 
     #[test]
     fn reads_lists_and_watches() {
-        let list = Body::of(br#"{"kind": "PodList", "items": [{"metadata": {"name": "a"}}]}"#);
-        let one = Body::of(br#"{"type": "ADDED", "object": {"metadata": {"name": "a"}}}"#);
-        let two = Body::of(
+        let list = ReplyBody::from_bytes(
+            br#"{"kind": "PodList", "items": [{"metadata": {"name": "a"}}]}"#,
+        );
+        let one =
+            ReplyBody::from_bytes(br#"{"type": "ADDED", "object": {"metadata": {"name": "a"}}}"#);
+        let two = ReplyBody::from_bytes(
             b"{\"object\": {\"metadata\": {\"name\": \"a\"}}}\n{\"object\": {\"metadata\": {\"name\": \"b\"}}}\n",
         );
-        let names = |body: &Body| items(body).iter().map(name).collect::<Vec<_>>();
+        let names = |body: &ReplyBody| list_items(body).iter().map(object_name).collect::<Vec<_>>();
         assert_eq!(names(&list), ["a"]);
         assert_eq!(names(&one), ["a"]);
         assert_eq!(names(&two), ["a", "b"]);

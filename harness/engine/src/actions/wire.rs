@@ -1,6 +1,6 @@
 //! Trying the wire from a pod, and believing what came of it.
 //!
-//! An answer has to stay the same for as long as the step's [`Holds`] say. Where a pod is the target and does not answer,
+//! An answer has to stay the same for as long as the step's [`HoldTimes`] say. Where a pod is the target and does not answer,
 //! its server has to answer the pod itself at that moment: nothing can block that way. The probe sees to the first by
 //! itself, with an attempt every so often, however long each takes.
 
@@ -11,33 +11,35 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream;
-use model::{Action, FigureName, Held, Hold, read_probe, target_pod};
-use probe_protocol::{Holding, ProbeAnswer, ProbeReport, Reach, Reason, Request, STAGE_TIMEOUT};
+use model::{Action, FigureName, HeldConnection, HoldConnection, read_probe, target_pod};
+use probe_protocol::{
+    FaultReason, HoldRule, ProbeAnswer, ProbeReport, Reach, Request, STAGE_TIMEOUT,
+};
 use serde_json::Value;
 
 use super::{Observation, StepContext};
 use crate::Error;
-use crate::conversation::{Teller, unfit};
-use crate::places::{Places, split};
-use crate::settle::are_enforced;
-use crate::wait::Wait;
-use crate::world::{Holds, StepRequest, World};
+use crate::address_book::{AddressBook, split_name};
+use crate::barriers::are_enforced;
+use crate::conversation::{ProbePod, unfit};
+use crate::wait::ConditionWait;
+use crate::world::{HoldTimes, LiveWorld, StepRequest};
 
 /// Within this time an answer has to come that does not change any more.
-const PATIENCE: Duration = Duration::from_secs(60);
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
 /// From the beginning of one attempt to that of the next.
-const EVERY: Duration = Duration::from_millis(200);
+const ATTEMPT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How many steps of a world try the wire at a time.
 const AT_ONCE: usize = 16;
 
 /// An attempt at the wire, with every placeholder filled in.
-struct Attempt {
+struct WireAttempt {
     /// Namespace and name of the pod that tries it.
     from: (String, String),
     to: String,
-    holds: Holds,
+    holds: HoldTimes,
     /// The pod whose server has to answer itself, where it is blocked.
     server: Option<(String, String)>,
 }
@@ -45,12 +47,12 @@ struct Attempt {
 /// Tries the wire for steps that do nothing else, all of them at a time: none changes what another one finds. What came
 /// of each, and how long it took, in their order.
 pub(crate) async fn reach_all(
-    world: &mut World<'_>,
+    world: &mut LiveWorld<'_>,
     steps: &[StepRequest<'_>],
 ) -> Vec<(Result<Observation, Error>, Duration)> {
     let mut attempts = Vec::new();
     for step in steps {
-        attempts.push((step, attempt(world, step).await));
+        attempts.push((step, fill_attempt(world, step).await));
     }
     let mut pods = BTreeMap::new();
     for step in steps {
@@ -60,10 +62,10 @@ pub(crate) async fn reach_all(
         }
     }
     let (world, pods) = (&*world, &pods);
-    let one = async |(step, attempt): (&StepRequest<'_>, Result<Attempt, Error>)| {
+    let one = async |(step, attempt): (&StepRequest<'_>, Result<WireAttempt, Error>)| {
         let start = Instant::now();
         let tried = match (attempt, pods.get(&world.namespace_of(step))) {
-            (Ok(attempt), Some(Ok(pods))) => reach(world, &attempt, pods).await,
+            (Ok(attempt), Some(Ok(pods))) => try_reach(world, &attempt, pods).await,
             (Err(why), _) => Err(why),
             (Ok(_), Some(Err(why))) => Err(why.clone()),
             (Ok(_), None) => Err(Error::scenario("the step's namespace was not looked at")),
@@ -78,86 +80,104 @@ pub(crate) async fn reach_all(
 }
 
 /// What a step that tries the wire comes to, now that its addresses are known.
-async fn attempt(world: &mut World<'_>, step: &StepRequest<'_>) -> Result<Attempt, Error> {
+async fn fill_attempt(
+    world: &mut LiveWorld<'_>,
+    step: &StepRequest<'_>,
+) -> Result<WireAttempt, Error> {
     let Action::Reach(wire) = step.action else {
         return Err(Error::scenario("the step does not try the wire"));
     };
     world.learn_for(step).await?;
-    world.outlive(step.action).await?;
+    world.wait_until_expired(step.action).await?;
     let server = target_pod(&wire.to).filter(|_| !wire.no_listener);
-    Ok(Attempt {
-        from: (world.namespace_of(step), world.fill(&wire.from)),
-        to: world.fill(&wire.to),
+    Ok(WireAttempt {
+        from: (world.namespace_of(step), world.fill_text(&wire.from)),
+        to: world.fill_text(&wire.to),
         holds: step.holds,
-        server: server.map(|pod| split(pod, world.namespace())),
+        server: server.map(|pod| split_name(pod, world.namespace())),
     })
 }
 
-async fn reach(world: &World<'_>, attempt: &Attempt, pods: &[Value]) -> Result<Observation, Error> {
+async fn try_reach(
+    world: &LiveWorld<'_>,
+    attempt: &WireAttempt,
+    pods: &[Value],
+) -> Result<Observation, Error> {
     let (namespace, name) = &attempt.from;
     let is_from = |pod: &&Value| {
         pod["metadata"]["namespace"] == namespace.as_str()
             && pod["metadata"]["name"] == name.as_str()
     };
-    let from = pods.iter().find(is_from).map(Teller::of);
+    let from = pods.iter().find(is_from).map(ProbePod::from_pod);
     let from =
         from.ok_or_else(|| Error::scenario(format!("there is no pod {name} in {namespace}")))?;
-    let told = lasting(world, &from, &attempt.to, attempt.holds).await?;
+    let told = lasting_report(world, &from, &attempt.to, attempt.holds).await?;
     if let (false, Some(server)) = (told.is_reached(), &attempt.server) {
         answers_itself(world, server, &attempt.to).await?;
     }
-    let places = world.places(&told, pods).await?;
-    Ok(recorded(&told, &places))
+    let places = world.read_address_book(&told, pods).await?;
+    Ok(record_report(&told, &places))
 }
 
 /// A command that stays behind has a process of its own, which outlives who began it.
-pub(super) async fn hold(cx: &StepContext<'_, '_>, hold: &Hold) -> Result<Observation, Error> {
+pub(super) async fn open_held(
+    cx: &StepContext<'_, '_>,
+    hold: &HoldConnection,
+) -> Result<Observation, Error> {
     let pods = known_pods(cx.world, &cx.step).await?;
-    let (to, name, pod) = (cx.fill(&hold.to), cx.fill(&hold.name), cx.fill(&hold.from));
+    let (to, name, pod) = (
+        cx.fill_text(&hold.to),
+        cx.fill_text(&hold.name),
+        cx.fill_text(&hold.from),
+    );
     let output = cx
         .world
         .output_in(&cx.namespace(), &pod, &["/probe", "hold", &name, &to])
         .await;
-    let output = output.map_err(|why| why.during(format!("the probe in pod {pod} did not run")))?;
+    let output =
+        output.map_err(|why| why.during_task(format!("the probe in pod {pod} did not run")))?;
     let told = ProbeReport::read(&output)?;
-    let places = cx.world.places(&told, &pods).await?;
-    Ok(recorded(&told, &places))
+    let places = cx.world.read_address_book(&told, &pods).await?;
+    Ok(record_report(&told, &places))
 }
 
-pub(super) async fn held(cx: &StepContext<'_, '_>, held: &Held) -> Result<Observation, Error> {
+pub(super) async fn use_held(
+    cx: &StepContext<'_, '_>,
+    held: &HeldConnection,
+) -> Result<Observation, Error> {
     known_pods(cx.world, &cx.step).await?;
     let from = cx
         .world
-        .teller(&cx.namespace(), &cx.fill(&held.from))
+        .probe_pod(&cx.namespace(), &cx.fill_text(&held.from))
         .await?;
     let told = ask_probe(
         cx.world,
         &from,
-        Request::Held(cx.fill(&held.name)),
+        Request::Held(cx.fill_text(&held.name)),
         Duration::ZERO,
         |_| {},
     )
     .await?;
-    Ok(recorded(&told, &Places::default()))
+    Ok(record_report(&told, &AddressBook::default()))
 }
 
 /// What the probe says, once it has said the same for long enough.
-async fn lasting(
-    world: &World<'_>,
-    from: &Teller,
+async fn lasting_report(
+    world: &LiveWorld<'_>,
+    from: &ProbePod,
     to: &str,
-    holds: Holds,
+    holds: HoldTimes,
 ) -> Result<ProbeReport, Error> {
     let what = format!("an answer from {to} that lasts");
-    let wait = Wait {
+    let wait = ConditionWait {
         what: &what,
-        within: PATIENCE + holds.longest(),
-        every: EVERY,
+        within: SETTLED_WITHIN + holds.longest(),
+        every: ATTEMPT_INTERVAL,
     };
-    let until = Holding {
+    let until = HoldRule {
         holds: holds.absence,
         reached_holds: holds.presence,
-        every: EVERY,
+        every: ATTEMPT_INTERVAL,
         within: wait.within,
     };
     let ask = Request::Reach(Reach {
@@ -169,7 +189,7 @@ async fn lasting(
     let note = |report: ProbeReport| *seen.borrow_mut() = in_words(&report);
     let told = world
         .waiter
-        .told(&what, &seen, ask_probe(world, from, ask, wait.within, note))
+        .wait_for_other(&what, &seen, ask_probe(world, from, ask, wait.within, note))
         .await?;
     match told.lasts {
         Some(true) => Ok(told),
@@ -182,15 +202,15 @@ async fn lasting(
 
 /// What the probe in this pod says of a target, or of a connection.
 async fn ask_probe(
-    world: &World<'_>,
-    pod: &Teller,
+    world: &LiveWorld<'_>,
+    pod: &ProbePod,
     ask: Request,
     within: Duration,
     seen: impl FnMut(ProbeReport),
 ) -> Result<ProbeReport, Error> {
-    let answer = world.asked(pod, ask, within, seen).await;
+    let answer = world.ask_probe(pod, ask, within, seen).await;
     let answer = answer
-        .map_err(|why| why.during(format!("the probe in pod {} did not answer", pod.name)))?;
+        .map_err(|why| why.during_task(format!("the probe in pod {} did not answer", pod.name)))?;
     match answer {
         ProbeAnswer::Report(report) => Ok(report),
         other => Err(unfit(&other)),
@@ -199,17 +219,17 @@ async fn ask_probe(
 
 /// A report in one line, for a person.
 fn in_words(report: &ProbeReport) -> String {
-    let reason = report.reason().map_or("", Reason::word);
+    let reason = report.reason().map_or("", FaultReason::word);
     format!("{}: {reason}", read_probe(report))
 }
 
 /// Whether the server of a pod answers the pod itself.
 async fn answers_itself(
-    world: &World<'_>,
+    world: &LiveWorld<'_>,
     (namespace, pod): &(String, String),
     to: &str,
 ) -> Result<(), Error> {
-    let server = world.teller(namespace, pod).await?;
+    let server = world.probe_pod(namespace, pod).await?;
     let ask = Request::Reach(Reach::once(to));
     let told = ask_probe(world, &server, ask, Duration::ZERO, |_| {}).await?;
     let Some(reason) = told.reason() else {
@@ -222,7 +242,7 @@ async fn answers_itself(
 }
 
 /// The pods of the world and of the step, once whoever enforces policies knows them as they are.
-async fn known_pods(world: &World<'_>, step: &StepRequest<'_>) -> Result<Vec<Value>, Error> {
+async fn known_pods(world: &LiveWorld<'_>, step: &StepRequest<'_>) -> Result<Vec<Value>, Error> {
     let mut namespaces = world.namespaces.all().to_vec();
     let asked = world.namespace_of(step);
     if !namespaces.contains(&asked) {
@@ -238,20 +258,23 @@ async fn known_pods(world: &World<'_>, step: &StepRequest<'_>) -> Result<Vec<Val
 }
 
 /// What is kept of an answer: words that are the same in every run, and the time as a figure.
-fn recorded(told: &ProbeReport, places: &Places) -> Observation {
-    let mut tried = Observation::answer(read_probe(told));
+fn record_report(told: &ProbeReport, places: &AddressBook) -> Observation {
+    let mut tried = Observation::from_answer(read_probe(told));
     let facts = &told.facts;
     let mut addresses: Vec<String> = facts
         .addresses
         .iter()
-        .map(|address| places.name(*address))
+        .map(|address| places.address_name(*address))
         .collect();
     addresses.sort();
     addresses.dedup();
     let facts = [
         ("reason", told.reason().map(|reason| reason.to_string())),
         ("answered-by", facts.by.clone()),
-        ("seen-as", facts.seen_as.map(|address| places.name(address))),
+        (
+            "seen-as",
+            facts.seen_as.map(|address| places.address_name(address)),
+        ),
         (
             "stands-for",
             (!addresses.is_empty()).then(|| addresses.join(", ")),
@@ -264,7 +287,7 @@ fn recorded(told: &ProbeReport, places: &Places) -> Observation {
     ];
     for (key, value) in facts {
         if let Some(value) = value {
-            tried = tried.fact(key, value);
+            tried = tried.with_fact(key, value);
         }
     }
     tried.time(

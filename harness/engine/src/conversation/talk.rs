@@ -3,39 +3,41 @@
 use crate::Error;
 use std::collections::HashMap;
 
-use probe_protocol::{NOBODY, ProbeAnswer, ProbeReport, Question, Reply, Request, Said};
+use probe_protocol::{
+    EngineQuestion, NOBODY, ProbeAnswer, ProbeReport, QuestionAnswer, Reply, Request,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::wire::Wire;
+use super::wire::LineWire;
 
 /// A question, and who waits for what is said to it.
-struct Asked {
+struct PendingQuestion {
     ask: Request,
-    hears: UnboundedSender<Result<Said, Error>>,
+    hears: UnboundedSender<Result<QuestionAnswer, Error>>,
 }
 
 /// A conversation that is open. It ends with the last of these, and so does what it goes over.
 #[derive(Clone)]
-pub(crate) struct Conversation(UnboundedSender<Asked>);
+pub(crate) struct ProbeConversation(UnboundedSender<PendingQuestion>);
 
 /// Why there is no answer.
 #[derive(Clone, Debug)]
-pub(crate) enum Unanswered {
+pub(crate) enum NoAnswer {
     /// The conversation came to its end before. Nothing is known of the question.
     Lost(Error),
     /// The probe says why.
     Fault(String),
 }
 
-impl Conversation {
+impl ProbeConversation {
     /// Begins one, in a task of its own.
-    pub(super) fn begin<S>(wire: Wire<S>) -> Self
+    pub(super) fn begin_task<S>(wire: LineWire<S>) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (ask, asked) = unbounded_channel();
-        tokio::spawn(talk(wire, asked));
+        tokio::spawn(serve_questions(wire, asked));
         Self(ask)
     }
 
@@ -45,20 +47,22 @@ impl Conversation {
     }
 
     /// Asks, and waits for what comes of it. `seen` is told what is seen meanwhile.
-    pub(super) async fn ask(
+    pub(super) async fn ask_question(
         &self,
         ask: Request,
         mut seen: impl FnMut(ProbeReport),
-    ) -> Result<ProbeAnswer, Unanswered> {
-        let ended = || Unanswered::Lost(Error::no_reply("the conversation had ended"));
+    ) -> Result<ProbeAnswer, NoAnswer> {
+        let ended = || NoAnswer::Lost(Error::no_reply("the conversation had ended"));
         let (hears, mut heard) = unbounded_channel();
-        self.0.send(Asked { ask, hears }).map_err(|_| ended())?;
+        self.0
+            .send(PendingQuestion { ask, hears })
+            .map_err(|_| ended())?;
         loop {
             match heard.recv().await {
-                Some(Ok(Said::Seen(report))) => seen(report),
-                Some(Ok(Said::Answer(answer))) => return Ok(answer),
-                Some(Ok(Said::Fault(why))) => return Err(Unanswered::Fault(why)),
-                Some(Err(why)) => return Err(Unanswered::Lost(why)),
+                Some(Ok(QuestionAnswer::Seen(report))) => seen(report),
+                Some(Ok(QuestionAnswer::Answer(answer))) => return Ok(answer),
+                Some(Ok(QuestionAnswer::Fault(why))) => return Err(NoAnswer::Fault(why)),
+                Some(Err(why)) => return Err(NoAnswer::Lost(why)),
                 None => return Err(ended()),
             }
         }
@@ -66,21 +70,21 @@ impl Conversation {
 }
 
 /// Asks and hears until nobody asks any more, or nothing can be heard: then everybody who waits is told why.
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
-    mut wire: Wire<S>,
-    mut asked: UnboundedReceiver<Asked>,
+async fn serve_questions<S: AsyncRead + AsyncWrite + Unpin>(
+    mut wire: LineWire<S>,
+    mut asked: UnboundedReceiver<PendingQuestion>,
 ) {
     let mut waiting = HashMap::new();
     let mut last = 0;
     let why = loop {
         let heard = tokio::select! {
             one = asked.recv() => {
-                let Some(Asked { ask, hears }) = one else { return };
+                let Some(PendingQuestion { ask, hears }) = one else { return };
                 last += 1;
                 waiting.insert(last, hears);
-                wire.send(&Question { id: last, ask }.line()).await
+                wire.send_line(&EngineQuestion { id: last, ask }.line()).await
             }
-            line = wire.line() => line.and_then(|line| hear(&line, last, &mut waiting)),
+            line = wire.next_line() => line.and_then(|line| pass_answer(&line, last, &mut waiting)),
         };
         if let Err(why) = heard {
             break why;
@@ -97,10 +101,10 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Passes on what was said. What nobody waits for any more is nobody's; what nobody asked ends the conversation.
-fn hear(
+fn pass_answer(
     line: &str,
     last: u64,
-    waiting: &mut HashMap<u64, UnboundedSender<Result<Said, Error>>>,
+    waiting: &mut HashMap<u64, UnboundedSender<Result<QuestionAnswer, Error>>>,
 ) -> Result<(), Error> {
     let Reply { id, said } = Reply::read(line.as_bytes())?;
     if id == NOBODY || id > last {
@@ -108,7 +112,7 @@ fn hear(
             "the probe said what was not asked: {said:?}"
         )));
     }
-    let is_over = !matches!(said, Said::Seen(_));
+    let is_over = !matches!(said, QuestionAnswer::Seen(_));
     if let Some(hears) = waiting.get(&id) {
         _ = hears.send(Ok(said));
     }
@@ -128,20 +132,20 @@ mod tests {
     use super::*;
 
     /// A conversation, and the probe's end of it.
-    fn begin() -> (Conversation, BufReader<UnixStream>) {
+    fn begin() -> (ProbeConversation, BufReader<UnixStream>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         (
-            Conversation::begin(Wire::<DuplexStream>::socket(ours).unwrap()),
+            ProbeConversation::begin_task(LineWire::<DuplexStream>::over_socket(ours).unwrap()),
             BufReader::new(theirs),
         )
     }
 
     fn ask(
-        conversation: &Conversation,
+        conversation: &ProbeConversation,
         word: &str,
-    ) -> tokio::task::JoinHandle<Result<ProbeAnswer, Unanswered>> {
+    ) -> tokio::task::JoinHandle<Result<ProbeAnswer, NoAnswer>> {
         let (conversation, ask) = (conversation.clone(), Request::Cat(word.into()));
-        tokio::spawn(async move { conversation.ask(ask, |_| {}).await })
+        tokio::spawn(async move { conversation.ask_question(ask, |_| {}).await })
     }
 
     /// The next `count` questions, as numbers by their words.
@@ -150,8 +154,8 @@ mod tests {
             let line = |_| {
                 let mut line = String::new();
                 probe.read_line(&mut line).unwrap();
-                match Question::read(line.as_bytes()).unwrap() {
-                    Question {
+                match EngineQuestion::read(line.as_bytes()).unwrap() {
+                    EngineQuestion {
                         id,
                         ask: Request::Cat(word),
                     } => (word, id),
@@ -162,7 +166,7 @@ mod tests {
         })
     }
 
-    fn say(probe: &BufReader<UnixStream>, id: u64, said: Said) {
+    fn say(probe: &BufReader<UnixStream>, id: u64, said: QuestionAnswer) {
         let line = Reply { id, said }.line();
         probe.get_ref().write_all(line.as_bytes()).unwrap();
     }
@@ -185,13 +189,15 @@ mod tests {
             ask(&conversation, "wrong"),
         );
         let ids = questions(&mut probe, 3).await;
-        say(&probe, ids["quick"], Said::Answer(file("q")));
+        say(&probe, ids["quick"], QuestionAnswer::Answer(file("q")));
         assert_eq!(quick.await.unwrap().unwrap(), file("q"));
-        say(&probe, ids["wrong"], Said::Fault("no such word".into()));
-        assert!(
-            matches!(wrong.await.unwrap(), Err(Unanswered::Fault(why)) if why == "no such word")
+        say(
+            &probe,
+            ids["wrong"],
+            QuestionAnswer::Fault("no such word".into()),
         );
-        say(&probe, ids["slow"], Said::Answer(file("s")));
+        assert!(matches!(wrong.await.unwrap(), Err(NoAnswer::Fault(why)) if why == "no such word"));
+        say(&probe, ids["slow"], QuestionAnswer::Answer(file("s")));
         assert_eq!(slow.await.unwrap().unwrap(), file("s"));
     }
 
@@ -202,16 +208,16 @@ mod tests {
             let mut seen = Vec::new();
             (
                 conversation
-                    .ask(Request::Cat("look".into()), |report| seen.push(report))
+                    .ask_question(Request::Cat("look".into()), |report| seen.push(report))
                     .await,
                 seen,
             )
         });
         let id = questions(&mut probe, 1).await["look"];
         for said in [
-            Said::Seen(report("a")),
-            Said::Seen(report("b")),
-            Said::Answer(file("c")),
+            QuestionAnswer::Seen(report("a")),
+            QuestionAnswer::Seen(report("b")),
+            QuestionAnswer::Answer(file("c")),
         ] {
             say(&probe, id, said);
         }
@@ -224,8 +230,8 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_lost_conversation_is_no_answer() {
-        let lost = |asked: Result<ProbeAnswer, Unanswered>, wanted: &str| match asked {
-            Err(Unanswered::Lost(why)) => assert!(why.to_string().contains(wanted), "{why}"),
+        let lost = |asked: Result<ProbeAnswer, NoAnswer>, wanted: &str| match asked {
+            Err(NoAnswer::Lost(why)) => assert!(why.to_string().contains(wanted), "{why}"),
             other => panic!("{other:?}"),
         };
         let (conversation, mut probe) = begin();
@@ -257,8 +263,8 @@ mod tests {
         let (gone, stays) = (ask(&conversation, "gone"), ask(&conversation, "stays"));
         let ids = questions(&mut probe, 2).await;
         gone.abort();
-        say(&probe, ids["gone"], Said::Answer(file("late")));
-        say(&probe, ids["stays"], Said::Answer(file("s")));
+        say(&probe, ids["gone"], QuestionAnswer::Answer(file("late")));
+        say(&probe, ids["stays"], QuestionAnswer::Answer(file("s")));
         assert_eq!(stays.await.unwrap().unwrap(), file("s"));
         drop(conversation);
         let left = tokio::task::block_in_place(|| probe.read_line(&mut String::new()).unwrap());

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 const LONGEST: usize = 64 << 20;
 
 /// Lines, either way.
-pub(super) enum Wire<S> {
+pub(super) enum LineWire<S> {
     Socket(
         Lines<BufReader<ReadHalf<UnixStream>>>,
         WriteHalf<UnixStream>,
@@ -29,19 +29,19 @@ pub(super) enum Wire<S> {
     },
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> LineWire<S> {
     /// Over a socket of the host.
     ///
     /// # Errors
     /// When the kernel does not let it be waited for.
-    pub(super) fn socket(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+    pub(super) fn over_socket(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let (reader, writer) = tokio::io::split(UnixStream::from_std(stream)?);
         Ok(Self::Socket(BufReader::new(reader).lines(), writer))
     }
 
     /// Over the streams of `probe converse`.
-    pub(super) fn command(socket: WebSocketStream<S>) -> Self {
+    pub(super) fn over_exec(socket: WebSocketStream<S>) -> Self {
         Self::Command {
             socket: Box::new(socket),
             heard: Vec::new(),
@@ -49,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    pub(super) async fn send(&mut self, line: &str) -> Result<(), Error> {
+    pub(super) async fn send_line(&mut self, line: &str) -> Result<(), Error> {
         match self {
             Self::Socket(_, writer) => writer
                 .write_all(line.as_bytes())
@@ -60,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 socket
                     .send(Message::Binary(Bytes::from(message)))
                     .await
-                    .map_err(Error::lost)
+                    .map_err(Error::lost_connection)
             }
         }
     }
@@ -69,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     ///
     /// # Errors
     /// When there is none any more, and why.
-    pub(super) async fn line(&mut self) -> Result<String, Error> {
+    pub(super) async fn next_line(&mut self) -> Result<String, Error> {
         match self {
             Self::Socket(lines, _) => match lines.next_line().await {
                 Ok(Some(line)) => Ok(line),
@@ -91,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                     return Err(Error::unexpected("the probe says too much"));
                 }
                 match socket.next().await {
-                    Some(Ok(Message::Binary(bytes))) => hear(&bytes, heard, complaint),
+                    Some(Ok(Message::Binary(bytes))) => take_frame(&bytes, heard, complaint),
                     None | Some(Ok(Message::Close(_))) => {
                         return Err(Error::no_reply(format!(
                             "the command ended: {}",
@@ -99,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                         )));
                     }
                     Some(Ok(_)) => {}
-                    Some(Err(why)) => return Err(Error::lost(why)),
+                    Some(Err(why)) => return Err(Error::lost_connection(why)),
                 }
             },
         }
@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 }
 
 /// Channels of `v5.channel.k8s.io`: 1 is output, 2 errors, 3 the end's status.
-fn hear(message: &[u8], heard: &mut Vec<u8>, complaint: &mut String) {
+fn take_frame(message: &[u8], heard: &mut Vec<u8>, complaint: &mut String) {
     match message.split_first() {
         Some((1, bytes)) => heard.extend_from_slice(bytes),
         Some((2 | 3, bytes)) if complaint.len() < 2000 => {
@@ -128,8 +128,8 @@ mod tests {
         let (ours, theirs) = tokio::io::duplex(4096);
         let mut server = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
         let mut wire =
-            Wire::command(WebSocketStream::from_raw_socket(ours, Role::Client, None).await);
-        wire.send("asked\n").await.unwrap();
+            LineWire::over_exec(WebSocketStream::from_raw_socket(ours, Role::Client, None).await);
+        wire.send_line("asked\n").await.unwrap();
         assert_eq!(
             server.next().await.unwrap().unwrap(),
             Message::Binary(Bytes::from_static(b"\0asked\n"))
@@ -140,11 +140,11 @@ mod tests {
                 .await
                 .unwrap();
         }
-        assert_eq!(wire.line().await.unwrap(), "one\n");
-        assert_eq!(wire.line().await.unwrap(), "two\n");
+        assert_eq!(wire.next_line().await.unwrap(), "one\n");
+        assert_eq!(wire.next_line().await.unwrap(), "two\n");
         server.close(None).await.unwrap();
         assert_eq!(
-            wire.line().await.unwrap_err().to_string(),
+            wire.next_line().await.unwrap_err().to_string(),
             "the command ended: oh"
         );
     }

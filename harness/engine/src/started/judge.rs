@@ -1,14 +1,14 @@
 //! What the pods of a workload say of it: all of it reads from objects, nothing asks.
 
-use model::{Answer, By};
+use model::{Answer, Refuser};
 use serde_json::Value;
 
 use super::workload::{Rollout, Workload, WorkloadKind};
-use crate::pods::{State, condition, state};
+use crate::pods::{PodState, condition, pod_state};
 
 /// How a workload is, and the pods that show it.
 pub(super) struct Look<'a> {
-    pub(super) state: State,
+    pub(super) state: PodState,
     pub(super) pods: Vec<&'a Value>,
     /// Whether a pod is missing that nothing says anything of: an event may.
     pub(super) lacks_pods: bool,
@@ -25,11 +25,11 @@ pub(super) fn judge(workload: &Workload) -> Look<'_> {
                 rollout.pods.len() < rollout.wanted,
             )
         }
-        Err(words) => (State::Pending(words), Vec::new(), false),
+        Err(words) => (PodState::Pending(words), Vec::new(), false),
     };
     let state = match state {
-        State::Pending(words) => given_up(workload).unwrap_or(State::Pending(words)),
-        told @ (State::Running | State::Refused { .. }) => told,
+        PodState::Pending(words) => given_up(workload).unwrap_or(PodState::Pending(words)),
+        told @ (PodState::Running | PodState::Refused { .. }) => told,
     };
     Look {
         state,
@@ -38,36 +38,36 @@ pub(super) fn judge(workload: &Workload) -> Look<'_> {
     }
 }
 
-fn judge_rollout(workload: &Workload, rollout: &Rollout<'_>) -> State {
+fn judge_rollout(workload: &Workload, rollout: &Rollout<'_>) -> PodState {
     if workload.is_done() {
-        return State::Running;
+        return PodState::Running;
     }
     let wanted = rollout.wanted;
     let pods = counted(workload.kind, rollout);
-    let states: Vec<State> = pods.iter().map(|pod| state(pod)).collect();
-    let is_running = |state: &&State| **state == State::Running;
+    let states: Vec<PodState> = pods.iter().map(|pod| pod_state(pod)).collect();
+    let is_running = |state: &&PodState| **state == PodState::Running;
     let running = states.iter().filter(is_running).count();
     if wanted > 0 && running == wanted && states.len() == wanted && rollout.old == 0 {
-        return State::Running;
+        return PodState::Running;
     }
     if let Some(refused) = first_refused(&states) {
         return refused;
     }
     if states.len() < wanted {
-        let ended: Vec<State> = rollout.pods.iter().map(|pod| state(pod)).collect();
+        let ended: Vec<PodState> = rollout.pods.iter().map(|pod| pod_state(pod)).collect();
         if let Some(refused) = first_refused(&ended).or_else(|| not_created(workload)) {
             return refused;
         }
     }
     let pending = states.into_iter().find_map(|state| match state {
-        State::Pending(seen) => Some(seen),
-        State::Running | State::Refused { .. } => None,
+        PodState::Pending(seen) => Some(seen),
+        PodState::Running | PodState::Refused { .. } => None,
     });
     let old = match rollout.old {
         0 => String::new(),
         old => format!("; {old} of an older revision are still there"),
     };
-    State::Pending(format!(
+    PodState::Pending(format!(
         "{running} of {wanted} run; {}{old}",
         pending.unwrap_or("no other pods".into())
     ))
@@ -96,17 +96,17 @@ fn counted<'a>(kind: WorkloadKind, rollout: &Rollout<'a>) -> Vec<&'a Value> {
 }
 
 /// What does not pass counts before what may.
-fn first_refused(states: &[State]) -> Option<State> {
+fn first_refused(states: &[PodState]) -> Option<PodState> {
     let refused = |may_pass: bool| {
         states
             .iter()
-            .find(|state| matches!(state, State::Refused { passes, .. } if *passes == may_pass))
+            .find(|state| matches!(state, PodState::Refused { passes, .. } if *passes == may_pass))
     };
     refused(false).or_else(|| refused(true)).cloned()
 }
 
 /// The refusal that the controller notes for as long as it holds: of a ReplicaSet's pods, or of the ReplicaSet itself.
-fn not_created(workload: &Workload) -> Option<State> {
+fn not_created(workload: &Workload) -> Option<PodState> {
     let failure = match workload.kind {
         WorkloadKind::Deployment => condition(workload.newest_set()?, "ReplicaFailure", "True"),
         WorkloadKind::ReplicaSet => condition(&workload.object, "ReplicaFailure", "True"),
@@ -116,7 +116,7 @@ fn not_created(workload: &Workload) -> Option<State> {
 }
 
 /// The controller's own word that it tries no longer.
-fn given_up(workload: &Workload) -> Option<State> {
+fn given_up(workload: &Workload) -> Option<PodState> {
     let (kind, status) = match workload.kind {
         WorkloadKind::Deployment => ("Progressing", "False"),
         WorkloadKind::Job => ("Failed", "True"),
@@ -126,8 +126,8 @@ fn given_up(workload: &Workload) -> Option<State> {
     };
     let condition = condition(&workload.object, kind, status)?;
     let message = condition["message"].as_str().unwrap_or_default();
-    Some(passed_on(message).unwrap_or_else(|| State::Refused {
-        by: By::Controller(condition["reason"].as_str().unwrap_or_default().into()),
+    Some(passed_on(message).unwrap_or_else(|| PodState::Refused {
+        by: Refuser::Controller(condition["reason"].as_str().unwrap_or_default().into()),
         said: message.into(),
         passes: workload.kind == WorkloadKind::Deployment,
     }))
@@ -135,7 +135,7 @@ fn given_up(workload: &Workload) -> Option<State> {
 
 /// Reads the server's refusal in what a controller says of it: `Error creating: …`, `create Pod … failed error: …`,
 /// `Failed to create new replica set "…": …`.
-pub(super) fn passed_on(message: &str) -> Option<State> {
+pub(super) fn passed_on(message: &str) -> Option<PodState> {
     let words = message.strip_prefix("Error creating: ").unwrap_or(message);
     let words = words
         .split_once(" failed error: ")
@@ -146,7 +146,7 @@ pub(super) fn passed_on(message: &str) -> Option<State> {
         .map_or(words, |(_, words)| words);
     let answer = model::read_message(403, words).or_else(|| model::read_message(500, words))?;
     match answer {
-        Answer::Denied { by } => Some(State::Refused {
+        Answer::Denied { by } => Some(PodState::Refused {
             by,
             said: message.to_owned(),
             passes: true,
@@ -175,9 +175,9 @@ mod tests {
 
     fn told(workload: &Workload) -> String {
         match judge(workload).state {
-            State::Running => "running".into(),
-            State::Refused { by, .. } => by.to_string(),
-            State::Pending(words) => words,
+            PodState::Running => "running".into(),
+            PodState::Refused { by, .. } => by.to_string(),
+            PodState::Pending(words) => words,
         }
     }
 
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn controllers_pass_refusals_on() {
         let by = |message: &str| match passed_on(message) {
-            Some(State::Refused { by, .. }) => by.to_string(),
+            Some(PodState::Refused { by, .. }) => by.to_string(),
             other => format!("{other:?}"),
         };
         let text = "Error creating: pods \"a-\" is forbidden: violates PodSecurity \"baseline:latest\": privileged";

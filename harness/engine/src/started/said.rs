@@ -1,14 +1,14 @@
 //! What controllers and kubelets say in events of pods that do not come: some of their refusals stand nowhere else.
 
-use model::By;
+use model::Refuser;
 use serde_json::Value;
 
 use super::judge::passed_on;
 use super::workload::Workload;
 use crate::Error;
-use crate::pods::{State, state};
-use crate::world::World;
-use api::encode;
+use crate::pods::{PodState, pod_state};
+use crate::world::LiveWorld;
+use api::percent_encode;
 
 /// The reasons of a kubelet, or of the controller that attaches volumes, that keep a pod from its first container, or from
 /// being ready (kubernetes 1.36 `pkg/kubelet/events/event.go`).
@@ -20,14 +20,14 @@ const KEPT_BACK: [&str; 5] = [
     "Unhealthy",
 ];
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// The refusal that a controller passes on in its last event, where nothing else says why pods are missing.
     pub(super) async fn hear_controller(
         &self,
-        seen: State,
+        seen: PodState,
         namespace: &str,
         workload: &Workload,
-    ) -> Result<State, Error> {
+    ) -> Result<PodState, Error> {
         let events = self.events_of(namespace, &workload.object).await?;
         let last = last(&events).filter(|event| event["reason"] == "FailedCreate");
         let refused = last.and_then(|event| passed_on(text(&event["message"])));
@@ -37,17 +37,17 @@ impl World<'_> {
     /// What keeps a pod back by the last event about it, where the pod itself says nothing for a while.
     pub(super) async fn hear_kubelet(
         &self,
-        seen: State,
+        seen: PodState,
         namespace: &str,
         pods: &[Value],
         is_silent: bool,
-    ) -> Result<State, Error> {
-        if !is_silent || !matches!(seen, State::Pending(_)) {
+    ) -> Result<PodState, Error> {
+        if !is_silent || !matches!(seen, PodState::Pending(_)) {
             return Ok(seen);
         }
         for pod in pods
             .iter()
-            .filter(|pod| matches!(state(pod), State::Pending(_)))
+            .filter(|pod| matches!(pod_state(pod), PodState::Pending(_)))
         {
             let events = self.events_of(namespace, pod).await?;
             if let Some(refused) = last(&events).and_then(kept_back) {
@@ -62,8 +62,8 @@ impl World<'_> {
         let uid = text(&object["metadata"]["uid"]);
         self.items(format!(
             "/api/v1/namespaces/{}/events?fieldSelector=involvedObject.uid%3D{}",
-            encode(namespace),
-            encode(uid)
+            percent_encode(namespace),
+            percent_encode(uid)
         ))
         .await
     }
@@ -79,10 +79,10 @@ fn last(events: &[Value]) -> Option<&Value> {
     events.iter().max_by_key(written)
 }
 
-fn kept_back(event: &Value) -> Option<State> {
+fn kept_back(event: &Value) -> Option<PodState> {
     let reason = text(&event["reason"]);
-    KEPT_BACK.contains(&reason).then(|| State::Refused {
-        by: By::Kubelet(reason.into()),
+    KEPT_BACK.contains(&reason).then(|| PodState::Refused {
+        by: Refuser::Kubelet(reason.into()),
         said: text(&event["message"]).into(),
         passes: true,
     })
@@ -104,8 +104,8 @@ mod tests {
         let events = [event("9", "Scheduled"), event("10", "FailedMount")];
         assert_eq!(
             refused(&events),
-            Some(State::Refused {
-                by: By::Kubelet("FailedMount".into()),
+            Some(PodState::Refused {
+                by: Refuser::Kubelet("FailedMount".into()),
                 said: "m".into(),
                 passes: true,
             })

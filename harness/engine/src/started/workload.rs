@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::Error;
-use crate::discovery::Resource;
+use crate::discovery::ApiResource;
 use crate::pods::{condition, is_ending};
-use crate::world::World;
-use api::encode;
+use crate::world::LiveWorld;
+use api::percent_encode;
 
 /// The kinds whose pods are known, each with its own way to tell a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(super) struct Rollout<'a> {
 }
 
 impl WorkloadKind {
-    fn of(resource: &Resource) -> Result<Self, Error> {
+    fn of(resource: &ApiResource) -> Result<Self, Error> {
         match (resource.group.as_str(), resource.kind.as_str()) {
             ("apps", "Deployment") => Ok(Self::Deployment),
             ("apps", "ReplicaSet") | ("", "ReplicationController") => Ok(Self::ReplicaSet),
@@ -56,14 +56,14 @@ impl WorkloadKind {
     }
 }
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// A workload with its pods.
     ///
     /// # Errors
     /// When its kind has no pods that are known, or the API server does not answer.
     pub(crate) async fn workload(
         &self,
-        resource: &Resource,
+        resource: &ApiResource,
         object: Value,
         namespace: &str,
     ) -> Result<Workload, Error> {
@@ -73,7 +73,7 @@ impl World<'_> {
             WorkloadKind::DaemonSet => Some("controllerrevisions"),
             WorkloadKind::ReplicaSet | WorkloadKind::StatefulSet | WorkloadKind::Job => None,
         };
-        let place = encode(namespace);
+        let place = percent_encode(namespace);
         let mut makers = match made {
             Some(plural) => {
                 let path = format!("/apis/apps/v1/namespaces/{place}/{plural}");
@@ -105,7 +105,7 @@ impl World<'_> {
 
     /// The objects of a collection.
     pub(super) async fn items(&self, path: String) -> Result<Vec<Value>, Error> {
-        let mut list = self.lab.own.fetch(path).await?;
+        let mut list = self.lab.own.fetch_body(path).await?;
         match list["items"].take() {
             Value::Array(items) => Ok(items),
             _ => Ok(Vec::new()),

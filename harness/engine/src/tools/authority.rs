@@ -18,20 +18,20 @@ const TOKEN_ISSUER: [[u64; 9]; 2] = [
 pub(crate) const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// An authority whose certificates are soon over.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct ShortLivedAuthority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key (PKCS #8), PEM.
-pub(crate) struct Leaf {
+pub(crate) struct LeafCertificate {
     pub(crate) certificate: String,
     pub(crate) key: String,
 }
 
-impl Authority {
+impl ShortLivedAuthority {
     pub(crate) fn new() -> Result<Self, Error> {
-        let key = KeyPair::generate().map_err(unmade)?;
-        CertifiedIssuer::self_signed(root("gauntlet-short-lived"), key)
+        let key = KeyPair::generate().map_err(cannot_make)?;
+        CertifiedIssuer::self_signed(root_certificate("gauntlet-short-lived"), key)
             .map(Self)
-            .map_err(unmade)
+            .map_err(cannot_make)
     }
 
     /// Its own certificate, PEM.
@@ -40,23 +40,23 @@ impl Authority {
     }
 
     /// A certificate for this subject (a URI) that is over after so many seconds.
-    pub(crate) fn issue(&self, subject: &str, seconds: i64) -> Result<Leaf, Error> {
+    pub(crate) fn issue_leaf(&self, subject: &str, seconds: i64) -> Result<LeafCertificate, Error> {
         let now = OffsetDateTime::now_utc();
         let mut leaf = CertificateParams::default();
         leaf.not_before = now - Duration::seconds(1);
         leaf.not_after = now + Duration::seconds(seconds);
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
-        leaf.subject_alt_names = vec![SanType::URI(subject.try_into().map_err(unmade)?)];
+        leaf.subject_alt_names = vec![SanType::URI(subject.try_into().map_err(cannot_make)?)];
         let issuers = [ISSUER.as_bytes().to_vec(), utf8_string(ISSUER)];
         let issuers = TOKEN_ISSUER.iter().zip(issuers);
         leaf.custom_extensions = issuers
             .map(|(id, text)| CustomExtension::from_oid_content(id, text))
             .collect();
         leaf.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate().map_err(unmade)?;
-        let certificate = leaf.signed_by(&key, &self.0).map_err(unmade)?.pem();
-        Ok(Leaf {
+        let key = KeyPair::generate().map_err(cannot_make)?;
+        let certificate = leaf.signed_by(&key, &self.0).map_err(cannot_make)?.pem();
+        Ok(LeafCertificate {
             certificate,
             key: key.serialize_pem(),
         })
@@ -64,35 +64,35 @@ impl Authority {
 }
 
 /// The certificate of a certificate authority that nobody uses, PEM.
-pub(crate) fn stranger() -> Result<String, Error> {
-    let key = KeyPair::generate().map_err(unmade)?;
-    CertifiedIssuer::self_signed(root("gauntlet-stranger"), key)
+pub(crate) fn stranger_authority() -> Result<String, Error> {
+    let key = KeyPair::generate().map_err(cannot_make)?;
+    CertifiedIssuer::self_signed(root_certificate("gauntlet-stranger"), key)
         .map(|issuer| issuer.pem())
-        .map_err(unmade)
+        .map_err(cannot_make)
 }
 
 /// The public key of a log that nobody writes to, PEM.
 pub(crate) fn other_log_key() -> Result<String, Error> {
     KeyPair::generate_for(&PKCS_ED25519)
         .map(|key| key.public_key_pem())
-        .map_err(unmade)
+        .map_err(cannot_make)
 }
 
 /// The certificates of a timestamp authority that nobody uses, its own first, PEM.
 pub(crate) fn other_timestamps() -> Result<String, Error> {
-    let key = KeyPair::generate().map_err(unmade)?;
-    let issuer =
-        CertifiedIssuer::self_signed(root("gauntlet-other-timestamps"), key).map_err(unmade)?;
+    let key = KeyPair::generate().map_err(cannot_make)?;
+    let issuer = CertifiedIssuer::self_signed(root_certificate("gauntlet-other-timestamps"), key)
+        .map_err(cannot_make)?;
     let mut leaf = CertificateParams::default();
     leaf.not_before = OffsetDateTime::now_utc() - Duration::days(1);
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::TimeStamping];
-    let key = KeyPair::generate().map_err(unmade)?;
-    let leaf = leaf.signed_by(&key, &issuer).map_err(unmade)?;
+    let key = KeyPair::generate().map_err(cannot_make)?;
+    let leaf = leaf.signed_by(&key, &issuer).map_err(cannot_make)?;
     Ok(format!("{}{}", leaf.pem(), issuer.pem()))
 }
 
-fn root(name: &str) -> CertificateParams {
+fn root_certificate(name: &str) -> CertificateParams {
     let mut root = CertificateParams::default();
     root.distinguished_name.push(DnType::CommonName, name);
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -106,6 +106,6 @@ fn utf8_string(text: &str) -> Vec<u8> {
     [&[0x0c, length], text.as_bytes()].concat()
 }
 
-fn unmade(fault: impl std::fmt::Display) -> Error {
-    Error::unmade(format!("a certificate could not be made: {fault}"))
+fn cannot_make(fault: impl std::fmt::Display) -> Error {
+    Error::cannot_make(format!("a certificate could not be made: {fault}"))
 }

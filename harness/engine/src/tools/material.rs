@@ -5,30 +5,30 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cluster::{HostAccess, SINCE, Trust};
+use cluster::{HostAccess, TrustedParties, VALID_FROM};
 use model::TrustedRoot;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::authority::{self, Authority};
-use super::{Call, folder, must, read, write, write_private};
+use super::authority::{self, ShortLivedAuthority};
+use super::{ToolCall, read_file, run_or_fail, work_folder, write_file, write_private};
 use crate::Error;
-use crate::workshop::{KeyPair, Workshop};
+use crate::workshop::{KeyPair, RunWorkshop};
 
 /// The folder of everything that worlds share.
 const SHARED: &str = "shared";
 
 /// What signing needs, made when it is first asked for.
 pub(crate) struct SigningMaterial {
-    workshop: Arc<Workshop>,
+    workshop: Arc<RunWorkshop>,
     keys: Mutex<HashMap<String, String>>,
     files: Mutex<HashMap<String, PathBuf>>,
-    served: OnceCell<Trust>,
-    authority: OnceCell<Arc<Authority>>,
+    served: OnceCell<TrustedParties>,
+    authority: OnceCell<Arc<ShortLivedAuthority>>,
     probe: OnceCell<Arc<Vec<u8>>>,
 }
 
 impl SigningMaterial {
-    pub(crate) fn new(workshop: Arc<Workshop>) -> Self {
+    pub(crate) fn new(workshop: Arc<RunWorkshop>) -> Self {
         Self {
             workshop,
             keys: Mutex::default(),
@@ -40,13 +40,13 @@ impl SigningMaterial {
     }
 
     /// The folder, on this side.
-    fn shared(host_access: HostAccess<'_>) -> Result<PathBuf, Error> {
-        folder(host_access, SHARED)
+    fn shared_folder(host_access: HostAccess<'_>) -> Result<PathBuf, Error> {
+        work_folder(host_access, SHARED)
     }
 
     /// The key pair of this name, made when it is first named in this run: its public key, PEM. `SHARED/NAME.key` and
     /// `.pub` are its files.
-    pub(crate) async fn key(
+    pub(crate) async fn key_pair(
         &self,
         host_access: HostAccess<'_>,
         name: &str,
@@ -55,19 +55,19 @@ impl SigningMaterial {
         if let Some(key) = keys.get(name) {
             return Ok(key.clone());
         }
-        let home = Self::shared(host_access)?;
+        let home = Self::shared_folder(host_access)?;
         let [private, public] = ["key", "pub"].map(|ending| home.join(format!("{name}.{ending}")));
         if !public.exists() {
-            let place = self.workshop.keys.place(name.to_owned());
+            let place = self.workshop.keys.place_for(name.to_owned());
             let pair = place
-                .get_or_try_init(async || generate(host_access, &home, name).await)
+                .get_or_try_init(async || generate_key(host_access, &home, name).await)
                 .await?;
             if !public.exists() {
                 write_private(&private, &pair.private)?;
-                write(&public, &pair.public)?;
+                write_file(&public, &pair.public)?;
             }
         }
-        let key = read(&public)?;
+        let key = read_file(&public)?;
         keys.insert(name.into(), key.clone());
         Ok(key)
     }
@@ -79,14 +79,17 @@ impl SigningMaterial {
         name: &str,
         private: bool,
     ) -> Result<String, Error> {
-        self.key(host_access, name).await?;
-        let file = Self::shared(host_access)?
+        self.key_pair(host_access, name).await?;
+        let file = Self::shared_folder(host_access)?
             .join(format!("{name}.{}", if private { "key" } else { "pub" }));
-        Ok(host_access.inside(&file).display().to_string())
+        Ok(host_access.path_inside(&file).display().to_string())
     }
 
     /// The program that every image is built on.
-    pub(crate) async fn probe(&self, host_access: HostAccess<'_>) -> Result<Arc<Vec<u8>>, Error> {
+    pub(crate) async fn probe_binary(
+        &self,
+        host_access: HostAccess<'_>,
+    ) -> Result<Arc<Vec<u8>>, Error> {
         let read = async || {
             host_access
                 .probe_program()
@@ -97,15 +100,22 @@ impl SigningMaterial {
     }
 
     /// What the box's services say of themselves.
-    pub(crate) async fn served(&self, host_access: HostAccess<'_>) -> Result<&Trust, Error> {
-        let ask = async || Trust::of_box(host_access).await.map_err(Error::from);
+    pub(crate) async fn served_trust(
+        &self,
+        host_access: HostAccess<'_>,
+    ) -> Result<&TrustedParties, Error> {
+        let ask = async || {
+            TrustedParties::of_box(host_access)
+                .await
+                .map_err(Error::from)
+        };
         self.served.get_or_try_init(ask).await
     }
 
     /// The authority of our own for certificates that are soon over.
-    pub(crate) async fn authority(&self) -> Result<Arc<Authority>, Error> {
+    pub(crate) async fn authority(&self) -> Result<Arc<ShortLivedAuthority>, Error> {
         self.authority
-            .get_or_try_init(|| async { Authority::new().map(Arc::new) })
+            .get_or_try_init(|| async { ShortLivedAuthority::new().map(Arc::new) })
             .await
             .cloned()
     }
@@ -120,7 +130,7 @@ impl SigningMaterial {
     ) -> Result<String, Error> {
         let mut args = vec!["signing-config".to_owned(), "create".into()];
         let service = |url: &str, api: u8| {
-            format!("url={url},api-version={api},start-time={SINCE},operator=gauntlet")
+            format!("url={url},api-version={api},start-time={VALID_FROM},operator=gauntlet")
         };
         if fulcio {
             args.push(format!("--fulcio={}", service(HostAccess::FULCIO, 1)));
@@ -138,7 +148,7 @@ impl SigningMaterial {
             ]);
         }
         let name = format!("signing-{fulcio}-{log}-{timestamp}.json");
-        make(&mut *self.files.lock().await, host_access, &name, args).await
+        make_file(&mut *self.files.lock().await, host_access, &name, args).await
     }
 
     /// The path, inside the box, of a trusted root; nothing where there is to be none.
@@ -159,23 +169,27 @@ impl SigningMaterial {
         if let Some(made) = files.get(&file) {
             return Ok(Some(made.display().to_string()));
         }
-        let trust = self.trust(host_access, root).await?;
+        let trust = self.trusted_parties(host_access, root).await?;
         let made = trust
-            .write(
+            .write_trusted_root(
                 host_access,
-                &Self::shared(host_access)?,
+                &Self::shared_folder(host_access)?,
                 &format!("root-{name}"),
             )
             .await;
-        let inside = host_access.inside(&made?);
+        let inside = host_access.path_inside(&made?);
         files.insert(file, inside.clone());
         Ok(Some(inside.display().to_string()))
     }
 
     /// Whom a trusted root of this kind believes; nobody where the box has no services.
-    async fn trust(&self, host_access: HostAccess<'_>, root: &TrustedRoot) -> Result<Trust, Error> {
-        let mut trust = self.served(host_access).await?.clone();
-        if trust == Trust::default() {
+    async fn trusted_parties(
+        &self,
+        host_access: HostAccess<'_>,
+        root: &TrustedRoot,
+    ) -> Result<TrustedParties, Error> {
+        let mut trust = self.served_trust(host_access).await?.clone();
+        if trust == TrustedParties::default() {
             return Ok(trust);
         }
         trust.authorities.push((
@@ -183,7 +197,7 @@ impl SigningMaterial {
             self.authority().await?.certificate(),
         ));
         match root {
-            TrustedRoot::OtherAuthority => trust.fulcio = Some(authority::stranger()?),
+            TrustedRoot::OtherAuthority => trust.fulcio = Some(authority::stranger_authority()?),
             TrustedRoot::OtherLog => trust.log = Some(authority::other_log_key()?),
             TrustedRoot::OtherTimestamps => trust.timestamps = Some(authority::other_timestamps()?),
             TrustedRoot::Box | TrustedRoot::Absent | TrustedRoot::File(_) => {}
@@ -201,21 +215,28 @@ impl SigningMaterial {
             return Ok(String::new());
         };
         let name = Path::new(&file).file_name().unwrap_or_default();
-        read(&Self::shared(host_access)?.join(name))
+        read_file(&Self::shared_folder(host_access)?.join(name))
     }
 }
 
 /// A key pair that cosign makes, in this folder.
-async fn generate(host_access: HostAccess<'_>, home: &Path, name: &str) -> Result<KeyPair, Error> {
-    let prefix = host_access.inside(&home.join(name)).display().to_string();
+async fn generate_key(
+    host_access: HostAccess<'_>,
+    home: &Path,
+    name: &str,
+) -> Result<KeyPair, Error> {
+    let prefix = host_access
+        .path_inside(&home.join(name))
+        .display()
+        .to_string();
     let args = vec![
         "generate-key-pair".into(),
         "--output-key-prefix".into(),
         prefix,
     ];
-    must(
+    run_or_fail(
         host_access,
-        &Call {
+        &ToolCall {
             program: "cosign",
             args,
             home,
@@ -223,7 +244,7 @@ async fn generate(host_access: HostAccess<'_>, home: &Path, name: &str) -> Resul
     )
     .await?;
     let [private, public] =
-        ["key", "pub"].map(|ending| read(&home.join(format!("{name}.{ending}"))));
+        ["key", "pub"].map(|ending| read_file(&home.join(format!("{name}.{ending}"))));
     Ok(KeyPair {
         private: private?,
         public: public?,
@@ -231,7 +252,7 @@ async fn generate(host_access: HostAccess<'_>, home: &Path, name: &str) -> Resul
 }
 
 /// A file that cosign makes with these arguments and `--out`, once.
-async fn make(
+async fn make_file(
     files: &mut HashMap<String, PathBuf>,
     host_access: HostAccess<'_>,
     name: &str,
@@ -240,12 +261,12 @@ async fn make(
     if let Some(file) = files.get(name) {
         return Ok(file.display().to_string());
     }
-    let home = SigningMaterial::shared(host_access)?;
-    let file = host_access.inside(&home.join(name));
+    let home = SigningMaterial::shared_folder(host_access)?;
+    let file = host_access.path_inside(&home.join(name));
     args.extend(["--out".to_owned(), file.display().to_string()]);
-    must(
+    run_or_fail(
         host_access,
-        &Call {
+        &ToolCall {
             program: "cosign",
             args,
             home: &home,

@@ -10,22 +10,22 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::Value;
 
-use super::{Call, must};
+use super::{ToolCall, run_or_fail};
 
 /// How far the times in the token are moved, in seconds: two hours.
 pub(crate) const FAR: i64 = 7200;
 
 /// `token`, so many seconds later than it is.
-pub(crate) async fn token(
+pub(crate) async fn shift_token(
     host_access: HostAccess<'_>,
     home: &Path,
     token: &str,
     later: i64,
 ) -> Result<String, Error> {
     let args = vec![HostAccess::TOKEN_KEY.to_owned()];
-    let pem = must(
+    let pem = run_or_fail(
         host_access,
-        &Call {
+        &ToolCall {
             program: "cat",
             args,
             home,
@@ -33,10 +33,11 @@ pub(crate) async fn token(
     )
     .await?
     .stdout;
-    moved(token, &pem, later).ok_or_else(|| Error::unmade("the token's dates could not be changed"))
+    moved_claim(token, &pem, later)
+        .ok_or_else(|| Error::cannot_make("the token's dates could not be changed"))
 }
 
-fn moved(token: &str, pem: &str, later: i64) -> Option<String> {
+fn moved_claim(token: &str, pem: &str, later: i64) -> Option<String> {
     let mut parts = token.split('.');
     let (head, body) = (parts.next()?, parts.next()?);
     let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()?;
@@ -73,7 +74,7 @@ mod tests {
             URL_SAFE_NO_PAD.encode("{}"),
             URL_SAFE_NO_PAD.encode(claims)
         );
-        let old = moved(&token, &key.serialize_pem(), -FAR).unwrap();
+        let old = moved_claim(&token, &key.serialize_pem(), -FAR).unwrap();
         let body = old.split('.').nth(1).unwrap();
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap();
         assert_eq!(
@@ -83,6 +84,6 @@ mod tests {
                 &Value::from("system:serviceaccount:a:b")
             )
         );
-        assert_eq!(moved("no token", &key.serialize_pem(), FAR), None);
+        assert_eq!(moved_claim("no token", &key.serialize_pem(), FAR), None);
     }
 }

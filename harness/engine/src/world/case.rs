@@ -5,26 +5,27 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::{
-    Action, Addon, Answer, Identity, Install, Loaded, Manifest, Names, Reach, Record, Shape, Step,
+    Action, AddonInstall, Answer, ClusterShape, ImpactScope, LoadedScenario, ObjectManifest,
+    ObservedRecord, PlaceholderValues, PureAddon, ScenarioStep, StepIdentity,
 };
 
-use super::holds::Holds;
-use crate::{Error, reach};
+use super::holds::HoldTimes;
+use crate::{Error, scope};
 
 /// One world of one scenario.
-pub(crate) struct Case<'a> {
-    loaded: &'a Loaded,
+pub(crate) struct WorldCase<'a> {
+    loaded: &'a LoadedScenario,
     name: &'a str,
-    world: &'a model::World,
-    shape: Shape,
-    install: BTreeSet<Install>,
+    world: &'a model::ScenarioWorld,
+    shape: ClusterShape,
+    install: BTreeSet<AddonInstall>,
 }
 
 /// A step, without what is expected of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StepRequest<'a> {
     pub(crate) id: &'a str,
-    pub(crate) identity: Option<&'a Identity>,
+    pub(crate) identity: Option<&'a StepIdentity>,
     /// The namespace of its names, where it is not the world's own.
     pub(crate) namespace: Option<&'a str>,
     pub(crate) dry_run: bool,
@@ -34,7 +35,7 @@ pub(crate) struct StepRequest<'a> {
     /// The deadline that the step sets for its waits.
     pub(crate) within: Option<Duration>,
     /// For how long an answer has to stay the same.
-    pub(crate) holds: Holds,
+    pub(crate) holds: HoldTimes,
 }
 
 /// A step, and what is expected of it in this world.
@@ -44,12 +45,12 @@ pub(crate) struct ExpectedStep<'a> {
     pub(super) expected: &'a Answer,
 }
 
-impl<'a> Case<'a> {
+impl<'a> WorldCase<'a> {
     /// The world of this name.
     ///
     /// # Errors
     /// When the scenario has none.
-    pub(crate) fn find(loaded: &'a Loaded, name: &'a str) -> Result<Self, Error> {
+    pub(crate) fn find_world(loaded: &'a LoadedScenario, name: &'a str) -> Result<Self, Error> {
         let scenario = &loaded.scenario;
         let world = scenario.worlds.get(name);
         let world = world
@@ -58,8 +59,8 @@ impl<'a> Case<'a> {
             loaded,
             name,
             world,
-            shape: scenario.shape(world),
-            install: scenario.install(world),
+            shape: scenario.world_shape(world),
+            install: scenario.world_installs(world),
         })
     }
 
@@ -73,16 +74,16 @@ impl<'a> Case<'a> {
         self.name
     }
 
-    pub(crate) fn shape(&self) -> &Shape {
+    pub(crate) fn shape(&self) -> &ClusterShape {
         &self.shape
     }
 
-    pub(crate) fn install(&self) -> &BTreeSet<Install> {
+    pub(crate) fn install(&self) -> &BTreeSet<AddonInstall> {
         &self.install
     }
 
-    pub(crate) fn has(&self, addon: &'static Addon) -> bool {
-        model::includes(&self.install, addon)
+    pub(crate) fn has_addon(&self, addon: &'static PureAddon) -> bool {
+        model::includes_addon(&self.install, addon)
     }
 
     /// Whether a step changes the cluster itself.
@@ -92,19 +93,19 @@ impl<'a> Case<'a> {
 
     /// Whether the world could be noticed by others.
     pub(crate) fn is_wide(&self) -> bool {
-        reach::of(self.loaded, self.name) == Reach::Cluster
+        scope::world_scope(self.loaded, self.name) == ImpactScope::Cluster
     }
 
     /// Whether it changes what nothing can put back, beyond its own namespaces.
     pub(crate) fn leaves_marks(&self) -> bool {
-        reach::leaves_marks(self.loaded, self.name)
+        scope::leaves_marks(self.loaded, self.name)
     }
 
     /// What is applied before the first step, in order.
     ///
     /// # Errors
     /// When a file is not there.
-    pub(crate) fn controls(&self) -> Result<Vec<&'a Manifest>, Error> {
+    pub(crate) fn controls(&self) -> Result<Vec<&'a ObjectManifest>, Error> {
         let mut controls = Vec::new();
         for file in &self.world.apply {
             let manifests = self.loaded.manifests.get(file);
@@ -119,14 +120,14 @@ impl<'a> Case<'a> {
     ///
     /// # Errors
     /// When it holds none, or several.
-    pub(crate) fn manifest(&self, file: &str) -> Result<&'a Manifest, Error> {
+    pub(crate) fn manifest(&self, file: &str) -> Result<&'a ObjectManifest, Error> {
         self.loaded
             .single(file)
             .ok_or_else(|| Error::scenario(format!("`{file}` does not hold one object")))
     }
 
     /// The objects of a file; nothing for a file that holds no manifests.
-    pub(crate) fn manifests_in(&self, file: &str) -> &'a [Manifest] {
+    pub(crate) fn manifests_in(&self, file: &str) -> &'a [ObjectManifest] {
         self.loaded
             .manifests
             .get(file)
@@ -135,7 +136,7 @@ impl<'a> Case<'a> {
     }
 
     /// Every object of the scenario.
-    pub(crate) fn manifests(&self) -> impl Iterator<Item = &'a Manifest> {
+    pub(crate) fn manifests(&self) -> impl Iterator<Item = &'a ObjectManifest> {
         self.loaded.manifests.values().flatten()
     }
 
@@ -148,11 +149,11 @@ impl<'a> Case<'a> {
     }
 
     /// A node that the scenario names by its number, and that the cluster lacks.
-    pub(crate) fn missing_node(&self, names: &Names) -> Option<String> {
+    pub(crate) fn missing_node(&self, names: &PlaceholderValues) -> Option<String> {
         let manifests = self.manifests().map(|manifest| manifest.object.to_string());
         let missing = manifests
             .chain([self.loaded.text.clone()])
-            .flat_map(|text| names.missing(&text));
+            .flat_map(|text| names.missing_names(&text));
         missing
             .into_iter()
             .find(|name| name == "node" || name.starts_with("node:"))
@@ -164,7 +165,7 @@ impl<'a> Case<'a> {
             .scenario
             .steps
             .iter()
-            .any(|step| matches!(&step.action, Action::LookFor(Record::Metric(_))))
+            .any(|step| matches!(&step.action, Action::LookFor(ObservedRecord::Metric(_))))
     }
 
     /// The steps that this world takes, in order, with what is expected of each.
@@ -179,19 +180,19 @@ impl<'a> Case<'a> {
             .collect()
     }
 
-    fn expected(&self, step: &'a Step) -> Result<ExpectedStep<'a>, Error> {
-        let expected = step.intended(self.name);
+    fn expected(&self, step: &'a ScenarioStep) -> Result<ExpectedStep<'a>, Error> {
+        let expected = step.intended_verdict(self.name);
         let expected = expected
             .ok_or_else(|| Error::scenario(format!("step `{}` intends nothing here", step.id)))?;
         Ok(ExpectedStep {
-            request: StepRequest::of(step, Holds::until(step, expected)),
+            request: StepRequest::from_step(step, HoldTimes::until(step, expected)),
             expected,
         })
     }
 }
 
 impl<'a> StepRequest<'a> {
-    pub(crate) fn of(step: &'a Step, holds: Holds) -> Self {
+    pub(crate) fn from_step(step: &'a ScenarioStep, holds: HoldTimes) -> Self {
         Self {
             id: &step.id,
             identity: step.identity.as_ref(),
@@ -207,7 +208,7 @@ impl<'a> StepRequest<'a> {
 
 #[cfg(test)]
 mod tests {
-    use crate::world::testing::loaded;
+    use crate::world::testing::parse_scenario;
 
     use super::*;
 
@@ -224,14 +225,14 @@ steps:
 
     #[test]
     fn a_world_is_resolved_once() {
-        let loaded = loaded(
+        let loaded = parse_scenario(
             TEXT,
             &[(
                 "policy.yaml",
                 "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}",
             )],
         );
-        let case = Case::find(&loaded, "guarded").unwrap();
+        let case = WorldCase::find_world(&loaded, "guarded").unwrap();
         let steps = case.steps().unwrap();
         assert_eq!(
             steps.iter().map(|step| step.request.id).collect::<Vec<_>>(),
@@ -240,24 +241,30 @@ steps:
         assert_eq!(*steps[0].expected, Answer::Allowed);
         assert_eq!(case.controls().unwrap()[0].name(), "a");
         assert_eq!(
-            Case::find(&loaded, "bare").unwrap().steps().unwrap().len(),
+            WorldCase::find_world(&loaded, "bare")
+                .unwrap()
+                .steps()
+                .unwrap()
+                .len(),
             2
         );
         assert_eq!(
-            case.missing_node(&Names::default()).as_deref(),
+            case.missing_node(&PlaceholderValues::default()).as_deref(),
             Some("node:7")
         );
     }
 
     #[test]
     fn what_is_not_there_is_said() {
-        let loaded = loaded(TEXT, &[]);
+        let loaded = parse_scenario(TEXT, &[]);
         let why = |fault: Error| fault.in_one_line();
         assert_eq!(
-            Case::find(&loaded, "no").map(|_| ()).map_err(why),
+            WorldCase::find_world(&loaded, "no")
+                .map(|_| ())
+                .map_err(why),
             Err("`test/case` has no world `no`".into())
         );
-        let guarded = Case::find(&loaded, "guarded").unwrap();
+        let guarded = WorldCase::find_world(&loaded, "guarded").unwrap();
         assert_eq!(
             guarded.controls().map_err(why),
             Err("there is no file `policy.yaml`".into())

@@ -11,14 +11,14 @@
 
 use std::time::Duration;
 
-use model::{Action, Answer, Record, Step};
+use model::{Action, Answer, ObservedRecord, ScenarioStep};
 
 /// How long a block has to last.
-const BLOCK: Duration = Duration::from_secs(1);
+const BLOCKED_FOR: Duration = Duration::from_secs(1);
 
 /// How long an absence has to last where something is waited for: a Service, or a controller that looks only every few
 /// seconds.
-const LATE: Duration = Duration::from_secs(10);
+const ABSENT_FOR: Duration = Duration::from_secs(10);
 
 /// How long a refusal to start has to last that can pass: a node that gets room, a Secret that comes.
 const REFUSAL: Duration = Duration::from_secs(2);
@@ -28,16 +28,16 @@ const START: Duration = Duration::from_secs(20);
 
 /// How long an answer has to stay the same until it is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Holds {
+pub(crate) struct HoldTimes {
     /// That nobody answers, or that nothing is there.
     pub(crate) absence: Duration,
     /// That somebody answers.
     pub(crate) presence: Duration,
 }
 
-impl Holds {
+impl HoldTimes {
     /// The times that let `answer` come about.
-    pub(super) fn until(step: &Step, answer: &Answer) -> Self {
+    pub(super) fn until(step: &ScenarioStep, answer: &Answer) -> Self {
         let within = step.seconds();
         match &step.action {
             Action::Reach(wire) => {
@@ -45,16 +45,16 @@ impl Holds {
                 Self::on_the_wire(own.or(within), answer)
             }
             Action::WaitRunning(_) => Self::of_start(within, answer),
-            Action::LookFor(Record::Field(_) | Record::Object(_) | Record::Pods(_)) => {
-                Self::of_presence(within, answer)
-            }
+            Action::LookFor(
+                ObservedRecord::Field(_) | ObservedRecord::Object(_) | ObservedRecord::Pods(_),
+            ) => Self::of_presence(within, answer),
             _ => Self::default(),
         }
     }
 
     /// What is to come has some time to come, and what is to go has some time to go.
     fn of_presence(within: Option<Duration>, answer: &Answer) -> Self {
-        let late = within.unwrap_or(LATE);
+        let late = within.unwrap_or(ABSENT_FOR);
         match answer {
             Answer::Found => Self {
                 absence: late,
@@ -84,15 +84,15 @@ impl Holds {
     fn on_the_wire(within: Option<Duration>, answer: &Answer) -> Self {
         match answer {
             Answer::Reached => Self {
-                absence: within.unwrap_or(LATE),
+                absence: within.unwrap_or(ABSENT_FOR),
                 presence: Duration::ZERO,
             },
             Answer::Blocked { .. } => Self {
-                absence: BLOCK,
+                absence: BLOCKED_FOR,
                 presence: within.unwrap_or_default(),
             },
             _ => Self {
-                absence: within.unwrap_or(BLOCK),
+                absence: within.unwrap_or(BLOCKED_FOR),
                 presence: Duration::ZERO,
             },
         }
@@ -105,7 +105,7 @@ impl Holds {
 
 #[cfg(test)]
 mod tests {
-    use model::At;
+    use model::ConnectionStage;
 
     use super::*;
 
@@ -114,12 +114,14 @@ mod tests {
         let text = format!(
             "scenario: v2\nwhy: it waits\nworlds: {{bare: {{}}}}\nsteps: [{{id: a, {step}}}]\n"
         );
-        let loaded = crate::world::testing::loaded(&text, &[]);
-        let holds = Holds::until(&loaded.scenario.steps[0], answer);
+        let loaded = crate::world::testing::parse_scenario(&text, &[]);
+        let holds = HoldTimes::until(&loaded.scenario.steps[0], answer);
         (holds.absence.as_secs(), holds.presence.as_secs())
     }
 
-    const BLOCKED: Answer = Answer::Blocked { at: At::Connect };
+    const BLOCKED: Answer = Answer::Blocked {
+        at: ConnectionStage::Connect,
+    };
 
     #[test]
     fn what_is_not_expected_has_to_last_longer() {
@@ -163,10 +165,10 @@ mod tests {
             (of(field, &Answer::Found), of(field, &Answer::Absent)),
             ((10, 0), (0, 10))
         );
-        let longest = Holds {
-            absence: BLOCK,
-            presence: LATE,
+        let longest = HoldTimes {
+            absence: BLOCKED_FOR,
+            presence: ABSENT_FOR,
         };
-        assert_eq!(longest.longest(), LATE);
+        assert_eq!(longest.longest(), ABSENT_FOR);
     }
 }

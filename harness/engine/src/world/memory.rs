@@ -3,24 +3,24 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use artifact::Image;
-use model::{Followed, ImageName, Reply};
+use artifact::OciImage;
+use model::{ApiReply, ImageName, PlaceFollowed};
 use time::OffsetDateTime;
 
 use crate::Error;
-use crate::actions::keeping::{Place, Rotation};
-use crate::workshop::Order;
+use crate::actions::storage::{RotationRecord, WatchedPlace};
+use crate::workshop::SigningOrder;
 
 /// What became of earlier steps.
 #[derive(Default)]
-pub(crate) struct Memory {
-    replies: HashMap<String, Reply>,
+pub(crate) struct StepMemory {
+    replies: HashMap<String, ApiReply>,
     /// What commands in pods said.
     outputs: HashMap<String, Vec<u8>>,
-    rotations: HashMap<String, Rotation>,
-    images: HashMap<ImageName, Arc<Image>>,
+    rotations: HashMap<String, RotationRecord>,
+    images: HashMap<ImageName, Arc<OciImage>>,
     /// How many signatures of each kind it has had that are made once for all.
-    orders: HashMap<Order, usize>,
+    orders: HashMap<SigningOrder, usize>,
     /// When the last short-lived certificate expires.
     pub(crate) certificate_end: Option<OffsetDateTime>,
     /// How many Secrets `create-secrets` has made.
@@ -29,8 +29,8 @@ pub(crate) struct Memory {
     pub(crate) retries_storage: bool,
 }
 
-impl Memory {
-    pub(crate) fn keep_reply(&mut self, step: &str, reply: Reply) {
+impl StepMemory {
+    pub(crate) fn keep_reply(&mut self, step: &str, reply: ApiReply) {
         self.replies.insert(step.into(), reply);
     }
 
@@ -38,11 +38,11 @@ impl Memory {
         self.outputs.insert(step.into(), output);
     }
 
-    pub(crate) fn keep_rotation(&mut self, step: &str, rotation: Rotation) {
+    pub(crate) fn keep_rotation(&mut self, step: &str, rotation: RotationRecord) {
         self.rotations.insert(step.into(), rotation);
     }
 
-    pub(crate) fn keep_image(&mut self, name: &ImageName, image: Image) {
+    pub(crate) fn keep_image(&mut self, name: &ImageName, image: OciImage) {
         self.images.insert(name.clone(), Arc::new(image));
     }
 
@@ -50,7 +50,7 @@ impl Memory {
     ///
     /// # Errors
     /// When it had none.
-    pub(crate) fn reply(&self, step: &str) -> Result<&Reply, Error> {
+    pub(crate) fn step_reply(&self, step: &str) -> Result<&ApiReply, Error> {
         self.replies
             .get(step)
             .ok_or_else(|| Error::scenario(format!("step `{step}` has no reply to look at")))
@@ -60,27 +60,27 @@ impl Memory {
     ///
     /// # Errors
     /// When it was answered nothing.
-    pub(crate) fn said(&self, step: &str) -> Result<Vec<u8>, Error> {
+    pub(crate) fn step_output(&self, step: &str) -> Result<Vec<u8>, Error> {
         if let Some(output) = self.outputs.get(step) {
             return Ok(output.clone());
         }
-        match self.reply(step)? {
-            Reply::Http {
-                body: model::Body::Json(body),
+        match self.step_reply(step)? {
+            ApiReply::Http {
+                body: model::ReplyBody::Json(body),
                 ..
             } => Ok(body.to_string().into_bytes()),
-            Reply::Http {
-                body: model::Body::Text(text),
+            ApiReply::Http {
+                body: model::ReplyBody::Text(text),
                 ..
             } => Ok(text.clone().into_bytes()),
-            Reply::Transport { .. } => Err(Error::scenario(format!(
+            ApiReply::Transport { .. } => Err(Error::scenario(format!(
                 "step `{step}` has no reply to look at"
             ))),
         }
     }
 
     /// The image that was built under this name, if one was.
-    pub(crate) fn built(&self, name: &ImageName) -> Option<Arc<Image>> {
+    pub(crate) fn built_image(&self, name: &ImageName) -> Option<Arc<OciImage>> {
         self.images.get(name).cloned()
     }
 
@@ -88,22 +88,22 @@ impl Memory {
     ///
     /// # Errors
     /// When none was built.
-    pub(crate) fn image(&self, name: &ImageName) -> Result<Arc<Image>, Error> {
-        self.built(name)
+    pub(crate) fn require_image(&self, name: &ImageName) -> Result<Arc<OciImage>, Error> {
+        self.built_image(name)
             .ok_or_else(|| Error::scenario(format!("the image `{name}` was not built")))
     }
 
     /// An order with its number among those like it.
-    pub(crate) fn number(&mut self, order: Order) -> Order {
-        order.numbered(&mut self.orders)
+    pub(crate) fn number_order(&mut self, order: SigningOrder) -> SigningOrder {
+        order.with_number(&mut self.orders)
     }
 
     /// What became of a place that a rotation watched.
     ///
     /// # Errors
     /// When no such step watched a place of this name.
-    pub(crate) fn place(&self, followed: &Followed) -> Result<&Place, Error> {
-        let Followed { of, place } = followed;
+    pub(crate) fn rotation_place(&self, followed: &PlaceFollowed) -> Result<&WatchedPlace, Error> {
+        let PlaceFollowed { of, place } = followed;
         let rotation = self.rotations.get(of);
         let rotation =
             rotation.ok_or_else(|| Error::scenario(format!("step `{of}` rotated nothing")))?;
@@ -119,25 +119,25 @@ mod tests {
 
     #[test]
     fn a_command_s_output_is_what_its_step_said() {
-        let mut memory = Memory::default();
-        let reply = |text: &[u8]| Reply::Http {
+        let mut memory = StepMemory::default();
+        let reply = |text: &[u8]| ApiReply::Http {
             code: 101,
-            body: model::Body::of(text),
+            body: model::ReplyBody::from_bytes(text),
             warnings: Vec::new(),
         };
         memory.keep_reply("exec", reply(b"upgraded"));
-        assert_eq!(memory.said("exec").unwrap(), b"upgraded");
+        assert_eq!(memory.step_output("exec").unwrap(), b"upgraded");
         memory.keep_output("exec", b"hello".into());
-        assert_eq!(memory.said("exec").unwrap(), b"hello");
+        assert_eq!(memory.step_output("exec").unwrap(), b"hello");
         memory.keep_reply(
             "lost",
-            Reply::Transport {
+            ApiReply::Transport {
                 fault: "gone".into(),
             },
         );
         for none in ["lost", "never"] {
             assert_eq!(
-                memory.said(none).unwrap_err().to_string(),
+                memory.step_output(none).unwrap_err().to_string(),
                 format!("step `{none}` has no reply to look at")
             );
         }
@@ -145,31 +145,37 @@ mod tests {
 
     #[test]
     fn who_looks_back_at_nothing_is_told() {
-        let memory = Memory::default();
+        let memory = StepMemory::default();
         assert_eq!(
             memory
-                .image(&"app".parse().unwrap())
+                .require_image(&"app".parse().unwrap())
                 .unwrap_err()
                 .to_string(),
             "the image `app` was not built"
         );
-        let followed = Followed {
+        let followed = PlaceFollowed {
             of: "turn".into(),
             place: "file".into(),
         };
         assert_eq!(
-            memory.place(&followed).unwrap_err().to_string(),
+            memory.rotation_place(&followed).unwrap_err().to_string(),
             "step `turn` rotated nothing"
         );
         let mut memory = memory;
-        memory.keep_rotation("turn", Rotation::from([("file".to_owned(), Place::Stayed)]));
-        assert_eq!(memory.place(&followed).unwrap(), &Place::Stayed);
-        let other = Followed {
+        memory.keep_rotation(
+            "turn",
+            RotationRecord::from([("file".to_owned(), WatchedPlace::Stayed)]),
+        );
+        assert_eq!(
+            memory.rotation_place(&followed).unwrap(),
+            &WatchedPlace::Stayed
+        );
+        let other = PlaceFollowed {
             place: "env".into(),
             ..followed
         };
         assert_eq!(
-            memory.place(&other).unwrap_err().to_string(),
+            memory.rotation_place(&other).unwrap_err().to_string(),
             "step `turn` does not watch `env`"
         );
     }

@@ -1,20 +1,20 @@
 //! What a world has made that has to go with it: namespaces, and objects that go with none of them.
 
-use api::code;
-use model::Reply;
+use api::status_code;
+use model::ApiReply;
 
-use crate::discovery::Resource;
+use crate::discovery::ApiResource;
 
 /// The namespaces of a world, and what it made besides.
 #[derive(Debug)]
-pub(crate) struct Namespaces {
+pub(crate) struct WorldNamespaces {
     /// Its own first, then those that it made besides.
     all: Vec<String>,
     /// The paths of what goes with none of them, in order.
     made: Vec<String>,
 }
 
-impl Namespaces {
+impl WorldNamespaces {
     pub(crate) fn new(own: String) -> Self {
         Self {
             all: vec![own],
@@ -32,26 +32,26 @@ impl Namespaces {
     }
 
     /// The paths of what goes with none of its namespaces, in the order in which it was made.
-    pub(crate) fn made(&self) -> &[String] {
+    pub(crate) fn made_objects(&self) -> &[String] {
         &self.made
     }
 
     /// Notes an object that a request wrote, and says whether that is a namespace which was not there before. What was
     /// there before is not the world's to take away.
-    pub(crate) fn note(
+    pub(crate) fn note_object(
         &mut self,
-        resource: &Resource,
+        resource: &ApiResource,
         namespace: &str,
         name: &str,
-        reply: &Reply,
+        reply: &ApiReply,
     ) -> bool {
-        let is_new = code(reply) == Some(201);
+        let is_new = status_code(reply) == Some(201);
         if is_new && resource.kind == "Namespace" {
             self.all.push(name.into());
             return true;
         }
         if is_new && (!resource.namespaced || !self.has(namespace)) {
-            self.made.push(resource.object(namespace, name));
+            self.made.push(resource.object_path(namespace, name));
         }
         false
     }
@@ -61,60 +61,63 @@ impl Namespaces {
 mod tests {
     use super::*;
 
-    fn reply(code: u16) -> Reply {
-        Reply::Http {
+    fn reply(code: u16) -> ApiReply {
+        ApiReply::Http {
             code,
-            body: model::Body::of(b"{}"),
+            body: model::ReplyBody::from_bytes(b"{}"),
             warnings: Vec::new(),
         }
     }
 
     /// A kind without a namespace.
-    fn wide() -> Resource {
-        let mut resource = Resource::guess("v1", "Wide");
+    fn wide() -> ApiResource {
+        let mut resource = ApiResource::guess_resource("v1", "Wide");
         resource.namespaced = false;
         resource
     }
 
     #[test]
     fn what_goes_with_no_namespace_is_remembered() {
-        let mut namespaces = Namespaces::new("own".into());
-        let (pod, wide) = (Resource::guess("v1", "Pod"), wide());
-        let _ = namespaces.note(&pod, "own", "a", &reply(201));
-        let _ = namespaces.note(&pod, "elsewhere", "b", &reply(201));
-        let _ = namespaces.note(&wide, "own", "c", &reply(201));
+        let mut namespaces = WorldNamespaces::new("own".into());
+        let (pod, wide) = (ApiResource::guess_resource("v1", "Pod"), wide());
+        let _ = namespaces.note_object(&pod, "own", "a", &reply(201));
+        let _ = namespaces.note_object(&pod, "elsewhere", "b", &reply(201));
+        let _ = namespaces.note_object(&wide, "own", "c", &reply(201));
         assert_eq!(
-            namespaces.made(),
+            namespaces.made_objects(),
             ["/api/v1/namespaces/elsewhere/pods/b", "/api/v1/wides/c"]
         );
     }
 
     #[test]
     fn a_namespace_that_was_made_takes_its_objects_along() {
-        let mut namespaces = Namespaces::new("own".into());
+        let mut namespaces = WorldNamespaces::new("own".into());
         let (pod, namespace) = (
-            Resource::guess("v1", "Pod"),
-            Resource::guess("v1", "Namespace"),
+            ApiResource::guess_resource("v1", "Pod"),
+            ApiResource::guess_resource("v1", "Namespace"),
         );
-        assert!(namespaces.note(&namespace, "own", "other", &reply(201)));
-        let _ = namespaces.note(&pod, "other", "a", &reply(201));
+        assert!(namespaces.note_object(&namespace, "own", "other", &reply(201)));
+        let _ = namespaces.note_object(&pod, "other", "a", &reply(201));
         assert_eq!(
-            (namespaces.all(), namespaces.made().len()),
+            (namespaces.all(), namespaces.made_objects().len()),
             (&["own".to_owned(), "other".into()][..], 0)
         );
     }
 
     #[test]
     fn what_was_there_before_stays() {
-        let mut namespaces = Namespaces::new("own".into());
+        let mut namespaces = WorldNamespaces::new("own".into());
         let wide = wide();
-        let _ = namespaces.note(&wide, "own", "changed", &reply(200));
-        let _ = namespaces.note(
-            &Resource::guess("v1", "Namespace"),
+        let _ = namespaces.note_object(&wide, "own", "changed", &reply(200));
+        let _ = namespaces.note_object(
+            &ApiResource::guess_resource("v1", "Namespace"),
             "own",
             "labelled",
             &reply(200),
         );
-        assert_eq!((namespaces.all().len(), namespaces.made().len()), (1, 0));
+        assert_eq!(
+            (namespaces.all().len(), namespaces.made_objects().len()),
+            (1, 0)
+        );
     }
 }

@@ -6,12 +6,12 @@ use indexmap::IndexMap;
 use indexmap::map::Entry;
 use serde_json::{Map, Value};
 
-use super::World;
+use super::LiveWorld;
 use crate::Error;
-use crate::discovery::Resource;
-use crate::settle::{WriteRecord, settle};
-use crate::wait::{Look, Wait};
-use api::{Call, code, json, said, taken};
+use crate::barriers::{WriteRecord, wait_in_force};
+use crate::discovery::ApiResource;
+use crate::wait::{ConditionWait, WaitLook};
+use api::{ApiCall, reply_json, reply_message, status_code, was_taken};
 
 /// How long a workload may take to be ready again.
 const READY_AGAIN_WITHIN: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const READY_AGAIN_WITHIN: Duration = Duration::from_secs(60);
 /// An object as it was.
 #[derive(Debug)]
 struct Original {
-    resource: Resource,
+    resource: ApiResource,
     namespace: String,
     name: String,
     object: Value,
@@ -40,11 +40,11 @@ pub(crate) struct PutBack {
     pub(crate) is_remade: bool,
 }
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// Remembers an object that is about to be changed, where the world has not made it and does not take it along.
     pub(crate) async fn remember_original(
         &mut self,
-        resource: &Resource,
+        resource: &ApiResource,
         namespace: &str,
         name: &str,
     ) {
@@ -53,13 +53,13 @@ impl World<'_> {
         } else {
             resource.namespaced && self.namespaces.has(namespace)
         };
-        let path = resource.object(namespace, name);
+        let path = resource.object_path(namespace, name);
         let is_known = self.originals.by_path.contains_key(&path);
-        if is_own || is_known || name.is_empty() || self.namespaces.made().contains(&path) {
+        if is_own || is_known || name.is_empty() || self.namespaces.made_objects().contains(&path) {
             return;
         }
         // What cannot be read is not there, or the request that follows says what is wrong.
-        if let Ok(object) = self.lab.own.fetch(path.as_str()).await
+        if let Ok(object) = self.lab.own.fetch_body(path.as_str()).await
             && let Entry::Vacant(place) = self.originals.by_path.entry(path)
         {
             place.insert(Original {
@@ -103,7 +103,8 @@ impl World<'_> {
             model::object_kind(&record.resource.api_version(), &record.resource.kind).is_some()
         });
         let host_access = self.lab.cluster.host_access();
-        let settled = settle(&self.lab.canaries, host_access, &self.waiter, &written, &[]).await;
+        let settled =
+            wait_in_force(&self.lab.canaries, host_access, &self.waiter, &written, &[]).await;
         put_back
             .left
             .extend(settled.err().map(|why| why.in_one_line()));
@@ -116,13 +117,13 @@ impl World<'_> {
         path: &str,
         original: &Original,
     ) -> Result<Option<(Value, bool)>, Error> {
-        let now = self.lab.own.send(Call::get(path)).await.reply;
+        let now = self.lab.own.send_call(ApiCall::get(path)).await.reply;
         let mut wanted = original.object.clone();
-        let (call, is_remade) = match (code(&now), json(&now)) {
+        let (call, is_remade) = match (status_code(&now), reply_json(&now)) {
             (Some(404), _) => {
                 forget_identity(&mut wanted);
                 let namespace = Some(original.namespace.as_str());
-                let call = Call::post(original.resource.collection(namespace), wanted);
+                let call = ApiCall::post(original.resource.collection_path(namespace), wanted);
                 (call, true)
             }
             (Some(200), Some(now)) if are_alike(&original.object, now) => return Ok(None),
@@ -131,19 +132,19 @@ impl World<'_> {
                 for field in ["resourceVersion", "uid"] {
                     wanted["metadata"][field] = now["metadata"][field].clone();
                 }
-                (Call::put(path, wanted), is_other)
+                (ApiCall::put(path, wanted), is_other)
             }
-            _ => return Err(Error::reply(&now)),
+            _ => return Err(Error::unexpected_reply(&now)),
         };
-        let reply = self.lab.own.send(call).await.reply;
-        match json(&reply) {
-            Some(object) if taken(&reply) && are_alike(&original.object, object) => {
+        let reply = self.lab.own.send_call(call).await.reply;
+        match reply_json(&reply) {
+            Some(object) if was_taken(&reply) && are_alike(&original.object, object) => {
                 Ok(Some((object.clone(), is_remade)))
             }
-            Some(_) if taken(&reply) => Err(Error::unexpected(
+            Some(_) if was_taken(&reply) => Err(Error::unexpected(
                 "the server took it back, and changed it on the way",
             )),
-            _ => Err(Error::unexpected(said(&reply))),
+            _ => Err(Error::unexpected(reply_message(&reply))),
         }
     }
 
@@ -153,18 +154,18 @@ impl World<'_> {
         is_rolled_out(object)?;
         let path = record.path();
         let what = format!("{path} to be ready again");
-        let wait = Wait {
+        let wait = ConditionWait {
             what: &what,
             within: READY_AGAIN_WITHIN,
             every: Duration::from_millis(50),
         };
         let ready = self
             .waiter
-            .until(wait, async || {
-                match self.lab.own.fetch(path.as_str()).await {
-                    Ok(object) if is_rolled_out(&object) == Some(true) => Look::Ready(()),
-                    Ok(object) => Look::NotYet(format!("its status {}", object["status"])),
-                    Err(why) => Look::from(Error::from(why)),
+            .wait_until(wait, async || {
+                match self.lab.own.fetch_body(path.as_str()).await {
+                    Ok(object) if is_rolled_out(&object) == Some(true) => WaitLook::Ready(()),
+                    Ok(object) => WaitLook::NotYet(format!("its status {}", object["status"])),
+                    Err(why) => WaitLook::from(Error::from(why)),
                 }
             })
             .await;

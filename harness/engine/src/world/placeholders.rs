@@ -1,18 +1,18 @@
 //! What the placeholders of a world stand for, as far as it is known by now. `learn` finds the rest out.
 
-use model::{ImageName, Names};
+use model::{ImageName, PlaceholderValues};
 use serde_json::Value;
 
 /// The placeholders of a world.
 #[derive(Debug)]
-pub(crate) struct Placeholders(Names);
+pub(crate) struct WorldPlaceholders(PlaceholderValues);
 
-impl Placeholders {
-    pub(crate) fn new(names: Names) -> Self {
+impl WorldPlaceholders {
+    pub(crate) fn new(names: PlaceholderValues) -> Self {
         Self(names)
     }
 
-    pub(crate) fn names(&self) -> &Names {
+    pub(crate) fn names(&self) -> &PlaceholderValues {
         &self.0
     }
 
@@ -27,8 +27,8 @@ impl Placeholders {
     }
 
     /// `text` with what is known filled in.
-    pub(crate) fn fill(&self, text: &str) -> String {
-        self.0.fill(text)
+    pub(crate) fn fill_text(&self, text: &str) -> String {
+        self.0.fill_text(text)
     }
 
     /// The same for every text of an object.
@@ -37,18 +37,18 @@ impl Placeholders {
     }
 
     /// What stands in `text` and is not known yet.
-    pub(crate) fn missing(&self, text: &str) -> Vec<String> {
-        self.0.missing(text).into_iter().collect()
+    pub(crate) fn missing_names(&self, text: &str) -> Vec<String> {
+        self.0.missing_names(text).into_iter().collect()
     }
 
     /// From now on this stands for that.
-    pub(crate) fn set(&mut self, name: String, text: String) {
+    pub(crate) fn set_value(&mut self, name: String, text: String) {
         self.0.texts.insert(name, text);
     }
 
     /// Notes the digest that an image's name stands for from now on.
     pub(crate) fn set_digest(&mut self, image: &ImageName, digest: String) {
-        self.set(format!("sha256:{image}"), digest);
+        self.set_value(format!("sha256:{image}"), digest);
     }
 
     /// Whether an image of this name was put into the registry.
@@ -58,7 +58,7 @@ impl Placeholders {
 
     /// An image's digest; a placeholder where it has none.
     pub(crate) fn digest(&self, image: &ImageName) -> String {
-        self.fill(&format!("$(sha256:{image})"))
+        self.fill_text(&format!("$(sha256:{image})"))
     }
 
     /// Forgets addresses: a pod that is made anew has another.
@@ -83,17 +83,17 @@ mod tests {
 
     #[test]
     fn addresses_are_forgotten_and_digests_are_not() {
-        let mut placeholders = Placeholders::new(Names {
+        let mut placeholders = WorldPlaceholders::new(PlaceholderValues {
             namespace: "ns".into(),
-            ..Names::default()
+            ..PlaceholderValues::default()
         });
         let app: ImageName = "app".parse().unwrap();
-        placeholders.set("pod-ip:web".into(), "10.0.0.1".into());
+        placeholders.set_value("pod-ip:web".into(), "10.0.0.1".into());
         placeholders.set_digest(&app, "sha256:00".into());
         let text = "$(namespace) $(pod-ip:web) $(sha256:app)";
-        assert_eq!(placeholders.fill(text), "ns 10.0.0.1 sha256:00");
+        assert_eq!(placeholders.fill_text(text), "ns 10.0.0.1 sha256:00");
         placeholders.forget_addresses();
-        assert_eq!(placeholders.missing(text), ["pod-ip:web"]);
+        assert_eq!(placeholders.missing_names(text), ["pod-ip:web"]);
         assert!(placeholders.has_digest(&app) && placeholders.digest(&app) == "sha256:00");
     }
 }

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use api::{Call, encode, taken};
-use model::Manifest;
+use api::{ApiCall, percent_encode, was_taken};
+use model::ObjectManifest;
 use serde_json::{Value, json};
 
-use super::World;
+use super::LiveWorld;
 use crate::Error;
+use crate::barriers::acts_at_once;
 use crate::discovery::resource_of;
-use crate::settle::acts_at_once;
-use crate::wait::{Look, Wait};
+use crate::wait::{ConditionWait, WaitLook};
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// Makes its namespace, applies its controls, and waits until they are in force.
     ///
     /// # Errors
@@ -21,8 +21,8 @@ impl World<'_> {
         if let Some(why) = self.missing_node() {
             return Err(why);
         }
-        self.begin().await;
-        let (own, others): (Vec<&Manifest>, Vec<&Manifest>) = self
+        self.note_offsets().await;
+        let (own, others): (Vec<&ObjectManifest>, Vec<&ObjectManifest>) = self
             .case
             .controls()?
             .into_iter()
@@ -33,12 +33,13 @@ impl World<'_> {
         )
         .await?;
         for manifest in others {
-            self.learn(&manifest.object.to_string()).await?;
+            self.resolve_placeholders(&manifest.object.to_string())
+                .await?;
             let object = self.placeholders.fill_value(&manifest.object);
-            self.apply(&object).await?;
+            self.apply_manifest(&object).await?;
         }
-        self.settle().await?;
-        self.scrape().await
+        self.wait_in_force().await?;
+        self.note_metrics().await
     }
 
     async fn make_namespace(&mut self, manifest: Option<Value>) -> Result<(), Error> {
@@ -51,16 +52,17 @@ impl World<'_> {
             .split_once('/')
             .unwrap_or(("", self.case.id()));
         object["metadata"]["labels"]["gauntlet.dev/scenario"] =
-            Value::from(label(&format!("{area}.{name}")));
-        object["metadata"]["labels"]["gauntlet.dev/world"] = Value::from(label(self.case.world()));
+            Value::from(label_value(&format!("{area}.{name}")));
+        object["metadata"]["labels"]["gauntlet.dev/world"] =
+            Value::from(label_value(self.case.world()));
         let reply = self
             .lab
             .own
-            .send(Call::post("/api/v1/namespaces", object))
+            .send_call(ApiCall::post("/api/v1/namespaces", object))
             .await
             .reply;
-        if !taken(&reply) {
-            return Err(Error::refused(
+        if !was_taken(&reply) {
+            return Err(Error::refused_reply(
                 "the world's namespace could not be made",
                 &reply,
             ));
@@ -73,62 +75,62 @@ impl World<'_> {
     async fn account_in(&self, namespace: &str) -> Result<(), Error> {
         let what =
             format!("the ServiceAccount default and the ConfigMap kube-root-ca.crt of {namespace}");
-        let wait = Wait {
+        let wait = ConditionWait {
             what: &what,
             within: Duration::from_secs(30),
             every: Duration::from_millis(15),
         };
-        let home = format!("/api/v1/namespaces/{}", encode(namespace));
+        let home = format!("/api/v1/namespaces/{}", percent_encode(namespace));
         let account = format!("{home}/serviceaccounts/default");
         let certificates = format!("{home}/configmaps/kube-root-ca.crt");
         let own = &self.lab.own;
         self.waiter
-            .until(wait, async || {
+            .wait_until(wait, async || {
                 match tokio::try_join!(
-                    own.fetch(account.as_str()),
-                    own.fetch(certificates.as_str())
+                    own.fetch_body(account.as_str()),
+                    own.fetch_body(certificates.as_str())
                 ) {
-                    Ok(_) => Look::Ready(()),
-                    Err(said) => Look::from(Error::from(said)),
+                    Ok(_) => WaitLook::Ready(()),
+                    Err(said) => WaitLook::from(Error::from(said)),
                 }
             })
             .await
     }
 
     /// Applies one manifest of the set-up, as administrator.
-    async fn apply(&mut self, object: &Value) -> Result<(), Error> {
-        self.anchor(object).await;
+    async fn apply_manifest(&mut self, object: &Value) -> Result<(), Error> {
+        self.keep_policy_alive(object).await;
         let resource = resource_of(&self.lab.discovery, &self.lab.own, object).await?;
         let namespace = object["metadata"]["namespace"]
             .as_str()
             .unwrap_or(self.namespace())
             .to_owned();
         if acts_at_once(&resource) {
-            self.settle().await?;
+            self.wait_in_force().await?;
         }
         let call = match object["metadata"]["name"].as_str() {
-            Some(name) => Call::apply(&resource.object(&namespace, name), object.clone()),
-            None => Call::post(resource.collection(Some(&namespace)), object.clone()),
+            Some(name) => ApiCall::apply(&resource.object_path(&namespace, name), object.clone()),
+            None => ApiCall::post(resource.collection_path(Some(&namespace)), object.clone()),
         };
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         self.remember_original(&resource, &namespace, name).await;
-        let reply = self.lab.own.send(call).await.reply;
-        if !taken(&reply) {
+        let reply = self.lab.own.send_call(call).await.reply;
+        if !was_taken(&reply) {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            return Err(Error::refused(
+            return Err(Error::refused_reply(
                 format!("the set-up's {} `{name}` was not taken", resource.kind),
                 &reply,
             ));
         }
         let is_needed_now = resource.kind == "CustomResourceDefinition" || acts_at_once(&resource);
-        self.wrote(&resource, &namespace, &reply);
+        self.note_write(&resource, &namespace, &reply);
         if resource.kind == "Namespace"
             && let Some(name) = object["metadata"]["name"].as_str()
         {
             self.account_in(name).await?;
         }
         if is_needed_now {
-            self.settle().await
+            self.wait_in_force().await
         } else {
             Ok(())
         }
@@ -136,19 +138,19 @@ impl World<'_> {
 }
 
 /// `text` as the value of a label: at most 63 characters, the last one a letter or digit.
-fn label(text: &str) -> String {
+fn label_value(text: &str) -> String {
     let short: String = text.chars().take(63).collect();
     short.trim_end_matches(['-', '.', '_']).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::label;
+    use super::label_value;
 
     #[test]
     fn a_label_is_short_and_ends_with_a_letter() {
-        assert_eq!(label("rbac.a-b"), "rbac.a-b");
-        let long = label(&format!("{}-.tail", "x".repeat(61)));
+        assert_eq!(label_value("rbac.a-b"), "rbac.a-b");
+        let long = label_value(&format!("{}-.tail", "x".repeat(61)));
         assert_eq!(long, "x".repeat(61));
     }
 }

@@ -4,15 +4,17 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
-use model::{Action, Answer, By, Cell, CellStatus, Detail, Verdict, WorldOutcome};
+use model::{
+    Action, Answer, AnswerDetail, CellStatus, OutcomeCell, Refuser, Verdict, WorldOutcome,
+};
 
-use super::World;
+use super::LiveWorld;
 use super::case::{ExpectedStep, StepRequest};
 use crate::actions::{self, Observation, StepContext};
-use crate::meter::meters;
-use crate::{Error, Event};
+use crate::meter::step_meters;
+use crate::{EngineEvent, Error};
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// Takes every step, in order. Where failures are what is looked for, the first one is the last step.
     pub(crate) async fn take_steps(&mut self) -> WorldOutcome {
         let steps = match self.case.steps() {
@@ -28,9 +30,9 @@ impl World<'_> {
             let mut looks = self.look_at_once(run).await;
             for step in run {
                 let cell = match looks.pop_front() {
-                    Some((tried, took)) if self.barrier.stuck().is_none() => {
-                        let cell = self.record(step, tried, took).await;
-                        self.conclude(step, cell).await
+                    Some((tried, took)) if self.barrier.blocked_reason().is_none() => {
+                        let cell = self.record_step(step, tried, took).await;
+                        self.conclude_step(step, cell).await
                     }
                     Some(_) | None => self.take_step(step).await,
                 };
@@ -46,25 +48,29 @@ impl World<'_> {
     }
 
     /// Takes one step, records it, and waits until what it wrote is in force.
-    pub(crate) async fn take_step(&mut self, step: &ExpectedStep<'_>) -> Cell {
-        let cell = match self.barrier.stuck() {
-            Some(why) => unreached(step, why),
-            None => self.observe(step).await,
+    pub(crate) async fn take_step(&mut self, step: &ExpectedStep<'_>) -> OutcomeCell {
+        let cell = match self.barrier.blocked_reason() {
+            Some(why) => unreached_step(step, why),
+            None => self.observe_step(step).await,
         };
-        self.conclude(step, cell).await
+        self.conclude_step(step, cell).await
     }
 
-    async fn conclude(&mut self, step: &ExpectedStep<'_>, mut cell: Cell) -> Cell {
-        if self.barrier.stuck().is_none()
-            && let Err(why) = self.settle().await
+    async fn conclude_step(
+        &mut self,
+        step: &ExpectedStep<'_>,
+        mut cell: OutcomeCell,
+    ) -> OutcomeCell {
+        if self.barrier.blocked_reason().is_none()
+            && let Err(why) = self.wait_in_force().await
         {
             let why = self.with_last_warning(why).await;
-            cell.verdict = Verdict::broken(self.planted.conceal(&why.in_one_line()));
-            self.barrier.block(why);
+            cell.verdict = Verdict::broken(self.planted.conceal_values(&why.in_one_line()));
+            self.barrier.block_steps(why);
         }
         self.granted = None;
         let (id, world) = (self.case.id().to_owned(), self.case.world().to_owned());
-        self.lab.tell(Event::CellDone {
+        self.lab.send_event(EngineEvent::CellDone {
             id,
             world,
             step: step.request.id.to_owned(),
@@ -78,83 +84,85 @@ impl World<'_> {
         &mut self,
         run: &[ExpectedStep<'_>],
     ) -> VecDeque<(Result<Observation, Error>, Duration)> {
-        if run.len() < 2 || self.barrier.stuck().is_some() {
+        if run.len() < 2 || self.barrier.blocked_reason().is_some() {
             return VecDeque::new();
         }
         let steps: Vec<StepRequest<'_>> = run.iter().map(|step| step.request).collect();
         let (mut turn, lab) = (std::mem::take(&mut self.turn), self.lab);
         let tried = turn
-            .resting(&lab.turns, actions::reach_all(self, &steps))
+            .rest_while(&lab.turns, actions::reach_all(self, &steps))
             .await;
         self.turn = turn;
         tried.into()
     }
 
     /// Takes a step, and has counted what it cost others.
-    async fn observe(&mut self, step: &ExpectedStep<'_>) -> Cell {
+    async fn observe_step(&mut self, step: &ExpectedStep<'_>) -> OutcomeCell {
         let request = step.request;
         self.granted = request.within;
-        let mut meters = meters(self, &request);
+        let mut meters = step_meters(self, &request);
         for meter in &mut meters {
-            meter.before(self).await;
+            meter.start_count(self).await;
         }
         let start = Instant::now();
-        let mut tried = self.take(request).await;
+        let mut tried = self.perform_step(request).await;
         let elapsed = start.elapsed();
         if let Ok(taken) = &mut tried {
             if let Some(retries) = taken.retries_storage(request.action) {
                 self.memory.retries_storage = retries;
             }
             for meter in &mut meters {
-                for (name, counted) in meter.after(self, taken).await {
+                for (name, counted) in meter.finish_count(self, taken).await {
                     taken.detail.facts.insert(name.into(), counted);
                 }
             }
         }
-        self.record(step, tried, elapsed).await
+        self.record_step(step, tried, elapsed).await
     }
 
     /// Takes a step; where it only waits for what comes about by itself, other worlds may do something meanwhile.
-    async fn take(&mut self, step: StepRequest<'_>) -> Result<Observation, Error> {
+    async fn perform_step(&mut self, step: StepRequest<'_>) -> Result<Observation, Error> {
         self.learn_for(&step).await?;
-        self.outlive(step.action).await?;
-        if !actions::waits(step.action) {
-            return actions::act(&mut StepContext { step, world: self }).await;
+        self.wait_until_expired(step.action).await?;
+        if !actions::mostly_waits(step.action) {
+            return actions::take_action(&mut StepContext { step, world: self }).await;
         }
         let (mut turn, lab) = (std::mem::take(&mut self.turn), self.lab);
         let mut context = StepContext {
             step,
             world: &mut *self,
         };
-        let tried = turn.resting(&lab.turns, actions::act(&mut context)).await;
+        let tried = turn
+            .rest_while(&lab.turns, actions::take_action(&mut context))
+            .await;
         self.turn = turn;
         tried
     }
 
     /// Records what came of a step; evidence is gathered at once where it is not as expected.
-    async fn record(
+    async fn record_step(
         &mut self,
         step: &ExpectedStep<'_>,
         tried: Result<Observation, Error>,
         elapsed: Duration,
-    ) -> Cell {
+    ) -> OutcomeCell {
         let tried = match tried {
             Ok(tried) => Ok(tried),
             Err(why) => Err(self.with_last_warning(why).await),
         };
         let mut tried = tried.unwrap_or_else(|why| Observation {
             verdict: Verdict::broken(why.in_one_line()),
-            detail: Detail::default(),
+            detail: AnswerDetail::default(),
             exchange: None,
         });
         self.planted.conceal_detail(&mut tried.detail);
-        let verdict = self.unfilled(tried.verdict);
+        let verdict = self.unfilled_verdict(tried.verdict);
         let took = tried
             .exchange
             .as_ref()
             .map_or(elapsed, |exchange| exchange.took);
         let millis = took.as_secs_f64() * 1000.0;
-        let cell = Cell {
+        let cell = OutcomeCell {
             intended: step.expected.clone(),
             verdict,
             second: None,
@@ -163,7 +171,7 @@ impl World<'_> {
         };
         if cell.status() != CellStatus::Passed {
             let why = format!("intended: {}\nseen: {}", step.expected, cell.verdict);
-            self.evidence(step.request.id, &why, tried.exchange.as_ref())
+            self.write_evidence(step.request.id, &why, tried.exchange.as_ref())
                 .await;
         }
         if let Some(exchange) = tried.exchange {
@@ -173,18 +181,18 @@ impl World<'_> {
     }
 
     /// A verdict in the scenario's own terms: the refuser's name with `$(namespace)` where the world's namespace stands.
-    fn unfilled(&self, mut verdict: Verdict) -> Verdict {
+    fn unfilled_verdict(&self, mut verdict: Verdict) -> Verdict {
         if let Verdict::Answered(Answer::Denied { by } | Answer::NotStarted { by }) = &mut verdict
-            && let By::Policy(name)
-            | By::Webhook(name)
-            | By::FailingClosed(name)
-            | By::Engine { policy: name, .. }
-            | By::Quota(name) = by
+            && let Refuser::Policy(name)
+            | Refuser::Webhook(name)
+            | Refuser::FailingClosed(name)
+            | Refuser::Engine { policy: name, .. }
+            | Refuser::Quota(name) = by
         {
             *name = name.replace(self.namespace(), "$(namespace)");
         }
         if let Verdict::Broken { why } = &mut verdict {
-            *why = self.planted.conceal(why);
+            *why = self.planted.conceal_values(why);
         }
         verdict
     }
@@ -196,17 +204,17 @@ fn only_looks(step: &ExpectedStep<'_>) -> bool {
 }
 
 /// A step that comes after a control that never came into force.
-fn unreached(step: &ExpectedStep<'_>, why: &Error) -> Cell {
+fn unreached_step(step: &ExpectedStep<'_>, why: &Error) -> OutcomeCell {
     let why = format!(
         "not tried, because an earlier step has no effect yet: {}",
         why.in_one_line()
     );
     let (intended, verdict) = (step.expected.clone(), Verdict::broken(why));
-    Cell {
+    OutcomeCell {
         intended,
         verdict,
         second: None,
-        detail: Detail::default(),
+        detail: AnswerDetail::default(),
         millis: 0.0,
     }
 }
@@ -215,14 +223,14 @@ fn unreached(step: &ExpectedStep<'_>, why: &Error) -> Cell {
 mod tests {
     use std::sync::Arc;
 
-    use model::Loaded;
+    use model::LoadedScenario;
 
     use super::*;
-    use crate::lab::Lab;
-    use crate::world::Case;
-    use crate::world::testing::loaded;
+    use crate::run_context::RunContext;
+    use crate::world::WorldCase;
+    use crate::world::testing::parse_scenario;
     use crate::world::testing::script::{ApiServer, Exchange, Reply};
-    use crate::{Options, Turns};
+    use crate::{EngineOptions, WorldTurns};
 
     const TEXT: &str = r#"
 scenario: v2
@@ -233,8 +241,8 @@ steps:
   - {id: second, do: {create: pod.yaml}, expect: admitted}
 "#;
 
-    fn scenario() -> Loaded {
-        loaded(
+    fn scenario() -> LoadedScenario {
+        parse_scenario(
             TEXT,
             &[(
                 "pod.yaml",
@@ -269,19 +277,19 @@ steps:
             tempfile::tempdir().unwrap(),
         );
         let cluster = server.cluster(folder.path()).await;
-        let options = Options {
+        let options = EngineOptions {
             keep: false,
             evidence: None,
-            turns: Turns::new(1),
+            turns: WorldTurns::new(1),
             workshop: Arc::default(),
         };
         let (events, _told) = tokio::sync::mpsc::unbounded_channel();
-        let lab = Lab::new(&cluster, &options, events);
+        let lab = RunContext::new(&cluster, &options, events);
         let open = |name| {
-            World::new(
+            LiveWorld::new(
                 &lab,
-                Case::find(&scenario, name).unwrap(),
-                crate::turns::Turn::default(),
+                WorldCase::find_world(&scenario, name).unwrap(),
+                crate::turns::WorldTurn::default(),
                 false,
             )
         };
@@ -312,17 +320,19 @@ steps:
             tempfile::tempdir().unwrap(),
         );
         let cluster = server.cluster(folder.path()).await;
-        let options = Options {
+        let options = EngineOptions {
             keep: false,
             evidence: None,
-            turns: Turns::new(1),
+            turns: WorldTurns::new(1),
             workshop: Arc::default(),
         };
         let (events, _told) = tokio::sync::mpsc::unbounded_channel();
-        let lab = Lab::new(&cluster, &options, events);
-        let case = Case::find(&scenario, "one").unwrap();
-        let mut world = World::new(&lab, case, crate::turns::Turn::default(), false);
-        world.barrier.block(Error::no_reply("the control is gone"));
+        let lab = RunContext::new(&cluster, &options, events);
+        let case = WorldCase::find_world(&scenario, "one").unwrap();
+        let mut world = LiveWorld::new(&lab, case, crate::turns::WorldTurn::default(), false);
+        world
+            .barrier
+            .block_steps(Error::no_reply("the control is gone"));
         let WorldOutcome::Tried(cells) = world.take_steps().await else {
             panic!("the steps were not taken")
         };

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use api::{Call, code, json, said};
+use api::{ApiCall, reply_json, reply_message, status_code};
 use futures::future::join_all;
 
-use super::World;
+use super::LiveWorld;
 use crate::Error;
-use crate::settle::settle;
-use crate::wait::{Look, Wait};
+use crate::barriers::wait_in_force;
+use crate::wait::{ConditionWait, WaitLook};
 
 /// How long an object may take to go once it was deleted.
-const GOES: Duration = Duration::from_secs(20);
+const DELETED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Kinds that make pods, by the path of their collection.
 const WORKLOADS: [(&str, &str); 7] = [
@@ -32,11 +32,11 @@ pub(crate) struct TornDown {
     pub(crate) is_as_before: bool,
 }
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// What tools read and wrote for this world.
     fn forget_files(&self) {
         if let Ok(host_access) = self.host_access() {
-            let _ = std::fs::remove_dir_all(host_access.work().join(self.namespace()));
+            let _ = std::fs::remove_dir_all(host_access.work_folder().join(self.namespace()));
         }
     }
 
@@ -48,7 +48,7 @@ impl World<'_> {
     pub(crate) async fn tear_down(&mut self) -> TornDown {
         let mut torn_down = self.take_away().await;
         for what in &mut torn_down.left {
-            *what = self.planted.conceal(what);
+            *what = self.planted.conceal_values(what);
         }
         torn_down
     }
@@ -63,7 +63,9 @@ impl World<'_> {
         }
         let stays = !self.lab.cluster.facts().ephemeral;
         let is_wide = self.case.is_wide();
-        let refused = self.end_objects(self.namespaces.made().iter().rev()).await;
+        let refused = self
+            .end_objects(self.namespaces.made_objects().iter().rev())
+            .await;
         self.end_pods(is_wide).await;
         let mut left = if is_wide && !stays {
             self.free_node().await
@@ -87,7 +89,11 @@ impl World<'_> {
                 .into_iter()
                 .flatten(),
         );
-        let mut forgotten = if is_wide { self.forget().await } else { Ok(()) };
+        let mut forgotten = if is_wide {
+            self.wait_until_forgotten().await
+        } else {
+            Ok(())
+        };
         if !refused.is_empty() {
             // What a policy of the world kept from being deleted can go once that policy is forgotten.
             left.extend(
@@ -96,16 +102,25 @@ impl World<'_> {
                     .into_iter()
                     .map(|(_, why)| why),
             );
-            forgotten = if is_wide { self.forget().await } else { Ok(()) };
+            forgotten = if is_wide {
+                self.wait_until_forgotten().await
+            } else {
+                Ok(())
+            };
         }
         left.extend(forgotten.err().map(|why| why.in_one_line()));
         // In a box a namespace stays, and what waits for its end with it: no other world notices it by its name.
         if stays || is_wide {
             left.extend(
-                join_all(self.namespaces.made().iter().map(|path| self.goes(path)))
-                    .await
-                    .into_iter()
-                    .flatten(),
+                join_all(
+                    self.namespaces
+                        .made_objects()
+                        .iter()
+                        .map(|path| self.wait_until_gone(path)),
+                )
+                .await
+                .into_iter()
+                .flatten(),
             );
         }
         let put_back = self.put_originals_back().await;
@@ -120,13 +135,13 @@ impl World<'_> {
     /// Deletes objects: those that the API server does not delete, with the reason.
     async fn end_objects(&self, paths: impl Iterator<Item = &String>) -> Vec<(String, String)> {
         let one = async |path: &String| {
-            let call = Call::delete(path.as_str()).query("gracePeriodSeconds", "0");
-            let reply = self.lab.own.send(call).await.reply;
-            let is_gone = matches!(code(&reply), Some(200..=299 | 404));
+            let call = ApiCall::delete(path.as_str()).with_query("gracePeriodSeconds", "0");
+            let reply = self.lab.own.send_call(call).await.reply;
+            let is_gone = matches!(status_code(&reply), Some(200..=299 | 404));
             (!is_gone).then(|| {
                 (
                     path.clone(),
-                    format!("{path} was not deleted: {}", said(&reply)),
+                    format!("{path} was not deleted: {}", reply_message(&reply)),
                 )
             })
         };
@@ -138,35 +153,35 @@ impl World<'_> {
     }
 
     /// What is left of a deleted object, if it does not go: something has to finish with it first.
-    async fn goes(&self, path: &str) -> Option<String> {
+    async fn wait_until_gone(&self, path: &str) -> Option<String> {
         let what = format!("{path} to go");
-        let wait = Wait {
+        let wait = ConditionWait {
             what: &what,
-            within: GOES,
+            within: DELETED_WITHIN,
             every: Duration::from_millis(20),
         };
-        let gone = self.waiter.until(wait, async || {
-            let reply = self.lab.own.send(Call::get(path)).await.reply;
-            match (code(&reply), json(&reply)) {
-                (Some(404), _) => Look::Ready(()),
-                (_, Some(object)) => Look::NotYet(format!(
+        let gone = self.waiter.wait_until(wait, async || {
+            let reply = self.lab.own.send_call(ApiCall::get(path)).await.reply;
+            match (status_code(&reply), reply_json(&reply)) {
+                (Some(404), _) => WaitLook::Ready(()),
+                (_, Some(object)) => WaitLook::NotYet(format!(
                     "its finalizers {}",
                     object["metadata"]["finalizers"]
                 )),
-                _ => Look::NotYet(said(&reply)),
+                _ => WaitLook::NotYet(reply_message(&reply)),
             }
         });
         gone.await.err().map(|why| why.in_one_line())
     }
 
     /// Waits until the cluster has forgotten what reached beyond this world, so that the next one does not meet it.
-    async fn forget(&mut self) -> Result<(), Error> {
-        let mut touches = self.barrier.deletions(self.namespaces.made());
+    async fn wait_until_forgotten(&mut self) -> Result<(), Error> {
+        let mut touches = self.barrier.deletions(self.namespaces.made_objects());
         // Of kinds that the world defined itself nothing has to be forgotten.
         touches.retain(|touch| {
             model::object_kind(&touch.resource.api_version(), &touch.resource.kind).is_some()
         });
-        settle(
+        wait_in_force(
             &self.lab.canaries,
             self.lab.cluster.host_access(),
             &self.waiter,
@@ -179,7 +194,7 @@ impl World<'_> {
     /// Deletes pods, and before them what would make new ones. It frees the node; what stays goes with its namespace. The
     /// kubelet says when it is done where pods may hold what the node has once, and is not asked otherwise.
     async fn end_pods(&self, is_wide: bool) {
-        let wrote = |kind: &str| self.barrier.wrote(kind);
+        let wrote = |kind: &str| self.barrier.wrote_kind(kind);
         let makers: Vec<&str> = WORKLOADS
             .iter()
             .filter(|(kind, _)| wrote(kind))
@@ -191,11 +206,11 @@ impl World<'_> {
         for namespace in self.namespaces.all() {
             for path in makers.iter().copied().chain(["/api/v1/namespaces/{}/pods"]) {
                 let grace = if is_wide { "1" } else { "0" };
-                let call =
-                    Call::delete(path.replace("{}", namespace)).query("gracePeriodSeconds", grace);
+                let call = ApiCall::delete(path.replace("{}", namespace))
+                    .with_query("gracePeriodSeconds", grace);
                 self.lab
                     .own
-                    .send(call.query("propagationPolicy", "Background"))
+                    .send_call(call.with_query("propagationPolicy", "Background"))
                     .await;
             }
         }
@@ -205,9 +220,12 @@ impl World<'_> {
     async fn free_node(&self) -> Vec<String> {
         let mut left = Vec::new();
         for namespace in self.namespaces.all() {
-            if self.barrier.wrote("Service") {
+            if self.barrier.wrote_kind("Service") {
                 let services = format!("/api/v1/namespaces/{namespace}/services");
-                self.lab.own.send(Call::delete(services.as_str())).await;
+                self.lab
+                    .own
+                    .send_call(ApiCall::delete(services.as_str()))
+                    .await;
                 left.extend(self.empties(&services).await);
             }
             left.extend(
@@ -221,20 +239,20 @@ impl World<'_> {
     /// What is left of a collection whose objects were deleted, if they do not go.
     async fn empties(&self, path: &str) -> Option<String> {
         let what = format!("{path} to go");
-        let wait = Wait {
+        let wait = ConditionWait {
             what: &what,
-            within: GOES,
+            within: DELETED_WITHIN,
             every: Duration::from_millis(20),
         };
         let gone = self
             .waiter
-            .until(wait, async || match self.lab.own.fetch(path).await {
+            .wait_until(wait, async || match self.lab.own.fetch_body(path).await {
                 Ok(list) => match list["items"].as_array().map(Vec::as_slice) {
-                    Some([]) => Look::Ready(()),
-                    Some([first, ..]) => Look::NotYet(format!("{}", first["metadata"]["name"])),
-                    None => Look::NotYet("not a list".to_owned()),
+                    Some([]) => WaitLook::Ready(()),
+                    Some([first, ..]) => WaitLook::NotYet(format!("{}", first["metadata"]["name"])),
+                    None => WaitLook::NotYet("not a list".to_owned()),
                 },
-                Err(why) => Look::from(Error::from(why)),
+                Err(why) => WaitLook::from(Error::from(why)),
             })
             .await;
         gone.err().map(|why| why.in_one_line())
@@ -243,19 +261,26 @@ impl World<'_> {
     /// What is left of a namespace, if it does not go.
     async fn end_namespace(&self, name: &str) -> Option<String> {
         let path = format!("/api/v1/namespaces/{name}");
-        self.lab.own.send(Call::delete(path.as_str())).await;
+        self.lab.own.send_call(ApiCall::delete(path.as_str())).await;
         let what = format!("namespace {name} to go");
-        let wait = Wait {
+        let wait = ConditionWait {
             what: &what,
             within: Duration::from_secs(120),
             every: Duration::from_millis(200),
         };
         let gone = self
             .waiter
-            .until(wait, async || {
-                match code(&self.lab.own.send(Call::get(path.as_str())).await.reply) {
-                    Some(404) => Look::Ready(()),
-                    other => Look::NotYet(format!("{other:?}")),
+            .wait_until(wait, async || {
+                match status_code(
+                    &self
+                        .lab
+                        .own
+                        .send_call(ApiCall::get(path.as_str()))
+                        .await
+                        .reply,
+                ) {
+                    Some(404) => WaitLook::Ready(()),
+                    other => WaitLook::NotYet(format!("{other:?}")),
                 }
             })
             .await;

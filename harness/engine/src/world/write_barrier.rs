@@ -1,7 +1,7 @@
 //! What a world has written, and how much of it is known to be in force.
 
 use crate::Error;
-use crate::settle::WriteRecord;
+use crate::barriers::WriteRecord;
 
 /// The barrier between what is written and what is tried next.
 #[derive(Default)]
@@ -14,11 +14,11 @@ pub(crate) struct WriteBarrier {
 
 impl WriteBarrier {
     /// Notes an object that has to come into force, or a deletion.
-    pub(crate) fn add(&mut self, touch: WriteRecord) {
+    pub(crate) fn add_object(&mut self, touch: WriteRecord) {
         self.pending.push(touch);
     }
 
-    /// What was written since; whoever takes it says what came of it with [`WriteBarrier::passed`].
+    /// What was written since; whoever takes it says what came of it with [`WriteBarrier::mark_passed`].
     pub(crate) fn take_pending(&mut self) -> Vec<WriteRecord> {
         std::mem::take(&mut self.pending)
     }
@@ -29,22 +29,22 @@ impl WriteBarrier {
     }
 
     /// These have been waited for.
-    pub(crate) fn passed(&mut self, touches: Vec<WriteRecord>) {
+    pub(crate) fn mark_passed(&mut self, touches: Vec<WriteRecord>) {
         self.in_force.extend(touches);
     }
 
     /// From now on nothing can be tried.
-    pub(crate) fn block(&mut self, why: Error) {
+    pub(crate) fn block_steps(&mut self, why: Error) {
         self.stuck = Some(why);
     }
 
     /// Why nothing can be tried any more.
-    pub(crate) fn stuck(&self) -> Option<&Error> {
+    pub(crate) fn blocked_reason(&self) -> Option<&Error> {
         self.stuck.as_ref()
     }
 
     /// Whether an object of this kind was written.
-    pub(crate) fn wrote(&self, kind: &str) -> bool {
+    pub(crate) fn wrote_kind(&self, kind: &str) -> bool {
         self.all().any(|touch| touch.resource.kind == kind)
     }
 
@@ -71,10 +71,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::discovery::Resource;
+    use crate::discovery::ApiResource;
 
     fn touch(kind: &str, name: &str) -> WriteRecord {
-        let (resource, object) = (Resource::guess("v1", kind), Some(json!({"kind": kind})));
+        let (resource, object) = (
+            ApiResource::guess_resource("v1", kind),
+            Some(json!({"kind": kind})),
+        );
         WriteRecord {
             resource,
             namespace: "ns".into(),
@@ -86,11 +89,11 @@ mod tests {
     #[test]
     fn what_is_waited_for_once_is_in_force() {
         let mut barrier = WriteBarrier::default();
-        barrier.add(touch("Secret", "a"));
+        barrier.add_object(touch("Secret", "a"));
         let pending = barrier.take_pending();
         assert_eq!((pending.len(), barrier.in_force().len()), (1, 0));
-        barrier.passed(pending);
-        barrier.add(touch("Pod", "b"));
+        barrier.mark_passed(pending);
+        barrier.add_object(touch("Pod", "b"));
         assert_eq!(
             (barrier.take_pending().len(), barrier.in_force().len()),
             (1, 1)
@@ -100,9 +103,11 @@ mod tests {
     #[test]
     fn both_parts_count_as_written() {
         let mut barrier = WriteBarrier::default();
-        barrier.passed(vec![touch("Secret", "a")]);
-        barrier.add(touch("Pod", "b"));
-        assert!(barrier.wrote("Secret") && barrier.wrote("Pod") && !barrier.wrote("Job"));
+        barrier.mark_passed(vec![touch("Secret", "a")]);
+        barrier.add_object(touch("Pod", "b"));
+        assert!(
+            barrier.wrote_kind("Secret") && barrier.wrote_kind("Pod") && !barrier.wrote_kind("Job")
+        );
         let paths = ["a", "c"].map(|name| format!("/api/v1/namespaces/ns/secrets/{name}"));
         let deletions = barrier.deletions(&paths);
         assert_eq!(deletions.len(), 1);
@@ -112,10 +117,10 @@ mod tests {
     #[test]
     fn one_that_never_comes_into_force_blocks_the_rest() {
         let mut barrier = WriteBarrier::default();
-        assert!(barrier.stuck().is_none());
-        barrier.block(Error::no_reply("gone"));
+        assert!(barrier.blocked_reason().is_none());
+        barrier.block_steps(Error::no_reply("gone"));
         assert_eq!(
-            barrier.stuck().map(Error::in_one_line).as_deref(),
+            barrier.blocked_reason().map(Error::in_one_line).as_deref(),
             Some("gone")
         );
     }

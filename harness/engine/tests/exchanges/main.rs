@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use engine::{Event, Options, Trial, Turns};
+use engine::{EngineEvent, EngineOptions, WorldTrial, WorldTurns};
 use libtest_mimic::{Arguments, Failed, Trial as Test};
-use model::{Cell, Loaded, WorldOutcome};
+use model::{LoadedScenario, OutcomeCell, WorldOutcome};
 use script::{ApiServer, Exchange};
 use serde::Deserialize;
 
@@ -74,7 +74,7 @@ async fn compare(recorded: Recorded) -> Result<(), Failed> {
     for (name, text) in &recorded.files {
         fs::write(folder.path().join(name), text)?;
     }
-    let scenario = Arc::new(Loaded::read(
+    let scenario = Arc::new(LoadedScenario::read(
         "test/exchanges".into(),
         folder.path().to_owned(),
     )?);
@@ -82,24 +82,24 @@ async fn compare(recorded: Recorded) -> Result<(), Failed> {
     let cluster = server.cluster(tempfile::tempdir()?.path()).await;
     let gathered = tempfile::tempdir()?;
     let evidence = recorded.second_look.then(|| gathered.path().to_owned());
-    let options = Options {
+    let options = EngineOptions {
         keep: false,
         evidence,
-        turns: Turns::new(1),
+        turns: WorldTurns::new(1),
         workshop: Arc::default(),
     };
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let trial = Trial {
+    let trial = WorldTrial {
         scenario,
         world: recorded.world,
     };
-    let outcome = engine::run(&cluster, vec![trial], &options, tell)
+    let outcome = engine::run_trials(&cluster, vec![trial], &options, tell)
         .await
         .pop()
         .and_then(|(_, _, outcome)| outcome);
     let mut left = Vec::new();
     while let Some(event) = told.recv().await {
-        if let Event::LeftBehind { what, .. } = event {
+        if let EngineEvent::LeftBehind { what, .. } = event {
             left.push(script::without_random_names(&what));
         }
     }
@@ -124,7 +124,7 @@ async fn compare(recorded: Recorded) -> Result<(), Failed> {
 fn verdicts(outcome: Option<WorldOutcome>) -> BTreeMap<String, String> {
     match outcome {
         Some(WorldOutcome::Tried(cells)) => {
-            let told = |cell: Cell| match cell.second {
+            let told = |cell: OutcomeCell| match cell.second {
                 None => cell.verdict.to_string(),
                 Some(second) => format!("{}, then {second}", cell.verdict),
             };

@@ -139,7 +139,9 @@ impl ApiServer {
         });
         let path = folder.join("kubeconfig");
         std::fs::write(&path, kubeconfig.to_string()).unwrap();
-        Cluster::existing(Some(&path), None, true).await.unwrap()
+        Cluster::attach_existing(Some(&path), None, true)
+            .await
+            .unwrap()
     }
 
     /// What it was asked, in order, each as it stands in a script.

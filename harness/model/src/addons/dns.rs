@@ -1,9 +1,9 @@
 //! CoreDNS.
 
-use crate::{Addon, AddonVersion};
+use crate::{AddonVersion, PureAddon};
 
 /// CoreDNS, for the cluster's names.
-pub static ADDON: Addon = Addon {
+pub static ADDON: PureAddon = PureAddon {
     name: "dns",
     about: "CoreDNS, for the cluster's names: the Service `kube-dns` at 10.96.0.10.",
     versions: &[AddonVersion {

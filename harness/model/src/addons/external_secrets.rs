@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::confine::{OWN_NAMESPACE, all, is_ours};
-use crate::kinds::kind;
-use crate::{Addon, AddonVersion, Barrier, Isolation, ReachRule};
+use crate::kinds::cluster_kind;
+use crate::scope::{OWN_NAMESPACE, is_ours, widest_scope};
+use crate::{AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule};
 
 const GROUP: &str = "external-secrets.io";
-const BARRIER: Barrier = Barrier::Addon("external-secrets");
+const BARRIER: KindBarrier = KindBarrier::Addon("external-secrets");
 
 /// External Secrets Operator.
-pub static ADDON: Addon = Addon {
+pub static ADDON: PureAddon = PureAddon {
     name: "external-secrets",
     about: "External Secrets Operator.",
     versions: &[AddonVersion {
@@ -26,13 +26,13 @@ pub static ADDON: Addon = Addon {
     second_try: Some(Duration::from_millis(2500)),
     milestones: &["external-secrets"],
     kinds: &[
-        kind(GROUP, "SecretStore", Isolation::Namespace, BARRIER),
-        kind(GROUP, "ClusterSecretStore", Isolation::Name, BARRIER),
-        kind(GROUP, "ExternalSecret", Isolation::Namespace, BARRIER),
-        kind(
+        cluster_kind(GROUP, "SecretStore", KindIsolation::Namespace, BARRIER),
+        cluster_kind(GROUP, "ClusterSecretStore", KindIsolation::Name, BARRIER),
+        cluster_kind(GROUP, "ExternalSecret", KindIsolation::Namespace, BARRIER),
+        cluster_kind(
             GROUP,
             "ClusterExternalSecret",
-            Isolation::Stated(ReachRule(goes_only_to_us)),
+            KindIsolation::Stated(ReachRule(goes_only_to_us)),
             BARRIER,
         ),
     ],
@@ -46,6 +46,6 @@ fn goes_only_to_us(object: &Value) -> bool {
     let is_us = |selector: &Value| is_ours(&selector["matchLabels"][OWN_NAMESPACE]);
     let one = &spec["namespaceSelector"];
     (one.is_null() || is_us(one))
-        && all(&spec["namespaceSelectors"], is_us)
-        && all(&spec["namespaces"], is_ours)
+        && widest_scope(&spec["namespaceSelectors"], is_us)
+        && widest_scope(&spec["namespaces"], is_ours)
 }

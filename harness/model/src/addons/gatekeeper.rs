@@ -7,14 +7,16 @@
 use serde_json::Value;
 
 use super::is_name;
-use crate::confine::is_ours;
-use crate::kinds::kind;
-use crate::{ANY_KIND, Addon, AddonVersion, Barrier, Denial, Isolation, ReachRule};
+use crate::kinds::cluster_kind;
+use crate::scope::is_ours;
+use crate::{
+    ANY_KIND, AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial,
+};
 
-const BARRIER: Barrier = Barrier::Addon("gatekeeper");
+const BARRIER: KindBarrier = KindBarrier::Addon("gatekeeper");
 
 /// Gatekeeper.
-pub static ADDON: Addon = Addon {
+pub static ADDON: PureAddon = PureAddon {
     name: "gatekeeper",
     about: "Gatekeeper, its controller and its audit, from the manifest of its release.",
     versions: &[AddonVersion {
@@ -28,16 +30,16 @@ pub static ADDON: Addon = Addon {
     second_try: None,
     milestones: &["gatekeeper"],
     kinds: &[
-        kind(
+        cluster_kind(
             "templates.gatekeeper.sh",
             "ConstraintTemplate",
-            Isolation::Name,
+            KindIsolation::Name,
             BARRIER,
         ),
-        kind(
+        cluster_kind(
             "constraints.gatekeeper.sh",
             ANY_KIND,
-            Isolation::Stated(ReachRule(matches_only_us)),
+            KindIsolation::Stated(ReachRule(matches_only_us)),
             BARRIER,
         ),
     ],
@@ -59,7 +61,7 @@ pub static ADDON: Addon = Addon {
         ("status.gatekeeper.sh", "ProviderPodStatus"),
         ("syncset.gatekeeper.sh", "SyncSet"),
     ],
-    denials: &[Denial {
+    denials: &[WebhookDenial {
         is_webhook: |name| name == "validation.gatekeeper.sh",
         policies: constraints,
         about: "Gatekeeper, by the constraint of this name (several with a comma between them).",

@@ -6,18 +6,18 @@
 use serde_json::Value;
 
 use super::is_name;
-use crate::confine::{is_ours, selects_only_us};
-use crate::kinds::kind;
-use crate::{Addon, AddonVersion, Barrier, Denial, Isolation, ReachRule};
+use crate::kinds::cluster_kind;
+use crate::scope::{is_ours, selects_only_us};
+use crate::{AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial};
 
-const BARRIER: Barrier = Barrier::Addon("kyverno");
-const RULES: Isolation = Isolation::Stated(ReachRule(rules_match_only_us));
-const CONSTRAINTS: Isolation = Isolation::Stated(ReachRule(|policy| {
+const BARRIER: KindBarrier = KindBarrier::Addon("kyverno");
+const RULES: KindIsolation = KindIsolation::Stated(ReachRule(rules_match_only_us));
+const CONSTRAINTS: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
     selects_only_us(&policy["spec"]["matchConstraints"])
 }));
 
 /// Kyverno.
-pub static ADDON: Addon = Addon {
+pub static ADDON: PureAddon = PureAddon {
     name: "kyverno",
     about: "Kyverno's admission controller.",
     versions: &[AddonVersion {
@@ -30,18 +30,18 @@ pub static ADDON: Addon = Addon {
     second_try: None,
     milestones: &["kyverno"],
     kinds: &[
-        kind("kyverno.io", "ClusterPolicy", RULES, BARRIER),
-        kind("kyverno.io", "Policy", Isolation::Namespace, BARRIER),
-        kind(
+        cluster_kind("kyverno.io", "ClusterPolicy", RULES, BARRIER),
+        cluster_kind("kyverno.io", "Policy", KindIsolation::Namespace, BARRIER),
+        cluster_kind(
             "policies.kyverno.io",
             "ImageValidatingPolicy",
             CONSTRAINTS,
             BARRIER,
         ),
-        kind(
+        cluster_kind(
             "policies.kyverno.io",
             "NamespacedImageValidatingPolicy",
-            Isolation::Namespace,
+            KindIsolation::Namespace,
             BARRIER,
         ),
     ],
@@ -65,7 +65,7 @@ pub static ADDON: Addon = Addon {
         ("policies.kyverno.io", "PolicyException"),
         ("policies.kyverno.io", "ValidatingPolicy"),
     ],
-    denials: &[Denial {
+    denials: &[WebhookDenial {
         is_webhook,
         policies,
         about: "Kyverno, by the policy of this name (several with a comma between them).",
@@ -148,7 +148,7 @@ fn rules_match_only_us(policy: &Value) -> bool {
 mod tests {
     use super::{is_webhook, policies};
 
-    fn policy(rest: &str) -> Option<String> {
+    fn refusing_policy(rest: &str) -> Option<String> {
         let named = policies(rest);
         (!named.is_empty()).then(|| named.join(", "))
     }
@@ -184,7 +184,7 @@ mod tests {
             "signed: unverified image registry.box:5009/xx/yy@sha256:2074e4ca3123a1658fb8ddf88ca99e1cc1fc4248c9a30f1d9c194e0cd0cd43fc",
         ] {
             assert_eq!(
-                policy(&format!("{BLOCKED}t1-pol:\n  {why}\n")),
+                refusing_policy(&format!("{BLOCKED}t1-pol:\n  {why}\n")),
                 Some("t1-pol".to_owned()),
                 "{why}"
             );
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn all_of_several_are_named() {
         assert_eq!(
-            policy(&format!("{BLOCKED}t1-a:\n  r0: x\nt1-b:\n  r0: y\n")),
+            refusing_policy(&format!("{BLOCKED}t1-a:\n  r0: x\nt1-b:\n  r0: y\n")),
             Some("t1-a, t1-b".to_owned())
         );
     }
@@ -202,17 +202,17 @@ mod tests {
     #[test]
     fn an_image_validating_policy_is_named() {
         assert_eq!(
-            policy(": Policy i1-signed failed: not signed by the key"),
+            refusing_policy(": Policy i1-signed failed: not signed by the key"),
             Some("i1-signed".to_owned())
         );
         assert_eq!(
-            policy(
+            refusing_policy(
                 ": Policy i4-fail error: failed to evaluate policy: Get \"https://registry.box:5009/v2/\": dial tcp"
             ),
             Some("i4-fail".to_owned())
         );
         assert_eq!(
-            policy(": Policy i4 error: x failed: y"),
+            refusing_policy(": Policy i4 error: x failed: y"),
             Some("i4".to_owned())
         );
     }
@@ -226,10 +226,10 @@ mod tests {
             BLOCKED,
             &format!("{BLOCKED}A b:\n"),
         ] {
-            assert_eq!(policy(rest), None, "{rest}");
+            assert_eq!(refusing_policy(rest), None, "{rest}");
         }
         assert_eq!(
-            policy(&format!(": \n\nresource Pod/a\n/b{}a:\n", &BLOCKED[22..])),
+            refusing_policy(&format!(": \n\nresource Pod/a\n/b{}a:\n", &BLOCKED[22..])),
             None
         );
     }

@@ -1,10 +1,10 @@
 //! The same registry without TLS.
 
 use super::registry::VERSIONS;
-use crate::Addon;
+use crate::PureAddon;
 
 /// The registry over plain HTTP. A box has both or none.
-pub static ADDON: Addon = Addon {
+pub static ADDON: PureAddon = PureAddon {
     name: "plain-registry",
     about: "The same registry over plain HTTP: `$(registry)` names it there.",
     versions: VERSIONS,

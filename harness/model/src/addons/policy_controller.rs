@@ -4,19 +4,19 @@
 //! 400, `admission webhook "policy.sigstore.dev" denied the request: validation failed: WHAT`.
 
 use super::is_name;
-use crate::confine::{all, is_our_image};
-use crate::kinds::kind;
-use crate::{Addon, AddonVersion, Barrier, Denial, Isolation, ReachRule};
+use crate::kinds::cluster_kind;
+use crate::scope::{is_our_image, widest_scope};
+use crate::{AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial};
 
-const BARRIER: Barrier = Barrier::Addon("policy-controller");
-const GLOBS: Isolation = Isolation::Stated(ReachRule(|policy| {
-    all(&policy["spec"]["images"], |image| {
+const BARRIER: KindBarrier = KindBarrier::Addon("policy-controller");
+const GLOBS: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
+    widest_scope(&policy["spec"]["images"], |image| {
         is_our_image(&image["glob"])
     })
 }));
 
 /// policy-controller.
-pub static ADDON: Addon = Addon {
+pub static ADDON: PureAddon = PureAddon {
     name: "policy-controller",
     about: "Sigstore's policy-controller.",
     versions: &[AddonVersion {
@@ -29,11 +29,16 @@ pub static ADDON: Addon = Addon {
     second_try: None,
     milestones: &["policy-controller"],
     kinds: &[
-        kind("policy.sigstore.dev", "ClusterImagePolicy", GLOBS, BARRIER),
-        kind("policy.sigstore.dev", "TrustRoot", Isolation::Name, BARRIER),
+        cluster_kind("policy.sigstore.dev", "ClusterImagePolicy", GLOBS, BARRIER),
+        cluster_kind(
+            "policy.sigstore.dev",
+            "TrustRoot",
+            KindIsolation::Name,
+            BARRIER,
+        ),
     ],
     without_barrier: &[],
-    denials: &[Denial {
+    denials: &[WebhookDenial {
         is_webhook: |name| name == WEBHOOK,
         policies,
         about: "Sigstore's policy-controller, by the policy of this name (several with a comma between them); `no matching policies` where none matched.",

@@ -1,6 +1,6 @@
 //! An OCI registry, as a process of the box, with the tools that fill it.
 
-use crate::{Addon, AddonVersion};
+use crate::{AddonVersion, PureAddon};
 
 /// Both registries are one program.
 pub(super) const VERSIONS: &[AddonVersion] = &[AddonVersion {
@@ -14,7 +14,7 @@ pub(super) const VERSIONS: &[AddonVersion] = &[AddonVersion {
 }];
 
 /// The registry with TLS.
-pub static ADDON: Addon = Addon {
+pub static ADDON: PureAddon = PureAddon {
     name: "registry",
     about: "An OCI registry, with TLS from the box's certificate authority.",
     versions: VERSIONS,

@@ -1,9 +1,9 @@
 //! Sigstore's services, as processes of the box.
 
-use crate::{Addon, AddonVersion};
+use crate::{AddonVersion, PureAddon};
 
 /// Fulcio, Rekor and a timestamp authority; the version is Fulcio's.
-pub static ADDON: Addon = Addon {
+pub static ADDON: PureAddon = PureAddon {
     name: "sigstore",
     about: "Fulcio, Rekor (tiles) and a timestamp authority.",
     versions: &[AddonVersion {

@@ -1,9 +1,9 @@
 //! Vault.
 
-use crate::{Addon, AddonVersion};
+use crate::{AddonVersion, PureAddon};
 
 /// Vault, unsealed.
-pub static ADDON: Addon = Addon {
+pub static ADDON: PureAddon = PureAddon {
     name: "vault",
     about: "Vault, at `http://10.96.0.200:8200` (and `http://vault.box:8200` for External Secrets Operator), unsealed: its \
             root token is `gauntlet-root`, it keeps key-value pairs under `secret`, and ServiceAccounts of the cluster log in \

@@ -1,11 +1,11 @@
 //! What a step expects has to be something that its action can answer.
 
-use super::Notes;
+use super::LintNotes;
 use crate::old_words::answer_now;
-use crate::{Answer, Step};
+use crate::{Answer, ScenarioStep};
 
-impl Notes<'_> {
-    pub(super) fn answers(&mut self, step: &Step) {
+impl LintNotes<'_> {
+    pub(super) fn answers(&mut self, step: &ScenarioStep) {
         let each = step.expect_in.iter().flat_map(|each| each.values());
         let mut said: Vec<&Answer> = Vec::new();
         for answer in step.expect.iter().chain(each) {
@@ -16,7 +16,7 @@ impl Notes<'_> {
         }
     }
 
-    fn impossible(&mut self, step: &Step, answer: &Answer) {
+    fn impossible(&mut self, step: &ScenarioStep, answer: &Answer) {
         let (action, word) = (step.action.word(), answer.word());
         let words: Vec<String> = step
             .action

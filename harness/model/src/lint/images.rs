@@ -2,40 +2,40 @@
 
 use std::collections::BTreeSet;
 
-use super::Notes;
+use super::LintNotes;
 use crate::addons::{plain_registry, registry, sigstore};
-use crate::image::{Predicate, Signer};
-use crate::names::{image_of, placeholders};
-use crate::{Action, ImageName, Loaded, World, includes};
+use crate::image::{ImageSigner, StatementPredicate};
+use crate::names::{image_of, placeholder_names};
+use crate::{Action, ImageName, LoadedScenario, ScenarioWorld, includes_addon};
 
-impl Notes<'_> {
-    pub(super) fn images(&mut self) {
+impl LintNotes<'_> {
+    pub(super) fn check_images(&mut self) {
         for (name, world) in &self.loaded.scenario.worlds {
-            self.installs(name, world);
+            self.check_installs(name, world);
         }
-        let made = made(self.loaded);
-        for (at, image) in named(self.loaded)
+        let made = made_images(self.loaded);
+        for (at, image) in named_images(self.loaded)
             .into_iter()
             .filter(|(_, image)| !made.contains(&image.name))
         {
             let hint = "`build` it, or `copy` another to that name";
-            self.say(&at, format!("no step makes the image `{image}`"), hint);
+            self.add_finding(&at, format!("no step makes the image `{image}`"), hint);
         }
-        self.documents();
+        self.check_documents();
     }
 
     /// What the steps use has to be there in every world.
-    fn installs(&mut self, name: &str, world: &World) {
+    fn check_installs(&mut self, name: &str, world: &ScenarioWorld) {
         let scenario = &self.loaded.scenario;
-        let install = scenario.install(world);
-        let has_registry =
-            includes(&install, &registry::ADDON) || includes(&install, &plain_registry::ADDON);
+        let install = scenario.world_installs(world);
+        let has_registry = includes_addon(&install, &registry::ADDON)
+            || includes_addon(&install, &plain_registry::ADDON);
         let images = scenario
             .steps
             .iter()
             .any(|step| needs_registry(&step.action));
         if images && !has_registry {
-            self.say(
+            self.add_finding(
                 name,
                 format!("world `{name}` has no registry, and steps need one"),
                 "`install: [registry]`",
@@ -45,21 +45,23 @@ impl Notes<'_> {
             .steps
             .iter()
             .any(|step| needs_sigstore(&step.action))
-            && !includes(&install, &sigstore::ADDON)
+            && !includes_addon(&install, &sigstore::ADDON)
         {
             let what = format!("world `{name}` has no certificate authority, and steps need one");
-            self.say(name, what, "`install: [registry, sigstore]`");
+            self.add_finding(name, what, "`install: [registry, sigstore]`");
         }
-        if install.iter().any(|one| one.addon().needs_node) && scenario.shape(world).nodes == 0 {
+        if install.iter().any(|one| one.addon().needs_node)
+            && scenario.world_shape(world).nodes == 0
+        {
             let what = format!(
                 "world `{name}` installs something that runs in a pod, and its cluster has no node"
             );
-            self.say(name, what, "drop `nodes: 0`");
+            self.add_finding(name, what, "drop `nodes: 0`");
         }
     }
 
     /// A bill of materials has to be written before it is used.
-    fn documents(&mut self) {
+    fn check_documents(&mut self) {
         let mut written = BTreeSet::new();
         for step in &self.loaded.scenario.steps {
             let used = match &step.action {
@@ -68,8 +70,8 @@ impl Notes<'_> {
                     continue;
                 }
                 Action::Attest(attest) => match &attest.predicate {
-                    Predicate::Sbom(name) => name,
-                    Predicate::File(_) => continue,
+                    StatementPredicate::Sbom(name) => name,
+                    StatementPredicate::File(_) => continue,
                 },
                 Action::Attach(attach) => &attach.sbom,
                 Action::Scan(scan) => &scan.sbom,
@@ -80,7 +82,7 @@ impl Notes<'_> {
                     "step `{}` uses the bill of materials `{used}`, which no earlier step writes",
                     step.id
                 );
-                self.say(
+                self.add_finding(
                     &format!("id: {}", step.id),
                     what,
                     "add an `sbom` step before it",
@@ -91,7 +93,7 @@ impl Notes<'_> {
 }
 
 fn needs_registry(action: &Action) -> bool {
-    !matches!(action, Action::Build(_)) && image(action).is_some()
+    !matches!(action, Action::Build(_)) && action_image(action).is_some()
 }
 
 fn needs_sigstore(action: &Action) -> bool {
@@ -100,11 +102,11 @@ fn needs_sigstore(action: &Action) -> bool {
         Action::Attest(attest) => (&attest.with, attest.log, attest.timestamp),
         _ => return false,
     };
-    !matches!(with, Signer::Key(_)) || log == Some(true) || timestamp == Some(true)
+    !matches!(with, ImageSigner::Key(_)) || log == Some(true) || timestamp == Some(true)
 }
 
 /// The image that an action is about.
-fn image(action: &Action) -> Option<&ImageName> {
+fn action_image(action: &Action) -> Option<&ImageName> {
     Some(match action {
         Action::Build(build) => &build.image,
         Action::Push(image) => image,
@@ -121,7 +123,7 @@ fn image(action: &Action) -> Option<&ImageName> {
 }
 
 /// The names of images that steps make.
-fn made(loaded: &Loaded) -> BTreeSet<String> {
+fn made_images(loaded: &LoadedScenario) -> BTreeSet<String> {
     let steps = loaded.scenario.steps.iter();
     steps
         .filter_map(|step| match &step.action {
@@ -133,17 +135,21 @@ fn made(loaded: &Loaded) -> BTreeSet<String> {
 }
 
 /// Every image that is named, and a text to find it by.
-fn named(loaded: &Loaded) -> Vec<(String, ImageName)> {
+fn named_images(loaded: &LoadedScenario) -> Vec<(String, ImageName)> {
     let steps = loaded.scenario.steps.iter();
-    let in_steps =
-        steps.filter_map(|step| Some((format!("id: {}", step.id), image(&step.action)?.clone())));
+    let in_steps = steps.filter_map(|step| {
+        Some((
+            format!("id: {}", step.id),
+            action_image(&step.action)?.clone(),
+        ))
+    });
     let manifests = loaded
         .manifests
         .iter()
         .flat_map(|(file, all)| all.iter().map(move |one| (file, one)));
     let in_manifests = manifests.flat_map(|(file, manifest)| {
         let text = manifest.object.to_string();
-        placeholders(&text)
+        placeholder_names(&text)
             .filter_map(image_of)
             .map(|image| (file.clone(), image))
             .collect::<Vec<_>>()
@@ -157,16 +163,16 @@ fn named(loaded: &Loaded) -> Vec<(String, ImageName)> {
 mod tests {
     use std::fs;
 
-    use crate::{Library, lint};
+    use crate::{ScenarioLibrary, lint_scenario};
 
     fn findings(scenario: &str) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("signing/one");
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("scenario.yaml"), scenario).unwrap();
-        let library = Library::open(folder.path()).unwrap();
+        let library = ScenarioLibrary::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
-        lint(&library.scenarios[0])
+        lint_scenario(&library.scenarios[0])
             .into_iter()
             .map(|finding| finding.what)
             .collect()

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Notes;
-use crate::{Answer, Manifest, Step, Writes, object_kind, object_kind_called};
+use super::LintNotes;
+use crate::{ActionWrites, Answer, ObjectManifest, ScenarioStep, object_kind, object_kind_called};
 
 const HINT: &str = "known kinds are in `harness/model/src/kinds.rs` and `harness/model/src/addons`, each with what shows that it is in force";
 
-impl Notes<'_> {
-    pub(super) fn kinds(&mut self) {
+impl LintNotes<'_> {
+    pub(super) fn check_kinds(&mut self) {
         let scenario = &self.loaded.scenario;
         let mut files: BTreeSet<&str> = scenario
             .worlds
@@ -20,13 +20,13 @@ impl Notes<'_> {
         let mut named = BTreeSet::new();
         for step in scenario.steps.iter().filter(|step| !is_only_invalid(step)) {
             match step.action.facts().writes {
-                Writes::Manifest(file) => _ = files.insert(file),
-                Writes::Object(target) => _ = named.insert(target.kind.as_str()),
-                Writes::Nothing
-                | Writes::Namespace
-                | Writes::Images
-                | Writes::Cluster
-                | Writes::SharedFigures => {}
+                ActionWrites::Manifest(file) => _ = files.insert(file),
+                ActionWrites::Object(target) => _ = named.insert(target.kind.as_str()),
+                ActionWrites::Nothing
+                | ActionWrites::Namespace
+                | ActionWrites::Images
+                | ActionWrites::Cluster
+                | ActionWrites::SharedFigures => {}
             }
         }
         let all = self.loaded.manifests.values().flatten();
@@ -36,25 +36,25 @@ impl Notes<'_> {
             .collect();
         for file in files {
             let objects = self.loaded.manifests.get(file).into_iter().flatten();
-            for manifest in
-                objects.filter(|one| is_unknown(one) && !own.iter().any(|spec| defines(spec, one)))
+            for manifest in objects
+                .filter(|one| is_unknown(one) && !own.iter().any(|spec| defines_kind(spec, one)))
             {
                 let what = format!(
                     "`{file}` holds a {}, a kind that Gauntlet does not know",
                     manifest.kind()
                 );
-                self.say(file, what, HINT);
+                self.add_finding(file, what, HINT);
             }
         }
         let is_own = |kind: &str| {
             own.iter()
-                .any(|spec| spec["names"]["singular"] == *kind || calls(spec, kind))
+                .any(|spec| spec["names"]["singular"] == *kind || calls_kind(spec, kind))
         };
         for kind in named
             .into_iter()
             .filter(|kind| object_kind_called(kind).is_none() && !is_own(kind))
         {
-            self.say(
+            self.add_finding(
                 &format!("{kind}/"),
                 format!("`{kind}` is not a kind that Gauntlet knows"),
                 HINT,
@@ -64,7 +64,7 @@ impl Notes<'_> {
 }
 
 /// Whether the API server is meant to turn it down for its type: then it is never in force.
-fn is_only_invalid(step: &Step) -> bool {
+fn is_only_invalid(step: &ScenarioStep) -> bool {
     let mut intents = step
         .expect
         .iter()
@@ -73,20 +73,20 @@ fn is_only_invalid(step: &Step) -> bool {
     intents.peek().is_some() && intents.all(|answer| *answer == Answer::Invalid)
 }
 
-fn is_unknown(manifest: &Manifest) -> bool {
+fn is_unknown(manifest: &ObjectManifest) -> bool {
     let version = manifest.object["apiVersion"].as_str().unwrap_or_default();
-    manifest.fault().is_none() && object_kind(version, manifest.kind()).is_none()
+    manifest.manifest_fault().is_none() && object_kind(version, manifest.kind()).is_none()
 }
 
 /// Whether a definition is that of this object's kind.
-fn defines(spec: &Value, manifest: &Manifest) -> bool {
+fn defines_kind(spec: &Value, manifest: &ObjectManifest) -> bool {
     let version = manifest.object["apiVersion"].as_str().unwrap_or_default();
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
     spec["group"] == *group && spec["names"]["kind"] == *manifest.kind()
 }
 
 /// Whether a definition's kind is called so: `KIND` or `KIND.GROUP`, in lower case.
-fn calls(spec: &Value, name: &str) -> bool {
+fn calls_kind(spec: &Value, name: &str) -> bool {
     let (kind, group) = name
         .split_once('.')
         .map_or((name, None), |(kind, group)| (kind, Some(group)));

@@ -1,8 +1,8 @@
 //! Nodes: a cluster has those that a scenario names, with addresses of the families that it asks for, and the first one is
 //! left alone.
 
-use super::Notes;
-use crate::{Action, Node, Record, Scenario, World, names};
+use super::LintNotes;
+use crate::{Action, NodeChange, ObservedRecord, Scenario, ScenarioWorld, names};
 
 /// The most nodes that a box has.
 const MOST: u8 = 3;
@@ -10,8 +10,8 @@ const MOST: u8 = 3;
 /// What stands for an address that only a dual-stack cluster has.
 const OF_IPV6: [&str; 3] = ["$(pod-ipv6:", "$(service-ipv6:", "$(node-ipv6"];
 
-impl Notes<'_> {
-    pub(super) fn nodes(&mut self) {
+impl LintNotes<'_> {
+    pub(super) fn check_nodes(&mut self) {
         let scenario = &self.loaded.scenario;
         let shapes = scenario
             .worlds
@@ -23,35 +23,35 @@ impl Notes<'_> {
             .filter(|nodes| *nodes > MOST)
         {
             let hint = "a cluster has up to three nodes, and none where no pod has to run";
-            self.say(
+            self.add_finding(
                 "nodes:",
                 format!("a cluster of {nodes} nodes is not supported"),
                 hint,
             );
         }
         for (name, world) in &scenario.worlds {
-            self.named(name, world);
-            self.families(name, world);
+            self.check_named_nodes(name, world);
+            self.check_families(name, world);
         }
         for step in &scenario.steps {
             if let Action::Node(node) = &step.action
-                && number(node.name()) == Some(1)
+                && node_number(node.name()) == Some(1)
             {
                 let what = format!(
                     "step `{}` does something to the node that the API server is beside",
                     step.id
                 );
-                self.say(&format!("id: {}", step.id), what, "take `node-2`");
+                self.add_finding(&format!("id: {}", step.id), what, "take `node-2`");
             }
         }
     }
 
     /// An address of IPv6 is there only where the cluster has both families.
-    fn families(&mut self, name: &str, world: &World) {
-        if self.loaded.scenario.shape(world).dual_stack {
+    fn check_families(&mut self, name: &str, world: &ScenarioWorld) {
+        if self.loaded.scenario.world_shape(world).dual_stack {
             return;
         }
-        let texts = self.texts();
+        let texts = self.applied_texts();
         if let Some(asked) = OF_IPV6
             .iter()
             .find(|asked| texts.iter().any(|text| text.contains(**asked)))
@@ -59,12 +59,12 @@ impl Notes<'_> {
             let what = format!(
                 "the scenario asks for an IPv6 address, and the cluster of world `{name}` has none"
             );
-            self.say(asked, what, "`cluster: { dual-stack: true }`");
+            self.add_finding(asked, what, "`cluster: { dual-stack: true }`");
         }
     }
 
     /// The scenario, and what it applies.
-    fn texts(&self) -> Vec<String> {
+    fn applied_texts(&self) -> Vec<String> {
         let manifests = self
             .loaded
             .manifests
@@ -75,25 +75,25 @@ impl Notes<'_> {
     }
 
     /// Every node that is named has to be there.
-    fn named(&mut self, name: &str, world: &World) {
+    fn check_named_nodes(&mut self, name: &str, world: &ScenarioWorld) {
         let scenario = &self.loaded.scenario;
-        let nodes = scenario.shape(world).nodes;
-        let texts = self.texts();
+        let nodes = scenario.world_shape(world).nodes;
+        let texts = self.applied_texts();
         let by_number = texts
             .iter()
-            .flat_map(|text| names::named(text, "node"))
+            .flat_map(|text| names::named_placeholders(text, "node"))
             .map(str::to_owned);
         let mut asked: Vec<String> = by_number.chain(by_name(scenario, name)).collect();
         asked.sort();
         asked.dedup();
         for node in asked
             .iter()
-            .filter(|node| number(node).is_none_or(|number| number > nodes))
+            .filter(|node| node_number(node).is_none_or(|number| number > nodes))
         {
             let what = format!(
                 "the scenario names the node `{node}`, and the cluster of world `{name}` has {nodes}"
             );
-            self.say(
+            self.add_finding(
                 node,
                 what,
                 "`cluster: { nodes: 2 }`, and names as in `node-2`",
@@ -107,19 +107,19 @@ fn by_name(scenario: &Scenario, world: &str) -> Vec<String> {
     let steps = scenario
         .steps_in(world)
         .filter_map(|step| match &step.action {
-            Action::Node(node) => Some(Node::name(node)),
-            Action::LookFor(Record::Node(wanted)) => Some(wanted.name.as_str()),
+            Action::Node(node) => Some(NodeChange::name(node)),
+            Action::LookFor(ObservedRecord::Node(wanted)) => Some(wanted.name.as_str()),
             _ => None,
         });
     steps
-        .filter(|name| names::named(name, "node").next().is_none())
+        .filter(|name| names::named_placeholders(name, "node").next().is_none())
         .map(str::to_owned)
         .collect()
 }
 
 /// The number in `2`, `node-2` or `$(node:2)`.
-fn number(node: &str) -> Option<u8> {
-    let inner = names::named(node, "node").next();
+fn node_number(node: &str) -> Option<u8> {
+    let inner = names::named_placeholders(node, "node").next();
     inner
         .unwrap_or_else(|| node.strip_prefix("node-").unwrap_or(node))
         .parse()
@@ -130,7 +130,7 @@ fn number(node: &str) -> Option<u8> {
 mod tests {
     use std::fs;
 
-    use crate::{Library, lint};
+    use crate::{ScenarioLibrary, lint_scenario};
 
     fn findings(scenario: &str) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
@@ -144,9 +144,9 @@ mod tests {
         let pod =
             "apiVersion: v1\nkind: Pod\nmetadata: { name: a }\nspec: { nodeName: '$(node:2)' }\n";
         fs::write(dir.join("pod.yaml"), pod).unwrap();
-        let library = Library::open(folder.path()).unwrap();
+        let library = ScenarioLibrary::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
-        lint(&library.scenarios[0])
+        lint_scenario(&library.scenarios[0])
             .into_iter()
             .map(|finding| finding.what)
             .collect()

@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 
-use super::Notes;
+use super::LintNotes;
 use crate::kinds::object_kinds;
 use crate::{
-    Action, Answer, AuditMatch, CanaryMatch, FieldMatch, Leak, Record, Step, Target, Watched,
-    letter_distance, object_kind_called,
+    Action, Answer, AuditMatch, CanaryMatch, FieldMatch, LeakPlace, ObjectTarget, ObservedRecord,
+    ScenarioStep, WatchedValue, letter_distance, object_kind_called,
 };
 
 /// What is served beside the kinds that a scenario may write, in the plural.
@@ -59,7 +59,7 @@ const VERBS: [&str; 14] = [
 /// How many letters make another word of a field.
 const CLOSE: usize = 2;
 
-impl Notes<'_> {
+impl LintNotes<'_> {
     pub(super) fn resources(&mut self) {
         for step in &self.loaded.scenario.steps {
             for target in targets(&step.action) {
@@ -71,17 +71,17 @@ impl Notes<'_> {
                 Action::List { resource, .. } if !self.serves(resource) => {
                     self.unknown(step, resource, "resource");
                 }
-                Action::LookFor(Record::Audit(wanted)) => self.audit(step, wanted),
-                Action::LookFor(Record::Field(wanted)) => self.field(step, wanted),
-                Action::LookFor(Record::Event(wanted)) => self.event(step, &wanted.reason),
+                Action::LookFor(ObservedRecord::Audit(wanted)) => self.audit(step, wanted),
+                Action::LookFor(ObservedRecord::Field(wanted)) => self.field(step, wanted),
+                Action::LookFor(ObservedRecord::Event(wanted)) => self.event(step, &wanted.reason),
                 _ => {}
             }
         }
     }
 
-    fn unknown(&mut self, step: &Step, name: &str, what: &str) {
+    fn unknown(&mut self, step: &ScenarioStep, name: &str, what: &str) {
         let hint = "a resource is written in the plural, as in `secrets`, a kind in the singular, each with its group where it is ambiguous";
-        self.say(
+        self.add_finding(
             &format!("id: {}", step.id),
             format!(
                 "step `{}` names the {what} `{name}`, which nobody serves",
@@ -91,7 +91,7 @@ impl Notes<'_> {
         );
     }
 
-    fn audit(&mut self, step: &Step, wanted: &AuditMatch) {
+    fn audit(&mut self, step: &ScenarioStep, wanted: &AuditMatch) {
         if let Some(resource) = &wanted.resource
             && !(self.plurals().any(|plural| plural == *resource) || resource.contains("$("))
         {
@@ -104,7 +104,7 @@ impl Notes<'_> {
                 "step `{}` looks for the verb `{verb}`, which no request has",
                 step.id
             );
-            self.say(
+            self.add_finding(
                 &format!("id: {}", step.id),
                 what,
                 format!("there are {}", VERBS.join(", ")),
@@ -113,9 +113,9 @@ impl Notes<'_> {
     }
 
     /// A reason that may be misspelt: nothing of this scenario shows that there are events with it.
-    fn event(&mut self, step: &Step, reason: &str) {
-        let sees = |other: &Step| {
-            let is_same = matches!(&other.action, Action::LookFor(Record::Event(one)) if one.reason == reason);
+    fn event(&mut self, step: &ScenarioStep, reason: &str) {
+        let sees = |other: &ScenarioStep| {
+            let is_same = matches!(&other.action, Action::LookFor(ObservedRecord::Event(one)) if one.reason == reason);
             let mut intents = other
                 .expect
                 .iter()
@@ -127,7 +127,7 @@ impl Notes<'_> {
                 "step `{}` looks for events with the reason `{reason}`, which are seen in no world",
                 step.id
             );
-            self.say(
+            self.add_finding(
                 &format!("id: {}", step.id),
                 what,
                 "add a world in which it is seen, or correct the reason",
@@ -136,7 +136,7 @@ impl Notes<'_> {
     }
 
     /// A field that is not where the scenario's own manifest has one that is called almost the same.
-    fn field(&mut self, step: &Step, wanted: &FieldMatch) {
+    fn field(&mut self, step: &ScenarioStep, wanted: &FieldMatch) {
         let kind = wanted.of.kind.split('.').next().unwrap_or_default();
         let all = self.loaded.manifests.values().flatten();
         let objects: Vec<&Value> = all
@@ -152,7 +152,7 @@ impl Notes<'_> {
             .filter(|_| !is_there);
         if let Some((wrong, right)) = meant {
             let what = format!("step `{}` looks at a field `{wrong}`", step.id);
-            self.say(
+            self.add_finding(
                 &format!("id: {}", step.id),
                 what,
                 format!("the manifest has `{right}` there"),
@@ -206,41 +206,43 @@ impl Notes<'_> {
 }
 
 /// The objects that an action names.
-fn targets(action: &Action) -> Vec<&Target> {
+fn targets(action: &Action) -> Vec<&ObjectTarget> {
     match action {
         Action::Get(target) | Action::WaitRunning(target) | Action::ReadEtcdValue(target) => {
             vec![target]
         }
         Action::CopyEtcdValue(transplant) => vec![&transplant.from, &transplant.to],
         Action::Rotate(rotate) => rotate.watch.values().filter_map(of_watched).collect(),
-        Action::LookFor(Record::Field(FieldMatch { of, .. })) => vec![of],
-        Action::LookFor(Record::Object(target) | Record::Pods(target)) => vec![target],
-        Action::LookFor(Record::Canary(CanaryMatch { place, .. })) => {
+        Action::LookFor(ObservedRecord::Field(FieldMatch { of, .. })) => vec![of],
+        Action::LookFor(ObservedRecord::Object(target) | ObservedRecord::Pods(target)) => {
+            vec![target]
+        }
+        Action::LookFor(ObservedRecord::Canary(CanaryMatch { place, .. })) => {
             of_place(place).into_iter().collect()
         }
         _ => Vec::new(),
     }
 }
 
-fn of_watched(watched: &Watched) -> Option<&Target> {
+fn of_watched(watched: &WatchedValue) -> Option<&ObjectTarget> {
     match watched {
-        Watched::Object(target) => Some(target),
-        Watched::File { .. } | Watched::Environment { .. } => None,
+        WatchedValue::Object(target) => Some(target),
+        WatchedValue::File { .. } | WatchedValue::Environment { .. } => None,
     }
 }
 
-fn of_place(place: &Leak) -> Option<&Target> {
+fn of_place(place: &LeakPlace) -> Option<&ObjectTarget> {
     match place {
-        Leak::EtcdValue(target) => Some(target),
-        Leak::Field { of, .. } => Some(of),
-        Leak::EtcdFiles
-        | Leak::Snapshot(_)
-        | Leak::ComponentLog(_)
-        | Leak::Audit
-        | Leak::PodLog(_)
-        | Leak::Image(_)
-        | Leak::Events
-        | Leak::Reply(_) => None,
+        LeakPlace::EtcdValue(target) => Some(target),
+        LeakPlace::Field { of, .. } => Some(of),
+        LeakPlace::EtcdFiles
+        | LeakPlace::Snapshot(_)
+        | LeakPlace::ComponentLog(_)
+        | LeakPlace::Audit
+        | LeakPlace::PodLog(_)
+        | LeakPlace::Image(_)
+        | LeakPlace::Events
+        | LeakPlace::Reply(_) => None,
     }
 }
 
@@ -294,7 +296,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Library, lint};
+    use crate::{ScenarioLibrary, lint_scenario};
 
     fn findings(step: &str) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
@@ -309,9 +311,9 @@ mod tests {
             apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: x}\n\
             spec: {group: $(namespace).test, names: {plural: widgets, singular: widget, kind: Widget}}\n";
         fs::write(dir.join("a.yaml"), own).unwrap();
-        let library = Library::open(folder.path()).unwrap();
+        let library = ScenarioLibrary::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
-        let found = lint(&library.scenarios[0]).into_iter();
+        let found = lint_scenario(&library.scenarios[0]).into_iter();
         found.map(|finding| finding.what).collect()
     }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::Notes;
+use super::LintNotes;
 use crate::addons::{plain_registry, registry};
-use crate::names::{image_of, placeholders};
-use crate::{Action, Answer, Install, Record, Step, World, includes};
+use crate::names::{image_of, placeholder_names};
+use crate::{
+    Action, AddonInstall, Answer, ObservedRecord, ScenarioStep, ScenarioWorld, includes_addon,
+};
 
-impl Notes<'_> {
+impl LintNotes<'_> {
     pub(super) fn shapes(&mut self) {
         let scenario = &self.loaded.scenario;
         self.versions("install", &scenario.install);
@@ -20,9 +22,9 @@ impl Notes<'_> {
     }
 
     /// One addon has one version in one cluster.
-    fn versions(&mut self, at: &str, install: &BTreeSet<Install>) {
+    fn versions(&mut self, at: &str, install: &BTreeSet<AddonInstall>) {
         if let Some(addon) = repeated(install.iter().map(|one| one.addon().name)) {
-            self.say(
+            self.add_finding(
                 at,
                 format!("`{at}` installs two versions of {addon}"),
                 "keep one of them; a world can name another version than the scenario",
@@ -31,10 +33,12 @@ impl Notes<'_> {
     }
 
     /// A placeholder for a registry stands for nothing where there is none.
-    fn registry(&mut self, name: &str, world: &World) {
+    fn registry(&mut self, name: &str, world: &ScenarioWorld) {
         let scenario = &self.loaded.scenario;
-        let install = scenario.install(world);
-        if includes(&install, &registry::ADDON) || includes(&install, &plain_registry::ADDON) {
+        let install = scenario.world_installs(world);
+        if includes_addon(&install, &registry::ADDON)
+            || includes_addon(&install, &plain_registry::ADDON)
+        {
             return;
         }
         let files = world.apply.iter().map(String::as_str);
@@ -48,21 +52,21 @@ impl Notes<'_> {
         let texts: Vec<String> = manifests.map(|one| one.object.to_string()).collect();
         let asked = texts
             .iter()
-            .flat_map(|text| placeholders(text))
+            .flat_map(|text| placeholder_names(text))
             .find(|asked| {
                 *asked == "registry" || asked.starts_with("front:") || is_made_image(asked)
             });
         if let Some(asked) = asked {
             let what =
                 format!("world `{name}` has no registry, and a manifest of it names `$({asked})`");
-            self.say(name, what, "`install: [registry]`");
+            self.add_finding(name, what, "`install: [registry]`");
         }
     }
 
     /// What runs needs a node to run on.
-    fn nodeless_steps(&mut self, name: &str, world: &World) {
+    fn nodeless_steps(&mut self, name: &str, world: &ScenarioWorld) {
         let scenario = &self.loaded.scenario;
-        if scenario.shape(world).nodes > 0 {
+        if scenario.world_shape(world).nodes > 0 {
             return;
         }
         let steps: Vec<&str> = scenario
@@ -74,12 +78,12 @@ impl Notes<'_> {
             let what = format!(
                 "step `{id}` needs a pod that runs, and the cluster of world `{name}` has no node"
             );
-            self.say(&format!("id: {id}"), what, "drop `nodes: 0`");
+            self.add_finding(&format!("id: {id}"), what, "drop `nodes: 0`");
         }
     }
 
     /// A NetworkPolicy that nobody enforces changes nothing: it is only tried as the recipe that does not protect.
-    fn unenforced(&mut self, name: &str, world: &World) {
+    fn unenforced(&mut self, name: &str, world: &ScenarioWorld) {
         let scenario = &self.loaded.scenario;
         let is_policy = |file: &String| {
             let objects = self.loaded.manifests.get(file).into_iter().flatten();
@@ -95,12 +99,12 @@ impl Notes<'_> {
         if let Some(file) = file
             && tries_wire
             && !world.ineffective
-            && !scenario.shape(world).enforce_network_policy
+            && !scenario.world_shape(world).enforce_network_policy
         {
             let what = format!(
                 "world `{name}` applies the NetworkPolicy in `{file}`, and nobody enforces it there"
             );
-            self.say(name, what, "`cluster: { enforce-network-policy: true }`");
+            self.add_finding(name, what, "`cluster: { enforce-network-policy: true }`");
         }
     }
 }
@@ -117,16 +121,19 @@ fn is_made_image(name: &str) -> bool {
 }
 
 /// Whether a step is about something that a pod does; one that is to be refused a node needs none.
-fn needs_pod(step: &Step, world: &str) -> bool {
+fn needs_pod(step: &ScenarioStep, world: &str) -> bool {
     match &step.action {
-        Action::WaitRunning(_) => !matches!(step.intended(world), Some(Answer::NotStarted { .. })),
-        Action::Exec { .. } => step.intended(world) == Some(&Answer::Admitted),
+        Action::WaitRunning(_) => !matches!(
+            step.intended_verdict(world),
+            Some(Answer::NotStarted { .. })
+        ),
+        Action::Exec { .. } => step.intended_verdict(world) == Some(&Answer::Admitted),
         Action::Reach(_)
         | Action::OpenConnection(_)
         | Action::CheckConnection(_)
         | Action::CheckAgent(_)
         | Action::CheckDelivery(_) => true,
-        Action::LookFor(record) => matches!(record, Record::Node(_)),
+        Action::LookFor(record) => matches!(record, ObservedRecord::Node(_)),
         _ => false,
     }
 }
@@ -135,7 +142,7 @@ fn needs_pod(step: &Step, world: &str) -> bool {
 mod tests {
     use std::fs;
 
-    use crate::{Library, lint};
+    use crate::{ScenarioLibrary, lint_scenario};
 
     /// What is found in a scenario with these manifests beside it, of what this module looks for.
     fn findings(scenario: &str) -> Vec<String> {
@@ -154,9 +161,9 @@ mod tests {
                 fs::write(dir.join(name), text).unwrap();
             }
         }
-        let library = Library::open(folder.path()).unwrap();
+        let library = ScenarioLibrary::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
-        let found = lint(&library.scenarios[0]).into_iter();
+        let found = lint_scenario(&library.scenarios[0]).into_iter();
         found.map(|finding| finding.what).collect()
     }
 

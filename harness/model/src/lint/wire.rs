@@ -1,28 +1,28 @@
 //! What is tried on the wire: a block says something only where the same way is open elsewhere.
 
-use super::Notes;
+use super::LintNotes;
 use crate::wire::target_pod;
-use crate::{Action, Answer, Held, Hold, Step};
+use crate::{Action, Answer, HeldConnection, HoldConnection, ScenarioStep};
 
 const SCHEMES: [&str; 5] = ["tcp", "udp", "http", "tls", "dns"];
 
-impl Notes<'_> {
-    pub(super) fn wire(&mut self) {
-        let mut holds: Vec<&Hold> = Vec::new();
+impl LintNotes<'_> {
+    pub(super) fn check_wire(&mut self) {
+        let mut holds: Vec<&HoldConnection> = Vec::new();
         for step in &self.loaded.scenario.steps {
             match &step.action {
                 Action::Reach(wire) => {
-                    self.target(step, &wire.to, &SCHEMES);
+                    self.check_target(step, &wire.to, &SCHEMES);
                     if !wire.no_listener && target_pod(&wire.to).is_none() {
                         self.open_somewhere(step);
                     }
                 }
                 Action::OpenConnection(hold) => {
-                    self.target(step, &hold.to, &["tcp"]);
+                    self.check_target(step, &hold.to, &["tcp"]);
                     self.open_somewhere(step);
                     holds.push(hold);
                 }
-                Action::CheckConnection(Held { from, name }) => {
+                Action::CheckConnection(HeldConnection { from, name }) => {
                     if !holds
                         .iter()
                         .any(|hold| hold.from == *from && hold.name == *name)
@@ -31,7 +31,7 @@ impl Notes<'_> {
                             "no step before `{}` opens a connection `{name}` from `{from}`",
                             step.id
                         );
-                        self.say(
+                        self.add_finding(
                             name,
                             what,
                             "open it first: `open-connection: { from: POD, to: tcp://…, name: NAME }`",
@@ -44,13 +44,13 @@ impl Notes<'_> {
         }
     }
 
-    fn target(&mut self, step: &Step, to: &str, schemes: &[&str]) {
+    fn check_target(&mut self, step: &ScenarioStep, to: &str, schemes: &[&str]) {
         let known = to
             .split_once("://")
             .is_some_and(|(scheme, rest)| schemes.contains(&scheme) && !rest.is_empty());
         if !known {
             let what = format!("step `{}` tries `{to}`, which is not a target", step.id);
-            self.say(
+            self.add_finding(
                 to,
                 what,
                 format!(
@@ -62,9 +62,11 @@ impl Notes<'_> {
     }
 
     /// What nobody ever answers is blocked by nothing: a mistyped port would pass for a policy.
-    fn open_somewhere(&mut self, step: &Step) {
+    fn open_somewhere(&mut self, step: &ScenarioStep) {
         let worlds = self.loaded.scenario.worlds.keys();
-        let intended: Vec<&Answer> = worlds.filter_map(|world| step.intended(world)).collect();
+        let intended: Vec<&Answer> = worlds
+            .filter_map(|world| step.intended_verdict(world))
+            .collect();
         let blocked = intended
             .iter()
             .any(|answer| matches!(answer, Answer::Blocked { .. }));
@@ -74,7 +76,7 @@ impl Notes<'_> {
                 step.id
             );
             let hint = "add a world in which it is reached; where nobody is meant to be there, say `no-listener: true`";
-            self.say(&format!("id: {}", step.id), what, hint);
+            self.add_finding(&format!("id: {}", step.id), what, hint);
         }
     }
 }
@@ -83,7 +85,7 @@ impl Notes<'_> {
 mod tests {
     use std::fs;
 
-    use crate::{Library, lint};
+    use crate::{ScenarioLibrary, lint_scenario};
 
     fn findings(steps: &str) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
@@ -98,9 +100,9 @@ mod tests {
             "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: { name: a }\nspec: {}\n",
         )
         .unwrap();
-        let library = Library::open(folder.path()).unwrap();
+        let library = ScenarioLibrary::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
-        lint(&library.scenarios[0])
+        lint_scenario(&library.scenarios[0])
             .into_iter()
             .map(|finding| finding.what)
             .collect()

@@ -2,12 +2,12 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use model::{Encryption, FileText};
+use model::{EncryptionShape, FileText};
 use serde_json::{Value, json};
 
 use super::{
-    API_PORT, API_SERVER, Blueprint, File, HOME, Process, SERVICE_CIDR, SERVICE_CIDR_6,
-    feature_gates, file, json as json_file, kubernetes, pairs, verbosity,
+    API_PORT, API_SERVER, BoxBlueprint, BoxFile, BoxProcess, HOME, SERVICE_CIDR, SERVICE_CIDR_6,
+    box_file, feature_gates, join_pairs, json_file, kubernetes_process, verbosity_flag,
 };
 use crate::Error;
 use crate::places::{NODE_ADDRESS, WORK};
@@ -22,14 +22,14 @@ const ADMISSION: &str = "admission.yaml";
 /// The audit log, below [`HOME`].
 pub(crate) const AUDIT_LOG: &str = "logs/audit.jsonl";
 
-pub(super) fn process(blueprint: &Blueprint) -> Process {
+pub(super) fn apiserver_process(blueprint: &BoxBlueprint) -> BoxProcess {
     let cluster = blueprint.cluster;
-    let mut args = fixed();
+    let mut args = fixed_flags();
     args.push(format!(
         "--service-cluster-ip-range={}",
         blueprint.families(SERVICE_CIDR, SERVICE_CIDR_6)
     ));
-    args.extend(identities());
+    args.extend(kubelet_identities());
     if cluster.audit.policy().is_some() {
         args.push(format!("--audit-policy-file={HOME}/{AUDIT_POLICY}"));
     }
@@ -47,27 +47,29 @@ pub(super) fn process(blueprint: &Blueprint) -> Process {
     if !cluster.runtime_config.is_empty() {
         args.push(format!(
             "--runtime-config={}",
-            pairs(&cluster.runtime_config)
+            join_pairs(&cluster.runtime_config)
         ));
     }
-    args.extend(verbosity(cluster));
-    kubernetes(API_SERVER, args)
+    args.extend(verbosity_flag(cluster));
+    kubernetes_process(API_SERVER, args)
 }
 
-fn encryption_flags(encryption: &Encryption<FileText>) -> Vec<String> {
+fn encryption_flags(encryption: &EncryptionShape<FileText>) -> Vec<String> {
     let flag = |path: &str| format!("--encryption-provider-config={HOME}/{path}");
     match encryption {
-        Encryption::Identity => Vec::new(),
-        Encryption::Aescbc | Encryption::Aesgcm | Encryption::Secretbox => vec![flag(ENCRYPTION)],
-        Encryption::Config(_) => vec![flag(&format!("{WORK}/{OWN_ENCRYPTION}"))],
-        Encryption::ReloadingConfig(_) => vec![
+        EncryptionShape::Identity => Vec::new(),
+        EncryptionShape::Aescbc | EncryptionShape::Aesgcm | EncryptionShape::Secretbox => {
+            vec![flag(ENCRYPTION)]
+        }
+        EncryptionShape::Config(_) => vec![flag(&format!("{WORK}/{OWN_ENCRYPTION}"))],
+        EncryptionShape::ReloadingConfig(_) => vec![
             flag(&format!("{WORK}/{OWN_ENCRYPTION}")),
             "--encryption-provider-config-automatic-reload=true".to_owned(),
         ],
     }
 }
 
-fn fixed() -> Vec<String> {
+fn fixed_flags() -> Vec<String> {
     vec![
         "--etcd-servers=http://127.0.0.1:2379".into(),
         "--bind-address=0.0.0.0".into(),
@@ -85,7 +87,7 @@ fn fixed() -> Vec<String> {
     ]
 }
 
-fn identities() -> Vec<String> {
+fn kubelet_identities() -> Vec<String> {
     let pki = |flag: &str, file: &str| format!("--{flag}={HOME}/pki/{file}");
     vec![
         pki("tls-cert-file", "kube-apiserver.crt"),
@@ -109,17 +111,17 @@ fn identities() -> Vec<String> {
     ]
 }
 
-pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
+pub(super) fn apiserver_files(blueprint: &BoxBlueprint) -> Result<Vec<BoxFile>, Error> {
     let cluster = blueprint.cluster;
     let mut files = Vec::new();
     if let Some(policy) = cluster.audit.policy() {
         files.push(json_file(AUDIT_POLICY, &with_sentinel(policy)?));
     }
-    if let Some(config) = encryption(&cluster.encryption)? {
+    if let Some(config) = encryption_file(&cluster.encryption)? {
         files.push(json_file(ENCRYPTION, &config));
     }
     if let Some(text) = &cluster.admission {
-        files.push(file(ADMISSION, text.as_str()));
+        files.push(box_file(ADMISSION, text.as_str()));
     }
     Ok(files)
 }
@@ -144,14 +146,16 @@ fn with_sentinel(policy: &str) -> Result<Value, Error> {
     Ok(policy)
 }
 
-fn encryption(provider: &Encryption<FileText>) -> Result<Option<Value>, Error> {
+fn encryption_file(provider: &EncryptionShape<FileText>) -> Result<Option<Value>, Error> {
     let name = match provider {
-        Encryption::Identity | Encryption::Config(_) | Encryption::ReloadingConfig(_) => {
+        EncryptionShape::Identity
+        | EncryptionShape::Config(_)
+        | EncryptionShape::ReloadingConfig(_) => {
             return Ok(None);
         }
-        Encryption::Aescbc => "aescbc",
-        Encryption::Aesgcm => "aesgcm",
-        Encryption::Secretbox => "secretbox",
+        EncryptionShape::Aescbc => "aescbc",
+        EncryptionShape::Aesgcm => "aesgcm",
+        EncryptionShape::Secretbox => "secretbox",
     };
     let key = json!({ "name": "key1", "secret": BASE64_STANDARD.encode(random_key()?) });
     Ok(Some(json!({
@@ -199,8 +203,12 @@ mod tests {
 
     #[test]
     fn each_provider_has_a_key_of_its_own_before_identity() {
-        let one = encryption(&Encryption::Secretbox).unwrap().unwrap();
-        let two = encryption(&Encryption::Secretbox).unwrap().unwrap();
+        let one = encryption_file(&EncryptionShape::Secretbox)
+            .unwrap()
+            .unwrap();
+        let two = encryption_file(&EncryptionShape::Secretbox)
+            .unwrap()
+            .unwrap();
         let secret = |config: &Value| {
             config["resources"][0]["providers"][0]["secretbox"]["keys"][0]["secret"].clone()
         };
@@ -212,6 +220,10 @@ mod tests {
                 .len(),
             32
         );
-        assert!(encryption(&Encryption::Identity).unwrap().is_none());
+        assert!(
+            encryption_file(&EncryptionShape::Identity)
+                .unwrap()
+                .is_none()
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! The controller manager and the scheduler.
 
 use super::{
-    Blueprint, HOME, NODE_MASK, NODE_MASK_6, POD_CIDR, POD_CIDR_6, Process, feature_gates,
-    kubernetes, kubernetes_node, verbosity,
+    BoxBlueprint, BoxProcess, HOME, NODE_MASK, NODE_MASK_6, POD_CIDR, POD_CIDR_6, feature_gates,
+    kubernetes_node, kubernetes_process, verbosity_flag,
 };
 use crate::places::TOKEN_KEY;
 
@@ -20,8 +20,8 @@ const WITHOUT_NODES: [&str; 9] = [
     "legacy-serviceaccount-token-cleaner-controller",
 ];
 
-pub(super) fn manager(blueprint: &Blueprint) -> Process {
-    let mut args = credentials("kube-controller-manager");
+pub(super) fn controller_manager(blueprint: &BoxBlueprint) -> BoxProcess {
+    let mut args = credential_flags("kube-controller-manager");
     args.extend([
         format!("--service-account-private-key-file={TOKEN_KEY}"),
         format!("--root-ca-file={HOME}/pki/ca.crt"),
@@ -49,19 +49,19 @@ pub(super) fn manager(blueprint: &Blueprint) -> Process {
         args.extend(grace.map(|period| format!("--node-monitor-grace-period={period}")));
     }
     args.extend(feature_gates(&blueprint.cluster.feature_gates));
-    args.extend(verbosity(blueprint.cluster));
-    kubernetes("kube-controller-manager", args)
+    args.extend(verbosity_flag(blueprint.cluster));
+    kubernetes_process("kube-controller-manager", args)
 }
 
-pub(super) fn scheduler(blueprint: &Blueprint) -> Process {
-    let mut args = credentials("kube-scheduler");
+pub(super) fn scheduler_process(blueprint: &BoxBlueprint) -> BoxProcess {
+    let mut args = credential_flags("kube-scheduler");
     args.extend(["--kube-api-qps=1000".into(), "--kube-api-burst=2000".into()]);
     args.extend(feature_gates(&blueprint.cluster.feature_gates));
-    args.extend(verbosity(blueprint.cluster));
+    args.extend(verbosity_flag(blueprint.cluster));
     kubernetes_node("kube-scheduler", args)
 }
 
-fn credentials(name: &str) -> Vec<String> {
+fn credential_flags(name: &str) -> Vec<String> {
     let file = format!("{HOME}/{name}.kubeconfig");
     vec![
         format!("--kubeconfig={file}"),

@@ -1,9 +1,9 @@
 //! etcd: on the loopback interface alone, its data in memory, so nothing is gained by syncing.
 
-use super::{Process, kubernetes};
+use super::{BoxProcess, kubernetes_process};
 use crate::places::ETCD_DATA;
 
-pub(super) fn process() -> Process {
+pub(super) fn etcd_process() -> BoxProcess {
     let args = [
         format!("--data-dir={ETCD_DATA}"),
         "--listen-client-urls=http://127.0.0.1:2379".into(),
@@ -14,5 +14,5 @@ pub(super) fn process() -> Process {
         "--unsafe-no-fsync".into(),
         "--log-level=warn".into(),
     ];
-    kubernetes("etcd", args.into())
+    kubernetes_process("etcd", args.into())
 }

@@ -4,40 +4,44 @@
 use serde_json::json;
 
 use super::{
-    Blueprint, DNS_ADDRESS, DOOR_PORT, File, HOME, OURSELVES, POD_CIDR, POD_CIDR_6, Process,
-    json as json_file, kubernetes_node, runtime, verbosity,
+    BoxBlueprint, BoxFile, BoxProcess, DNS_ADDRESS, DOOR_PORT, HOME, OURSELVES, POD_CIDR,
+    POD_CIDR_6, json_file, kubernetes_node, runtime, verbosity_flag,
 };
-use crate::node::Node;
+use crate::node::BoxNode;
 use crate::on_node::ON_NODE;
 
 /// What starts with the box.
-pub(super) fn first(blueprint: &Blueprint, node: Node) -> Vec<Process> {
-    let processes = runtime::processes(node)
+pub(super) fn first_processes(blueprint: &BoxBlueprint, node: BoxNode) -> Vec<BoxProcess> {
+    let processes = runtime::containerd_processes(node)
         .into_iter()
-        .chain([kubelet(blueprint, node)]);
+        .chain([kubelet_process(blueprint, node)]);
     processes
-        .map(|process| placed(blueprint, node, process))
+        .map(|process| placed_process(blueprint, node, process))
         .collect()
 }
 
 /// What starts once the API server answers.
-pub(super) fn second(blueprint: &Blueprint, node: Node) -> Process {
-    let config = format!("--config={HOME}/{}.yaml", node.own("kube-proxy"));
-    placed(blueprint, node, kubernetes_node("kube-proxy", vec![config]))
+pub(super) fn second_processes(blueprint: &BoxBlueprint, node: BoxNode) -> BoxProcess {
+    let config = format!("--config={HOME}/{}.yaml", node.own_name("kube-proxy"));
+    placed_process(blueprint, node, kubernetes_node("kube-proxy", vec![config]))
 }
 
 /// Where what runs on a node reaches the API server: the further ones do not have the loopback interface of the first.
-pub(super) fn server(node: Node) -> String {
+pub(super) fn apiserver_url(node: BoxNode) -> String {
     let address = if node.is_first() {
         "127.0.0.1".to_owned()
     } else {
-        Node::FIRST.address().to_string()
+        BoxNode::FIRST.address().to_string()
     };
     format!("https://{address}:{DOOR_PORT}")
 }
 
 /// The process of a node, under the node's own name for it and in the node's place.
-pub(super) fn placed(blueprint: &Blueprint, node: Node, process: Process) -> Process {
+pub(super) fn placed_process(
+    blueprint: &BoxBlueprint,
+    node: BoxNode,
+    process: BoxProcess,
+) -> BoxProcess {
     if node.is_first() {
         return process;
     }
@@ -48,16 +52,16 @@ pub(super) fn placed(blueprint: &Blueprint, node: Node, process: Process) -> Pro
         blueprint.cgroup_root.to_owned(),
         program,
     ];
-    Process {
-        name: node.own(&process.name),
+    BoxProcess {
+        name: node.own_name(&process.name),
         program: format!("{HOME}/{OURSELVES}").into(),
         args: join.into_iter().chain(process.args).collect(),
         ..process
     }
 }
 
-fn kubelet(blueprint: &Blueprint, node: Node) -> Process {
-    let own = node.own("kubelet");
+fn kubelet_process(blueprint: &BoxBlueprint, node: BoxNode) -> BoxProcess {
+    let own = node.own_name("kubelet");
     let mut args = vec![
         format!("--config={HOME}/{own}.yaml"),
         format!("--kubeconfig={HOME}/{own}.kubeconfig"),
@@ -68,14 +72,14 @@ fn kubelet(blueprint: &Blueprint, node: Node) -> Process {
             blueprint.families(&node.address().to_string(), &node.address_6().to_string())
         ),
     ];
-    args.extend(verbosity(blueprint.cluster));
+    args.extend(verbosity_flag(blueprint.cluster));
     let mut process = kubernetes_node("kubelet", args);
-    process.after_socket = Some(runtime::socket(node).into());
+    process.after_socket = Some(runtime::containerd_socket(node).into());
     process
 }
 
-pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
-    let (own, proxy) = (node.own("kubelet"), node.own("kube-proxy"));
+pub(super) fn node_files(blueprint: &BoxBlueprint, node: BoxNode) -> Vec<BoxFile> {
+    let (own, proxy) = (node.own_name("kubelet"), node.own_name("kube-proxy"));
     let gates = &blueprint.cluster.feature_gates;
     let mut kubelet = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -93,7 +97,7 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
         "failCgroupV1": false,
         "failSwapOn": false,
         "enforceNodeAllocatable": [],
-        "containerRuntimeEndpoint": format!("unix://{}", runtime::socket(node)),
+        "containerRuntimeEndpoint": format!("unix://{}", runtime::containerd_socket(node)),
         "clusterDomain": "cluster.local",
         "clusterDNS": [DNS_ADDRESS],
         "resolvConf": "",
@@ -120,7 +124,7 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
     }
     if !node.is_first() {
         // A kubelet takes the logs of pods away that it does not know.
-        kubelet["podLogsDir"] = json!(format!("/var/log/{}", node.own("pods")));
+        kubelet["podLogsDir"] = json!(format!("/var/log/{}", node.own_name("pods")));
     }
     let config = json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -140,7 +144,7 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
 }
 
 /// The group that a node's pods are below.
-fn cgroup_root(blueprint: &Blueprint, node: Node) -> String {
+fn cgroup_root(blueprint: &BoxBlueprint, node: BoxNode) -> String {
     let root = blueprint.cgroup_root;
     if node.is_first() {
         root.to_owned()

@@ -1,20 +1,20 @@
 //! The key management plugins.
 
-use super::{Blueprint, HOME, OURSELVES, Process, process};
+use super::{BoxBlueprint, BoxProcess, HOME, OURSELVES, box_process};
+use crate::kms_process::{FOLDER, KMS};
 use crate::places::WORK;
-use crate::plugin::{FOLDER, KMS};
 
-pub(super) fn processes(blueprint: &Blueprint) -> Vec<Process> {
+pub(super) fn plugin_processes(blueprint: &BoxBlueprint) -> Vec<BoxProcess> {
     blueprint
         .cluster
         .kms
         .iter()
-        .map(|name| plugin(name))
+        .map(|name| plugin_process(name))
         .collect()
 }
 
-fn plugin(name: &str) -> Process {
+fn plugin_process(name: &str) -> BoxProcess {
     let folder = format!("{HOME}/{WORK}/{FOLDER}/{name}");
     let args = vec![KMS.to_owned(), format!("{folder}/kms.sock"), folder];
-    process(&format!("kms-{name}"), &format!("{HOME}/{OURSELVES}"), args)
+    box_process(&format!("kms-{name}"), &format!("{HOME}/{OURSELVES}"), args)
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Blueprint, HOME, OURSELVES, Process, node, process};
-use crate::node::Node;
+use super::{BoxBlueprint, BoxProcess, HOME, OURSELVES, box_process, node};
+use crate::node::BoxNode;
 use crate::pki::NETWORK_POLICY_USER;
 use crate::places::WORK;
 use enforcer::{FOLDER, plugin};
@@ -15,40 +15,40 @@ const API: &str = "/apis/rbac.authorization.k8s.io/v1";
 const VERSION: &str = "rbac.authorization.k8s.io/v1";
 
 /// What starts when there is a role for it.
-pub(super) fn processes(blueprint: &Blueprint) -> Vec<Process> {
-    let enforcer = |node: Node| {
+pub(super) fn enforcer_processes(blueprint: &BoxBlueprint) -> Vec<BoxProcess> {
+    let enforcer = |node: BoxNode| {
         let folder = format!("{HOME}/{WORK}/{FOLDER}");
         let args = vec![
             NETWORK_POLICY.to_owned(),
             node.name(),
-            node::server(node),
-            socket(node),
+            node::apiserver_url(node),
+            enforcer_socket(node),
             folder,
             format!("{HOME}/pki"),
         ];
-        node::placed(
+        node::placed_process(
             blueprint,
             node,
-            process("network-policy", &format!("{HOME}/{OURSELVES}"), args),
+            box_process("network-policy", &format!("{HOME}/{OURSELVES}"), args),
         )
     };
     blueprint.enforcing().map(enforcer).collect()
 }
 
 /// The last of a node's network plugins.
-pub(super) fn plugin(blueprint: &Blueprint, node: Node) -> Option<Value> {
+pub(super) fn cni_plugin(blueprint: &BoxBlueprint, node: BoxNode) -> Option<Value> {
     blueprint
         .cluster
         .enforce_network_policy
-        .then(|| json!({ "type": plugin::NAME, "socket": socket(node) }))
+        .then(|| json!({ "type": plugin::NAME, "socket": enforcer_socket(node) }))
 }
 
-fn socket(node: Node) -> String {
+fn enforcer_socket(node: BoxNode) -> String {
     format!("{HOME}/{FOLDER}/{}.sock", node.name())
 }
 
 /// What an enforcer may do: where to send it, and what.
-pub(crate) fn reader() -> [(String, Value); 2] {
+pub(crate) fn reader_role() -> [(String, Value); 2] {
     let role = json!({
         "apiVersion": VERSION, "kind": "ClusterRole", "metadata": { "name": NETWORK_POLICY_USER },
         "rules": [

@@ -3,23 +3,26 @@
 use serde_json::json;
 
 use super::{
-    Blueprint, File, HOME, IMAGE_IMPORT, PROBE_IMAGE, Process, file, json as json_file, policy,
-    process, services,
+    BoxBlueprint, BoxFile, BoxProcess, HOME, IMAGE_IMPORT, PROBE_IMAGE, box_file, box_process,
+    json_file, policy, services,
 };
-use crate::node::Node;
+use crate::node::BoxNode;
 
 /// A node's containerd's socket.
-pub(super) fn socket(node: Node) -> String {
-    format!("{HOME}/{}.sock", node.own("containerd"))
+pub(super) fn containerd_socket(node: BoxNode) -> String {
+    format!("{HOME}/{}.sock", node.own_name("containerd"))
 }
 
-pub(super) fn processes(node: Node) -> Vec<Process> {
-    let containerd = process(
+pub(super) fn containerd_processes(node: BoxNode) -> Vec<BoxProcess> {
+    let containerd = box_process(
         "containerd",
         &format!("{HOME}/bin/runtime/containerd"),
-        vec![format!("--config={HOME}/{}.toml", node.own("containerd"))],
+        vec![format!(
+            "--config={HOME}/{}.toml",
+            node.own_name("containerd")
+        )],
     );
-    let socket = socket(node);
+    let socket = containerd_socket(node);
     let args = [
         "-a",
         &socket,
@@ -29,7 +32,7 @@ pub(super) fn processes(node: Node) -> Vec<Process> {
         "import",
         "/run/gauntlet/images/probe.tar",
     ];
-    let mut import = process(
+    let mut import = box_process(
         IMAGE_IMPORT,
         &format!("{HOME}/bin/runtime/ctr"),
         args.map(ToOwned::to_owned).to_vec(),
@@ -39,9 +42,9 @@ pub(super) fn processes(node: Node) -> Vec<Process> {
     vec![containerd, import]
 }
 
-pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
+pub(super) fn containerd_files(blueprint: &BoxBlueprint, node: BoxNode) -> Vec<BoxFile> {
     let (mut ranges, mut routes) = (
-        vec![json!([{ "subnet": node.pods() }])],
+        vec![json!([{ "subnet": node.pod_range() }])],
         vec![json!({ "dst": "0.0.0.0/0" })],
     );
     if blueprint.cluster.dual_stack {
@@ -59,36 +62,43 @@ pub(super) fn files(blueprint: &Blueprint, node: Node) -> Vec<File> {
                     "type": "host-local",
                     "ranges": ranges,
                     "routes": routes,
-                    "dataDir": format!("{HOME}/{}", node.own("cni-data")),
+                    "dataDir": format!("{HOME}/{}", node.own_name("cni-data")),
                 },
             },
             { "type": "portmap", "capabilities": { "portMappings": true } },
         ],
     });
     if let (Some(plugin), Some(plugins)) = (
-        policy::plugin(blueprint, node),
+        policy::cni_plugin(blueprint, node),
         network["plugins"].as_array_mut(),
     ) {
         plugins.push(plugin);
     }
     vec![
-        file(
-            format!("{}.toml", node.own("containerd")),
-            containerd(node, blueprint.confined, blueprint.cluster.has_registry()),
+        box_file(
+            format!("{}.toml", node.own_name("containerd")),
+            containerd_process(node, blueprint.confined, blueprint.cluster.has_registry()),
         ),
-        json_file(&format!("{}/10-box.conflist", node.own("cni")), &network),
+        json_file(
+            &format!("{}/10-box.conflist", node.own_name("cni")),
+            &network,
+        ),
     ]
 }
 
 /// Where CAP_SYS_RESOURCE is missing, runc is reached through this program (see [`crate::runc`]).
-fn containerd(node: Node, confined: bool, registry: bool) -> String {
+fn containerd_process(node: BoxNode, confined: bool, registry: bool) -> String {
     let runc = if confined {
         format!("{HOME}/bin/gauntlet-runc")
     } else {
         format!("{HOME}/bin/runtime/runc")
     };
     let registry = if registry { services::HOSTS_CONFIG } else { "" };
-    let (folder, cni, socket) = (node.own("containerd"), node.own("cni"), socket(node));
+    let (folder, cni, socket) = (
+        node.own_name("containerd"),
+        node.own_name("cni"),
+        containerd_socket(node),
+    );
     format!(
         r#"version = 3
 root = "{HOME}/{folder}/root"

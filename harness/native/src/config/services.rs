@@ -5,8 +5,8 @@ use model::ClusterSpec;
 use serde_json::{Value, json};
 
 use super::{
-    API_ADDRESS, Blueprint, File, HOME, NODE_ADDRESS, POD_CIDR, Process, file, json as json_file,
-    process,
+    API_ADDRESS, BoxBlueprint, BoxFile, BoxProcess, HOME, NODE_ADDRESS, POD_CIDR, box_file,
+    box_process, json_file,
 };
 use crate::Error;
 use crate::pki::{LOG_KEY, REGISTRY};
@@ -24,7 +24,7 @@ pub const COUNTER: [&str; 2] = ["gauntlet", "sigstore-from-pods"];
 const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// A service that the host waits for.
-pub(crate) struct Service {
+pub(crate) struct HostService {
     /// Its milestone.
     pub(crate) name: &'static str,
     /// Whether it speaks TLS.
@@ -35,8 +35,8 @@ pub(crate) struct Service {
 }
 
 /// The services of a cluster.
-pub(crate) fn services(cluster: &ClusterSpec) -> Vec<Service> {
-    let plain = |name, port, path| Service {
+pub(crate) fn cluster_services(cluster: &ClusterSpec) -> Vec<HostService> {
+    let plain = |name, port, path| HostService {
         name,
         tls: false,
         port,
@@ -44,7 +44,7 @@ pub(crate) fn services(cluster: &ClusterSpec) -> Vec<Service> {
     };
     let mut services = Vec::new();
     if cluster.has_registry() {
-        services.push(Service {
+        services.push(HostService {
             name: REGISTRY,
             tls: true,
             port: places::REGISTRY.port,
@@ -66,15 +66,15 @@ pub(crate) fn services(cluster: &ClusterSpec) -> Vec<Service> {
 }
 
 /// What starts at once.
-pub(super) fn first(cluster: &ClusterSpec) -> Vec<Process> {
+pub(super) fn first_processes(cluster: &ClusterSpec) -> Vec<BoxProcess> {
     let mut processes = Vec::new();
     if cluster.has_registry() {
-        processes.push(service(
+        processes.push(service_process(
             REGISTRY,
             "registry/registry",
             &["serve", "/run/gauntlet/registry.json"],
         ));
-        processes.push(service(
+        processes.push(service_process(
             "registry-plain",
             "registry/registry",
             &["serve", "/run/gauntlet/registry-plain.json"],
@@ -84,15 +84,15 @@ pub(super) fn first(cluster: &ClusterSpec) -> Vec<Process> {
             format!("127.0.0.1:{}", PLAIN_REGISTRY.port),
         );
         let args = ["front", "--listen", &listen, "--upstream", &upstream].map(ToOwned::to_owned);
-        processes.push(process(
+        processes.push(box_process(
             "front",
             &format!("{HOME}/images/probe"),
             args.to_vec(),
         ));
     }
     if cluster.has_sigstore() {
-        processes.push(log());
-        processes.push(service(
+        processes.push(log_services());
+        processes.push(service_process(
             "timestamp-authority",
             "timestamp-authority/timestamp-server",
             &[
@@ -104,18 +104,18 @@ pub(super) fn first(cluster: &ClusterSpec) -> Vec<Process> {
             ],
         ));
     }
-    if counts(cluster) {
+    if counts_images(cluster) {
         let args = ["nft", "-f", "/run/gauntlet/count.nft"].map(ToOwned::to_owned);
-        processes.push(Process {
+        processes.push(BoxProcess {
             ends: true,
-            ..process("count", "/usr/bin/env", args.to_vec())
+            ..box_process("count", "/usr/bin/env", args.to_vec())
         });
     }
     processes
 }
 
 /// Whether there are pods, and something that they could ask for signatures.
-fn counts(cluster: &ClusterSpec) -> bool {
+fn counts_images(cluster: &ClusterSpec) -> bool {
     cluster.has_sigstore() && cluster.nodes > 0
 }
 
@@ -136,7 +136,7 @@ fn count_rules() -> String {
 }
 
 /// What starts when the issuer of tokens answers.
-pub(super) fn third(cluster: &ClusterSpec) -> Vec<Process> {
+pub(super) fn third_processes(cluster: &ClusterSpec) -> Vec<BoxProcess> {
     if !cluster.has_sigstore() {
         return Vec::new();
     }
@@ -151,10 +151,10 @@ pub(super) fn third(cluster: &ClusterSpec) -> Vec<Process> {
         "--log_type=prod",
         "--config-path=/run/gauntlet/fulcio.json",
     ];
-    vec![service("fulcio", "fulcio/fulcio", &args)]
+    vec![service_process("fulcio", "fulcio/fulcio", &args)]
 }
 
-fn log() -> Process {
+fn log_services() -> BoxProcess {
     let args = [
         "serve".to_owned(),
         format!("--hostname={}", REKOR.name),
@@ -167,16 +167,16 @@ fn log() -> Process {
         "--checkpoint-interval=100ms".to_owned(),
         "--batch-max-age=10ms".to_owned(),
     ];
-    service(
+    service_process(
         "rekor",
         "rekor-tiles/rekor",
         &args.each_ref().map(String::as_str),
     )
 }
 
-fn service(name: &str, program: &str, args: &[&str]) -> Process {
+fn service_process(name: &str, program: &str, args: &[&str]) -> BoxProcess {
     let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-    let mut process = process(name, &format!("{HOME}/bin/{program}"), args);
+    let mut process = box_process(name, &format!("{HOME}/bin/{program}"), args);
     let more = [
         ("HOME", format!("{HOME}/tmp")),
         ("OTEL_TRACES_EXPORTER", "none".to_owned()),
@@ -188,19 +188,19 @@ fn service(name: &str, program: &str, args: &[&str]) -> Process {
 }
 
 /// Files below [`HOME`].
-pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
+pub(super) fn service_files(blueprint: &BoxBlueprint) -> Result<Vec<BoxFile>, Error> {
     let mut files = Vec::new();
     if blueprint.cluster.has_registry() {
-        let secret = crate::names::hex(&super::apiserver::random_key()?);
+        let secret = crate::names::to_hex(&super::apiserver::random_key()?);
         let pki = |end: &str| format!("{HOME}/pki/{REGISTRY}.{end}");
         let tls = json!({ "certificate": pki("crt"), "key": pki("key") });
         files.push(json_file(
             "registry.json",
-            &registry(places::REGISTRY.port, &secret, Some(tls)),
+            &registry_services(places::REGISTRY.port, &secret, Some(tls)),
         ));
         files.push(json_file(
             "registry-plain.json",
-            &registry(PLAIN_REGISTRY.port, &secret, None),
+            &registry_services(PLAIN_REGISTRY.port, &secret, None),
         ));
         files.push(hosts_file("https", places::REGISTRY.authority));
         files.push(hosts_file("http", PLAIN_REGISTRY.authority));
@@ -213,15 +213,15 @@ pub(super) fn files(blueprint: &Blueprint) -> Result<Vec<File>, Error> {
             &json!({ "OIDCIssuers": { ISSUER: issuer } }),
         ));
     }
-    if counts(blueprint.cluster) {
-        files.push(file("count.nft", count_rules()));
+    if counts_images(blueprint.cluster) {
+        files.push(box_file("count.nft", count_rules()));
     }
     Ok(files)
 }
 
 /// Both registries read and write the same folder, so neither may remember what it saw there. Every request is one line
 /// of the log, in Apache's combined format: requests can be counted there.
-fn registry(port: u16, secret: &str, tls: Option<Value>) -> Value {
+fn registry_services(port: u16, secret: &str, tls: Option<Value>) -> Value {
     let mut http = json!({ "addr": format!(":{port}"), "secret": secret });
     if let Some(tls) = tls {
         http["tls"] = tls;
@@ -239,29 +239,32 @@ fn registry(port: u16, secret: &str, tls: Option<Value>) -> Value {
 }
 
 /// How containerd reaches a registry.
-fn hosts_file(scheme: &str, host: &str) -> File {
+fn hosts_file(scheme: &str, host: &str) -> BoxFile {
     let server = format!("{scheme}://{host}");
     let text =
         format!("server = \"{server}\"\n[host.\"{server}\"]\n  ca = \"{HOME}/pki/ca.crt\"\n");
-    file(format!("certs.d/{host}/hosts.toml"), text)
+    box_file(format!("certs.d/{host}/hosts.toml"), text)
 }
 
 /// Files elsewhere. containerd makes no pod without `/etc/hosts`, which a minimal Debian lacks. With names comes that no
 /// other name is asked for anywhere: a box has no network, and a question into nowhere would take long to fail.
-pub(super) fn outside(blueprint: &Blueprint) -> Vec<File> {
+pub(super) fn outside_files(blueprint: &BoxBlueprint) -> Vec<BoxFile> {
     let mut files = Vec::new();
     if blueprint.cluster.install.is_empty() {
-        files.push(file("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"));
+        files.push(box_file(
+            "/etc/hosts",
+            "127.0.0.1 localhost\n::1 localhost\n",
+        ));
     } else {
         let names = SERVICES.map(|service| service.name).join(" ");
         let hosts = format!(
             "127.0.0.1 localhost\n{API_ADDRESS} kubernetes.default.svc\n{NODE_ADDRESS} {names}\n"
         );
-        files.push(file("/etc/hosts", hosts));
-        files.push(file("/etc/resolv.conf", ""));
+        files.push(box_file("/etc/hosts", hosts));
+        files.push(box_file("/etc/resolv.conf", ""));
     }
     if blueprint.cluster.has_sigstore() {
-        files.push(file("/var/run/fulcio/ca.crt", blueprint.pki.ca()));
+        files.push(box_file("/var/run/fulcio/ca.crt", blueprint.pki.ca()));
     }
     files
 }

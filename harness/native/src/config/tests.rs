@@ -1,24 +1,24 @@
 use std::net::Ipv4Addr;
 
 use model::addons::{registry, sigstore};
-use model::{Audit, Encryption, FileText, Install};
+use model::{AddonInstall, AuditShape, EncryptionShape, FileText};
 
 use super::*;
-use crate::pki::Authority;
+use crate::pki::PkiAuthority;
 
-fn with<T>(cluster: &ClusterSpec, look: impl FnOnce(&Blueprint) -> T) -> T {
-    let pki = Pki::new(
-        Authority::new().unwrap(),
+fn with<T>(cluster: &ClusterSpec, look: impl FnOnce(&BoxBlueprint) -> T) -> T {
+    let pki = BoxPki::new(
+        PkiAuthority::new().unwrap(),
         Ipv4Addr::new(198, 18, 0, 1),
         cluster.nodes,
     )
     .unwrap();
-    let addresses = Addresses {
+    let addresses = BoxAddresses {
         interface: "gl0000".into(),
         host: Ipv4Addr::new(198, 18, 0, 0),
         inside: Ipv4Addr::new(198, 18, 0, 1),
     };
-    look(&Blueprint {
+    look(&BoxBlueprint {
         cluster,
         addresses: &addresses,
         pki: &pki,
@@ -27,14 +27,21 @@ fn with<T>(cluster: &ClusterSpec, look: impl FnOnce(&Blueprint) -> T) -> T {
     })
 }
 
-fn all(cluster: &ClusterSpec) -> Vec<Process> {
+fn all(cluster: &ClusterSpec) -> Vec<BoxProcess> {
     with(cluster, |blueprint| {
-        let later = blueprint.second().into_iter().chain(blueprint.third());
-        blueprint.first().into_iter().chain(later).collect()
+        let later = blueprint
+            .second_processes()
+            .into_iter()
+            .chain(blueprint.third_processes());
+        blueprint
+            .first_processes()
+            .into_iter()
+            .chain(later)
+            .collect()
     })
 }
 
-fn args(processes: &[Process], name: &str) -> Vec<String> {
+fn args(processes: &[BoxProcess], name: &str) -> Vec<String> {
     processes
         .iter()
         .find(|process| process.name == name)
@@ -78,8 +85,8 @@ fn by_default_the_api_server_has_no_knob_turned_but_the_audit_log() {
 #[test]
 fn every_knob_reaches_its_flag() {
     let cluster = ClusterSpec {
-        encryption: Encryption::Aescbc,
-        audit: Audit::PolicyWithoutLog(FileText("kind: Policy\n".into())),
+        encryption: EncryptionShape::Aescbc,
+        audit: AuditShape::PolicyWithoutLog(FileText("kind: Policy\n".into())),
         admission: Some("kind: AdmissionConfiguration\n".into()),
         feature_gates: [("A".to_owned(), true), ("B".to_owned(), false)].into(),
         runtime_config: [("api/alpha".to_owned(), true)].into(),
@@ -130,9 +137,9 @@ fn a_configuration_of_the_callers_own_is_read_where_the_host_can_replace_it() {
     let text = || FileText("kind: EncryptionConfiguration\n".into());
     let cluster = |reload| ClusterSpec {
         encryption: if reload {
-            Encryption::ReloadingConfig(text())
+            EncryptionShape::ReloadingConfig(text())
         } else {
-            Encryption::Config(text())
+            EncryptionShape::Config(text())
         },
         ..ClusterSpec::default()
     };
@@ -155,7 +162,7 @@ fn the_plugins_come_before_the_api_server_and_need_no_file() {
         kms: ["a".to_owned(), "b".to_owned()].into(),
         ..ClusterSpec::default()
     };
-    let first = with(&cluster, |blueprint| blueprint.first());
+    let first = with(&cluster, |blueprint| blueprint.first_processes());
     let names: Vec<&str> = first
         .iter()
         .map(|process| process.name.as_str())
@@ -176,7 +183,7 @@ fn the_plugins_come_before_the_api_server_and_need_no_file() {
 #[test]
 fn every_file_that_a_flag_names_is_there() {
     let cluster = ClusterSpec {
-        encryption: Encryption::Aesgcm,
+        encryption: EncryptionShape::Aesgcm,
         ..with_services()
     };
     let files = with(&cluster, |blueprint| blueprint.files().unwrap());
@@ -265,7 +272,7 @@ fn enforcers_are_there_when_they_are_asked_for_and_the_last_plugin_tells_them_of
         ..ClusterSpec::default()
     };
     let (enforcers, files) = with(&cluster, |blueprint| {
-        (blueprint.enforcers(), blueprint.files().unwrap())
+        (blueprint.enforcer_processes(), blueprint.files().unwrap())
     });
     let socket = "/run/gauntlet/network-policy/node-1.sock";
     let wanted = [
@@ -276,7 +283,7 @@ fn enforcers_are_there_when_they_are_asked_for_and_the_last_plugin_tells_them_of
         "/run/gauntlet/work/network-policy",
     ];
     assert_eq!(args(&enforcers, "network-policy"), wanted);
-    let plugins = |files: &[File]| {
+    let plugins = |files: &[BoxFile]| {
         let text = &files
             .iter()
             .find(|file| file.path.ends_with("10-box.conflist"))
@@ -294,7 +301,7 @@ fn enforcers_are_there_when_they_are_asked_for_and_the_last_plugin_tells_them_of
     );
     let cluster = ClusterSpec::default();
     let (enforcers, files) = with(&cluster, |blueprint| {
-        (blueprint.enforcers(), blueprint.files().unwrap())
+        (blueprint.enforcer_processes(), blueprint.files().unwrap())
     });
     assert_eq!((enforcers, plugins(&files).len()), (Vec::new(), 2));
     let cluster = ClusterSpec {
@@ -302,14 +309,17 @@ fn enforcers_are_there_when_they_are_asked_for_and_the_last_plugin_tells_them_of
         nodes: 0,
         ..ClusterSpec::default()
     };
-    assert_eq!(with(&cluster, |blueprint| blueprint.enforcers()), []);
+    assert_eq!(
+        with(&cluster, |blueprint| blueprint.enforcer_processes()),
+        []
+    );
 }
 
 fn with_services() -> ClusterSpec {
     ClusterSpec {
         install: [
-            Install::usual(&registry::ADDON),
-            Install::usual(&sigstore::ADDON),
+            AddonInstall::usual_version(&registry::ADDON),
+            AddonInstall::usual_version(&sigstore::ADDON),
         ]
         .into(),
         ..ClusterSpec::default()
@@ -319,17 +329,19 @@ fn with_services() -> ClusterSpec {
 #[test]
 fn services_come_in_order_and_only_when_they_are_asked_for() {
     let is_service = |name: &str| {
-        services(&with_services())
+        cluster_services(&with_services())
             .iter()
             .any(|service| service.name == name)
     };
-    let names = |processes: Vec<Process>| {
+    let names = |processes: Vec<BoxProcess>| {
         processes
             .into_iter()
             .map(|process| process.name)
             .collect::<Vec<_>>()
     };
-    let first = with(&with_services(), |blueprint| names(blueprint.first()));
+    let first = with(&with_services(), |blueprint| {
+        names(blueprint.first_processes())
+    });
     for name in [
         "registry",
         "registry-plain",
@@ -343,7 +355,9 @@ fn services_come_in_order_and_only_when_they_are_asked_for() {
         );
     }
     assert_eq!(
-        with(&with_services(), |blueprint| names(blueprint.third())),
+        with(&with_services(), |blueprint| names(
+            blueprint.third_processes()
+        )),
         ["fulcio"]
     );
     assert!(
@@ -354,7 +368,7 @@ fn services_come_in_order_and_only_when_they_are_asked_for() {
     with(&ClusterSpec::default(), |blueprint| {
         assert_eq!(blueprint.first_service(), None);
         // A minimal Debian has no such file, and containerd makes no pod without it.
-        let [hosts] = blueprint.outside().try_into().unwrap();
+        let [hosts] = blueprint.outside_files().try_into().unwrap();
         assert_eq!(
             (hosts.path.to_str(), hosts.text.lines().next()),
             (Some("/etc/hosts"), Some("127.0.0.1 localhost"))
@@ -371,7 +385,7 @@ fn services_come_in_order_and_only_when_they_are_asked_for() {
 
 #[test]
 fn names_stand_for_the_node_and_no_other_name_is_looked_up() {
-    let outside = with(&with_services(), |blueprint| blueprint.outside());
+    let outside = with(&with_services(), |blueprint| blueprint.outside_files());
     let text = |path: &str| {
         outside
             .iter()

@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 
 use nix::sys::inotify::{InitFlags, Inotify};
 
-use super::Finding;
-use crate::cgroup::Host;
-use crate::error::chain;
+use super::DoctorFinding;
+use crate::cgroup::HostCgroups;
+use crate::error::error_chain;
 use crate::runc;
 
 /// What a box cannot do without.
@@ -23,12 +23,12 @@ const WATCHES: usize = 24;
 
 const SPACES: [&str; 5] = ["ipc", "mnt", "net", "pid", "uts"];
 
-pub(super) fn rights() -> Finding {
+pub(super) fn check_rights() -> DoctorFinding {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     judge_rights(&status, runc::is_needed())
 }
 
-fn judge_rights(status: &str, confined: bool) -> Finding {
+fn judge_rights(status: &str, confined: bool) -> DoctorFinding {
     let value = |key: &str| {
         status
             .lines()
@@ -44,79 +44,81 @@ fn judge_rights(status: &str, confined: bool) -> Finding {
         .collect();
     let is_root = value("Uid:").split_whitespace().nth(1) == Some("0");
     match (is_root, missing.as_slice()) {
-        (false, _) => Finding::bad(
+        (false, _) => DoctorFinding::bad(
             "rights",
             "not root: a box makes namespaces, mounts and control groups",
         )
         .mended_by("sudo --preserve-env=PATH,GAUNTLET_CACHE gauntlet …"),
-        (true, []) if confined => Finding::good(
+        (true, []) if confined => DoctorFinding::good(
             "rights",
             "root, without CAP_SYS_RESOURCE: containers get everything else, and no score below zero",
         ),
-        (true, []) => Finding::good("rights", "root"),
-        (true, missing) => Finding::bad("rights", format!("root without {}", missing.join(", ")))
-            .mended_by("in a container: run it with --privileged"),
+        (true, []) => DoctorFinding::good("rights", "root"),
+        (true, missing) => {
+            DoctorFinding::bad("rights", format!("root without {}", missing.join(", ")))
+                .mended_by("in a container: run it with --privileged")
+        }
     }
 }
 
-pub(super) fn check() -> Vec<Finding> {
+pub(super) fn check_kernel() -> Vec<DoctorFinding> {
     vec![
-        namespaces(),
-        overlay(),
-        groups(),
-        watches(),
-        veth(),
-        nftables(),
+        check_namespaces(),
+        check_overlay(),
+        check_cgroups(),
+        check_watches(),
+        check_veth(),
+        check_nftables(),
     ]
 }
 
-fn namespaces() -> Finding {
+fn check_namespaces() -> DoctorFinding {
     let missing: Vec<&str> = SPACES
         .into_iter()
         .filter(|space| !Path::new("/proc/self/ns").join(space).exists())
         .collect();
     if missing.is_empty() {
-        return Finding::good("namespaces", SPACES.join(", "));
+        return DoctorFinding::good("namespaces", SPACES.join(", "));
     }
-    Finding::bad(
+    DoctorFinding::bad(
         "namespaces",
         format!("this kernel lacks {}", missing.join(", ")),
     )
 }
 
-fn overlay() -> Finding {
+fn check_overlay() -> DoctorFinding {
     let listed =
         || fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("\toverlay\n"));
-    if listed() || (quiet("modprobe", &["overlay"]).is_ok() && listed()) {
-        return Finding::good("overlayfs", "there");
+    if listed() || (run_quietly("modprobe", &["overlay"]).is_ok() && listed()) {
+        return DoctorFinding::good("overlayfs", "there");
     }
-    Finding::bad(
+    DoctorFinding::bad(
         "overlayfs",
         "this kernel lacks it: the box's root and every container's is one",
     )
     .mended_by("modprobe overlay")
 }
 
-fn groups() -> Finding {
-    match Host::detect() {
-        Ok(host) if host.is_unified() => Finding::good("control groups", "version 2"),
-        Ok(_) => Finding::good("control groups", "version 1"),
-        Err(error) => Finding::bad("control groups", chain(&error))
+fn check_cgroups() -> DoctorFinding {
+    match HostCgroups::detect() {
+        Ok(host) if host.is_unified() => DoctorFinding::good("control groups", "version 2"),
+        Ok(_) => DoctorFinding::good("control groups", "version 1"),
+        Err(error) => DoctorFinding::bad("control groups", error_chain(&error))
             .mended_by("mount -t cgroup2 none /sys/fs/cgroup"),
     }
 }
 
 /// The limit is one of a user on the whole machine, so that other boxes count.
-fn watches() -> Finding {
+fn check_watches() -> DoctorFinding {
     let opened: Result<Vec<_>, _> = (0..WATCHES)
         .map(|_| Inotify::init(InitFlags::empty()))
         .collect();
     match opened {
-        Ok(_) => Finding::good(
+        Ok(_) => DoctorFinding::good(
             "file watches",
             format!("{WATCHES} inotify instances are free"),
         ),
-        Err(why) => Finding::bad(
+        Err(why) => DoctorFinding::bad(
             "file watches",
             format!(
                 "{why}: a box takes about 20 inotify instances, and 9 more for each further node"
@@ -126,10 +128,10 @@ fn watches() -> Finding {
     }
 }
 
-fn veth() -> Finding {
+fn check_veth() -> DoctorFinding {
     let ip =
         "ip link add name tried0 type veth peer name tried1 && ip link add name tried2 type bridge";
-    tried(
+    try_in_namespace(
         "veth and bridge",
         ip,
         "the host reaches a box over them",
@@ -137,9 +139,9 @@ fn veth() -> Finding {
     )
 }
 
-fn nftables() -> Finding {
+fn check_nftables() -> DoctorFinding {
     let nft = "nft add table ip probe && nft 'add chain ip probe c { type nat hook prerouting priority 0; }'";
-    tried(
+    try_in_namespace(
         "nftables with NAT",
         nft,
         "Services are made of them",
@@ -148,15 +150,15 @@ fn nftables() -> Finding {
 }
 
 /// Tries a line of shell in network namespaces of its own.
-fn tried(what: &str, line: &str, purpose: &str, mend: &str) -> Finding {
-    match quiet("unshare", &["--net", "--mount", "sh", "-c", line]) {
-        Ok(()) => Finding::good(what, "tried"),
-        Err(why) => Finding::bad(what, format!("{why}: {purpose}")).mended_by(mend),
+fn try_in_namespace(what: &str, line: &str, purpose: &str, mend: &str) -> DoctorFinding {
+    match run_quietly("unshare", &["--net", "--mount", "sh", "-c", line]) {
+        Ok(()) => DoctorFinding::good(what, "tried"),
+        Err(why) => DoctorFinding::bad(what, format!("{why}: {purpose}")).mended_by(mend),
     }
 }
 
 /// Runs a command; a failure is the first line it said.
-fn quiet(program: &str, args: &[&str]) -> Result<(), String> {
+fn run_quietly(program: &str, args: &[&str]) -> Result<(), String> {
     let output = Command::new(program)
         .args(args)
         .stdin(Stdio::null())

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::Finding;
+use super::DoctorFinding;
 use crate::Error;
 
 /// Installs the Debian packages that the findings ask for; says each command before it runs. Does nothing when there
@@ -10,8 +10,8 @@ use crate::Error;
 ///
 /// # Errors
 /// [`Error::MissingTool`] where there is no `apt-get`; [`Error::Command`] when a command fails.
-pub fn setup(findings: &[Finding], say: &mut dyn FnMut(&str)) -> Result<(), Error> {
-    let packages = wanted(findings);
+pub fn set_up_packages(findings: &[DoctorFinding], say: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let packages = wanted_packages(findings);
     if packages.is_empty() {
         return Ok(());
     }
@@ -20,12 +20,12 @@ pub fn setup(findings: &[Finding], say: &mut dyn FnMut(&str)) -> Result<(), Erro
     for args in [vec!["update"], install] {
         let command = format!("apt-get {}", args.join(" "));
         say(&command);
-        run(&args, command)?;
+        run_apt(&args, command)?;
     }
     Ok(())
 }
 
-fn wanted(findings: &[Finding]) -> Vec<&'static str> {
+fn wanted_packages(findings: &[DoctorFinding]) -> Vec<&'static str> {
     let mut packages: Vec<&str> = findings
         .iter()
         .filter(|finding| !finding.ok)
@@ -36,7 +36,7 @@ fn wanted(findings: &[Finding]) -> Vec<&'static str> {
     packages
 }
 
-fn run(args: &[&str], command: String) -> Result<(), Error> {
+fn run_apt(args: &[&str], command: String) -> Result<(), Error> {
     if components::find_program("apt-get").is_none() {
         return Err(components::Error::MissingTool {
             tool: "apt-get",
@@ -72,16 +72,16 @@ mod tests {
     #[test]
     fn each_package_is_asked_for_once_and_only_where_something_is_wrong() {
         let findings = [
-            Finding::bad("nft", "").installed_by(&["nftables"]),
-            Finding::bad("nft again", "").installed_by(&["nftables"]),
-            Finding {
+            DoctorFinding::bad("nft", "").installed_by(&["nftables"]),
+            DoctorFinding::bad("nft again", "").installed_by(&["nftables"]),
+            DoctorFinding {
                 ok: true,
-                ..Finding::bad("ip", "").installed_by(&["iproute2"])
+                ..DoctorFinding::bad("ip", "").installed_by(&["iproute2"])
             },
         ];
-        assert_eq!(wanted(&findings), ["nftables"]);
+        assert_eq!(wanted_packages(&findings), ["nftables"]);
         let mut said = Vec::new();
-        assert!(setup(&findings[2..], &mut |line| said.push(line.to_owned())).is_ok());
+        assert!(set_up_packages(&findings[2..], &mut |line| said.push(line.to_owned())).is_ok());
         assert!(said.is_empty());
     }
 }

@@ -4,40 +4,42 @@ use std::process::Command;
 
 use components::find_program;
 
-use super::Finding;
+use super::DoctorFinding;
 
 /// The Go release that the pinned modules ask for; an older one, from 1.21, fetches it by itself.
 const GO: (u32, u32) = (1, 26);
 const GO_THAT_FETCHES: (u32, u32) = (1, 21);
 
-pub(super) fn check(built: bool) -> Vec<Finding> {
+pub(super) fn check_tools(built: bool) -> Vec<DoctorFinding> {
     let mut findings = vec![
-        program("ip", "a box's network is made with it", "iproute2"),
-        program("nft", "kube-proxy makes Services with it", "nftables"),
-        program("mount", "the kubelet mounts volumes with it", "mount"),
+        check_program("ip", "a box's network is made with it", "iproute2"),
+        check_program("nft", "kube-proxy makes Services with it", "nftables"),
+        check_program("mount", "the kubelet mounts volumes with it", "mount"),
     ];
     if !built {
-        findings.push(go());
-        findings.push(cargo());
-        findings.push(program("gcc", "runc is built with it", "gcc"));
-        findings.push(program(
+        findings.push(check_go());
+        findings.push(check_cargo());
+        findings.push(check_program("gcc", "runc is built with it", "gcc"));
+        findings.push(check_program(
             "pkg-config",
             "runc's build finds libseccomp with it",
             "pkg-config",
         ));
-        findings.push(seccomp());
+        findings.push(check_seccomp());
     }
     findings
 }
 
-fn program(name: &str, purpose: &str, package: &'static str) -> Finding {
+fn check_program(name: &str, purpose: &str, package: &'static str) -> DoctorFinding {
     match find_program(name) {
-        Some(path) => Finding::good(name, path.display().to_string()),
-        None => Finding::bad(name, format!("it is not there: {purpose}")).installed_by(&[package]),
+        Some(path) => DoctorFinding::good(name, path.display().to_string()),
+        None => {
+            DoctorFinding::bad(name, format!("it is not there: {purpose}")).installed_by(&[package])
+        }
     }
 }
 
-fn go() -> Finding {
+fn check_go() -> DoctorFinding {
     let output = Command::new("go")
         .arg("version")
         .env("GOTOOLCHAIN", "local")
@@ -50,26 +52,26 @@ fn go() -> Finding {
 }
 
 /// No package mends it: Debian's Rust is older than what the sources ask for.
-fn cargo() -> Finding {
+fn check_cargo() -> DoctorFinding {
     match find_program("cargo") {
-        Some(path) => Finding::good("cargo", path.display().to_string()),
-        None => Finding::bad("cargo", "it is not there: the probe is built with it").mended_by(
+        Some(path) => DoctorFinding::good("cargo", path.display().to_string()),
+        None => DoctorFinding::bad("cargo", "it is not there: the probe is built with it").mended_by(
             "install Rust from https://rustup.rs, or import built components: gauntlet components import FILE",
         ),
     }
 }
 
-fn judge_go(said: &str) -> Finding {
+fn judge_go(said: &str) -> DoctorFinding {
     let install = &["golang-go"];
     match go_version(said) {
-        Some(version) if version >= GO => Finding::good("go", said),
+        Some(version) if version >= GO => DoctorFinding::good("go", said),
         Some(version) if version >= GO_THAT_FETCHES => {
-            Finding::good("go", format!("{said}: it fetches the newer release that the components ask for"))
+            DoctorFinding::good("go", format!("{said}: it fetches the newer release that the components ask for"))
         }
-        Some(_) => Finding::bad("go", format!("{said}: the components ask for 1.26")).mended_by(
+        Some(_) => DoctorFinding::bad("go", format!("{said}: the components ask for 1.26")).mended_by(
             "install Go 1.26 from https://go.dev/dl, or import built components: gauntlet components import FILE",
         ),
-        None => Finding::bad("go", "it is not there: the components are built with it").installed_by(install),
+        None => DoctorFinding::bad("go", "it is not there: the components are built with it").installed_by(install),
     }
 }
 
@@ -79,15 +81,15 @@ fn go_version(said: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-fn seccomp() -> Finding {
+fn check_seccomp() -> DoctorFinding {
     let what = "libseccomp's headers";
     let asked = Command::new("pkg-config")
         .args(["--exists", "libseccomp"])
         .status();
     if asked.is_ok_and(|status| status.success()) {
-        return Finding::good(what, "pkg-config finds them");
+        return DoctorFinding::good(what, "pkg-config finds them");
     }
-    Finding::bad(
+    DoctorFinding::bad(
         what,
         "pkg-config does not find them: runc is built with them",
     )

@@ -11,10 +11,10 @@ use std::time::Duration;
 use nix::sys::signal::kill;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
-use wait::Look;
+use wait::WaitLook;
 
-use crate::process::Process;
-use crate::protocol::Event;
+use crate::process::BoxProcess;
+use crate::protocol::InitReport;
 use crate::rootfs::at_home;
 use crate::{Error, ProcessCommand};
 
@@ -28,7 +28,11 @@ pub(super) struct ChildTable {
 
 impl ChildTable {
     /// Starts a process, once the socket that it needs takes connections. Its start is told before its end can be.
-    pub(super) fn spawn(&self, process: &Process, tell: impl FnOnce(Event)) -> Result<(), Error> {
+    pub(super) fn spawn_child(
+        &self,
+        process: &BoxProcess,
+        tell: impl FnOnce(InitReport),
+    ) -> Result<(), Error> {
         if let Some(socket) = &process.after_socket {
             wait_for(socket)?;
         }
@@ -55,7 +59,7 @@ impl ChildTable {
             .spawn()
             .map_err(Error::system(format!("start `{}`", process.name)))?;
         names.insert(child.id().cast_signed(), process.name.clone());
-        tell(Event::Started {
+        tell(InitReport::Started {
             process: process.name.clone(),
             log_from,
         });
@@ -63,14 +67,14 @@ impl ChildTable {
         Ok(())
     }
 
-    pub(super) fn signal(&self, name: &str, what: ProcessCommand) {
+    pub(super) fn signal_child(&self, name: &str, what: ProcessCommand) {
         for (pid, _) in self.lock().iter().filter(|(_, known)| *known == name) {
             let _ = kill(Pid::from_raw(*pid), what.signal());
         }
     }
 
     /// Waits for one child to end, to be stopped by a signal, or to go on; says so if it was started here.
-    pub(super) fn reap(&self) -> Option<Event> {
+    pub(super) fn reap_child(&self) -> Option<InitReport> {
         let changes = WaitPidFlag::WSTOPPED | WaitPidFlag::WCONTINUED;
         let seen = match waitid(
             Id::All,
@@ -93,12 +97,12 @@ impl ChildTable {
         let (status, success) = match waitpid(seen, Some(changes | WaitPidFlag::WNOHANG)).ok()? {
             WaitStatus::Exited(_, code) => (format!("exit code {code}"), code == 0),
             WaitStatus::Signaled(_, signal, _) => (format!("killed by {signal}"), false),
-            WaitStatus::Stopped(..) => return frozen(&names, seen, true),
-            WaitStatus::Continued(_) => return frozen(&names, seen, false),
+            WaitStatus::Stopped(..) => return is_frozen(&names, seen, true),
+            WaitStatus::Continued(_) => return is_frozen(&names, seen, false),
             _ => return None,
         };
         let process = names.remove(&seen.as_raw())?;
-        Some(Event::Exited {
+        Some(InitReport::Exited {
             process,
             status,
             success,
@@ -110,8 +114,8 @@ impl ChildTable {
     }
 }
 
-fn frozen(names: &HashMap<i32, String>, pid: Pid, frozen: bool) -> Option<Event> {
-    names.get(&pid.as_raw()).map(|process| Event::Froze {
+fn is_frozen(names: &HashMap<i32, String>, pid: Pid, frozen: bool) -> Option<InitReport> {
+    names.get(&pid.as_raw()).map(|process| InitReport::Froze {
         process: process.clone(),
         frozen,
     })
@@ -119,13 +123,13 @@ fn frozen(names: &HashMap<i32, String>, pid: Pid, frozen: bool) -> Option<Event>
 
 fn wait_for(socket: &Path) -> Result<(), Error> {
     let name = format!("`{}` to take connections", socket.display());
-    wait::until(
+    wait::wait_until(
         &name,
         Duration::from_secs(60),
         Duration::from_millis(5),
         || match UnixStream::connect(socket) {
-            Ok(_) => Look::Ready(()),
-            Err(why) => Look::NotYet(why.to_string()),
+            Ok(_) => WaitLook::Ready(()),
+            Err(why) => WaitLook::NotYet(why.to_string()),
         },
     )?;
     Ok(())

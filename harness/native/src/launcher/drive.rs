@@ -3,24 +3,26 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::claim::Claim;
-use super::family::{Family, Stop};
-use super::layout::layout;
-use super::ready::Readiness;
-use super::report;
-use super::services::Watches;
-use crate::config::{self, Blueprint};
-use crate::net::Addresses;
-use crate::node::Node;
-use crate::pki::{ADMIN, Authority, Pki};
+use super::init_connection::{InitConnection, StartAborted};
+use super::layout::box_layout;
+use super::ready::BoxReadiness;
+use super::reservation::BoxReservation;
+use super::send_report;
+use super::services::ServiceWatches;
+use crate::config::{self, BoxBlueprint};
+use crate::net::BoxAddresses;
+use crate::node::BoxNode;
+use crate::pki::{ADMIN, BoxPki, PkiAuthority};
 use crate::places::{HOME, WORK};
-use crate::protocol::{Event, Order, Purpose, Ready, Report, Request};
-use crate::seed::{self, Seed};
-use crate::{ProcessCommand, Progress, kubeconfig, needed, runc};
-use components::Component;
-use enforcer::Api;
+use crate::protocol::{
+    InitOrder, InitReport, LauncherReport, LauncherRequest, ReadyBox, StartPurpose,
+};
+use crate::template::{self, ClusterTemplate};
+use crate::{BoxProgress, ProcessCommand, kubeconfig, needed, runc};
+use components::PinnedComponent;
+use enforcer::BoxApi;
 
-const SHORT: Duration = Duration::from_secs(30);
+const STEP_WITHIN: Duration = Duration::from_secs(30);
 
 /// What is measured and told while a start goes on.
 pub(super) struct StartupTrace {
@@ -42,7 +44,7 @@ impl StartupTrace {
 
     pub(super) fn milestone_at(&mut self, name: &str, at: Duration) {
         self.milestones.push((name.to_owned(), at));
-        report(&Report::Progress(Progress::Milestone {
+        send_report(&LauncherReport::Progress(BoxProgress::Milestone {
             name: name.to_owned(),
             at,
         }));
@@ -50,112 +52,113 @@ impl StartupTrace {
 }
 
 /// Tells of a process that was started.
-pub(super) fn started(process: &str) {
-    report(&Report::Progress(Progress::Started {
+pub(super) fn report_started(process: &str) {
+    send_report(&LauncherReport::Progress(BoxProgress::Started {
         process: process.to_owned(),
     }));
 }
 
 /// Starts the box; returns when it can be used, or for a seed, when the seed is kept. The administrator's client of its
 /// API server comes with it.
-pub(super) fn start(
-    request: &Request,
-    claim: &mut Claim,
-    family: &mut Family,
+pub(super) fn start_box(
+    request: &LauncherRequest,
+    claim: &mut BoxReservation,
+    family: &mut InitConnection,
     trace: &mut StartupTrace,
-) -> Result<(Ready, Api), Stop> {
-    let kubernetes = components::kubernetes(&request.cluster.kubernetes)?;
+) -> Result<(ReadyBox, BoxApi), StartAborted> {
+    let kubernetes = components::kubernetes_component(&request.cluster.kubernetes)?;
     let seed = match &request.purpose {
-        Purpose::Use => Seed::find(
+        StartPurpose::Use => ClusterTemplate::find_template(
             &claim.cache,
             kubernetes,
             &request.cluster,
             request.first_state.as_deref(),
         ),
-        Purpose::Seed(_) => None,
+        StartPurpose::Seed(_) => None,
     };
-    let middle = family.begin(&claim.name, claim.dir.join("logs"))?;
+    let middle = family.start_middle(&claim.name, claim.dir.join("logs"))?;
     let authority = seed
         .as_ref()
-        .map_or_else(Authority::new, |seed| Ok(seed.authority.clone()))?;
-    family.expect(
+        .map_or_else(PkiAuthority::new, |seed| Ok(seed.authority.clone()))?;
+    family.expect_event(
         "the namespaces",
-        SHORT,
-        |event| matches!(event, Event::Unshared),
-        &mut started,
+        STEP_WITHIN,
+        |event| matches!(event, InitReport::Unshared),
+        &mut report_started,
     )?;
-    let addresses = Addresses::join(&claim.name, middle)?;
+    let addresses = BoxAddresses::join_network(&claim.name, middle)?;
     claim.addresses = Some(addresses.clone());
-    let pki = Pki::new(authority, addresses.inside, request.cluster.nodes)?;
-    let blueprint = Blueprint {
+    let pki = BoxPki::new(authority, addresses.inside, request.cluster.nodes)?;
+    let blueprint = BoxBlueprint {
         cluster: &request.cluster,
         addresses: &addresses,
         pki: &pki,
         cgroup_root: &claim.group.kubelet_root,
         confined: runc::is_needed(),
     };
-    family.order(&Order::SetUp(Box::new(layout(
+    family.send_order(&InitOrder::SetUp(Box::new(box_layout(
         claim,
         &blueprint,
         seed.as_ref(),
     )?)))?;
-    for process in blueprint.first() {
-        family.spawn(process)?;
+    for process in blueprint.first_processes() {
+        family.spawn_process(process)?;
     }
-    family.expect(
+    family.expect_event(
         "the box's inside",
-        SHORT,
-        |event| matches!(event, Event::SetUp),
-        &mut started,
+        STEP_WITHIN,
+        |event| matches!(event, InitReport::SetUp),
+        &mut report_started,
     )?;
     trace.milestone("inside");
-    let mut watches = Watches::begin(&request.cluster, addresses.inside, pki.ca(), trace.start)?;
+    let mut watches =
+        ServiceWatches::begin_watches(&request.cluster, addresses.inside, pki.ca(), trace.start)?;
     let kubeconfig = write_kubeconfig(claim, &blueprint)?;
-    let api = Api::new(
-        &server(&blueprint),
+    let api = BoxApi::new(
+        &apiserver_url(&blueprint),
         pki.ca(),
-        Some(pki.identity(ADMIN).ok_or_else(no_admin)?),
+        Some(pki.identity_of(ADMIN).ok_or_else(no_admin)?),
     )?;
-    let nodes = Node::all(request.cluster.nodes).collect();
-    let mut readiness = Readiness {
+    let nodes = BoxNode::all_nodes(request.cluster.nodes).collect();
+    let mut readiness = BoxReadiness {
         api: api.clone(),
         family,
         trace,
         nodes,
         work: claim.dir.join(WORK),
     };
-    readiness.reach(&blueprint, seed.is_some())?;
-    watches.end(readiness.family, readiness.trace)?;
+    readiness.reach_ready(&blueprint, seed.is_some())?;
+    watches.await_answers(readiness.family, readiness.trace)?;
     match &request.purpose {
-        Purpose::Seed(objects) => {
-            readiness.settle(objects)?;
-            harvest(claim, kubernetes, request, &pki, readiness)?;
+        StartPurpose::Seed(objects) => {
+            readiness.settle_first_start(objects)?;
+            save_template(claim, kubernetes, request, &pki, readiness)?;
         }
-        Purpose::Use => readiness.watch_on(),
+        StartPurpose::Use => readiness.watch_on(),
     }
     Ok((
-        ready(request, claim, family, &blueprint, kubeconfig, trace)?,
+        ready_report(request, claim, family, &blueprint, kubeconfig, trace)?,
         api,
     ))
 }
 
 /// What there is to know of a box that is up.
-fn ready(
-    request: &Request,
-    claim: &Claim,
-    family: &Family,
-    blueprint: &Blueprint,
+fn ready_report(
+    request: &LauncherRequest,
+    claim: &BoxReservation,
+    family: &InitConnection,
+    blueprint: &BoxBlueprint,
     kubeconfig: PathBuf,
     trace: &StartupTrace,
-) -> Result<Ready, Stop> {
+) -> Result<ReadyBox, StartAborted> {
     let logs = claim.dir.join("logs");
-    let shown: Vec<&str> = needed::shown(&claim.cache, &request.cluster)?
+    let shown: Vec<&str> = needed::shown_programs(&claim.cache, &request.cluster)?
         .iter()
         .map(|component| component.name)
         .collect();
-    Ok(Ready {
+    Ok(ReadyBox {
         kubeconfig,
-        server: server(blueprint),
+        server: apiserver_url(blueprint),
         audit_log: request
             .cluster
             .audit
@@ -163,7 +166,7 @@ fn ready(
             .then(|| logs.join("audit.jsonl")),
         logs,
         cgroups: claim.group.dirs().to_vec(),
-        kubernetes: components::kubernetes(&request.cluster.kubernetes)?
+        kubernetes: components::kubernetes_component(&request.cluster.kubernetes)?
             .version
             .to_owned(),
         work: claim.dir.join(WORK),
@@ -173,67 +176,70 @@ fn ready(
             .cluster
             .has_sigstore()
             .then(|| blueprint.pki.log_key()),
-        enforcing: blueprint.enforcing().map(Node::name).collect(),
+        enforcing: blueprint.enforcing().map(BoxNode::name).collect(),
         init: family
             .init
-            .ok_or_else(|| Stop::Failed("the box has no first process".into()))?,
-        path: config::path(&shown),
+            .ok_or_else(|| StartAborted::Failed("the box has no first process".into()))?,
+        path: config::program_path(&shown),
         milestones: trace.milestones.clone(),
     })
 }
 
-fn no_admin() -> Stop {
-    Stop::Failed("the box has no administrator".into())
+fn no_admin() -> StartAborted {
+    StartAborted::Failed("the box has no administrator".into())
 }
 
-fn server(blueprint: &Blueprint) -> String {
+fn apiserver_url(blueprint: &BoxBlueprint) -> String {
     format!("https://{}:6443", blueprint.addresses.inside)
 }
 
-fn write_kubeconfig(claim: &Claim, blueprint: &Blueprint) -> Result<PathBuf, Stop> {
-    let admin = blueprint.pki.identity(ADMIN).ok_or_else(no_admin)?;
+fn write_kubeconfig(
+    claim: &BoxReservation,
+    blueprint: &BoxBlueprint,
+) -> Result<PathBuf, StartAborted> {
+    let admin = blueprint.pki.identity_of(ADMIN).ok_or_else(no_admin)?;
     let path = claim.dir.join("kubeconfig");
-    let text = kubeconfig::render(&server(blueprint), blueprint.pki.ca(), admin);
+    let text = kubeconfig::render_kubeconfig(&apiserver_url(blueprint), blueprint.pki.ca(), admin);
     components::cache::write_atomically(&path, text.as_bytes())?;
     Ok(path)
 }
 
 /// Stops everything gently, etcd last, and keeps its data as a seed.
-fn harvest(
-    claim: &Claim,
-    kubernetes: &Component,
-    request: &Request,
-    pki: &Pki,
-    readiness: Readiness,
-) -> Result<(), Stop> {
+fn save_template(
+    claim: &BoxReservation,
+    kubernetes: &PinnedComponent,
+    request: &LauncherRequest,
+    pki: &BoxPki,
+    readiness: BoxReadiness,
+) -> Result<(), StartAborted> {
     let family = &mut *readiness.family;
-    let nodes = Node::all(request.cluster.nodes);
+    let nodes = BoxNode::all_nodes(request.cluster.nodes);
     let on_nodes = nodes
         .clone()
-        .flat_map(|node| ["kubelet", "kube-proxy"].map(|name| node.own(name)));
+        .flat_map(|node| ["kubelet", "kube-proxy"].map(|name| node.own_name(name)));
     let scheduler = nodes.take(1).map(|_| "kube-scheduler".to_owned());
     let central = ["kube-controller-manager", "kube-apiserver", "etcd"].map(str::to_owned);
     for process in on_nodes.chain(scheduler).chain(central) {
-        family.control(&process, ProcessCommand::Stop)?;
-        family.expect_end(&process, 3 * SHORT, &mut started)?;
+        family.control_process(&process, ProcessCommand::Stop)?;
+        family.expect_end(&process, 3 * STEP_WITHIN, &mut report_started)?;
     }
     let home = PathBuf::from(HOME);
-    family.order(&Order::Copy {
+    family.send_order(&InitOrder::Copy {
         from: home.join("etcd"),
         to: home.join("seed/etcd"),
     })?;
-    family.expect(
+    family.expect_event(
         "the seed's copy",
-        SHORT,
-        |event| matches!(event, Event::Copied),
-        &mut started,
+        STEP_WITHIN,
+        |event| matches!(event, InitReport::Copied),
+        &mut report_started,
     )?;
-    let place = Seed::place(
+    let place = ClusterTemplate::template_path(
         &claim.cache,
         kubernetes,
         &request.cluster,
         request.first_state.as_deref(),
     );
-    seed::keep(&claim.dir.join("seed"), &place, pki.authority())?;
+    template::keep_template(&claim.dir.join("seed"), &place, pki.authority_of())?;
     Ok(())
 }

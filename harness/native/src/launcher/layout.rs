@@ -5,22 +5,22 @@ use std::path::PathBuf;
 
 use model::FileText;
 
-use super::claim::Claim;
-use crate::config::{Blueprint, OWN_ENCRYPTION};
-use crate::needed::shown;
-use crate::node::Node;
+use super::reservation::BoxReservation;
+use crate::config::{BoxBlueprint, OWN_ENCRYPTION};
+use crate::needed::shown_programs;
+use crate::node::BoxNode;
 use crate::places::{DOOR_PORT, LATE_DOOR_PORT, OURSELVES, WORK};
-use crate::protocol::{Bind, Further, Layout};
-use crate::seed::Seed;
-use crate::{Error, image, plugin, runc};
+use crate::protocol::{BindMount, BoxLayout, FurtherNode};
+use crate::template::ClusterTemplate;
+use crate::{Error, image, kms_process, runc};
 
-pub(super) fn layout(
-    claim: &Claim,
-    blueprint: &Blueprint,
-    seed: Option<&Seed>,
-) -> Result<Layout, Error> {
+pub(super) fn box_layout(
+    claim: &BoxReservation,
+    blueprint: &BoxBlueprint,
+    seed: Option<&ClusterTemplate>,
+) -> Result<BoxLayout, Error> {
     let cache = &claim.cache;
-    let bind = |from: PathBuf, to: &str, read_only| Bind {
+    let bind = |from: PathBuf, to: &str, read_only| BindMount {
         from,
         to: to.into(),
         read_only,
@@ -37,7 +37,7 @@ pub(super) fn layout(
     if blueprint.confined {
         ourselves.push(format!("bin/{}", runc::NAME).into());
     }
-    for component in shown(cache, blueprint.cluster)? {
+    for component in shown_programs(cache, blueprint.cluster)? {
         for part in [components::BIN, components::DATA]
             .into_iter()
             .take(1 + usize::from(component.has_data()))
@@ -51,7 +51,7 @@ pub(super) fn layout(
         binds.push(bind(claim.dir.join(shared), shared, false));
     }
     for name in &blueprint.cluster.kms {
-        components::cache::private_dir(&claim.dir.join(WORK).join(plugin::FOLDER).join(name))?;
+        components::cache::private_dir(&claim.dir.join(WORK).join(kms_process::FOLDER).join(name))?;
     }
     if let Some(FileText(text)) = blueprint.cluster.encryption.file() {
         components::cache::write_atomically(
@@ -66,8 +66,8 @@ pub(super) fn layout(
         blueprint
             .addresses
             .inside_commands(blueprint.first_service().is_some(), nodes, dual_stack);
-    let further: Vec<Further> = Node::further(nodes)
-        .map(|node| Further {
+    let further: Vec<FurtherNode> = BoxNode::further_nodes(nodes)
+        .map(|node| FurtherNode {
             node,
             network: node.inside_commands(nodes, dual_stack),
         })
@@ -76,19 +76,19 @@ pub(super) fn layout(
     doors.extend(
         further
             .first()
-            .map(|_| SocketAddr::from((Node::FIRST.address(), DOOR_PORT))),
+            .map(|_| SocketAddr::from((BoxNode::FIRST.address(), DOOR_PORT))),
     );
-    Ok(Layout {
+    Ok(BoxLayout {
         stage: claim.dir.join("root"),
-        host_name: Node::FIRST.name(),
+        host_name: BoxNode::FIRST.name(),
         binds,
         ourselves,
         copies: seed
-            .map(|seed| (seed.etcd(), "etcd".into()))
+            .map(|seed| (seed.etcd_data(), "etcd".into()))
             .into_iter()
             .collect(),
         files: blueprint.files()?,
-        outside: blueprint.outside(),
+        outside: blueprint.outside_files(),
         network,
         dual_stack,
         nodes: further,

@@ -3,16 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::process::Process;
-use crate::protocol::Order;
-use crate::{Death, ProcessCommand, ProcessStatus, State};
+use crate::process::BoxProcess;
+use crate::protocol::InitOrder;
+use crate::{ProcessCommand, ProcessDeath, ProcessState, ProcessStatus};
 
 /// Every process that was ever to be started, by name.
 #[derive(Default)]
-pub(super) struct ProcessTable(BTreeMap<String, Member>);
+pub(super) struct ProcessTable(BTreeMap<String, ProcessRecord>);
 
-struct Member {
-    process: Process,
+struct ProcessRecord {
+    process: BoxProcess,
     /// Nothing until its first start.
     life: Option<ProcessStatus>,
     /// Whether a start is under way.
@@ -31,17 +31,17 @@ struct Member {
 
 /// What follows from the end of a process.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ending {
+pub(super) struct EndConsequence {
     /// Whether it should have lived.
     pub(super) unexpected: bool,
     /// What is to be done now.
-    pub(super) order: Option<Order>,
+    pub(super) order: Option<InitOrder>,
 }
 
 impl ProcessTable {
     /// A process is about to be started for the first time.
-    pub(super) fn enlist(&mut self, process: &Process) {
-        let member = Member {
+    pub(super) fn enlist_process(&mut self, process: &BoxProcess) {
+        let member = ProcessRecord {
             process: process.clone(),
             life: None,
             starting: true,
@@ -55,14 +55,18 @@ impl ProcessTable {
     }
 
     /// What is to be done to follow an order; nothing for a name that the box never had.
-    pub(super) fn control(&mut self, name: &str, what: ProcessCommand) -> Option<Order> {
+    pub(super) fn command_process(
+        &mut self,
+        name: &str,
+        what: ProcessCommand,
+    ) -> Option<InitOrder> {
         let member = self.0.get_mut(name)?;
         if member.starting {
             member.early.push(what);
             return None;
         }
-        match (what, member.lives()) {
-            (ProcessCommand::Start, false) => Some(member.start()),
+        match (what, member.is_alive()) {
+            (ProcessCommand::Start, false) => Some(member.start_again()),
             (ProcessCommand::Start, true) => {
                 member.again |= member.told_to_end;
                 None
@@ -70,7 +74,7 @@ impl ProcessTable {
             (_, false) => None,
             (_, true) => {
                 member.told_to_end |= matches!(what, ProcessCommand::Stop | ProcessCommand::Kill);
-                Some(Order::Signal {
+                Some(InitOrder::Signal {
                     process: name.to_owned(),
                     what,
                 })
@@ -79,54 +83,58 @@ impl ProcessTable {
     }
 
     /// It was started; returns what waited for that.
-    pub(super) fn started(&mut self, name: &str, log_from: u64) -> Vec<Order> {
+    pub(super) fn started(&mut self, name: &str, log_from: u64) -> Vec<InitOrder> {
         let Some(member) = self.0.get_mut(name) else {
             return Vec::new();
         };
         member.life = Some(ProcessStatus {
-            starts: member.starts() + 1,
-            state: State::Alive,
+            starts: member.is_starting() + 1,
+            state: ProcessState::Alive,
         });
         (member.starting, member.told_to_end, member.ended_well) = (false, false, false);
         member.log_from = log_from;
         let early = std::mem::take(&mut member.early);
         early
             .into_iter()
-            .filter_map(|what| self.control(name, what))
+            .filter_map(|what| self.command_process(name, what))
             .collect()
     }
 
     /// It was stopped by a signal, or goes on.
     pub(super) fn froze(&mut self, name: &str, frozen: bool) {
         let life = self.0.get_mut(name).and_then(|member| member.life.as_mut());
-        if let Some(life) = life.filter(|life| !matches!(life.state, State::Ended { .. })) {
-            life.state = if frozen { State::Frozen } else { State::Alive };
+        if let Some(life) = life.filter(|life| !matches!(life.state, ProcessState::Ended { .. })) {
+            life.state = if frozen {
+                ProcessState::Frozen
+            } else {
+                ProcessState::Alive
+            };
         }
     }
 
     /// It has ended.
-    pub(super) fn ended(&mut self, death: &Death, success: bool) -> Ending {
+    pub(super) fn ended(&mut self, death: &ProcessDeath, success: bool) -> EndConsequence {
         let Some(member) = self.0.get_mut(&death.process) else {
-            return Ending {
+            return EndConsequence {
                 unexpected: true,
                 order: None,
             };
         };
         let (status, tail) = (death.status.clone(), death.tail.clone());
         member.life = Some(ProcessStatus {
-            starts: member.starts(),
-            state: State::Ended { status, tail },
+            starts: member.is_starting(),
+            state: ProcessState::Ended { status, tail },
         });
         member.ended_well = member.told_to_end || (success && member.process.ends);
-        let order = std::mem::take(&mut member.again).then(|| member.start());
-        Ending {
+        let order = std::mem::take(&mut member.again).then(|| member.start_again());
+        EndConsequence {
             unexpected: !member.ended_well,
             order,
         }
     }
 
     /// It could not be started; whatever waited for that is dropped.
-    pub(super) fn not_started(&mut self, death: &Death) {
+    pub(super) fn not_started(&mut self, death: &ProcessDeath) {
         if let Some(member) = self.0.get_mut(&death.process) {
             (member.starting, member.told_to_end) = (false, false);
             member.early.clear();
@@ -135,7 +143,7 @@ impl ProcessTable {
     }
 
     /// What is known of it.
-    pub(super) fn life(&self, name: &str) -> Option<&ProcessStatus> {
+    pub(super) fn process_status(&self, name: &str) -> Option<&ProcessStatus> {
         self.0.get(name)?.life.as_ref()
     }
 
@@ -150,24 +158,24 @@ impl ProcessTable {
     }
 }
 
-impl Member {
-    fn lives(&self) -> bool {
+impl ProcessRecord {
+    fn is_alive(&self) -> bool {
         matches!(
             &self.life,
             Some(ProcessStatus {
-                state: State::Alive | State::Frozen,
+                state: ProcessState::Alive | ProcessState::Frozen,
                 ..
             })
         )
     }
 
-    fn starts(&self) -> u32 {
+    fn is_starting(&self) -> u32 {
         self.life.as_ref().map_or(0, |life| life.starts)
     }
 
-    fn start(&mut self) -> Order {
+    fn start_again(&mut self) -> InitOrder {
         self.starting = true;
-        Order::Spawn(self.process.clone())
+        InitOrder::Spawn(self.process.clone())
     }
 }
 
@@ -175,8 +183,8 @@ impl Member {
 mod tests {
     use super::*;
 
-    fn process(name: &str, ends: bool) -> Process {
-        Process {
+    fn process(name: &str, ends: bool) -> BoxProcess {
+        BoxProcess {
             name: name.into(),
             program: "/bin/a".into(),
             args: vec!["--b".into()],
@@ -189,28 +197,28 @@ mod tests {
     /// A table with one process `a`, which lives.
     fn living() -> ProcessTable {
         let mut process_table = ProcessTable::default();
-        process_table.enlist(&process("a", false));
-        assert_eq!(process_table.life("a"), None);
+        process_table.enlist_process(&process("a", false));
+        assert_eq!(process_table.process_status("a"), None);
         assert_eq!(process_table.started("a", 0), []);
         process_table
     }
 
-    fn signal(what: ProcessCommand) -> Option<Order> {
-        Some(Order::Signal {
+    fn signal(what: ProcessCommand) -> Option<InitOrder> {
+        Some(InitOrder::Signal {
             process: "a".into(),
             what,
         })
     }
 
-    fn death(process: &str, status: &str) -> Death {
-        Death {
+    fn death(process: &str, status: &str) -> ProcessDeath {
+        ProcessDeath {
             process: process.into(),
             status: status.into(),
             tail: "tail".into(),
         }
     }
 
-    fn end(process_table: &mut ProcessTable) -> Ending {
+    fn end(process_table: &mut ProcessTable) -> EndConsequence {
         process_table.ended(&death("a", "exit code 1"), false)
     }
 
@@ -218,42 +226,42 @@ mod tests {
     fn an_end_that_was_asked_for_is_no_fault_and_one_after_the_next_start_is() {
         let mut process_table = living();
         assert_eq!(
-            process_table.control("a", ProcessCommand::Stop),
+            process_table.command_process("a", ProcessCommand::Stop),
             signal(ProcessCommand::Stop)
         );
         assert_eq!(
             end(&mut process_table),
-            Ending {
+            EndConsequence {
                 unexpected: false,
                 order: None
             }
         );
         assert_eq!(
-            process_table.control("a", ProcessCommand::Start),
-            Some(Order::Spawn(process("a", false)))
+            process_table.command_process("a", ProcessCommand::Start),
+            Some(InitOrder::Spawn(process("a", false)))
         );
         assert!(
             matches!(
-                process_table.life("a"),
+                process_table.process_status("a"),
                 Some(ProcessStatus {
                     starts: 1,
-                    state: State::Ended { .. }
+                    state: ProcessState::Ended { .. }
                 })
             ),
             "not before it has"
         );
         process_table.started("a", 7);
         assert_eq!(
-            process_table.life("a"),
+            process_table.process_status("a"),
             Some(&ProcessStatus {
                 starts: 2,
-                state: State::Alive
+                state: ProcessState::Alive
             })
         );
         assert_eq!(process_table.log_from("a"), 7);
         assert_eq!(
             end(&mut process_table),
-            Ending {
+            EndConsequence {
                 unexpected: true,
                 order: None
             }
@@ -263,18 +271,24 @@ mod tests {
     #[test]
     fn a_process_that_was_told_to_end_starts_again_once_it_has() {
         let mut process_table = living();
-        assert_eq!(process_table.control("a", ProcessCommand::Start), None);
         assert_eq!(
-            process_table.control("a", ProcessCommand::Kill),
+            process_table.command_process("a", ProcessCommand::Start),
+            None
+        );
+        assert_eq!(
+            process_table.command_process("a", ProcessCommand::Kill),
             signal(ProcessCommand::Kill)
         );
-        assert_eq!(process_table.control("a", ProcessCommand::Start), None);
+        assert_eq!(
+            process_table.command_process("a", ProcessCommand::Start),
+            None
+        );
         let ending = end(&mut process_table);
         assert_eq!(
             ending,
-            Ending {
+            EndConsequence {
                 unexpected: false,
-                order: Some(Order::Spawn(process("a", false)))
+                order: Some(InitOrder::Spawn(process("a", false)))
             }
         );
         process_table.started("a", 0);
@@ -284,10 +298,13 @@ mod tests {
     #[test]
     fn a_start_that_nobody_needed_does_not_hide_an_end() {
         let mut process_table = living();
-        assert_eq!(process_table.control("a", ProcessCommand::Start), None);
+        assert_eq!(
+            process_table.command_process("a", ProcessCommand::Start),
+            None
+        );
         assert_eq!(
             end(&mut process_table),
-            Ending {
+            EndConsequence {
                 unexpected: true,
                 order: None
             }
@@ -297,11 +314,17 @@ mod tests {
     #[test]
     fn what_is_ordered_during_a_start_waits_for_it() {
         let mut process_table = living();
-        process_table.control("a", ProcessCommand::Kill);
+        process_table.command_process("a", ProcessCommand::Kill);
         end(&mut process_table);
-        process_table.control("a", ProcessCommand::Start);
-        assert_eq!(process_table.control("a", ProcessCommand::Freeze), None);
-        assert_eq!(process_table.control("a", ProcessCommand::Kill), None);
+        process_table.command_process("a", ProcessCommand::Start);
+        assert_eq!(
+            process_table.command_process("a", ProcessCommand::Freeze),
+            None
+        );
+        assert_eq!(
+            process_table.command_process("a", ProcessCommand::Kill),
+            None
+        );
         let orders: Vec<_> = [ProcessCommand::Freeze, ProcessCommand::Kill]
             .into_iter()
             .filter_map(signal)
@@ -314,64 +337,74 @@ mod tests {
     fn frozen_is_what_the_kernel_says_and_the_dead_stay_dead() {
         let mut process_table = living();
         assert_eq!(
-            process_table.control("a", ProcessCommand::Freeze),
+            process_table.command_process("a", ProcessCommand::Freeze),
             signal(ProcessCommand::Freeze)
         );
         assert_eq!(
-            process_table.life("a").map(|life| &life.state),
-            Some(&State::Alive)
+            process_table.process_status("a").map(|life| &life.state),
+            Some(&ProcessState::Alive)
         );
         process_table.froze("a", true);
         assert_eq!(
-            process_table.life("a").map(|life| &life.state),
-            Some(&State::Frozen)
+            process_table.process_status("a").map(|life| &life.state),
+            Some(&ProcessState::Frozen)
         );
         assert_eq!(
-            process_table.control("a", ProcessCommand::Kill),
+            process_table.command_process("a", ProcessCommand::Kill),
             signal(ProcessCommand::Kill)
         );
         end(&mut process_table);
         process_table.froze("a", false);
         assert!(matches!(
-            process_table.life("a"),
+            process_table.process_status("a"),
             Some(ProcessStatus {
                 starts: 1,
-                state: State::Ended { .. }
+                state: ProcessState::Ended { .. }
             })
         ));
-        assert_eq!(process_table.control("a", ProcessCommand::Thaw), None);
+        assert_eq!(
+            process_table.command_process("a", ProcessCommand::Thaw),
+            None
+        );
     }
 
     #[test]
     fn a_start_that_fails_is_known_and_can_be_tried_again() {
         let mut process_table = living();
-        process_table.control("a", ProcessCommand::Kill);
+        process_table.command_process("a", ProcessCommand::Kill);
         end(&mut process_table);
-        process_table.control("a", ProcessCommand::Start);
+        process_table.command_process("a", ProcessCommand::Start);
         process_table.not_started(&death("a", "not started: no room"));
-        let ended = State::Ended {
+        let ended = ProcessState::Ended {
             status: "not started: no room".into(),
             tail: "tail".into(),
         };
         assert_eq!(
-            process_table.life("a"),
+            process_table.process_status("a"),
             Some(&ProcessStatus {
                 starts: 1,
                 state: ended
             })
         );
-        assert!(process_table.control("a", ProcessCommand::Start).is_some());
+        assert!(
+            process_table
+                .command_process("a", ProcessCommand::Start)
+                .is_some()
+        );
     }
 
     #[test]
     fn a_process_that_does_its_work_ends_well_and_an_unknown_one_is_not_there() {
         let mut process_table = living();
-        process_table.enlist(&process("import", true));
+        process_table.enlist_process(&process("import", true));
         process_table.started("import", 0);
         assert!(!process_table.has_ended_well("import"));
         let ending = process_table.ended(&death("import", "exit code 0"), true);
         assert!(!ending.unexpected && process_table.has_ended_well("import"));
-        assert_eq!(process_table.control("b", ProcessCommand::Kill), None);
-        assert_eq!(process_table.life("b"), None);
+        assert_eq!(
+            process_table.command_process("b", ProcessCommand::Kill),
+            None
+        );
+        assert_eq!(process_table.process_status("b"), None);
     }
 }

@@ -7,23 +7,23 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use wait::Look;
+use wait::WaitLook;
 
-use super::drive::{StartupTrace, started};
-use super::family::{Family, Stop, Word};
+use super::drive::{StartupTrace, report_started};
+use super::init_connection::{InitConnection, LauncherEvent, StartAborted};
 use crate::config::{
-    API_SERVER, Blueprint, IMAGE_IMPORT, issuer_is_open, open_issuer, policy_reader,
+    API_SERVER, BoxBlueprint, IMAGE_IMPORT, issuer_is_open, open_issuer, policy_reader,
 };
-use crate::error::chain;
-use crate::node::Node;
+use crate::error::error_chain;
+use crate::node::BoxNode;
 use crate::places;
-use crate::process::Process;
-use crate::protocol::{Event, Order};
+use crate::process::BoxProcess;
+use crate::protocol::{InitOrder, InitReport};
 use crate::spec::FirstObject;
 use enforcer::in_force as network_policy;
-use enforcer::{Api, first_line};
+use enforcer::{BoxApi, first_line};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const READY_WITHIN: Duration = Duration::from_secs(120);
 
 const READYZ: &str = "/readyz";
 const READYZ_MILESTONE: &str = "readyz";
@@ -31,31 +31,35 @@ const READYZ_MILESTONE: &str = "readyz";
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
 
 /// How long an API server that was started again is looked at.
-const LONG: Duration = Duration::from_secs(600);
+const WATCHED_FOR: Duration = Duration::from_secs(600);
 
-pub(super) struct Readiness<'a> {
-    pub(super) api: Api,
-    pub(super) family: &'a mut Family,
+pub(super) struct BoxReadiness<'a> {
+    pub(super) api: BoxApi,
+    pub(super) family: &'a mut InitConnection,
     pub(super) trace: &'a mut StartupTrace,
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<BoxNode>,
     /// The folder that the box shares with the host.
     pub(super) work: PathBuf,
 }
 
-impl Readiness<'_> {
+impl BoxReadiness<'_> {
     /// Starts the rest, and waits until the box can be used. Without a seed the roles take a while to be made, and the
     /// controller manager would give up at the door: then the rest starts after it has opened.
-    pub(super) fn reach(&mut self, blueprint: &Blueprint, seeded: bool) -> Result<(), Stop> {
-        let since = now();
-        self.wait("the API server to answer", |api| {
-            answers(api, "/livez/ping")
+    pub(super) fn reach_ready(
+        &mut self,
+        blueprint: &BoxBlueprint,
+        seeded: bool,
+    ) -> Result<(), StartAborted> {
+        let since = rfc3339_now();
+        self.wait_until("the API server to answer", |api| {
+            apiserver_answers(api, "/livez/ping")
         })?;
         self.trace.milestone("api-answers");
         if seeded {
-            self.spawn(blueprint.second())?;
+            self.spawn_processes(blueprint.second_processes())?;
         }
-        self.wait("the API server to be usable", |api| {
-            answers(
+        self.wait_until("the API server to be usable", |api| {
+            apiserver_answers(
                 api,
                 if seeded {
                     places::READYZ_SEEDED
@@ -70,50 +74,52 @@ impl Readiness<'_> {
             READYZ_MILESTONE
         });
         if !seeded {
-            self.register(blueprint)?;
+            self.register_nodes(blueprint)?;
         }
-        self.family.order(&Order::ApiGate { open: true })?;
+        self.family.send_order(&InitOrder::ApiGate { open: true })?;
         if !seeded {
-            self.family.order(&Order::LateApiGate { open: true })?;
-            self.spawn(blueprint.second())?;
+            self.family
+                .send_order(&InitOrder::LateApiGate { open: true })?;
+            self.spawn_processes(blueprint.second_processes())?;
         }
-        self.enforcers(blueprint)?;
+        self.start_enforcers(blueprint)?;
         if blueprint.cluster.has_sigstore() {
             self.open_issuer(blueprint)?;
         }
-        self.wait("the ServiceAccount `default`", |api| {
-            exists(api, "/api/v1/namespaces/default/serviceaccounts/default")
+        self.wait_until("the ServiceAccount `default`", |api| {
+            object_exists(api, "/api/v1/namespaces/default/serviceaccounts/default")
         })?;
         self.trace.milestone("default-serviceaccount");
-        self.nodes(&since)?;
-        self.enforced(blueprint.enforcing())
+        self.wait_for_nodes(&since)?;
+        self.wait_enforced(blueprint.enforcing())
     }
 
     /// Starts the enforcers of NetworkPolicy, after what gives them the right to read.
-    fn enforcers(&mut self, blueprint: &Blueprint) -> Result<(), Stop> {
-        let enforcers = blueprint.enforcers();
+    fn start_enforcers(&mut self, blueprint: &BoxBlueprint) -> Result<(), StartAborted> {
+        let enforcers = blueprint.enforcer_processes();
         if !enforcers.is_empty() {
             for (path, object) in policy_reader() {
-                self.wait("the enforcers' rights", |api| made(api, &path, &object))?;
+                self.wait_until("the enforcers' rights", |api| {
+                    make_object(api, &path, &object)
+                })?;
             }
-            self.spawn(enforcers)?;
+            self.spawn_processes(enforcers)?;
         }
         Ok(())
     }
 
     /// Waits until these nodes have told what they enforce.
-    fn enforced(&mut self, nodes: impl Iterator<Item = Node>) -> Result<(), Stop> {
+    fn wait_enforced(&mut self, nodes: impl Iterator<Item = BoxNode>) -> Result<(), StartAborted> {
         let mut any = false;
-        for node in nodes.map(Node::name) {
+        for node in nodes.map(BoxNode::name) {
             let work = self.work.clone();
-            self.wait(
-                "network policies to be enforced",
-                |_| match network_policy(&work, &node) {
-                    Ok(Some(_)) => Look::Ready(()),
-                    Ok(None) => Look::NotYet(format!("{node} has not said anything")),
-                    Err(why) => Look::NotYet(chain(&why)),
-                },
-            )?;
+            self.wait_until("network policies to be enforced", |_| match network_policy(
+                &work, &node,
+            ) {
+                Ok(Some(_)) => WaitLook::Ready(()),
+                Ok(None) => WaitLook::NotYet(format!("{node} has not said anything")),
+                Err(why) => WaitLook::NotYet(error_chain(&why)),
+            })?;
             any = true;
         }
         if any {
@@ -123,10 +129,13 @@ impl Readiness<'_> {
     }
 
     /// Waits until every node has the test image and says that it is Ready.
-    fn nodes(&mut self, since: &str) -> Result<(), Stop> {
+    fn wait_for_nodes(&mut self, since: &str) -> Result<(), StartAborted> {
         for node in &self.nodes {
-            self.family
-                .expect_end(&node.own(IMAGE_IMPORT), PATIENCE, &mut started)?;
+            self.family.expect_end(
+                &node.own_name(IMAGE_IMPORT),
+                READY_WITHIN,
+                &mut report_started,
+            )?;
         }
         let nodes = std::mem::take(&mut self.nodes);
         if nodes.is_empty() {
@@ -135,7 +144,7 @@ impl Readiness<'_> {
         self.trace.milestone("image");
         for node in nodes {
             let name = node.name();
-            self.wait(&format!("`{name}` to be Ready"), |api| {
+            self.wait_until(&format!("`{name}` to be Ready"), |api| {
                 node_is_ready(api, &name, since)
             })?;
         }
@@ -145,33 +154,36 @@ impl Readiness<'_> {
 
     /// Makes the nodes' objects, each with the part of the pods' addresses that its network plugin uses: the controller
     /// manager would give them out in the order in which the nodes come.
-    fn register(&mut self, blueprint: &Blueprint) -> Result<(), Stop> {
+    fn register_nodes(&mut self, blueprint: &BoxBlueprint) -> Result<(), StartAborted> {
         let mut nodes = blueprint
             .nodes()
-            .map(|node| registered(node, blueprint.cluster.dual_stack));
+            .map(|node| registered_node(node, blueprint.cluster.dual_stack));
         nodes.try_for_each(|node| {
-            self.wait("a node to be made", |api| made(api, "/api/v1/nodes", &node))
+            self.wait_until("a node to be made", |api| {
+                make_object(api, "/api/v1/nodes", &node)
+            })
         })
     }
 
     /// Lets everybody read what Fulcio asks the cluster for, and starts Fulcio, which asks once and never again.
-    fn open_issuer(&mut self, blueprint: &Blueprint) -> Result<(), Stop> {
+    fn open_issuer(&mut self, blueprint: &BoxBlueprint) -> Result<(), StartAborted> {
         let (path, binding) = open_issuer();
-        self.wait("the issuer's keys to be opened", |api| {
-            made(api, path, &binding)
+        self.wait_until("the issuer's keys to be opened", |api| {
+            make_object(api, path, &binding)
         })?;
         let anybody = self.api.without_identity(blueprint.pki.ca())?;
         let name = "the issuer's keys to be open";
-        self.family.look(name, PATIENCE, &mut started, || {
-            answers(&anybody, issuer_is_open())
-        })?;
-        self.spawn(blueprint.third())
+        self.family
+            .look_until(name, READY_WITHIN, &mut report_started, || {
+                apiserver_answers(&anybody, issuer_is_open())
+            })?;
+        self.spawn_processes(blueprint.third_processes())
     }
 
-    fn spawn(&mut self, processes: Vec<Process>) -> Result<(), Stop> {
+    fn spawn_processes(&mut self, processes: Vec<BoxProcess>) -> Result<(), StartAborted> {
         processes
             .into_iter()
-            .try_for_each(|process| self.family.spawn(process))
+            .try_for_each(|process| self.family.spawn_process(process))
     }
 
     /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it. The late door opens then.
@@ -182,29 +194,29 @@ impl Readiness<'_> {
             .iter()
             .any(|(name, _)| name == READYZ_MILESTONE)
         {
-            watch(
+            watch_beside(
                 &self.api,
                 self.family,
-                PATIENCE,
-                Word::Reached(READYZ_MILESTONE),
-                |api| answers(api, READYZ),
+                READY_WITHIN,
+                LauncherEvent::Reached(READYZ_MILESTONE),
+                |api| apiserver_answers(api, READYZ),
             );
         }
     }
 
     /// Waits until a first start has made everything that a later one should find, `more` included.
-    pub(super) fn settle(&mut self, more: &[FirstObject]) -> Result<(), Stop> {
+    pub(super) fn settle_first_start(&mut self, more: &[FirstObject]) -> Result<(), StartAborted> {
         for FirstObject {
             collection, object, ..
         } in more
         {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            self.wait(&format!("`{name}` to be made"), |api| {
-                made(api, collection, object)
+            self.wait_until(&format!("`{name}` to be made"), |api| {
+                make_object(api, collection, object)
             })?;
         }
         for path in more.iter().filter_map(|object| object.in_force.as_deref()) {
-            self.wait(&format!("`{path}` to be in force"), |api| {
+            self.wait_until(&format!("`{path}` to be in force"), |api| {
                 in_force(api, path)
             })?;
         }
@@ -218,44 +230,59 @@ impl Readiness<'_> {
         {
             for object in ["serviceaccounts/default", "configmaps/kube-root-ca.crt"] {
                 let path = format!("/api/v1/namespaces/{namespace}/{object}");
-                self.wait(&format!("`{object}` in `{namespace}`"), |api| {
-                    exists(api, &path)
+                self.wait_until(&format!("`{object}` in `{namespace}`"), |api| {
+                    object_exists(api, &path)
                 })?;
             }
         }
         let path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/admin";
-        self.wait("the aggregated role `admin`", |api| {
-            match api.object(path) {
+        self.wait_until("the aggregated role `admin`", |api| {
+            match api.existing_object(path) {
                 Ok(role)
                     if role["rules"]
                         .as_array()
                         .is_some_and(|rules| !rules.is_empty()) =>
                 {
-                    Look::Ready(())
+                    WaitLook::Ready(())
                 }
-                Ok(_) => Look::NotYet("it has no rules".into()),
-                Err(why) => Look::NotYet(why),
+                Ok(_) => WaitLook::NotYet("it has no rules".into()),
+                Err(why) => WaitLook::NotYet(why),
             }
         })
     }
 
-    fn wait<T>(&mut self, name: &str, mut look: impl FnMut(&Api) -> Look<T>) -> Result<T, Stop> {
+    fn wait_until<T>(
+        &mut self,
+        name: &str,
+        mut look: impl FnMut(&BoxApi) -> WaitLook<T>,
+    ) -> Result<T, StartAborted> {
         let api = &self.api;
-        self.family.look(name, PATIENCE, &mut started, || look(api))
+        self.family
+            .look_until(name, READY_WITHIN, &mut report_started, || look(api))
     }
 }
 
 /// Shuts the components' door when the API server has ended, and opens it when the next one knows its roles: before, it
 /// forbids everything, at which a controller manager that is starting gives up. `/readyz` cannot be asked for that: an
 /// API server that has lost the key of a single Secret is never ready.
-pub(super) fn mind_the_door(event: &Event, api: &Api, family: &mut Family) -> Result<(), Stop> {
+pub(super) fn mind_the_door(
+    event: &InitReport,
+    api: &BoxApi,
+    family: &mut InitConnection,
+) -> Result<(), StartAborted> {
     match event {
-        Event::Exited { process, .. } if process == API_SERVER => {
-            family.order(&Order::ApiGate { open: false })?;
-            family.order(&Order::LateApiGate { open: false })
+        InitReport::Exited { process, .. } if process == API_SERVER => {
+            family.send_order(&InitOrder::ApiGate { open: false })?;
+            family.send_order(&InitOrder::LateApiGate { open: false })
         }
-        Event::Started { process, .. } if process == API_SERVER => {
-            watch(api, family, LONG, Word::Usable, knows_its_roles);
+        InitReport::Started { process, .. } if process == API_SERVER => {
+            watch_beside(
+                api,
+                family,
+                WATCHED_FOR,
+                LauncherEvent::Usable,
+                knows_its_roles,
+            );
             Ok(())
         }
         _ => Ok(()),
@@ -263,43 +290,43 @@ pub(super) fn mind_the_door(event: &Event, api: &Api, family: &mut Family) -> Re
 }
 
 /// Looks beside everything else, and says so once it has found what it looks for.
-fn watch(
-    api: &Api,
-    family: &Family,
+fn watch_beside(
+    api: &BoxApi,
+    family: &InitConnection,
     within: Duration,
-    then: Word,
-    look: impl Fn(&Api) -> Look<()> + Send + 'static,
+    then: LauncherEvent,
+    look: impl Fn(&BoxApi) -> WaitLook<()> + Send + 'static,
 ) {
     let (api, to_main) = (api.clone(), family.to_main());
     thread::spawn(move || {
         let every = Duration::from_millis(20);
-        if wait::until("the API server to be ready", within, every, || look(&api)).is_ok() {
+        if wait::wait_until("the API server to be ready", within, every, || look(&api)).is_ok() {
             let _ = to_main.send(then);
         }
     });
 }
 
 /// Whether the API server has read its roles and bindings, those of the cluster and those of a namespace.
-fn knows_its_roles(api: &Api) -> Look<()> {
+fn knows_its_roles(api: &BoxApi) -> WaitLook<()> {
     let attributes = [
         json!({ "verb": "list", "resource": "namespaces" }),
         json!({ "verb": "get", "resource": "configmaps", "namespace": "kube-system",
             "name": "extension-apiserver-authentication" }),
     ];
     let reviews =
-        attributes.map(|attributes| review("system:kube-controller-manager", &attributes));
+        attributes.map(|attributes| access_review("system:kube-controller-manager", &attributes));
     let not_yet = reviews
         .iter()
         .map(|review| api.post(REVIEWS, review))
         .find_map(|answer| match answer {
-            Ok((201, body)) if allows(&body) => None,
-            Ok((status, body)) => Some(format!("status {status}: {}", first_line(&body))),
+            Ok((201, read_body)) if review_allows(&read_body) => None,
+            Ok((status, read_body)) => Some(format!("status {status}: {}", first_line(&read_body))),
             Err(why) => Some(why),
         });
-    not_yet.map_or(Look::Ready(()), Look::NotYet)
+    not_yet.map_or(WaitLook::Ready(()), WaitLook::NotYet)
 }
 
-fn review(user: &str, attributes: &Value) -> Value {
+fn access_review(user: &str, attributes: &Value) -> Value {
     json!({
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
@@ -307,53 +334,57 @@ fn review(user: &str, attributes: &Value) -> Value {
     })
 }
 
-fn allows(body: &str) -> bool {
+fn review_allows(body: &str) -> bool {
     serde_json::from_str::<Value>(body).is_ok_and(|review| review["status"]["allowed"] == true)
 }
 
-fn answers(api: &Api, path: &str) -> Look<()> {
+fn apiserver_answers(api: &BoxApi, path: &str) -> WaitLook<()> {
     match api.get(path) {
-        Ok((200, _)) => Look::Ready(()),
-        Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
-        Err(why) => Look::NotYet(why),
+        Ok((200, _)) => WaitLook::Ready(()),
+        Ok((status, read_body)) => {
+            WaitLook::NotYet(format!("status {status}: {}", first_line(&read_body)))
+        }
+        Err(why) => WaitLook::NotYet(why),
     }
 }
 
 /// Makes an object, unless it is there.
-fn made(api: &Api, collection: &str, object: &Value) -> Look<()> {
+fn make_object(api: &BoxApi, collection: &str, object: &Value) -> WaitLook<()> {
     match api.post(collection, object) {
-        Ok((201 | 409, _)) => Look::Ready(()),
-        Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
-        Err(why) => Look::NotYet(why),
+        Ok((201 | 409, _)) => WaitLook::Ready(()),
+        Ok((status, read_body)) => {
+            WaitLook::NotYet(format!("status {status}: {}", first_line(&read_body)))
+        }
+        Err(why) => WaitLook::NotYet(why),
     }
 }
 
 /// Whether what is at `path` is served; a Deployment has to have its pods besides.
-fn in_force(api: &Api, path: &str) -> Look<()> {
-    match api.object(path) {
+fn in_force(api: &BoxApi, path: &str) -> WaitLook<()> {
+    match api.existing_object(path) {
         Ok(object)
             if object["kind"] == "Deployment"
                 && object["status"]["replicas"] != object["spec"]["replicas"] =>
         {
-            Look::NotYet("it has no pods yet".into())
+            WaitLook::NotYet("it has no pods yet".into())
         }
-        Ok(_) => Look::Ready(()),
-        Err(why) => Look::NotYet(why),
+        Ok(_) => WaitLook::Ready(()),
+        Err(why) => WaitLook::NotYet(why),
     }
 }
 
-fn exists(api: &Api, path: &str) -> Look<()> {
-    match api.object(path) {
-        Ok(_) => Look::Ready(()),
-        Err(why) => Look::NotYet(why),
+fn object_exists(api: &BoxApi, path: &str) -> WaitLook<()> {
+    match api.existing_object(path) {
+        Ok(_) => WaitLook::Ready(()),
+        Err(why) => WaitLook::NotYet(why),
     }
 }
 
 /// Whether this start's kubelet says that the node is Ready: a seed holds what an earlier one said.
-fn node_is_ready(api: &Api, name: &str, since: &str) -> Look<()> {
-    let node = match api.object(&format!("/api/v1/nodes/{name}")) {
+fn node_is_ready(api: &BoxApi, name: &str, since: &str) -> WaitLook<()> {
+    let node = match api.existing_object(&format!("/api/v1/nodes/{name}")) {
         Ok(node) => node,
-        Err(why) => return Look::NotYet(why),
+        Err(why) => return WaitLook::NotYet(why),
     };
     let conditions = node["status"]["conditions"]
         .as_array()
@@ -363,22 +394,24 @@ fn node_is_ready(api: &Api, name: &str, since: &str) -> Look<()> {
         .iter()
         .find(|condition| condition["type"] == "Ready")
     {
-        Some(ready) if ready["status"] == "True" && fresh_since(ready, since) => Look::Ready(()),
-        Some(ready) => Look::NotYet(format!("{}: {}", ready["reason"], ready["message"])),
-        None => Look::NotYet("it has not said".into()),
+        Some(ready) if ready["status"] == "True" && fresh_since(ready, since) => {
+            WaitLook::Ready(())
+        }
+        Some(ready) => WaitLook::NotYet(format!("{}: {}", ready["reason"], ready["message"])),
+        None => WaitLook::NotYet("it has not said".into()),
     }
 }
 
 /// A node before its kubelet has said anything.
-fn registered(node: Node, dual_stack: bool) -> Value {
-    let pods: Vec<String> = std::iter::once(node.pods())
+fn registered_node(node: BoxNode, dual_stack: bool) -> Value {
+    let pods: Vec<String> = std::iter::once(node.pod_range())
         .chain(dual_stack.then(|| node.pods_6()))
         .collect();
     json!({
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": { "name": node.name() },
-        "spec": { "podCIDR": node.pods(), "podCIDRs": pods },
+        "spec": { "podCIDR": node.pod_range(), "podCIDRs": pods },
     })
 }
 
@@ -389,7 +422,7 @@ pub(super) fn fresh_since(condition: &Value, since: &str) -> bool {
         .is_some_and(|at| at >= since)
 }
 
-fn now() -> String {
+fn rfc3339_now() -> String {
     let now = OffsetDateTime::now_utc();
     now.replace_nanosecond(0)
         .unwrap_or(now)
@@ -407,6 +440,6 @@ mod tests {
         assert!(fresh_since(&condition, "2026-01-02T03:04:05Z"));
         assert!(!fresh_since(&condition, "2026-01-02T03:04:06Z"));
         assert!(!fresh_since(&json!({}), "2026-01-02T03:04:05Z"));
-        assert_eq!(now().len(), "2026-01-02T03:04:05Z".len());
+        assert_eq!(rfc3339_now().len(), "2026-01-02T03:04:05Z".len());
     }
 }

@@ -7,45 +7,45 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model::ClusterSpec;
-use wait::{Look, TimedOut};
+use wait::{TimedOut, WaitLook};
 
-use super::drive::{StartupTrace, started};
-use super::family::{Family, Stop};
+use super::drive::{StartupTrace, report_started};
+use super::init_connection::{InitConnection, StartAborted};
 use crate::Error;
-use crate::config::{Service, services};
-use enforcer::{Api, first_line};
+use crate::config::{HostService, cluster_services};
+use enforcer::{BoxApi, first_line};
 
-const PATIENCE: Duration = Duration::from_secs(120);
-const EVERY: Duration = Duration::from_millis(20);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(120);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The looking at every service of a cluster.
-pub(super) struct Watches(Vec<Watch>);
+pub(super) struct ServiceWatches(Vec<ServiceWatch>);
 
-struct Watch {
+struct ServiceWatch {
     name: &'static str,
     outcome: Receiver<Result<Duration, TimedOut>>,
 }
 
-impl Watches {
+impl ServiceWatches {
     /// Begins to look at the services behind `address`; `start` is what milestones are counted from.
-    pub(super) fn begin(
+    pub(super) fn begin_watches(
         cluster: &ClusterSpec,
         address: Ipv4Addr,
         ca: &str,
         start: Instant,
     ) -> Result<Self, Error> {
-        let watch = |service: Service| {
+        let watch = |service: HostService| {
             let scheme = if service.tls { "https" } else { "http" };
-            let api = Api::new(&format!("{scheme}://{address}:{}", service.port), ca, None)?;
+            let api = BoxApi::new(&format!("{scheme}://{address}:{}", service.port), ca, None)?;
             let (sender, outcome) = channel();
             let name = service.name;
             thread::spawn(move || {
-                let _ = sender.send(look(&api, &service).map(|()| start.elapsed()));
+                let _ = sender.send(look_at_service(&api, &service).map(|()| start.elapsed()));
             });
-            Ok(Watch { name, outcome })
+            Ok(ServiceWatch { name, outcome })
         };
         Ok(Self(
-            services(cluster)
+            cluster_services(cluster)
                 .into_iter()
                 .map(watch)
                 .collect::<Result<_, Error>>()?,
@@ -53,36 +53,39 @@ impl Watches {
     }
 
     /// Waits until every service has answered.
-    pub(super) fn end(
+    pub(super) fn await_answers(
         &mut self,
-        family: &mut Family,
+        family: &mut InitConnection,
         trace: &mut StartupTrace,
-    ) -> Result<(), Stop> {
-        for Watch { name, outcome } in &self.0 {
+    ) -> Result<(), StartAborted> {
+        for ServiceWatch { name, outcome } in &self.0 {
             let waiting = format!("`{name}` to answer");
-            let answered = family.look(&waiting, 2 * PATIENCE, &mut started, || {
-                match outcome.try_recv() {
-                    Ok(answered) => Look::Ready(answered),
-                    Err(TryRecvError::Empty) => Look::NotYet("it has not".into()),
-                    Err(TryRecvError::Disconnected) => Look::NotYet("nobody looks".into()),
-                }
-            })?;
-            let at = answered.map_err(|late| Stop::Failed(late.to_string()))?;
+            let answered =
+                family.look_until(&waiting, 2 * ANSWERS_WITHIN, &mut report_started, || {
+                    match outcome.try_recv() {
+                        Ok(answered) => WaitLook::Ready(answered),
+                        Err(TryRecvError::Empty) => WaitLook::NotYet("it has not".into()),
+                        Err(TryRecvError::Disconnected) => WaitLook::NotYet("nobody looks".into()),
+                    }
+                })?;
+            let at = answered.map_err(|late| StartAborted::Failed(late.to_string()))?;
             trace.milestone_at(name, at);
         }
         Ok(())
     }
 }
 
-fn look(api: &Api, service: &Service) -> Result<(), TimedOut> {
-    wait::until(
+fn look_at_service(api: &BoxApi, service: &HostService) -> Result<(), TimedOut> {
+    wait::wait_until(
         &format!("`{}` to answer", service.name),
-        PATIENCE,
-        EVERY,
+        ANSWERS_WITHIN,
+        POLL_INTERVAL,
         || match api.get(service.path) {
-            Ok((200, _)) => Look::Ready(()),
-            Ok((status, body)) => Look::NotYet(format!("status {status}: {}", first_line(&body))),
-            Err(why) => Look::NotYet(why),
+            Ok((200, _)) => WaitLook::Ready(()),
+            Ok((status, read_body)) => {
+                WaitLook::NotYet(format!("status {status}: {}", first_line(&read_body)))
+            }
+            Err(why) => WaitLook::NotYet(why),
         },
     )
 }

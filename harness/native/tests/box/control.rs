@@ -5,52 +5,52 @@ use std::process::Command;
 use std::time::Duration;
 
 use model::ClusterSpec;
-use native::{Error, ProcessCommand, ProcessStatus, Running, State};
-use wait::Look;
+use native::{Error, ProcessCommand, ProcessState, ProcessStatus, RunningBox};
+use wait::WaitLook;
 
 use crate::host::{expect_nothing, kubectl, processes, wait_for_nothing};
 use crate::lives::{cache, holder, name, start};
 
 /// Waits until what is known of a process is as wanted.
 pub(crate) fn expect_life(
-    running: &Running,
+    running: &RunningBox,
     process: &str,
     wanted: impl Fn(&ProcessStatus) -> bool,
 ) -> ProcessStatus {
-    let waited = wait::until(
+    let waited = wait::wait_until(
         process,
         Duration::from_secs(60),
         Duration::from_millis(10),
-        || match running.life(process).unwrap() {
-            life if wanted(&life) => Look::Ready(life),
-            life => Look::NotYet(format!("{life:?}")),
+        || match running.process_status(process).unwrap() {
+            life if wanted(&life) => WaitLook::Ready(life),
+            life => WaitLook::NotYet(format!("{life:?}")),
         },
     );
     waited.unwrap()
 }
 
 /// Waits until `kubectl` answers at all.
-pub(crate) fn expect_ok(running: &Running, args: &[&str]) {
-    let waited = wait::until(
+pub(crate) fn expect_ok(running: &RunningBox, args: &[&str]) {
+    let waited = wait::wait_until(
         &args.join(" "),
         Duration::from_secs(60),
         Duration::from_millis(100),
         || match kubectl(&cache(), running, args) {
-            Ok(_) => Look::Ready(()),
-            Err(why) => Look::NotYet(why),
+            Ok(_) => WaitLook::Ready(()),
+            Err(why) => WaitLook::NotYet(why),
         },
     );
     waited.unwrap();
 }
 
 /// Waits until the API server says that it is ready.
-pub(crate) fn expect_ready(running: &Running) {
+pub(crate) fn expect_ready(running: &RunningBox) {
     expect_ok(running, &["get", "--raw=/readyz"]);
 }
 
 /// Waits until the controllers have done their part for a new namespace. A controller manager that is still starting
 /// gives up if the API server is not healthy for ten seconds; one that runs does not.
-pub(crate) fn expect_controllers(running: &Running, namespace: &str) {
+pub(crate) fn expect_controllers(running: &RunningBox, namespace: &str) {
     kubectl(&cache(), running, &["create", "namespace", namespace]).unwrap();
     expect_ok(
         running,
@@ -59,7 +59,7 @@ pub(crate) fn expect_controllers(running: &Running, namespace: &str) {
 }
 
 pub(crate) fn has_ended(life: &ProcessStatus) -> bool {
-    matches!(life.state, State::Ended { .. })
+    matches!(life.state, ProcessState::Ended { .. })
 }
 
 /// The id on the host of the box's process whose program has this name.
@@ -102,31 +102,31 @@ pub(crate) fn processes_obey() {
     );
     let api = "kube-apiserver";
     assert_eq!(
-        running.life(api),
+        running.process_status(api),
         Some(ProcessStatus {
             starts: 1,
-            state: State::Alive
+            state: ProcessState::Alive
         })
     );
-    assert_eq!(running.life("kubelet"), None);
+    assert_eq!(running.process_status("kubelet"), None);
     assert!(matches!(
-        running.control("kubelet", ProcessCommand::Kill),
+        running.control_process("kubelet", ProcessCommand::Kill),
         Err(Error::NoSuchProcess { .. })
     ));
     expect_controllers(&running, "first");
-    running.control(api, ProcessCommand::Kill).unwrap();
+    running.control_process(api, ProcessCommand::Kill).unwrap();
     let ended = expect_life(&running, api, has_ended);
     assert!(
-        matches!(&ended.state, State::Ended { status, .. } if status == "killed by SIGKILL"),
+        matches!(&ended.state, ProcessState::Ended { status, .. } if status == "killed by SIGKILL"),
         "{ended:?}"
     );
     kubectl(&cache(), &running, &["get", "--raw=/readyz"]).unwrap_err();
-    running.control(api, ProcessCommand::Start).unwrap();
+    running.control_process(api, ProcessCommand::Start).unwrap();
     expect_life(&running, api, |life| {
         *life
             == ProcessStatus {
                 starts: 2,
-                state: State::Alive,
+                state: ProcessState::Alive,
             }
     });
     expect_ready(&running);
@@ -134,29 +134,37 @@ pub(crate) fn processes_obey() {
     // A controller manager that starts beside it has to wait for it, and for its roles.
     let manager = "kube-controller-manager";
     for process in [api, manager] {
-        running.control(process, ProcessCommand::Kill).unwrap();
+        running
+            .control_process(process, ProcessCommand::Kill)
+            .unwrap();
         expect_life(&running, process, has_ended);
     }
     for process in [manager, api] {
-        running.control(process, ProcessCommand::Start).unwrap();
-        expect_life(&running, process, |life| life.state == State::Alive);
+        running
+            .control_process(process, ProcessCommand::Start)
+            .unwrap();
+        expect_life(&running, process, |life| life.state == ProcessState::Alive);
     }
     expect_ready(&running);
     expect_controllers(&running, "second");
     assert_eq!(running.deaths(), []);
 
     let etcd = pid(&name, "/etcd");
-    running.control("etcd", ProcessCommand::Freeze).unwrap();
-    expect_life(&running, "etcd", |life| life.state == State::Frozen);
+    running
+        .control_process("etcd", ProcessCommand::Freeze)
+        .unwrap();
+    expect_life(&running, "etcd", |life| life.state == ProcessState::Frozen);
     assert_eq!(kernel_state(&etcd), "T");
     let asked = ["get", "namespaces", "--request-timeout=1s"];
     kubectl(&cache(), &running, &asked).unwrap_err();
-    running.control("etcd", ProcessCommand::Thaw).unwrap();
+    running
+        .control_process("etcd", ProcessCommand::Thaw)
+        .unwrap();
     expect_life(&running, "etcd", |life| {
         *life
             == ProcessStatus {
                 starts: 1,
-                state: State::Alive,
+                state: ProcessState::Alive,
             }
     });
     assert_ne!(kernel_state(&etcd), "T");
@@ -164,13 +172,13 @@ pub(crate) fn processes_obey() {
     assert_eq!(running.deaths(), []);
 
     // Ordered in one breath: it starts when it has ended.
-    running.control(api, ProcessCommand::Stop).unwrap();
-    running.control(api, ProcessCommand::Start).unwrap();
+    running.control_process(api, ProcessCommand::Stop).unwrap();
+    running.control_process(api, ProcessCommand::Start).unwrap();
     expect_life(&running, api, |life| {
         *life
             == ProcessStatus {
                 starts: 4,
-                state: State::Alive,
+                state: ProcessState::Alive,
             }
     });
     expect_ready(&running);
@@ -190,9 +198,11 @@ pub(crate) fn processes_obey() {
     );
 
     // What is frozen ends with its box all the same.
-    running.control("etcd", ProcessCommand::Freeze).unwrap();
-    expect_life(&running, "etcd", |life| life.state == State::Frozen);
-    running.down().unwrap();
+    running
+        .control_process("etcd", ProcessCommand::Freeze)
+        .unwrap();
+    expect_life(&running, "etcd", |life| life.state == ProcessState::Frozen);
+    running.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 
@@ -206,22 +216,26 @@ pub(crate) fn a_start_that_fails_is_told_with_its_log() {
         },
     );
     let manager = "kube-controller-manager";
-    running.control(manager, ProcessCommand::Stop).unwrap();
+    running
+        .control_process(manager, ProcessCommand::Stop)
+        .unwrap();
     expect_life(&running, manager, has_ended);
     assert_eq!(running.deaths(), []);
     assert!(
         running
-            .enter()
+            .enter_command()
             .args(["rm", "/run/gauntlet/pki/sa.key"])
             .status()
             .unwrap()
             .success()
     );
-    running.control(manager, ProcessCommand::Start).unwrap();
+    running
+        .control_process(manager, ProcessCommand::Start)
+        .unwrap();
     let life = expect_life(&running, manager, |life| {
         life.starts == 2 && has_ended(life)
     });
-    let State::Ended { status, tail } = life.state else {
+    let ProcessState::Ended { status, tail } = life.state else {
         unreachable!()
     };
     assert_eq!(status, "exit code 1");
@@ -230,7 +244,7 @@ pub(crate) fn a_start_that_fails_is_told_with_its_log() {
         "{tail}"
     );
     assert_eq!(running.deaths().len(), 1);
-    running.down().unwrap();
+    running.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 

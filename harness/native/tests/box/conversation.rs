@@ -7,9 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use model::ClusterSpec;
-use native::Running;
-use probe_protocol::{ProbeAnswer, Question, Reply, Request, Said};
-use wait::Look;
+use native::RunningBox;
+use probe_protocol::{EngineQuestion, ProbeAnswer, QuestionAnswer, Reply, Request};
+use wait::WaitLook;
 
 use crate::host::{expect_nothing, kubectl};
 use crate::lives::{cache, name, start};
@@ -52,7 +52,7 @@ items:
     {nodeName: node-1, restartPolicy: Never, containers: [{name: c, image: "gauntlet.local/probe:1", args: [fail, "0"]}]}
 "#;
 
-struct Site(Running);
+struct Site(RunningBox);
 
 impl Site {
     fn on(&self, args: &[&str]) -> String {
@@ -69,7 +69,7 @@ impl Site {
 
     fn probe(&self, pod: &str) -> Option<UnixStream> {
         let (pod, container) = self.ids(pod);
-        self.0.probe(&pod, &container).unwrap()
+        self.0.connect_probe(&pod, &container).unwrap()
     }
 }
 
@@ -78,7 +78,7 @@ fn words(mut stream: UnixStream) -> String {
     stream
         .set_read_timeout(Some(Duration::from_secs(10)))
         .unwrap();
-    let question = Question {
+    let question = EngineQuestion {
         id: 1,
         ask: Request::Cat("/proc/1/cmdline".into()),
     };
@@ -86,7 +86,7 @@ fn words(mut stream: UnixStream) -> String {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
     match Reply::read(line.as_bytes()).unwrap().said {
-        Said::Answer(ProbeAnswer::File(bytes)) => {
+        QuestionAnswer::Answer(ProbeAnswer::File(bytes)) => {
             String::from_utf8(bytes).unwrap().replace('\0', " ")
         }
         other => panic!("{other:?}"),
@@ -94,7 +94,7 @@ fn words(mut stream: UnixStream) -> String {
 }
 
 /// Kills what runs in a container, from outside.
-fn kill(running: &Running, container: &str) {
+fn kill(running: &RunningBox, container: &str) {
     let groups = &running.cgroups[0];
     let found = Command::new("find")
         .arg(groups)
@@ -159,7 +159,7 @@ pub(crate) fn probes_are_reached_without_the_api_server() {
         (&"..".to_owned(), &its),
     ] {
         assert!(
-            site.0.probe(pod, container).unwrap().is_none(),
+            site.0.connect_probe(pod, container).unwrap().is_none(),
             "{pod} {container}"
         );
     }
@@ -167,20 +167,20 @@ pub(crate) fn probes_are_reached_without_the_api_server() {
     let mut stream = site.probe("plain").unwrap();
     kill(&site.0, &before);
     assert_eq!(stream.read(&mut [0; 16]).unwrap_or_default(), 0);
-    let again = wait::until(
+    let again = wait::wait_until(
         "the container to run again",
         Duration::from_secs(60),
         Duration::from_millis(100),
         || match site.ids("plain") {
-            (_, after) if after == before => Look::NotYet("it has not ended".into()),
-            (_, after) => match site.0.probe(&pod, &after).unwrap() {
-                Some(stream) => Look::Ready(stream),
-                None => Look::NotYet("nobody answers".into()),
+            (_, after) if after == before => WaitLook::NotYet("it has not ended".into()),
+            (_, after) => match site.0.connect_probe(&pod, &after).unwrap() {
+                Some(stream) => WaitLook::Ready(stream),
+                None => WaitLook::NotYet("nobody answers".into()),
             },
         },
     );
     assert_eq!(words(again.unwrap()).trim(), "/probe listen tcp:8080");
-    assert!(site.0.probe(&pod, &before).unwrap().is_none());
-    site.0.down().unwrap();
+    assert!(site.0.connect_probe(&pod, &before).unwrap().is_none());
+    site.0.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }

@@ -63,7 +63,7 @@ impl Site {
     fn shell(&self, script: &str) -> String {
         let output = self
             .0
-            .enter()
+            .enter_command()
             .args(["sh", "-c", &format!("{NETWORK_OF}{script}")])
             .output()
             .unwrap();
@@ -152,6 +152,6 @@ pub(crate) fn forged_packets_go_nowhere() {
             );
         }
     }
-    site.0.down().unwrap();
+    site.0.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }

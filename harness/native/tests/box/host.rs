@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use native::{Cache, Running};
-use wait::Look;
+use native::{BoxCache, RunningBox};
+use wait::WaitLook;
 
 /// Everything of a box that is on the host: processes, mounts, interface, control groups, files.
-pub(crate) fn traces(cache: &Cache, name: &str) -> Vec<String> {
+pub(crate) fn traces(cache: &BoxCache, name: &str) -> Vec<String> {
     let group = format!("gauntlet-{name}");
     let mut found = groups(Path::new("/sys/fs/cgroup"), &group);
     found.extend(processes(&group));
@@ -30,8 +30,8 @@ pub(crate) fn traces(cache: &Cache, name: &str) -> Vec<String> {
             .map(|line| format!("link {line}")),
     );
     for path in [
-        cache.boxes().join(name),
-        cache.boxes().join(format!("{name}.lock")),
+        cache.boxes_folder().join(name),
+        cache.boxes_folder().join(format!("{name}.lock")),
     ] {
         if path.exists() {
             found.push(format!("file {}", path.display()));
@@ -76,22 +76,22 @@ fn groups(dir: &Path, group: &str) -> Vec<String> {
         .collect()
 }
 
-pub(crate) fn expect_nothing(cache: &Cache, name: &str) {
+pub(crate) fn expect_nothing(cache: &BoxCache, name: &str) {
     assert_eq!(traces(cache, name), Vec::<String>::new());
 }
 
 /// Waits, since the kernel and the launcher take a moment after a SIGKILL.
-pub(crate) fn wait_for_nothing(cache: &Cache, name: &str) {
-    let waited = wait::until(
+pub(crate) fn wait_for_nothing(cache: &BoxCache, name: &str) {
+    let waited = wait::wait_until(
         "nothing to be left",
         Duration::from_secs(30),
         Duration::from_millis(20),
         || {
             let left = traces(cache, name);
             if left.is_empty() {
-                Look::Ready(())
+                WaitLook::Ready(())
             } else {
-                Look::NotYet(left.join("; "))
+                WaitLook::NotYet(left.join("; "))
             }
         },
     );
@@ -99,9 +99,13 @@ pub(crate) fn wait_for_nothing(cache: &Cache, name: &str) {
 }
 
 /// Runs `kubectl` on a box; returns what it printed, or what it complained of.
-pub(crate) fn kubectl(cache: &Cache, running: &Running, args: &[&str]) -> Result<String, String> {
+pub(crate) fn kubectl(
+    cache: &BoxCache,
+    running: &RunningBox,
+    args: &[&str],
+) -> Result<String, String> {
     let kubernetes = native::components::kubernetes_node(&running.kubernetes).unwrap();
-    let output = Command::new(cache.binary(kubernetes, "kubectl"))
+    let output = Command::new(cache.binary_path(kubernetes, "kubectl"))
         .args(args)
         .env("KUBECONFIG", &running.kubeconfig)
         .output()

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use model::{Audit, ClusterSpec, Encryption, FileText};
+use model::{AuditShape, ClusterSpec, EncryptionShape, FileText};
 use native::{
-    Cache, Error, FirstObject, NodeCommand, PROBE_IMAGE, ProcessCommand, Progress, Running, Spec,
+    BoxCache, BoxProgress, BoxSpec, Error, FirstObject, NodeCommand, PROBE_IMAGE, ProcessCommand,
+    RunningBox,
 };
-use wait::Look;
+use wait::WaitLook;
 
 use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, processes, traces, wait_for_nothing};
@@ -22,16 +23,16 @@ pub(crate) const HOLD: &str = "__hold";
 /// This program, even if its file was replaced.
 const LAUNCHER: &str = "/proc/self/exe";
 
-pub(crate) fn cache() -> Cache {
-    Cache::from_env().unwrap()
+pub(crate) fn cache() -> BoxCache {
+    BoxCache::from_env().unwrap()
 }
 
 pub(crate) fn name(what: &str) -> String {
     format!("test-{what}-{}", std::process::id())
 }
 
-fn spec(name: &str, cluster: ClusterSpec) -> Spec {
-    Spec {
+fn spec(name: &str, cluster: ClusterSpec) -> BoxSpec {
+    BoxSpec {
         name: name.to_owned(),
         cluster,
         first_state: None,
@@ -46,8 +47,8 @@ fn without_nodes() -> ClusterSpec {
     }
 }
 
-pub(crate) fn start(name: &str, cluster: ClusterSpec) -> Running {
-    native::start(&cache(), &spec(name, cluster), true, &mut |_| {}).unwrap()
+pub(crate) fn start(name: &str, cluster: ClusterSpec) -> RunningBox {
+    native::start_box(&cache(), &spec(name, cluster), true, &mut |_| {}).unwrap()
 }
 
 const PODS: &str = r#"
@@ -75,7 +76,7 @@ pub(crate) fn pods_run_and_services_answer() {
     let other = std::thread::spawn({
         let two = two.clone();
         let cluster = ClusterSpec {
-            encryption: Encryption::Secretbox,
+            encryption: EncryptionShape::Secretbox,
             ..without_nodes()
         };
         move || start(&two, cluster)
@@ -98,13 +99,13 @@ pub(crate) fn pods_run_and_services_answer() {
     .unwrap();
     let address = on(&["get", "service", "web", "-o", "jsonpath={.spec.clusterIP}"]).unwrap();
     let target = format!("{address}:80/");
-    let asked = wait::until(
+    let asked = wait::wait_until(
         "the Service to answer",
         Duration::from_secs(20),
         Duration::from_millis(100),
         || match on(&["exec", "privileged", "--", "/probe", "get", &target]) {
-            Ok(answer) => Look::Ready(answer),
-            Err(why) => Look::NotYet(why),
+            Ok(answer) => WaitLook::Ready(answer),
+            Err(why) => WaitLook::NotYet(why),
         },
     );
     assert_eq!(asked.unwrap(), "web\n");
@@ -124,9 +125,9 @@ pub(crate) fn pods_run_and_services_answer() {
     assert!(audit.contains("/api/v1/namespaces/default/secrets"));
     assert_eq!(running.deaths(), []);
     assert_eq!(other.deaths(), []);
-    let taken = native::start(&cache, &spec(&one, without_nodes()), true, &mut |_| {});
+    let taken = native::start_box(&cache, &spec(&one, without_nodes()), true, &mut |_| {});
     assert!(matches!(taken, Err(Error::NameTaken(_))), "{taken:?}");
-    running.down().unwrap();
+    running.take_down().unwrap();
     expect_nothing(&cache, &one);
     assert!(!traces(&cache, &two).is_empty());
     drop(other);
@@ -135,7 +136,7 @@ pub(crate) fn pods_run_and_services_answer() {
 
 pub(crate) fn a_first_state_holds_what_it_was_given() {
     let (cache, name) = (cache(), name("first"));
-    let spec = Spec {
+    let spec = BoxSpec {
         first_state: Some(name.clone()),
         ..spec(&name, without_nodes())
     };
@@ -158,17 +159,17 @@ pub(crate) fn a_first_state_holds_what_it_was_given() {
         ),
     ];
     assert!(!native::is_prepared(&cache, &spec));
-    native::prepare(&cache, &spec, objects, &mut |_| {}).unwrap();
+    native::prepare_template(&cache, &spec, objects, &mut |_| {}).unwrap();
     assert!(native::is_prepared(&cache, &spec));
-    let running = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
+    let running = native::start_box(&cache, &spec, true, &mut |_| {}).unwrap();
     let names = kubectl(
         &cache,
         &running,
         &["get", "configmaps", "-n", "given", "-o", "name"],
     )
     .unwrap();
-    running.down().unwrap();
-    let place = std::fs::read_dir(cache.seeds())
+    running.take_down().unwrap();
+    let place = std::fs::read_dir(cache.templates_folder())
         .unwrap()
         .flatten()
         .map(|entry| entry.path());
@@ -178,15 +179,16 @@ pub(crate) fn a_first_state_holds_what_it_was_given() {
         .unwrap();
     std::fs::remove_dir_all(place).unwrap();
     assert_eq!(names, "configmap/kube-root-ca.crt\nconfigmap/mine\n");
-    let without = native::start(&cache, &spec, true, &mut |_| {}).unwrap();
+    let without = native::start_box(&cache, &spec, true, &mut |_| {}).unwrap();
     let names = kubectl(&cache, &without, &["get", "namespaces", "given"]);
-    without.down().unwrap();
+    without.take_down().unwrap();
     names.unwrap_err();
 }
 
 pub(crate) fn kept_until_taken_down() {
     let (cache, name) = (cache(), name("kept"));
-    let running = native::start(&cache, &spec(&name, without_nodes()), false, &mut |_| {}).unwrap();
+    let running =
+        native::start_box(&cache, &spec(&name, without_nodes()), false, &mut |_| {}).unwrap();
     let mode = running.kubeconfig.metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let mode = cache
@@ -197,37 +199,37 @@ pub(crate) fn kept_until_taken_down() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
-    let again = native::start(&cache, &spec(&name, without_nodes()), false, &mut |_| {});
+    let again = native::start_box(&cache, &spec(&name, without_nodes()), false, &mut |_| {});
     assert!(matches!(again, Err(Error::NameTaken(_))), "{again:?}");
     assert!(matches!(
-        running.control("etcd", ProcessCommand::Kill),
+        running.control_process("etcd", ProcessCommand::Kill),
         Err(Error::NotAttached(_))
     ));
     let server = running.server.clone();
-    native::sweep(&cache);
-    let listed = native::list(&cache)
+    native::sweep_dead(&cache);
+    let listed = native::list_boxes(&cache)
         .into_iter()
         .find(|info| info.name == name)
         .unwrap();
     assert_eq!(listed.server, server);
-    running.down().unwrap();
+    running.take_down().unwrap();
     expect_nothing(&cache, &name);
     assert!(matches!(
-        native::down(&cache, &name),
+        native::take_down(&cache, &name),
         Err(Error::NoSuchBox(_))
     ));
 }
 
 pub(crate) fn a_failed_start_shows_the_log() {
     let name = name("bad");
-    let audit = Audit::Policy(FileText(
+    let audit = AuditShape::Policy(FileText(
         "apiVersion: audit.k8s.io/v1\nkind: Pancake\n".into(),
     ));
     let cluster = ClusterSpec {
         audit,
         ..without_nodes()
     };
-    let failed = native::start(&cache(), &spec(&name, cluster), true, &mut |_| {});
+    let failed = native::start_box(&cache(), &spec(&name, cluster), true, &mut |_| {});
     let text = failed.unwrap_err().to_string();
     assert!(text.contains("`kube-apiserver` ended"), "{text}");
     assert!(text.contains("Pancake"), "{text}");
@@ -245,8 +247,8 @@ pub(crate) fn hold(name: &str) -> ExitCode {
         println!("waits");
         std::io::stdin().read_line(&mut String::new()).unwrap();
     }
-    let running = native::start(&cache(), &spec(name, cluster), true, &mut |progress| {
-        if let Progress::Milestone { name, .. } = progress {
+    let running = native::start_box(&cache(), &spec(name, cluster), true, &mut |progress| {
+        if let BoxProgress::Milestone { name, .. } = progress {
             println!("{name}");
         }
     });
@@ -260,23 +262,23 @@ pub(crate) fn hold(name: &str) -> ExitCode {
 }
 
 /// What a holder does with its box, by its name.
-fn use_it(name: &str, running: &Running) {
+fn use_it(name: &str, running: &RunningBox) {
     if name.contains("services") {
         running
-            .enter()
+            .enter_command()
             .args(["sh", "-c", "echo entered; exec sleep 1000"])
             .status()
             .unwrap();
     }
     if name.contains("frozen") {
-        running.node("node-2", NodeCommand::Freeze).unwrap();
+        running.command_node("node-2", NodeCommand::Freeze).unwrap();
     }
     if name.contains("restarted") {
         running
-            .control("kube-apiserver", ProcessCommand::Kill)
+            .control_process("kube-apiserver", ProcessCommand::Kill)
             .unwrap();
         running
-            .control("kube-apiserver", ProcessCommand::Start)
+            .control_process("kube-apiserver", ProcessCommand::Start)
             .unwrap();
         expect_life(running, "kube-apiserver", |life| life.starts == 2);
         println!("restarted");
@@ -292,7 +294,11 @@ fn use_it(name: &str, running: &Running) {
             "pause",
         ]);
         on(&["wait", "--for=condition=Ready", "pod/pod", "--timeout=60s"]);
-        running.enter().args(["echo", "entered"]).status().unwrap();
+        running
+            .enter_command()
+            .args(["echo", "entered"])
+            .status()
+            .unwrap();
     }
 }
 
@@ -360,21 +366,21 @@ pub(crate) fn sigkill_of_the_launcher() {
         .unwrap();
     assert!(killed.success());
     let group = format!("gauntlet-{name}");
-    wait::until(
+    wait::wait_until(
         "every process to end",
         Duration::from_secs(10),
         Duration::from_millis(10),
         || {
             let left = processes(&group);
             if left.is_empty() {
-                Look::Ready(())
+                WaitLook::Ready(())
             } else {
-                Look::NotYet(left.join("; "))
+                WaitLook::NotYet(left.join("; "))
             }
         },
     )
     .unwrap();
-    native::sweep(&cache);
+    native::sweep_dead(&cache);
     wait_for_nothing(&cache, &name);
     child.kill().unwrap();
     child.wait().unwrap();

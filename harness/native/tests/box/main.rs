@@ -23,7 +23,7 @@ use std::sync::LazyLock;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use model::ClusterSpec;
-use native::{Cache, doctor};
+use native::{BoxCache, doctor};
 
 const TESTS: [(&str, fn()); 28] = [
     (
@@ -166,9 +166,9 @@ fn main() -> ExitCode {
 
 /// Whether this machine can run a box at all.
 static FIT: LazyLock<Result<(), Failed>> = LazyLock::new(|| {
-    let cache = Cache::from_env().map_err(|error| error.to_string())?;
+    let cache = BoxCache::from_env().map_err(|error| error.to_string())?;
     native::needs_nothing_built(&cache, &ClusterSpec::default())?;
-    let findings = doctor::check(&cache)
+    let findings = doctor::check_machine(&cache)
         .into_iter()
         .filter(|finding| !finding.ok);
     let faults: Vec<String> = findings

@@ -5,9 +5,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use model::ClusterSpec;
-use native::{NodeCommand, ProcessCommand, ProcessStatus, Running, State};
+use native::{NodeCommand, ProcessCommand, ProcessState, ProcessStatus, RunningBox};
 use probe_protocol::{ProbeReport, WatchLine};
-use wait::Look;
+use wait::WaitLook;
 
 use crate::control::{expect_life, expect_ready, has_ended};
 use crate::host::{expect_nothing, kubectl, processes};
@@ -66,7 +66,7 @@ fn deny(app: &str, direction: &str) -> String {
     )
 }
 
-pub(crate) struct Site(pub(crate) Running);
+pub(crate) struct Site(pub(crate) RunningBox);
 
 impl Site {
     fn start(name: &str, nodes: u8) -> Self {
@@ -121,17 +121,17 @@ impl Site {
         });
     }
 
-    fn expect(&self, what: &str, wanted: impl Fn(&native::Seen) -> bool) {
-        let waited = wait::until(
+    fn expect(&self, what: &str, wanted: impl Fn(&native::SeenVersions) -> bool) {
+        let waited = wait::wait_until(
             what,
             Duration::from_secs(30),
             Duration::from_millis(2),
             || {
                 let told = self.0.network_policy().unwrap().unwrap();
                 if told.iter().all(|node| wanted(&node.seen)) {
-                    Look::Ready(())
+                    WaitLook::Ready(())
                 } else {
-                    Look::NotYet(format!("{told:?}"))
+                    WaitLook::NotYet(format!("{told:?}"))
                 }
             },
         );
@@ -196,7 +196,7 @@ pub(crate) fn policies_are_enforced() {
     );
     let inside = site
         .0
-        .enter()
+        .enter_command()
         .args([
             "/run/gauntlet/images/probe",
             "reach",
@@ -214,14 +214,14 @@ pub(crate) fn policies_are_enforced() {
 
     // What the API server says after it was away is believed.
     let api = "kube-apiserver";
-    site.0.control(api, ProcessCommand::Kill).unwrap();
+    site.0.control_process(api, ProcessCommand::Kill).unwrap();
     expect_life(&site.0, api, has_ended);
-    site.0.control(api, ProcessCommand::Start).unwrap();
+    site.0.control_process(api, ProcessCommand::Start).unwrap();
     expect_life(&site.0, api, |life| {
         *life
             == ProcessStatus {
                 starts: 2,
-                state: State::Alive,
+                state: ProcessState::Alive,
             }
     });
     expect_ready(&site.0);
@@ -257,18 +257,18 @@ pub(crate) fn policies_are_enforced() {
     );
     assert_eq!(site.reach("server", &[kubelet]), ["reached"]);
     site.on(&["delete", "networkpolicy", "stranger"]);
-    let waited = wait::until(
+    let waited = wait::wait_until(
         "the client to be free",
         Duration::from_secs(20),
         Duration::from_millis(10),
         || match site.reach("client", &targets) {
-            all if all == ["reached"; 4] => Look::Ready(()),
-            some => Look::NotYet(format!("{some:?}")),
+            all if all == ["reached"; 4] => WaitLook::Ready(()),
+            some => WaitLook::NotYet(format!("{some:?}")),
         },
     );
     waited.unwrap();
     assert!(!client.is_empty() && site.0.deaths().is_empty());
-    site.0.down().unwrap();
+    site.0.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 
@@ -328,7 +328,7 @@ pub(crate) fn no_packet_slips_through() {
         ((true, 0), true),
         "{more} tables"
     );
-    site.0.down().unwrap();
+    site.0.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 
@@ -344,7 +344,10 @@ pub(crate) fn every_node_enforces() {
             "400",
             &target[0],
         ];
-        outcomes(&String::from_utf8(site.0.enter().args(words).output().unwrap().stdout).unwrap())
+        outcomes(
+            &String::from_utf8(site.0.enter_command().args(words).output().unwrap().stdout)
+                .unwrap(),
+        )
     };
     assert_eq!(
         (site.reach("client", &target), from_node()),
@@ -386,25 +389,25 @@ pub(crate) fn every_node_enforces() {
     );
 
     // A node that is away is not waited for; when it is back, it is.
-    site.0.node("node-2", NodeCommand::CutOff).unwrap();
+    site.0.command_node("node-2", NodeCommand::CutOff).unwrap();
     site.enforce(&deny("server", "Ingress"), "server");
     assert_eq!(isolated(), [1]);
-    site.0.node("node-2", NodeCommand::Rejoin).unwrap();
+    site.0.command_node("node-2", NodeCommand::Rejoin).unwrap();
     site.enforce(LET_IN, "server");
     assert_eq!(isolated(), [1, 1]);
-    site.0.node("node-2", NodeCommand::Kill).unwrap();
+    site.0.command_node("node-2", NodeCommand::Kill).unwrap();
     assert_eq!(isolated(), [1]);
-    site.0.node("node-2", NodeCommand::Start).unwrap();
+    site.0.command_node("node-2", NodeCommand::Start).unwrap();
     expect_life(&site.0, "network-policy-2", |life| {
         *life
             == ProcessStatus {
                 starts: 2,
-                state: State::Alive,
+                state: ProcessState::Alive,
             }
     });
     site.enforce(&deny("server", "Ingress"), "server");
     assert_eq!((isolated(), site.0.deaths()), (vec![1, 1], Vec::new()));
-    site.0.down().unwrap();
+    site.0.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 
@@ -445,7 +448,7 @@ pub(crate) fn an_enforcer_that_dies_is_reported() {
     // A pod that comes meanwhile waits for the next one.
     site.apply(&LATE.replace("TARGET", &target[0]));
     site.0
-        .control("network-policy", ProcessCommand::Start)
+        .control_process("network-policy", ProcessCommand::Start)
         .unwrap();
     site.on(&[
         "wait",
@@ -454,6 +457,6 @@ pub(crate) fn an_enforcer_that_dies_is_reported() {
         "--timeout=60s",
     ]);
     assert_eq!(site.reach("client", &target), [SILENT]);
-    site.0.down().unwrap();
+    site.0.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model::ClusterSpec;
-use native::{NodeCommand, PROBE_IMAGE, ProcessCommand, Running, State};
-use wait::Look;
+use native::{NodeCommand, PROBE_IMAGE, ProcessCommand, ProcessState, RunningBox};
+use wait::WaitLook;
 
 use crate::control::expect_life;
 use crate::host::{expect_nothing, kubectl, wait_for_nothing};
@@ -17,12 +17,12 @@ pub(crate) fn cluster() -> ClusterSpec {
     }
 }
 
-fn on(running: &Running, args: &[&str]) -> String {
+fn on(running: &RunningBox, args: &[&str]) -> String {
     kubectl(&cache(), running, args).unwrap()
 }
 
 /// Runs a pod on a node, and returns its address.
-fn pod(running: &Running, name: &str, node: &str, host_network: bool) -> String {
+fn pod(running: &RunningBox, name: &str, node: &str, host_network: bool) -> String {
     let spec = format!(r#"{{"spec":{{"nodeName":"{node}","hostNetwork":{host_network}}}}}"#);
     let (image, labels) = (
         format!("--image={PROBE_IMAGE}"),
@@ -58,13 +58,13 @@ fn pod(running: &Running, name: &str, node: &str, host_network: bool) -> String 
 }
 
 /// What a pod gets from an address, once it gets something.
-fn get(running: &Running, pod: &str, target: &str) -> String {
+fn get(running: &RunningBox, pod: &str, target: &str) -> String {
     let from = ["exec", pod, "--", "/probe", "get", target];
-    let waited = wait::until(
+    let waited = wait::wait_until(
         target,
         Duration::from_secs(20),
         Duration::from_millis(50),
-        || kubectl(&cache(), running, &from).map_or_else(Look::NotYet, Look::Ready),
+        || kubectl(&cache(), running, &from).map_or_else(WaitLook::NotYet, WaitLook::Ready),
     );
     waited.unwrap()
 }
@@ -187,18 +187,22 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
     let log = on(&running, &["logs", "second"]);
     assert!(log.contains("serving on port 8080"), "{log}");
     for process in ["kubelet-2", "kube-proxy-2"] {
-        running.control(process, ProcessCommand::Kill).unwrap();
+        running
+            .control_process(process, ProcessCommand::Kill)
+            .unwrap();
         expect_life(&running, process, |life| {
-            matches!(life.state, State::Ended { .. })
+            matches!(life.state, ProcessState::Ended { .. })
         });
-        running.control(process, ProcessCommand::Start).unwrap();
+        running
+            .control_process(process, ProcessCommand::Start)
+            .unwrap();
         expect_life(&running, process, |life| {
-            life.state == State::Alive && life.starts == 2
+            life.state == ProcessState::Alive && life.starts == 2
         });
     }
     assert!(!get(&running, "second", &format!("{first}:8080/")).is_empty());
     assert_eq!(running.deaths(), []);
-    running.down().unwrap();
+    running.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 
@@ -234,7 +238,7 @@ pub(crate) fn pods_have_users_of_their_own() {
         assert!(first[0] == "0" && first[1] != "0", "{users}");
     }
     assert_eq!(running.deaths(), []);
-    running.down().unwrap();
+    running.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 
@@ -253,22 +257,26 @@ pub(crate) fn nodes_fail_and_come_back() {
         )
         .is_ok()
     };
-    running.node("node-2", NodeCommand::CutOff).unwrap();
+    running.command_node("node-2", NodeCommand::CutOff).unwrap();
     assert!(!reaches());
-    running.node("node-2", NodeCommand::Rejoin).unwrap();
+    running.command_node("node-2", NodeCommand::Rejoin).unwrap();
     get(&running, "first", &target);
-    running.node("node-2", NodeCommand::Freeze).unwrap();
+    running.command_node("node-2", NodeCommand::Freeze).unwrap();
     assert!(!reaches());
-    running.node("node-2", NodeCommand::Thaw).unwrap();
+    running.command_node("node-2", NodeCommand::Thaw).unwrap();
     get(&running, "first", &target);
-    running.node("node-2", NodeCommand::Kill).unwrap();
+    running.command_node("node-2", NodeCommand::Kill).unwrap();
     assert!(!reaches());
     assert_eq!(running.deaths(), []);
-    running.node("node-2", NodeCommand::Start).unwrap();
+    running.command_node("node-2", NodeCommand::Start).unwrap();
     pod(&running, "third", "node-2", false);
-    running.node("node-1", NodeCommand::Freeze).unwrap_err();
-    running.node("node-3", NodeCommand::Freeze).unwrap_err();
-    running.down().unwrap();
+    running
+        .command_node("node-1", NodeCommand::Freeze)
+        .unwrap_err();
+    running
+        .command_node("node-3", NodeCommand::Freeze)
+        .unwrap_err();
+    running.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 

@@ -24,9 +24,9 @@ pub(crate) fn push(agent: &Agent, registry: &str, repository: &str, tag: &str) -
             mode: 0o755,
         },
     )]);
-    let layer = probe_image::layer(&files).unwrap();
+    let layer = probe_image::image_layer(&files).unwrap();
     let config = json!({
-        "architecture": probe_image::architecture(),
+        "architecture": probe_image::image_architecture(),
         "os": "linux",
         "config": { "Entrypoint": ["/probe"] },
         "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },

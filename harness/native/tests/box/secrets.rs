@@ -4,10 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use kms::{Operation, Settings};
-use model::{ClusterSpec, Encryption, FileText};
-use native::{PROBE_IMAGE, ProcessCommand, Running, State};
-use wait::Look;
+use kms::{KmsOperation, PluginSettings};
+use model::{ClusterSpec, EncryptionShape, FileText};
+use native::{PROBE_IMAGE, ProcessCommand, ProcessState, RunningBox};
+use wait::WaitLook;
 
 use crate::control::{expect_controllers, expect_life, expect_ok, expect_ready, has_ended};
 use crate::host::{expect_nothing, kubectl};
@@ -40,12 +40,12 @@ fn config(provider: &str) -> String {
 fn cluster(text: String) -> ClusterSpec {
     ClusterSpec {
         nodes: 0,
-        encryption: Encryption::Config(FileText(text)),
+        encryption: EncryptionShape::Config(FileText(text)),
         ..ClusterSpec::default()
     }
 }
 
-fn create(running: &Running, secret: &str) -> Result<String, String> {
+fn create(running: &RunningBox, secret: &str) -> Result<String, String> {
     kubectl(
         &cache(),
         running,
@@ -60,7 +60,7 @@ fn create(running: &Running, secret: &str) -> Result<String, String> {
 }
 
 /// A Secret's password, as the API server answers it, in base64.
-fn read(running: &Running, secret: &str) -> Result<String, String> {
+fn read(running: &RunningBox, secret: &str) -> Result<String, String> {
     kubectl(
         &cache(),
         running,
@@ -71,10 +71,10 @@ fn read(running: &Running, secret: &str) -> Result<String, String> {
 const PASSWORD: &str = "c3dvcmRmaXNo";
 
 /// A Secret of the namespace `default`, as etcd has it.
-fn stored(running: &Running, secret: &str) -> String {
+fn stored(running: &RunningBox, secret: &str) -> String {
     let key = format!("/registry/secrets/default/{secret}");
     let output = running
-        .enter()
+        .enter_command()
         .args(["etcdctl", "get", "--print-value-only", &key])
         .output()
         .unwrap();
@@ -87,14 +87,14 @@ fn stored(running: &Running, secret: &str) -> String {
 }
 
 /// Waits until the API server refuses to read a Secret for a fault of its own.
-fn expect_refused(running: &Running, secret: &str) -> String {
-    let waited = wait::until(
+fn expect_refused(running: &RunningBox, secret: &str) -> String {
+    let waited = wait::wait_until(
         "a refusal",
         Duration::from_secs(60),
         Duration::from_millis(100),
         || match read(running, secret) {
-            Err(why) if why.contains("Internal error") => Look::Ready(why),
-            other => Look::NotYet(format!("{other:?}")),
+            Err(why) if why.contains("Internal error") => WaitLook::Ready(why),
+            other => WaitLook::NotYet(format!("{other:?}")),
         },
     );
     waited.unwrap()
@@ -106,10 +106,14 @@ fn replace(path: &Path, text: &str) {
     std::fs::rename(&whole, path).unwrap();
 }
 
-fn restart(running: &Running, process: &str) {
-    let starts = running.life(process).unwrap().starts;
-    running.control(process, ProcessCommand::Stop).unwrap();
-    running.control(process, ProcessCommand::Start).unwrap();
+fn restart(running: &RunningBox, process: &str) {
+    let starts = running.process_status(process).unwrap().starts;
+    running
+        .control_process(process, ProcessCommand::Stop)
+        .unwrap();
+    running
+        .control_process(process, ProcessCommand::Start)
+        .unwrap();
     expect_life(running, process, |life| life.starts == starts + 1);
 }
 
@@ -134,23 +138,23 @@ pub(crate) fn keys_are_rotated() {
 
     replace(&place, "kind: Pancake\n");
     running
-        .control("kube-apiserver", ProcessCommand::Stop)
+        .control_process("kube-apiserver", ProcessCommand::Stop)
         .unwrap();
     running
-        .control("kube-apiserver", ProcessCommand::Start)
+        .control_process("kube-apiserver", ProcessCommand::Start)
         .unwrap();
     let life = expect_life(&running, "kube-apiserver", |life| {
         life.starts == 3 && has_ended(life)
     });
     assert!(
-        matches!(&life.state, State::Ended { tail, .. } if tail.contains("Pancake")),
+        matches!(&life.state, ProcessState::Ended { tail, .. } if tail.contains("Pancake")),
         "{life:?}"
     );
     assert_eq!(running.deaths().len(), 1);
 
     replace(&place, &aescbc(&[1]));
     running
-        .control("kube-apiserver", ProcessCommand::Start)
+        .control_process("kube-apiserver", ProcessCommand::Start)
         .unwrap();
     expect_life(&running, "kube-apiserver", |life| life.starts == 4);
     let refused = expect_refused(&running, "old");
@@ -163,7 +167,7 @@ pub(crate) fn keys_are_rotated() {
     let unready = kubectl(&cache(), &running, &["get", "--raw=/readyz"]).unwrap_err();
     assert!(unready.contains("[-]informer-sync failed"), "{unready}");
     expect_controllers(&running, "later");
-    running.down().unwrap();
+    running.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 
@@ -180,8 +184,8 @@ fn with_plugin() -> ClusterSpec {
 }
 
 /// How many calls of a kind the plugin has had.
-fn count(running: &Running, call: Operation, ok: bool) -> usize {
-    let calls = kms::calls(&running.kms("a")).unwrap();
+fn count(running: &RunningBox, call: KmsOperation, ok: bool) -> usize {
+    let calls = kms::read_calls(&running.kms_folder("a")).unwrap();
     calls
         .iter()
         .filter(|found| found.call == call && found.ok == ok)
@@ -198,8 +202,8 @@ pub(crate) fn a_plugin_seals() {
     }
     let sealed = |ok| {
         (
-            count(&running, Operation::Encrypt, ok),
-            count(&running, Operation::Decrypt, ok),
+            count(&running, KmsOperation::Encrypt, ok),
+            count(&running, KmsOperation::Decrypt, ok),
         )
     };
     assert_eq!(
@@ -217,7 +221,9 @@ pub(crate) fn a_plugin_seals() {
     );
 
     // Without the plugin what is known goes on; an API server that starts then knows nothing.
-    running.control("kms-a", ProcessCommand::Kill).unwrap();
+    running
+        .control_process("kms-a", ProcessCommand::Kill)
+        .unwrap();
     expect_life(&running, "kms-a", has_ended);
     assert_eq!(read(&running, "two").as_deref(), Ok(PASSWORD));
     restart(&running, "kube-apiserver");
@@ -226,13 +232,15 @@ pub(crate) fn a_plugin_seals() {
         refused.contains("got unexpected nil transformer"),
         "{refused}"
     );
-    let lost = Settings {
+    let lost = PluginSettings {
         key: "k2".into(),
         lost: ["k1".to_owned()].into(),
-        ..Settings::default()
+        ..PluginSettings::default()
     };
-    lost.write(&running.kms("a")).unwrap();
-    running.control("kms-a", ProcessCommand::Start).unwrap();
+    lost.write(&running.kms_folder("a")).unwrap();
+    running
+        .control_process("kms-a", ProcessCommand::Start)
+        .unwrap();
     expect_ok(
         &running,
         &[
@@ -246,16 +254,16 @@ pub(crate) fn a_plugin_seals() {
     let refused = expect_refused(&running, "one");
     assert!(refused.contains("the key `k1` is lost"), "{refused}");
     assert!(sealed(false).1 > 0);
-    Settings {
+    PluginSettings {
         lost: [].into(),
         ..lost
     }
-    .write(&running.kms("a"))
+    .write(&running.kms_folder("a"))
     .unwrap();
     expect_ready(&running);
     assert_eq!(read(&running, "one").as_deref(), Ok(PASSWORD));
     assert_eq!(running.deaths(), []);
-    running.down().unwrap();
+    running.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 
@@ -270,12 +278,16 @@ pub(crate) fn a_snapshot_is_restored() {
     let running = start(
         &name,
         ClusterSpec {
-            encryption: Encryption::Aesgcm,
+            encryption: EncryptionShape::Aesgcm,
             ..ClusterSpec::default()
         },
     );
     let inside = |line: &str| {
-        let output = running.enter().args(["sh", "-c", line]).output().unwrap();
+        let output = running
+            .enter_command()
+            .args(["sh", "-c", line])
+            .output()
+            .unwrap();
         assert!(
             output.status.success(),
             "{}",
@@ -288,12 +300,16 @@ pub(crate) fn a_snapshot_is_restored() {
     create(&running, "late").unwrap();
     kubectl(&cache(), &running, &["delete", "secret", "early"]).unwrap();
     for process in ["kube-apiserver", "etcd"] {
-        running.control(process, ProcessCommand::Stop).unwrap();
+        running
+            .control_process(process, ProcessCommand::Stop)
+            .unwrap();
         expect_life(&running, process, has_ended);
     }
     inside(RESTORE);
     for process in ["etcd", "kube-apiserver"] {
-        running.control(process, ProcessCommand::Start).unwrap();
+        running
+            .control_process(process, ProcessCommand::Start)
+            .unwrap();
         expect_life(&running, process, |life| life.starts == 2);
     }
     expect_ready(&running);
@@ -317,6 +333,6 @@ pub(crate) fn a_snapshot_is_restored() {
         &["wait", "--for=condition=Ready", "pod/pod", "--timeout=5s"],
     );
     assert_eq!(running.deaths(), []);
-    running.down().unwrap();
+    running.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }

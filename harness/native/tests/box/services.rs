@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::addons::{plain_registry, registry, sigstore};
-use model::{ClusterSpec, Install};
-use native::Running;
+use model::{AddonInstall, ClusterSpec};
+use native::RunningBox;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use wait::Look;
+use wait::WaitLook;
 
 use crate::host::{expect_nothing, kubectl, processes, wait_for_nothing};
 use crate::lives::{cache, holder, name, start};
@@ -19,8 +19,8 @@ use crate::push::push;
 pub(crate) fn cluster() -> ClusterSpec {
     ClusterSpec {
         install: [
-            Install::usual(&registry::ADDON),
-            Install::usual(&sigstore::ADDON),
+            AddonInstall::usual_version(&registry::ADDON),
+            AddonInstall::usual_version(&sigstore::ADDON),
         ]
         .into(),
         ..ClusterSpec::default()
@@ -59,7 +59,7 @@ pub(crate) fn what_is_pushed_runs() {
     let running = start(
         &name,
         ClusterSpec {
-            install: [Install::usual(&plain_registry::ADDON)].into(),
+            install: [AddonInstall::usual_version(&plain_registry::ADDON)].into(),
             ..ClusterSpec::default()
         },
     );
@@ -140,7 +140,7 @@ pub(crate) fn what_is_pushed_runs() {
         404
     );
     assert_eq!(running.deaths(), []);
-    running.down().unwrap();
+    running.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn a_service_account_signs() {
         &name,
         ClusterSpec {
             nodes: 0,
-            install: [Install::usual(&sigstore::ADDON)].into(),
+            install: [AddonInstall::usual_version(&sigstore::ADDON)].into(),
             ..ClusterSpec::default()
         },
     );
@@ -196,7 +196,7 @@ pub(crate) fn a_service_account_signs() {
     .unwrap();
     put("token", token.trim_end());
     let inside = |args: &[&str]| {
-        let output = running.enter().args(args).output().unwrap();
+        let output = running.enter_command().args(args).output().unwrap();
         (
             output.status.success(),
             String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -218,7 +218,7 @@ pub(crate) fn a_service_account_signs() {
             "{milestone}"
         );
     }
-    running.down().unwrap();
+    running.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 
@@ -231,7 +231,13 @@ pub(crate) fn what_is_entered_ends_with_its_caller_and_its_box() {
             ..ClusterSpec::default()
         },
     );
-    let run = |line: &str| running.enter().args(["sh", "-c", line]).output().unwrap();
+    let run = |line: &str| {
+        running
+            .enter_command()
+            .args(["sh", "-c", line])
+            .output()
+            .unwrap()
+    };
     assert_eq!(run("exit 42").status.code(), Some(42));
     assert_eq!(run("kill -KILL $$").status.code(), Some(137));
     let seen = run("pwd; hostname; env").stdout;
@@ -243,7 +249,13 @@ pub(crate) fn what_is_entered_ends_with_its_caller_and_its_box() {
     );
     let before = programs(&name).len();
     let count = || programs(&name);
-    let sleeping = |running: &Running| running.enter().args(["sleep", "1000"]).spawn().unwrap();
+    let sleeping = |running: &RunningBox| {
+        running
+            .enter_command()
+            .args(["sleep", "1000"])
+            .spawn()
+            .unwrap()
+    };
     let mut sleeper = sleeping(&running);
     expect_count("the program to be there", before + 2, count);
     sleeper.kill().unwrap();
@@ -251,11 +263,11 @@ pub(crate) fn what_is_entered_ends_with_its_caller_and_its_box() {
     expect_count("the program to be gone", before, count);
     for millis in 0..40 {
         let mut sleeper = sleeping(&running);
-        let _ = wait::until::<()>(
+        let _ = wait::wait_until::<()>(
             "nothing",
             Duration::from_millis(millis),
             Duration::from_millis(1),
-            || Look::NotYet(String::new()),
+            || WaitLook::NotYet(String::new()),
         );
         sleeper.kill().unwrap();
         sleeper.wait().unwrap();
@@ -267,8 +279,8 @@ pub(crate) fn what_is_entered_ends_with_its_caller_and_its_box() {
     );
     let mut sleeper = sleeping(&running);
     expect_count("the program to be there again", before + 2, count);
-    let mut late = running.enter();
-    running.down().unwrap();
+    let mut late = running.enter_command();
+    running.take_down().unwrap();
     assert!(!sleeper.wait().unwrap().success());
     let late = late.arg("true").output().unwrap();
     assert!(
@@ -293,13 +305,13 @@ fn programs(name: &str) -> Vec<String> {
 }
 
 fn expect_count(what: &str, wanted: usize, programs: impl Fn() -> Vec<String>) {
-    let waited = wait::until(
+    let waited = wait::wait_until(
         what,
         Duration::from_secs(20),
         Duration::from_millis(20),
         || match programs() {
-            found if found.len() == wanted => Look::Ready(()),
-            found => Look::NotYet(format!("not {wanted} processes, but {found:#?}")),
+            found if found.len() == wanted => WaitLook::Ready(()),
+            found => WaitLook::NotYet(format!("not {wanted} processes, but {found:#?}")),
         },
     );
     waited.unwrap();
@@ -311,7 +323,7 @@ pub(crate) fn a_registry_that_dies_is_reported() {
         &name,
         ClusterSpec {
             nodes: 0,
-            install: [Install::usual(&registry::ADDON)].into(),
+            install: [AddonInstall::usual_version(&registry::ADDON)].into(),
             ..ClusterSpec::default()
         },
     );
@@ -332,7 +344,7 @@ pub(crate) fn a_registry_that_dies_is_reported() {
             .unwrap()
             .success()
     );
-    let waited = wait::until(
+    let waited = wait::wait_until(
         "the death to be told",
         Duration::from_secs(10),
         Duration::from_millis(10),
@@ -341,7 +353,7 @@ pub(crate) fn a_registry_that_dies_is_reported() {
                 .deaths()
                 .into_iter()
                 .next()
-                .map_or_else(|| Look::NotYet("none".into()), Look::Ready)
+                .map_or_else(|| WaitLook::NotYet("none".into()), WaitLook::Ready)
         },
     );
     let death = waited.unwrap();
@@ -350,7 +362,7 @@ pub(crate) fn a_registry_that_dies_is_reported() {
         ("registry", "killed by SIGKILL")
     );
     assert!(death.tail.contains("GET /v2/"), "{}", death.tail);
-    running.down().unwrap();
+    running.take_down().unwrap();
     expect_nothing(&cache(), &name);
 }
 

@@ -15,17 +15,20 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{seldom, word};
-use crate::network::{End, Family, NamedPort, Pod, PodName, Probe, Protocol, World};
+use super::{pick_word, seldom_some};
+use crate::network::{
+    AddressFamily, ConnectionEnd, ConnectionProbe, NamedPort, NetworkPod, NetworkWorld, PodName,
+    PortProtocol,
+};
 
 /// The label that every namespace has of its own name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// What is listened to in every pod of the cast.
-pub const LISTENED: [(u16, Protocol); 3] = [
-    (80, Protocol::Tcp),
-    (8080, Protocol::Tcp),
-    (53, Protocol::Udp),
+pub const LISTENED: [(u16, PortProtocol); 3] = [
+    (80, PortProtocol::Tcp),
+    (8080, PortProtocol::Tcp),
+    (53, PortProtocol::Udp),
 ];
 
 /// The namespaces of the cast, each with a label or none.
@@ -36,14 +39,14 @@ const NAMESPACES: [(&str, Option<(&str, &str)>); 3] = [
 ];
 
 /// A pod of the cast: namespace, name, labels, and the number that the port name `web` stands for.
-type Member = (
+type CastMember = (
     &'static str,
     &'static str,
     &'static [(&'static str, &'static str)],
     u16,
 );
 
-const PODS: [Member; 8] = [
+const PODS: [CastMember; 8] = [
     ("one", "web", &[("app", "web"), ("tier", "front")], 80),
     ("one", "db", &[("app", "db"), ("tier", "back")], 8080),
     ("one", "plain", &[], 80),
@@ -57,7 +60,7 @@ const PODS: [Member; 8] = [
 /// The pods, on so many nodes in turn, without policies, at addresses of both families. Those of nodes are a box's; pods'
 /// own are made up, until the caller knows better. The last pod is on its node's network.
 #[must_use]
-pub fn cast(nodes: u8) -> World {
+pub fn pod_cast(nodes: u8) -> NetworkWorld {
     let nodes = nodes.max(1);
     let six = |subnet: u16, node: u8, at: u8| {
         Ipv6Addr::new(0xfd00, 0x10, subnet, node.into(), 0, 0, 0, at.into())
@@ -68,9 +71,9 @@ pub fn cast(nodes: u8) -> World {
             vec![Ipv4Addr::new(10, 88, 0, at).into(), six(0x88, 0, at).into()],
         )
     };
-    let pod = |(at, (namespace, name, labels, web)): (u8, &Member)| Pod {
+    let pod = |(at, (namespace, name, labels, web)): (u8, &CastMember)| NetworkPod {
         name: PodName::new(*namespace, *name),
-        labels: pairs(labels),
+        labels: label_pairs(labels),
         addresses: vec![
             Ipv4Addr::new(10, 244, 16 * (at % nodes), 2 + at).into(),
             six(0x244, at % nodes, 2 + at).into(),
@@ -81,19 +84,19 @@ pub fn cast(nodes: u8) -> World {
             NamedPort {
                 name: "web".into(),
                 port: *web,
-                protocol: Protocol::Tcp,
+                protocol: PortProtocol::Tcp,
             },
             NamedPort {
                 name: "dns".into(),
                 port: 53,
-                protocol: Protocol::Udp,
+                protocol: PortProtocol::Udp,
             },
         ],
     };
     let labelled = |(name, label): &(&str, Option<(&str, &str)>)| {
-        ((*name).to_owned(), pairs(label.as_slice()))
+        ((*name).to_owned(), label_pairs(label.as_slice()))
     };
-    World {
+    NetworkWorld {
         namespaces: NAMESPACES.iter().map(labelled).collect(),
         nodes: (1..=nodes).map(node).collect(),
         pods: (0..).zip(&PODS).map(pod).collect(),
@@ -101,7 +104,7 @@ pub fn cast(nodes: u8) -> World {
     }
 }
 
-fn pairs(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn label_pairs(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
     labels
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -110,33 +113,37 @@ fn pairs(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// Every pod to every pod of its own network, at every port that is listened to, over either family.
 #[must_use]
-pub fn probes(world: &World) -> Vec<Probe> {
+pub fn all_probes(world: &NetworkWorld) -> Vec<ConnectionProbe> {
     let mut probes = Vec::new();
     for from in &world.pods {
         for to in world.pods.iter().filter(|pod| !pod.host_network) {
-            probes.extend([Family::Ipv4, Family::Ipv6].into_iter().flat_map(|family| {
-                LISTENED.map(|(port, protocol)| Probe {
-                    from: End::Pod(from.name.clone()),
-                    to: End::Pod(to.name.clone()),
-                    port,
-                    protocol,
-                    family,
-                })
-            }));
+            probes.extend(
+                [AddressFamily::Ipv4, AddressFamily::Ipv6]
+                    .into_iter()
+                    .flat_map(|family| {
+                        LISTENED.map(|(port, protocol)| ConnectionProbe {
+                            from: ConnectionEnd::Pod(from.name.clone()),
+                            to: ConnectionEnd::Pod(to.name.clone()),
+                            port,
+                            protocol,
+                            family,
+                        })
+                    }),
+            );
         }
     }
     probes
 }
 
 /// One to five policies about a world's pods.
-pub fn policies(world: &World) -> impl Strategy<Value = Vec<NetworkPolicy>> + use<> {
+pub fn policy_set(world: &NetworkWorld) -> impl Strategy<Value = Vec<NetworkPolicy>> + use<> {
     let of_pods = world.pods.iter().map(|pod| &pod.addresses);
     let addresses: Vec<IpAddr> = of_pods
         .chain(world.nodes.values())
         .flatten()
         .copied()
         .collect();
-    vec(policy(addresses), 1..=5).prop_map(|mut policies| {
+    vec(one_policy(addresses), 1..=5).prop_map(|mut policies| {
         for (at, policy) in policies.iter_mut().enumerate() {
             policy.metadata.name = Some(format!("p{at}"));
         }
@@ -144,15 +151,15 @@ pub fn policies(world: &World) -> impl Strategy<Value = Vec<NetworkPolicy>> + us
     })
 }
 
-fn policy(addresses: Vec<IpAddr>) -> impl Strategy<Value = NetworkPolicy> {
+fn one_policy(addresses: Vec<IpAddr>) -> impl Strategy<Value = NetworkPolicy> {
     let types = select(vec![
         None,
         Some(vec!["Ingress".to_owned()]),
         Some(vec!["Egress".to_owned()]),
         Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
     ]);
-    let rules = || vec(rule(addresses.clone()), 0..=2);
-    let namespace = word(&["one", "one", "two", "three"]);
+    let rules = || vec(policy_rule(addresses.clone()), 0..=2);
+    let namespace = pick_word(&["one", "one", "two", "three"]);
     (
         namespace,
         pod_selector(),
@@ -190,14 +197,14 @@ fn egress_rule((to, ports): RuleParts) -> NetworkPolicyEgressRule {
 }
 
 /// Peers and ports; nothing, and a list of nothing, are everyone.
-fn rule(addresses: Vec<IpAddr>) -> impl Strategy<Value = RuleParts> {
+fn policy_rule(addresses: Vec<IpAddr>) -> impl Strategy<Value = RuleParts> {
     (
-        prop::option::weighted(0.8, vec(peer(addresses), 0..=2)),
-        prop::option::of(vec(port(), 0..=2)),
+        prop::option::weighted(0.8, vec(policy_peer(addresses), 0..=2)),
+        prop::option::of(vec(policy_port(), 0..=2)),
     )
 }
 
-fn peer(addresses: Vec<IpAddr>) -> impl Strategy<Value = NetworkPolicyPeer> {
+fn policy_peer(addresses: Vec<IpAddr>) -> impl Strategy<Value = NetworkPolicyPeer> {
     let selected = |pod_selector, namespace_selector| NetworkPolicyPeer {
         pod_selector,
         namespace_selector,
@@ -207,13 +214,13 @@ fn peer(addresses: Vec<IpAddr>) -> impl Strategy<Value = NetworkPolicyPeer> {
         2 => pod_selector().prop_map(move |pods| selected(Some(pods), None)),
         2 => namespace_selector().prop_map(move |namespaces| selected(None, Some(namespaces))),
         2 => (pod_selector(), namespace_selector()).prop_map(move |(pods, namespaces)| selected(Some(pods), Some(namespaces))),
-        2 => block(addresses).prop_map(|block| NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() }),
+        2 => address_block(addresses).prop_map(|block| NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() }),
     ]
 }
 
 /// A block around one of the addresses, and perhaps a hole in it around another.
-fn block(addresses: Vec<IpAddr>) -> impl Strategy<Value = IPBlock> {
-    let inner = seldom(
+fn address_block(addresses: Vec<IpAddr>) -> impl Strategy<Value = IPBlock> {
+    let inner = seldom_some(
         2,
         (select(addresses.clone()), select(vec![20_u8, 30, 31, 32])),
     );
@@ -223,16 +230,16 @@ fn block(addresses: Vec<IpAddr>) -> impl Strategy<Value = IPBlock> {
         inner,
     )
         .prop_map(|(address, length, inner)| {
-            let length = long(address, length);
+            let length = block_length(address, length);
             let within = |(address, length): (IpAddr, u8), outer: &IPBlock| {
-                let length = long(address, length);
-                let hole = masked(address, length);
+                let length = block_length(address, length);
+                let hole = masked_block(address, length);
                 let is_within = length > outer_length(outer)
-                    && masked(address, outer_length(outer)) == outer.cidr;
+                    && masked_block(address, outer_length(outer)) == outer.cidr;
                 is_within.then(|| vec![hole])
             };
             let mut block = IPBlock {
-                cidr: masked(address, length),
+                cidr: masked_block(address, length),
                 except: None,
             };
             block.except = inner.and_then(|inner| within(inner, &block));
@@ -242,7 +249,7 @@ fn block(addresses: Vec<IpAddr>) -> impl Strategy<Value = IPBlock> {
 
 /// The length of a block of IPv4, or what comes closest to it in IPv6, whose pods differ in the last bits and whose nodes'
 /// networks in those before the last 64.
-fn long(address: IpAddr, length: u8) -> u8 {
+fn block_length(address: IpAddr, length: u8) -> u8 {
     match (address, length) {
         (IpAddr::V4(_), _) | (IpAddr::V6(_), 0) => length,
         (IpAddr::V6(_), 16) => 48,
@@ -260,7 +267,7 @@ fn outer_length(block: &IPBlock) -> u8 {
 }
 
 /// The block of this length that an address is in, written as the API server wants it: nothing beyond the length.
-fn masked(address: IpAddr, length: u8) -> String {
+fn masked_block(address: IpAddr, length: u8) -> String {
     match address {
         IpAddr::V4(address) => {
             let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
@@ -273,8 +280,8 @@ fn masked(address: IpAddr, length: u8) -> String {
     }
 }
 
-fn port() -> impl Strategy<Value = NetworkPolicyPort> {
-    let protocol = || prop::option::of(word(&["TCP", "UDP", "SCTP", "TCP"]));
+fn policy_port() -> impl Strategy<Value = NetworkPolicyPort> {
+    let protocol = || prop::option::of(pick_word(&["TCP", "UDP", "SCTP", "TCP"]));
     let number = |number| IntOrString::Int(number);
     prop_oneof![
         1 => protocol().prop_map(|protocol| NetworkPolicyPort { protocol, ..NetworkPolicyPort::default() }),
@@ -286,14 +293,14 @@ fn port() -> impl Strategy<Value = NetworkPolicyPort> {
                 protocol, port: Some(number(first)), end_port: Some(last),
             }
         ),
-        3 => (protocol(), word(&["web", "dns", "nobody"])).prop_map(|(protocol, name)| NetworkPolicyPort {
+        3 => (protocol(), pick_word(&["web", "dns", "nobody"])).prop_map(|(protocol, name)| NetworkPolicyPort {
             protocol, port: Some(IntOrString::String(name)), end_port: None,
         }),
     ]
 }
 
 fn pod_selector() -> impl Strategy<Value = LabelSelector> {
-    selector(&[
+    label_selector(&[
         ("app", "web"),
         ("app", "db"),
         ("tier", "front"),
@@ -303,7 +310,7 @@ fn pod_selector() -> impl Strategy<Value = LabelSelector> {
 }
 
 fn namespace_selector() -> impl Strategy<Value = LabelSelector> {
-    selector(&[
+    label_selector(&[
         ("team", "red"),
         ("team", "blue"),
         (NAME_LABEL, "one"),
@@ -312,12 +319,13 @@ fn namespace_selector() -> impl Strategy<Value = LabelSelector> {
 }
 
 /// A selector by some of these labels, or an empty one.
-fn selector(
+fn label_selector(
     labels: &'static [(&'static str, &'static str)],
 ) -> impl Strategy<Value = LabelSelector> {
-    let equal = seldom(2, select(labels)).prop_map(|label| label.map(|label| pairs(&[label])));
+    let equal =
+        seldom_some(2, select(labels)).prop_map(|label| label.map(|label| label_pairs(&[label])));
     let values = vec(select(labels), 1..=2);
-    let operator = word(&["In", "NotIn", "Exists", "DoesNotExist"]);
+    let operator = pick_word(&["In", "NotIn", "Exists", "DoesNotExist"]);
     let expression = (select(labels), operator, values).prop_map(|((key, _), operator, values)| {
         let values = values
             .into_iter()
@@ -330,7 +338,7 @@ fn selector(
             values: with_values.then_some(values),
         }
     });
-    (equal, seldom(3, vec(expression, 1..=2))).prop_map(|(match_labels, match_expressions)| {
+    (equal, seldom_some(3, vec(expression, 1..=2))).prop_map(|(match_labels, match_expressions)| {
         LabelSelector {
             match_labels,
             match_expressions,

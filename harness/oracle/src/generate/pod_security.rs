@@ -16,88 +16,96 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use super::{seldom, some_of, word};
-use crate::pod_security::{Level, Version};
+use super::{pick_word, seldom_some, some_of};
+use crate::pod_security::{ReleaseVersion, SecurityLevel};
 
 /// Versions on both sides of every release that changed a check, one that no server knows yet, and the latest.
-pub const VERSIONS: [Version; 17] = [
-    Version::Minor(0),
-    Version::Minor(7),
-    Version::Minor(8),
-    Version::Minor(18),
-    Version::Minor(19),
-    Version::Minor(22),
-    Version::Minor(23),
-    Version::Minor(24),
-    Version::Minor(25),
-    Version::Minor(27),
-    Version::Minor(29),
-    Version::Minor(31),
-    Version::Minor(32),
-    Version::Minor(34),
-    Version::Minor(35),
-    Version::Minor(99),
-    Version::Latest,
+pub const VERSIONS: [ReleaseVersion; 17] = [
+    ReleaseVersion::Minor(0),
+    ReleaseVersion::Minor(7),
+    ReleaseVersion::Minor(8),
+    ReleaseVersion::Minor(18),
+    ReleaseVersion::Minor(19),
+    ReleaseVersion::Minor(22),
+    ReleaseVersion::Minor(23),
+    ReleaseVersion::Minor(24),
+    ReleaseVersion::Minor(25),
+    ReleaseVersion::Minor(27),
+    ReleaseVersion::Minor(29),
+    ReleaseVersion::Minor(31),
+    ReleaseVersion::Minor(32),
+    ReleaseVersion::Minor(34),
+    ReleaseVersion::Minor(35),
+    ReleaseVersion::Minor(99),
+    ReleaseVersion::Latest,
 ];
 
 /// A level at which something is checked.
-pub fn level() -> impl Strategy<Value = Level> {
-    select(vec![Level::Baseline, Level::Restricted])
+pub fn any_level() -> impl Strategy<Value = SecurityLevel> {
+    select(vec![SecurityLevel::Baseline, SecurityLevel::Restricted])
 }
 
 /// One of [`VERSIONS`].
-pub fn version() -> impl Strategy<Value = Version> {
+pub fn any_version() -> impl Strategy<Value = ReleaseVersion> {
     select(VERSIONS.to_vec())
 }
 
 /// A pod that an API server takes, were it not for Pod Security.
-pub fn pod() -> impl Strategy<Value = Pod> {
+pub fn any_pod() -> impl Strategy<Value = Pod> {
     let containers = (
-        vec(parts::container("main"), 1..=2),
-        vec(parts::container("init"), 0..=1),
+        vec(parts::any_container("main"), 1..=2),
+        vec(parts::any_container("init"), 0..=1),
     );
-    (containers, host(), pod_context(), volumes(), annotations()).prop_map(
-        |(
-            (containers, first),
-            (network, process, ipc, users, os),
-            context,
-            volumes,
-            annotations,
-        )| {
-            let numbered = |(at, mut container): (usize, k8s_openapi::api::core::v1::Container)| {
-                container.name = format!("{}-{at}", container.name);
-                container
-            };
-            let spec = PodSpec {
-                containers: containers.into_iter().enumerate().map(numbered).collect(),
-                init_containers: (!first.is_empty())
-                    .then(|| first.into_iter().enumerate().map(numbered).collect()),
-                host_network: network,
-                host_pid: process,
-                host_ipc: ipc,
-                host_users: users,
-                os: os.map(|name| PodOS { name }),
-                security_context: context,
-                volumes,
-                ..PodSpec::default()
-            };
-            let metadata = ObjectMeta {
-                name: Some("pod".into()),
-                annotations,
-                ..ObjectMeta::default()
-            };
-            fit::fit(Pod {
-                metadata,
-                spec: Some(spec),
-                status: None,
-            })
-        },
+    (
+        containers,
+        host_namespaces(),
+        pod_context(),
+        any_volumes(),
+        old_annotations(),
     )
+        .prop_map(
+            |(
+                (containers, first),
+                (network, process, ipc, users, os),
+                context,
+                volumes,
+                annotations,
+            )| {
+                let numbered =
+                    |(at, mut container): (usize, k8s_openapi::api::core::v1::Container)| {
+                        container.name = format!("{}-{at}", container.name);
+                        container
+                    };
+                let spec = PodSpec {
+                    containers: containers.into_iter().enumerate().map(numbered).collect(),
+                    init_containers: (!first.is_empty())
+                        .then(|| first.into_iter().enumerate().map(numbered).collect()),
+                    host_network: network,
+                    host_pid: process,
+                    host_ipc: ipc,
+                    host_users: users,
+                    os: os.map(|name| PodOS { name }),
+                    security_context: context,
+                    volumes,
+                    ..PodSpec::default()
+                };
+                let metadata = ObjectMeta {
+                    name: Some("pod".into()),
+                    annotations,
+                    ..ObjectMeta::default()
+                };
+                fit::fit_pod(Pod {
+                    metadata,
+                    spec: Some(spec),
+                    status: None,
+                })
+            },
+        )
 }
 
 /// An ephemeral container for a pod that runs on Linux.
 pub fn ephemeral_container() -> impl Strategy<Value = EphemeralContainer> {
-    parts::context().prop_map(|security_context| EphemeralContainer {
+    parts::security_context().prop_map(|security_context| EphemeralContainer {
         name: "late".into(),
         image: Some(parts::IMAGE.into()),
         security_context: security_context.map(fit::linux_context),
@@ -105,7 +113,7 @@ pub fn ephemeral_container() -> impl Strategy<Value = EphemeralContainer> {
     })
 }
 
-type Host = (
+type HostNamespaces = (
     Option<bool>,
     Option<bool>,
     Option<bool>,
@@ -113,26 +121,26 @@ type Host = (
     Option<String>,
 );
 
-fn host() -> impl Strategy<Value = Host> {
-    let flag = || seldom(8, any::<bool>());
+fn host_namespaces() -> impl Strategy<Value = HostNamespaces> {
+    let flag = || seldom_some(8, any::<bool>());
     (
         flag(),
         flag(),
         flag(),
-        seldom(4, any::<bool>()),
-        seldom(4, word(&["windows", "linux"])),
+        seldom_some(4, any::<bool>()),
+        seldom_some(4, pick_word(&["windows", "linux"])),
     )
 }
 
 fn pod_context() -> impl Strategy<Value = Option<PodSecurityContext>> {
-    let sysctls = seldom(4, some_of(SYSCTLS.to_vec(), 2));
+    let sysctls = seldom_some(4, some_of(SYSCTLS.to_vec(), 2));
     let fields = (
         parts::run_as_non_root(),
-        seldom(4, select(vec![0, 1000])),
-        parts::seccomp(),
-        seldom(8, parts::selinux()),
-        seldom(8, parts::app_armor()),
-        seldom(16, any::<bool>()),
+        seldom_some(4, select(vec![0, 1000])),
+        parts::seccomp_profile(),
+        seldom_some(8, parts::selinux_options()),
+        seldom_some(8, parts::app_armor()),
+        seldom_some(16, any::<bool>()),
         sysctls,
     );
     let context = fields.prop_map(
@@ -142,8 +150,8 @@ fn pod_context() -> impl Strategy<Value = Option<PodSecurityContext>> {
             seccomp_profile: seccomp,
             se_linux_options: selinux,
             app_armor_profile: app_armor,
-            windows_options: host_process.map(parts::windows),
-            sysctls: sysctls.map(|names| names.into_iter().map(sysctl).collect()),
+            windows_options: host_process.map(parts::windows_options),
+            sysctls: sysctls.map(|names| names.into_iter().map(any_sysctl).collect()),
             ..PodSecurityContext::default()
         },
     );
@@ -163,7 +171,7 @@ const SYSCTLS: [&str; 9] = [
     "net.core.somaxconn",
 ];
 
-fn sysctl(name: &str) -> Sysctl {
+fn any_sysctl(name: &str) -> Sysctl {
     Sysctl {
         name: name.to_owned(),
         value: "1".to_owned(),
@@ -171,7 +179,7 @@ fn sysctl(name: &str) -> Sysctl {
 }
 
 /// Volumes of allowed kinds, of kinds that are not, and of none.
-fn volumes() -> impl Strategy<Value = Option<Vec<Volume>>> {
+fn any_volumes() -> impl Strategy<Value = Option<Vec<Volume>>> {
     let kinds = vec![
         json!({"emptyDir": {}}),
         json!({"configMap": {"name": "x"}}),
@@ -187,7 +195,7 @@ fn volumes() -> impl Strategy<Value = Option<Vec<Volume>>> {
         json!({"iscsi": {"targetPortal": "10.0.0.1", "iqn": "iqn.2020-01.org.example:x", "lun": 0}}),
         json!({"fc": {"targetWWNs": ["0"], "lun": 0}}),
     ];
-    seldom(2, some_of(kinds, 2)).prop_map(|kinds| {
+    seldom_some(2, some_of(kinds, 2)).prop_map(|kinds| {
         let volume = |(at, kind): (usize, Value)| {
             let mut volume: Volume =
                 serde_json::from_value(with_name(kind, &format!("v{at}"))).ok()?;
@@ -206,16 +214,16 @@ fn with_name(mut value: Value, name: &str) -> Value {
 }
 
 /// The annotations that were there before the fields.
-fn annotations() -> impl Strategy<Value = Option<BTreeMap<String, String>>> {
+fn old_annotations() -> impl Strategy<Value = Option<BTreeMap<String, String>>> {
     let app_armor = "container.apparmor.security.beta.kubernetes.io/main-0";
-    let key = word(&[
+    let key = pick_word(&[
         "container.apparmor.security.beta.kubernetes.io/main-0",
         "seccomp.security.alpha.kubernetes.io/pod",
         "container.seccomp.security.alpha.kubernetes.io/main-0",
         "container.seccomp.security.alpha.kubernetes.io/absent",
         "example.org/x",
     ]);
-    let value = word(&[
+    let value = pick_word(&[
         "unconfined",
         "runtime/default",
         "localhost/x",
@@ -230,5 +238,5 @@ fn annotations() -> impl Strategy<Value = Option<BTreeMap<String, String>>> {
         };
         BTreeMap::from([(key, value)])
     });
-    seldom(4, one)
+    seldom_some(4, one)
 }

@@ -12,9 +12,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{some_of, word};
-use crate::rbac::{Request, User, World};
-use aim::{Aim, aim};
+use super::{pick_word, some_of};
+use crate::rbac::{AccessRequest, RbacWorld, RequestUser};
+use aim::{RequestAim, aim_request};
 
 const API_GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -52,22 +52,27 @@ const ROLES: [&str; 5] = ["tag-r0", "tag-r1", "tag-r2", "tag-nobody", "view"];
 
 /// Roles and bindings, and requests about them.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub struct RbacCase {
     /// The roles and bindings.
-    pub world: World,
+    pub world: RbacWorld,
     /// Who asks what.
-    pub asked: Vec<(User, Request)>,
+    pub asked: Vec<(RequestUser, AccessRequest)>,
 }
 
 /// A world of a few roles and bindings, with up to this many requests. Most of them are aimed at one of its rules.
-pub fn case(requests: usize) -> impl Strategy<Value = Case> {
-    let asked = (user(), request(), prop::option::weighted(0.8, aim()));
-    (world(), vec(asked, 1..=requests)).prop_map(|(world, asked)| {
-        let aimed = |(user, request, aim): (User, Request, Option<Aim>)| match aim {
-            Some(aim) => aim.at(&world, user, request),
-            None => (user, request),
-        };
-        Case {
+pub fn rbac_case(requests: usize) -> impl Strategy<Value = RbacCase> {
+    let asked = (
+        any_user(),
+        any_request(),
+        prop::option::weighted(0.8, aim_request()),
+    );
+    (rbac_world(), vec(asked, 1..=requests)).prop_map(|(world, asked)| {
+        let aimed =
+            |(user, request, aim): (RequestUser, AccessRequest, Option<RequestAim>)| match aim {
+                Some(aim) => aim.near_request(&world, user, request),
+                None => (user, request),
+            };
+        RbacCase {
             asked: asked.into_iter().map(aimed).collect(),
             world,
         }
@@ -75,20 +80,20 @@ pub fn case(requests: usize) -> impl Strategy<Value = Case> {
 }
 
 /// A few roles and bindings.
-pub fn world() -> impl Strategy<Value = World> {
+pub fn rbac_world() -> impl Strategy<Value = RbacWorld> {
     let roles = vec((0..NAMESPACES.len(), vec(resource_rule(), 0..3)), 0..4);
-    let cluster_roles = vec((vec(any_rule(), 0..3), labels()), 1..4);
+    let cluster_roles = vec((vec(any_rule(), 0..3), aggregate_labels()), 1..4);
     let role_bindings = vec(
-        (0..NAMESPACES.len(), role_ref(), vec(subject(), 0..3)),
+        (0..NAMESPACES.len(), role_ref(), vec(any_subject(), 0..3)),
         0..5,
     );
-    let cluster_role_bindings = vec((word(&ROLES), vec(subject(), 0..3)), 0..3);
+    let cluster_role_bindings = vec((pick_word(&ROLES), vec(any_subject(), 0..3)), 0..3);
     (roles, cluster_roles, role_bindings, cluster_role_bindings).prop_map(
-        |(roles, cluster, bound, cluster_bound)| World {
+        |(roles, cluster, bound, cluster_bound)| RbacWorld {
             roles: roles
                 .into_iter()
                 .enumerate()
-                .map(|(at, (namespace, rules))| role(at, namespace, rules))
+                .map(|(at, (namespace, rules))| any_role(at, namespace, rules))
                 .collect(),
             cluster_roles: cluster.into_iter().enumerate().map(cluster_role).collect(),
             role_bindings: bound.into_iter().enumerate().map(role_binding).collect(),
@@ -101,9 +106,9 @@ pub fn world() -> impl Strategy<Value = World> {
     )
 }
 
-fn role(at: usize, namespace: usize, rules: Vec<PolicyRule>) -> Role {
+fn any_role(at: usize, namespace: usize, rules: Vec<PolicyRule>) -> Role {
     Role {
-        metadata: meta("r", at, NAMESPACES.get(namespace).copied()),
+        metadata: object_meta("r", at, NAMESPACES.get(namespace).copied()),
         rules: Some(rules),
     }
 }
@@ -119,7 +124,7 @@ fn cluster_role((at, (rules, (label, gathers))): (usize, ClusterRoleParts)) -> C
     ClusterRole {
         metadata: ObjectMeta {
             labels: label.map(labels),
-            ..meta("r", at, None)
+            ..object_meta("r", at, None)
         },
         aggregation_rule: gathers.map(|value| AggregationRule {
             cluster_role_selectors: Some(vec![selector(value)]),
@@ -133,7 +138,7 @@ fn role_binding(
 ) -> RoleBinding {
     let namespace = NAMESPACES.get(namespace).copied();
     RoleBinding {
-        metadata: meta("b", at, namespace),
+        metadata: object_meta("b", at, namespace),
         role_ref,
         subjects: Some(subjects),
     }
@@ -148,13 +153,13 @@ fn cluster_role_binding(
         name,
     };
     ClusterRoleBinding {
-        metadata: meta("b", at, None),
+        metadata: object_meta("b", at, None),
         role_ref,
         subjects: Some(subjects),
     }
 }
 
-fn meta(kind: &str, at: usize, namespace: Option<&str>) -> ObjectMeta {
+fn object_meta(kind: &str, at: usize, namespace: Option<&str>) -> ObjectMeta {
     ObjectMeta {
         name: Some(format!("{TAG}{kind}{at}")),
         namespace: namespace.map(str::to_owned),
@@ -164,23 +169,23 @@ fn meta(kind: &str, at: usize, namespace: Option<&str>) -> ObjectMeta {
 
 /// The label of a cluster role, and the label of those whose rules it gathers. Those that gather by `tag-y` may find some
 /// that gather by `tag-x`, and nobody comes round to itself: what such a circle ends with is a matter of time.
-fn labels() -> impl Strategy<Value = (Option<String>, Option<String>)> {
-    let plain = prop::option::of(word(&["tag-x", "tag-y"])).prop_map(|label| (label, None));
+fn aggregate_labels() -> impl Strategy<Value = (Option<String>, Option<String>)> {
+    let plain = prop::option::of(pick_word(&["tag-x", "tag-y"])).prop_map(|label| (label, None));
     let first =
-        prop::option::of(word(&["tag-y"])).prop_map(|label| (label, Some("tag-x".to_owned())));
+        prop::option::of(pick_word(&["tag-y"])).prop_map(|label| (label, Some("tag-x".to_owned())));
     prop_oneof![6 => plain, 1 => first, 1 => Just((None, Some("tag-y".to_owned())))]
 }
 
 fn role_ref() -> impl Strategy<Value = RoleRef> {
-    let kind = word(&["Role", "ClusterRole"]);
-    (kind, word(&ROLES)).prop_map(|(kind, name)| RoleRef {
+    let kind = pick_word(&["Role", "ClusterRole"]);
+    (kind, pick_word(&ROLES)).prop_map(|(kind, name)| RoleRef {
         api_group: Some(API_GROUP.into()),
         kind,
         name,
     })
 }
 
-fn subject() -> impl Strategy<Value = Subject> {
+fn any_subject() -> impl Strategy<Value = Subject> {
     let named = |kind: &str, name: String| Subject {
         kind: kind.into(),
         api_group: Some(API_GROUP.into()),
@@ -188,9 +193,9 @@ fn subject() -> impl Strategy<Value = Subject> {
         namespace: None,
     };
     prop_oneof![
-        word(&["tag-jane", "tag-joe"]).prop_map(move |name| named("User", name)),
-        word(&["tag-devs", "tag-ops"]).prop_map(move |name| named("Group", name)),
-        (word(&["tag-bot"]), word(&NAMESPACES)).prop_map(|(name, namespace)| Subject {
+        pick_word(&["tag-jane", "tag-joe"]).prop_map(move |name| named("User", name)),
+        pick_word(&["tag-devs", "tag-ops"]).prop_map(move |name| named("Group", name)),
+        (pick_word(&["tag-bot"]), pick_word(&NAMESPACES)).prop_map(|(name, namespace)| Subject {
             kind: "ServiceAccount".into(),
             api_group: None,
             name,
@@ -207,7 +212,7 @@ fn any_rule() -> impl Strategy<Value = PolicyRule> {
 }
 
 fn at_least_one(words: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
-    vec(word(words), 1..3)
+    vec(pick_word(words), 1..3)
 }
 
 fn resource_rule() -> impl Strategy<Value = PolicyRule> {
@@ -237,7 +242,7 @@ fn path_rule() -> impl Strategy<Value = PolicyRule> {
 }
 
 /// Someone whom the worlds know, or nobody.
-pub fn user() -> impl Strategy<Value = User> {
+pub fn any_user() -> impl Strategy<Value = RequestUser> {
     let names = [
         "tag-jane",
         "tag-joe",
@@ -252,25 +257,26 @@ pub fn user() -> impl Strategy<Value = User> {
             .to_vec(),
         2,
     );
-    (prop::sample::select(names.to_vec()), groups).prop_map(|(name, groups)| User {
+    (prop::sample::select(names.to_vec()), groups).prop_map(|(name, groups)| RequestUser {
         name: name.to_owned(),
         groups,
     })
 }
 
 /// Something to ask for.
-pub fn request() -> impl Strategy<Value = Request> {
-    let path = (word(&VERBS), word(&PATHS)).prop_map(|(verb, path)| Request::Path { verb, path });
+pub fn any_request() -> impl Strategy<Value = AccessRequest> {
+    let path = (pick_word(&VERBS), pick_word(&PATHS))
+        .prop_map(|(verb, path)| AccessRequest::Path { verb, path });
     let resource = (
-        word(&VERBS),
-        word(&GROUPS),
-        word(&["pods", "deployments", "widgets", "*"]),
-        prop_oneof![2 => Just(String::new()), 2 => word(&["log", "scale", "status", "*"])],
-        prop_oneof![1 => Just(String::new()), 1 => word(&["a", "b", "c"])],
-        prop_oneof![1 => Just(String::new()), 3 => word(&NAMESPACES), 1 => Just("three".to_owned())],
+        pick_word(&VERBS),
+        pick_word(&GROUPS),
+        pick_word(&["pods", "deployments", "widgets", "*"]),
+        prop_oneof![2 => Just(String::new()), 2 => pick_word(&["log", "scale", "status", "*"])],
+        prop_oneof![1 => Just(String::new()), 1 => pick_word(&["a", "b", "c"])],
+        prop_oneof![1 => Just(String::new()), 3 => pick_word(&NAMESPACES), 1 => Just("three".to_owned())],
     );
     let resource = resource.prop_map(|(verb, group, resource, subresource, name, namespace)| {
-        Request::Resource {
+        AccessRequest::Resource {
             verb,
             group,
             resource,

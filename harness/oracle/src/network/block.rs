@@ -4,12 +4,12 @@ use std::net::IpAddr;
 
 /// A block of addresses, as in `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Block {
+pub(super) struct AddressBlock {
     base: IpAddr,
     length: u32,
 }
 
-impl Block {
+impl AddressBlock {
     /// `None` where it is not written as one. Bits beyond the length do not matter, as in the API.
     pub(super) fn read(text: &str) -> Option<Self> {
         let (base, length) = text.split_once('/')?;
@@ -25,17 +25,17 @@ impl Block {
     pub(super) fn contains(&self, address: IpAddr) -> bool {
         match (self.base, address) {
             (IpAddr::V4(base), IpAddr::V4(other)) => {
-                self.same(base.to_bits().into(), other.to_bits().into(), 32)
+                self.same_prefix(base.to_bits().into(), other.to_bits().into(), 32)
             }
             (IpAddr::V6(base), IpAddr::V6(other)) => {
-                self.same(base.to_bits(), other.to_bits(), 128)
+                self.same_prefix(base.to_bits(), other.to_bits(), 128)
             }
             _ => false,
         }
     }
 
     /// Whether the first bits are the same, of numbers that have `width` bits.
-    fn same(&self, one: u128, other: u128, width: u32) -> bool {
+    fn same_prefix(&self, one: u128, other: u128, width: u32) -> bool {
         (one ^ other).checked_shr(width - self.length).unwrap_or(0) == 0
     }
 }
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn a_block_contains_what_begins_like_it() {
         let contains = |block: &str, address: &str| {
-            Block::read(block)
+            AddressBlock::read(block)
                 .unwrap()
                 .contains(address.parse().unwrap())
         };
@@ -80,7 +80,7 @@ mod tests {
             "10.0.0.0/8/8",
             "a/8",
         ] {
-            assert!(Block::read(text).is_none(), "{text}");
+            assert!(AddressBlock::read(text).is_none(), "{text}");
         }
     }
 }

@@ -2,21 +2,21 @@
 
 use std::fmt;
 
-use super::{Network, Probe, Verdict};
+use super::{ConnectionProbe, NetworkRules, NetworkVerdict};
 use crate::Error;
 
 /// A cell in which a cluster did something else than the oracle says.
 #[derive(Clone, Debug)]
-pub struct Disagreement {
+pub struct NetworkDisagreement {
     /// The attempt.
-    pub probe: Probe,
+    pub probe: ConnectionProbe,
     /// What the oracle says.
-    pub says: Verdict,
+    pub says: NetworkVerdict,
     /// Whether it reached its destination.
     pub reached: bool,
 }
 
-impl fmt::Display for Disagreement {
+impl fmt::Display for NetworkDisagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seen = if self.reached { "reached" } else { "blocked" };
         write!(
@@ -31,15 +31,15 @@ impl fmt::Display for Disagreement {
 ///
 /// # Errors
 /// When an attempt was between ends that the world does not have.
-pub fn compare<'a>(
-    network: &Network,
-    seen: impl IntoIterator<Item = (&'a Probe, bool)>,
-) -> Result<Vec<Disagreement>, Error> {
+pub fn compare_cells<'a>(
+    network: &NetworkRules,
+    seen: impl IntoIterator<Item = (&'a ConnectionProbe, bool)>,
+) -> Result<Vec<NetworkDisagreement>, Error> {
     let mut found = Vec::new();
     for (probe, reached) in seen {
         let says = network.decide(probe)?;
         if says.reached() != reached {
-            found.push(Disagreement {
+            found.push(NetworkDisagreement {
                 probe: probe.clone(),
                 says,
                 reached,

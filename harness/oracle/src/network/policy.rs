@@ -7,72 +7,72 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::block::Block;
-use super::{NamedPort, Protocol};
+use super::block::AddressBlock;
+use super::{NamedPort, PortProtocol};
 use crate::Error;
-use crate::selector::{Labels, Selector};
+use crate::selector::{ObjectLabels, ParsedSelector};
 
 /// A policy that an API server could have stored.
 #[derive(Clone, Debug)]
-pub(super) struct Policy {
+pub(super) struct ParsedPolicy {
     pub(super) name: String,
     pub(super) namespace: String,
-    pub(super) pods: Selector,
+    pub(super) pods: ParsedSelector,
     /// Its rules for what comes in; `None` where it says nothing about that direction.
-    pub(super) ingress: Option<Vec<Rule>>,
+    pub(super) ingress: Option<Vec<PolicyRule>>,
     /// The same for what goes out.
-    pub(super) egress: Option<Vec<Rule>>,
+    pub(super) egress: Option<Vec<PolicyRule>>,
 }
 
 /// A rule: one of the peers, at one of the ports. No peers are all of them, and so are no ports.
 #[derive(Clone, Debug)]
-pub(super) struct Rule {
-    peers: Vec<Peer>,
-    ports: Vec<Port>,
+pub(super) struct PolicyRule {
+    peers: Vec<PolicyPeer>,
+    ports: Vec<PolicyPort>,
 }
 
 #[derive(Clone, Debug)]
-enum Peer {
+enum PolicyPeer {
     /// Pods of the policy's own namespace, or of the namespaces that are selected.
     Pods {
-        pods: Option<Selector>,
-        namespaces: Option<Selector>,
+        pods: Option<ParsedSelector>,
+        namespaces: Option<ParsedSelector>,
     },
     Block {
-        block: Block,
-        except: Vec<Block>,
+        block: AddressBlock,
+        except: Vec<AddressBlock>,
     },
 }
 
 #[derive(Clone, Debug)]
-struct Port {
-    protocol: Protocol,
-    which: Which,
+struct PolicyPort {
+    protocol: PortProtocol,
+    which: PeerKind,
 }
 
 #[derive(Clone, Debug)]
-enum Which {
+enum PeerKind {
     All,
     Range(u16, u16),
     Named(String),
 }
 
 /// The far end of a connection, as a rule sees it.
-pub(super) struct Far<'a> {
+pub(super) struct FarEnd<'a> {
     pub(super) address: IpAddr,
     /// Its namespace, the labels of that, and its own; `None` where it is no pod with an address of its own.
-    pub(super) pod: Option<(&'a str, &'a Labels, &'a Labels)>,
+    pub(super) pod: Option<(&'a str, &'a ObjectLabels, &'a ObjectLabels)>,
 }
 
 /// What is knocked at.
-pub(super) struct Target<'a> {
+pub(super) struct ProbeTarget<'a> {
     pub(super) port: u16,
-    pub(super) protocol: Protocol,
+    pub(super) protocol: PortProtocol,
     /// The named ports of the pod that is connected to.
     pub(super) names: &'a [NamedPort],
 }
 
-impl Policy {
+impl ParsedPolicy {
     pub(super) fn read(policy: &NetworkPolicy) -> Result<Self, Error> {
         let namespace = policy.metadata.namespace.clone().unwrap_or_default();
         let name = format!(
@@ -105,11 +105,11 @@ impl Policy {
         let outgoing = egress
             .iter()
             .map(|rule| (rule.to.as_deref(), rule.ports.as_deref()));
-        let read = |(peers, ports)| Rule::read(&name, peers, ports);
+        let read = |(peers, ports)| PolicyRule::read(&name, peers, ports);
         let incoming = incoming.map(read).collect::<Result<Vec<_>, _>>()?;
         let outgoing = outgoing.map(read).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            pods: Selector::read(&spec.pod_selector.unwrap_or_default())?,
+            pods: ParsedSelector::read(&spec.pod_selector.unwrap_or_default())?,
             ingress: says("Ingress").then_some(incoming),
             egress: says("Egress").then_some(outgoing),
             namespace,
@@ -118,7 +118,7 @@ impl Policy {
     }
 }
 
-impl Rule {
+impl PolicyRule {
     fn read(
         policy: &str,
         peers: Option<&[NetworkPolicyPeer]>,
@@ -127,11 +127,11 @@ impl Rule {
         let peers = peers
             .unwrap_or_default()
             .iter()
-            .map(|peer| Peer::read(policy, peer));
+            .map(|peer| PolicyPeer::read(policy, peer));
         let ports = ports
             .unwrap_or_default()
             .iter()
-            .map(|port| Port::read(policy, port));
+            .map(|port| PolicyPort::read(policy, port));
         Ok(Self {
             peers: peers.collect::<Result<_, _>>()?,
             ports: ports.collect::<Result<_, _>>()?,
@@ -139,16 +139,21 @@ impl Rule {
     }
 
     /// Whether a rule of a policy in `namespace` lets this through.
-    pub(super) fn allows(&self, namespace: &str, far: &Far<'_>, target: &Target<'_>) -> bool {
+    pub(super) fn allows(
+        &self,
+        namespace: &str,
+        far: &FarEnd<'_>,
+        target: &ProbeTarget<'_>,
+    ) -> bool {
         let peer = self.peers.is_empty() || self.peers.iter().any(|peer| peer.is(namespace, far));
         let port = self.ports.is_empty() || self.ports.iter().any(|port| port.is(target));
         peer && port
     }
 }
 
-impl Peer {
+impl PolicyPeer {
     fn read(policy: &str, peer: &NetworkPolicyPeer) -> Result<Self, Error> {
-        let read = |selector: &Option<_>| selector.as_ref().map(Selector::read).transpose();
+        let read = |selector: &Option<_>| selector.as_ref().map(ParsedSelector::read).transpose();
         match (
             read(&peer.pod_selector)?,
             read(&peer.namespace_selector)?,
@@ -164,7 +169,7 @@ impl Peer {
 
     fn block(policy: &str, block: &IPBlock) -> Result<Self, Error> {
         let read = |text: &String| {
-            Block::read(text).ok_or_else(|| Error::Block {
+            AddressBlock::read(text).ok_or_else(|| Error::Block {
                 policy: policy.to_owned(),
                 text: text.clone(),
             })
@@ -181,7 +186,7 @@ impl Peer {
         })
     }
 
-    fn is(&self, own: &str, far: &Far<'_>) -> bool {
+    fn is(&self, own: &str, far: &FarEnd<'_>) -> bool {
         match (self, far.pod) {
             (Self::Block { block, except }, _) => {
                 block.contains(far.address)
@@ -198,7 +203,7 @@ impl Peer {
     }
 }
 
-impl Port {
+impl PolicyPort {
     fn read(policy: &str, port: &NetworkPolicyPort) -> Result<Self, Error> {
         let wrong = |text: String| Error::Port {
             policy: policy.to_owned(),
@@ -209,21 +214,21 @@ impl Port {
             _ => Err(wrong(number.to_string())),
         };
         let which = match (&port.port, port.end_port) {
-            (None, None) => Which::All,
-            (Some(IntOrString::String(name)), None) => Which::Named(name.clone()),
+            (None, None) => PeerKind::All,
+            (Some(IntOrString::String(name)), None) => PeerKind::Named(name.clone()),
             (Some(IntOrString::Int(first)), last) => {
                 let (first, last) = (number(*first)?, number(last.unwrap_or(*first))?);
                 if first > last {
                     return Err(wrong(format!("{first} to {last}")));
                 }
-                Which::Range(first, last)
+                PeerKind::Range(first, last)
             }
             (_, Some(last)) => return Err(wrong(format!("up to {last}"))),
         };
         let protocol = match port.protocol.as_deref() {
-            None | Some("TCP") => Protocol::Tcp,
-            Some("UDP") => Protocol::Udp,
-            Some("SCTP") => Protocol::Sctp,
+            None | Some("TCP") => PortProtocol::Tcp,
+            Some("UDP") => PortProtocol::Udp,
+            Some("SCTP") => PortProtocol::Sctp,
             Some(text) => {
                 return Err(Error::Protocol {
                     policy: policy.to_owned(),
@@ -234,7 +239,7 @@ impl Port {
         Ok(Self { protocol, which })
     }
 
-    fn is(&self, target: &Target<'_>) -> bool {
+    fn is(&self, target: &ProbeTarget<'_>) -> bool {
         let named = |name: &String| {
             let same = |port: &NamedPort| {
                 port.name == *name && port.protocol == target.protocol && port.port == target.port
@@ -243,9 +248,9 @@ impl Port {
         };
         self.protocol == target.protocol
             && match &self.which {
-                Which::All => true,
-                Which::Range(first, last) => (*first..=*last).contains(&target.port),
-                Which::Named(name) => named(name),
+                PeerKind::All => true,
+                PeerKind::Range(first, last) => (*first..=*last).contains(&target.port),
+                PeerKind::Named(name) => named(name),
             }
     }
 }

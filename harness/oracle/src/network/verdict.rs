@@ -4,18 +4,18 @@ use std::fmt;
 
 /// Whether a connection is let through, by both of its ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct NetworkVerdict {
     /// What the policies on the one who connects say.
-    pub egress: Gate,
+    pub egress: GateVerdict,
     /// What the policies on the one who is connected to say.
-    pub ingress: Gate,
+    pub ingress: GateVerdict,
 }
 
 /// One direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gate {
+pub enum GateVerdict {
     /// No policy has a say.
-    Free(Free),
+    Free(FreeReason),
     /// A rule lets it through.
     Open {
         /// `NAMESPACE/NAME` of the policy.
@@ -32,7 +32,7 @@ pub enum Gate {
 
 /// Why no policy has a say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Free {
+pub enum FreeReason {
     /// That end is no pod with an address of its own.
     NoPod,
     /// No policy isolates that pod in this direction.
@@ -43,7 +43,7 @@ pub enum Free {
     OwnNode,
 }
 
-impl Gate {
+impl GateVerdict {
     /// Whether it lets the connection through.
     #[must_use]
     pub fn lets_through(&self) -> bool {
@@ -51,7 +51,7 @@ impl Gate {
     }
 }
 
-impl Verdict {
+impl NetworkVerdict {
     /// Whether both ends let it through.
     #[must_use]
     pub fn reached(&self) -> bool {
@@ -59,7 +59,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Free {
+impl fmt::Display for FreeReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoPod => "no pod of its own network",
@@ -70,7 +70,7 @@ impl fmt::Display for Free {
     }
 }
 
-impl fmt::Display for Gate {
+impl fmt::Display for GateVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Free(why) => write!(f, "free ({why})"),
@@ -86,7 +86,7 @@ impl fmt::Display for Gate {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for NetworkVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.reached() { "reached" } else { "blocked" };
         write!(

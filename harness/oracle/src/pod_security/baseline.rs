@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{
     AppArmorProfile, HTTPGetAction, SELinuxOptions, SeccompProfile, TCPSocketAction,
 };
 
-use super::subject::{Part, Subject};
+use super::subject::{CheckedPod, ContainerPart};
 
 /// What containerd gives a container anyway, and no more.
 const CAPABILITIES: [&str; 13] = [
@@ -57,12 +57,12 @@ const APP_ARMOR_ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.
 const SECCOMP_ANNOTATION: &str = "seccomp.security.alpha.kubernetes.io/pod";
 const SECCOMP_CONTAINER_ANNOTATION: &str = "container.seccomp.security.alpha.kubernetes.io/";
 
-fn known(list: &[(&str, u32)], name: &str, minor: u32) -> bool {
+fn known_profile(list: &[(&str, u32)], name: &str, minor: u32) -> bool {
     list.iter()
         .any(|(known, since)| *known == name && *since <= minor)
 }
 
-pub(super) fn app_armor(pod: &Subject<'_>) -> bool {
+pub(super) fn app_armor(pod: &CheckedPod<'_>) -> bool {
     let forbidden = |profile: &AppArmorProfile| {
         !matches!(profile.type_.as_str(), "RuntimeDefault" | "Localhost")
     };
@@ -81,7 +81,7 @@ pub(super) fn app_armor(pod: &Subject<'_>) -> bool {
         || pod.annotations.into_iter().flatten().any(annotated)
 }
 
-pub(super) fn capabilities(pod: &Subject<'_>) -> bool {
+pub(super) fn check_capabilities(pod: &CheckedPod<'_>) -> bool {
     let added = pod
         .contexts()
         .filter_map(|context| context.capabilities.as_ref()?.add.as_ref())
@@ -91,12 +91,12 @@ pub(super) fn capabilities(pod: &Subject<'_>) -> bool {
         .any(|name| !CAPABILITIES.contains(&name.as_str()))
 }
 
-pub(super) fn host_namespaces(pod: &Subject<'_>) -> bool {
+pub(super) fn host_namespaces(pod: &CheckedPod<'_>) -> bool {
     pod.spec
         .is_some_and(|spec| [spec.host_network, spec.host_pid, spec.host_ipc].contains(&Some(true)))
 }
 
-pub(super) fn host_path(pod: &Subject<'_>) -> bool {
+pub(super) fn host_path(pod: &CheckedPod<'_>) -> bool {
     let mut volumes = pod
         .spec
         .into_iter()
@@ -105,17 +105,17 @@ pub(super) fn host_path(pod: &Subject<'_>) -> bool {
 }
 
 /// On the host's network the API server makes every port a host port.
-pub(super) fn host_ports(pod: &Subject<'_>) -> bool {
+pub(super) fn host_ports(pod: &CheckedPod<'_>) -> bool {
     let on_host = pod.spec.is_some_and(|spec| spec.host_network == Some(true));
     let mut ports = pod.containers.iter().flat_map(|part| part.ports);
     ports.any(|port| on_host || port.host_port.is_some_and(|number| number != 0))
 }
 
-pub(super) fn probe_hosts(pod: &Subject<'_>) -> bool {
+pub(super) fn probe_hosts(pod: &CheckedPod<'_>) -> bool {
     pod.containers.iter().any(names_a_host)
 }
 
-fn names_a_host(part: &Part<'_>) -> bool {
+fn names_a_host(part: &ContainerPart<'_>) -> bool {
     let http =
         |action: &Option<HTTPGetAction>| action.as_ref().and_then(|action| action.host.clone());
     let tcp =
@@ -137,16 +137,18 @@ fn names_a_host(part: &Part<'_>) -> bool {
         .any(|host| !host.is_empty())
 }
 
-pub(super) fn privileged(pod: &Subject<'_>) -> bool {
+pub(super) fn check_privileged(pod: &CheckedPod<'_>) -> bool {
     pod.contexts()
         .any(|context| context.privileged == Some(true))
 }
 
-pub(super) fn selinux(pod: &Subject<'_>) -> bool {
+pub(super) fn check_selinux(pod: &CheckedPod<'_>) -> bool {
     let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let forbidden = |options: &SELinuxOptions| {
         let kind = options.type_.as_deref().unwrap_or_default();
-        !known(&SELINUX_TYPES, kind, pod.minor) || given(&options.user) || given(&options.role)
+        !known_profile(&SELINUX_TYPES, kind, pod.minor)
+            || given(&options.user)
+            || given(&options.role)
     };
     let of_pod = pod
         .context
@@ -158,11 +160,11 @@ pub(super) fn selinux(pod: &Subject<'_>) -> bool {
 }
 
 /// Whether a seccomp profile is one that both levels accept.
-pub(super) fn confines(profile: &SeccompProfile) -> bool {
+pub(super) fn confines_pod(profile: &SeccompProfile) -> bool {
     matches!(profile.type_.as_str(), "RuntimeDefault" | "Localhost")
 }
 
-pub(super) fn seccomp(pod: &Subject<'_>) -> bool {
+pub(super) fn check_seccomp(pod: &CheckedPod<'_>) -> bool {
     if pod.minor < SECCOMP_FIELDS_SINCE {
         return annotated_seccomp(pod);
     }
@@ -172,11 +174,11 @@ pub(super) fn seccomp(pod: &Subject<'_>) -> bool {
     let of_containers = pod
         .contexts()
         .filter_map(|context| context.seccomp_profile.as_ref());
-    !of_pod.into_iter().chain(of_containers).all(confines)
+    !of_pod.into_iter().chain(of_containers).all(confines_pod)
 }
 
 /// An annotation for a container that the pod does not have says nothing.
-fn annotated_seccomp(pod: &Subject<'_>) -> bool {
+fn annotated_seccomp(pod: &CheckedPod<'_>) -> bool {
     let forbidden = |key: &str| {
         let value = pod.annotations.and_then(|annotations| annotations.get(key));
         value.is_some_and(|value| {
@@ -184,20 +186,21 @@ fn annotated_seccomp(pod: &Subject<'_>) -> bool {
                 && !value.starts_with("localhost/")
         })
     };
-    let of_container =
-        |part: &Part<'_>| forbidden(&format!("{SECCOMP_CONTAINER_ANNOTATION}{}", part.name));
+    let of_container = |part: &ContainerPart<'_>| {
+        forbidden(&format!("{SECCOMP_CONTAINER_ANNOTATION}{}", part.name))
+    };
     forbidden(SECCOMP_ANNOTATION) || pod.containers.iter().any(of_container)
 }
 
-pub(super) fn sysctls(pod: &Subject<'_>) -> bool {
+pub(super) fn check_sysctls(pod: &CheckedPod<'_>) -> bool {
     let mut set = pod
         .context
         .into_iter()
         .flat_map(|context| context.sysctls.iter().flatten());
-    set.any(|sysctl| !known(&SYSCTLS, &sysctl.name, pod.minor))
+    set.any(|sysctl| !known_profile(&SYSCTLS, &sysctl.name, pod.minor))
 }
 
-pub(super) fn host_process(pod: &Subject<'_>) -> bool {
+pub(super) fn host_process(pod: &CheckedPod<'_>) -> bool {
     let of_pod = pod
         .context
         .and_then(|context| context.windows_options.as_ref());

@@ -1,12 +1,12 @@
 //! The checks: from which release on, at which level, and what a denial calls them.
 
-use super::subject::Subject;
-use super::{Level, baseline, restricted};
+use super::subject::CheckedPod;
+use super::{SecurityLevel, baseline, restricted};
 
 /// One check of the standards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is what its `reason` says")]
-pub enum Check {
+pub enum SecurityCheck {
     AppArmor,
     CapabilitiesBaseline,
     HostNamespaces,
@@ -28,7 +28,7 @@ pub enum Check {
     SeccompRestricted,
 }
 
-impl Check {
+impl SecurityCheck {
     /// All of them, in the order in which a denial names them: baseline first, each level by the checks' identifiers.
     pub const ALL: [Self; 19] = [
         Self::AppArmor,
@@ -89,7 +89,7 @@ impl Check {
         }
     }
 
-    fn level(self) -> Level {
+    fn level(self) -> SecurityLevel {
         match self {
             Self::PrivilegeEscalation
             | Self::CapabilitiesRestricted
@@ -97,8 +97,8 @@ impl Check {
             | Self::RestrictedVolumes
             | Self::RunAsNonRoot
             | Self::RunAsUser
-            | Self::SeccompRestricted => Level::Restricted,
-            _ => Level::Baseline,
+            | Self::SeccompRestricted => SecurityLevel::Restricted,
+            _ => SecurityLevel::Baseline,
         }
     }
 
@@ -113,35 +113,37 @@ impl Check {
         }
     }
 
-    pub(super) fn applies(self, level: Level, minor: u32) -> bool {
+    pub(super) fn applies(self, level: SecurityLevel, minor: u32) -> bool {
         let overridden = || {
-            let by = self.overridden_by().filter(|_| level == Level::Restricted);
+            let by = self
+                .overridden_by()
+                .filter(|_| level == SecurityLevel::Restricted);
             by.is_some_and(|by| by.applies(level, minor))
         };
         self.level() <= level && self.since() <= minor && !overridden()
     }
 
-    pub(super) fn violated_by(self, pod: &Subject<'_>) -> bool {
+    pub(super) fn violated_by(self, pod: &CheckedPod<'_>) -> bool {
         match self {
             Self::AppArmor => baseline::app_armor(pod),
-            Self::CapabilitiesBaseline => baseline::capabilities(pod),
+            Self::CapabilitiesBaseline => baseline::check_capabilities(pod),
             Self::HostNamespaces => baseline::host_namespaces(pod),
             Self::HostPathVolumes => baseline::host_path(pod),
             Self::HostPorts => baseline::host_ports(pod),
             Self::ProbeHosts => baseline::probe_hosts(pod),
-            Self::Privileged => baseline::privileged(pod),
+            Self::Privileged => baseline::check_privileged(pod),
             Self::ProcMountBaseline => !pod.relaxed() && pod.unmasks_proc(),
-            Self::SeLinux => baseline::selinux(pod),
-            Self::SeccompBaseline => baseline::seccomp(pod),
-            Self::Sysctls => baseline::sysctls(pod),
+            Self::SeLinux => baseline::check_selinux(pod),
+            Self::SeccompBaseline => baseline::check_seccomp(pod),
+            Self::Sysctls => baseline::check_sysctls(pod),
             Self::WindowsHostProcess => baseline::host_process(pod),
             Self::PrivilegeEscalation => restricted::privilege_escalation(pod),
-            Self::CapabilitiesRestricted => restricted::capabilities(pod),
+            Self::CapabilitiesRestricted => restricted::check_capabilities(pod),
             Self::ProcMountRestricted => pod.unmasks_proc(),
-            Self::RestrictedVolumes => restricted::volumes(pod),
+            Self::RestrictedVolumes => restricted::check_volumes(pod),
             Self::RunAsNonRoot => restricted::run_as_non_root(pod),
             Self::RunAsUser => restricted::run_as_user(pod),
-            Self::SeccompRestricted => restricted::seccomp(pod),
+            Self::SeccompRestricted => restricted::check_seccomp(pod),
         }
     }
 }

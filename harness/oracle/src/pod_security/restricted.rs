@@ -2,11 +2,11 @@
 
 use k8s_openapi::api::core::v1::{SecurityContext, Volume};
 
-use super::baseline::confines;
-use super::subject::{Part, Subject};
+use super::baseline::confines_pod;
+use super::subject::{CheckedPod, ContainerPart};
 
-pub(super) fn privilege_escalation(pod: &Subject<'_>) -> bool {
-    let forbids = |part: &Part<'_>| {
+pub(super) fn privilege_escalation(pod: &CheckedPod<'_>) -> bool {
+    let forbids = |part: &ContainerPart<'_>| {
         part.context
             .and_then(|context| context.allow_privilege_escalation)
             .is_some_and(|allowed| !allowed)
@@ -15,8 +15,8 @@ pub(super) fn privilege_escalation(pod: &Subject<'_>) -> bool {
 }
 
 /// Every container drops `ALL`, and may add one back.
-pub(super) fn capabilities(pod: &Subject<'_>) -> bool {
-    let confined = |part: &Part<'_>| {
+pub(super) fn check_capabilities(pod: &CheckedPod<'_>) -> bool {
+    let confined = |part: &ContainerPart<'_>| {
         let capabilities = part
             .context
             .and_then(|context| context.capabilities.as_ref());
@@ -33,7 +33,7 @@ pub(super) fn capabilities(pod: &Subject<'_>) -> bool {
     !pod.windows() && !pod.containers.iter().all(confined)
 }
 
-pub(super) fn volumes(pod: &Subject<'_>) -> bool {
+pub(super) fn check_volumes(pod: &CheckedPod<'_>) -> bool {
     let mut volumes = pod
         .spec
         .into_iter()
@@ -64,33 +64,33 @@ fn is_allowed(volume: &Volume) -> bool {
 
 /// What a container says counts for it; what the pod says, for those that say nothing. A pod that says `false` violates
 /// it whatever its containers say.
-fn holds(
-    pod: &Subject<'_>,
+fn holds_for_all(
+    pod: &CheckedPod<'_>,
     of_pod: Option<bool>,
     of_container: impl Fn(&SecurityContext) -> Option<bool>,
 ) -> bool {
-    let said = |part: &Part<'_>| part.context.and_then(&of_container).or(of_pod);
+    let said = |part: &ContainerPart<'_>| part.context.and_then(&of_container).or(of_pod);
     of_pod != Some(false) && pod.containers.iter().all(|part| said(part) == Some(true))
 }
 
-pub(super) fn run_as_non_root(pod: &Subject<'_>) -> bool {
+pub(super) fn run_as_non_root(pod: &CheckedPod<'_>) -> bool {
     let of_pod = pod.context.and_then(|context| context.run_as_non_root);
-    !pod.relaxed() && !holds(pod, of_pod, |context| context.run_as_non_root)
+    !pod.relaxed() && !holds_for_all(pod, of_pod, |context| context.run_as_non_root)
 }
 
-pub(super) fn run_as_user(pod: &Subject<'_>) -> bool {
+pub(super) fn run_as_user(pod: &CheckedPod<'_>) -> bool {
     let of_pod = pod.context.and_then(|context| context.run_as_user);
     let mut of_containers = pod.contexts().filter_map(|context| context.run_as_user);
     !pod.relaxed() && (of_pod == Some(0) || of_containers.any(|user| user == 0))
 }
 
-pub(super) fn seccomp(pod: &Subject<'_>) -> bool {
+pub(super) fn check_seccomp(pod: &CheckedPod<'_>) -> bool {
     let of_pod = pod
         .context
         .and_then(|context| context.seccomp_profile.as_ref())
-        .map(confines);
+        .map(confines_pod);
     !pod.windows()
-        && !holds(pod, of_pod, |context| {
-            context.seccomp_profile.as_ref().map(confines)
+        && !holds_for_all(pod, of_pod, |context| {
+            context.seccomp_profile.as_ref().map(confines_pod)
         })
 }

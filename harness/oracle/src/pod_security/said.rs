@@ -1,6 +1,6 @@
 //! Which checks a denial names.
 
-use super::Check;
+use super::SecurityCheck;
 
 /// What stands before the reasons.
 const BEFORE: &str = "violates PodSecurity \"";
@@ -8,29 +8,29 @@ const BEFORE: &str = "violates PodSecurity \"";
 /// The reasons that a denial gives, in its order; `None` where the text is no denial of Pod Security, or gives a reason
 /// that no check has.
 #[must_use]
-pub fn said(message: &str) -> Option<Vec<&'static str>> {
+pub fn denial_reasons(message: &str) -> Option<Vec<&'static str>> {
     let (_, rest) = message.split_once(BEFORE)?;
     let (_, rest) = rest.split_once("\": ")?;
-    let reasons = split(rest)
+    let reasons = split_reasons(rest)
         .into_iter()
         .map(|part| part.split_once(" (").map_or(part, |(reason, _)| reason));
-    reasons.map(known).collect()
+    reasons.map(known_reason).collect()
 }
 
-fn known(reason: &str) -> Option<&'static str> {
+fn known_reason(reason: &str) -> Option<&'static str> {
     let singular = if reason == "forbidden AppArmor profiles" {
         "forbidden AppArmor profile"
     } else {
         reason
     };
-    Check::ALL
+    SecurityCheck::ALL
         .into_iter()
-        .map(Check::reason)
+        .map(SecurityCheck::reason)
         .find(|known| *known == singular)
 }
 
 /// Splits at the commas that are neither in parentheses nor in quotes.
-fn split(text: &str) -> Vec<&str> {
+fn split_reasons(text: &str) -> Vec<&str> {
     let (mut parts, mut begin, mut depth, mut quoted, mut escaped) =
         (Vec::new(), 0, 0_usize, false, false);
     for (at, letter) in text.char_indices() {
@@ -65,9 +65,9 @@ mod tests {
             "host namespaces",
             "allowPrivilegeEscalation != false",
         ];
-        assert_eq!(said(text).unwrap(), reasons);
+        assert_eq!(denial_reasons(text).unwrap(), reasons);
         assert_eq!(
-            said("x violates PodSecurity \"baseline:latest\": privileged").unwrap(),
+            denial_reasons("x violates PodSecurity \"baseline:latest\": privileged").unwrap(),
             ["privileged"]
         );
         for other in [
@@ -75,7 +75,7 @@ mod tests {
             "forbidden",
             "violates PodSecurity \"baseline:latest\": something new (x)",
         ] {
-            assert!(said(other).is_none(), "{other}");
+            assert!(denial_reasons(other).is_none(), "{other}");
         }
     }
 }

@@ -14,17 +14,17 @@ const RELAXED_SINCE: u32 = 35;
 const WINDOWS_SINCE: u32 = 25;
 
 /// A pod and the release by whose checks it is judged.
-pub(super) struct Subject<'a> {
+pub(super) struct CheckedPod<'a> {
     pub(super) spec: Option<&'a PodSpec>,
     pub(super) context: Option<&'a PodSecurityContext>,
     pub(super) annotations: Option<&'a BTreeMap<String, String>>,
     /// Containers of all three kinds.
-    pub(super) containers: Vec<Part<'a>>,
+    pub(super) containers: Vec<ContainerPart<'a>>,
     pub(super) minor: u32,
 }
 
 /// What a container of any kind has.
-pub(super) struct Part<'a> {
+pub(super) struct ContainerPart<'a> {
     pub(super) name: &'a str,
     pub(super) context: Option<&'a SecurityContext>,
     pub(super) ports: &'a [ContainerPort],
@@ -32,7 +32,7 @@ pub(super) struct Part<'a> {
     pub(super) lifecycle: Option<&'a Lifecycle>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> CheckedPod<'a> {
     pub(super) fn new(pod: &'a Pod, minor: u32) -> Self {
         let spec = pod.spec.as_ref();
         let first = spec
@@ -48,8 +48,8 @@ impl<'a> Subject<'a> {
             annotations: pod.metadata.annotations.as_ref(),
             containers: first
                 .chain(main)
-                .map(Part::of)
-                .chain(late.map(Part::of_ephemeral))
+                .map(ContainerPart::of)
+                .chain(late.map(ContainerPart::of_ephemeral))
                 .collect(),
             minor,
         }
@@ -82,7 +82,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-impl<'a> Part<'a> {
+impl<'a> ContainerPart<'a> {
     fn of(container: &'a Container) -> Self {
         let Container {
             name,

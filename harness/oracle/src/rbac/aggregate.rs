@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 
-use super::World;
+use super::RbacWorld;
 use crate::Error;
-use crate::selector::Selector;
+use crate::selector::ParsedSelector;
 
 /// The rules of a cluster role: its own, or those that it gathers, through others that gather as well.
 ///
@@ -15,29 +15,29 @@ use crate::selector::Selector;
 ///
 /// # Errors
 /// When one of its selectors is none.
-pub fn rules(world: &World, role: &ClusterRole) -> Result<Vec<PolicyRule>, Error> {
-    gather(world, role, &mut BTreeSet::new())
+pub fn aggregated_rules(world: &RbacWorld, role: &ClusterRole) -> Result<Vec<PolicyRule>, Error> {
+    gather_rules(world, role, &mut BTreeSet::new())
 }
 
-fn gather<'a>(
-    world: &'a World,
+fn gather_rules<'a>(
+    world: &'a RbacWorld,
     role: &'a ClusterRole,
     seen: &mut BTreeSet<&'a str>,
 ) -> Result<Vec<PolicyRule>, Error> {
     let mut gathered = Vec::new();
-    seen.insert(name(role));
+    seen.insert(role_name(role));
     for selector in role
         .aggregation_rule
         .iter()
         .flat_map(|rule| rule.cluster_role_selectors.iter().flatten())
     {
-        let selector = Selector::read(selector)?;
+        let selector = ParsedSelector::read(selector)?;
         let selected = |other: &&ClusterRole| {
             selector.selects(&other.metadata.labels.clone().unwrap_or_default())
         };
         for other in world.cluster_roles.iter().filter(selected) {
-            if !seen.contains(name(other)) {
-                gathered.extend(gather(world, other, seen)?);
+            if !seen.contains(role_name(other)) {
+                gathered.extend(gather_rules(world, other, seen)?);
             }
         }
     }
@@ -48,6 +48,6 @@ fn gather<'a>(
     })
 }
 
-fn name(role: &ClusterRole) -> &str {
+fn role_name(role: &ClusterRole) -> &str {
     role.metadata.name.as_deref().unwrap_or_default()
 }

@@ -2,19 +2,19 @@
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-use super::Request;
+use super::AccessRequest;
 
-pub(super) fn matches(rule: &PolicyRule, request: &Request) -> bool {
+pub(super) fn rule_matches(rule: &PolicyRule, request: &AccessRequest) -> bool {
     match request {
-        Request::Path { verb, path } => {
-            holds(&rule.verbs, verb)
+        AccessRequest::Path { verb, path } => {
+            list_holds(&rule.verbs, verb)
                 && rule
                     .non_resource_urls
                     .iter()
                     .flatten()
-                    .any(|pattern| covers(pattern, path))
+                    .any(|pattern| pattern_covers(pattern, path))
         }
-        Request::Resource {
+        AccessRequest::Resource {
             verb,
             group,
             resource,
@@ -25,8 +25,8 @@ pub(super) fn matches(rule: &PolicyRule, request: &Request) -> bool {
             let groups = rule.api_groups.as_deref().unwrap_or_default();
             let resources = rule.resources.as_deref().unwrap_or_default();
             let names = rule.resource_names.as_deref().unwrap_or_default();
-            holds(&rule.verbs, verb)
-                && holds(groups, group)
+            list_holds(&rule.verbs, verb)
+                && list_holds(groups, group)
                 && resources
                     .iter()
                     .any(|pattern| is_resource(pattern, resource, subresource))
@@ -36,7 +36,7 @@ pub(super) fn matches(rule: &PolicyRule, request: &Request) -> bool {
 }
 
 /// Whether a list holds a word, or `*`.
-fn holds(list: &[String], word: &str) -> bool {
+fn list_holds(list: &[String], word: &str) -> bool {
     list.iter().any(|entry| entry == "*" || entry == word)
 }
 
@@ -51,6 +51,6 @@ fn is_resource(pattern: &str, resource: &str, subresource: &str) -> bool {
 }
 
 /// A pattern that ends in `*` covers what begins like it.
-fn covers(pattern: &str, path: &str) -> bool {
+fn pattern_covers(pattern: &str, path: &str) -> bool {
     pattern == path || (pattern.ends_with('*') && path.starts_with(pattern.trim_end_matches('*')))
 }

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{Files, named, placed};
+use super::{ScenarioFiles, place_object, scenario_namespace};
 use crate::Error;
 use crate::generate::network::LISTENED;
-use crate::network::{Disagreement, End, Family, Pod, PodName, Protocol, World};
+use crate::network::{
+    AddressFamily, ConnectionEnd, NetworkDisagreement, NetworkPod, NetworkWorld, PodName,
+    PortProtocol,
+};
 
 /// How many cells are told of in words, and how many are steps: one that is not as it is intended takes seconds, until it is
 /// believed.
@@ -19,9 +22,12 @@ const TRIED: usize = 8;
 ///
 /// # Errors
 /// When it cannot be written as YAML.
-pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
-    let between = |cell| between(cell).map(|(from, to)| (cell, from, to));
-    let cells: Vec<(&Disagreement, &PodName, &PodName)> =
+pub fn network_scenario(
+    world: &NetworkWorld,
+    cells: &[NetworkDisagreement],
+) -> Result<ScenarioFiles, Error> {
+    let between = |cell| connections_between(cell).map(|(from, to)| (cell, from, to));
+    let cells: Vec<(&NetworkDisagreement, &PodName, &PodName)> =
         cells.iter().filter_map(between).collect();
     let tried = &cells[..cells.len().min(TRIED)];
     let pods: BTreeSet<&PodName> = tried
@@ -29,13 +35,13 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
         .flat_map(|(_, from, to)| [*from, *to])
         .collect();
     let started = pods.into_iter().enumerate().map(|(at, pod)| {
-        json!({"id": format!("pod-{at}"), "namespace": named(&pod.namespace),
+        json!({"id": format!("pod-{at}"), "namespace": scenario_namespace(&pod.namespace),
             "do": {"wait-running": format!("pod/{}", pod.name)}, "expect": "running"})
     });
     let steps = tried
         .iter()
         .enumerate()
-        .map(|(at, (cell, from, to))| step(at, cell, from, to));
+        .map(|(at, (cell, from, to))| reach_step(at, cell, from, to));
     let mut said: Vec<String> = cells
         .iter()
         .take(TOLD)
@@ -48,7 +54,7 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
             .filter(|more| *more > 0)
             .map(|more| format!("So it is in {more} more")),
     );
-    let at = |pod: &Pod| {
+    let at = |pod: &NetworkPod| {
         let addresses: Vec<String> = pod.addresses.iter().map(ToString::to_string).collect();
         format!("{} {}", pod.name, addresses.join(" and "))
     };
@@ -56,7 +62,7 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
     let dual_stack = world
         .nodes
         .values()
-        .any(|addresses| Family::Ipv6.among(addresses).is_some());
+        .any(|addresses| AddressFamily::Ipv6.address_among(addresses).is_some());
     let mut policies = json!({"apply": ["pods.yaml", "policies.yaml"]});
     if tried.iter().all(|(cell, ..)| cell.says.reached()) {
         policies["ineffective"] = true.into();
@@ -68,7 +74,7 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
         "worlds": {"bare": {"apply": ["pods.yaml"]}, "policies": policies},
         "steps": started.chain(steps).collect::<Vec<_>>(),
     });
-    let mut files = Files::default();
+    let mut files = ScenarioFiles::default();
     files.add("scenario.yaml", &[scenario])?;
     let placed_on = |mut object: Value| {
         if let Some(node) = object["spec"]["nodeName"]
@@ -77,9 +83,9 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
         {
             object["spec"]["nodeName"] = format!("$(node:{node})").into();
         }
-        placed(object)
+        place_object(object)
     };
-    let pods: Vec<Value> = objects(world, "$(image:probe)")
+    let pods: Vec<Value> = world_objects(world, "$(image:probe)")
         .into_iter()
         .map(placed_on)
         .collect();
@@ -87,7 +93,7 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
     let policies = world
         .policies
         .iter()
-        .map(|policy| serde_json::to_value(policy).map(placed));
+        .map(|policy| serde_json::to_value(policy).map(place_object));
     let policies = policies
         .collect::<Result<Vec<_>, _>>()
         .map_err(|why| Error::Write {
@@ -97,34 +103,34 @@ pub fn network(world: &World, cells: &[Disagreement]) -> Result<Files, Error> {
     Ok(files)
 }
 
-fn between(cell: &Disagreement) -> Option<(&PodName, &PodName)> {
+fn connections_between(cell: &NetworkDisagreement) -> Option<(&PodName, &PodName)> {
     match (&cell.probe.from, &cell.probe.to) {
-        (End::Pod(from), End::Pod(to)) => Some((from, to)),
+        (ConnectionEnd::Pod(from), ConnectionEnd::Pod(to)) => Some((from, to)),
         _ => None,
     }
 }
 
-fn step(at: usize, cell: &Disagreement, from: &PodName, to: &PodName) -> Value {
+fn reach_step(at: usize, cell: &NetworkDisagreement, from: &PodName, to: &PodName) -> Value {
     let (scheme, stage) = match cell.probe.protocol {
-        Protocol::Udp => ("udp", "reply"),
-        Protocol::Tcp | Protocol::Sctp => ("tcp", "connect"),
+        PortProtocol::Udp => ("udp", "reply"),
+        PortProtocol::Tcp | PortProtocol::Sctp => ("tcp", "connect"),
     };
-    let place = named(&to.namespace).replace("$(namespace)", "");
+    let place = scenario_namespace(&to.namespace).replace("$(namespace)", "");
     let place = if place.is_empty() {
         to.name.clone()
     } else {
         format!("{place}/{}", to.name)
     };
     let host = match cell.probe.family {
-        Family::Ipv4 => format!("$(pod-ip:{place})"),
-        Family::Ipv6 => format!("[$(pod-ipv6:{place})]"),
+        AddressFamily::Ipv4 => format!("$(pod-ip:{place})"),
+        AddressFamily::Ipv6 => format!("[$(pod-ipv6:{place})]"),
     };
     let expected = if cell.says.reached() {
         json!("reached")
     } else {
         json!({"blocked": {"at": stage}})
     };
-    json!({"id": format!("cell-{at}"), "namespace": named(&from.namespace),
+    json!({"id": format!("cell-{at}"), "namespace": scenario_namespace(&from.namespace),
         "do": {"reach": {"from": from.name, "to": format!("{scheme}://{host}:{}", cell.probe.port)}},
         "expect-in": {"bare": "reached", "policies": expected}})
 }
@@ -132,17 +138,17 @@ fn step(at: usize, cell: &Disagreement, from: &PodName, to: &PodName) -> Value {
 /// The namespaces and pods of a world of the generators, as they are created: each pod listens at the ports of
 /// [`LISTENED`], but those on a node's network, which have none to themselves.
 #[must_use]
-pub fn objects(world: &World, image: &str) -> Vec<Value> {
+pub fn world_objects(world: &NetworkWorld, image: &str) -> Vec<Value> {
     let namespace = |(name, labels): (&String, &_)| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
     world
         .namespaces
         .iter()
         .map(namespace)
-        .chain(world.pods.iter().map(|one| pod(one, image)))
+        .chain(world.pods.iter().map(|one| pod_object(one, image)))
         .collect()
 }
 
-fn pod(pod: &Pod, image: &str) -> Value {
+fn pod_object(pod: &NetworkPod, image: &str) -> Value {
     let listened = LISTENED.map(|(port, protocol)| format!("{protocol}:{port}"));
     let command: Vec<&str> = match pod.host_network {
         true => vec!["/probe", "pause"],

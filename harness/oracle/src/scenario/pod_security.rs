@@ -3,9 +3,9 @@
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
-use super::Files;
+use super::ScenarioFiles;
 use crate::Error;
-use crate::pod_security::{Check, Level, Version};
+use crate::pod_security::{ReleaseVersion, SecurityCheck, SecurityLevel};
 
 /// The scenario of a pod that `level` and `version` should find to violate these checks.
 ///
@@ -13,10 +13,10 @@ use crate::pod_security::{Check, Level, Version};
 /// When it cannot be written as YAML.
 pub fn pod_security(
     pod: &Pod,
-    level: Level,
-    version: Version,
-    says: &[Check],
-) -> Result<Files, Error> {
+    level: SecurityLevel,
+    version: ReleaseVersion,
+    says: &[SecurityCheck],
+) -> Result<ScenarioFiles, Error> {
     let reasons: Vec<_> = says.iter().map(|check| check.reason()).collect();
     let (why, control, expected) = match reasons.as_slice() {
         [] => (
@@ -41,7 +41,7 @@ pub fn pod_security(
     let label = "pod-security.kubernetes.io/enforce";
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "$(namespace)",
         "labels": {label: level.to_string(), format!("{label}-version"): version.to_string()}}});
-    let mut files = Files::default();
+    let mut files = ScenarioFiles::default();
     files.add("scenario.yaml", &[scenario])?;
     files.add("namespace.yaml", &[namespace])?;
     files.add("pod.yaml", &[pod])?;

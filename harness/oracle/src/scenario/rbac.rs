@@ -2,21 +2,21 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Files, placed};
+use super::{ScenarioFiles, place_object};
 use crate::Error;
-use crate::rbac::{Grant, Request, User, World};
+use crate::rbac::{AccessRequest, RbacGrant, RbacWorld, RequestUser};
 
 /// The scenario of a request that these roles and bindings should allow, or not. Nobody can be asked whether a request
 /// would be allowed other than by creating a review: what it said is in the step's detail.
 ///
 /// # Errors
 /// When it cannot be written as YAML.
-pub fn rbac(
-    world: &World,
-    user: &User,
-    request: &Request,
-    says: Option<&Grant>,
-) -> Result<Files, Error> {
+pub fn rbac_scenario(
+    world: &RbacWorld,
+    user: &RequestUser,
+    request: &AccessRequest,
+    says: Option<&RbacGrant>,
+) -> Result<ScenarioFiles, Error> {
     let says = says.map_or_else(|| "false".to_owned(), |grant| format!("true (by {grant})"));
     let scenario = json!({
         "scenario": "v2",
@@ -27,10 +27,10 @@ pub fn rbac(
             "do": {"create": "review.yaml"}, "expect": "admitted"}],
     });
     let attributes = match request {
-        Request::Path { verb, path } => {
+        AccessRequest::Path { verb, path } => {
             json!({"nonResourceAttributes": {"verb": verb, "path": path}})
         }
-        Request::Resource {
+        AccessRequest::Resource {
             verb,
             group,
             resource,
@@ -54,17 +54,20 @@ pub fn rbac(
         }
     };
     let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": attributes});
-    let mut files = Files::default();
+    let mut files = ScenarioFiles::default();
     files.add("scenario.yaml", &[scenario])?;
     files.add(
         "roles.yaml",
-        &objects(world)?.into_iter().map(placed).collect::<Vec<_>>(),
+        &world_objects(world)?
+            .into_iter()
+            .map(place_object)
+            .collect::<Vec<_>>(),
     )?;
-    files.add("review.yaml", &[placed(review)])?;
+    files.add("review.yaml", &[place_object(review)])?;
     Ok(files)
 }
 
-fn objects(world: &World) -> Result<Vec<Value>, Error> {
+fn world_objects(world: &RbacWorld) -> Result<Vec<Value>, Error> {
     let roles = world.roles.iter().map(serde_json::to_value);
     let cluster_roles = world.cluster_roles.iter().map(serde_json::to_value);
     let bindings = world.role_bindings.iter().map(serde_json::to_value);

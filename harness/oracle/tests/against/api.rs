@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use api::{Call, Caller, JSON, STRATEGIC_MERGE, code, message, said, taken};
+use api::{ApiCall, Caller, JSON, STRATEGIC_MERGE, message, reply_message, status_code, was_taken};
 use cluster::Cluster;
 use serde_json::Value;
-use wait::{Look, Wait};
+use wait::{ConditionWait, WaitLook};
 
 /// How many requests are under way at once.
 pub(crate) const SIDE_BY_SIDE: usize = 32;
@@ -23,17 +23,17 @@ pub(crate) async fn send(cluster: &Cluster, method: &str, path: &str, body: &Val
     } else {
         JSON
     };
-    let call = Call {
+    let call = ApiCall {
         method: method.parse().unwrap(),
         body: (!body.is_null()).then(|| (media, body.clone())),
-        ..Call::get(path)
+        ..ApiCall::get(path)
     };
-    let caller = Caller::new(cluster.admin().clone(), "gauntlet-oracle");
-    match caller.ask(&call).await {
-        Ok(reply) if taken(&reply) => Reply::Done(api::body(&reply).clone()),
+    let caller = Caller::new(cluster.admin_client().clone(), "gauntlet-oracle");
+    match caller.ask_once(&call).await {
+        Ok(reply) if was_taken(&reply) => Reply::Done(api::body(&reply).clone()),
         Ok(reply) => {
-            let message = message(&reply).map_or_else(|| said(&reply), str::to_owned);
-            Reply::Refused(code(&reply).unwrap_or_default(), message)
+            let message = message(&reply).map_or_else(|| reply_message(&reply), str::to_owned);
+            Reply::Refused(status_code(&reply).unwrap_or_default(), message)
         }
         Err(other) => panic!("{method} {path}: {other}"),
     }
@@ -49,14 +49,14 @@ pub(crate) async fn must(cluster: &Cluster, method: &str, path: &str, body: &Val
 
 /// Looks again and again until it is so, for two minutes at most: the machine may be busy.
 pub(crate) async fn until(what: &str, mut look: impl AsyncFnMut() -> Result<(), String>) {
-    let wait = Wait {
+    let wait = ConditionWait {
         what,
         within: Duration::from_secs(120),
         every: Duration::from_millis(10),
     };
     let holds = wait.until_async(async || match look().await {
-        Ok(()) => Look::Ready(()),
-        Err(seen) => Look::NotYet(seen),
+        Ok(()) => WaitLook::Ready(()),
+        Err(seen) => WaitLook::NotYet(seen),
     });
     if let Err(late) = holds.await {
         panic!("{late}");

@@ -19,7 +19,7 @@ pub(crate) fn wanted(usual: usize) -> usize {
 
 /// This many cases, each of which can still become smaller.
 pub(crate) fn cases<S: Strategy>(strategy: &S, count: usize) -> Vec<S::Tree> {
-    generate::trees(strategy, number("ORACLE_SEED").unwrap_or(0), count)
+    generate::case_trees(strategy, number("ORACLE_SEED").unwrap_or(0), count)
 }
 
 /// The smallest case that was found to disagree still.

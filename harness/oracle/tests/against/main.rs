@@ -19,7 +19,7 @@ use std::process::{Command, ExitCode};
 
 use cluster::Cluster;
 use libtest_mimic::{Arguments, Failed, Trial};
-use model::{Audit, ClusterSpec};
+use model::{AuditShape, ClusterSpec};
 use runner::{BoxStarter, LiveBoxes};
 
 const POD_SECURITY: &str = "pod_security_agrees_with_the_admission";
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     // Each has the machine to itself.
     arguments.test_threads = Some(1);
     let usual = || ClusterSpec {
-        audit: Audit::None,
+        audit: AuditShape::None,
         ..ClusterSpec::default()
     };
     let alone = move || ClusterSpec {
@@ -78,7 +78,7 @@ fn on(
     spec: &ClusterSpec,
     compare: impl AsyncFnOnce(&Cluster) -> Result<String, String>,
 ) -> Result<(), Failed> {
-    let cache = native::Cache::from_env()?;
+    let cache = native::BoxCache::from_env()?;
     native::needs_nothing_built(&cache, spec)?;
     let boxes = BoxStarter::new(cache, std::env::current_exe()?, LiveBoxes::default());
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -7,17 +7,20 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use api::condition;
+use api::condition_status;
 use cluster::Cluster;
 use futures::future::{join_all, try_join_all};
 use k8s_openapi::api::core::v1;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
 use kube::api::AttachParams;
-use oracle::generate::network::{cast, policies, probes};
-use oracle::network::{Disagreement, End, Network, Pod, PodName, Probe, Protocol, World};
+use oracle::generate::network::{all_probes, pod_cast, policy_set};
+use oracle::network::{
+    ConnectionEnd, ConnectionProbe, NetworkDisagreement, NetworkPod, NetworkRules, NetworkWorld,
+    PodName, PortProtocol,
+};
 use oracle::scenario;
-use probe_protocol::{ProbeReport, Reason};
+use probe_protocol::{FaultReason, ProbeReport};
 use proptest::strategy::ValueTree;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
@@ -50,7 +53,7 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
         "without policies, everybody reaches everybody: {}",
         lines(&open)
     );
-    let mut trees = cases(&policies(&arena.world), wanted(USUAL));
+    let mut trees = cases(&policy_set(&arena.world), wanted(USUAL));
     let began = Instant::now();
     let (mut blocked, mut cells) = (0, 0);
     for (done, tree) in trees.iter_mut().enumerate() {
@@ -85,7 +88,7 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
     ))
 }
 
-fn lines(found: &[Disagreement]) -> String {
+fn lines(found: &[NetworkDisagreement]) -> String {
     found
         .iter()
         .map(ToString::to_string)
@@ -96,14 +99,14 @@ fn lines(found: &[Disagreement]) -> String {
 /// A box with the cast in it.
 struct Arena<'a> {
     cluster: &'a Cluster,
-    world: World,
-    probes: Vec<Probe>,
+    world: NetworkWorld,
+    probes: Vec<ConnectionProbe>,
 }
 
 impl<'a> Arena<'a> {
     async fn new(cluster: &'a Cluster) -> Self {
-        let mut world = cast(NODES);
-        for object in scenario::objects(&world, native::PROBE_IMAGE) {
+        let mut world = pod_cast(NODES);
+        for object in scenario::world_objects(&world, native::PROBE_IMAGE) {
             let namespace = object["metadata"]["namespace"].as_str();
             let path = namespace.map_or_else(
                 || "/api/v1/namespaces".to_owned(),
@@ -117,15 +120,15 @@ impl<'a> Arena<'a> {
         }
         let arena = Self {
             cluster,
-            probes: probes(&world),
+            probes: all_probes(&world),
             world,
         };
         arena.in_force(|seen| seen.pods >= newest).await;
         arena
     }
 
-    fn network(&self, set: &[NetworkPolicy]) -> Network {
-        Network::new(World {
+    fn network(&self, set: &[NetworkPolicy]) -> NetworkRules {
+        NetworkRules::new(NetworkWorld {
             policies: set.to_vec(),
             ..self.world.clone()
         })
@@ -133,7 +136,7 @@ impl<'a> Arena<'a> {
     }
 
     /// The cells in which the box does something else, with these policies and no others.
-    async fn disagreements(&self, set: &[NetworkPolicy]) -> Vec<Disagreement> {
+    async fn disagreements(&self, set: &[NetworkPolicy]) -> Vec<NetworkDisagreement> {
         let posted = join_all(set.iter().map(async |policy| {
             must(self.cluster, "POST", &collection(policy), &json!(policy)).await
         }))
@@ -144,9 +147,9 @@ impl<'a> Arena<'a> {
         let found = self.differing(&network, &self.probes, PATIENCE).await;
         // A busy machine loses a race with the clock, and a datagram may pass as part of an older conversation from the
         // same port. What is really so is so again.
-        let again: Vec<Probe> = found.into_iter().map(|one| one.probe).collect();
+        let again: Vec<ConnectionProbe> = found.into_iter().map(|one| one.probe).collect();
         let found = self.differing(&network, &again, SECOND_PATIENCE).await;
-        let again: Vec<Probe> = found.into_iter().map(|one| one.probe).collect();
+        let again: Vec<ConnectionProbe> = found.into_iter().map(|one| one.probe).collect();
         let found = self.differing(&network, &again, SECOND_PATIENCE).await;
         join_all(set.iter().map(async |policy| {
             let name = policy.metadata.name.as_deref().unwrap();
@@ -166,36 +169,36 @@ impl<'a> Arena<'a> {
 
     async fn differing(
         &self,
-        network: &Network,
-        probes: &[Probe],
+        network: &NetworkRules,
+        probes: &[ConnectionProbe],
         patience: Duration,
-    ) -> Vec<Disagreement> {
-        let mut of_pod: BTreeMap<&PodName, Vec<&Probe>> = BTreeMap::new();
+    ) -> Vec<NetworkDisagreement> {
+        let mut of_pod: BTreeMap<&PodName, Vec<&ConnectionProbe>> = BTreeMap::new();
         for probe in probes {
-            if let End::Pod(from) = &probe.from {
+            if let ConnectionEnd::Pod(from) = &probe.from {
                 of_pod.entry(from).or_default().push(probe);
             }
         }
         let tried = of_pod
             .iter()
             .map(async |(from, probes)| self.tried(from, probes, patience).await);
-        let seen: Vec<(&Probe, bool)> = try_join_all(tried)
+        let seen: Vec<(&ConnectionProbe, bool)> = try_join_all(tried)
             .await
             .unwrap()
             .into_iter()
             .flatten()
             .collect();
         assert_eq!(seen.len(), probes.len());
-        oracle::network::compare(network, seen).unwrap()
+        oracle::network::compare_cells(network, seen).unwrap()
     }
 
     /// What a pod reaches, in one go. A conversation with its kubelet that breaks off is held again: it says nothing.
     async fn tried<'p>(
         &self,
         from: &PodName,
-        probes: &[&'p Probe],
+        probes: &[&'p ConnectionProbe],
         patience: Duration,
-    ) -> Result<Vec<(&'p Probe, bool)>, String> {
+    ) -> Result<Vec<(&'p ConnectionProbe, bool)>, String> {
         let mut text = String::new();
         until("a pod to have tried what it reaches", async || {
             let said = tokio::time::timeout(CONVERSATION, self.said(from, probes, patience)).await;
@@ -208,7 +211,7 @@ impl<'a> Arena<'a> {
             .map(|line| ProbeReport::read(line.as_bytes()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|why| format!("{from}: {why}"))?;
-        let sure = |told: &ProbeReport| matches!(told.reason(), None | Some(Reason::TimedOut));
+        let sure = |told: &ProbeReport| matches!(told.reason(), None | Some(FaultReason::TimedOut));
         match told.iter().find(|told| !sure(told)) {
             Some(told) => Err(format!("{from}: {told:?}")),
             None => Ok(probes
@@ -223,7 +226,7 @@ impl<'a> Arena<'a> {
     async fn said(
         &self,
         from: &PodName,
-        probes: &[&Probe],
+        probes: &[&ConnectionProbe],
         patience: Duration,
     ) -> Result<String, String> {
         let mut command = vec![
@@ -233,7 +236,8 @@ impl<'a> Arena<'a> {
             patience.as_millis().to_string(),
         ];
         command.extend(probes.iter().map(|probe| self.target(probe)));
-        let pods: Api<v1::Pod> = Api::namespaced(self.cluster.admin().clone(), &from.namespace);
+        let pods: Api<v1::Pod> =
+            Api::namespaced(self.cluster.admin_client().clone(), &from.namespace);
         let options = AttachParams::default().stderr(false);
         let mut process = pods
             .exec(&from.name, command, &options)
@@ -257,20 +261,23 @@ impl<'a> Arena<'a> {
         }
     }
 
-    fn target(&self, probe: &Probe) -> String {
-        let End::Pod(to) = &probe.to else {
+    fn target(&self, probe: &ConnectionProbe) -> String {
+        let ConnectionEnd::Pod(to) = &probe.to else {
             panic!("{probe}")
         };
         let to = self.world.pods.iter().find(|pod| pod.name == *to).unwrap();
-        let at = SocketAddr::new(probe.family.among(&to.addresses).unwrap(), probe.port);
+        let at = SocketAddr::new(
+            probe.family.address_among(&to.addresses).unwrap(),
+            probe.port,
+        );
         match probe.protocol {
-            Protocol::Udp => format!("udp://{at}"),
+            PortProtocol::Udp => format!("udp://{at}"),
             _ => format!("tcp://{at}"),
         }
     }
 
     /// Waits until every node has a table that was made with what was written.
-    async fn in_force(&self, has: impl Fn(&native::Seen) -> bool) {
+    async fn in_force(&self, has: impl Fn(&native::SeenVersions) -> bool) {
         let host_access = self.cluster.host_access().unwrap();
         until("every node to enforce what was written", async || {
             let told = host_access.network_policy().unwrap().unwrap();
@@ -286,14 +293,14 @@ impl<'a> Arena<'a> {
     async fn explain(&self, tree: &mut impl ValueTree<Value = Vec<NetworkPolicy>>) -> String {
         let set = shrink(tree, async |set| !self.disagreements(&set).await.is_empty()).await;
         let found = self.disagreements(&set).await;
-        let world = World {
+        let world = NetworkWorld {
             policies: set,
             ..self.world.clone()
         };
         format!(
             "{}\n{}",
             lines(&found),
-            scenario::network(&world, &found).unwrap()
+            scenario::network_scenario(&world, &found).unwrap()
         )
     }
 }
@@ -323,7 +330,7 @@ async fn created(cluster: &Cluster, path: &str, object: &Value) {
 }
 
 /// Waits until a pod runs, and takes its addresses; its newest version.
-async fn running(cluster: &Cluster, pod: &mut Pod) -> u64 {
+async fn running(cluster: &Cluster, pod: &mut NetworkPod) -> u64 {
     let path = format!(
         "/api/v1/namespaces/{}/pods/{}",
         pod.name.namespace, pod.name.name
@@ -331,7 +338,7 @@ async fn running(cluster: &Cluster, pod: &mut Pod) -> u64 {
     let mut newest = 0;
     until("a pod to run", async || {
         let seen = must(cluster, "GET", &path, &Value::Null).await;
-        let ready = condition(&seen, "Ready") == Some("True");
+        let ready = condition_status(&seen, "Ready") == Some("True");
         match seen["status"]["podIPs"].as_array() {
             Some(addresses) if ready => {
                 pod.addresses = addresses

@@ -6,8 +6,12 @@ use std::time::Instant;
 use cluster::Cluster;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{EphemeralContainer, Pod};
-use oracle::generate::pod_security::{VERSIONS, ephemeral_container, level, pod, version};
-use oracle::pod_security::{Check, Level, Version, said, violations};
+use oracle::generate::pod_security::{
+    VERSIONS, any_level, any_pod, any_version, ephemeral_container,
+};
+use oracle::pod_security::{
+    ReleaseVersion, SecurityCheck, SecurityLevel, denial_reasons, find_violations,
+};
 use oracle::scenario;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -33,7 +37,7 @@ enum Tried {
     },
 }
 
-type Case = (Tried, Level, Version);
+type Case = (Tried, SecurityLevel, ReleaseVersion);
 
 fn case() -> impl Strategy<Value = Case> {
     let added =
@@ -42,9 +46,9 @@ fn case() -> impl Strategy<Value = Case> {
             container: Box::new(container),
         });
     (
-        prop_oneof![6 => pod().prop_map(|pod| Tried::Pod(Box::new(pod))), 1 => added],
-        level(),
-        version(),
+        prop_oneof![6 => any_pod().prop_map(|pod| Tried::Pod(Box::new(pod))), 1 => added],
+        any_level(),
+        any_version(),
     )
 }
 
@@ -76,12 +80,12 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
             tried.len()
         ));
     }
-    let seen: BTreeSet<Check> = tried
+    let seen: BTreeSet<SecurityCheck> = tried
         .iter()
         .flat_map(|(_, judged)| judged.checks())
         .copied()
         .collect();
-    let never: Vec<_> = Check::ALL
+    let never: Vec<_> = SecurityCheck::ALL
         .iter()
         .filter(|check| !seen.contains(check))
         .collect();
@@ -96,13 +100,13 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
 
 enum Judged {
     /// Both say that these checks are violated.
-    Agrees(Vec<Check>),
+    Agrees(Vec<SecurityCheck>),
     Disagrees(String),
     Invalid,
 }
 
 impl Judged {
-    fn checks(&self) -> &[Check] {
+    fn checks(&self) -> &[SecurityCheck] {
         if let Self::Agrees(checks) = self {
             checks
         } else {
@@ -135,13 +139,15 @@ async fn judge(cluster: &Cluster, case: &Case) -> Judged {
             .await
         }
     };
-    let says = violations(&whole(tried), *level, *version, server(cluster));
+    let says = find_violations(&whole(tried), *level, *version, server(cluster));
     let reasons: Vec<&str> = says.iter().map(|check| check.reason()).collect();
     match reply {
         Reply::Done(_) if says.is_empty() => Judged::Agrees(says),
         Reply::Done(_) => Judged::Disagrees("it was allowed".into()),
         Reply::Refused(422, _) => Judged::Invalid,
-        Reply::Refused(403, message) if said(&message).is_some_and(|said| said == reasons) => {
+        Reply::Refused(403, message)
+            if denial_reasons(&message).is_some_and(|said| said == reasons) =>
+        {
             Judged::Agrees(says)
         }
         Reply::Refused(code, message) => Judged::Disagrees(format!("{code} {message}")),
@@ -172,7 +178,7 @@ async fn explain(cluster: &Cluster, tree: &mut impl ValueTree<Value = Case>) -> 
     };
     let (tried, level, version) = &case;
     let pod = whole(tried);
-    let says = violations(&pod, *level, *version, server(cluster));
+    let says = find_violations(&pod, *level, *version, server(cluster));
     let scenario = scenario::pod_security(&pod, *level, *version, &says).unwrap();
     format!("the API server says: {said}\nthe oracle says: {says:?}\n{scenario}")
 }
@@ -189,7 +195,7 @@ fn server(cluster: &Cluster) -> u32 {
         .unwrap()
 }
 
-fn namespace(level: Level, version: Version) -> String {
+fn namespace(level: SecurityLevel, version: ReleaseVersion) -> String {
     format!("{level}-{}", version.to_string().replace('.', "-"))
 }
 
@@ -213,7 +219,7 @@ fn base_pod(plain: bool) -> Value {
 
 /// A namespace for each level and version, with the pods in it, and its label in force.
 async fn prepare(cluster: &Cluster) {
-    let levels = [Level::Baseline, Level::Restricted];
+    let levels = [SecurityLevel::Baseline, SecurityLevel::Restricted];
     let all = levels
         .into_iter()
         .flat_map(|level| VERSIONS.map(|version| (level, version)));
@@ -224,7 +230,7 @@ async fn prepare(cluster: &Cluster) {
         .await;
 }
 
-async fn prepare_one(cluster: &Cluster, level: Level, version: Version) {
+async fn prepare_one(cluster: &Cluster, level: SecurityLevel, version: ReleaseVersion) {
     let name = namespace(level, version);
     must(
         cluster,

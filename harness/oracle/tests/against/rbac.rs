@@ -7,8 +7,8 @@ use std::time::Instant;
 use cluster::Cluster;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use oracle::generate::rbac::{Case, NAMESPACES, TAG, case};
-use oracle::rbac::{Request, User, World, allows, rules};
+use oracle::generate::rbac::{NAMESPACES, RbacCase, TAG, rbac_case};
+use oracle::rbac::{AccessRequest, RbacWorld, RequestUser, aggregated_rules, find_grant};
 use oracle::scenario;
 use proptest::strategy::ValueTree;
 use serde::Serialize;
@@ -41,9 +41,9 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
         .await;
     }
     let bootstrap = bootstrap(cluster).await;
-    let mut trees = cases(&case(EACH), wanted(USUAL).div_ceil(EACH / 2));
+    let mut trees = cases(&rbac_case(EACH), wanted(USUAL).div_ceil(EACH / 2));
     let began = Instant::now();
-    let worlds: Vec<Case> = trees.iter().map(|tree| fresh(&tree.current())).collect();
+    let worlds: Vec<RbacCase> = trees.iter().map(|tree| fresh(&tree.current())).collect();
     apply(cluster, &worlds).await;
     let applied = began.elapsed().as_secs_f64();
     let asked = worlds
@@ -55,12 +55,13 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
         .map(async |(at, (user, request))| (*at, user, request, ask(cluster, user, request).await));
     let answers: Vec<_> = answers.buffer_unordered(SIDE_BY_SIDE).collect().await;
     let took = began.elapsed().as_secs_f64();
-    let unions: Vec<World> = worlds
+    let unions: Vec<RbacWorld> = worlds
         .iter()
         .map(|case| union(&bootstrap, &case.world))
         .collect();
-    let says =
-        |at: usize, user: &User, request: &Request| allows(&unions[at], user, request).unwrap();
+    let says = |at: usize, user: &RequestUser, request: &AccessRequest| {
+        find_grant(&unions[at], user, request).unwrap()
+    };
     if let Some((at, ..)) = answers
         .iter()
         .find(|(at, user, request, allowed)| says(*at, user, request).is_some() != *allowed)
@@ -81,13 +82,13 @@ pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
     ))
 }
 
-async fn ask(cluster: &Cluster, user: &User, request: &Request) -> bool {
+async fn ask(cluster: &Cluster, user: &RequestUser, request: &AccessRequest) -> bool {
     let mut spec = json!({"user": user.name, "groups": user.groups});
     match request {
-        Request::Path { verb, path } => {
+        AccessRequest::Path { verb, path } => {
             spec["nonResourceAttributes"] = json!({"verb": verb, "path": path})
         }
-        Request::Resource {
+        AccessRequest::Resource {
             verb,
             group,
             resource,
@@ -106,18 +107,19 @@ async fn ask(cluster: &Cluster, user: &User, request: &Request) -> bool {
 
 async fn explain(
     cluster: &Cluster,
-    bootstrap: &World,
-    tree: &mut impl ValueTree<Value = Case>,
+    bootstrap: &RbacWorld,
+    tree: &mut impl ValueTree<Value = RbacCase>,
 ) -> String {
-    let found = async |case: Case| {
+    let found = async |case: RbacCase| {
         let case = fresh(&case);
         apply(cluster, std::slice::from_ref(&case)).await;
         let world = union(bootstrap, &case.world);
         for (user, request) in &case.asked {
-            let says = allows(&world, user, request).unwrap();
+            let says = find_grant(&world, user, request).unwrap();
             let allowed = ask(cluster, user, request).await;
             if says.is_some() != allowed {
-                let scenario = scenario::rbac(&case.world, user, request, says.as_ref()).unwrap();
+                let scenario =
+                    scenario::rbac_scenario(&case.world, user, request, says.as_ref()).unwrap();
                 let says = says.map_or_else(
                     || "not allowed".to_owned(),
                     |grant| format!("allowed by {grant}"),
@@ -136,20 +138,20 @@ async fn explain(
 }
 
 /// The case under names that were never used.
-fn fresh(case: &Case) -> Case {
+fn fresh(case: &RbacCase) -> RbacCase {
     let tag = format!("w{}-", WORLDS.fetch_add(1, Ordering::Relaxed));
-    let world = World {
+    let world = RbacWorld {
         roles: renamed(&case.world.roles, &tag),
         cluster_roles: renamed(&case.world.cluster_roles, &tag),
         role_bindings: renamed(&case.world.role_bindings, &tag),
         cluster_role_bindings: renamed(&case.world.cluster_role_bindings, &tag),
     };
     let word = |text: &String| text.replace(TAG, &tag);
-    let user = |user: &User| User {
+    let user = |user: &RequestUser| RequestUser {
         name: word(&user.name),
         groups: user.groups.iter().map(word).collect(),
     };
-    Case {
+    RbacCase {
         world,
         asked: case
             .asked
@@ -164,12 +166,12 @@ fn renamed<T: Serialize + DeserializeOwned>(objects: &T, tag: &str) -> T {
 }
 
 /// What the API server begins with.
-async fn bootstrap(cluster: &Cluster) -> World {
+async fn bootstrap(cluster: &Cluster) -> RbacWorld {
     async fn all<T: DeserializeOwned>(cluster: &Cluster, kind: &str) -> Vec<T> {
         let list = must(cluster, "GET", &format!("{API}/{kind}"), &Value::Null).await;
         serde_json::from_value(list["items"].clone()).unwrap()
     }
-    World {
+    RbacWorld {
         roles: all(cluster, "roles").await,
         cluster_roles: all(cluster, "clusterroles").await,
         role_bindings: all(cluster, "rolebindings").await,
@@ -177,11 +179,11 @@ async fn bootstrap(cluster: &Cluster) -> World {
     }
 }
 
-fn union(one: &World, other: &World) -> World {
+fn union(one: &RbacWorld, other: &RbacWorld) -> RbacWorld {
     fn both<T: Clone>(one: &[T], other: &[T]) -> Vec<T> {
         [one, other].concat()
     }
-    World {
+    RbacWorld {
         roles: both(&one.roles, &other.roles),
         cluster_roles: both(&one.cluster_roles, &other.cluster_roles),
         role_bindings: both(&one.role_bindings, &other.role_bindings),
@@ -190,7 +192,7 @@ fn union(one: &World, other: &World) -> World {
 }
 
 /// Puts worlds into the cluster, and waits until its authorizer knows all of it.
-async fn apply(cluster: &Cluster, worlds: &[Case]) {
+async fn apply(cluster: &Cluster, worlds: &[RbacCase]) {
     let mut objects = Vec::new();
     for world in worlds.iter().map(|case| &case.world) {
         objects.extend(
@@ -237,7 +239,7 @@ fn path(kind: &str, namespace: &Option<String>) -> String {
 }
 
 /// Waits until the roles that gather have gathered what the oracle says they do.
-async fn gathered(cluster: &Cluster, world: &World) {
+async fn gathered(cluster: &Cluster, world: &RbacWorld) {
     for role in world
         .cluster_roles
         .iter()
@@ -247,7 +249,7 @@ async fn gathered(cluster: &Cluster, world: &World) {
         let texts = |rules: &[PolicyRule]| -> BTreeSet<String> {
             rules.iter().map(|rule| format!("{rule:?}")).collect()
         };
-        let wanted = texts(&rules(world, role).unwrap());
+        let wanted = texts(&aggregated_rules(world, role).unwrap());
         until("a role to gather its rules", async || {
             let seen = must(
                 cluster,
@@ -295,12 +297,12 @@ async fn canary(cluster: &Cluster) {
     ] {
         must(cluster, "POST", &path(kind, namespace), &object).await;
     }
-    let user = User {
+    let user = RequestUser {
         name,
         groups: Vec::new(),
     };
     for verb in ["get", "list"] {
-        let request = Request::Resource {
+        let request = AccessRequest::Resource {
             verb: verb.into(),
             group: "gauntlet.dev".into(),
             resource: "canaries".into(),

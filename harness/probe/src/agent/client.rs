@@ -6,28 +6,31 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use ::agent::agent::{Agent, Begin, Config, Live, Stage, State, Status, Times};
-use ::agent::{Crypto, Files, Limits, Version};
+use ::agent::agent::{
+    AgentActivity, AgentConfig, AgentTimes, AttemptStage, ConnectionStatus, LiveEvents,
+    ProduceFrom, WazuhAgent,
+};
+use ::agent::{AgentVersion, BufferLimits, MessageCipher, TlsFiles};
 use probe_protocol::{AgentReport, AgentStage};
 
-use super::{Options, authority, save};
-use crate::dns::resolve::{self, Config as Servers};
+use super::{CommandOptions, authority_file, save_certificate};
+use crate::dns::resolve::{self, ResolverConfig as Servers};
 use crate::{tls, wait};
 
 /// Where an agent keeps everything, where nothing else is said.
 const DIR: &str = "/agent";
 
 /// How long a name server may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const NAME_SERVER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs an agent until told to end; it says good-bye to its manager.
-pub(super) fn run(options: Options) -> Result<String, String> {
-    let agent = Agent::new(config(options)?);
+pub(super) fn run_agent(options: CommandOptions) -> Result<String, String> {
+    let agent = WazuhAgent::new(agent_config(options)?);
     let runner = Arc::clone(&agent);
     let (tell, ended) = std::sync::mpsc::channel();
     wait::while_listening(move || {
         thread::spawn(move || {
-            let done = runner.run().map_err(|fault| super::chain(&fault));
+            let done = runner.run().map_err(|fault| super::error_chain(&fault));
             if let Err(why) = &done {
                 eprintln!("probe: {why}");
             }
@@ -43,13 +46,13 @@ pub(super) fn run(options: Options) -> Result<String, String> {
 }
 
 /// What the agent of this container says of itself.
-pub(super) fn state(mut options: Options) -> Result<AgentReport, String> {
+pub(super) fn print_state(mut options: CommandOptions) -> Result<AgentReport, String> {
     let dir = options.dir(DIR);
-    options.end()?;
-    let state =
-        State::load(&dir.join("wazuh-agentd.state")).map_err(|fault| super::chain(&fault))?;
+    options.check_end()?;
+    let state = AgentActivity::load(&dir.join("wazuh-agentd.state"))
+        .map_err(|fault| super::error_chain(&fault))?;
     Ok(AgentReport {
-        connected: state.status == Status::Connected,
+        connected: state.status == ConnectionStatus::Connected,
         acks: state.acks,
         attempts: state.attempts,
         streak: state.streak,
@@ -61,52 +64,52 @@ pub(super) fn state(mut options: Options) -> Result<AgentReport, String> {
     })
 }
 
-fn stage(stage: Stage) -> AgentStage {
+fn stage(stage: AttemptStage) -> AgentStage {
     match stage {
-        Stage::Dns => AgentStage::Dns,
-        Stage::Connect => AgentStage::Connect,
-        Stage::Tls => AgentStage::Tls,
-        Stage::Enrol => AgentStage::Enrol,
-        Stage::Key => AgentStage::Key,
+        AttemptStage::Dns => AgentStage::Dns,
+        AttemptStage::Connect => AgentStage::Connect,
+        AttemptStage::Tls => AgentStage::Tls,
+        AttemptStage::Enrol => AgentStage::Enrol,
+        AttemptStage::Key => AgentStage::Key,
     }
 }
 
-fn config(mut options: Options) -> Result<Config, String> {
+fn agent_config(mut options: CommandOptions) -> Result<AgentConfig, String> {
     let managers = options
         .text("manager")
         .ok_or("an agent needs a `--manager HOST[,HOST]`")?;
     let dir = options.dir(DIR);
     let name = options.text("name").unwrap_or_else(own_name);
-    let ca =
-        authority(&mut options, "authority", &dir)?.or_else(|| options.text("ca").map(Into::into));
-    let own = certificate(&mut options, &name, &dir)?;
-    let config = Config {
+    let ca = authority_file(&mut options, "authority", &dir)?
+        .or_else(|| options.text("ca").map(Into::into));
+    let own = agent_certificate(&mut options, &name, &dir)?;
+    let config = AgentConfig {
         managers: managers.split(',').map(str::to_owned).collect(),
         enrol_manager: options.text("enrol-manager"),
         enrols: options.flag("enrol", true)?,
         enrol_ip: options.text("enrol-ip"),
-        port: options.or("port", 1514)?,
-        enrol_port: options.or("enrol-port", 1515)?,
-        protocol: options.or("protocol", ::agent::Protocol::Tcp)?,
+        port: options.value_or("port", 1514)?,
+        enrol_port: options.value_or("enrol-port", 1515)?,
+        protocol: options.value_or("protocol", ::agent::TransportProtocol::Tcp)?,
         crypto: match options.text("crypto").as_deref() {
-            None | Some("aes") => Crypto::Aes,
-            Some("blowfish") => Crypto::Blowfish,
+            None | Some("aes") => MessageCipher::Aes,
+            Some("blowfish") => MessageCipher::Blowfish,
             Some(other) => return Err(format!("`{other}` is not a cipher: write aes or blowfish")),
         },
         name,
-        version: options.or("version", Version::KNOWN)?,
+        version: options.value_or("version", AgentVersion::KNOWN)?,
         password: options.text("password-file").map(Into::into),
         ca,
         own,
-        clock_ahead: options.or("clock-ahead", 0)?,
+        clock_ahead: options.value_or("clock-ahead", 0)?,
         dir,
-        limits: limits(&mut options)?,
-        times: times(&mut options)?,
-        live: live(&mut options)?,
+        limits: buffer_limits(&mut options)?,
+        times: agent_times(&mut options)?,
+        live: live_events(&mut options)?,
         logs: options.text("log").map(Into::into),
-        resolve: addresses,
+        resolve: resolve_addresses,
     };
-    options.end()?;
+    options.check_end()?;
     Ok(config)
 }
 
@@ -119,33 +122,37 @@ fn own_name() -> String {
 }
 
 /// A certificate of the agent's own, made by the authority of a word.
-fn certificate(options: &mut Options, name: &str, dir: &Path) -> Result<Option<Files>, String> {
+fn agent_certificate(
+    options: &mut CommandOptions,
+    name: &str,
+    dir: &Path,
+) -> Result<Option<TlsFiles>, String> {
     let Some(word) = options.text("own-authority") else {
         return Ok(None);
     };
-    let identity = tls::Identity {
+    let identity = tls::ServerIdentity {
         names: vec![name.into()],
         authority: Some(word),
-        ..tls::Identity::default()
+        ..tls::ServerIdentity::default()
     };
-    save(&identity, dir, "sslagent").map(Some)
+    save_certificate(&identity, dir, "sslagent").map(Some)
 }
 
-fn limits(options: &mut Options) -> Result<Limits, String> {
-    let shipped = Limits::default();
-    Ok(Limits {
-        size: options.or("queue-size", shipped.size)?,
-        per_second: options.or("events-per-second", shipped.per_second)?,
+fn buffer_limits(options: &mut CommandOptions) -> Result<BufferLimits, String> {
+    let shipped = BufferLimits::default();
+    Ok(BufferLimits {
+        size: options.value_or("queue-size", shipped.size)?,
+        per_second: options.value_or("events-per-second", shipped.per_second)?,
         tolerance: options.seconds("tolerance", shipped.tolerance)?,
         ..shipped
     })
 }
 
-fn times(options: &mut Options) -> Result<Times, String> {
-    let shipped = Times::default();
+fn agent_times(options: &mut CommandOptions) -> Result<AgentTimes, String> {
+    let shipped = AgentTimes::default();
     let shipped = options
         .value("times")?
-        .map_or(shipped, |by| shipped.scaled(by));
+        .map_or(shipped, |by| shipped.scaled_by(by));
     let connect = options.text("connect-timeout").map(|text| {
         let seconds = text
             .parse()
@@ -153,37 +160,37 @@ fn times(options: &mut Options) -> Result<Times, String> {
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         seconds.ok_or_else(|| format!("`--connect-timeout {text}`: that is not a time in seconds"))
     });
-    Ok(Times {
+    Ok(AgentTimes {
         connect: connect.transpose()?.or(shipped.connect),
         receive: options.seconds("receive-timeout", shipped.receive)?,
         retry: options.seconds("retry", shipped.retry)?,
-        max_retries: options.or("max-retries", shipped.max_retries)?,
+        max_retries: options.value_or("max-retries", shipped.max_retries)?,
         notify: options.seconds("notify", shipped.notify)?,
         no_ack: options.seconds("no-ack", shipped.no_ack)?,
         enrol_step: options.seconds("enrol-step", shipped.enrol_step)?,
         enrol_most: options.seconds("enrol-most", shipped.enrol_most)?,
         after_enrolment: options.seconds("after-enrolment", shipped.after_enrolment)?,
-        resolve_tries: options.or("resolve-tries", shipped.resolve_tries)?,
+        resolve_tries: options.value_or("resolve-tries", shipped.resolve_tries)?,
         poll: options.seconds("poll", shipped.poll)?,
         state: options.seconds("state-every", shipped.state)?,
         ..shipped
     })
 }
 
-fn live(options: &mut Options) -> Result<Option<Live>, String> {
+fn live_events(options: &mut CommandOptions) -> Result<Option<LiveEvents>, String> {
     let Some(events) = options.value("events")? else {
         return Ok(None);
     };
-    Ok(Some(Live {
+    Ok(Some(LiveEvents {
         source: options.text("source").unwrap_or_else(|| "live".into()),
         events,
-        rate: options.or("rate", 0.0)?,
-        begin: options.or("begin", Begin::AtOnce)?,
+        rate: options.value_or("rate", 0.0)?,
+        begin: options.value_or("begin", ProduceFrom::AtOnce)?,
     }))
 }
 
-fn addresses(name: &str) -> Result<Vec<IpAddr>, String> {
-    let found = resolve::addresses(name, &Servers::own(), PATIENCE);
+fn resolve_addresses(name: &str) -> Result<Vec<IpAddr>, String> {
+    let found = resolve::host_addresses(name, &Servers::own_config(), NAME_SERVER_WITHIN);
     found
         .map(|found| found.addresses)
         .map_err(|blocked| blocked.reason.word().to_owned())

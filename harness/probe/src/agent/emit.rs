@@ -5,20 +5,23 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ::agent::{Mark, Stop};
+use ::agent::{EventMark, StopSignal};
 
-use super::Options;
+use super::CommandOptions;
 use crate::wait;
 
 /// Writes the lines, then stays until told to end.
-pub(super) fn run(words: &[&str]) -> Result<String, String> {
+pub(super) fn run_emit(words: &[&str]) -> Result<String, String> {
     let [source, rest @ ..] = words else {
         return Err("whose lines? `emit SOURCE --events N`".into());
     };
-    let mut options = Options::read(rest)?;
-    let (events, rate) = (options.or("events", 1_u64)?, options.or("rate", 0.0_f64)?);
+    let mut options = CommandOptions::read(rest)?;
+    let (events, rate) = (
+        options.value_or("events", 1_u64)?,
+        options.value_or("rate", 0.0_f64)?,
+    );
     let to = options.text("to");
-    options.end()?;
+    options.check_end()?;
     let source = (*source).to_owned();
     let mut out: Box<dyn Write + Send> = match &to {
         Some(path) => {
@@ -29,7 +32,7 @@ pub(super) fn run(words: &[&str]) -> Result<String, String> {
     };
     wait::while_listening(move || {
         thread::spawn(move || {
-            if let Err(why) = write(&mut out, &source, events, rate) {
+            if let Err(why) = write_lines(&mut out, &source, events, rate) {
                 eprintln!("probe: failed to write a line: {why}");
             }
         });
@@ -38,16 +41,16 @@ pub(super) fn run(words: &[&str]) -> Result<String, String> {
     Ok(String::new())
 }
 
-fn write(out: &mut impl Write, source: &str, events: u64, rate: f64) -> io::Result<()> {
-    let (start, pause) = (Instant::now(), Stop::default());
+fn write_lines(out: &mut impl Write, source: &str, events: u64, rate: f64) -> io::Result<()> {
+    let (start, pause) = (Instant::now(), StopSignal::default());
     for number in 1..=events {
         if rate > 0.0 {
-            pause.until(start + Duration::from_secs_f64((number - 1) as f64 / rate));
+            pause.stopped_until(start + Duration::from_secs_f64((number - 1) as f64 / rate));
         }
         writeln!(
             out,
             "{}",
-            Mark {
+            EventMark {
                 source: source.to_owned(),
                 number
             }
@@ -63,7 +66,7 @@ mod tests {
     #[test]
     fn each_line_has_its_number() {
         let mut out = Vec::new();
-        write(&mut out, "app", 2, 0.0).unwrap();
+        write_lines(&mut out, "app", 2, 0.0).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "gauntlet-event app 1\ngauntlet-event app 2\n"

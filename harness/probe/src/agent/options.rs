@@ -7,9 +7,9 @@ use std::time::Duration;
 
 /// Options that were given and not yet asked for.
 #[derive(Debug)]
-pub(super) struct Options(BTreeMap<String, String>);
+pub(super) struct CommandOptions(BTreeMap<String, String>);
 
-impl Options {
+impl CommandOptions {
     /// Reads `words`.
     pub(super) fn read(words: &[&str]) -> Result<Self, String> {
         let mut all = BTreeMap::new();
@@ -39,7 +39,7 @@ impl Options {
     }
 
     /// The same, with what holds where it is not given.
-    pub(super) fn or<T: FromStr>(&mut self, name: &str, otherwise: T) -> Result<T, String> {
+    pub(super) fn value_or<T: FromStr>(&mut self, name: &str, otherwise: T) -> Result<T, String> {
         Ok(self.value(name)?.unwrap_or(otherwise))
     }
 
@@ -73,7 +73,7 @@ impl Options {
     }
 
     /// That nothing is left that nobody asked for.
-    pub(super) fn end(self) -> Result<(), String> {
+    pub(super) fn check_end(self) -> Result<(), String> {
         self.0
             .into_keys()
             .next()
@@ -88,23 +88,26 @@ mod tests {
     #[test]
     fn options_have_values_and_each_is_asked_for() {
         let mut options =
-            Options::read(&["--a", "1", "--b", "0.5", "--c", "yes", "--d", "x"]).unwrap();
-        assert_eq!(options.or("a", 2_u16), Ok(1));
-        assert_eq!(options.or("missing", 2_u16), Ok(2));
+            CommandOptions::read(&["--a", "1", "--b", "0.5", "--c", "yes", "--d", "x"]).unwrap();
+        assert_eq!(options.value_or("a", 2_u16), Ok(1));
+        assert_eq!(options.value_or("missing", 2_u16), Ok(2));
         assert_eq!(
             options.seconds("b", Duration::ZERO),
             Ok(Duration::from_millis(500))
         );
         assert_eq!(options.flag("c", false), Ok(true));
-        assert_eq!(options.end(), Err("there is no option `--d`".to_owned()));
+        assert_eq!(
+            options.check_end(),
+            Err("there is no option `--d`".to_owned())
+        );
     }
 
     #[test]
     fn what_is_no_pair_is_refused() {
         for words in [&["--a"][..], &["a", "b"], &["--a", "1", "--a", "2"]] {
-            assert!(Options::read(words).is_err(), "{words:?}");
+            assert!(CommandOptions::read(words).is_err(), "{words:?}");
         }
-        let mut options = Options::read(&["--a", "-1", "--b", "maybe"]).unwrap();
+        let mut options = CommandOptions::read(&["--a", "-1", "--b", "maybe"]).unwrap();
         assert!(options.seconds("a", Duration::ZERO).is_err() && options.flag("b", true).is_err());
     }
 }

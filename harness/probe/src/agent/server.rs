@@ -4,26 +4,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::agent::manager::{Config, Force, Manager};
-use ::agent::{Files, Journal, Protocol, Stop};
+use ::agent::manager::{ForceEnrolment, ManagerConfig, WazuhManager};
+use ::agent::{EventJournal, StopSignal, TlsFiles, TransportProtocol};
 use probe_protocol::{EnrolledAgent, EventCount, ManagerReport};
 
-use super::{Options, authority, chain, save};
+use super::{CommandOptions, authority_file, error_chain, save_certificate};
 use crate::{tls, wait};
 
 /// Where a manager keeps everything, where nothing else is said.
 const DIR: &str = "/manager";
 
 /// Between two looks at a file that another process writes.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Runs a manager until told to end.
-pub(super) fn run(options: Options) -> Result<String, String> {
-    let config = config(options)?;
-    let mut kept: Option<Arc<Manager>> = None;
+pub(super) fn run_manager(options: CommandOptions) -> Result<String, String> {
+    let config = manager_config(options)?;
+    let mut kept: Option<Arc<WazuhManager>> = None;
     wait::while_listening(|| {
-        let manager = Manager::new(config).map_err(|fault| chain(&fault))?;
-        manager.start().map_err(|fault| chain(&fault))?;
+        let manager = WazuhManager::new(config).map_err(|fault| error_chain(&fault))?;
+        manager
+            .start_serving()
+            .map_err(|fault| error_chain(&fault))?;
         kept = Some(manager);
         Ok(())
     })?;
@@ -33,40 +35,40 @@ pub(super) fn run(options: Options) -> Result<String, String> {
     Ok(String::new())
 }
 
-fn config(mut options: Options) -> Result<Config, String> {
-    let (shipped, dir) = (Config::default(), options.dir(DIR));
+fn manager_config(mut options: CommandOptions) -> Result<ManagerConfig, String> {
+    let (shipped, dir) = (ManagerConfig::default(), options.dir(DIR));
     let shipped = options
         .value("times")?
-        .map_or(shipped.clone(), |by| shipped.scaled(by));
-    let protocol: Option<Protocol> = match options.text("protocol").as_deref() {
+        .map_or(shipped.clone(), |by| shipped.scaled_by(by));
+    let protocol: Option<TransportProtocol> = match options.text("protocol").as_deref() {
         Some("both") => None,
         Some(text) => Some(text.parse()?),
-        None => Some(Protocol::Tcp),
+        None => Some(TransportProtocol::Tcp),
     };
     let enrols = options.flag("enrols", true)?;
-    let config = Config {
-        port: options.or("port", shipped.port)?,
-        tcp: protocol != Some(Protocol::Udp),
-        udp: protocol != Some(Protocol::Tcp),
-        enrol_port: Some(options.or("enrol-port", 1515)?).filter(|_| enrols),
-        password: password(&mut options)?,
-        certificate: certificate(&mut options, &dir)?,
-        agents: authority(&mut options, "agent-authority", &dir)?,
+    let config = ManagerConfig {
+        port: options.value_or("port", shipped.port)?,
+        tcp: protocol != Some(TransportProtocol::Udp),
+        udp: protocol != Some(TransportProtocol::Tcp),
+        enrol_port: Some(options.value_or("enrol-port", 1515)?).filter(|_| enrols),
+        password: read_password(&mut options)?,
+        certificate: manager_certificate(&mut options, &dir)?,
+        agents: authority_file(&mut options, "agent-authority", &dir)?,
         keys: options.text("keys").map(PathBuf::from),
-        version: options.or("version", shipped.version)?,
-        force: force(&mut options, shipped.force)?,
+        version: options.value_or("version", shipped.version)?,
+        force: force_option(&mut options, shipped.force)?,
         verify_counters: options.flag("verify-msg-id", false)?,
         overtake: options.seconds("overtake", shipped.overtake)?,
         disconnected_after: options.seconds("disconnected-after", shipped.disconnected_after)?,
         key_update: options.seconds("key-update", shipped.key_update)?,
         dir,
     };
-    options.end()?;
+    options.check_end()?;
     Ok(config)
 }
 
 /// The first line of the password's file.
-fn password(options: &mut Options) -> Result<Option<String>, String> {
+fn read_password(options: &mut CommandOptions) -> Result<Option<String>, String> {
     let Some(path) = options.text("password-file") else {
         return Ok(None);
     };
@@ -76,10 +78,13 @@ fn password(options: &mut Options) -> Result<Option<String>, String> {
 }
 
 /// Files that are given, or made by the authority of a word that the agents are given too.
-fn certificate(options: &mut Options, dir: &Path) -> Result<Option<Files>, String> {
+fn manager_certificate(
+    options: &mut CommandOptions,
+    dir: &Path,
+) -> Result<Option<TlsFiles>, String> {
     let (cert, key) = (options.text("cert"), options.text("key"));
     let names = options.text("cert-name");
-    let identity = tls::Identity {
+    let identity = tls::ServerIdentity {
         names: names
             .iter()
             .flat_map(|all| all.split(','))
@@ -88,7 +93,7 @@ fn certificate(options: &mut Options, dir: &Path) -> Result<Option<Files>, Strin
         expired: options.flag("cert-expired", false)?,
         days: options.value("cert-days")?,
         authority: options.text("authority"),
-        ..tls::Identity::default()
+        ..tls::ServerIdentity::default()
     };
     match (cert, key) {
         (Some(cert), Some(key)) => return Ok(Some((cert.into(), key.into()))),
@@ -96,14 +101,17 @@ fn certificate(options: &mut Options, dir: &Path) -> Result<Option<Files>, Strin
         (None, None) => {}
         _ => return Err("a certificate's file and its key's go together".into()),
     }
-    save(&identity, dir, "sslmanager").map(Some)
+    save_certificate(&identity, dir, "sslmanager").map(Some)
 }
 
-fn force(options: &mut Options, shipped: Force) -> Result<Force, String> {
+fn force_option(
+    options: &mut CommandOptions,
+    shipped: ForceEnrolment,
+) -> Result<ForceEnrolment, String> {
     let waits = options.flag("force-disconnected", true)?;
     let disconnected = shipped.disconnected_time.unwrap_or(Duration::ZERO);
     let disconnected = options.seconds("force-disconnected-time", disconnected)?;
-    Ok(Force {
+    Ok(ForceEnrolment {
         enabled: options.flag("force", shipped.enabled)?,
         key_mismatch: options.flag("force-key-mismatch", shipped.key_mismatch)?,
         disconnected_time: waits.then_some(disconnected),
@@ -114,23 +122,24 @@ fn force(options: &mut Options, shipped: Force) -> Result<Force, String> {
 
 /// The agents of the manager in this container, and what it counted, with `--until STATUS --for
 /// SECONDS`, as soon as an agent has that status, or when the time is over.
-pub(super) fn state(mut options: Options) -> Result<ManagerReport, String> {
+pub(super) fn print_agents(mut options: CommandOptions) -> Result<ManagerReport, String> {
     let dir = options.dir(DIR);
     let (until, most) = (
         options.text("until"),
         options.seconds("for", Duration::from_secs(10))?,
     );
-    options.end()?;
+    options.check_end()?;
     let start = Instant::now();
     let agents = loop {
-        let agents = agents(&dir)?;
+        let agents = list_agents(&dir)?;
         let there = |status: &String| agents.iter().any(|agent| agent.status == *status);
         if until.as_ref().is_none_or(there) || start.elapsed() >= most {
             break agents;
         }
-        Stop::default().within(GLANCE);
+        StopSignal::default().stopped_within(POLL_INTERVAL);
     };
-    let tallies = Journal::tallies(&dir.join("events")).map_err(|fault| chain(&fault))?;
+    let tallies =
+        EventJournal::read_tallies(&dir.join("events")).map_err(|fault| error_chain(&fault))?;
     let counts = tallies
         .iter()
         .map(|((id, name, source), tally)| {
@@ -151,13 +160,13 @@ pub(super) fn state(mut options: Options) -> Result<ManagerReport, String> {
     Ok(ManagerReport { agents, counts })
 }
 
-fn agents(dir: &Path) -> Result<Vec<EnrolledAgent>, String> {
+fn list_agents(dir: &Path) -> Result<Vec<EnrolledAgent>, String> {
     let text = std::fs::read_to_string(dir.join("agents"))
         .map_err(|why| format!("the manager has no state: {why}"))?;
-    Ok(text.lines().filter_map(agent).collect())
+    Ok(text.lines().filter_map(agent_json).collect())
 }
 
-fn agent(line: &str) -> Option<EnrolledAgent> {
+fn agent_json(line: &str) -> Option<EnrolledAgent> {
     let mut words = line.strip_prefix("agent ")?.split(' ').map(str::to_owned);
     Some(EnrolledAgent {
         id: words.next()?,

@@ -12,11 +12,11 @@ use super::answer_all;
 const PREFIX: &str = "gauntlet-probe-";
 
 /// How long somebody may not take what they asked for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Answers conversations from now on, in threads of its own. Where another process of the container does already, or the
 /// kernel lets nobody, there is no socket: who asks has a command, `converse`.
-pub(crate) fn open() {
+pub(crate) fn open_door() {
     let Ok(space) = std::fs::read_link("/proc/self/ns/mnt") else {
         return;
     };
@@ -29,7 +29,7 @@ fn open_at(name: &str) -> std::io::Result<()> {
         for visitor in door.incoming().flatten() {
             _ = thread::Builder::new()
                 .stack_size(256 << 10)
-                .spawn(move || talk(visitor));
+                .spawn(move || serve_conversation(visitor));
         }
     };
     thread::Builder::new()
@@ -38,8 +38,8 @@ fn open_at(name: &str) -> std::io::Result<()> {
         .map(drop)
 }
 
-fn talk(visitor: UnixStream) {
-    if visitor.set_write_timeout(Some(PATIENCE)).is_ok()
+fn serve_conversation(visitor: UnixStream) {
+    if visitor.set_write_timeout(Some(TAKEN_WITHIN)).is_ok()
         && let Ok(reader) = visitor.try_clone()
     {
         answer_all(BufReader::new(reader), visitor);

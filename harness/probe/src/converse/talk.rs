@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use probe_protocol::{NOBODY, ProbeAnswer, ProbeReport, Question, Reply, Request, Said};
+use probe_protocol::{
+    EngineQuestion, NOBODY, ProbeAnswer, ProbeReport, QuestionAnswer, Reply, Request,
+};
 
 use crate::{agent, show, wire};
 
@@ -19,7 +21,7 @@ const AT_ONCE: usize = 128;
 const STACK: usize = 512 << 10;
 
 /// What the threads of a conversation share.
-struct Shared<W> {
+struct SharedTalk<W> {
     writer: Mutex<W>,
     /// Whether nobody asks any more.
     ended: AtomicBool,
@@ -28,17 +30,17 @@ struct Shared<W> {
 
 /// Answers questions until there are no more, or one that is none. Answers that are not ready by then are not given.
 pub(crate) fn answer_all<W: Write + Send + 'static>(mut reader: impl BufRead, writer: W) {
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(SharedTalk {
         writer: Mutex::new(writer),
         ended: AtomicBool::new(false),
         busy: AtomicUsize::new(0),
     });
-    while let Ok(Some(line)) = next(&mut reader) {
-        match Question::read(&line) {
-            Ok(question) => begin(&shared, question),
+    while let Ok(Some(line)) = next_line(&mut reader) {
+        match EngineQuestion::read(&line) {
+            Ok(question) => begin_question(&shared, question),
             Err(why) => {
                 // Whose answer is due is not known: it is answered to nobody, and that is the end.
-                _ = shared.say(NOBODY, Said::Fault(why.to_string()));
+                _ = shared.say_line(NOBODY, QuestionAnswer::Fault(why.to_string()));
                 break;
             }
         }
@@ -47,26 +49,34 @@ pub(crate) fn answer_all<W: Write + Send + 'static>(mut reader: impl BufRead, wr
 }
 
 /// The next whole line.
-fn next(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     reader.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
     Ok((!line.is_empty()).then_some(line))
 }
 
 /// Works on a question in a thread of its own.
-fn begin<W: Write + Send + 'static>(shared: &Arc<Shared<W>>, question: Question) {
-    let Question { id, ask } = question;
-    let too_many = || Said::Fault("too many questions at a time".into());
+fn begin_question<W: Write + Send + 'static>(
+    shared: &Arc<SharedTalk<W>>,
+    question: EngineQuestion,
+) {
+    let EngineQuestion { id, ask } = question;
+    let too_many = || QuestionAnswer::Fault("too many questions at a time".into());
     if shared.busy.fetch_add(1, Ordering::Relaxed) >= AT_ONCE {
         shared.busy.fetch_sub(1, Ordering::Relaxed);
-        _ = shared.say(id, too_many());
+        _ = shared.say_line(id, too_many());
         return;
     }
     let own = Arc::clone(shared);
     let work = move || {
-        let done = answer(&ask, &own.ended, |seen| _ = own.say(id, Said::Seen(seen)));
+        let done = answer(&ask, &own.ended, |seen| {
+            _ = own.say_line(id, QuestionAnswer::Seen(seen))
+        });
         own.busy.fetch_sub(1, Ordering::Relaxed);
-        _ = own.say(id, done.map_or_else(Said::Fault, Said::Answer));
+        _ = own.say_line(
+            id,
+            done.map_or_else(QuestionAnswer::Fault, QuestionAnswer::Answer),
+        );
     };
     if thread::Builder::new()
         .stack_size(STACK)
@@ -74,7 +84,7 @@ fn begin<W: Write + Send + 'static>(shared: &Arc<Shared<W>>, question: Question)
         .is_err()
     {
         shared.busy.fetch_sub(1, Ordering::Relaxed);
-        _ = shared.say(id, too_many());
+        _ = shared.say_line(id, too_many());
     }
 }
 
@@ -86,15 +96,15 @@ fn answer(
 ) -> Result<ProbeAnswer, String> {
     match ask {
         Request::Reach(reach) => wire::reach_one(reach, ended, seen).map(ProbeAnswer::Report),
-        Request::Held(name) => wire::held(name).map(ProbeAnswer::Report),
-        Request::Cat(file) => show::file(file).map(ProbeAnswer::File),
+        Request::Held(name) => wire::use_held(name).map(ProbeAnswer::Report),
+        Request::Cat(file) => show::show_file(file).map(ProbeAnswer::File),
         Request::AgentState => agent::own_state().map(ProbeAnswer::Agent),
         Request::ManagerState => agent::own_manager_state().map(ProbeAnswer::Manager),
     }
 }
 
-impl<W: Write> Shared<W> {
-    fn say(&self, id: u64, said: Said) -> io::Result<()> {
+impl<W: Write> SharedTalk<W> {
+    fn say_line(&self, id: u64, said: QuestionAnswer) -> io::Result<()> {
         let line = Reply { id, said }.line();
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer
@@ -111,7 +121,7 @@ mod tests {
 
     use std::time::Duration;
 
-    use probe_protocol::{Reach, Reason};
+    use probe_protocol::{FaultReason, Reach};
 
     use super::*;
 
@@ -128,7 +138,7 @@ mod tests {
         }
 
         fn ask(&mut self, id: u64, ask: Request) {
-            let line = Question { id, ask }.line();
+            let line = EngineQuestion { id, ask }.line();
             self.0.write_all(line.as_bytes()).unwrap();
         }
 
@@ -143,7 +153,7 @@ mod tests {
             match self.heard() {
                 Some(Reply {
                     id: whose,
-                    said: Said::Fault(why),
+                    said: QuestionAnswer::Fault(why),
                 }) if whose == id => why,
                 other => panic!("{other:?}"),
             }
@@ -165,17 +175,17 @@ mod tests {
         quick.sort_by_key(|reply| reply.id);
         let [file, fault] = quick.map(|reply| (reply.id, reply.said));
         assert!(
-            matches!(&file, (2, Said::Answer(ProbeAnswer::File(bytes))) if bytes.ends_with(b"\n")),
+            matches!(&file, (2, QuestionAnswer::Answer(ProbeAnswer::File(bytes))) if bytes.ends_with(b"\n")),
             "{file:?}"
         );
         assert!(
-            matches!(&fault, (3, Said::Fault(why)) if why.contains("/no/such/file")),
+            matches!(&fault, (3, QuestionAnswer::Fault(why)) if why.contains("/no/such/file")),
             "{fault:?}"
         );
         let slow = asker.heard().unwrap();
         assert!(
-            matches!(&slow, Reply { id: 1, said: Said::Answer(ProbeAnswer::Report(report)) }
-                if report.reason() == Some(Reason::TimedOut)),
+            matches!(&slow, Reply { id: 1, said: QuestionAnswer::Answer(ProbeAnswer::Report(report)) }
+                if report.reason() == Some(FaultReason::TimedOut)),
             "{slow:?}"
         );
     }

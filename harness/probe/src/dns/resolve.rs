@@ -7,26 +7,26 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use probe_protocol::{Blocked, Reason, Stage};
+use probe_protocol::{Blocked, FaultReason, Stage};
 
-use super::codec::{self, Kind, LONGEST, Message};
+use super::codec::{self, DnsMessage, LONGEST, RecordKind};
 use crate::wire::reason_of;
 
 /// Whom to ask, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Config {
+pub(crate) struct ResolverConfig {
     pub(crate) servers: Vec<SocketAddr>,
     pub(crate) search: Vec<String>,
     pub(crate) ndots: usize,
     /// Ask over TCP from the beginning.
     pub(crate) over_tcp: bool,
     /// The addresses that are asked for: those of IPv4 or those of IPv6.
-    pub(crate) kind: Kind,
+    pub(crate) kind: RecordKind,
 }
 
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct ResolvedName {
     pub(crate) addresses: Vec<IpAddr>,
     /// The whole name, with the search domain that had it.
     pub(crate) name: String,
@@ -34,7 +34,7 @@ pub(crate) struct Found {
     pub(crate) server: Option<(SocketAddr, bool)>,
 }
 
-impl Config {
+impl ResolverConfig {
     /// Reads `resolv.conf`; what is not understood is passed over.
     pub(crate) fn read(text: &str) -> Self {
         let mut config = Self {
@@ -42,7 +42,7 @@ impl Config {
             search: Vec::new(),
             ndots: 1,
             over_tcp: false,
-            kind: Kind::A,
+            kind: RecordKind::A,
         };
         for line in text.lines() {
             let mut words = line.split_whitespace();
@@ -70,7 +70,7 @@ impl Config {
     }
 
     /// This container's own.
-    pub(crate) fn own() -> Self {
+    pub(crate) fn own_config() -> Self {
         Self::read(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default())
     }
 
@@ -94,8 +94,12 @@ fn port_53(ip: IpAddr) -> SocketAddr {
 }
 
 /// The addresses of `host`, which may be one itself.
-pub(crate) fn addresses(host: &str, config: &Config, patience: Duration) -> Result<Found, Blocked> {
-    let found = |addresses| Found {
+pub(crate) fn host_addresses(
+    host: &str,
+    config: &ResolverConfig,
+    patience: Duration,
+) -> Result<ResolvedName, Blocked> {
+    let found = |addresses| ResolvedName {
         addresses,
         name: host.to_owned(),
         server: None,
@@ -107,9 +111,9 @@ pub(crate) fn addresses(host: &str, config: &Config, patience: Duration) -> Resu
         &std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
         host,
     );
-    hosts.retain(|address| address.is_ipv6() == (config.kind == Kind::Aaaa));
+    hosts.retain(|address| address.is_ipv6() == (config.kind == RecordKind::Aaaa));
     if hosts.is_empty() {
-        lookup(host, config, patience)
+        look_up_name(host, config, patience)
     } else {
         Ok(found(hosts))
     }
@@ -132,23 +136,27 @@ fn in_hosts(text: &str, host: &str) -> Vec<IpAddr> {
 
 /// Asks the servers for `name`, in each search domain: the first that has it counts. A server that does not answer ends
 /// it: it would not answer for the next domain either.
-pub(crate) fn lookup(name: &str, config: &Config, patience: Duration) -> Result<Found, Blocked> {
-    let mut last = Reason::NotAsked;
+pub(crate) fn look_up_name(
+    name: &str,
+    config: &ResolverConfig,
+    patience: Duration,
+) -> Result<ResolvedName, Blocked> {
+    let mut last = FaultReason::NotAsked;
     for name in config.candidates(name) {
         match ask_all(&name, config, patience) {
             Ok((message, server, over_tcp)) => match message.code {
                 0 if !message.addresses.is_empty() => {
-                    return Ok(Found {
+                    return Ok(ResolvedName {
                         addresses: message.addresses,
                         name,
                         server: Some((server, over_tcp)),
                     });
                 }
-                0 => last = Reason::NoAddress,
-                3 if last != Reason::NoAddress => last = Reason::NoSuchName,
+                0 => last = FaultReason::NoAddress,
+                3 if last != FaultReason::NoAddress => last = FaultReason::NoSuchName,
                 3 => {}
-                5 => return Err(Blocked::new(Stage::Dns, Reason::Refused)),
-                _ => return Err(Blocked::new(Stage::Dns, Reason::ServerFailure)),
+                5 => return Err(Blocked::new(Stage::Dns, FaultReason::Refused)),
+                _ => return Err(Blocked::new(Stage::Dns, FaultReason::ServerFailure)),
             },
             Err(reason) => return Err(Blocked::new(Stage::Dns, reason)),
         }
@@ -158,12 +166,12 @@ pub(crate) fn lookup(name: &str, config: &Config, patience: Duration) -> Result<
 
 fn ask_all(
     name: &str,
-    config: &Config,
+    config: &ResolverConfig,
     patience: Duration,
-) -> Result<(Message, SocketAddr, bool), Reason> {
-    let mut last = Reason::NotAsked;
+) -> Result<(DnsMessage, SocketAddr, bool), FaultReason> {
+    let mut last = FaultReason::NotAsked;
     for server in &config.servers {
-        match ask(name, *server, config, patience) {
+        match ask_server(name, *server, config, patience) {
             Ok((message, over_tcp)) => return Ok((message, *server, over_tcp)),
             Err(reason) => last = reason,
         }
@@ -172,16 +180,16 @@ fn ask_all(
 }
 
 /// Asks one server; over TCP too, where its answer does not fit into UDP.
-fn ask(
+fn ask_server(
     name: &str,
     server: SocketAddr,
-    config: &Config,
+    config: &ResolverConfig,
     patience: Duration,
-) -> Result<(Message, bool), Reason> {
+) -> Result<(DnsMessage, bool), FaultReason> {
     let id = u16::try_from(RandomState::new().build_hasher().finish() & 0xffff).unwrap_or_default();
-    let query = codec::query(id, name, config.kind).ok_or(Reason::NotAsked)?;
+    let query = codec::encode_query(id, name, config.kind).ok_or(FaultReason::NotAsked)?;
     let dns_reason = |fault: io::Error| match reason_of(&fault) {
-        Reason::TimedOut => Reason::NoAnswer,
+        FaultReason::TimedOut => FaultReason::NoAnswer,
         reason => reason,
     };
     if !config.over_tcp {
@@ -195,8 +203,13 @@ fn ask(
         .map_err(dns_reason)
 }
 
-fn by_udp(query: &[u8], name: &str, server: SocketAddr, patience: Duration) -> io::Result<Message> {
-    let socket = UdpSocket::bind(unspecified(server))?;
+fn by_udp(
+    query: &[u8],
+    name: &str,
+    server: SocketAddr,
+    patience: Duration,
+) -> io::Result<DnsMessage> {
+    let socket = UdpSocket::bind(unspecified_for(server))?;
     socket.connect(server)?;
     let mut bytes = [0; LONGEST];
     let start = Instant::now();
@@ -209,11 +222,11 @@ fn by_udp(query: &[u8], name: &str, server: SocketAddr, patience: Duration) -> i
             socket.set_read_timeout(Some(left))?;
             match socket.recv(&mut bytes) {
                 Ok(length) => {
-                    if let Some(message) = fitting(&bytes[..length], query, name) {
+                    if let Some(message) = fitting_answer(&bytes[..length], query, name) {
                         return Ok(message);
                     }
                 }
-                Err(fault) if reason_of(&fault) == Reason::TimedOut => {}
+                Err(fault) if reason_of(&fault) == FaultReason::TimedOut => {}
                 Err(fault) => return Err(fault),
             }
         }
@@ -221,7 +234,12 @@ fn by_udp(query: &[u8], name: &str, server: SocketAddr, patience: Duration) -> i
     Err(io::ErrorKind::TimedOut.into())
 }
 
-fn by_tcp(query: &[u8], name: &str, server: SocketAddr, patience: Duration) -> io::Result<Message> {
+fn by_tcp(
+    query: &[u8],
+    name: &str,
+    server: SocketAddr,
+    patience: Duration,
+) -> io::Result<DnsMessage> {
     let mut stream = TcpStream::connect_timeout(&server, patience)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
@@ -231,12 +249,12 @@ fn by_tcp(query: &[u8], name: &str, server: SocketAddr, patience: Duration) -> i
     stream.read_exact(&mut length)?;
     let mut bytes = vec![0; usize::from(u16::from_be_bytes(length))];
     stream.read_exact(&mut bytes)?;
-    fitting(&bytes, query, name).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    fitting_answer(&bytes, query, name).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// The answer in `bytes`, if it is one to this query.
-fn fitting(bytes: &[u8], query: &[u8], name: &str) -> Option<Message> {
-    let message = codec::read(bytes)?;
+fn fitting_answer(bytes: &[u8], query: &[u8], name: &str) -> Option<DnsMessage> {
+    let message = codec::read_message(bytes)?;
     let asked = message
         .question
         .as_ref()
@@ -245,7 +263,7 @@ fn fitting(bytes: &[u8], query: &[u8], name: &str) -> Option<Message> {
 }
 
 /// Where a socket is bound that talks to `peer`.
-pub(crate) fn unspecified(peer: SocketAddr) -> SocketAddr {
+pub(crate) fn unspecified_for(peer: SocketAddr) -> SocketAddr {
     match peer {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -262,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_kubelets_file_is_understood() {
-        let config = Config::read(POD);
+        let config = ResolverConfig::read(POD);
         assert_eq!(config.servers, ["10.96.0.10:53".parse().unwrap()]);
         assert_eq!(config.ndots, 5);
         assert_eq!(
@@ -283,42 +301,45 @@ mod tests {
 
     #[test]
     fn without_a_server_nobody_is_asked() {
-        let config = Config::read("");
-        let fault = lookup("db", &config, Duration::from_millis(10)).unwrap_err();
-        assert_eq!((fault.at, fault.reason), (Stage::Dns, Reason::NotAsked));
+        let config = ResolverConfig::read("");
+        let fault = look_up_name("db", &config, Duration::from_millis(10)).unwrap_err();
+        assert_eq!(
+            (fault.at, fault.reason),
+            (Stage::Dns, FaultReason::NotAsked)
+        );
     }
 
     #[test]
     fn a_silent_server_is_no_answer_and_a_closed_port_is_refused() {
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut config = Config {
+        let mut config = ResolverConfig {
             servers: vec![silent.local_addr().unwrap()],
-            ..Config::read(POD)
+            ..ResolverConfig::read(POD)
         };
         let patience = Duration::from_millis(40);
         assert_eq!(
-            lookup("db", &config, patience).unwrap_err().reason,
-            Reason::NoAnswer
+            look_up_name("db", &config, patience).unwrap_err().reason,
+            FaultReason::NoAnswer
         );
         drop(silent);
         assert_eq!(
-            lookup("db", &config, patience).unwrap_err().reason,
-            Reason::Refused
+            look_up_name("db", &config, patience).unwrap_err().reason,
+            FaultReason::Refused
         );
         config.over_tcp = true;
         assert_eq!(
-            lookup("db", &config, patience).unwrap_err().reason,
-            Reason::Refused
+            look_up_name("db", &config, patience).unwrap_err().reason,
+            FaultReason::Refused
         );
     }
 
     proptest! {
         #[test]
         fn no_file_makes_it_panic(text in "\\PC*", name in "\\PC{0,300}") {
-            let config = Config { servers: Vec::new(), ..Config::read(&text) };
+            let config = ResolverConfig { servers: Vec::new(), ..ResolverConfig::read(&text) };
             let _ = config.candidates(&name);
             let _ = in_hosts(&text, &name);
-            let _ = lookup(&name, &config, Duration::ZERO);
+            let _ = look_up_name(&name, &config, Duration::ZERO);
         }
     }
 }

@@ -5,37 +5,42 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 
-use super::spec::Zone;
-use super::{streams, udp};
-use crate::dns::codec::{self, Kind, LONGEST, LONGEST_OVER_UDP};
-use crate::web::PATIENCE;
+use super::spec::NameZone;
+use super::{serve_streams, udp};
+use crate::dns::codec::{self, LONGEST, LONGEST_OVER_UDP, RecordKind};
+use crate::web::SILENT_AT_MOST;
 
 /// Serves `zone` at `port`; over TCP at the same, which is why a port of 0 is looked for over UDP first.
-pub(super) fn serve(port: u16, zone: Zone) -> Result<u16, String> {
+pub(super) fn serve_zone(port: u16, zone: NameZone) -> Result<u16, String> {
     let zone = Arc::new(zone);
     let names = Arc::clone(&zone);
     let port = udp::answer_all(port, move |peer, query| {
-        answer(&names, peer, query, LONGEST_OVER_UDP)
+        answer_query(&names, peer, query, LONGEST_OVER_UDP)
     })?;
-    streams(port, move |stream| _ = over_tcp(stream, &zone))
+    serve_streams(port, move |stream| _ = over_tcp(stream, &zone))
 }
 
-fn over_tcp(mut stream: TcpStream, zone: &Zone) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+fn over_tcp(mut stream: TcpStream, zone: &NameZone) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(SILENT_AT_MOST))?;
     let peer = stream.peer_addr()?;
     let mut length = [0; 2];
     stream.read_exact(&mut length)?;
     let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
     stream.read_exact(&mut query)?;
-    let Some(reply) = answer(zone, peer, &query, LONGEST) else {
+    let Some(reply) = answer_query(zone, peer, &query, LONGEST) else {
         return Ok(());
     };
     let length = u16::try_from(reply.len()).map_err(|_| std::io::ErrorKind::InvalidData)?;
     stream.write_all(&[&length.to_be_bytes(), reply.as_slice()].concat())
 }
 
-fn answer(zone: &Zone, peer: SocketAddr, query: &[u8], longest: usize) -> Option<Vec<u8>> {
-    let asked = codec::read(query).filter(|message| !message.is_answer)?;
+fn answer_query(
+    zone: &NameZone,
+    peer: SocketAddr,
+    query: &[u8],
+    longest: usize,
+) -> Option<Vec<u8>> {
+    let asked = codec::read_message(query).filter(|message| !message.is_answer)?;
     let (name, kind) = asked.question.as_ref()?;
     println!("asked for {name} by {}", peer.ip().to_canonical());
     let of = |wanted: &str| -> Vec<Ipv4Addr> {
@@ -50,21 +55,21 @@ fn answer(zone: &Zone, peer: SocketAddr, query: &[u8], longest: usize) -> Option
         addresses = of("*");
     }
     if let (true, Some(server)) = (addresses.is_empty(), zone.forward) {
-        return forward(server, query).ok();
+        return forward_query(server, query).ok();
     }
     let code = if addresses.is_empty() { 3 } else { 0 };
-    let shown = if *kind == Kind::A {
+    let shown = if *kind == RecordKind::A {
         addresses.as_slice()
     } else {
         &[]
     };
-    codec::answer(&asked, code, shown, longest)
+    codec::encode_answer(&asked, code, shown, longest)
 }
 
 /// What another server answers, over UDP, whatever it is.
-fn forward(server: Ipv4Addr, query: &[u8]) -> std::io::Result<Vec<u8>> {
+fn forward_query(server: Ipv4Addr, query: &[u8]) -> std::io::Result<Vec<u8>> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(SILENT_AT_MOST))?;
     socket.connect((server, 53))?;
     socket.send(query)?;
     let mut bytes = [0; LONGEST_OVER_UDP];

@@ -2,38 +2,38 @@
 
 use std::net::Ipv4Addr;
 
-use crate::tls::Identity;
+use crate::tls::ServerIdentity;
 
 /// One port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Spec {
+pub(super) struct ListenSpec {
     pub(super) port: u16,
-    pub(super) what: What,
+    pub(super) what: ListenKind,
 }
 
 /// What answers there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum ListenKind {
     Tcp,
     Udp,
     Http,
     /// Arguments: names of the certificate, `expired`, `authority:WORD`; or `cert:FILE` and `key:FILE`.
-    Tls(Identity),
+    Tls(ServerIdentity),
     /// Arguments: `NAME:ADDRESS`, a name may have several; and for every other name `*:ADDRESS`, or `forward:ADDRESS`
     /// to ask that server.
-    Dns(Zone),
+    Dns(NameZone),
 }
 
 /// What a name server knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Zone {
+pub(super) struct NameZone {
     /// Names and their addresses.
     pub(super) names: Vec<(String, Ipv4Addr)>,
     /// Whom it asks for what it does not know.
     pub(super) forward: Option<Ipv4Addr>,
 }
 
-impl Spec {
+impl ListenSpec {
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let wrong =
             || format!("`{text}` is not SCHEME:PORT[=ARGUMENT,…] with tcp, udp, http, tls or dns");
@@ -43,27 +43,27 @@ impl Spec {
         let mut arguments = arguments.split(',').filter(|argument| !argument.is_empty());
         let what =
             match scheme {
-                "tls" => What::Tls(identity(arguments)),
+                "tls" => ListenKind::Tls(parse_identity(arguments)),
                 "dns" => {
-                    let zone = zone(arguments);
-                    What::Dns(zone.ok_or_else(|| {
+                    let zone = parse_zone(arguments);
+                    ListenKind::Dns(zone.ok_or_else(|| {
                         format!("`{text}`: a name and its address are NAME:ADDRESS")
                     })?)
                 }
                 _ if arguments.next().is_some() => {
                     return Err(format!("`{text}`: {scheme} takes no arguments"));
                 }
-                "tcp" => What::Tcp,
-                "udp" => What::Udp,
-                "http" => What::Http,
+                "tcp" => ListenKind::Tcp,
+                "udp" => ListenKind::Udp,
+                "http" => ListenKind::Http,
                 _ => return Err(wrong()),
             };
         Ok(Self { port, what })
     }
 }
 
-fn identity<'a>(arguments: impl Iterator<Item = &'a str>) -> Identity {
-    let mut identity = Identity::default();
+fn parse_identity<'a>(arguments: impl Iterator<Item = &'a str>) -> ServerIdentity {
+    let mut identity = ServerIdentity::default();
     for argument in arguments {
         match argument.split_once(':') {
             None if argument == "expired" => identity.expired = true,
@@ -76,8 +76,8 @@ fn identity<'a>(arguments: impl Iterator<Item = &'a str>) -> Identity {
     identity
 }
 
-fn zone<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<Zone> {
-    let mut zone = Zone::default();
+fn parse_zone<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<NameZone> {
+    let mut zone = NameZone::default();
     for argument in arguments {
         let (name, address) = argument.rsplit_once(':')?;
         let address = address.parse().ok()?;
@@ -98,32 +98,32 @@ mod tests {
     #[test]
     fn ports_and_arguments_are_read() {
         assert_eq!(
-            Spec::read("tcp:80"),
-            Ok(Spec {
+            ListenSpec::read("tcp:80"),
+            Ok(ListenSpec {
                 port: 80,
-                what: What::Tcp
+                what: ListenKind::Tcp
             })
         );
         let names = vec![
             ("a.b".into(), Ipv4Addr::new(10, 0, 0, 1)),
             ("*".into(), Ipv4Addr::new(10, 0, 0, 2)),
         ];
-        let zone = Zone {
+        let zone = NameZone {
             names,
             forward: Some(Ipv4Addr::new(10, 0, 0, 3)),
         };
         let text = "dns:53=A.b:10.0.0.1,*:10.0.0.2,forward:10.0.0.3";
         assert_eq!(
-            Spec::read(text),
-            Ok(Spec {
+            ListenSpec::read(text),
+            Ok(ListenSpec {
                 port: 53,
-                what: What::Dns(zone)
+                what: ListenKind::Dns(zone)
             })
         );
-        let Ok(Spec {
-            what: What::Tls(identity),
+        let Ok(ListenSpec {
+            what: ListenKind::Tls(identity),
             ..
-        }) = Spec::read("tls:1=db,expired,authority:one")
+        }) = ListenSpec::read("tls:1=db,expired,authority:one")
         else {
             panic!()
         };
@@ -146,16 +146,16 @@ mod tests {
             "dns:53=a",
             "dns:53=a:b",
         ] {
-            assert!(Spec::read(text).is_err(), "{text}");
+            assert!(ListenSpec::read(text).is_err(), "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC*", rest in "\\PC*") {
-            let _ = Spec::read(&text);
+            let _ = ListenSpec::read(&text);
             for scheme in ["tls:1=", "dns:1=", "tcp:"] {
-                let _ = Spec::read(&format!("{scheme}{rest}"));
+                let _ = ListenSpec::read(&format!("{scheme}{rest}"));
             }
         }
     }

@@ -14,12 +14,12 @@ use nix::sys::socket::{
     sockopt,
 };
 
-use super::lines::told;
+use super::lines::answer_text;
 
 /// Answers every datagram, in a thread of its own.
-pub(super) fn serve(port: u16, name: Arc<str>) -> Result<u16, String> {
+pub(super) fn serve_datagrams(port: u16, name: Arc<str>) -> Result<u16, String> {
     answer_all(port, move |peer, _| {
-        Some(told(&name, Some(peer.ip())).into_bytes())
+        Some(answer_text(&name, Some(peer.ip())).into_bytes())
     })
 }
 
@@ -41,19 +41,22 @@ pub(super) fn answer_all(
     told_where.map_err(|why| wrong(&why))?;
     thread::spawn(move || {
         loop {
-            one(&socket, &answer);
+            serve_one(&socket, &answer);
         }
     });
     Ok(local.port())
 }
 
 /// To which of our addresses a datagram came.
-enum Came {
+enum ArrivedAt {
     V4(in_pktinfo),
     V6(in6_pktinfo),
 }
 
-fn one(socket: &UdpSocket, answer: &impl Fn(SocketAddr, &[u8]) -> Option<Vec<u8>>) -> Option<()> {
+fn serve_one(
+    socket: &UdpSocket,
+    answer: &impl Fn(SocketAddr, &[u8]) -> Option<Vec<u8>>,
+) -> Option<()> {
     let mut bytes = [0; 4096];
     let mut space = cmsg_space!(in6_pktinfo);
     let mut parts = [IoSliceMut::new(&mut bytes)];
@@ -62,15 +65,15 @@ fn one(socket: &UdpSocket, answer: &impl Fn(SocketAddr, &[u8]) -> Option<Vec<u8>
         recvmsg::<SockaddrStorage>(fd, &mut parts, Some(&mut space), MsgFlags::empty()).ok()?;
     let from = received.address?;
     let came = received.cmsgs().ok()?.find_map(|message| match message {
-        ControlMessageOwned::Ipv4PacketInfo(info) => Some(Came::V4(info)),
-        ControlMessageOwned::Ipv6PacketInfo(info) => Some(Came::V6(info)),
+        ControlMessageOwned::Ipv4PacketInfo(info) => Some(ArrivedAt::V4(info)),
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(ArrivedAt::V6(info)),
         _ => None,
     });
     let length = received.bytes;
-    let reply = answer(peer(&from)?, &bytes[..length])?;
+    let reply = answer(peer_address(&from)?, &bytes[..length])?;
     let control = match came.as_ref() {
-        Some(Came::V4(info)) => vec![ControlMessage::Ipv4PacketInfo(info)],
-        Some(Came::V6(info)) => vec![ControlMessage::Ipv6PacketInfo(info)],
+        Some(ArrivedAt::V4(info)) => vec![ControlMessage::Ipv4PacketInfo(info)],
+        Some(ArrivedAt::V6(info)) => vec![ControlMessage::Ipv6PacketInfo(info)],
         None => Vec::new(),
     };
     sendmsg(
@@ -84,7 +87,7 @@ fn one(socket: &UdpSocket, answer: &impl Fn(SocketAddr, &[u8]) -> Option<Vec<u8>
     Some(())
 }
 
-fn peer(from: &SockaddrStorage) -> Option<SocketAddr> {
+fn peer_address(from: &SockaddrStorage) -> Option<SocketAddr> {
     let v4 = from
         .as_sockaddr_in()
         .map(|from| SocketAddr::new(IpAddr::V4(from.ip()), from.port()));

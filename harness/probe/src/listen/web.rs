@@ -3,17 +3,17 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-use super::lines::told;
-use crate::web::PATIENCE;
+use super::lines::answer_text;
+use crate::web::SILENT_AT_MOST;
 
 /// Answers one request.
-pub(super) fn answer(stream: TcpStream, name: &str) {
-    let body = told(name, stream.peer_addr().ok().map(|peer| peer.ip()));
-    _ = reply(stream, &body);
+pub(super) fn answer_request(stream: TcpStream, name: &str) {
+    let body = answer_text(name, stream.peer_addr().ok().map(|peer| peer.ip()));
+    _ = write_reply(stream, &body);
 }
 
-fn reply(mut stream: TcpStream, body: &str) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+fn write_reply(mut stream: TcpStream, body: &str) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(SILENT_AT_MOST))?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     while reader.by_ref().take(8192).read_line(&mut line)? > 2 {

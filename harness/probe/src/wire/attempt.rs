@@ -4,12 +4,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use probe_protocol::{Blocked, Facts, ProbeReport, Reason, Stage, Transport};
+use probe_protocol::{Blocked, Facts, FaultReason, ProbeReport, Stage, Transport};
 
-use super::target::{Scheme, Target};
+use super::target::{TargetScheme, WireTarget};
 use super::{blocked_at, reason_of};
-use crate::dns::codec::Kind;
-use crate::dns::resolve::{self, Config, unspecified};
+use crate::dns::codec::RecordKind;
+use crate::dns::resolve::{self, ResolverConfig, unspecified_for};
 use crate::tls;
 
 /// What goes out over TCP, UDP and TLS; a line comes back.
@@ -18,14 +18,14 @@ pub(super) const GREETING: &[u8] = b"who is there\n";
 const LONGEST_LINE: u64 = 4096;
 
 /// Tries it once. `patience` is for each stage by itself.
-pub(super) fn attempt(target: &Target, patience: Duration) -> ProbeReport {
+pub(super) fn attempt_once(target: &WireTarget, patience: Duration) -> ProbeReport {
     let start = Instant::now();
     let mut facts = Facts::default();
     let end = match target.scheme {
-        Scheme::Dns => ask_dns(target, patience, &mut facts),
-        Scheme::Tcp | Scheme::Udp | Scheme::Http | Scheme::Tls => {
-            address(target, patience, &mut facts)
-                .and_then(|address| talk(target, address, patience, &mut facts))
+        TargetScheme::Dns => ask_dns(target, patience, &mut facts),
+        TargetScheme::Tcp | TargetScheme::Udp | TargetScheme::Http | TargetScheme::Tls => {
+            first_address(target, patience, &mut facts)
+                .and_then(|address| talk_to(target, address, patience, &mut facts))
         }
     };
     ProbeReport {
@@ -43,14 +43,14 @@ pub(super) fn millis(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }
 
-fn ask_dns(target: &Target, patience: Duration, facts: &mut Facts) -> Result<(), Blocked> {
-    let config = Config {
+fn ask_dns(target: &WireTarget, patience: Duration, facts: &mut Facts) -> Result<(), Blocked> {
+    let config = ResolverConfig {
         over_tcp: target.tcp,
-        kind: kind(target),
-        ..Config::own()
+        kind: record_kind(target),
+        ..ResolverConfig::own_config()
     };
     let config = match target.server {
-        Some(server) => Config {
+        Some(server) => ResolverConfig {
             servers: vec![server],
             search: Vec::new(),
             ..config
@@ -58,7 +58,7 @@ fn ask_dns(target: &Target, patience: Duration, facts: &mut Facts) -> Result<(),
         None => config,
     };
     note_servers(&config, facts);
-    let found = resolve::lookup(&target.host, &config, patience)?;
+    let found = resolve::look_up_name(&target.host, &config, patience)?;
     let mut addresses = found.addresses;
     addresses.sort();
     facts.name = Some(found.name);
@@ -68,11 +68,15 @@ fn ask_dns(target: &Target, patience: Duration, facts: &mut Facts) -> Result<(),
 }
 
 /// What is asked for of a name.
-fn kind(target: &Target) -> Kind {
-    if target.ipv6 { Kind::Aaaa } else { Kind::A }
+fn record_kind(target: &WireTarget) -> RecordKind {
+    if target.ipv6 {
+        RecordKind::Aaaa
+    } else {
+        RecordKind::A
+    }
 }
 
-fn note_servers(config: &Config, facts: &mut Facts) {
+fn note_servers(config: &ResolverConfig, facts: &mut Facts) {
     facts.dns = config.servers.first().copied().or(facts.dns);
 }
 
@@ -87,62 +91,63 @@ fn note_server(server: Option<(SocketAddr, bool)>, facts: &mut Facts) {
 }
 
 /// The first address of the target's host.
-pub(super) fn address(
-    target: &Target,
+pub(super) fn first_address(
+    target: &WireTarget,
     patience: Duration,
     facts: &mut Facts,
 ) -> Result<SocketAddr, Blocked> {
-    let config = Config {
-        kind: kind(target),
-        ..Config::own()
+    let config = ResolverConfig {
+        kind: record_kind(target),
+        ..ResolverConfig::own_config()
     };
-    let found = resolve::addresses(&target.host, &config, patience)
+    let found = resolve::host_addresses(&target.host, &config, patience)
         .inspect_err(|_| note_servers(&config, facts))?;
     note_server(found.server, facts);
     let first = found
         .addresses
         .first()
-        .ok_or(Blocked::new(Stage::Dns, Reason::NoAddress))?;
+        .ok_or(Blocked::new(Stage::Dns, FaultReason::NoAddress))?;
     let address = SocketAddr::new(*first, target.port);
     facts.address = Some(address);
     Ok(address)
 }
 
-fn talk(
-    target: &Target,
+fn talk_to(
+    target: &WireTarget,
     to: SocketAddr,
     patience: Duration,
     facts: &mut Facts,
 ) -> Result<(), Blocked> {
     let said = match target.scheme {
-        Scheme::Udp => Some(datagram(to, patience)?),
-        Scheme::Http => {
-            let (status, body) = web(target, connect(to, patience)?)?;
+        TargetScheme::Udp => Some(datagram_exchange(to, patience)?),
+        TargetScheme::Http => {
+            let (status, body) = http_exchange(target, connect_stream(to, patience)?)?;
             facts.status = Some(status);
             Some(body)
         }
-        Scheme::Tls => {
-            let session = tls::connect(connect(to, patience)?, &target.host, &target.tls)?;
+        TargetScheme::Tls => {
+            let session =
+                tls::connect_client(connect_stream(to, patience)?, &target.host, &target.tls)?;
             if target.open {
                 None
             } else {
-                Some(greet(session)?)
+                Some(greet_server(session)?)
             }
         }
-        Scheme::Tcp | Scheme::Dns => {
-            let stream = connect(to, patience)?;
+        TargetScheme::Tcp | TargetScheme::Dns => {
+            let stream = connect_stream(to, patience)?;
             if target.open {
                 None
             } else {
-                Some(greet(stream)?)
+                Some(greet_server(stream)?)
             }
         }
     };
-    said.map_or(Ok(()), |said| judge(target, &said, facts))
+    said.map_or(Ok(()), |said| judge_peer(target, &said, facts))
 }
 
 /// Keeps who answered, and says whether it was whom the target wants.
-fn judge(target: &Target, said: &str, facts: &mut Facts) -> Result<(), Blocked> {
+fn judge_peer(target: &WireTarget, said: &str, facts: &mut Facts) -> Result<(), Blocked> {
     let mut words = said.split_whitespace();
     if let (Some("probe"), Some(name), Some(seen_as), None) =
         (words.next(), words.next(), words.next(), words.next())
@@ -153,13 +158,13 @@ fn judge(target: &Target, said: &str, facts: &mut Facts) -> Result<(), Blocked> 
     }
     match &target.by {
         Some(wanted) if facts.by.as_ref() != Some(wanted) => {
-            Err(Blocked::new(Stage::Reply, Reason::OtherServer))
+            Err(Blocked::new(Stage::Reply, FaultReason::OtherServer))
         }
         _ => Ok(()),
     }
 }
 
-pub(super) fn connect(to: SocketAddr, patience: Duration) -> Result<TcpStream, Blocked> {
+pub(super) fn connect_stream(to: SocketAddr, patience: Duration) -> Result<TcpStream, Blocked> {
     let stream = TcpStream::connect_timeout(&to, patience).map_err(blocked_at(Stage::Connect))?;
     let ready = stream
         .set_read_timeout(Some(patience))
@@ -171,26 +176,26 @@ pub(super) fn connect(to: SocketAddr, patience: Duration) -> Result<TcpStream, B
 }
 
 /// Sends a line and gives the one that comes back.
-pub(super) fn greet(mut stream: impl Read + Write) -> Result<String, Blocked> {
+pub(super) fn greet_server(mut stream: impl Read + Write) -> Result<String, Blocked> {
     stream
         .write_all(GREETING)
         .and_then(|()| stream.flush())
         .map_err(blocked_at(Stage::Request))?;
-    line(&mut BufReader::new(stream))
+    line_exchange(&mut BufReader::new(stream))
 }
 
-fn line(reader: &mut impl BufRead) -> Result<String, Blocked> {
+fn line_exchange(reader: &mut impl BufRead) -> Result<String, Blocked> {
     let mut said = String::new();
     match reader.take(LONGEST_LINE).read_line(&mut said) {
-        Ok(0) => Err(Blocked::new(Stage::Reply, Reason::Closed)),
+        Ok(0) => Err(Blocked::new(Stage::Reply, FaultReason::Closed)),
         Ok(_) => Ok(said),
         Err(fault) => Err(blocked_at(Stage::Reply)(fault)),
     }
 }
 
 /// Sends a datagram, three times at most, and gives what comes back.
-fn datagram(to: SocketAddr, patience: Duration) -> Result<String, Blocked> {
-    let socket = UdpSocket::bind(unspecified(to)).map_err(blocked_at(Stage::Request))?;
+fn datagram_exchange(to: SocketAddr, patience: Duration) -> Result<String, Blocked> {
+    let socket = UdpSocket::bind(unspecified_for(to)).map_err(blocked_at(Stage::Request))?;
     socket.connect(to).map_err(blocked_at(Stage::Request))?;
     let mut bytes = [0; 2048];
     for _ in 0..3 {
@@ -198,7 +203,7 @@ fn datagram(to: SocketAddr, patience: Duration) -> Result<String, Blocked> {
             .send(GREETING)
             .map_err(|fault| match reason_of(&fault) {
                 // What came back for an earlier datagram.
-                Reason::Refused => Blocked::new(Stage::Reply, Reason::Refused),
+                FaultReason::Refused => Blocked::new(Stage::Reply, FaultReason::Refused),
                 reason => Blocked::new(Stage::Request, reason),
             })?;
         let part = (patience / 3).max(Duration::from_millis(1));
@@ -207,15 +212,15 @@ fn datagram(to: SocketAddr, patience: Duration) -> Result<String, Blocked> {
             .map_err(blocked_at(Stage::Reply))?;
         match socket.recv(&mut bytes) {
             Ok(length) => return Ok(String::from_utf8_lossy(&bytes[..length]).into_owned()),
-            Err(fault) if reason_of(&fault) == Reason::TimedOut => {}
+            Err(fault) if reason_of(&fault) == FaultReason::TimedOut => {}
             Err(fault) => return Err(blocked_at(Stage::Reply)(fault)),
         }
     }
-    Err(Blocked::new(Stage::Reply, Reason::TimedOut))
+    Err(Blocked::new(Stage::Reply, FaultReason::TimedOut))
 }
 
 /// The status and the body of an HTTP request; any status is an answer.
-fn web(target: &Target, mut stream: TcpStream) -> Result<(u16, String), Blocked> {
+fn http_exchange(target: &WireTarget, mut stream: TcpStream) -> Result<(u16, String), Blocked> {
     let (host, port, path) = (&target.host, target.port, &target.path);
     write!(
         stream,
@@ -223,13 +228,13 @@ fn web(target: &Target, mut stream: TcpStream) -> Result<(u16, String), Blocked>
     )
     .map_err(blocked_at(Stage::Request))?;
     let mut reader = BufReader::new(stream);
-    let first = line(&mut reader)?;
-    let malformed = Blocked::new(Stage::Reply, Reason::Malformed);
+    let first = line_exchange(&mut reader)?;
+    let malformed = Blocked::new(Stage::Reply, FaultReason::Malformed);
     let status = first
         .strip_prefix("HTTP/1.")
         .and_then(|rest| rest.split(' ').nth(1)?.trim().parse().ok());
     let status: u16 = status.ok_or(malformed)?;
-    while line(&mut reader)?.trim_end() != "" {}
+    while line_exchange(&mut reader)?.trim_end() != "" {}
     let mut body = Vec::new();
     reader
         .take(LONGEST_LINE)

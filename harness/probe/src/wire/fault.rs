@@ -2,21 +2,21 @@
 
 use std::io::{self, ErrorKind};
 
-use probe_protocol::{Blocked, Reason, Stage};
+use probe_protocol::{Blocked, FaultReason, Stage};
 
 /// The word for what the kernel said.
-pub(crate) fn reason_of(fault: &io::Error) -> Reason {
+pub(crate) fn reason_of(fault: &io::Error) -> FaultReason {
     match fault.kind() {
-        ErrorKind::ConnectionRefused => Reason::Refused,
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => Reason::TimedOut,
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Reason::Unreachable,
-        ErrorKind::PermissionDenied => Reason::NotPermitted,
+        ErrorKind::ConnectionRefused => FaultReason::Refused,
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => FaultReason::TimedOut,
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => FaultReason::Unreachable,
+        ErrorKind::PermissionDenied => FaultReason::NotPermitted,
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-            Reason::Reset
+            FaultReason::Reset
         }
-        ErrorKind::UnexpectedEof => Reason::Closed,
-        ErrorKind::InvalidData => Reason::Malformed,
-        _ => Reason::Other,
+        ErrorKind::UnexpectedEof => FaultReason::Closed,
+        ErrorKind::InvalidData => FaultReason::Malformed,
+        _ => FaultReason::Other,
     }
 }
 

@@ -12,11 +12,11 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use probe_protocol::{Blocked, Facts, ProbeReport, Reason, Stage};
+use probe_protocol::{Blocked, Facts, FaultReason, ProbeReport, Stage};
 
-use super::attempt::{GREETING, address, connect, millis};
+use super::attempt::{GREETING, connect_stream, first_address, millis};
 use super::blocked_at;
-use super::target::{Scheme, Target};
+use super::target::{TargetScheme, WireTarget};
 
 /// The word before the arguments of a process that holds a connection in the background.
 pub(crate) const BEHIND: &str = "--behind";
@@ -25,13 +25,13 @@ pub(crate) const BEHIND: &str = "--behind";
 ///
 /// # Errors
 /// A text that is no TCP target, or a process that cannot be started.
-pub(crate) fn hold(
+pub(crate) fn hold_connection(
     name: &str,
     text: &str,
     every: Duration,
     patience: Duration,
 ) -> Result<String, String> {
-    tcp(text)?;
+    require_tcp(text)?;
     let numbers = [every, patience].map(|time| time.as_millis().to_string());
     let mut child = Command::new("/proc/self/exe")
         .args(["hold", BEHIND, name, text, &numbers[0], &numbers[1]])
@@ -52,16 +52,16 @@ pub(crate) fn hold(
     }
 }
 
-fn tcp(text: &str) -> Result<Target, String> {
-    let target = Target::read(text)?;
-    if target.scheme == Scheme::Tcp {
+fn require_tcp(text: &str) -> Result<WireTarget, String> {
+    let target = WireTarget::read(text)?;
+    if target.scheme == TargetScheme::Tcp {
         Ok(target)
     } else {
         Err(format!("`{text}` is not tcp: only that is held"))
     }
 }
 
-fn socket(name: &str) -> Result<SocketAddr, String> {
+fn socket_path(name: &str) -> Result<SocketAddr, String> {
     let name = format!("gauntlet-held-{name}");
     SocketAddr::from_abstract_name(name).map_err(|why| format!("the name cannot be used: {why}"))
 }
@@ -70,9 +70,9 @@ fn socket(name: &str) -> Result<SocketAddr, String> {
 ///
 /// # Errors
 /// When nobody holds it.
-pub(crate) fn held(name: &str) -> Result<ProbeReport, String> {
+pub(crate) fn use_held(name: &str) -> Result<ProbeReport, String> {
     let nobody = |why: std::io::Error| format!("nobody holds `{name}`: {why}");
-    let mut stream = UnixStream::connect_addr(&socket(name)?).map_err(nobody)?;
+    let mut stream = UnixStream::connect_addr(&socket_path(name)?).map_err(nobody)?;
     let mut said = Vec::new();
     stream.read_to_end(&mut said).map_err(nobody)?;
     ProbeReport::read(&said).map_err(|why| format!("who holds `{name}` has ended: {why}"))
@@ -82,37 +82,37 @@ pub(crate) fn held(name: &str) -> Result<ProbeReport, String> {
 ///
 /// # Errors
 /// A name that is taken, or a text that is no target.
-pub(crate) fn behind(
+pub(crate) fn run_behind(
     name: &str,
     text: &str,
     every: Duration,
     patience: Duration,
     say: impl FnOnce(&ProbeReport),
 ) -> Result<(), String> {
-    let target = tcp(text)?;
-    let door = UnixListener::bind_addr(&socket(name)?)
+    let target = require_tcp(text)?;
+    let door = UnixListener::bind_addr(&socket_path(name)?)
         .map_err(|why| format!("cannot listen as `{name}`: {why}"))?;
     let (ask, asked) = mpsc::channel::<UnixStream>();
-    let mut held = Held {
+    let mut held = HeldSocket {
         exchanges: 0,
         start: Instant::now(),
         died: None,
     };
-    let begun =
-        address(&target, patience, &mut Facts::default()).and_then(|to| connect(to, patience));
-    let mut begun = begun.and_then(|stream| held.exchange(&stream).map(|()| stream));
+    let begun = first_address(&target, patience, &mut Facts::default())
+        .and_then(|to| connect_stream(to, patience));
+    let mut begun = begun.and_then(|stream| held.exchange_line(&stream).map(|()| stream));
     say(&held.report(&target, begun.as_ref().err()));
     if begun.is_err() {
         return Ok(());
     }
-    thread::spawn(move || answer(&door, &ask));
+    thread::spawn(move || answer_request(&door, &ask));
     loop {
         let visitor = match asked.recv_timeout(every) {
             Ok(visitor) => Some(visitor),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
-        begun = begun.and_then(|stream| held.exchange(&stream).map(|()| stream));
+        begun = begun.and_then(|stream| held.exchange_line(&stream).map(|()| stream));
         if let (Err(_), None) = (&begun, held.died) {
             held.died = Some(held.start.elapsed());
         }
@@ -123,7 +123,7 @@ pub(crate) fn behind(
     }
 }
 
-fn answer(door: &UnixListener, ask: &Sender<UnixStream>) {
+fn answer_request(door: &UnixListener, ask: &Sender<UnixStream>) {
     for visitor in door.incoming().flatten() {
         if ask.send(visitor).is_err() {
             return;
@@ -131,22 +131,22 @@ fn answer(door: &UnixListener, ask: &Sender<UnixStream>) {
     }
 }
 
-struct Held {
+struct HeldSocket {
     exchanges: u64,
     start: Instant,
     died: Option<Duration>,
 }
 
-impl Held {
+impl HeldSocket {
     /// Sends a line and takes the one that comes back.
-    fn exchange(&mut self, stream: &TcpStream) -> Result<(), Blocked> {
+    fn exchange_line(&mut self, stream: &TcpStream) -> Result<(), Blocked> {
         let mut writer = stream;
         writer
             .write_all(GREETING)
             .map_err(blocked_at(Stage::Request))?;
         let mut said = String::new();
         match BufReader::new(stream.take(4096)).read_line(&mut said) {
-            Ok(0) => Err(Blocked::new(Stage::Reply, Reason::Closed)),
+            Ok(0) => Err(Blocked::new(Stage::Reply, FaultReason::Closed)),
             Ok(_) => {
                 self.exchanges += 1;
                 Ok(())
@@ -155,7 +155,7 @@ impl Held {
         }
     }
 
-    fn report(&self, target: &Target, blocked: Option<&Blocked>) -> ProbeReport {
+    fn report(&self, target: &WireTarget, blocked: Option<&Blocked>) -> ProbeReport {
         ProbeReport {
             target: target.text.clone(),
             end: blocked.map_or(Ok(()), |blocked| Err(*blocked)),
@@ -180,7 +180,7 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let target = format!("tcp://127.0.0.1:{port}");
         thread::spawn(move || {
-            behind(name, &target, every, SOON, |report| {
+            run_behind(name, &target, every, SOON, |report| {
                 tell.send(report.clone()).unwrap()
             })
         });
@@ -200,12 +200,12 @@ mod tests {
             }
         });
         assert!(begin("test-goes", port, Duration::from_secs(60)).is_reached());
-        assert_eq!(held("test-goes").unwrap().exchanges, Some(2));
-        assert_eq!(held("test-goes").unwrap().exchanges, Some(3));
-        let gone = held("test-goes").unwrap();
+        assert_eq!(use_held("test-goes").unwrap().exchanges, Some(2));
+        assert_eq!(use_held("test-goes").unwrap().exchanges, Some(3));
+        let gone = use_held("test-goes").unwrap();
         assert_eq!((gone.is_reached(), gone.exchanges), (false, Some(3)));
         assert!(
-            [Some(Reason::Closed), Some(Reason::Reset)].contains(&gone.reason()),
+            [Some(FaultReason::Closed), Some(FaultReason::Reset)].contains(&gone.reason()),
             "{gone:?}"
         );
     }
@@ -218,12 +218,12 @@ mod tests {
             .unwrap()
             .port();
         let said = begin("test-free", free, SOON);
-        assert_eq!(said.reason(), Some(Reason::Refused));
+        assert_eq!(said.reason(), Some(FaultReason::Refused));
         assert!(
-            held("test-nobody")
+            use_held("test-nobody")
                 .unwrap_err()
                 .starts_with("nobody holds `test-nobody`")
         );
-        assert!(hold("test-udp", "udp://127.0.0.1:1", SOON, SOON).is_err());
+        assert!(hold_connection("test-udp", "udp://127.0.0.1:1", SOON, SOON).is_err());
     }
 }

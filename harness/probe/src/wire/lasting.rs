@@ -6,33 +6,33 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use probe_protocol::{Blocked, Holding, ProbeReport};
+use probe_protocol::{Blocked, HoldRule, ProbeReport};
 
-use super::attempt::attempt;
-use super::target::Target;
+use super::attempt::attempt_once;
+use super::target::WireTarget;
 
 /// Tries a target until attempts get through, or have ended at the same stage for the same reason, for long enough. Gives the report of the attempt that decided; `lasts` in it is whether one did. `seen` is told whenever
 /// attempts end otherwise than those before. Once `ended`, it stops.
 ///
 /// # Errors
 /// A text that is no target.
-pub(crate) fn lasting(
+pub(crate) fn try_until_lasting(
     text: &str,
     patience: Duration,
-    pace: Holding,
+    pace: HoldRule,
     ended: &AtomicBool,
     mut seen: impl FnMut(ProbeReport),
 ) -> Result<ProbeReport, String> {
-    let target = Target::read(text)?;
+    let target = WireTarget::read(text)?;
     let (start, mut due) = (Instant::now(), Duration::ZERO);
     let (tell, told) = mpsc::channel::<(u64, Duration, ProbeReport)>();
-    let (mut begun, mut early, mut streak) = (0, BTreeMap::new(), Streak::default());
+    let (mut begun, mut early, mut streak) = (0, BTreeMap::new(), EqualStreak::default());
     let mut last: Option<ProbeReport> = None;
     while start.elapsed() < pace.within && !ended.load(Ordering::Relaxed) {
         if start.elapsed() >= due {
             let (index, began, tell, target) =
                 (begun, start.elapsed(), tell.clone(), target.clone());
-            let work = move || _ = tell.send((index, began, attempt(&target, patience)));
+            let work = move || _ = tell.send((index, began, attempt_once(&target, patience)));
             // One that cannot begin now is tried at the next beat.
             if thread::Builder::new()
                 .stack_size(256 << 10)
@@ -59,10 +59,10 @@ pub(crate) fn lasting(
             } else {
                 pace.holds
             };
-            match streak.note(report.end, began, holds) {
-                Noted::Lasts => return Ok(that_lasts(report, true)),
-                Noted::Changed => seen(report.clone()),
-                Noted::Same => {}
+            match streak.note_attempt(report.end, began, holds) {
+                NotedChange::Lasts => return Ok(that_lasts(report, true)),
+                NotedChange::Changed => seen(report.clone()),
+                NotedChange::Same => {}
             }
             last = Some(report);
         }
@@ -81,7 +81,7 @@ fn that_lasts(report: ProbeReport, lasts: bool) -> ProbeReport {
 
 /// What an attempt has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Noted {
+enum NotedChange {
     /// It ended otherwise than the one before.
     Changed,
     /// It ended alike.
@@ -92,27 +92,32 @@ enum Noted {
 
 /// Attempts that ended alike.
 #[derive(Debug, Default)]
-struct Streak {
+struct EqualStreak {
     /// How they ended, and when the first of them began.
     first: Option<(Result<(), Blocked>, Duration)>,
     /// How many attempts there were in all.
     noted: u64,
 }
 
-impl Streak {
-    fn note(&mut self, end: Result<(), Blocked>, began: Duration, holds: Duration) -> Noted {
+impl EqualStreak {
+    fn note_attempt(
+        &mut self,
+        end: Result<(), Blocked>,
+        began: Duration,
+        holds: Duration,
+    ) -> NotedChange {
         self.noted += 1;
         match self.first {
             Some((same, since)) if same == end => {
                 if began.saturating_sub(since) >= holds {
-                    Noted::Lasts
+                    NotedChange::Lasts
                 } else {
-                    Noted::Same
+                    NotedChange::Same
                 }
             }
             _ => {
                 self.first = Some((end, began));
-                Noted::Changed
+                NotedChange::Changed
             }
         }
     }
@@ -122,24 +127,25 @@ impl Streak {
 mod tests {
     use std::net::TcpListener;
 
-    use probe_protocol::{Reason, Stage};
+    use probe_protocol::{FaultReason, Stage};
 
     use super::*;
     use crate::listen;
 
     const PATIENCE: Duration = Duration::from_millis(150);
 
-    const PACE: Holding = Holding {
+    const PACE: HoldRule = HoldRule {
         holds: Duration::from_millis(300),
         reached_holds: Duration::ZERO,
         every: Duration::from_millis(40),
         within: Duration::from_secs(5),
     };
 
-    fn on_time(text: &str, pace: Holding) -> (ProbeReport, Vec<ProbeReport>, Duration) {
+    fn on_time(text: &str, pace: HoldRule) -> (ProbeReport, Vec<ProbeReport>, Duration) {
         let (start, mut changes) = (Instant::now(), Vec::new());
         let seen = |report| changes.push(report);
-        let report = lasting(text, PATIENCE, pace, &AtomicBool::new(false), seen).unwrap();
+        let report =
+            try_until_lasting(text, PATIENCE, pace, &AtomicBool::new(false), seen).unwrap();
         (report, changes, start.elapsed())
     }
 
@@ -153,26 +159,26 @@ mod tests {
 
     #[test]
     fn another_reason_begins_anew() {
-        let refused = Err(Blocked::new(Stage::Connect, Reason::Refused));
-        let silent = Err(Blocked::new(Stage::Connect, Reason::TimedOut));
-        let later = Err(Blocked::new(Stage::Reply, Reason::TimedOut));
+        let refused = Err(Blocked::new(Stage::Connect, FaultReason::Refused));
+        let silent = Err(Blocked::new(Stage::Connect, FaultReason::TimedOut));
+        let later = Err(Blocked::new(Stage::Reply, FaultReason::TimedOut));
         let at = |seconds| Duration::from_secs(seconds);
-        let mut streak = Streak::default();
-        let mut note = |end, began| streak.note(end, at(began), at(3));
-        assert_eq!(note(refused, 0), Noted::Changed);
-        assert_eq!(note(refused, 2), Noted::Same);
-        assert_eq!(note(silent, 3), Noted::Changed);
-        assert_eq!(note(refused, 4), Noted::Changed);
-        assert_eq!(note(refused, 6), Noted::Same);
-        assert_eq!(note(later, 7), Noted::Changed);
-        assert_eq!(note(later, 9), Noted::Same);
-        assert_eq!(note(Ok(()), 9), Noted::Changed);
-        assert_eq!(note(later, 10), Noted::Changed);
-        assert_eq!(note(later, 13), Noted::Lasts);
+        let mut streak = EqualStreak::default();
+        let mut note = |end, began| streak.note_attempt(end, at(began), at(3));
+        assert_eq!(note(refused, 0), NotedChange::Changed);
+        assert_eq!(note(refused, 2), NotedChange::Same);
+        assert_eq!(note(silent, 3), NotedChange::Changed);
+        assert_eq!(note(refused, 4), NotedChange::Changed);
+        assert_eq!(note(refused, 6), NotedChange::Same);
+        assert_eq!(note(later, 7), NotedChange::Changed);
+        assert_eq!(note(later, 9), NotedChange::Same);
+        assert_eq!(note(Ok(()), 9), NotedChange::Changed);
+        assert_eq!(note(later, 10), NotedChange::Changed);
+        assert_eq!(note(later, 13), NotedChange::Lasts);
         // One attempt alone holds for no time at all.
         assert_eq!(
-            Streak::default().note(refused, at(0), at(0)),
-            Noted::Changed
+            EqualStreak::default().note_attempt(refused, at(0), at(0)),
+            NotedChange::Changed
         );
     }
 
@@ -181,7 +187,7 @@ mod tests {
         let (report, changes, took) = on_time(&format!("tcp://127.0.0.1:{}", free()), PACE);
         assert_eq!(
             (report.reason(), report.lasts),
-            (Some(Reason::Refused), Some(true)),
+            (Some(FaultReason::Refused), Some(true)),
         );
         assert!(took >= PACE.holds, "{took:?}");
         assert_eq!(changes.len(), 1, "{changes:?}");
@@ -199,12 +205,12 @@ mod tests {
     fn a_door_that_opens_is_gone_through_at_once() {
         let port = free();
         let target = format!("tcp://127.0.0.1:{port}");
-        let open = || _ = listen::start(&[&format!("tcp:{port}")]).unwrap();
+        let open = || _ = listen::start_listening(&[&format!("tcp:{port}")]).unwrap();
         let (mut first, mut opener) = (true, Some(open));
-        let report = lasting(
+        let report = try_until_lasting(
             &target,
             PATIENCE,
-            Holding {
+            HoldRule {
                 holds: Duration::from_secs(4),
                 ..PACE
             },
@@ -221,8 +227,8 @@ mod tests {
 
     #[test]
     fn an_answer_can_be_asked_to_hold_too() {
-        let port = listen::start(&["tcp:0"]).unwrap()[0];
-        let pace = Holding {
+        let port = listen::start_listening(&["tcp:0"]).unwrap()[0];
+        let pace = HoldRule {
             reached_holds: Duration::from_millis(250),
             ..PACE
         };
@@ -236,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_does_not_hold_in_time_does_not_last() {
-        let pace = Holding {
+        let pace = HoldRule {
             holds: Duration::from_secs(9),
             within: Duration::from_millis(200),
             ..PACE
@@ -244,7 +250,7 @@ mod tests {
         let (report, _, _) = on_time(&format!("tcp://127.0.0.1:{}", free()), pace);
         assert_eq!((report.is_reached(), report.lasts), (false, Some(false)));
         let ended = AtomicBool::new(true);
-        let lasting = |target| lasting(target, PATIENCE, PACE, &ended, |_| {});
+        let lasting = |target| try_until_lasting(target, PATIENCE, PACE, &ended, |_| {});
         assert!(lasting("tcp://127.0.0.1:1").is_err());
         assert!(lasting("no target").is_err());
     }

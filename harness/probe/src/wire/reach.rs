@@ -5,11 +5,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use probe_protocol::{Holding, ProbeReport, Reach, STAGE_TIMEOUT};
+use probe_protocol::{HoldRule, ProbeReport, Reach, STAGE_TIMEOUT};
 
-use super::attempt::attempt;
-use super::lasting::lasting;
-use super::target::Target;
+use super::attempt::attempt_once;
+use super::lasting::try_until_lasting;
+use super::target::WireTarget;
 use crate::args;
 
 /// How many attempts run at the same time.
@@ -32,7 +32,7 @@ pub(crate) fn reach_words(words: &[&str]) -> Result<String, String> {
         ("--every", Duration::from_millis(200)),
         ("--within", Duration::from_secs(60)),
     ];
-    let targets = args::times(words, &mut times)?;
+    let targets = args::take_times(words, &mut times)?;
     let [
         (_, timeout),
         (_, holds),
@@ -42,7 +42,7 @@ pub(crate) fn reach_words(words: &[&str]) -> Result<String, String> {
     ] = times;
     match targets {
         [target] if holds != not_asked => {
-            let until = Holding {
+            let until = HoldRule {
                 holds,
                 reached_holds,
                 every,
@@ -58,7 +58,7 @@ pub(crate) fn reach_words(words: &[&str]) -> Result<String, String> {
         _ if holds != not_asked => Err("a block holds for one target at a time".into()),
         _ => {
             let mut lines = String::new();
-            reach(targets, timeout, |report| lines.push_str(&report.line()))?;
+            reach_targets(targets, timeout, |report| lines.push_str(&report.line()))?;
             Ok(lines)
         }
     }
@@ -74,8 +74,11 @@ pub(crate) fn reach_one(
     seen: impl FnMut(ProbeReport),
 ) -> Result<ProbeReport, String> {
     match reach.until {
-        Some(pace) => lasting(&reach.target, reach.timeout, pace, ended, seen),
-        None => Ok(attempt(&Target::read(&reach.target)?, reach.timeout)),
+        Some(pace) => try_until_lasting(&reach.target, reach.timeout, pace, ended, seen),
+        None => Ok(attempt_once(
+            &WireTarget::read(&reach.target)?,
+            reach.timeout,
+        )),
     }
 }
 
@@ -83,14 +86,14 @@ pub(crate) fn reach_one(
 ///
 /// # Errors
 /// A text that is no target, before anything is tried.
-fn reach(
+fn reach_targets(
     texts: &[&str],
     patience: Duration,
     mut say: impl FnMut(&ProbeReport),
 ) -> Result<(), String> {
-    let targets: Vec<Target> = texts
+    let targets: Vec<WireTarget> = texts
         .iter()
-        .map(|text| Target::read(text))
+        .map(|text| WireTarget::read(text))
         .collect::<Result<_, _>>()?;
     let next = AtomicUsize::new(0);
     let (tell, told) = mpsc::channel();
@@ -104,7 +107,7 @@ fn reach(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     targets.get(index).map(|target| (index, target))
                 } {
-                    _ = tell.send((index, attempt(target, patience)));
+                    _ = tell.send((index, attempt_once(target, patience)));
                 }
             };
             thread::Builder::new()
@@ -128,7 +131,7 @@ fn reach(
 mod tests {
     use std::net::{TcpListener, UdpSocket};
 
-    use probe_protocol::{Reason, Stage, Transport};
+    use probe_protocol::{FaultReason, Stage, Transport};
 
     use super::*;
     use crate::listen;
@@ -138,7 +141,7 @@ mod tests {
     fn said(targets: &[String], patience: Duration) -> Vec<ProbeReport> {
         let texts: Vec<&str> = targets.iter().map(String::as_str).collect();
         let mut reports = Vec::new();
-        reach(&texts, patience, |report| reports.push(report.clone())).unwrap();
+        reach_targets(&texts, patience, |report| reports.push(report.clone())).unwrap();
         reports
     }
 
@@ -147,14 +150,14 @@ mod tests {
     }
 
     /// Where an attempt at a target ends, and why.
-    fn end(target: String) -> Option<(Stage, Reason)> {
+    fn end(target: String) -> Option<(Stage, FaultReason)> {
         let blocked = one(target).end.err();
         blocked.map(|blocked| (blocked.at, blocked.reason))
     }
 
     #[test]
     fn every_scheme_reaches_its_server() {
-        let ports = listen::start(&[
+        let ports = listen::start_listening(&[
             "tcp:0",
             "udp:0",
             "http:0",
@@ -200,34 +203,34 @@ mod tests {
             .port();
         assert_eq!(
             end(format!("tcp://127.0.0.1:{free}")),
-            Some((Stage::Connect, Reason::Refused))
+            Some((Stage::Connect, FaultReason::Refused))
         );
         assert_eq!(
             end(format!("udp://127.0.0.1:{free}")),
-            Some((Stage::Reply, Reason::Refused))
+            Some((Stage::Reply, FaultReason::Refused))
         );
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = silent.local_addr().unwrap().port();
         assert_eq!(
             end(format!("tcp://127.0.0.1:{port}")),
-            Some((Stage::Reply, Reason::TimedOut))
+            Some((Stage::Reply, FaultReason::TimedOut))
         );
         assert_eq!(end(format!("tcp://127.0.0.1:{port}?open")), None);
         assert_eq!(
             end(format!("tls://127.0.0.1:{port}?insecure")),
-            Some((Stage::Tls, Reason::TimedOut))
+            Some((Stage::Tls, FaultReason::TimedOut))
         );
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = silent.local_addr().unwrap().port();
         assert_eq!(
             end(format!("udp://127.0.0.1:{port}")),
-            Some((Stage::Reply, Reason::TimedOut))
+            Some((Stage::Reply, FaultReason::TimedOut))
         );
     }
 
     #[test]
     fn a_certificate_is_judged() {
-        let ports = listen::start(&[
+        let ports = listen::start_listening(&[
             "tls:0=web.test,authority:one",
             "tls:0=web.test,authority:one,expired",
             "tcp:0",
@@ -235,20 +238,20 @@ mod tests {
         let ports = ports.unwrap();
         let tls = |port: usize, options: &str| format!("tls://127.0.0.1:{}?{options}", ports[port]);
         for (target, wanted) in [
-            (tls(0, "name=web.test"), Reason::CertificateUnknown),
+            (tls(0, "name=web.test"), FaultReason::CertificateUnknown),
             (
                 tls(0, "name=web.test&authority=two"),
-                Reason::CertificateUnknown,
+                FaultReason::CertificateUnknown,
             ),
             (
                 tls(0, "name=db.test&authority=one"),
-                Reason::CertificateName,
+                FaultReason::CertificateName,
             ),
             (
                 tls(1, "name=web.test&authority=one"),
-                Reason::CertificateExpired,
+                FaultReason::CertificateExpired,
             ),
-            (tls(2, "insecure"), Reason::NotTls),
+            (tls(2, "insecure"), FaultReason::NotTls),
         ] {
             assert_eq!(end(target.clone()), Some((Stage::Tls, wanted)), "{target}");
         }
@@ -257,14 +260,14 @@ mod tests {
 
     #[test]
     fn somebody_else_is_not_whom_we_wanted() {
-        let ports = listen::start(&["tcp:0"]).unwrap();
+        let ports = listen::start_listening(&["tcp:0"]).unwrap();
         let target = format!("tcp://127.0.0.1:{}?by=nobody-of-this-name", ports[0]);
-        assert_eq!(end(target), Some((Stage::Reply, Reason::OtherServer)));
+        assert_eq!(end(target), Some((Stage::Reply, FaultReason::OtherServer)));
     }
 
     #[test]
     fn lines_come_in_the_order_of_the_targets() {
-        let ports = listen::start(&["tcp:0"]).unwrap();
+        let ports = listen::start_listening(&["tcp:0"]).unwrap();
         let silent = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// How it is talked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scheme {
+pub(crate) enum TargetScheme {
     Tcp,
     Udp,
     Http,
@@ -14,10 +14,10 @@ pub(crate) enum Scheme {
 
 /// A target, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct WireTarget {
     /// As it was written.
     pub(crate) text: String,
-    pub(crate) scheme: Scheme,
+    pub(crate) scheme: TargetScheme,
     /// A name or an address; for `dns`, the name that is asked for.
     pub(crate) host: String,
     pub(crate) port: u16,
@@ -27,7 +27,7 @@ pub(crate) struct Target {
     pub(crate) open: bool,
     /// Who has to answer.
     pub(crate) by: Option<String>,
-    pub(crate) tls: Trust,
+    pub(crate) tls: TlsTrust,
     /// The name server that is asked, if it is not the container's own.
     pub(crate) server: Option<SocketAddr>,
     /// DNS over TCP from the beginning.
@@ -38,7 +38,7 @@ pub(crate) struct Target {
 
 /// Whom a TLS client believes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Trust {
+pub(crate) struct TlsTrust {
     /// The name that the certificate has to be for, if it is not the host.
     pub(crate) name: Option<String>,
     /// The probe's own authority of this word.
@@ -49,7 +49,7 @@ pub(crate) struct Trust {
     pub(crate) insecure: bool,
 }
 
-impl Target {
+impl WireTarget {
     /// Reads a target.
     ///
     /// # Errors
@@ -60,21 +60,21 @@ impl Target {
             .split_once("://")
             .ok_or_else(|| wrong("is not SCHEME://HOST:PORT"))?;
         let scheme = match scheme {
-            "tcp" => Scheme::Tcp,
-            "udp" => Scheme::Udp,
-            "http" => Scheme::Http,
-            "tls" => Scheme::Tls,
-            "dns" => Scheme::Dns,
+            "tcp" => TargetScheme::Tcp,
+            "udp" => TargetScheme::Udp,
+            "http" => TargetScheme::Http,
+            "tls" => TargetScheme::Tls,
+            "dns" => TargetScheme::Dns,
             _ => return Err(wrong("has a scheme other than tcp, udp, http, tls and dns")),
         };
         let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
         let (rest, path) = match rest.split_once('/') {
-            Some((rest, path)) if scheme == Scheme::Http => (rest, format!("/{path}")),
+            Some((rest, path)) if scheme == TargetScheme::Http => (rest, format!("/{path}")),
             Some(_) => return Err(wrong("has a path, which only http has")),
             None => (rest, "/".to_owned()),
         };
         let (host, port, server) = match scheme {
-            Scheme::Dns => {
+            TargetScheme::Dns => {
                 let (name, server) = rest
                     .split_once('@')
                     .map_or((rest, None), |(name, server)| (name, Some(server)));
@@ -92,7 +92,7 @@ impl Target {
         if host.is_empty() {
             return Err(wrong("names no host"));
         }
-        let (tls, by, ipv6) = (Trust::default(), None, false);
+        let (tls, by, ipv6) = (TlsTrust::default(), None, false);
         let mut target = Self {
             text: text.into(),
             scheme,
@@ -118,11 +118,13 @@ impl Target {
         let (key, value) = option
             .split_once('=')
             .map_or((option, None), |(key, value)| (key, Some(value.to_owned())));
-        let is_tls = self.scheme == Scheme::Tls;
+        let is_tls = self.scheme == TargetScheme::Tls;
         match (key, value) {
-            ("open", None) if matches!(self.scheme, Scheme::Tcp | Scheme::Tls) => self.open = true,
-            ("by", Some(name)) if self.scheme != Scheme::Dns => self.by = Some(name),
-            ("tcp", None) if self.scheme == Scheme::Dns => self.tcp = true,
+            ("open", None) if matches!(self.scheme, TargetScheme::Tcp | TargetScheme::Tls) => {
+                self.open = true
+            }
+            ("by", Some(name)) if self.scheme != TargetScheme::Dns => self.by = Some(name),
+            ("tcp", None) if self.scheme == TargetScheme::Dns => self.tcp = true,
             ("ipv6", None) => self.ipv6 = true,
             ("insecure", None) if is_tls => self.tls.insecure = true,
             ("name", name @ Some(_)) if is_tls => self.tls.name = name,
@@ -158,27 +160,27 @@ mod tests {
 
     #[test]
     fn every_scheme_is_read() {
-        let target = Target::read("tcp://web.shop:80?open&by=web-1").unwrap();
+        let target = WireTarget::read("tcp://web.shop:80?open&by=web-1").unwrap();
         assert_eq!(
             (target.scheme, target.host.as_str(), target.port),
-            (Scheme::Tcp, "web.shop", 80)
+            (TargetScheme::Tcp, "web.shop", 80)
         );
         assert!(target.open && target.by.as_deref() == Some("web-1"));
-        let target = Target::read("http://[fd00::1]:8080/a/b?by=x").unwrap();
+        let target = WireTarget::read("http://[fd00::1]:8080/a/b?by=x").unwrap();
         assert_eq!(
             (target.host.as_str(), target.path.as_str()),
             ("fd00::1", "/a/b")
         );
-        let target = Target::read("tls://10.0.0.1:443?name=db&authority=one").unwrap();
+        let target = WireTarget::read("tls://10.0.0.1:443?name=db&authority=one").unwrap();
         assert_eq!(target.tls.name.as_deref(), Some("db"));
-        let target = Target::read("dns://db.shop@10.0.0.1:5353?tcp").unwrap();
+        let target = WireTarget::read("dns://db.shop@10.0.0.1:5353?tcp").unwrap();
         assert_eq!(
             (target.host.as_str(), target.server),
             ("db.shop", "10.0.0.1:5353".parse().ok())
         );
-        assert!(Target::read("udp://db.shop:53?ipv6").unwrap().ipv6);
+        assert!(WireTarget::read("udp://db.shop:53?ipv6").unwrap().ipv6);
         assert_eq!(
-            Target::read("dns://db@10.0.0.1").unwrap().server,
+            WireTarget::read("dns://db@10.0.0.1").unwrap().server,
             "10.0.0.1:53".parse().ok()
         );
     }
@@ -199,16 +201,16 @@ mod tests {
             "dns://db@nobody",
             "tls://web:1?name",
         ] {
-            assert!(Target::read(text).is_err(), "{text}");
+            assert!(WireTarget::read(text).is_err(), "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC*", rest in "\\PC*") {
-            let _ = Target::read(&text);
+            let _ = WireTarget::read(&text);
             for scheme in ["tcp", "dns", "tls", "http"] {
-                let _ = Target::read(&format!("{scheme}://{rest}"));
+                let _ = WireTarget::read(&format!("{scheme}://{rest}"));
             }
         }
     }

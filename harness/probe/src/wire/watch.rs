@@ -7,12 +7,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use probe_protocol::{Blocked, WatchChange, WatchCount, WatchLine};
 
-use super::attempt::{attempt, millis};
-use super::target::Target;
+use super::attempt::{attempt_once, millis};
+use super::target::WireTarget;
 
 /// How a watch goes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pace {
+pub(crate) struct WatchPace {
     /// From the beginning of one connection to that of the next, however long either takes.
     pub(crate) every: Duration,
     /// For each stage of a connection.
@@ -22,7 +22,7 @@ pub(crate) struct Pace {
 }
 
 /// One connection: which one, when it began, since the watch's beginning, and how it ended.
-struct Tried {
+struct WatchedAttempt {
     index: u64,
     began: Duration,
     end: Result<(), Blocked>,
@@ -33,20 +33,24 @@ struct Tried {
 ///
 /// # Errors
 /// A text that is no target.
-pub(crate) fn watch(text: &str, pace: Pace, mut say: impl FnMut(&WatchLine)) -> Result<(), String> {
-    let target = Target::read(text)?;
+pub(crate) fn watch_target(
+    text: &str,
+    pace: WatchPace,
+    mut say: impl FnMut(&WatchLine),
+) -> Result<(), String> {
+    let target = WireTarget::read(text)?;
     let (start, clock) = (Instant::now(), SystemTime::now());
-    let (tell, told) = mpsc::channel::<Tried>();
+    let (tell, told) = mpsc::channel::<WatchedAttempt>();
     let beat = target.clone();
     thread::spawn(move || open_all(&beat, pace, start, &tell));
-    let mut tally = Tally::default();
+    let mut tally = AttemptTally::default();
     // One that is let through ends sooner than one before it that runs into its time-out.
     let mut early = BTreeMap::new();
     for tried in told {
         early.insert(tried.index, tried);
         while let Some(tried) = early.remove(&tally.tried) {
-            if let Some(change) = tally.note(&tried) {
-                say(&WatchLine::Change(line(
+            if let Some(change) = tally.note_attempt(&tried) {
+                say(&WatchLine::Change(change_line(
                     &target,
                     clock,
                     tried.began,
@@ -65,7 +69,7 @@ pub(crate) fn watch(text: &str, pace: Pace, mut say: impl FnMut(&WatchLine)) -> 
 }
 
 /// Begins a connection at each beat, on time, in a thread of its own.
-fn open_all(target: &Target, pace: Pace, start: Instant, tell: &Sender<Tried>) {
+fn open_all(target: &WireTarget, pace: WatchPace, start: Instant, tell: &Sender<WatchedAttempt>) {
     let (_keep, never) = mpsc::channel::<()>();
     let (mut index, mut due) = (0, Duration::ZERO);
     while due < pace.lasting {
@@ -79,10 +83,10 @@ fn open_all(target: &Target, pace: Pace, start: Instant, tell: &Sender<Tried>) {
         let (target, tell) = (target.clone(), tell.clone());
         let began = start.elapsed();
         let connection = move || {
-            _ = tell.send(Tried {
+            _ = tell.send(WatchedAttempt {
                 index,
                 began,
-                end: attempt(&target, pace.patience).end,
+                end: attempt_once(&target, pace.patience).end,
             });
         };
         if thread::Builder::new()
@@ -98,7 +102,7 @@ fn open_all(target: &Target, pace: Pace, start: Instant, tell: &Sender<Tried>) {
 }
 
 #[derive(Debug, Default)]
-struct Tally {
+struct AttemptTally {
     tried: u64,
     reached: u64,
     last: Option<Option<Blocked>>,
@@ -107,27 +111,32 @@ struct Tally {
 }
 
 /// A change, and how many connections went the other way before it.
-struct Change {
+struct ObservedChange {
     end: Result<(), Blocked>,
     before: u64,
 }
 
-impl Tally {
-    fn note(&mut self, tried: &Tried) -> Option<Change> {
+impl AttemptTally {
+    fn note_attempt(&mut self, tried: &WatchedAttempt) -> Option<ObservedChange> {
         self.tried += 1;
         self.reached += u64::from(tried.end.is_ok());
         let now = tried.end.err();
         let changed = self.last.is_none_or(|last| last.is_some() != now.is_some());
         self.last = Some(now);
         self.since += 1;
-        changed.then(|| Change {
+        changed.then(|| ObservedChange {
             end: tried.end,
             before: std::mem::replace(&mut self.since, 1) - 1,
         })
     }
 }
 
-fn line(target: &Target, clock: SystemTime, began: Duration, change: &Change) -> WatchChange {
+fn change_line(
+    target: &WireTarget,
+    clock: SystemTime,
+    began: Duration,
+    change: &ObservedChange,
+) -> WatchChange {
     let at = clock.duration_since(UNIX_EPOCH).unwrap_or_default() + began;
     WatchChange {
         target: target.text.clone(),
@@ -155,16 +164,16 @@ mod tests {
         let opener = thread::spawn(move || {
             let (_keep, never) = mpsc::channel::<()>();
             _ = never.recv_timeout(Duration::from_millis(150));
-            listen::start(&[&format!("tcp:{port}")]).unwrap();
+            listen::start_listening(&[&format!("tcp:{port}")]).unwrap();
         });
-        let pace = Pace {
+        let pace = WatchPace {
             every: Duration::from_millis(10),
             patience: Duration::from_millis(200),
             lasting: Duration::from_millis(400),
         };
         let mut lines = Vec::new();
         let target = format!("tcp://127.0.0.1:{port}");
-        watch(&target, pace, |line| lines.push(line.clone())).unwrap();
+        watch_target(&target, pace, |line| lines.push(line.clone())).unwrap();
         opener.join().unwrap();
         let [
             WatchLine::Change(shut),

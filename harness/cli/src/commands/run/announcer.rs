@@ -3,20 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use golden::{Comparison, Store};
-use model::{Loaded, Outcome};
+use golden::{GoldenStore, OutcomeComparison};
+use model::{LoadedScenario, RecordedOutcome};
 
-use super::print;
-use crate::args::Run;
-use crate::fault::Fault;
-use crate::folders::Found;
-use crate::progress::Board;
-use crate::report::{Golden, Status, Tried, text};
+use super::print_report;
+use crate::args::RunArguments;
+use crate::fault::CommandFault;
+use crate::folders::CommandFolders;
+use crate::progress::ProgressBoard;
+use crate::report::{GoldenResult, ReportStatus, ScenarioResult, text};
 
 /// Tells of scenarios that met every intent and agree with what was recorded. The rest waits for the report: a second look
 /// may change it, and its table belongs beside what is wrong.
-pub(crate) struct Announcer {
-    store: Store,
+pub(crate) struct RunAnnouncer {
+    store: GoldenStore,
     width: usize,
     tables: bool,
     /// Whether standard output is taken by a report for programs.
@@ -25,8 +25,12 @@ pub(crate) struct Announcer {
     told: Mutex<BTreeSet<String>>,
 }
 
-impl Announcer {
-    pub(super) fn new(found: &Found, args: &Run, chosen: &[Arc<Loaded>]) -> Result<Self, Fault> {
+impl RunAnnouncer {
+    pub(super) fn new(
+        found: &CommandFolders,
+        args: &RunArguments,
+        chosen: &[Arc<LoadedScenario>],
+    ) -> Result<Self, CommandFault> {
         let width = chosen
             .iter()
             .map(|loaded| loaded.id.len())
@@ -34,7 +38,7 @@ impl Announcer {
             .unwrap_or_default();
         let taken = args.takes_output();
         Ok(Self {
-            store: found.store()?,
+            store: found.open_store()?,
             width,
             tables: args.tables,
             taken,
@@ -43,32 +47,39 @@ impl Announcer {
     }
 
     /// Tells of a scenario, if there is nothing more to come. Says whether it did.
-    pub(crate) fn announce(
+    pub(crate) fn announce_scenario(
         &self,
-        board: &Board,
-        scenario: &Arc<Loaded>,
-        outcome: &Outcome,
+        board: &ProgressBoard,
+        scenario: &Arc<LoadedScenario>,
+        outcome: &RecordedOutcome,
     ) -> bool {
-        let mut tried = Tried {
+        let mut tried = ScenarioResult {
             scenario: Arc::clone(scenario),
             outcome: outcome.clone(),
-            golden: Golden::NotCompared,
+            golden: GoldenResult::NotCompared,
         };
-        if tried.status() != Status::Passed {
+        if tried.status() != ReportStatus::Passed {
             return false;
         }
         match self.store.compare(&tried.outcome) {
-            Ok(Comparison::Same) => tried.golden = Golden::Same,
-            Ok(Comparison::New | Comparison::Differs { .. }) | Err(_) => return false,
+            Ok(OutcomeComparison::Same) => tried.golden = GoldenResult::Same,
+            Ok(OutcomeComparison::New | OutcomeComparison::Differs { .. }) | Err(_) => {
+                return false;
+            }
         }
-        board.result(|| print(&text::line(&tried, self.width, self.tables), self.taken));
+        board.print_result(|| {
+            print_report(
+                &text::scenario_line(&tried, self.width, self.tables),
+                self.taken,
+            )
+        });
         if let Ok(mut told) = self.told.lock() {
             told.insert(scenario.id.clone());
         }
         true
     }
 
-    pub(super) fn told(&self) -> BTreeSet<String> {
+    pub(super) fn told_scenarios(&self) -> BTreeSet<String> {
         self.told.lock().map(|ids| ids.clone()).unwrap_or_default()
     }
 }

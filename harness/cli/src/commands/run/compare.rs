@@ -1,18 +1,18 @@
 //! The detail of what met its intents, against what was recorded.
 
-use golden::{Comparison, Error, Source, Store};
+use golden::{Error, GoldenStore, OutcomeComparison, OutcomeSource};
 use model::WorldOutcome;
 
-use crate::fault::Fault;
-use crate::folders::Found;
-use crate::report::{Golden, Report, Status, Tried};
+use crate::fault::CommandFault;
+use crate::folders::CommandFolders;
+use crate::report::{GoldenResult, ReportStatus, RunReport, ScenarioResult};
 
 /// Compares every scenario whose cells are all as intended, and writes what differs beside its golden file.
-pub(crate) fn all(store: &Store, found: &Found, report: &mut Report) {
-    let mut faults: Vec<Fault> = Vec::new();
+pub(crate) fn compare_all(store: &GoldenStore, found: &CommandFolders, report: &mut RunReport) {
+    let mut faults: Vec<CommandFault> = Vec::new();
     for tried in &mut report.scenarios {
-        if matches!(tried.status(), Status::Passed) {
-            match one(store, found, tried) {
+        if matches!(tried.status(), ReportStatus::Passed) {
+            match compare_one(store, found, tried) {
                 Ok(golden) => tried.golden = golden,
                 Err(error) => faults.push(error.into()),
             }
@@ -21,22 +21,26 @@ pub(crate) fn all(store: &Store, found: &Found, report: &mut Report) {
     report.faults.extend(faults);
 }
 
-fn one(store: &Store, found: &Found, tried: &Tried) -> Result<Golden, Error> {
+fn compare_one(
+    store: &GoldenStore,
+    found: &CommandFolders,
+    tried: &ScenarioResult,
+) -> Result<GoldenResult, Error> {
     let outcome = &tried.outcome;
     let golden = match store.compare(outcome)? {
-        Comparison::Same => {
+        OutcomeComparison::Same => {
             store.drop_pending(&outcome.id)?;
-            return Ok(Golden::Same);
+            return Ok(GoldenResult::Same);
         }
-        Comparison::New => Golden::New,
-        Comparison::Differs { diff } => Golden::Differs(diff),
+        OutcomeComparison::New => GoldenResult::New,
+        OutcomeComparison::Differs { diff } => GoldenResult::Differs(diff),
     };
     if outcome
         .worlds
         .values()
         .all(|world| matches!(world, WorldOutcome::Tried(_)))
     {
-        let source = Source {
+        let source = OutcomeSource {
             command: format!("gauntlet run {}", outcome.id),
             why: tried.scenario.scenario.why.clone(),
             file: found.input_file(&outcome.id),

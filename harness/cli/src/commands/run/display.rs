@@ -2,22 +2,22 @@
 
 use std::sync::{Arc, Mutex};
 
-use engine::Event;
-use model::{CellStatus, Loaded};
+use engine::EngineEvent;
+use model::{CellStatus, LoadedScenario};
 use runner::{ClusterFacts, RunEvent, RunObserver};
 
-use super::announcer::Announcer;
-use crate::commands::lint::count;
-use crate::progress::{Board, Estimate, seconds};
+use super::announcer::RunAnnouncer;
+use crate::commands::lint::count_scenarios;
+use crate::progress::{BuildEstimate, ProgressBoard, format_seconds};
 
 /// The key of the board's line about cells.
 const CELLS: &str = "~cells";
 
 /// Shows on a board what it hears of a run.
 pub(crate) struct RunDisplay {
-    board: Board,
+    board: ProgressBoard,
     /// Who tells of a scenario in which every cell is as intended, as soon as it is done.
-    announcer: Option<Announcer>,
+    announcer: Option<RunAnnouncer>,
     state: Mutex<DisplayState>,
 }
 
@@ -26,17 +26,17 @@ struct DisplayState {
     cells: usize,
     of: usize,
     bad: usize,
-    builds: Estimate,
+    builds: BuildEstimate,
 }
 
 impl RunDisplay {
-    pub(crate) fn new(chosen: &[Arc<Loaded>], announcer: Option<Announcer>) -> Self {
+    pub(crate) fn new(chosen: &[Arc<LoadedScenario>], announcer: Option<RunAnnouncer>) -> Self {
         let of = chosen
             .iter()
             .map(|loaded| loaded.scenario.count_cells())
             .sum();
         Self {
-            board: Board::new(),
+            board: ProgressBoard::new(),
             announcer,
             state: Mutex::new(DisplayState {
                 of,
@@ -51,16 +51,16 @@ impl RunDisplay {
     }
 
     /// The scenarios that were told of, by id.
-    pub(crate) fn told(&self) -> std::collections::BTreeSet<String> {
+    pub(crate) fn told_scenarios(&self) -> std::collections::BTreeSet<String> {
         self.announcer
             .as_ref()
-            .map(Announcer::told)
+            .map(RunAnnouncer::told_scenarios)
             .unwrap_or_default()
     }
 
-    fn show_world(&self, state: &mut DisplayState, event: &Event) {
+    fn show_world(&self, state: &mut DisplayState, event: &EngineEvent) {
         match event {
-            Event::CellDone { cell, .. } => {
+            EngineEvent::CellDone { cell, .. } => {
                 state.cells += 1;
                 state.bad += usize::from(cell.status() != CellStatus::Passed);
                 let bad = if state.bad > 0 {
@@ -73,7 +73,7 @@ impl RunDisplay {
                     &format!("{} of {} cells{bad}", state.cells, state.of),
                 );
             }
-            Event::Waiting {
+            EngineEvent::Waiting {
                 id,
                 world,
                 what,
@@ -81,14 +81,16 @@ impl RunDisplay {
             } => {
                 self.board.redraw(
                     &format!("{id} {world}"),
-                    &format!("{id} in {world}: {what} ({})", seconds(*elapsed)),
+                    &format!("{id} in {world}: {what} ({})", format_seconds(*elapsed)),
                 );
             }
-            Event::SecondLook { id, world } => self
+            EngineEvent::SecondLook { id, world } => self
                 .board
-                .line(&format!("{id} in {world}: looking a second time")),
-            Event::WorldDone { id, world, .. } => self.board.end(&format!("{id} {world}")),
-            Event::WorldStarted { .. } | Event::LeftBehind { .. } => {}
+                .print_line(&format!("{id} in {world}: looking a second time")),
+            EngineEvent::WorldDone { id, world, .. } => {
+                self.board.end_state(&format!("{id} {world}"))
+            }
+            EngineEvent::WorldStarted { .. } | EngineEvent::LeftBehind { .. } => {}
         }
     }
 
@@ -97,47 +99,49 @@ impl RunDisplay {
             "{}: Kubernetes {}, up in {}",
             facts.name,
             facts.version,
-            seconds(facts.start)
+            format_seconds(facts.start)
         );
         let installs = facts
             .milestones
             .iter()
             .filter(|(name, _)| model::is_addon_milestone(name));
         let installs: Vec<String> = installs
-            .map(|(name, at)| format!("{name} {}", seconds(*at)))
+            .map(|(name, at)| format!("{name} {}", format_seconds(*at)))
             .collect();
         let installs = if installs.is_empty() {
             String::new()
         } else {
             format!(" ({})", installs.join(", "))
         };
-        self.board.line(&format!(
+        self.board.print_line(&format!(
             "{text}{installs}; {} to try",
-            count(facts.worlds, "world")
+            count_scenarios(facts.worlds, "world")
         ));
     }
 }
 
 impl RunObserver for RunDisplay {
-    fn observe(&self, event: RunEvent) {
+    fn observe_event(&self, event: RunEvent) {
         let Ok(mut state) = self.state.lock() else {
             return;
         };
         match event {
-            RunEvent::BuildsBegin(components) => state.builds = Estimate::of(&components),
-            RunEvent::Build(step) => self.board.build(&step, &mut state.builds),
+            RunEvent::BuildsBegin(components) => {
+                state.builds = BuildEstimate::from_components(&components)
+            }
+            RunEvent::Build(step) => self.board.show_build(&step, &mut state.builds),
             RunEvent::BoxStarting {
                 name,
                 kubernetes,
                 nodes,
             } => {
-                self.board.now(
+                self.board.show_state(
                     &name,
                     &format!("box {name}: starting Kubernetes {kubernetes}, {nodes} node(s)"),
                 );
             }
-            RunEvent::BoxProgress { name, step } => self.board.machine(&name, &step),
-            RunEvent::BoxStartEnded { name } => self.board.end(&name),
+            RunEvent::BoxProgress { name, step } => self.board.show_machine(&name, &step),
+            RunEvent::BoxStartEnded { name } => self.board.end_state(&name),
             RunEvent::ClusterReady(facts) => self.show_cluster(&facts),
             RunEvent::World(event) => self.show_world(&mut state, &event),
             RunEvent::ScenarioDone {
@@ -146,14 +150,15 @@ impl RunObserver for RunDisplay {
                 done,
                 of,
             } => {
-                let is_told =
-                    |announcer: &Announcer| announcer.announce(&self.board, &scenario, &outcome);
+                let is_told = |announcer: &RunAnnouncer| {
+                    announcer.announce_scenario(&self.board, &scenario, &outcome)
+                };
                 if !self.announcer.as_ref().is_some_and(is_told) {
                     self.board
-                        .line(&format!("tried {} ({done} of {of})", scenario.id));
+                        .print_line(&format!("tried {} ({done} of {of})", scenario.id));
                 }
             }
-            RunEvent::Sweeping => self.board.line("interrupted: taking everything down"),
+            RunEvent::Sweeping => self.board.print_line("interrupted: taking everything down"),
         }
     }
 }

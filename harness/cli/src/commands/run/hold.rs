@@ -2,20 +2,20 @@
 
 use std::io::{self, IsTerminal};
 
-use native::Cache;
+use native::BoxCache;
 use runner::LiveCluster;
 
-use crate::report::Report;
+use crate::report::RunReport;
 use crate::{interrupt, ui};
 
 /// Says what was kept and how to look at it, and holds boxes until Enter is pressed; where nobody can press it, until a
 /// signal comes, which ends it as well, as always.
 /// On a cluster that stays, there is nothing to hold.
-pub(crate) fn until_told(cache: &Cache, clusters: &[LiveCluster], report: &Report) {
-    let mut boxes = native::list(cache);
+pub(crate) fn until_told(cache: &BoxCache, clusters: &[LiveCluster], report: &RunReport) {
+    let mut boxes = native::list_boxes(cache);
     boxes.retain(|one| clusters.iter().any(|cluster| cluster.name() == one.name));
     for one in &boxes {
-        ui::note(&format!(
+        ui::print_note(&format!(
             "kept: box {}; export KUBECONFIG={}",
             one.name,
             one.kubeconfig.display()
@@ -27,13 +27,13 @@ pub(crate) fn until_told(cache: &Cache, clusters: &[LiveCluster], report: &Repor
         namespace,
     } in &report.kept
     {
-        ui::note(&format!("kept: namespace {namespace} of {id} in {world}"));
+        ui::print_note(&format!("kept: namespace {namespace} of {id} in {world}"));
     }
     if boxes.is_empty() {
         return;
     }
     if io::stdin().is_terminal() {
-        ui::note("press Enter to take everything down");
+        ui::print_note("press Enter to take everything down");
         if io::stdin()
             .read_line(&mut String::new())
             .is_ok_and(|read| read > 0)
@@ -41,6 +41,6 @@ pub(crate) fn until_told(cache: &Cache, clusters: &[LiveCluster], report: &Repor
             return;
         }
     }
-    ui::note("send SIGTERM to take everything down");
-    interrupt::wait();
+    ui::print_note("send SIGTERM to take everything down");
+    interrupt::wait_for_signal();
 }

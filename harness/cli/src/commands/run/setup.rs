@@ -1,24 +1,24 @@
 //! Whether this machine has what a box needs; with `--setup`, making it so.
 
-use native::Cache;
-use native::components::Component;
-use native::doctor::{Finding, check};
+use native::BoxCache;
+use native::components::PinnedComponent;
+use native::doctor::{DoctorFinding, check_machine};
 
 use crate::commands::{components, doctor};
-use crate::fault::Fault;
+use crate::fault::CommandFault;
 use crate::ui;
 
 /// Makes sure that boxes of these components can start here, all of them built.
-pub(crate) fn ready(
-    cache: &Cache,
-    needed: &[&'static Component],
+pub(crate) fn ensure_ready(
+    cache: &BoxCache,
+    needed: &[&'static PinnedComponent],
     setup: bool,
-) -> Result<(), Fault> {
-    let unbuilt = missing(cache, needed, setup)?;
+) -> Result<(), CommandFault> {
+    let unbuilt = missing_components(cache, needed, setup)?;
     if unbuilt.is_empty() {
         Ok(())
     } else {
-        components::build(cache, &unbuilt)
+        components::build_missing(cache, &unbuilt)
     }
 }
 
@@ -26,28 +26,28 @@ pub(crate) fn ready(
 ///
 /// # Errors
 /// What the machine lacks; without `setup`, components that are not built are among it.
-pub(crate) fn missing(
-    cache: &Cache,
-    needed: &[&'static Component],
+pub(crate) fn missing_components(
+    cache: &BoxCache,
+    needed: &[&'static PinnedComponent],
     setup: bool,
-) -> Result<Vec<&'static Component>, Fault> {
-    let mut findings = check(cache);
+) -> Result<Vec<&'static PinnedComponent>, CommandFault> {
+    let mut findings = check_machine(cache);
     if setup && findings.iter().any(|finding| !finding.ok) {
-        install(&findings)?;
-        findings = check(cache);
+        install_packages(&findings)?;
+        findings = check_machine(cache);
     }
-    let unbuilt = cache.unbuilt(needed);
+    let unbuilt = cache.unbuilt_components(needed);
     if !setup {
         findings.extend(unbuilt.iter().map(|component| doctor::not_built(component)));
     }
     if findings.iter().all(|finding| finding.ok) {
         Ok(unbuilt)
     } else {
-        Err(doctor::lacking(&findings))
+        Err(doctor::missing_fault(&findings))
     }
 }
 
-fn install(findings: &[Finding]) -> Result<(), Fault> {
+fn install_packages(findings: &[DoctorFinding]) -> Result<(), CommandFault> {
     let mut packages: Vec<&str> = findings
         .iter()
         .filter(|finding| !finding.ok)
@@ -58,11 +58,11 @@ fn install(findings: &[Finding]) -> Result<(), Fault> {
     if packages.is_empty() {
         return Ok(());
     }
-    ui::note(&format!(
+    ui::print_note(&format!(
         "setup: installing the Debian packages {}",
         packages.join(", ")
     ));
-    Ok(native::doctor::setup(findings, &mut |command| {
-        ui::note(&format!("setup: {command}"))
+    Ok(native::doctor::set_up_packages(findings, &mut |command| {
+        ui::print_note(&format!("setup: {command}"))
     })?)
 }

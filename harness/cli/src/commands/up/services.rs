@@ -2,45 +2,47 @@
 
 use std::collections::BTreeSet;
 
-use addons::{Endpoint, Place};
+use addons::{AddonEndpoint, EndpointPlace};
 use cluster::Cluster;
-use model::Install;
-use native::Cache;
+use model::AddonInstall;
+use native::BoxCache;
 
-use crate::fault::Fault;
-use crate::folders::quoted;
+use crate::fault::CommandFault;
+use crate::folders::shell_quoted;
 
 /// A line for each service, and for each file that helps to use it.
-pub(crate) async fn lines(
+pub(crate) async fn service_lines(
     cluster: &Cluster,
-    cache: &Cache,
-    install: &BTreeSet<Install>,
-) -> Result<Vec<String>, Fault> {
+    cache: &BoxCache,
+    install: &BTreeSet<AddonInstall>,
+) -> Result<Vec<String>, CommandFault> {
     let names: Vec<&str> = install.iter().map(|one| one.addon().name).collect();
-    let mut lines: Vec<String> = addons::endpoints(cluster, &names)
+    let mut lines: Vec<String> = addons::addon_endpoints(cluster, &names)
         .await?
         .iter()
-        .map(told)
+        .map(describe_endpoint)
         .collect();
     let cosign = native::components::only("cosign")
         .ok()
-        .filter(|tool| cache.built(tool));
+        .filter(|tool| cache.is_built(tool));
     if let Some(cosign) = cosign.filter(|_| !install.is_empty()) {
-        lines.push(line(
+        lines.push(aligned_line(
             "cosign",
-            &quoted(&cache.binary(cosign, "cosign").to_string_lossy()),
+            &shell_quoted(&cache.binary_path(cosign, "cosign").to_string_lossy()),
         ));
     }
     Ok(lines)
 }
 
-fn told(endpoint: &Endpoint) -> String {
+fn describe_endpoint(endpoint: &AddonEndpoint) -> String {
     match &endpoint.at {
-        Place::Words(words) => line(endpoint.name, words),
-        Place::File(path) => line(endpoint.name, &quoted(&path.to_string_lossy())),
+        EndpointPlace::Words(words) => aligned_line(endpoint.name, words),
+        EndpointPlace::File(path) => {
+            aligned_line(endpoint.name, &shell_quoted(&path.to_string_lossy()))
+        }
     }
 }
 
-fn line(name: &str, rest: &str) -> String {
+fn aligned_line(name: &str, rest: &str) -> String {
     format!("  {name:<18} {rest}")
 }

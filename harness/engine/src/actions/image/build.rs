@@ -2,75 +2,84 @@
 
 use std::collections::BTreeMap;
 
-use artifact::{Image, Registry};
-use cluster::{HostAccess, chain};
-use model::{Answer, Attach, Build, Copy, ImageName, Spoil, Tamper, Why};
+use artifact::{OciImage, OciRegistry};
+use cluster::{HostAccess, error_chain};
+use model::{
+    Answer, AttachSbom, BuildImage, CopyImage, ImageName, RejectionReason, SpoilAttached,
+    TamperImage,
+};
 use probe_protocol::RegistryFault;
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::tools;
-use crate::world::World;
+use crate::world::LiveWorld;
 
 /// The media types of bills of materials.
 const CYCLONEDX: &str = "application/vnd.cyclonedx+json";
 const SPDX: &str = "application/spdx+json";
 
 /// What a registry gave, or how it refused; a fault of any other kind says nothing about the artifact.
-pub(super) type Given<T> = Result<T, Box<Observation>>;
+pub(super) type RegistryAnswer<T> = Result<T, Box<Observation>>;
 
-pub(in crate::actions) async fn build(
+pub(in crate::actions) async fn build_image(
     cx: &mut StepContext<'_, '_>,
-    build: &Build,
+    build: &BuildImage,
 ) -> Result<Observation, Error> {
     let mut files = BTreeMap::new();
     for (path, file) in &build.files {
         let text = cx.world.case.file_text(file)?;
-        cx.world.learn(&text).await?;
-        files.insert(path.clone(), cx.fill(&text).into_bytes());
+        cx.world.resolve_placeholders(&text).await?;
+        files.insert(path.clone(), cx.fill_text(&text).into_bytes());
     }
-    let probe = cx.world.lab.material.probe(cx.world.host_access()?).await?;
-    let image = blocking(move || Image::on(&probe, &files)).await??;
+    let probe = cx
+        .world
+        .lab
+        .material
+        .probe_binary(cx.world.host_access()?)
+        .await?;
+    let image = run_blocking(move || OciImage::from_base(&probe, &files)).await??;
     cx.world.memory.keep_image(&build.image, image);
-    Ok(Observation::answer(Answer::Done))
+    Ok(Observation::from_answer(Answer::Done))
 }
 
-pub(in crate::actions) async fn push(
+pub(in crate::actions) async fn push_image(
     cx: &mut StepContext<'_, '_>,
     name: &ImageName,
 ) -> Result<Observation, Error> {
-    let image = cx.world.memory.image(name)?;
-    let (repository, tag) = cx.world.place(name);
+    let image = cx.world.memory.require_image(name)?;
+    let (repository, tag) = cx.world.image_place(name);
     let beside = cx.world.lab.pushed.get().cloned();
     let pushed = repository.clone();
-    let push =
-        move |registry: &Registry| registry.push(&repository, &tag, &image, beside.as_deref());
-    let given = cx.world.registry(push).await?;
+    let push = move |registry: &OciRegistry| {
+        registry.push_image(&repository, &tag, &image, beside.as_deref())
+    };
+    let given = cx.world.ask_registry(push).await?;
     if given.is_ok() {
         let _ = cx.world.lab.pushed.set(pushed);
     }
-    Ok(cx.world.put(name, given))
+    Ok(cx.world.remember_digest(name, given))
 }
 
 /// Copies an image; where the target is another image already and signatures are wanted, it gets those alone.
-pub(in crate::actions) async fn copy(
+pub(in crate::actions) async fn copy_image(
     cx: &mut StepContext<'_, '_>,
-    copy: &Copy,
+    copy: &CopyImage,
 ) -> Result<Observation, Error> {
     let ((from, tag), (to, new_tag), with) = (
-        cx.world.place(&copy.from),
-        cx.world.place(&copy.to),
+        cx.world.image_place(&copy.from),
+        cx.world.image_place(&copy.to),
         copy.with_signatures,
     );
     let known = cx.world.placeholders.has_digest(&copy.to);
     let given = cx
         .world
-        .registry(move |registry| {
-            let source = registry.manifest(&from, &tag)?.digest;
+        .ask_registry(move |registry| {
+            let source = registry.fetch_manifest(&from, &tag)?.digest;
             let target = if with && known {
-                registry.manifest(&to, &new_tag)?.digest
+                registry.fetch_manifest(&to, &new_tag)?.digest
             } else {
-                registry.copy(&from, &source, &to, &new_tag)?
+                registry.copy_image(&from, &source, &to, &new_tag)?
             };
             if with {
                 registry.copy_attached((&from, &source), (&to, &target))?;
@@ -78,41 +87,41 @@ pub(in crate::actions) async fn copy(
             Ok(target)
         })
         .await?;
-    Ok(cx.world.put(&copy.to, given))
+    Ok(cx.world.remember_digest(&copy.to, given))
 }
 
-pub(in crate::actions) async fn tamper(
+pub(in crate::actions) async fn tamper_image(
     cx: &mut StepContext<'_, '_>,
-    tamper: &Tamper,
+    tamper: &TamperImage,
 ) -> Result<Observation, Error> {
     let ((repository, tag), change, with) = (
-        cx.world.place(&tamper.image),
+        cx.world.image_place(&tamper.image),
         tamper.with,
         tamper.with_signatures,
     );
     let given = cx
         .world
-        .registry(move |registry| {
-            let (old, new) = registry.tamper(&repository, &tag, change)?;
+        .ask_registry(move |registry| {
+            let (old, new) = registry.tamper_tag(&repository, &tag, change)?;
             if with {
                 registry.copy_attached((&repository, &old), (&repository, &new))?;
             }
             Ok(new)
         })
         .await?;
-    Ok(cx.world.put(&tamper.image, given))
+    Ok(cx.world.remember_digest(&tamper.image, given))
 }
 
-pub(in crate::actions) async fn spoil(
+pub(in crate::actions) async fn spoil_attached(
     cx: &mut StepContext<'_, '_>,
-    spoil: &Spoil,
+    spoil: &SpoilAttached,
 ) -> Result<Observation, Error> {
-    let ((repository, tag), what) = (cx.world.place(&spoil.image), spoil.what);
+    let ((repository, tag), what) = (cx.world.image_place(&spoil.image), spoil.what);
     let given = cx
         .world
-        .registry(move |registry| {
-            let digest = registry.manifest(&repository, &tag)?.digest;
-            registry.spoil(&repository, &digest, what)
+        .ask_registry(move |registry| {
+            let digest = registry.fetch_manifest(&repository, &tag)?.digest;
+            registry.spoil_attached(&repository, &digest, what)
         })
         .await?;
     match given {
@@ -123,19 +132,21 @@ pub(in crate::actions) async fn spoil(
             );
             Err(Error::scenario(none))
         }
-        Ok(count) => Ok(Observation::answer(Answer::Done).fact("corrupted", count.to_string())),
+        Ok(count) => {
+            Ok(Observation::from_answer(Answer::Done).with_fact("corrupted", count.to_string()))
+        }
         Err(tried) => Ok(*tried),
     }
 }
 
-pub(in crate::actions) async fn attach(
+pub(in crate::actions) async fn attach_sbom(
     cx: &mut StepContext<'_, '_>,
-    attach: &Attach,
+    attach: &AttachSbom,
 ) -> Result<Observation, Error> {
-    let (repository, tag) = cx.world.place(&attach.image);
-    let document = tools::read(
+    let (repository, tag) = cx.world.image_place(&attach.image);
+    let document = tools::read_file(
         &cx.world
-            .folder()?
+            .world_folder()?
             .join(format!("{}.sbom.json", attach.sbom)),
     )?;
     let kind = if document.contains("spdxVersion") {
@@ -145,84 +156,88 @@ pub(in crate::actions) async fn attach(
     };
     let given = cx
         .world
-        .registry(move |registry| registry.attach(&repository, &tag, kind, document.as_bytes()))
+        .ask_registry(move |registry| {
+            registry.attach_document(&repository, &tag, kind, document.as_bytes())
+        })
         .await?;
     Ok(match given {
-        Ok(()) => Observation::answer(Answer::Done),
+        Ok(()) => Observation::from_answer(Answer::Done),
         Err(tried) => *tried,
     })
 }
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// An image's repository and tag.
-    pub(super) fn place(&self, image: &ImageName) -> (String, String) {
+    pub(super) fn image_place(&self, image: &ImageName) -> (String, String) {
         (self.placeholders.repository(image), image.tag.clone())
     }
 
     /// Remembers the digest that an image's name stands for from now on.
-    fn put(&mut self, name: &ImageName, given: Given<String>) -> Observation {
+    fn remember_digest(&mut self, name: &ImageName, given: RegistryAnswer<String>) -> Observation {
         match given {
             Ok(digest) => {
                 self.placeholders.set_digest(name, digest);
-                Observation::answer(Answer::Done)
+                Observation::from_answer(Answer::Done)
             }
             Err(tried) => *tried,
         }
     }
 
     /// Asks the world's registry, over plain HTTP from outside the box.
-    pub(super) async fn registry<T: Send + 'static>(
+    pub(super) async fn ask_registry<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(&Registry) -> Result<T, artifact::Error> + Send + 'static,
-    ) -> Result<Given<T>, Error> {
+        ask: impl FnOnce(&OciRegistry) -> Result<T, artifact::Error> + Send + 'static,
+    ) -> Result<RegistryAnswer<T>, Error> {
         let address = format!(
             "{}:{}",
             self.host_access()?.address(),
             HostAccess::PLAIN_PORT
         );
-        asked(address, ask).await
+        registry_observation(address, ask).await
     }
 
     /// The same through the front that spoils every answer, if there is a fault to meet.
     pub(super) async fn registry_through<T: Send + 'static>(
         &self,
         fault: Option<RegistryFault>,
-        ask: impl FnOnce(&Registry, &str) -> Result<T, artifact::Error> + Send + 'static,
-    ) -> Result<Given<T>, Error> {
+        ask: impl FnOnce(&OciRegistry, &str) -> Result<T, artifact::Error> + Send + 'static,
+    ) -> Result<RegistryAnswer<T>, Error> {
         let Some(fault) = fault else {
-            return self.registry(|registry| ask(registry, "")).await;
+            return self.ask_registry(|registry| ask(registry, "")).await;
         };
         let port = HostAccess::FRONT.rsplit(':').next().unwrap_or_default();
         let address = format!("{}:{port}", self.host_access()?.address());
-        asked(address, move |registry| {
+        registry_observation(address, move |registry| {
             ask(registry, &format!("{}/", fault.word()))
         })
         .await
     }
 }
 
-async fn asked<T: Send + 'static>(
+async fn registry_observation<T: Send + 'static>(
     address: String,
-    ask: impl FnOnce(&Registry) -> Result<T, artifact::Error> + Send + 'static,
-) -> Result<Given<T>, Error> {
-    match blocking(move || ask(&Registry::at(&address))).await? {
+    ask: impl FnOnce(&OciRegistry) -> Result<T, artifact::Error> + Send + 'static,
+) -> Result<RegistryAnswer<T>, Error> {
+    match run_blocking(move || ask(&OciRegistry::plain_http(&address))).await? {
         Ok(given) => Ok(Ok(given)),
-        Err(fault) => refused(fault).map(|tried| Err(Box::new(tried))),
+        Err(fault) => registry_refusal(fault).map(|tried| Err(Box::new(tried))),
     }
 }
 
 /// Does what takes a thread a while away from the others' work.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(super) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
     Ok(tokio::task::spawn_blocking(work).await?)
 }
 
 /// What is withheld rejects; that nobody answers leaves the question open.
-fn refused(fault: artifact::Error) -> Result<Observation, Error> {
+fn registry_refusal(fault: artifact::Error) -> Result<Observation, Error> {
     if fault.is_withheld() {
-        return Ok(Observation::answer(Answer::NotDone { why: Why::NotGiven })
-            .fact("registry", chain(&fault)));
+        return Ok(Observation::from_answer(Answer::NotDone {
+            why: RejectionReason::NotGiven,
+        })
+        .with_fact("registry", error_chain(&fault)));
     }
     Err(fault.into())
 }

@@ -8,15 +8,15 @@
 
 use std::sync::Arc;
 
-use artifact::Registry;
-use model::{Answer, Detail, Tool, Verdict};
+use artifact::OciRegistry;
+use model::{Answer, AnswerDetail, ToolTask, Verdict};
 use serde_json::Value;
 
-use super::build::Given;
+use super::build::RegistryAnswer;
 use crate::Error;
 use crate::actions::Observation;
-use crate::workshop::{Order, Signed};
-use crate::world::{Case, World};
+use crate::workshop::{SignedProduct, SigningOrder};
+use crate::world::{LiveWorld, WorldCase};
 
 /// Words of policies that look at the repository's path in what is signed.
 const PATHS: [&str; 2] = ["docker-reference", "subject"];
@@ -25,77 +25,81 @@ const PATHS: [&str; 2] = ["docker-reference", "subject"];
 const MARK: &str = "$(namespace)";
 
 /// A signature to be made: the tool's call, the image, and what goes into it where that is the same for other worlds.
-pub(super) struct Making {
-    pub(super) tool: Tool,
+pub(super) struct SigningTask {
+    pub(super) tool: ToolTask,
     pub(super) args: Vec<String>,
     pub(super) repository: String,
     pub(super) digest: String,
-    pub(super) order: Option<Order>,
+    pub(super) order: Option<SigningOrder>,
 }
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// Whether what this world makes can be made once: a second look makes everything anew.
-    pub(super) fn shares(&self) -> bool {
+    pub(super) fn shares_product(&self) -> bool {
         !self.again
     }
 
     /// An order with its number, where its product is one to share.
-    pub(super) fn number(&mut self, order: Order) -> Option<Order> {
-        (self.shares() && !looks_at_paths(&self.case)).then(|| self.memory.number(order))
+    pub(super) fn number_order(&mut self, order: SigningOrder) -> Option<SigningOrder> {
+        (self.shares_product() && !looks_at_paths(&self.case))
+            .then(|| self.memory.number_order(order))
     }
 
     /// The name of an image in an order.
-    pub(super) fn unnamed(&self, reference: &str) -> String {
+    pub(super) fn unnamed_image(&self, reference: &str) -> String {
         reference.replace(self.namespace(), MARK)
     }
 
     /// Signs with the tool, or attaches what it made of the same before.
-    pub(super) async fn sign_once(&self, making: Making) -> Result<Observation, Error> {
+    pub(super) async fn sign_once(&self, making: SigningTask) -> Result<Observation, Error> {
         let Some(order) = making.order.clone() else {
-            return self.cosign(making.tool, making.args).await;
+            return self.run_cosign(making.tool, making.args).await;
         };
-        let place = self.lab.options.workshop.signatures.place(order);
+        let place = self.lab.options.workshop.signatures.place_for(order);
         let mut own = None;
         let signed = place
             .get_or_try_init(async || {
-                let (tried, signed) = self.make(&making).await;
+                let (tried, signed) = self.make_or_take(&making).await;
                 own = Some(tried);
                 signed.ok_or(())
             })
             .await;
         match (own, signed) {
             (Some(tried), _) => tried,
-            (None, Ok(signed)) if self.give(&making, signed).await => Ok(Observation {
+            (None, Ok(signed)) if self.give_pieces(&making, signed).await => Ok(Observation {
                 verdict: Answer::Done.into(),
                 detail: signed.detail.clone(),
                 exchange: None,
             }),
-            (None, Ok(_) | Err(())) => self.cosign(making.tool, making.args).await,
+            (None, Ok(_) | Err(())) => self.run_cosign(making.tool, making.args).await,
         }
     }
 
     /// Runs the tool, and takes what it attached, where that is one whole piece and nothing names this world.
-    async fn make(&self, making: &Making) -> (Result<Observation, Error>, Option<Signed>) {
+    async fn make_or_take(
+        &self,
+        making: &SigningTask,
+    ) -> (Result<Observation, Error>, Option<SignedProduct>) {
         let at = || (making.repository.clone(), making.digest.clone());
         let (repository, digest) = at();
         let before = self
-            .look_up(move |registry| registry.attached(&repository, &digest))
+            .look_up(move |registry| registry.attached_pieces(&repository, &digest))
             .await;
-        let tried = match self.cosign(making.tool, making.args.clone()).await {
+        let tried = match self.run_cosign(making.tool, making.args.clone()).await {
             Ok(tried) => tried,
             Err(why) => return (Err(why), None),
         };
-        let made =
-            tried.verdict == Verdict::from(Answer::Done) && !names(&tried.detail, self.namespace());
+        let made = tried.verdict == Verdict::from(Answer::Done)
+            && !names_namespace(&tried.detail, self.namespace());
         let Some(before) = before.filter(|_| made) else {
             return (Ok(tried), None);
         };
         let (repository, digest) = at();
         let piece = self
-            .look_up(move |registry| registry.take(&repository, &digest, &before))
+            .look_up(move |registry| registry.take_piece(&repository, &digest, &before))
             .await
             .flatten();
-        let signed = piece.map(|piece| Signed {
+        let signed = piece.map(|piece| SignedProduct {
             piece: Arc::new(piece),
             detail: tried.detail.clone(),
         });
@@ -103,10 +107,10 @@ impl World<'_> {
     }
 
     /// Attaches what another world had made; false where the tool has to do it.
-    async fn give(&self, making: &Making, signed: &Signed) -> bool {
+    async fn give_pieces(&self, making: &SigningTask, signed: &SignedProduct) -> bool {
         let (repository, digest) = (making.repository.clone(), making.digest.clone());
         let piece = Arc::clone(&signed.piece);
-        self.look_up(move |registry| registry.give(&repository, &digest, &piece))
+        self.look_up(move |registry| registry.give_piece(&repository, &digest, &piece))
             .await
             .unwrap_or(false)
     }
@@ -114,15 +118,15 @@ impl World<'_> {
     /// Asks the registry something that the tool asks as well: what it does not answer is left to the tool to tell.
     async fn look_up<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(&Registry) -> Result<T, artifact::Error> + Send + 'static,
+        ask: impl FnOnce(&OciRegistry) -> Result<T, artifact::Error> + Send + 'static,
     ) -> Option<T> {
-        let given: Result<Given<T>, Error> = self.registry(ask).await;
+        let given: Result<RegistryAnswer<T>, Error> = self.ask_registry(ask).await;
         given.ok()?.ok()
     }
 }
 
 /// Whether anything that is recorded names this namespace.
-pub(super) fn names(detail: &Detail, namespace: &str) -> bool {
+pub(super) fn names_namespace(detail: &AnswerDetail, namespace: &str) -> bool {
     detail
         .facts
         .values()
@@ -132,7 +136,7 @@ pub(super) fn names(detail: &Detail, namespace: &str) -> bool {
 }
 
 /// Whether a manifest of the scenario says something of the repository's path in what is signed.
-fn looks_at_paths(case: &Case<'_>) -> bool {
+fn looks_at_paths(case: &WorldCase<'_>) -> bool {
     case.manifests()
         .any(|manifest| speaks_of_paths(&manifest.object))
 }
@@ -154,18 +158,21 @@ mod tests {
 
     #[test]
     fn what_is_recorded_names_a_world_or_not() {
-        let detail =
-            |key: &str, text: &str| Observation::answer(Answer::Done).fact(key, text).detail;
-        assert!(!names(&detail("exit", "0"), "gauntlet-a"));
-        assert!(names(
+        let detail = |key: &str, text: &str| {
+            Observation::from_answer(Answer::Done)
+                .with_fact(key, text)
+                .detail
+        };
+        assert!(!names_namespace(&detail("exit", "0"), "gauntlet-a"));
+        assert!(names_namespace(
             &detail("cosign", "WARNING: registry.box:5000/gauntlet-a/app"),
             "gauntlet-a"
         ));
-        let warned = Detail {
+        let warned = AnswerDetail {
             warnings: vec!["gauntlet-a".into()],
-            ..Detail::default()
+            ..AnswerDetail::default()
         };
-        assert!(names(&warned, "gauntlet-a") && !names(&warned, "gauntlet-b"));
+        assert!(names_namespace(&warned, "gauntlet-a") && !names_namespace(&warned, "gauntlet-b"));
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use std::time::SystemTime;
 
-use artifact::verify::{self, By, Rejection, SIGNATURE, Text, Wanted};
-use model::{Answer, Trust, TrustedRoot, Verify, Why};
+use artifact::verify::{
+    self, CertificateText, RequiredSigner, SIGNATURE, VerifyRejection, VerifyRequest,
+};
+use model::{Answer, RejectionReason, TrustedRoot, VerifyImage, VerifyTrust};
 use regex::Regex;
 
 use crate::Error;
 use crate::actions::Observation;
-use crate::world::World;
+use crate::world::LiveWorld;
 
 /// Cosign's words for predicate types.
 const TYPES: [(&str, &str); 10] = [
@@ -25,17 +27,20 @@ const TYPES: [(&str, &str); 10] = [
 ];
 
 /// Who has to have signed, with a key's text in place of its name.
-enum Signer {
+enum OwnSigner {
     Key(String),
-    Identity { subject: Matcher, issuer: Matcher },
+    Identity {
+        subject: TextMatcher,
+        issuer: TextMatcher,
+    },
 }
 
-enum Matcher {
+enum TextMatcher {
     Exactly(String),
     Like(Regex),
 }
 
-impl Matcher {
+impl TextMatcher {
     fn new(exactly: Option<String>, like: Option<String>) -> Result<Self, Error> {
         match (exactly, like) {
             (Some(text), _) => Ok(Self::Exactly(text)),
@@ -46,22 +51,25 @@ impl Matcher {
         }
     }
 
-    fn text(&self) -> Text<'_> {
+    fn text(&self) -> CertificateText<'_> {
         match self {
-            Self::Exactly(text) => Text::Exactly(text),
-            Self::Like(expression) => Text::Like(expression.clone()),
+            Self::Exactly(text) => CertificateText::Exactly(text),
+            Self::Like(expression) => CertificateText::Like(expression.clone()),
         }
     }
 }
 
-impl World<'_> {
-    pub(super) async fn verify_ourselves(&mut self, asked: &Verify) -> Result<Observation, Error> {
+impl LiveWorld<'_> {
+    pub(super) async fn verify_ourselves(
+        &mut self,
+        asked: &VerifyImage,
+    ) -> Result<Observation, Error> {
         let signer = self.wanted_signer(&asked.by).await?;
-        let root = match self.trusted(asked).await? {
+        let root = match self.own_trust(asked).await? {
             Ok(root) => root,
-            Err(rejection) => return Ok(judged(Err(rejection))),
+            Err(rejection) => return Ok(judge_image(Err(rejection))),
         };
-        let keyless = matches!(signer, Signer::Identity { .. });
+        let keyless = matches!(signer, OwnSigner::Identity { .. });
         let (log, timestamp) = (
             asked.log.unwrap_or(keyless),
             asked.timestamp.unwrap_or(keyless),
@@ -71,71 +79,74 @@ impl World<'_> {
             .as_deref()
             .map_or(SIGNATURE, predicate_type)
             .to_owned();
-        let (repository, tag) = self.place(&asked.image);
+        let (repository, tag) = self.image_place(&asked.image);
         let given = self
             .registry_through(asked.through, move |registry, prefix| {
                 let by = match &signer {
-                    Signer::Key(pem) => By::Key(pem),
-                    Signer::Identity { subject, issuer } => By::Identity {
+                    OwnSigner::Key(pem) => RequiredSigner::Key(pem),
+                    OwnSigner::Identity { subject, issuer } => RequiredSigner::Identity {
                         subject: subject.text(),
                         issuer: issuer.text(),
                     },
                 };
-                let wanted = Wanted {
+                let wanted = VerifyRequest {
                     by,
                     predicate_type: &kind,
                     log,
                     timestamp,
                     root: &root,
-                    now: now(),
+                    now: unix_now(),
                 };
-                verify::image(registry, &format!("{prefix}{repository}"), &tag, &wanted)
+                verify::verify_image(registry, &format!("{prefix}{repository}"), &tag, &wanted)
             })
             .await?;
         Ok(match given {
-            Ok(judgement) => judged(judgement),
+            Ok(judgement) => judge_image(judgement),
             Err(withheld) => Observation {
-                verdict: Answer::VerificationFailed { why: Why::NotGiven }.into(),
+                verdict: Answer::VerificationFailed {
+                    why: RejectionReason::NotGiven,
+                }
+                .into(),
                 ..*withheld
             },
         })
     }
 
-    async fn wanted_signer(&self, trust: &Trust) -> Result<Signer, Error> {
+    async fn wanted_signer(&self, trust: &VerifyTrust) -> Result<OwnSigner, Error> {
         match trust {
-            Trust::Key(name) => self
+            VerifyTrust::Key(name) => self
                 .lab
                 .material
-                .key(self.host_access()?, name)
+                .key_pair(self.host_access()?, name)
                 .await
-                .map(Signer::Key),
-            Trust::Identity {
+                .map(OwnSigner::Key),
+            VerifyTrust::Identity {
                 subject,
                 subject_like,
                 issuer,
                 issuer_like,
             } => {
-                let fill = |text: &Option<String>| text.as_ref().map(|text| self.fill(text));
-                let subject = Matcher::new(fill(subject), fill(subject_like))?;
-                let issuer = Matcher::new(fill(issuer), fill(issuer_like))?;
-                Ok(Signer::Identity { subject, issuer })
+                let fill = |text: &Option<String>| text.as_ref().map(|text| self.fill_text(text));
+                let subject = TextMatcher::new(fill(subject), fill(subject_like))?;
+                let issuer = TextMatcher::new(fill(issuer), fill(issuer_like))?;
+                Ok(OwnSigner::Identity { subject, issuer })
             }
         }
     }
 
     /// Whom to trust, as far as the question asks for it.
-    async fn trusted(
+    async fn own_trust(
         &self,
-        asked: &Verify,
-    ) -> Result<Result<verify::TrustedRoot, Rejection>, Error> {
-        let keyless = matches!(asked.by, Trust::Identity { .. });
+        asked: &VerifyImage,
+    ) -> Result<Result<verify::TrustedRoot, VerifyRejection>, Error> {
+        let keyless = matches!(asked.by, VerifyTrust::Identity { .. });
         let needed = keyless || asked.log == Some(true) || asked.timestamp == Some(true);
         let text = match &asked.root {
             TrustedRoot::File(file) => self.case.file_text(file)?,
             TrustedRoot::Absent if needed => {
                 let said = "there is no trusted root at hand, and none is fetched".into();
-                return Ok(Err(Rejection {
-                    why: Why::NoTrustedRoot,
+                return Ok(Err(VerifyRejection {
+                    why: RejectionReason::NoTrustedRoot,
                     said,
                 }));
             }
@@ -158,16 +169,16 @@ fn predicate_type(kind: &str) -> &str {
         .map_or(kind, |(_, uri)| uri)
 }
 
-fn judged(judgement: Result<(), Rejection>) -> Observation {
+fn judge_image(judgement: Result<(), VerifyRejection>) -> Observation {
     match judgement {
-        Ok(()) => Observation::answer(Answer::Verified),
-        Err(Rejection { why, said }) => {
-            Observation::answer(Answer::VerificationFailed { why }).fact("own", said)
+        Ok(()) => Observation::from_answer(Answer::Verified),
+        Err(VerifyRejection { why, said }) => {
+            Observation::from_answer(Answer::VerificationFailed { why }).with_fact("own", said)
         }
     }
 }
 
-fn now() -> u64 {
+fn unix_now() -> u64 {
     SystemTime::UNIX_EPOCH
         .elapsed()
         .map_or(0, |since| since.as_secs())
@@ -189,11 +200,15 @@ mod tests {
     #[test]
     fn an_identity_is_given_exactly_or_loosely() {
         let some = |text: &str| Some(text.to_owned());
-        assert!(matches!(Matcher::new(some("a"), None), Ok(Matcher::Exactly(text)) if text == "a"));
+        assert!(
+            matches!(TextMatcher::new(some("a"), None), Ok(TextMatcher::Exactly(text)) if text == "a")
+        );
         assert!(matches!(
-            Matcher::new(None, some("a.*")),
-            Ok(Matcher::Like(_))
+            TextMatcher::new(None, some("a.*")),
+            Ok(TextMatcher::Like(_))
         ));
-        assert!(Matcher::new(None, some("(")).is_err() && Matcher::new(None, None).is_err());
+        assert!(
+            TextMatcher::new(None, some("(")).is_err() && TextMatcher::new(None, None).is_err()
+        );
     }
 }

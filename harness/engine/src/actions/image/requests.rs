@@ -12,64 +12,67 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use artifact::Registry;
+use artifact::OciRegistry;
 use cluster::HostAccess;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use model::Action;
 use model::addons::sigstore;
 
-use super::build::blocking;
+use super::build::run_blocking;
 use crate::Error;
 use crate::actions::Observation;
-use crate::lab::OWN_AGENT;
-use crate::meter::{Count, Meter};
-use crate::wait::{Look, Wait};
-use crate::world::{StepRequest, World};
+use crate::meter::{MeterCount, StepMeter};
+use crate::run_context::OWN_AGENT;
+use crate::wait::{ConditionWait, WaitLook};
+use crate::world::{LiveWorld, StepRequest};
 
 /// The logs of the registry with TLS, and of the one without.
 const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
 
 /// How many looks in a row have to show the same, this far apart, and for how long there may be looks.
 const LOOKS: u32 = 3;
-const EVERY: Duration = Duration::from_millis(10);
-const PATIENCE: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+const STABLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often registries were asked for what is not there.
 static MARKS: AtomicU64 = AtomicU64::new(0);
 
 /// What was counted before a step.
-struct Mark {
+struct LogMark {
     /// How long the logs were.
     logs: [usize; 2],
     /// Packets of pods to the log and the authorities, where there are such.
     packets: Option<Result<u64, Error>>,
 }
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// The place in the logs where a step begins.
-    async fn mark_count(&self) -> Option<Mark> {
-        let packets = if self.case.has(&sigstore::ADDON) {
-            Some(self.packets().await)
+    async fn mark_count(&self) -> Option<LogMark> {
+        let packets = if self.case.has_addon(&sigstore::ADDON) {
+            Some(self.count_packets().await)
         } else {
             None
         };
-        let [tls, plain] = self.logs()?;
-        let now = [length(&tls).await, length(&plain).await];
+        let [tls, plain] = self.registry_logs()?;
+        let now = [log_length(&tls).await, log_length(&plain).await];
         // A registry notes a request after it has answered: one of the step before would count for this one.
-        let logs = self.complete(now).await.map_or(now, |(_, logs)| logs);
-        Some(Mark { logs, packets })
+        let logs = self
+            .complete_requests(now)
+            .await
+            .map_or(now, |(_, logs)| logs);
+        Some(LogMark { logs, packets })
     }
 
     /// What a step has cost since `mark`, for the record.
-    async fn count_since(&self, mark: &Mark) -> Vec<Count> {
+    async fn count_since(&self, mark: &LogMark) -> Vec<MeterCount> {
         let counted = self
-            .complete(mark.logs)
+            .complete_requests(mark.logs)
             .await
             .map_or_else(|why| why.in_one_line(), |(counted, _)| counted);
         let mut facts = vec![("registry-requests", counted)];
         if let Some(before) = &mark.packets {
-            let sent = match (before, self.packets().await) {
+            let sent = match (before, self.count_packets().await) {
                 (Ok(before), Ok(after)) if *before == after => "none".into(),
                 (Ok(before), Ok(after)) => {
                     format!("some, in {} packets", after.saturating_sub(*before))
@@ -82,7 +85,7 @@ impl World<'_> {
         facts
     }
 
-    async fn packets(&self) -> Result<u64, Error> {
+    async fn count_packets(&self) -> Result<u64, Error> {
         self.host_access()?
             .packets_to_sigstore()
             .await
@@ -93,23 +96,23 @@ impl World<'_> {
     ///
     /// A registry notes a request after it has answered, on a busy machine long after. So it is asked for something that
     /// nobody else asks for, and what it has answered before stands in its log by then, or within the looks that follow.
-    async fn complete(&self, since: [usize; 2]) -> Result<(String, [usize; 2]), Error> {
+    async fn complete_requests(&self, since: [usize; 2]) -> Result<(String, [usize; 2]), Error> {
         let logs = self
-            .logs()
+            .registry_logs()
             .ok_or_else(|| Error::unsupported("the registry's log is gone"))?;
         let mark = self.mark_logs().await?;
-        let wait = Wait {
+        let wait = ConditionWait {
             what: "the registry's log to be complete",
-            within: PATIENCE,
-            every: EVERY,
+            within: STABLE_WITHIN,
+            every: POLL_INTERVAL,
         };
         let (mut last, mut same) = (None, 0);
         self.waiter
-            .until(wait, async || {
+            .wait_until(wait, async || {
                 let (mut text, mut lengths, mut marked) = (String::new(), since, true);
                 for ((path, since), length) in logs.iter().zip(since).zip(&mut lengths) {
                     let path = path.clone();
-                    let bytes = blocking(move || behind(&path, since))
+                    let bytes = run_blocking(move || log_since(&path, since))
                         .await
                         .unwrap_or_default();
                     let new = String::from_utf8_lossy(&bytes);
@@ -118,9 +121,9 @@ impl World<'_> {
                     *length = since + bytes.len();
                 }
                 if !marked {
-                    return Look::NotYet(format!("not in every log: {mark}"));
+                    return WaitLook::NotYet(format!("not in every log: {mark}"));
                 }
-                let counted = count(&text, self.namespace());
+                let counted = count_requests(&text, self.namespace());
                 same = if last.as_ref() == Some(&counted) {
                     same + 1
                 } else {
@@ -128,9 +131,9 @@ impl World<'_> {
                 };
                 last = Some(counted.clone());
                 if same >= LOOKS {
-                    Look::Ready((counted, lengths))
+                    WaitLook::Ready((counted, lengths))
                 } else {
-                    Look::NotYet(counted)
+                    WaitLook::NotYet(counted)
                 }
             })
             .await
@@ -143,33 +146,33 @@ impl World<'_> {
         let repository = format!("mark/{}", self.namespace());
         // As the line on the request begins; another one, on the error, names the path before that.
         let path = format!("\"GET /v2/{repository}/manifests/{reference} HTTP");
-        let asked = blocking(move || {
-            Registry::unverified(&format!("{address}:{}", HostAccess::REGISTRY_PORT))
-                .mark(&repository, &reference)?;
-            Registry::at(&format!("{address}:{}", HostAccess::PLAIN_PORT))
-                .mark(&repository, &reference)
+        let asked = run_blocking(move || {
+            OciRegistry::unverified_tls(&format!("{address}:{}", HostAccess::REGISTRY_PORT))
+                .mark_log(&repository, &reference)?;
+            OciRegistry::plain_http(&format!("{address}:{}", HostAccess::PLAIN_PORT))
+                .mark_log(&repository, &reference)
         });
         asked.await??;
         Ok(path)
     }
 
-    fn logs(&self) -> Option<[PathBuf; 2]> {
+    fn registry_logs(&self) -> Option<[PathBuf; 2]> {
         let host_access = self.lab.cluster.host_access()?;
-        Some(LOGS.map(|name| host_access.logs().join(name)))
+        Some(LOGS.map(|name| host_access.log_folder().join(name)))
     }
 }
 
 /// Counts the requests that one admission costs.
 #[derive(Default)]
-struct RegistryMeter(Option<Mark>);
+struct RegistryMeter(Option<LogMark>);
 
 /// A meter of the requests to registries, and to the log behind them.
-pub(crate) fn registry_meter() -> Box<dyn Meter> {
+pub(crate) fn registry_meter() -> Box<dyn StepMeter> {
     Box::<RegistryMeter>::default()
 }
 
-impl Meter for RegistryMeter {
-    fn wants(&self, world: &World<'_>, step: &StepRequest<'_>) -> bool {
+impl StepMeter for RegistryMeter {
+    fn counts_step(&self, world: &LiveWorld<'_>, step: &StepRequest<'_>) -> bool {
         let (Action::Create(file) | Action::Apply(file) | Action::Update(file)) = step.action
         else {
             return false;
@@ -186,15 +189,15 @@ impl Meter for RegistryMeter {
         has_engine && is_pod && !world.placeholders.registry().is_empty()
     }
 
-    fn before<'a>(&'a mut self, world: &'a World<'_>) -> LocalBoxFuture<'a, ()> {
+    fn start_count<'a>(&'a mut self, world: &'a LiveWorld<'_>) -> LocalBoxFuture<'a, ()> {
         async { self.0 = world.mark_count().await }.boxed_local()
     }
 
-    fn after<'a>(
+    fn finish_count<'a>(
         &'a mut self,
-        world: &'a World<'_>,
+        world: &'a LiveWorld<'_>,
         _: &'a Observation,
-    ) -> LocalBoxFuture<'a, Vec<Count>> {
+    ) -> LocalBoxFuture<'a, Vec<MeterCount>> {
         async {
             match &self.0 {
                 Some(mark) => world.count_since(mark).await,
@@ -206,7 +209,7 @@ impl Meter for RegistryMeter {
 }
 
 /// What is in a log behind the place `since`; a whole area's requests are in it, and a step's are its last lines.
-fn behind(path: &Path, since: usize) -> Vec<u8> {
+fn log_since(path: &Path, since: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|mut file| {
         file.seek(SeekFrom::Start(since as u64))?;
@@ -215,15 +218,15 @@ fn behind(path: &Path, since: usize) -> Vec<u8> {
     if read.is_ok() { bytes } else { Vec::new() }
 }
 
-async fn length(path: &PathBuf) -> usize {
+async fn log_length(path: &PathBuf) -> usize {
     let length = tokio::fs::metadata(path).await.map_or(0, |meta| meta.len());
     usize::try_from(length).unwrap_or(usize::MAX)
 }
 
 /// How many requests of each kind concern `namespace`, from lines in Apache's combined format.
-fn count(log: &str, namespace: &str) -> String {
+fn count_requests(log: &str, namespace: &str) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for kind in log.lines().filter_map(|line| kind(line, namespace)) {
+    for kind in log.lines().filter_map(|line| request_kind(line, namespace)) {
         *counts.entry(kind).or_default() += 1;
     }
     let told: Vec<String> = counts
@@ -237,7 +240,7 @@ fn count(log: &str, namespace: &str) -> String {
     }
 }
 
-fn kind(line: &str, namespace: &str) -> Option<String> {
+fn request_kind(line: &str, namespace: &str) -> Option<String> {
     let mut quoted = line.split('"').skip(1).step_by(2);
     let (request, agent) = (quoted.next()?, quoted.last().unwrap_or_default());
     if agent.starts_with(OWN_AGENT) || agent.starts_with("containerd/") {
@@ -270,18 +273,19 @@ mod tests {
 
     #[test]
     fn requests_of_others_do_not_count() {
-        assert_eq!(count(LOG, "ns"), "GET blobs 1, GET manifests 2");
-        assert_eq!(count(LOG, "nowhere"), "none");
+        assert_eq!(count_requests(LOG, "ns"), "GET blobs 1, GET manifests 2");
+        assert_eq!(count_requests(LOG, "nowhere"), "none");
     }
 
     #[test]
     fn a_log_is_read_from_a_place_on() {
         let path = std::env::temp_dir().join(format!("gauntlet-log-{}", std::process::id()));
         std::fs::write(&path, LOG).unwrap();
-        let read = [0, LOG.len() - 5, LOG.len(), LOG.len() + 5].map(|since| behind(&path, since));
+        let read =
+            [0, LOG.len() - 5, LOG.len(), LOG.len() + 5].map(|since| log_since(&path, since));
         std::fs::remove_file(&path).unwrap();
         let wanted: [&[u8]; 4] = [LOG.as_bytes(), b"ine\"\n", b"", b""];
         assert_eq!(read, wanted);
-        assert!(behind(&path, 0).is_empty());
+        assert!(log_since(&path, 0).is_empty());
     }
 }

@@ -4,32 +4,35 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use artifact::Image;
-use model::{Advisory, Answer, Sbom, SbomFormat, Scan, Tool, Verdict};
+use artifact::OciImage;
+use model::{Answer, SbomFormat, ScanImage, ToolTask, Verdict, VulnerabilityAdvisory, WriteSbom};
 use serde_json::Value;
 
-use super::build::blocking;
-use super::once::names;
+use super::build::run_blocking;
+use super::once::names_namespace;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::tools;
-use crate::workshop::{Bill, BillOrder};
-use crate::world::World;
+use crate::workshop::{BillOrder, SbomBill};
+use crate::world::LiveWorld;
 
 /// Lists what is in an image. One that was built here is listed as it was built, once for every world that built the
 /// same; the list calls it what all of them do, without the world's namespace.
-pub(in crate::actions) async fn sbom(
+pub(in crate::actions) async fn write_sbom(
     cx: &mut StepContext<'_, '_>,
-    sbom: &Sbom,
+    sbom: &WriteSbom,
 ) -> Result<Observation, Error> {
-    let file = cx.world.folder()?.join(format!("{}.sbom.json", sbom.into));
+    let file = cx
+        .world
+        .world_folder()?
+        .join(format!("{}.sbom.json", sbom.into));
     let name = format!("{}/{}", cx.world.placeholders.registry(), sbom.image.name);
-    let Some(image) = cx.world.memory.built(&sbom.image) else {
+    let Some(image) = cx.world.memory.built_image(&sbom.image) else {
         let source = format!("registry:{}", cx.world.by_digest(&sbom.image)?);
         let digest = cx.world.placeholders.digest(&sbom.image);
         return cx
             .world
-            .catalogue(&source, (&name, &digest), sbom.format, &file)
+            .run_syft(&source, (&name, &digest), sbom.format, &file)
             .await;
     };
     let digest = image.digest();
@@ -38,8 +41,8 @@ pub(in crate::actions) async fn sbom(
         name: name.clone(),
         format: sbom.format,
     };
-    let place = if cx.world.shares() {
-        cx.world.lab.options.workshop.bills.place(order)
+    let place = if cx.world.shares_product() {
+        cx.world.lab.options.workshop.bills.place_for(order)
     } else {
         Arc::default()
     };
@@ -48,7 +51,7 @@ pub(in crate::actions) async fn sbom(
         .get_or_try_init(async || {
             let (tried, bill) = cx
                 .world
-                .bill(&sbom.into, image, (&name, &digest), sbom.format, &file)
+                .make_bill(&sbom.into, image, (&name, &digest), sbom.format, &file)
                 .await;
             own = Some(tried);
             bill.ok_or(())
@@ -57,27 +60,30 @@ pub(in crate::actions) async fn sbom(
     match (own, bill) {
         (Some(tried), _) => tried,
         (None, Ok(bill)) => {
-            tools::write(&file, &bill.text)?;
+            tools::write_file(&file, &bill.text)?;
             Ok(Observation {
                 verdict: Answer::Done.into(),
                 detail: bill.detail.clone(),
                 exchange: None,
             })
         }
-        (None, Err(())) => Err(Error::unmade(
+        (None, Err(())) => Err(Error::cannot_make(
             "the bill of materials was not made, for an unknown reason",
         )),
     }
 }
 
-pub(in crate::actions) async fn scan(
+pub(in crate::actions) async fn scan_image(
     cx: &mut StepContext<'_, '_>,
-    scan: &Scan,
+    scan: &ScanImage,
 ) -> Result<Observation, Error> {
-    let file = cx.world.folder()?.join(format!("{}.sbom.json", scan.sbom));
-    let packages = packages(&tools::read(&file)?)?;
+    let file = cx
+        .world
+        .world_folder()?
+        .join(format!("{}.sbom.json", scan.sbom));
+    let packages = sbom_packages(&tools::read_file(&file)?)?;
     cx.world.set_known(scan.known.as_deref()).await?;
-    let source = format!("sbom:{}", cx.world.inside(&file)?);
+    let source = format!("sbom:{}", cx.world.folder_inside(&file)?);
     let args = [
         source.as_str(),
         "--fail-on",
@@ -89,40 +95,40 @@ pub(in crate::actions) async fn scan(
     .into();
     let (mut tried, output) = cx
         .world
-        .tool_with_output(Tool::Grype, "grype", args)
+        .tool_with_output(ToolTask::Grype, "grype", args)
         .await?;
     if packages.is_empty() && tried.verdict == Verdict::from(Answer::Clean) {
         tried.verdict = Answer::NothingToScan.into();
     }
     Ok(tried
-        .fact("packages", packages.join(", "))
-        .fact("matches", matches(&output).join(", ")))
+        .with_fact("packages", packages.join(", "))
+        .with_fact("matches", grype_matches(&output).join(", ")))
 }
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// Runs the tool on an image that was built, and keeps what it made, unless that names this world.
-    async fn bill(
+    async fn make_bill(
         &self,
         into: &str,
-        image: Arc<Image>,
+        image: Arc<OciImage>,
         called: (&str, &str),
         format: SbomFormat,
         file: &Path,
-    ) -> (Result<Observation, Error>, Option<Bill>) {
+    ) -> (Result<Observation, Error>, Option<SbomBill>) {
         let tried = async {
-            let source = self.layout(into, image).await?;
-            self.catalogue(&source, called, format, file).await
+            let source = self.write_layout(into, image).await?;
+            self.run_syft(&source, called, format, file).await
         };
         let tried = match tried.await {
             Ok(tried) => tried,
             Err(why) => return (Err(why), None),
         };
-        let made =
-            tried.verdict == Verdict::from(Answer::Done) && !names(&tried.detail, self.namespace());
-        let text = tools::read(file)
+        let made = tried.verdict == Verdict::from(Answer::Done)
+            && !names_namespace(&tried.detail, self.namespace());
+        let text = tools::read_file(file)
             .ok()
             .filter(|text| made && !text.contains(self.namespace()));
-        let bill = text.map(|text| Bill {
+        let bill = text.map(|text| SbomBill {
             text,
             detail: tried.detail.clone(),
         });
@@ -130,7 +136,7 @@ impl World<'_> {
     }
 
     /// Runs the tool on a source that is called by this name and version.
-    async fn catalogue(
+    async fn run_syft(
         &self,
         source: &str,
         (name, version): (&str, &str),
@@ -151,33 +157,36 @@ impl World<'_> {
             "--output",
         ];
         let mut args: Vec<String> = args.map(str::to_owned).into();
-        args.push(format!("{format}={}", self.inside(file)?));
-        let tried = self.tool(Tool::Syft, "syft", args).await?;
+        args.push(format!("{format}={}", self.folder_inside(file)?));
+        let tried = self.run_tool(ToolTask::Syft, "syft", args).await?;
         if tried.verdict != Verdict::from(Answer::Done) {
             return Ok(tried);
         }
-        Ok(tried.fact("packages", packages(&tools::read(file)?)?.join(", ")))
+        Ok(tried.with_fact(
+            "packages",
+            sbom_packages(&tools::read_file(file)?)?.join(", "),
+        ))
     }
 
     /// Writes an image into the world's folder, for tools that read layouts.
-    async fn layout(&self, name: &str, image: Arc<Image>) -> Result<String, Error> {
-        let dir = self.folder()?.join(format!("{name}.layout"));
-        let inside = self.inside(&dir)?;
-        blocking(move || image.write_layout(&dir)).await??;
+    async fn write_layout(&self, name: &str, image: Arc<OciImage>) -> Result<String, Error> {
+        let dir = self.world_folder()?.join(format!("{name}.layout"));
+        let inside = self.folder_inside(&dir)?;
+        run_blocking(move || image.write_layout(&dir)).await??;
         Ok(format!("oci-dir:{inside}"))
     }
 
     /// Gives grype the database that a step asks for, or none.
-    async fn set_known(&self, known: Option<&[Advisory]>) -> Result<(), Error> {
-        let home = self.folder()?;
+    async fn set_known(&self, known: Option<&[VulnerabilityAdvisory]>) -> Result<(), Error> {
+        let home = self.world_folder()?;
         let _ = fs::remove_dir_all(home.join(".cache/grype"));
         let Some(known) = known else { return Ok(()) };
         let file = home.join("known.db");
-        tools::write(&file, artifact::advisories::database(known)?)?;
-        let args = vec!["db".into(), "import".into(), self.inside(&file)?];
-        tools::must(
+        tools::write_file(&file, artifact::advisories::build_database(known)?)?;
+        let args = vec!["db".into(), "import".into(), self.folder_inside(&file)?];
+        tools::run_or_fail(
             self.host_access()?,
-            &tools::Call {
+            &tools::ToolCall {
                 program: "grype",
                 args,
                 home: &home,
@@ -189,7 +198,7 @@ impl World<'_> {
 }
 
 /// What grype found, in order.
-fn matches(output: &str) -> Vec<String> {
+fn grype_matches(output: &str) -> Vec<String> {
     let report: Value = serde_json::from_str(output).unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let told = report["matches"]
@@ -211,7 +220,7 @@ fn matches(output: &str) -> Vec<String> {
 }
 
 /// The packages that a bill of materials names, with their versions, in order.
-fn packages(text: &str) -> Result<Vec<String>, Error> {
+fn sbom_packages(text: &str) -> Result<Vec<String>, Error> {
     let bill: Value = serde_json::from_str(text)
         .map_err(|fault| Error::unexpected(format!("no bill of materials: {fault}")))?;
     let list = |key: &str| bill[key].as_array().cloned().unwrap_or_default();
@@ -247,18 +256,21 @@ mod tests {
     #[test]
     fn what_was_found_is_told_in_one_line_each() {
         let report = r#"{"matches":[{"vulnerability":{"id":"E-1","severity":"High"},"artifact":{"name":"a","version":"1"}}]}"#;
-        assert_eq!(matches(report), ["E-1 (High) in a 1"]);
-        assert!(matches("").is_empty());
+        assert_eq!(grype_matches(report), ["E-1 (High) in a 1"]);
+        assert!(grype_matches("").is_empty());
     }
 
     #[test]
     fn both_formats_name_their_packages() {
         let cyclonedx = r#"{"components":[{"type":"library","name":"b","version":"2"},{"type":"library","name":"a"},
             {"type":"operating-system","name":"debian"},{"type":"file","name":"/a"}]}"#;
-        assert_eq!(packages(cyclonedx).unwrap(), ["a of no version", "b 2"]);
+        assert_eq!(
+            sbom_packages(cyclonedx).unwrap(),
+            ["a of no version", "b 2"]
+        );
         let spdx = r#"{"packages":[{"name":"app","SPDXID":"r"},{"name":"a","versionInfo":"1","SPDXID":"p"}],
             "relationships":[{"relationshipType":"DESCRIBES","relatedSpdxElement":"r"}]}"#;
-        assert_eq!(packages(spdx).unwrap(), ["a 1"]);
-        assert!(packages("{}").unwrap().is_empty() && packages("{").is_err());
+        assert_eq!(sbom_packages(spdx).unwrap(), ["a 1"]);
+        assert!(sbom_packages("{}").unwrap().is_empty() && sbom_packages("{").is_err());
     }
 }

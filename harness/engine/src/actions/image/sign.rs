@@ -5,45 +5,46 @@ use std::path::{Path, PathBuf};
 use api::TokenRequest;
 use cluster::HostAccess;
 use model::{
-    Action, Attest, ImageName, Predicate, Sign, SignatureFormat, Signer, Tool, TrustedRoot,
+    Action, AttestImage, ImageName, ImageSigner, SignImage, SignatureFormat, StatementPredicate,
+    ToolTask, TrustedRoot,
 };
 use time::{Duration, OffsetDateTime};
 
-use super::once::Making;
+use super::once::SigningTask;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
-use crate::tools::{self, Call, token};
-use crate::wait::{Look, Wait};
-use crate::workshop::{Order, Statement};
-use crate::world::World;
+use crate::tools::{self, ToolCall, token};
+use crate::wait::{ConditionWait, WaitLook};
+use crate::workshop::{SignedStatement, SigningOrder};
+use crate::world::LiveWorld;
 
 /// How long a certificate lasts that is to be over soon, in seconds: enough to sign with it, on a busy machine, too.
-const SHORT: i64 = 15;
+const SHORT_LIVED_SECONDS: i64 = 15;
 
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+const EXPIRES_WITHIN: std::time::Duration = std::time::Duration::from_secs(30);
 
-const BREATH: std::time::Duration = std::time::Duration::from_millis(100);
+const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// The audience that Fulcio asks of a token.
 const AUDIENCE: &str = "sigstore";
 
 /// Which services take part in a signature.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Services {
+struct SigningServices {
     fulcio: bool,
     log: bool,
     timestamp: bool,
 }
 
-impl Services {
+impl SigningServices {
     const NONE: Self = Self {
         fulcio: false,
         log: false,
         timestamp: false,
     };
 
-    fn of(with: &Signer, log: Option<bool>, timestamp: Option<bool>) -> Self {
-        let fulcio = !matches!(with, Signer::Key(_) | Signer::ShortLived(_));
+    fn from_signer(with: &ImageSigner, log: Option<bool>, timestamp: Option<bool>) -> Self {
+        let fulcio = !matches!(with, ImageSigner::Key(_) | ImageSigner::ShortLived(_));
         Self {
             fulcio,
             log: log.unwrap_or(fulcio),
@@ -52,94 +53,103 @@ impl Services {
     }
 }
 
-pub(in crate::actions) async fn sign(
+pub(in crate::actions) async fn sign_image(
     cx: &mut StepContext<'_, '_>,
-    sign: &Sign,
+    sign: &SignImage,
 ) -> Result<Observation, Error> {
-    let services = Services::of(&sign.with, sign.log, sign.timestamp);
+    let services = SigningServices::from_signer(&sign.with, sign.log, sign.timestamp);
     let mut args = vec!["sign".to_owned(), "-y".into()];
-    args.extend(cx.world.signer(&sign.with, services, sign.format).await?);
+    args.extend(
+        cx.world
+            .signer_flags(&sign.with, services, sign.format)
+            .await?,
+    );
     let reference = cx.world.by_digest(&sign.image)?;
     args.push(reference.clone());
     let order = cx
         .world
-        .order(&sign.with, services, sign.format, &reference, None)
+        .signing_order(&sign.with, services, sign.format, &reference, None)
         .await?;
     let tried = cx
         .world
-        .sign_once(cx.world.making(Tool::CosignSign, args, &sign.image, order))
+        .sign_once(
+            cx.world
+                .signing_task(ToolTask::CosignSign, args, &sign.image, order),
+        )
         .await?;
     cx.world.note_end(&sign.with);
     Ok(tried)
 }
 
-pub(in crate::actions) async fn attest(
+pub(in crate::actions) async fn attest_image(
     cx: &mut StepContext<'_, '_>,
-    attest: &Attest,
+    attest: &AttestImage,
 ) -> Result<Observation, Error> {
-    let services = Services::of(&attest.with, attest.log, attest.timestamp);
-    let folder = cx.world.folder()?;
+    let services = SigningServices::from_signer(&attest.with, attest.log, attest.timestamp);
+    let folder = cx.world.world_folder()?;
     let text = match &attest.predicate {
-        Predicate::File(file) => {
+        StatementPredicate::File(file) => {
             let text = cx.world.case.file_text(file)?;
-            cx.world.learn(&text).await?;
-            cx.fill(&text)
+            cx.world.resolve_placeholders(&text).await?;
+            cx.fill_text(&text)
         }
-        Predicate::Sbom(name) => tools::read(&folder.join(format!("{name}.sbom.json")))?,
+        StatementPredicate::Sbom(name) => {
+            tools::read_file(&folder.join(format!("{name}.sbom.json")))?
+        }
     };
     let file = folder.join(format!("{}.predicate", cx.step.id));
     let predicate = artifact::digest(text.as_bytes());
-    tools::write(&file, text)?;
+    tools::write_file(&file, text)?;
     let mut args = vec![
         "attest".to_owned(),
         "-y".into(),
         "--type".into(),
         attest.kind.clone(),
     ];
-    args.extend(["--predicate".to_owned(), cx.world.inside(&file)?]);
+    args.extend(["--predicate".to_owned(), cx.world.folder_inside(&file)?]);
     args.extend(
         cx.world
-            .signer(&attest.with, services, attest.format)
+            .signer_flags(&attest.with, services, attest.format)
             .await?,
     );
     let reference = cx.world.by_digest(&attest.image)?;
     args.push(reference.clone());
-    let statement = Some(Statement {
+    let statement = Some(SignedStatement {
         kind: attest.kind.clone(),
         predicate,
     });
     let order = cx
         .world
-        .order(&attest.with, services, attest.format, &reference, statement)
+        .signing_order(&attest.with, services, attest.format, &reference, statement)
         .await?;
     let tried = cx
         .world
         .sign_once(
             cx.world
-                .making(Tool::CosignAttest, args, &attest.image, order),
+                .signing_task(ToolTask::CosignAttest, args, &attest.image, order),
         )
         .await?;
     cx.world.note_end(&attest.with);
     Ok(tried)
 }
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// What goes into a signature, where nothing but a key and the image does.
-    async fn order(
+    async fn signing_order(
         &mut self,
-        with: &Signer,
-        services: Services,
+        with: &ImageSigner,
+        services: SigningServices,
         format: SignatureFormat,
         reference: &str,
-        statement: Option<Statement>,
-    ) -> Result<Option<Order>, Error> {
+        statement: Option<SignedStatement>,
+    ) -> Result<Option<SigningOrder>, Error> {
         let name = match with {
-            Signer::Key(name) if services == Services::NONE => name,
-            Signer::Key(_)
-            | Signer::Account(_)
-            | Signer::ExpiredToken(_)
-            | Signer::FutureToken(_)
-            | Signer::ShortLived(_) => return Ok(None),
+            ImageSigner::Key(name) if services == SigningServices::NONE => name,
+            ImageSigner::Key(_)
+            | ImageSigner::Account(_)
+            | ImageSigner::ExpiredToken(_)
+            | ImageSigner::FutureToken(_)
+            | ImageSigner::ShortLived(_) => return Ok(None),
         };
         let (host_access, material) = (self.host_access()?, &self.lab.material);
         let root = match format {
@@ -150,29 +160,29 @@ impl World<'_> {
             ),
             SignatureFormat::Legacy => None,
         };
-        let order = Order {
-            reference: self.unnamed(reference),
-            key: material.key(host_access, name).await?,
+        let order = SigningOrder {
+            reference: self.unnamed_image(reference),
+            key: material.key_pair(host_access, name).await?,
             format,
             root: root.map(|text| artifact::digest(text.as_bytes())),
             statement,
             nth: 0,
         };
-        Ok(self.number(order))
+        Ok(self.number_order(order))
     }
 
-    fn making(
+    fn signing_task(
         &self,
-        tool: Tool,
+        tool: ToolTask,
         args: Vec<String>,
         image: &ImageName,
-        order: Option<Order>,
-    ) -> Making {
+        order: Option<SigningOrder>,
+    ) -> SigningTask {
         let (repository, digest) = (
             self.placeholders.repository(image),
             self.placeholders.digest(image),
         );
-        Making {
+        SigningTask {
             tool,
             args,
             repository,
@@ -182,15 +192,15 @@ impl World<'_> {
     }
 
     /// Records when a short-lived certificate expires.
-    fn note_end(&mut self, with: &Signer) {
-        if let Signer::ShortLived(_) = with {
+    fn note_end(&mut self, with: &ImageSigner) {
+        if let ImageSigner::ShortLived(_) = with {
             self.memory.certificate_end =
-                Some(OffsetDateTime::now_utc() + Duration::seconds(SHORT + 1));
+                Some(OffsetDateTime::now_utc() + Duration::seconds(SHORT_LIVED_SECONDS + 1));
         }
     }
 
     /// Waits until the certificates are over that were made to be soon over: once, and not while more is being signed.
-    pub(crate) async fn outlive(&mut self, action: &Action) -> Result<(), Error> {
+    pub(crate) async fn wait_until_expired(&mut self, action: &Action) -> Result<(), Error> {
         let makes = matches!(
             action,
             Action::Build(_)
@@ -202,43 +212,43 @@ impl World<'_> {
         let Some(over) = self.memory.certificate_end.filter(|_| !makes) else {
             return Ok(());
         };
-        let wait = Wait {
+        let wait = ConditionWait {
             what: "the certificate to expire",
-            within: PATIENCE,
-            every: BREATH,
+            within: EXPIRES_WITHIN,
+            every: POLL_INTERVAL,
         };
         let look = async || match OffsetDateTime::now_utc() {
-            now if now > over => Look::Ready(()),
-            now => Look::NotYet(format!("{} more seconds", (over - now).whole_seconds())),
+            now if now > over => WaitLook::Ready(()),
+            now => WaitLook::NotYet(format!("{} more seconds", (over - now).whole_seconds())),
         };
-        self.waiter.until(wait, look).await?;
+        self.waiter.wait_until(wait, look).await?;
         self.memory.certificate_end = None;
         Ok(())
     }
 
     /// Who signs, and with which services, in cosign's flags.
-    async fn signer(
+    async fn signer_flags(
         &mut self,
-        with: &Signer,
-        services: Services,
+        with: &ImageSigner,
+        services: SigningServices,
         format: SignatureFormat,
     ) -> Result<Vec<String>, Error> {
         let host_access = self.host_access()?;
         let material = &self.lab.material;
-        let Services {
+        let SigningServices {
             fulcio,
             log,
             timestamp,
         } = services;
         let mut args = match with {
-            Signer::Key(name) => vec![
+            ImageSigner::Key(name) => vec![
                 "--key".into(),
                 material.key_file(host_access, name, true).await?,
             ],
-            Signer::Account(account) => self.token_file(account, 0).await?,
-            Signer::ExpiredToken(account) => self.token_file(account, -token::FAR).await?,
-            Signer::FutureToken(account) => self.token_file(account, token::FAR).await?,
-            Signer::ShortLived(subject) => self.short_lived(&self.fill(subject)).await?,
+            ImageSigner::Account(account) => self.token_file(account, 0).await?,
+            ImageSigner::ExpiredToken(account) => self.token_file(account, -token::FAR).await?,
+            ImageSigner::FutureToken(account) => self.token_file(account, token::FAR).await?,
+            ImageSigner::ShortLived(subject) => self.short_lived(&self.fill_text(subject)).await?,
         };
         if format == SignatureFormat::Legacy {
             let flags = [
@@ -275,7 +285,7 @@ impl World<'_> {
 
     /// A file with a token of this ServiceAccount for Fulcio, dated so many seconds later than it was made.
     async fn token_file(&self, account: &str, later: i64) -> Result<Vec<String>, Error> {
-        let (namespace, account) = (self.namespace().to_owned(), self.fill(account));
+        let (namespace, account) = (self.namespace().to_owned(), self.fill_text(account));
         let audiences = [AUDIENCE.to_owned()];
         let wanted = TokenRequest {
             audiences: &audiences,
@@ -283,45 +293,46 @@ impl World<'_> {
             uid: None,
         };
         let call = wanted.call(&namespace, &account);
-        let reply = self.lab.own.send(call).await.reply;
+        let reply = self.lab.own.send_call(call).await.reply;
         let mut token = api::token(&reply)
             .ok_or_else(|| {
-                Error::refused(
+                Error::refused_reply(
                     format!("the ServiceAccount {account} gets no token"),
                     &reply,
                 )
             })?
             .to_owned();
         if later != 0 {
-            token = token::token(self.host_access()?, &self.folder()?, &token, later).await?;
+            token = token::shift_token(self.host_access()?, &self.world_folder()?, &token, later)
+                .await?;
         }
-        let file = self.folder()?.join(format!("{account}.token"));
-        tools::write(&file, token)?;
-        Ok(vec!["--identity-token".into(), self.inside(&file)?])
+        let file = self.world_folder()?.join(format!("{account}.token"));
+        tools::write_file(&file, token)?;
+        Ok(vec!["--identity-token".into(), self.folder_inside(&file)?])
     }
 
     /// A certificate that is soon over, with its key in cosign's own form.
     async fn short_lived(&self, subject: &str) -> Result<Vec<String>, Error> {
-        let (host_access, folder) = (self.host_access()?, self.folder()?);
+        let (host_access, folder) = (self.host_access()?, self.world_folder()?);
         let authority = self.lab.material.authority().await?;
-        let leaf = authority.issue(subject, SHORT)?;
+        let leaf = authority.issue_leaf(subject, SHORT_LIVED_SECONDS)?;
         let at = |name: &str| folder.join(format!("short-lived.{name}"));
-        tools::write(&at("pem"), leaf.key)?;
-        tools::write(&at("crt"), leaf.certificate)?;
-        let prefix = self.inside(&folder.join("short-lived"))?;
+        tools::write_file(&at("pem"), leaf.key)?;
+        tools::write_file(&at("crt"), leaf.certificate)?;
+        let prefix = self.folder_inside(&folder.join("short-lived"))?;
         let args = ["import-key-pair", "-y", "--key"]
             .map(str::to_owned)
             .into_iter();
         let args = args
             .chain([
-                self.inside(&at("pem"))?,
+                self.folder_inside(&at("pem"))?,
                 "--output-key-prefix".into(),
                 prefix,
             ])
             .collect();
-        tools::must(
+        tools::run_or_fail(
             host_access,
-            &Call {
+            &ToolCall {
                 program: "cosign",
                 args,
                 home: &folder,
@@ -331,18 +342,18 @@ impl World<'_> {
         let flags = [("--key", "key"), ("--certificate", "crt")];
         let mut args = Vec::new();
         for (flag, name) in flags {
-            args.extend([flag.to_owned(), self.inside(&at(name))?]);
+            args.extend([flag.to_owned(), self.folder_inside(&at(name))?]);
         }
         Ok(args)
     }
 
     /// The world's own folder, on this side.
-    pub(crate) fn folder(&self) -> Result<PathBuf, Error> {
-        tools::folder(self.host_access()?, self.namespace())
+    pub(crate) fn world_folder(&self) -> Result<PathBuf, Error> {
+        tools::work_folder(self.host_access()?, self.namespace())
     }
 
-    pub(crate) fn inside(&self, path: &Path) -> Result<String, Error> {
-        Ok(self.host_access()?.inside(path).display().to_string())
+    pub(crate) fn folder_inside(&self, path: &Path) -> Result<String, Error> {
+        Ok(self.host_access()?.path_inside(path).display().to_string())
     }
 
     pub(crate) fn host_access(&self) -> Result<HostAccess<'_>, Error> {

@@ -1,29 +1,29 @@
 //! Verifying with cosign.
 
-use model::{Tool, Trust, TrustedRoot, Verifier, Verify};
+use model::{ImageVerifier, ToolTask, TrustedRoot, VerifyImage, VerifyTrust};
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::tools;
-use crate::world::World;
+use crate::world::LiveWorld;
 
-pub(in crate::actions) async fn verify(
+pub(in crate::actions) async fn verify_image(
     cx: &mut StepContext<'_, '_>,
-    verify: &Verify,
+    verify: &VerifyImage,
 ) -> Result<Observation, Error> {
-    if verify.with == Verifier::Own {
+    if verify.with == ImageVerifier::Own {
         return cx.world.verify_ourselves(verify).await;
     }
-    let keyless = matches!(verify.by, Trust::Identity { .. });
+    let keyless = matches!(verify.by, VerifyTrust::Identity { .. });
     let (tool, verb) = match &verify.kind {
-        Some(_) => (Tool::CosignVerifyAttestation, "verify-attestation"),
-        None => (Tool::CosignVerify, "verify"),
+        Some(_) => (ToolTask::CosignVerifyAttestation, "verify-attestation"),
+        None => (ToolTask::CosignVerify, "verify"),
     };
     let mut args = vec![verb.to_owned()];
     if let Some(kind) = &verify.kind {
         args.extend(["--type".to_owned(), kind.clone()]);
     }
-    args.extend(cx.world.trust(&verify.by).await?);
+    args.extend(cx.world.trust_flags(&verify.by).await?);
     if !verify.log.unwrap_or(keyless) {
         args.push("--insecure-ignore-tlog=true".into());
     }
@@ -33,27 +33,27 @@ pub(in crate::actions) async fn verify(
     if verify.timestamp.unwrap_or(keyless) {
         args.push("--use-signed-timestamps=true".into());
     }
-    if let Some(root) = cx.world.root(&verify.root).await? {
+    if let Some(root) = cx.world.root_path(&verify.root).await? {
         args.extend(["--trusted-root".to_owned(), root]);
     }
     args.push(match verify.through {
-        Some(fault) => cx.fill(&format!("$(front:{}:{})", fault.word(), verify.image)),
+        Some(fault) => cx.fill_text(&format!("$(front:{}:{})", fault.word(), verify.image)),
         None => cx.world.placeholders.reference(&verify.image),
     });
-    cx.world.cosign(tool, args).await
+    cx.world.run_cosign(tool, args).await
 }
 
-impl World<'_> {
+impl LiveWorld<'_> {
     /// Whose signature is wanted, in cosign's flags.
-    async fn trust(&self, trust: &Trust) -> Result<Vec<String>, Error> {
-        let Trust::Identity {
+    async fn trust_flags(&self, trust: &VerifyTrust) -> Result<Vec<String>, Error> {
+        let VerifyTrust::Identity {
             subject,
             subject_like,
             issuer,
             issuer_like,
         } = trust
         else {
-            let Trust::Key(name) = trust else {
+            let VerifyTrust::Key(name) = trust else {
                 return Ok(Vec::new());
             };
             let file = self
@@ -73,12 +73,12 @@ impl World<'_> {
             .into_iter()
             .filter_map(|(flag, text)| Some((flag, text.as_ref()?)));
         Ok(given
-            .flat_map(|(flag, text)| [flag.to_owned(), self.fill(text)])
+            .flat_map(|(flag, text)| [flag.to_owned(), self.fill_text(text)])
             .collect())
     }
 
     /// The path, inside the box, of what a signature is checked against.
-    async fn root(&self, root: &TrustedRoot) -> Result<Option<String>, Error> {
+    async fn root_path(&self, root: &TrustedRoot) -> Result<Option<String>, Error> {
         let TrustedRoot::File(file) = root else {
             return self
                 .lab
@@ -87,8 +87,8 @@ impl World<'_> {
                 .await;
         };
         let text = self.case.file_text(file)?;
-        let path = self.folder()?.join("trusted-root.json");
-        tools::write(&path, text)?;
-        self.inside(&path).map(Some)
+        let path = self.world_folder()?.join("trusted-root.json");
+        tools::write_file(&path, text)?;
+        self.folder_inside(&path).map(Some)
     }
 }

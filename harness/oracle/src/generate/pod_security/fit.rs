@@ -2,9 +2,9 @@
 
 use k8s_openapi::api::core::v1::{Container, Pod, PodSecurityContext, PodSpec, SecurityContext};
 
-use super::parts::windows;
+use super::parts::windows_options;
 
-pub(super) fn fit(mut pod: Pod) -> Pod {
+pub(super) fn fit_pod(mut pod: Pod) -> Pod {
     let Some(spec) = pod.spec.as_mut() else {
         return pod;
     };
@@ -141,7 +141,7 @@ fn fit_host_process(spec: &mut PodSpec) {
     spec.host_users = None;
     spec.security_context
         .get_or_insert_default()
-        .windows_options = Some(windows(true));
+        .windows_options = Some(windows_options(true));
     for context in each_context_mut(spec) {
         context.windows_options = None;
         context.proc_mount = None;

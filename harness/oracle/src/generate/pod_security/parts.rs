@@ -9,17 +9,17 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::generate::{seldom, some_of, word};
+use crate::generate::{pick_word, seldom_some, some_of};
 
 pub(super) const IMAGE: &str = "example.org/image:1";
 
 /// A container whose name begins like this.
-pub(super) fn container(name: &'static str) -> impl Strategy<Value = Container> {
+pub(super) fn any_container(name: &'static str) -> impl Strategy<Value = Container> {
     (
-        context(),
-        seldom(4, port()),
-        seldom(6, probe()),
-        seldom(8, lifecycle()),
+        security_context(),
+        seldom_some(4, container_port()),
+        seldom_some(6, any_probe()),
+        seldom_some(8, lifecycle_hooks()),
     )
         .prop_map(move |(security_context, port, probe, lifecycle)| {
             let (which, probe) = probe.map_or((0, None), |(which, probe)| (which, Some(probe)));
@@ -38,7 +38,7 @@ pub(super) fn container(name: &'static str) -> impl Strategy<Value = Container> 
         })
 }
 
-fn port() -> impl Strategy<Value = ContainerPort> {
+fn container_port() -> impl Strategy<Value = ContainerPort> {
     select(vec![None, Some(0), Some(8080), Some(9090)]).prop_map(|host_port| ContainerPort {
         container_port: 8080,
         host_port,
@@ -46,32 +46,32 @@ fn port() -> impl Strategy<Value = ContainerPort> {
     })
 }
 
-fn http() -> impl Strategy<Value = HTTPGetAction> {
-    host().prop_map(|host| HTTPGetAction {
+fn http_action() -> impl Strategy<Value = HTTPGetAction> {
+    probe_host().prop_map(|host| HTTPGetAction {
         host,
         port: IntOrString::Int(80),
         ..HTTPGetAction::default()
     })
 }
 
-fn tcp() -> impl Strategy<Value = TCPSocketAction> {
-    host().prop_map(|host| TCPSocketAction {
+fn tcp_action() -> impl Strategy<Value = TCPSocketAction> {
+    probe_host().prop_map(|host| TCPSocketAction {
         host,
         port: IntOrString::Int(80),
     })
 }
 
-fn host() -> impl Strategy<Value = Option<String>> {
+fn probe_host() -> impl Strategy<Value = Option<String>> {
     select(vec![None, Some(String::new()), Some("10.0.0.1".to_owned())])
 }
 
-fn probe() -> impl Strategy<Value = (u8, Probe)> {
+fn any_probe() -> impl Strategy<Value = (u8, Probe)> {
     let probe = prop_oneof![
-        http().prop_map(|http_get| Probe {
+        http_action().prop_map(|http_get| Probe {
             http_get: Some(http_get),
             ..Probe::default()
         }),
-        tcp().prop_map(|tcp_socket| Probe {
+        tcp_action().prop_map(|tcp_socket| Probe {
             tcp_socket: Some(tcp_socket),
             ..Probe::default()
         }),
@@ -79,13 +79,13 @@ fn probe() -> impl Strategy<Value = (u8, Probe)> {
     (0_u8..3, probe)
 }
 
-fn lifecycle() -> impl Strategy<Value = Lifecycle> {
+fn lifecycle_hooks() -> impl Strategy<Value = Lifecycle> {
     let handler = prop_oneof![
-        http().prop_map(|http_get| LifecycleHandler {
+        http_action().prop_map(|http_get| LifecycleHandler {
             http_get: Some(http_get),
             ..LifecycleHandler::default()
         }),
-        tcp().prop_map(|tcp_socket| LifecycleHandler {
+        tcp_action().prop_map(|tcp_socket| LifecycleHandler {
             tcp_socket: Some(tcp_socket),
             ..LifecycleHandler::default()
         }),
@@ -104,20 +104,20 @@ fn lifecycle() -> impl Strategy<Value = Lifecycle> {
     })
 }
 
-pub(super) fn context() -> impl Strategy<Value = Option<SecurityContext>> {
+pub(super) fn security_context() -> impl Strategy<Value = Option<SecurityContext>> {
     let first = (
         prop_oneof![4 => Just(Some(false)), 1 => Just(None), 1 => Just(Some(true))],
-        capabilities(),
+        any_capabilities(),
         run_as_non_root(),
-        seldom(6, select(vec![0, 1000])),
-        seccomp(),
+        seldom_some(6, select(vec![0, 1000])),
+        seccomp_profile(),
     );
     let second = (
-        seldom(8, any::<bool>()),
-        seldom(6, word(&["Default", "Unmasked"])),
-        seldom(8, selinux()),
-        seldom(8, app_armor()),
-        seldom(16, any::<bool>()),
+        seldom_some(8, any::<bool>()),
+        seldom_some(6, pick_word(&["Default", "Unmasked"])),
+        seldom_some(8, selinux_options()),
+        seldom_some(8, app_armor()),
+        seldom_some(16, any::<bool>()),
     );
     let context = (first, second).prop_map(
         |(
@@ -134,7 +134,7 @@ pub(super) fn context() -> impl Strategy<Value = Option<SecurityContext>> {
                 proc_mount,
                 se_linux_options: selinux,
                 app_armor_profile: app_armor,
-                windows_options: host_process.map(windows),
+                windows_options: host_process.map(windows_options),
                 ..SecurityContext::default()
             }
         },
@@ -142,7 +142,7 @@ pub(super) fn context() -> impl Strategy<Value = Option<SecurityContext>> {
     prop::option::weighted(0.9, context)
 }
 
-fn capabilities() -> impl Strategy<Value = Option<Capabilities>> {
+fn any_capabilities() -> impl Strategy<Value = Option<Capabilities>> {
     let drop = prop_oneof![4 => Just(vec!["ALL".to_owned()]), 1 => Just(vec!["all".to_owned()]),
         1 => Just(vec!["CHOWN".to_owned()]), 1 => Just(vec!["CHOWN".to_owned(), "ALL".to_owned()])];
     let names = [
@@ -155,7 +155,7 @@ fn capabilities() -> impl Strategy<Value = Option<Capabilities>> {
         "ALL",
     ];
     let add = some_of(names.map(str::to_owned).to_vec(), 2);
-    let capabilities = (seldom(3, add), prop::option::weighted(0.9, drop));
+    let capabilities = (seldom_some(3, add), prop::option::weighted(0.9, drop));
     prop::option::weighted(
         0.8,
         capabilities.prop_map(|(add, drop)| Capabilities { add, drop }),
@@ -166,7 +166,7 @@ pub(super) fn run_as_non_root() -> impl Strategy<Value = Option<bool>> {
     prop_oneof![3 => Just(Some(true)), 3 => Just(None), 1 => Just(Some(false))]
 }
 
-pub(super) fn seccomp() -> impl Strategy<Value = Option<SeccompProfile>> {
+pub(super) fn seccomp_profile() -> impl Strategy<Value = Option<SeccompProfile>> {
     let profile = |kind: &str, file: Option<&str>| SeccompProfile {
         type_: kind.to_owned(),
         localhost_profile: file.map(str::to_owned),
@@ -191,8 +191,8 @@ pub(super) fn app_armor() -> impl Strategy<Value = AppArmorProfile> {
     ])
 }
 
-pub(super) fn selinux() -> impl Strategy<Value = SELinuxOptions> {
-    let kind = word(&[
+pub(super) fn selinux_options() -> impl Strategy<Value = SELinuxOptions> {
+    let kind = pick_word(&[
         "",
         "container_t",
         "container_init_t",
@@ -200,12 +200,12 @@ pub(super) fn selinux() -> impl Strategy<Value = SELinuxOptions> {
         "container_engine_t",
         "spc_t",
     ]);
-    let other = || seldom(4, word(&["", "x"]));
+    let other = || seldom_some(4, pick_word(&["", "x"]));
     (
         prop::option::of(kind),
         other(),
         other(),
-        prop::option::of(word(&["s0"])),
+        prop::option::of(pick_word(&["s0"])),
     )
         .prop_map(|(type_, user, role, level)| SELinuxOptions {
             type_,
@@ -215,7 +215,7 @@ pub(super) fn selinux() -> impl Strategy<Value = SELinuxOptions> {
         })
 }
 
-pub(super) fn windows(host_process: bool) -> WindowsSecurityContextOptions {
+pub(super) fn windows_options(host_process: bool) -> WindowsSecurityContextOptions {
     WindowsSecurityContextOptions {
         host_process: Some(host_process),
         ..WindowsSecurityContextOptions::default()

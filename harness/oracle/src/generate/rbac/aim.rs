@@ -4,18 +4,18 @@ use k8s_openapi::api::rbac::v1::{PolicyRule, RoleRef, Subject};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::rbac::{Request, User, World};
+use crate::rbac::{AccessRequest, RbacWorld, RequestUser};
 
 /// At what a request is aimed, and in what it may not miss.
 #[derive(Clone, Debug)]
-pub(super) struct Aim {
+pub(super) struct RequestAim {
     binding: Index,
     rule: Index,
     word: Index,
     hits: u8,
 }
 
-/// Bits of [`Aim::hits`].
+/// Bits of [`RequestAim::hits`].
 const USER: u8 = 1;
 const VERB: u8 = 2;
 const GROUP: u8 = 4;
@@ -24,10 +24,10 @@ const NAME: u8 = 16;
 const NAMESPACE: u8 = 32;
 
 /// Most things are hit.
-pub(super) fn aim() -> impl Strategy<Value = Aim> {
+pub(super) fn aim_request() -> impl Strategy<Value = RequestAim> {
     let bits = (any::<u8>(), any::<u8>(), any::<u8>());
     (any::<Index>(), any::<Index>(), any::<Index>(), bits).prop_map(
-        |(binding, rule, word, (one, two, three))| Aim {
+        |(binding, rule, word, (one, two, three))| RequestAim {
             binding,
             rule,
             word,
@@ -36,24 +36,29 @@ pub(super) fn aim() -> impl Strategy<Value = Aim> {
     )
 }
 
-impl Aim {
+impl RequestAim {
     /// A request like this one, but for what is hit.
-    pub(super) fn at(&self, world: &World, user: User, request: Request) -> (User, Request) {
-        let bindings = bindings(world);
+    pub(super) fn near_request(
+        &self,
+        world: &RbacWorld,
+        user: RequestUser,
+        request: AccessRequest,
+    ) -> (RequestUser, AccessRequest) {
+        let bindings = granting_bindings(world);
         if bindings.is_empty() {
             return (user, request);
         }
         let (subjects, role, namespace) = self.binding.get(&bindings);
-        let user = if self.misses(USER) {
+        let user = if self.misses_field(USER) {
             user
         } else {
-            named(self.word.get(subjects), user)
+            named_role(self.word.get(subjects), user)
         };
-        let rules = rules(world, role, namespace.as_deref());
-        let request = self.meet(self.rule.get(&rules), request);
+        let rules = role_rules(world, role, namespace.as_deref());
+        let request = self.meet_rule(self.rule.get(&rules), request);
         match (request, namespace) {
             (
-                Request::Resource {
+                AccessRequest::Resource {
                     verb,
                     group,
                     resource,
@@ -62,11 +67,11 @@ impl Aim {
                     ..
                 },
                 Some(namespace),
-            ) if !self.misses(NAMESPACE) => {
+            ) if !self.misses_field(NAMESPACE) => {
                 let namespace = namespace.clone();
                 (
                     user,
-                    Request::Resource {
+                    AccessRequest::Resource {
                         verb,
                         group,
                         resource,
@@ -80,14 +85,14 @@ impl Aim {
         }
     }
 
-    fn misses(&self, what: u8) -> bool {
+    fn misses_field(&self, what: u8) -> bool {
         self.hits & what == 0
     }
 
     /// One of these words, unless it is missed, or is a star.
-    fn pick(&self, what: u8, words: Option<&Vec<String>>, instead: String) -> String {
+    fn pick_word(&self, what: u8, words: Option<&Vec<String>>, instead: String) -> String {
         match words
-            .filter(|words| !words.is_empty() && !self.misses(what))
+            .filter(|words| !words.is_empty() && !self.misses_field(what))
             .map(|words| self.word.get(words))
         {
             Some(word) if word != "*" => word.clone(),
@@ -95,10 +100,10 @@ impl Aim {
         }
     }
 
-    fn meet(&self, rule: &PolicyRule, request: Request) -> Request {
-        let words = |request: Request| match request {
-            Request::Path { verb, path } => (verb, path, String::new(), String::new()),
-            Request::Resource {
+    fn meet_rule(&self, rule: &PolicyRule, request: AccessRequest) -> AccessRequest {
+        let words = |request: AccessRequest| match request {
+            AccessRequest::Path { verb, path } => (verb, path, String::new(), String::new()),
+            AccessRequest::Resource {
                 verb,
                 group,
                 name,
@@ -107,15 +112,15 @@ impl Aim {
             } => (verb, group, name, namespace),
         };
         let (verb, first, name, namespace) = words(request);
-        let verb = self.pick(VERB, Some(&rule.verbs), verb);
+        let verb = self.pick_word(VERB, Some(&rule.verbs), verb);
         if let Some(urls) = &rule.non_resource_urls {
-            let path = self.pick(RESOURCE, Some(urls), "/x".into());
-            return Request::Path {
+            let path = self.pick_word(RESOURCE, Some(urls), "/x".into());
+            return AccessRequest::Path {
                 verb,
                 path: path.replace('*', "y"),
             };
         }
-        let whole = self.pick(RESOURCE, rule.resources.as_ref(), "pods".into());
+        let whole = self.pick_word(RESOURCE, rule.resources.as_ref(), "pods".into());
         let (resource, subresource) = whole.split_once('/').unwrap_or((&whole, ""));
         let resource = if resource == "*" {
             "deployments"
@@ -127,22 +132,22 @@ impl Aim {
         } else {
             first
         };
-        Request::Resource {
+        AccessRequest::Resource {
             verb,
-            group: self.pick(GROUP, rule.api_groups.as_ref(), group),
+            group: self.pick_word(GROUP, rule.api_groups.as_ref(), group),
             resource: resource.to_owned(),
             subresource: subresource.to_owned(),
-            name: self.pick(NAME, rule.resource_names.as_ref(), name),
+            name: self.pick_word(NAME, rule.resource_names.as_ref(), name),
             namespace,
         }
     }
 }
 
 /// Subjects, role and namespace.
-type Binding<'a> = (&'a [Subject], &'a RoleRef, Option<String>);
+type BindingParts<'a> = (&'a [Subject], &'a RoleRef, Option<String>);
 
 /// The bindings that grant somebody something.
-fn bindings(world: &World) -> Vec<Binding<'_>> {
+fn granting_bindings(world: &RbacWorld) -> Vec<BindingParts<'_>> {
     let here = world.role_bindings.iter().map(|one| {
         (
             one.subjects.as_deref().unwrap_or_default(),
@@ -158,14 +163,14 @@ fn bindings(world: &World) -> Vec<Binding<'_>> {
             None,
         )
     });
-    let grants = |(subjects, role, namespace): &Binding<'_>| {
-        !subjects.is_empty() && !rules(world, role, namespace.as_deref()).is_empty()
+    let grants = |(subjects, role, namespace): &BindingParts<'_>| {
+        !subjects.is_empty() && !role_rules(world, role, namespace.as_deref()).is_empty()
     };
     here.chain(everywhere).filter(grants).collect()
 }
 
 /// The rules that stand in the role of this name.
-fn rules(world: &World, role: &RoleRef, namespace: Option<&str>) -> Vec<PolicyRule> {
+fn role_rules(world: &RbacWorld, role: &RoleRef, namespace: Option<&str>) -> Vec<PolicyRule> {
     let name = Some(role.name.as_str());
     let found = if role.kind == "Role" {
         let mut here = world
@@ -179,14 +184,14 @@ fn rules(world: &World, role: &RoleRef, namespace: Option<&str>) -> Vec<PolicyRu
             .cluster_roles
             .iter()
             .find(|one| one.metadata.name.as_deref() == name);
-        role.and_then(|role| crate::rbac::rules(world, role).ok())
+        role.and_then(|role| crate::rbac::aggregated_rules(world, role).ok())
     };
     found.unwrap_or_default()
 }
 
-fn named(subject: &Subject, user: User) -> User {
+fn named_role(subject: &Subject, user: RequestUser) -> RequestUser {
     match (subject.kind.as_str(), &subject.namespace) {
-        ("Group", _) => User {
+        ("Group", _) => RequestUser {
             groups: user
                 .groups
                 .into_iter()
@@ -194,11 +199,11 @@ fn named(subject: &Subject, user: User) -> User {
                 .collect(),
             ..user
         },
-        ("ServiceAccount", Some(namespace)) => User {
+        ("ServiceAccount", Some(namespace)) => RequestUser {
             name: format!("system:serviceaccount:{namespace}:{}", subject.name),
             ..user
         },
-        _ => User {
+        _ => RequestUser {
             name: subject.name.clone(),
             ..user
         },

@@ -1,0 +1,158 @@
+//! Gatekeeper, from the manifest of its release: the controller that decides and the one that audits. It is ready when a
+//! constraint of ours counts in the pods of both, and the API server, on its word, has refused something.
+
+mod barrier;
+
+use std::time::Duration;
+
+use api::{body, message, reply_message, status_code};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt;
+use model::addons::gatekeeper::ADDON;
+use serde_json::{Value, json};
+use wait::WaitLook;
+
+use crate::admin::{Admin, wait_until};
+use crate::certificates::WebhookCertificates;
+use crate::endpoints::describe_line;
+use crate::first_state::{AddonWorkload, ObjectInputs};
+use crate::install::InstallSite;
+use crate::{Error, LiveAddon, PodAddon, definitions, released};
+
+pub(crate) static LIVE: LiveAddon = LiveAddon {
+    addon: &ADDON,
+    pods: Some(PodAddon {
+        workload: WORKLOAD,
+        install: |site| install_addon(site).boxed_local(),
+    }),
+    barrier: barrier::barrier_waits,
+    labels: barrier::label_wait,
+    endpoints: |_| describe_line("Gatekeeper", "pods in the namespace gatekeeper-system"),
+};
+
+const WORKLOAD: AddonWorkload = AddonWorkload {
+    definitions: |material| definitions::read_definitions(&material.data.join(RELEASE), |_| true),
+    objects,
+    text: include_str!("gatekeeper/patches.yaml"),
+    pods: &[
+        "gatekeeper-system/control-plane=audit-controller",
+        "gatekeeper-system/control-plane=controller-manager",
+    ],
+    // Its webhook for namespaces fails closed while its pods are held back.
+    definition_names: &[],
+    in_first_state: false,
+};
+
+/// The manifest of its release.
+const RELEASE: &str = "gatekeeper.yaml";
+
+/// The namespace and the constraint of its trial.
+const TRIAL: &str = "gauntlet-trial-gatekeeper";
+
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Installs it, and waits until it has refused what it has to.
+async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
+    site.put_objects(&WORKLOAD).await?;
+    try_constraint(site.admin).await
+}
+
+fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
+    let made = WebhookCertificates::for_service("gatekeeper-webhook-service", "gatekeeper-system")?;
+    let encoded = STANDARD.encode(&made.authority);
+    let fill = [
+        ("image", native::PROBE_IMAGE),
+        ("authority", &made.authority),
+        ("authority-base64", &encoded),
+        ("certificate", &made.certificate),
+        ("key", &made.key),
+    ];
+    released::released_objects(&material.data.join(RELEASE), WORKLOAD.text, &fill)
+}
+
+/// A constraint has to count in every pod, and on its account the API server has to refuse a Lease. The template stays:
+/// it is that of every sentinel.
+async fn try_constraint(admin: &Admin) -> Result<(), Error> {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
+    admin.apply_object(&namespace).await?;
+    let template = barrier::sentinel_template();
+    wait_until("Gatekeeper to take a template", POLL_INTERVAL, async || {
+        admin.apply_object(&template).await.map(WaitLook::Ready)
+    })
+    .await?;
+    let path = format!("{}/{TRIAL}", barrier::SENTINELS);
+    let constraint = barrier::sentinel_constraint(TRIAL, json!({"namespaces": [TRIAL]}));
+    let taken = async || {
+        admin
+            .apply_at(&path, &constraint)
+            .await
+            .map(WaitLook::Ready)
+    };
+    wait_until("Gatekeeper to take a constraint", POLL_INTERVAL, taken).await?;
+    let counts = wait_until(
+        "Gatekeeper's pods to go by a constraint",
+        POLL_INTERVAL,
+        async || {
+            let (constraint, pods) = (admin.get(&path).await?, admin.get(barrier::PODS).await?);
+            let constraint = body(&constraint);
+            let counts = barrier::counts_everywhere(constraint, &barrier::names(body(&pods)));
+            Ok(WaitLook::when(counts, || constraint["status"].to_string()))
+        },
+    );
+    counts.await?;
+    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": TRIAL, "namespace": TRIAL}});
+    let refused = wait_until("Gatekeeper to refuse a Lease", POLL_INTERVAL, async || {
+        let reply = admin.dry_run(&lease).await?;
+        let words = format!("\"validation.gatekeeper.sh\" denied the request: [{TRIAL}] ");
+        let by_us = message(&reply).is_some_and(|told| told.contains(&words));
+        Ok(WaitLook::when(
+            status_code(&reply) == Some(403) && by_us,
+            || reply_message(&reply),
+        ))
+    });
+    refused.await?;
+    admin.delete_at(&path).await?;
+    admin.delete_path(&namespace).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only what is built can be looked at.
+    #[test]
+    fn the_patches_fit_the_release() {
+        let cache = native::BoxCache::from_env().unwrap();
+        let component = native::components::find_titled("gatekeeper-3.23.1").unwrap();
+        if !cache.is_built(component) {
+            return;
+        }
+        let material = ObjectInputs {
+            data: cache.data_path(component, ""),
+            sigstore: false,
+        };
+        let objects = objects(&material).unwrap();
+        assert!(objects.iter().all(
+            |object| object["kind"] != "Secret" || object["stringData"]["tls.key"].is_string()
+        ));
+        let deployments: Vec<&Value> = objects
+            .iter()
+            .filter(|object| object["kind"] == "Deployment")
+            .collect();
+        assert_eq!(deployments.len(), WORKLOAD.pods.len());
+        for deployment in deployments {
+            let pod = &deployment["spec"]["template"]["spec"];
+            assert_eq!(
+                pod["containers"][0]["command"],
+                json!(["/manager"]),
+                "as released"
+            );
+            assert_eq!(pod["containers"][0]["image"], native::PROBE_IMAGE);
+        }
+        let served = (WORKLOAD.definitions)(&material).unwrap();
+        assert_eq!(served.len(), 17);
+    }
+}

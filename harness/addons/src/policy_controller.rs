@@ -1,0 +1,202 @@
+//! Sigstore's policy-controller, as a pod. It looks only at namespaces that are labelled for it.
+
+mod barrier;
+
+use std::time::Duration;
+
+use api::{body, message, reply_message, status_code};
+use futures::FutureExt;
+use model::ApiReply;
+use model::addons::policy_controller::ADDON;
+use serde_json::{Value, json};
+use wait::WaitLook;
+
+use crate::admin::{Admin, wait_until};
+use crate::endpoints::describe_line;
+use crate::first_state::{self, AddonWorkload, ObjectInputs};
+use crate::install::InstallSite;
+use crate::{Error, LiveAddon, PodAddon, barrier as common, definitions};
+
+pub(crate) static LIVE: LiveAddon = LiveAddon {
+    addon: &ADDON,
+    pods: Some(PodAddon {
+        workload: WORKLOAD,
+        install: |site| install_addon(site).boxed_local(),
+    }),
+    barrier: barrier::barrier_waits,
+    labels: common::no_labels,
+    endpoints: |_| {
+        describe_line(
+            "policy-controller",
+            "pods in cosign-system; it looks at namespaces with policy.sigstore.dev/include=true",
+        )
+    },
+};
+
+const WORKLOAD: AddonWorkload = AddonWorkload {
+    definitions,
+    objects: |_| objects(),
+    text: include_str!("policy_controller/manifest.yaml"),
+    pods: &["cosign-system/role=webhook"],
+    definition_names: &DEFINITIONS,
+    in_first_state: true,
+};
+
+/// What it defines.
+const DEFINITIONS: [&str; 2] = [
+    "clusterimagepolicies.policy.sigstore.dev",
+    "trustroots.policy.sigstore.dev",
+];
+
+/// The files of its module that do.
+const FILES: [&str; 2] = ["300-clusterimagepolicy.yaml", "300-trustroot.yaml"];
+
+/// The namespace and the policy of its trial.
+const TRIAL: &str = "gauntlet-trial-policy-controller";
+
+const POLL_INTERVAL: Duration = Duration::from_millis(30);
+
+/// Its definitions.
+fn definitions(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
+    let mut found = Vec::new();
+    for (file, name) in FILES.into_iter().zip(DEFINITIONS) {
+        found.extend(definitions::named_definitions(
+            &material.data.join(file),
+            &[name],
+        )?);
+    }
+    Ok(found)
+}
+
+/// Installs it, and waits until it has refused what it has to.
+async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
+    site.put_objects(&WORKLOAD).await?;
+    try_policy(site.admin).await
+}
+
+fn objects() -> Result<Vec<Value>, Error> {
+    let text = WORKLOAD
+        .text
+        .replace("$(node-address)", native::NODE_ADDRESS)
+        .replace("$(image)", native::PROBE_IMAGE);
+    first_state::parse(ADDON.name, &text)
+}
+
+/// Its webhooks get their rules one after the other: the one that checks policies has to refuse a bad one, the one that
+/// fills them in has to be seen at it, and on account of a good one the API server has to refuse an image.
+async fn try_policy(admin: &Admin) -> Result<(), Error> {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": TRIAL, "labels": {"policy.sigstore.dev/include": "true"}}});
+    admin.apply_object(&namespace).await?;
+    let bad = trial_policy(&json!([]));
+    let checked = wait_until(
+        "policy-controller to refuse a policy without authorities",
+        POLL_INTERVAL,
+        async || {
+            let reply = admin.dry_run(&bad).await?;
+            let is_refused = refused_by_webhook(&reply, "missing field(s): spec.authorities");
+            Ok(WaitLook::when(is_refused, || reply_message(&reply)))
+        },
+    );
+    checked.await?;
+    let good = trial_policy(&json!([{"static": {"action": "fail", "message": "a trial"}}]));
+    let filled = wait_until(
+        "policy-controller to fill a policy in",
+        POLL_INTERVAL,
+        async || {
+            let reply = admin.dry_run(&good).await?;
+            let is_filled = body(&reply)["spec"]["mode"] == "enforce";
+            Ok(WaitLook::when(is_filled, || reply_message(&reply)))
+        },
+    );
+    filled.await?;
+    wait_until(
+        "policy-controller to take a policy",
+        POLL_INTERVAL,
+        async || admin.apply_object(&good).await.map(WaitLook::Ready),
+    )
+    .await?;
+    let job = trial_job();
+    let denied = format!("failed policy: {TRIAL}: ");
+    let refused = wait_until(
+        "policy-controller to refuse a known-bad image",
+        POLL_INTERVAL,
+        async || {
+            let reply = admin.dry_run(&job).await?;
+            Ok(WaitLook::when(refused_by_webhook(&reply, &denied), || {
+                reply_message(&reply)
+            }))
+        },
+    );
+    refused.await?;
+    admin.delete_path(&good).await?;
+    admin.delete_path(&namespace).await?;
+    Ok(())
+}
+
+/// Whether one of its webhooks refused with these words.
+fn refused_by_webhook(reply: &ApiReply, words: &str) -> bool {
+    let told = message(reply).unwrap_or_default();
+    status_code(reply) == Some(400)
+        && told.contains("sigstore.dev\" denied the request: validation failed: ")
+        && told.contains(words)
+}
+
+/// A policy for an image that nobody has.
+fn trial_policy(authorities: &Value) -> Value {
+    json!({
+        "apiVersion": "policy.sigstore.dev/v1beta1", "kind": "ClusterImagePolicy", "metadata": {"name": TRIAL},
+        "spec": {"images": [{"glob": "127.0.0.1:1/known/**"}], "authorities": authorities},
+    })
+}
+
+/// A Job with that image, by digest: nobody has to ask a registry, nor to wait for a ServiceAccount as a pod has to.
+fn trial_job() -> Value {
+    let image = format!("127.0.0.1:1/known/bad@sha256:{}", "0".repeat(64));
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "known-bad", "namespace": TRIAL},
+        "spec": {"template": {"spec": {
+            "restartPolicy": "Never", "containers": [{"name": "known-bad", "image": image}],
+        }}},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_can_be_read() {
+        let objects = objects().unwrap();
+        crate::first_state::tests::expect_filled_in(&objects);
+        assert_eq!(
+            objects
+                .iter()
+                .filter(|object| object["kind"] == "Deployment")
+                .count(),
+            1
+        );
+    }
+
+    #[test]
+    fn only_a_refusal_in_known_words_is_one() {
+        let said = |code, message: &str| ApiReply::Http {
+            code,
+            body: model::ReplyBody::Json(json!({"message": message})),
+            warnings: Vec::new(),
+        };
+        let words = format!("failed policy: {TRIAL}: ");
+        let text = format!(
+            "admission webhook \"policy.sigstore.dev\" denied the request: validation failed: {words}spec.containers[0].image"
+        );
+        assert!(refused_by_webhook(&said(400, &text), &words));
+        assert!(!refused_by_webhook(&said(500, &text), &words));
+        assert!(!refused_by_webhook(
+            &said(
+                400,
+                "admission webhook \"policy.sigstore.dev\" denied the request: x"
+            ),
+            &words
+        ));
+    }
+}

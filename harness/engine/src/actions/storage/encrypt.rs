@@ -1,0 +1,277 @@
+//! Encryption at rest: another configuration, and what is stored written anew.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use api::{ApiCall, ApiExchange, percent_encode, was_taken};
+use cluster::ProcessCommand;
+use model::{
+    Answer, ApiReply, ConfigTakeover, EncryptStorage, EncryptionShape, FigureName, RewriteSecrets,
+    Verdict,
+};
+use serde_json::Value;
+
+use super::process::API_SERVER;
+use crate::Error;
+use crate::actions::{Observation, StepContext};
+use crate::observe::MetricScrape;
+use crate::wait::{ConditionWait, WaitLook};
+use crate::world::LiveWorld;
+
+/// The API server looks at the file once a minute (kubernetes/apiserver, `encryptionconfig/controller`).
+const RELOADED_WITHIN: Duration = Duration::from_secs(100);
+
+/// Grows with each reload, by `status` (the same package's metrics).
+const RELOADS: &str = "apiserver_encryption_config_controller_automatic_reloads_total";
+
+/// Carries the digest of the file that is in force as its label `hash`.
+const IN_FORCE: &str = "apiserver_encryption_config_controller_last_config_info";
+
+pub(in crate::actions) async fn encrypt_storage(
+    cx: &mut StepContext<'_, '_>,
+    encrypt: &EncryptStorage,
+) -> Result<Observation, Error> {
+    let text = cx.world.case.file_text(&encrypt.with)?;
+    cx.world.resolve_placeholders(&text).await?;
+    let path = cx.world.host_access()?.encryption_config();
+    let before = if cx.world.reloads_by_itself() {
+        Some(cx.world.reload_count().await?)
+    } else {
+        None
+    };
+    let text = cx.fill_text(&text);
+    replace_file(&path, &text)
+        .map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))?;
+    match (encrypt.by, before) {
+        // An API server that was started without the flag never looks at the file again.
+        (ConfigTakeover::None, _) | (ConfigTakeover::Reload, None) => {
+            Ok(Observation::from_answer(Answer::Done))
+        }
+        (ConfigTakeover::Reload | ConfigTakeover::Usual, Some(before)) => {
+            let wanted = artifact::digest(text.as_bytes());
+            cx.world.wait_until_reloaded(before, &wanted).await
+        }
+        (ConfigTakeover::Usual, None) => {
+            let mut tried = cx.world.restart_process(API_SERVER).await?;
+            // It runs, so it took the file.
+            if tried.verdict == Answer::Running.into() {
+                tried.verdict = Answer::Reloaded.into();
+            }
+            Ok(tried)
+        }
+    }
+}
+
+pub(in crate::actions) async fn rewrite_secrets(
+    cx: &StepContext<'_, '_>,
+    rewrite: &RewriteSecrets,
+) -> Result<Observation, Error> {
+    let mut written = 0;
+    for namespace in cx.world.namespaces.all() {
+        let path = format!("/api/v1/namespaces/{}/secrets", percent_encode(namespace));
+        let listed = cx
+            .world
+            .lab
+            .own
+            .send_call(ApiCall::get(path.as_str()))
+            .await;
+        let Some(items) = list_items(&listed) else {
+            return Ok(Observation::from_exchange(listed));
+        };
+        for mut secret in items {
+            secret["apiVersion"] = Value::from("v1");
+            secret["kind"] = Value::from("Secret");
+            let name = secret["metadata"]["name"].as_str().unwrap_or_default();
+            let exchange = cx
+                .world
+                .lab
+                .own
+                .send_call(ApiCall::put(
+                    format!("{path}/{}", percent_encode(name)),
+                    secret.clone(),
+                ))
+                .await;
+            if !was_taken(&exchange.reply) {
+                let tried = cut_short(exchange, rewrite);
+                if tried.verdict == Verdict::from(Answer::Interrupted) {
+                    cx.world.is_gone(API_SERVER).await?;
+                }
+                return Ok(tried);
+            }
+            written += 1;
+            if rewrite.killed_after == Some(written) {
+                cx.world.control_process(API_SERVER, ProcessCommand::Kill)?;
+            }
+        }
+    }
+    if rewrite.killed_after.is_some() {
+        let done = format!("all {written} Secrets were written before the API server was gone");
+        return Err(Error::unexpected(done));
+    }
+    Ok(Observation::from_answer(Answer::Done).with_fact("written", written.to_string()))
+}
+
+impl LiveWorld<'_> {
+    fn reloads_by_itself(&self) -> bool {
+        matches!(
+            self.case.shape().encryption,
+            EncryptionShape::ReloadingConfig(_)
+        )
+    }
+
+    /// Waits until the API server has taken this configuration over, or has said that it does not. One that is in force
+    /// already is not taken over again.
+    async fn wait_until_reloaded(
+        &self,
+        before: Reloads,
+        wanted: &str,
+    ) -> Result<Observation, Error> {
+        let began = std::time::Instant::now();
+        let wait = ConditionWait {
+            what: "the API server to look at its configuration",
+            within: self.within(RELOADED_WITHIN),
+            every: Duration::from_millis(250),
+        };
+        self.waiter
+            .wait_until(wait, async || {
+                let now = match self.reload_count().await {
+                    Ok(now) => now,
+                    Err(why) => return WaitLook::from(why),
+                };
+                match now.since(&before, wanted) {
+                    Some(Answer::Reloaded) => WaitLook::Ready(
+                        Observation::from_answer(Answer::Reloaded)
+                            .time(FigureName::ReloadedAfter, began.elapsed()),
+                    ),
+                    Some(other) => WaitLook::Ready(
+                        Observation::from_answer(other)
+                            .time(FigureName::NotReloadedAfter, began.elapsed()),
+                    ),
+                    None => WaitLook::NotYet("it has not".into()),
+                }
+            })
+            .await
+    }
+
+    async fn reload_count(&self) -> Result<Reloads, Error> {
+        let metrics = MetricScrape::scrape_metrics(&self.lab.own).await?;
+        let of = |status: &str| {
+            metrics.sum_series(RELOADS, &[("status".to_owned(), status.to_owned())].into())
+        };
+        Ok(Reloads {
+            good: of("success"),
+            bad: of("failure"),
+            in_force: metrics.label(IN_FORCE, "hash").map(str::to_owned),
+        })
+    }
+}
+
+/// What the API server counts of its configuration.
+struct Reloads {
+    good: f64,
+    bad: f64,
+    /// The digest of the file that is in force, where it says so.
+    in_force: Option<String>,
+}
+
+impl Reloads {
+    /// What became of the configuration of this digest since `before`.
+    fn since(&self, before: &Self, wanted: &str) -> Option<Answer> {
+        let is_taken = match &self.in_force {
+            Some(digest) => digest == wanted,
+            None => self.good > before.good,
+        };
+        if is_taken {
+            return Some(Answer::Reloaded);
+        }
+        (self.bad > before.bad).then_some(Answer::NotReloaded)
+    }
+}
+
+fn list_items(listed: &ApiExchange) -> Option<Vec<Value>> {
+    api::reply_json(&listed.reply).filter(|_| was_taken(&listed.reply))?["items"]
+        .as_array()
+        .cloned()
+}
+
+/// An interrupted rewrite: expected if we killed the API server, otherwise judged by its reply.
+fn cut_short(exchange: ApiExchange, rewrite: &RewriteSecrets) -> Observation {
+    match (&exchange.reply, rewrite.killed_after) {
+        (ApiReply::Transport { .. }, Some(_)) => Observation::from_answer(Answer::Interrupted),
+        _ => Observation::from_exchange(exchange),
+    }
+}
+
+/// Replaces the file in one step: the API server must not read half of it.
+fn replace_file(path: &Path, text: &str) -> std::io::Result<()> {
+    let fresh = path.with_extension("new");
+    let _ = fs::remove_file(&fresh);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    fs::rename(&fresh, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_force_already_is_taken_over_at_once_and_what_is_not_is_counted() {
+        let reloads = |good, bad, in_force: Option<&str>| Reloads {
+            good,
+            bad,
+            in_force: in_force.map(str::to_owned),
+        };
+        let before = reloads(1.0, 1.0, Some("sha256:a"));
+        let denied = Some(Answer::NotReloaded);
+        let since = |now: Reloads, wanted| now.since(&before, wanted);
+        assert_eq!(
+            since(reloads(1.0, 1.0, Some("sha256:a")), "sha256:a"),
+            Some(Answer::Reloaded)
+        );
+        assert_eq!(since(reloads(1.0, 1.0, Some("sha256:a")), "sha256:b"), None);
+        assert_eq!(
+            since(reloads(2.0, 1.0, Some("sha256:c")), "sha256:b"),
+            None,
+            "another one was taken over"
+        );
+        assert_eq!(
+            since(reloads(1.0, 2.0, Some("sha256:a")), "sha256:b"),
+            denied
+        );
+        assert_eq!(
+            since(reloads(2.0, 1.0, None), "sha256:b"),
+            Some(Answer::Reloaded)
+        );
+    }
+
+    #[test]
+    fn only_a_killed_rewrite_is_stopped_by_a_lost_reply() {
+        let lost = || ApiExchange {
+            call: ApiCall::get("/"),
+            headers: Vec::new(),
+            reply: ApiReply::Transport {
+                fault: "gone".into(),
+            },
+            took: Duration::ZERO,
+        };
+        let stopped = cut_short(
+            lost(),
+            &RewriteSecrets {
+                killed_after: Some(1),
+            },
+        );
+        assert_eq!(stopped.verdict, Verdict::from(Answer::Interrupted));
+        assert!(matches!(
+            cut_short(lost(), &RewriteSecrets::default()).verdict,
+            Verdict::Broken { .. }
+        ));
+    }
+}

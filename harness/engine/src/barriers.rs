@@ -1,0 +1,40 @@
+//! Knowing that a control is in force, without waiting for a time.
+//!
+//! An API server learns of a control through a watch, and a watch delivers in order. So an object of the same kind that is
+//! made *after* the control, a sentinel, shows by its effect that the control has been learned of too. Sentinels live in a
+//! namespace of their own, so that no control of a world meets them and no step meets one. On a cluster with several API
+//! servers this speaks for the one that answered.
+//!
+//! | written | sentinel | its effect |
+//! |---|---|---|
+//! | Role, RoleBinding | one of each | a review allows what it grants |
+//! | ClusterRole, ClusterRoleBinding | one of each; aggregated, if that is concerned | the same |
+//! | ValidatingAdmissionPolicy, its binding, its parameters | one of each | a dry run is denied by it |
+//! | MutatingAdmissionPolicy, its binding, its parameters | one of each | a dry run comes back with its label |
+//! | ValidatingWebhookConfiguration, MutatingWebhookConfiguration | one that cannot be reached | a dry run fails on it |
+//! | a Namespace's labels | a label on the sentinels' namespace, and a webhook that selects it | the same |
+//! | the same, after a policy of an addon that goes by labels | what the addon says | the same |
+//! | what an addon serves | what the addon says: `addons::waits` | the same |
+//! | NetworkPolicy, a Namespace's labels, a Pod's labels, in a box that enforces | for a deletion a policy that selects nothing | every node's table was made with it |
+//! | a Pod that is deleted while a token is bound to it | one of each, deleted as well | its token is worth nothing |
+//! | LimitRange | one whose default is changed | a dry run comes back with the new default |
+//! | PriorityClass | one more | a dry run may name it |
+//! | ResourceQuota, PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
+
+mod limits;
+mod network;
+mod plan;
+mod policy;
+mod priority;
+mod rbac;
+mod sentinels;
+mod site;
+mod status;
+mod token;
+mod webhook;
+
+pub(crate) use network::are_enforced;
+pub(crate) use plan::{WriteRecord, acts_at_once, wait_in_force};
+pub(crate) use policy::make_keepalive;
+pub(crate) use sentinels::SentinelObjects;
+pub(crate) use token::bound_tokens;

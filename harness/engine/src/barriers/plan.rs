@@ -1,0 +1,246 @@
+//! Which sentinels a batch of written objects asks for.
+
+use std::collections::BTreeSet;
+
+use addons::WrittenObject;
+use cluster::HostAccess;
+use futures::future::{LocalBoxFuture, try_join_all};
+use futures::{FutureExt, TryFutureExt};
+use model::KindBarrier;
+use serde_json::Value;
+
+use super::site::SentinelSite;
+use super::{SentinelObjects, limits, network, policy, priority, rbac, status, webhook};
+use crate::Error;
+use crate::discovery::ApiResource;
+use crate::wait::WaitReporter;
+
+/// An object that was written, or deleted.
+#[derive(Clone, Debug)]
+pub(crate) struct WriteRecord {
+    pub(crate) resource: ApiResource,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// As the server returned it; nothing where it was deleted.
+    pub(crate) object: Option<Value>,
+}
+
+impl WriteRecord {
+    /// Where the object is.
+    pub(crate) fn path(&self) -> String {
+        self.resource.object_path(&self.namespace, &self.name)
+    }
+
+    fn written(&self) -> WrittenObject<'_> {
+        WrittenObject {
+            group: &self.resource.group,
+            kind: &self.resource.kind,
+            namespace: &self.namespace,
+            name: &self.name,
+            path: self.path(),
+            object: self.object.as_ref(),
+        }
+    }
+}
+
+/// Waits until everything in `touches` is in force. `history` has every earlier touch of the world, for parameters;
+/// `host_access` is the way to a box's own enforcers of NetworkPolicy.
+///
+/// # Errors
+/// When a sentinel cannot be made, or shows no effect in time.
+pub(crate) async fn wait_in_force(
+    sentinels: &SentinelObjects,
+    host_access: Option<HostAccess<'_>>,
+    waiter: &WaitReporter,
+    touches: &[WriteRecord],
+    history: &[WriteRecord],
+) -> Result<(), Error> {
+    let site = SentinelSite { sentinels, waiter };
+    let written: Vec<WrittenObject<'_>> = touches.iter().map(WriteRecord::written).collect();
+    let earlier: Vec<WrittenObject<'_>> = history.iter().map(WriteRecord::written).collect();
+    let mut works = plan_waits(sentinels, waiter, touches, history)?;
+    let mut of_addons = addons::addon_waits(&site, &written, &earlier);
+    if touches
+        .iter()
+        .any(|touch| touch.resource.kind == "Namespace")
+    {
+        of_addons.extend(addons::label_waits(&site, &earlier));
+    }
+    works.extend(
+        of_addons
+            .into_iter()
+            .map(|work| work.map_err(Error::from).boxed_local()),
+    );
+    if let Some(host_access) = host_access {
+        works.extend(network::network_waits(
+            sentinels,
+            host_access,
+            waiter,
+            touches,
+        )?);
+    }
+    if works.is_empty() {
+        return Ok(());
+    }
+    sentinels.make_namespace().await?;
+    try_join_all(works).await.map(drop)
+}
+
+/// One wait.
+pub(super) type BarrierWork<'a> = LocalBoxFuture<'a, Result<(), Error>>;
+
+fn plan_waits<'a>(
+    sentinels: &'a SentinelObjects,
+    waiter: &'a WaitReporter,
+    touches: &'a [WriteRecord],
+    history: &'a [WriteRecord],
+) -> Result<Vec<BarrierWork<'a>>, Error> {
+    let all: Vec<&WriteRecord> = history.iter().chain(touches).collect();
+    let barriers = touches
+        .iter()
+        .map(|touch| object_barrier(touch, &all))
+        .collect::<Result<BTreeSet<KindBarrier>, Error>>()?;
+    let last = |kind: &str| {
+        touches
+            .iter()
+            .rev()
+            .find(|touch| touch.resource.kind == kind)
+    };
+    let mut works: Vec<BarrierWork<'a>> = Vec::new();
+    for barrier in barriers {
+        match barrier {
+            // Parameters of a policy can be of any kind, so they are looked for below, whatever was written.
+            KindBarrier::AdmissionPolicies => {}
+            // The enforcers are those of a box: `network::touched`.
+            KindBarrier::NetworkTables | KindBarrier::Stored => {}
+            KindBarrier::Roles => works.push(rbac::wait_for_roles(sentinels, waiter).boxed_local()),
+            KindBarrier::ClusterRoles => {
+                // A role that is part of another says so, if at all, by labels that it may have lost.
+                let aggregated = touches.iter().chain(history).any(rbac::is_aggregation);
+                works.push(rbac::cluster_roles(sentinels, waiter, aggregated).boxed_local());
+            }
+            KindBarrier::ValidatingWebhooks | KindBarrier::MutatingWebhooks => {
+                let kind = if barrier == KindBarrier::MutatingWebhooks {
+                    webhook::MUTATING
+                } else {
+                    webhook::VALIDATING
+                };
+                let object = last(kind.kind).and_then(|touch| touch.object.as_ref());
+                works
+                    .push(webhook::wait_for_webhook(sentinels, waiter, kind, object).boxed_local());
+            }
+            KindBarrier::NamespaceLabels => {
+                works.push(webhook::namespace_labels(sentinels, waiter).boxed_local());
+            }
+            KindBarrier::LimitRanges => {
+                works.push(limits::limit_ranges(sentinels, waiter).boxed_local())
+            }
+            KindBarrier::PriorityClasses => {
+                works.push(priority::priority_classes(sentinels, waiter).boxed_local())
+            }
+            KindBarrier::OwnStatus => {
+                for touch in touches.iter().filter(|touch| touch.object.is_some()) {
+                    if let Some(done) = status::status_test(&touch.resource.kind) {
+                        works.push(
+                            status::own_status(sentinels.own(), waiter, touch, done).boxed_local(),
+                        );
+                    }
+                }
+            }
+            // An addon's settings count, too, and are of any kind: `addons::waits`.
+            KindBarrier::Addon(_) => {}
+        }
+    }
+    for control in policy::concerned_kinds(touches, history) {
+        works.push(policy::sentinel_policy(sentinels, waiter, control).boxed_local());
+    }
+    Ok(works)
+}
+
+/// Whether an object of this kind is put in force by itself, after everything before it and before what follows.
+pub(crate) fn acts_at_once(resource: &ApiResource) -> bool {
+    model::one_by_one(&resource.group)
+}
+
+/// What shows that this object is in force. What the world defined itself controls nothing.
+fn object_barrier(touch: &WriteRecord, all: &[&WriteRecord]) -> Result<KindBarrier, Error> {
+    let ApiResource { group, kind, .. } = &touch.resource;
+    if let Some(known) = model::object_kind(&touch.resource.api_version(), kind) {
+        return Ok(known.barrier);
+    }
+    let definitions = all
+        .iter()
+        .filter(|one| one.resource.kind == "CustomResourceDefinition");
+    let mut definitions = definitions.filter_map(|one| one.object.as_ref());
+    let is_own = definitions
+        .any(|one| one["spec"]["group"] == **group && one["spec"]["names"]["kind"] == **kind);
+    let unknown = || {
+        Error::scenario(format!(
+            "nothing is known that shows when a {kind} is in force"
+        ))
+    };
+    is_own.then_some(KindBarrier::Stored).ok_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::object_kinds;
+    use serde_json::json;
+
+    use super::*;
+
+    fn touch(group: &str, kind: &str) -> WriteRecord {
+        let version = if group.is_empty() {
+            "v1".into()
+        } else {
+            format!("{group}/v1")
+        };
+        WriteRecord {
+            resource: ApiResource::guess_resource(&version, kind),
+            namespace: "n".into(),
+            name: "x".into(),
+            object: None,
+        }
+    }
+
+    /// A barrier that finds nothing to wait for would take a control for in force at once.
+    #[test]
+    fn every_kind_has_something_to_wait_for() {
+        for one in object_kinds() {
+            let touches = [touch(one.group, one.kind)];
+            assert_eq!(object_barrier(&touches[0], &[]).unwrap(), one.barrier);
+            let waits = match one.barrier {
+                // `addons` has the same test of its own.
+                KindBarrier::Addon(_) => continue,
+                KindBarrier::AdmissionPolicies => policy::concerned_kinds(&touches, &[]).len(),
+                KindBarrier::OwnStatus => usize::from(status::status_test(one.kind).is_some()),
+                KindBarrier::NetworkTables => usize::from(network::is_enforced(&touches[0])),
+                KindBarrier::Stored
+                | KindBarrier::Roles
+                | KindBarrier::ClusterRoles
+                | KindBarrier::ValidatingWebhooks
+                | KindBarrier::MutatingWebhooks
+                | KindBarrier::NamespaceLabels
+                | KindBarrier::LimitRanges
+                | KindBarrier::PriorityClasses => 1,
+            };
+            assert_eq!(waits, 1, "{} {}", one.group, one.kind);
+        }
+    }
+
+    #[test]
+    fn what_nobody_knows_is_no_control_in_force() {
+        let widget = touch("shop.example", "Widget");
+        assert!(object_barrier(&widget, &[]).is_err());
+        let definition = json!({"spec": {"group": "shop.example", "names": {"kind": "Widget"}}});
+        let made = WriteRecord {
+            object: Some(definition),
+            ..touch("apiextensions.k8s.io", "CustomResourceDefinition")
+        };
+        assert_eq!(
+            object_barrier(&widget, &[&made]).unwrap(),
+            KindBarrier::Stored
+        );
+        assert!(object_barrier(&touch("shop.example", "Gadget"), &[&made]).is_err());
+    }
+}

@@ -1,0 +1,266 @@
+//! Sentinels for admission policies. The API server learns of policies about once a second, all kinds of them at a time,
+//! so worlds that use them are best set up side by side.
+
+use std::time::Duration;
+
+use api::{reply_json as json_of, was_taken};
+use model::{Answer, ApiReply, Refuser, ReplyContext, Verdict};
+use serde_json::{Value, json};
+
+use super::plan::WriteRecord;
+use super::sentinels::{IN_FORCE_WITHIN, LABEL, SentinelObjects, lease_rule, not_yet};
+use crate::Error;
+use crate::wait::{ConditionWait, WaitLook, WaitReporter};
+
+const VALIDATING: &str = "ValidatingAdmissionPolicy";
+const MUTATING: &str = "MutatingAdmissionPolicy";
+const EFFECT: &str = "gauntlet.dev/mutated";
+
+/// A kind of policy that has to be in force, perhaps with parameters of some kind.
+#[derive(Debug)]
+pub(super) struct PolicyBarrier<'a> {
+    kind: &'static str,
+    /// `GROUP/VERSION` of the policy as it was written.
+    version: String,
+    /// The kind of its parameters, and one that was written.
+    param: Option<(Value, &'a WriteRecord)>,
+    /// The last policy that was written.
+    name: Option<&'a str>,
+}
+
+impl PolicyBarrier<'_> {
+    fn policies(&self) -> String {
+        format!("/apis/{}/{}ies", self.version, self.stem())
+    }
+
+    fn bindings(&self) -> String {
+        format!("/apis/{}/{}ybindings", self.version, self.stem())
+    }
+
+    fn stem(&self) -> &'static str {
+        if self.kind == VALIDATING {
+            "validatingadmissionpolic"
+        } else {
+            "mutatingadmissionpolic"
+        }
+    }
+}
+
+/// The kinds of policy that `touches` concern.
+pub(super) fn concerned_kinds<'a>(
+    touches: &'a [WriteRecord],
+    history: &'a [WriteRecord],
+) -> Vec<PolicyBarrier<'a>> {
+    let everything = || history.iter().chain(touches);
+    let mut controls = Vec::new();
+    for kind in [VALIDATING, MUTATING] {
+        let policies = || everything().filter(|touch| touch.resource.kind == kind);
+        let written = touches.iter().filter(|touch| {
+            touch
+                .resource
+                .kind
+                .strip_suffix("Binding")
+                .unwrap_or(&touch.resource.kind)
+                == kind
+        });
+        let mut version = written.map(|touch| touch.resource.api_version()).next();
+        let mut kinds: Vec<Value> = Vec::new();
+        for policy in policies().filter_map(|touch| touch.object.as_ref()) {
+            let param = policy["spec"]["paramKind"].clone();
+            if !param.is_null() && !kinds.contains(&param) {
+                kinds.push(param);
+            }
+        }
+        let of = |param: &Value, touch: &WriteRecord| {
+            param["kind"] == touch.resource.kind.as_str()
+                && param["apiVersion"] == touch.resource.api_version().as_str()
+        };
+        if kinds
+            .iter()
+            .any(|param| touches.iter().any(|touch| of(param, touch)))
+        {
+            version = version.or_else(|| {
+                policies()
+                    .map(|touch| touch.resource.api_version())
+                    .next_back()
+            });
+        }
+        let Some(version) = version else { continue };
+        let name = touches
+            .iter()
+            .rev()
+            .find(|touch| touch.resource.kind == kind)
+            .map(|touch| touch.name.as_str());
+        let stored = |param: &Value| {
+            everything()
+                .rev()
+                .find(|touch| of(param, touch) && touch.object.is_some())
+        };
+        let params = kinds
+            .iter()
+            .filter_map(|param| stored(param).map(|touch| (param.clone(), touch)));
+        controls.extend(params.map(|param| PolicyBarrier {
+            kind,
+            version: version.clone(),
+            param: Some(param),
+            name,
+        }));
+        if controls.iter().all(|control| control.kind != kind) {
+            controls.push(PolicyBarrier {
+                kind,
+                version,
+                param: None,
+                name,
+            });
+        }
+    }
+    controls
+}
+
+pub(super) async fn sentinel_policy(
+    sentinels: &SentinelObjects,
+    waiter: &WaitReporter,
+    control: PolicyBarrier<'_>,
+) -> Result<(), Error> {
+    let name = sentinels.fresh_name();
+    let (policies, bindings) = (control.policies(), control.bindings());
+    let mut paths = Vec::new();
+    if let Some((_, param)) = &control.param {
+        let collection = param.resource.collection_path(Some(sentinels.namespace()));
+        sentinels
+            .make_part(&collection, copy_parameter(param, &name))
+            .await?;
+        paths.push(format!("{collection}/{name}"));
+    }
+    sentinels
+        .make_part(&policies, policy_definition(sentinels, &control, &name))
+        .await?;
+    sentinels
+        .make_part(&bindings, policy_binding(sentinels, &control, &name))
+        .await?;
+    paths.extend([format!("{bindings}/{name}"), format!("{policies}/{name}")]);
+    let wait = ConditionWait {
+        what: "admission policies to be in force",
+        within: IN_FORCE_WITHIN,
+        every: Duration::from_millis(40),
+    };
+    let proved = waiter
+        .wait_until(wait, async || {
+            let reply = sentinels.try_lease(&name).await;
+            if wait_until_shown(&reply, &control, &name) {
+                WaitLook::Ready(())
+            } else {
+                WaitLook::NotYet(not_yet(&reply))
+            }
+        })
+        .await;
+    sentinels.remove_parts(paths);
+    proved
+}
+
+fn wait_until_shown(reply: &ApiReply, control: &PolicyBarrier<'_>, name: &str) -> bool {
+    if control.kind == MUTATING {
+        return was_taken(reply)
+            && json_of(reply).is_some_and(|lease| lease["metadata"]["labels"][EFFECT] == "yes");
+    }
+    match model::read_reply(ReplyContext::Change, reply) {
+        Verdict::Answered(Answer::Denied {
+            by: Refuser::Policy(by),
+        }) => by == name || Some(by.as_str()) == control.name,
+        _ => false,
+    }
+}
+
+/// Makes a policy of this kind with these parameters that matches nothing, to last as long as the run.
+///
+/// When the last policy with some kind of parameters goes, the API server stops watching that kind, and for its own kinds
+/// (ConfigMaps among them) it never starts again: every later policy then sees the parameters of that moment. A policy that
+/// stays keeps one world's end from deciding over the next.
+pub(crate) async fn make_keepalive(
+    sentinels: &SentinelObjects,
+    policy: &Value,
+) -> Result<(), Error> {
+    let (param, version) = (
+        &policy["spec"]["paramKind"],
+        policy["apiVersion"].as_str().unwrap_or_default(),
+    );
+    let kind = [VALIDATING, MUTATING]
+        .into_iter()
+        .find(|kind| policy["kind"] == *kind);
+    let Some(kind) = kind.filter(|_| !param.is_null()) else {
+        return Ok(());
+    };
+    sentinels.make_namespace().await?;
+    let mut anchors = sentinels.keepalive_policies().lock().await;
+    if anchors.contains_key(&format!("{kind} {param}")) {
+        return Ok(());
+    }
+    let name = sentinels.fresh_name();
+    let control = PolicyBarrier {
+        kind,
+        version: version.into(),
+        param: None,
+        name: None,
+    };
+    let (policies, bindings) = (control.policies(), control.bindings());
+    let mut definition = policy_definition(sentinels, &control, &name);
+    definition["spec"]["paramKind"] = param.clone();
+    let mut binding = policy_binding(sentinels, &control, &name);
+    binding["spec"]["paramRef"] =
+        json!({"selector": {"matchLabels": {LABEL: name}}, "parameterNotFoundAction": "Allow"});
+    sentinels.make_part(&policies, definition).await?;
+    sentinels.make_part(&bindings, binding).await?;
+    anchors.insert(
+        format!("{kind} {param}"),
+        vec![format!("{bindings}/{name}"), format!("{policies}/{name}")],
+    );
+    Ok(())
+}
+
+/// The world's parameter under another name: valid for its kind, whatever that is.
+fn copy_parameter(param: &WriteRecord, name: &str) -> Value {
+    let mut object = param.object.clone().unwrap_or_default();
+    object["metadata"] = json!({"name": name});
+    if let Some(fields) = object.as_object_mut() {
+        fields.shift_remove("status");
+    }
+    object
+}
+
+fn policy_definition(
+    sentinels: &SentinelObjects,
+    control: &PolicyBarrier<'_>,
+    name: &str,
+) -> Value {
+    let mut constraints = sentinels.sentinel_selectors(name);
+    constraints["resourceRules"] = json!([lease_rule()]);
+    let mut spec = json!({"failurePolicy": "Fail", "matchConstraints": constraints});
+    if control.kind == MUTATING {
+        let expression =
+            format!("Object{{metadata: Object.metadata{{labels: {{\"{EFFECT}\": \"yes\"}}}}}}");
+        spec["reinvocationPolicy"] = Value::from("Never");
+        spec["mutations"] = json!([{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}]);
+    } else {
+        spec["validations"] = json!([{"expression": "false", "message": "this is a sentinel"}]);
+    }
+    if let Some((kind, _)) = &control.param {
+        spec["paramKind"] = kind.clone();
+    }
+    json!({"apiVersion": control.version, "kind": control.kind, "metadata": {"name": name}, "spec": spec})
+}
+
+fn policy_binding(sentinels: &SentinelObjects, control: &PolicyBarrier<'_>, name: &str) -> Value {
+    let mut spec =
+        json!({"policyName": name, "matchResources": sentinels.sentinel_selectors(name)});
+    if control.kind == VALIDATING {
+        spec["validationActions"] = json!(["Deny"]);
+    }
+    if let Some((_, param)) = &control.param {
+        spec["paramRef"] = json!({"name": name, "parameterNotFoundAction": "Allow"});
+        if param.resource.namespaced {
+            spec["paramRef"]["namespace"] = Value::from(sentinels.namespace());
+        }
+    }
+    let kind = format!("{}Binding", control.kind);
+    json!({"apiVersion": control.version, "kind": kind, "metadata": {"name": name}, "spec": spec})
+}

@@ -1,0 +1,205 @@
+//! Asking the probe in a pod, over a conversation that stays open: to begin one costs a process, or the way into a
+//! container; a question over it costs nothing.
+//!
+//! In a box of our own it goes through a socket in the container's network, which a command that stays answers. In any
+//! other cluster, and where nothing answers there, it is one `exec` of `probe converse`.
+//!
+//! A conversation gives answers or none. A lost one is no verdict: the question is asked once more over a new one, if
+//! that was not new already, and then it is broken.
+
+mod talk;
+mod wire;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::time::Duration;
+
+use api::{REPLIES_WITHIN, percent_encode};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use probe_protocol::{ProbeAnswer, ProbeReport, Request};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use wait::TimedOut;
+
+use crate::Error;
+use crate::actions::exec;
+use crate::world::LiveWorld;
+use talk::{NoAnswer, ProbeConversation};
+use wire::LineWire;
+
+/// The conversations of a world, by the container; they end with it.
+#[derive(Default)]
+pub(crate) struct ProbeConversations(Lock<HashMap<String, Arc<Mutex<Option<ProbeConversation>>>>>);
+
+impl ProbeConversations {
+    /// The place of a container's conversation. Who holds it keeps others from beginning the same one.
+    fn conversation_place(&self, of: &str) -> Arc<Mutex<Option<ProbeConversation>>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(of.to_owned()).or_default())
+    }
+}
+
+/// A pod whose probe can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProbePod {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    uid: String,
+    /// The id of its only container, if that runs.
+    container: Option<String>,
+}
+
+impl ProbePod {
+    /// What an object says of it.
+    pub(crate) fn from_pod(pod: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let statuses = pod["status"]["containerStatuses"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let container = match statuses {
+            [only] if only["state"]["running"].is_object() => only["containerID"].as_str(),
+            _ => None,
+        };
+        Self {
+            namespace: text(&pod["metadata"]["namespace"]),
+            name: text(&pod["metadata"]["name"]),
+            uid: text(&pod["metadata"]["uid"]),
+            container: container
+                .and_then(|id| id.split_once("://"))
+                .map(|(_, id)| id.to_owned()),
+        }
+    }
+
+    /// What tells it from every other, and from itself after its container was started again.
+    fn key(&self) -> String {
+        format!(
+            "{}/{}",
+            self.uid,
+            self.container.as_deref().unwrap_or_default()
+        )
+    }
+}
+
+/// An answer to something else than was asked.
+pub(crate) fn unfit(answer: &ProbeAnswer) -> Error {
+    Error::unexpected(format!("the probe answered something else: {answer:?}"))
+}
+
+impl LiveWorld<'_> {
+    /// The pod of this name, as it is now.
+    pub(crate) async fn probe_pod(&self, namespace: &str, name: &str) -> Result<ProbePod, Error> {
+        let path = format!(
+            "/api/v1/namespaces/{}/pods/{}",
+            percent_encode(namespace),
+            percent_encode(name)
+        );
+        Ok(ProbePod::from_pod(&self.lab.own.fetch_body(path).await?))
+    }
+
+    /// What the probe in a pod answers to a question within this time, and while it is busy as long as any request may
+    /// take. `seen` is told what it sees meanwhile.
+    pub(crate) async fn ask_probe(
+        &self,
+        pod: &ProbePod,
+        ask: Request,
+        within: Duration,
+        seen: impl FnMut(ProbeReport),
+    ) -> Result<ProbeAnswer, Error> {
+        let within = within + REPLIES_WITHIN;
+        let late = || TimedOut::unseen("the probe to answer", within).into();
+        tokio::time::timeout(within, self.asked_twice(pod, ask, seen))
+            .await
+            .map_err(|_| late())
+            .flatten()
+    }
+
+    async fn asked_twice(
+        &self,
+        pod: &ProbePod,
+        ask: Request,
+        mut seen: impl FnMut(ProbeReport),
+    ) -> Result<ProbeAnswer, Error> {
+        let mut is_last = false;
+        loop {
+            let (conversation, is_new) = self.open_conversation(pod).await?;
+            match conversation.ask_question(ask.clone(), &mut seen).await {
+                Ok(answer) => return Ok(answer),
+                Err(NoAnswer::Fault(why)) => return Err(Error::unexpected(why)),
+                Err(NoAnswer::Lost(why)) if is_new || is_last => {
+                    return Err(why.during_task("the conversation with the probe was lost"));
+                }
+                Err(NoAnswer::Lost(_)) => is_last = true,
+            }
+        }
+    }
+
+    /// The pod's conversation, and whether it was begun for this.
+    async fn open_conversation(&self, pod: &ProbePod) -> Result<(ProbeConversation, bool), Error> {
+        let place = self.conversations.conversation_place(&pod.key());
+        let mut held = place.lock().await;
+        if let Some(conversation) = held.as_ref().filter(|conversation| conversation.is_open()) {
+            return Ok((conversation.clone(), false));
+        }
+        let begun = match self.way_in(pod)? {
+            Some(conversation) => conversation,
+            None => self.command_in(pod).await?,
+        };
+        *held = Some(begun.clone());
+        Ok((begun, true))
+    }
+
+    /// Over the container's own socket, where there is a way to it.
+    fn way_in(&self, pod: &ProbePod) -> Result<Option<ProbeConversation>, Error> {
+        let (Some(host_access), Some(container)) = (self.lab.cluster.host_access(), &pod.container)
+        else {
+            return Ok(None);
+        };
+        let Some(stream) = host_access.connect_probe(&pod.uid, container)? else {
+            return Ok(None);
+        };
+        let wire = LineWire::<TokioIo<Upgraded>>::over_socket(stream)
+            .map_err(|why| Error::io("cannot ask the probe", why))?;
+        Ok(Some(ProbeConversation::begin_task(wire)))
+    }
+
+    /// Over a command that is started for it.
+    async fn command_in(&self, pod: &ProbePod) -> Result<ProbeConversation, Error> {
+        let call = exec::run_in_pod(&pod.namespace, &pod.name, &["/probe", "converse"])
+            .with_query("stdin", "true");
+        match exec::open_streams(&self.lab.own, &call).await? {
+            Ok(socket) => Ok(ProbeConversation::begin_task(LineWire::over_exec(socket))),
+            Err(reply) => Err(Error::unexpected_reply(&reply)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_container_is_asked_while_it_runs() {
+        let pod = |statuses: Value| {
+            let metadata = json!({"namespace": "ns", "name": "web", "uid": "u-1"});
+            ProbePod::from_pod(
+                &json!({"metadata": metadata, "status": {"containerStatuses": statuses}}),
+            )
+        };
+        let running = json!({"containerID": "containerd://abc", "state": {"running": {}}});
+        let ended = json!({"containerID": "containerd://abc", "state": {"terminated": {}}});
+        assert_eq!(pod(json!([running])).container.as_deref(), Some("abc"));
+        assert_eq!(pod(json!([running])).key(), "u-1/abc");
+        for statuses in [
+            json!([ended]),
+            json!([running, running]),
+            json!([]),
+            Value::Null,
+        ] {
+            assert_eq!(pod(statuses.clone()).container, None, "{statuses}");
+        }
+    }
+}

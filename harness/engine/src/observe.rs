@@ -1,0 +1,165 @@
+//! Looking into a record. *Unseen* is only said after the record was shown to be recording.
+
+mod audit;
+mod canary;
+mod event;
+mod field;
+mod metric;
+mod node;
+mod presence;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use cluster::AuditAccess;
+use model::{Answer, ApiReply, ObservedRecord, ReplyContext, Verdict, WarningMatch};
+
+use crate::Error;
+use crate::actions::{Observation, StepContext};
+use crate::world::LiveWorld;
+
+use audit::seen_audit;
+use canary::seen_canary;
+use event::seen_event;
+use field::seen_field;
+pub(crate) use metric::MetricScrape;
+use metric::seen_metric;
+use node::seen_node;
+use presence::{seen_object, seen_pods};
+
+/// How long a record must stay without the thing, after it was shown to be recording.
+pub(crate) const ABSENT_FOR: Duration = Duration::from_millis(300);
+
+/// Where the records stood when the world began.
+#[derive(Debug, Default)]
+pub(crate) struct LogOffsets {
+    /// The length of the audit log, in bytes.
+    audit: u64,
+    /// The lengths of the processes' logs, in bytes, by process.
+    logs: HashMap<String, usize>,
+    /// The API server's metrics, where a step asks for them.
+    metrics: Option<MetricScrape>,
+}
+
+/// Looks for something in a record.
+pub(crate) async fn look_in_record(
+    cx: &mut StepContext<'_, '_>,
+    record: &ObservedRecord,
+) -> Result<Observation, Error> {
+    match record {
+        ObservedRecord::Audit(wanted) => seen_audit(cx, wanted).await,
+        ObservedRecord::Event(wanted) => seen_event(cx, wanted).await,
+        ObservedRecord::Metric(wanted) => seen_metric(cx, wanted).await,
+        ObservedRecord::Warning(wanted) => seen_warning(cx, wanted),
+        ObservedRecord::Field(wanted) => seen_field(cx, wanted).await,
+        ObservedRecord::Object(target) => seen_object(cx, target).await,
+        ObservedRecord::Pods(target) => seen_pods(cx, target).await,
+        ObservedRecord::Output(wanted) => seen_output(cx, wanted),
+        ObservedRecord::Node(wanted) => seen_node(cx, wanted).await,
+        ObservedRecord::Canary(wanted) => seen_canary(cx, wanted).await,
+    }
+}
+
+fn seen_output(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Observation, Error> {
+    let text = cx.fill_text(&wanted.contains);
+    let said = cx.world.memory.step_output(&wanted.of)?;
+    let holds = String::from_utf8_lossy(&said).contains(&text);
+    if !holds && cx.world.memory.step_reply(&wanted.of).is_ok_and(is_fault) {
+        return Err(not_answered(&wanted.of));
+    }
+    Ok(Observation::from_answer(if holds {
+        Answer::Found
+    } else {
+        Answer::Absent
+    }))
+}
+
+fn seen_warning(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Observation, Error> {
+    let reply = cx.world.memory.step_reply(&wanted.of)?;
+    let ApiReply::Http { warnings, .. } = reply else {
+        return Err(Error::scenario(format!(
+            "step `{}` got no reply",
+            wanted.of
+        )));
+    };
+    let text = cx.fill_text(&wanted.contains);
+    Ok(
+        match warnings.iter().find(|warning| warning.contains(&text)) {
+            Some(warning) => {
+                Observation::from_answer(Answer::Found).with_fact("warning", warning.as_str())
+            }
+            None if is_fault(reply) => return Err(not_answered(&wanted.of)),
+            None => Observation::from_answer(Answer::Absent),
+        },
+    )
+}
+
+impl LiveWorld<'_> {
+    /// Notes where the records stand.
+    pub(crate) async fn note_offsets(&mut self) {
+        if let AuditAccess::File(path) = &self.lab.cluster.facts().audit {
+            self.beginning.audit = tokio::fs::metadata(path)
+                .await
+                .map_or(0, |facts| facts.len());
+        }
+        let logs = self
+            .lab
+            .cluster
+            .facts()
+            .logs
+            .as_ref()
+            .and_then(|folder| std::fs::read_dir(folder).ok());
+        for entry in logs.into_iter().flatten().flatten() {
+            let length = entry.metadata().map_or(0, |facts| facts.len());
+            if let Some(process) = entry
+                .path()
+                .file_stem()
+                .map(|name| name.to_string_lossy().into_owned())
+            {
+                self.beginning
+                    .logs
+                    .insert(process, usize::try_from(length).unwrap_or(usize::MAX));
+            }
+        }
+    }
+
+    /// Notes the metrics, if a step asks for them; after the set-up, so that canaries do not count.
+    pub(crate) async fn note_metrics(&mut self) -> Result<(), Error> {
+        if self.case.reads_metrics() {
+            self.beginning.metrics = Some(MetricScrape::scrape_metrics(&self.lab.own).await?);
+        }
+        Ok(())
+    }
+}
+
+fn not_answered(step: &str) -> Error {
+    Error::unexpected(format!("step `{step}` got a reply that is not one"))
+}
+
+/// Whether a reply shows nothing of what would have come with a proper one, whomever it came from.
+fn is_fault(reply: &ApiReply) -> bool {
+    [ReplyContext::Read, ReplyContext::Kubelet]
+        .into_iter()
+        .all(|asked| matches!(model::read_reply(asked, reply), Verdict::Broken { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_shows_no_absence() {
+        let reply = |code| ApiReply::Http {
+            code,
+            body: model::ReplyBody::from_bytes(b"x"),
+            warnings: Vec::new(),
+        };
+        assert!(
+            is_fault(&reply(503))
+                && is_fault(&ApiReply::Transport {
+                    fault: "gone".into()
+                })
+        );
+        assert!(!is_fault(&reply(201)));
+    }
+}

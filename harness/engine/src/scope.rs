@@ -1,0 +1,180 @@
+//! Whether a world could be noticed by others on the same cluster.
+
+use model::{
+    Action, ActionWrites, ImpactScope, KindIsolation, LoadedScenario, ObjectTarget, ScenarioStep,
+    object_kind_called,
+};
+
+const MARK: &str = "$(namespace)";
+
+/// How far this world reaches. In doubt, it is [`ImpactScope::Cluster`].
+pub(crate) fn world_scope(scenario: &LoadedScenario, world: &str) -> ImpactScope {
+    let applied = scenario
+        .scenario
+        .worlds
+        .get(world)
+        .map(|world| world.apply.as_slice())
+        .unwrap_or_default();
+    let wide = applied.iter().any(|file| file_is_wide(scenario, file))
+        || scenario
+            .scenario
+            .steps
+            .iter()
+            .any(|step| step_is_wide(scenario, step));
+    if wide {
+        ImpactScope::Cluster
+    } else {
+        ImpactScope::Confined
+    }
+}
+
+fn file_is_wide(scenario: &LoadedScenario, file: &str) -> bool {
+    let objects = scenario.manifests.get(file).into_iter().flatten();
+    objects
+        .into_iter()
+        .any(|manifest| model::object_scope(&manifest.object) == ImpactScope::Cluster)
+}
+
+fn step_is_wide(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
+    let elsewhere = is_elsewhere(step);
+    match step.action.facts().writes {
+        ActionWrites::Manifest(file) => {
+            !step.dry_run && (elsewhere || file_is_wide(scenario, file))
+        }
+        ActionWrites::Object(target) => {
+            !step.dry_run && (elsewhere || is_wide(target) || patch_is_wide(scenario, step))
+        }
+        ActionWrites::Namespace => !step.dry_run && elsewhere,
+        ActionWrites::Nothing | ActionWrites::Images => false,
+        ActionWrites::Cluster | ActionWrites::SharedFigures => true,
+    }
+}
+
+fn patch_is_wide(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
+    let reads = step.action.facts().reads;
+    let patches = reads
+        .iter()
+        .filter_map(|file| scenario.manifests.get(*file))
+        .flatten();
+    patches
+        .into_iter()
+        .any(|patch| model::reach_of_patch(&patch.object) == ImpactScope::Cluster)
+}
+
+/// Whether a step changes something in a namespace that is not the world's, and that nothing can put back: a process in
+/// a pod, an eviction, values in etcd.
+pub(crate) fn leaves_marks(scenario: &LoadedScenario, world: &str) -> bool {
+    scenario.scenario.steps_in(world).any(|step| {
+        let acts = match step.action.facts().writes {
+            // A token changes nothing.
+            ActionWrites::Namespace => !matches!(step.action, Action::Token { .. }),
+            ActionWrites::Nothing
+            | ActionWrites::Manifest(_)
+            | ActionWrites::Object(_)
+            | ActionWrites::Images
+            | ActionWrites::Cluster
+            | ActionWrites::SharedFigures => false,
+        };
+        acts && !step.dry_run && is_elsewhere(step)
+    })
+}
+
+fn is_elsewhere(step: &ScenarioStep) -> bool {
+    step.namespace
+        .as_ref()
+        .is_some_and(|namespace| !namespace.contains(MARK))
+}
+
+/// Whether a change of this object could be noticed beyond the world: its name has to tell that it is the world's own,
+/// unless its namespace does.
+fn is_wide(target: &ObjectTarget) -> bool {
+    match object_kind_called(&target.kind).map(|kind| kind.isolation) {
+        Some(KindIsolation::Namespace | KindIsolation::Question) => false,
+        Some(
+            KindIsolation::Name
+            | KindIsolation::Volume
+            | KindIsolation::ClusterRole
+            | KindIsolation::ClusterRoleBinding
+            | KindIsolation::PolicyBinding
+            | KindIsolation::Webhooks
+            | KindIsolation::Stated(_),
+        ) => !target.name.contains(MARK),
+        Some(KindIsolation::Never) | None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::testing::parse_scenario;
+
+    const OWN: &str = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: $(namespace)-r}}";
+    const WIDE: &str =
+        "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}}";
+
+    /// How far a world with this control and this step reaches.
+    fn reach(control: &str, step: &str) -> ImpactScope {
+        let text = format!(
+            "scenario: v2\nwhy: a test\nworlds: {{bare: {{}}, guarded: {{apply: [c.yaml]}}}}\n\
+             steps: [{{id: one, expect: admitted, {step}}}]"
+        );
+        let world = if control.is_empty() {
+            "bare"
+        } else {
+            "guarded"
+        };
+        let control = if control.is_empty() { OWN } else { control };
+        world_scope(
+            &parse_scenario(
+                &text,
+                &[("c.yaml", control), ("own.yaml", OWN), ("wide.yaml", WIDE)],
+            ),
+            world,
+        )
+    }
+
+    #[test]
+    fn a_control_keeps_to_its_world_by_its_names() {
+        let step = "do: {get: pod/a}";
+        assert_eq!(reach("", step), ImpactScope::Confined);
+        assert_eq!(reach(OWN, step), ImpactScope::Confined);
+        assert_eq!(reach(WIDE, step), ImpactScope::Cluster);
+        assert_eq!(
+            reach(
+                "{apiVersion: no.test/v1, kind: Unheard, metadata: {name: a}}",
+                step
+            ),
+            ImpactScope::Cluster
+        );
+    }
+
+    #[test]
+    fn so_does_what_a_step_writes() {
+        assert_eq!(reach("", "do: {create: own.yaml}"), ImpactScope::Confined);
+        assert_eq!(reach("", "do: {create: wide.yaml}"), ImpactScope::Cluster);
+        assert_eq!(
+            reach("", "dry-run: true, do: {create: wide.yaml}"),
+            ImpactScope::Confined
+        );
+        assert_eq!(
+            reach("", "namespace: kube-system, do: {delete: pod/a}"),
+            ImpactScope::Cluster
+        );
+        assert_eq!(
+            reach("", "namespace: $(namespace)-shop, do: {delete: pod/a}"),
+            ImpactScope::Confined
+        );
+        assert_eq!(
+            reach("", "do: {delete: clusterrole/r}"),
+            ImpactScope::Cluster
+        );
+        assert_eq!(
+            reach("", "do: {delete: clusterrole/$(namespace)-r}"),
+            ImpactScope::Confined
+        );
+        assert_eq!(
+            reach("", "do: {delete: unheard/$(namespace)-r}"),
+            ImpactScope::Cluster
+        );
+    }
+}

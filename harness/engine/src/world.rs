@@ -1,0 +1,230 @@
+//! One world of one scenario: its parts, and what it is taken through. Set-up, each step and the tear-down are called by
+//! themselves: [`LiveWorld::try_out`] does one after the other, and somebody else may go back and forth between two worlds.
+
+mod case;
+mod holds;
+mod memory;
+mod namespaces;
+mod originals;
+mod placeholders;
+mod set_up;
+mod steps;
+mod tear_down;
+#[cfg(test)]
+pub(crate) mod testing;
+mod write_barrier;
+
+use std::time::Duration;
+
+use api::reply_json;
+use model::{ApiReply, KindIsolation, PlaceholderValues, WorldOutcome};
+use serde_json::Value;
+
+use crate::barriers::{WriteRecord, bound_tokens, make_keepalive, wait_in_force};
+use crate::conversation::ProbeConversations;
+use crate::discovery::ApiResource;
+use crate::identity::TokenIdentities;
+use crate::observe::LogOffsets;
+use crate::run_context::RunContext;
+use crate::secret_markers::SecretMarkers;
+use crate::turns::WorldTurn;
+use crate::wait::WaitReporter;
+use crate::{EngineEvent, Error, lookup, random};
+
+pub(crate) use case::{StepRequest, WorldCase};
+pub(crate) use holds::HoldTimes;
+use memory::StepMemory;
+use namespaces::WorldNamespaces;
+use originals::Originals;
+use placeholders::WorldPlaceholders;
+use tear_down::TornDown;
+use write_barrier::WriteBarrier;
+
+/// A world while it is tried.
+pub(crate) struct LiveWorld<'a> {
+    pub(crate) lab: &'a RunContext<'a>,
+    pub(crate) case: WorldCase<'a>,
+    pub(crate) namespaces: WorldNamespaces,
+    /// What it changes that it has not made.
+    pub(crate) originals: Originals,
+    pub(crate) placeholders: WorldPlaceholders,
+    pub(crate) memory: StepMemory,
+    pub(crate) barrier: WriteBarrier,
+    pub(crate) identities: TokenIdentities,
+    /// Where the records stood when it began.
+    pub(crate) beginning: LogOffsets,
+    /// What probes in pods are asked over.
+    pub(crate) conversations: ProbeConversations,
+    /// The values that must never be shown.
+    pub(crate) planted: SecretMarkers,
+    pub(crate) waiter: WaitReporter,
+    /// The deadline of the step that is taken, where it sets one.
+    pub(crate) granted: Option<Duration>,
+    /// Its turn to do something.
+    turn: WorldTurn,
+    /// Whether this is the second time that it is tried.
+    pub(crate) again: bool,
+}
+
+impl<'a> LiveWorld<'a> {
+    pub(crate) fn new(
+        lab: &'a RunContext<'a>,
+        case: WorldCase<'a>,
+        turn: WorldTurn,
+        again: bool,
+    ) -> Self {
+        let facts = lab.cluster.facts();
+        let namespace = format!("gauntlet-{}", random::random_name(10));
+        let (registry, front) = lookup::registry_addresses(case.install());
+        let names = PlaceholderValues {
+            namespace: namespace.clone(),
+            nodes: facts.nodes.clone(),
+            probe: facts.probe_image.clone(),
+            registry: registry.into(),
+            front: front.into(),
+            ..PlaceholderValues::default()
+        };
+        let planted = lab.planted.seen_from_world(&namespace);
+        let waiter = WaitReporter {
+            id: case.id().into(),
+            world: case.world().into(),
+            events: lab.events.clone(),
+            planted: planted.clone(),
+            granted: None,
+        };
+        Self {
+            lab,
+            case,
+            namespaces: WorldNamespaces::new(namespace),
+            originals: Originals::default(),
+            placeholders: WorldPlaceholders::new(names),
+            memory: StepMemory::default(),
+            barrier: WriteBarrier::default(),
+            identities: TokenIdentities::default(),
+            beginning: LogOffsets::default(),
+            conversations: ProbeConversations::default(),
+            planted,
+            waiter,
+            granted: None,
+            turn,
+            again,
+        }
+    }
+
+    /// Tries it from beginning to end: its outcome, and whether the cluster is as it was before.
+    pub(crate) async fn try_out(mut self) -> (WorldOutcome, bool) {
+        let (id, world) = (self.case.id().to_owned(), self.case.world().to_owned());
+        let namespace = self.namespace().to_owned();
+        self.lab.send_event(EngineEvent::WorldStarted {
+            id: id.clone(),
+            world: world.clone(),
+            namespace,
+        });
+        let outcome = match self.missing_node() {
+            Some(why) if self.lab.cluster.host_access().is_none() => WorldOutcome::Skipped {
+                why: why.in_one_line(),
+            },
+            Some(_) | None => match self.set_up().await {
+                Ok(()) => self.take_steps().await,
+                Err(why) => {
+                    let why = self.planted.conceal_values(&why.in_one_line());
+                    self.write_evidence("set-up", &why, None).await;
+                    WorldOutcome::Broken { why }
+                }
+            },
+        };
+        let TornDown { left, is_as_before } = self.tear_down().await;
+        for what in left {
+            self.lab.send_event(EngineEvent::LeftBehind {
+                id: id.clone(),
+                world: world.clone(),
+                what,
+            });
+        }
+        self.lab.send_event(EngineEvent::WorldDone {
+            id,
+            world,
+            outcome: outcome.clone(),
+        });
+        (outcome, is_as_before)
+    }
+
+    /// Its own namespace.
+    pub(crate) fn namespace(&self) -> &str {
+        self.placeholders.namespace()
+    }
+
+    /// For how long the step that is taken waits: as long as it says, or for the usual time.
+    pub(crate) fn within(&self, usual: Duration) -> Duration {
+        self.granted.unwrap_or(usual)
+    }
+
+    pub(crate) fn fill_text(&self, text: &str) -> String {
+        self.placeholders.fill_text(text)
+    }
+
+    /// The namespace of a step's names.
+    pub(crate) fn namespace_of(&self, step: &StepRequest<'_>) -> String {
+        step.namespace
+            .map_or_else(|| self.namespace().to_owned(), |name| self.fill_text(name))
+    }
+
+    /// Why the scenario cannot be tried here: it names a node by its number that the cluster lacks.
+    fn missing_node(&self) -> Option<Error> {
+        let node = self.case.missing_node(self.placeholders.names())?;
+        Some(Error::unsupported(format!(
+            "the scenario names `$({node})`, and this cluster does not have it"
+        )))
+    }
+
+    /// Prepares for a policy with parameters; one whose type the server does not know needs nothing.
+    pub(crate) async fn keep_policy_alive(&self, object: &Value) {
+        let _ = make_keepalive(&self.lab.canaries, object).await;
+    }
+
+    /// Remembers what a request wrote: for the wait until it is in force, and for the world's end.
+    pub(crate) fn note_write(&mut self, resource: &ApiResource, namespace: &str, reply: &ApiReply) {
+        let Some(object) = reply_json(reply) else {
+            return;
+        };
+        let Some(name) = object["metadata"]["name"].as_str() else {
+            return;
+        };
+        let known = model::object_kind(&resource.api_version(), &resource.kind);
+        if known.is_some_and(|kind| kind.isolation == KindIsolation::Question) {
+            return; // it is not stored
+        }
+        if self
+            .namespaces
+            .note_object(resource, namespace, name, reply)
+        {
+            return; // one of its own, with labels that nothing has read before
+        }
+        self.barrier.add_object(WriteRecord {
+            resource: resource.clone(),
+            namespace: namespace.into(),
+            name: name.into(),
+            object: Some(object.clone()),
+        });
+    }
+
+    /// Waits until everything that was written is in force.
+    pub(crate) async fn wait_in_force(&mut self) -> Result<(), Error> {
+        let pending = self.barrier.take_pending();
+        let (canaries, host_access) = (&self.lab.canaries, self.lab.cluster.host_access());
+        let waiter = self.waiter.granting(self.granted);
+        let mut settled = wait_in_force(
+            canaries,
+            host_access,
+            &waiter,
+            &pending,
+            self.barrier.in_force(),
+        )
+        .await;
+        if settled.is_ok() && self.identities.end_with(&pending) {
+            settled = bound_tokens(canaries, &waiter).await;
+        }
+        self.barrier.mark_passed(pending);
+        settled
+    }
+}

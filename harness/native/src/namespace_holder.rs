@@ -1,0 +1,51 @@
+//! The middle process: it makes the namespaces, starts the box's first process in them, and dies with the launcher.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use nix::sched::{CloneFlags, unshare};
+
+use crate::cgroup::HostCgroups;
+use crate::protocol::{self, InitReport};
+use crate::{Error, self_exe};
+
+pub(crate) const MIDDLE: &str = "__middle";
+pub(crate) const INIT: &str = "__init";
+
+/// `__middle NAME`. Standard input and output are the first process's.
+pub(crate) fn run_middle(words: &[OsString]) -> io::Result<ExitCode> {
+    components::lifeline::arm_lifeline()?;
+    match enter_namespaces(words) {
+        Ok(()) => protocol::send_message(io::stdout(), &InitReport::Unshared)?,
+        Err(error) => {
+            protocol::send_message(
+                io::stdout(),
+                &InitReport::Failed(crate::error::error_chain(&error)),
+            )?;
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    let mut first = self_exe::own_command().arg(INIT).spawn()?;
+    protocol::send_message(io::stdout(), &InitReport::Born { init: first.id() })?;
+    let status = first.wait()?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn enter_namespaces(words: &[OsString]) -> Result<(), Error> {
+    let name = words
+        .first()
+        .and_then(|word| word.to_str())
+        .unwrap_or_default();
+    HostCgroups::detect()?.box_group(name).join_leaf()?;
+    let spaces = CloneFlags::CLONE_NEWNET
+        | CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS;
+    unshare(spaces).map_err(Error::system("make the box's namespaces"))
+}
