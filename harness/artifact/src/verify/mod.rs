@@ -10,6 +10,7 @@
 
 mod bundle;
 mod certificate;
+mod expression;
 mod key;
 mod log;
 mod root;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 use crate::{Error, Registry};
 use bundle::{Bundle, Statement};
+pub use expression::compile_expression;
 use key::PublicKey;
 pub use root::TrustedRoot;
 
@@ -95,6 +97,23 @@ impl Rejection {
             said: said.to_string(),
         }
     }
+
+    /// How far it came: what is looked at later ranks higher. Of two that came equally far, the text decides.
+    fn rank(&self) -> (u8, &str) {
+        let step = match self.why {
+            Why::NoSignature | Why::NoAttestation => 0,
+            // One that cannot be read says nothing where another can.
+            Why::Unreadable => 1,
+            Why::NotGiven | Why::NoTrustedRoot | Why::TokenRefused => 2,
+            Why::NoTimestamp | Why::UntrustedTimestamp => 3,
+            Why::UntrustedAuthority | Why::InvalidCertificate | Why::Expired => 4,
+            Why::WrongIdentity => 5,
+            Why::WrongKey => 6,
+            Why::OtherDigest => 7,
+            Why::NoLogEntry | Why::UntrustedLog | Why::OtherLogEntry => 8,
+        };
+        (step, &self.said)
+    }
 }
 
 /// Judges an image in a registry, by its tag or digest. It is enough that one of its bundles is what is wanted.
@@ -134,7 +153,8 @@ pub fn image(
 /// Judges the bundles that are attached to the image `digest`.
 ///
 /// # Errors
-/// Why none of them is what is wanted: of those of the right type, what is wrong with the last one.
+/// Why none of them is what is wanted: of those of the right type, what is wrong with the one that came furthest, whatever
+/// order the registry gives them in.
 pub fn any(bundles: &[Vec<u8>], digest: &str, wanted: &Wanted<'_>) -> Result<(), Rejection> {
     let none = if wanted.predicate_type == SIGNATURE {
         Why::NoSignature
@@ -149,7 +169,8 @@ pub fn any(bundles: &[Vec<u8>], digest: &str, wanted: &Wanted<'_>) -> Result<(),
         match one(bytes, digest, wanted) {
             Ok(()) => return Ok(()),
             Err(other) if other.why == none => {}
-            Err(other) => rejection = other,
+            Err(other) if other.rank() > rejection.rank() => rejection = other,
+            Err(_) => {}
         }
     }
     Err(rejection)

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use artifact::verify::{self, By, Rejection, SIGNATURE, Text, Wanted};
+use artifact::verify::{self, By, Rejection, SIGNATURE, Text, Wanted, compile_expression};
 use model::{Answer, Trust, TrustedRoot, Verify, Why};
 use regex::Regex;
 
@@ -39,7 +39,7 @@ impl Matcher {
     fn new(exactly: Option<String>, like: Option<String>) -> Result<Self, Error> {
         match (exactly, like) {
             (Some(text), _) => Ok(Self::Exactly(text)),
-            (None, Some(text)) => Regex::new(&text)
+            (None, Some(text)) => compile_expression(&text)
                 .map(Self::Like)
                 .map_err(|fault| Error::scenario(fault.to_string())),
             (None, None) => Err(Error::scenario("an identity needs a subject and an issuer")),
