@@ -61,7 +61,8 @@ impl World<'_> {
 
     async fn take_away(&mut self) -> TornDown {
         if self.lab.options.keep {
-            let is_as_before = !self.case.is_wide();
+            let is_as_before = !self.case.is_wide()
+                || (self.originals.is_empty() && self.namespaces.made().is_empty());
             return TornDown {
                 left: Vec::new(),
                 is_as_before,
