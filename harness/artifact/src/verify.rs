@@ -10,6 +10,7 @@
 
 mod bundle;
 mod certificate;
+mod expression;
 mod key;
 mod log;
 mod root;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 use crate::{Error, OciRegistry};
 use bundle::{InTotoStatement, SigstoreBundle};
+pub use expression::compile_expression;
 use key::PublicKey;
 pub use root::TrustedRoot;
 
@@ -95,6 +97,29 @@ impl VerifyRejection {
             said: said.to_string(),
         }
     }
+
+    /// How far it came: what is looked at later ranks higher. Of two that came equally far, the text decides.
+    fn rank(&self) -> (u8, &str) {
+        let step = match self.why {
+            RejectionReason::NoSignature | RejectionReason::NoAttestation => 0,
+            // One that cannot be read says nothing where another can.
+            RejectionReason::Unreadable => 1,
+            RejectionReason::NotGiven
+            | RejectionReason::NoTrustedRoot
+            | RejectionReason::TokenRefused => 2,
+            RejectionReason::NoTimestamp | RejectionReason::UntrustedTimestamp => 3,
+            RejectionReason::UntrustedAuthority
+            | RejectionReason::InvalidCertificate
+            | RejectionReason::Expired => 4,
+            RejectionReason::WrongIdentity => 5,
+            RejectionReason::WrongKey => 6,
+            RejectionReason::OtherDigest => 7,
+            RejectionReason::NoLogEntry
+            | RejectionReason::UntrustedLog
+            | RejectionReason::OtherLogEntry => 8,
+        };
+        (step, &self.said)
+    }
 }
 
 /// Judges an image in a registry, by its tag or digest. It is enough that one of its bundles is what is wanted.
@@ -134,7 +159,8 @@ pub fn verify_image(
 /// Judges the bundles that are attached to the image `digest`.
 ///
 /// # Errors
-/// Why none of them is what is wanted: of those of the right type, what is wrong with the last one.
+/// Why none of them is what is wanted: of those of the right type, what is wrong with the one that came furthest, whatever
+/// order the registry gives them in.
 pub fn verify_any(
     bundles: &[Vec<u8>],
     digest: &str,
@@ -153,7 +179,8 @@ pub fn verify_any(
         match verify_one(bytes, digest, wanted) {
             Ok(()) => return Ok(()),
             Err(other) if other.why == none => {}
-            Err(other) => rejection = other,
+            Err(other) if other.rank() > rejection.rank() => rejection = other,
+            Err(_) => {}
         }
     }
     Err(rejection)

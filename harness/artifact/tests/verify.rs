@@ -195,6 +195,35 @@ fn one_good_bundle_is_enough_and_none_is_not() {
 }
 
 #[test]
+fn the_reason_is_that_of_the_one_that_came_furthest_in_any_order() {
+    let (key, other, root) = (data("key.pub"), data("other.pub"), TrustedRoot::default());
+    let digest = data("digest");
+    let good = data("key.json").into_bytes();
+    let reason = |bundles: [Vec<u8>; 2], wanted: &VerifyRequest<'_>, digest: &str| {
+        let [first, second] = bundles;
+        let forward = verify_any(&[first.clone(), second.clone()], digest, wanted).unwrap_err();
+        assert_eq!(
+            verify_any(&[second, first], digest, wanted),
+            Err(forward.clone())
+        );
+        forward.why
+    };
+    let garbage = || b"{}".to_vec();
+    assert_eq!(
+        reason(
+            [garbage(), good.clone()],
+            &by_key(&other, &root),
+            digest.trim()
+        ),
+        RejectionReason::WrongKey
+    );
+    assert_eq!(
+        reason([good, garbage()], &by_key(&key, &root), "sha256:0"),
+        RejectionReason::OtherDigest
+    );
+}
+
+#[test]
 fn an_identity_with_log_and_timestamp() {
     let root = root("trusted-root.json");
     assert_eq!(why("keyless.json", &by_builder(&root)), None);

@@ -20,7 +20,7 @@ steps:
   - { id: list-secrets, do: { list: { resource: secrets } }, expect: forbidden }
   - { id: field, do: { look-for: { field: { of: configmap/map, at: /data/plain, equals: other } } }, expect: found }
   - { id: path, do: { path: \"/api/v1/namespaces/$(namespace)/configmaps/map\" }, expect: forbidden }
-  - { id: named, do: { get: \"configmap/$(canary:leak)\" }, expect: allowed }
+  - { id: named, do: { path: \"/api/v1/configmaps?labelSelector=$(canary:leak)%3D%3D%3D\" }, expect: allowed }
   - { id: log, do: { look-for: { canary: { of: leak, in: audit } } }, expect: found }
 ";
 

@@ -205,11 +205,14 @@ fn fails(kubeconfig: &Path, _: &Scratch) {
 
 fn broken(kubeconfig: &Path, _: &Scratch) {
     let scratch = Scratch::privileged();
-    fs::write(
-        scratch.file("map.yaml"),
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: plain, namespace: no-such-place }\n",
-    )
-    .unwrap();
+    fs::remove_file(scratch.file("map.yaml")).unwrap();
+    // A selector that is none: the server's complaint is nothing that an action can be answered.
+    let text = PRIVILEGED.replace(
+        "do: { create: map.yaml }\n    expect: admitted",
+        "do: { path: \"/api/v1/configmaps?labelSelector=a%3D%3D%3D\" }\n    expect: allowed",
+    );
+    assert_ne!(text, PRIVILEGED);
+    fs::write(scratch.file("scenario.yaml"), text).unwrap();
     let ran = quick(&scratch, kubeconfig, &[]);
     assert_eq!(ran.code, Some(9), "{ran:#?}");
     ran.says_in_order(
@@ -217,7 +220,7 @@ fn broken(kubeconfig: &Path, _: &Scratch) {
         &[
             "broken   pod-security/privileged",
             "?? broken",
-            "broken: the reply 404 NotFound",
+            "broken: the reply 400 BadRequest",
             "again",
         ],
     );

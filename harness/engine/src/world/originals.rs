@@ -40,6 +40,13 @@ pub(crate) struct PutBack {
     pub(crate) is_remade: bool,
 }
 
+impl Originals {
+    /// Whether nothing was changed that was there before.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_path.is_empty()
+    }
+}
+
 impl LiveWorld<'_> {
     /// Remembers an object that is about to be changed, where the world has not made it and does not take it along.
     pub(crate) async fn remember_original(

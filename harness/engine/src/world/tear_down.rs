@@ -24,6 +24,12 @@ const WORKLOADS: [(&str, &str); 7] = [
     ("DaemonSet", "/apis/apps/v1/namespaces/{}/daemonsets"),
 ];
 
+/// Kinds in a namespace that hold what the cluster has once, with their plurals.
+const CLAIMS: [(&str, &str); 2] = [
+    ("Service", "services"),
+    ("PersistentVolumeClaim", "persistentvolumeclaims"),
+];
+
 /// What a world leaves behind.
 pub(crate) struct TornDown {
     /// What is still there, or not as it was, each with the reason.
@@ -55,7 +61,8 @@ impl LiveWorld<'_> {
 
     async fn take_away(&mut self) -> TornDown {
         if self.lab.options.keep {
-            let is_as_before = !self.case.is_wide();
+            let is_as_before = !self.case.is_wide()
+                || (self.originals.is_empty() && self.namespaces.made_objects().is_empty());
             return TornDown {
                 left: Vec::new(),
                 is_as_before,
@@ -216,22 +223,22 @@ impl LiveWorld<'_> {
         }
     }
 
-    /// Gives back what the node and the cluster have once, in a namespace that stays: ports and addresses.
+    /// Gives back what the node and the cluster have once, in a namespace that stays: ports, addresses and volumes.
     async fn free_node(&self) -> Vec<String> {
         let mut left = Vec::new();
         for namespace in self.namespaces.all() {
-            if self.barrier.wrote_kind("Service") {
-                let services = format!("/api/v1/namespaces/{namespace}/services");
-                self.lab
-                    .own
-                    .send_call(ApiCall::delete(services.as_str()))
-                    .await;
-                left.extend(self.empties(&services).await);
-            }
+            // Pods first: they hold on to the claims that they use.
             left.extend(
                 self.empties(&format!("/api/v1/namespaces/{namespace}/pods"))
                     .await,
             );
+            for (kind, plural) in CLAIMS {
+                if self.barrier.wrote_kind(kind) {
+                    let path = format!("/api/v1/namespaces/{namespace}/{plural}");
+                    self.lab.own.send_call(ApiCall::delete(path.as_str())).await;
+                    left.extend(self.empties(&path).await);
+                }
+            }
         }
         left
     }

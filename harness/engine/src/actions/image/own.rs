@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use artifact::verify::{
     self, CertificateText, RequiredSigner, SIGNATURE, VerifyRejection, VerifyRequest,
+    compile_expression,
 };
 use model::{Answer, RejectionReason, TrustedRoot, VerifyImage, VerifyTrust};
 use regex::Regex;
@@ -44,7 +45,7 @@ impl TextMatcher {
     fn new(exactly: Option<String>, like: Option<String>) -> Result<Self, Error> {
         match (exactly, like) {
             (Some(text), _) => Ok(Self::Exactly(text)),
-            (None, Some(text)) => Regex::new(&text)
+            (None, Some(text)) => compile_expression(&text)
                 .map(Self::Like)
                 .map_err(|fault| Error::scenario(fault.to_string())),
             (None, None) => Err(Error::scenario("an identity needs a subject and an issuer")),
