@@ -281,6 +281,7 @@ fn enforcers_are_there_when_they_are_asked_for_and_the_last_plugin_tells_them_of
         "https://127.0.0.1:6442",
         socket,
         "/run/gauntlet/work/network-policy",
+        "/run/gauntlet/pki",
     ];
     assert_eq!(args(&enforcers, "network-policy"), wanted);
     let plugins = |files: &[BoxFile]| {
