@@ -17,6 +17,7 @@ use crate::pods::{PodState, life, pod_state, youngest_start};
 use crate::wait::{ConditionWait, WaitLook};
 use crate::world::LiveWorld;
 use judge::judge;
+pub(crate) use workload::makes_pods;
 
 /// A busy machine starts dozens of pods at a time, and says for each of them that it is not up yet.
 const POD_STARTS_WITHIN: Duration = Duration::from_secs(90);
@@ -132,7 +133,7 @@ impl Lasting {
 
 impl LiveWorld<'_> {
     /// How it is, and the pods that show it.
-    async fn look_at_workload(
+    pub(crate) async fn look_at_workload(
         &self,
         resource: &ApiResource,
         namespace: &str,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 /// Actions that were called otherwise.
-const ACTIONS: [(&str, &str); 14] = [
+pub(crate) const ACTIONS: [(&str, &str); 14] = [
     ("agent", "check-agent"),
     ("delivered", "check-delivery"),
     ("encrypt", "set-encryption"),

@@ -1,6 +1,7 @@
 //! Words of scenarios that were other words once. A file that still has one is told the word of now.
 
 use crate::Action;
+use crate::first_format::ACTIONS;
 
 /// A word that nothing can read any more.
 struct OldWord {
@@ -24,20 +25,6 @@ const fn old(among: &'static str, old: &'static str, now: &'static str) -> OldWo
 }
 
 const OLD_WORDS: &[OldWord] = &[
-    old(ACTION, "started", "`wait-running`"),
-    old(ACTION, "hold", "`open-connection`"),
-    old(ACTION, "held", "`check-connection`"),
-    old(ACTION, "seen", "`look-for`"),
-    old(ACTION, "spoil", "`corrupt`"),
-    old(ACTION, "store", "`read-etcd-value`"),
-    old(ACTION, "transplant", "`copy-etcd-value`"),
-    old(ACTION, "encrypt", "`set-encryption`"),
-    old(ACTION, "fill", "`create-secrets`"),
-    old(ACTION, "rewrite", "`rewrite-secrets`"),
-    old(ACTION, "survey", "`check-secrets`"),
-    old(ACTION, "followed", "`check-propagation`"),
-    old(ACTION, "agent", "`check-agent`"),
-    old(ACTION, "delivered", "`check-delivery`"),
     old(ANSWER, "made", "`done`"),
     old(ANSWER, "refused", "`not-started`"),
     old(ANSWER, "sealed", "`encrypted`"),
@@ -79,6 +66,10 @@ pub(crate) fn explain(complaint: &str) -> Option<String> {
         .strip_prefix(", expected one of ")?
         .split([',', ' '])
         .next()?;
+    if first == ACTION {
+        let (_, now) = ACTIONS.iter().find(|(old, _)| *old == word)?;
+        return Some(format!("`{word}` is now `{now}`"));
+    }
     let known = OLD_WORDS
         .iter()
         .find(|one| one.old == word && one.among == first)?;

@@ -41,6 +41,11 @@ pub(super) struct Rollout<'a> {
     pub(super) old: usize,
 }
 
+/// Whether objects of this kind have pods that can be waited for.
+pub(crate) fn makes_pods(resource: &ApiResource) -> bool {
+    WorkloadKind::of(resource).is_ok()
+}
+
 impl WorkloadKind {
     fn of(resource: &ApiResource) -> Result<Self, Error> {
         match (resource.group.as_str(), resource.kind.as_str()) {

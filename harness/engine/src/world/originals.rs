@@ -10,6 +10,8 @@ use super::LiveWorld;
 use crate::Error;
 use crate::barriers::{WriteRecord, wait_in_force};
 use crate::discovery::ApiResource;
+use crate::pods::PodState;
+use crate::started::makes_pods;
 use crate::wait::{ConditionWait, WaitLook};
 use api::{ApiCall, reply_json, reply_message, status_code, was_taken};
 
@@ -157,51 +159,34 @@ impl LiveWorld<'_> {
 
     /// Waits until a workload runs again as its spec says: what is wrong, if it does not.
     async fn ready_again(&self, record: &WriteRecord) -> Option<String> {
-        let object = record.object.as_ref()?;
-        is_rolled_out(object)?;
-        let path = record.path();
-        let what = format!("{path} to be ready again");
+        if !makes_pods(&record.resource) {
+            return None;
+        }
+        let what = format!("{} to be ready again", record.path());
         let wait = ConditionWait {
             what: &what,
             within: READY_AGAIN_WITHIN,
             every: Duration::from_millis(50),
         };
-        let ready = self
-            .waiter
-            .wait_until(wait, async || {
-                match self.lab.own.fetch_body(path.as_str()).await {
-                    Ok(object) if is_rolled_out(&object) == Some(true) => WaitLook::Ready(()),
-                    Ok(object) => WaitLook::NotYet(format!("its status {}", object["status"])),
-                    Err(why) => WaitLook::from(Error::from(why)),
+        let ready = self.waiter.wait_until(wait, async || {
+            let (resource, namespace, name) = (&record.resource, &record.namespace, &record.name);
+            match self
+                .look_at_workload(resource, namespace, name, false)
+                .await
+            {
+                // One that is scaled to none has nothing to wait for.
+                Ok((PodState::Running, _)) | Err(Error::ScenarioFault { .. }) => {
+                    WaitLook::Ready(())
                 }
-            })
-            .await;
-        ready.err().map(|why| why.in_one_line())
+                Ok((PodState::Pending(seen), _)) => WaitLook::NotYet(seen),
+                Ok((PodState::Refused { by, said, .. }, _)) => {
+                    WaitLook::NotYet(format!("refused by {by}: {said}"))
+                }
+                Err(why) => WaitLook::from(why),
+            }
+        });
+        ready.await.err().map(|why| why.in_one_line())
     }
-}
-
-/// Whether a workload is what its spec says; nothing for kinds that make no pods.
-fn is_rolled_out(object: &Value) -> Option<bool> {
-    let status = |field: &str| object["status"][field].as_u64().unwrap_or(0);
-    let is_observed = object["status"]["observedGeneration"] == object["metadata"]["generation"];
-    let replicas = object["spec"]["replicas"].as_u64().unwrap_or(1);
-    let is_there = match object["kind"].as_str()? {
-        "Deployment" => {
-            status("updatedReplicas") == replicas
-                && status("replicas") == replicas
-                && status("availableReplicas") == replicas
-        }
-        "StatefulSet" => {
-            status("updatedReplicas") == replicas && status("readyReplicas") == replicas
-        }
-        "ReplicaSet" | "ReplicationController" => status("readyReplicas") == replicas,
-        "DaemonSet" => {
-            let wanted = status("desiredNumberScheduled");
-            status("updatedNumberScheduled") == wanted && status("numberReady") == wanted
-        }
-        _ => return None,
-    };
-    Some(is_observed && is_there)
 }
 
 /// Whether two states of an object differ in nothing that somebody set.
@@ -283,24 +268,6 @@ mod tests {
         let mut labelled = same;
         labelled["metadata"]["labels"]["left"] = json!("here");
         assert!(!are_alike(&before, &labelled));
-    }
-
-    #[test]
-    fn a_workload_is_ready_once_its_newest_revision_is() {
-        let deployment = |generation: u64, available: u64| {
-            json!({
-                "kind": "Deployment",
-                "metadata": {"generation": 2}, "spec": {"replicas": 1},
-                "status": {
-                    "observedGeneration": generation, "replicas": 1,
-                    "updatedReplicas": 1, "availableReplicas": available,
-                },
-            })
-        };
-        assert_eq!(is_rolled_out(&deployment(2, 1)), Some(true));
-        assert_eq!(is_rolled_out(&deployment(1, 1)), Some(false));
-        assert_eq!(is_rolled_out(&deployment(2, 0)), Some(false));
-        assert_eq!(is_rolled_out(&json!({"kind": "ConfigMap"})), None);
     }
 
     #[test]
