@@ -30,7 +30,7 @@ impl LiveWorld<'_> {
     ) -> Result<PodState, Error> {
         let events = self.events_of(namespace, &workload.object).await?;
         let last = last(&events).filter(|event| event["reason"] == "FailedCreate");
-        let refused = last.and_then(|event| passed_on(text(&event["message"])));
+        let refused = last.and_then(|event| passed_on(own_words(event)));
         Ok(refused.unwrap_or(seen))
     }
 
@@ -79,6 +79,15 @@ fn last(events: &[Value]) -> Option<&Value> {
     events.iter().max_by_key(written)
 }
 
+/// The message without what client-go puts before it once ten events differ by their messages alone (kubernetes 1.36
+/// `client-go/tools/record/events_cache.go`, `EventAggregatorByReasonMessageFunc`).
+fn own_words(event: &Value) -> &str {
+    let message = text(&event["message"]);
+    message
+        .strip_prefix("(combined from similar events): ")
+        .unwrap_or(message)
+}
+
 fn kept_back(event: &Value) -> Option<PodState> {
     let reason = text(&event["reason"]);
     KEPT_BACK.contains(&reason).then(|| PodState::Refused {
@@ -113,5 +122,20 @@ mod tests {
         let events = [event("10", "FailedMount"), event("11", "Pulling")];
         assert_eq!(refused(&events), None);
         assert_eq!(refused(&[]), None);
+    }
+    /// A controller that is refused pod after pod soon has its events combined: the refusal is the same.
+    #[test]
+    fn a_refusal_is_read_in_combined_events_too() {
+        let refused = |message: &str| {
+            let event = json!({"reason": "FailedCreate", "message": message});
+            match passed_on(own_words(&event)) {
+                Some(PodState::Refused { by, .. }) => by.to_string(),
+                other => format!("{other:?}"),
+            }
+        };
+        let first = "Error creating: pods \"agent-h8bl5\" is forbidden: maximum memory usage per Container is 64Mi, but limit is 96Mi";
+        assert_eq!(refused(first), "plugin LimitRanger");
+        let combined = format!("(combined from similar events): {first}");
+        assert_eq!(refused(&combined), "plugin LimitRanger");
     }
 }
